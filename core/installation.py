@@ -1,0 +1,46 @@
+"""An installation: the settings, the database and the image store that belong together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from core.settings import Settings
+from db.database import Database
+from db.images import ImageStore
+
+
+@dataclass(frozen=True)
+class Installation:
+    """What every use case of `core` takes as its first argument.
+
+    >>> here = Installation.open()
+    >>> with here.database.read() as session:
+    ...     ...
+    """
+
+    settings: Settings
+    database: Database
+    images: ImageStore
+    quarantine: ImageStore
+
+    @classmethod
+    def open(cls, settings: Settings | None = None) -> Installation:
+        """Open the installation that the settings name, making its folders where they are missing."""
+        settings = settings or Settings()
+        settings.root.mkdir(parents=True, exist_ok=True)
+        return cls(
+            settings=settings,
+            database=Database(settings.url),
+            images=ImageStore(settings.root / "images"),
+            quarantine=ImageStore(settings.root / "quarantine"),
+        )
+
+    @property
+    def home(self) -> Path:
+        """Return the folder that holds all this installation keeps."""
+        return self.settings.root
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self.database.close()

@@ -1,0 +1,89 @@
+"""The database: how connections are opened, and the one way to read and to write."""
+
+import types
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import Engine, create_engine, event, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.orm import Session
+
+# The WAL-reset corruption race is fixed from this release on (sqlite.org/wal.html, 3.51.3).
+WAL_SAFE_SQLITE = (3, 51, 3)
+
+
+def sqlite_module() -> types.ModuleType:
+    """Return the DB-API module with the newest SQLite at hand: `pysqlite3` where installed, else the standard one."""
+    try:
+        from pysqlite3 import dbapi2
+    except ImportError:
+        from sqlite3 import dbapi2
+    return dbapi2
+
+
+class Database:
+    """One database of one installation; the only place where sessions are opened.
+
+    Reads run in deferred transactions, writes in ``BEGIN IMMEDIATE`` ones, so that two writers queue for the
+    lock instead of failing half-way. Both kinds of session keep loaded rows usable after they close.
+
+    >>> database = Database("sqlite:////tmp/longview/longview.db")
+    >>> with database.write() as session:
+    ...     session.add(Patient(mrn="00017", birth_date=date(1968, 3, 2)))
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = make_url(url)
+        self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        if self.is_sqlite:
+            module = sqlite_module()
+            self.journal_mode = "WAL" if module.sqlite_version_info >= WAL_SAFE_SQLITE else "DELETE"
+            self.engine = create_engine(self.url, module=module, connect_args={"timeout": 30.0})
+            event.listen(self.engine, "connect", self._set_up_sqlite_connection)
+            event.listen(self.engine, "begin", _begin)
+        else:
+            self.journal_mode = ""
+            self.engine = create_engine(self.url, pool_pre_ping=True)
+
+    def _set_up_sqlite_connection(self, connection: Any, _record: object) -> None:
+        # Autocommit at the driver: transactions are opened by `_begin`, which knows reads from writes.
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA busy_timeout = 30000")
+        cursor.execute(f"PRAGMA journal_mode = {self.journal_mode}")
+        cursor.execute("PRAGMA synchronous = FULL")
+        cursor.execute("PRAGMA foreign_keys = ON")
+        cursor.close()
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """Open a session for reading; whatever it changes is rolled back."""
+        with Session(self.engine, expire_on_commit=False) as session:
+            yield session
+            session.rollback()
+
+    @contextmanager
+    def write(self) -> Iterator[Session]:
+        """Open a session that holds the write lock; commits on leaving, rolls back on an exception."""
+        with (
+            self.engine.connect().execution_options(longview_immediate=True) as connection,
+            Session(connection, expire_on_commit=False) as session,
+            session.begin(),
+        ):
+            yield session
+
+    def close(self) -> None:
+        """Close all pooled connections."""
+        self.engine.dispose()
+
+
+def _begin(connection: Any) -> None:
+    immediate = connection.get_execution_options().get("longview_immediate", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+
+
+def sqlite_version(engine: Engine) -> str:
+    """Return the version of the SQLite library that this engine is linked with."""
+    with engine.connect() as connection:
+        return str(connection.execute(text("SELECT sqlite_version()")).scalar_one())

@@ -1,0 +1,471 @@
+"""The tables: one class a noun. Times are UTC; lengths are millimetres; probabilities are 0..1."""
+
+from __future__ import annotations
+
+import enum
+from datetime import UTC, date, datetime
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    CheckConstraint,
+    DateTime,
+    Dialect,
+    Enum,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    MetaData,
+    String,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+
+
+class Sex(enum.StrEnum):
+    """Administrative sex as DICOM (0010,0040) codes it."""
+
+    FEMALE = "F"
+    MALE = "M"
+    OTHER = "O"
+
+
+class Laterality(enum.StrEnum):
+    """The breast an image or a finding belongs to."""
+
+    LEFT = "L"
+    RIGHT = "R"
+
+
+class StudyStatus(enum.StrEnum):
+    """Where a study stands on its way to a score. This column is the queue: what is pending is scored."""
+
+    PENDING = "pending"
+    SCORED = "scored"
+    REFUSED = "refused"
+
+
+class Outcome(enum.StrEnum):
+    """How one file of an import ended."""
+
+    ACCEPTED = "accepted"
+    DUPLICATE = "duplicate"
+    QUARANTINED = "quarantined"
+
+
+class Role(enum.StrEnum):
+    """What a person does here; decides which pages and actions are open to her."""
+
+    ONCOLOGIST = "oncologist"
+    STAFF = "staff"
+    ANALYST = "analyst"
+    ADMIN = "admin"
+
+
+class EventKind(enum.StrEnum):
+    """What happened to a patient beside her studies."""
+
+    BIOPSY = "biopsy"
+    DIAGNOSIS = "diagnosis"
+    SURGERY = "surgery"
+    THERAPY = "therapy"
+    NOTE = "note"
+
+
+def utc_now() -> datetime:
+    """Return the present moment, timezone-aware, in UTC."""
+    return datetime.now(UTC)
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """A timezone-aware moment, stored as naive UTC (SQLite keeps no zone)."""
+
+    impl = DateTime
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Convert to naive UTC; a naive value is a programming error."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("A moment needs a time zone.")
+        return value.astimezone(UTC).replace(tzinfo=None)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Give back a timezone-aware moment."""
+        return None if value is None else value.replace(tzinfo=UTC)
+
+
+def _enum(kind: type[enum.StrEnum]) -> Enum:
+    """Store an enum by its value, checked by the database."""
+    return Enum(
+        kind,
+        native_enum=False,
+        create_constraint=True,
+        values_callable=lambda members: [member.value for member in members],
+        name=kind.__name__.lower(),
+        length=16,
+    )
+
+
+class Base(DeclarativeBase):
+    """Base of all tables; constraints get stable names, so that migrations can change them."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {  # noqa: RUF012 - SQLAlchemy's own protocol
+        datetime: UtcDateTime(),
+        dict[str, Any]: JSON(),
+        list[Any]: JSON(),
+        Sex: _enum(Sex),
+        Laterality: _enum(Laterality),
+        StudyStatus: _enum(StudyStatus),
+        Outcome: _enum(Outcome),
+        Role: _enum(Role),
+        EventKind: _enum(EventKind),
+    }
+
+
+class Patient(Base):
+    """A woman who is followed. `simulated` marks the women that a simulator made."""
+
+    __tablename__ = "patient"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    mrn: Mapped[str] = mapped_column(String(64), unique=True)
+    name: Mapped[str | None] = mapped_column(String(256))
+    birth_date: Mapped[date | None]
+    sex: Mapped[Sex] = mapped_column(default=Sex.FEMALE)
+    simulated: Mapped[bool] = mapped_column(default=False, index=True)
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+    studies: Mapped[list[Study]] = relationship(back_populates="patient", order_by="Study.study_date, Study.id")
+    events: Mapped[list[Event]] = relationship(back_populates="patient", order_by="Event.event_date, Event.id")
+    risk_factors: Mapped[list[RiskFactors]] = relationship(
+        back_populates="patient", order_by="RiskFactors.recorded_on"
+    )
+    lesions: Mapped[list[Lesion]] = relationship(back_populates="patient")
+
+
+class RiskFactors(Base):
+    """What was known of a patient's risk factors on a date; unknown is null."""
+
+    __tablename__ = "risk_factors"
+    __table_args__ = (UniqueConstraint("patient_id", "recorded_on"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    patient_id: Mapped[int] = mapped_column(ForeignKey("patient.id", ondelete="CASCADE"))
+    recorded_on: Mapped[date]
+    bmi: Mapped[float | None]
+    first_degree_relatives_with_breast_cancer: Mapped[int | None]
+    postmenopausal: Mapped[bool | None]
+    hormone_therapy: Mapped[bool | None]
+    prior_biopsy: Mapped[bool | None]
+
+    patient: Mapped[Patient] = relationship(back_populates="risk_factors")
+
+
+class Study(Base):
+    """One visit: the images of one day, and what the reader said of them.
+
+    `inputs_changed_at` moves whenever the study or an earlier one of the same woman gains images; a score
+    older than it is out of date. `claimed_until` is a worker's lease: past it the study is free again.
+    """
+
+    __tablename__ = "study"
+    __table_args__ = (
+        Index("ix_study_patient_date", "patient_id", "study_date"),
+        Index("ix_study_queue", "status", "claimed_until"),
+        CheckConstraint("bi_rads IS NULL OR bi_rads IN ('0','1','2','3','4A','4B','4C','4','5','6')", "bi_rads"),
+        CheckConstraint("reader_density IS NULL OR reader_density IN ('A','B','C','D')", "reader_density"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    uid: Mapped[str] = mapped_column(String(64), unique=True)
+    patient_id: Mapped[int] = mapped_column(ForeignKey("patient.id", ondelete="CASCADE"))
+    study_date: Mapped[date]
+    modality: Mapped[str] = mapped_column(String(16), default="MG")
+    description: Mapped[str | None] = mapped_column(String(256))
+    status: Mapped[StudyStatus] = mapped_column(default=StudyStatus.PENDING)
+    refusal_reason: Mapped[str | None] = mapped_column(String(64))
+    refusal_detail: Mapped[str | None] = mapped_column(Text)
+    inputs_changed_at: Mapped[datetime] = mapped_column(default=utc_now)
+    claimed_by: Mapped[str | None] = mapped_column(String(64))
+    claimed_until: Mapped[datetime | None]
+    attempts: Mapped[int] = mapped_column(default=0)
+    bi_rads: Mapped[str | None] = mapped_column(String(2))
+    bi_rads_edition: Mapped[str | None] = mapped_column(String(16))
+    reader_density: Mapped[str | None] = mapped_column(String(1))
+    assessment_note: Mapped[str | None] = mapped_column(Text)
+    assessed_by_id: Mapped[int | None] = mapped_column(ForeignKey("user.id"))
+    assessed_at: Mapped[datetime | None]
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+    patient: Mapped[Patient] = relationship(back_populates="studies")
+    images: Mapped[list[Image]] = relationship(back_populates="study", order_by="Image.id")
+    scores: Mapped[list[Score]] = relationship(back_populates="study", order_by="Score.computed_at, Score.id")
+    assessed_by: Mapped[User | None] = relationship()
+
+
+class Image(Base):
+    """One view. `sha256` is the key of its bytes as received in the image store (a DICOM preamble is zeroed first).
+
+    `rendition_sha256` is the key of the pixels prepared for the viewer, `thumbnail_sha256` of a small PNG.
+    """
+
+    __tablename__ = "image"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    study_id: Mapped[int] = mapped_column(ForeignKey("study.id", ondelete="CASCADE"), index=True)
+    sop_uid: Mapped[str] = mapped_column(String(64), unique=True)
+    sha256: Mapped[str] = mapped_column(String(64), unique=True)
+    media_type: Mapped[str] = mapped_column(String(32))
+    source_name: Mapped[str] = mapped_column(String(512))
+    laterality: Mapped[Laterality]
+    view: Mapped[str] = mapped_column(String(16))
+    rows: Mapped[int]
+    columns: Mapped[int]
+    bits_stored: Mapped[int]
+    pixel_spacing_mm: Mapped[float | None]
+    window_center: Mapped[float | None]
+    window_width: Mapped[float | None]
+    manufacturer: Mapped[str | None] = mapped_column(String(128))
+    quality_flags: Mapped[list[Any]] = mapped_column(default=list)
+    stated: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    rendition_sha256: Mapped[str] = mapped_column(String(64))
+    thumbnail_sha256: Mapped[str] = mapped_column(String(64))
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+    study: Mapped[Study] = relationship(back_populates="images")
+    embeddings: Mapped[list[Embedding]] = relationship(back_populates="image")
+
+
+class Embedding(Base):
+    """What one encoder saw in one image, kept so that an image passes an encoder once.
+
+    `vector` is float32, little-endian, length `dimensions`; `heat_map` float16, shape `heat_map_shape`.
+    `transform` maps heat-map and network coordinates back to the original pixels.
+    """
+
+    __tablename__ = "embedding"
+    __table_args__ = (UniqueConstraint("image_id", "encoder_sha256"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    image_id: Mapped[int] = mapped_column(ForeignKey("image.id", ondelete="CASCADE"))
+    encoder_sha256: Mapped[str] = mapped_column(String(64))
+    dimensions: Mapped[int]
+    vector: Mapped[bytes] = mapped_column(LargeBinary)
+    heat_map: Mapped[bytes] = mapped_column(LargeBinary)
+    heat_map_shape: Mapped[list[Any]]
+    transform: Mapped[dict[str, Any]]
+    finding: Mapped[dict[str, Any]]
+    density: Mapped[dict[str, Any]]
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+    image: Mapped[Image] = relationship(back_populates="embeddings")
+
+
+class Score(Base):
+    """What one model said of one study, as of that study's date. Rows are added, never edited.
+
+    `malignancy_*`: probability of cancer present or found within 12 months, per breast; null where that breast
+    has no image. `progression`: probability that disease has grown since the previous study; null at the first.
+    `risk_Ny`: probability of cancer within N years, with the interval of the ensemble. `contributions`: one
+    ``{"study_uid", "study_date", "value"}`` a visit. `inputs`: sha256 of every image that was read, by study UID.
+    """
+
+    __tablename__ = "score"
+    __table_args__ = (Index("ix_score_study_computed", "study_id", "computed_at"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    study_id: Mapped[int] = mapped_column(ForeignKey("study.id", ondelete="CASCADE"))
+    model: Mapped[str] = mapped_column(String(64))
+    weights_sha256: Mapped[str] = mapped_column(String(64))
+    calibration: Mapped[str] = mapped_column(String(64))
+    inputs: Mapped[dict[str, Any]]
+    computed_at: Mapped[datetime] = mapped_column(default=utc_now)
+    malignancy_left: Mapped[float | None]
+    malignancy_right: Mapped[float | None]
+    progression: Mapped[float | None]
+    risk_1y: Mapped[float]
+    risk_1y_low: Mapped[float]
+    risk_1y_high: Mapped[float]
+    risk_2y: Mapped[float]
+    risk_2y_low: Mapped[float]
+    risk_2y_high: Mapped[float]
+    risk_3y: Mapped[float]
+    risk_3y_low: Mapped[float]
+    risk_3y_high: Mapped[float]
+    risk_4y: Mapped[float]
+    risk_4y_low: Mapped[float]
+    risk_4y_high: Mapped[float]
+    risk_5y: Mapped[float]
+    risk_5y_low: Mapped[float]
+    risk_5y_high: Mapped[float]
+    density_a: Mapped[float]
+    density_b: Mapped[float]
+    density_c: Mapped[float]
+    density_d: Mapped[float]
+    priors: Mapped[int]
+    missing_views: Mapped[list[Any]] = mapped_column(default=list)
+    contributions: Mapped[list[Any]] = mapped_column(default=list)
+
+    study: Mapped[Study] = relationship(back_populates="scores")
+
+
+class Lesion(Base):
+    """A finding that is followed across studies."""
+
+    __tablename__ = "lesion"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    patient_id: Mapped[int] = mapped_column(ForeignKey("patient.id", ondelete="CASCADE"), index=True)
+    laterality: Mapped[Laterality]
+    label: Mapped[str] = mapped_column(String(64))
+    kind: Mapped[str | None] = mapped_column(String(32))
+    recorded_by_id: Mapped[int | None] = mapped_column(ForeignKey("user.id"))
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+    patient: Mapped[Patient] = relationship(back_populates="lesions")
+    measurements: Mapped[list[Measurement]] = relationship(back_populates="lesion")
+
+
+class Measurement(Base):
+    """One measurement of a lesion on one image; the box is in original pixels, origin top left."""
+
+    __tablename__ = "measurement"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    lesion_id: Mapped[int] = mapped_column(ForeignKey("lesion.id", ondelete="CASCADE"), index=True)
+    image_id: Mapped[int] = mapped_column(ForeignKey("image.id", ondelete="CASCADE"))
+    diameter_mm: Mapped[float | None]
+    x0: Mapped[float]
+    y0: Mapped[float]
+    x1: Mapped[float]
+    y1: Mapped[float]
+    measured_by_id: Mapped[int | None] = mapped_column(ForeignKey("user.id"))
+    measured_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+    lesion: Mapped[Lesion] = relationship(back_populates="measurements")
+    image: Mapped[Image] = relationship()
+
+
+class Event(Base):
+    """What happened to a patient on a date, beside her studies; a therapy may have an end."""
+
+    __tablename__ = "event"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    patient_id: Mapped[int] = mapped_column(ForeignKey("patient.id", ondelete="CASCADE"), index=True)
+    kind: Mapped[EventKind]
+    event_date: Mapped[date]
+    end_date: Mapped[date | None]
+    laterality: Mapped[Laterality | None]
+    detail: Mapped[str | None] = mapped_column(Text)
+    recorded_by_id: Mapped[int | None] = mapped_column(ForeignKey("user.id"))
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+    patient: Mapped[Patient] = relationship(back_populates="events")
+
+
+class Alert(Base):
+    """Why a patient needs a look, raised by a score; acknowledged by a person, never deleted."""
+
+    __tablename__ = "alert"
+    __table_args__ = (UniqueConstraint("study_id", "rule"), Index("ix_alert_open", "acknowledged_at", "patient_id"))
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    patient_id: Mapped[int] = mapped_column(ForeignKey("patient.id", ondelete="CASCADE"))
+    study_id: Mapped[int] = mapped_column(ForeignKey("study.id", ondelete="CASCADE"))
+    score_id: Mapped[int] = mapped_column(ForeignKey("score.id", ondelete="CASCADE"))
+    rule: Mapped[str] = mapped_column(String(32))
+    message: Mapped[str] = mapped_column(String(256))
+    raised_at: Mapped[datetime] = mapped_column(default=utc_now)
+    acknowledged_at: Mapped[datetime | None]
+    acknowledged_by_id: Mapped[int | None] = mapped_column(ForeignKey("user.id"))
+
+
+class ImportBatch(Base):
+    """One call of the intake, from the command line, a page or the demo."""
+
+    __tablename__ = "import_batch"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    source: Mapped[str] = mapped_column(String(16))
+    user_id: Mapped[int | None] = mapped_column(ForeignKey("user.id"))
+    stated_mrn: Mapped[str | None] = mapped_column(String(64))
+    stated_study_date: Mapped[date | None]
+    started_at: Mapped[datetime] = mapped_column(default=utc_now)
+    finished_at: Mapped[datetime | None]
+
+    items: Mapped[list[ImportItem]] = relationship(back_populates="batch", order_by="ImportItem.id")
+
+
+class ImportItem(Base):
+    """How one file of a batch ended. A quarantined file's bytes are kept under `sha256` in the quarantine."""
+
+    __tablename__ = "import_item"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    batch_id: Mapped[int] = mapped_column(ForeignKey("import_batch.id", ondelete="CASCADE"), index=True)
+    path: Mapped[str] = mapped_column(String(1024))
+    sha256: Mapped[str | None] = mapped_column(String(64), index=True)
+    outcome: Mapped[Outcome]
+    reason: Mapped[str | None] = mapped_column(String(64))
+    detail: Mapped[str | None] = mapped_column(Text)
+    image_id: Mapped[int | None] = mapped_column(ForeignKey("image.id", ondelete="SET NULL"))
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+    batch: Mapped[ImportBatch] = relationship(back_populates="items")
+
+
+class User(Base):
+    """A person with an account here. The password is kept as an argon2id hash."""
+
+    __tablename__ = "user"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    username: Mapped[str] = mapped_column(String(64), unique=True)
+    display_name: Mapped[str] = mapped_column(String(128))
+    password_hash: Mapped[str] = mapped_column(String(256))
+    role: Mapped[Role]
+    active: Mapped[bool] = mapped_column(default=True)
+    failed_sign_ins: Mapped[int] = mapped_column(default=0)
+    locked_until: Mapped[datetime | None]
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+
+class SignIn(Base):
+    """A signed-in browser: the sha256 of its cookie's token, never the token itself."""
+
+    __tablename__ = "sign_in"
+
+    token_sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"), index=True)
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+    expires_at: Mapped[datetime]
+
+    user: Mapped[User] = relationship()
+
+
+class AuditEntry(Base):
+    """Who did what to what, when. Rows are added, never edited."""
+
+    __tablename__ = "audit_entry"
+    __table_args__ = (Index("ix_audit_entry_at", "at"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    at: Mapped[datetime] = mapped_column(default=utc_now)
+    user_id: Mapped[int | None] = mapped_column(ForeignKey("user.id"))
+    action: Mapped[str] = mapped_column(String(64))
+    subject: Mapped[str | None] = mapped_column(String(128))
+    detail: Mapped[dict[str, Any]] = mapped_column(default=dict)

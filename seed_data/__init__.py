@@ -1,0 +1,1 @@
+"""Simulated women, and adapters that turn public data sets into exam manifests."""
