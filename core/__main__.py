@@ -1,0 +1,21 @@
+"""``python -m core``: the verbs of Longview's command line."""
+
+import importlib
+
+import typer
+
+app = typer.Typer(
+    name="python -m core",
+    help="Longview: follow women's mammograms over the years. Research software, not for diagnosis.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_show_locals=False,
+)
+
+GROUPS = ("intake", "scoring", "training", "people", "care", "benchmark")
+
+for group in GROUPS:
+    importlib.import_module(f"core.cli.{group}").register(app)
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,24 @@
+"""What every verb shares: results to stdout, all else to stderr, exit codes 0 done, 1 some refused, 2 wrong use."""
+
+import json
+import sys
+from typing import Any, NoReturn
+
+import typer
+from rich.console import Console
+
+DONE, SOME_REFUSED, WRONG_USE = 0, 1, 2
+
+results = Console(soft_wrap=True)
+log = Console(stderr=True)
+
+
+def print_json(document: Any) -> None:
+    """Write one JSON document to stdout, and nothing else."""
+    sys.stdout.write(json.dumps(document, ensure_ascii=False, allow_nan=False, indent=2) + "\n")
+
+
+def wrong_use(message: str) -> NoReturn:
+    """Say on stderr what is wrong and what to do, and leave with exit code 2."""
+    log.print(f"[bold red]Error:[/] {message}", highlight=False)
+    raise typer.Exit(WRONG_USE)
