@@ -15,6 +15,8 @@ class Settings(BaseSettings):
     home: Path = Field(default=Path("var"), description="Folder with database, images, quarantine and logs.")
     database_url: str | None = Field(default=None, description="SQLAlchemy URL; default: SQLite in `home`.")
     model: str = Field(default="longitudinal-sim", description="Name of the model that speaks.")
+    address: str = Field(default="127.0.0.1", description="Address the dashboard listens at.")
+    port: int = Field(default=8501, gt=0, lt=65536, description="Port the dashboard listens at.")
     session_hours: float = Field(default=12.0, gt=0, description="How long a sign-in lasts.")
     max_file_mb: int = Field(default=200, gt=0, description="Largest file that is read.")
     max_pixels: int = Field(default=60_000_000, gt=0, description="Most pixels of one image (rows x columns).")

@@ -1,0 +1,54 @@
+"""Verbs of the command line: starting an installation."""
+
+import threading
+from typing import Annotated
+
+import typer
+
+from core.cli.terminal import log, results, wrong_use
+
+
+def register(app: typer.Typer) -> None:
+    """Add this module's verbs."""
+    app.command()(up)
+
+
+def up(
+    demo: Annotated[bool, typer.Option(help="Load the simulated demo cohort and the demo accounts.")] = False,
+) -> None:
+    """Migrate the database, start worker and dashboard, print the address; Ctrl-C stops both."""
+    from core import access, launch
+    from core.installation import Installation
+    from db.migrate import upgrade
+
+    here = Installation.open()
+    address, port = here.settings.address, here.settings.port
+    try:
+        launch.check_port(address, port)
+    except launch.PortInUse as error:
+        wrong_use(str(error))
+    upgrade(here.database)
+    accounts = access.ensure_demo_accounts(here) if demo else []
+    here.close()
+
+    stopping = threading.Event()
+    launch.stop_on_signals(stopping)
+
+    def announce() -> None:
+        if not launch.wait_for_page(address, port, seconds=120, until=stopping):
+            return
+        results.print(f"\n[bold]Longview[/] is at [bold]http://{address}:{port}[/]  (Ctrl-C stops it)")
+        for account in accounts:
+            results.print(
+                f"  sign in as {account.username} / {account.password}  ({account.role})", highlight=False
+            )
+        if not accounts:
+            results.print("  first account: python -m core user add NAME --role admin", highlight=False)
+
+    threading.Thread(target=announce, daemon=True).start()
+    launch.keep_running(
+        launch.parts(address, port, demo=demo),
+        here.home,
+        until=stopping,
+        log=lambda line: log.print(line, highlight=False),
+    )
