@@ -60,8 +60,7 @@ class Database:
     def read(self) -> Iterator[Session]:
         """Open a session for reading; whatever it changes is rolled back."""
         with Session(self.engine, expire_on_commit=False) as session:
-            yield session
-            session.rollback()
+            yield session  # closing discards changes; an explicit rollback would expire the loaded rows too
 
     @contextmanager
     def write(self) -> Iterator[Session]:
