@@ -1,7 +1,123 @@
-"""Verbs of the command line: people."""
+"""Verbs of the command line: ``user`` (accounts)."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
 
 import typer
+from rich.table import Table
+
+from core import access
+from core.cli import terminal
+from core.installation import Installation
+
+user = typer.Typer(help="Accounts: who may sign in, and in which role.", no_args_is_help=True)
+
+Username = Annotated[str, typer.Argument(help="User name, without spaces.")]
+FromStdin = Annotated[bool, typer.Option("--password-stdin", help="Read the password from standard input.")]
 
 
 def register(app: typer.Typer) -> None:
     """Add this module's verbs."""
+    app.add_typer(user, name="user")
+
+
+def _password(from_stdin: bool) -> str:
+    if from_stdin:
+        return sys.stdin.readline().rstrip("\n")
+    return str(typer.prompt("Password", hide_input=True, confirmation_prompt=True, err=True))
+
+
+@user.command()
+def add(
+    username: Username,
+    role: Annotated[access.Role, typer.Option(help="What this person does here.")],
+    name: Annotated[str | None, typer.Option(help="Name as the pages show it.")] = None,
+    password_stdin: FromStdin = False,
+) -> None:
+    """Make an account."""
+    here = Installation.open()
+    try:
+        person = access.create_user(here, username, _password(password_stdin), role, display_name=name)
+    except ValueError as error:
+        terminal.wrong_use(str(error))
+    terminal.results.print(f"{person.username} can sign in as {person.role.value}.")
+
+
+@user.command(name="list")
+def list_(json: Annotated[bool, typer.Option("--json", help="For machines.")] = False) -> None:
+    """List the accounts."""
+    found = access.accounts(Installation.open())
+    if json:
+        terminal.print_json(
+            [
+                {
+                    "username": account.username,
+                    "name": account.display_name,
+                    "role": account.role.value,
+                    "active": account.active,
+                    "locked_until": account.locked_until.isoformat() if account.locked_until else None,
+                }
+                for account in found
+            ]
+        )
+        return
+    if not found:
+        terminal.results.print("No accounts yet. Make one: python -m core user add NAME --role admin")
+        return
+    table = Table("user name", "name", "role", "active")
+    for account in found:
+        table.add_row(
+            account.username, account.display_name, account.role.value, "yes" if account.active else "no"
+        )
+    terminal.results.print(table)
+
+
+@user.command()
+def password(username: Username, password_stdin: FromStdin = False) -> None:
+    """Set a new password; lifts a lock and ends that person's sign-ins."""
+    try:
+        access.set_password(Installation.open(), username, _password(password_stdin))
+    except ValueError as error:
+        terminal.wrong_use(str(error))
+    terminal.results.print(f"{username} has a new password and is signed out everywhere.")
+
+
+@user.command()
+def deactivate(username: Username) -> None:
+    """Close an account and end its sign-ins; what the person did stays recorded."""
+    _set_active(username, False)
+
+
+@user.command()
+def activate(username: Username) -> None:
+    """Open a closed account again."""
+    _set_active(username, True)
+
+
+def _set_active(username: str, active: bool) -> None:
+    try:
+        access.set_active(Installation.open(), username, active)
+    except ValueError as error:
+        terminal.wrong_use(str(error))
+    terminal.results.print(f"{username} {'can sign in again' if active else 'can no longer sign in'}.")
+
+
+@user.command()
+def demo(json: Annotated[bool, typer.Option("--json", help="For machines.")] = False) -> None:
+    """Make one account a role for trying Longview out, and print how to sign in.
+
+    With simulated patients only, the passwords are published ones that work on this machine alone. Beside real
+    patients they are random and shown once.
+    """
+    made = access.make_demo_accounts(Installation.open())
+    if json:
+        terminal.print_json(
+            [{"username": a.username, "role": a.role.value, "password": a.password} for a in made]
+        )
+        return
+    table = Table("user name", "password", "role")
+    for account in made:
+        table.add_row(account.username, account.password or "(as you set it)", account.role.value)
+    terminal.results.print(table)

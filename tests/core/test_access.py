@@ -1,0 +1,139 @@
+"""Accounts, sign-ins, roles."""
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import select
+
+from core import access, audit
+from core.access import Permission, Role, SignInRefused
+from core.installation import Installation
+from db.tables import Patient, SignIn, User, utc_now
+
+PASSWORD = "correct horse battery"
+
+
+@pytest.fixture
+def oncologist(here: Installation) -> access.Person:
+    return access.create_user(here, "Ada", PASSWORD, Role.ONCOLOGIST, display_name="Dr Ada")
+
+
+def test_a_token_stands_for_the_person_who_signed_in(here: Installation, oncologist: access.Person) -> None:
+    entered = access.sign_in(here, "ada", PASSWORD)
+    assert access.who(here, entered.token) == oncologist
+
+
+def test_neither_password_nor_token_is_stored(here: Installation, oncologist: access.Person) -> None:
+    token = access.sign_in(here, "ada", PASSWORD).token
+    with here.database.read() as session:
+        assert PASSWORD not in session.scalars(select(User.password_hash)).one()
+        assert token not in session.scalars(select(SignIn.token_sha256)).one()
+
+
+@pytest.mark.parametrize("username", ["ada", "nobody"])
+def test_a_wrong_name_and_a_wrong_password_read_the_same(
+    here: Installation, oncologist: access.Person, username: str
+) -> None:
+    with pytest.raises(SignInRefused, match="User name or password is wrong"):
+        access.sign_in(here, username, "not it at all")
+
+
+def test_the_account_locks_after_five_wrong_passwords_and_opens_again_later(
+    here: Installation, oncologist: access.Person
+) -> None:
+    now = utc_now()
+    for _ in range(access.FAILURES_BEFORE_LOCK):
+        with pytest.raises(SignInRefused):
+            access.sign_in(here, "ada", "wrong password", now=now)
+    with pytest.raises(SignInRefused, match="locked"):
+        access.sign_in(here, "ada", PASSWORD, now=now + timedelta(seconds=30))
+    assert access.sign_in(here, "ada", PASSWORD, now=now + timedelta(seconds=61)).person == oncologist
+
+
+def test_signing_out_ends_the_sign_in(here: Installation, oncologist: access.Person) -> None:
+    token = access.sign_in(here, "ada", PASSWORD).token
+    access.sign_out(here, token)
+    assert access.who(here, token) is None
+
+
+def test_a_sign_in_ends_by_itself(here: Installation, oncologist: access.Person) -> None:
+    entered = access.sign_in(here, "ada", PASSWORD)
+    assert access.who(here, entered.token, now=entered.expires_at) is None
+
+
+@pytest.mark.parametrize("token", [None, "", "made up", "x" * 100_000])
+def test_a_made_up_token_is_nobody(here: Installation, token: str | None) -> None:
+    assert access.who(here, token) is None
+
+
+def test_deactivating_ends_sign_ins_at_once(here: Installation, oncologist: access.Person) -> None:
+    token = access.sign_in(here, "ada", PASSWORD).token
+    access.set_active(here, "ada", False)
+    assert access.who(here, token) is None
+    with pytest.raises(SignInRefused):
+        access.sign_in(here, "ada", PASSWORD)
+
+
+def test_a_new_password_ends_old_sign_ins_and_lifts_the_lock(
+    here: Installation, oncologist: access.Person
+) -> None:
+    token = access.sign_in(here, "ada", PASSWORD).token
+    for _ in range(access.FAILURES_BEFORE_LOCK):
+        with pytest.raises(SignInRefused):
+            access.sign_in(here, "ada", "wrong password")
+    access.set_password(here, "ada", "another horse battery")
+    assert access.who(here, token) is None
+    assert access.sign_in(here, "ada", "another horse battery").person == oncologist
+
+
+def test_the_last_admin_cannot_be_closed_or_demoted(here: Installation) -> None:
+    access.create_user(here, "root", PASSWORD, Role.ADMIN)
+    with pytest.raises(ValueError, match="last admin"):
+        access.set_active(here, "root", False)
+    with pytest.raises(ValueError, match="last admin"):
+        access.set_role(here, "root", Role.STAFF)
+
+
+@pytest.mark.parametrize(
+    ("username", "password"), [("", PASSWORD), ("a b", PASSWORD), ("x" * 65, PASSWORD), ("eve", "short")]
+)
+def test_unusable_names_and_short_passwords_are_refused(
+    here: Installation, username: str, password: str
+) -> None:
+    with pytest.raises(ValueError):
+        access.create_user(here, username, password, Role.STAFF)
+
+
+def test_analysts_see_no_patients_and_only_oncologists_assess() -> None:
+    may = access.PERMISSIONS
+    assert Permission.SEE_PATIENTS not in may[Role.ANALYST]
+    assert [role for role in Role if Permission.ASSESS in may[role]] == [Role.ONCOLOGIST]
+    assert [role for role in Role if Permission.ADMINISTER in may[role]] == [Role.ADMIN]
+
+
+def test_demo_accounts_are_made_once_and_open_nothing_from_elsewhere(here: Installation) -> None:
+    first, second = access.make_demo_accounts(here), access.make_demo_accounts(here)
+    assert first == second
+    assert {account.role for account in first} == set(Role)
+    assert all(access.sign_in(here, a.username, a.password or "").person.role is a.role for a in first)
+    with pytest.raises(SignInRefused, match="this machine only"):
+        access.sign_in(here, "admin", first[3].password or "", loopback=False)
+
+
+def test_beside_real_patients_demo_passwords_are_random(here: Installation) -> None:
+    with here.database.write() as session:
+        session.add(Patient(mrn="1", simulated=False))
+    made = access.make_demo_accounts(here)
+    assert not any(access.is_demo_password(account.password or "") for account in made)
+
+
+def test_what_is_done_to_accounts_is_in_the_audit_trail(
+    here: Installation, oncologist: access.Person
+) -> None:
+    token = access.sign_in(here, "ada", PASSWORD).token
+    access.sign_out(here, token)
+    with pytest.raises(SignInRefused):
+        access.sign_in(here, "ada", "wrong password")
+    trail = audit.latest(here)
+    assert [entry.action for entry in trail] == ["sign_in_failed", "signed_out", "signed_in", "user_added"]
+    assert not any("wrong password" in entry.detail for entry in trail)
