@@ -1,5 +1,6 @@
 """Fixtures that every folder of tests shares."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,16 +8,31 @@ import pytest
 
 from core.installation import Installation
 from core.settings import Settings
-from db.tables import Base
+from db.database import Database
+from db.migrate import upgrade
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
+@pytest.fixture(scope="session")
+def migrated_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file of an empty, migrated database, to copy from: migrating takes longer than most tests."""
+    path = tmp_path_factory.mktemp("migrated") / "longview.db"
+    database = Database(f"sqlite:///{path}")
+    upgrade(database)
+    with database.engine.connect() as connection:
+        connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+    database.close()
+    return path
+
+
 @pytest.fixture
-def here(tmp_path: Path) -> Iterator[Installation]:
+def here(tmp_path: Path, migrated_database: Path) -> Iterator[Installation]:
     """An empty installation of its own."""
-    installation = Installation.open(Settings(home=tmp_path / "var", _env_file=None))
-    Base.metadata.create_all(installation.database.engine)
+    settings = Settings(home=tmp_path / "var", _env_file=None)
+    settings.root.mkdir()
+    shutil.copyfile(migrated_database, settings.root / "longview.db")
+    installation = Installation.open(settings)
     yield installation
     installation.close()
 

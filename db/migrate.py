@@ -1,0 +1,81 @@
+"""Bringing a database to the tables of this release."""
+
+from typing import Any, Literal
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy.types import TypeEngine
+
+from db.database import Database
+from db.tables import UtcDateTime
+
+
+def configuration(database: Database | None = None) -> Config:
+    """Return Alembic's configuration, made in code: there is no `alembic.ini`."""
+    config = Config()
+    config.set_main_option("script_location", "db:migrations")
+    config.set_main_option("path_separator", "os")
+    if database is not None:
+        url = database.url.render_as_string(hide_password=False)
+        config.set_main_option("sqlalchemy.url", url.replace("%", "%%"))
+    return config
+
+
+def head() -> str:
+    """Return the revision that this release's tables stand at."""
+    revision = ScriptDirectory.from_config(configuration()).get_current_head()
+    if revision is None:
+        raise RuntimeError("This release carries no migrations.")
+    return revision
+
+
+def current(database: Database) -> str | None:
+    """Return the revision a database stands at, or None if no migration has touched it."""
+    with database.engine.connect() as connection:
+        return MigrationContext.configure(connection).get_current_revision()
+
+
+def is_current(database: Database) -> bool:
+    """Tell whether a database has this release's tables."""
+    return current(database) == head()
+
+
+def upgrade(database: Database, revision: str = "head") -> None:
+    """Bring a database to this release's tables, in one transaction; one that is there already is left alone.
+
+    The write lock is taken first, so that two processes starting at once do not run the same step twice.
+    """
+    if revision == "head" and is_current(database):
+        return
+    _run(database, command.upgrade, revision)
+
+
+def downgrade(database: Database, revision: str) -> None:
+    """Take a database back to an earlier revision (`base`: no tables at all)."""
+    _run(database, command.downgrade, revision)
+
+
+def _run(database: Database, step: Any, revision: str) -> None:
+    config = configuration(database)
+    with database.engine.connect().execution_options(longview_immediate=True) as connection:
+        # Batch steps rebuild SQLite's tables: with foreign keys on, dropping the old one would cascade. The
+        # setting can only be changed outside a transaction, so it goes past SQLAlchemy.
+        driver: Any = connection.connection.driver_connection
+        if database.is_sqlite:
+            driver.execute("PRAGMA foreign_keys = OFF")
+        try:
+            with connection.begin():
+                config.attributes["connection"] = connection
+                step(config, revision)
+        finally:
+            if database.is_sqlite:
+                driver.execute("PRAGMA foreign_keys = ON")
+
+
+def render_item(kind: str, item: TypeEngine[Any], _context: Any) -> str | Literal[False]:
+    """Write our own column types into a migration as the plain type they are stored as."""
+    if kind == "type" and isinstance(item, UtcDateTime):
+        return "sa.DateTime()"
+    return False

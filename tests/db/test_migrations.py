@@ -1,0 +1,130 @@
+"""Migrations: up, down, equal to the tables, and kind to databases of earlier releases."""
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import func, inspect, select, text
+
+from db import migrate
+from db.database import Database
+from db.tables import Base, Patient, Score, Study, StudyStatus
+
+RELEASES = sorted((Path(__file__).parent / "releases").glob("*.sql"))
+
+
+@pytest.fixture
+def database(tmp_path):
+    database = Database(f"sqlite:///{tmp_path / 'longview.db'}")
+    yield database
+    database.close()
+
+
+def constraints(database: Database) -> dict[str, set[str]]:
+    """Names of all constraints and indexes, by table."""
+    inspector = inspect(database.engine)
+    found = {}
+    for table in set(inspector.get_table_names()) - {"alembic_version"}:
+        parts = [
+            *inspector.get_check_constraints(table),
+            *inspector.get_unique_constraints(table),
+            *inspector.get_foreign_keys(table),
+            *inspector.get_indexes(table),
+        ]
+        found[table] = {str(part["name"]) for part in parts}
+    return found
+
+
+def test_migrated_database_has_every_constraint_of_the_tables_by_name(database, tmp_path):
+    migrate.upgrade(database)
+    made = Database(f"sqlite:///{tmp_path / 'made.db'}")
+    Base.metadata.create_all(made.engine)
+    assert constraints(database) == constraints(made)
+
+
+def test_autogenerate_finds_nothing_to_migrate(database):
+    migrate.upgrade(database)
+    with database.engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, Base.metadata) == []
+
+
+def test_every_step_goes_down_and_up_again(database):
+    script = ScriptDirectory.from_config(migrate.configuration())
+    assert len(script.get_heads()) == 1
+    for step in reversed(list(script.walk_revisions())):
+        migrate.upgrade(database, step.revision)
+        before = constraints(database)
+        migrate.downgrade(database, step.down_revision or "base")
+        migrate.upgrade(database, step.revision)
+        assert constraints(database) == before
+    migrate.downgrade(database, "base")
+    assert set(inspect(database.engine).get_table_names()) == {"alembic_version"}
+
+
+def test_upgrade_twice_changes_nothing(database):
+    migrate.upgrade(database)
+    migrate.upgrade(database)
+    assert migrate.current(database) == migrate.head()
+
+
+def test_a_failing_step_leaves_the_database_as_it_was(database, monkeypatch):
+    def fail(*_arguments):
+        raise RuntimeError("power cut")
+
+    monkeypatch.setattr("alembic.runtime.migration.HeadMaintainer.update_to_step", fail)
+    with pytest.raises(RuntimeError, match="power cut"):
+        migrate.upgrade(database)
+    assert set(inspect(database.engine).get_table_names()) <= {"alembic_version"}
+
+
+def test_foreign_keys_are_enforced_after_an_upgrade(database):
+    migrate.upgrade(database)
+    with database.engine.connect() as connection:
+        assert connection.execute(text("PRAGMA foreign_keys")).scalar_one() == 1
+
+
+@pytest.mark.parametrize("release", RELEASES, ids=lambda path: path.stem)
+def test_database_of_an_earlier_release_keeps_every_row(release, tmp_path):
+    path = tmp_path / "longview.db"
+    with sqlite3.connect(path) as connection:
+        connection.executescript(release.read_text(encoding="utf-8"))
+    database = Database(f"sqlite:///{path}")
+    with database.engine.connect() as connection:
+        tables = set(inspect(connection).get_table_names()) - {"alembic_version"}
+        before = {
+            name: connection.execute(text(f'SELECT count(*) FROM "{name}"')).scalar_one() for name in tables
+        }
+    assert all(before.values()), "every table of a frozen database holds a row"
+
+    migrate.upgrade(database)
+
+    assert migrate.is_current(database)
+    with database.read() as session:
+        for name, count in before.items():
+            assert (
+                session.execute(select(func.count()).select_from(Base.metadata.tables[name])).scalar_one()
+                == count
+            )
+        patient = session.execute(select(Patient)).scalar_one()
+        assert (patient.mrn, patient.simulated) == ("00017", True)
+        assert [study.status for study in patient.studies] == [StudyStatus.SCORED, StudyStatus.PENDING]
+        score = session.execute(select(Score)).scalar_one()
+        assert score.risk_5y == pytest.approx(0.05)
+        assert session.get(Study, score.study_id).reader_density == "C"
+        for mapper in Base.registry.mappers:
+            session.scalars(select(mapper.class_)).all()
+    database.close()
+
+
+@pytest.mark.parametrize("release", RELEASES, ids=lambda path: path.stem)
+def test_frozen_release_stands_at_a_known_revision(release):
+    known = {
+        f"'{path.name.split('_')[0]}'"
+        for path in Path(migrate.__file__).parent.glob("migrations/versions/0*.py")
+    }
+    stamped = next(line for line in release.read_text().splitlines() if 'INTO "alembic_version"' in line)
+    assert any(revision in stamped for revision in known)
