@@ -1,0 +1,209 @@
+"""From what the networks say to probabilities that come true: logistic calibration, one for each horizon."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+from scipy.special import expit, logit
+
+__all__ = ["Calibration", "Logistic", "fit_calibration", "fit_logistic", "horizon_labels", "safe_logit"]
+
+SMALLEST = 1e-6
+"""Probabilities are kept this far from 0 and 1 before their logit is taken."""
+Z_90 = 1.6448536269514722
+"""Half width of a two-sided 90 % interval of the normal distribution."""
+
+
+def safe_logit(probability: Any) -> NDArray[np.float64]:
+    """Return log-odds, finite for 0 and 1 too."""
+    return np.asarray(logit(np.clip(np.asarray(probability, np.float64), SMALLEST, 1 - SMALLEST)))
+
+
+@dataclass(frozen=True)
+class Logistic:
+    """A line on the scale of log-odds: ``logit(q) = intercept + slope * logit(p)``, slope above 0."""
+
+    intercept: float = 0.0
+    slope: float = 1.0
+
+    def of_logit(self, value: Any) -> NDArray[np.float64]:
+        """Return calibrated log-odds of raw log-odds."""
+        return self.intercept + self.slope * np.asarray(value, np.float64)
+
+    def __call__(self, probability: Any) -> NDArray[np.float64]:
+        """Return the calibrated probability."""
+        return np.asarray(expit(self.of_logit(safe_logit(probability))))
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """The calibration of a longitudinal model, fitted on validation women only.
+
+    Parameters
+    ----------
+    risk
+        One `Logistic` for each horizon, 1 to 5 years.
+    malignancy, progression
+        For malignancy per breast and progression.
+    widen
+        The members' spread is multiplied by this to give the interval.
+    baseline_5y
+        Mean 5-year risk of the validation women's visits: what is said of a woman of whom nothing is seen.
+    fitted_on
+        Plain words for the card.
+    """
+
+    risk: tuple[Logistic, ...] = (Logistic(),) * 5
+    malignancy: Logistic = Logistic()
+    progression: Logistic = Logistic()
+    widen: float = 1.0
+    baseline_5y: float = 0.0167
+    fitted_on: str = "not calibrated"
+
+    def risks(
+        self, members: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+        """Return calibrated risk with its 90 % interval from the members' risks.
+
+        Parameters
+        ----------
+        members
+            (members, …, 5) raw risk within 1..5 years.
+
+        Returns
+        -------
+        value, low, high
+            (…, 5) each. None falls with the horizon, and low <= value <= high.
+        """
+        raw = safe_logit(members)
+        lines = np.stack([line.of_logit(raw[..., k]) for k, line in enumerate(self.risk)], axis=-1)
+        centre = lines.mean(axis=0)
+        half = Z_90 * self.widen * (lines.std(axis=0, ddof=1) if len(lines) > 1 else 0.0)
+        value, low, high = (
+            np.maximum.accumulate(expit(line), axis=-1) for line in (centre, centre - half, centre + half)
+        )
+        return value, low, high
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> Calibration:
+        """Read what `to_json` gave."""
+        return cls(
+            risk=tuple(Logistic(**line) for line in values["risk"]),
+            malignancy=Logistic(**values["malignancy"]),
+            progression=Logistic(**values["progression"]),
+            widen=float(values["widen"]),
+            baseline_5y=float(values["baseline_5y"]),
+            fitted_on=str(values["fitted_on"]),
+        )
+
+
+def horizon_labels(
+    years_to_cancer: NDArray[np.float64], years_followed: NDArray[np.float64], horizon: float
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Label visits for cancer within a horizon.
+
+    Parameters
+    ----------
+    years_to_cancer
+        (n,) from the visit to the diagnosis, NaN if none was seen.
+    years_followed
+        (n,) from the visit to the end of follow-up.
+    horizon
+        Years.
+
+    Returns
+    -------
+    label, known
+        (n,) 1 where cancer came within the horizon; (n,) whether that can be said: she had cancer by then or
+        was followed that long.
+    """
+    cancer = np.nan_to_num(years_to_cancer, nan=np.inf)
+    label = (cancer <= horizon).astype(np.float64)
+    return label, (label == 1) | (np.asarray(years_followed) >= horizon)
+
+
+def fit_logistic(
+    raw_logit: NDArray[np.float64], label: NDArray[np.float64], weight: NDArray[np.float64] | None = None
+) -> Logistic:
+    """Fit a line on log-odds by maximum likelihood (Platt 1999), with a weak pull of the slope towards 1.
+
+    Fewer than five events or non-events say nothing: then the identity is returned.
+    """
+    x, y = np.asarray(raw_logit, np.float64), np.asarray(label, np.float64)
+    if y.sum() < 5 or (1 - y).sum() < 5:
+        return Logistic()
+    w = np.ones_like(y) if weight is None else np.asarray(weight, np.float64)
+
+    def loss(line: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        intercept, log_slope = line
+        slope = np.exp(log_slope)
+        z = intercept + slope * x
+        off = w * (expit(z) - y)
+        value = float((w * (np.logaddexp(0, z) - y * z)).sum() + 0.5 * (log_slope / 0.5) ** 2)
+        return value, np.array([off.sum(), (off * slope * x).sum() + log_slope / 0.25])
+
+    fit = minimize(loss, np.zeros(2), jac=True, method="L-BFGS-B")
+    return Logistic(float(fit.x[0]), float(np.exp(fit.x[1])))
+
+
+def fit_calibration(
+    risk_members: NDArray[np.float64],
+    years_to_cancer: NDArray[np.float64],
+    years_followed: NDArray[np.float64],
+    malignancy: tuple[NDArray[np.float64], NDArray[np.float64]],
+    progression: tuple[NDArray[np.float64], NDArray[np.float64]],
+    fitted_on: str,
+    censoring: Sequence[float] | None = None,
+) -> Calibration:
+    """Calibrate on validation women.
+
+    Parameters
+    ----------
+    risk_members
+        (members, n, 5) raw risks at the n visits.
+    years_to_cancer, years_followed
+        (n,) as for `horizon_labels`.
+    malignancy, progression
+        Pairs of raw log-odds and labels, one for each breast-visit of which it is known.
+    fitted_on
+        Plain words for the card.
+    censoring
+        (5,) shares of visits that are still followed at each horizon; non-events are weighted with the inverse
+        so that those followed long do not make cancer look commoner than it is. None: the shares in the data.
+
+    Returns
+    -------
+    Calibration
+    """
+    centre = safe_logit(risk_members).mean(axis=0)
+    lines = []
+    for k in range(centre.shape[-1]):
+        label, known = horizon_labels(years_to_cancer, years_followed, k + 1)
+        weight = np.ones_like(label)
+        clear = label == 0
+        kept = (
+            float(censoring[k])
+            if censoring is not None
+            else float(known[clear].mean())
+            if clear.any()
+            else 1.0
+        )
+        weight[clear] = 1.0 / max(kept, 0.05)
+        lines.append(fit_logistic(centre[known, k], label[known], weight[known]))
+    base = expit(lines[-1].of_logit(centre[:, -1])).mean() if len(centre) else 0.0167
+    return Calibration(
+        risk=tuple(lines),
+        malignancy=fit_logistic(*malignancy),
+        progression=fit_logistic(*progression),
+        baseline_5y=float(base),
+        fitted_on=fitted_on,
+    )
