@@ -8,7 +8,7 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import cache
+from functools import cache, lru_cache
 
 from argon2 import PasswordHasher
 from argon2.exceptions import Argon2Error, InvalidHashError
@@ -32,9 +32,9 @@ __all__ = [
     "SignInRefused",
     "accounts",
     "create_user",
+    "demo_accounts_to_show",
     "is_demo_password",
     "make_demo_accounts",
-    "open_demo_accounts",
     "require",
     "set_active",
     "set_password",
@@ -367,15 +367,13 @@ def make_demo_accounts(here: Installation) -> list[DemoAccount]:
     a random password, which is returned this once and kept nowhere.
     """
     with here.database.read() as session:
-        has_real_patients = (
-            session.scalar(select(Patient.id).where(Patient.simulated.is_(False)).limit(1)) is not None
-        )
+        has_real_patients = _has_real_patients(session)
         hashes = {u.username: u.password_hash for u in session.scalars(select(User))}
     made = []
     for username, (role, display_name, published) in DEMO_ACCOUNTS.items():
         password: str | None
         if username in hashes:
-            password = published if _matches(hashes[username], published) else None
+            password = published if _is_still(hashes[username], published) else None
         else:
             password = secrets.token_urlsafe(12) if has_real_patients else published
             create_user(here, username, password, role, display_name=display_name)
@@ -383,14 +381,30 @@ def make_demo_accounts(here: Installation) -> list[DemoAccount]:
     return made
 
 
-def open_demo_accounts(here: Installation) -> list[str]:
-    """Return the active accounts that still have their published demo password (checks a hash each: slow)."""
+def demo_accounts_to_show(here: Installation) -> list[DemoAccount]:
+    """Return the accounts that a sign-in page may name with their published password.
+
+    Those are the active demo accounts whose password nobody has changed, and none at all as soon as a real
+    patient is stored.
+    """
     with here.database.read() as session:
-        hashes = {
-            u.username: u.password_hash for u in session.scalars(select(User).where(User.active.is_(True)))
-        }
+        if _has_real_patients(session):
+            return []
+        hashes = dict(
+            session.execute(select(User.username, User.password_hash).where(User.active.is_(True))).all()
+        )
     return [
-        name
-        for name, (_, _, password) in DEMO_ACCOUNTS.items()
-        if name in hashes and _matches(hashes[name], password)
+        DemoAccount(name, role, password)
+        for name, (role, _, password) in DEMO_ACCOUNTS.items()
+        if name in hashes and _is_still(hashes[name], password)
     ]
+
+
+@lru_cache(maxsize=16)
+def _is_still(password_hash: str, published: str) -> bool:
+    # Remembered, because a hash costs a noticeable time and the sign-in page asks at every visit.
+    return _matches(password_hash, published)
+
+
+def _has_real_patients(session: Session) -> bool:
+    return session.scalar(select(Patient.id).where(Patient.simulated.is_(False)).limit(1)) is not None

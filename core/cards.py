@@ -1,0 +1,72 @@
+"""The cards of the models, for people: what a model learned from, what it is for, how well it did."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from core.installation import Installation
+from models import registry
+
+
+@dataclass(frozen=True)
+class Card:
+    """A model's card as the pages show it."""
+
+    name: str
+    title: str
+    learned_from: str
+    licence: str
+    intended_use: str
+    limits: str
+    metrics: Mapping[str, Any]
+    weights_sha256: str
+    calibration: str
+    created: str
+    simulated_training: bool
+    speaks: bool
+
+
+@lru_cache(maxsize=32)
+def _card(name: str) -> registry.ModelCard:
+    return registry.card(name)
+
+
+def _shown(card: registry.ModelCard, speaking: str) -> Card:
+    return Card(
+        name=card.name,
+        title=card.title,
+        learned_from=card.trained_on,
+        licence=card.licence,
+        intended_use=card.intended_use,
+        limits=card.limits,
+        metrics=card.metrics,
+        weights_sha256=card.weights_sha256,
+        calibration=card.calibration,
+        created=card.created,
+        simulated_training=card.simulated_training,
+        speaks=card.name == speaking,
+    )
+
+
+def cards(here: Installation) -> list[Card]:
+    """Return the cards of all models that are installed, the one that speaks first."""
+    shown = [_shown(card, here.settings.model) for card in registry.cards()]
+    return sorted(shown, key=lambda card: (not card.speaks, card.name))
+
+
+def card_of(here: Installation, name: str) -> Card | None:
+    """Return the card of one model, or None if it is not installed any more."""
+    try:
+        return _shown(_card(name), here.settings.model)
+    except (LookupError, ValueError):
+        return None
+
+
+def footer(card: Card | None, name: str) -> str:
+    """Return the line that stands under every score."""
+    if card is None:
+        return f"Research software. Not for diagnosis. Weights: {name} (its card is not installed)."
+    return f"Research software. Not for diagnosis. Weights: {card.name}, learned from {card.learned_from.rstrip('.')}."
