@@ -1,0 +1,97 @@
+"""``python -m seed_data``: simulated women for training, for tests and for the demo."""
+
+from __future__ import annotations
+
+import time
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from core.cli.terminal import log, print_json, results, wrong_use
+from seed_data import cohort
+from seed_data.lives import CaseMix
+
+app = typer.Typer(
+    name="python -m seed_data",
+    help="Simulated women: their lives, their breasts, their mammograms. None of them is real.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_show_locals=False,
+)
+
+
+class ImageFormat(StrEnum):
+    """What the images are written as."""
+
+    PNG = "png"
+    DICOM = "dicom"
+
+
+@app.callback()
+def _verbs() -> None:
+    """Keep the verbs named even while there is one only."""
+
+
+@app.command()
+def simulate(
+    out: Annotated[Path, typer.Option("--out", help="Folder to write into.")],
+    patients: Annotated[int, typer.Option(min=1, help="Number of women.")] = 100,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same bytes.")] = 0,
+    image_format: Annotated[
+        ImageFormat, typer.Option("--format", help="File format of the images.")
+    ] = ImageFormat.PNG,
+    pixel_spacing_mm: Annotated[float, typer.Option(min=0.1, max=1.0, help="Nominal pixel spacing.")] = 0.375,
+    jobs: Annotated[int, typer.Option(min=0, help="Processes; 0: one a core.")] = 0,
+    cancer_rate: Annotated[
+        float,
+        typer.Option(min=0.0, max=0.6, help="Expected share of women with a cancer found in follow-up."),
+    ] = 0.30,
+    natural: Annotated[bool, typer.Option("--natural", help="Incidence as in life, not enriched.")] = False,
+    benign_per_woman: Annotated[float, typer.Option(min=0.0, help="Mean number of benign findings.")] = 0.9,
+    treated_rate: Annotated[
+        float, typer.Option(min=0.0, max=1.0, help="Share of women treated and followed on.")
+    ] = 0.04,
+    growth_speed: Annotated[float, typer.Option(min=0.1, help="Divides the doubling times.")] = 1.0,
+    detection_noise: Annotated[
+        float, typer.Option(min=0.0, help="SD (logit) of how conspicuous cancers are.")
+    ] = 0.7,
+    detection_delay_mm: Annotated[
+        float, typer.Option(min=0.0, help="Cancers are found this much larger than in life.")
+    ] = 0.0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the description as JSON.")] = False,
+) -> None:
+    """Write simulated women: images, manifest.csv, truth.csv, risk_factors.csv, events.csv, simulation.json."""
+    if (out / "manifest.csv").exists():
+        wrong_use(f"{out} holds a set already. Choose another folder, or remove that one.")
+    mix = CaseMix(
+        None if natural else cancer_rate,
+        benign_per_woman,
+        treated_rate,
+        growth_speed,
+        detection_noise,
+        detection_delay_mm,
+    )
+    started = time.monotonic()
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    with Progress(*columns, console=log) as progress:
+        task = progress.add_task("Simulating women", total=patients)
+        description = cohort.simulate(
+            out, patients=patients, seed=seed, mix=mix, image_format=image_format.value,
+            spacing_mm=pixel_spacing_mm, jobs=jobs or None,
+            on_woman=lambda done, _images: progress.update(task, completed=done),
+        )  # fmt: skip
+    seconds = time.monotonic() - started
+    log.print(
+        f"{description['images']} images in {seconds:.0f} s, {description['images'] / seconds:.1f} a second."
+    )
+    if as_json:
+        print_json(description)
+    else:
+        results.print(f"{description['statement']} Manifest: {out / 'manifest.csv'}", highlight=False)
+
+
+if __name__ == "__main__":
+    app()
