@@ -15,6 +15,7 @@ from core import audit, hanging, thresholds, trends
 from core.access import Permission, Person, require
 from core.hanging import Side
 from core.installation import Installation
+from core.jobs import refusal_text
 from core.latest_scores import latest_score_ids
 from db.tables import (
     Alert,
@@ -147,7 +148,7 @@ class Visit:
     modality: str
     description: str | None
     status: StudyStatus
-    refusal_detail: str | None
+    refusal: str
     images: tuple[ViewImage, ...]
     score: VisitScore | None
     bi_rads: str | None
@@ -383,7 +384,7 @@ def _visit(
         modality=study.modality,
         description=study.description,
         status=study.status,
-        refusal_detail=study.refusal_detail or study.refusal_reason,
+        refusal=refusal_text(study.refusal_reason, study.refusal_detail),
         images=tuple(images),
         score=score,
         bi_rads=study.bi_rads,

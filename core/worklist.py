@@ -13,6 +13,7 @@ from sqlalchemy import select
 
 from core import thresholds, trends
 from core.installation import Installation
+from core.jobs import refusal_text
 from core.latest_scores import latest_score_ids
 from db.tables import Alert, Event, EventKind, Patient, Score, Study, StudyStatus, utc_now
 
@@ -47,7 +48,7 @@ class Row:
     age_years: int | None
     last_study: date | None
     last_status: StudyStatus | None
-    refusal: str | None
+    refusal: str
     studies: int
     risk_5y: float | None
     risk_5y_low: float | None
@@ -186,7 +187,7 @@ def rows(here: Installation, *, today: date, now: datetime | None = None) -> lis
                 age_years=trends.age_years(patient.birth_date, today),
                 last_study=last.study_date if last else None,
                 last_status=last.status if last else None,
-                refusal=(last.refusal_detail or last.refusal_reason) if last else None,
+                refusal=refusal_text(last.refusal_reason, last.refusal_detail) if last else "",
                 studies=len(hers),
                 risk_5y=newest[1].risk_5y if newest else None,
                 risk_5y_low=newest[1].risk_5y_low if newest else None,

@@ -1,1 +1,1 @@
-"""What people see: Streamlit pages, Plotly figures, the image viewer and the HTTP routes. Reaches data only through `core`."""
+"""What people see: Streamlit pages, Plotly figures, the image viewer, HTTP routes. Reaches data only through `core`."""

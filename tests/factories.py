@@ -158,8 +158,8 @@ def _add_visit(
         patient_id=patient.id,
         study_date=plan.on,
         status=plan.status,
-        refusal_reason="no_breast" if plan.status is StudyStatus.REFUSED else None,
-        refusal_detail="No breast was found in any view." if plan.status is StudyStatus.REFUSED else None,
+        refusal_reason="no_usable_view" if plan.status is StudyStatus.REFUSED else None,
+        refusal_detail="No breast was found." if plan.status is StudyStatus.REFUSED else None,
     )
     session.add(study)
     session.flush()
@@ -211,7 +211,9 @@ def score_row(study: Study, plan: VisitPlan, earlier: list[dict[str, object]], s
     assert plan.risk_5y is not None
     risks = {year: plan.risk_5y * year / 5 for year in range(1, 6)}
     densities = dict.fromkeys("abcd", 0.1) | {plan.density.lower(): 0.7}
-    earlier.append({"study_uid": study.uid, "study_date": plan.on.isoformat(), "value": plan.risk_5y * 0.5})
+    earlier.append(
+        {"study_uid": study.uid, "study_date": plan.on.isoformat(), "value": (plan.risk_5y / 0.016 - 1) / 4}
+    )
     lateralities = {laterality for laterality, _ in plan.views}
     return Score(
         study_id=study.id,

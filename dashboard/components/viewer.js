@@ -1,0 +1,387 @@
+// Views hung in two columns on black. Pixels come as LVR1 renditions (16 bit, deflated) from /img, and stay 16 bit:
+// window and level are applied here. Zoom and pan are kept relative to the chest wall, so that linked panes move as
+// mirror images of each other, as the breasts are.
+const KEYS = [
+  ["wheel, + −", "zoom at the pointer"],
+  ["drag, arrow keys", "move"],
+  ["right drag, Shift + drag", "window: left–right contrast, up–down brightness"],
+  ["double click, Enter", "one view alone, and back"],
+  ["1", "window as recorded"],
+  ["2", "window of the breast tissue"],
+  ["3", "full range"],
+  ["I", "invert"],
+  ["L", "link zoom and movement of all views"],
+  ["R", "reset zoom, movement and window"],
+  ["F", "full screen"],
+  ["?", "these keys"],
+]
+const KEPT = 16
+const pixels = new Map() // SOP UID -> Promise of a decoded view; the last few are kept when the visit changes
+const shared = { preset: "1", invert: false, linked: true } // survives a change of visit: the same window throughout
+
+const element = (name, cls, text) => {
+  const made = document.createElement(name)
+  if (cls) made.className = cls
+  if (text !== undefined) made.textContent = text
+  return made
+}
+
+async function decode(uid) {
+  const answer = await fetch(`/img/${encodeURIComponent(uid)}`, { cache: "no-store" })
+  if (!answer.ok) throw new Error(answer.status === 404 ? "This view is not in the image store. Tell your admin." :
+    "This view could not be loaded. Reload the page; if it stays like this, tell your admin.")
+  const bytes = await answer.arrayBuffer()
+  if (new TextDecoder().decode(bytes.slice(0, 4)) !== "LVR1") throw new Error("This view is stored in an unknown form. Tell your admin.")
+  const size = new DataView(bytes).getUint32(4, true)
+  const header = JSON.parse(new TextDecoder().decode(bytes.slice(8, 8 + size)))
+  const stream = new Blob([bytes.slice(8 + size)]).stream().pipeThrough(new DecompressionStream("deflate"))
+  const values = new Uint16Array(await new Response(stream).arrayBuffer())
+  return { ...header, values, tissue: tissueWindow(values, header) }
+}
+
+function tissueWindow(values, header) {
+  // From the 2nd to the 99.5th percentile of what is not air (above 4 % of the brightest value).
+  const histogram = new Uint32Array(4096)
+  let brightest = 1
+  for (let i = 0; i < values.length; i += 7) if (values[i] > brightest) brightest = values[i]
+  let counted = 0
+  for (let i = 0; i < values.length; i += 7) {
+    const v = values[i]
+    if (v > 0.04 * brightest) { histogram[Math.min(4095, Math.floor((v / brightest) * 4095))]++; counted++ }
+  }
+  const at = (fraction) => {
+    let sum = 0
+    for (let i = 0; i < 4096; i++) { sum += histogram[i]; if (sum >= fraction * counted) return (i / 4095) * brightest }
+    return brightest
+  }
+  const [low, high] = [at(0.02), at(0.995)]
+  return { center: (low + high) / 2, width: Math.max(1, high - low) }
+}
+
+function load(uid) {
+  if (!pixels.has(uid)) {
+    const view = decode(uid)
+    view.catch(() => pixels.delete(uid))
+    pixels.set(uid, view)
+    while (pixels.size > KEPT) pixels.delete(pixels.keys().next().value)
+  }
+  return pixels.get(uid)
+}
+
+class Pane {
+  constructor(spec, viewer) {
+    Object.assign(this, { spec, viewer, zoom: 1, along: 0, down: 0, window: null, view: null })
+    // `along` and `down`: movement in pane heights, away from the chest wall and downwards.
+    this.root = element("div", `pane ${spec.side}`)
+    this.canvas = element("canvas")
+    this.canvas.setAttribute("role", "img")
+    this.canvas.setAttribute("aria-label", spec.label)
+    this.label = element("div", "label", spec.label)
+    this.label.append(element("small", "", spec.note))
+    this.scale = element("div", "scale")
+    this.message = element("div", "message", spec.sop_uid ? "Loading …" : spec.missing)
+    this.root.append(this.canvas, this.label, this.scale, this.message)
+    this.buffer = element("canvas")
+    this.listen()
+    if (spec.sop_uid) {
+      load(spec.sop_uid).then((view) => {
+        this.view = view
+        this.message.textContent = ""
+        this.buffer.width = view.columns
+        this.buffer.height = view.rows
+        this.image = new ImageData(view.columns, view.rows)
+        this.words = new Uint32Array(this.image.data.buffer)
+        this.applyPreset(shared.preset)
+        this.root.dataset.ready = "true"
+      }).catch((error) => { this.message.textContent = error.message })
+    }
+  }
+
+  presets() {
+    const { view } = this
+    const full = { center: (2 ** view.bits - 1) / 2, width: 2 ** view.bits - 1 }
+    const recorded = view.window_center !== null && view.window_width ?
+      { center: view.window_center, width: view.window_width } : view.tissue
+    return { 1: recorded, 2: view.tissue, 3: full }
+  }
+
+  applyPreset(name) {
+    if (!this.view) return
+    this.window = { ...this.presets()[name] }
+    this.shade()
+  }
+
+  shade() {
+    const { view, words } = this
+    if (!view) return
+    const low = this.window.center - this.window.width / 2
+    const table = new Uint32Array(65536)
+    for (let v = 0; v < 65536; v++) {
+      let grey = Math.round(((v - low) / this.window.width) * 255)
+      grey = grey < 0 ? 0 : grey > 255 ? 255 : grey
+      if (shared.invert) grey = 255 - grey
+      table[v] = 0xff000000 | (grey << 16) | (grey << 8) | grey
+    }
+    const { values } = view
+    for (let i = 0; i < values.length; i++) words[i] = table[values[i]]
+    this.buffer.getContext("2d").putImageData(this.image, 0, 0)
+    this.draw()
+  }
+
+  geometry() {
+    const { clientWidth: width, clientHeight: height } = this.root
+    const { rows, columns } = this.view
+    const scale = Math.min(width / columns, height / rows) * this.zoom
+    const outward = this.spec.side === "right" ? -1 : 1
+    // The chest wall lies at the inner edge of the pane: right edge for the right breast.
+    const wall = (this.spec.side === "right" ? width : 0) + outward * this.along * height
+    const left = this.spec.side === "right" ? wall - columns * scale : wall
+    const top = (height - rows * scale) / 2 + this.down * height
+    return { width, height, scale, left, top, outward }
+  }
+
+  draw() {
+    if (!this.view || !this.root.clientWidth) return
+    const ratio = window.devicePixelRatio || 1
+    const { width, height, scale, left, top } = this.geometry()
+    this.canvas.width = Math.round(width * ratio)
+    this.canvas.height = Math.round(height * ratio)
+    const context = this.canvas.getContext("2d")
+    context.fillStyle = shared.invert ? "#fff" : "#000"
+    context.fillRect(0, 0, this.canvas.width, this.canvas.height)
+    context.imageSmoothingQuality = "high"
+    context.setTransform(ratio, 0, 0, ratio, 0, 0)
+    context.translate(left, top)
+    context.scale(scale, scale)
+    if (this.spec.flipped) {
+      context.translate(this.view.columns, 0)
+      context.scale(-1, 1)
+    }
+    context.drawImage(this.buffer, 0, 0)
+    this.drawScale(scale)
+  }
+
+  drawScale(scale) {
+    const { spacing_mm: spacing } = this.view // of the rendition, not of the source
+    this.scale.replaceChildren()
+    if (!spacing) {
+      this.scale.textContent = "no scale: pixel size not recorded"
+      return
+    }
+    const pixelsPerMm = scale / spacing
+    const length = [1, 2, 5, 10, 20, 50, 100].find((mm) => mm * pixelsPerMm >= 48) ?? 100
+    const bar = element("i")
+    bar.style.width = `${length * pixelsPerMm}px`
+    this.scale.append(bar, `${length} mm`)
+  }
+
+  zoomAt(factor, x, y) {
+    if (!this.view) return
+    const before = this.geometry()
+    const zoom = Math.min(24, Math.max(0.5, this.zoom * factor))
+    const grown = zoom / this.zoom
+    const wall = before.left + (this.spec.side === "right" ? this.view.columns * before.scale : 0)
+    const middle = before.top + (this.view.rows * before.scale) / 2
+    this.zoom = zoom
+    this.along += ((x - wall) * (1 - grown) * before.outward) / before.height
+    this.down += ((y - middle) * (1 - grown)) / before.height
+    this.viewer.follow(this)
+  }
+
+  move(dx, dy) {
+    if (!this.view) return
+    const { height, outward } = this.geometry()
+    this.along += (dx * outward) / height
+    this.down += dy / height
+    this.viewer.follow(this)
+  }
+
+  reset() {
+    Object.assign(this, { zoom: 1, along: 0, down: 0 })
+  }
+
+  listen() {
+    const { root } = this
+    let drag = null
+    root.addEventListener("contextmenu", (event) => event.preventDefault())
+    root.addEventListener("wheel", (event) => {
+      event.preventDefault()
+      const box = root.getBoundingClientRect()
+      this.zoomAt(Math.exp(-event.deltaY * 0.0015), event.clientX - box.left, event.clientY - box.top)
+    }, { passive: false })
+    root.addEventListener("pointerdown", (event) => {
+      this.viewer.active = this
+      this.viewer.root.focus({ preventScroll: true })
+      const windowing = event.button === 2 || event.shiftKey || event.ctrlKey
+      drag = { x: event.clientX, y: event.clientY, windowing }
+      root.classList.add(windowing ? "windowing" : "dragging")
+      root.setPointerCapture(event.pointerId)
+    })
+    root.addEventListener("pointermove", (event) => {
+      if (!drag || !this.view) return
+      const [dx, dy] = [event.clientX - drag.x, event.clientY - drag.y]
+      Object.assign(drag, { x: event.clientX, y: event.clientY })
+      if (drag.windowing) this.viewer.windowBy(dx, dy)
+      else this.move(dx, dy)
+    })
+    const end = () => {
+      drag = null
+      root.classList.remove("windowing", "dragging")
+    }
+    root.addEventListener("pointerup", end)
+    root.addEventListener("pointercancel", end)
+    root.addEventListener("dblclick", () => this.viewer.alone(this))
+    root.addEventListener("pointerenter", () => { this.viewer.active = this })
+  }
+}
+
+class Viewer {
+  constructor(parent) {
+    this.root = element("div", "viewer")
+    this.root.tabIndex = 0
+    this.root.setAttribute("role", "application")
+    this.root.setAttribute("aria-label", "Image viewer; press ? for its keys")
+    this.bar = element("div", "bar")
+    this.grid = element("div", "grid")
+    this.root.append(this.bar, this.grid)
+    parent.append(this.root)
+    this.panes = []
+    this.single = null
+    this.root.addEventListener("keydown", (event) => this.key(event))
+    new ResizeObserver(() => this.panes.forEach((pane) => pane.draw())).observe(this.grid)
+    this.frame = null
+  }
+
+  show(data) {
+    const signature = JSON.stringify(data)
+    if (signature === this.signature) return
+    this.signature = signature
+    this.root.style.height = `${data.height}px`
+    this.title = data.title
+    this.single = null
+    this.panes = data.panes.map((spec) => new Pane(spec, this))
+    this.active = this.panes.find((pane) => pane.spec.sop_uid) ?? this.panes[0]
+    this.grid.classList.remove("single")
+    this.grid.replaceChildren(...this.panes.map((pane) => pane.root))
+    this.drawBar()
+  }
+
+  drawBar() {
+    const button = (text, key, pressed) => {
+      const made = element("button", "", text)
+      made.title = `Key ${key}`
+      if (pressed !== undefined) made.setAttribute("aria-pressed", String(pressed))
+      made.addEventListener("click", () => this.act(key))
+      return made
+    }
+    this.bar.replaceChildren(
+      element("span", "title", this.title),
+      button("As recorded", "1", shared.preset === "1"),
+      button("Tissue", "2", shared.preset === "2"),
+      button("Full range", "3", shared.preset === "3"),
+      element("span", "gap"),
+      button("Invert", "I", shared.invert),
+      button("Linked", "L", shared.linked),
+      button("Reset", "R"),
+      button("Full screen", "F"),
+      button("?", "?"),
+    )
+  }
+
+  follow(source) {
+    for (const pane of this.panes) {
+      if (pane !== source && shared.linked) {
+        const { zoom, along, down } = source
+        Object.assign(pane, { zoom, along, down })
+      }
+    }
+    this.schedule(() => this.panes.forEach((pane) => (shared.linked || pane === source) && pane.draw()))
+  }
+
+  schedule(work) {
+    if (this.frame) cancelAnimationFrame(this.frame)
+    this.frame = requestAnimationFrame(() => { this.frame = null; work() })
+  }
+
+  windowBy(dx, dy) {
+    shared.preset = null
+    for (const pane of this.panes) {
+      if (!pane.view || (!shared.linked && pane !== this.active)) continue
+      const step = pane.presets()[1].width / 400
+      pane.window.width = Math.max(1, pane.window.width + dx * step)
+      pane.window.center += dy * step
+    }
+    this.drawBar()
+    this.schedule(() => this.panes.forEach((pane) => pane.shade()))
+  }
+
+  alone(pane) {
+    this.single = this.single ? null : pane
+    this.grid.classList.toggle("single", Boolean(this.single))
+    for (const other of this.panes) other.root.classList.toggle("away", Boolean(this.single) && other !== this.single)
+    this.panes.forEach((shown) => shown.draw())
+  }
+
+  act(name) {
+    const pane = this.active
+    if ("123".includes(name)) {
+      shared.preset = name
+      this.panes.forEach((each) => each.applyPreset(name))
+    } else if (name === "I") {
+      shared.invert = !shared.invert
+      this.panes.forEach((each) => each.shade())
+    } else if (name === "L") {
+      shared.linked = !shared.linked
+      if (shared.linked) this.follow(pane)
+    } else if (name === "R") {
+      Object.assign(shared, { preset: "1", invert: false })
+      this.panes.forEach((each) => { each.reset(); each.applyPreset("1") })
+    } else if (name === "F") {
+      if (document.fullscreenElement) document.exitFullscreen()
+      else this.root.requestFullscreen?.()
+    } else if (name === "?") {
+      const open = this.root.querySelector(".keys")
+      if (open) open.remove()
+      else this.showKeys()
+    }
+    this.drawBar()
+  }
+
+  showKeys() {
+    const sheet = element("div", "keys")
+    const table = element("table")
+    for (const [key, does] of KEYS) {
+      const row = table.insertRow()
+      row.insertCell().textContent = key
+      row.insertCell().textContent = does
+    }
+    sheet.append(table)
+    sheet.addEventListener("click", () => sheet.remove())
+    this.root.append(sheet)
+  }
+
+  key(event) {
+    if (event.metaKey || event.altKey || event.ctrlKey) return
+    const name = event.key.length === 1 ? event.key.toUpperCase() : event.key
+    const pane = this.active
+    const steps = { ArrowLeft: [-24, 0], ArrowRight: [24, 0], ArrowUp: [0, -24], ArrowDown: [0, 24] }
+    if ("123ILRF?".includes(name)) this.act(name)
+    else if (name === "+" || name === "=") pane.zoomAt(1.25, pane.root.clientWidth / 2, pane.root.clientHeight / 2)
+    else if (name === "-") pane.zoomAt(0.8, pane.root.clientWidth / 2, pane.root.clientHeight / 2)
+    else if (steps[name]) pane.move(...steps[name])
+    else if (name === "Enter") this.alone(pane)
+    else if (name === "Escape" && this.root.querySelector(".keys")) this.act("?")
+    else if (name === "Escape" && this.single) this.alone(this.single)
+    else return
+    // Streamlit has keys of its own (R reruns the page): in the viewer they mean what the viewer says.
+    event.preventDefault()
+    event.stopPropagation()
+  }
+}
+
+const viewers = new WeakMap()
+
+export default function ({ data, parentElement }) {
+  if (!viewers.has(parentElement)) viewers.set(parentElement, new Viewer(parentElement))
+  viewers.get(parentElement).show(data)
+}

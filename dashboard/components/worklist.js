@@ -1,0 +1,155 @@
+// The worklist's table: real links, sortable columns, a small course on a true time axis in each row.
+// Every text is put in as text, never as markup.
+const COLUMNS = [
+  { head: "Patient", sort: (r) => r.label },
+  { head: "Age", sort: (r) => r.age, cls: "n" },
+  { head: "Last study", sort: (r) => r.last_study },
+  { head: "5-year risk", sort: (r) => r.risk, cls: "n", hint: "Cancer within 5 years, in brackets the interval" },
+  { head: "Since prior", sort: (r) => r.change, cls: "n", hint: "Change of 5-year risk since the visit before, in percentage points" },
+  { head: "Course", sort: null, hint: "5-year risk over all scored visits, on a true time axis; dashed line 1.7 %" },
+  { head: "Density", sort: (r) => r.density },
+  { head: "Next due", sort: (r) => r.next_due },
+  { head: "Alert", sort: (r) => r.alerts.length },
+]
+const SVG = "http://www.w3.org/2000/svg"
+
+const element = (name, cls, text) => {
+  const made = document.createElement(name)
+  if (cls) made.className = cls
+  if (text !== undefined) made.textContent = text
+  return made
+}
+
+function sparkline(course, threshold) {
+  const width = 120, height = 28
+  const svg = document.createElementNS(SVG, "svg")
+  svg.setAttribute("width", width)
+  svg.setAttribute("height", height)
+  svg.setAttribute("role", "img")
+  svg.setAttribute("aria-label", course.map(([day, , text]) => `${day} ${text}`).join(", "))
+  if (!course.length) return svg
+  const times = course.map(([day]) => Date.parse(day))
+  const first = Math.min(...times), span = Math.max(...times) - first || 1
+  const top = Math.max(...course.map(([, risk]) => risk), threshold * 1.5)
+  const x = (i) => (course.length === 1 ? width - 4 : 3 + ((times[i] - first) / span) * (width - 7))
+  const y = (risk) => height - 3 - (risk / top) * (height - 6)
+  const put = (name, attributes) => {
+    const shape = document.createElementNS(SVG, name)
+    for (const [key, value] of Object.entries(attributes)) shape.setAttribute(key, value)
+    svg.append(shape)
+  }
+  put("line", { x1: 0, x2: width, y1: y(threshold), y2: y(threshold), stroke: "#C5CCD4", "stroke-dasharray": "2 3" })
+  for (let i = 1; i < course.length; i++) {
+    const longGap = times[i] - times[i - 1] > 3 * 365.25 * 864e5
+    put("line", { x1: x(i - 1), y1: y(course[i - 1][1]), x2: x(i), y2: y(course[i][1]), stroke: "#1F2937",
+      "stroke-width": 1.5, ...(longGap ? { "stroke-dasharray": "2 3" } : {}) })
+  }
+  course.forEach(([, risk], i) => put("circle", { cx: x(i), cy: y(risk), r: i === course.length - 1 ? 3 : 1.5, fill: "#1F2937" }))
+  return svg
+}
+
+function rowOf(r, open) {
+  const row = element("tr")
+  const cell = (cls) => row.appendChild(element("td", cls))
+  const who = cell()
+  const link = element("a", "", r.label)
+  link.href = `/patient?mrn=${encodeURIComponent(r.mrn)}`
+  link.addEventListener("click", (event) => {
+    if (event.ctrlKey || event.metaKey || event.shiftKey || event.button !== 0) {
+      event.stopPropagation()
+      return
+    }
+    event.preventDefault()
+  })
+  who.append(link)
+  if (r.simulated) who.append(element("span", "badge", "simulated"))
+  if (r.mrn_line) who.append(element("small", "", r.mrn_line))
+  cell("n").textContent = r.age ?? "–"
+  const last = cell("nowrap")
+  last.textContent = r.last_study ?? "–"
+  if (r.status_text) {
+    const status = element("small", r.status === "pending" ? "pending" : "status", r.status_text)
+    status.title = r.status_hint
+    last.append(status)
+  }
+  const risk = cell("n nowrap")
+  const value = element("span", `risk ${r.band ?? ""}`)
+  value.append(element("span", "", r.risk_text), " ", element("span", "interval", r.interval_text))
+  value.title = r.risk_hint
+  risk.append(value)
+  const change = cell("n nowrap")
+  change.append(element("span", r.change > 0.0005 ? "up" : r.change < -0.0005 ? "down" : "", r.change_text))
+  change.title = r.change_hint
+  cell().append(sparkline(r.course, r.threshold))
+  const density = cell()
+  density.textContent = r.density ?? "–"
+  density.title = r.density_hint
+  const due = cell("nowrap")
+  due.textContent = r.next_due ?? "–"
+  if (r.overdue) due.append(element("small", "status", "overdue"))
+  const alerts = cell()
+  if (!r.alerts.length) alerts.textContent = "–"
+  for (const text of r.alerts) alerts.append(element("span", "alert", text))
+  row.tabIndex = 0
+  row.addEventListener("click", () => open(r.mrn))
+  row.addEventListener("keydown", (event) => event.key === "Enter" && open(r.mrn))
+  return row
+}
+
+const sorting = { column: null, down: true }
+
+export default function ({ data, parentElement, setTriggerValue }) {
+  let root = parentElement.querySelector(".list")
+  if (!root) {
+    root = element("div", "list")
+    parentElement.append(root)
+  }
+  const open = (mrn) => setTriggerValue("open", mrn)
+
+  const draw = () => {
+    const rows = [...data.rows]
+    const by = sorting.column === null ? null : COLUMNS[sorting.column].sort
+    if (by) {
+      rows.sort((a, b) => {
+        const [left, right] = [by(a), by(b)]
+        if (left === right) return 0
+        if (left === null || left === undefined) return 1
+        if (right === null || right === undefined) return -1
+        return (left < right ? -1 : 1) * (sorting.down ? -1 : 1)
+      })
+    }
+    const table = element("table")
+    const head = table.createTHead().insertRow()
+    COLUMNS.forEach((column, i) => {
+      const th = element("th", column.cls ?? "")
+      const arrow = sorting.column === i ? (sorting.down ? " ↓" : " ↑") : ""
+      if (column.sort) {
+        const button = element("button", "", column.head + arrow)
+        button.addEventListener("click", () => {
+          if (sorting.column !== i) Object.assign(sorting, { column: i, down: true })
+          else if (sorting.down) sorting.down = false
+          else sorting.column = null
+          draw()
+        })
+        th.append(button)
+        th.ariaSort = arrow ? (sorting.down ? "descending" : "ascending") : "none"
+      } else {
+        th.append(element("button", "", column.head))
+      }
+      if (column.hint) th.title = column.hint
+      head.append(th)
+    })
+    const body = table.createTBody()
+    for (const r of rows) {
+      const row = rowOf(r, open)
+      if (r.mrn === data.focus) row.classList.add("focus")
+      body.append(row)
+    }
+    root.replaceChildren(table)
+  }
+  draw()
+  if (data.focus && root.dataset.focused !== data.focus) {
+    root.dataset.focused = data.focus
+    root.querySelector("tr.focus")?.scrollIntoView({ block: "center" })
+  }
+}

@@ -1,0 +1,13 @@
+"""Names of what pages remember, in one place. Those of the worklist also stand in its address."""
+
+SEARCH = "q"
+GROUP = "show"
+AGE = "age"
+DENSITY = "density"
+BAND = "risk"
+ROWS_SHOWN = "rows_shown"
+LAST_PATIENT = "last_patient"
+
+MRN = "mrn"
+VISIT = "visit"
+"""Address of the patient page: whose record, which visit."""

@@ -1,0 +1,173 @@
+"""The look: colours, numbers in words, and the few lines of CSS that Streamlit's theme cannot say.
+
+A colour means one thing on every page and in every figure (Okabe and Ito's palette, safe for colour-blind eyes),
+and never speaks alone: shape, sign or word say the same.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+INK = "#1F2937"
+MUTED = "#5B6675"
+LINE = "#DDE2E8"
+ACCENT = "#0B5C8A"
+
+RISK = INK
+RISK_BAND = "rgba(31, 41, 55, 0.14)"
+LEFT = "#0072B2"
+RIGHT = "#D55E00"
+PROGRESSION = "#CC79A7"
+DENSITY = "#009E73"
+ALERT = "#E69F00"
+PALE_AMBER = "#FDF6E3"
+PALE_RED = "#FCEBE6"
+
+FONT = "Source Sans, Source Sans Pro, sans-serif"
+
+UNKNOWN = "–"
+NBSP = " "
+
+
+def percent(probability: float | None, *, unit: bool = True) -> str:
+    """Return a probability (0..1) in percent: one decimal below 10, none above; "–" if unknown."""
+    if probability is None:
+        return UNKNOWN
+    value = 100 * probability
+    number = f"{value:.1f}" if value < 9.95 else f"{value:.0f}"
+    return f"{number}{NBSP}%" if unit else number
+
+
+def interval(low: float | None, high: float | None) -> str:
+    """Return an interval of probabilities in percent, in brackets: (2.8–5.9)."""
+    if low is None or high is None:
+        return ""
+    return f"({percent(low, unit=False)}–{percent(high, unit=False)})"
+
+
+def points(change: float | None) -> str:
+    """Return a change of a probability in percentage points with sign and arrow: ▲ +1.9."""
+    if change is None:
+        return UNKNOWN
+    value = 100 * change
+    number = f"{abs(value):.1f}" if abs(value) < 9.95 else f"{abs(value):.0f}"
+    if float(number) == 0:
+        return "● 0.0"
+    return f"▲ +{number}" if value > 0 else f"▼ −{number}"
+
+
+def signed(change: float, *, digits: int = 1) -> str:
+    """Return percentage points with a sign, minus as a minus."""
+    return f"{100 * change:+.{digits}f}".replace("-", "−")
+
+
+def share(probability: float | None) -> str:
+    """Return a probability as a bare number with two decimals: 0.31."""
+    return UNKNOWN if probability is None else f"{probability:.2f}"
+
+
+def month(day: date | None) -> str:
+    """Return a date's year and month: 2026-09."""
+    return UNKNOWN if day is None else f"{day:%Y-%m}"
+
+
+def iso(day: date | None) -> str:
+    """Return a date as ISO 8601 says."""
+    return UNKNOWN if day is None else day.isoformat()
+
+
+def moment(at: datetime | None) -> str:
+    """Return a moment in local time, to the minute."""
+    return UNKNOWN if at is None else f"{at.astimezone():%Y-%m-%d %H:%M}"
+
+
+def safe(text: object) -> str:
+    """Return text from outside as it may stand in HTML."""
+    return html.escape(str(text), quote=True)
+
+
+def plain(text: object) -> str:
+    """Return text from outside as it may stand in a Markdown label: nothing in it is a link, picture or icon."""
+    flat = re.sub(r"\s+", " ", str(text))
+    # A zero-width non-joiner after the colon keeps :material/…: and :smile: from becoming pictures, which
+    # Streamlit makes after the backslashes are gone.
+    return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", flat).replace("\\:", "\\:\u200c")
+
+
+def badge(simulated: bool) -> str:
+    """Return the badge that stands beside the name of every simulated woman, as HTML."""
+    return (
+        '<span class="lv-badge" title="Made by the simulator, no real woman">simulated</span>'
+        if simulated
+        else ""
+    )
+
+
+def show(markup: str) -> None:
+    """Put HTML of our own on the page; every text from outside in it has gone through `safe`."""
+    st.html(markup)
+
+
+def title(text: str, *, beside: str = "") -> None:
+    """Begin a page."""
+    show(f'<h1 class="lv-title">{safe(text)}{f"<small>{safe(beside)}</small>" if beside else ""}</h1>')
+
+
+def heading(text: str, *, beside: str = "") -> None:
+    """Begin a part of a page."""
+    show(f'<h2 class="lv-heading">{safe(text)}{f"<small>{safe(beside)}</small>" if beside else ""}</h2>')
+
+
+def footer(line: str) -> None:
+    """Put the line that stands under every score."""
+    show(f'<p class="lv-footer">{safe(line)}</p>')
+
+
+def figures(entries: list[tuple[str, str, str, str]]) -> None:
+    """Put key figures in a row: (what it is, the number, what stands beside it, more on hover)."""
+    cells = "".join(
+        f'<div title="{safe(more)}"><span>{safe(what)}</span><b>{number}<small>{beside}</small></b></div>'
+        for what, number, beside, more in entries
+    )
+    show(f'<div class="lv-figures">{cells}</div>')
+
+
+def dress() -> None:
+    """Put the CSS on the page."""
+    st.html(Path(__file__).with_name("look.css"))
+
+
+def figure_layout(**more: Any) -> dict[str, Any]:
+    """Return the layout that all figures share."""
+    return {
+        "font": {"family": FONT, "size": 13, "color": INK},
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "margin": {"l": 56, "r": 16, "t": 8, "b": 40},
+        "showlegend": False,
+        "hoverlabel": {"font": {"family": FONT, "size": 13}, "bgcolor": "#FFFFFF", "bordercolor": LINE},
+        "dragmode": False,
+        **more,
+    }
+
+
+def axis(title_text: str = "", **more: Any) -> dict[str, Any]:
+    """Return an axis as all figures have it."""
+    return {
+        "title": {"text": title_text, "font": {"size": 13, "color": MUTED}, "standoff": 8},
+        "tickfont": {"size": 12, "color": MUTED},
+        "gridcolor": "#EEF1F4",
+        "linecolor": LINE,
+        "zeroline": False,
+        "fixedrange": True,
+        **more,
+    }
+
+
+FIGURE_CONFIG = {"displayModeBar": False, "responsive": True, "showTips": False}

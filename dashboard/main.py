@@ -1,0 +1,71 @@
+"""What every page shares: who is signed in, the pages of her role, the look."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import streamlit as st
+
+from core.access import Permission, Person, Role
+from dashboard import components, look, session
+
+ICON = Path(__file__).with_name("icon.png")
+ROLE_NAMES = {
+    Role.ONCOLOGIST: "oncologist",
+    Role.STAFF: "clinical staff",
+    Role.ANALYST: "analyst",
+    Role.ADMIN: "admin",
+}
+FIRST_PAGE = {
+    Role.ONCOLOGIST: "worklist",
+    Role.STAFF: "add_study",
+    Role.ANALYST: "cohort",
+    Role.ADMIN: "worklist",
+}
+PAGES = (
+    # file, title, what it needs, whether it stands in the navigation
+    ("worklist", "Worklist", Permission.SEE_PATIENTS, True),
+    ("patient", "Patient", Permission.SEE_PATIENTS, False),
+    ("add_study", "Add study", Permission.ADD_STUDY, True),
+    ("cohort", "Cohort", Permission.SEE_COHORT, True),
+    ("models", "Models", Permission.SEE_MODELS, True),
+    ("admin", "Admin", Permission.ADMINISTER, True),
+)
+
+
+def pages_of(person: Person) -> list[st.Page]:
+    """Return the pages that a person's role may open, her first page as the default one."""
+    return [
+        st.Page(
+            f"screens/{name}.py",
+            title=title,
+            url_path=name.replace("_", "-"),
+            visibility="visible" if in_navigation else "hidden",
+        )
+        for name, title, needed, in_navigation in PAGES
+        if person.may(needed)
+    ]
+
+
+def first_page(person: Person) -> None:
+    """Open the page that a person's role begins with; the address "/" leads here."""
+    st.switch_page(f"screens/{FIRST_PAGE[person.role]}.py")
+
+
+def main() -> None:
+    """Run one page for whoever is signed in."""
+    st.set_page_config(page_title="Longview", page_icon=str(ICON), layout="wide")
+    look.dress()
+    person = session.person()
+    if person is None:
+        st.info("Your sign-in has ended. Reload this page to sign in again.")
+        st.stop()
+    home = st.Page(
+        lambda: first_page(person), title="Longview", url_path="home", default=True, visibility="hidden"
+    )
+    page = st.navigation([home, *pages_of(person)], position="top")
+    components.account(f"{person.display_name} · {ROLE_NAMES[person.role]}")
+    page.run()
+
+
+main()

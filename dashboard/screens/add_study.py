@@ -1,0 +1,459 @@
+"""Add study: who, which files, a check of what they are, and what became of each."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping, Sequence
+from datetime import date
+
+import streamlit as st
+from streamlit.runtime.uploaded_file_manager import UploadedFile
+
+from core import audit, hanging, intake, jobs, patients
+from core.access import Permission, Person
+from core.intake import Examined, IncomingFile, Statement
+from core.patients import Found, StudyStatus
+from dashboard import keys, look, session
+from dashboard.house import here
+
+STEPS = ("Who", "Files", "Check", "Done")
+STEP, WHO, FILES, EXAMINED, REPORT = "add_step", "add_who", "add_files", "add_examined", "add_report"
+VIEWS = ("CC", "MLO", "ML", "LM", "XCCL", "XCCM", "LMO", "SPOT", "MAG")
+SIDES = {"L": "left", "R": "right"}
+# What a person can say when the file does not; all other refusals are final.
+ASKED = frozenset({"no_identity", "no_study_date", "unknown_laterality", "unknown_view"})
+
+
+def go(step: int) -> None:
+    """Move to a step."""
+    st.session_state[STEP] = step
+
+
+def again(keep_patient: bool) -> None:
+    """Begin anew, for the same woman or for another."""
+    for key in (FILES, EXAMINED, REPORT, *([] if keep_patient else [WHO])):
+        st.session_state.pop(key, None)
+    st.session_state["add_upload_number"] = st.session_state.get("add_upload_number", 0) + 1
+    go(1 if keep_patient else 0)
+
+
+def stepper(step: int) -> None:
+    """Show where one stands."""
+    items = "".join(
+        f'<div class="{"now" if number == step else "past" if number < step else ""}">'
+        f"<span>{number + 1}</span>{name}</div>"
+        for number, name in enumerate(STEPS)
+    )
+    look.show(f'<div class="lv-steps">{items}</div>')
+
+
+def identifiers(found: Found) -> str:
+    """Return a woman's identifiers large, so that a mistake is seen."""
+    born = look.iso(found.birth_date)
+    last = f"last study {found.last_study}" if found.last_study else "no studies yet"
+    return (
+        f'<div class="lv-who"><span class="lv-big">{look.safe(found.name or "no name")}{look.badge(found.simulated)}</span>'
+        f'<span class="lv-big">MRN {look.safe(found.mrn)}</span><span class="lv-big">born {born}</span>'
+        f'<span class="lv-muted">{last}</span></div>'
+    )
+
+
+def choose(found: Found) -> None:
+    """Take a woman and go on to her files."""
+    st.session_state[WHO] = found
+    go(1)
+
+
+def who() -> None:
+    """Step 1: search for her, or make her known."""
+    search, new = st.tabs(["Known here", "New patient"])
+    with search:
+        text = st.text_input(
+            "MRN or name", key="add_search", placeholder="Search MRN or name", icon=":material/search:"
+        )
+        matches = patients.find(here(), text)
+        if text.strip() and not matches:
+            look.show(
+                '<p class="lv-note">Nobody here has this MRN or name. Check it, or add a new patient.</p>'
+            )
+        for number, found in enumerate(matches):
+            row, button = st.columns([6, 1], vertical_alignment="center")
+            with row:
+                look.show(identifiers(found))
+            button.button(
+                "This patient",
+                key=f"take_{number}_{found.mrn}",
+                on_click=choose,
+                args=(found,),
+                width="stretch",
+            )
+    with new, st.form("new_patient", border=False):
+        mrn = st.text_input("MRN", max_chars=64)
+        name = st.text_input("Name", max_chars=256)
+        born = st.date_input("Birth date", value=None, min_value=date(1900, 1, 1), max_value=date.today())
+        if st.form_submit_button("Go on", type="primary"):
+            problem = why_not_new(mrn)
+            if problem:
+                st.warning(look.plain(problem))
+            else:
+                choose(Found(mrn.strip(), name.strip() or None, born, False, None))
+                st.rerun()
+
+
+def why_not_new(mrn: str) -> str | None:
+    """Say why an MRN cannot be a new patient's, or None."""
+    if not mrn.strip():
+        return "A new patient needs an MRN."
+    if any(found.mrn == mrn.strip() for found in patients.find(here(), mrn.strip(), limit=1)):
+        return f"MRN {mrn.strip()} is known here already: choose her under “Known here”."
+    return None
+
+
+def files(found: Found) -> None:
+    """Step 2: take the files and say of each what it is."""
+    look.show(identifiers(found))
+    uploads = st.file_uploader(
+        "Her images: DICOM, PNG or JPEG, one file a view",
+        accept_multiple_files=True,
+        key=f"add_upload_{st.session_state.get('add_upload_number', 0)}",
+    )
+    if uploads:
+        examined = examine(uploads)
+        look.show(table_of(examined))
+        usable = [item for item in examined if is_usable(item)]
+        back, on = st.columns([1, 1])
+        back.button("Other patient", on_click=again, args=(False,), width="stretch")
+        on.button(
+            "Go on to check", type="primary", on_click=go, args=(2,), disabled=not usable, width="stretch"
+        )
+        if not usable:
+            look.show(
+                '<p class="lv-note alert">None of these files can be added. Remove them and choose others.</p>'
+            )
+    else:
+        st.button("Other patient", on_click=again, args=(False,))
+
+
+def examine(uploads: Sequence[UploadedFile]) -> list[Examined]:
+    """Look at each uploaded file once; what was looked at is remembered until the files change."""
+    signature = tuple(upload.file_id for upload in uploads)
+    kept = st.session_state.get(EXAMINED)
+    if kept and kept[0] == signature:
+        examined: list[Examined] = kept[1]
+        return examined
+    incoming = named_apart(uploads)
+    bar = st.progress(0.0, "Looking at the files …")
+    examined = []
+    for number, item in enumerate(intake.examine(here(), incoming), start=1):
+        examined.append(item)
+        bar.progress(number / len(incoming), f"Looked at {number} of {len(incoming)} files")
+    bar.empty()
+    st.session_state[EXAMINED] = (signature, examined)
+    st.session_state[FILES] = incoming
+    return examined
+
+
+def named_apart(uploads: Sequence[UploadedFile]) -> list[IncomingFile]:
+    """Return the files with names of their own: what is said of a file is kept by its name."""
+    taken: dict[str, int] = {}
+    incoming = []
+    for upload in uploads:
+        taken[upload.name] = taken.get(upload.name, 0) + 1
+        number = taken[upload.name]
+        incoming.append(
+            IncomingFile(upload.name if number == 1 else f"{upload.name} ({number})", upload.getvalue())
+        )
+    return incoming
+
+
+def is_usable(item: Examined) -> bool:
+    """Say whether a file can be added, perhaps after an answer."""
+    return item.duplicate_of is None and (item.refusal is None or item.refusal.reason in ASKED)
+
+
+def picture(item: Examined, *, cls: str = "") -> str:
+    """Return a file's thumbnail as HTML."""
+    if not item.thumbnail_png:
+        return ""
+    data = base64.b64encode(item.thumbnail_png).decode()
+    return f'<img class="{cls}" src="data:image/png;base64,{data}" alt="{look.safe(item.name)}">'
+
+
+def verdict(item: Examined) -> tuple[str, str]:
+    """Say in words what will become of a file: (words, how they look)."""
+    if item.duplicate_of is not None:
+        return "already here: nothing to do", ""
+    if item.refusal is not None and item.refusal.reason not in ASKED:
+        return item.refusal.text, "bad"
+    if item.laterality is None or item.view is None:
+        return "side or view is asked in the next step", "ask"
+    return "can be added", "good"
+
+
+def table_of(examined: Sequence[Examined]) -> str:
+    """Return the files as a table, problems first."""
+    ranks = {"bad": 0, "ask": 1, "": 2, "good": 3}
+    rows = ""
+    for item in sorted(examined, key=lambda item: ranks[verdict(item)[1]]):
+        words, cls = verdict(item)
+        size = f"{item.columns} × {item.rows}" if item.rows and item.columns else ""
+        flags = ", ".join(flag.replace("_", " ") for flag in item.quality_flags)
+        rows += (
+            f'<tr><td class="pic">{picture(item)}</td><td>{look.safe(item.name)}<br><span class="lv-muted">{size}</span></td>'
+            f"<td>{SIDES.get(item.laterality or '', look.UNKNOWN)}</td><td>{look.safe(item.view or look.UNKNOWN)}</td>"
+            f'<td>{look.safe(flags) or "no remarks"}</td><td class="{cls}">{look.safe(words)}</td></tr>'
+        )
+    return (
+        '<table class="lv-table lv-files"><tr><th></th><th>file</th><th>side</th><th>view</th><th>quality</th>'
+        f"<th>verdict</th></tr>{rows}</table>"
+    )
+
+
+def check(found: Found, person: Person) -> None:
+    """Step 3: hang the views as they will be read, ask what is not known, confirm what disagrees."""
+    _, examined = st.session_state[EXAMINED]
+    usable: list[Examined] = [item for item in examined if is_usable(item)]
+    look.show(identifiers(found))
+    stated: dict[str, tuple[str | None, str | None]] = {}
+    left, right = st.columns([3, 2], gap="large")
+    with right:
+        study_date = ask_date(usable)
+        for item in usable:
+            stated[item.name] = ask_view(item)
+    with left:
+        look.show(hung(usable, stated))
+    missing = [name for name, (side, view) in stated.items() if side is None or view is None]
+    contradictions = [(item.name, text) for item in usable for text in item.contradictions]
+    contradictions += disagreements(found, usable, study_date)
+    confirmed = True
+    if contradictions:
+        lines = "".join(
+            f"<li><b>{look.safe(name)}</b>: {look.safe(text)}</li>" for name, text in contradictions
+        )
+        look.show(f'<div class="lv-note alert">Some things disagree. Please check:<ul>{lines}</ul></div>')
+        confirmed = st.checkbox("I have checked: these images are hers, from this day.", key="add_confirmed")
+    if missing:
+        look.show(
+            f'<p class="lv-note">Say side and view of {len(missing)} more file{"s" if len(missing) > 1 else ""}.</p>'
+        )
+    back, on = st.columns(2)
+    back.button("Back to the files", on_click=go, args=(1,), width="stretch")
+    ready = not missing and confirmed and study_date is not None
+    if on.button(
+        f"Add {len(usable)} image{'s' if len(usable) != 1 else ''}",
+        type="primary",
+        disabled=not ready,
+        width="stretch",
+    ):
+        assert study_date is not None
+        take_in(found, study_date, {n: (s, v) for n, (s, v) in stated.items() if s and v}, person)
+        go(3)
+        st.rerun()
+
+
+def ask_date(usable: Sequence[Examined]) -> date | None:
+    """Ask for the day of the study; what all files say is proposed, never assumed silently."""
+    said = {item.header.study_date for item in usable if item.header and item.header.study_date}
+    proposed = said.pop() if len(said) == 1 else None
+    if proposed and not date(1950, 1, 1) <= proposed <= date.today():
+        proposed = None
+    return st.date_input(
+        "Day of the study",
+        value=proposed,
+        min_value=date(1950, 1, 1),
+        max_value=date.today(),
+        help="As the files say. Change it if that is only the day they were exported."
+        if proposed
+        else "The files do not say it, or not all the same.",
+        key="add_date",
+    )
+
+
+def ask_view(item: Examined) -> tuple[str | None, str | None]:
+    """Ask for side and view of a file, filled in where the file says them."""
+    pic, side_column, view_column = st.columns([1, 1.4, 1.4], vertical_alignment="bottom")
+    with pic:
+        look.show(f'<div class="lv-pic" title="{look.safe(item.name)}">{picture(item)}</div>')
+    side = side_column.selectbox(
+        "Side",
+        list(SIDES),
+        index=list(SIDES).index(item.laterality) if item.laterality in SIDES else None,
+        format_func=lambda key: SIDES[key],
+        placeholder="Side?",
+        key=f"add_side_{item.sha256}",
+    )
+    views = list(VIEWS) if item.view is None or item.view in VIEWS else [item.view, *VIEWS]
+    view = view_column.selectbox(
+        "View",
+        views,
+        index=views.index(item.view) if item.view else None,
+        placeholder="View?",
+        key=f"add_view_{item.sha256}",
+    )
+    return side, view
+
+
+def hung(usable: Sequence[Examined], stated: Mapping[str, tuple[str | None, str | None]]) -> str:
+    """Return the views as they will hang: CC above MLO, right breast on the left, chest walls meeting."""
+    cells = ""
+    for row in hanging.HANGING:
+        for laterality, view in row:
+            fits = [item for item in usable if stated[item.name] == (laterality, view)]
+            side = "right" if laterality == "R" else "left"
+            inner = f"<span>{laterality} {view} is not among the files</span>"
+            if fits and fits[0].thumbnail_png:
+                wall = hanging.chest_wall_side_of_png(fits[0].thumbnail_png)
+                inner = picture(fits[0], cls="flipped" if hanging.is_flipped(laterality, wall) else "")
+            more = f" · {len(fits)} files" if len(fits) > 1 else ""
+            cells += f'<div class="{side}"><b>{laterality} {view}{more}</b>{inner}</div>'
+    return f'<div class="lv-hung">{cells}</div>'
+
+
+def disagreements(found: Found, usable: Sequence[Examined], study_date: date | None) -> list[tuple[str, str]]:
+    """Say where the files say something else than the person."""
+    said = []
+    for item in usable:
+        header = item.header
+        if header is None:
+            continue
+        if header.patient_id and header.patient_id.strip() != found.mrn:
+            said.append((item.name, f"the file says patient {header.patient_id}, you say {found.mrn}."))
+        if header.birth_date and found.birth_date and header.birth_date != found.birth_date:
+            said.append(
+                (item.name, f"the file says born {header.birth_date}, here she is born {found.birth_date}.")
+            )
+        if header.study_date and study_date and header.study_date != study_date:
+            said.append((item.name, f"the file says {header.study_date}, you say {study_date}."))
+        if found.birth_date and study_date and study_date < found.birth_date:
+            said.append((item.name, "the day of the study lies before her birth."))
+    return said
+
+
+def take_in(found: Found, study_date: date, views: Mapping[str, tuple[str, str]], person: Person) -> None:
+    """Hand the files to the intake and remember what became of each."""
+    incoming = [file for file in st.session_state[FILES] if file.name in views]
+    statement = Statement(
+        mrn=found.mrn,
+        study_date=study_date,
+        name=found.name,
+        birth_date=found.birth_date,
+        views=views,
+        simulated=found.simulated,
+    )
+    bar = st.progress(0.0, "Adding …")
+    done = 0
+
+    def on_item(_item: object) -> None:
+        nonlocal done
+        done += 1
+        bar.progress(min(1.0, done / len(incoming)), f"Added {done} of {len(incoming)}")
+
+    report = intake.take_in(
+        here(), incoming, statement=statement, source="web", user_id=person.user_id, on_item=on_item
+    )
+    bar.empty()
+    audit.note(
+        here(),
+        person,
+        "study_added",
+        f"patient:{found.mrn}",
+        {"study_date": study_date.isoformat(), "files": len(incoming)},
+    )
+    st.session_state[REPORT] = report
+
+
+def done(found: Found) -> None:
+    """Step 4: what became of each file, and the score as it comes."""
+    look.show(identifiers(found))
+    report = st.session_state[REPORT]
+    words = {
+        "accepted": ("added", "good"),
+        "duplicate": ("already here", ""),
+        "quarantined": ("not taken", "bad"),
+    }
+    rows = ""
+    order = list(words)[::-1]
+    for item in sorted(report.items, key=lambda item: order.index(str(item.outcome))):
+        word, cls = words[str(item.outcome)]
+        why = jobs.refusal_text(item.reason, item.detail) if str(item.outcome) == "quarantined" else ""
+        rows += (
+            f"<tr><td>{look.safe(item.path)}</td><td>{SIDES.get(item.laterality or '', '')}</td>"
+            f'<td>{look.safe(item.view or "")}</td><td class="{cls}">{word}</td><td>{look.safe(why)}</td></tr>'
+        )
+    look.show(
+        '<table class="lv-table lv-files"><tr><th>file</th><th>side</th><th>view</th><th>result</th><th></th></tr>'
+        f"{rows}</table>"
+    )
+    uids = sorted({item.study_uid for item in report.items if item.study_uid})
+    if uids:
+        progress(found.mrn, tuple(uids))
+    same, other, her = st.columns(3)
+    same.button("Another study of hers", on_click=again, args=(True,), width="stretch")
+    other.button("Another patient", on_click=again, args=(False,), width="stretch")
+    if uids:
+        her.page_link(
+            "screens/patient.py",
+            label="Open the patient",
+            icon=":material/arrow_forward:",
+            query_params={keys.MRN: found.mrn, keys.VISIT: uids[0]},
+            width="stretch",
+        )
+
+
+@st.fragment(run_every=1.0)
+def progress(mrn: str, uids: tuple[str, ...]) -> None:
+    """Say live whether the study is scored."""
+    session.require(Permission.ADD_STUDY)
+    states = patients.statuses(here(), uids)
+    if StudyStatus.PENDING in states.values():
+        worker = jobs.worker(here())
+        if worker.running:
+            look.show('<p class="lv-note">Being scored …</p>')
+        else:
+            look.show(f'<p class="lv-note alert">{look.safe(worker.sentence)}</p>')
+        return
+    record = patients.record_of(here(), mrn)
+    for uid in uids:
+        visit = record.visit(uid) if record else None
+        if visit is None:
+            continue
+        if visit.score:
+            risk = visit.score.risk_5y
+            look.show(
+                f'<p class="lv-note good"><b>Scored.</b> Cancer within 5 years {look.percent(risk.value)} '
+                f"{look.interval(risk.low, risk.high)}. Research software. Not for diagnosis.</p>"
+            )
+        else:
+            look.show(f'<p class="lv-note alert">Not scored. {look.safe(visit.refusal)}</p>')
+
+
+def page(person: Person) -> None:
+    """Go through the steps."""
+    look.title("Add study")
+    asked = str(st.query_params.get(keys.MRN, ""))
+    if asked and st.session_state.get("add_asked") != asked:
+        st.session_state["add_asked"] = asked
+        found = next((f for f in patients.find(here(), asked, limit=1) if f.mrn == asked), None)
+        if found:
+            again(False)
+            choose(found)
+    step = st.session_state.get(STEP, 0)
+    chosen: Found | None = st.session_state.get(WHO)
+    if (
+        chosen is None
+        or (step >= 2 and EXAMINED not in st.session_state)
+        or (step == 3 and REPORT not in st.session_state)
+    ):
+        step = 0 if chosen is None else 1
+    stepper(step)
+    if step == 0 or chosen is None:
+        who()
+    elif step == 1:
+        files(chosen)
+    elif step == 2:
+        check(chosen, person)
+    else:
+        done(chosen)
+
+
+page(session.require(Permission.ADD_STUDY))

@@ -1,0 +1,150 @@
+"""Admin: people, what was done, how the installation is."""
+
+import streamlit as st
+
+from core import access, audit, jobs
+from core.access import Permission, Person, Role
+from core.patients import StudyStatus
+from dashboard import look, session
+from dashboard.house import here
+
+ROLE_WORDS = {
+    Role.ONCOLOGIST: "oncologist",
+    Role.STAFF: "clinical staff",
+    Role.ANALYST: "analyst",
+    Role.ADMIN: "admin",
+}
+
+
+def people(me: Person) -> None:
+    """Show the accounts, and let an admin add and change them."""
+    shown = access.demo_accounts_to_show(here())
+    if shown:
+        look.show(
+            '<p class="lv-note alert">The demo accounts have published passwords. They open nothing from another '
+            "machine; set other passwords or close them before real patients come in.</p>"
+        )
+    accounts = access.accounts(here())
+    rows = "".join(
+        f"<tr><td>{look.safe(a.username)}</td><td>{look.safe(a.display_name)}</td><td>{ROLE_WORDS[a.role]}</td>"
+        f"<td>{'active' if a.active else 'closed'}</td><td>{look.moment(a.locked_until) if a.locked_until else ''}</td>"
+        f'<td class="d">{look.moment(a.created_at)}</td></tr>'
+        for a in accounts
+    )
+    look.show(
+        '<table class="lv-table"><tr><th>user name</th><th>name</th><th>role</th><th></th><th>locked until</th>'
+        f"<th>since</th></tr>{rows}</table>"
+    )
+    left, right = st.columns(2, gap="large")
+    with left, st.form("add_person", clear_on_submit=True):
+        look.heading("Add a person")
+        username = st.text_input("User name", max_chars=64)
+        name = st.text_input("Name as the pages show it", max_chars=128)
+        role = st.selectbox("Role", list(ROLE_WORDS), format_func=lambda role: ROLE_WORDS[Role(role)])
+        password = st.text_input(
+            f"First password (at least {access.PASSWORD_MIN_LENGTH} characters)", type="password"
+        )
+        if st.form_submit_button("Add person", type="primary"):
+            tell(lambda: access.create_user(here(), username, password, Role(role), display_name=name, by=me))
+    with right, st.container(border=True):
+        look.heading("Change an account")
+        names = [a.username for a in accounts]
+        chosen = st.selectbox("Account", names, key="account_to_change")
+        account = next((a for a in accounts if a.username == chosen), None)
+        if account is None:
+            return
+        new_role = st.selectbox(
+            "Role",
+            list(ROLE_WORDS),
+            index=list(ROLE_WORDS).index(account.role),
+            format_func=lambda role: ROLE_WORDS[Role(role)],
+            key=f"role_of_{account.user_id}",
+        )
+        new_password = st.text_input("New password", type="password", key=f"password_of_{account.user_id}")
+        change, close = st.columns(2)
+        if change.button("Save", type="primary", width="stretch"):
+            if new_role is not account.role:
+                tell(lambda: access.set_role(here(), account.username, Role(new_role), by=me))
+            if new_password:
+                tell(lambda: access.set_password(here(), account.username, new_password, by=me))
+        if close.button("Close account" if account.active else "Open account", width="stretch"):
+            tell(lambda: access.set_active(here(), account.username, not account.active, by=me))
+
+
+def tell(act: object) -> None:
+    """Do something to an account and say why where it cannot be done."""
+    assert callable(act)
+    try:
+        act()
+    except ValueError as error:
+        st.warning(look.plain(error))
+    else:
+        st.rerun()
+
+
+def trail() -> None:
+    """Show what was done, newest first."""
+    entries = audit.latest(here(), limit=300)
+    rows = "".join(
+        f'<tr><td class="d">{look.moment(e.at)}</td><td>{look.safe(e.person)}</td>'
+        f"<td>{look.safe(e.action.replace('_', ' '))}</td><td>{look.safe(e.subject)}</td><td>{look.safe(e.detail)}</td></tr>"
+        for e in entries
+    )
+    look.show(
+        '<table class="lv-table"><tr><th>when</th><th>who</th><th>did</th><th>to</th><th></th></tr>'
+        f"{rows}</table>"
+    )
+
+
+@st.fragment(run_every=5.0)
+def health() -> None:
+    """Show worker and queue, fresh every few seconds."""
+    session.require(Permission.ADMINISTER)
+    worker, queue = jobs.worker(here()), jobs.queue(here())
+    look.show(f'<p class="lv-note{"" if worker.running else " alert"}">{look.safe(worker.sentence)}</p>')
+    look.figures(
+        [
+            ("waiting to be scored", str(queue[StudyStatus.PENDING]), "", "Studies in the queue"),
+            ("scored", str(queue[StudyStatus.SCORED]), "", "Studies"),
+            (
+                "not scored",
+                str(queue[StudyStatus.REFUSED]),
+                "",
+                "Studies refused, each with its reason below",
+            ),
+            ("model that speaks", look.safe(here().settings.model), "", "Setting LONGVIEW_MODEL"),
+        ]
+    )
+
+
+def problems() -> None:
+    """List files in quarantine and studies that were not scored."""
+    for heading, found, nothing in (
+        ("Files in quarantine", jobs.quarantine(here()), "Every file was taken."),
+        ("Studies that were not scored", jobs.refused_studies(here()), "Every study was scored or waits."),
+    ):
+        look.heading(heading, beside=str(len(found)) if found else "")
+        if not found:
+            look.show(f'<p class="lv-muted">{nothing}</p>')
+            continue
+        rows = "".join(
+            f'<tr><td class="d">{look.moment(w.at)}</td><td>{look.safe(w.what)}</td><td>{look.safe(w.whose)}</td>'
+            f"<td>{look.safe(w.reason)}</td><td>{look.safe(w.by)}</td></tr>"
+            for w in found
+        )
+        look.show(
+            '<table class="lv-table"><tr><th>when</th><th>what</th><th>whose</th><th>why, and what to do</th><th>by</th></tr>'
+            f"{rows}</table>"
+        )
+
+
+me = session.require(Permission.ADMINISTER)
+look.title("Admin")
+how, who, what = st.tabs(["Health", "People", "Audit"])
+with how:
+    health()
+    problems()
+with who:
+    people(me)
+with what:
+    trail()

@@ -1,0 +1,239 @@
+"""The cohort: who the women are, how high their risk is, how it runs."""
+
+from collections.abc import Mapping
+
+import pandas as pd
+import plotly.graph_objects as go
+import streamlit as st
+
+from core import cards, cohort, thresholds
+from core.access import Permission
+from core.cohort import Cohort, Definition, Kind
+from core.patients import DENSITIES
+from dashboard import charts, look, session
+from dashboard.house import here
+
+AGES = (20, 100)
+
+
+def define(number: Mapping[Kind, int]) -> Definition:
+    """Ask which women belong, and return the definition."""
+    # Never both unasked: the page begins with the kind of which there are more.
+    default = Kind.REAL if number[Kind.REAL] >= number[Kind.SIMULATED] else Kind.SIMULATED
+    kind = st.radio(
+        "Women",
+        list(Kind),
+        index=list(Kind).index(default),
+        format_func=lambda kind: f"{Kind(kind).value} ({number[Kind(kind)]})",
+        key="kind",
+        bind="query-params",
+    )
+    age = st.slider("Age at the last scored visit", *AGES, AGES, key="cohort_age", bind="query-params")
+    density = st.pills(
+        "Density", list(DENSITIES), selection_mode="multi", key="cohort_density", bind="query-params"
+    )
+    band_names = {band.key: band.label for band in thresholds.risk_bands()}
+    band = st.pills(
+        "5-year risk",
+        list(band_names),
+        selection_mode="multi",
+        format_func=lambda key: band_names[key],
+        key="cohort_risk",
+        bind="query-params",
+    )
+    visits = st.slider("Scored visits, at least", 1, 8, 1, key="visits", bind="query-params")
+    return Definition(
+        kind=Kind(kind or default),
+        age_from=age[0] if age[0] > AGES[0] else 0,
+        age_to=age[1] if age[1] < AGES[1] else 120,
+        densities=tuple(density),
+        bands=tuple(band),
+        visits_from=visits,
+    )
+
+
+def figure(
+    question: str,
+    chosen: Cohort,
+    drawn: go.Figure,
+    table: pd.DataFrame,
+    *,
+    name: str,
+    method: str,
+    counted: str = "",
+) -> None:
+    """Show a figure that stands alone: question, who is counted, method, download."""
+    with st.container(border=True):
+        words, buttons = st.columns([5, 2], vertical_alignment="top", gap="small")
+        with words:
+            look.show(
+                f'<p class="lv-question">{look.safe(question)}</p>'
+                f'<p class="lv-subtitle">{look.safe(counted or chosen.sentence)}</p>'
+            )
+        with buttons, st.container(horizontal=True, horizontal_alignment="right", gap="small"):
+            with st.popover("", icon=":material/info:", help="How this was made"):
+                look.show(f"<p>{look.safe(method)}</p>")
+            st.download_button(
+                "",
+                cohort.csv_of(
+                    table, note=f"{question} {chosen.sentence}. Research software, not for diagnosis."
+                ),
+                file_name=f"longview-{name}-{chosen.definition.kind.name.lower()}.csv",
+                mime="text/csv",
+                icon=":material/download:",
+                help="The figure's numbers as CSV",
+                key=f"download_{name}",
+                on_click="ignore",
+            )
+        st.plotly_chart(
+            drawn,
+            key=f"figure_{name}",
+            theme=None,
+            config=look.FIGURE_CONFIG,
+            alt=f"{question} {chosen.sentence}",
+        )
+
+
+def who(chosen: Cohort) -> None:
+    """Show ages and densities."""
+    left, right = st.columns(2)
+    groups = cohort.age_groups(chosen.women["age_years"])
+    with left:
+        figure(
+            "How old are the women?",
+            chosen,
+            charts.counts(groups, x_title="age at the last scored visit, years"),
+            groups.value_counts().sort_index().rename_axis("age_group").reset_index(name="women"),
+            name="age",
+            method="One count a woman, by her age at her last scored visit, in groups of five years. "
+            "Women without a birth date are not counted here.",
+        )
+    with right:
+        densities = chosen.women["density"]
+        figure(
+            "How dense are their breasts?",
+            chosen,
+            charts.counts(densities, x_title="density", colour=look.DENSITY, order=list(DENSITIES)),
+            densities.value_counts()
+            .reindex(list(DENSITIES), fill_value=0)
+            .rename_axis("density")
+            .reset_index(name="women"),
+            name="density",
+            method="One count a woman at her last scored visit: the reader's density where one is recorded, "
+            "else the category that the model finds likeliest.",
+        )
+
+
+def risk(chosen: Cohort) -> None:
+    """Show the latest 5-year risks."""
+    left, right = st.columns(2)
+    with left:
+        figure(
+            "How high is the latest 5-year risk?",
+            chosen,
+            charts.risk_histogram(chosen.women["risk_5y"]),
+            chosen.women[["risk_5y", "risk_5y_low", "risk_5y_high"]].sort_values("risk_5y"),
+            name="risk",
+            method="Probability of cancer within 5 years at each woman's last scored visit. "
+            + " ".join(f"{band.label}: {band.source}." for band in thresholds.risk_bands()[1:]),
+        )
+    with right:
+        figure(
+            "Is it higher in denser breasts?",
+            chosen,
+            charts.risk_by_density(chosen.women),
+            chosen.women[["density", "risk_5y"]].sort_values(["density", "risk_5y"]),
+            name="risk-by-density",
+            method="Box: median and quartiles; whiskers to the farthest woman within 1.5 box lengths; a dot is a woman. "
+            "Neither age nor any other difference between the groups is taken out.",
+        )
+
+
+def course(chosen: Cohort) -> None:
+    """Show how risk runs up to the last visit or a diagnosis, and over the calendar."""
+    diagnosed = chosen.visits[chosen.visits["diagnosed"]]
+    options = ["to the last visit"] + (["to the diagnosis"] if diagnosed["woman"].nunique() >= 3 else [])
+    anchor = st.segmented_control("Years counted", options, default=options[0], key="anchor", required=True)
+    to_diagnosis = anchor == "to the diagnosis"
+    table = cohort.course(
+        diagnosed if to_diagnosis else chosen.visits,
+        "years_to_diagnosis" if to_diagnosis else "years_to_last",
+    )
+    left, right = st.columns(2)
+    method = (
+        "Median and quartiles of 5-year risk over women, one value a woman and year (her mean, if she came more than "
+        "once). Points with fewer than three women are left out. Different women stand behind different points."
+    )
+    with left:
+        if table.empty:
+            look.show('<div class="lv-empty"><b>Too few visits</b>A point needs at least three women.</div>')
+        else:
+            women = diagnosed["woman"].nunique()
+            figure(
+                "How does risk run before a diagnosis?"
+                if to_diagnosis
+                else "How does risk run up to the last visit?",
+                chosen,
+                charts.median_course(
+                    table,
+                    "years",
+                    x_title="years before the diagnosis" if to_diagnosis else "years before the last visit",
+                ),
+                table,
+                name="course",
+                method=method,
+                counted=f"{women} of them with a diagnosis; {chosen.sentence}" if to_diagnosis else "",
+            )
+    with right:
+        calendar = cohort.medians_by(chosen.visits, "year")
+        if calendar.empty:
+            look.show('<div class="lv-empty"><b>Too few visits</b>A point needs at least three women.</div>')
+        else:
+            figure(
+                "Has risk changed over the calendar years?",
+                chosen,
+                charts.median_course(calendar, "year", x_title="year of the visit"),
+                calendar,
+                name="calendar",
+                method=method,
+            )
+
+
+session.require(Permission.SEE_COHORT)
+number = cohort.kinds(here())
+if not number[Kind.BOTH]:
+    look.title("Cohort")
+    look.show(
+        '<div class="lv-empty"><b>No women yet</b>Figures appear when studies are scored. Load simulated women '
+        "from a terminal: <code>python -m seed_data demo</code></div>"
+    )
+    st.stop()
+definition_column, figures_column = st.columns([1, 4], gap="large")
+with definition_column:
+    look.title("Cohort")
+    live = st.container()
+    definition = define(number)
+chosen = cohort.cohort(cohort.everyone(here()), definition)
+with live:
+    marked = look.badge(True) if definition.kind is not Kind.REAL else ""
+    look.show(f'<p style="margin:0"><span class="lv-big">{chosen.n}</span> women{marked}</p>')
+with figures_column:
+    if not chosen.n:
+        look.show(
+            '<div class="lv-empty"><b>Nobody fits this definition</b>Widen it on the left, or choose other women. '
+            "Only women with a scored study are counted.</div>"
+        )
+        st.stop()
+    if definition.kind is Kind.BOTH:
+        look.show(
+            '<p class="lv-note alert">Simulated and real women are counted together in these figures.</p>'
+        )
+    tab_who, tab_risk, tab_course = st.tabs(["Who", "Risk", "Course"])
+    with tab_who:
+        who(chosen)
+    with tab_risk:
+        risk(chosen)
+    with tab_course:
+        course(chosen)
+    name = here().settings.model
+    look.footer(cards.footer(cards.card_of(here(), name), name))

@@ -1,0 +1,158 @@
+"""The worklist: who needs a look, found and opened."""
+
+from datetime import date
+
+import streamlit as st
+
+from core import thresholds, worklist
+from core.access import Permission
+from core.patients import DENSITIES, StudyStatus
+from core.worklist import Group
+from dashboard import components, keys, look, session
+from dashboard.house import here
+
+PAGE_OF_ROWS = 100
+AGES = (20, 100)
+
+
+def entry(row: worklist.Row) -> dict[str, object]:
+    """Say a row in words and numbers, as the table shows it."""
+    density_by = "reader" if row.density_by_reader else "model"
+    words = {StudyStatus.PENDING: "being scored", StudyStatus.REFUSED: "not scored"}
+    status = words.get(row.last_status) if row.last_status else None
+    return {
+        "mrn": row.mrn,
+        "label": row.label,
+        "mrn_line": f"MRN {row.mrn}" if row.name else "",
+        "simulated": row.simulated,
+        "age": row.age_years,
+        "last_study": look.iso(row.last_study) if row.last_study else None,
+        "status": row.last_status.value if row.last_status else "",
+        "status_text": status or "",
+        "status_hint": (row.refusal or "")
+        if row.last_status is StudyStatus.REFUSED
+        else "Waits for the worker",
+        "risk": row.risk_5y,
+        "risk_text": look.percent(row.risk_5y),
+        "interval_text": look.interval(row.risk_5y_low, row.risk_5y_high),
+        "risk_hint": f"Cancer within 5 years, as of {row.scored_on}"
+        if row.scored_on
+        else "No study is scored yet",
+        "band": row.band,
+        "change": row.change_since_prior,
+        "change_text": look.points(row.change_since_prior),
+        "change_hint": f"since {row.prior_on}" if row.prior_on else "There is no scored visit before",
+        "course": [[look.iso(p.on), p.risk_5y, look.percent(p.risk_5y)] for p in row.course],
+        "threshold": thresholds.risk_bands()[1].lower,
+        "density": row.density,
+        "density_hint": f"{DENSITIES[row.density]}, by the {density_by}" if row.density else "Not known yet",
+        "next_due": look.month(row.next_due) if row.next_due else None,
+        "overdue": row.overdue,
+        "alerts": list(row.alerts),
+    }
+
+
+def wanted() -> worklist.Filter:
+    """Show search, groups and filters, and return what they say."""
+    title, search = st.columns([3, 2], vertical_alignment="center")
+    with title:
+        look.title("Worklist")
+    text = search.text_input(
+        "Search",
+        key=keys.SEARCH,
+        placeholder="Search name or MRN",
+        label_visibility="collapsed",
+        icon=":material/search:",
+        bind="query-params",
+    )
+    groups, filters = st.columns([5, 1], vertical_alignment="center")
+    number = worklist.counts(found)
+    group = groups.segmented_control(
+        "Show",
+        list(Group),
+        key=keys.GROUP,
+        format_func=lambda group: f"{Group(group).value.capitalize()} {number[Group(group)]}",
+        default=Group.ALL,
+        required=True,
+        label_visibility="collapsed",
+        bind="query-params",
+    )
+    with filters.popover("Filters", icon=":material/tune:", width="stretch"):
+        age = st.slider("Age", *AGES, AGES, key=keys.AGE, bind="query-params")
+        density = st.pills(
+            "Density", list(DENSITIES), selection_mode="multi", key=keys.DENSITY, bind="query-params"
+        )
+        band_names = {band.key: band.label for band in thresholds.risk_bands()}
+        band = st.pills(
+            "5-year risk",
+            list(band_names),
+            selection_mode="multi",
+            format_func=lambda key: band_names[key],
+            key=keys.BAND,
+            bind="query-params",
+        )
+    return worklist.Filter(
+        text=text or "",
+        group=Group(group or Group.ALL),
+        age_from=age[0] if age[0] > AGES[0] else None,
+        age_to=age[1] if age[1] < AGES[1] else None,
+        densities=tuple(density),
+        bands=tuple(band),
+    )
+
+
+def clear() -> None:
+    """Take all narrowing back."""
+    st.session_state[keys.SEARCH] = ""
+    st.session_state[keys.GROUP] = Group.ALL
+    st.session_state[keys.AGE] = AGES
+    st.session_state[keys.DENSITY] = []
+    st.session_state[keys.BAND] = []
+
+
+def empty(person_may_add: bool) -> None:
+    """Say what to do where there is nobody yet."""
+    look.show(
+        '<div class="lv-empty"><b>No patients yet</b>'
+        + (
+            "Add a study to begin: its four views, whose they are and from which day."
+            if person_may_add
+            else ""
+        )
+        + " Or load simulated women from a terminal: <code>python -m seed_data demo</code></div>"
+    )
+    if person_may_add:
+        _, middle, _ = st.columns([2, 1, 2])
+        middle.page_link("screens/add_study.py", label="Add study", icon=":material/add:")
+
+
+person = session.require(Permission.SEE_PATIENTS)
+found = worklist.rows(here(), today=date.today())
+narrowed = wanted()
+chosen = worklist.choose(found, narrowed)
+if not found:
+    empty(person.may(Permission.ADD_STUDY))
+    st.stop()
+shown = st.session_state.setdefault(keys.ROWS_SHOWN, PAGE_OF_ROWS)
+if not chosen:
+    look.show('<div class="lv-empty"><b>Nobody matches</b>Search and filters together leave no one.</div>')
+else:
+    opened = components.worklist_table(
+        [entry(row) for row in chosen[:shown]], focus=st.session_state.get(keys.LAST_PATIENT)
+    )
+    if opened:
+        st.session_state[keys.LAST_PATIENT] = opened
+        st.switch_page("screens/patient.py", query_params={keys.MRN: opened})
+line, more, back = st.columns([4, 1, 1], vertical_alignment="center")
+with line:
+    look.footer(
+        f"{len(chosen)} of {len(found)} patients. Risk is cancer within 5 years at the last scored visit; "
+        f"thresholds edition {thresholds.edition()}. Research software. Not for diagnosis."
+    )
+if len(chosen) > shown and more.button(
+    f"Show {min(PAGE_OF_ROWS, len(chosen) - shown)} more", width="stretch"
+):
+    st.session_state[keys.ROWS_SHOWN] = shown + PAGE_OF_ROWS
+    st.rerun()
+if narrowed.narrows or narrowed.group is not Group.ALL:
+    back.button("Show all", on_click=clear, width="stretch")
