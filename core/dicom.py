@@ -15,11 +15,8 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 from pydicom.pixels.processing import apply_modality_lut
 
-from core.reading import Header, ReadImage
+from core.reading import VIEWS, Header, ReadImage
 from core.refusals import Refusal
-
-VIEWS = ("CC", "MLO", "ML", "LM", "LMO", "XCCL", "XCCM", "FB", "SIO", "ISO")
-"""Views by their DICOM names (PS3.3 C.8.11.4, View Position as in CID 4014)."""
 
 CRANIOCAUDAL_VIEWS = ("CC", "XCCL", "XCCM", "FB")
 
@@ -63,14 +60,6 @@ def looks_like_dicom(data: bytes) -> bool:
         data[:2] in (b"\x02\x00", b"\x08\x00")
         and data[4:6] in (b"UL", b"UI", b"CS", b"DA", b"TM", b"SH", b"LO")
     )
-
-
-def without_preamble(data: bytes) -> bytes:
-    """Return a DICOM file with its 128-byte preamble zeroed, other bytes as they are.
-
-    The preamble may make the file a program at the same time (CVE-2019-11687); nothing in it belongs to the image.
-    """
-    return bytes(128) + data[128:] if data[128:132] == b"DICM" else data
 
 
 def decode_dicom(data: bytes, *, max_pixels: int) -> ReadImage:
@@ -377,9 +366,8 @@ def _pixels(reading: _Reading) -> tuple[NDArray[np.uint16], int, float | None, f
         from core.decoding import grey
 
         high = stored.max() if stored.dtype != np.uint8 else 255
-        values, colourful = grey((stored[..., :3] * (255.0 / max(1, high))).astype(np.uint8))
-        doubt = "It is a colour picture." if colourful else None
-        return values, 8, None, None, doubt
+        shades, colourful = grey((stored[..., :3] * (255.0 / max(1, high))).astype(np.uint8))
+        return shades, 8, None, None, "It is a colour picture." if colourful else None
     if stored.ndim != 2:
         raise Refusal("unreadable", f"Its pixels have {stored.ndim} dimensions.")
     modality = (reading.text("Modality", 16) or "").upper()

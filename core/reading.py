@@ -31,6 +31,9 @@ from numpy.typing import NDArray
 from core.refusals import Refusal
 from core.settings import Settings
 
+VIEWS = ("CC", "MLO", "ML", "LM", "LMO", "XCCL", "XCCM", "FB", "SIO", "ISO")
+"""Views of one breast by their DICOM names (View Position (0018,5101), CID 4014)."""
+
 _PROJECT = Path(__file__).resolve().parents[1]
 _START_SECONDS = 30.0
 _PIPE_BYTES = 1 << 20

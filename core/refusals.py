@@ -24,6 +24,7 @@ SENTENCES: dict[str, str] = {
     "uid_conflict": "An image or study with the same identifier but other content is stored already. Ask the sender which one is right.",
     "identity_conflict": "What the file says of the patient disagrees with what is stored of her. Check the patient.",
     "archive_unsafe": "The archive is nested, damaged, locked or unfolds to too much. Unpack it and add the files.",
+    "bad_statement": "What was said of the file cannot be meant. Correct the patient, the date or the views.",
     "bad_manifest_row": "The manifest's row for this file cannot be used. Correct the row.",
     "unreadable_path": "The file cannot be opened here. Check that it exists and may be read.",
     "no_usable_view": "The study holds no view that the model can read. Add a CC or MLO view of the whole breast.",

@@ -1,7 +1,134 @@
-"""Verbs of the command line: intake."""
+"""Verbs of the command line: taking files in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from core.cli.terminal import SOME_REFUSED, log, print_json, results, wrong_use
+
+if TYPE_CHECKING:
+    from core.intake import IncomingFile, Statement
+
+_DAY = ["%Y-%m-%d", "%Y%m%d"]
 
 
 def register(app: typer.Typer) -> None:
     """Add this module's verbs."""
+    app.command("import")(import_files)
+
+
+def import_files(
+    paths: Annotated[list[Path], typer.Argument(help="Files, folders and ZIP archives.", metavar="PATH...")],
+    patient: Annotated[str | None, typer.Option(help="MRN of the patient that all files belong to.")] = None,
+    study_date: Annotated[
+        datetime | None, typer.Option(formats=_DAY, help="Day of the study that all files form.")
+    ] = None,
+    views: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Side and view of a file, as NAME=R-MLO; repeat it for each file.", metavar="NAME=SIDE-VIEW"
+        ),
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="The patient's name, if she is new here.")] = None,
+    birth_date: Annotated[
+        datetime | None, typer.Option(formats=_DAY, help="Her birth date, if she is new here.")
+    ] = None,
+    simulated: Annotated[bool, typer.Option(help="Mark the patient as simulated, if she is new.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Write JSON to stdout.")] = False,
+) -> None:
+    """Take mammograms in: DICOM, PNG and JPEG, from files, folders and ZIP archives.
+
+    Whose they are and of when comes from the files (DICOM), from a manifest.csv beside them, or from --patient and
+    --study-date together: then the files form one study of that patient, and what they say otherwise is kept.
+    Side and view come from the DICOM or from --views. With --patient, a name that is only side and view, such as
+    L-CC.png or r_mlo.dcm, counts as said by you. Each file ends accepted, duplicate or quarantined with a reason;
+    repeating an import does no harm.
+
+    Exit code 0: all accepted or there already; 1: some quarantined; 2: wrong use.
+    """
+    from core.incoming import gather, named_view
+    from core.intake import Statement, check_statement, take_in
+    from core.settings import Settings
+
+    if (patient is None) != (study_date is None):
+        wrong_use("--patient and --study-date go together: say whose the files are and of when.")
+    if patient is None and (views or name or birth_date or simulated):
+        wrong_use("--views, --name, --birth-date and --simulated need --patient and --study-date.")
+    try:
+        found = gather(paths, max_file_mb=Settings().max_file_mb, use_manifests=patient is None)
+    except FileNotFoundError as error:
+        wrong_use(str(error))
+    statement = None
+    if patient is not None and study_date is not None:
+        said = dict(_view_said(text) for text in views or [])
+        statement = Statement(
+            mrn=patient.strip(),
+            study_date=study_date.date(),
+            name=name,
+            birth_date=birth_date.date() if birth_date else None,
+            views=said,
+            simulated=simulated,
+        )
+        try:
+            check_statement(statement)
+        except ValueError as error:
+            wrong_use(str(error))
+    for notice in found.notices:
+        log.print(notice, highlight=False, markup=False)
+
+    from rich.progress import Progress
+
+    from core.cli.opening import open_installation
+
+    files: Iterator[IncomingFile] = (
+        replace(file, said=_with_named_view(statement, file.name, named_view(file.name)))
+        if statement
+        else file
+        for file in found
+    )
+    here = open_installation()
+    with Progress(console=log, transient=True, disable=not log.is_terminal) as progress:
+        task = progress.add_task("Taking files in", total=len(found))
+        report = take_in(
+            here,
+            files,
+            statement=statement,
+            source="cli",
+            on_item=lambda _item: progress.advance(task),
+        )
+    here.close()
+    if json:
+        print_json(report.to_json())
+    else:
+        for item in report.items:
+            what = "-".join(part for part in (item.laterality, item.view) if part)
+            whose = " ".join(part for part in (item.patient, item.study_date, what) if part)
+            why = (
+                f" {item.reason}: {item.detail}" if item.reason else f" {item.detail}" if item.detail else ""
+            )
+            results.print(f"{item.outcome:<11} {item.path}  {whose}{why}", markup=False, highlight=False)
+        counts = (f"{report.count(o)} {o}" for o in ("accepted", "duplicate", "quarantined"))
+        log.print(", ".join(counts) + ".", highlight=False)
+    if report.count("quarantined"):
+        raise typer.Exit(SOME_REFUSED)
+
+
+def _view_said(text: str) -> tuple[str, tuple[str, str]]:
+    file, separator, said = text.rpartition("=")
+    side, dash, view = said.upper().partition("-")
+    if not separator or not dash or not file:
+        wrong_use(f"--views {text!r} is not NAME=SIDE-VIEW, for example scan1.png=R-MLO.")
+    return file, (side, view)
+
+
+def _with_named_view(statement: Statement, name: str, named: tuple[str, str] | None) -> Statement:
+    """Return the statement with the view that a file's name says, unless --views says one."""
+    if named is None or name in statement.views or Path(name).name in statement.views:
+        return statement
+    return replace(statement, views={**statement.views, name: named})

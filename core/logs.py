@@ -1,0 +1,27 @@
+"""Logs: one line an event to stderr, never to stdout, which belongs to results; no patient data in them."""
+
+import sys
+from functools import cache
+from typing import Any
+
+import structlog
+
+
+@cache
+def _set_up() -> None:
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.dev.ConsoleRenderer(colors=False),
+        ],
+        # Looked up at each line, so that a redirected stderr is followed.
+        logger_factory=lambda *_names: structlog.PrintLogger(sys.stderr),
+        cache_logger_on_first_use=False,
+    )
+
+
+def log_of(name: str) -> Any:
+    """Return the log of one module; events are short sentences, facts go in as keywords."""
+    _set_up()
+    return structlog.get_logger(module=name)
