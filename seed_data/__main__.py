@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import time
+from dataclasses import asdict
+from datetime import date, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -10,8 +13,10 @@ from typing import Annotated
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from core.cli.terminal import log, print_json, results, wrong_use
+from core.cli.opening import open_installation
+from core.cli.terminal import DONE, SOME_REFUSED, log, print_json, results, wrong_use
 from seed_data import cohort
+from seed_data import demo as demo_cohort
 from seed_data.lives import CaseMix
 
 app = typer.Typer(
@@ -28,11 +33,6 @@ class ImageFormat(StrEnum):
 
     PNG = "png"
     DICOM = "dicom"
-
-
-@app.callback()
-def _verbs() -> None:
-    """Keep the verbs named even while there is one only."""
 
 
 @app.command()
@@ -91,6 +91,41 @@ def simulate(
         print_json(description)
     else:
         results.print(f"{description['statement']} Manifest: {out / 'manifest.csv'}", highlight=False)
+
+
+@app.command()
+def demo(
+    women: Annotated[int, typer.Option(min=1, max=200, help="Number of women.")] = 28,
+    until: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="The demo's today; default: today.")
+    ] = None,
+    jobs: Annotated[int, typer.Option(min=0, help="Processes that draw; 0: one a core.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print what was done as JSON.")] = False,
+) -> None:
+    """Load the simulated demo cohort into the configured database; what is there already stays as it is."""
+    here = open_installation()
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    try:
+        with Progress(*columns, console=log) as progress:
+            task = progress.add_task("Loading the demo cohort", total=women)
+            told = demo_cohort.load(
+                here,
+                women=women,
+                until=until.date() if until else date.today(),
+                jobs=jobs or os.cpu_count() or 1,
+                on_woman=lambda done, _name, _story: progress.update(task, completed=done),
+            )
+    finally:
+        here.close()
+    if as_json:
+        print_json(asdict(told))
+    else:
+        results.print(
+            f"Demo cohort: {told.women} simulated women, {told.studies} studies; "
+            f"{told.women_new} women and {told.images_new} images were new.",
+            highlight=False,
+        )
+    raise typer.Exit(SOME_REFUSED if told.refused else DONE)
 
 
 if __name__ == "__main__":

@@ -51,6 +51,10 @@ MACHINES: Final = {
 }  # fmt: skip
 
 
+# The spacing at which `Machine.grain` is the noise of one pixel.
+GRAIN_SPACING_MM: Final = 0.375
+
+
 @dataclass(frozen=True)
 class Film:
     """A finished view: grey values (rows, columns), uint16, larger = brighter, as it hangs (right breast mirrored)."""
@@ -97,8 +101,11 @@ def expose(
     if sigma > 0.25:
         image = cv2.GaussianBlur(image, (0, 0), sigma)
     grain = rng.standard_normal((rows, columns), dtype=np.float32)
+    finer = max(GRAIN_SPACING_MM * machine.spacing / spacing_mm, 0.7)
     if machine.marker == "label":  # film grain is correlated
-        grain = cv2.GaussianBlur(grain, (0, 0), 0.7) * 2.2
+        grain = cv2.GaussianBlur(grain, (0, 0), 0.7 * finer) * (2.2 * finer)
+    else:  # quanta: an area holds the same number, however finely it is divided
+        grain *= finer
     image += grain * machine.grain * (0.25 + 0.75 * inside)
     if machine.sharpen:
         smooth = cv2.GaussianBlur(image, (0, 0), 1.4 / spacing_mm * 0.6)

@@ -1,0 +1,327 @@
+"""The demo cohort: simulated women with stories worth looking at, taken in as DICOM like any other study."""
+
+from __future__ import annotations
+
+import math
+import multiprocessing
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Final
+
+import cv2
+import numpy as np
+
+from core import history, intake
+from core.installation import Installation
+from seed_data import cohort, lives, machines
+from seed_data.lives import CaseMix, Life, LifeEvent, Visit
+
+SEED: Final = 20261
+# Fine enough that the longest side has 800 pixels or more with every machine, which intake takes for a full-size view.
+SPACING_MM: Final = 0.275
+MOST_WOMEN: Final = 200
+# Many cancers and treatments, so that a few women show every course; stated on every page as simulated.
+MIX: Final = CaseMix(cancer_rate=0.5, benign_per_woman=1.1, treated_rate=0.3)
+
+
+@dataclass(frozen=True)
+class Story:
+    """A course of events that the demo shows: `fits` picks lives; `days_ago` is how long the last visit is past."""
+
+    title: str
+    fits: Callable[[Life], bool]
+    days_ago: tuple[int, int]
+
+
+def _cancer_mm(life: Life, visit: Visit) -> float:
+    return max((size for lesion, size in life.lesions_on(visit.on) if lesion.malignant), default=0.0)
+
+
+def _found_after_days(life: Life) -> float:
+    """Return days from the last visit to the diagnosis, infinite for a woman without (or treated before)."""
+    if life.cancer_date is None or life.treated:
+        return math.inf
+    return (life.cancer_date - life.visits[-1].on).days
+
+
+def _growing(life: Life) -> bool:
+    return (
+        life.found_by == "screening"
+        and _found_after_days(life) < 50
+        and len(life.visits) >= 4
+        and _cancer_mm(life, life.visits[-1]) >= 9
+        and _cancer_mm(life, life.visits[-2]) >= 3.5
+    )
+
+
+def _missed_on_screen(life: Life) -> bool:
+    return (
+        60 < _found_after_days(life) < 400
+        and life.found_by == "symptoms"
+        and _cancer_mm(life, life.visits[-1]) >= 5
+    )
+
+
+def _not_yet_found(life: Life) -> bool:
+    return (
+        200 < _found_after_days(life) < 800
+        and _cancer_mm(life, life.visits[-1]) >= 5
+        and _cancer_mm(life, life.visits[-2]) >= 2
+    )
+
+
+def _therapy(life: Life, detail: str) -> bool:
+    return life.treated and any(event.detail == detail for event in life.events)
+
+
+def _responds(life: Life) -> bool:
+    sizes = [_cancer_mm(life, visit) for visit in life.visits]
+    regrows = any(lesion.regrows_from is not None for lesion in life.lesions)
+    return (
+        _therapy(life, "endocrine therapy")
+        and regrows
+        and max(sizes) >= 7
+        and sizes[-1] > 3
+        and len(sizes) >= 5
+    )
+
+
+def _relapses(life: Life) -> bool:
+    again = any(lesion.name == "M2" for lesion in life.lesions)
+    return _therapy(life, "breast-conserving surgery") and again and _cancer_mm(life, life.visits[-1]) > 4
+
+
+def _operated(life: Life) -> bool:
+    return _therapy(life, "breast-conserving surgery") and _cancer_mm(life, life.visits[-1]) == 0
+
+
+def _well(life: Life) -> bool:
+    return life.true_cancer_date is None and not life.treated
+
+
+def _stable_benign(life: Life) -> bool:
+    last = life.lesions_on(life.visits[-1].on)
+    return _well(life) and any(
+        size >= 9
+        and lesion.since < life.visits[0].on
+        and lesion.kind in ("fibroadenoma", "indistinct benign mass")
+        for lesion, size in last
+    )
+
+
+def _cyst_goes(life: Life) -> bool:
+    return _well(life) and any(
+        lesion.kind == "cyst"
+        and lesion.gone_on is not None
+        and lesion.diameter_mm(life.visits[-1].on) == 0
+        and any(lesion.diameter_mm(visit.on) >= 9 for visit in life.visits[:-1])
+        for lesion in life.lesions
+    )
+
+
+def _benign_calcifications(life: Life) -> bool:
+    return _well(life) and any(
+        lesion.kind == "benign calcifications" for lesion, _ in life.lesions_on(life.visits[-1].on)
+    )
+
+
+def _dense(life: Life) -> bool:
+    return _well(life) and life.visits[-1].study_density == "D"
+
+
+def _misses_visits(life: Life) -> bool:
+    return _well(life) and len(life.missed) >= 2
+
+
+def _misses_views(life: Life) -> bool:
+    return _well(life) and any(len(visit.views) < 4 for visit in life.visits)
+
+
+def _nothing_found(life: Life) -> bool:
+    return _well(life) and not life.lesions
+
+
+STORIES: Final = (
+    Story("cancer grows and is found at screening", _growing, (20, 90)),
+    Story("stable benign mass", _stable_benign, (20, 300)),
+    Story("interval cancer", _missed_on_screen, (420, 600)),
+    Story("nothing found", _nothing_found, (10, 500)),
+    Story("medicine: response, then relapse", _responds, (10, 120)),
+    Story("cancer not found yet", _not_yet_found, (3, 60)),
+    Story("very dense breasts", _dense, (20, 300)),
+    Story("cyst comes and goes", _cyst_goes, (20, 300)),
+    Story("operated, well since", _operated, (20, 200)),
+    Story("missed visits", _misses_visits, (20, 900)),
+    Story("missing views", _misses_views, (20, 300)),
+    Story("operated, relapse", _relapses, (10, 90)),
+    Story("benign calcifications", _benign_calcifications, (20, 300)),
+    Story("any woman without cancer", _well, (10, 500)),
+)
+
+
+def cast(women: int, until: date) -> list[tuple[str, Life]]:
+    """Choose women for the stories in turn: (story, life), the last visits on or before `until`.
+
+    The same numbers give the same women; `until` moves their dates only.
+    """
+    if not 1 <= women <= MOST_WOMEN:
+        raise ValueError(f"The demo holds 1 to {MOST_WOMEN} women.")
+    wanted = [STORIES[index % len(STORIES)] for index in range(women)]
+    chosen: list[tuple[str, Life]] = []
+    drawn: list[Life] = []
+    used: set[int] = set()
+    for index, story in enumerate(wanted):
+        number = 0
+        while True:
+            if number == len(drawn):
+                drawn.append(lives.draw_life(SEED, number + 1, MIX))
+            if number not in used and story.fits(drawn[number]):
+                break
+            number += 1
+        used.add(number)
+        ago = int(np.random.default_rng([SEED, index]).integers(*story.days_ago))
+        name = f"Sim-{index + 1:04d}"
+        chosen.append((story.title, _dated(number + 1, name, until - timedelta(days=ago))))
+    return chosen
+
+
+def _dated(number: int, name: str, last_visit: date) -> Life:
+    return lives.draw_life(SEED, number, MIX, name=name, last_visit=last_visit)
+
+
+def mrn_of(life: Life) -> str:
+    """Return the MRN of a woman of the demo."""
+    return life.name.replace("Sim-", "SIM")
+
+
+def _files_of(life: Life) -> list[intake.IncomingFile]:
+    """Draw all of a woman's views and return them as DICOM files in memory, oldest visit first."""
+    cv2.setNumThreads(1)
+    records = sorted(cohort.imaged(life, SPACING_MM), key=lambda r: (r.visit.number, r.side, r.view))
+    return [
+        intake.IncomingFile(
+            f"{life.name}/{record.visit.on.isoformat()}_{record.side}_{record.view}.dcm",
+            machines.to_dicom(record.film, life, record.visit, record.side, record.view, mrn=mrn_of(life)),
+        )
+        for record in records
+    ]
+
+
+def _events(life: Life, until: date) -> list[history.EventNote]:
+    """Return what is known of her by `until`; a cancer is biopsied before and operated after its diagnosis."""
+    events = list(life.events)
+    for event in life.events:
+        if event.kind == "diagnosis" and not life.treated:
+            operated = event.on + timedelta(days=35)
+            events.append(
+                LifeEvent("biopsy", event.on - timedelta(days=6), None, event.side, "core biopsy: malignant")
+            )
+            events.append(LifeEvent("surgery", operated, None, event.side, "breast-conserving surgery"))
+    for lesion in life.lesions:
+        if lesion.kind in ("indistinct benign mass", "radial scar"):
+            first = next((visit.on for visit in life.visits if lesion.diameter_mm(visit.on) >= 7), None)
+            if first is not None:
+                events.append(
+                    LifeEvent("biopsy", first + timedelta(days=16), None, lesion.side, "core biopsy: benign")
+                )
+    return [
+        history.EventNote(
+            event.kind,
+            event.on,
+            event.until if event.until is not None and event.until <= until else None,
+            event.side,
+            event.detail,
+        )
+        for event in sorted(events, key=lambda event: event.on)
+        if event.on <= until
+    ]
+
+
+def _risk_factors(life: Life) -> list[history.RiskNote]:
+    return [
+        history.RiskNote(
+            visit.on,
+            bmi=life.bmi,
+            first_degree_relatives_with_breast_cancer=life.relatives,
+            postmenopausal=visit.on >= life.menopause_on,
+            hormone_therapy=life.hormone_therapy,
+            prior_biopsy=life.prior_biopsy,
+        )
+        for visit in life.visits
+    ]
+
+
+def _as_stored(life: Life, held: dict[str, history.StudyHeld]) -> Life:
+    """Return the life with the dates under which some of its studies are stored already."""
+    for visit in life.visits:
+        stored = held.get(machines.uid("study", life.name, life.key, visit.number))
+        if stored is not None and stored.on != visit.on:
+            return _dated(life.key[1], life.name, life.visits[-1].on + (stored.on - visit.on))
+    return life
+
+
+def _complete(life: Life, held: dict[str, history.StudyHeld]) -> bool:
+    return all(
+        (stored := held.get(machines.uid("study", life.name, life.key, visit.number))) is not None
+        and stored.images >= len(visit.views)
+        for visit in life.visits
+    )
+
+
+@dataclass
+class Loaded:
+    """What a run of the demo did."""
+
+    women: int = 0
+    women_new: int = 0
+    studies: int = 0
+    images_new: int = 0
+    refused: int = 0
+
+
+def load(
+    here: Installation,
+    *,
+    women: int,
+    until: date,
+    jobs: int = 2,
+    on_woman: Callable[[int, str, str], None] | None = None,
+) -> Loaded:
+    """Take the demo cohort in, woman by woman, with her events and risk factors; what is there already stays.
+
+    `on_woman(women done, name, story)` is called after each woman. Raises ValueError for an impossible number.
+    """
+    told, missing = Loaded(), []
+    planned = []
+    for story, life in cast(women, until):
+        held = history.studies_held(here, mrn_of(life))
+        life = _as_stored(life, held)
+        planned.append((story, life))
+        if not _complete(life, held):
+            missing.append(life)
+        told.women += 1
+        told.studies += len(life.visits)
+    files = _drawn(missing, jobs)
+    absent = {life.name for life in missing}
+    for done, (story, life) in enumerate(planned, start=1):
+        if life.name in absent:
+            report = intake.take_in(here, next(files), statement=None, source="demo")
+            told.women_new += 1
+            told.images_new += report.count("accepted")
+            told.refused += report.count("quarantined")
+        history.record_history(
+            here, mrn_of(life), events=_events(life, until), risk_factors=_risk_factors(life)
+        )
+        if on_woman:
+            on_woman(done, life.name, story)
+    return told
+
+
+def _drawn(missing: list[Life], jobs: int) -> Iterator[list[intake.IncomingFile]]:
+    """Draw women on `jobs` processes, a few ahead of the intake."""
+    if jobs <= 1 or len(missing) < 2:
+        yield from map(_files_of, missing)
+        return
+    with multiprocessing.get_context("spawn").Pool(min(jobs, len(missing))) as pool:
+        yield from pool.imap(_files_of, missing)
