@@ -84,9 +84,7 @@ def kinds(here: Installation) -> Mapping[Kind, int]:
     """Count the women of each kind that are stored, so that a page can begin with one that is there."""
     with here.database.read() as session:
         found: dict[bool, int] = dict(
-            session.execute(select(Patient.simulated, func.count()).group_by(Patient.simulated))
-            .tuples()
-            .all()
+            session.execute(select(Patient.simulated, func.count()).group_by(Patient.simulated)).all()
         )
     simulated, real = found.get(True, 0), found.get(False, 0)
     return {Kind.SIMULATED: simulated, Kind.REAL: real, Kind.BOTH: simulated + real}

@@ -64,9 +64,7 @@ def _moment(value: object) -> datetime:
 def queue(here: Installation) -> Mapping[StudyStatus, int]:
     """Count the studies in each status; pending ones are the queue."""
     with here.database.read() as session:
-        found = dict(
-            session.execute(select(Study.status, func.count()).group_by(Study.status)).tuples().all()
-        )
+        found = dict(session.execute(select(Study.status, func.count()).group_by(Study.status)).all())
     return {status: found.get(status, 0) for status in StudyStatus}
 
 

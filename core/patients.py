@@ -262,7 +262,7 @@ def record_of(here: Installation, mrn: str) -> PatientRecord | None:
         ).all()
         images = _images(here, session, patient.id)
         scores = _scores(here, session, patient.id)
-        names = dict(session.execute(select(User.id, User.display_name)).tuples().all())
+        names = dict(session.execute(select(User.id, User.display_name)).all())
         events = session.scalars(
             select(Event).where(Event.patient_id == patient.id).order_by(Event.event_date, Event.id)
         ).all()
@@ -271,7 +271,7 @@ def record_of(here: Installation, mrn: str) -> PatientRecord | None:
             .join(Study, Study.id == Alert.study_id)
             .where(Alert.patient_id == patient.id)
             .order_by(Alert.raised_at.desc(), Alert.id)
-        ).tuples()
+        )
         return PatientRecord(
             mrn=patient.mrn,
             name=patient.name,
@@ -313,9 +313,7 @@ def _images(here: Installation, session: Session, patient_id: int) -> defaultdic
             .join(Image, Image.id == Embedding.image_id)
             .join(Study, Study.id == Image.study_id)
             .where(Study.patient_id == patient_id)
-        )
-        .tuples()
-        .all()
+        ).all()
     )
     found: defaultdict[int, list[ViewImage]] = defaultdict(list)
     for image in rows:
@@ -426,7 +424,7 @@ def find(here: Installation, text: str, *, limit: int = 8) -> list[Found]:
         last: dict[int, date] = {}
         for patient_id, on in session.execute(
             select(Study.patient_id, Study.study_date).where(Study.patient_id.in_([p.id for p in patients]))
-        ).tuples():
+        ):
             last[patient_id] = max(on, last.get(patient_id, on))
     return [Found(p.mrn, p.name, p.birth_date, p.simulated, last.get(p.id)) for p in patients]
 
@@ -434,9 +432,7 @@ def find(here: Installation, text: str, *, limit: int = 8) -> list[Found]:
 def statuses(here: Installation, study_uids: Sequence[str]) -> dict[str, StudyStatus]:
     """Return where each of these studies stands on its way to a score."""
     with here.database.read() as session:
-        rows = session.execute(
-            select(Study.uid, Study.status).where(Study.uid.in_(list(study_uids)))
-        ).tuples()
+        rows = session.execute(select(Study.uid, Study.status).where(Study.uid.in_(list(study_uids))))
         return dict(rows.all())
 
 

@@ -18,8 +18,9 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from core import access, renditions
+from core import access
 from core.access import SignInRefused
+from core.renditions import rendition, thumbnail_png
 from dashboard.gate import COOKIE, is_https, is_loopback, same_origin, token_of
 from dashboard.house import here
 
@@ -200,12 +201,12 @@ async def signed_in(_request: Request) -> Response:
 
 async def image(request: Request) -> Response:
     """Serve one view's pixels, prepared for the viewer."""
-    return await _stored(request, renditions.rendition, "application/octet-stream")
+    return await _stored(request, rendition, "application/octet-stream")
 
 
 async def thumbnail(request: Request) -> Response:
     """Serve one view's thumbnail."""
-    return await _stored(request, renditions.thumbnail_png, "image/png")
+    return await _stored(request, thumbnail_png, "image/png")
 
 
 async def _stored(request: Request, read: object, media_type: str) -> Response:

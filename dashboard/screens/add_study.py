@@ -13,12 +13,12 @@ from core import audit, hanging, intake, jobs, patients
 from core.access import Permission, Person
 from core.intake import Examined, IncomingFile, Statement
 from core.patients import Found, StudyStatus
+from core.reading import VIEWS
 from dashboard import keys, look, session
 from dashboard.house import here
 
 STEPS = ("Who", "Files", "Check", "Done")
 STEP, WHO, FILES, EXAMINED, REPORT = "add_step", "add_who", "add_files", "add_examined", "add_report"
-VIEWS = ("CC", "MLO", "ML", "LM", "XCCL", "XCCM", "LMO", "SPOT", "MAG")
 SIDES = {"L": "left", "R": "right"}
 # What a person can say when the file does not; all other refusals are final.
 ASKED = frozenset({"no_identity", "no_study_date", "unknown_laterality", "unknown_view"})
@@ -69,7 +69,8 @@ def who() -> None:
     search, new = st.tabs(["Known here", "New patient"])
     with search:
         text = st.text_input(
-            "MRN or name", key="add_search", placeholder="Search MRN or name", icon=":material/search:"
+            "MRN or name",
+            width=560, key="add_search", placeholder="Search MRN or name", icon=":material/search:"
         )
         matches = patients.find(here(), text)
         if text.strip() and not matches:
@@ -87,7 +88,7 @@ def who() -> None:
                 args=(found,),
                 width="stretch",
             )
-    with new, st.form("new_patient", border=False):
+    with new, st.form("new_patient", border=False, width=560):
         mrn = st.text_input("MRN", max_chars=64)
         name = st.text_input("Name", max_chars=256)
         born = st.date_input("Birth date", value=None, min_value=date(1900, 1, 1), max_value=date.today())

@@ -30,13 +30,19 @@ def define(number: Mapping[Kind, int]) -> Definition:
     )
     age = st.slider("Age at the last scored visit", *AGES, AGES, key="cohort_age", bind="query-params")
     density = st.pills(
-        "Density", list(DENSITIES), selection_mode="multi", key="cohort_density", bind="query-params"
+        "Density",
+        list(DENSITIES),
+        selection_mode="multi",
+        wrap=True,
+        key="cohort_density",
+        bind="query-params",
     )
     band_names = {band.key: band.label for band in thresholds.risk_bands()}
     band = st.pills(
         "5-year risk",
         list(band_names),
         selection_mode="multi",
+        wrap=True,
         format_func=lambda key: band_names[key],
         key="cohort_risk",
         bind="query-params",

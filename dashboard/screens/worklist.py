@@ -80,13 +80,19 @@ def wanted() -> worklist.Filter:
     with filters.popover("Filters", icon=":material/tune:", width="stretch"):
         age = st.slider("Age", *AGES, AGES, key=keys.AGE, bind="query-params")
         density = st.pills(
-            "Density", list(DENSITIES), selection_mode="multi", key=keys.DENSITY, bind="query-params"
+            "Density",
+            list(DENSITIES),
+            selection_mode="multi",
+            wrap=True,
+            key=keys.DENSITY,
+            bind="query-params",
         )
         band_names = {band.key: band.label for band in thresholds.risk_bands()}
         band = st.pills(
             "5-year risk",
             list(band_names),
             selection_mode="multi",
+            wrap=True,
             format_func=lambda key: band_names[key],
             key=keys.BAND,
             bind="query-params",

@@ -1,0 +1,100 @@
+"""A dashboard that really runs, on a made-up cohort, for the tests of gate and browser; and pages without one."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from core import access
+from core.access import DEMO_ACCOUNTS, Role
+from core.installation import Installation
+from core.settings import Settings
+from dashboard import house, session
+from db.tables import Base
+from tests import factories
+
+PROJECT = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True)
+class Served:
+    """A running dashboard."""
+
+    url: str
+    here: Installation
+
+    def token(self, role: Role) -> str:
+        username, password = next((n, p) for n, (r, _, p) in DEMO_ACCOUNTS.items() if r is role)
+        return access.sign_in(self.here, username, password).token
+
+
+@pytest.fixture(scope="session")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """The dashboard as a process of its own, with eight simulated women and the demo accounts."""
+    home = tmp_path_factory.mktemp("served") / "var"
+    here = Installation.open(Settings(home=home, _env_file=None))
+    Base.metadata.create_all(here.database.engine)
+    factories.cohort(here, 8)
+    access.make_demo_accounts(here)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    log = (home / "dashboard.log").open("wb")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "streamlit", "run", "dashboard/app.py", "--server.port", str(port)],
+        cwd=PROJECT,
+        env={**os.environ, "LONGVIEW_HOME": str(home)},
+        stdout=log,
+        stderr=subprocess.STDOUT,
+    )
+    url = f"http://127.0.0.1:{port}"
+    try:
+        _wait_for(f"{url}/health", process, home / "dashboard.log")
+        yield Served(url, here)
+    finally:
+        process.terminate()
+        process.wait(10)
+        here.close()
+
+
+def _wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            with urllib.request.urlopen(url, timeout=2):
+                return
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.2)
+    raise RuntimeError(f"The dashboard did not start: {log.read_text()[-2000:]}")
+
+
+@pytest.fixture
+def pages(here: Installation, monkeypatch: pytest.MonkeyPatch) -> Callable[..., AppTest]:
+    """Open pages of an empty installation as somebody in a role, without server and browser.
+
+    ``pages(Role.ONCOLOGIST, "patient", mrn="00001")`` has run that page once.
+    """
+    house.here.cache_clear()
+    monkeypatch.setenv("LONGVIEW_HOME", str(here.home))
+
+    def open_page(role: Role, page: str, **query: str) -> AppTest:
+        person = access.create_user(here, f"test-{role.value}-{time.monotonic_ns()}", "a long password", role)
+        monkeypatch.setattr(
+            session, "token", lambda: access.sign_in(here, person.username, "a long password").token
+        )
+        app = AppTest.from_file(str(PROJECT / "dashboard" / "main.py"), default_timeout=30).run()
+        app.switch_page(f"screens/{page}.py")
+        for key, value in query.items():
+            app.query_params[key] = value
+        return app.run()
+
+    return open_page

@@ -1,0 +1,236 @@
+"""Each page, run without a browser, for somebody in a role."""
+
+import json
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+
+import pytest
+from sqlalchemy import func, select
+from streamlit.testing.v1 import AppTest
+
+from core.access import Role
+from core.installation import Installation
+from db.tables import Alert, AuditEntry, Event, EventKind, Patient, Study, StudyStatus
+from tests import factories
+from tests.factories import VisitPlan
+
+OpenPage = Callable[..., AppTest]
+
+COURSE = [
+    VisitPlan(date(2018, 5, 2), 0.012),
+    VisitPlan(date(2020, 5, 20), 0.018, views=factories.FOUR_VIEWS[:3]),
+    VisitPlan(
+        date(2025, 6, 1),
+        0.034,
+        malignancy_left=0.31,
+        alerts=[("risk_high", "5-year risk 3.4 % is above 3.0 %")],
+    ),
+]
+NAUGHTY = [
+    "![x](http://elsewhere.example/leak.png)",
+    "<script>alert(1)</script>",
+    "[click](http://elsewhere.example)",
+    ":material/delete: :red[x] $x^2$ `y` **z**",
+    "'; DROP TABLE patient; --",
+    "=cmd|'/c calc'!A1",
+    "‮right to left‬ 田中さん 👩🏽",
+    "a" * 250,
+    "\t\n",
+]
+
+
+def words(app: AppTest) -> str:
+    return " ".join(str(element.proto) for element in app.main.children.values()) + " ".join(
+        html.proto.body for html in app.get("html")
+    )
+
+
+def no_error(app: AppTest) -> bool:
+    return not app.exception
+
+
+def test_the_worklist_says_what_to_do_while_it_is_empty(here: Installation, pages: OpenPage) -> None:
+    app = pages(Role.ONCOLOGIST, "worklist")
+    assert no_error(app)
+    assert "No patients yet" in words(app)
+
+
+def test_the_worklist_counts_its_groups_and_narrows(here: Installation, pages: OpenPage) -> None:
+    factories.cohort(here, 8)
+    app = pages(Role.ONCOLOGIST, "worklist")
+    assert no_error(app)
+    assert "8 of 8 patients" in words(app)
+    app.text_input(key="q").set_value("Sim-0003").run()
+    assert "1 of 8 patients" in words(app)
+    app.text_input(key="q").set_value("nobody at all").run()
+    assert "Nobody matches" in words(app)
+    assert no_error(app)
+
+
+def test_the_patient_page_tells_who_she_is_and_how_her_risk_runs(here: Installation, pages: OpenPage) -> None:
+    factories.woman(
+        here, "00017", COURSE, name="Sim-0017", events=[(EventKind.BIOPSY, date(2019, 1, 1), None, "left")]
+    )
+    app = pages(Role.ONCOLOGIST, "patient", mrn="00017")
+    assert no_error(app)
+    text = words(app)
+    for expected in ("Sim-0017", "simulated", "3.4", "▲ +1.6", "malignancy L", "Not for diagnosis", "biopsy"):
+        assert expected in text
+    assert len(app.get("plotly_chart")) == 2
+
+
+def test_a_click_on_a_visit_in_the_figure_chooses_it(here: Installation, pages: OpenPage) -> None:
+    patient_id = factories.woman(here, "00017", COURSE)
+    app = pages(Role.ONCOLOGIST, "patient", mrn="00017")
+    first, last = f"2.25.{patient_id}.1", f"2.25.{patient_id}.3"
+    app.session_state[f"trend_00017_{last}"] = {"selection": {"points": [{"customdata": [first]}]}}
+    app.run()
+    assert app.query_params["visit"] == first
+    assert no_error(app)
+
+
+def test_opening_a_patient_is_in_the_audit_trail_once(here: Installation, pages: OpenPage) -> None:
+    factories.woman(here, "00017", COURSE)
+    pages(Role.ONCOLOGIST, "patient", mrn="00017").run()
+    with here.database.read() as session:
+        opened = select(func.count()).where(AuditEntry.action == "patient_opened")
+        assert session.scalar(opened) == 1
+
+
+@pytest.mark.parametrize("mrn", ["", "no such", "' OR 1=1 --"])
+def test_an_unknown_patient_is_said_so(here: Installation, pages: OpenPage, mrn: str) -> None:
+    app = pages(Role.ONCOLOGIST, "patient", mrn=mrn)
+    assert no_error(app)
+    assert "from the worklist" in words(app)
+
+
+def test_an_oncologist_records_an_assessment(here: Installation, pages: OpenPage) -> None:
+    factories.woman(here, "00017", COURSE)
+    app = pages(Role.ONCOLOGIST, "patient", mrn="00017")
+    next(box for box in app.selectbox if box.label.startswith("BI-RADS")).set_value("4A")
+    next(box for box in app.selectbox if box.label == "Density").set_value("C")
+    next(button for button in app.button if button.label == "Record assessment").click().run()
+    assert no_error(app)
+    with here.database.read() as session:
+        study = session.scalars(select(Study).order_by(Study.study_date.desc()).limit(1)).one()
+        assert (study.bi_rads, study.bi_rads_edition, study.reader_density) == ("4A", "v2025", "C")
+        assert study.assessed_at is not None
+
+
+def test_staff_can_neither_assess_nor_acknowledge(here: Installation, pages: OpenPage) -> None:
+    factories.woman(here, "00017", COURSE)
+    app = pages(Role.STAFF, "patient", mrn="00017")
+    labels = [button.label for button in app.button]
+    assert no_error(app)
+    assert not {"Record assessment", "Acknowledge"} & set(labels)
+
+
+def test_an_acknowledged_alert_leaves_the_list_and_stays_recorded(
+    here: Installation, pages: OpenPage
+) -> None:
+    factories.woman(here, "00017", COURSE)
+    app = pages(Role.ONCOLOGIST, "patient", mrn="00017")
+    next(button for button in app.button if button.label == "Acknowledge").click().run()
+    assert no_error(app)
+    assert "Acknowledge" not in [button.label for button in app.button]
+    with here.database.read() as session:
+        assert session.scalars(select(Alert)).one().acknowledged_at is not None
+
+
+def test_an_event_is_added(here: Installation, pages: OpenPage) -> None:
+    factories.woman(here, "00017", COURSE)
+    app = pages(Role.STAFF, "patient", mrn="00017")
+    next(box for box in app.selectbox if box.label == "What").set_value("surgery")
+    next(button for button in app.button if button.label == "Add").click().run()
+    assert no_error(app)
+    with here.database.read() as session:
+        assert session.scalars(select(Event)).one().kind is EventKind.SURGERY
+
+
+def test_pending_and_refused_visits_are_shown_as_such(here: Installation, pages: OpenPage) -> None:
+    factories.woman(here, "1", [VisitPlan(date(2025, 1, 1), status=StudyStatus.PENDING)])
+    factories.woman(here, "2", [VisitPlan(date(2025, 1, 1), status=StudyStatus.REFUSED)])
+    assert "waits to be scored" in words(pages(Role.ONCOLOGIST, "patient", mrn="1"))
+    refused = words(pages(Role.ONCOLOGIST, "patient", mrn="2"))
+    assert "was not scored" in refused
+    assert "Add a CC or MLO view" in refused
+
+
+def test_a_woman_without_studies_has_a_page(here: Installation, pages: OpenPage) -> None:
+    factories.woman(here, "1", [], birth_date=None)
+    app = pages(Role.ONCOLOGIST, "patient", mrn="1")
+    assert no_error(app)
+    assert "No studies yet" in words(app)
+
+
+@pytest.mark.parametrize("page", ["cohort", "models"])
+def test_the_analysts_pages_open_empty_and_full(here: Installation, pages: OpenPage, page: str) -> None:
+    assert no_error(pages(Role.ANALYST, page))
+    factories.cohort(here, 8)
+    assert no_error(pages(Role.ANALYST, page))
+
+
+def test_cohort_figures_say_how_many_and_whom_they_count(here: Installation, pages: OpenPage) -> None:
+    factories.cohort(here, 8)
+    factories.woman(here, "real", COURSE, simulated=False)
+    text = words(pages(Role.ANALYST, "cohort"))
+    assert "n = 8 simulated women" in text
+    assert "Sim-0001" not in text
+    app = pages(Role.ANALYST, "cohort")
+    app.radio(key="kind").set_value("real").run()
+    assert "n = 1 real women" in words(app)
+    assert no_error(app)
+
+
+def test_admin_shows_that_the_worker_is_not_running_and_what_to_do(
+    here: Installation, pages: OpenPage
+) -> None:
+    app = pages(Role.ADMIN, "admin")
+    assert no_error(app)
+    assert "python -m core worker" in words(app)
+
+
+@pytest.mark.parametrize(
+    ("role", "page"),
+    [
+        (Role.ANALYST, "worklist"),
+        (Role.ANALYST, "patient"),
+        (Role.STAFF, "cohort"),
+        (Role.ONCOLOGIST, "admin"),
+    ],
+)
+def test_a_page_of_another_role_cannot_be_reached(
+    here: Installation, pages: OpenPage, role: Role, page: str
+) -> None:
+    factories.woman(here, "00017", COURSE, name="Sim-0017")
+    with pytest.raises(ValueError, match="registered"):
+        pages(role, page)
+
+
+@pytest.mark.parametrize("name", NAUGHTY)
+def test_naughty_names_break_no_page_and_stay_text(here: Installation, pages: OpenPage, name: str) -> None:
+    factories.woman(here, name.strip()[:64] or "blank", COURSE, name=name)
+    with here.database.read() as session:
+        mrn = session.scalars(select(Patient.mrn)).one()
+    for page, query in (("worklist", {}), ("patient", {"mrn": mrn}), ("add_study", {})):
+        app = pages(Role.ONCOLOGIST, page, **query)
+        assert no_error(app)
+        for html in app.get("html"):
+            assert "<script>alert" not in html.proto.body
+        assert "![x](" not in " ".join(markdown.value for markdown in app.markdown)
+
+
+def test_the_big_list_of_naughty_strings_breaks_no_page(
+    here: Installation, pages: OpenPage, shared_data: Path
+) -> None:
+    strings = json.loads((shared_data / "text" / "blns.json").read_text(encoding="utf-8"))
+    with here.database.write() as session:
+        for number, text in enumerate(strings):
+            session.add(Patient(mrn=f"n{number}", name=text[:256].replace("\x00", ""), simulated=False))
+    app = pages(Role.ONCOLOGIST, "worklist")
+    assert no_error(app)
+    assert f"{len(strings)} of {len(strings)} patients" in words(app)
+    for text in strings[::20]:
+        app.text_input(key="q").set_value(text[:100].replace("\x00", "")).run()
+        assert no_error(app)
