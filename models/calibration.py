@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -11,7 +10,15 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import expit, logit
 
-__all__ = ["Calibration", "Logistic", "fit_calibration", "fit_logistic", "horizon_labels", "safe_logit"]
+__all__ = [
+    "Calibration",
+    "Logistic",
+    "censoring_weights",
+    "fit_calibration",
+    "fit_logistic",
+    "horizon_labels",
+    "safe_logit",
+]
 
 SMALLEST = 1e-6
 """Probabilities are kept this far from 0 and 1 before their logit is taken."""
@@ -131,6 +138,37 @@ def horizon_labels(
     return label, (label == 1) | (np.asarray(years_followed) >= horizon)
 
 
+def censoring_weights(
+    years_to_cancer: NDArray[np.float64], years_followed: NDArray[np.float64], horizon: float
+) -> NDArray[np.float64]:
+    """Return what each visit counts so that those lost to follow-up before the horizon are stood in for.
+
+    Inverse probability of censoring (Graf et al. 1999, 10.1002/(SICI)1097-0258(19990915/30)18:17/18<2529): 0 where
+    the outcome is unknown; else one over the share still followed at the time of the cancer, or at the horizon
+    where none came. The share is Kaplan and Meier's, of the time to the end of follow-up.
+
+    Parameters
+    ----------
+    years_to_cancer, years_followed
+        (n,) as for `horizon_labels`.
+    horizon
+        Years.
+    """
+    label, known = horizon_labels(years_to_cancer, years_followed, horizon)
+    cancer = np.nan_to_num(years_to_cancer, nan=np.inf)
+    end = np.minimum(cancer, years_followed)
+    censored = ~(cancer <= years_followed)
+    times = np.unique(end[censored])
+    left = np.array([((end == t) & censored).sum() / (end >= t).sum() for t in times])
+    share = np.append(1.0, np.cumprod(1 - left))
+
+    def followed_until(t: NDArray[np.float64]) -> NDArray[np.float64]:
+        return share[np.searchsorted(times, t, side="left")]
+
+    at = np.where(label == 1, np.minimum(cancer, horizon), horizon)
+    return np.where(known, 1 / np.maximum(followed_until(at), 0.05), 0.0)
+
+
 def fit_logistic(
     raw_logit: NDArray[np.float64], label: NDArray[np.float64], weight: NDArray[np.float64] | None = None
 ) -> Logistic:
@@ -162,7 +200,6 @@ def fit_calibration(
     malignancy: tuple[NDArray[np.float64], NDArray[np.float64]],
     progression: tuple[NDArray[np.float64], NDArray[np.float64]],
     fitted_on: str,
-    censoring: Sequence[float] | None = None,
 ) -> Calibration:
     """Calibrate on validation women.
 
@@ -176,9 +213,6 @@ def fit_calibration(
         Pairs of raw log-odds and labels, one for each breast-visit of which it is known.
     fitted_on
         Plain words for the card.
-    censoring
-        (5,) shares of visits that are still followed at each horizon; non-events are weighted with the inverse
-        so that those followed long do not make cancer look commoner than it is. None: the shares in the data.
 
     Returns
     -------
@@ -188,16 +222,7 @@ def fit_calibration(
     lines = []
     for k in range(centre.shape[-1]):
         label, known = horizon_labels(years_to_cancer, years_followed, k + 1)
-        weight = np.ones_like(label)
-        clear = label == 0
-        kept = (
-            float(censoring[k])
-            if censoring is not None
-            else float(known[clear].mean())
-            if clear.any()
-            else 1.0
-        )
-        weight[clear] = 1.0 / max(kept, 0.05)
+        weight = censoring_weights(years_to_cancer, years_followed, k + 1)
         lines.append(fit_logistic(centre[known, k], label[known], weight[known]))
     base = expit(lines[-1].of_logit(centre[:, -1])).mean() if len(centre) else 0.0167
     return Calibration(

@@ -128,10 +128,14 @@ class LongitudinalModel:
         self.encoder.save(folder / ENCODER)
         self.sequence.save(folder / SEQUENCE)
         (folder / CALIBRATION).write_text(json.dumps(self.calibration.to_json(), indent=1) + "\n", "utf-8")
-        files = {name: sha256_of(folder / name) for name in (ENCODER, SEQUENCE, CALIBRATION)}
+        beside = [name for name in self.card.files if (folder / name).is_file()]
+        files = {
+            name: sha256_of(folder / name)
+            for name in dict.fromkeys((ENCODER, SEQUENCE, CALIBRATION, *beside))
+        }
         self.card = replace(
             self.card,
-            files={**{k: v for k, v in self.card.files.items() if (folder / k).is_file()}, **files},
+            files=files,
             encoder_sha256=files[ENCODER],
             weights_sha256=files[SEQUENCE],
             calibration=self.calibration.fitted_on,

@@ -47,6 +47,15 @@ def _check_both(label: NDArray[np.bool_]) -> None:
         raise ValueError("Both labels must occur: with one kind alone nothing can be told apart.")
 
 
+def _check_weight(weight: ArrayLike | None, label: NDArray[np.bool_]) -> NDArray[np.float64]:
+    if weight is None:
+        return np.ones(label.shape)
+    counts = np.asarray(weight, np.float64)
+    if counts.shape != label.shape or not np.isfinite(counts).all() or (counts < 0).any():
+        raise ValueError("There must be one weight a row, none below 0.")
+    return counts
+
+
 def auc(y_true: ArrayLike, y_score: ArrayLike) -> float:
     """Return the area under the ROC curve: P(score of a case > score of a non-case), ties counting half.
 
@@ -162,47 +171,55 @@ def brier(y_true: ArrayLike, y_score: ArrayLike) -> float:
     return float(np.mean((score - label) ** 2))
 
 
-def observed_over_expected(y_true: ArrayLike, y_score: ArrayLike) -> float:
-    """Return cases seen over cases expected, ``sum(y) / sum(p)``; 1 is right, below 1 is overestimation."""
+def observed_over_expected(y_true: ArrayLike, y_score: ArrayLike, weight: ArrayLike | None = None) -> float:
+    """Return cases seen over cases expected, ``sum(w y) / sum(w p)``; 1 is right, below 1 is overestimation."""
     label, score = _check_labels(y_true, y_score)
-    if score.sum() <= 0:
+    counts = _check_weight(weight, label)
+    if (counts * score).sum() <= 0:
         raise ValueError("The probabilities expect no case at all.")
-    return float(label.sum() / score.sum())
+    return float((counts * label).sum() / (counts * score).sum())
 
 
-def calibration_line(y_true: ArrayLike, y_score: ArrayLike) -> tuple[float, float]:
+def calibration_line(
+    y_true: ArrayLike, y_score: ArrayLike, weight: ArrayLike | None = None
+) -> tuple[float, float]:
     """Return calibration intercept and slope (Cox 1958; Van Calster et al. 2019, 10.1186/s12916-019-1466-7).
 
     The slope is that of a logistic regression of the outcome on the logit of the probability; the intercept is
-    that of the same regression with the slope fixed at 1 (calibration in the large). Right are 0 and 1.
+    that of the same regression with the slope fixed at 1 (calibration in the large). Right are 0 and 1. `weight`
+    (n,) says what each row counts, 1 by default.
     """
     label, score = _check_labels(y_true, y_score)
-    _check_both(label)
+    counts = _check_weight(weight, label)
+    _check_both(label[counts > 0])
     if score.min() < 0 or score.max() > 1:
         raise ValueError("Calibration needs probabilities between 0 and 1.")
     x = np.asarray(safe_logit(score))
-    intercept = _newton(np.ones((len(x), 1)), label, x)[0]
+    intercept = _newton(np.ones((len(x), 1)), label, x, counts)[0]
     if np.ptp(x) < 1e-9:
         raise ValueError("All probabilities are equal: there is no slope.")
-    slope = _newton(np.column_stack([np.ones_like(x), x]), label, np.zeros_like(x))[1]
+    slope = _newton(np.column_stack([np.ones_like(x), x]), label, np.zeros_like(x), counts)[1]
     return float(intercept), float(slope)
 
 
 def _newton(
-    design: NDArray[np.float64], label: NDArray[np.bool_], offset: NDArray[np.float64]
+    design: NDArray[np.float64],
+    label: NDArray[np.bool_],
+    offset: NDArray[np.float64],
+    counts: NDArray[np.float64],
 ) -> NDArray[np.float64]:
-    """Fit a logistic regression by Newton steps, halved where they overshoot."""
+    """Fit a weighted logistic regression by Newton steps, halved where they overshoot."""
     weights = np.zeros(design.shape[1])
 
     def loss(at: NDArray[np.float64]) -> float:
         z = design @ at + offset
-        return float((np.logaddexp(0, z) - label * z).sum())
+        return float((counts * (np.logaddexp(0, z) - label * z)).sum())
 
     now = loss(weights)
     for _ in range(100):
         p = expit(design @ weights + offset)
-        gradient = design.T @ (p - label)
-        curvature = (design * (p * (1 - p))[:, None]).T @ design + 1e-10 * np.eye(len(weights))
+        gradient = design.T @ (counts * (p - label))
+        curvature = (design * (counts * p * (1 - p))[:, None]).T @ design + 1e-10 * np.eye(len(weights))
         step = np.linalg.solve(curvature, gradient)
         size = 1.0
         while loss(weights - size * step) > now + 1e-12 and size > 1e-6:

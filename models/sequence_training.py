@@ -23,6 +23,8 @@ __all__ = [
     "SequenceRecipe",
     "as_mode",
     "fit_sequence",
+    "hazard_target",
+    "index_weights",
     "predict_histories",
     "vector_statistics",
 ]
@@ -58,6 +60,8 @@ class History:
         0 for left, 1 for right, -1 if no cancer was seen or the breast is unknown.
     years_followed
         (n,) from each visit to the end of follow-up, negative or 0 if nothing is known of the time after it.
+    weight
+        (n,) what each visit's cancer labels count. See `index_weights`.
     """
 
     patient_id: str
@@ -71,6 +75,7 @@ class History:
     years_to_cancer: NDArray[np.float64]
     cancer_breast: int
     years_followed: NDArray[np.float64]
+    weight: NDArray[np.float64]
 
     def __len__(self) -> int:
         """Return the number of visits."""
@@ -92,6 +97,7 @@ class History:
                     "density",
                     "years_to_cancer",
                     "years_followed",
+                    "weight",
                 )
             },
         )
@@ -111,6 +117,16 @@ class SequenceRecipe:
     drop_visits: float = 0.15
     drop_views: float = 0.1
     seed: int = 0
+
+
+def index_weights(count: int, earlier: float = 0.15) -> NDArray[np.float64]:
+    """Return what each of a woman's visits counts: the last 1, each before it `earlier`.
+
+    A woman with a visit after this one had no cancer found in between: an earlier visit's outcome is looked at
+    through her having stayed free of cancer so long, and would teach too low a risk. So the last visit is the
+    index visit, for training, calibration and evaluation alike; earlier ones help a little with the pictures.
+    """
+    return np.append(np.full(count - 1, earlier), 1.0)
 
 
 def as_mode(history: History, mode: Mode) -> list[History]:
@@ -150,7 +166,8 @@ def vector_statistics(histories: Sequence[History]) -> tuple[NDArray[np.float32]
 def hazard_loss(target: Any, hazard: Any) -> Any:
     """Negative log-likelihood of yearly hazards by breast, censored women included.
 
-    target (batch, visits, 2, 5, 2): 1 in the year and breast of the cancer; share of the year lived at risk.
+    target (batch, visits, 2, 5, 2): 1 in the year and breast of the cancer; share of the year lived at risk; both
+    times the visit's weight.
     A year survived at share s counts ``s h``; the year of the cancer ``-log(1 - exp(-h))``.
     """
     event, at_risk = target[..., 0], target[..., 1]
@@ -160,7 +177,7 @@ def hazard_loss(target: Any, hazard: Any) -> Any:
 
 @keras.saving.register_keras_serializable("longview")
 def binary_loss(target: Any, logits: Any) -> Any:
-    """Cross entropy by breast; target (batch, visits, 2, 2): label, whether it is known."""
+    """Cross entropy by breast; target (batch, visits, 2, 2): label, its weight (0: unknown)."""
     label, known = target[..., 0], target[..., 1]
     loss = known * (ops.softplus(logits) - label * logits)
     return ops.sum(loss) / (ops.sum(known) + 1e-3)
@@ -208,21 +225,23 @@ def _targets(history: History, length: int) -> dict[str, NDArray[np.float32]]:
     density = np.where(history.density[..., None] >= 0, np.eye(4, dtype=np.float32)[history.density], 0)
     # A breast of which the visit has no view cannot show what it holds: no loss there.
     seen = np.asarray(history.present.any(axis=2), bool)
-    targets = {
-        "hazard": hazard_target(history),
-        "malignancy": _known(history.malignancy, seen),
-        "progression": _known(history.progression, seen),
+    targets: dict[str, NDArray[Any]] = {
+        "hazard": hazard_target(history) * history.weight[:, None, None, None],
+        "malignancy": _known(history.malignancy, seen, history.weight),
+        "progression": _known(history.progression, seen, np.ones(n)),
         "density": density,
     }
-    padded = {}
+    padded: dict[str, NDArray[np.float32]] = {}
     for key, value in targets.items():
         padded[key] = np.zeros((length, *value.shape[1:]), np.float32)
         padded[key][:n] = value
     return padded
 
 
-def _known(labels: NDArray[np.float32], seen: NDArray[np.bool_]) -> NDArray[np.float32]:
-    known = np.isfinite(labels) & (seen | ~seen.any())
+def _known(
+    labels: NDArray[np.float32], seen: NDArray[np.bool_], weight: NDArray[np.float64]
+) -> NDArray[np.float32]:
+    known = (np.isfinite(labels) & (seen | ~seen.any())) * weight[:, None]
     return np.stack([np.nan_to_num(labels), known], axis=-1).astype(np.float32)
 
 
@@ -244,8 +263,8 @@ def _varied(history: History, recipe: SequenceRecipe, random: np.random.Generato
     if n > 1:
         kept = random.random(n) >= recipe.drop_visits * (random.random() < 0.7)
         if random.random() < 0.15:
-            kept[: random.integers(0, n)] = False
-        kept[random.integers(0, n)] = True
+            kept[: random.integers(1, n)] = False
+        kept[-1] = True  # the index visit
         if not kept.all():
             # Progression speaks of the visit before; where that was dropped the label holds no longer.
             follows = np.append(False, kept[:-1])

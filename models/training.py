@@ -252,6 +252,7 @@ def _train_stage(
         if done >= 1.0:
             break
         optimizer.learning_rate = recipe.rate * min(1.0, (steps + 1) / 50) * (0.02 + 0.98 * _cosine(done))
+        net.reset_metrics()  # Keras reports means since the last reset; here each batch speaks for itself.
         figures = net.train_on_batch(inputs, targets, return_dict=True)
         steps += 1
         counted += 1
@@ -264,13 +265,13 @@ def _train_stage(
                 keep * old + (1 - keep) * new for old, new in zip(average, net.get_weights(), strict=True)
             ]
         now = time.monotonic()
+        if steps % 10 == 0:
+            report(stage, done, {key: value / counted for key, value in sums.items()})
         if counted >= 50 or now - saved > recipe.save_every:
             record: dict[str, float | str] = {"stage": stage, "step": steps, "seconds": round(spent, 1)}
             record |= {f"train_{key}": value / counted for key, value in sums.items()}
             sums, counted = {}, 0
-            net.reset_metrics()
             curve.append(record)
-            report(stage, done, {key: v for key, v in record.items() if isinstance(v, float)})
         if now - saved > recipe.save_every:
             state.write(stage, net.get_weights(), average, spent, steps, curve, done=False)
             saved = now

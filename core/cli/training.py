@@ -1,7 +1,201 @@
-"""Verbs of the command line: training."""
+"""Verbs of the command line: train, evaluate, metrics."""
+
+from __future__ import annotations
+
+import json
+import time
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from core.cli.terminal import SOME_REFUSED, log, print_json, results, wrong_use
+
+if TYPE_CHECKING:
+    from core.manifest import Manifest
+
+train = typer.Typer(help="Train models from exam manifests or embeddings.", no_args_is_help=True)
 
 
 def register(app: typer.Typer) -> None:
     """Add this module's verbs."""
+    app.add_typer(train, name="train")
+    app.command()(evaluate)
+    app.command()(metrics)
+
+
+@train.command()
+def longitudinal(
+    data: Annotated[list[Path], typer.Option("--data", help="Exam manifest; give it again for more.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder for the model.")],
+    budget_minutes: Annotated[float, typer.Option(min=0.1, help="Time the whole training may take.")] = 60.0,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed parts the women alike.")] = 0,
+    backbone: Annotated[
+        str, typer.Option(help="compact, vgg16, vgg19, efficientnet, mobilenetv3 or convnext.")
+    ] = ("compact"),
+    weights: Annotated[Path | None, typer.Option(help="Weights file the backbone starts from.")] = None,
+    members: Annotated[int, typer.Option(min=1, max=20, help="Sequence heads in the ensemble.")] = 5,
+    encoder_data: Annotated[
+        list[Path] | None,
+        typer.Option("--encoder-data", help="Manifest with more images for the encoder alone."),
+    ] = None,
+    card: Annotated[Path | None, typer.Option(help="JSON with words for the model's card.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the metrics as JSON.")] = False,
+) -> None:
+    """Train encoder, sequence heads, controls and calibration. A run that was killed goes on where it stopped."""
+    from core.training import Plan, TrainingError, train_longitudinal
+
+    manifests, refused = _manifests(data)
+    more, refused_more = _manifests(encoder_data or [])
+    facts = json.loads(card.read_text("utf-8")) if card else {}
+    plan = Plan(
+        minutes=budget_minutes,
+        seed=seed,
+        backbone=backbone,
+        weights=str(weights) if weights else None,
+        members=members,
+        name=facts.get("name", out.name),
+    )
+    try:
+        measured = train_longitudinal(
+            manifests, out, plan, Progress(budget_minutes), encoder_only=more, facts=facts
+        )
+    except (TrainingError, ValueError) as error:
+        wrong_use(str(error))
+    _tell(measured, as_json)
+    if not as_json:
+        results.print(f"The model is in {out}.")
+    if refused + refused_more:
+        raise typer.Exit(SOME_REFUSED)
+
+
+def evaluate(
+    model: Annotated[str, typer.Argument(help="Name of a shipped model, or a model's folder.")],
+    data: Annotated[list[Path], typer.Option("--data", help="Exam manifest; give it again for more.")],
+    out: Annotated[
+        Path, typer.Option("--out", help="Folder for metrics.json, predictions.csv, report.html.")
+    ],
+    as_json: Annotated[bool, typer.Option("--json", help="Print the metrics as JSON.")] = False,
+) -> None:
+    """Measure a longitudinal model, and the simpler ones beside it, on women it never saw."""
+    from core.evaluation import evaluate_longitudinal
+
+    manifests, refused = _manifests(data)
+    try:
+        folder = Path(model)
+        measured = evaluate_longitudinal(folder if folder.is_dir() else model, manifests, out, Progress())
+    except (LookupError, ValueError) as error:
+        wrong_use(str(error))
+    _tell(measured, as_json)
+    if refused:
+        raise typer.Exit(SOME_REFUSED)
+
+
+def metrics(
+    scores: Annotated[Path, typer.Argument(help="CSV: y_true, y_score[, cluster], or time, event, y_score.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Measure scores: AUC with interval, average precision, Brier, O/E, calibration, C-index."""
+    from core.score_file import ScoreFileError, measure_scores
+
+    try:
+        measured = measure_scores(scores)
+    except ScoreFileError as error:
+        wrong_use(str(error))
+    if as_json:
+        print_json(measured)
+        return
+    for key, value in measured.items():
+        results.print(f"{key:>22}  {_figure(value)}")
+
+
+def _figure(value: Any) -> str:
+    if value is None:
+        return "cannot be said"
+    if isinstance(value, list):
+        return " to ".join(_figure(one) for one in value)
+    return f"{value:.4f}" if isinstance(value, float) else str(value)
+
+
+def _manifests(paths: list[Path]) -> tuple[list[Manifest], int]:
+    """Read manifests, telling on stderr what was refused or ignored."""
+    from core.manifest import ManifestError, read_manifest
+
+    read, refused = [], 0
+    for path in paths:
+        try:
+            manifest = read_manifest(path)
+        except ManifestError as error:
+            wrong_use(str(error))
+        for notice in manifest.notices:
+            log.print(f"{path}: {notice}", highlight=False, soft_wrap=True)
+        for bad in manifest.refused[:20]:
+            log.print(f"{path}, line {bad.line}: {bad.reason}", highlight=False)
+        if len(manifest.refused) > 20:
+            log.print(f"{path}: {len(manifest.refused) - 20} more rows refused.", highlight=False)
+        refused += len(manifest.refused)
+        read.append(manifest)
+    return read, refused
+
+
+class Progress:
+    """Tells on stderr, every few seconds, how far a stage is and when it is expected to end."""
+
+    def __init__(self, minutes: float | None = None, every_seconds: float = 15.0) -> None:
+        self.begun = time.monotonic()
+        self.ends = datetime.now() + timedelta(minutes=minutes) if minutes else None
+        self.every, self.stage, self.since, self.told = every_seconds, "", 0.0, 0.0
+        self.started_at = 0.0
+
+    def __call__(self, stage: str, done: float, figures: dict[str, float]) -> None:
+        """Take a report."""
+        now = time.monotonic()
+        if stage != self.stage:
+            self.stage, self.since, self.started_at, self.told = stage, now, done, 0.0
+        if now - self.told < self.every and done < 1:
+            return
+        self.told = now
+        left = (now - self.since) / (done - self.started_at) * (1 - done) if done > self.started_at else None
+        words = f"{stage} {done:4.0%}"
+        if left is not None:
+            words += f", {left:.0f} s left"
+        if self.ends is not None:
+            words += f", all done about {self.ends:%H:%M}"
+        shown = {key: value for key, value in figures.items() if key not in ("step", "seconds")}
+        words += "".join(f"  {key.removeprefix('train_')} {value:.3f}" for key, value in shown.items())
+        log.print(words, highlight=False, soft_wrap=True)
+
+
+def _tell(measured: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        print_json(measured)
+        return
+    for years, values in measured["risk"].items():
+        low, high = values["auc_ci"]
+        results.print(
+            f"{years}-year risk: AUC {values['auc']:.3f} ({low:.3f} to {high:.3f}), {values['events']} cancers in "
+            f"{values['n']} women, O/E {values['o_e']:.2f}, slope {values['calibration_slope']:.2f}",
+            highlight=False,
+        )
+        for mode, by_horizon in measured["controls"].items():
+            control = by_horizon[years]
+            results.print(
+                f"    beside {mode}: AUC {control['auc']:.3f}; gain {control['gain']:+.3f} "
+                f"({control['gain_ci'][0]:+.3f} to {control['gain_ci'][1]:+.3f})",
+                highlight=False,
+            )
+    for name in ("malignancy", "progression"):
+        if name in measured:
+            low, high = measured[name]["auc_ci"]
+            results.print(
+                f"{name}: AUC {measured[name]['auc']:.3f} ({low:.3f} to {high:.3f})", highlight=False
+            )
+    if "density" in measured:
+        results.print(
+            f"density: accuracy {measured['density']['accuracy']:.3f}, kappa {measured['density']['kappa']:.3f}, "
+            f"linear {measured['density']['kappa_linear']:.3f}",
+            highlight=False,
+        )
+    if measured.get("pointing", {}).get("hits") is not None:
+        results.print(f"heat map's peak in the box: {measured['pointing']['hits']:.3f}", highlight=False)

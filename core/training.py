@@ -1,0 +1,470 @@
+"""Training of longitudinal models from exam manifests: from files to a folder with weights, card, curves, metrics."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.exams import DENSITIES, FINDINGS, CachedViews, Exams, Image, Report, Woman, cache_views, gather
+from core.manifest import Manifest
+
+if TYPE_CHECKING:  # Networks are loaded when training starts: `--help` must not wait for them.
+    from models.sequence_training import History
+    from models.training import LabelledViews
+
+__all__ = [
+    "Plan",
+    "TrainingError",
+    "histories",
+    "labelled_views",
+    "split_women",
+    "stored_rows",
+    "train_longitudinal",
+]
+
+SPLITS = ("encoder", "sequence", "validation", "test")
+ENCODER_ONLY = "encoder-only"
+SHARES = {"encoder": 0.55, "sequence": 0.18, "validation": 0.17, "test": 0.10}
+DAYS_A_YEAR = 365.25
+
+
+class TrainingError(ValueError):
+    """Training cannot start or go on; the message says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run was asked for; a run goes on only under the same plan."""
+
+    minutes: float = 60.0
+    seed: int = 0
+    backbone: str = "compact"
+    weights: str | None = None
+    members: int = 5
+    name: str = "longitudinal"
+
+
+def split_women(women: Sequence[Woman], seed: int) -> list[str]:
+    """Assign each woman to one of `SPLITS`, the same for the same seed, cancers spread evenly.
+
+    A `split` the manifest states (train, validation, test) is kept; train is parted between encoder and sequence.
+    """
+
+    def key(woman: Woman) -> str:
+        return hashlib.sha256(f"{seed} {woman.patient_id}".encode()).hexdigest()
+
+    assigned = [ENCODER_ONLY if woman.split == ENCODER_ONLY else "" for woman in women]
+    for stated in (None, "train", "validation", "test"):
+        shares = {None: SHARES, "train": {"encoder": 0.75, "sequence": 0.25}}.get(stated, {str(stated): 1.0})
+        for ill in (True, False):
+            group = [
+                i
+                for i, woman in enumerate(women)
+                if not assigned[i] and _has_cancer(woman) == ill and _stated(woman) == stated
+            ]
+            group.sort(key=lambda i: key(women[i]))
+            edges = np.round(np.cumsum(list(shares.values())) * len(group)).astype(int)
+            for place, i in enumerate(group):
+                assigned[i] = list(shares)[int(np.searchsorted(edges, place, side="right"))]
+    return assigned
+
+
+def _has_cancer(woman: Woman) -> bool:
+    return woman.cancer_date is not None or any("malignant" in study.values() for study in woman.finding)
+
+
+def _stated(woman: Woman) -> str | None:
+    return woman.split if woman.split in ("train", "validation", "test") else None
+
+
+def labelled_views(exams: Exams, cached: CachedViews, chosen: Sequence[int]) -> LabelledViews:
+    """Return the chosen images with their labels in network pixels."""
+    from models.training import LabelledViews, Lesion
+
+    lesions, finding, density, boxed = [], [], [], []
+    for i in chosen:
+        image, transform = exams.images[i], cached.transforms[i]
+        assert transform is not None
+        boxes = [Lesion(*transform.box_to_network(*box[:4]), malignant=box[4]) for box in image.boxes]
+        lesions.append(boxes)
+        # A finding without a box may be invisible in this view: then the view cannot teach it.
+        unseen = exams.boxed and not boxes and image.finding not in (None, "normal")
+        finding.append(-1 if image.finding is None or unseen else FINDINGS.index(image.finding))
+        density.append(-1 if image.density is None else DENSITIES.index(image.density))
+        boxed.append(exams.boxed and not unseen)
+    return LabelledViews(
+        pixels=stored_rows(cached.pixels, chosen),
+        lesions=lesions,
+        finding=np.array(finding, np.int64),
+        density=np.array(density, np.int64),
+        boxed=np.array(boxed, bool),
+    )
+
+
+class StoredRows:
+    """Some rows of a memory map, read when they are asked for."""
+
+    def __init__(self, pixels: NDArray[np.uint8], rows: NDArray[np.intp]) -> None:
+        self.pixels, self.rows = pixels, rows
+        self.shape = (len(rows), *pixels.shape[1:])
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, index: Any) -> NDArray[np.uint8]:
+        return np.asarray(self.pixels[self.rows[index]])
+
+
+def stored_rows(pixels: NDArray[np.uint8], rows: Sequence[int]) -> Any:
+    """Return some rows of a memory map without reading them; they are read when they are asked for."""
+    return StoredRows(pixels, np.asarray(rows, np.intp))
+
+
+def histories(
+    exams: Exams, rows: Sequence[int], vectors: NDArray[np.float32], women: Sequence[int]
+) -> list[History]:
+    """Return the chosen women's histories.
+
+    Parameters
+    ----------
+    exams
+        The set.
+    rows
+        Which images were encoded.
+    vectors
+        (len(rows), D) their vectors.
+    women
+        Which women.
+    """
+    from models.sequence_training import History, index_weights
+    from models.study import SIDES, SLOTS, slot_of
+
+    hers: dict[int, list[int]] = {}
+    for place, i in enumerate(rows):
+        hers.setdefault(exams.images[i].woman, []).append(place)
+    made = []
+    for number in women:
+        woman = exams.women[number]
+        n = len(woman.dates)
+        sums = np.zeros((n, 2, len(SLOTS), vectors.shape[1]), np.float64)
+        counts = np.zeros(sums.shape[:-1], np.int64)
+        for place in hers.get(number, []):
+            image = exams.images[rows[place]]
+            where = (image.visit, SIDES.index(_side(image)), slot_of(image.view))
+            sums[where] += vectors[place]
+            counts[where] += 1
+        days = np.array([(on or date.min).toordinal() for on in woman.dates], np.float64)
+        made.append(
+            History(
+                patient_id=woman.patient_id,
+                days=days,
+                ages=np.array([np.nan if age is None else age for age in woman.ages]),
+                vectors=(sums / np.maximum(counts, 1)[..., None]).astype(np.float32),
+                present=counts > 0,
+                malignancy=_malignancy(woman, days),
+                progression=_by_side(
+                    [{k: float(v) for k, v in s.items()} for s in woman.progression], np.nan
+                ),
+                density=_by_side(
+                    [{k: DENSITIES.index(v) for k, v in study.items()} for study in woman.density], -1
+                ).astype(np.int64),
+                years_to_cancer=_years(woman.cancer_date, days),
+                cancer_breast=-1 if woman.cancer_laterality is None else "LR".index(woman.cancer_laterality),
+                years_followed=np.nan_to_num(_years(woman.last_followup, days), nan=0.0),
+                weight=index_weights(n),
+            )
+        )
+    return made
+
+
+def _side(image: Image) -> Any:
+    return image.laterality
+
+
+def _by_side(studies: Sequence[dict[str, float]], unknown: float) -> NDArray[np.float32]:
+    return np.array([[study.get(side, unknown) for side in "LR"] for study in studies], np.float32)
+
+
+def _years(on: date | None, days: NDArray[np.float64]) -> NDArray[np.float64]:
+    if on is None or (days == date.min.toordinal()).all():
+        return np.full(len(days), np.nan)
+    return (on.toordinal() - days) / DAYS_A_YEAR
+
+
+def _malignancy(woman: Woman, days: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Label breasts: cancer found from the study on within 365 days; by the finding where no date is known."""
+    label = np.full((len(days), 2), np.nan, np.float32)
+    dated = woman.cancer_date is not None or any(
+        woman.last_followup is not None and on is not None and woman.last_followup > on
+        for on in woman.dates[-1:]
+    )
+    for k, day in enumerate(days):
+        for i, side in enumerate("LR"):
+            if not dated:
+                finding = woman.finding[k].get(side)
+                label[k, i] = np.nan if finding is None else float(finding == "malignant")
+                continue
+            ahead = None if woman.cancer_date is None else woman.cancer_date.toordinal() - day
+            followed = 0 if woman.last_followup is None else woman.last_followup.toordinal() - day
+            if ahead is not None and ahead < 0:
+                continue
+            if ahead is not None and ahead <= 365:
+                if woman.cancer_laterality is not None:
+                    label[k, i] = float(woman.cancer_laterality == side)
+            elif ahead is not None or followed >= 365:
+                label[k, i] = 0
+    return label
+
+
+def train_longitudinal(
+    manifests: Sequence[Manifest],
+    out: Path,
+    plan: Plan,
+    report: Report,
+    *,
+    encoder_only: Sequence[Manifest] = (),
+    facts: dict[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Train a longitudinal model and write it to `out`; a killed run goes on where it stopped.
+
+    Parameters
+    ----------
+    manifests
+        What to learn from; women are parted into encoder, sequence, validation and test women.
+    out
+        Folder for the model: weights, controls, card, curves, metrics; its `work` holds cache and state.
+    plan
+        Budget, seed, backbone.
+    report
+        Told of progress.
+    encoder_only
+        More images for the encoder, of other women: a set rich in findings, say, whose outcomes are not to teach
+        how common cancer is.
+    facts
+        Overrides for the card (title, trained_on, licence, …).
+
+    Returns
+    -------
+    dict
+        The metrics on the test women, as written to `metrics.json`.
+
+    Raises
+    ------
+    TrainingError
+        If there is too little to learn from, or `out` holds another run.
+    """
+    begun = time.monotonic()
+    exams = gather(manifests, encoder_only)
+    splits = split_women(exams.women, plan.seed)
+    for split in SPLITS[:3]:
+        if split not in splits:
+            raise TrainingError(
+                f"No woman is left to be a {split} woman: {len(exams.women)} women are too few. Ten are the least."
+            )
+    work = out / "work"
+    work.mkdir(parents=True, exist_ok=True)
+    _same_plan(work / "plan.json", plan, exams)
+    cached = cache_views(exams.images, work / "cache", report)
+    rows = [i for i, transform in enumerate(cached.transforms) if transform is not None]
+    if not rows:
+        raise TrainingError("None of the images can be read: " + next(iter(cached.left_out.values()), ""))
+
+    from models.encoder import EncoderConfig, build_encoder
+    from models.training import EncoderRecipe, TrainedEncoder, embed, train_encoder
+
+    def of(split: str) -> list[int]:
+        return [i for i in rows if splits[exams.images[i].woman] == split]
+
+    config = EncoderConfig(backbone=plan.backbone, weights=plan.weights)
+    encoder_seconds = _encoder_seconds(
+        work / "budget.json", plan, begun, build_encoder, config, len(rows), len(exams.women)
+    )
+    trained: TrainedEncoder = train_encoder(
+        config,
+        labelled_views(exams, cached, of("encoder") + of(ENCODER_ONLY)),
+        labelled_views(exams, cached, of("validation")),
+        EncoderRecipe(seconds=encoder_seconds, seed=plan.seed),
+        work / "encoder",
+        report,
+    )
+    rows = [i for i in rows if splits[exams.images[i].woman] != ENCODER_ONLY]
+    embedded = work / "embedded.npz"
+    if embedded.is_file():
+        with np.load(embedded) as file:
+            vectors = file["vector"]
+    else:
+        vectors = embed(trained.model, stored_rows(cached.pixels, rows), report)["vector"]
+        half = embedded.with_name("embedded.half.npz")
+        np.savez(half, vector=vectors)
+        half.replace(embedded)
+    return _train_heads(exams, splits, rows, vectors, trained, plan, out, report, facts or {}, cached)
+
+
+def _same_plan(path: Path, plan: Plan, exams: Exams) -> None:
+    """Refuse to mix two runs in one folder."""
+    listing = "\n".join(str(image.path.resolve()) for image in exams.images)
+    asked = asdict(plan) | {"images": hashlib.sha256(listing.encode()).hexdigest()}
+    if path.is_file():
+        before = json.loads(path.read_text("utf-8"))
+        if before != asked:
+            changed = ", ".join(sorted(key for key in asked if before.get(key) != asked[key]))
+            raise TrainingError(
+                f"{path.parent.parent} holds a run with other settings ({changed}). Choose another folder for --out, "
+                "or remove that one."
+            )
+    path.write_text(json.dumps(asked, indent=1), "utf-8")
+
+
+def _encoder_seconds(
+    path: Path, plan: Plan, begun: float, build: Any, config: Any, views: int, women: int
+) -> float:
+    """Part the budget: what reading has taken and what embedding and the heads will take is not the encoder's."""
+    if path.is_file():
+        return float(json.loads(path.read_text("utf-8"))["encoder_seconds"])
+    model = build(config)
+    batch = np.zeros((16, *config.shape, 1), np.float32)
+    model.predict_on_batch(batch)
+    started = time.monotonic()
+    model.predict_on_batch(batch)
+    embedding = (time.monotonic() - started) / 16 * views * 1.3
+    heads = min(0.3 * plan.minutes * 60, 60 + 0.35 * women * plan.members / 5)
+    left = plan.minutes * 60 - (time.monotonic() - begun) - embedding - heads
+    seconds = max(left, 0.3 * plan.minutes * 60)
+    path.write_text(json.dumps({"encoder_seconds": seconds, "embedding": embedding, "heads": heads}), "utf-8")
+    return seconds
+
+
+def _train_heads(
+    exams: Exams,
+    splits: list[str],
+    rows: list[int],
+    vectors: NDArray[np.float32],
+    trained: Any,
+    plan: Plan,
+    out: Path,
+    report: Report,
+    facts: dict[str, Any],
+    cached: CachedViews,
+) -> dict[str, Any]:
+    """Train the ensemble and the controls on the embeddings, calibrate, measure, write."""
+    from models.evaluation import measure, prediction_table
+    from models.longitudinal import LongitudinalModel
+    from models.registry import ModelCard
+    from models.sequence import SequenceConfig, build_ensemble
+    from models.sequence_training import MODES, SequenceRecipe, as_mode, fit_sequence
+
+    grouped: dict[str, list[History]] = {
+        split: histories(exams, rows, vectors, [i for i, one in enumerate(splits) if one == split])
+        for split in SPLITS
+    }
+    both = grouped["encoder"] + grouped["sequence"]
+    size = int(vectors.shape[1])
+    recipe = SequenceRecipe(members=plan.members, seed=plan.seed)
+    curve = list(trained.curve)
+    # The encoder has seen the encoder women: their vectors are surer than a new woman's. Whether more women or
+    # cleaner vectors teach more is asked of the validation women, with one member each.
+    training, chosen = both, "encoder and sequence women"
+    if len(grouped["sequence"]) >= 100:
+        trial = SequenceRecipe(members=1, epochs=60, patience=10, seed=plan.seed)
+        reached = {}
+        for name, women in (("both", both), ("sequence", grouped["sequence"])):
+            _, tried = fit_sequence(
+                SequenceConfig(size), women, grouped["validation"], trial, report, name=name
+            )
+            reached[name] = min(float(record["validation"]) for record in tried)
+        if reached["sequence"] < reached["both"]:
+            training, chosen = grouped["sequence"], "sequence women"
+    members, records = fit_sequence(
+        SequenceConfig(size), training, grouped["validation"], recipe, report, name="history"
+    )
+    curve += records
+    ensemble = build_ensemble(members, size)
+    calibration = calibrate(ensemble, grouped["validation"])
+    controls = {}
+    for mode in MODES[1:]:
+        shown = [one for history in training for one in as_mode(history, mode)]
+        held = [one for history in grouped["validation"] for one in as_mode(history, mode)]
+        width = shown[0].vectors.shape[-1]
+        quick = SequenceRecipe(members=min(3, plan.members), seed=plan.seed)
+        members, records = fit_sequence(SequenceConfig(width), shown, held, quick, report, name=mode)
+        curve += records
+        controls[mode] = build_ensemble(members, width)
+    test = grouped["test"] or grouped["validation"]
+    measured = measure(prediction_table(ensemble, calibration, controls, test))
+    measured["measured_on"] = "test women" if grouped["test"] else "validation women (too few for a test)"
+    measured["split"] = {split: splits.count(split) for split in (*SPLITS, ENCODER_ONLY)}
+    measured["sequence_trained_on"] = chosen
+    measured["images"] = {"used": len(rows), "left_out": len(cached.left_out)}
+    for mode, control in controls.items():
+        control.save(out / f"control_{mode}.keras")
+    card = ModelCard(
+        name=plan.name,
+        title="Longitudinal model (CNN + LSTM)",
+        trained_on=f"{len(exams.women)} women, {len(rows)} images, from the manifests given",
+        licence="As the training data allow",
+        intended_use="Research and teaching. It supports a reader and never replaces one.",
+        limits="Not validated for clinical use.",
+        metrics=measured,
+        weights_sha256="",
+        encoder_sha256="",
+        calibration="",
+        created=date.today().isoformat(),
+        files={f"control_{mode}.keras": "" for mode in controls},
+        simulated_training=False,
+        settings={"plan": asdict(plan)},
+    )
+    values = card.to_json() | {key: value for key, value in facts.items() if key in card.to_json()}
+    model = LongitudinalModel(ModelCard(**values), trained.model, ensemble, calibration)
+    model.save(out)
+    (out / "metrics.json").write_text(json.dumps(measured, indent=1) + "\n", "utf-8")
+    _write_curves(out / "curves.csv", curve)
+    return measured
+
+
+def calibrate(ensemble: Any, validation: Sequence[History]) -> Any:
+    """Calibrate an ensemble on the index visits of the validation women."""
+    from models.calibration import fit_calibration
+    from models.sequence import risk_from_hazards
+    from models.sequence_training import predict_histories
+
+    answers = predict_histories(ensemble, validation)
+    usable = [i for i, history in enumerate(validation) if not history.years_to_cancer[-1] < 0]
+    hazards = np.stack([answers[i]["hazard"][:, -1] for i in usable], axis=1)
+
+    def breasts(name: str, *, last: bool) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        raw, label = [], []
+        for answer, history in zip(answers, validation, strict=True):
+            visits = slice(-1, None) if last else slice(None)
+            truth = getattr(history, name)[visits]
+            seen = np.asarray(history.present.any(axis=2), bool)
+            known = np.isfinite(truth) & seen[visits]
+            raw.append(answer[name].mean(axis=0)[visits][known])
+            label.append(truth[known])
+        return np.concatenate(raw), np.concatenate(label).astype(np.float64)
+
+    return fit_calibration(
+        risk_from_hazards(hazards),
+        np.array([validation[i].years_to_cancer[-1] for i in usable]),
+        np.array([validation[i].years_followed[-1] for i in usable]),
+        breasts("malignancy", last=True),
+        breasts("progression", last=False),
+        f"logistic per horizon, fitted on the last visits of {len(usable)} validation women",
+    )
+
+
+def _write_curves(path: Path, curve: Sequence[dict[str, Any]]) -> None:
+    names = sorted({key for record in curve for key in record}, key=lambda name: (name != "stage", name))
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, names)
+        writer.writeheader()
+        writer.writerows(curve)
