@@ -12,11 +12,13 @@ from typing import Annotated
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
 
 from core.cli.opening import open_installation
 from core.cli.terminal import DONE, SOME_REFUSED, log, print_json, results, wrong_use
 from seed_data import cohort
 from seed_data import demo as demo_cohort
+from seed_data import report as margins_report
 from seed_data.lives import CaseMix
 
 app = typer.Typer(
@@ -126,6 +128,31 @@ def demo(
             highlight=False,
         )
     raise typer.Exit(SOME_REFUSED if told.refused else DONE)
+
+
+@app.command()
+def report(
+    women: Annotated[int, typer.Option(min=1000, help="Number of lives drawn at natural incidence.")] = 20000,
+    bcsc: Annotated[
+        Path | None, typer.Option(help="The BCSC exams.csv, for the joint table by age and BMI.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
+) -> None:
+    """Show the margins of simulated lives beside their published targets; no images are made."""
+    if bcsc is not None and not bcsc.is_file():
+        wrong_use(f"There is no file {bcsc}.")
+    found = margins_report.margins(women, bcsc)
+    if as_json:
+        print_json([{**asdict(margin), "met": margin.met} for margin in found])
+        return
+    table = Table("topic", "what", "simulated", "target", "", "n", "source")
+    for margin in found:
+        verdict = {True: "met", False: "NOT MET", None: ""}[margin.met]
+        target = "" if margin.target is None else f"{margin.target:.4g}"
+        table.add_row(
+            margin.topic, margin.what, f"{margin.simulated:.4g}", target, verdict, str(margin.n), margin.source
+        )  # fmt: skip
+    results.print(table)
 
 
 if __name__ == "__main__":

@@ -269,6 +269,16 @@ def sensitivity(diameter_mm: float, letter: str, conspicuity_logit: float = 0.0)
     return 1.0 / (1.0 + math.exp(-(logit + SENSITIVITY_BY_DENSITY[letter] + conspicuity_logit)))
 
 
+def median_doubling_days(age_years: float) -> float:
+    """Return the median volume doubling time in days of a cancer at an age."""
+    return float(np.interp(age_years, DOUBLING_AGES, DOUBLING_DAYS))
+
+
+def draw_doubling_days(rng: np.random.Generator, median_days: float) -> float:
+    """Draw one tumour's volume doubling time in days around a median."""
+    return float(np.clip(rng.lognormal(math.log(median_days), DOUBLING_LOG_SD), 15, 2500))
+
+
 def incidence(age_years: float) -> float:
     """Return breast cancers a woman-year at an age, for a woman of average risk."""
     return float(np.interp(age_years, INCIDENCE_AGES, INCIDENCE))
@@ -464,12 +474,12 @@ def _draw_tumour(
     age = _last_age(person)
     side = SIDES[int(rng.random() < 0.5)]
     kind = _pick(rng, MALIGNANT_KINDS)
-    median = float(np.interp(age, DOUBLING_AGES, DOUBLING_DAYS)) / mix.growth_speed
+    median = median_doubling_days(age) / mix.growth_speed
     if kind == "calcifications":
         median *= CALCIFICATION_DOUBLING_FACTOR
     position = _draw_position(rng, breast_mm)
     for _ in range(400):
-        doubling = float(np.clip(rng.lognormal(math.log(median), DOUBLING_LOG_SD), 15, 2500))
+        doubling = draw_doubling_days(rng, median)
         felt_mm = float(
             np.clip(rng.lognormal(math.log(CLINICAL_MM + mix.detection_delay_mm), CLINICAL_LOG_SD), 8, 50)
         )
