@@ -84,7 +84,7 @@ class Examined:
 
 @dataclass
 class ItemReport:
-    """How one file ended; `detail` is for people, the rest also for machines."""
+    """How one file ended; `detail` says what was found in it, `text` also what to do."""
 
     path: str
     outcome: str
@@ -96,6 +96,11 @@ class ItemReport:
     modality: str | None = None
     laterality: str | None = None
     view: str | None = None
+
+    @property
+    def text(self) -> str | None:
+        """Return what was found, and for a refused file what to do."""
+        return Refusal(self.reason, self.detail or "").text if self.reason else self.detail
 
 
 @dataclass
@@ -111,7 +116,8 @@ class Report:
     def to_json(self) -> dict[str, Any]:
         """Return the shape of ``import --json``."""
         counts = {outcome.value: self.count(outcome) for outcome in Outcome}
-        return {"items": [asdict(item) for item in self.items], **counts}
+        items = [{**asdict(item), "detail": item.text} for item in self.items]
+        return {"items": items, **counts}
 
 
 @dataclass(frozen=True)
@@ -556,7 +562,6 @@ def _quarantine(
             detail=refusal.detail or None,
         )
         report = _report(item, None, None, None)
-    report.detail = refusal.text
     if claim is not None:
         report.patient, report.study_date = claim.mrn, claim.study_date.isoformat()
         report.laterality, report.view = claim.laterality.value, claim.view

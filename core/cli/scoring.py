@@ -1,7 +1,73 @@
 """Verbs of the command line: scoring."""
 
+from __future__ import annotations
+
+from typing import Annotated
+
 import typer
+
+from core.cli.terminal import SOME_REFUSED, log, print_json, results, wrong_use
 
 
 def register(app: typer.Typer) -> None:
     """Add this module's verbs."""
+    app.command()(score)
+    app.command()(worker)
+
+
+def score(
+    everything: Annotated[
+        bool, typer.Option("--all", help="Score all studies anew, not only what waits.")
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="Write JSON to stdout.")] = False,
+) -> None:
+    """Score the studies that wait, and stop. Scores are added to earlier ones, never put in their place.
+
+    Exit code 0: all scored; 1: some studies were refused; 2: the model cannot be loaded.
+    """
+    from rich.progress import Progress
+
+    from core.cli.opening import open_installation
+    from core.scoring import count_pending, score_pending
+
+    here = open_installation()
+    with Progress(console=log, transient=True, disable=not log.is_terminal) as progress:
+        task = progress.add_task("Scoring", total=None if everything else count_pending(here))
+        try:
+            report = score_pending(here, everything=everything, on_item=lambda _item: progress.advance(task))
+        except (LookupError, ValueError) as error:
+            wrong_use(f"The model {here.settings.model!r} cannot be used: {error}")
+    here.close()
+    if json:
+        print_json(report.to_json())
+    else:
+        for item in report.items:
+            said = (
+                f"refused  {item.refusal.reason}: {item.refusal.text}"
+                if item.refusal
+                else f"scored   5-year risk {item.risk['5']['value'] * 100:.1f} %"
+            )
+            results.print(f"{item.patient}  {item.study_date}  {said}", markup=False, highlight=False)
+        refused = sum(item.refusal is not None for item in report.items)
+        log.print(f"{len(report.items) - refused} scored, {refused} refused.", highlight=False)
+    if any(item.refusal for item in report.items):
+        raise typer.Exit(SOME_REFUSED)
+
+
+def worker() -> None:
+    """Keep scoring what waits, until stopped (Ctrl-C or SIGTERM ends it after the study in work)."""
+    import threading
+
+    from core.cli.opening import open_installation
+    from core.launch import stop_on_signals
+    from core.worker import run_worker
+
+    stopping = threading.Event()
+    stop_on_signals(stopping)
+    here = open_installation()
+    try:
+        run_worker(here, stopping)
+    except (LookupError, ValueError) as error:
+        wrong_use(f"The model {here.settings.model!r} cannot be used: {error}")
+    finally:
+        here.close()
