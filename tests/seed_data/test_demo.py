@@ -1,0 +1,54 @@
+from datetime import date
+
+import pytest
+
+from core import history
+from seed_data import demo
+
+UNTIL = date(2026, 6, 1)
+
+
+def test_the_cast_tells_every_story_with_three_to_eight_visits():
+    cast = demo.cast(28, UNTIL)
+    assert {story for story, _ in cast} == {story.title for story in demo.STORIES}
+    assert len({life.key for _, life in cast}) == 28
+    for _, life in cast:
+        assert 3 <= len(life.visits) <= 8
+        assert life.visits[-1].on <= UNTIL
+
+
+def test_the_same_women_play_whatever_the_day():
+    first, later = demo.cast(14, UNTIL), demo.cast(14, date(2027, 1, 1))
+    assert [life.key for _, life in first] == [life.key for _, life in later]
+
+
+def test_what_happens_after_today_is_not_told():
+    for _, life in demo.cast(28, UNTIL):
+        assert all(event.on <= UNTIL for event in demo._events(life, UNTIL))
+
+
+def test_loading_twice_changes_nothing_even_on_a_later_day(here, monkeypatch):
+    monkeypatch.setattr(demo, "SPACING_MM", 0.6)
+    first = demo.load(here, women=2, until=UNTIL, jobs=1)
+    assert (first.women, first.women_new, first.refused) == (2, 2, 0)
+    assert first.images_new > 20
+    held = {mrn: history.studies_held(here, mrn) for mrn in ("SIM0001", "SIM0002")}
+    again = demo.load(here, women=2, until=date(2026, 9, 1), jobs=1)
+    assert (again.women_new, again.images_new, again.refused) == (0, 0, 0)
+    assert {mrn: history.studies_held(here, mrn) for mrn in held} == held
+
+
+def test_an_interrupted_load_is_completed_with_the_dates_it_began_with(here, monkeypatch):
+    monkeypatch.setattr(demo, "SPACING_MM", 0.6)
+    _, life = demo.cast(1, UNTIL)[0]
+    files = demo._files_of(life)
+    demo.intake.take_in(here, files[:6], statement=None, source="demo")
+    told = demo.load(here, women=1, until=date(2026, 9, 1), jobs=1)
+    assert told.images_new == len(files) - 6
+    assert told.refused == 0
+    assert sorted(s.on for s in history.studies_held(here, "SIM0001").values()) == [v.on for v in life.visits]
+
+
+def test_an_impossible_number_of_women_is_refused():
+    with pytest.raises(ValueError, match="women"):
+        demo.cast(0, UNTIL)
