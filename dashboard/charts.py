@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from datetime import date, timedelta
+from typing import Any
 
 import pandas as pd
 import plotly.graph_objects as go
@@ -85,7 +86,7 @@ def trend(record: PatientRecord, *, chosen: str | None = None) -> go.Figure:
                 type="line",
                 x0=visit.on,
                 x1=visit.on,
-                y0=0,
+                y0=_EVENT_LANE[0],
                 y1=1,
                 yref="paper",
                 line={"color": look.ACCENT, "width": 1.5},
@@ -104,7 +105,7 @@ def trend(record: PatientRecord, *, chosen: str | None = None) -> go.Figure:
                 anchor="free",
                 position=0,
                 hoverformat="%Y-%m-%d",
-                tickformat="%Y",
+                **_time_ticks(span),
             ),
             yaxis=look.axis(
                 "5-year risk", domain=_RISK_LANE, range=[0, top], tickformat=".0%" if top > 0.06 else ".1%"
@@ -121,6 +122,14 @@ def trend(record: PatientRecord, *, chosen: str | None = None) -> go.Figure:
         )
     )
     return figure
+
+
+def _time_ticks(span: tuple[date, date]) -> dict[str, Any]:
+    """Return one tick a year, fewer over long spans, months over short ones."""
+    years = trends.years_between(*span)
+    if years < 2:
+        return {"tickformat": "%Y-%m", "dtick": "M1" if years < 0.7 else "M3"}
+    return {"tickformat": "%Y", "dtick": f"M{12 * math.ceil(years / 14)}"}
 
 
 def _score(visit: Visit) -> VisitScore:
@@ -155,7 +164,7 @@ def _thresholds(figure: go.Figure, top: float) -> None:
             y0=band.lower,
             y1=band.lower,
             line={"color": "#C9A227" if band.key == "raised" else "#C2694A", "width": 1, "dash": "dash"},
-            layer="below",
+            layer="between",
         )
         figure.add_annotation(
             xref="paper",
@@ -305,6 +314,21 @@ def _end_labels(figure: go.Figure, labels: list[tuple[float, str, str]], on: dat
 
 def _events(figure: go.Figure, events: Sequence[EventEntry], span: tuple[date, date]) -> None:
     """Draw the event lane; the names of neighbours take turns in height, so that none covers another."""
+    if not events:
+        # An axis without any trace is not drawn at all.
+        figure.add_trace(
+            go.Scatter(
+                x=[span[0]],
+                y=[0],
+                yaxis="y3",
+                mode="text",
+                text=["none recorded"],
+                textposition="middle right",
+                textfont={"size": 11, "color": look.MUTED},
+                hoverinfo="skip",
+                name="events",
+            )
+        )
     near = (span[1] - span[0]) * 0.09
     raised, previous = False, date.min
     for event in events:

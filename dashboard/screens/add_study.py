@@ -49,7 +49,7 @@ def stepper(step: int) -> None:
 
 def identifiers(found: Found) -> str:
     """Return a woman's identifiers large, so that a mistake is seen."""
-    born = look.iso(found.birth_date)
+    born = look.iso(found.birth_date) if found.birth_date else "unknown"
     last = f"last study {found.last_study}" if found.last_study else "no studies yet"
     return (
         f'<div class="lv-who"><span class="lv-big">{look.safe(found.name or "no name")}{look.badge(found.simulated)}</span>'
@@ -70,7 +70,10 @@ def who() -> None:
     with search:
         text = st.text_input(
             "MRN or name",
-            width=560, key="add_search", placeholder="Search MRN or name", icon=":material/search:"
+            width=560,
+            key="add_search",
+            placeholder="Search MRN or name",
+            icon=":material/search:",
         )
         matches = patients.find(here(), text)
         if text.strip() and not matches:

@@ -140,11 +140,14 @@ def problems() -> None:
 
 me = session.require(Permission.ADMINISTER)
 look.title("Admin")
-how, who, what = st.tabs(["Health", "People", "Audit"])
-with how:
-    health()
-    problems()
-with who:
-    people(me)
-with what:
-    trail()
+how, who, what = st.tabs(["Health", "People", "Audit"], key="part", on_change="rerun", bind="query-params")
+if how.open:
+    with how:
+        health()
+        problems()
+if who.open:
+    with who:
+        people(me)
+if what.open:
+    with what:
+        trail()

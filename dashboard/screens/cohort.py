@@ -234,12 +234,13 @@ with figures_column:
         look.show(
             '<p class="lv-note alert">Simulated and real women are counted together in these figures.</p>'
         )
-    tab_who, tab_risk, tab_course = st.tabs(["Who", "Risk", "Course"])
-    with tab_who:
-        who(chosen)
-    with tab_risk:
-        risk(chosen)
-    with tab_course:
-        course(chosen)
+    # Only the open tab's figures are drawn.
+    parts = {"Who": who, "Risk": risk, "Course": course}
+    for tab, part in zip(
+        st.tabs(list(parts), key="part", on_change="rerun", bind="query-params"), parts.values(), strict=True
+    ):
+        if tab.open:
+            with tab:
+                part(chosen)
     name = here().settings.model
     look.footer(cards.footer(cards.card_of(here(), name), name))

@@ -22,7 +22,10 @@ def identity(record: PatientRecord) -> None:
     late = bool(record.visits) and date.today() > trends.add_months(record.visits[-1].on, overdue_after)
     facts = [
         ("MRN", look.safe(record.mrn)),
-        ("born", f"{look.iso(record.birth_date)}{f' · {age} y' if age is not None else ''}"),
+        (
+            "born",
+            f"{look.iso(record.birth_date) if record.birth_date else 'unknown'}{f' · {age} y' if age is not None else ''}",
+        ),
         ("next due", look.month(due) + (" (overdue)" if late else "")),
     ]
     facts_html = "".join(f'<span class="fact">{what} <i>{value}</i></span>' for what, value in facts)
@@ -109,12 +112,12 @@ def alerts(record: PatientRecord, person: Person) -> None:
     if seen:
         rows = "".join(
             f'<tr><td class="d">{alert.study_date}</td><td>{look.safe(alert.message)}</td>'
-            f"<td>{look.safe(alert.acknowledged_by or '')}</td><td class=d>{look.moment(alert.acknowledged_at)}</td></tr>"
+            f"<td>{look.safe(alert.acknowledged_by or 'closed by a newer score')}</td><td class=d>{look.moment(alert.acknowledged_at)}</td></tr>"
             for alert in seen
         )
-        with st.expander(f"Acknowledged alerts {len(seen)}"):
+        with st.expander(f"Earlier alerts {len(seen)}"):
             look.show(
-                f'<table class="lv-table"><tr><th>visit</th><th>alert</th><th>by</th><th>at</th></tr>{rows}</table>'
+                f'<table class="lv-table"><tr><th>visit</th><th>alert</th><th>acknowledged by</th><th>at</th></tr>{rows}</table>'
             )
 
 
@@ -438,13 +441,15 @@ def nobody(mrn: str) -> None:
 
 def page(person: Person) -> None:
     """Tell a woman's record from top to bottom."""
-    mrn = str(st.query_params.get(keys.MRN, ""))
+    # The browser's way back leads here without the address: then it is the woman who was open last.
+    mrn = str(st.query_params.get(keys.MRN) or st.session_state.get(keys.LAST_PATIENT, ""))
     record = patients.record_of(here(), mrn) if mrn else None
     if record is None:
         nobody(mrn)
         return
     session.note_once(person, "patient_opened", f"patient:{record.mrn}")
     st.session_state[keys.LAST_PATIENT] = record.mrn
+    st.query_params[keys.MRN] = record.mrn
     head, back, add = st.columns([8, 1.4, 1.4], vertical_alignment="center")
     with head:
         identity(record)
@@ -463,7 +468,8 @@ def page(person: Person) -> None:
     alerts(record, person)
     key_figures(record)
     chosen = choose_visit(record)
-    trend(record, chosen)
+    if record.scored:
+        trend(record, chosen)
     strip(record, chosen)
     pictures, words = st.columns([5, 3], gap="medium")
     with pictures:

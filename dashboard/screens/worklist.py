@@ -13,6 +13,8 @@ from dashboard.house import here
 
 PAGE_OF_ROWS = 100
 AGES = (20, 100)
+BANDS = {band.key: band.label for band in thresholds.risk_bands()}
+ADDRESSED = (keys.SEARCH, keys.GROUP, keys.AGE, keys.DENSITY, keys.BAND)
 
 
 def entry(row: worklist.Row) -> dict[str, object]:
@@ -52,8 +54,41 @@ def entry(row: worklist.Row) -> dict[str, object]:
     }
 
 
+def adopt_address() -> None:
+    """Take search and filters from the address, where it has any: a shared link, or the browser's way back.
+
+    An address without any leaves what the person had set, so that coming back from a patient changes nothing.
+    """
+    asked = st.query_params
+    if not any(key in asked for key in ADDRESSED):
+        return
+    ages = [int(age) for age in asked.get(keys.AGE, "").split("-") if age.isdigit()]
+    state = st.session_state
+    state[keys.SEARCH] = asked.get(keys.SEARCH, "")
+    state[keys.GROUP] = asked[keys.GROUP] if asked.get(keys.GROUP) in list(Group) else Group.ALL.value
+    state[keys.AGE] = (
+        (max(AGES[0], ages[0]), min(AGES[1], ages[1])) if len(ages) == 2 and ages[0] <= ages[1] else AGES
+    )
+    state[keys.DENSITY] = [letter for letter in DENSITIES if letter in asked.get(keys.DENSITY, "")]
+    state[keys.BAND] = [key for key in BANDS if key in asked.get(keys.BAND, "").split(",")]
+
+
+def write_address() -> None:
+    """Put search and filters into the address, so that it can be shared."""
+    state = st.session_state
+    said = {
+        keys.SEARCH: state[keys.SEARCH].strip(),
+        keys.GROUP: state[keys.GROUP] or Group.ALL.value,
+        keys.AGE: "" if tuple(state[keys.AGE]) == AGES else "-".join(str(age) for age in state[keys.AGE]),
+        keys.DENSITY: "".join(state[keys.DENSITY]),
+        keys.BAND: ",".join(state[keys.BAND]),
+    }
+    st.query_params.from_dict({key: value for key, value in said.items() if value})
+
+
 def wanted() -> worklist.Filter:
     """Show search, groups and filters, and return what they say."""
+    adopt_address()
     title, search = st.columns([3, 2], vertical_alignment="center")
     with title:
         look.title("Worklist")
@@ -63,40 +98,45 @@ def wanted() -> worklist.Filter:
         placeholder="Search name or MRN",
         label_visibility="collapsed",
         icon=":material/search:",
-        bind="query-params",
+        on_change=write_address,
+        persist_state="session",
     )
     groups, filters = st.columns([5, 1], vertical_alignment="center")
     number = worklist.counts(found)
+    st.session_state.setdefault(keys.GROUP, Group.ALL.value)
     group = groups.segmented_control(
         "Show",
-        list(Group),
+        [group.value for group in Group],
         key=keys.GROUP,
-        format_func=lambda group: f"{Group(group).value.capitalize()} {number[Group(group)]}",
-        default=Group.ALL,
+        format_func=lambda group: f"{group.capitalize()} {number[Group(group)]}",
         required=True,
         label_visibility="collapsed",
-        bind="query-params",
+        on_change=write_address,
+        persist_state="session",
     )
+    st.session_state.setdefault(keys.AGE, AGES)
     with filters.popover("Filters", icon=":material/tune:", width="stretch"):
-        age = st.slider("Age", *AGES, AGES, key=keys.AGE, bind="query-params")
+        st.slider("Age", *AGES, key=keys.AGE, on_change=write_address, persist_state="session")
         density = st.pills(
             "Density",
             list(DENSITIES),
             selection_mode="multi",
             wrap=True,
             key=keys.DENSITY,
-            bind="query-params",
+            on_change=write_address,
+            persist_state="session",
         )
-        band_names = {band.key: band.label for band in thresholds.risk_bands()}
         band = st.pills(
             "5-year risk",
-            list(band_names),
+            list(BANDS),
             selection_mode="multi",
             wrap=True,
-            format_func=lambda key: band_names[key],
+            format_func=lambda key: BANDS[key],
             key=keys.BAND,
-            bind="query-params",
+            on_change=write_address,
+            persist_state="session",
         )
+    age: tuple[int, int] = st.session_state[keys.AGE]
     return worklist.Filter(
         text=text or "",
         group=Group(group or Group.ALL),
@@ -110,10 +150,11 @@ def wanted() -> worklist.Filter:
 def clear() -> None:
     """Take all narrowing back."""
     st.session_state[keys.SEARCH] = ""
-    st.session_state[keys.GROUP] = Group.ALL
+    st.session_state[keys.GROUP] = Group.ALL.value
     st.session_state[keys.AGE] = AGES
     st.session_state[keys.DENSITY] = []
     st.session_state[keys.BAND] = []
+    st.query_params.clear()
 
 
 def empty(person_may_add: bool) -> None:
