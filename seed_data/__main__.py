@@ -16,7 +16,7 @@ from rich.table import Table
 
 from core.cli.opening import open_installation
 from core.cli.terminal import DONE, SOME_REFUSED, log, print_json, results, wrong_use
-from seed_data import cohort
+from seed_data import backgrounds, cohort
 from seed_data import demo as demo_cohort
 from seed_data import report as margins_report
 from seed_data.lives import CaseMix
@@ -63,6 +63,12 @@ def simulate(
     detection_delay_mm: Annotated[
         float, typer.Option(min=0.0, help="Cancers are found this much larger than in life.")
     ] = 0.0,
+    real_backgrounds: Annotated[
+        Path | None,
+        typer.Option(
+            "--backgrounds", help="Exam manifest of real mammograms: findings grow in these, one woman each."
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the description as JSON.")] = False,
 ) -> None:
     """Write simulated women: images, manifest.csv, truth.csv, risk_factors.csv, events.csv, simulation.json."""
@@ -76,13 +82,25 @@ def simulate(
         detection_noise,
         detection_delay_mm,
     )
+    on_real = None
+    if real_backgrounds is not None:
+        try:
+            on_real = backgrounds.backgrounds(real_backgrounds)
+        except ValueError as error:
+            wrong_use(str(error))
+        if len(on_real) < patients:
+            wrong_use(
+                f"{real_backgrounds} holds {len(on_real)} women without finding: ask for so many patients at most."
+            )
+        if image_format is ImageFormat.DICOM:
+            wrong_use("Findings in real pictures are written as PNG only.")
     started = time.monotonic()
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     with Progress(*columns, console=log) as progress:
         task = progress.add_task("Simulating women", total=patients)
         description = cohort.simulate(
             out, patients=patients, seed=seed, mix=mix, image_format=image_format.value,
-            spacing_mm=pixel_spacing_mm, jobs=jobs or None,
+            spacing_mm=pixel_spacing_mm, jobs=jobs or None, on_real=on_real,
             on_woman=lambda done, _images: progress.update(task, completed=done),
         )  # fmt: skip
     seconds = time.monotonic() - started

@@ -311,13 +311,13 @@ class BreastView:
         rng = np.random.default_rng(
             [*self.life.key, 5, visit.number, 0 if self.side == "L" else 1, view_code]
         )
-        warp = _Warp.draw(rng, self.view)
+        warp = Warp.draw(rng, self.view)
         findings = [
             (lesion, size, warp.forward(*plane_position(lesion.position_mm, self.view)))
             for lesion, size in self.life.lesions_on(visit.on, self.side)
         ]
         source_u, source_v = warp.inverse_maps(shape, spacing_mm)
-        _pull_tissue(source_u, source_v, findings, spacing_mm)
+        pull_tissue(source_u, source_v, findings, spacing_mm)
         rows, columns = shape
         map_x = cv2.resize(source_u, (columns, rows), interpolation=cv2.INTER_LINEAR) / self.spacing_mm - 0.5
         map_y = cv2.resize(source_v, (columns, rows), interpolation=cv2.INTER_LINEAR) / self.spacing_mm - 0.5
@@ -334,7 +334,7 @@ class BreastView:
             np.maximum(muscle_signal * np.clip(muscle, 0.8, 1.2), signal) - signal
         )
         shown = tuple(
-            _draw(signal, gland, skin, lesion, size, at, spacing_mm, thickness, view_code)
+            draw_finding(signal, gland, skin, lesion, size, at, spacing_mm, thickness, view_code)
             for lesion, size, at in findings
         )
         signal += 0.20 * np.exp(-(((skin - 0.8) / 0.7) ** 2))  # the skin line
@@ -352,7 +352,7 @@ def _gland(potential: Plane, level: float) -> Plane:
 
 
 @dataclass(frozen=True)
-class _Warp:
+class Warp:
     """How one visit's positioning maps the film to the woman's plane coordinates (mm to mm)."""
 
     matrix: NDArray[np.float64]
@@ -360,18 +360,19 @@ class _Warp:
     waves: NDArray[np.float64]  # (n, 5): amplitude along u, along v, frequency u, frequency v, phase
 
     @classmethod
-    def draw(cls, rng: np.random.Generator, view: str) -> _Warp:
-        angle = rng.normal(0, 0.022)
-        stretch_u, stretch_v = 1 + rng.normal(0, 0.02), 1 + rng.normal(0, 0.02)
+    def draw(cls, rng: np.random.Generator, view: str, strength: float = 1.0) -> Warp:
+        """Draw a positioning; `strength` scales how far it departs from the first one."""
+        angle = rng.normal(0, 0.022 * strength)
+        stretch_u, stretch_v = 1 + rng.normal(0, 0.02 * strength), 1 + rng.normal(0, 0.02 * strength)
         ca, sa = math.cos(angle), math.sin(angle)
         matrix = np.array([[ca * stretch_u, -sa], [sa, ca * stretch_v]])
         centre = np.array([40.0, NIPPLE_V_MM[view]])
-        move = np.array([rng.normal(0, 2.5), rng.normal(0, 3.5)])
+        move = np.array([rng.normal(0, 2.5 * strength), rng.normal(0, 3.5 * strength)])
         count = 4
         waves = np.stack(
             [
-                rng.normal(0, 0.55, count),
-                rng.normal(0, 0.55, count),
+                rng.normal(0, 0.55 * strength, count),
+                rng.normal(0, 0.55 * strength, count),
                 2 * np.pi / rng.uniform(70, 160, count) * rng.choice([-1, 1], count),
                 2 * np.pi / rng.uniform(70, 160, count),
                 rng.uniform(0, 2 * np.pi, count),
@@ -414,7 +415,7 @@ class _Warp:
 _PULL: Final = {"distortion": 0.34, "spiculated mass": 0.20, "radial scar": 0.26, "scar": 0.28}
 
 
-def _pull_tissue(
+def pull_tissue(
     source_u: Plane,
     source_v: Plane,
     findings: list[tuple[Lesion, float, tuple[float, float]]],
@@ -459,7 +460,7 @@ _LOOKS: Final = {
 }
 
 
-def _draw(
+def draw_finding(
     signal: Plane,
     gland: Plane,
     skin: Plane,

@@ -6,24 +6,24 @@ import csv
 import json
 import multiprocessing
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Any, Final, Literal
 
 import cv2
-import numpy as np
 
-from seed_data import lives, machines
-from seed_data.bodies import BreastView, Shown
+from core.settings import Settings
+from seed_data import backgrounds, lives, machines
+from seed_data.backgrounds import Background
 from seed_data.lives import SIDES, CaseMix, Life, Side, Visit
-from seed_data.machines import Film
+from seed_data.views import ViewRecord, imaged
 
 MANIFEST_COLUMNS: Final = (
     "patient_id", "study_date", "modality", "laterality", "view", "path", "age", "birth_date", "finding", "density",
     "roi_x0", "roi_y0", "roi_x1", "roi_y1", "lesion_mm", "progression", "cancer_date", "cancer_laterality",
-    "last_followup_date", "vendor", "pixel_spacing_mm", "simulated",
+    "last_followup_date", "vendor", "pixel_spacing_mm", "simulated", "background",
 )  # fmt: skip
 TRUTH_COLUMNS: Final = (
     "patient_id", "visit", "study_date", "laterality", "age", "density", "study_density", "gland_share", "vendor",
@@ -40,65 +40,11 @@ DAYS_PER_MONTH: Final = lives.DAYS_PER_YEAR / 12
 Row = dict[str, Any]
 
 
-@dataclass(frozen=True)
-class ViewRecord:
-    """One finished view of one visit, with where its findings lie in the film's own pixels."""
+def manifest_row(life: Life, record: ViewRecord, path: str, background: Background | None = None) -> Row:
+    """Return the exam manifest's row of one image (DESIGN.md, "Exam manifest").
 
-    visit: Visit
-    side: Side
-    view: str
-    film: Film
-    shown: tuple[Shown, ...]
-
-    def box(self, shown: Shown) -> tuple[int, int, int, int]:
-        """Return the box (x0, y0, x1, y1) of a finding in pixels of the film, half open, origin top left."""
-        rows, columns = self.film.pixels.shape
-        x = columns - 1 - shown.x if self.film.mirrored else shown.x
-        reach = shown.radius_pixels + 1
-        x0, x1 = max(int(x - reach), 0), min(int(x + reach) + 2, columns)
-        y0, y1 = max(int(shown.y - reach), 0), min(int(shown.y + reach) + 2, rows)
-        return x0, y0, x1, y1
-
-    def place(self, shown: Shown) -> tuple[float, float]:
-        """Return the centre of a finding in pixels of the film, origin top left."""
-        x = self.film.pixels.shape[1] - 1 - shown.x if self.film.mirrored else shown.x
-        return x, shown.y
-
-    @property
-    def leading(self) -> Shown | None:
-        """Return the visible finding that matters most: malignant before benign, then the largest."""
-        visible = [shown for shown in self.shown if shown.visible]
-        return max(visible, key=lambda s: (s.lesion.malignant, s.diameter_mm), default=None)
-
-    @property
-    def finding(self) -> str:
-        """Return what this view shows: normal, benign or malignant."""
-        leading = self.leading
-        return "normal" if leading is None else "malignant" if leading.lesion.malignant else "benign"
-
-
-def imaged(life: Life, spacing_mm: float, visits: Iterable[Visit] | None = None) -> Iterator[ViewRecord]:
-    """Draw every view of a woman, breast by breast; the result for one visit does not depend on the others."""
-    wanted = life.visits if visits is None else tuple(visits)
-    for side in SIDES:
-        for view in ("CC", "MLO"):
-            taken = [visit for visit in wanted if (side, view) in visit.views]
-            if not taken:
-                continue
-            breast = BreastView(life, side, view, spacing_mm)
-            for visit in taken:
-                machine = machines.machine_of(life, visit)
-                spacing = spacing_mm * machine.spacing
-                picture = breast.picture(visit, spacing, machines.film_shape(machine, spacing_mm))
-                rng = np.random.default_rng(
-                    [*life.key, 7, visit.number, SIDES.index(side), int(view == "MLO")]
-                )
-                film = machines.expose(picture, machine, spacing, side, view, rng)
-                yield ViewRecord(visit, side, view, film, picture.shown)
-
-
-def manifest_row(life: Life, record: ViewRecord, path: str) -> Row:
-    """Return the exam manifest's row of one image (DESIGN.md, "Exam manifest")."""
+    With a real background the density is the one stated for it, if any, and the row names whose picture it is.
+    """
     visit, leading = record.visit, record.leading
     x0, y0, x1, y1 = record.box(leading) if leading else ("", "", "", "")
     progressed = life.progressed(visit, record.side)
@@ -112,7 +58,7 @@ def manifest_row(life: Life, record: ViewRecord, path: str) -> Row:
         "age": f"{life.age_years(visit.on):.2f}",
         "birth_date": life.birth_date.isoformat(),
         "finding": record.finding,
-        "density": visit.density(record.side),
+        "density": background.density(record.side) if background else visit.density(record.side),
         "roi_x0": x0, "roi_y0": y0, "roi_x1": x1, "roi_y1": y1,
         "lesion_mm": f"{leading.diameter_mm:.1f}" if leading else "",
         "progression": "" if progressed is None else int(progressed),
@@ -122,6 +68,7 @@ def manifest_row(life: Life, record: ViewRecord, path: str) -> Row:
         "vendor": record.film.machine.name,
         "pixel_spacing_mm": f"{record.film.spacing_mm:.4f}",
         "simulated": 1,
+        "background": background.patient_id if background else "",
     }  # fmt: skip
 
 
@@ -173,7 +120,7 @@ def _truth_row(life: Life, visit: Visit, side: Side, records: list[ViewRecord]) 
         "density": visit.density(side),
         "study_density": visit.study_density,
         "gland_share": f"{lives.gland_share(visit.score[side]):.4f}",
-        "vendor": machines.machine_of(life, visit).name,
+        "vendor": (records[0].film.machine if records else machines.machine_of(life, visit)).name,
         "views": " ".join(record.view for record in records),
         "finding": finding,
         "lesions": json.dumps(findings, separators=(",", ":")),
@@ -243,15 +190,21 @@ class _Order:
     folder: Path
     image_format: Literal["png", "dicom"]
     spacing_mm: float
+    background: Background | None = None
 
 
 def _make_woman(order: _Order) -> _Woman:
     cv2.setNumThreads(1)
-    life = lives.draw_life(order.seed, order.number, order.mix)
+    if order.background is None:
+        life = lives.draw_life(order.seed, order.number, order.mix)
+        drawn = imaged(life, order.spacing_mm)
+    else:
+        life = backgrounds.life_in(order.background, order.seed, order.number, order.mix)
+        drawn = backgrounds.imaged(life, order.background, order.spacing_mm, Settings())
     made, records = _Woman(observed=life.cancer_date is not None), []
     folder = order.folder / "images" / life.name
     folder.mkdir(parents=True, exist_ok=True)
-    for record in imaged(life, order.spacing_mm):
+    for record in drawn:
         stem = f"{record.visit.number + 1}_{record.visit.on.isoformat()}_{record.side}_{record.view}"
         if order.image_format == "png":
             path, data = folder / f"{stem}.png", machines.to_png(record.film)
@@ -261,7 +214,9 @@ def _make_woman(order: _Order) -> _Woman:
                 machines.to_dicom(record.film, life, record.visit, record.side, record.view),
             )
         path.write_bytes(data)
-        made.manifest.append(manifest_row(life, record, path.relative_to(order.folder).as_posix()))
+        made.manifest.append(
+            manifest_row(life, record, path.relative_to(order.folder).as_posix(), order.background)
+        )
         records.append(record)
     made.manifest.sort(key=lambda row: (row["study_date"], row["laterality"], row["view"]))
     made.truth = truth_rows(life, records)
@@ -279,16 +234,19 @@ def simulate(
     image_format: Literal["png", "dicom"] = "png",
     spacing_mm: float = 0.375,
     jobs: int | None = None,
+    on_real: Sequence[Background] | None = None,
     on_woman: Callable[[int, int], None] | None = None,
 ) -> dict[str, Any]:
     """Write a set of simulated women into `folder` and return its description.
 
     The bytes depend on the arguments but not on `jobs`, the number of processes. `on_woman(women done, images so
-    far)` is called after each. The folder gets `images/`, `manifest.csv`, `truth.csv`, `risk_factors.csv`,
+    far)` is called after each. With `on_real` the findings are drawn into real pictures, one woman each. The folder gets `images/`, `manifest.csv`, `truth.csv`, `risk_factors.csv`,
     `events.csv` and `simulation.json`, which states the case mix. Raises ValueError for impossible numbers.
     """
     if patients < 1:
         raise ValueError("At least one patient is needed.")
+    if on_real is not None and len(on_real) < patients:
+        raise ValueError(f"There are {len(on_real)} real backgrounds for {patients} women.")
     if not 0.1 <= spacing_mm <= 1.0:
         raise ValueError("The pixel spacing must lie between 0.1 and 1.0 mm.")
     mix = mix or CaseMix()
@@ -338,6 +296,7 @@ def simulate(
         "format": image_format,
         "pixel_spacing_mm": spacing_mm,
         "case_mix": asdict(mix),
+        "real_backgrounds": on_real is not None,
         "how_records_end": (
             "Number and dates of visits and length of follow-up are drawn alike for all women, whatever comes after. "
             "Untreated women have no diagnosis before their last visit, so risk labels are unbiased at the last visit "

@@ -14,8 +14,9 @@ import numpy as np
 
 from core import history, intake
 from core.installation import Installation
-from seed_data import cohort, lives, machines
+from seed_data import lives, machines
 from seed_data.lives import CaseMix, Life, LifeEvent, Visit
+from seed_data.views import imaged
 
 SEED: Final = 20261
 # Fine enough that the longest side has 800 pixels or more with every machine, which intake takes for a full-size view.
@@ -198,7 +199,7 @@ def mrn_of(life: Life) -> str:
 def _files_of(life: Life) -> list[intake.IncomingFile]:
     """Draw all of a woman's views and return them as DICOM files in memory, oldest visit first."""
     cv2.setNumThreads(1)
-    records = sorted(cohort.imaged(life, SPACING_MM), key=lambda r: (r.visit.number, r.side, r.view))
+    records = sorted(imaged(life, SPACING_MM), key=lambda r: (r.visit.number, r.side, r.view))
     return [
         intake.IncomingFile(
             f"{life.name}/{record.visit.on.isoformat()}_{record.side}_{record.view}.dcm",

@@ -4,10 +4,10 @@ from datetime import timedelta
 import numpy as np
 import pytest
 
-from seed_data import cohort
 from seed_data.bodies import BreastView, plane_position
 from seed_data.lives import Lesion, Life, draw_life
 from seed_data.report import spectrum_exponent
+from seed_data.views import imaged
 
 SPACING = 0.6
 
@@ -91,12 +91,10 @@ def test_denser_breasts_hold_more_bright_tissue(life):
 
 
 def test_later_visits_do_not_change_earlier_images(life):
-    early = {
-        (r.visit.number, r.side, r.view): r.film.pixels for r in cohort.imaged(life, SPACING, life.visits[:2])
-    }
+    early = {(r.visit.number, r.side, r.view): r.film.pixels for r in imaged(life, SPACING, life.visits[:2])}
     new = Lesion("M9", "L", "spiculated mass", True, (40, 5, 5), life.visits[1].on + timedelta(days=1), 12.0)
     later = replace(life, lesions=(*life.lesions, new))
-    for record in cohort.imaged(later, SPACING):
+    for record in imaged(later, SPACING):
         key = (record.visit.number, record.side, record.view)
         if key in early:
             np.testing.assert_array_equal(record.film.pixels, early[key])
@@ -107,7 +105,7 @@ def test_texture_has_the_spectrum_of_parenchyma():
     exponents = []
     for number in range(1, 13):
         woman = draw_life(31, number)
-        record = next(iter(cohort.imaged(woman, 0.4, woman.visits[:1])))
+        record = next(iter(imaged(woman, 0.4, woman.visits[:1])))
         pixels = record.film.pixels.astype(float)
         pixels = pixels[:, ::-1] if record.film.mirrored else pixels
         middle = record.film.pixels.shape[0] // 2

@@ -11,6 +11,7 @@ import pydicom
 import pytest
 
 from seed_data import cohort, machines
+from seed_data.bodies import BreastView
 from seed_data.lives import CaseMix, draw_life
 
 RICH = CaseMix(cancer_rate=0.6, benign_per_woman=1.5, treated_rate=0.2, detection_delay_mm=6)
@@ -112,7 +113,7 @@ def test_impossible_numbers_are_refused(tmp_path):
 def _a_film(name: str):
     """A view by a named machine."""
     life = draw_life(7, 1)
-    breast = cohort.BreastView(life, "R", "MLO", 0.7)
+    breast = BreastView(life, "R", "MLO", 0.7)
     machine = machines.MACHINES[name]
     spacing = 0.7 * machine.spacing
     picture = breast.picture(life.visits[0], spacing, machines.film_shape(machine, 0.7))
