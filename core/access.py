@@ -35,6 +35,7 @@ __all__ = [
     "demo_accounts_to_show",
     "is_demo_password",
     "make_demo_accounts",
+    "published_accounts",
     "require",
     "set_active",
     "set_password",
@@ -381,23 +382,24 @@ def make_demo_accounts(here: Installation) -> list[DemoAccount]:
     return made
 
 
-def demo_accounts_to_show(here: Installation) -> list[DemoAccount]:
-    """Return the accounts that a sign-in page may name with their published password.
-
-    Those are the active demo accounts whose password nobody has changed, and none at all as soon as a real
-    patient is stored.
-    """
+def published_accounts(here: Installation) -> list[DemoAccount]:
+    """Return the active demo accounts whose published password nobody has changed."""
     with here.database.read() as session:
-        if _has_real_patients(session):
-            return []
-        hashes = dict(
-            session.execute(select(User.username, User.password_hash).where(User.active.is_(True))).all()
-        )
+        rows = session.execute(select(User.username, User.password_hash).where(User.active.is_(True)))
+        hashes: dict[str, str] = dict(rows.all())
     return [
         DemoAccount(name, role, password)
         for name, (role, _, password) in DEMO_ACCOUNTS.items()
         if name in hashes and _is_still(hashes[name], password)
     ]
+
+
+def demo_accounts_to_show(here: Installation) -> list[DemoAccount]:
+    """Return the accounts that a sign-in page may name with their password: none once a real patient is stored."""
+    with here.database.read() as session:
+        if _has_real_patients(session):
+            return []
+    return published_accounts(here)
 
 
 @lru_cache(maxsize=16)

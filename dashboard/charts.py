@@ -473,10 +473,11 @@ def risk_histogram(risks: pd.Series) -> go.Figure:
                 type="rect", x0=band.lower, x1=above.lower if above else edges[-1], yref="paper", y0=0, y1=1,
                 fillcolor=fill, line_width=0, layer="below",
             )  # fmt: skip
-        figure.add_annotation(
-            x=band.lower, xanchor="left", yref="paper", y=1.0, yanchor="bottom", text=band.label, showarrow=False,
-            font={"size": 11, "color": look.MUTED},
-        )  # fmt: skip
+        if band.lower:
+            figure.add_annotation(
+                x=band.lower, xanchor="center", yref="paper", y=1.0, yanchor="bottom", showarrow=False,
+                text=look.percent(band.lower), hovertext=band.source, font={"size": 11, "color": look.MUTED},
+            )  # fmt: skip
     figure.update_layout(
         look.figure_layout(
             height=300,
@@ -489,10 +490,12 @@ def risk_histogram(risks: pd.Series) -> go.Figure:
 
 
 def risk_by_density(women: pd.DataFrame) -> go.Figure:
-    """Draw each woman's latest 5-year risk by density, with the median of each category as a line."""
+    """Draw each woman's latest 5-year risk by density, with median and quartiles from five women on."""
     figure = go.Figure()
     for letter in "ABCD":
         risks = women.loc[women["density"] == letter, "risk_5y"]
+        # Quartiles of fewer than five women would say more than is known: they are dots alone.
+        boxed = len(risks) >= 5
         figure.add_trace(
             go.Box(
                 y=risks,
@@ -501,8 +504,8 @@ def risk_by_density(women: pd.DataFrame) -> go.Figure:
                 jitter=0.4,
                 pointpos=0,
                 marker={"color": look.DENSITY, "size": 4, "opacity": 0.55},
-                line={"color": look.DENSITY, "width": 1.5},
-                fillcolor="rgba(0, 158, 115, 0.08)",
+                line={"color": look.DENSITY if boxed else "rgba(0,0,0,0)", "width": 1.5},
+                fillcolor="rgba(0, 158, 115, 0.08)" if boxed else "rgba(0,0,0,0)",
                 name=letter,
                 hovertemplate="density %{x}: %{y:.1%}<extra></extra>",
             )

@@ -18,10 +18,10 @@ ROLE_WORDS = {
 
 def people(me: Person) -> None:
     """Show the accounts, and let an admin add and change them."""
-    shown = access.demo_accounts_to_show(here())
-    if shown:
+    published = access.published_accounts(here())
+    if published:
         look.show(
-            '<p class="lv-note alert">The demo accounts have published passwords. They open nothing from another '
+            f'<p class="lv-note alert">Accounts with published demo passwords: {", ".join(a.username for a in published)}. They open nothing from another '
             "machine; set other passwords or close them before real patients come in.</p>"
         )
     accounts = access.accounts(here())

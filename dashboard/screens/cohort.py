@@ -70,7 +70,7 @@ def figure(
 ) -> None:
     """Show a figure that stands alone: question, who is counted, method, download."""
     with st.container(border=True):
-        words, buttons = st.columns([5, 2], vertical_alignment="top", gap="small")
+        words, buttons = st.columns([5, 3], vertical_alignment="top", gap="small")
         with words:
             look.show(
                 f'<p class="lv-question">{look.safe(question)}</p>'
@@ -151,6 +151,7 @@ def risk(chosen: Cohort) -> None:
             chosen.women[["density", "risk_5y"]].sort_values(["density", "risk_5y"]),
             name="risk-by-density",
             method="Box: median and quartiles; whiskers to the farthest woman within 1.5 box lengths; a dot is a woman. "
+            "Fewer than five women get no box. "
             "Neither age nor any other difference between the groups is taken out.",
         )
 
@@ -159,7 +160,12 @@ def course(chosen: Cohort) -> None:
     """Show how risk runs up to the last visit or a diagnosis, and over the calendar."""
     diagnosed = chosen.visits[chosen.visits["diagnosed"]]
     options = ["to the last visit"] + (["to the diagnosis"] if diagnosed["woman"].nunique() >= 3 else [])
-    anchor = st.segmented_control("Years counted", options, default=options[0], key="anchor", required=True)
+    anchor = options[0]
+    if len(options) > 1:
+        anchor = (
+            st.segmented_control("Years counted", options, default=anchor, key="anchor", required=True)
+            or anchor
+        )
     to_diagnosis = anchor == "to the diagnosis"
     table = cohort.course(
         diagnosed if to_diagnosis else chosen.visits,

@@ -1,0 +1,50 @@
+"""What people see of the worker, the queue and the quarantine."""
+
+import json
+from datetime import date, timedelta
+
+import pytest
+
+from core import jobs
+from core.installation import Installation
+from db.tables import StudyStatus, utc_now
+from tests import factories
+from tests.factories import VisitPlan
+
+
+def beat(here: Installation, **changed: object) -> None:
+    said = {"pid": 1, "at": utc_now().isoformat(), "model": "longitudinal-sim", "warm": True, **changed}
+    (here.home / jobs.HEARTBEAT).write_text(json.dumps(said))
+
+
+def test_a_worker_that_beats_is_running(here: Installation) -> None:
+    beat(here)
+    assert jobs.worker(here).running
+    assert jobs.worker(here).warm
+
+
+def test_a_worker_that_fell_silent_is_not_running_and_the_sentence_says_what_to_do(
+    here: Installation,
+) -> None:
+    beat(here, at=(utc_now() - timedelta(minutes=5)).isoformat())
+    worker = jobs.worker(here)
+    assert not worker.running
+    assert not worker.warm
+    assert "python -m core worker" in worker.sentence
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"at": null}', '{"at": "yesterday"}'])
+def test_a_damaged_heartbeat_is_no_worker(here: Installation, content: str) -> None:
+    (here.home / jobs.HEARTBEAT).write_text(content)
+    assert not jobs.worker(here).running
+
+
+def test_queue_and_refusals_are_counted_with_their_sentences(here: Installation) -> None:
+    factories.woman(
+        here, "1", [VisitPlan(date(2025, 1, 1), status=StudyStatus.PENDING), VisitPlan(date(2026, 1, 1))]
+    )
+    factories.woman(here, "2", [VisitPlan(date(2025, 1, 1), status=StudyStatus.REFUSED)])
+    assert jobs.queue(here) == {StudyStatus.PENDING: 1, StudyStatus.SCORED: 1, StudyStatus.REFUSED: 1}
+    (refused,) = jobs.refused_studies(here)
+    assert (refused.whose, "Add a CC or MLO view" in refused.reason) == ("MRN 2", True)
+    assert jobs.quarantine(here) == []

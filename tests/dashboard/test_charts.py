@@ -1,0 +1,132 @@
+"""What the figures must always show."""
+
+from datetime import date
+
+import plotly.graph_objects as go
+import pytest
+
+from core import cohort, patients, thresholds
+from core.cohort import Definition, Kind
+from core.installation import Installation
+from dashboard import charts, look
+from db.tables import EventKind
+from tests import factories
+from tests.factories import FOUR_VIEWS, VisitPlan
+
+
+def record(here: Installation, visits: list[VisitPlan], **more: object) -> patients.PatientRecord:
+    factories.woman(here, "1", visits, **more)  # type: ignore[arg-type]
+    found = patients.record_of(here, "1")
+    assert found is not None
+    return found
+
+
+@pytest.fixture
+def gappy(here: Installation) -> patients.PatientRecord:
+    return record(
+        here,
+        [
+            VisitPlan(date(2015, 1, 1), 0.011),
+            VisitPlan(date(2016, 1, 1), 0.012, views=FOUR_VIEWS[:2]),
+            VisitPlan(date(2020, 1, 1), 0.035),
+        ],
+        events=[
+            (EventKind.BIOPSY, date(2017, 1, 1), None, "<b>bold</b>"),
+            (EventKind.THERAPY, date(2018, 1, 1), None, ""),
+        ],
+    )
+
+
+def trace(figure: go.Figure, name: str) -> go.Scatter:
+    return next(found for found in figure.data if found.name == name)
+
+
+def test_risk_stands_on_a_true_time_axis_with_its_interval(gappy: patients.PatientRecord) -> None:
+    figure = charts.trend(gappy)
+    risk = trace(figure, "5-year risk")
+    assert list(risk.x) == [visit.on for visit in gappy.visits]
+    assert list(risk.y) == [0.011, 0.012, 0.035]
+    assert figure.layout.xaxis.type == "date"
+    band = trace(figure, "interval")
+    assert max(band.y) == pytest.approx(0.035 * 1.45)
+    assert figure.layout.yaxis.range[1] >= max(band.y)
+
+
+def test_every_marker_carries_its_study_so_that_a_click_chooses_it(gappy: patients.PatientRecord) -> None:
+    risk = trace(charts.trend(gappy), "5-year risk")
+    assert [uid for (uid,) in risk.customdata] == [visit.study_uid for visit in gappy.visits]
+
+
+def test_markers_are_hollow_where_views_were_missing(gappy: patients.PatientRecord) -> None:
+    assert list(trace(charts.trend(gappy), "5-year risk").marker.color) == [look.RISK, "#FFFFFF", look.RISK]
+
+
+def test_a_line_is_dotted_across_a_gap_of_more_than_three_years(gappy: patients.PatientRecord) -> None:
+    dotted = trace(charts.trend(gappy), "over three years without a visit")
+    assert dotted.line.dash == "dot"
+    assert [day for day in dotted.x if day] == [date(2016, 1, 1), date(2020, 1, 1)]
+
+
+def test_thresholds_are_drawn_and_named_with_their_source(gappy: patients.PatientRecord) -> None:
+    figure = charts.trend(gappy)
+    lines = {shape.y0 for shape in figure.layout.shapes if shape.type == "line" and shape.yref == "y"}
+    hovers = {note.hovertext for note in figure.layout.annotations}
+    for band in thresholds.risk_bands()[1:]:
+        assert band.lower in lines
+        assert band.source in hovers
+
+
+def test_left_and_right_differ_in_shape_not_in_colour_alone(gappy: patients.PatientRecord) -> None:
+    figure = charts.trend(gappy)
+    left, right = trace(figure, "malignancy left"), trace(figure, "malignancy right")
+    assert (left.marker.line.color, left.marker.symbol) == (look.LEFT, "circle")
+    assert (right.marker.line.color, right.marker.symbol) == (look.RIGHT, "diamond")
+
+
+def test_a_breast_without_image_has_no_point(here: Installation) -> None:
+    found = record(here, [VisitPlan(date(2020, 1, 1), views=(("L", "CC"), ("L", "MLO")))])
+    assert len(trace(charts.trend(found), "malignancy right").x) == 0
+
+
+def test_events_stand_in_their_lane_and_their_text_stays_text(gappy: patients.PatientRecord) -> None:
+    figure = charts.trend(gappy)
+    biopsy = trace(figure, "biopsy")
+    assert list(biopsy.x) == [date(2017, 1, 1)]
+    assert "<b>bold" not in biopsy.hovertemplate
+    assert trace(figure, "therapy").mode == "lines"
+
+
+@pytest.mark.parametrize(
+    "visits", [[], [VisitPlan(date(2020, 1, 1), None)], [VisitPlan(date(2020, 1, 1), 0.6)]]
+)
+def test_few_or_no_scores_still_make_a_figure(here: Installation, visits: list[VisitPlan]) -> None:
+    charts.trend(record(here, visits)).to_json()
+
+
+def test_contributions_show_by_how_much_each_visit_multiplied_the_odds(gappy: patients.PatientRecord) -> None:
+    score = gappy.visits[-1].score
+    assert score is not None
+    bars = charts.contributions(score).data[0]
+    assert list(bars.y) == ["2015-01-01", "2016-01-01", "2020-01-01"]
+    assert all((value > 0) == (float(text[1:]) > 1) for value, text in zip(bars.x, bars.text, strict=True))
+
+
+def test_cohort_figures_count_every_woman_once(here: Installation) -> None:
+    factories.cohort(here, 8)
+    chosen = cohort.cohort(cohort.everyone(here), Definition(Kind.SIMULATED))
+    assert sum(charts.risk_histogram(chosen.women["risk_5y"]).data[0].y) == 8
+    assert sum(charts.counts(chosen.women["density"], x_title="density", order="ABCD").data[0].y) == 8
+    assert sum(len(box.y) for box in charts.risk_by_density(chosen.women).data) == 8
+
+
+def test_figures_name_their_axes(here: Installation) -> None:
+    factories.cohort(here, 4)
+    chosen = cohort.cohort(cohort.everyone(here), Definition(Kind.SIMULATED))
+    table = cohort.course(chosen.visits, "years_to_last")
+    for figure in (
+        charts.risk_histogram(chosen.women["risk_5y"]),
+        charts.risk_by_density(chosen.women),
+        charts.median_course(table, "years", x_title="years before the last visit"),
+    ):
+        assert figure.layout.xaxis.title.text
+        assert figure.layout.yaxis.title.text

@@ -1,0 +1,40 @@
+"""Numbers and words as every page shows them."""
+
+import pytest
+
+from dashboard import look
+
+
+@pytest.mark.parametrize(
+    ("probability", "shown"),
+    [
+        (0.041, "4.1 %"),
+        (0.0994, "9.9 %"),
+        (0.0996, "10 %"),
+        (0.117, "12 %"),
+        (0.0, "0.0 %"),
+        (1.0, "100 %"),
+        (None, "–"),
+    ],
+)
+def test_percent_has_a_decimal_below_ten_only(probability: float | None, shown: str) -> None:
+    assert look.percent(probability).replace(look.NBSP, " ") == shown
+
+
+@pytest.mark.parametrize(
+    ("change", "shown"),
+    [(0.019, "▲ +1.9"), (-0.001, "▼ −0.1"), (0.0002, "● 0.0"), (-0.0004, "● 0.0"), (None, "–")],
+)
+def test_changes_have_sign_and_shape(change: float | None, shown: str) -> None:
+    assert look.points(change) == shown
+
+
+@pytest.mark.parametrize(
+    "text", ["![x](http://x)", "[a](b)", "<img src=x>", "**b**", "`c`", ":material/delete:", "$x$"]
+)
+def test_text_from_outside_is_no_markup(text: str) -> None:
+    assert "<" not in look.safe(text)
+    plain = look.plain(text)
+    for sign in "![]()*`<>$":
+        assert sign not in plain.replace(f"\\{sign}", "")
+    assert ":m" not in plain
