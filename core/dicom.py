@@ -123,7 +123,10 @@ def _check_kind(dataset: Dataset, max_pixels: int) -> None:
                 "unreadable", "Its pixels are floating-point numbers (7FE0,0008), which mammograms never are."
             )
         # An image's header without its pixels was cut; a report has none to begin with.
-        raise Refusal("truncated" if rows or columns else "no_image")
+        kind = pydicom.uid.UID(str(dataset.get("SOPClassUID") or sop_class))
+        if rows or columns or "Image Storage" in kind.name:
+            raise Refusal("truncated")
+        raise Refusal("no_image" if kind else "unreadable")
     if not rows or not columns:
         raise Refusal("unreadable", "Rows (0028,0010) or Columns (0028,0011) is missing.")
     if rows * columns > max_pixels:
@@ -381,6 +384,8 @@ def _pixels(reading: _Reading) -> tuple[NDArray[np.uint16], int, float | None, f
     )
     if "ModalityLUTSequence" in dataset or slope != 1.0 or intercept != 0.0:
         values = apply_modality_lut(stored, dataset)
+        if values.dtype.kind == "f" and slope.is_integer() and intercept.is_integer():
+            values = values.astype(np.int64)
     window = _window(reading)
     scale, offset = 1.0, 0.0
     low, high = float(values.min()), float(values.max())
