@@ -2,7 +2,7 @@
 
 Backbones are chosen by name. `compact` is our own: few channels at full field, about 0.4 GMAC a view, trained
 from nothing. The others come from `keras.applications` and may start from a weights file on disk; nothing is
-ever downloaded here.
+downloaded unless `imagenet` is asked for by name.
 """
 
 from __future__ import annotations
@@ -17,11 +17,13 @@ from keras import layers, ops
 
 from models.preprocess import NETWORK_SHAPE
 
-__all__ = ["BACKBONES", "FINDINGS", "EncoderConfig", "LesionPooling", "build_encoder"]
+__all__ = ["BACKBONES", "FINDINGS", "IMAGENET", "EncoderConfig", "LesionPooling", "build_encoder"]
 
 FINDINGS = ("normal", "benign", "malignant")
 STRIDE = 16
 """Network pixels a cell of the lesion map spans."""
+IMAGENET = "imagenet"
+"""Asks `keras.applications` to fetch its own weights: the one wish that needs a network."""
 LESION_PRIOR = -4.0
 """Logit at which every cell of the lesion map begins: lesions are rare (Lin et al. 2017, focal loss)."""
 
@@ -39,7 +41,8 @@ class EncoderConfig:
     width
         Multiplies the channels of `compact`.
     weights
-        A weights file for a `keras.applications` backbone (without its top), or None to start from nothing.
+        A weights file for a `keras.applications` backbone (without its top), `IMAGENET` to have it fetched, or
+        None to start from nothing.
     """
 
     backbone: str = "compact"
@@ -206,12 +209,14 @@ def _application(
     """
 
     def backbone(view: Any, config: EncoderConfig) -> tuple[Any, Any]:
-        if config.weights is not None and not Path(config.weights).is_file():
+        if config.weights not in (None, IMAGENET) and not Path(str(config.weights)).is_file():
             raise ValueError(f"There is no weights file {config.weights}.")
         colour = layers.Concatenate(name="colour")([view, view, view])
         colour = layers.Rescaling(255.0, offset=offset, name="shades")(colour)
-        net = build(include_top=False, weights=None, input_tensor=colour)
-        if config.weights is not None:
+        net = build(
+            include_top=False, weights=IMAGENET if config.weights == IMAGENET else None, input_tensor=colour
+        )
+        if config.weights not in (None, IMAGENET):
             net.load_weights(config.weights)
         rows = config.shape[0]
         maps = [layer.output for layer in net.layers if len(getattr(layer.output, "shape", ())) == 4]

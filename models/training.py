@@ -26,9 +26,12 @@ from models.encoder import STRIDE, EncoderConfig, build_encoder
 __all__ = [
     "CROP_SHAPE",
     "EncoderRecipe",
+    "KeptState",
     "LabelledViews",
     "Lesion",
     "TrainedEncoder",
+    "TrainingState",
+    "ahead",
     "embed",
     "lesion_targets",
     "train_encoder",
@@ -206,7 +209,7 @@ def train_encoder(
     folder.mkdir(parents=True, exist_ok=True)
     keras.utils.set_random_seed(recipe.seed)
     curve: list[dict[str, float | str]] = []
-    state = _State(folder)
+    state = TrainingState(folder)
     model = build_encoder(config)
     stages = [("crops", CROP_SHAPE, recipe.crop_share), ("views", config.shape, 1 - recipe.crop_share)]
     if config.shape[0] <= CROP_SHAPE[0] or not any(training.lesions):
@@ -226,7 +229,7 @@ def _train_stage(
     validation: LabelledViews,
     recipe: EncoderRecipe,
     seconds: float,
-    state: _State,
+    state: TrainingState,
     report: Report,
 ) -> list[dict[str, float | str]]:
     """Train one stage until its time is up; the rate follows a cosine over that time, after a short rise."""
@@ -246,7 +249,7 @@ def _train_stage(
     held = _validation_batch(validation, shape, batch * 8)
     sums: dict[str, float] = {}
     counted, begun, saved = 0, time.monotonic() - spent, time.monotonic()
-    for inputs, targets in _ahead(_batches(training, shape, batch, recipe.seed + steps)):
+    for inputs, targets in ahead(_batches(training, shape, batch, recipe.seed + steps)):
         spent = time.monotonic() - begun
         done = min(1.0, max(spent / seconds, steps / recipe.steps if recipe.steps else 0.0))
         if done >= 1.0:
@@ -441,7 +444,7 @@ def _validation_batch(
     return _collate(samples)
 
 
-def _ahead(batches: Iterator[Any], most: int = 4) -> Iterator[Any]:
+def ahead(batches: Iterator[Any], most: int = 4) -> Iterator[Any]:
     """Prepare batches in a thread of their own while the network learns."""
     ready: queue.Queue[Any] = queue.Queue(most)
     stop = threading.Event()
@@ -474,7 +477,9 @@ def _ahead(batches: Iterator[Any], most: int = 4) -> Iterator[Any]:
 
 
 @dataclass
-class _Kept:
+class KeptState:
+    """What `TrainingState` kept of a stage: weights now, weights to use, seconds and steps spent, curve, whether it ended."""
+
     weights: list[NDArray[Any]]
     average: list[NDArray[Any]]
     spent: float
@@ -483,7 +488,7 @@ class _Kept:
     done: bool
 
 
-class _State:
+class TrainingState:
     """The state of a training that may be killed: one file a stage, replaced in one step."""
 
     def __init__(self, folder: Path) -> None:
@@ -500,6 +505,7 @@ class _State:
         *,
         done: bool,
     ) -> None:
+        """Put the state of a stage in the place of the one before, in one step."""
         facts = json.dumps({"spent": spent, "steps": steps, "curve": curve, "done": done, "n": len(weights)})
         arrays = {f"w{i}": value for i, value in enumerate(weights)}
         arrays |= {f"a{i}": value for i, value in enumerate(average)}
@@ -507,7 +513,8 @@ class _State:
         np.savez(half, allow_pickle=False, facts=np.array(facts), **arrays)
         half.replace(self.folder / f"{stage}.npz")
 
-    def read(self, stage: str) -> _Kept | None:
+    def read(self, stage: str) -> KeptState | None:
+        """Return what was kept of a stage, or None."""
         path = self.folder / f"{stage}.npz"
         if not path.is_file():
             return None
@@ -515,4 +522,4 @@ class _State:
             facts = json.loads(str(file["facts"]))
             weights = [file[f"w{i}"] for i in range(facts["n"])]
             average = [file[f"a{i}"] for i in range(facts["n"])]
-        return _Kept(weights, average, facts["spent"], facts["steps"], facts["curve"], facts["done"])
+        return KeptState(weights, average, facts["spent"], facts["steps"], facts["curve"], facts["done"])
