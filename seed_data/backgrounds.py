@@ -88,14 +88,15 @@ class RealView:
         self.mirrored = bool(inside[:, half:].sum() > inside[:, :half].sum())
         if self.mirrored:
             grey, inside = np.ascontiguousarray(grey[:, ::-1]), np.ascontiguousarray(inside[:, ::-1])
+        # Films have a border at the chest wall; the picture begins where the breast does.
+        wall = int(np.argmax(inside.any(axis=0)))
+        grey, inside = grey[:, wall:], inside[:, wall:]
         self.grey, self.spacing_mm = grey, wanted_mm
         padded = cv2.copyMakeBorder(inside, 0, 0, 60, 0, cv2.BORDER_REPLICATE)
         self.skin = cv2.distanceTransform(padded, cv2.DIST_L2, 3)[:, 60:] * wanted_mm
         self.skin[inside == 0] = -1.0
         reach = np.where(inside.any(axis=1), inside.shape[1] - np.argmax(inside[:, ::-1], axis=1), 0)
-        # Films have borders at the chest wall: the breast begins where the first of its columns does.
-        self.wall_mm = float(np.argmax(inside.any(axis=0))) * wanted_mm
-        self.depth_mm = float(np.percentile(reach[reach > 0], 98)) * wanted_mm - self.wall_mm
+        self.depth_mm = float(np.percentile(reach[reach > 0], 98)) * wanted_mm
         self.nipple_mm = float(np.mean(np.flatnonzero(reach >= reach.max() - 2))) * wanted_mm
         self.height_mm = float(np.count_nonzero(reach)) * wanted_mm
         fat, gland = np.percentile(grey[inside > 0], (FAT_PERCENTILE, GLAND_PERCENTILE))
@@ -108,7 +109,7 @@ class RealView:
         depth, width, height = life.breast_mm
         across = width if view == "CC" else 0.85 * height
         down = (v - NIPPLE_V_MM[view]) / across * min(self.height_mm / 2, 95.0)
-        return self.wall_mm + u / depth * self.depth_mm * 0.95, self.nipple_mm + down
+        return u / depth * self.depth_mm * 0.95, self.nipple_mm + down
 
     def picture(self, life: Life, number: int, side: Side, view: str) -> Picture:
         """Draw one visit: the real picture placed anew, with the findings of that day."""

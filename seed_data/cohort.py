@@ -252,7 +252,8 @@ def simulate(
     mix = mix or CaseMix()
     folder.mkdir(parents=True, exist_ok=True)
     orders = [
-        _Order(seed, number, mix, folder, image_format, spacing_mm) for number in range(1, patients + 1)
+        _Order(seed, number, mix, folder, image_format, spacing_mm, on_real[number - 1] if on_real else None)
+        for number in range(1, patients + 1)
     ]
     images = cancers = visits = 0
     tables = {
@@ -282,12 +283,7 @@ def simulate(
             file.close()
     description = {
         "simulated": True,
-        "statement": (
-            f"Simulated women, none of them real. Enriched: {cancers} of {patients} women "
-            f"({cancers / patients:.0%}) have a cancer found within their follow-up, far more than in life."
-            if mix.cancer_rate is not None
-            else f"Simulated women, none of them real. Natural incidence: {cancers} of {patients} with cancer."
-        ),
+        "statement": _statement(patients, cancers, mix, on_real is not None),
         "patients": patients,
         "visits": visits,
         "images": images,
@@ -306,6 +302,21 @@ def simulate(
     }
     (folder / "simulation.json").write_text(json.dumps(description, indent=2) + "\n", encoding="utf-8")
     return description
+
+
+def _statement(patients: int, cancers: int, mix: CaseMix, on_real: bool) -> str:
+    """Say in a sentence or two what the set is, so that nobody takes it for more."""
+    what = (
+        "Real pictures of one day each with simulated findings, dates and lives; no course is real."
+        if on_real
+        else "Simulated women, none of them real."
+    )
+    if mix.cancer_rate is None:
+        return f"{what} Natural incidence: {cancers} of {patients} with cancer."
+    return (
+        f"{what} Enriched: {cancers} of {patients} women ({cancers / patients:.0%}) have a cancer found within "
+        "their follow-up, far more than in life."
+    )
 
 
 def _made(orders: list[_Order], jobs: int) -> Iterator[_Woman]:

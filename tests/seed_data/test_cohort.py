@@ -10,6 +10,7 @@ import numpy as np
 import pydicom
 import pytest
 
+from core.manifest import read_manifest
 from seed_data import cohort, machines
 from seed_data.bodies import BreastView
 from seed_data.lives import CaseMix, draw_life
@@ -59,6 +60,12 @@ def test_every_image_of_the_manifest_is_there_and_readable(made, manifest):
         assert row["view"] in ("CC", "MLO")
         assert row["density"] in "ABCD"
         assert date.fromisoformat(row["birth_date"]) < date.fromisoformat(row["study_date"])
+
+
+def test_the_manifest_is_one_that_the_product_reads(made, manifest):
+    read = read_manifest(made / "manifest.csv")
+    assert not read.refused
+    assert len(read.rows) == len(manifest)
 
 
 def test_the_chest_wall_is_left_in_the_left_breast_and_right_in_the_right(made, manifest):

@@ -1,0 +1,67 @@
+import json
+
+from typer.testing import CliRunner
+
+from seed_data.__main__ import app
+
+
+def _run(*arguments: object):
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def test_simulate_writes_a_set_and_describes_it(tmp_path):
+    done = _run(
+        "simulate",
+        "--patients",
+        1,
+        "--seed",
+        2,
+        "--pixel-spacing-mm",
+        0.8,
+        "--out",
+        tmp_path / "set",
+        "--json",
+    )
+    assert done.exit_code == 0, done.output
+    told = json.loads(done.stdout)
+    assert told["simulated"] is True
+    assert told["images"] == len(list((tmp_path / "set").rglob("*.png")))
+
+
+def test_simulate_writes_dicom_where_asked(tmp_path):
+    done = _run(
+        "simulate", "--patients", 1, "--pixel-spacing-mm", 0.8, "--format", "dicom", "--out", tmp_path / "set"
+    )
+    assert done.exit_code == 0, done.output
+    files = list((tmp_path / "set").rglob("*.dcm"))
+    assert files
+    assert all(path.read_bytes()[128:132] == b"DICM" for path in files)
+
+
+def test_a_set_is_never_overwritten(tmp_path):
+    (tmp_path / "manifest.csv").write_text("precious")
+    done = _run("simulate", "--patients", 1, "--out", tmp_path)
+    assert done.exit_code == 2
+    assert (tmp_path / "manifest.csv").read_text() == "precious"
+
+
+def test_a_missing_manifest_of_backgrounds_is_told(tmp_path):
+    done = _run("simulate", "--backgrounds", tmp_path / "no.csv", "--out", tmp_path / "set")
+    assert done.exit_code == 2
+    assert "no.csv" in done.output
+
+
+def test_the_report_sets_margins_beside_targets():
+    done = _run("report", "--women", 1000, "--json")
+    assert done.exit_code == 0, done.output
+    margins = json.loads(done.stdout)
+    topics = {margin["topic"] for margin in margins}
+    assert {
+        "density, %",
+        "density tracking, r",
+        "incidence per 100,000 a year",
+        "sensitivity by size, %",
+    } <= topics
+    for margin in margins:
+        if margin["topic"] in ("doubling time, days, mean", "5-year AUC of a control"):
+            assert margin["met"] is True
