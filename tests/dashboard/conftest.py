@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from argon2 import PasswordHasher
 from streamlit.testing.v1 import AppTest
 
 from core import access
@@ -85,12 +86,14 @@ def pages(here: Installation, monkeypatch: pytest.MonkeyPatch) -> Callable[..., 
     """
     house.here.cache_clear()
     monkeypatch.setenv("LONGVIEW_HOME", str(here.home))
+    # What argon2 costs is not what these tests are about.
+    cheap = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
+    monkeypatch.setattr(access, "_hasher", lambda: cheap)
 
     def open_page(role: Role, page: str, **query: str) -> AppTest:
         person = access.create_user(here, f"test-{role.value}-{time.monotonic_ns()}", "a long password", role)
-        monkeypatch.setattr(
-            session, "token", lambda: access.sign_in(here, person.username, "a long password").token
-        )
+        token = access.sign_in(here, person.username, "a long password").token
+        monkeypatch.setattr(session, "token", lambda: token)
         app = AppTest.from_file(str(PROJECT / "dashboard" / "main.py"), default_timeout=30).run()
         app.switch_page(f"screens/{page}.py")
         for key, value in query.items():

@@ -1,0 +1,138 @@
+"""The page "Add study", from the search for the woman to what became of her files."""
+
+from collections.abc import Callable, Sequence
+from datetime import date
+
+import cv2
+import pytest
+from sqlalchemy import select
+from streamlit.testing.v1 import AppTest
+
+from core.access import Role
+from core.installation import Installation
+from db.tables import AuditEntry, Image, ImportItem, Outcome, Patient, Study, StudyStatus
+from tests import factories
+from tests.dashboard.test_pages import no_error, words
+from tests.factories import VisitPlan
+
+OpenPage = Callable[..., AppTest]
+
+
+def png_of(laterality: str, view: str) -> bytes:
+    return bytes(cv2.imencode(".png", factories.breast(laterality, view))[1])
+
+
+def press(app: AppTest, label: str) -> AppTest:
+    next(button for button in app.button if button.label.startswith(label)).click()
+    return app.run()
+
+
+def new_patient(app: AppTest, mrn: str) -> AppTest:
+    next(box for box in app.text_input if box.label == "MRN").set_value(mrn)
+    return press(app, "Go on")
+
+
+def upload(app: AppTest, files: Sequence[tuple[str, bytes]]) -> AppTest:
+    app.file_uploader[0].set_value([(name, data, "application/octet-stream") for name, data in files])
+    return app.run()
+
+
+def say(app: AppTest, label: str, number: int, value: str) -> None:
+    [box for box in app.selectbox if box.label == label][number].set_value(value)
+
+
+def test_two_films_without_any_header_go_in_by_what_a_person_says(
+    here: Installation, pages: OpenPage
+) -> None:
+    app = new_patient(pages(Role.STAFF, "add_study"), "R-7")
+    app = upload(app, [("one.png", png_of("L", "CC")), ("two.png", png_of("R", "CC"))])
+    assert no_error(app)
+    assert "side or view is asked in the next step" in words(app)
+    app = press(app, "Go on to check")
+    assert next(button for button in app.button if button.label.startswith("Add 2")).disabled
+    app.date_input[0].set_value(date(2024, 5, 17))
+    for number, laterality in enumerate("LR"):
+        say(app, "Side", number, laterality)
+        say(app, "View", number, "CC")
+    app.run()
+    assert no_error(app)
+    assert "R MLO is not among the files" in words(app)
+    app = press(app, "Add 2")
+    assert no_error(app)
+    assert words(app).count(">added<") == 2
+    assert "python -m core worker" in words(app)
+    with here.database.read() as session:
+        patient = session.scalars(select(Patient)).one()
+        study = session.scalars(select(Study)).one()
+        images = session.scalars(select(Image)).all()
+        trail = session.scalars(select(AuditEntry.action)).all()
+    assert (patient.mrn, patient.simulated) == ("R-7", False)
+    assert (study.study_date, study.status) == (date(2024, 5, 17), StudyStatus.PENDING)
+    assert {(image.laterality, image.view) for image in images} == {("L", "CC"), ("R", "CC")}
+    assert "study_added" in trail
+
+
+def test_files_that_cannot_be_taken_are_named_first_with_what_to_do(
+    here: Installation, pages: OpenPage
+) -> None:
+    app = new_patient(pages(Role.STAFF, "add_study"), "R-7")
+    app = upload(app, [("good.png", png_of("L", "CC")), ("empty.png", b""), ("note.png", b"not a picture")])
+    assert no_error(app)
+    text = words(app)
+    assert "The file is empty. Export it again." in text
+    assert text.index("empty.png") < text.index("good.png")
+    assert not next(button for button in app.button if button.label == "Go on to check").disabled
+
+
+def test_nothing_usable_goes_no_further(here: Installation, pages: OpenPage) -> None:
+    app = upload(new_patient(pages(Role.STAFF, "add_study"), "R-7"), [("note.png", b"not a picture")])
+    assert next(button for button in app.button if button.label == "Go on to check").disabled
+    assert "None of these files can be added" in words(app)
+
+
+def test_a_file_that_is_here_already_is_said_so(here: Installation, pages: OpenPage) -> None:
+    for _ in range(2):
+        app = pages(Role.STAFF, "add_study")
+        if "R-7" in known(here):
+            app.text_input(key="add_search").set_value("R-7").run()
+            app = press(app, "This patient")
+        else:
+            app = new_patient(app, "R-7")
+        app = upload(app, [("one.png", png_of("L", "CC"))])
+        if "already here" in words(app):
+            break
+        app = press(app, "Go on to check")
+        app.date_input[0].set_value(date(2024, 5, 17))
+        say(app, "Side", 0, "L")
+        say(app, "View", 0, "CC")
+        app = press(app.run(), "Add 1")
+    assert "already here: nothing to do" in words(app)
+    with here.database.read() as session:
+        assert session.scalars(select(ImportItem.outcome)).all() == [Outcome.ACCEPTED]
+
+
+def known(here: Installation) -> list[str]:
+    with here.database.read() as session:
+        return list(session.scalars(select(Patient.mrn)))
+
+
+def test_a_new_patient_needs_an_mrn_that_nobody_has(here: Installation, pages: OpenPage) -> None:
+    factories.woman(here, "17", [])
+    app = new_patient(pages(Role.STAFF, "add_study"), "17")
+    assert "is known here already" in app.warning[0].value
+    assert "needs an MRN" in new_patient(pages(Role.STAFF, "add_study"), "  ").warning[0].value
+
+
+def test_a_link_from_the_patient_page_begins_with_her_files(here: Installation, pages: OpenPage) -> None:
+    factories.woman(here, "17", [VisitPlan(date(2024, 1, 1))], name="Sim-0017")
+    app = pages(Role.STAFF, "add_study", mrn="17")
+    assert no_error(app)
+    assert "Sim-0017" in words(app)
+    assert len(app.file_uploader) == 1
+
+
+@pytest.mark.parametrize("mrn", ["no such", "' OR 1=1"])
+def test_a_link_to_nobody_begins_with_the_search(here: Installation, pages: OpenPage, mrn: str) -> None:
+    app = pages(Role.STAFF, "add_study", mrn=mrn)
+    assert no_error(app)
+    assert len(app.file_uploader) == 0
