@@ -27,9 +27,11 @@ __all__ = [
     "TrainingError",
     "histories",
     "labelled_views",
+    "same_plan",
     "split_women",
     "stored_rows",
     "train_longitudinal",
+    "write_curves",
 ]
 
 SPLITS = ("encoder", "sequence", "validation", "test")
@@ -273,7 +275,7 @@ def train_longitudinal(
             )
     work = out / "work"
     work.mkdir(parents=True, exist_ok=True)
-    _same_plan(work / "plan.json", plan, exams)
+    same_plan(work / "plan.json", asdict(plan), [image.path for image in exams.images])
     cached = cache_views(exams.images, work / "cache", report)
     rows = [i for i, transform in enumerate(cached.transforms) if transform is not None]
     if not rows:
@@ -310,10 +312,10 @@ def train_longitudinal(
     return _train_heads(exams, splits, rows, vectors, trained, plan, out, report, facts or {}, cached)
 
 
-def _same_plan(path: Path, plan: Plan, exams: Exams) -> None:
-    """Refuse to mix two runs in one folder."""
-    listing = "\n".join(str(image.path.resolve()) for image in exams.images)
-    asked = asdict(plan) | {"images": hashlib.sha256(listing.encode()).hexdigest()}
+def same_plan(path: Path, plan: dict[str, Any], images: Sequence[Path]) -> None:
+    """Refuse with `TrainingError` to mix two runs in one folder; `path` keeps what the first was asked for."""
+    listing = "\n".join(str(image.resolve()) for image in images)
+    asked = plan | {"images": hashlib.sha256(listing.encode()).hexdigest()}
     if path.is_file():
         before = json.loads(path.read_text("utf-8"))
         if before != asked:
@@ -427,7 +429,7 @@ def _train_heads(
     model = LongitudinalModel(ModelCard(**values), trained.model, ensemble, calibration)
     model.save(out)
     (out / "metrics.json").write_text(json.dumps(measured, indent=1) + "\n", "utf-8")
-    _write_curves(out / "curves.csv", curve)
+    write_curves(out / "curves.csv", curve)
     return measured
 
 
@@ -462,7 +464,8 @@ def calibrate(ensemble: Any, validation: Sequence[History]) -> Any:
     )
 
 
-def _write_curves(path: Path, curve: Sequence[dict[str, Any]]) -> None:
+def write_curves(path: Path, curve: Sequence[dict[str, Any]]) -> None:
+    """Write the records of a training as CSV, a column for each figure."""
     names = sorted({key for record in curve for key in record}, key=lambda name: (name != "stage", name))
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, names)

@@ -1,0 +1,271 @@
+"""Labelled images for a classifier: from an exam manifest or a folder of class sub-folders, bad ones named."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from core.exams import FINDINGS
+from core.manifest import OPTIONAL, REQUIRED, BadRow, Manifest, ManifestRow, read_manifest
+
+__all__ = ["CaseError", "Cases", "ImageCase", "choose_classes", "gather_cases", "stated_split"]
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".dcm", "")
+"""What is taken for an image in a folder; bytes, not names, decide how it is read."""
+SPLITS = {
+    "train": "train",
+    "training": "train",
+    "val": "validation",
+    "valid": "validation",
+    "validation": "validation",
+    "test": "test",
+    "testing": "test",
+}
+
+
+class CaseError(ValueError):
+    """The images cannot be used as they are; the message says why and what to do."""
+
+
+@dataclass(frozen=True)
+class ImageCase:
+    """One labelled image, or one labelled box of it.
+
+    `group` is the woman (or near-duplicate group); `source` says where the label stands, for messages.
+    """
+
+    path: Path
+    group: str
+    label: str
+    source: str
+    box: tuple[float, float, float, float] | None = None
+    modality: str = "MG"
+    density: str | None = None
+    split: str | None = None
+
+    @property
+    def name(self) -> str:
+        """Return what the image is called in messages and tables: folder and file."""
+        return f"{self.path.parent.name}/{self.path.name}" if self.path.parent.name else self.path.name
+
+
+@dataclass
+class Cases:
+    """What was gathered: cases, refused rows or files (where, why), notices; `grouped` if women are stated."""
+
+    cases: list[ImageCase] = field(default_factory=list)
+    refused: list[tuple[str, str]] = field(default_factory=list)
+    notices: list[str] = field(default_factory=list)
+    grouped: bool = True
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Return the labels that occur, in the field's order where it has one, else by name."""
+        seen = {case.label for case in self.cases}
+        if seen <= set(FINDINGS):
+            return tuple(one for one in FINDINGS if one in seen)
+        return tuple(sorted(seen))
+
+
+def gather_cases(sources: Sequence[Path], task: str, *, boxes: bool = False) -> Cases:
+    """Gather labelled images.
+
+    Parameters
+    ----------
+    sources
+        Exam manifests, or folders with a sub-folder for each class (or with train, validation and test folders of
+        such). A folder that holds a manifest.csv is read by it.
+    task
+        ``finding``, ``density`` or a column of the manifest; a folder's classes are its sub-folders.
+    boxes
+        True if each box is a case; images without one are left out then.
+
+    Raises
+    ------
+    CaseError
+        If a source is missing, is of neither kind, or lacks the column.
+    """
+    gathered = Cases()
+    for number, source in enumerate(sources):
+        inner = source / "manifest.csv"
+        manifest = inner if inner.is_file() else source
+        if not source.exists():
+            raise CaseError(f"There is no file or folder {source}.")
+        one = _from_folder(source) if manifest.is_dir() else _from_manifest(manifest, task, boxes)
+        prefix = "" if number == 0 else f"{number + 1}:"
+        gathered.cases += [replace(case, group=prefix + case.group) for case in one.cases]
+        gathered.refused += one.refused
+        gathered.notices += one.notices
+        gathered.grouped &= one.grouped
+    return gathered
+
+
+def choose_classes(cases: Cases, wanted: str | None) -> tuple[Cases, tuple[str, ...]]:
+    """Keep and merge classes as asked, and return their order.
+
+    Parameters
+    ----------
+    cases
+        What was gathered.
+    wanted
+        Such as ``benign,malignant`` (others are left out) or ``normal+benign,malignant`` (the first two are one
+        class); the last is the positive one. None keeps all.
+
+    Raises
+    ------
+    CaseError
+        If a class does not occur, or only one is left.
+    """
+    known = cases.classes
+    if wanted is None:
+        order, chosen = known, cases
+    else:
+        order = tuple(name.strip() for name in wanted.split(","))
+        joined = {part.strip(): name for name in order for part in name.split("+")}
+        for part in joined:
+            if part not in known:
+                raise CaseError(
+                    f"No image is of the class {part!r}. There are: {', '.join(known) or 'none'}."
+                )
+        kept = [replace(one, label=joined[one.label]) for one in cases.cases if one.label in joined]
+        chosen = replace(cases, cases=kept)
+    if not chosen.cases:
+        why = (
+            f" The first that was refused: {cases.refused[0][0]}: {cases.refused[0][1]}"
+            if cases.refused
+            else ""
+        )
+        raise CaseError(f"There is no labelled image to use.{why}")
+    if len(order) < 2:
+        raise CaseError(f"All images are of one class, {order[0]!r}: two classes at least are needed.")
+    return chosen, order
+
+
+def stated_split(text: str | None) -> str | None:
+    """Return train, validation or test as a manifest or a folder's name states it, None if it states none."""
+    return SPLITS.get((text or "").strip().lower())
+
+
+def _from_manifest(path: Path, task: str, boxes: bool) -> Cases:
+    manifest: Manifest = read_manifest(path)
+    gathered = Cases(refused=[_where(path, bad) for bad in manifest.refused])
+    gathered.notices += [
+        f"{path}: {notice}" for notice in manifest.notices if task not in ("finding", "density")
+    ]
+    label_of = _label_reader(path, task)
+    spelled: dict[str, str] = {}
+    by_image: dict[Path, ImageCase] = {}
+    without_box = blank = 0
+    for row in manifest.rows:
+        text = label_of(row)
+        if text is None or not text.strip():
+            blank += 1
+            gathered.refused.append(
+                (f"{path}, line {row.line}", f"The {task} is blank: the image is left out.")
+            )
+            continue
+        if boxes and row.roi is None:
+            without_box += 1
+            continue
+        label = spelled.setdefault(text.strip().casefold(), text.strip())
+        case = ImageCase(
+            path=row.path,
+            group=row.patient_id,
+            label=label,
+            source=f"{path}, line {row.line}",
+            box=row.roi if boxes else None,
+            modality=row.modality,
+            density=row.density,
+            split=_split_of(row, path),
+        )
+        before = None if boxes else by_image.get(row.path)
+        if before is not None:
+            _same_image(before, case, by_image)
+            continue
+        by_image[row.path if not boxes else Path(f"{row.path}#{row.line}")] = case
+    gathered.cases = list(by_image.values())
+    if without_box:
+        gathered.notices.append(f"{path}: {without_box} images without a box are left out.")
+    return gathered
+
+
+def _same_image(before: ImageCase, case: ImageCase, by_image: dict[Path, ImageCase]) -> None:
+    """Take several rows of one image as one case: of findings the worst counts, other labels must agree."""
+    if before.label == case.label and before.group == case.group:
+        return
+    if before.group != case.group:
+        raise CaseError(
+            f"{case.source}: {case.name} is given to {case.group!r}, but by {before.source} to {before.group!r}."
+        )
+    if {before.label, case.label} <= set(FINDINGS):
+        worst = max(before.label, case.label, key=FINDINGS.index)
+        by_image[case.path] = replace(before, label=worst)
+        return
+    raise CaseError(f"{case.source}: {case.name} is {case.label!r}, but {before.label!r} by {before.source}.")
+
+
+def _where(path: Path, bad: BadRow) -> tuple[str, str]:
+    return f"{path}, line {bad.line}", bad.reason
+
+
+def _split_of(row: ManifestRow, path: Path) -> str | None:
+    if row.split is None:
+        return None
+    known = stated_split(row.split)
+    if known is None:
+        raise CaseError(f"{path}, line {row.line}: split is {row.split!r}, not train, validation or test.")
+    return known
+
+
+def _label_reader(path: Path, task: str) -> Callable[[ManifestRow], str | None]:
+    """Return what reads a row's label: a field of the manifest, or a column that only this task knows."""
+    if task == "finding":
+        return lambda row: row.finding
+    if task == "density":
+        return lambda row: row.density
+    by_line: dict[int, str] = {}
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        reader = csv.DictReader(file, strict=True)
+        names = list(reader.fieldnames or ())
+        if task not in names:
+            others = [name for name in names if name not in REQUIRED + OPTIONAL]
+            raise CaseError(
+                f"{path} has no column {task!r}. The task is finding, density or a column"
+                f"{': ' + ', '.join(others) if others else ''}."
+            )
+        line = reader.line_num + 1
+        for values in reader:
+            by_line[line] = values[task] or ""
+            line = reader.line_num + 1
+    return lambda row: by_line.get(row.line)
+
+
+def _from_folder(folder: Path) -> Cases:
+    """Read a folder of class sub-folders, or of train, validation and test folders of such."""
+    inner = sorted(one for one in folder.iterdir() if one.is_dir() and not one.name.startswith("."))
+    if not inner:
+        raise CaseError(f"{folder} has no sub-folders. It needs one for each class, or a manifest.csv.")
+    split = all(stated_split(one.name) for one in inner)
+    gathered = Cases(grouped=False)
+    for top in inner:
+        for place in sorted(one for one in top.iterdir() if one.is_dir()) if split else [top]:
+            found = sorted(one for one in place.rglob("*") if one.is_file() and not one.name.startswith("."))
+            if not found:
+                gathered.notices.append(f"{place} is empty.")
+            for path in found:
+                if path.suffix.lower() not in SUFFIXES:
+                    gathered.refused.append((str(path), "It is neither DICOM, PNG nor JPEG."))
+                    continue
+                gathered.cases.append(
+                    ImageCase(
+                        path=path,
+                        group=str(path.relative_to(folder)),
+                        label=place.name.strip(),
+                        source=str(path),
+                        modality="",
+                        split=stated_split(top.name) if split else None,
+                    )
+                )
+    return gathered
