@@ -254,7 +254,7 @@ def to_dicom(film: Film, life: Life, visit: Visit, side: Side, view: str, *, mrn
     data.ImagerPixelSpacing = [f"{film.spacing_mm:.4f}"] * 2
     data.PositionerType = "MAMMOGRAPHIC"
     data.OrganExposed = "BREAST"
-    data.PartialView, data.BreastImplantPresent, data.BurnedInAnnotation = "NO", "NO", "YES"
+    data.PartialView, data.BreastImplantPresent, data.BurnedInAnnotation = "NO", "NO", "NO"
     data.RecognizableVisualFeatures = "NO"
     data.LossyImageCompression = "00"
     data.SamplesPerPixel = 1
