@@ -162,7 +162,7 @@ def _load_entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, name: str, lim
         with archive.open(entry) as file:
             # The size that an archive gives may be a lie: no more than is allowed is unfolded.
             data = file.read(limit + 1)
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, EOFError, RuntimeError) as error:
+    except Exception as error:  # damaged archives raise anything: zlib's, lzma's and zipfile's own errors
         return IncomingFile(name, b"", Refusal("archive_unsafe", f"It cannot be unpacked: {error}."))
     if len(data) > limit:
         return IncomingFile(name, b"", _too_large(len(data), limit))
@@ -180,7 +180,8 @@ def _too_large(size: int, limit: int) -> Refusal:
 
 
 def _hidden(name: str) -> bool:
-    return any(part.startswith(".") or part == "__MACOSX" for part in PurePosixPath(name).parts)
+    parts = PurePosixPath(name).parts
+    return any(part == "__MACOSX" or (part.startswith(".") and part != "..") for part in parts)
 
 
 def _manifest(path: Path, found: Gathered, *, look_for_files: bool = True) -> Manifest | None:

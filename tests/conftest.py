@@ -1,5 +1,6 @@
 """Fixtures that every folder of tests shares."""
 
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -35,6 +36,17 @@ def here(tmp_path: Path, migrated_database: Path) -> Iterator[Installation]:
     installation = Installation.open(settings)
     yield installation
     installation.close()
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a small model with random weights: real in every path, and knowing nothing."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    from models.longitudinal import untrained
+
+    folder = tmp_path_factory.mktemp("model") / "untrained"
+    untrained(1, width=0.5, members=2).save(folder)
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -1,18 +1,27 @@
 """Verbs of the command line: looking after an installation."""
 
+from __future__ import annotations
+
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from core.cli.terminal import log, print_json
+from core.cli.terminal import SOME_REFUSED, log, print_json, results, wrong_use
+
+Json = Annotated[bool, typer.Option("--json", help="Write JSON to stdout.")]
 
 
 def register(app: typer.Typer) -> None:
     """Add this module's verbs."""
     app.command()(migrate)
+    app.command()(doctor)
+    app.command()(verify)
+    app.command()(backup)
+    app.command()(restore)
 
 
-def migrate(json: Annotated[bool, typer.Option("--json", help="Write JSON to stdout.")] = False) -> None:
+def migrate(json: Json = False) -> None:
     """Bring the database to this release's tables; safe to repeat."""
     from core.installation import Installation
     from db.migrate import current, upgrade
@@ -28,3 +37,104 @@ def migrate(json: Annotated[bool, typer.Option("--json", help="Write JSON to std
         log.print(f"The database is at revision {after} already.")
     else:
         log.print(f"The database went from {before or 'empty'} to revision {after}.")
+
+
+def doctor(json: Json = False) -> None:
+    """Look whether all is well: database, migrations, weights, folders, disk, worker, queue.
+
+    Exit code 0: all well, or warnings only; 1: something is wrong.
+    """
+    from core import care
+    from core.installation import Installation
+
+    here = Installation.open()
+    findings = care.doctor(here)
+    here.close()
+    if json:
+        print_json({f.name: {"state": f.state, "said": f.said} for f in findings})
+    else:
+        colours = {"ok": "green", "warning": "yellow", "error": "bold red"}
+        for finding in findings:
+            results.print(f"[{colours[finding.state]}]{finding.state:<8}[/] {finding.name:<11}", end=" ")
+            results.print(finding.said, markup=False, highlight=False)
+    if any(finding.state == "error" for finding in findings):
+        raise typer.Exit(SOME_REFUSED)
+
+
+def verify(json: Json = False) -> None:
+    """Read every stored image and compare it with what was received.
+
+    Exit code 0: all there and unchanged; 1: something is missing or damaged.
+    """
+    from rich.progress import Progress
+
+    from core import care
+    from core.cli.opening import open_installation
+
+    here = open_installation()
+    with Progress(console=log, transient=True, disable=not log.is_terminal) as progress:
+        task = progress.add_task("Reading what is stored", total=None)
+        found = care.verify(here, on_object=lambda: progress.advance(task))
+    here.close()
+    if json:
+        print_json(found.to_json())
+    else:
+        for kind in ("missing", "damaged", "orphans"):
+            for key in getattr(found, kind):
+                results.print(f"{kind:<9} {key}", highlight=False)
+        log.print(
+            f"{found.images} images, {found.quarantined} files in quarantine, {found.objects} objects read: "
+            f"{len(found.missing)} missing, {len(found.damaged)} damaged, {len(found.orphans)} that nothing names.",
+            highlight=False,
+        )
+    if not found.well:
+        raise typer.Exit(SOME_REFUSED)
+
+
+def backup(file: Annotated[Path, typer.Argument(help="The tar file to write.")], json: Json = False) -> None:
+    """Copy database, images and quarantine into one tar file; safe while the dashboard runs.
+
+    Settings (LONGVIEW_… and .env) and the weights are not in it.
+    """
+    from core import care
+    from core.cli.opening import open_installation
+
+    here = open_installation()
+    try:
+        manifest = care.backup(here, file)
+    except care.CareError as error:
+        wrong_use(str(error))
+    finally:
+        here.close()
+    _tell_backup(json, file, manifest, "written")
+
+
+def restore(
+    file: Annotated[Path, typer.Argument(help="A file that backup wrote.")], json: Json = False
+) -> None:
+    """Fill an empty home (LONGVIEW_HOME) from a backup; nothing is ever overwritten."""
+    from core import care
+    from core.settings import Settings
+
+    settings = Settings()
+    try:
+        manifest = care.restore(settings, file)
+    except care.CareError as error:
+        wrong_use(str(error))
+    _tell_backup(json, settings.root, manifest, "restored")
+
+
+def _tell_backup(json: bool, where: Path, manifest: dict, what: str) -> None:
+    facts = {
+        "path": str(where),
+        "made_at": manifest["made_at"],
+        "revision": manifest["revision"],
+        "objects": len(manifest["images"]),
+        "quarantined": len(manifest["quarantine"]),
+    }
+    if json:
+        print_json(facts)
+    else:
+        log.print(
+            f"{where} {what}: {facts['objects']} objects, copy of {facts['made_at'][:16]}.", highlight=False
+        )
