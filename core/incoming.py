@@ -162,7 +162,7 @@ def _load_entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, name: str, lim
         with archive.open(entry) as file:
             # The size that an archive gives may be a lie: no more than is allowed is unfolded.
             data = file.read(limit + 1)
-    except Exception as error:  # damaged archives raise anything: zlib's, lzma's and zipfile's own errors
+    except Exception as error:  # noqa: BLE001 - damaged archives raise zlib's, lzma's and zipfile's own errors
         return IncomingFile(name, b"", Refusal("archive_unsafe", f"It cannot be unpacked: {error}."))
     if len(data) > limit:
         return IncomingFile(name, b"", _too_large(len(data), limit))

@@ -109,9 +109,7 @@ def import_files(
         for item in report.items:
             what = "-".join(part for part in (item.laterality, item.view) if part)
             whose = " ".join(part for part in (item.patient, item.study_date, what) if part)
-            why = (
-                f" {item.reason}: {item.detail}" if item.reason else f" {item.detail}" if item.detail else ""
-            )
+            why = f" {item.reason}: {item.text}" if item.reason else f" {item.text or ''}"
             results.print(f"{item.outcome:<11} {item.path}  {whose}{why}", markup=False, highlight=False)
         counts = (f"{report.count(o)} {o}" for o in ("accepted", "duplicate", "quarantined"))
         log.print(", ".join(counts) + ".", highlight=False)

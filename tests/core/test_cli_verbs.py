@@ -1,0 +1,155 @@
+"""The verbs import, score, doctor, verify, backup, restore: exit codes, and JSON on stdout with nothing beside it."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from core.__main__ import app
+from tests.pictures import breast, dicom, png
+
+PROJECT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch, tiny_model):
+    monkeypatch.setenv("LONGVIEW_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("LONGVIEW_MODEL", str(tiny_model))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path / "home"
+
+
+def run(*arguments: str, code: int = 0):
+    result = CliRunner().invoke(app, list(arguments))
+    assert result.exit_code == code, result.output + repr(result.exception)
+    return result
+
+
+def run_json(*arguments: str, code: int = 0):
+    return json.loads(run(*arguments, "--json", code=code).stdout)
+
+
+def write(path: Path, data: bytes) -> str:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+    return str(path)
+
+
+def test_import_then_score_on_a_fresh_home(home, tmp_path):
+    one = write(tmp_path / "one.dcm", dicom(StudyInstanceUID="1.2.3"))
+    report = run_json("import", one)
+    assert (report["accepted"], report["duplicate"], report["quarantined"]) == (1, 0, 0)
+    (item,) = report["items"]
+    assert set(item) >= {
+        "path", "outcome", "reason", "detail", "patient", "study_uid", "study_date", "modality", "laterality", "view",
+    }  # fmt: skip
+    assert item["path"] == one
+    scored = run_json("score")
+    assert [s["study_uid"] for s in scored["scored"]] == ["1.2.3"]
+    assert set(scored["scored"][0]["risk"]["5"]) == {"value", "low", "high"}
+    assert run_json("score") == {"scored": [], "refused": []}
+    assert len(run_json("score", "--all")["scored"]) == 1
+
+
+def test_some_quarantined_is_exit_code_1_and_says_why(home, tmp_path):
+    good, bad = write(tmp_path / "a.dcm", dicom()), write(tmp_path / "b.dcm", b"")
+    report = run_json("import", good, bad, code=1)
+    assert [item["reason"] for item in report["items"]] == [None, "empty_file"]
+    assert report["items"][1]["detail"] == "The file is empty. Export it again."
+    said = run("import", bad, code=1).stdout
+    assert "empty_file" in said
+    assert "Export it again." in said
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("import", "nowhere.dcm"),
+        ("import", "here.dcm", "--patient", "P"),
+        ("import", "here.dcm", "--study-date", "2020-01-01"),
+        ("import", "here.dcm", "--patient", "P", "--study-date", "yesterday"),
+        ("import", "here.dcm", "--patient", "P", "--study-date", "2190-01-01"),
+        ("import", "here.dcm", "--patient", " ", "--study-date", "2020-01-01"),
+        ("import", "here.dcm", "--views", "here.dcm=L-CC"),
+        ("import", "here.dcm", "--patient", "P", "--study-date", "2020-01-01", "--views", "here.dcm"),
+        ("import", "here.dcm", "--patient", "P", "--study-date", "2020-01-01", "--views", "here.dcm=L-UP"),
+        ("import",),
+    ],
+)
+def test_wrong_use_is_exit_code_2_and_touches_nothing(home, tmp_path, arguments):
+    write(tmp_path / "here.dcm", dicom())
+    run(*arguments, code=2)
+    assert not (home / "longview.db").exists()
+
+
+def test_with_a_patient_views_come_from_the_option_or_from_plain_names(home, tmp_path):
+    write(tmp_path / "s" / "L-CC.png", png(breast("L")))
+    write(tmp_path / "s" / "r_mlo.png", png(breast("R", seed=1)))
+    write(tmp_path / "s" / "scan3.png", png(breast("R", seed=2)))
+    write(tmp_path / "s" / "scan4.png", png(breast("L", seed=3)))
+    said = ("--patient", "P", "--study-date", "2020-01-01", "--views", "scan3.png=R-CC")
+    report = run_json("import", str(tmp_path / "s"), *said, code=1)
+    found = {Path(i["path"]).name: (i["laterality"], i["view"], i["reason"]) for i in report["items"]}
+    assert found == {
+        "L-CC.png": ("L", "CC", None),
+        "r_mlo.png": ("R", "MLO", None),
+        "scan3.png": ("R", "CC", None),
+        "scan4.png": (None, None, "unknown_laterality"),
+    }
+    assert len({i["study_uid"] for i in report["items"] if i["study_uid"]}) == 1
+
+
+def test_without_a_patient_a_name_says_nothing(home, tmp_path):
+    report = run_json("import", write(tmp_path / "L-CC.png", png()), code=1)
+    assert report["items"][0]["reason"] == "no_identity"
+
+
+def test_a_refused_study_is_exit_code_1(home, tmp_path):
+    run("import", write(tmp_path / "raw.dcm", dicom(PresentationIntentType="FOR PROCESSING")))
+    report = run_json("score", code=1)
+    assert [r["reason"] for r in report["refused"]] == ["no_usable_view"]
+
+
+def test_a_model_that_is_not_there_is_exit_code_2(home, tmp_path, monkeypatch):
+    run("import", write(tmp_path / "a.dcm", dicom()))
+    monkeypatch.setenv("LONGVIEW_MODEL", "no-such-model")
+    assert "no-such-model" in run("score", code=2).stderr
+
+
+def test_care_of_a_home(home, tmp_path, monkeypatch):
+    run("import", write(tmp_path / "a.dcm", dicom()))
+    assert run_json("doctor")["migrations"]["state"] == "ok"
+    assert run_json("verify")["well"]
+    copy = str(tmp_path / "copy.tar")
+    assert run_json("backup", copy)["objects"] == 3
+    run("backup", copy, code=2)
+    run("restore", copy, code=2)
+    monkeypatch.setenv("LONGVIEW_HOME", str(tmp_path / "second"))
+    assert run_json("restore", copy)["objects"] == 3
+    assert run_json("verify")["images"] == 1
+    next((tmp_path / "second" / "images").glob("*/*")).unlink()
+    assert not run_json("verify", code=1)["well"]
+
+
+def test_the_command_line_starts_without_the_heavy_libraries():
+    program = "import sys, core.__main__; print(*({'tensorflow', 'keras', 'pydicom', 'cv2', 'pandas'} & set(sys.modules)))"
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=PROJECT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == []
+
+
+def test_taking_in_never_loads_the_networks(home, tmp_path):
+    program = (
+        "import sys; from typer.testing import CliRunner; from core.__main__ import app\n"
+        "result = CliRunner().invoke(app, ['import', sys.argv[1]])\n"
+        "print(result.exit_code, *({'tensorflow', 'keras', 'pydicom'} & set(sys.modules)))"
+    )
+    path = write(tmp_path / "a.dcm", dicom())
+    done = subprocess.run(
+        [sys.executable, "-c", program, path], cwd=PROJECT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == ["0"]
