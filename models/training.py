@@ -39,6 +39,7 @@ __all__ = [
 
 CROP_SHAPE = (256, 224)
 UNKNOWN = -1
+AVERAGE = 0.85
 Report = Callable[[str, float, dict[str, float]], None]
 """Called with the stage's name, the share of it that is done (0..1) and the latest figures."""
 
@@ -262,10 +263,10 @@ def _train_stage(
         for key, value in figures.items():
             sums[key] = sums.get(key, 0.0) + float(value)
         if steps % 5 == 0:
-            # A running mean of the weights generalises better than the last step's (Polyak and Juditsky 1992).
-            keep = min(0.98, 1 - 5 / (steps + 5))
+            # A running mean over some thirty steps generalises better than the last step's weights.
             average = [
-                keep * old + (1 - keep) * new for old, new in zip(average, net.get_weights(), strict=True)
+                AVERAGE * old + (1 - AVERAGE) * new
+                for old, new in zip(average, net.get_weights(), strict=True)
             ]
         now = time.monotonic()
         if steps % 10 == 0:
