@@ -34,6 +34,11 @@ def _card(name: str) -> registry.ModelCard:
     return registry.card(name)
 
 
+def forget() -> None:
+    """Read the cards anew at the next question: a model was installed or changed."""
+    _card.cache_clear()
+
+
 def _shown(card: registry.ModelCard, speaking: str) -> Card:
     return Card(
         name=card.name,

@@ -365,7 +365,7 @@ def _visit_score(score: Score) -> VisitScore:
         progression=score.progression,
         density={"A": score.density_a, "B": score.density_b, "C": score.density_c, "D": score.density_d},
         priors=score.priors,
-        missing_views=tuple(str(view) for view in score.missing_views),
+        missing_views=tuple(str(view).replace("-", " ") for view in score.missing_views),
         contributions=tuple(
             Contribution(str(c["study_uid"]), date.fromisoformat(str(c["study_date"])), float(c["value"]))
             for c in score.contributions

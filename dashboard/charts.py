@@ -313,7 +313,7 @@ def _end_labels(figure: go.Figure, labels: list[tuple[float, str, str]], on: dat
 
 
 def _events(figure: go.Figure, events: Sequence[EventEntry], span: tuple[date, date]) -> None:
-    """Draw the event lane; the names of neighbours take turns in height, so that none covers another."""
+    """Draw the event lane; events close together share one line of words."""
     if not events:
         # An axis without any trace is not drawn at all.
         figure.add_trace(
@@ -329,18 +329,13 @@ def _events(figure: go.Figure, events: Sequence[EventEntry], span: tuple[date, d
                 name="events",
             )
         )
-    near = (span[1] - span[0]) * 0.09
-    raised, previous = False, date.min
     for event in events:
-        word = event.kind.value + (f" {event.laterality}" if event.laterality else "")
-        hover = f"{event.on}{f' to {event.end}' if event.end else ''}<br>{word}<br>{look.safe(event.detail or '')}"
-        raised = not raised if event.on - previous < near else False
-        previous = event.on
         bar = event.kind is EventKind.THERAPY
+        until = f" to {event.end}" if event.end else ""
         figure.add_trace(
             go.Scatter(
                 x=[event.on, event.end or max(span[1], event.on)] if bar else [event.on],
-                y=[-0.7] * (2 if bar else 1),
+                y=[-0.5] * (2 if bar else 1),
                 yaxis="y3",
                 mode="lines" if bar else "markers",
                 line={"color": look.INK, "width": 7},
@@ -350,20 +345,35 @@ def _events(figure: go.Figure, events: Sequence[EventEntry], span: tuple[date, d
                     "color": look.INK,
                     "line": {"color": look.INK, "width": 1.5},
                 },
-                hovertemplate=hover + "<extra></extra>",
-                name=word,
+                hovertemplate=f"{event.on}{until}<br>{_words(event)}<br>{look.safe(event.detail or '')}<extra></extra>",
+                name=_words(event),
             )
         )
+    for group in _neighbours(events, within=(span[1] - span[0]) * 0.12):
         figure.add_annotation(
-            x=event.on,
-            y=0.75 if raised else 0.05,
+            x=group[0].on,
+            y=0.5,
             yref="y3",
-            text=word,
+            text=" · ".join(dict.fromkeys(_words(event) for event in group)),
             showarrow=False,
-            xanchor="left",
-            xshift=-5,
+            xanchor="right" if span[1] - group[0].on < (span[1] - span[0]) * 0.25 else "left",
             font={"size": 11, "color": look.MUTED},
         )
+
+
+def _words(event: EventEntry) -> str:
+    return event.kind.value + (f" {event.laterality}" if event.laterality else "")
+
+
+def _neighbours(events: Sequence[EventEntry], *, within: timedelta) -> list[list[EventEntry]]:
+    """Gather events that lie so close together that their names would cover each other."""
+    groups: list[list[EventEntry]] = []
+    for event in events:
+        if groups and event.on - groups[-1][0].on < within:
+            groups[-1].append(event)
+        else:
+            groups.append([event])
+    return groups
 
 
 def _densities(figure: go.Figure, visits: Sequence[Visit]) -> None:
@@ -525,6 +535,11 @@ def risk_by_density(women: pd.DataFrame) -> go.Figure:
 def median_course(table: pd.DataFrame, column: str, *, x_title: str) -> go.Figure:
     """Draw the median 5-year risk with its quartiles over a column, the number of women at each point below."""
     x = table[column].astype(float).to_list()
+    labelled: list[tuple[float, int]] = []
+    # From the last point backwards, every point that has room for its label.
+    for value, women in zip(x[::-1], table["women"].to_list()[::-1], strict=True):
+        if not labelled or labelled[-1][0] - value >= (x[-1] - x[0]) / 9:
+            labelled.append((value, women))
     figure = go.Figure()
     if len(table) > 1:
         figure.add_trace(
@@ -557,10 +572,11 @@ def median_course(table: pd.DataFrame, column: str, *, x_title: str) -> go.Figur
             margin={"l": 56, "r": 16, "t": 8, "b": 64},
             xaxis=look.axis(
                 x_title,
-                tickvals=x,
+                tickangle=0,
+                tickvals=[value for value, _ in labelled],
                 ticktext=[
                     f"{int(value)}<br><span style='font-size:11px'>n {women}</span>".replace("-", "−")
-                    for value, women in zip(x, table["women"], strict=True)
+                    for value, women in labelled
                 ],
             ),
             yaxis=look.axis("5-year risk, median and quartiles", rangemode="tozero", tickformat=".1~%"),

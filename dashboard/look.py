@@ -62,9 +62,10 @@ def points(change: float | None) -> str:
     return f"▲ +{number}" if value > 0 else f"▼ −{number}"
 
 
-def signed(change: float, *, digits: int = 1) -> str:
+def signed(change: float, *, digits: int = 2) -> str:
     """Return percentage points with a sign, minus as a minus."""
-    return f"{100 * change:+.{digits}f}".replace("-", "−")
+    value = round(100 * change, digits) + 0.0  # + 0.0 makes a rounded −0 a 0
+    return f"{value:+.{digits}f}".replace("-", "−") if value else f"{value:.{digits}f}"
 
 
 def share(probability: float | None) -> str:

@@ -9,10 +9,13 @@ import pytest
 from sqlalchemy import func, select
 from streamlit.testing.v1 import AppTest
 
+from core import cards
 from core.access import Role
 from core.installation import Installation
 from db.tables import Alert, AuditEntry, Event, EventKind, Patient, Study, StudyStatus
+from models import registry
 from tests import factories
+from tests.core.test_cards import CARD
 from tests.factories import VisitPlan
 
 OpenPage = Callable[..., AppTest]
@@ -232,3 +235,20 @@ def test_the_big_list_of_naughty_strings_breaks_no_page(
     for text in strings[::20]:
         app.text_input(key="q").set_value(text[:100].replace("\x00", "")).run()
         assert no_error(app)
+
+
+def test_the_card_of_the_model_that_spoke_is_on_its_pages(
+    here: Installation, pages: OpenPage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(registry, "WEIGHTS", tmp_path)
+    cards.forget()
+    (tmp_path / "longitudinal-sim").mkdir()
+    (tmp_path / "longitudinal-sim" / registry.CARD).write_text(json.dumps(CARD))
+    factories.woman(here, "00017", COURSE)
+    patient = words(pages(Role.ONCOLOGIST, "patient", mrn="00017"))
+    assert "learned from simulated women" in patient
+    assert "Real film looks different." in patient
+    shown = words(pages(Role.ANALYST, "models"))
+    for expected in ("speaks", "learned from simulated women", "auc 5y value", "0.810", "ab" * 32):
+        assert expected in shown
+    cards.forget()
