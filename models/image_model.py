@@ -16,10 +16,9 @@ from scipy.special import softmax
 
 from models.encoder import BACKBONES, IMAGENET, EncoderConfig
 from models.image_preprocess import ImageInput, PreparedImage
-from models.registry import CARD, ModelCard, check_files, read_card, sha256_of, weights_folder
+from models.registry import CARD, IMAGE_KIND, ModelCard, check_files, read_card, sha256_of, weights_folder
 
 __all__ = [
-    "IMAGE_KIND",
     "ImageConfig",
     "ImageModel",
     "ImageReading",
@@ -28,8 +27,6 @@ __all__ = [
     "build_image_network",
 ]
 
-IMAGE_KIND = "image"
-"""What `settings["kind"]` says on the card of such a model."""
 NETWORK, FACTS = "network.keras", "image.json"
 BATCH = 16
 ALSO_CALLED = {

@@ -8,10 +8,22 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-__all__ = ["CARD", "ModelCard", "card", "cards", "check_files", "read_card", "sha256_of", "weights_folder"]
+__all__ = [
+    "CARD",
+    "IMAGE_KIND",
+    "ModelCard",
+    "card",
+    "cards",
+    "check_files",
+    "read_card",
+    "sha256_of",
+    "weights_folder",
+]
 
 WEIGHTS = Path(__file__).resolve().parent / "weights"
 CARD = "card.json"
+IMAGE_KIND = "image"
+"""What `settings["kind"]` says on the card of a model of single images; longitudinal models say nothing."""
 
 
 @dataclass(frozen=True)

@@ -78,9 +78,15 @@ def evaluate(
     ],
     as_json: Annotated[bool, typer.Option("--json", help="Print the metrics as JSON.")] = False,
 ) -> None:
-    """Measure a longitudinal model, and the simpler ones beside it, on women it never saw."""
+    """Measure a model on women it never saw: a longitudinal one beside simpler ones, or one of single images."""
     from core.evaluation import evaluate_longitudinal
+    from core.image_evaluation import is_image_model
 
+    if is_image_model(model):
+        from core.cli.images import evaluate_image_model
+
+        evaluate_image_model(model, data, out, as_json)
+        return
     manifests, refused = _manifests(data)
     try:
         folder = Path(model)

@@ -1,0 +1,213 @@
+"""Verbs of the command line for single images: train image, compare, and evaluate's part for such models."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from core.cli.terminal import SOME_REFUSED, log, print_json, results, wrong_use
+from core.cli.training import Progress, train
+
+
+def register(app: typer.Typer) -> None:
+    """Add this module's verbs."""
+    train.command("image")(train_image_model)
+    app.command()(compare)
+
+
+def train_image_model(
+    task: Annotated[str, typer.Option("--task", help="finding, density, or a column of the manifest.")],
+    data: Annotated[
+        list[Path],
+        typer.Option(
+            "--data", help="Exam manifest, or a folder with a sub-folder for each class; repeatable."
+        ),
+    ],
+    out: Annotated[Path, typer.Option("--out", help="Folder for the model.")],
+    classes: Annotated[
+        str | None,
+        typer.Option(help="Which classes, the positive one last; + joins: normal+benign,malignant."),
+    ] = None,
+    backbone: Annotated[
+        str, typer.Option(help="compact, vgg16, vgg19, efficientnet, mobilenetv3 or convnext.")
+    ] = "compact",
+    weights: Annotated[
+        str | None,
+        typer.Option(help="File the backbone starts from, or imagenet where there is a network."),
+    ] = None,
+    region: Annotated[
+        str | None,
+        typer.Option(help="image, breast or box; default: breast for mammograms, else image."),
+    ] = None,
+    preprocessing: Annotated[
+        str, typer.Option(help="Steps in their order: normalise, denoise, clahe, sharpen; none for none.")
+    ] = "normalise",
+    size: Annotated[
+        str | None, typer.Option(help="Rows x columns, multiples of 32; default 224x224, breast 320x256.")
+    ] = None,
+    rotation: Annotated[float, typer.Option(min=0, max=180, help="Turn by up to so many degrees.")] = 12.0,
+    flip: Annotated[bool, typer.Option(help="Mirror half of the images.")] = True,
+    zoom: Annotated[float, typer.Option(min=0, max=0.7, help="Zoom in or out by up to this share.")] = 0.12,
+    contrast: Annotated[
+        float, typer.Option(min=0, max=0.9, help="Change contrast by up to this share.")
+    ] = 0.25,
+    cv: Annotated[int, typer.Option(min=0, max=20, help="Folds of cross-validation; 0: one split.")] = 0,
+    budget_minutes: Annotated[float, typer.Option(min=0.05, help="Time the whole training may take.")] = 30.0,
+    epochs: Annotated[int, typer.Option(min=0, help="Most epochs of the whole network; 0: head only.")] = 60,
+    patience: Annotated[int, typer.Option(min=1, help="Epochs without gain after which training stops.")] = 8,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed parts the women alike.")] = 0,
+    width: Annotated[float, typer.Option(min=0.05, max=4, help="Channels of compact, times this.")] = 1.0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the metrics as JSON.")] = False,
+) -> None:
+    """Train a classifier of single images; with --weights in two phases: head alone, then fine-tuned.
+
+    Images are parted by woman (or as the manifest's split column says). One woman or near duplicates in two splits
+    stop the run, with their names. A run that was killed goes on where it stopped.
+
+    Exit code 0: done; 1: done, but some images or rows were left out; 2: wrong use.
+    """
+    from core.image_cases import gather_cases
+    from core.image_training import ImagePlan, train_image
+
+    if cv == 1:
+        wrong_use("One fold is no cross-validation: choose 0, or 2 or more.")
+    try:
+        name = _backbone(backbone)
+        gathered = gather_cases(data, task, boxes=region == "box")
+        shown = region or ("breast" if any(c.modality == "MG" for c in gathered.cases) else "image")
+        plan = ImagePlan(
+            task=task,
+            classes=classes,
+            backbone=name,
+            weights=weights,
+            region=shown,
+            steps=_steps(preprocessing),
+            shape=_shape(size, shown),
+            rotation=rotation,
+            flip=flip,
+            zoom=zoom,
+            contrast=contrast,
+            minutes=budget_minutes,
+            epochs=epochs,
+            patience=patience,
+            folds=cv,
+            seed=seed,
+            name=out.resolve().name,
+            width=width,
+        )
+        _tell_refused(gathered.refused)
+        measured = train_image(gathered, out, plan, Progress(budget_minutes))
+    except ValueError as error:
+        wrong_use(str(error))
+    for notice in gathered.notices:
+        log.print(notice, highlight=False, soft_wrap=True, markup=False)
+    _tell(measured, as_json)
+    if not as_json:
+        results.print(f"The model is in {out}.", markup=False)
+    if gathered.refused or measured["images"]["left_out"]:
+        raise typer.Exit(SOME_REFUSED)
+
+
+def evaluate_image_model(model: str, data: list[Path], out: Path, as_json: bool) -> None:
+    """Measure a model of single images; `core.cli.training.evaluate` hands over here."""
+    from core.image_cases import gather_cases
+    from core.image_evaluation import evaluate_image
+    from models.registry import read_card, weights_folder
+
+    try:
+        folder = Path(model) if Path(model).is_dir() else weights_folder(model)
+        settings = read_card(folder).settings
+        boxes = settings.get("plan", {}).get("region") == "box"
+        gathered = gather_cases(data, settings["task"], boxes=boxes)
+        _tell_refused(gathered.refused)
+        measured = evaluate_image(folder, gathered, out, Progress())
+    except (LookupError, ValueError) as error:
+        wrong_use(str(error))
+    for notice in [*gathered.notices, *measured["notices"]]:
+        log.print(notice, highlight=False, soft_wrap=True, markup=False)
+    _tell_refused(list(measured["images"]["left_out"].items()))
+    _tell(measured, as_json)
+    if gathered.refused or measured["images"]["left_out"]:
+        raise typer.Exit(SOME_REFUSED)
+
+
+def compare(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Folders of train image or evaluate.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Folder for comparison.json and report.html.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Set runs side by side on the cases that all of them predicted, with paired tests."""
+    from core.image_evaluation import compare_runs
+    from core.image_report import MEASURES, said_interval
+
+    try:
+        compared = compare_runs(runs, out)
+    except ValueError as error:
+        wrong_use(str(error))
+    if as_json:
+        print_json(compared)
+        return
+    results.print(f"{compared['n']} images of {compared['women']} women or groups", highlight=False)
+    for name, measured in compared["runs"].items():
+        said = ", ".join(f"{MEASURES[key]} {said_interval(measured, key)}" for key in ("accuracy", "auc"))
+        results.print(f"{name}: {said}", highlight=False, markup=False)
+    for pair in compared["pairs"]:
+        for key in ("accuracy", "auc", "delong"):
+            test = pair.get(key)
+            if test is None or test["difference"] is None:
+                continue
+            low, high = test["ci"]
+            words = "ROC-AUC by DeLong" if key == "delong" else MEASURES[key]
+            results.print(
+                f"{pair['one']} – {pair['other']}: {words} {test['difference']:+.3f} ({low:+.3f} to {high:+.3f}), "
+                f"p = {test['p']:.3f}",
+                highlight=False,
+                markup=False,
+            )
+
+
+def _backbone(name: str) -> str:
+    from models.image_model import backbone_called
+
+    return backbone_called(name)
+
+
+def _steps(text: str) -> tuple[str, ...]:
+    return tuple(step.strip() for step in text.split(",") if step.strip() and step.strip() != "none")
+
+
+def _shape(text: str | None, region: str) -> tuple[int, int]:
+    if text is None:
+        return (320, 256) if region == "breast" else (224, 224)
+    try:
+        rows, columns = (int(side) for side in text.lower().split("x"))
+    except ValueError as error:
+        raise ValueError(f"The size {text!r} is not rows x columns, such as 224x224.") from error
+    return rows, columns
+
+
+def _tell_refused(refused: list[tuple[str, str]]) -> None:
+    for where, why in refused[:20]:
+        log.print(f"{where}: {why}", highlight=False, soft_wrap=True, markup=False)
+    if len(refused) > 20:
+        log.print(f"{len(refused) - 20} more are left out.", highlight=False)
+
+
+def _tell(measured: dict[str, Any], as_json: bool) -> None:
+    from core.image_report import MEASURES, said_interval
+
+    if as_json:
+        print_json(measured)
+        return
+    results.print(
+        f"{measured['n']} images of {measured['women']} women or groups; {', '.join(measured['classes'])}",
+        highlight=False,
+        markup=False,
+    )
+    for name, words in MEASURES.items():
+        if name in measured:
+            results.print(f"{words:>28}  {said_interval(measured, name)}", highlight=False)

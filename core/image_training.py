@@ -1,0 +1,412 @@
+"""Training classifiers of single images: from a manifest or a folder to weights, card, curves and metrics."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.exams import Report
+from core.image_cases import CaseError, Cases, ImageCase, choose_classes
+from core.image_pixels import PreparedCases, near_duplicates, prepare_cases
+from core.training import TrainingError, same_plan, stored_rows, write_curves
+from models.image_preprocess import ImageInput
+
+if TYPE_CHECKING:  # Networks are loaded when training starts: `--help` must not wait for them.
+    from models.image_training import ImageRecipe, TrainedImage
+
+__all__ = ["ImagePlan", "LeakageError", "fold_groups", "part_groups", "train_image"]
+
+SHARES = {"train": 0.7, "validation": 0.15, "test": 0.15}
+
+
+class LeakageError(TrainingError):
+    """One woman, or one picture, would be in two parts of the set; the message names them."""
+
+
+@dataclass(frozen=True)
+class ImagePlan:
+    """What a run was asked for; a run goes on only under the same plan."""
+
+    task: str
+    classes: str | None = None
+    backbone: str = "compact"
+    weights: str | None = None
+    region: str = "image"
+    steps: tuple[str, ...] = ("normalise",)
+    shape: tuple[int, int] = (224, 224)
+    rotation: float = 12.0
+    flip: bool = True
+    zoom: float = 0.12
+    contrast: float = 0.25
+    minutes: float = 30.0
+    epochs: int = 60
+    patience: int = 8
+    folds: int = 0
+    seed: int = 0
+    name: str = "image"
+    width: float = 1.0
+
+
+def part_groups(cases: Sequence[ImageCase], shares: dict[str, float], seed: int) -> list[str]:
+    """Assign each case to a part, whole women together, each class parted alike; the same for the same seed.
+
+    Raises
+    ------
+    TrainingError
+        If a class has fewer women than there are parts; the message names it.
+    """
+    strata = _by_rarest_class(cases)
+    where: dict[str, str] = {}
+    for label, groups in strata.items():
+        if len(groups) < len(shares):
+            raise TrainingError(_too_few(cases, label, groups, len(shares)))
+        groups.sort(key=lambda group: hashlib.sha256(f"{seed} {group}".encode()).hexdigest())
+        counts = {part: max(1, int(share * len(groups))) for part, share in shares.items()}
+        counts[next(iter(shares))] += len(groups) - sum(counts.values())
+        parts = [part for part, count in counts.items() for _ in range(count)]
+        where.update(zip(groups, parts, strict=True))
+    return [where[case.group] for case in cases]
+
+
+def fold_groups(cases: Sequence[ImageCase], folds: int, seed: int) -> NDArray[np.int64]:
+    """Assign each case to a fold 0..folds-1, whole women together, each class spread alike.
+
+    Raises
+    ------
+    TrainingError
+        If a class has fewer women than there are folds.
+    """
+    where: dict[str, int] = {}
+    start = 0
+    for label, groups in _by_rarest_class(cases).items():
+        if len(groups) < folds:
+            raise TrainingError(_too_few(cases, label, groups, folds))
+        groups.sort(key=lambda group: hashlib.sha256(f"{seed} {group}".encode()).hexdigest())
+        where.update({group: (start + place) % folds for place, group in enumerate(groups)})
+        start += len(groups)
+    return np.array([where[case.group] for case in cases], np.int64)
+
+
+def _by_rarest_class(cases: Sequence[ImageCase]) -> dict[str, list[str]]:
+    """Return the women by the rarest class that each has an image of, so that rare classes reach every part."""
+    count: dict[str, int] = {}
+    for case in cases:
+        count[case.label] = count.get(case.label, 0) + 1
+    rarest: dict[str, str] = {}
+    for case in cases:
+        before = rarest.get(case.group)
+        if before is None or (count[case.label], case.label) < (count[before], before):
+            rarest[case.group] = case.label
+    strata: dict[str, list[str]] = {label: [] for label in sorted(count)}
+    for group, label in rarest.items():
+        strata[label].append(group)
+    return strata
+
+
+def _too_few(cases: Sequence[ImageCase], label: str, groups: Sequence[str], needed: int) -> str:
+    own = [case for case in cases if case.label == label]
+    images = "1 image" if len(own) == 1 else f"{len(own)} images"
+    return (
+        f"The class {label!r} has {images} of {len(groups)} women or groups ({own[0].source}); {needed} are needed. Add "
+        "images, choose fewer folds, or leave the class out with --classes."
+    )
+
+
+def train_image(cases: Cases, out: Path, plan: ImagePlan, report: Report) -> dict[str, Any]:
+    """Train a classifier and write it to `out`; a killed run goes on where it stopped.
+
+    Parameters
+    ----------
+    cases
+        Labelled images as `core.image_cases.gather_cases` gives them.
+    out
+        Folder for the model: weights, card, curves.csv, metrics.json, predictions.csv, report.html; its `work`
+        holds cache and state.
+    plan
+        Task, classes, backbone, preprocessing, augmentation, budget.
+    report
+        Told of progress.
+
+    Returns
+    -------
+    dict
+        The metrics on the test images, or out of fold, as written to `metrics.json`.
+
+    Raises
+    ------
+    TrainingError
+        If there is too little to learn from, or `out` holds another run.
+    LeakageError
+        If a woman or a picture would be in two parts.
+    CaseError
+        If the classes cannot be chosen so.
+    """
+    begun = time.monotonic()
+    chosen, classes = choose_classes(cases, plan.classes)
+    _check_counts(chosen.cases, classes)
+    wanted = ImageInput(plan.shape, plan.region, plan.steps)
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "work").mkdir(exist_ok=True)
+    prepared = prepare_cases(chosen.cases, wanted, out / "work" / "cache", report)
+    readable = [case for case, ok in zip(chosen.cases, prepared.readable, strict=True) if ok]
+    if not readable:
+        place, why = next(iter(prepared.left_out.items()))
+        raise TrainingError(f"None of the images can be used. {chosen.cases[place].source}: {why}")
+    rows = np.flatnonzero(prepared.readable)
+    twins = near_duplicates(prepared.sketches, prepared.readable)
+    place_of = {int(row): place for place, row in enumerate(rows)}
+    pairs = [(place_of[i], place_of[j]) for i, j, _ in twins]
+    if not chosen.grouped and not any(case.split for case in readable):
+        readable, joined = _join(readable, pairs)
+        if joined:
+            cases.notices.append(
+                f"{joined} near duplicates stay together in one part, as if of one woman: "
+                + _pairs([(readable[i], readable[j]) for i, j in pairs])
+            )
+    parts = _parts(readable, plan)
+    _check_leakage(readable, parts, pairs)
+    plan_values = json.loads(json.dumps(asdict(plan)))
+    same_plan(out / "work" / "plan.json", plan_values, [case.path for case in readable])
+    label = np.array([classes.index(case.label) for case in readable], np.int64)
+    run = _Run(readable, rows, label, classes, prepared, plan, wanted, out, report, begun)
+    return run.folds(parts) if plan.folds else run.once(parts)
+
+
+def _check_counts(cases: Sequence[ImageCase], classes: Sequence[str]) -> None:
+    for name in classes:
+        own = [case for case in cases if case.label == name]
+        if len(own) == 0:
+            raise CaseError(f"No image is of the class {name!r}.")
+        if len(own) == 1:
+            raise TrainingError(
+                f"The class {name!r} has one image only ({own[0].source}). Add images, or leave the class out with "
+                "--classes."
+            )
+
+
+def _join(cases: list[ImageCase], pairs: Sequence[tuple[int, int]]) -> tuple[list[ImageCase], int]:
+    """Give near duplicates one group; return the cases and how many were joined."""
+    group = [case.group for case in cases]
+    for i, j in pairs:
+        old, new = group[j], group[i]
+        if old != new:
+            group = [new if one == old else one for one in group]
+    moved = sum(a != case.group for a, case in zip(group, cases, strict=True))
+    return [replace(case, group=one) for case, one in zip(cases, group, strict=True)], moved
+
+
+def _parts(cases: Sequence[ImageCase], plan: ImagePlan) -> list[str]:
+    """Return each case's part: as stated, else parted here; folds are parts named by their number."""
+    if plan.folds:
+        return [str(fold) for fold in fold_groups(cases, plan.folds, plan.seed)]
+    stated = [case.split for case in cases]
+    if not any(stated):
+        return part_groups(cases, SHARES, plan.seed)
+    by_group = {case.group: case.split for case in cases if case.split}
+    parts = [case.split or by_group.get(case.group) or "train" for case in cases]
+    if "validation" not in parts:
+        train = [i for i, part in enumerate(parts) if part == "train"]
+        shares = {"train": 0.82, "validation": 0.18}
+        for i, part in zip(train, part_groups([cases[i] for i in train], shares, plan.seed), strict=True):
+            parts[i] = part
+    for part in ("train", "validation"):
+        missing = {case.label for case in cases} - {
+            case.label for case, one in zip(cases, parts, strict=True) if one == part
+        }
+        if missing:
+            raise TrainingError(
+                f"No {part} image is of the class {min(missing)!r}. Change the split column, or leave it empty."
+            )
+    return parts
+
+
+def _check_leakage(
+    cases: Sequence[ImageCase], parts: Sequence[str], pairs: Sequence[tuple[int, int]]
+) -> None:
+    """Stop where a woman or a picture is in two parts, naming them."""
+    seen: dict[str, set[str]] = {}
+    for case, part in zip(cases, parts, strict=True):
+        seen.setdefault(case.group, set()).add(part)
+    torn = sorted(group for group, where in seen.items() if len(where) > 1)
+    if torn:
+        named = ", ".join(f"{group} ({' and '.join(sorted(seen[group]))})" for group in torn[:10])
+        raise LeakageError(
+            f"{len(torn)} women or groups are in more than one split: {named}{', …' if len(torn) > 10 else ''}. "
+            "Put each into one split."
+        )
+    across = [(cases[i], cases[j]) for i, j in pairs if parts[i] != parts[j]]
+    if across:
+        raise LeakageError(
+            f"{len(across)} near duplicates are in two splits: {_pairs(across)}. Leave one of each out, or give both "
+            "the same patient_id and split."
+        )
+
+
+def _pairs(pairs: Sequence[tuple[ImageCase, ImageCase]]) -> str:
+    named = "; ".join(f"{a.name} and {b.name}" for a, b in pairs[:10])
+    return named + ("; …" if len(pairs) > 10 else "")
+
+
+@dataclass
+class _Run:
+    cases: list[ImageCase]
+    rows: NDArray[np.intp]
+    label: NDArray[np.int64]
+    classes: tuple[str, ...]
+    prepared: PreparedCases
+    plan: ImagePlan
+    wanted: ImageInput
+    out: Path
+    report: Report
+    begun: float
+
+    def once(self, parts: list[str]) -> dict[str, Any]:
+        """Train on one split and measure on the test images."""
+        where = np.array(parts)
+        trained = self._train(where == "train", where == "validation", "work/state", 1, "")
+        held = "test" if (where == "test").any() else "validation"
+        tested = np.flatnonzero(where == held)
+        said = self._predict(trained, tested)
+        seen = [i for i, part in enumerate(parts) if part in ("train", "validation")]
+        note = f"{held} images, one split by woman" + (
+            "" if held == "test" else " (no test images: early stopping and scaling saw them)"
+        )
+        return self._finish(trained, tested, said, where[tested].tolist(), note, seen)
+
+    def folds(self, parts: list[str]) -> dict[str, Any]:
+        """Cross-validate, measure out of fold, then train the model that is kept on all images."""
+        fold, count = np.array([int(part) for part in parts]), self.plan.folds
+        said = np.zeros((len(self.cases), len(self.classes)))
+        for k in range(count):
+            train, validation = self._inner(fold != k)
+            name = f"fold {k + 1} of {count}: "
+            trained = self._train(train, validation, f"work/fold-{k}", count + 1 - k, name)
+            said[fold == k] = self._predict(trained, np.flatnonzero(fold == k))
+        train, validation = self._inner(np.ones(len(fold), bool))
+        trained = self._train(train, validation, "work/state", 1, "all images: ")
+        everyone = np.arange(len(fold))
+        where = [f"fold {k + 1}" for k in fold]
+        note = f"out of fold, {count} folds by woman; the model that is kept is trained on all images"
+        return self._finish(trained, everyone, said, where, note, everyone.tolist())
+
+    def _inner(self, mine: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """Part a fold's training images into those to learn from and those to stop on."""
+        places = np.flatnonzero(mine)
+        shares = {"train": 0.85, "validation": 0.15}
+        inner = np.array(part_groups([self.cases[i] for i in places], shares, self.plan.seed))
+        train, validation = np.zeros(len(mine), bool), np.zeros(len(mine), bool)
+        train[places[inner == "train"]] = True
+        validation[places[inner == "validation"]] = True
+        return train, validation
+
+    def _train(
+        self, train: NDArray[np.bool_], validation: NDArray[np.bool_], folder: str, left: int, stage: str
+    ) -> TrainedImage:
+        from models.image_model import ImageConfig
+        from models.image_training import LabelledImages, train_image_network
+
+        def images(mine: NDArray[np.bool_]) -> LabelledImages:
+            return LabelledImages(
+                stored_rows(self.prepared.pixels, self.rows[mine].tolist()), self.label[mine]
+            )
+
+        spent = time.monotonic() - self.begun
+        seconds = max(5.0, (self.plan.minutes * 60 - spent) / left)
+        config = ImageConfig(self.classes, self.wanted, self.plan.backbone, self.plan.width)
+        try:
+            return train_image_network(
+                config,
+                self.plan.weights,
+                images(train),
+                images(validation),
+                self._recipe(seconds),
+                self.out / folder,
+                lambda name, done, figures: self.report(stage + name, done, figures),
+            )
+        except ValueError as error:
+            raise TrainingError(str(error)) from error
+
+    def _recipe(self, seconds: float) -> ImageRecipe:
+        from models.image_training import Augmentation, ImageRecipe
+
+        plan = self.plan
+        return ImageRecipe(
+            seconds=seconds,
+            epochs=plan.epochs,
+            patience=plan.patience,
+            augmentation=Augmentation(plan.rotation, plan.flip, plan.zoom, plan.contrast),
+            seed=plan.seed,
+        )
+
+    def _predict(self, trained: TrainedImage, places: NDArray[np.intp]) -> NDArray[np.float64]:
+        from models.image_model import predict
+
+        pixels = stored_rows(self.prepared.pixels, self.rows[places].tolist())
+        return trained.scaling(predict(trained.network, pixels)["logits"])
+
+    def _finish(
+        self,
+        trained: TrainedImage,
+        places: NDArray[np.intp],
+        said: NDArray[np.float64],
+        where: list[str],
+        note: str,
+        seen: list[int],
+    ) -> dict[str, Any]:
+        from core.image_evaluation import (
+            SEEN,
+            measure_cases,
+            prediction_rows,
+            sha256_of_cases,
+            write_evaluation,
+        )
+        from models.image_model import ImageConfig, ImageModel
+        from models.registry import ModelCard
+
+        plan, out = self.plan, self.out
+        tested = [self.cases[i] for i in places]
+        table = prediction_rows(tested, self.label[places], said, self.classes, where)
+        measured = {
+            "measured_on": note,
+            **measure_cases(table, self.classes),
+            "images": {"used": len(self.cases), "left_out": len(self.prepared.left_out)},
+        }
+        (out / SEEN).write_text(
+            json.dumps(sorted(set(sha256_of_cases([self.cases[i] for i in seen])))), "utf-8"
+        )
+        women = len({case.group for case in self.cases})
+        card = ModelCard(
+            name=plan.name,
+            title=f"{plan.task} of single images ({plan.backbone})",
+            trained_on=f"{len(self.cases)} images of {women} women or groups, from the files given",
+            licence="As the training data allow",
+            intended_use="Research and teaching. It supports a reader and never replaces one.",
+            limits="Not validated for clinical use.",
+            metrics=measured,
+            weights_sha256="",
+            encoder_sha256="",
+            calibration="slope and bias on log-odds, fitted on the validation images",
+            created=date.today().isoformat(),
+            files={SEEN: ""},
+            simulated_training=False,
+            settings={
+                "task": plan.task,
+                "classes": plan.classes,
+                "modalities": sorted({case.modality for case in self.cases}),
+                "plan": json.loads(json.dumps(asdict(plan))),
+            },
+        )
+        config = ImageConfig(self.classes, self.wanted, plan.backbone, plan.width)
+        ImageModel(card, trained.network, config, trained.scaling).save(out)
+        write_curves(out / "curves.csv", trained.curve)
+        write_evaluation(out, table, measured, card.title, trained.curve)
+        return measured
