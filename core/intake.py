@@ -10,7 +10,7 @@ import hashlib
 import re
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import date, timedelta
 from pathlib import PurePath
 from typing import Any, Literal
@@ -175,6 +175,8 @@ def take_in(
     With a statement the person says whose and when, and the files form one study; what they say otherwise is kept
     with the image. Without, both come from the files. A file that is reported to `on_item` is durable.
     """
+    if statement is not None:
+        statement = replace(statement, mrn=statement.mrn.strip())
     with here.database.write() as session:
         batch = ImportBatch(
             source=source,

@@ -38,6 +38,8 @@ _PROJECT = Path(__file__).resolve().parents[1]
 _START_SECONDS = 30.0
 _PIPE_BYTES = 1 << 20
 _IDLE_READERS = 2
+# All that the child gets of the environment: passwords and keys are none of a decoder's business.
+_PASSED_ON = frozenset({"PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "TMPDIR"})
 
 
 @dataclass
@@ -188,8 +190,8 @@ class GuardedReader:
         self.close()
         self._complaints = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the child
         # Decoders gain nothing from threads on one image, and every thread costs address space under the limit.
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("LONGVIEW_")}
-        environment |= {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
+        environment = {n: v for n, v in os.environ.items() if n in _PASSED_ON or n.startswith("PYTHON")}
+        environment |= {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
         self._process = subprocess.Popen(
             [sys.executable, "-m", "core.reading_process", str(self.settings.reader_memory_mb)],
             cwd=_PROJECT,

@@ -6,6 +6,7 @@ writes score, alerts and status in one transaction, unless the study has changed
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 from sqlalchemy import and_, or_, select, update
 from sqlalchemy.orm import Session, selectinload
 
@@ -35,7 +37,7 @@ from db.tables import (
 )
 
 if TYPE_CHECKING:
-    from models.longitudinal import LongitudinalModel, SeenView, ViewReading, Visit, VisitScore
+    from models.longitudinal import LongitudinalModel, ViewReading, Visit, VisitScore
     from models.registry import ModelCard
 
 log = log_of(__name__)
@@ -224,55 +226,70 @@ class Scorer:
         """Return the visits up to the study; raises `Refusal` if the last has no view that the model can read."""
         from models.longitudinal import SeenView, Visit
 
-        visits = []
+        readings = self._readings([image for day in history for image in day.images])
         for day in history:
-            views: list[SeenView] = []
-            for image in list(day.images):
-                reading = self._reading(image)
-                if reading is None:
-                    day.images.remove(image)
-                else:
-                    views.append(SeenView(image.laterality.value, image.view, reading))
-            if views:
-                visits.append(Visit(day.on, day.age_years, tuple(views)))
+            day.images = [image for image in day.images if image.id in readings]
         if not history or not history[-1].images:
             raise Refusal("no_usable_view")
         history[:] = [day for day in history if day.images]
-        return visits
+        return [
+            Visit(
+                day.on,
+                day.age_years,
+                tuple(
+                    SeenView(image.laterality.value, image.view, readings[image.id]) for image in day.images
+                ),
+            )
+            for day in history
+        ]
 
-    def _reading(self, image: Image) -> ViewReading | None:
-        """Return what the encoder sees in an image: from the database, or by reading it for the first time.
+    def _readings(self, images: list[Image]) -> dict[int, ViewReading]:
+        """Return by image what the encoder sees in it: from the database, or by reading it for the first time.
 
-        None if no breast can be found in it; raises `Refusal` if its bytes are gone or damaged.
+        Images in which no breast can be found are left out; raises `Refusal` if one's bytes are gone or damaged.
         """
         from models.preprocess import standardise
 
         encoder = self.model.card.encoder_sha256
         with self.here.database.read() as session:
-            stored = session.scalar(
-                select(Embedding).where(Embedding.image_id == image.id, Embedding.encoder_sha256 == encoder)
-            )
-        if stored is not None:
-            return _reading_of(stored)
-        try:
-            pixels = self._reader.read(self.here.images.get(image.sha256), image.source_name).pixels
-        except (FileNotFoundError, Refusal) as error:
-            what = error.detail if isinstance(error, Refusal) else "its file is gone"
-            raise Refusal("image_unreadable", f"{image.laterality.value}-{image.view}: {what}.") from error
-        try:
-            view = standardise(pixels)
-        except ValueError:
-            return None
-        reading = self.model.encode([view])[0]
+            stored = session.scalars(
+                select(Embedding).where(
+                    Embedding.image_id.in_([image.id for image in images]),
+                    Embedding.encoder_sha256 == encoder,
+                )
+            ).all()
+        readings = {row.image_id: _reading_of(row) for row in stored}
+        views = {}
+        for image in images:
+            if image.id in readings:
+                continue
+            pixels = self._pixels(image)
+            with contextlib.suppress(ValueError):
+                views[image.id] = standardise(pixels)
+        if not views:
+            return readings
+        # All new images in one call: the encoder takes them four at a time.
+        fresh = dict(zip(views, self.model.encode(list(views.values())), strict=True))
         with self.here.database.write() as session:
-            known = session.scalar(
-                select(Embedding.id).where(
-                    Embedding.image_id == image.id, Embedding.encoder_sha256 == encoder
+            known = set(
+                session.scalars(
+                    select(Embedding.image_id).where(
+                        Embedding.image_id.in_(list(fresh)), Embedding.encoder_sha256 == encoder
+                    )
                 )
             )
-            if known is None:
-                session.add(_embedding_of(image.id, encoder, reading, view.transform.to_json()))
-        return reading
+            for image_id, reading in fresh.items():
+                if image_id not in known:
+                    transform = views[image_id].transform.to_json()
+                    session.add(_embedding_of(image_id, encoder, reading, transform))
+        return readings | fresh
+
+    def _pixels(self, image: Image) -> NDArray[np.uint16]:
+        try:
+            return self._reader.read(self.here.images.get(image.sha256), image.source_name).pixels
+        except (FileNotFoundError, Refusal) as error:
+            what = error.text if isinstance(error, Refusal) else "Its file is gone."
+            raise Refusal("image_unreadable", f"{image.laterality.value}-{image.view}: {what}") from error
 
     def _write(
         self, claimed: _Claimed, history: list[_Day], visits: list[Visit], said: VisitScore

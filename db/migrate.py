@@ -42,13 +42,24 @@ def is_current(database: Database) -> bool:
     return current(database) == head()
 
 
+class NewerDatabase(Exception):
+    """The database stands at a revision that this release does not know: a newer release has migrated it."""
+
+
 def upgrade(database: Database, revision: str = "head") -> None:
     """Bring a database to this release's tables, in one transaction; one that is there already is left alone.
 
-    The write lock is taken first, so that two processes starting at once do not run the same step twice.
+    The write lock is taken first, so that two processes starting at once do not run the same step twice. Raises
+    `NewerDatabase` for one that a newer release has migrated: it is left alone too.
     """
-    if revision == "head" and is_current(database):
+    at = current(database)
+    if revision == "head" and at == head():
         return
+    known = {step.revision for step in ScriptDirectory.from_config(configuration()).walk_revisions()}
+    if at is not None and at not in known:
+        raise NewerDatabase(
+            f"The database is at revision {at}, which this release does not know. Install the newer release again."
+        )
     _run(database, command.upgrade, revision)
 
 

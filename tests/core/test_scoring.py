@@ -158,7 +158,7 @@ def test_stored_readings_give_back_what_the_encoder_saw(here, model):
     scorer = Scorer(here, model)
     with here.database.read() as session:
         image = session.scalars(select(Image)).first()
-    fresh, stored = scorer._reading(image), scorer._reading(image)
+    fresh, stored = (scorer._readings([image])[image.id] for _ in range(2))
     scorer.close()
     for name in ("vector", "density", "finding", "heat_map"):
         assert np.array_equal(getattr(fresh, name), getattr(stored, name)), name

@@ -71,6 +71,15 @@ def test_upgrade_twice_changes_nothing(database):
     assert migrate.current(database) == migrate.head()
 
 
+def test_a_database_of_a_newer_release_is_left_alone(database):
+    migrate.upgrade(database)
+    with database.engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(migrate.NewerDatabase, match="9999"):
+        migrate.upgrade(database)
+    assert migrate.current(database) == "9999"
+
+
 def test_a_failing_step_leaves_the_database_as_it_was(database, monkeypatch):
     def fail(*_arguments):
         raise RuntimeError("power cut")
