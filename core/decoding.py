@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from core.dicom import decode_dicom, looks_like_dicom
-from core.reading import ReadImage
+from core.reading import Header, ReadImage
 from core.recognition import exposure_flags, why_not_a_mammogram
 from core.refusals import Refusal
 
@@ -95,6 +95,8 @@ def _decode_picture(data: bytes, *, max_pixels: int) -> ReadImage:
 def _picture(picture: Image.Image, media_type: str) -> ReadImage:
     """Return a loaded PNG or JPEG as grey values; one with colours is doubted."""
     doubt = None
+    # A simulated PNG says so in its comment, as a simulated DICOM does in Patient Comments.
+    simulated = str(picture.info.get("Comment", "")).upper().startswith("SIMULATED")
     if ExifTags.Base.Orientation in picture.getexif():
         picture = ImageOps.exif_transpose(picture)
     if picture.mode in ("1", "L"):
@@ -110,7 +112,13 @@ def _picture(picture: Image.Image, media_type: str) -> ReadImage:
     pixels = np.ascontiguousarray(pixels)
     rows, columns = pixels.shape
     return ReadImage(
-        rows=rows, columns=columns, bits_stored=bits, media_type=media_type, pixels=pixels, doubt=doubt
+        rows=rows,
+        columns=columns,
+        bits_stored=bits,
+        media_type=media_type,
+        pixels=pixels,
+        header=Header(simulated=simulated),
+        doubt=doubt,
     )
 
 

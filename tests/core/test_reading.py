@@ -1,5 +1,6 @@
 """The guarded reader: hostile and damaged files are refused with a reason, and the process lives."""
 
+import io
 import os
 import signal
 import struct
@@ -11,6 +12,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from core.reading import GuardedReader
 from core.refusals import SENTENCES, Refusal
@@ -222,6 +225,15 @@ def test_a_prepared_image_has_its_rendition_and_thumbnail(reader):
     assert small[800, 1150] > 10 * small[800, 50]
     assert abs(int(small[800, 1000]) - int(pixels[1200, 1500])) < 60
     assert prepared.thumbnail_png[:8] == b"\x89PNG\r\n\x1a\n"
+
+
+def test_a_simulated_png_says_so_in_its_comment(reader):
+    marked = PngInfo()
+    marked.add_text("Comment", "SIMULATED by seed_data")
+    file = io.BytesIO()
+    Image.fromarray(breast()).save(file, "PNG", pnginfo=marked)
+    assert reader.read(file.getvalue(), "x").header.simulated
+    assert not reader.read(png(), "x").header.simulated
 
 
 @pytest.mark.parametrize("corpus", ["bad_dicom", "png_suite"])
