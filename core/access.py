@@ -33,8 +33,9 @@ __all__ = [
     "accounts",
     "create_user",
     "demo_accounts_to_show",
+    "ensure_demo_accounts",
+    "has_accounts",
     "is_demo_password",
-    "make_demo_accounts",
     "published_accounts",
     "require",
     "set_active",
@@ -238,6 +239,12 @@ def _keep_an_admin(session: Session, leaving: User) -> None:
         raise ValueError("This is the last admin. Make another account an admin first.")
 
 
+def has_accounts(here: Installation) -> bool:
+    """Return whether anybody can sign in at all."""
+    with here.database.read() as session:
+        return session.scalar(select(User.id).where(User.active.is_(True)).limit(1)) is not None
+
+
 def accounts(here: Installation) -> list[Account]:
     """Return all accounts by user name."""
     with here.database.read() as session:
@@ -361,7 +368,7 @@ def is_demo_password(password: str) -> bool:
     return any(password == published for _, _, published in DEMO_ACCOUNTS.values())
 
 
-def make_demo_accounts(here: Installation) -> list[DemoAccount]:
+def ensure_demo_accounts(here: Installation) -> list[DemoAccount]:
     """Make one account a role where it is missing, and return all four with the password where it is known.
 
     With no real patient stored the passwords are the published ones; beside real patients each new account gets

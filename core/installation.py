@@ -36,6 +36,12 @@ class Installation:
             quarantine=ImageStore(settings.root / "quarantine"),
         )
 
+    def migrate(self) -> None:
+        """Bring the database to this release's tables; safe to repeat, and at once from several processes."""
+        from db.migrate import upgrade
+
+        upgrade(self.database)
+
     @property
     def home(self) -> Path:
         """Return the folder that holds all this installation keeps."""

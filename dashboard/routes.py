@@ -82,6 +82,8 @@ async def _form(
     }>
 <button type="submit">Sign in</button>
 </form>"""
+    if not message and not await to_thread.run_sync(access.has_accounts, here()):
+        message = "There are no accounts yet. Make the first in a terminal: python -m core user add NAME --role admin"
     note = f'<p class="message" role="alert">{html.escape(message)}</p>' if message else ""
     response = HTMLResponse(
         _page().substitute(message=note, form=form, demo=await _demo_table(request)), status_code=status

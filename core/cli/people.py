@@ -111,7 +111,7 @@ def demo(json: Annotated[bool, typer.Option("--json", help="For machines.")] = F
     With simulated patients only, the passwords are published ones that work on this machine alone. Beside real
     patients they are random and shown once.
     """
-    made = access.make_demo_accounts(Installation.open())
+    made = access.ensure_demo_accounts(Installation.open())
     if json:
         terminal.print_json(
             [{"username": a.username, "role": a.role.value, "password": a.password} for a in made]

@@ -112,7 +112,7 @@ def test_analysts_see_no_patients_and_only_oncologists_assess() -> None:
 
 
 def test_demo_accounts_are_made_once_and_open_nothing_from_elsewhere(here: Installation) -> None:
-    first, second = access.make_demo_accounts(here), access.make_demo_accounts(here)
+    first, second = access.ensure_demo_accounts(here), access.ensure_demo_accounts(here)
     assert first == second
     assert {account.role for account in first} == set(Role)
     assert all(access.sign_in(here, a.username, a.password or "").person.role is a.role for a in first)
@@ -123,7 +123,7 @@ def test_demo_accounts_are_made_once_and_open_nothing_from_elsewhere(here: Insta
 def test_beside_real_patients_demo_passwords_are_random(here: Installation) -> None:
     with here.database.write() as session:
         session.add(Patient(mrn="1", simulated=False))
-    made = access.make_demo_accounts(here)
+    made = access.ensure_demo_accounts(here)
     assert not any(access.is_demo_password(account.password or "") for account in made)
 
 

@@ -20,7 +20,6 @@ from core.access import DEMO_ACCOUNTS, Role
 from core.installation import Installation
 from core.settings import Settings
 from dashboard import house, session
-from db.tables import Base
 from tests import factories
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -43,9 +42,9 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """The dashboard as a process of its own, with eight simulated women and the demo accounts."""
     home = tmp_path_factory.mktemp("served") / "var"
     here = Installation.open(Settings(home=home, _env_file=None))
-    Base.metadata.create_all(here.database.engine)
+    here.migrate()
     factories.cohort(here, 8)
-    access.make_demo_accounts(here)
+    access.ensure_demo_accounts(here)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
