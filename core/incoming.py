@@ -221,6 +221,6 @@ def _told(row: ManifestRow, file: IncomingFile) -> IncomingFile:
         study_date=row.study_date,
         birth_date=row.birth_date,
         views=views,
-        simulated=bool(getattr(row, "simulated", False)),
+        simulated=row.simulated,
     )
     return IncomingFile(file.name, file.data, said=said)

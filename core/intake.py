@@ -323,17 +323,7 @@ def _claim(header: Header, name: str, sha256: str, statement: Statement | None) 
             raise Refusal("no_study_date", f"The file says {study_date}, which has not come yet.")
     else:
         mrn, study_date = statement.mrn, statement.study_date
-        otherwise = {
-            key: value.isoformat() if isinstance(value, date) else value
-            for key, value, ours in (
-                ("patient_id", header.patient_id, mrn),
-                ("patient_name", header.patient_name, statement.name),
-                ("birth_date", header.birth_date, statement.birth_date),
-                ("study_date", header.study_date, study_date),
-                ("study_uid", header.study_uid, None),
-            )
-            if value is not None and value != ours
-        }
+        otherwise = _otherwise(header, statement)
         said = _said_view(statement, name)
         if said is not None:
             if side is not None and said[0] != side:
@@ -360,6 +350,25 @@ def _claim(header: Header, name: str, sha256: str, statement: Statement | None) 
         otherwise=otherwise,
         stated=statement is not None,
     )
+
+
+def _otherwise(header: Header, statement: Statement) -> dict[str, Any]:
+    """Return what the file says of person and date where it is not what the person says."""
+    another = header.patient_id not in (None, statement.mrn)
+    other_day = header.study_date not in (None, statement.study_date)
+    said = {
+        "patient_id": header.patient_id if another else None,
+        "patient_name": header.patient_name if another or statement.name else None,
+        "birth_date": header.birth_date if another or statement.birth_date else None,
+        "study_date": header.study_date if other_day else None,
+        "study_uid": header.study_uid if another or other_day else None,
+    }
+    ours = {"patient_name": statement.name, "birth_date": statement.birth_date}
+    return {
+        key: value.isoformat() if isinstance(value, date) else value
+        for key, value in said.items()
+        if value is not None and value != ours.get(key)
+    }
 
 
 def _existing(session: Session, claim: _Claim, sha256: str) -> Image | None:

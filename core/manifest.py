@@ -28,6 +28,7 @@ OPTIONAL = (
     "cancer_laterality",
     "last_followup_date",
     "split",
+    "simulated",
 )
 
 
@@ -61,6 +62,7 @@ class ManifestRow:
     cancer_laterality: str | None = None
     last_followup_date: date | None = None
     split: str | None = None
+    simulated: bool = False
 
     @property
     def age_years(self) -> float | None:
@@ -173,6 +175,7 @@ def _row(values: dict[str, Any], line: int, folder: Path, look_for_files: bool) 
             given, "last_followup_date", date.fromisoformat, "a date such as 2026-05-31"
         ),
         split=given.get("split") or None,
+        simulated=_read(given, "simulated", lambda text: {"0": False, "1": True}[text], "0 or 1") or False,
     )
     if row.birth_date and row.study_date and row.birth_date > row.study_date:
         raise ValueError("birth_date lies after study_date.")

@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 
 _SKETCH = 256
 _SMALLEST_SIDE = 64
+# The networks read 512 rows: an image with fewer is blown up for them.
+_FEWEST_ROWS = 512
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,7 @@ def _is_breast(outline: Outline) -> bool:
 def exposure_flags(pixels: NDArray[np.uint16], bits_stored: int) -> list[str]:
     """Return quality flags that the pixels give: under- or overexposed, cut off at the nipple's side, few pixels."""
     flags: list[str] = []
-    if max(pixels.shape) < 800:
+    if max(pixels.shape) < _FEWEST_ROWS:
         flags.append("low_resolution")
     sketch = _sketch(pixels)
     shades = _even(sketch)

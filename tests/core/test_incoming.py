@@ -5,9 +5,11 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
 from core.incoming import gather, named_view, unpack
 from core.intake import take_in
+from db.tables import Patient
 from tests.pictures import breast, dicom, png
 
 
@@ -119,6 +121,15 @@ def test_a_manifest_says_whose_and_what_its_images_are(here, tmp_path, zipped):
     assert accepted == [("P1", "2020-05-01", "L", "CC"), ("P1", "2022-05-01", "R", "MLO")]
     refused = sorted(item.reason for item in report.items if item.outcome == "quarantined")
     assert refused == ["bad_manifest_row", "bad_manifest_row", "no_study_date"]
+
+
+def test_a_manifest_marks_simulated_women(here, tmp_path):
+    folder = manifest_folder(tmp_path)
+    rows = MANIFEST.splitlines()[:2]
+    (folder / "manifest.csv").write_text(f"{rows[0]},simulated\n{rows[1]},1\n")
+    take_in(here, gather([folder], max_file_mb=10), statement=None, source="cli")
+    with here.database.read() as session:
+        assert session.scalars(select(Patient.simulated)).all() == [True]
 
 
 def test_a_persons_word_makes_a_manifest_silent(here, tmp_path):
