@@ -151,9 +151,9 @@ def stated_split(text: str | None) -> str | None:
 def _from_manifest(path: Path, task: str, boxes: bool) -> Cases:
     manifest: Manifest = read_manifest(path)
     gathered = Cases(refused=[_where(path, bad) for bad in manifest.refused])
-    gathered.notices += [
-        f"{path}: {notice}" for notice in manifest.notices if task not in ("finding", "density")
-    ]
+    # The notice names columns that are not used; of a task that is such a column it would be wrong.
+    if task in ("finding", "density"):
+        gathered.notices += [f"{path}: {notice}" for notice in manifest.notices]
     label_of = _label_reader(path, task)
     spelled: dict[str, str] = {}
     by_image: dict[Path, ImageCase] = {}

@@ -1,20 +1,24 @@
-"""Verbs of the command line for single images: train image, compare, and evaluate's part for such models."""
+"""Verbs of the command line for single images: train image, compare, classify, and evaluate's part for such models."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from core.cli.terminal import SOME_REFUSED, log, print_json, results, wrong_use
 from core.cli.training import Progress, train
 
+if TYPE_CHECKING:
+    from core.classify import Classified
+
 
 def register(app: typer.Typer) -> None:
     """Add this module's verbs."""
     train.command("image")(train_image_model)
     app.command()(compare)
+    app.command()(classify)
 
 
 def train_image_model(
@@ -168,6 +172,59 @@ def compare(
                 highlight=False,
                 markup=False,
             )
+
+
+def classify(
+    images: Annotated[
+        list[Path], typer.Argument(metavar="IMAGE...", help="DICOM, PNG, JPEG files or folders.")
+    ],
+    roi: Annotated[
+        str | None, typer.Option(help="A region in pixels, origin top left.", metavar="x0,y0,x1,y1")
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option(help="Name or folder of a model to ask; default: those that are installed.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Tell tumour and density probabilities of single mammograms; other pictures are turned away.
+
+    Exit code 0: all read; 1: some refused, each with its reason; 2: wrong use, such as a box outside an image.
+    """
+    from core.classify import Classifier, parse_box
+    from core.settings import Settings
+
+    files = [
+        file
+        for path in images
+        for file in (sorted(one for one in path.rglob("*") if one.is_file()) if path.is_dir() else [path])
+    ]
+    if not files:
+        wrong_use("There is no file in what was named.")
+    items = []
+    try:
+        box = parse_box(roi) if roi is not None else None
+        for item in Classifier(Settings(), model).classify(files, box):
+            items.append(item)
+            if not as_json:
+                results.print(_classified(item), markup=False, highlight=False)
+    except (LookupError, ValueError) as error:
+        wrong_use(str(error))
+    if as_json:
+        print_json([item.to_json() for item in items])
+    if any(item.refused for item in items):
+        raise typer.Exit(SOME_REFUSED)
+
+
+def _classified(item: Classified) -> str:
+    if item.refused:
+        return f"{item.path}  refused  {item.detail}"
+    tables = {"tumour": item.tumour, "density": item.density, **(item.other or {})}
+    words = [
+        f"{name}: " + ", ".join(f"{one} {share:.0%}" for one, share in shares.items())
+        for name, shares in tables.items()
+        if shares
+    ]
+    return f"{item.path}  {'; '.join(words)}  [{item.model}]"
 
 
 def _backbone(name: str) -> str:
