@@ -12,7 +12,18 @@ from sqlalchemy import func, select
 
 from core.installation import Installation
 from core.refusals import SENTENCES
-from db.tables import ImportBatch, ImportItem, Outcome, Patient, Study, StudyStatus, User, utc_now
+from db.tables import (
+    Alert,
+    ImportBatch,
+    ImportItem,
+    Outcome,
+    Patient,
+    Score,
+    Study,
+    StudyStatus,
+    User,
+    utc_now,
+)
 
 HEARTBEAT = "worker.json"
 SILENT_AFTER = timedelta(seconds=15)
@@ -59,6 +70,21 @@ def _moment(value: object) -> datetime:
         return datetime.fromtimestamp(value, UTC)
     moment = datetime.fromisoformat(str(value))
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def state(here: Installation) -> tuple[int, ...]:
+    """Return numbers that change when patients, studies, scores or alerts do: cheap to ask every few seconds."""
+    with here.database.read() as session:
+        row = session.execute(
+            select(
+                select(func.count()).select_from(Patient).scalar_subquery(),
+                select(func.max(Study.id)).scalar_subquery(),
+                select(func.max(Score.id)).scalar_subquery(),
+                select(func.max(Alert.id)).scalar_subquery(),
+                select(func.count()).where(Study.status == StudyStatus.PENDING).scalar_subquery(),
+            )
+        ).one()
+    return tuple(int(number or 0) for number in row)
 
 
 def queue(here: Installation) -> Mapping[StudyStatus, int]:

@@ -1,5 +1,6 @@
 """The database: how connections are opened, and the one way to read and to write."""
 
+import time
 import types
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +12,9 @@ from sqlalchemy.orm import Session
 
 # The WAL-reset corruption race is fixed from this release on (sqlite.org/wal.html, 3.51.3).
 WAL_SAFE_SQLITE = (3, 51, 3)
+
+BUSY_SECONDS = 30.0
+"""How long a connection waits for a lock that another one holds."""
 
 
 def sqlite_module() -> types.ModuleType:
@@ -39,7 +43,7 @@ class Database:
         if self.is_sqlite:
             module = sqlite_module()
             self.journal_mode = "WAL" if module.sqlite_version_info >= WAL_SAFE_SQLITE else "DELETE"
-            self.engine = create_engine(self.url, module=module, connect_args={"timeout": 30.0})
+            self.engine = create_engine(self.url, module=module, connect_args={"timeout": BUSY_SECONDS})
             event.listen(self.engine, "connect", self._set_up_sqlite_connection)
             event.listen(self.engine, "begin", _begin)
         else:
@@ -50,11 +54,24 @@ class Database:
         # Autocommit at the driver: transactions are opened by `_begin`, which knows reads from writes.
         connection.isolation_level = None
         cursor = connection.cursor()
-        cursor.execute("PRAGMA busy_timeout = 30000")
-        cursor.execute(f"PRAGMA journal_mode = {self.journal_mode}")
+        cursor.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000:.0f}")
+        self._set_journal_mode(cursor)
         cursor.execute("PRAGMA synchronous = FULL")
         cursor.execute("PRAGMA foreign_keys = ON")
         cursor.close()
+
+    def _set_journal_mode(self, cursor: Any) -> None:
+        # While another process recovers the log or, as the last one, closes it, SQLite answers "locked" here at
+        # once and does not wait as it does elsewhere (sqlite.org/wal.html, section 9).
+        deadline = time.monotonic() + BUSY_SECONDS
+        while True:
+            try:
+                cursor.execute(f"PRAGMA journal_mode = {self.journal_mode}")
+                return
+            except sqlite_module().OperationalError as error:
+                if "locked" not in str(error) or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.05)
 
     @contextmanager
     def read(self) -> Iterator[Session]:

@@ -113,38 +113,43 @@ def why_not_new(mrn: str) -> str | None:
     return None
 
 
+def forget_files() -> None:
+    """Forget what was looked at, because the person changed the files."""
+    for key in (FILES, EXAMINED):
+        st.session_state.pop(key, None)
+
+
 def files(found: Found) -> None:
     """Step 2: take the files and say of each what it is."""
     look.show(identifiers(found))
     uploads = st.file_uploader(
         "Her images: DICOM, PNG or JPEG, one file a view",
         accept_multiple_files=True,
+        on_change=forget_files,
         key=f"add_upload_{st.session_state.get('add_upload_number', 0)}",
     )
-    if uploads:
-        examined = examine(uploads)
+    # Coming back from the check the field is empty again, but the files are still here.
+    examined = examine(uploads) if uploads else st.session_state.get(EXAMINED, [])
+    back, on = st.container(), None
+    if examined:
         look.show(table_of(examined))
-        usable = [item for item in examined if is_usable(item)]
         back, on = st.columns([1, 1])
-        back.button("Other patient", on_click=again, args=(False,), width="stretch")
-        on.button(
-            "Go on to check", type="primary", on_click=go, args=(2,), disabled=not usable, width="stretch"
+    back.button("Other patient", on_click=again, args=(False,), width="stretch" if on else "content")
+    if on is None:
+        return
+    usable = [item for item in examined if is_usable(item)]
+    on.button("Go on to check", type="primary", on_click=go, args=(2,), disabled=not usable, width="stretch")
+    if not usable:
+        look.show(
+            '<p class="lv-note alert">None of these files can be added. Remove them and choose others.</p>'
         )
-        if not usable:
-            look.show(
-                '<p class="lv-note alert">None of these files can be added. Remove them and choose others.</p>'
-            )
-    else:
-        st.button("Other patient", on_click=again, args=(False,))
 
 
 def examine(uploads: Sequence[UploadedFile]) -> list[Examined]:
     """Look at each uploaded file once; what was looked at is remembered until the files change."""
-    signature = tuple(upload.file_id for upload in uploads)
-    kept = st.session_state.get(EXAMINED)
-    if kept and kept[0] == signature:
-        examined: list[Examined] = kept[1]
-        return examined
+    if EXAMINED in st.session_state:
+        kept: list[Examined] = st.session_state[EXAMINED]
+        return kept
     incoming = named_apart(uploads)
     bar = st.progress(0.0, "Looking at the files …")
     examined = []
@@ -152,7 +157,7 @@ def examine(uploads: Sequence[UploadedFile]) -> list[Examined]:
         examined.append(item)
         bar.progress(number / len(incoming), f"Looked at {number} of {len(incoming)} files")
     bar.empty()
-    st.session_state[EXAMINED] = (signature, examined)
+    st.session_state[EXAMINED] = examined
     st.session_state[FILES] = incoming
     return examined
 
@@ -215,8 +220,7 @@ def table_of(examined: Sequence[Examined]) -> str:
 
 def check(found: Found, person: Person) -> None:
     """Step 3: hang the views as they will be read, ask what is not known, confirm what disagrees."""
-    _, examined = st.session_state[EXAMINED]
-    usable: list[Examined] = [item for item in examined if is_usable(item)]
+    usable: list[Examined] = [item for item in st.session_state[EXAMINED] if is_usable(item)]
     look.show(identifiers(found))
     stated: dict[str, tuple[str | None, str | None]] = {}
     left, right = st.columns([3, 2], gap="large")
@@ -335,7 +339,8 @@ def disagreements(found: Found, usable: Sequence[Examined], study_date: date | N
 
 def take_in(found: Found, study_date: date, views: Mapping[str, tuple[str, str]], person: Person) -> None:
     """Hand the files to the intake and remember what became of each."""
-    incoming = [file for file in st.session_state[FILES] if file.name in views]
+    # The files that cannot be added go in as well: each is answered, and kept in quarantine with its reason.
+    incoming: list[IncomingFile] = st.session_state[FILES]
     statement = Statement(
         mrn=found.mrn,
         study_date=study_date,
@@ -364,6 +369,7 @@ def take_in(found: Found, study_date: date, views: Mapping[str, tuple[str, str]]
         {"study_date": study_date.isoformat(), "files": len(incoming)},
     )
     st.session_state[REPORT] = report
+    forget_files()
 
 
 def done(found: Found) -> None:
@@ -394,14 +400,8 @@ def done(found: Found) -> None:
     same, other, her = st.columns(3)
     same.button("Another study of hers", on_click=again, args=(True,), width="stretch")
     other.button("Another patient", on_click=again, args=(False,), width="stretch")
-    if uids:
-        her.page_link(
-            "screens/patient.py",
-            label="Open the patient",
-            icon=":material/arrow_forward:",
-            query_params={keys.MRN: found.mrn, keys.VISIT: uids[0]},
-            width="stretch",
-        )
+    if uids and her.button("Open the patient", type="primary", width="stretch"):
+        st.switch_page("screens/patient.py", query_params={keys.MRN: found.mrn, keys.VISIT: uids[0]})
 
 
 @st.fragment(run_every=1.0)
@@ -445,7 +445,7 @@ def page(person: Person) -> None:
     chosen: Found | None = st.session_state.get(WHO)
     if (
         chosen is None
-        or (step >= 2 and EXAMINED not in st.session_state)
+        or (step == 2 and EXAMINED not in st.session_state)
         or (step == 3 and REPORT not in st.session_state)
     ):
         step = 0 if chosen is None else 1

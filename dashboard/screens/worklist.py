@@ -4,7 +4,7 @@ from datetime import date
 
 import streamlit as st
 
-from core import thresholds, worklist
+from core import jobs, thresholds, worklist
 from core.access import Permission
 from core.patients import DENSITIES, StudyStatus
 from core.worklist import Group
@@ -173,10 +173,21 @@ def empty(person_may_add: bool) -> None:
         middle.page_link("screens/add_study.py", label="Add study", icon=":material/add:")
 
 
+@st.fragment(run_every=3.0)
+def watch(seen: tuple[int, ...]) -> None:
+    """Show studies and scores as they come in, while any are on their way."""
+    session.require(Permission.SEE_PATIENTS)
+    if jobs.state(here()) != seen:
+        st.rerun()
+
+
 person = session.require(Permission.SEE_PATIENTS)
+seen = jobs.state(here())
 found = worklist.rows(here(), today=date.today())
 narrowed = wanted()
 chosen = worklist.choose(found, narrowed)
+if not found or any(row.last_status is StudyStatus.PENDING for row in found):
+    watch(seen)
 if not found:
     empty(person.may(Permission.ADD_STUDY))
     st.stop()
