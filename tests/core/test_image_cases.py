@@ -1,0 +1,108 @@
+"""Labelled images: which are taken, which are refused, and in which words."""
+
+import pytest
+
+from core.image_cases import CaseError, choose_classes, gather_cases
+
+HEADER = "patient_id,study_date,modality,laterality,view,path,finding,kind,split,roi_x0,roi_y0,roi_x1,roi_y1"
+
+
+@pytest.fixture
+def write(tmp_path):
+    for name in "abcd":
+        (tmp_path / f"{name}.png").write_bytes(name.encode())
+
+    def write(*rows):
+        path = tmp_path / "manifest.csv"
+        path.write_text("\n".join([HEADER, *rows]) + "\n", encoding="utf-8")
+        return path
+
+    return write
+
+
+def test_labels_come_from_the_finding_or_from_a_column(write):
+    path = write("w1,,US,,,a.png,malignant,x,,,,,", "w2,,US,,,b.png,benign, y ,train,,,,")
+    assert [case.label for case in gather_cases([path], "finding").cases] == ["malignant", "benign"]
+    assert [case.label for case in gather_cases([path], "kind").cases] == ["x", "y"]
+    assert gather_cases([path], "finding").classes == ("benign", "malignant")
+    assert gather_cases([path], "finding").cases[1].split == "train"
+
+
+def test_a_blank_label_and_a_wrong_path_are_refused_by_line(write):
+    path = write(
+        "w1,,US,,,a.png,malignant,  ,,,,,", "w2,,US,,,none.png,benign,y,,,,,", "w3,,US,,,b.png,,y,,,,,"
+    )
+    gathered = gather_cases([path], "kind")
+    assert len(gathered.cases) == 1
+    said = {where.rpartition("line ")[2]: why for where, why in gathered.refused}
+    assert "blank" in said["2"]
+    assert "none.png" in said["3"]
+
+
+def test_spelling_of_case_makes_no_class_of_its_own(write):
+    path = write("w1,,US,,,a.png,,Cyst,,,,,", "w2,,US,,,b.png,,cyst,,,,,")
+    assert gather_cases([path], "kind").classes == ("Cyst",)
+
+
+def test_rows_of_one_image_are_one_case_with_the_worst_finding(write):
+    path = write("w1,,US,,,a.png,benign,x,,1,1,9,9", "w1,,US,,,a.png,malignant,x,,2,2,8,8")
+    (case,) = gather_cases([path], "finding").cases
+    assert case.label == "malignant"
+    assert len(gather_cases([path], "finding", boxes=True).cases) == 2
+
+
+def test_one_image_of_two_women_or_two_labels_stops(write):
+    with pytest.raises(CaseError, match=r"line 3: .*a\.png is given to 'w2'"):
+        gather_cases([write("w1,,US,,,a.png,benign,x,,,,,", "w2,,US,,,a.png,benign,x,,,,,")], "finding")
+    with pytest.raises(CaseError, match="line 3"):
+        gather_cases([write("w1,,US,,,a.png,,x,,,,,", "w1,,US,,,a.png,,y,,,,,")], "kind")
+
+
+def test_a_split_of_another_name_is_refused_by_line(write):
+    with pytest.raises(CaseError, match=r"line 2: split is 'tomorrow'"):
+        gather_cases([write("w1,,US,,,a.png,benign,x,tomorrow,,,,")], "finding")
+
+
+def test_a_column_that_is_not_there_and_a_missing_file_are_named(write, tmp_path):
+    path = write("w1,,US,,,a.png,benign,x,,,,,")
+    with pytest.raises(CaseError, match="no column 'colour'"):
+        gather_cases([path], "colour")
+    with pytest.raises(CaseError, match="no file or folder"):
+        gather_cases([tmp_path / "elsewhere.csv"], "finding")
+
+
+def test_a_folder_of_class_folders_and_one_of_splits(tmp_path):
+    for place in ("yes/1.png", "no/2.png", "no/notes.txt"):
+        path = tmp_path / "flat" / place
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"x")
+    flat = gather_cases([tmp_path / "flat"], "finding")
+    assert flat.classes == ("no", "yes")
+    assert not flat.grouped
+    assert flat.refused[0][0].endswith("notes.txt")
+    for place in ("Training/yes/1.png", "Testing/no/2.png"):
+        path = tmp_path / "split" / place
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"x")
+    assert {case.split for case in gather_cases([tmp_path / "split"], "x").cases} == {"train", "test"}
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(CaseError, match="no sub-folders"):
+        gather_cases([tmp_path / "empty"], "x")
+
+
+def test_classes_are_chosen_and_joined(write):
+    path = write(
+        "w1,,US,,,a.png,normal,x,,,,,",
+        "w2,,US,,,b.png,benign,x,,,,,",
+        "w3,,US,,,c.png,malignant,x,,,,,",
+    )
+    gathered = gather_cases([path], "finding")
+    some, order = choose_classes(gathered, "benign,malignant")
+    assert order == ("benign", "malignant")
+    assert len(some.cases) == 2
+    joined, order = choose_classes(gathered, "normal+benign, malignant")
+    assert [case.label for case in joined.cases] == ["normal+benign", "normal+benign", "malignant"]
+    with pytest.raises(CaseError, match="'cyst'"):
+        choose_classes(gathered, "cyst,benign")
+    with pytest.raises(CaseError, match="one class"):
+        choose_classes(gather_cases([path], "kind"), None)
