@@ -1,0 +1,216 @@
+"""From labelled files to a model: parts by woman, leaks that stop the run, and the whole way on a tiny set."""
+
+import json
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from core.__main__ import app
+from core.image_cases import ImageCase, gather_cases
+from core.image_evaluation import compare_runs
+from core.image_training import ImagePlan, LeakageError, fold_groups, part_groups, train_image
+from core.training import TrainingError
+from models.registry import check_files, read_card
+
+QUIET = lambda *_: None  # noqa: E731
+PLAN = ImagePlan("finding", shape=(32, 32), width=0.25, epochs=3, minutes=1.0)
+SMALL = ["--size", "32x32", "--width", "0.25", "--epochs", "4", "--budget-minutes", "1"]
+
+
+def cases(labels, women=None):
+    women = women or [f"w{i}" for i in range(len(labels))]
+    return [
+        ImageCase(f"{i}.png", w, y, f"line {i}") for i, (w, y) in enumerate(zip(women, labels, strict=True))
+    ]
+
+
+def write_set(folder, count=32, split=None):
+    """Blurred noise; every second image has a bright disc and is malignant; two images a woman."""
+    folder.mkdir(parents=True)
+    random = np.random.default_rng(0)
+    rows = ["patient_id,study_date,modality,laterality,view,path,finding,density,split"]
+    for i in range(count):
+        image = cv2.GaussianBlur(random.normal(0, 1, (48, 56)).astype(np.float32), (0, 0), 3)
+        image = 110 * (image - image.min()) / np.ptp(image)
+        bad = i // 2 % 2
+        if bad:
+            cv2.circle(image, (int(random.integers(20, 36)), int(random.integers(18, 30))), 9, 240, -1)
+        cv2.imwrite(str(folder / f"{i}.png"), image.astype(np.uint8))
+        part = split(i) if split else ""
+        rows.append(f"w{i // 2},,US,,,{i}.png,{'malignant' if bad else 'benign'},{'AD'[i % 4 // 3]},{part}")
+    path = folder / "manifest.csv"
+    path.write_text("\n".join(rows) + "\n", encoding="utf-8")
+    return path
+
+
+def test_women_stay_whole_and_every_class_is_in_every_part():
+    some = cases(["benign"] * 20 + ["malignant"] * 8, [f"w{i // 2}" for i in range(28)])
+    parts = part_groups(some, {"train": 0.7, "validation": 0.15, "test": 0.15}, 0)
+    by_woman = {}
+    for case, part in zip(some, parts, strict=True):
+        by_woman.setdefault(case.group, set()).add(part)
+    assert all(len(where) == 1 for where in by_woman.values())
+    for part in ("train", "validation", "test"):
+        assert {case.label for case, one in zip(some, parts, strict=True) if one == part} == {
+            "benign",
+            "malignant",
+        }
+    assert (
+        parts == part_groups(list(reversed(some)), {"train": 0.7, "validation": 0.15, "test": 0.15}, 0)[::-1]
+    )
+
+
+def test_folds_hold_whole_women_and_like_shares():
+    some = cases(["a"] * 30 + ["b"] * 12, [f"w{i // 2}" for i in range(42)])
+    folds = fold_groups(some, 3, 0)
+    assert all(len({f for c, f in zip(some, folds, strict=True) if c.group == w.group}) == 1 for w in some)
+    assert np.bincount(folds[30:]).tolist() == [4, 4, 4]
+
+
+def test_too_few_women_of_a_class_are_named():
+    with pytest.raises(TrainingError, match=r"'malignant' has 4 images of 2 women.*line 10"):
+        part_groups(
+            cases(["benign"] * 10 + ["malignant"] * 4, [f"w{i // 2}" for i in range(14)]),
+            {"train": 0.7, "validation": 0.15, "test": 0.15},
+            0,
+        )
+
+
+def test_a_class_with_one_image_is_named(tmp_path):
+    gathered = gather_cases([write_set(tmp_path / "set")], "finding")
+    gathered.cases[0] = replace(gathered.cases[0], label="normal")
+    with pytest.raises(TrainingError, match="'normal' has one image only"):
+        train_image(gathered, tmp_path / "out", PLAN, QUIET)
+
+
+def test_a_woman_in_two_splits_stops_the_run_with_her_name(tmp_path):
+    path = write_set(tmp_path / "set", split=lambda i: "test" if i in (5, 8, 9, 10, 11) else "train")
+    with pytest.raises(LeakageError, match=r"w2 \(test and train\)"):
+        train_image(gather_cases([path], "finding"), tmp_path / "out", PLAN, QUIET)
+
+
+def test_near_duplicates_in_two_splits_stop_the_run_with_their_names(tmp_path):
+    path = write_set(tmp_path / "set", split=lambda i: "test" if 8 <= i < 16 else "train")
+    twin = cv2.resize(cv2.imread(str(path.parent / "2.png"), cv2.IMREAD_GRAYSCALE), (90, 77))
+    cv2.imwrite(str(path.parent / "10.png"), twin)
+    with pytest.raises(LeakageError, match=r"2\.png and .*10\.png"):
+        train_image(gather_cases([path], "finding"), tmp_path / "out", PLAN, QUIET)
+
+
+def test_near_duplicates_of_a_folder_without_women_stay_in_one_part(tmp_path):
+    manifest = write_set(tmp_path / "set")
+    for case in gather_cases([manifest], "finding").cases:
+        place = tmp_path / "folder" / case.label
+        place.mkdir(parents=True, exist_ok=True)
+        (place / case.path.name).write_bytes(case.path.read_bytes())
+    image = cv2.imread(str(tmp_path / "folder" / "benign" / "0.png"), cv2.IMREAD_GRAYSCALE)
+    cv2.imwrite(str(tmp_path / "folder" / "benign" / "copy.png"), image[:, ::-1])
+    gathered = gather_cases([tmp_path / "folder"], "finding")
+    train_image(gathered, tmp_path / "out", replace(PLAN, epochs=1), QUIET)
+    assert any("benign/0.png and benign/copy.png" in notice for notice in gathered.notices)
+
+
+def test_another_plan_does_not_go_on_in_the_same_folder(tmp_path):
+    gathered = gather_cases([write_set(tmp_path / "set")], "finding")
+    train_image(gathered, tmp_path / "out", replace(PLAN, epochs=1), QUIET)
+    with pytest.raises(TrainingError, match="seed"):
+        train_image(gathered, tmp_path / "out", replace(PLAN, epochs=1, seed=1), QUIET)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("run")
+    manifest = write_set(folder / "set", 48)
+    command = ["train", "image", "--task", "finding", "--data", str(manifest), "--out", str(folder / "one")]
+    result = CliRunner().invoke(app, [*command, *SMALL, "--json"])
+    return folder, manifest, result
+
+
+def test_train_image_writes_a_model_with_card_curves_and_metrics(run):
+    folder, _, result = run
+    assert result.exit_code == 0, result.output
+    measured = json.loads(result.stdout)
+    assert measured == json.loads((folder / "one" / "metrics.json").read_text("utf-8"))
+    card = read_card(folder / "one")
+    check_files(folder / "one", card)
+    assert card.settings["kind"] == "image"
+    assert card.metrics["auc"] == measured["auc"]
+    curve = pd.read_csv(folder / "one" / "curves.csv")
+    assert {"stage", "epoch", "loss", "validation_loss"} <= set(curve)
+    report = (folder / "one" / "report.html").read_text("utf-8")
+    assert "Confusion matrix" in report
+    assert "src=" not in report.split("<script", 1)[0]
+
+
+def test_evaluate_leaves_out_women_the_model_was_trained_on(run):
+    folder, manifest, _ = run
+    command = ["evaluate", str(folder / "one"), "--data", str(manifest), "--out", str(folder / "again")]
+    result = CliRunner().invoke(app, [*command, "--json"])
+    assert result.exit_code == 0, result.output
+    again, first = json.loads(result.stdout), json.loads((folder / "one" / "metrics.json").read_text("utf-8"))
+    assert again["n"] == first["n"] < 48
+    assert again["seen_in_training"] == 48 - again["n"]
+    assert again["accuracy"] == first["accuracy"]
+    assert again["auc"] == pytest.approx(first["auc"])
+    predicted = pd.read_csv(folder / "again" / "predictions.csv")
+    assert len(predicted) == again["n"]
+    assert {"true", "predicted", "p_benign", "p_malignant", "group"} <= set(predicted)
+
+
+def test_evaluate_names_a_class_the_model_does_not_know(run, tmp_path):
+    folder, manifest, _ = run
+    strange = manifest.parent / "strange.csv"
+    strange.write_text(manifest.read_text("utf-8").replace(",benign,", ",normal,"), "utf-8")
+    command = ["evaluate", str(folder / "one"), "--data", str(strange), "--out", str(tmp_path)]
+    result = CliRunner().invoke(app, command)
+    assert result.exit_code == 2
+    assert "'normal'" in " ".join(result.stderr.split())
+
+
+def test_cross_validation_predicts_each_image_once_and_runs_can_be_compared(run):
+    folder, manifest, _ = run
+    command = ["train", "image", "--task", "finding", "--data", str(manifest), "--out", str(folder / "cv")]
+    weights = ["--weights", str(folder / "one" / "network.keras"), "--cv", "2", "--epochs", "0"]
+    result = CliRunner().invoke(app, [*command, *SMALL, *weights])
+    assert result.exit_code == 0, result.output
+    predicted = pd.read_csv(folder / "cv" / "predictions.csv")
+    assert len(predicted) == predicted["path"].nunique() == 48
+    assert predicted.groupby("group")["part"].nunique().max() == 1
+    compared = compare_runs([folder / "cv", folder / "one"], folder / "compared", times=50)
+    assert compared["n"] == json.loads((folder / "one" / "metrics.json").read_text("utf-8"))["n"]
+    assert set(compared["pairs"][0]) >= {"one", "other", "accuracy", "auc", "delong"}
+    assert "Differences" in (folder / "compared" / "report.html").read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (["--cv", "1"], "One fold"),
+        (["--size", "50x50"], "multiples of 32"),
+        (["--size", "big"], "rows x columns"),
+        (["--backbone", "alexnet"], "alexnet"),
+        (["--region", "arm"], "arm"),
+        (["--preprocessing", "magic"], "magic"),
+        (["--weights", "nowhere.keras"], "nowhere.keras"),
+        (["--classes", "malignant"], "one class"),
+        (["--task", "colour"], "no column 'colour'"),
+        (["--data", "nowhere.csv"], "nowhere.csv"),
+    ],
+)
+def test_wrong_wishes_get_a_sentence_and_exit_2(run, tmp_path, change, says):
+    _, manifest, _ = run
+    asked = ["--task", "finding", "--data", str(manifest), "--out", str(tmp_path / "out"), *SMALL, *change]
+    result = CliRunner().invoke(app, ["train", "image", *asked])
+    assert result.exit_code == 2, result.output
+    assert says in " ".join(result.stderr.split())
+    assert "Traceback" not in result.stderr
+
+
+def test_compare_refuses_folders_that_are_no_runs(tmp_path):
+    result = CliRunner().invoke(app, ["compare", str(tmp_path), str(tmp_path)])
+    assert result.exit_code == 2
+    assert "predictions.csv" in " ".join(result.stderr.split())
