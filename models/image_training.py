@@ -26,16 +26,29 @@ __all__ = [
     "augmented",
     "class_weights",
     "fit_scaling",
+    "pretrained_features",
     "train_image_network",
 ]
 
 
 @dataclass(frozen=True)
 class LabelledImages:
-    """Images and their classes: ``pixels`` (n, rows, columns) uint8, array or memory map; ``label`` (n,) from 0."""
+    """Images and their classes.
+
+    Parameters
+    ----------
+    pixels
+        (n, rows, columns) uint8, array or memory map.
+    label
+        (n,) from 0.
+    features
+        (n, k, size) of k looks at each image by the backbone as it starts, from `pretrained_features`; needed where
+        training starts from weights.
+    """
 
     pixels: NDArray[np.uint8]
     label: NDArray[np.int64]
+    features: NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True)
@@ -157,13 +170,12 @@ def _train_frozen(
     if kept is not None and kept.done:
         head.set_weights(kept.average)
         return kept.curve
-    features = _features(network, training.pixels, report)
-    label = training.label
-    if recipe.augmentation.flip:
-        mirrored = _Mirrored(training.pixels)
-        features = np.concatenate([features, _features(network, mirrored, report)])
-        label = np.concatenate([label, label])
-    held = _features(network, validation.pixels, report)
+    if training.features is None or validation.features is None:
+        raise ValueError("The frozen phase needs features of the images.")
+    looks = training.features.shape[1]
+    features = np.concatenate([training.features[:, look] for look in range(looks)])
+    label = np.tile(training.label, looks)
+    held = validation.features[:, 0]
     # A head of its own, so that its optimiser does not touch the backbone; features in even shades from the start.
     alone = build_head(features.shape[1], len(count))
     gamma, beta, _, _ = alone.get_layer("even").get_weights()
@@ -329,12 +341,50 @@ def _loss(count: NDArray[np.float32]) -> Any:
     return weighted
 
 
-def _features(network: keras.Model, pixels: Any, report: Report) -> NDArray[np.float32]:
-    parts = []
+def pretrained_features(
+    config: ImageConfig,
+    weights: str,
+    pixels: NDArray[np.uint8],
+    path: Path,
+    report: Report,
+    *,
+    flip: bool = True,
+) -> NDArray[np.float32]:
+    """Return what a backbone that starts from `weights` makes of images, read from `path` if it is there.
+
+    Parameters
+    ----------
+    config, weights
+        As for `train_image_network`.
+    pixels
+        (n, rows, columns) uint8.
+    path
+        An .npz that keeps them: they are made once for all folds.
+    report
+        Told of progress.
+    flip
+        Look at each image's mirror image too.
+
+    Returns
+    -------
+    ndarray
+        (n, 1 or 2, size) pooled features.
+    """
+    if path.is_file():
+        with np.load(path, allow_pickle=False) as file:
+            return np.asarray(file["features"])
+    network = build_image_network(config, weights)
+    looks: list[Any] = [pixels, _Mirrored(pixels)] if flip else [pixels]
+    parts: list[list[NDArray[np.float32]]] = [[] for _ in looks]
     for start in range(0, len(pixels), BATCH):
-        parts.append(predict(network, pixels[start : start + BATCH])["pooled"])
+        for part, look in zip(parts, looks, strict=True):
+            part.append(predict(network, look[start : start + BATCH])["pooled"])
         report("features", min(1.0, (start + BATCH) / len(pixels)), {})
-    return np.concatenate(parts)
+    features = np.stack([np.concatenate(part) for part in parts], axis=1)
+    half = path.with_name(f"{path.stem}.half.npz")
+    np.savez(half, allow_pickle=False, features=features)
+    half.replace(path)
+    return features
 
 
 class _Mirrored:

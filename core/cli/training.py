@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -68,6 +69,42 @@ def longitudinal(
         results.print(f"The model is in {out}.")
     if refused + refused_more:
         raise typer.Exit(SOME_REFUSED)
+
+
+@train.command()
+def sequence(
+    embeddings: Annotated[
+        Path, typer.Option(help="Parquet or CSV: patient_id, months, e0.., years_to_cancer, …")
+    ],
+    out: Annotated[Path, typer.Option("--out", help="Folder for the model and its metrics.")],
+    cv: Annotated[str | None, typer.Option(help="Cross-validate, folds x repeats, such as 5x5.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same folds.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the metrics as JSON.")] = False,
+) -> None:
+    """Fit the sequence model on any encoder's vectors, beside last visit only and dates only."""
+    from core.embeddings import EmbeddingsError, read_embeddings, train_on_embeddings
+
+    match = re.fullmatch(r"(\d+)(?:x(\d+))?", cv) if cv else None
+    if cv and (match is None or int(match[1]) < 2 or int(match[2] or 1) < 1):
+        wrong_use(f"--cv is {cv!r}. Write folds x repeats, such as 5x5; two folds are the least.")
+    folds, repeats = (int(match[1]), int(match[2] or 1)) if match else (0, 1)
+    try:
+        measured = train_on_embeddings(
+            read_embeddings(embeddings), out, Progress(), folds=folds, repeats=repeats, seed=seed
+        )
+    except EmbeddingsError as error:
+        wrong_use(str(error))
+    if as_json:
+        print_json(measured)
+        return
+    for mode, reached in measured.items():
+        low, high = reached["ci"]
+        results.print(
+            f"{mode:>8}: AUC {reached['auc']:.3f} ({low:.3f} to {high:.3f}), {reached['events']} cancers in "
+            f"{reached['n']} women, out of fold",
+            highlight=False,
+        )
+    results.print(f"The model is in {out}.")
 
 
 def evaluate(
