@@ -21,6 +21,7 @@ from core.training import TrainingError, same_plan, stored_rows, write_curves
 from models.image_preprocess import ImageInput
 
 if TYPE_CHECKING:  # Networks are loaded when training starts: `--help` must not wait for them.
+    from models.image_model import ImageConfig
     from models.image_training import ImageRecipe, TrainedImage
 
 __all__ = ["ImagePlan", "LeakageError", "fold_groups", "part_groups", "train_image"]
@@ -316,13 +317,16 @@ class _Run:
 
         def images(mine: NDArray[np.bool_]) -> LabelledImages:
             return LabelledImages(
-                stored_rows(self.prepared.pixels, self.rows[mine].tolist()), self.label[mine]
+                stored_rows(self.prepared.pixels, self.rows[mine].tolist()),
+                self.label[mine],
+                None if features is None else features[mine],
             )
 
-        spent = time.monotonic() - self.begun
-        seconds = max(5.0, (self.plan.minutes * 60 - spent) / left)
         config = ImageConfig(self.classes, self.wanted, self.plan.backbone, self.plan.width)
         try:
+            features = self._features(config)
+            spent = time.monotonic() - self.begun
+            seconds = max(5.0, (self.plan.minutes * 60 - spent) / left)
             return train_image_network(
                 config,
                 self.plan.weights,
@@ -334,6 +338,22 @@ class _Run:
             )
         except ValueError as error:
             raise TrainingError(str(error)) from error
+
+    def _features(self, config: ImageConfig) -> NDArray[np.float32] | None:
+        """Return the frozen backbone's features of all images, made once for all folds; None without weights."""
+        from models.image_training import pretrained_features
+
+        if self.plan.weights is None:
+            return None
+        pixels = stored_rows(self.prepared.pixels, self.rows.tolist())
+        return pretrained_features(
+            config,
+            self.plan.weights,
+            pixels,
+            self.out / "work" / "features.npz",
+            self.report,
+            flip=self.plan.flip,
+        )
 
     def _recipe(self, seconds: float) -> ImageRecipe:
         from models.image_training import Augmentation, ImageRecipe

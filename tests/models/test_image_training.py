@@ -1,5 +1,7 @@
 """Training classifiers: what is learned, what is kept, what a killed run goes on from."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -13,6 +15,7 @@ from models.image_training import (
     augmented,
     class_weights,
     fit_scaling,
+    pretrained_features,
     train_image_network,
 )
 from models.preprocess import ViewTransform
@@ -60,9 +63,16 @@ def test_with_weights_the_head_is_trained_first_and_the_shallow_layers_stay(trai
     source = tmp_path / "source.keras"
     trained[0].network.save(source)
     recipe = ImageRecipe(seconds=60, frozen_epochs=5, epochs=1, batch=8)
-    made = train_image_network(
-        CONFIG, str(source), images(24, 3), images(8, 4), recipe, tmp_path / "state", QUIET
-    )
+    both = [
+        replace(
+            some,
+            features=pretrained_features(
+                CONFIG, str(source), some.pixels, tmp_path / f"{len(some.label)}.npz", QUIET
+            ),
+        )
+        for some in (images(24, 3), images(8, 4))
+    ]
+    made = train_image_network(CONFIG, str(source), *both, recipe, tmp_path / "state", QUIET)
     assert [record["stage"] for record in made.curve][:1] == ["frozen"]
     assert made.curve[-1]["stage"] == "fine-tuning"
     stem = [network.get_layer("stem").get_weights()[0] for network in (trained[0].network, made.network)]
