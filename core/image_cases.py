@@ -12,6 +12,7 @@ from core.manifest import OPTIONAL, REQUIRED, BadRow, Manifest, ManifestRow, rea
 
 __all__ = ["CaseError", "Cases", "ImageCase", "choose_classes", "gather_cases", "stated_split"]
 
+NORMAL = FINDINGS[0]
 SUFFIXES = (".png", ".jpg", ".jpeg", ".dcm", "")
 """What is taken for an image in a folder; bytes, not names, decide how it is read."""
 SPLITS = {
@@ -33,7 +34,8 @@ class CaseError(ValueError):
 class ImageCase:
     """One labelled image, or one labelled box of it.
 
-    `group` is the woman (or near-duplicate group); `source` says where the label stands, for messages.
+    `group` is the woman (or near-duplicate group); `source` says where the label stands, for messages; `anywhere`
+    asks for a box of the tissue of an image without a lesion.
     """
 
     path: Path
@@ -44,6 +46,7 @@ class ImageCase:
     modality: str = "MG"
     density: str | None = None
     split: str | None = None
+    anywhere: bool = False
 
     @property
     def name(self) -> str:
@@ -80,7 +83,8 @@ def gather_cases(sources: Sequence[Path], task: str, *, boxes: bool = False) -> 
     task
         ``finding``, ``density`` or a column of the manifest; a folder's classes are its sub-folders.
     boxes
-        True if each box is a case; images without one are left out then.
+        True if each box is a case. Of normal images a box of tissue is chosen, as large as the others are in the
+        middle; other images without a box are left out.
 
     Raises
     ------
@@ -166,7 +170,8 @@ def _from_manifest(path: Path, task: str, boxes: bool) -> Cases:
                 (f"{path}, line {row.line}", f"The {task} is blank: the image is left out.")
             )
             continue
-        if boxes and row.roi is None:
+        normal = task == "finding" and text.strip() == NORMAL
+        if boxes and row.roi is None and not normal:
             without_box += 1
             continue
         label = spelled.setdefault(text.strip().casefold(), text.strip())
@@ -176,6 +181,7 @@ def _from_manifest(path: Path, task: str, boxes: bool) -> Cases:
             label=label,
             source=f"{path}, line {row.line}",
             box=row.roi if boxes else None,
+            anywhere=boxes and row.roi is None,
             modality=row.modality,
             density=row.density,
             split=_split_of(row, path),

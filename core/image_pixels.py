@@ -17,11 +17,13 @@ from scipy.fft import dctn
 from core.exams import Report, read_pixels
 from core.image_cases import ImageCase
 from core.refusals import Refusal
-from models.image_preprocess import ImageInput, prepare
+from models.image_preprocess import ImageInput, prepare, tissue_box
 
 __all__ = ["PreparedCases", "fingerprint", "near_duplicates", "prepare_cases"]
 
 CHUNK = 32
+DEFAULT_SIDE = 100
+"""Side in pixels of a box of normal tissue in a set that draws no boxes."""
 SKETCH = 32
 NEAR_BITS = 8
 """Fingerprints (64 bits) that differ in more bits are of different pictures."""
@@ -48,7 +50,12 @@ def prepare_cases(
     What cannot be read, has no breast where one is wanted, or whose box lies outside is left out, with the reason.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    listing = "\n".join(f"{case.path.resolve()} {case.path.stat().st_size} {case.box}" for case in cases)
+    sides = [max(case.box[2] - case.box[0], case.box[3] - case.box[1]) for case in cases if case.box]
+    side = round(float(np.median(sides))) if sides else DEFAULT_SIDE
+    listing = "\n".join(
+        f"{case.path.resolve()} {case.path.stat().st_size} {side if case.anywhere else case.box}"
+        for case in cases
+    )
     stamp = hashlib.sha256(f"{listing}\n{json.dumps(asdict(wanted))}".encode()).hexdigest()[:16]
     pixels_path, facts_path = folder / f"images-{stamp}.u8", folder / f"images-{stamp}.jsonl"
     known = (
@@ -62,7 +69,8 @@ def prepare_cases(
         for case in cases[len(facts) : len(facts) + CHUNK]:
             try:
                 read = read_pixels(case.path)
-                shown = prepare(read, wanted, case.box)
+                seed = int.from_bytes(hashlib.sha256(case.path.name.encode()).digest()[:4])
+                shown = prepare(read, wanted, tissue_box(read, side, seed) if case.anywhere else case.box)
             except Exception as error:  # noqa: BLE001 - decoders raise anything; the image is left out and named
                 chunk.append(error.text if isinstance(error, Refusal) else str(error) or type(error).__name__)
                 continue

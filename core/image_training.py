@@ -406,7 +406,7 @@ class _Run:
         women = len({case.group for case in self.cases})
         card = ModelCard(
             name=plan.name,
-            title=f"{plan.task} of single images ({plan.backbone})",
+            title=f"{plan.task.capitalize()} of single images ({plan.backbone})",
             trained_on=f"{len(self.cases)} images of {women} women or groups, from the files given",
             licence="As the training data allow",
             intended_use="Research and teaching. It supports a reader and never replaces one.",

@@ -11,7 +11,17 @@ from numpy.typing import NDArray
 
 from models.preprocess import ViewTransform, standardise
 
-__all__ = ["REGIONS", "STEPS", "Box", "ImageInput", "PreparedImage", "apply_step", "prepare"]
+__all__ = [
+    "REGIONS",
+    "STEPS",
+    "Box",
+    "ImageInput",
+    "PreparedImage",
+    "apply_step",
+    "check_box",
+    "prepare",
+    "tissue_box",
+]
 
 REGIONS = ("image", "breast", "box")
 """What is shown: the whole image, the breast as `models.preprocess` stands it, or a box with what is around it."""
@@ -112,6 +122,31 @@ def check_box(box: Box, shape: tuple[int, ...]) -> Box:
             f"The box {x0:g},{y0:g},{x1:g},{y1:g} lies outside the image, which is {columns} wide and {rows} high."
         )
     return box
+
+
+def tissue_box(pixels: NDArray[Any], side: float, seed: int) -> Box:
+    """Return a box of a breast without a lesion, to tell lesions from: a square of `side` pixels, chosen by `seed`.
+
+    Its middle lies in the breast, more than half a side from the skin where the breast is large enough.
+
+    Raises
+    ------
+    ValueError
+        If no breast is found, or the image is smaller than the box.
+    """
+    rows, columns = pixels.shape
+    if side > min(rows, columns):
+        raise ValueError(f"The image is smaller than a box of {side:g} pixels.")
+    view = standardise(pixels)
+    inside = np.pad((view.pixels[..., 0] > 0).astype(np.uint8), 1)
+    depth = cv2.distanceTransform(inside, cv2.DIST_L2, 5)[1:-1, 1:-1]
+    wanted = min(side * view.transform.scale / 2, 0.7 * float(depth.max()))
+    down, across = np.nonzero(depth >= wanted)
+    chosen = np.random.default_rng(seed).integers(len(down))
+    x, y = view.transform.to_original(float(across[chosen]), float(down[chosen]))
+    x0 = float(np.clip(round(x - side / 2), 0, columns - side))
+    y0 = float(np.clip(round(y - side / 2), 0, rows - side))
+    return x0, y0, x0 + side, y0 + side
 
 
 def apply_step(image: NDArray[np.float32], step: str) -> NDArray[np.float32]:

@@ -51,6 +51,15 @@ def test_rows_of_one_image_are_one_case_with_the_worst_finding(write):
     assert len(gather_cases([path], "finding", boxes=True).cases) == 2
 
 
+def test_of_boxes_normal_images_give_tissue_and_others_without_a_box_are_left_out(write):
+    path = write(
+        "w1,,US,,,a.png,benign,x,,1,1,9,9", "w2,,US,,,b.png,normal,x,,,,,", "w3,,US,,,c.png,malignant,x,,,,,"
+    )
+    gathered = gather_cases([path], "finding", boxes=True)
+    assert [(case.path.name, case.anywhere) for case in gathered.cases] == [("a.png", False), ("b.png", True)]
+    assert "1 images without a box" in gathered.notices[-1]
+
+
 def test_one_image_of_two_women_or_two_labels_stops(write):
     with pytest.raises(CaseError, match=r"line 3: .*a\.png is given to 'w2'"):
         gather_cases([write("w1,,US,,,a.png,benign,x,,,,,", "w2,,US,,,a.png,benign,x,,,,,")], "finding")

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from models.image_preprocess import STEPS, ImageInput, apply_step, check_box, prepare
+from models.image_preprocess import STEPS, ImageInput, apply_step, check_box, prepare, tissue_box
 
 
 @pytest.fixture
@@ -75,3 +75,17 @@ def test_noise_reduction_quietens_and_sharpening_does_the_reverse():
 def test_unknown_wishes_are_refused(wrong):
     with pytest.raises(ValueError):
         ImageInput(**wrong)
+
+
+def test_a_box_of_normal_tissue_lies_in_the_breast_and_is_the_same_each_time():
+    down, across = np.mgrid[0:400, 0:320]
+    breast = (across / 200) ** 2 + ((down - 200) / 170) ** 2 < 1
+    pixels = np.where(breast, 120 + across % 7, 3).astype(np.uint16)
+    boxes = [tissue_box(pixels, 60, seed) for seed in range(8)]
+    assert boxes == [tissue_box(pixels, 60, seed) for seed in range(8)]
+    assert len(set(boxes)) > 4
+    for x0, y0, x1, y1 in boxes:
+        assert (x1 - x0, y1 - y0) == (60, 60)
+        assert breast[int(y0) : int(y1), int(x0) : int(x1)].mean() > 0.75
+    with pytest.raises(ValueError, match="smaller"):
+        tissue_box(pixels, 500, 0)
