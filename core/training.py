@@ -359,6 +359,7 @@ def _train_heads(
     cached: CachedViews,
 ) -> dict[str, Any]:
     """Train the ensemble and the controls on the embeddings, calibrate, measure, write."""
+    from models.change import coarse_grid
     from models.evaluation import measure, prediction_table
     from models.longitudinal import LongitudinalModel
     from models.registry import ModelCard
@@ -371,6 +372,7 @@ def _train_heads(
     }
     both = grouped["encoder"] + grouped["sequence"]
     size = int(vectors.shape[1])
+    config = SequenceConfig(size, map_grid=coarse_grid(trained.model.input.shape[1:3]))
     recipe = SequenceRecipe(members=plan.members, seed=plan.seed)
     curve = list(trained.curve)
     # The encoder has seen the encoder women: their vectors are surer than a new woman's. Whether more women or
@@ -380,15 +382,11 @@ def _train_heads(
         trial = SequenceRecipe(members=1, epochs=60, patience=10, seed=plan.seed)
         reached = {}
         for name, women in (("both", both), ("sequence", grouped["sequence"])):
-            _, tried = fit_sequence(
-                SequenceConfig(size), women, grouped["validation"], trial, report, name=name
-            )
+            _, tried = fit_sequence(config, women, grouped["validation"], trial, report, name=name)
             reached[name] = min(float(record["validation"]) for record in tried)
         if reached["sequence"] < reached["both"]:
             training, chosen = grouped["sequence"], "sequence women"
-    members, records = fit_sequence(
-        SequenceConfig(size), training, grouped["validation"], recipe, report, name="history"
-    )
+    members, records = fit_sequence(config, training, grouped["validation"], recipe, report, name="history")
     curve += records
     ensemble = build_ensemble(members, size)
     calibration = calibrate(ensemble, grouped["validation"])
@@ -398,7 +396,8 @@ def _train_heads(
         held = [one for history in grouped["validation"] for one in as_mode(history, mode)]
         width = shown[0].vectors.shape[-1]
         quick = SequenceRecipe(members=min(3, plan.members), seed=plan.seed)
-        members, records = fit_sequence(SequenceConfig(width), shown, held, quick, report, name=mode)
+        smaller = config if mode == "last" else SequenceConfig(width)
+        members, records = fit_sequence(smaller, shown, held, quick, report, name=mode)
         curve += records
         controls[mode] = build_ensemble(members, width)
     test = grouped["test"] or grouped["validation"]

@@ -15,6 +15,7 @@ from typing import Any
 import keras
 from keras import layers, ops
 
+from models.change import CoarseMap
 from models.preprocess import NETWORK_SHAPE
 
 __all__ = ["BACKBONES", "FINDINGS", "IMAGENET", "EncoderConfig", "LesionPooling", "build_encoder"]
@@ -61,7 +62,8 @@ def build_encoder(config: EncoderConfig | None = None) -> keras.Model:
     Returns
     -------
     keras.Model
-        Input float32 (batch, rows, columns, 1) in 0..1. Outputs by name: ``vector`` (batch, D);
+        Input float32 (batch, rows, columns, 1) in 0..1. Outputs by name: ``vector`` (batch, D), which ends with
+        the coarse lesion map of `models.change`;
         ``lesion`` (batch, rows/16, columns/16, 2), logits of a benign and a malignant lesion in the cell;
         ``size`` (batch, rows/16, columns/16, 1), log of the lesion's diameter in network pixels;
         ``finding`` (batch, 3), logits of `FINDINGS`; ``density`` (batch, 4), logits of A to D.
@@ -98,7 +100,8 @@ def build_encoder(config: EncoderConfig | None = None) -> keras.Model:
     seen = layers.Concatenate(name="seen")([tissue, malignant, benign, pooled["facts"], breast["facts"]])
     density = layers.Dense(4, name="density")(tissue)
     finding = layers.Dense(3, name="finding")(layers.Dropout(0.2, name="finding_drop")(seen))
-    vector = layers.Concatenate(name="vector")([seen, finding, density])
+    coarse = CoarseMap(name="coarse_map")([lesion, size])
+    vector = layers.Concatenate(name="vector")([seen, finding, density, coarse])
     return keras.Model(
         view,
         {"vector": vector, "lesion": lesion, "size": size, "finding": finding, "density": density},

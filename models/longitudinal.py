@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from scipy.special import expit, softmax
 
 from models.calibration import Calibration
+from models.change import coarse_grid
 from models.encoder import EncoderConfig, build_encoder
 from models.explanation import contributions, heat_map
 from models.preprocess import NETWORK_SHAPE, StandardView
@@ -287,7 +288,8 @@ def untrained(seed: int, *, width: float = 1.0, members: int = 3) -> Longitudina
     keras.utils.set_random_seed(seed)
     encoder = build_encoder(EncoderConfig(width=width))
     size = int(encoder.output["vector"].shape[-1])
-    heads = [build_sequence(SequenceConfig(size), name=f"member{i}") for i in range(members)]
+    config = SequenceConfig(size, map_grid=coarse_grid())
+    heads = [build_sequence(config, name=f"member{i}") for i in range(members)]
     card = ModelCard(
         name="untrained",
         title="Untrained networks",

@@ -16,6 +16,7 @@ import numpy as np
 from keras import layers, ops
 from numpy.typing import NDArray
 
+from models.change import KINDS, PlaceChange
 from models.study import FACTS, SLOTS, ViewFusion
 
 __all__ = [
@@ -34,9 +35,22 @@ HORIZONS = 5
 
 @dataclass(frozen=True)
 class SequenceConfig:
-    """How a sequence model is built; `vector_size` 0 leaves the pictures out."""
+    """How a sequence model is built.
+
+    Parameters
+    ----------
+    vector_size
+        Length D of a view's vector.
+    map_grid
+        Rows and columns of the coarse lesion map with which vectors end (`models.change`), or None without one.
+    fused, step, state
+        Units of view fusion, of the step before and after the LSTM, and of the LSTM.
+    dropout
+        Share of units dropped in training.
+    """
 
     vector_size: int
+    map_grid: tuple[int, int] | None = None
     fused: int = 48
     step: int = 64
     state: int = 48
@@ -75,14 +89,20 @@ def build_sequence(
     vectors = keras.Input((None, 2, len(SLOTS), config.vector_size), name="vectors")
     present = keras.Input((None, 2, len(SLOTS)), name="present")
     facts = keras.Input((None, FACTS), name="facts")
+    maps = 0 if config.map_grid is None else config.map_grid[0] * config.map_grid[1] * KINDS
+    plain = config.vector_size - maps
     standard = layers.Normalization(
         axis=-1,
-        mean=np.zeros(config.vector_size, np.float32) if mean is None else mean,
-        variance=np.ones(config.vector_size, np.float32) if variance is None else variance,
+        mean=np.zeros(plain, np.float32) if mean is None else mean[:plain],
+        variance=np.ones(plain, np.float32) if variance is None else variance[:plain],
         name=f"{name}_standard",
-    )(vectors)
+    )(Span(0, plain, name=f"{name}_plain")(vectors))
     # A vector far outside what was trained on (another machine, a marker) must not drown all else.
     standard = Bounded(5.0, name=f"{name}_bounded")(standard)
+    if config.map_grid is not None:
+        coarse = Span(plain, config.vector_size, name=f"{name}_maps")(vectors)
+        change = PlaceChange(config.map_grid, name=f"{name}_change")([coarse, present])
+        standard = layers.Concatenate(name=f"{name}_with_change")([standard, change])
     fused = ViewFusion(config.fused, name=f"{name}_views")([standard, present])
     fused = layers.Dropout(config.dropout, name=f"{name}_views_drop")(fused)
     steps = BreastSteps(name=f"{name}_steps")([fused, present, facts])
@@ -153,6 +173,23 @@ class Bounded(layers.Layer):
     def get_config(self) -> dict[str, Any]:
         """Return what rebuilds the layer."""
         return super().get_config() | {"limit": self.limit}
+
+
+@keras.saving.register_keras_serializable("longview")
+class Span(layers.Layer):
+    """Takes the numbers from `start` to `stop` of the last axis."""
+
+    def __init__(self, start: int, stop: int, **options: Any) -> None:
+        super().__init__(**options)
+        self.start, self.stop = start, stop
+
+    def call(self, inputs: Any) -> Any:
+        """Take."""
+        return inputs[..., self.start : self.stop]
+
+    def get_config(self) -> dict[str, Any]:
+        """Return what rebuilds the layer."""
+        return super().get_config() | {"start": self.start, "stop": self.stop}
 
 
 @keras.saving.register_keras_serializable("longview")

@@ -112,7 +112,7 @@ def test_other_backbones_give_the_same_outputs(backbone):
     model = build_encoder(EncoderConfig(backbone=backbone, shape=(64, 64)))
     out = model.predict_on_batch(np.zeros((1, 64, 64, 1), np.float32))
     assert out["lesion"].shape == (1, 4, 4, 2)
-    assert out["vector"].shape == (1, 133)
+    assert out["vector"].shape == (1, 133 + 2 * 2 * 3), "with a coarse map of 2 by 2 cells"
 
 
 def test_an_unknown_backbone_is_answered_with_the_known_ones():
