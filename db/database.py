@@ -10,6 +10,13 @@ from sqlalchemy import Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.orm import Session
 
+# Imported with this module, not when the first database is opened: TensorFlow carries an SQLite of its own, and
+# where it is loaded first, its older one answers in the place of this one.
+try:
+    from pysqlite3 import dbapi2 as _sqlite
+except ImportError:
+    from sqlite3 import dbapi2 as _sqlite
+
 # The WAL-reset corruption race is fixed from this release on (sqlite.org/wal.html, 3.51.3).
 WAL_SAFE_SQLITE = (3, 51, 3)
 
@@ -19,11 +26,7 @@ BUSY_SECONDS = 30.0
 
 def sqlite_module() -> types.ModuleType:
     """Return the DB-API module with the newest SQLite at hand: `pysqlite3` where installed, else the standard one."""
-    try:
-        from pysqlite3 import dbapi2
-    except ImportError:
-        from sqlite3 import dbapi2
-    return dbapi2
+    return _sqlite
 
 
 class Database:
