@@ -162,6 +162,7 @@ def train_image(cases: Cases, out: Path, plan: ImagePlan, report: Report) -> dic
     if not readable:
         place, why = next(iter(prepared.left_out.items()))
         raise TrainingError(f"None of the images can be used. {chosen.cases[place].source}: {why}")
+    cases.notices += _mixed(readable, prepared, plan)
     rows = np.flatnonzero(prepared.readable)
     twins = near_duplicates(prepared.sketches, prepared.readable)
     place_of = {int(row): place for place, row in enumerate(rows)}
@@ -178,7 +179,8 @@ def train_image(cases: Cases, out: Path, plan: ImagePlan, report: Report) -> dic
     plan_values = json.loads(json.dumps(asdict(plan)))
     same_plan(out / "work" / "plan.json", plan_values, [case.path for case in readable])
     label = np.array([classes.index(case.label) for case in readable], np.int64)
-    run = _Run(readable, rows, label, classes, prepared, plan, wanted, out, report, begun)
+    left_out = {chosen.cases[place].source: why for place, why in prepared.left_out.items()}
+    run = _Run(readable, rows, label, classes, prepared, plan, wanted, out, report, begun, left_out)
     return run.folds(parts) if plan.folds else run.once(parts)
 
 
@@ -192,6 +194,22 @@ def _check_counts(cases: Sequence[ImageCase], classes: Sequence[str]) -> None:
                 f"The class {name!r} has one image only ({own[0].source}). Add images, or leave the class out with "
                 "--classes."
             )
+
+
+def _mixed(cases: Sequence[ImageCase], prepared: PreparedCases, plan: ImagePlan) -> list[str]:
+    """Return notices on what differs between images."""
+    notices = []
+    sizes = sorted({size for size in prepared.sizes if size is not None}, key=lambda size: size[0] * size[1])
+    if len(sizes) > 1:
+        smallest, largest = (f"{columns} × {rows}" for rows, columns in (sizes[0], sizes[-1]))
+        notices.append(
+            f"The images have {len(sizes)} sizes, from {smallest} to {largest}; each is fitted into "
+            f"{plan.shape[1]} × {plan.shape[0]}."
+        )
+    modalities = sorted({case.modality for case in cases})
+    if len(modalities) > 1:
+        notices.append(f"The images are of several modalities: {', '.join(modalities)}.")
+    return notices
 
 
 def _join(cases: list[ImageCase], pairs: Sequence[tuple[int, int]]) -> tuple[list[ImageCase], int]:
@@ -269,6 +287,7 @@ class _Run:
     out: Path
     report: Report
     begun: float
+    left_out: dict[str, str]
 
     def once(self, parts: list[str]) -> dict[str, Any]:
         """Train on one split and measure on the test images."""
@@ -398,7 +417,7 @@ class _Run:
         measured = {
             "measured_on": note,
             **measure_cases(table, self.classes),
-            "images": {"used": len(self.cases), "left_out": len(self.prepared.left_out)},
+            "images": {"used": len(self.cases), "left_out": self.left_out},
         }
         (out / SEEN).write_text(
             json.dumps(sorted(set(sha256_of_cases([self.cases[i] for i in seen])))), "utf-8"
@@ -411,7 +430,7 @@ class _Run:
             licence="As the training data allow",
             intended_use="Research and teaching. It supports a reader and never replaces one.",
             limits="Not validated for clinical use.",
-            metrics=measured,
+            metrics=measured | {"images": {"used": len(self.cases), "left_out": len(self.left_out)}},
             weights_sha256="",
             encoder_sha256="",
             calibration="slope and bias on log-odds, fitted on the validation images",
@@ -422,7 +441,9 @@ class _Run:
                 "task": plan.task,
                 "classes": plan.classes,
                 "modalities": sorted({case.modality for case in self.cases}),
-                "plan": json.loads(json.dumps(asdict(plan))),
+                # A card travels: where the weights lay on this machine is nobody's business.
+                "plan": json.loads(json.dumps(asdict(plan)))
+                | {"weights": Path(plan.weights).name if plan.weights else None},
             },
         )
         config = ImageConfig(self.classes, self.wanted, plan.backbone, plan.width)

@@ -75,6 +75,8 @@ class ImageRecipe:
     """Share of a pretrained backbone's layers, the deepest, that are fine-tuned."""
     batch: int = 16
     augmentation: Augmentation = Augmentation()
+    save_every: float = 15.0
+    """Seconds after which what is reached is kept, at the end of an epoch."""
     seed: int = 0
 
 
@@ -183,7 +185,14 @@ def _train_frozen(
     alone.get_layer("even").trainable = False
     alone.compile(optimizer=keras.optimizers.AdamW(recipe.rate, weight_decay=1e-3), loss=_loss(count))
     run = _Run(
-        "frozen", alone, recipe.patience * 2, recipe.frozen_epochs, recipe.seconds * 0.3, state, report
+        "frozen",
+        alone,
+        recipe.patience * 2,
+        recipe.frozen_epochs,
+        recipe.seconds * 0.3,
+        recipe.save_every,
+        state,
+        report,
     )
     random = np.random.default_rng(recipe.seed)
     while run.goes_on():
@@ -222,7 +231,7 @@ def _train_fine(
     optimizer = keras.optimizers.AdamW(rate, weight_decay=1e-4, global_clipnorm=1.0)
     classifier.compile(optimizer=optimizer, loss=_loss(count))
     stage = "fine-tuning" if fine else "training"
-    run = _Run(stage, classifier, recipe.patience, recipe.epochs, seconds, state, report)
+    run = _Run(stage, classifier, recipe.patience, recipe.epochs, seconds, recipe.save_every, state, report)
     if fine and run.epoch == 0:
         # Fine-tuning has to beat the frozen phase to be kept.
         run.end_epoch(
@@ -260,9 +269,11 @@ class _Run:
         patience: int,
         epochs: int,
         seconds: float,
+        save_every: float,
         state: TrainingState,
         report: Report,
     ) -> None:
+        self.save_every = save_every
         self.stage, self.model, self.patience, self.epochs = stage, model, patience, epochs
         self.seconds, self.state, self.report = seconds, state, report
         self.curve: list[dict[str, float | str]] = []
@@ -314,7 +325,7 @@ class _Run:
         if held < self.best_loss or not np.isfinite(self.best_loss):
             self.best, self.best_loss = self.model.get_weights(), held
             self.best_epoch = len(self.curve) - 1
-        if time.monotonic() - self.saved > 20 or self.epoch == 1:
+        if time.monotonic() - self.saved > self.save_every or self.epoch == 1:
             self._keep(done=False)
         self.tell(0)
 

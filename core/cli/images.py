@@ -107,6 +107,7 @@ def train_image_model(
         wrong_use(str(error))
     for notice in gathered.notices:
         log.print(notice, highlight=False, soft_wrap=True, markup=False)
+    _tell_refused(list(measured["images"]["left_out"].items()))
     _tell(measured, as_json)
     if not as_json:
         results.print(f"The model is in {out}.", markup=False)

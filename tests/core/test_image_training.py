@@ -114,6 +114,19 @@ def test_near_duplicates_of_a_folder_without_women_stay_in_one_part(tmp_path):
     assert any("benign/0.png and benign/copy.png" in notice for notice in gathered.notices)
 
 
+def test_mixed_sizes_are_told_and_damaged_images_left_out_by_line(tmp_path):
+    path = write_set(tmp_path / "set")
+    image = cv2.imread(str(path.parent / "0.png"))
+    cv2.imwrite(str(path.parent / "0.png"), cv2.resize(image, (200, 90)))
+    (path.parent / "1.png").write_bytes(b"\x89PNG\r\n\x1a\n and nothing else")
+    asked = ["--task", "finding", "--data", str(path), "--out", str(tmp_path / "out"), *SMALL]
+    result = CliRunner().invoke(app, ["train", "image", *asked])
+    assert result.exit_code == 1, result.output
+    said = " ".join(result.stderr.split())
+    assert "2 sizes, from 56 × 48 to 200 × 90" in said
+    assert "line 3:" in said
+
+
 def test_another_plan_does_not_go_on_in_the_same_folder(tmp_path):
     gathered = gather_cases([write_set(tmp_path / "set")], "finding")
     train_image(gathered, tmp_path / "out", replace(PLAN, epochs=1), QUIET)

@@ -59,6 +59,23 @@ def test_a_run_that_is_done_is_not_done_again(trained):
         np.testing.assert_array_equal(one, other)
 
 
+def test_a_run_that_was_stopped_goes_on_at_the_epoch_it_had_reached(tmp_path):
+    recipe = ImageRecipe(seconds=60, epochs=4, batch=8, save_every=0)
+
+    def stop(_stage, done, _figures):
+        if done >= 0.5:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train_image_network(CONFIG, None, images(16, 0), images(8, 1), recipe, tmp_path, stop)
+    told = []
+    made = train_image_network(
+        CONFIG, None, images(16, 0), images(8, 1), recipe, tmp_path, lambda *a: told.append(a[1])
+    )
+    assert [record["epoch"] for record in made.curve] == [1, 2, 3, 4]
+    assert min(told) >= 0.5
+
+
 def test_with_weights_the_head_is_trained_first_and_the_shallow_layers_stay(trained, tmp_path):
     source = tmp_path / "source.keras"
     trained[0].network.save(source)
