@@ -19,8 +19,12 @@ class Settings(BaseSettings):
     port: int = Field(default=8501, gt=0, lt=65536, description="Port the dashboard listens at.")
     session_hours: float = Field(default=12.0, gt=0, description="How long a sign-in lasts.")
     max_file_mb: int = Field(default=200, gt=0, description="Largest file that is read.")
-    max_pixels: int = Field(default=60_000_000, gt=0, description="Most pixels of one image (rows x columns).")
-    reader_memory_mb: int = Field(default=1500, gt=0, description="Memory limit of the process that decodes files.")
+    max_pixels: int = Field(
+        default=60_000_000, gt=0, description="Most pixels of one image (rows x columns)."
+    )
+    reader_memory_mb: int = Field(
+        default=1500, gt=0, description="Memory limit of the process that decodes files."
+    )
     reader_seconds: float = Field(default=30.0, gt=0, description="Time limit for decoding one file.")
 
     @cached_property

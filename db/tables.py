@@ -148,8 +148,12 @@ class Patient(Base):
     simulated: Mapped[bool] = mapped_column(default=False, index=True)
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
 
-    studies: Mapped[list[Study]] = relationship(back_populates="patient", order_by="Study.study_date, Study.id")
-    events: Mapped[list[Event]] = relationship(back_populates="patient", order_by="Event.event_date, Event.id")
+    studies: Mapped[list[Study]] = relationship(
+        back_populates="patient", order_by="Study.study_date, Study.id"
+    )
+    events: Mapped[list[Event]] = relationship(
+        back_populates="patient", order_by="Event.event_date, Event.id"
+    )
     risk_factors: Mapped[list[RiskFactors]] = relationship(
         back_populates="patient", order_by="RiskFactors.recorded_on"
     )
@@ -185,7 +189,9 @@ class Study(Base):
     __table_args__ = (
         Index("ix_study_patient_date", "patient_id", "study_date"),
         Index("ix_study_queue", "status", "claimed_until"),
-        CheckConstraint("bi_rads IS NULL OR bi_rads IN ('0','1','2','3','4A','4B','4C','4','5','6')", "bi_rads"),
+        CheckConstraint(
+            "bi_rads IS NULL OR bi_rads IN ('0','1','2','3','4A','4B','4C','4','5','6')", "bi_rads"
+        ),
         CheckConstraint("reader_density IS NULL OR reader_density IN ('A','B','C','D')", "reader_density"),
     )
 
@@ -381,7 +387,10 @@ class Alert(Base):
     """Why a patient needs a look, raised by a score; acknowledged by a person, never deleted."""
 
     __tablename__ = "alert"
-    __table_args__ = (UniqueConstraint("study_id", "rule"), Index("ix_alert_open", "acknowledged_at", "patient_id"))
+    __table_args__ = (
+        UniqueConstraint("study_id", "rule"),
+        Index("ix_alert_open", "acknowledged_at", "patient_id"),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     patient_id: Mapped[int] = mapped_column(ForeignKey("patient.id", ondelete="CASCADE"))
