@@ -247,4 +247,6 @@ def _curve(curve: Sequence[dict[str, Any]]) -> go.Figure | None:
                     name=f"{stage}: {key.replace('_', ' ')}",
                     mode="lines",
                 )
-    return figure.update_layout(title="Training of the model that is kept", xaxis_title="Epoch", yaxis_title="Loss")
+    return figure.update_layout(
+        title="Training of the model that is kept", xaxis_title="Epoch", yaxis_title="Loss"
+    )
