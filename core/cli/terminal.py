@@ -6,6 +6,7 @@ from typing import Any, NoReturn
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 DONE, SOME_REFUSED, WRONG_USE = 0, 1, 2
 
@@ -20,5 +21,6 @@ def print_json(document: Any) -> None:
 
 def wrong_use(message: str) -> NoReturn:
     """Say on stderr what is wrong and what to do, and leave with exit code 2."""
-    log.print(f"[bold red]Error:[/] {message}", highlight=False)
+    # A file's name may hold brackets, and a line that is cut in two cannot be searched for.
+    log.print(f"[bold red]Error:[/] {escape(message)}", highlight=False, soft_wrap=True)
     raise typer.Exit(WRONG_USE)
