@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 from core.installation import Installation
@@ -30,13 +31,27 @@ class Card:
 
 
 @lru_cache(maxsize=32)
-def _card(name: str) -> registry.ModelCard:
-    return registry.card(name)
+def _card(name_or_folder: str) -> registry.ModelCard:
+    folder = Path(name_or_folder)
+    return registry.read_card(folder) if (folder / registry.CARD).is_file() else registry.card(name_or_folder)
 
 
 def forget() -> None:
     """Read the cards anew at the next question: a model was installed or changed."""
     _card.cache_clear()
+
+
+def speaking(here: Installation) -> str:
+    """Return the name of the model that speaks, whose scores the pages show; the setting may name its folder."""
+    card = _installed(here.settings.model)
+    return card.name if card else here.settings.model
+
+
+def _installed(name_or_folder: str) -> registry.ModelCard | None:
+    try:
+        return _card(name_or_folder)
+    except (LookupError, ValueError):
+        return None
 
 
 def _shown(card: registry.ModelCard, speaking: str) -> Card:
@@ -58,16 +73,18 @@ def _shown(card: registry.ModelCard, speaking: str) -> Card:
 
 def cards(here: Installation) -> list[Card]:
     """Return the cards of all models that are installed, the one that speaks first."""
-    shown = [_shown(card, here.settings.model) for card in registry.cards()]
+    found = {card.name: card for card in registry.cards()}
+    own = _installed(here.settings.model)
+    if own is not None:
+        found[own.name] = own
+    shown = [_shown(card, speaking(here)) for card in found.values()]
     return sorted(shown, key=lambda card: (not card.speaks, card.name))
 
 
 def card_of(here: Installation, name: str) -> Card | None:
     """Return the card of one model, or None if it is not installed any more."""
-    try:
-        return _shown(_card(name), here.settings.model)
-    except (LookupError, ValueError):
-        return None
+    card = _installed(here.settings.model if name == speaking(here) else name)
+    return _shown(card, speaking(here)) if card else None
 
 
 def footer(card: Card | None, name: str) -> str:

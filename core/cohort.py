@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from sqlalchemy import func, select
 
-from core import thresholds, trends
+from core import cards, thresholds, trends
 from core.installation import Installation
 from core.latest_scores import latest_score_ids
 from db.tables import Event, EventKind, Patient, Score, Study
@@ -117,7 +117,7 @@ def everyone(here: Installation) -> pd.DataFrame:
         .join(Study, Study.patient_id == Patient.id)
         .join(Score, Score.study_id == Study.id)
         .outerjoin(diagnosis, diagnosis.c.patient_id == Patient.id)
-        .where(Score.id.in_(latest_score_ids(here.settings.model)))
+        .where(Score.id.in_(latest_score_ids(cards.speaking(here))))
         .order_by(Patient.id, Study.study_date, Study.id)
     )
     with here.database.read() as session:

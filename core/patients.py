@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
-from core import audit, hanging, thresholds, trends
+from core import audit, cards, hanging, thresholds, trends
 from core.access import Permission, Person, require
 from core.hanging import Side
 from core.installation import Installation
@@ -342,7 +342,7 @@ def _scores(here: Installation, session: Session, patient_id: int) -> dict[int, 
     rows = session.scalars(
         select(Score)
         .join(Study, Study.id == Score.study_id)
-        .where(Study.patient_id == patient_id, Score.id.in_(latest_score_ids(here.settings.model)))
+        .where(Study.patient_id == patient_id, Score.id.in_(latest_score_ids(cards.speaking(here))))
     ).all()
     return {score.study_id: _visit_score(score) for score in rows}
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import select
 
-from core import thresholds, trends
+from core import cards, thresholds, trends
 from core.installation import Installation
 from core.jobs import refusal_text
 from core.latest_scores import latest_score_ids
@@ -155,7 +155,7 @@ def rows(here: Installation, *, today: date, now: datetime | None = None) -> lis
                     Score.density_b,
                     Score.density_c,
                     Score.density_d,
-                ).where(Score.id.in_(latest_score_ids(here.settings.model)))
+                ).where(Score.id.in_(latest_score_ids(cards.speaking(here))))
             )
         }
         alerts = defaultdict(list)

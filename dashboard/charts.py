@@ -78,7 +78,7 @@ def trend(record: PatientRecord, *, chosen: str | None = None) -> go.Figure:
         labels.append((values[-1], "▲ progression", look.PROGRESSION))
     if scored:
         _end_labels(figure, labels, scored[-1].on)
-    _events(figure, record.events, (first, last))
+    _events(figure, record.events, (first, last), begins=span[0])
     _densities(figure, record.visits)
     for visit in record.visits:
         if visit.study_uid == chosen:
@@ -312,13 +312,15 @@ def _end_labels(figure: go.Figure, labels: list[tuple[float, str, str]], on: dat
         )
 
 
-def _events(figure: go.Figure, events: Sequence[EventEntry], span: tuple[date, date]) -> None:
+def _events(
+    figure: go.Figure, events: Sequence[EventEntry], span: tuple[date, date], *, begins: date
+) -> None:
     """Draw the event lane; events close together share one line of words."""
     if not events:
         # An axis without any trace is not drawn at all.
         figure.add_trace(
             go.Scatter(
-                x=[span[0]],
+                x=[begins],
                 y=[0],
                 yaxis="y3",
                 mode="text",

@@ -132,7 +132,7 @@ def files(found: Found) -> None:
     examined = examine(uploads) if uploads else st.session_state.get(EXAMINED, [])
     back, on = st.container(), None
     if examined:
-        look.show(table_of(examined))
+        look.show(table_of(examined, found))
         back, on = st.columns([1, 1])
     back.button("Other patient", on_click=again, args=(False,), width="stretch" if on else "content")
     if on is None:
@@ -188,10 +188,12 @@ def picture(item: Examined, *, cls: str = "") -> str:
     return f'<img class="{cls}" src="data:image/png;base64,{data}" alt="{look.safe(item.name)}">'
 
 
-def verdict(item: Examined) -> tuple[str, str]:
+def verdict(item: Examined, found: Found) -> tuple[str, str]:
     """Say in words what will become of a file: (words, how they look)."""
     if item.duplicate_of is not None:
-        return "already here: nothing to do", ""
+        if item.duplicate_of.rsplit(", ", 2)[0] == found.mrn:
+            return f"already here ({item.duplicate_of}): nothing to do", ""
+        return f"stored for another patient ({item.duplicate_of}): check whose it is", "bad"
     if item.refusal is not None and item.refusal.reason not in ASKED:
         return item.refusal.text, "bad"
     if item.laterality is None or item.view is None:
@@ -199,12 +201,12 @@ def verdict(item: Examined) -> tuple[str, str]:
     return "can be added", "good"
 
 
-def table_of(examined: Sequence[Examined]) -> str:
+def table_of(examined: Sequence[Examined], found: Found) -> str:
     """Return the files as a table, problems first."""
     ranks = {"bad": 0, "ask": 1, "": 2, "good": 3}
     rows = ""
-    for item in sorted(examined, key=lambda item: ranks[verdict(item)[1]]):
-        words, cls = verdict(item)
+    for item in sorted(examined, key=lambda item: ranks[verdict(item, found)[1]]):
+        words, cls = verdict(item, found)
         size = f"{item.columns} × {item.rows}" if item.rows and item.columns else ""
         flags = ", ".join(flag.replace("_", " ") for flag in item.quality_flags)
         rows += (

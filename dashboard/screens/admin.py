@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from core import access, audit, jobs
+from core import access, audit, cards, jobs
 from core.access import Permission, Person, Role
 from core.patients import StudyStatus
 from dashboard import look, session
@@ -112,7 +112,7 @@ def health() -> None:
                 "",
                 "Studies refused, each with its reason below",
             ),
-            ("model that speaks", look.safe(here().settings.model), "", "Setting LONGVIEW_MODEL"),
+            ("model that speaks", look.safe(cards.speaking(here())), "", "Setting LONGVIEW_MODEL"),
         ]
     )
 

@@ -248,5 +248,5 @@ with figures_column:
         if tab.open:
             with tab:
                 part(chosen)
-    name = here().settings.model
+    name = cards.speaking(here())
     look.footer(cards.footer(cards.card_of(here(), name), name))

