@@ -13,7 +13,8 @@ def _set_up() -> None:
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.dev.ConsoleRenderer(colors=False),
+            # The renderer's own tracebacks show local variables, and those hold names and record numbers.
+            structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),
         ],
         # Looked up at each line, so that a redirected stderr is followed.
         logger_factory=lambda *_names: structlog.PrintLogger(sys.stderr),

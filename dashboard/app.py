@@ -2,15 +2,27 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import datetime
 from pathlib import Path
 
 import streamlit as st
 from anyio import to_thread
 from starlette.middleware import Middleware
 
+from core.logs import log_of
 from dashboard.gate import Gate
 from dashboard.house import here
 from dashboard.routes import ROUTES
+
+log = log_of(__name__)
+
+
+def say_it_failed(error: Exception) -> bool:
+    """Tell the person in a sentence that a page failed; Streamlit has put the traceback into the log already."""
+    at = f"{datetime.now():%Y-%m-%d %H:%M:%S}"
+    log.error("a page failed", at=at, kind=type(error).__name__)
+    st.error(f"This page could not be shown. Reload it; if it fails again, tell your admin the time: {at}.")
+    return True
 
 
 @asynccontextmanager
@@ -26,4 +38,5 @@ app = st.App(
     routes=ROUTES,
     middleware=[Middleware(Gate, here=here)],
     lifespan=lifespan,
+    on_script_error=say_it_failed,
 )

@@ -103,7 +103,10 @@ class Gate:
 
     async def _refusal(self, path: str, method: str, scope: Scope, headers: Headers) -> Response | None:
         if not is_host_allowed(headers.get("host")):
-            return PlainTextResponse("This address is not served here.", 421)
+            return PlainTextResponse(
+                "This host name is not served here. An admin can add it to STREAMLIT_SERVER_ALLOWED_HOSTS.",
+                421,
+            )
         if method not in {"GET", "HEAD"} and not same_origin(headers):
             return PlainTextResponse("This request came from another site.", 403)
         if path in OPEN_TO_ALL:

@@ -33,7 +33,8 @@ class Database:
     """One database of one installation; the only place where sessions are opened.
 
     Reads run in deferred transactions, writes in ``BEGIN IMMEDIATE`` ones, so that two writers queue for the
-    lock instead of failing half-way. Both kinds of session keep loaded rows usable after they close.
+    lock instead of failing half-way. Both kinds of session keep loaded rows usable after they close. Errors name
+    the statement but not its values, which may be a patient's.
 
     >>> database = Database("sqlite:////tmp/longview/longview.db")
     >>> with database.write() as session:
@@ -46,12 +47,14 @@ class Database:
         if self.is_sqlite:
             module = sqlite_module()
             self.journal_mode = "WAL" if module.sqlite_version_info >= WAL_SAFE_SQLITE else "DELETE"
-            self.engine = create_engine(self.url, module=module, connect_args={"timeout": BUSY_SECONDS})
+            self.engine = create_engine(
+                self.url, module=module, connect_args={"timeout": BUSY_SECONDS}, hide_parameters=True
+            )
             event.listen(self.engine, "connect", self._set_up_sqlite_connection)
             event.listen(self.engine, "begin", _begin)
         else:
             self.journal_mode = ""
-            self.engine = create_engine(self.url, pool_pre_ping=True)
+            self.engine = create_engine(self.url, pool_pre_ping=True, hide_parameters=True)
 
     def _set_up_sqlite_connection(self, connection: Any, _record: object) -> None:
         # Autocommit at the driver: transactions are opened by `_begin`, which knows reads from writes.
