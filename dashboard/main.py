@@ -64,7 +64,7 @@ def main() -> None:
         lambda: first_page(person), title="Longview", url_path="home", default=True, visibility="hidden"
     )
     page = st.navigation([home, *pages_of(person)], position="top")
-    components.account(f"{person.display_name} · {ROLE_NAMES[person.role]}")
+    components.account(person.display_name, ROLE_NAMES[person.role])
     page.run()
 
 

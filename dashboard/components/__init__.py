@@ -21,10 +21,10 @@ def _component(name: str) -> Callable[..., Any]:
     )
 
 
-def account(who: str) -> None:
+def account(who: str, role: str) -> None:
     """Show who is signed in and the way out; leaves the page when the sign-in has ended elsewhere."""
     with st.container(key="account"):
-        _component("account")(key="account_part", data={"who": who}, width="content")
+        _component("account")(key="account_part", data={"who": who, "role": role}, width="content")
 
 
 def worklist_table(rows: Sequence[Mapping[str, Any]], *, focus: str | None) -> str | None:

@@ -8,15 +8,18 @@ export default function ({ data, parentElement }) {
     root.className = "account"
     const who = document.createElement("span")
     who.className = "who"
+    const role = document.createElement("span")
+    role.className = "role"
     const out = document.createElement("a")
     out.href = "/sign-out"
     out.textContent = "Sign out"
-    root.append(who, out)
+    root.append(who, role, out)
     parentElement.append(root)
   }
   const who = root.querySelector(".who")
   who.textContent = data.who
-  who.title = data.who
+  who.title = `${data.who}, ${data.role}`
+  root.querySelector(".role").textContent = data.role
 
   const check = async () => {
     try {

@@ -368,18 +368,23 @@ def events(record: PatientRecord, person: Person) -> None:
 def add_event(record: PatientRecord, person: Person) -> None:
     """Ask for an event."""
     with st.form("event", border=False, clear_on_submit=True):
-        kind = EventKind(st.selectbox("What", [kind.value for kind in EventKind]) or EventKind.NOTE)
-        earliest = record.birth_date or date(1900, 1, 1)
-        on = st.date_input("Date", value=date.today(), min_value=earliest, max_value=date.today())
-        end = st.date_input(
-            "End (therapy)", value=None, min_value=earliest, max_value=date.today() + timedelta(days=7300)
-        )
-        laterality = st.selectbox(
+        what, side = st.columns(2)
+        begin, finish = st.columns(2)
+        kind = EventKind(what.selectbox("What", [kind.value for kind in EventKind]) or EventKind.NOTE)
+        laterality = side.selectbox(
             "Breast",
             ["L", "R"],
             index=None,
             format_func=lambda key: SIDE_OF[key],
             placeholder="Not one-sided",
+        )
+        earliest = record.birth_date or date(1900, 1, 1)
+        on = begin.date_input("Date", value=date.today(), min_value=earliest, max_value=date.today())
+        end = finish.date_input(
+            "End, of a therapy",
+            value=None,
+            min_value=earliest,
+            max_value=date.today() + timedelta(days=7300),
         )
         detail = st.text_area("Note", height=80, max_chars=10_000)
         if st.form_submit_button("Add", type="primary"):
