@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from functools import lru_cache
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -40,7 +41,12 @@ def chest_wall_side(pixels: np.ndarray) -> Side | None:
     return "left" if left > right else "right"
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=16_384)
+def chest_wall_side_of_object(path: Path) -> Side | None:
+    """Say the same of a thumbnail in the image store, whose objects never change."""
+    return chest_wall_side_of_png(path.read_bytes())
+
+
 def chest_wall_side_of_png(png: bytes) -> Side | None:
     """Say the same of a thumbnail."""
     with PillowImage.open(io.BytesIO(png)) as picture:
