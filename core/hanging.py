@@ -43,8 +43,11 @@ def chest_wall_side(pixels: np.ndarray) -> Side | None:
 
 @lru_cache(maxsize=16_384)
 def chest_wall_side_of_object(path: Path) -> Side | None:
-    """Say the same of a thumbnail in the image store, whose objects never change."""
-    return chest_wall_side_of_png(path.read_bytes())
+    """Say the same of a thumbnail in the image store, whose objects never change; None where it is lost."""
+    try:
+        return chest_wall_side_of_png(path.read_bytes())
+    except FileNotFoundError:
+        return None
 
 
 def chest_wall_side_of_png(png: bytes) -> Side | None:

@@ -8,7 +8,7 @@ from sqlalchemy import select
 from core import patients
 from core.access import AccessDenied, Person, Role, create_user
 from core.installation import Installation
-from db.tables import Alert, AuditEntry, EventKind, Score, Study
+from db.tables import Alert, AuditEntry, EventKind, Image, Score, Study
 from tests import factories
 from tests.factories import FOUR_VIEWS, VisitPlan
 
@@ -75,6 +75,14 @@ def test_the_newest_score_of_the_model_that_speaks_counts(here: Installation) ->
 def test_mirrored_pictures_are_marked_to_be_turned(here: Installation) -> None:
     factories.woman(here, "1", COURSE[:1], mirrored=True)
     assert all(image.flipped for image in record(here).visits[0].images)
+
+
+def test_a_lost_thumbnail_costs_nobody_the_record(here: Installation) -> None:
+    factories.woman(here, "1", COURSE[:1])
+    with here.database.read() as session:
+        for key in session.scalars(select(Image.thumbnail_sha256)):
+            here.images.path(key).unlink(missing_ok=True)
+    assert [image.chest_wall for image in record(here).visits[0].images] == [None] * 4
 
 
 def test_an_assessment_is_kept_with_its_edition_and_the_one_before_in_the_trail(
