@@ -356,8 +356,10 @@ def fit_sequence(
             late = deadline is not None and time.monotonic() > deadline
             if waited >= recipe.patience or late:
                 break
-        model.set_weights(best_weights)
-        members.append(model)
+        # A model of its own, without the optimiser's state: that would triple the file.
+        plain = build_sequence(config, mean, variance, name=f"{name}{number}")
+        plain.set_weights(best_weights)
+        members.append(plain)
     return members, curve
 
 
