@@ -40,7 +40,8 @@ def up(
         results.print(f"\n[bold]Longview[/] is at [bold]http://{address}:{port}[/]  (Ctrl-C stops it)")
         for account in accounts:
             results.print(
-                f"  sign in as {account.username} / {account.password}  ({account.role})", highlight=False
+                f"  sign in as {account.username} / {account.password or '(your own password)'}  ({account.role})",
+                highlight=False,
             )
         if not accounts:
             results.print("  first account: python -m core user add NAME --role admin", highlight=False)
