@@ -220,7 +220,10 @@ def train_encoder(
         net.set_weights(model.get_weights())
         curve += _train_stage(net, stage, training, validation, recipe, recipe.seconds * share, state, report)
         model.set_weights(net.get_weights())
-    return TrainedEncoder(model, curve)
+    # A model of its own, without losses and the optimiser's state: what is served knows nothing of training.
+    plain = build_encoder(replace(config, weights=None))
+    plain.set_weights(model.get_weights())
+    return TrainedEncoder(plain, curve)
 
 
 def _train_stage(

@@ -1,6 +1,8 @@
 """From manifests to training: gathering, labels, splits, the cache, and one whole run."""
 
 import json
+import subprocess
+import sys
 from datetime import date
 
 import cv2
@@ -176,6 +178,10 @@ def test_a_whole_run_gives_a_model_that_scores_and_is_evaluated(exams_of, tmp_pa
     assert set(card["files"]) >= {"encoder.keras", "sequence.keras", "control_dates.keras"}
     with pytest.raises(TrainingError, match="other settings"):
         train_longitudinal([manifest], out, Plan(minutes=0.3, members=1, name="tiny"), silent)
+
+    load = "import sys; from models.longitudinal import LongitudinalModel as M; M.load(sys.argv[1])"
+    loaded = subprocess.run([sys.executable, "-c", load, str(out)], capture_output=True, text=True)
+    assert loaded.returncode == 0, f"serving must not need what training does: {loaded.stderr[-500:]}"
 
     run = CliRunner().invoke(
         app, ["evaluate", str(out), "--data", str(manifest.source), "--out", str(tmp_path / "e"), "--json"]
