@@ -54,6 +54,7 @@ class Plan:
     weights: str | None = None
     members: int = 5
     name: str = "longitudinal"
+    start_from: str | None = None
 
 
 def split_women(women: Sequence[Woman], seed: int) -> list[str]:
@@ -282,6 +283,7 @@ def train_longitudinal(
         raise TrainingError("None of the images can be read: " + next(iter(cached.left_out.values()), ""))
 
     from models.encoder import EncoderConfig, build_encoder
+    from models.longitudinal import LongitudinalModel
     from models.training import EncoderRecipe, TrainedEncoder, embed, train_encoder
 
     def of(split: str) -> list[int]:
@@ -298,6 +300,7 @@ def train_longitudinal(
         EncoderRecipe(seconds=encoder_seconds, seed=plan.seed),
         work / "encoder",
         report,
+        start=LongitudinalModel.load(Path(plan.start_from)).encoder if plan.start_from else None,
     )
     rows = [i for i in rows if splits[exams.images[i].woman] != ENCODER_ONLY]
     embedded = work / "embedded.npz"

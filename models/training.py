@@ -186,6 +186,8 @@ def train_encoder(
     recipe: EncoderRecipe,
     folder: Path,
     report: Report,
+    *,
+    start: keras.Model | None = None,
 ) -> TrainedEncoder:
     """Train an encoder, going on where `folder` says that a killed run stopped.
 
@@ -199,11 +201,13 @@ def train_encoder(
         Where the state is kept while training.
     report
         Told of progress.
+    start
+        An encoder of the same build whose weights are gone on from, or None to start from nothing.
 
     Raises
     ------
     ValueError
-        If there is no view to train on.
+        If there is no view to train on, or `start` is another build.
     """
     if len(training.pixels) == 0:
         raise ValueError("There is no view to train the encoder on.")
@@ -212,6 +216,8 @@ def train_encoder(
     curve: list[dict[str, float | str]] = []
     state = TrainingState(folder)
     model = build_encoder(config)
+    if start is not None:
+        model.set_weights(start.get_weights())
     stages = [("crops", CROP_SHAPE, recipe.crop_share), ("views", config.shape, 1 - recipe.crop_share)]
     if config.shape[0] <= CROP_SHAPE[0] or not any(training.lesions):
         stages = [("views", config.shape, 1.0)]
@@ -321,7 +327,7 @@ def _cosine(done: float) -> float:
 def _batches(
     views: LabelledViews, shape: tuple[int, int], batch: int, seed: int
 ) -> Iterator[tuple[NDArray[np.float32], dict[str, NDArray[np.float32]]]]:
-    """Draw batches without end: a quarter malignant, a quarter benign, the rest from all views."""
+    """Draw batches without end: three eighths malignant, a quarter benign, the rest from all views."""
     random = np.random.default_rng(seed)
     kinds = [{lesion.malignant for lesion in several} for several in views.lesions]
     pools = [
@@ -336,14 +342,15 @@ def _batches(
     while True:
         chosen = [
             int(random.choice(pool if len(pool) else everything))
-            for pool, count in (
-                (pools[0], batch // 4),
-                (pools[1], batch // 4),
-                (everything, batch - batch // 4 * 2),
-            )
+            for pool, count in zip((*pools, everything), _shares(batch), strict=True)
             for _ in range(count)
         ]
         yield _collate([_augmented(views, i, shape, random) for i in chosen])
+
+
+def _shares(batch: int) -> tuple[int, int, int]:
+    malignant, benign = batch * 3 // 8, batch // 4
+    return malignant, benign, batch - malignant - benign
 
 
 Sample = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32], int, int]

@@ -41,6 +41,9 @@ def longitudinal(
         list[Path] | None,
         typer.Option("--encoder-data", help="Manifest with more images for the encoder alone."),
     ] = None,
+    start_from: Annotated[
+        Path | None, typer.Option(help="Folder of a trained model whose encoder is trained further.")
+    ] = None,
     card: Annotated[Path | None, typer.Option(help="JSON with words for the model's card.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the metrics as JSON.")] = False,
 ) -> None:
@@ -57,6 +60,7 @@ def longitudinal(
         weights=str(weights) if weights else None,
         members=members,
         name=facts.get("name", out.name),
+        start_from=str(start_from) if start_from else None,
     )
     try:
         measured = train_longitudinal(
