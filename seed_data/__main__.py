@@ -63,6 +63,12 @@ def simulate(
     detection_delay_mm: Annotated[
         float, typer.Option(min=0.0, help="Cancers are found this much larger than in life.")
     ] = 0.0,
+    findings_per_breast: Annotated[
+        float | None,
+        typer.Option(
+            min=0.1, help="Strew so many findings over each breast anew at every visit: a set to practise on."
+        ),
+    ] = None,
     real_backgrounds: Annotated[
         Path | None,
         typer.Option(
@@ -81,7 +87,10 @@ def simulate(
         growth_speed,
         detection_noise,
         detection_delay_mm,
+        findings_per_breast,
     )
+    if findings_per_breast is not None and real_backgrounds is not None:
+        wrong_use("--findings-per-breast and --backgrounds cannot go together.")
     on_real = None
     if real_backgrounds is not None:
         try:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
-import multiprocessing
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import date
 from pathlib import Path
@@ -15,9 +14,10 @@ from typing import Any, Final, Literal
 import cv2
 
 from core.settings import Settings
-from seed_data import backgrounds, lives, machines
+from seed_data import backgrounds, lives, machines, practice
 from seed_data.backgrounds import Background
 from seed_data.lives import SIDES, CaseMix, Life, Side, Visit
+from seed_data.processes import in_order
 from seed_data.views import ViewRecord, imaged
 
 MANIFEST_COLUMNS: Final = (
@@ -177,6 +177,7 @@ class _Woman:
     truth: list[Row] = field(default_factory=list)
     risk: list[Row] = field(default_factory=list)
     events: list[Row] = field(default_factory=list)
+    images: int = 0
     observed: bool = False
 
 
@@ -197,6 +198,8 @@ def _make_woman(order: _Order) -> _Woman:
     cv2.setNumThreads(1)
     if order.background is None:
         life = lives.draw_life(order.seed, order.number, order.mix)
+        if order.mix.findings_per_breast is not None:
+            life = practice.strewn(life, order.mix.findings_per_breast)
         drawn = imaged(life, order.spacing_mm)
     else:
         life = backgrounds.life_in(order.background, order.seed, order.number, order.mix)
@@ -214,9 +217,11 @@ def _make_woman(order: _Order) -> _Woman:
                 machines.to_dicom(record.film, life, record.visit, record.side, record.view),
             )
         path.write_bytes(data)
-        made.manifest.append(
-            manifest_row(life, record, path.relative_to(order.folder).as_posix(), order.background)
-        )
+        row = manifest_row(life, record, path.relative_to(order.folder).as_posix(), order.background)
+        made.manifest.append(row)
+        if order.mix.findings_per_breast is not None:
+            made.manifest += _further_findings(record, row)
+        made.images += 1
         records.append(record)
     made.manifest.sort(key=lambda row: (row["study_date"], row["laterality"], row["view"]))
     made.truth = truth_rows(life, records)
@@ -270,10 +275,10 @@ def simulate(
         writers = {key: csv.DictWriter(files[key], tables[key], lineterminator="\n") for key in tables}
         for writer in writers.values():
             writer.writeheader()
-        for done, woman in enumerate(_made(orders, jobs or os.cpu_count() or 1), start=1):
+        for done, woman in enumerate(in_order(_make_woman, orders, jobs or os.cpu_count() or 1), start=1):
             for key, writer in writers.items():
                 writer.writerows(getattr(woman, key))
-            images += len(woman.manifest)
+            images += woman.images
             visits += len(woman.risk)
             cancers += woman.observed
             if on_woman:
@@ -311,6 +316,8 @@ def _statement(patients: int, cancers: int, mix: CaseMix, on_real: bool) -> str:
         if on_real
         else "Simulated women, none of them real."
     )
+    if mix.findings_per_breast is not None:
+        return f"{what} Findings are strewn anew at every visit: pictures to practise on, without course or outcome."
     if mix.cancer_rate is None:
         return f"{what} Natural incidence: {cancers} of {patients} with cancer."
     return (
@@ -319,10 +326,13 @@ def _statement(patients: int, cancers: int, mix: CaseMix, on_real: bool) -> str:
     )
 
 
-def _made(orders: list[_Order], jobs: int) -> Iterator[_Woman]:
-    """Make every woman, in order, on `jobs` processes."""
-    if jobs <= 1 or len(orders) == 1:
-        yield from map(_make_woman, orders)
-        return
-    with multiprocessing.get_context("spawn").Pool(min(jobs, len(orders))) as pool:
-        yield from pool.imap(_make_woman, orders, chunksize=1)
+def _further_findings(record: ViewRecord, row: Row) -> list[Row]:
+    """Return a manifest row for each visible finding beside the leading one."""
+    rows = []
+    for shown in record.shown:
+        if shown.visible and shown is not record.leading:
+            x0, y0, x1, y1 = record.box(shown)
+            finding = "malignant" if shown.lesion.malignant else "benign"
+            place = {"roi_x0": x0, "roi_y0": y0, "roi_x1": x1, "roi_y1": y1}
+            rows.append(row | place | {"finding": finding, "lesion_mm": f"{shown.diameter_mm:.1f}"})
+    return rows

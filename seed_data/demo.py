@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-import multiprocessing
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Final
@@ -16,6 +15,7 @@ from core import history, intake
 from core.installation import Installation
 from seed_data import lives, machines
 from seed_data.lives import CaseMix, Life, LifeEvent, Visit
+from seed_data.processes import in_order
 from seed_data.views import imaged
 
 SEED: Final = 20261
@@ -303,7 +303,7 @@ def load(
             missing.append(life)
         told.women += 1
         told.studies += len(life.visits)
-    files = _drawn(missing, jobs)
+    files = in_order(_files_of, missing, jobs)
     absent = {life.name for life in missing}
     for done, (story, life) in enumerate(planned, start=1):
         if life.name in absent:
@@ -317,12 +317,3 @@ def load(
         if on_woman:
             on_woman(done, life.name, story)
     return told
-
-
-def _drawn(missing: list[Life], jobs: int) -> Iterator[list[intake.IncomingFile]]:
-    """Draw women on `jobs` processes, a few ahead of the intake."""
-    if jobs <= 1 or len(missing) < 2:
-        yield from map(_files_of, missing)
-        return
-    with multiprocessing.get_context("spawn").Pool(min(jobs, len(missing))) as pool:
-        yield from pool.imap(_files_of, missing)

@@ -110,7 +110,8 @@ class CaseMix:
     `cancer_rate`: expected share of women whose cancer is found within their follow-up; None: natural incidence.
     `benign_per_woman`: mean number of benign findings. `treated_rate`: share of women who are diagnosed during the
     record, treated and imaged again. `growth_speed` divides doubling times; `detection_noise` is the SD (logit) of
-    how conspicuous cancers of one size are.
+    how conspicuous cancers of one size are. `findings_per_breast` makes a set to practise on instead
+    (`seed_data.practice`).
     """
 
     cancer_rate: float | None = 0.30
@@ -119,6 +120,7 @@ class CaseMix:
     growth_speed: float = 1.0
     detection_noise: float = 0.7
     detection_delay_mm: float = 0.0
+    findings_per_breast: float | None = None
 
 
 @dataclass(frozen=True)
@@ -369,7 +371,7 @@ def _hazard_scale(share: float | None) -> tuple[float, float]:
     return low, float(relative.mean())
 
 
-def _draw_position(
+def draw_position(
     rng: np.random.Generator, breast_mm: tuple[float, float, float]
 ) -> tuple[float, float, float]:
     """Draw a place inside the breast, the upper outer quadrant most often (about half of cancers arise there)."""
@@ -383,7 +385,8 @@ def _draw_position(
     return x * depth, y * shrink * width, z * shrink * height
 
 
-def _pick(rng: np.random.Generator, shares: dict[str, float]) -> str:
+def pick(rng: np.random.Generator, shares: dict[str, float]) -> str:
+    """Draw one of the keys by its share."""
     weights = np.array(list(shares.values()))
     return str(rng.choice(list(shares), p=weights / weights.sum()))
 
@@ -400,7 +403,7 @@ def _draw_benign(
     found = []
     span_days = (last - first).days
     for index in range(int(rng.poisson(mix.benign_per_woman))):
-        kind, side = _pick(rng, BENIGN_KINDS), SIDES[int(rng.random() < 0.5)]
+        kind, side = pick(rng, BENIGN_KINDS), SIDES[int(rng.random() < 0.5)]
         old = rng.random() < 0.62
         offset = -int(rng.uniform(200, 2500)) if old else int(rng.uniform(0, max(span_days, 1)))
         size, doubling, largest = 0.0, math.inf, LARGEST_MM
@@ -427,7 +430,7 @@ def _draw_benign(
                 size, doubling, largest = size * 0.7, float(rng.uniform(400, 1500)), size * 1.4
         else:
             size = float(rng.uniform(7, 15))
-        position = _draw_position(rng, breast_mm)
+        position = draw_position(rng, breast_mm)
         if kind == "lymph node":
             position = (0.3 * breast_mm[0], 0.55 * breast_mm[1], 0.45 * breast_mm[2])
         found.append(
@@ -473,11 +476,11 @@ def _draw_tumour(
     last = visit_dates[-1]
     age = _last_age(person)
     side = SIDES[int(rng.random() < 0.5)]
-    kind = _pick(rng, MALIGNANT_KINDS)
+    kind = pick(rng, MALIGNANT_KINDS)
     median = median_doubling_days(age) / mix.growth_speed
     if kind == "calcifications":
         median *= CALCIFICATION_DOUBLING_FACTOR
-    position = _draw_position(rng, breast_mm)
+    position = draw_position(rng, breast_mm)
     for _ in range(400):
         doubling = draw_doubling_days(rng, median)
         felt_mm = float(

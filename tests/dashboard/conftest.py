@@ -84,6 +84,8 @@ def pages(here: Installation, monkeypatch: pytest.MonkeyPatch) -> Callable[..., 
     ``pages(Role.ONCOLOGIST, "patient", mrn="00001")`` has run that page once.
     """
     house.here.cache_clear()
+    # Streamlit takes the place of __main__, and processes started by later tests would run the dashboard first.
+    monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
     monkeypatch.setenv("LONGVIEW_HOME", str(here.home))
     # What argon2 costs is not what these tests are about.
     cheap = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
