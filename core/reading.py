@@ -8,38 +8,30 @@ from __future__ import annotations
 
 import atexit
 import contextlib
-import fcntl
-import json
-import os
-import select
-import struct
-import subprocess
-import sys
-import tempfile
 import threading
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
 from datetime import date
-from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from core.child import Child, ChildDied
 from core.refusals import Refusal
 from core.settings import Settings
+
+if TYPE_CHECKING:
+    import subprocess
 
 VIEWS = ("CC", "MLO", "ML", "LM", "LMO", "XCCL", "XCCM", "FB", "SIO", "ISO")
 """Views of one breast by their DICOM names (View Position (0018,5101), CID 4014)."""
 
-_PROJECT = Path(__file__).resolve().parents[1]
 _START_SECONDS = 30.0
-_PIPE_BYTES = 1 << 20
 _IDLE_READERS = 2
-# All that the child gets of the environment: passwords and keys are none of a decoder's business.
-_PASSED_ON = frozenset({"PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "TMPDIR"})
+# Decoders gain nothing from threads on one image, and every thread costs address space under the limit.
+_ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 
 
 @dataclass
@@ -95,14 +87,6 @@ class Prepared:
     thumbnail_png: bytes
 
 
-class ReaderDied(Exception):
-    """The child stopped before it answered; `code` is its exit status."""
-
-    def __init__(self, code: int | None) -> None:
-        self.code = code
-        super().__init__(f"The reading process stopped (exit status {code}).")
-
-
 class GuardedReader:
     """A child process that decodes one file after another, replaced when it dies or takes too long.
 
@@ -112,8 +96,11 @@ class GuardedReader:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self._process: subprocess.Popen[bytes] | None = None
-        self._complaints: IO[bytes] | None = None
+        self._child = Child(
+            ["-m", "core.reading_process", str(settings.reader_memory_mb)],
+            environment=_ONE_THREAD,
+            most_bytes=8 * settings.max_pixels,
+        )
 
     def __enter__(self) -> Self:
         self._ensure_started()
@@ -138,16 +125,11 @@ class GuardedReader:
 
     def close(self) -> None:
         """End the child; the reader may be used again and starts another."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-            for pipe in (self._process.stdin, self._process.stdout):
-                if pipe is not None:
-                    pipe.close()
-            self._process = None
-        if self._complaints is not None:
-            self._complaints.close()
-            self._complaints = None
+        self._child.close()
+
+    @property
+    def _process(self) -> subprocess.Popen[bytes] | None:
+        return self._child.process
 
     def _ask(
         self, wanted: Literal["pixels", "prepared"], data: bytes, name: str
@@ -161,19 +143,16 @@ class GuardedReader:
             )
         question = {
             "wanted": wanted,
-            "size": len(data),
             "max_pixels": self.settings.max_pixels,
             "cpu_seconds": self.settings.reader_seconds,
         }
         self._ensure_started()
-        deadline = time.monotonic() + self.settings.reader_seconds
         try:
-            self._send(json.dumps(question).encode(), data, deadline)
-            answer, parts = self._receive(deadline)
+            answer, parts = self._child.ask(question, data, self.settings.reader_seconds)
         except TimeoutError:
             self.close()
             raise Refusal("timeout", f"It took more than {self.settings.reader_seconds:.0f} s.") from None
-        except ReaderDied as death:
+        except ChildDied as death:
             self.close()
             if death.code == -24:  # SIGXCPU: the processor time ran out before the clock did
                 raise Refusal("timeout", "It used up its processor time.") from None
@@ -185,84 +164,8 @@ class GuardedReader:
         return answer, parts
 
     def _ensure_started(self) -> None:
-        if self._process is not None and self._process.poll() is None:
-            return
-        self.close()
-        self._complaints = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the child
-        # Decoders gain nothing from threads on one image, and every thread costs address space under the limit.
-        environment = {n: v for n, v in os.environ.items() if n in _PASSED_ON or n.startswith("PYTHON")}
-        environment |= {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "core.reading_process", str(self.settings.reader_memory_mb)],
-            cwd=_PROJECT,
-            env=environment,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._complaints,
-            bufsize=0,
-            start_new_session=True,  # a Ctrl-C in the terminal is the parent's to handle
-        )
-        for pipe in (self._process.stdin, self._process.stdout):
-            assert pipe is not None
-            os.set_blocking(pipe.fileno(), False)
-            with contextlib.suppress(OSError, AttributeError):
-                fcntl.fcntl(pipe.fileno(), fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
-        try:
-            self._receive(time.monotonic() + _START_SECONDS)
-        except (ReaderDied, TimeoutError) as error:
-            self._complaints.seek(0)
-            said = self._complaints.read().decode(errors="replace").strip().splitlines()
-            self.close()
-            raise RuntimeError(f"The reading process does not start: {said[-1] if said else error}") from None
-
-    def _send(self, question: bytes, data: bytes, deadline: float) -> None:
-        assert self._process is not None
-        assert self._process.stdin is not None
-        descriptor = self._process.stdin.fileno()
-        for part in (struct.pack("<I", len(question)) + question, data):
-            rest = memoryview(part)
-            while rest:
-                self._wait(descriptor, deadline, writing=True)
-                try:
-                    rest = rest[os.write(descriptor, rest) :]
-                except BlockingIOError:
-                    continue
-                except BrokenPipeError:
-                    raise ReaderDied(self._process.wait()) from None
-
-    def _receive(self, deadline: float) -> tuple[dict[str, Any], list[bytearray]]:
-        (length,) = struct.unpack("<I", self._receive_exactly(4, deadline))
-        if length > 1 << 20:
-            raise ReaderDied(None)
-        answer = json.loads(self._receive_exactly(length, deadline))
-        sizes = answer.pop("parts", [])
-        if sum(sizes) > 8 * self.settings.max_pixels:
-            raise ReaderDied(None)
-        return answer, [self._receive_exactly(size, deadline) for size in sizes]
-
-    def _receive_exactly(self, size: int, deadline: float) -> bytearray:
-        assert self._process is not None
-        assert self._process.stdout is not None
-        descriptor = self._process.stdout.fileno()
-        buffer = bytearray(size)
-        rest = memoryview(buffer)
-        while rest:
-            self._wait(descriptor, deadline, writing=False)
-            try:
-                count = os.readv(descriptor, [rest])
-            except BlockingIOError:
-                continue
-            if count == 0:
-                raise ReaderDied(self._process.wait())
-            rest = rest[count:]
-        return buffer
-
-    @staticmethod
-    def _wait(descriptor: int, deadline: float, *, writing: bool) -> None:
-        poll = select.poll()
-        poll.register(descriptor, select.POLLOUT if writing else select.POLLIN)
-        if not poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
-            raise TimeoutError
+        if not self._child.runs:
+            self._child.start(_START_SECONDS)
 
 
 _idle: list[GuardedReader] = []

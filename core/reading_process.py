@@ -1,19 +1,18 @@
 """``python -m core.reading_process MEMORY_MB``: the child that decodes files for `core.reading.GuardedReader`.
 
-Asked over stdin, answers over stdout: a little-endian uint32, that many bytes of JSON, then raw bytes whose
-sizes the JSON gives. It ends when stdin does.
+Asked and answering as `core.child` says; it ends when stdin does.
 """
 
 from __future__ import annotations
 
-import json
-import os
 import resource
-import struct
 import sys
 import time
 import warnings
-from typing import Any, BinaryIO
+from collections.abc import Callable
+from typing import Any
+
+from core.child import Answer, answer_questions
 
 
 def limit_memory(megabytes: int) -> None:
@@ -30,7 +29,7 @@ def limit_processor_time(seconds: float) -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (used, hard))
 
 
-def answer(question: dict[str, Any], data: bytes) -> tuple[dict[str, Any], list[bytes | memoryview]]:
+def answer(question: dict[str, Any], data: bytes) -> Answer:
     """Decode one file; a refusal is an answer too."""
     from core.decoding import decode
     from core.reading import image_to_json
@@ -53,27 +52,16 @@ def answer(question: dict[str, Any], data: bytes) -> tuple[dict[str, Any], list[
 
 def main() -> None:
     """Answer one question after another until stdin ends."""
-    questions = os.fdopen(os.dup(0), "rb", buffering=1 << 20)
-    answers = os.fdopen(os.dup(1), "wb", buffering=0)
-    # Decoding libraries may print: that must not get between the answers.
-    os.dup2(2, 1)
+    answer_questions(_prepare)
+
+
+def _prepare() -> Callable[[dict[str, Any], bytes], Answer]:
     limit_memory(int(sys.argv[1]))
     warnings.simplefilter("ignore")
     import core.decoding
     import core.renditions  # noqa: F401 - so that the first file does not pay for the imports
 
-    _write(answers, {"ready": True}, [])
-    while head := questions.read(4):
-        question = json.loads(questions.read(struct.unpack("<I", head)[0]))
-        _write(answers, *answer(question, questions.read(question["size"])))
-
-
-def _write(answers: BinaryIO, facts: dict[str, Any], parts: list[bytes | memoryview]) -> None:
-    text = json.dumps({**facts, "parts": [len(part) for part in parts]}, allow_nan=False).encode()
-    for part in (struct.pack("<I", len(text)) + text, *parts):
-        rest = memoryview(part)
-        while rest:
-            rest = rest[answers.write(rest) :]
+    return answer
 
 
 if __name__ == "__main__":
