@@ -7,7 +7,7 @@ import hashlib
 import json
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -55,6 +55,7 @@ class Plan:
     members: int = 5
     name: str = "longitudinal"
     start_from: str | None = None
+    base_rates: tuple[float, ...] | None = None
 
 
 def split_women(women: Sequence[Woman], seed: int) -> list[str]:
@@ -393,6 +394,12 @@ def _train_heads(
     curve += records
     ensemble = build_ensemble(members, size)
     calibration = calibrate(ensemble, grouped["validation"])
+    served = calibration
+    if plan.base_rates is not None:
+        rates = observed_rates([history for one in grouped.values() for history in one])
+        said = ", ".join(f"{100 * rate:.2g}" for rate in plan.base_rates)
+        moved = f"{calibration.fitted_on}; moved from the training set's share of cancers to {said} % within 1..5 years"
+        served = replace(calibration.moved(rates, plan.base_rates), fitted_on=moved)
     controls = {}
     for mode in MODES[1:]:
         shown = [one for history in training for one in as_mode(history, mode)]
@@ -428,11 +435,26 @@ def _train_heads(
         settings={"plan": asdict(plan)},
     )
     values = card.to_json() | {key: value for key, value in facts.items() if key in card.to_json()}
-    model = LongitudinalModel(ModelCard(**values), trained.model, ensemble, calibration)
+    model = LongitudinalModel(ModelCard(**values), trained.model, ensemble, served)
     model.save(out)
     (out / "metrics.json").write_text(json.dumps(measured, indent=1) + "\n", "utf-8")
     write_curves(out / "curves.csv", curve)
     return measured
+
+
+def observed_rates(women: Sequence[History]) -> tuple[float, ...]:
+    """Return the share of women with a cancer within 1..5 years of their last visit, the censored stood in for."""
+    from models.calibration import censoring_weights, horizon_labels
+
+    to_cancer = np.array([history.years_to_cancer[-1] for history in women])
+    followed = np.array([history.years_followed[-1] for history in women])
+    usable = ~(to_cancer < 0)
+    rates: list[float] = []
+    for horizon in range(1, 6):
+        label, _ = horizon_labels(to_cancer[usable], followed[usable], horizon)
+        weight = censoring_weights(to_cancer[usable], followed[usable], horizon)
+        rates.append(max(float((weight * label).sum() / weight.sum()), *rates, 1e-4))
+    return tuple(rates)
 
 
 def calibrate(ensemble: Any, validation: Sequence[History]) -> Any:

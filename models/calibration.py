@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -63,6 +65,9 @@ class Calibration:
         Mean 5-year risk of the validation women's visits: what is said of a woman of whom nothing is seen.
     fitted_on
         Plain words for the card.
+    prior_shift
+        Log-odds added to the risk within 1 to 5 years, from where cancer is as common as among the validation women
+        to where the model is used (`moved`). The first is added to malignancy and progression too.
     """
 
     risk: tuple[Logistic, ...] = (Logistic(),) * 5
@@ -71,6 +76,50 @@ class Calibration:
     widen: float = 1.0
     baseline_5y: float = 0.0167
     fitted_on: str = "not calibrated"
+    prior_shift: tuple[float, ...] = (0.0,) * 5
+
+    def moved(self, rates: Sequence[float], to: Sequence[float]) -> Calibration:
+        """Return the calibration for women among whom cancer is as common as `to` instead of as `rates`.
+
+        By Bayes, with what women with and without cancer look like unchanged, the log-odds of each horizon move by the
+        difference of the log-odds of its two rates (Saerens et al. 2002, 10.1162/089976602753284446).
+
+        Parameters
+        ----------
+        rates, to
+            Share of women with a cancer within 1, 2, 3, 4, 5 years of a study; above 0, below 1, never falling.
+
+        Raises
+        ------
+        ValueError
+            If there are not five of each, or they are no such shares.
+        """
+        for shares in (rates, to):
+            if len(shares) != len(self.risk) or not all(0 < share < 1 for share in shares):
+                raise ValueError(
+                    "Five shares between 0 and 1 are needed: cancers within 1, 2, 3, 4, 5 years."
+                )
+            if any(later < sooner for sooner, later in pairwise(shares)):
+                raise ValueError("More women have a cancer within more years: the shares must not fall.")
+        shift = safe_logit(np.asarray(to)) - safe_logit(np.asarray(rates))
+        return replace(self, prior_shift=tuple(float(value) for value in shift))
+
+    def as_fitted(self) -> Calibration:
+        """Return the calibration for women among whom cancer is as common as among the validation women."""
+        return replace(self, prior_shift=(0.0,) * len(self.risk))
+
+    @property
+    def baseline(self) -> float:
+        """`baseline_5y` where the model is used."""
+        return float(expit(safe_logit(self.baseline_5y) + self.prior_shift[-1]))
+
+    def malignancies(self, raw_logit: Any) -> NDArray[np.float64]:
+        """Return calibrated probabilities of malignancy from raw log-odds."""
+        return np.asarray(expit(self.malignancy.of_logit(raw_logit) + self.prior_shift[0]))
+
+    def progressions(self, raw_logit: Any) -> NDArray[np.float64]:
+        """Return calibrated probabilities of progression from raw log-odds."""
+        return np.asarray(expit(self.progression.of_logit(raw_logit) + self.prior_shift[0]))
 
     def risks(
         self, members: NDArray[np.float64]
@@ -89,6 +138,7 @@ class Calibration:
         """
         raw = safe_logit(members)
         lines = np.stack([line.of_logit(raw[..., k]) for k, line in enumerate(self.risk)], axis=-1)
+        lines += np.asarray(self.prior_shift)
         centre = lines.mean(axis=0)
         half = Z_90 * self.widen * (lines.std(axis=0, ddof=1) if len(lines) > 1 else 0.0)
         value, low, high = (
@@ -110,6 +160,7 @@ class Calibration:
             widen=float(values["widen"]),
             baseline_5y=float(values["baseline_5y"]),
             fitted_on=str(values["fitted_on"]),
+            prior_shift=tuple(float(value) for value in values.get("prior_shift", (0.0,) * 5)),
         )
 
 

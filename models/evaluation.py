@@ -9,7 +9,6 @@ import keras
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.special import expit
 
 from models import metrics
 from models.calibration import Calibration, censoring_weights, horizon_labels
@@ -51,8 +50,8 @@ def prediction_table(
         }
         for k in range(HORIZONS):
             columns |= {f"risk_{k + 1}": value[:, k], f"low_{k + 1}": low[:, k], f"high_{k + 1}": high[:, k]}
-        malignancy = expit(calibration.malignancy.of_logit(said["malignancy"].mean(axis=0)))
-        progression = expit(calibration.progression.of_logit(said["progression"].mean(axis=0)))
+        malignancy = calibration.malignancies(said["malignancy"].mean(axis=0))
+        progression = calibration.progressions(said["progression"].mean(axis=0))
         for i, side in enumerate(SIDES):
             columns |= {
                 f"malignancy_{side}": malignancy[:, i],

@@ -11,7 +11,7 @@ from pathlib import Path
 import keras
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit, softmax
+from scipy.special import softmax
 
 from models.calibration import Calibration
 from models.change import coarse_grid
@@ -201,7 +201,7 @@ class LongitudinalModel:
         value, low, high = self.calibration.risks(risk_from_hazards(hazards))
         now = {key: out[key][:, 0, n - 1] for key in ("malignancy", "progression", "density")}
         seen = {side: any(view.laterality == side for view in read[-1].views) for side in SIDES}
-        malignancy = expit(self.calibration.malignancy.of_logit(now["malignancy"].mean(axis=0)))
+        malignancy = self.calibration.malignancies(now["malignancy"].mean(axis=0))
         breasts = np.array([seen[side] for side in SIDES])
         return VisitScore(
             malignancy={side: float(malignancy[i]) if seen[side] else None for i, side in enumerate(SIDES)},
@@ -213,10 +213,10 @@ class LongitudinalModel:
             contributions=np.concatenate(
                 [
                     np.zeros(len(visits) - n),
-                    contributions(value[:, -1], self.calibration.baseline_5y),
+                    contributions(value[:, -1], self.calibration.baseline),
                 ]
             ),
-            baseline=self.calibration.baseline_5y,
+            baseline=self.calibration.baseline,
         )
 
     def predict(self, arrays: Arrays) -> dict[str, NDArray[np.float32]]:
@@ -228,7 +228,7 @@ class LongitudinalModel:
         """Join the breasts seen: growth in either is growth."""
         if not breasts.any():
             return None
-        each = expit(self.calibration.progression.of_logit(logits.mean(axis=0)))[breasts]
+        each = self.calibration.progressions(logits.mean(axis=0))[breasts]
         return float(1 - np.prod(1 - each))
 
 

@@ -50,6 +50,7 @@ def margins(women: int, bcsc: Path | None = None) -> list[Margin]:
         *_density(natural),
         *_tracking(natural),
         *_incidence(natural),
+        *_base_rates(natural),
         *_growth(enriched),
         *_sensitivity(),
         *_screening(enriched),
@@ -134,6 +135,23 @@ def _incidence(women: Sequence[Life]) -> list[Margin]:
                    band[2] + margin, cases[band], "CLINICAL.md, Incidence")
         )  # fmt: skip
     return found
+
+
+def _base_rates(women: Sequence[Life]) -> list[Margin]:
+    """Count women with a cancer within 1..5 years of their last visit: what `train longitudinal --base-rates` takes."""
+    years = np.array(
+        [
+            math.inf
+            if life.true_cancer_date is None
+            else (life.true_cancer_date - life.visits[-1].on).days / lives.DAYS_PER_YEAR
+            for life in women
+        ]
+    )
+    return [
+        Margin("cancer after the last visit, natural incidence", f"within {k} years", float((years <= k).mean()),
+               None, None, None, int((years <= k).sum()), "these lives")
+        for k in range(1, 6)
+    ]  # fmt: skip
 
 
 def _growth(women: Sequence[Life]) -> list[Margin]:

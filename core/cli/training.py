@@ -44,6 +44,13 @@ def longitudinal(
     start_from: Annotated[
         Path | None, typer.Option(help="Folder of a trained model whose encoder is trained further.")
     ] = None,
+    base_rates: Annotated[
+        str | None,
+        typer.Option(
+            help="Percent of women with a cancer within 1, 2, 3, 4, 5 years where the model is to be used, such as "
+            "0.5,0.7,1.1,1.4,1.8: risks are moved there from the share in the training set."
+        ),
+    ] = None,
     card: Annotated[Path | None, typer.Option(help="JSON with words for the model's card.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the metrics as JSON.")] = False,
 ) -> None:
@@ -61,6 +68,7 @@ def longitudinal(
         members=members,
         name=facts.get("name", out.name),
         start_from=str(start_from) if start_from else None,
+        base_rates=_base_rates(base_rates),
     )
     try:
         measured = train_longitudinal(
@@ -73,6 +81,20 @@ def longitudinal(
         results.print(f"The model is in {out}.")
     if refused + refused_more:
         raise typer.Exit(SOME_REFUSED)
+
+
+def _base_rates(said: str | None) -> tuple[float, ...] | None:
+    if said is None:
+        return None
+    try:
+        rates = tuple(float(part) / 100 for part in said.split(","))
+    except ValueError:
+        rates = ()
+    if len(rates) != 5 or not all(0 < rate < 1 for rate in rates) or list(rates) != sorted(rates):
+        wrong_use(
+            f"--base-rates is {said!r}. Write five rising percentages with commas, such as 0.5,0.7,1.1,1.4,1.8."
+        )
+    return rates
 
 
 @train.command()
