@@ -192,6 +192,7 @@ def take_in(
         for file in files:
             item = _take_one(here, reader, batch_id, file, file.said or statement)
             report.items.append(item)
+            del file  # or its bytes would stay while the next one's are read
             if on_item is not None:
                 on_item(item)
     with here.database.write() as session:
@@ -204,7 +205,8 @@ def take_in(
 
 def storable(data: bytes) -> bytes:
     """Return bytes as they are stored: a DICOM preamble is zeroed, for it may make the file a program (CVE-2019-11687)."""
-    return bytes(128) + data[128:] if data[128:132] == b"DICM" else data
+    clean = data[128:132] != b"DICM" or data.startswith(bytes(128))
+    return data if clean else bytes(128) + data[128:]
 
 
 def study_uid_of(mrn: str, study_date: date) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 SENTENCES: dict[str, str] = {
     "empty_file": "The file is empty. Export it again.",
     "too_large": "The file is larger than this installation reads. Export single images, one file each.",
+    "upload_full": "Too much was uploaded at once. Add these files first, then the others, or use python -m core import.",
+    "upload_gone": "The uploaded file was not used for long and was dropped. Choose it again.",
     "truncated": "The file ends before its image does. Copy or export it again.",
     "unreadable": "The file is damaged or written in a way that cannot be read. Export it again, uncompressed if possible.",
     "unsupported_format": "The file is neither DICOM, PNG nor JPEG. Export it in one of these.",
@@ -15,6 +17,8 @@ SENTENCES: dict[str, str] = {
     "dicomdir": "This is a table of contents (DICOMDIR), not an image. Add the image files it lists.",
     "no_image": "The DICOM file holds no image. Choose the mammogram itself, not a report or a mark-up.",
     "not_a_mammogram": "This does not look like a mammogram. Check that the right file was chosen.",
+    "not_a_breast_image": "This looks like neither a mammogram nor a breast ultrasound image, so it is not read. Choose the breast image itself.",
+    "no_model": "No model that reads this kind of image is installed. Ask your admin for one.",
     "no_identity": "The file does not say whose it is. State the patient and the date of the study.",
     "no_study_date": "The file does not say when the study was made. State the date of the study.",
     "unknown_laterality": "It is not known which breast this is. State the side: left or right.",

@@ -6,13 +6,14 @@ from datetime import datetime
 from pathlib import Path
 
 import streamlit as st
-from anyio import to_thread
+from anyio import create_task_group, to_thread
 from starlette.middleware import Middleware
 
 from core.logs import log_of
 from dashboard.gate import Gate
 from dashboard.house import here
 from dashboard.routes import ROUTES
+from dashboard.uploads import UploadsToDisk, spool
 
 log = log_of(__name__)
 
@@ -27,16 +28,19 @@ def say_it_failed(error: Exception) -> bool:
 
 @asynccontextmanager
 async def lifespan(_app: st.App) -> AsyncIterator[None]:
-    """Bring the database up to date before the first page is served, and let go of it at the end."""
+    """Bring the database up to date before the first page is served, tidy up uploads, let go of all at the end."""
     await to_thread.run_sync(here().migrate)
-    yield
+    async with create_task_group() as beside:
+        beside.start_soon(spool().sweep_forever)
+        yield
+        beside.cancel_scope.cancel()
     here().close()
 
 
 app = st.App(
     Path(__file__).with_name("main.py"),
     routes=ROUTES,
-    middleware=[Middleware(Gate, here=here)],
+    middleware=[Middleware(Gate, here=here), Middleware(UploadsToDisk, spool=spool)],
     lifespan=lifespan,
     on_script_error=say_it_failed,
 )

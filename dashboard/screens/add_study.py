@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from datetime import date
 
 import streamlit as st
@@ -11,10 +12,10 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from core import audit, hanging, intake, jobs, patients
 from core.access import Permission, Person
-from core.intake import Examined, IncomingFile, Statement
+from core.intake import Examined, Statement
 from core.patients import Found, StudyStatus
 from core.reading import VIEWS
-from dashboard import keys, look, session
+from dashboard import keys, look, session, uploads
 from dashboard.house import here
 
 STEPS = ("Who", "Files", "Check", "Done")
@@ -31,6 +32,7 @@ def go(step: int) -> None:
 
 def again(keep_patient: bool) -> None:
     """Begin anew, for the same woman or for another."""
+    uploads.drop(upload for _, upload in st.session_state.get(FILES, []))
     for key in (FILES, EXAMINED, REPORT, *([] if keep_patient else [WHO])):
         st.session_state.pop(key, None)
     st.session_state["add_upload_number"] = st.session_state.get("add_upload_number", 0) + 1
@@ -122,14 +124,14 @@ def forget_files() -> None:
 def files(found: Found) -> None:
     """Step 2: take the files and say of each what it is."""
     look.show(identifiers(found))
-    uploads = st.file_uploader(
+    chosen = st.file_uploader(
         "Her images: DICOM, PNG or JPEG, one file a view",
         accept_multiple_files=True,
         on_change=forget_files,
         key=f"add_upload_{st.session_state.get('add_upload_number', 0)}",
     )
     # Coming back from the check the field is empty again, but the files are still here.
-    examined = examine(uploads) if uploads else st.session_state.get(EXAMINED, [])
+    examined = examine(chosen) if chosen else st.session_state.get(EXAMINED, [])
     back, on = st.container(), None
     if examined:
         look.show(table_of(examined, found))
@@ -145,34 +147,34 @@ def files(found: Found) -> None:
         )
 
 
-def examine(uploads: Sequence[UploadedFile]) -> list[Examined]:
+def examine(chosen: Sequence[UploadedFile]) -> list[Examined]:
     """Look at each uploaded file once; what was looked at is remembered until the files change."""
     if EXAMINED in st.session_state:
         kept: list[Examined] = st.session_state[EXAMINED]
         return kept
-    incoming = named_apart(uploads)
+    named = named_apart(chosen)
     bar = st.progress(0.0, "Looking at the files …")
-    examined = []
-    for number, item in enumerate(intake.examine(here(), incoming), start=1):
-        examined.append(item)
-        bar.progress(number / len(incoming), f"Looked at {number} of {len(incoming)} files")
+    examined: list[Examined] = []
+    with closing(uploads.opened_in_turn(named)) as incoming:
+        for file in incoming:
+            examined += intake.examine(here(), [file])
+            del file  # or its bytes would stay while the next one's are read
+            bar.progress(len(examined) / len(named), f"Looked at {len(examined)} of {len(named)} files")
     bar.empty()
     st.session_state[EXAMINED] = examined
-    st.session_state[FILES] = incoming
+    st.session_state[FILES] = named
     return examined
 
 
-def named_apart(uploads: Sequence[UploadedFile]) -> list[IncomingFile]:
+def named_apart(chosen: Sequence[UploadedFile]) -> list[tuple[str, UploadedFile]]:
     """Return the files with names of their own: what is said of a file is kept by its name."""
     taken: dict[str, int] = {}
-    incoming = []
-    for upload in uploads:
+    named = []
+    for upload in chosen:
         taken[upload.name] = taken.get(upload.name, 0) + 1
         number = taken[upload.name]
-        incoming.append(
-            IncomingFile(upload.name if number == 1 else f"{upload.name} ({number})", upload.getvalue())
-        )
-    return incoming
+        named.append((upload.name if number == 1 else f"{upload.name} ({number})", upload))
+    return named
 
 
 def is_usable(item: Examined) -> bool:
@@ -342,7 +344,7 @@ def disagreements(found: Found, usable: Sequence[Examined], study_date: date | N
 def take_in(found: Found, study_date: date, views: Mapping[str, tuple[str, str]], person: Person) -> None:
     """Hand the files to the intake and remember what became of each."""
     # The files that cannot be added go in as well: each is answered, and kept in quarantine with its reason.
-    incoming: list[IncomingFile] = st.session_state[FILES]
+    named: list[tuple[str, UploadedFile]] = st.session_state[FILES]
     statement = Statement(
         mrn=found.mrn,
         study_date=study_date,
@@ -357,20 +359,22 @@ def take_in(found: Found, study_date: date, views: Mapping[str, tuple[str, str]]
     def on_item(_item: object) -> None:
         nonlocal done
         done += 1
-        bar.progress(min(1.0, done / len(incoming)), f"Added {done} of {len(incoming)}")
+        bar.progress(min(1.0, done / len(named)), f"Added {done} of {len(named)}")
 
-    report = intake.take_in(
-        here(), incoming, statement=statement, source="web", user_id=person.user_id, on_item=on_item
-    )
+    with closing(uploads.opened_in_turn(named)) as incoming:
+        report = intake.take_in(
+            here(), incoming, statement=statement, source="web", user_id=person.user_id, on_item=on_item
+        )
     bar.empty()
     audit.note(
         here(),
         person,
         "study_added",
         f"patient:{found.mrn}",
-        {"study_date": study_date.isoformat(), "files": len(incoming)},
+        {"study_date": study_date.isoformat(), "files": len(named)},
     )
     st.session_state[REPORT] = report
+    uploads.drop(upload for _, upload in named)
     forget_files()
 
 
