@@ -47,7 +47,8 @@ IDLE_SECONDS = 2 * 3600.0
 SESSION_GRACE_SECONDS = 120.0
 SWEEP_SECONDS = 30.0
 
-_PATH = re.compile(r"/_stcore/upload_file/(?P<session>[0-9a-f-]{36})/(?P<file>[0-9a-f-]{36})")
+_PATH = re.compile(r"/_stcore/upload_file/(?P<session>[^/]*)/(?P<file>.*)", re.DOTALL)
+_SESSION = re.compile(r"[0-9a-f-]{36}")
 _NOTE = re.compile(rb"longview-upload:(?P<session>[0-9a-f-]{36})/(?P<key>[0-9a-f]{64}) (?P<state>\w+)")
 # Room for the headers and boundaries around a file in a multipart body.
 _FRAME_BYTES = 65_536
@@ -181,7 +182,7 @@ class UploadsToDisk:
         if match and scope["method"] == "PUT":
             await self._put(scope, receive, send, match["session"], _key(match["file"]))
             return
-        if match and scope["method"] == "DELETE":
+        if match and scope["method"] == "DELETE" and _SESSION.fullmatch(match["session"]):
             path = self.spool().path(match["session"], _key(match["file"]))
             await to_thread.run_sync(lambda: path.unlink(missing_ok=True))
         await self.app(scope, receive, send)
@@ -190,7 +191,7 @@ class UploadsToDisk:
         headers = Headers(scope=scope)
         boundary = _boundary(headers)
         spool = self.spool()
-        if boundary is None or not spool.is_open(session):
+        if boundary is None or not _SESSION.fullmatch(session) or not spool.is_open(session):
             await PlainTextResponse("This upload belongs to no open page. Reload the page.", 400)(
                 scope, receive, send
             )

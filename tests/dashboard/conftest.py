@@ -31,6 +31,7 @@ class Served:
 
     url: str
     here: Installation
+    pid: int
 
     def token(self, role: Role) -> str:
         username, password = next((n, p) for n, (r, _, p) in DEMO_ACCOUNTS.items() if r is role)
@@ -59,7 +60,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     url = f"http://127.0.0.1:{port}"
     try:
         _wait_for(f"{url}/health", process, home / "dashboard.log")
-        yield Served(url, here)
+        yield Served(url, here, process.pid)
     finally:
         process.terminate()
         process.wait(10)
