@@ -19,7 +19,9 @@ from core.cli.terminal import DONE, SOME_REFUSED, log, print_json, results, wron
 from seed_data import backgrounds, cohort
 from seed_data import demo as demo_cohort
 from seed_data import report as margins_report
+from seed_data import sensitivity as sensitivity_table
 from seed_data.lives import CaseMix
+from seed_data.visibility import MEASURED, fitted
 
 app = typer.Typer(
     name="python -m seed_data",
@@ -155,6 +157,93 @@ def demo(
             highlight=False,
         )
     raise typer.Exit(SOME_REFUSED if told.refused else DONE)
+
+
+@app.command()
+def lives(
+    out: Annotated[Path, typer.Option("--out", help="Truth table to write (CSV).")],
+    women: Annotated[int, typer.Option(min=1, help="Number of lives.")] = 20000,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same lives.")] = 9001,
+    cancer_rate: Annotated[
+        float, typer.Option(min=0.0, max=0.6, help="Expected share of women with a cancer in follow-up.")
+    ] = 0.30,
+    benign_per_woman: Annotated[float, typer.Option(min=0.0, help="Mean number of benign findings.")] = 0.9,
+    growth_speed: Annotated[float, typer.Option(min=0.1, help="Divides the doubling times.")] = 1.0,
+    detection_noise: Annotated[
+        float, typer.Option(min=0.0, help="SD (logit) of how conspicuous cancers are.")
+    ] = 0.7,
+    jobs: Annotated[int, typer.Option(min=0, help="Processes; 0: one a core.")] = 0,
+) -> None:
+    """Write the truth of simulated lives without pictures, for `core evaluate --oracle-data` to learn from."""
+    if out.exists():
+        wrong_use(f"{out} is there already. Choose another file, or remove that one.")
+    mix = CaseMix(
+        cancer_rate,
+        benign_per_woman,
+        growth_speed=growth_speed,
+        detection_noise=detection_noise,
+    )
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    with Progress(*columns, console=log) as progress:
+        task = progress.add_task("Drawing lives", total=women)
+        sensitivity_table.write_lives(
+            out, women=women, seed=seed, mix=mix, jobs=jobs or os.cpu_count() or 1,
+            on_women=lambda done, _all: progress.update(task, completed=done),
+        )  # fmt: skip
+    results.print(f"{women} simulated lives without pictures: {out}", highlight=False)
+
+
+@app.command()
+def sensitivity(
+    out: Annotated[Path, typer.Option("--out", help="Folder for sensitivity.json and sensitivity.csv.")],
+    women: Annotated[
+        int, typer.Option(min=500, help="Lives each reader learns from; half as many try it.")
+    ] = 12000,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same lives.")] = 9101,
+    evaluated: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--evaluated", help="metrics.json of `core evaluate`: the model's gain on a set of that mix."
+        ),
+    ] = None,
+    drawn: Annotated[
+        list[Path] | None,
+        typer.Option(help="Drawn sets to learn anew from which findings show; default: constants measured."),
+    ] = None,
+    jobs: Annotated[int, typer.Option(min=0, help="Processes; 0: one a core.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
+) -> None:
+    """Show how the gain of history moves with benign look-alikes, growth speed and detection noise."""
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    try:
+        with Progress(*columns, console=log) as progress:
+            task = progress.add_task(
+                "Case mixes", total=sum(len(values) for values in sensitivity_table.MOVED.values())
+            )
+            found = sensitivity_table.sensitivity(
+                women, seed, model=fitted(drawn) if drawn else MEASURED, jobs=jobs or os.cpu_count() or 1,
+                on_setting=lambda done, _all: progress.update(task, completed=done),
+            )  # fmt: skip
+        rows = sensitivity_table.with_evaluations(found, evaluated or [])
+    except (ValueError, OSError) as error:
+        wrong_use(str(error))
+    sensitivity_table.write_table(out, rows)
+    if as_json:
+        print_json(rows)
+        return
+    table = Table("moved", "to", "years", "last visit", "all visits", "gain (95 %)", "model's gain (95 %)")
+    for row in rows:
+        table.add_row(
+            row["moved"].replace("_", " "),
+            f"{row['value']:g}{' (usual)' if row['usual'] else ''}",
+            str(row["horizon_years"]),
+            f"{row['auc_last']:.3f}",
+            f"{row['auc_history']:.3f}",
+            sensitivity_table.in_words(row["gain"], row["gain_ci"]),
+            sensitivity_table.in_words(row["model_gain"], row["model_gain_ci"]),
+        )
+    results.print(table)
+    results.print(f"AUCs of perfect readers of simulated women. Written to {out}.", highlight=False)
 
 
 @app.command()
