@@ -13,7 +13,15 @@ from typer.testing import CliRunner
 from core.__main__ import app
 from core.exams import cache_views, gather
 from core.manifest import read_manifest
-from core.training import Plan, TrainingError, histories, labelled_views, split_women, train_longitudinal
+from core.training import (
+    Plan,
+    TrainingError,
+    histories,
+    labelled_views,
+    observed_rates,
+    split_women,
+    train_longitudinal,
+)
 
 COLUMNS = (
     "patient_id,study_date,laterality,view,path,age,finding,density,roi_x0,roi_y0,roi_x1,roi_y1,progression,"
@@ -164,6 +172,25 @@ def test_the_cache_goes_on_where_it_was_killed_and_names_what_is_left_out(exams_
 def test_too_few_women_are_answered_in_words(exams_of, tmp_path):
     with pytest.raises(TrainingError, match="too few"):
         train_longitudinal([exams_of(ILL)], tmp_path / "out", Plan(minutes=0.1), silent)
+
+
+def test_the_share_of_cancers_is_counted_at_last_visits_and_never_falls(exams_of):
+    exams = gather([exams_of(many(30, every=3))])
+    vectors = np.zeros((len(exams.images), 4), np.float32)
+    women = histories(exams, range(len(exams.images)), vectors, range(len(exams.women)))
+    rates = observed_rates(women)
+    soon = np.mean([history.years_to_cancer[-1] <= 1 for history in women])
+    assert rates[0] == pytest.approx(soon)
+    assert list(rates) == sorted(rates)
+
+
+@pytest.mark.parametrize("said", ["1,2,3", "2,1,3,4,5", "0,1,2,3,4", "one,2,3,4,5"])
+def test_base_rates_that_cannot_be_are_wrong_use(exams_of, tmp_path, said):
+    exams_of(ILL)
+    asked = ["train", "longitudinal", "--data", str(tmp_path / "manifest.csv"), "--out", str(tmp_path / "m")]
+    told = CliRunner().invoke(app, [*asked, "--base-rates", said])
+    assert told.exit_code == 2
+    assert not (tmp_path / "m").exists()
 
 
 @pytest.mark.slow
