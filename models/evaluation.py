@@ -16,9 +16,13 @@ from models.sequence import HORIZONS, risk_from_hazards
 from models.sequence_training import MODES, History, Mode, as_mode, predict_histories
 from models.study import SIDES
 
-__all__ = ["measure", "prediction_table"]
+__all__ = ["by_group", "interval_coverage", "measure", "prediction_table", "risk_slopes"]
 
 CONTROLS: tuple[Mode, ...] = MODES[1:]
+STANDARD_PLACES = 2
+"""Of the places for views (`models.study.SLOTS`) the first two, CC and MLO, make a standard study."""
+BEFORE_DIAGNOSIS_YEARS = 6.0
+"""The published slopes span six years (Lehman et al. 2026, 10.1148/radiol.253023)."""
 
 
 def prediction_table(
@@ -32,7 +36,7 @@ def prediction_table(
     Columns: ``patient_id, visit, visits, index`` (true at the last visit), ``day, years_to_cancer,
     years_followed``; ``risk_1..5``, ``low_1..5``, ``high_1..5``; ``last_1..5, no_pixels_1..5, dates_1..5`` (raw);
     for each side ``malignancy_L, malignancy_true_L, progression_L, progression_true_L, density_L,
-    density_true_L`` (density 0..3, -1 unknown), ``seen_L``.
+    density_true_L`` (density 0..3, -1 unknown), ``seen_L``; ``standard_views`` (0..4, CC and MLO of both breasts).
     """
     parts: list[pd.DataFrame] = []
     answers = predict_histories(ensemble, histories)
@@ -47,6 +51,7 @@ def prediction_table(
             "day": history.days,
             "years_to_cancer": history.years_to_cancer,
             "years_followed": history.years_followed,
+            "standard_views": history.present[:, :, :STANDARD_PLACES].sum(axis=(1, 2)),
         }
         for k in range(HORIZONS):
             columns |= {f"risk_{k + 1}": value[:, k], f"low_{k + 1}": low[:, k], f"high_{k + 1}": high[:, k]}
@@ -82,7 +87,8 @@ def measure(table: pd.DataFrame, *, times: int = 1000, seed: int = 0) -> dict[st
         ``women``, ``visits``; ``risk`` by horizon (n, events, auc, auc_ci, average_precision, brier, o_e,
         calibration_intercept, calibration_slope); ``controls`` by mode and horizon (auc, auc_ci, gain, gain_ci:
         AUC of the model minus AUC of the control, paired bootstrap over women); ``c_index`` with interval;
-        ``malignancy``, ``progression``, ``density``. What cannot be measured (too few cases) is left out.
+        ``malignancy``, ``progression``, ``density``; ``interval_coverage`` and ``slopes``. What cannot be measured
+        (too few cases) is left out.
     """
     modes = [mode for mode in CONTROLS if f"{mode}_1" in table]
     index = table[table["index"] & ~(table["years_to_cancer"] < 0)]
@@ -125,7 +131,150 @@ def measure(table: pd.DataFrame, *, times: int = 1000, seed: int = 0) -> dict[st
         )
         said["c_index"], said["c_index_ci"] = value, [low, high]
     said |= _by_breast(table, index)
+    said["interval_coverage"] = interval_coverage(index)
+    said["slopes"] = risk_slopes(table, times=times, seed=seed)
     return said
+
+
+def by_group(
+    index: pd.DataFrame, group: NDArray[Any], horizon: int, score: NDArray[np.float64] | None = None
+) -> list[dict[str, Any]]:
+    """Return the AUC of cancer within `horizon` years in each group of index visits.
+
+    Parameters
+    ----------
+    index
+        (n,) rows of the prediction table, women without earlier cancer.
+    group
+        (n,) the name of each one's group; groups come in the order of their names.
+    horizon
+        Years.
+    score
+        (n,) another score than the model's risk.
+
+    Returns
+    -------
+    list of dict
+        ``group, n, events`` and, where there are two cancers and two others at least, ``auc, auc_ci``.
+    """
+    label, known = horizon_labels(*_times(index), horizon)
+    values = index[f"risk_{horizon}"].to_numpy(float) if score is None else score
+    found = []
+    for name in sorted({str(one) for one in group}):
+        here = known & (group.astype(str) == name) & np.isfinite(values)
+        said: dict[str, Any] = {"group": name, "n": int(here.sum()), "events": int(label[here].sum())}
+        if min(said["events"], said["n"] - said["events"]) >= 2:
+            value, low, high = metrics.auc_delong(label[here], values[here])
+            said |= {"auc": value, "auc_ci": [low, high]}
+        found.append(said)
+    return found
+
+
+def interval_coverage(index: pd.DataFrame, groups: int = 10) -> dict[str, Any]:
+    """Say whether the intervals around the risks hold what came true.
+
+    One woman's true risk is never seen, only whether she had cancer. So women are put into groups of equal size by
+    predicted risk; a group's interval is the mean of its women's lower and of their upper bounds, and what it should
+    hold is the share of the group that had cancer (weighted for censoring, `censoring_weights`). Two figures by
+    horizon: ``covered``, the share of groups whose interval holds the observed share; and ``compatible``, the share
+    whose interval meets the observed share's own 95 % interval (Wilson, with the effective number of women), as an
+    observed share of a few dozen women is itself uncertain. 90 % intervals of the mean risk that tell the truth give
+    about 0.9 or less of the first (chance in the observed share is not in them) and more than 0.9 of the second.
+
+    Returns
+    -------
+    dict
+        By horizon: ``groups``, ``covered``, ``compatible``, ``width`` (mean, in probability) and ``each`` (``said,
+        low, high, seen, seen_ci, n``).
+    """
+    found: dict[str, Any] = {}
+    times = _times(index)
+    for k in range(1, HORIZONS + 1):
+        label, known = horizon_labels(*times, k)
+        if label[known].sum() < 2 or known.sum() < 2 * groups:
+            continue
+        weight = censoring_weights(*times, k)
+        risk, low, high = (index[f"{name}_{k}"].to_numpy(float) for name in ("risk", "low", "high"))
+        each: list[dict[str, Any]] = []
+        for rows in np.array_split(np.flatnonzero(known)[np.argsort(risk[known], kind="stable")], groups):
+            w = weight[rows]
+            seen = float(np.average(label[rows], weights=w))
+            each.append(
+                {
+                    "n": len(rows),
+                    "said": float(np.average(risk[rows], weights=w)),
+                    "low": float(np.average(low[rows], weights=w)),
+                    "high": float(np.average(high[rows], weights=w)),
+                    "seen": seen,
+                    "seen_ci": list(metrics.wilson(seen, float(w.sum() ** 2 / (w**2).sum()))),
+                }
+            )
+        found[str(k)] = {
+            "groups": groups,
+            "covered": float(np.mean([one["low"] <= one["seen"] <= one["high"] for one in each])),
+            "compatible": float(
+                np.mean(
+                    [one["low"] <= one["seen_ci"][1] and one["seen_ci"][0] <= one["high"] for one in each]
+                )
+            ),
+            "width": float(np.mean(high[known] - low[known])),
+            "each": each,
+        }
+    return found
+
+
+def risk_slopes(table: pd.DataFrame, *, times: int = 1000, seed: int = 0) -> dict[str, Any]:
+    """Return by how much the 5-year risk moved a year, in women who came to have cancer and in the others.
+
+    Of each woman with two visits or more in the window, the least-squares slope of her risk over time; of the slopes
+    the mean, with a bootstrap over women. The window is the six years before the diagnosis, or before the last visit
+    of women in whom none was seen, as in the published cohort (Lehman et al. 2026). Visits after a diagnosis are left
+    out. ``percent_a_year``: percentage points of risk a year, which depends on how common cancer is among these women.
+    ``times_a_year``: the factor by which risk grows in a year, from the slope of its logarithm, which does so less.
+
+    Returns
+    -------
+    dict
+        ``cancer`` and ``none``, each ``n``, ``percent_a_year``, ``percent_a_year_ci``, ``times_a_year``,
+        ``times_a_year_ci``; empty where fewer than two women can be measured.
+    """
+    slopes: dict[str, list[tuple[float, float]]] = {"cancer": [], "none": []}
+    for _, visits in table.groupby("patient_id", sort=False):
+        day, risk = visits["day"].to_numpy(float) / 365.25, visits["risk_5"].to_numpy(float)
+        ahead = visits["years_to_cancer"].to_numpy(float)
+        kind = "cancer" if np.isfinite(ahead).any() else "none"
+        until = ahead if kind == "cancer" else day[-1] - day
+        here = (until >= 0) & (until <= BEFORE_DIAGNOSIS_YEARS)
+        if here.sum() >= 2:
+            slopes[kind].append(
+                tuple(
+                    np.polyfit(day[here], values, 1)[0] for values in (100 * risk[here], np.log(risk[here]))
+                )
+            )
+    found: dict[str, Any] = {}
+    for kind, each in slopes.items():
+        if len(each) < 2:
+            continue
+        percent, log = np.array(each).T
+        value, low, high = metrics.bootstrap(_mean, percent, times=times, seed=seed)
+        factor, least, most = np.exp(metrics.bootstrap(_mean, log, times=times, seed=seed))
+        found[kind] = {
+            "n": len(each),
+            "percent_a_year": value,
+            "percent_a_year_ci": [low, high],
+            "times_a_year": float(factor),
+            "times_a_year_ci": [float(least), float(most)],
+        }
+    return found
+
+
+def _mean(values: NDArray[np.float64]) -> float:
+    return float(np.mean(values))
+
+
+def _times(index: pd.DataFrame) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return years to cancer and years followed."""
+    return index["years_to_cancer"].to_numpy(float), index["years_followed"].to_numpy(float)
 
 
 def _binary(y: NDArray[np.float64], p: NDArray[np.float64], cluster: Any = None) -> dict[str, Any]:
@@ -142,7 +291,7 @@ def _binary(y: NDArray[np.float64], p: NDArray[np.float64], cluster: Any = None)
 
 def _calibrated(index: pd.DataFrame, horizon: int) -> dict[str, float]:
     """Return O/E, intercept and slope, weighted so that the women censored before the horizon are stood in for."""
-    to_cancer, followed = (index[name].to_numpy(float) for name in ("years_to_cancer", "years_followed"))
+    to_cancer, followed = _times(index)
     label, _ = horizon_labels(to_cancer, followed, horizon)
     weight = censoring_weights(to_cancer, followed, horizon)
     risk = index[f"risk_{horizon}"].to_numpy(float)

@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
+from scipy.stats import spearmanr
 
 from models.calibration import safe_logit
 
-__all__ = ["contributions", "heat_map", "heat_peak"]
+__all__ = ["contributions", "heat_map", "heat_peak", "map_agreement", "randomised"]
 
 BENIGN_SHARE = 0.4
 """What a benign-looking lesion adds to the heat map, so that the eye goes to the suspicious one first."""
@@ -61,3 +62,45 @@ def contributions(risk_5y_from: NDArray[np.float64], baseline_5y: float) -> NDAr
     """
     known = np.append(safe_logit(risk_5y_from), safe_logit(baseline_5y))
     return known[:-1] - known[1:]
+
+
+def randomised(encoder: Any, seed: int) -> Any:
+    """Return the encoder with weights drawn anew: the same network, having learned nothing.
+
+    For the test that heat maps come from what was learned (Adebayo et al. 2018, arXiv:1810.03292). Every weight is
+    shuffled within its own array, so that each layer keeps the size of its weights and loses what they say.
+
+    Parameters
+    ----------
+    encoder
+        A Keras model; it is left as it is.
+    seed
+        Of the shuffling.
+    """
+    import keras
+
+    random = np.random.default_rng(seed)
+    copy = keras.models.clone_model(encoder)
+    copy.set_weights([random.permuted(weight) for weight in encoder.get_weights()])
+    return copy
+
+
+def map_agreement(one: NDArray[Any], other: NDArray[Any], breast: NDArray[np.bool_]) -> float:
+    """Return Spearman's rank correlation of two heat maps of a view within the breast.
+
+    Parameters
+    ----------
+    one, other
+        (h, w) heat maps.
+    breast
+        (h, w) cells that lie in the breast: outside it any two maps agree.
+
+    Raises
+    ------
+    ValueError
+        If the breast has fewer than three cells, or a map says the same everywhere in it.
+    """
+    first, second = one[breast].astype(np.float64), other[breast].astype(np.float64)
+    if len(first) < 3 or np.ptp(first) == 0 or np.ptp(second) == 0:
+        raise ValueError("Two maps can be compared only where both vary over three cells or more.")
+    return float(spearmanr(first, second).statistic)

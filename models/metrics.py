@@ -24,6 +24,8 @@ __all__ = [
     "delong_difference",
     "observed_over_expected",
     "paired_bootstrap",
+    "share_of",
+    "wilson",
 ]
 
 
@@ -394,3 +396,60 @@ def paired_bootstrap(
         seed=seed,
         level=level,
     )
+
+
+def wilson(share: float, n: float, level: float = 0.95) -> tuple[float, float]:
+    """Return the interval of a share seen in `n` cases (Wilson 1927, 10.1080/01621459.1927.10502953).
+
+    `n` may be an effective number, not whole. Raises ValueError if it is not above 0 or the share not in 0..1.
+    """
+    if n <= 0 or not 0 <= share <= 1:
+        raise ValueError("A share lies between 0 and 1 and is of one case or more.")
+    z2 = float(norm.ppf(0.5 + level / 2)) ** 2
+    middle = (share + z2 / (2 * n)) / (1 + z2 / n)
+    half = np.sqrt(z2) / (1 + z2 / n) * np.sqrt(share * (1 - share) / n + z2 / (4 * n * n))
+    return max(0.0, float(middle - half)), min(1.0, float(middle + half))
+
+
+def share_of(
+    part: Callable[..., float],
+    whole: Callable[..., float],
+    *columns: ArrayLike,
+    cluster: ArrayLike | None = None,
+    times: int = 1000,
+    seed: int = 0,
+    level: float = 0.95,
+) -> tuple[float | None, list[float | None]]:
+    """Return what share one figure is of another figure of the same rows, with its percentile interval.
+
+    Both are computed anew in every draw of women, so their errors go together. In a draw in which the whole is 0 or
+    less the share means nothing: it counts as endless, with the sign of the part, and a bound that falls there is None.
+    The share itself is None if the whole is 0 or less.
+
+    Parameters
+    ----------
+    part, whole
+        Take the columns.
+    *columns
+        (n,) each.
+    cluster, times, seed, level
+        As for `bootstrap`.
+    """
+
+    def share(*arrays: NDArray[Any]) -> float:
+        under, over = whole(*arrays), part(*arrays)
+        return over / under if under > 0 else float(np.copysign(np.inf, over))
+
+    arrays = [np.asarray(column) for column in columns]
+    whose = np.arange(len(arrays[0])) if cluster is None else np.asarray(cluster)
+    drawn = []
+    for rows in _resamples(whose, times, seed):
+        try:
+            drawn.append(share(*(array[rows] for array in arrays)))
+        except ValueError:
+            continue
+    if len(drawn) < times / 2:
+        raise ValueError("Too few draws allow the measure: there are too few cases.")
+    ends = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2], method="nearest")
+    value = share(*arrays)
+    return (value if np.isfinite(value) else None), [float(end) if np.isfinite(end) else None for end in ends]
