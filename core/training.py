@@ -319,7 +319,8 @@ def train_longitudinal(
 def same_plan(path: Path, plan: dict[str, Any], images: Sequence[Path]) -> None:
     """Refuse with `TrainingError` to mix two runs in one folder; `path` keeps what the first was asked for."""
     listing = "\n".join(str(image.resolve()) for image in images)
-    asked = plan | {"images": hashlib.sha256(listing.encode()).hexdigest()}
+    # As it will be read again: a tuple comes back as a list.
+    asked = json.loads(json.dumps(plan | {"images": hashlib.sha256(listing.encode()).hexdigest()}))
     if path.is_file():
         before = json.loads(path.read_text("utf-8"))
         if before != asked:

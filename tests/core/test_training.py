@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import asdict
 from datetime import date
 
 import cv2
@@ -19,6 +20,7 @@ from core.training import (
     histories,
     labelled_views,
     observed_rates,
+    same_plan,
     split_women,
     train_longitudinal,
 )
@@ -182,6 +184,14 @@ def test_the_share_of_cancers_is_counted_at_last_visits_and_never_falls(exams_of
     soon = np.mean([history.years_to_cancer[-1] <= 1 for history in women])
     assert rates[0] == pytest.approx(soon)
     assert list(rates) == sorted(rates)
+
+
+def test_a_run_goes_on_under_the_same_plan_only(tmp_path):
+    plan = asdict(Plan(base_rates=(0.1, 0.2, 0.3, 0.4, 0.5)))
+    same_plan(tmp_path / "plan.json", plan, [])
+    same_plan(tmp_path / "plan.json", plan, [])
+    with pytest.raises(TrainingError, match="minutes"):
+        same_plan(tmp_path / "plan.json", plan | {"minutes": 1.0}, [])
 
 
 @pytest.mark.parametrize("said", ["1,2,3", "2,1,3,4,5", "0,1,2,3,4", "one,2,3,4,5"])
