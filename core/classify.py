@@ -1,13 +1,13 @@
 """One image, read: tumour and density probabilities, for a script or a page, after a gate that turns others away.
 
-What speaks is the classifier of single images that is installed for the task; while there is none, the findings
-and density of the longitudinal model's encoder, and `model` says so.
+What speaks is the classifier of single images that is installed for the task; while there is none for mammograms,
+the findings and density of the longitudinal model's encoder, and `model` says so.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,24 +15,44 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.reading import GuardedReader, lend_reader
+from core.reading import GuardedReader, ReadImage, lend_reader
+from core.recognition import recognise
 from core.refusals import Refusal
 from core.settings import Settings
 from models.image_preprocess import Box, check_box, prepare
-from models.preprocess import ViewTransform, standardise
+from models.preprocess import NETWORK_SHAPE, StandardView, ViewTransform, standardise
 from models.registry import IMAGE_KIND, ModelCard, cards, read_card, weights_folder
 
 if TYPE_CHECKING:
     from models.image_model import ImageModel
-    from models.longitudinal import LongitudinalModel
+    from models.longitudinal import LongitudinalModel, ViewReading
 
-__all__ = ["BoxError", "Classified", "Classifier", "parse_box"]
+__all__ = ["BoxError", "Classified", "Classifier", "OpenImage", "Spoke", "finding_models", "parse_box"]
 
 DENSITIES = ("A", "B", "C", "D")
+DEFAULT_TASKS = ("finding", "density")
+ENCODER_DOUBT = (
+    "It was made to follow women over years: for one image by itself its figures are not calibrated."
+)
 
 
 class BoxError(ValueError):
     """The box is malformed or does not lie in the image; the message says what is wrong."""
+
+
+@dataclass(frozen=True)
+class Spoke:
+    """Which model said what, and how far its figures go.
+
+    `reads` is what it was shown: ``image``, ``region``, or ``region of the whole image`` for a box in what a model
+    of whole images saw. `doubt` says why its probabilities are not calibrated for that, None where they are.
+    """
+
+    task: str
+    model: str
+    title: str
+    reads: str
+    doubt: str | None
 
 
 @dataclass(frozen=True)
@@ -41,7 +61,7 @@ class Classified:
 
     `refused` is a reason code and `detail` its sentence; then nothing else is said. `tumour` and `density` hold
     probabilities by class, `other` those of a task that is neither, by its name. `heat_map` is (h, w) in 0..1,
-    in the coordinates that `transform` maps to the original's.
+    over a picture of `heat_shape` (rows, columns), whose coordinates `transform` maps to the original's.
     """
 
     path: str
@@ -51,8 +71,11 @@ class Classified:
     density: dict[str, float] | None = None
     other: dict[str, dict[str, float]] | None = None
     model: str | None = None
+    spoke: tuple[Spoke, ...] = ()
+    modality: str | None = None
     box: Box | None = None
     heat_map: NDArray[np.float16] | None = None
+    heat_shape: tuple[int, int] | None = None
     transform: ViewTransform | None = None
 
     def to_json(self) -> dict[str, Any]:
@@ -66,6 +89,8 @@ class Classified:
             **({"other": self.other} if self.other else {}),
             "roi": list(self.box) if self.box else None,
             "model": self.model,
+            "modality": self.modality,
+            "spoke": [asdict(one) for one in self.spoke],
         }
 
 
@@ -93,6 +118,8 @@ class Classifier:
         Limits of the reader, and the longitudinal model that speaks where no image model is installed.
     model
         Name or folder of one model to be asked alone; None: those that are installed.
+    finding_by
+        Name of the model that says what is benign or malignant, wherever it can; None: the first by name.
 
     Raises
     ------
@@ -100,8 +127,10 @@ class Classifier:
         When the first image is read, if no model is installed, or it is damaged.
     """
 
-    def __init__(self, settings: Settings, model: str | None = None) -> None:
-        self.settings, self.asked = settings, model
+    def __init__(
+        self, settings: Settings, model: str | None = None, *, finding_by: str | None = None
+    ) -> None:
+        self.settings, self.asked, self.finding_by = settings, model, finding_by
         self._image_models: dict[str, ImageModel] = {}
 
     def classify(self, paths: Sequence[Path], box: Box | None = None) -> Iterator[Classified]:
@@ -110,106 +139,81 @@ class Classifier:
             for path in paths:
                 yield self._file(reader, path, box)
 
-    def classify_pixels(self, pixels: NDArray[Any], name: str, box: Box | None = None) -> Classified:
+    def classify_pixels(
+        self, pixels: NDArray[Any], name: str, box: Box | None = None, *, modality: str = "MG"
+    ) -> Classified:
         """Say what is seen in pixels (rows, columns) that have passed the gate; `BoxError` as for `classify`."""
-        if box is not None:
-            try:
-                check_box(box, pixels.shape)
-            except ValueError as error:
-                raise BoxError(f"{name}: {error}") from error
-        try:
-            return self._say(pixels, name, box)
-        except NoBreast as error:
-            return Classified(name, "not_a_mammogram", str(error))
+        return OpenImage(self, pixels, name, modality).classified(box)
+
+    def admit(self, image: ReadImage) -> str:
+        """Be the gate: return the modality, MG or US, of an image that may be read, or raise `Refusal`.
+
+        A model of other pictures (brain slices, say) that is asked for by name has no gate.
+        """
+        card = self._asked_card
+        wanted: list[str] = []
+        if card is not None:
+            wanted = list(card.settings["modalities"]) if _is_image_model(card) else ["MG"]
+        if wanted and not {"MG", "US"} & set(wanted):
+            return str(wanted[0])
+        seen = recognise(image.pixels, image.doubt, image.header.modality)
+        if seen.modality is None:
+            raise Refusal("not_a_breast_image", seen.why)
+        if wanted and seen.modality not in wanted:
+            assert card is not None
+            words = {"MG": "a mammogram", "US": "an ultrasound image"}
+            raise Refusal("no_model", f"This is {words[seen.modality]}, which {card.name} does not read.")
+        return seen.modality
 
     def _file(self, reader: GuardedReader, path: Path, box: Box | None) -> Classified:
         try:
             image = reader.read(path.read_bytes(), path.name)
-            if image.doubt and self._reads_mammograms:
-                raise Refusal("not_a_mammogram", image.doubt)
+            modality = self.admit(image)
         except Refusal as refusal:
             return Classified(str(path), refusal.reason, refusal.text)
         except OSError as error:
             unopened = Refusal("unreadable_path", f"{error.strerror or error}.")
             return Classified(str(path), unopened.reason, unopened.text)
-        return self.classify_pixels(image.pixels, str(path), box)
+        return self.classify_pixels(image.pixels, str(path), box, modality=modality)
 
-    def _say(self, pixels: NDArray[Any], name: str, box: Box | None) -> Classified:
-        spoke: list[str] = []
-        said: dict[str, dict[str, float]] = {}
-        heat: NDArray[np.float16] | None = None
-        transform: ViewTransform | None = None
-        for task, card in self._chosen(box is not None).items():
-            model = self._image_model(card)
-            regional = box is not None and model.config.input.region == "box"
-            try:
-                shown = prepare(pixels, model.config.input, box if regional else None)
-            except ValueError as error:
-                raise NoBreast(str(error)) from error
-            (reading,) = model.read([shown])
-            said[task] = reading.probabilities
-            spoke.append(card.name)
-            if task != "density":
-                heat, transform = reading.heat_map, shown.transform
-        if self._needs_encoder(said):
-            from models.image_region import read_region
+    def chosen(self, modality: str, regional: bool) -> dict[str, ModelCard]:
+        """Return the classifier for each task: of regions where a box is given, else of whole images.
 
-            try:
-                view = standardise(pixels)
-            except ValueError as error:
-                raise NoBreast(str(error)) from error
-            (seen,) = self._longitudinal.encode([view])
-            if "finding" not in said:
-                findings = dict(zip(("normal", "benign", "malignant"), seen.finding.tolist(), strict=True))
-                try:
-                    said["finding"] = read_region(self._longitudinal.encoder, view, box) if box else findings
-                except ValueError as error:
-                    raise BoxError(f"{name}: {error}") from error
-                heat, transform = seen.heat_map, view.transform
-            said.setdefault("density", dict(zip(DENSITIES, seen.density.tolist(), strict=True)))
-            spoke.append(f"{self._longitudinal.card.name} (its encoder)")
-        other = {task: values for task, values in said.items() if task not in ("finding", "density")}
-        return Classified(
-            name,
-            tumour=said.get("finding"),
-            density=said.get("density"),
-            other=other or None,
-            model=", ".join(spoke),
-            box=box,
-            heat_map=heat,
-            transform=transform,
-        )
-
-    def _chosen(self, regional: bool) -> dict[str, ModelCard]:
-        """Return the classifier for each task: of regions where a box is given, else of whole images."""
+        A box of an ultrasound image is shown to the model of whole images where there is none of regions.
+        """
         if self._asked_card is not None:
             only = self._asked_card
-            if only.settings.get("kind") != IMAGE_KIND:
+            if not _is_image_model(only):
                 return {}
             if _region(only) == "box" and not regional:
                 raise ValueError(f"{only.name} reads regions: give one with --roi x0,y0,x1,y1.")
             return {only.settings["task"]: only}
-        chosen: dict[str, ModelCard] = {}
-        for card in cards():
-            task = card.settings.get("task")
-            if card.settings.get("kind") != IMAGE_KIND or "MG" not in card.settings.get("modalities", []):
-                continue
-            if (task == "finding" and (_region(card) == "box") == regional) or (
-                task == "density" and _region(card) != "box"
-            ):
-                chosen.setdefault(str(task), card)
-        return chosen
-
-    def _needs_encoder(self, said: dict[str, Any]) -> bool:
-        if self._asked_card is not None:
-            return self._asked_card.settings.get("kind") != IMAGE_KIND
-        return not {"finding", "density"} <= set(said)
+        fitting: dict[str, list[ModelCard]] = {"finding": [], "density": []}
+        second_best: list[ModelCard] = []
+        for card in _image_cards(modality):
+            task, of_regions = str(card.settings.get("task")), _region(card) == "box"
+            if task == "density" and not of_regions:
+                fitting["density"].append(card)
+            elif task == "finding" and of_regions == regional:
+                fitting["finding"].append(card)
+            elif task == "finding" and regional and modality == "US":
+                second_best.append(card)
+        asked_for = [card for card in fitting["finding"] + second_best if card.name == self.finding_by]
+        if asked_for or self._by_encoder:
+            fitting["finding"] = asked_for
+        fitting["finding"] += [] if self._by_encoder else second_best
+        return {task: found[0] for task, found in fitting.items() if found}
 
     @property
-    def _reads_mammograms(self) -> bool:
-        """Whether the gate applies; a model of other pictures that is asked for by name has no gate yet."""
-        card = self._asked_card
-        return card is None or card.settings.get("kind") != IMAGE_KIND or "MG" in card.settings["modalities"]
+    def _by_encoder(self) -> bool:
+        images = {card.name for card in cards() if _is_image_model(card)}
+        return self.finding_by is not None and self.finding_by not in images
+
+    def needs_encoder(self, modality: str, said: dict[str, Any]) -> bool:
+        """Whether the longitudinal model's encoder has to say what no classifier said; it knows mammograms only."""
+        if self._asked_card is not None:
+            return not _is_image_model(self._asked_card)
+        return modality == "MG" and not {"finding", "density"} <= set(said)
 
     @cached_property
     def _asked_card(self) -> ModelCard | None:
@@ -219,12 +223,14 @@ class Classifier:
         return read_card(folder if folder.is_dir() else weights_folder(self.asked))
 
     @cached_property
-    def _longitudinal(self) -> LongitudinalModel:
+    def longitudinal(self) -> LongitudinalModel:
+        """The longitudinal model whose encoder speaks where no classifier does."""
         from models.longitudinal import LongitudinalModel
 
         return LongitudinalModel.load(self.asked or self.settings.model)
 
-    def _image_model(self, card: ModelCard) -> ImageModel:
+    def image_model(self, card: ModelCard) -> ImageModel:
+        """Return the classifier with this card, loaded once."""
         from models.image_model import ImageModel
 
         if card.name not in self._image_models:
@@ -233,8 +239,156 @@ class Classifier:
         return self._image_models[card.name]
 
 
+class OpenImage:
+    """One image that is asked about several times: what does not depend on the box is computed once."""
+
+    def __init__(self, classifier: Classifier, pixels: NDArray[Any], name: str, modality: str) -> None:
+        self.classifier, self.pixels, self.name, self.modality = classifier, pixels, name, modality
+
+    def classified(self, box: Box | None = None, *, tasks: tuple[str, ...] | None = None) -> Classified:
+        """Say what is seen in the image or in a box of it.
+
+        Parameters
+        ----------
+        box
+            x0, y0, x1, y1 in pixels, origin top left.
+        tasks
+            Which to answer, such as ``("finding",)``; None: all.
+
+        Raises
+        ------
+        BoxError
+            If the box does not lie in the image, or shows no breast.
+        LookupError, ValueError
+            If no model is installed, or it is damaged.
+        """
+        if box is not None:
+            try:
+                check_box(box, self.pixels.shape)
+            except ValueError as error:
+                raise BoxError(f"{self.name}: {error}") from error
+        try:
+            return self._say(box, tasks)
+        except NoBreast as error:
+            return Classified(self.name, "not_a_mammogram", str(error))
+
+    def _say(self, box: Box | None, tasks: tuple[str, ...] | None) -> Classified:
+        classifier = self.classifier
+        said: dict[str, dict[str, float]] = {}
+        spoke: list[Spoke] = []
+        heat: NDArray[np.float16] | None = None
+        heat_shape: tuple[int, int] | None = None
+        transform: ViewTransform | None = None
+        for task, card in classifier.chosen(self.modality, box is not None).items():
+            if tasks is not None and task not in tasks:
+                continue
+            model = classifier.image_model(card)
+            region = model.config.input.region
+            shown_box = box if region == "box" or (self.modality == "US" and task == "finding") else None
+            try:
+                shown = prepare(self.pixels, model.config.input, shown_box)
+            except ValueError as error:
+                raise NoBreast(str(error)) from error
+            (reading,) = model.read([shown])
+            said[task] = reading.probabilities
+            spoke.append(_spoke(task, model, shown_box is not None))
+            if task != "density":
+                heat, heat_shape, transform = reading.heat_map, model.config.input.shape, shown.transform
+        wanted = said if tasks is None else said | {task: {} for task in DEFAULT_TASKS if task not in tasks}
+        if classifier.needs_encoder(self.modality, wanted):
+            card = classifier.longitudinal.card
+            for task in DEFAULT_TASKS:
+                if task not in said and (tasks is None or task in tasks):
+                    if task == "finding":
+                        heat, transform = self._seen.heat_map, self._view.transform
+                        heat_shape = NETWORK_SHAPE
+                    said[task] = self._encoder_says(task, box)
+                    reads = "region of the whole image" if box and task == "finding" else "image"
+                    spoke.append(Spoke(task, f"{card.name} (its encoder)", card.title, reads, ENCODER_DOUBT))
+        if not said:
+            refusal = Refusal("no_model", "")
+            return Classified(self.name, refusal.reason, refusal.text, modality=self.modality)
+        return Classified(
+            self.name,
+            tumour=said.get("finding"),
+            density=said.get("density"),
+            other={task: v for task, v in said.items() if task not in DEFAULT_TASKS} or None,
+            model=", ".join(dict.fromkeys(one.model for one in spoke)),
+            spoke=tuple(spoke),
+            modality=self.modality,
+            box=box,
+            heat_map=heat,
+            heat_shape=heat_shape,
+            transform=transform,
+        )
+
+    def _encoder_says(self, task: str, box: Box | None) -> dict[str, float]:
+        from models.image_region import read_region
+
+        if task == "density":
+            return dict(zip(DENSITIES, self._seen.density.tolist(), strict=True))
+        if box is None:
+            return dict(zip(("normal", "benign", "malignant"), self._seen.finding.tolist(), strict=True))
+        try:
+            return read_region(self._lesions, self._view, box)
+        except ValueError as error:
+            raise BoxError(f"{self.name}: {error}") from error
+
+    @cached_property
+    def _view(self) -> StandardView:
+        try:
+            return standardise(self.pixels)
+        except ValueError as error:
+            raise NoBreast(str(error)) from error
+
+    @cached_property
+    def _seen(self) -> ViewReading:
+        (seen,) = self.classifier.longitudinal.encode([self._view])
+        return seen
+
+    @cached_property
+    def _lesions(self) -> NDArray[np.float32]:
+        from models.image_region import lesion_map
+
+        return lesion_map(self.classifier.longitudinal.encoder, self._view)
+
+
 class NoBreast(ValueError):
     """The picture passed the gate, but no breast could be cut out of it."""
+
+
+def _spoke(task: str, model: ImageModel, regional: bool) -> Spoke:
+    """Say who spoke, and why its figures are not calibrated where they are not."""
+    of_regions = model.config.input.region == "box"
+    doubt = None
+    if regional and not of_regions:
+        doubt = "It learned from whole images: for a region its figures are not calibrated."
+    elif model.scaling == type(model.scaling)():
+        doubt = "Its probabilities are not calibrated."
+    reads = "image" if not regional else "region" if of_regions else "region of the whole image"
+    return Spoke(task, model.card.name, model.card.title, reads, doubt)
+
+
+def _is_image_model(card: ModelCard) -> bool:
+    return card.settings.get("kind") == IMAGE_KIND
+
+
+def _image_cards(modality: str) -> list[ModelCard]:
+    return [
+        card for card in cards() if _is_image_model(card) and modality in card.settings.get("modalities", [])
+    ]
+
+
+def finding_models(settings: Settings, modality: str) -> list[str]:
+    """Return the names of the models that can say what is benign or malignant in such an image, classifiers first."""
+    names = [card.name for card in _image_cards(modality) if card.settings.get("task") == "finding"]
+    if modality == "MG":
+        folder = Path(settings.model)
+        try:
+            names.append(read_card(folder if folder.is_dir() else weights_folder(settings.model)).name)
+        except (LookupError, ValueError):
+            return names
+    return names
 
 
 def _region(card: ModelCard) -> str:

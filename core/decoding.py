@@ -14,7 +14,7 @@ from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from core.dicom import decode_dicom, looks_like_dicom
 from core.reading import Header, ReadImage
-from core.recognition import exposure_flags, why_not_a_mammogram
+from core.recognition import COLOURED, exposure_flags, why_not_a_mammogram
 from core.refusals import Refusal
 
 _OTHER_KINDS: tuple[tuple[bytes, str], ...] = (
@@ -108,7 +108,7 @@ def _picture(picture: Image.Image, media_type: str) -> ReadImage:
     else:
         pixels, colourful = grey(np.asarray(picture.convert("RGB")))
         bits = 8
-        doubt = "It is a colour picture." if colourful else None
+        doubt = COLOURED if colourful else None
     pixels = np.ascontiguousarray(pixels)
     rows, columns = pixels.shape
     return ReadImage(

@@ -367,10 +367,11 @@ def _pixels(reading: _Reading) -> tuple[NDArray[np.uint16], int, float | None, f
     doubt = None
     if stored.ndim == 3 and stored.shape[-1] in (3, 4):
         from core.decoding import grey
+        from core.recognition import COLOURED
 
         high = stored.max() if stored.dtype != np.uint8 else 255
         shades, colourful = grey((stored[..., :3] * (255.0 / max(1, high))).astype(np.uint8))
-        return shades, 8, None, None, "It is a colour picture." if colourful else None
+        return shades, 8, None, None, COLOURED if colourful else None
     if stored.ndim != 2:
         raise Refusal("unreadable", f"Its pixels have {stored.ndim} dimensions.")
     modality = (reading.text("Modality", 16) or "").upper()

@@ -14,6 +14,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from core.ultrasound import why_not_ultrasound
+
+__all__ = ["COLOURED", "Outline", "Recognised", "exposure_flags", "recognise", "why_not_a_mammogram"]
+
 _SKETCH = 256
 _SMALLEST_SIDE = 64
 # The networks read 512 rows: an image with fewer is blown up for them.
@@ -41,6 +45,45 @@ class Outline:
     tip_touch: float
     mask: NDArray[np.uint8]
     wall_is_right: bool
+
+
+@dataclass(frozen=True)
+class Recognised:
+    """What a picture is taken for: `modality` MG or US, or None and `why` says what speaks against both."""
+
+    modality: str | None
+    why: str = ""
+
+
+def recognise(pixels: NDArray[np.uint16], doubt: str | None, modality: str | None) -> Recognised:
+    """Tell mammograms and breast ultrasound images from all other pictures.
+
+    Parameters
+    ----------
+    pixels
+        (rows, columns), larger = brighter.
+    doubt
+        What speaks against a mammogram, as `why_not_a_mammogram` and the file's header say; None if nothing does.
+    modality
+        What the file calls itself, None where it says nothing. It may rule a kind out, and never proves one.
+    """
+    if doubt == COLOURED:
+        return Recognised(None, doubt)
+    against_ultrasound = (
+        f"The file calls itself modality {modality}."
+        if modality not in (None, "US", "OT", "SC")
+        else why_not_ultrasound(pixels)
+    )
+    if against_ultrasound is None:
+        # Asked first: a handful of ultrasound images have a breast's outline, no mammogram has ultrasound's layers.
+        return Recognised("US")
+    if doubt is None:
+        return Recognised("MG")
+    return Recognised(None, doubt)
+
+
+COLOURED = "It is a colour picture."
+"""The doubt about a picture whose colours mean something: neither modality has any."""
 
 
 def why_not_a_mammogram(pixels: NDArray[np.uint16]) -> str | None:

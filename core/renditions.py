@@ -54,7 +54,7 @@ def _derived(here: Installation, sop_uid: str, column: str) -> bytes:
 
 def make_rendition(image: ReadImage) -> bytes:
     """Return the rendition of a decoded image, its longest side at most `LONGEST_SIDE` pixels."""
-    pixels = _reduced(image.pixels, LONGEST_SIDE)
+    pixels = reduced(image.pixels, LONGEST_SIDE)
     center, width = shown_window(image)
     scale = image.columns / pixels.shape[1]
     spacing = image.pixel_spacing_mm
@@ -89,7 +89,7 @@ def make_thumbnail(image: ReadImage) -> bytes:
     import cv2
 
     center, width = shown_window(image)
-    small = _reduced(image.pixels, THUMBNAIL_SIDE).astype(np.float32)
+    small = reduced(image.pixels, THUMBNAIL_SIDE).astype(np.float32)
     shown = np.clip((small - (center - width / 2)) / width, 0.0, 1.0) * 255.0
     _, png = cv2.imencode(".png", shown.round().astype(np.uint8))
     return bytes(png)
@@ -107,7 +107,8 @@ def shown_window(image: ReadImage) -> tuple[float, float]:
     return float(low + high) / 2, max(1.0, float(high - low))
 
 
-def _reduced(pixels: NDArray[np.uint16], longest_side: int) -> NDArray[np.uint16]:
+def reduced(pixels: NDArray[np.uint16], longest_side: int) -> NDArray[np.uint16]:
+    """Return pixels (rows, columns) shrunk so that the longest side has at most so many; never blown up."""
     import cv2
 
     rows, columns = pixels.shape

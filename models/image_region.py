@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import expit
 
 from models.preprocess import StandardView
@@ -12,18 +13,26 @@ from models.preprocess import StandardView
 if TYPE_CHECKING:
     import keras
 
-__all__ = ["read_region"]
+__all__ = ["lesion_map", "read_region"]
+
+
+def lesion_map(encoder: keras.Model, view: StandardView) -> NDArray[np.float32]:
+    """Return the encoder's lesion map of a view: (h, w, 2) log-odds that a cell holds something benign, malignant.
+
+    `encoder` is as `models.encoder.build_encoder` makes it.
+    """
+    return np.asarray(encoder.predict_on_batch(view.pixels[None])["lesion"])[0]
 
 
 def read_region(
-    encoder: keras.Model, view: StandardView, box: tuple[float, float, float, float]
+    lesion: NDArray[np.float32], view: StandardView, box: tuple[float, float, float, float]
 ) -> dict[str, float]:
     """Return probabilities of normal, benign and malignant for a box.
 
     Parameters
     ----------
-    encoder
-        As `models.encoder.build_encoder` makes it.
+    lesion
+        The view's `lesion_map`.
     view
         The standardised view.
     box
@@ -40,7 +49,6 @@ def read_region(
     probability of a cell: malignant m, benign b (1 - m), normal (1 - m)(1 - b). They are not calibrated.
     """
     x0, y0, x1, y1 = view.transform.box_to_network(*box)
-    lesion = np.asarray(encoder.predict_on_batch(view.pixels[None])["lesion"])[0]
     rows, columns = view.pixels.shape[:2]
     inside = view.pixels[
         max(0, int(y0)) : max(0, int(np.ceil(y1))), max(0, int(x0)) : max(0, int(np.ceil(x1)))

@@ -55,7 +55,7 @@ def test_mammograms_are_read_and_others_refused_with_a_reason(folder):
     assert sum(read["tumour"].values()) == pytest.approx(1, abs=1e-5)
     assert sum(read["density"].values()) == pytest.approx(1, abs=1e-5)
     assert "untrained" in read["model"]
-    assert (noise["refused"], noise["tumour"], noise["model"]) == ("not_a_mammogram", None, None)
+    assert (noise["refused"], noise["tumour"], noise["model"]) == ("not_a_breast_image", None, None)
     assert broken["refused"] in ("truncated", "unreadable")
     assert none["refused"] == "unreadable_path"
     assert all(one["detail"] for one in (noise, broken, none))
