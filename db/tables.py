@@ -346,7 +346,10 @@ class Lesion(Base):
 
 
 class Measurement(Base):
-    """One measurement of a lesion on one image; the box is in original pixels, origin top left."""
+    """One measurement of a lesion on one image; the box is in original pixels, origin top left.
+
+    `reading` is what a model said of the box when it was kept, with the model's name; null if none was asked.
+    """
 
     __tablename__ = "measurement"
 
@@ -358,6 +361,7 @@ class Measurement(Base):
     y0: Mapped[float]
     x1: Mapped[float]
     y1: Mapped[float]
+    reading: Mapped[dict[str, Any] | None]
     measured_by_id: Mapped[int | None] = mapped_column(ForeignKey("user.id"))
     measured_at: Mapped[datetime] = mapped_column(default=utc_now)
 
