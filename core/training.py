@@ -19,6 +19,7 @@ from core.exams import DENSITIES, FINDINGS, CachedViews, Exams, Image, Report, W
 from core.manifest import Manifest
 
 if TYPE_CHECKING:  # Networks are loaded when training starts: `--help` must not wait for them.
+    from models.sequence import SequenceConfig
     from models.sequence_training import History
     from models.training import LabelledViews
 
@@ -181,6 +182,9 @@ def histories(
                 ),
                 density=_by_side(
                     [{k: DENSITIES.index(v) for k, v in study.items()} for study in woman.density], -1
+                ).astype(np.int64),
+                finding=_by_side(
+                    [{k: FINDINGS.index(v) for k, v in study.items()} for study in woman.finding], -1
                 ).astype(np.int64),
                 years_to_cancer=_years(woman.cancer_date, days),
                 cancer_breast=-1 if woman.cancer_laterality is None else "LR".index(woman.cancer_laterality),
@@ -380,17 +384,13 @@ def _train_heads(
     config = SequenceConfig(size, map_grid=coarse_grid(trained.model.input.shape[1:3]))
     recipe = SequenceRecipe(members=plan.members, seed=plan.seed)
     curve = list(trained.curve)
-    # The encoder has seen the encoder women: their vectors are surer than a new woman's. Whether more women or
-    # cleaner vectors teach more is asked of the validation women, with one member each.
-    training, chosen = both, "encoder and sequence women"
-    if len(grouped["sequence"]) >= 100:
-        trial = SequenceRecipe(members=1, epochs=60, patience=10, seed=plan.seed)
-        reached = {}
-        for name, women in (("both", both), ("sequence", grouped["sequence"])):
-            _, tried = fit_sequence(config, women, grouped["validation"], trial, report, name=name)
-            reached[name] = min(float(record["validation"]) for record in tried)
-        if reached["sequence"] < reached["both"]:
-            training, chosen = grouped["sequence"], "sequence women"
+    config, training, chosen = _choose(
+        config,
+        {"encoder and sequence women": both, "sequence women": grouped["sequence"]},
+        grouped,
+        plan,
+        report,
+    )
     members, records = fit_sequence(config, training, grouped["validation"], recipe, report, name="history")
     curve += records
     ensemble = build_ensemble(members, size)
@@ -441,6 +441,39 @@ def _train_heads(
     (out / "metrics.json").write_text(json.dumps(measured, indent=1) + "\n", "utf-8")
     write_curves(out / "curves.csv", curve)
     return measured
+
+
+def _choose(
+    config: SequenceConfig,
+    women: dict[str, list[History]],
+    grouped: dict[str, list[History]],
+    plan: Plan,
+    report: Report,
+) -> tuple[SequenceConfig, list[History], str]:
+    """Ask the validation women, with one member each, what the heads are to learn from.
+
+    The encoder has seen the encoder women: their vectors are surer than a new woman's, its learned features most of
+    all. More women or cleaner vectors, all features or only what was measured: neither is known beforehand.
+    """
+    from models.encoder import FEATURES
+    from models.sequence_training import SequenceRecipe, fit_sequence
+
+    configs = {
+        "all features": config,
+        "facts alone": replace(config, skip=FEATURES, fused=24, step=32, state=24, dropout=0.3),
+    }
+    trials = [(one, other) for one in women for other in configs if len(women[one]) >= 100]
+    if not trials:
+        first, hers = next(iter(women.items()))
+        return config, hers, f"{first}, all features"
+    trial = SequenceRecipe(members=1, epochs=60, patience=10, seed=plan.seed)
+    reached = {}
+    for one, other in trials:
+        held = grouped["validation"]
+        _, tried = fit_sequence(configs[other], women[one], held, trial, report, name="trial")
+        reached[one, other] = min(float(record["validation"]) for record in tried)
+    best = min(reached, key=lambda names: reached[names])
+    return configs[best[1]], women[best[0]], ", ".join(best)
 
 
 def observed_rates(women: Sequence[History]) -> tuple[float, ...]:

@@ -18,9 +18,12 @@ from keras import layers, ops
 from models.change import CoarseMap
 from models.preprocess import NETWORK_SHAPE
 
-__all__ = ["BACKBONES", "FINDINGS", "IMAGENET", "EncoderConfig", "LesionPooling", "build_encoder"]
+__all__ = ["BACKBONES", "FEATURES", "FINDINGS", "IMAGENET", "EncoderConfig", "LesionPooling", "build_encoder"]
 
 FINDINGS = ("normal", "benign", "malignant")
+TISSUE, MALIGNANT, BENIGN = 48, 40, 24
+FEATURES = TISSUE + MALIGNANT + BENIGN
+"""Numbers at the head of a vector that are learned features; measured facts, answers and the coarse map follow."""
 STRIDE = 16
 """Network pixels a cell of the lesion map spans."""
 IMAGENET = "imagenet"
@@ -92,11 +95,11 @@ def build_encoder(config: EncoderConfig | None = None) -> keras.Model:
     )(fused)
     pooled = LesionPooling(name="lesion_pooling")([fused, lesion, size])
     breast = BreastPooling(name="breast_pooling")([view, deep])
-    tissue = layers.Dense(48, activation="tanh", name="tissue")(
+    tissue = layers.Dense(TISSUE, activation="tanh", name="tissue")(
         layers.Concatenate(name="tissue_in")([breast["features"], breast["facts"]])
     )
-    malignant = layers.Dense(40, activation="tanh", name="malignant")(pooled["malignant"])
-    benign = layers.Dense(24, activation="tanh", name="benign")(pooled["benign"])
+    malignant = layers.Dense(MALIGNANT, activation="tanh", name="malignant")(pooled["malignant"])
+    benign = layers.Dense(BENIGN, activation="tanh", name="benign")(pooled["benign"])
     seen = layers.Concatenate(name="seen")([tissue, malignant, benign, pooled["facts"], breast["facts"]])
     density = layers.Dense(4, name="density")(tissue)
     finding = layers.Dense(3, name="finding")(layers.Dropout(0.2, name="finding_drop")(seen))

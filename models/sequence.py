@@ -43,6 +43,9 @@ class SequenceConfig:
         Length D of a view's vector.
     map_grid
         Rows and columns of the coarse lesion map with which vectors end (`models.change`), or None without one.
+    skip
+        How many numbers at the head of a vector are left out: features that the encoder has learned by heart on its
+        own women say less of others.
     fused, step, state
         Units of view fusion, of the step before and after the LSTM, and of the LSTM.
     dropout
@@ -51,6 +54,7 @@ class SequenceConfig:
 
     vector_size: int
     map_grid: tuple[int, int] | None = None
+    skip: int = 0
     fused: int = 48
     step: int = 64
     state: int = 48
@@ -84,19 +88,21 @@ def build_sequence(
         Inputs as `models.study.visit_arrays` lays them out, batched: ``vectors`` (batch, visits, 2, 3, D),
         ``present`` (batch, visits, 2, 3), ``facts`` (batch, visits, 6). Outputs by name, for every visit:
         ``malignancy`` (…, 2) logits by breast, ``progression`` (…, 2) logits by breast, ``hazard`` (…, 2, 5)
-        yearly hazards by breast, ``density`` (…, 2, 4) logits by breast.
+        yearly hazards by breast, ``density`` (…, 2, 4) logits by breast, ``shown`` (…, 2) logits by breast of a
+        malignant lesion that the pictures show, which helps training.
     """
     vectors = keras.Input((None, 2, len(SLOTS), config.vector_size), name="vectors")
     present = keras.Input((None, 2, len(SLOTS)), name="present")
     facts = keras.Input((None, FACTS), name="facts")
     maps = 0 if config.map_grid is None else config.map_grid[0] * config.map_grid[1] * KINDS
     plain = config.vector_size - maps
+    span = plain - config.skip
     standard = layers.Normalization(
         axis=-1,
-        mean=np.zeros(plain, np.float32) if mean is None else mean[:plain],
-        variance=np.ones(plain, np.float32) if variance is None else variance[:plain],
+        mean=np.zeros(span, np.float32) if mean is None else mean[config.skip : plain],
+        variance=np.ones(span, np.float32) if variance is None else variance[config.skip : plain],
         name=f"{name}_standard",
-    )(Span(0, plain, name=f"{name}_plain")(vectors))
+    )(Span(config.skip, plain, name=f"{name}_plain")(vectors))
     # A vector far outside what was trained on (another machine, a marker) must not drown all else.
     standard = Bounded(5.0, name=f"{name}_bounded")(standard)
     if config.map_grid is not None:
@@ -121,10 +127,11 @@ def build_sequence(
             HORIZONS, activation="softplus", bias_initializer=start(-5.0), name=f"{name}_hazard_head"
         )(x),
         "density": layers.Dense(4, name=f"{name}_density_head")(x),
+        "shown": layers.Dense(1, bias_initializer=start(-3.0), name=f"{name}_shown_head")(x),
     }
     split = {key: FromBreasts(name=f"{name}_{key}")([value, facts]) for key, value in outputs.items()}
-    split["malignancy"] = layers.Reshape((-1, 2), name=f"{name}_malignancy_flat")(split["malignancy"])
-    split["progression"] = layers.Reshape((-1, 2), name=f"{name}_progression_flat")(split["progression"])
+    for key in ("malignancy", "progression", "shown"):
+        split[key] = layers.Reshape((-1, 2), name=f"{name}_{key}_flat")(split[key])
     return keras.Model({"vectors": vectors, "present": present, "facts": facts}, split, name=name)
 
 

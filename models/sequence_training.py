@@ -54,6 +54,8 @@ class History:
         (n, 2) 1, 0 or NaN by breast.
     density
         (n, 2) 0..3 for A..D by breast, -1 if unknown.
+    finding
+        (n, 2) what the pictures show by breast: 0 normal, 1 benign, 2 malignant, -1 if unknown.
     years_to_cancer
         (n,) NaN if none was seen.
     cancer_breast
@@ -72,6 +74,7 @@ class History:
     malignancy: NDArray[np.float32]
     progression: NDArray[np.float32]
     density: NDArray[np.int64]
+    finding: NDArray[np.int64]
     years_to_cancer: NDArray[np.float64]
     cancer_breast: int
     years_followed: NDArray[np.float64]
@@ -95,6 +98,7 @@ class History:
                     "malignancy",
                     "progression",
                     "density",
+                    "finding",
                     "years_to_cancer",
                     "years_followed",
                     "weight",
@@ -194,8 +198,9 @@ LOSSES = {
     "malignancy": binary_loss,
     "progression": binary_loss,
     "density": density_loss,
+    "shown": binary_loss,
 }
-LOSS_WEIGHTS = {"hazard": 1.0, "malignancy": 1.0, "progression": 0.5, "density": 0.1}
+LOSS_WEIGHTS = {"hazard": 1.0, "malignancy": 1.0, "progression": 0.5, "density": 0.1, "shown": 0.5}
 WATCHED = ("hazard", "malignancy", "progression")
 """Early stopping looks at these; density must not keep a training going that has learned all of cancer."""
 
@@ -230,6 +235,10 @@ def _targets(history: History, length: int) -> dict[str, NDArray[np.float32]]:
         "malignancy": _known(history.malignancy, seen, history.weight),
         "progression": _known(history.progression, seen, np.ones(n)),
         "density": density,
+        # What shows teaches at every visit and without bias; outcomes teach little before the last one.
+        "shown": _known(
+            np.where(history.finding >= 0, history.finding == 2, np.nan).astype(np.float32), seen, np.ones(n)
+        ),
     }
     padded: dict[str, NDArray[np.float32]] = {}
     for key, value in targets.items():

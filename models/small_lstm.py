@@ -60,6 +60,7 @@ def _history(woman: EmbeddedWoman, mean: NDArray[np.float64], axes: NDArray[np.f
         malignancy=np.full((n, 2), np.nan, np.float32),
         progression=np.full((n, 2), np.nan, np.float32),
         density=np.full((n, 2), -1),
+        finding=np.full((n, 2), -1),
         years_to_cancer=woman.years_to_cancer,
         cancer_breast=0 if np.isfinite(woman.years_to_cancer).any() else -1,
         years_followed=woman.years_followed,

@@ -140,6 +140,7 @@ def woman(name, seed, *, ill, n=3, size=6):
         malignancy=known,
         progression=known.copy(),
         density=np.full((n, 2), 1),
+        finding=np.where(known == 1, 2, 0),
         years_to_cancer=(last + 200 - days) / 365.25 if ill else np.full(n, np.nan),
         cancer_breast=0 if ill else -1,
         years_followed=(last + 6 * 365.25 - days) / 365.25,
