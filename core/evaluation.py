@@ -2,38 +2,53 @@
 
 from __future__ import annotations
 
-import html
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from core.exams import Report, cache_views, gather
+from core.evaluation_report import report_page
+from core.exams import CachedViews, Exams, Report, cache_views, gather
 from core.manifest import Manifest
+from core.proof import against_truth, index_groups, targets
 from core.training import histories, stored_rows
+from core.truth import TrueBreast, read_truth, truth_beside
 
 if TYPE_CHECKING:
-    import plotly.graph_objects as go
+    from models.longitudinal import LongitudinalModel
+    from models.sequence_training import History
 
 __all__ = ["evaluate_longitudinal"]
 
-NAMES = {
-    "risk": "CNN + LSTM, all visits",
-    "last": "CNN alone, last visit",
-    "no_pixels": "LSTM alone, no pixels",
-    "dates": "dates and visit counts only",
-}
+MOST_MAPS = 48
+SHUFFLES = 3
+WOMEN_ADDED_UP = 40
+POINTED_MM = 10.0
+"""The pointing game is played on findings of this diameter or more."""
 
 
 def evaluate_longitudinal(
-    model: str | Path, manifests: Sequence[Manifest], out: Path, report: Report, *, times: int = 1000
+    model: str | Path,
+    manifests: Sequence[Manifest],
+    out: Path,
+    report: Report,
+    *,
+    oracle_data: Sequence[Path] = (),
+    sensitivity: Path | None = None,
+    times: int = 1000,
 ) -> dict[str, Any]:
     """Score every visit of the women of manifests and compare with what came true.
 
     Writes ``metrics.json``, ``predictions.csv`` (one row a visit) and ``report.html`` to `out`.
+
+    Where a ``truth.csv`` lies beside a manifest (simulated women), the model is set beside oracles too (`core.proof`).
+    In a simulated set with more cancers than in life, risks are read as calibrated on the training set, before they
+    are moved to where cancer is as common as in life; the slopes of risk alone are read as the model says them.
 
     Parameters
     ----------
@@ -45,29 +60,27 @@ def evaluate_longitudinal(
         Folder; its `work` keeps standardised views and their vectors, so that a repeat is quick.
     report
         Told of progress.
+    oracle_data
+        Truth tables of other simulated women from whom the oracles learn (`python -m seed_data lives`).
+    sensitivity
+        ``sensitivity.json`` of `python -m seed_data sensitivity`, to be shown in the report.
     times
         Bootstrap draws.
 
     Returns
     -------
     dict
-        What `models.evaluation.measure` gives, with the model's name and sha256, and `pointing`: how often the heat
-        map's peak lies in the box of a visible lesion of 10 mm or more.
+        What `models.evaluation.measure` gives, with the model's name and sha256; ``set`` says what the women are;
+        ``oracles``, ``progression_with_lesion`` and ``groups`` (`core.proof`); ``pointing``, ``randomisation`` and
+        ``contributions`` test the explanations; ``targets`` are the verdicts. `core.truth.TruthError` is raised for a
+        truth table that cannot be read.
     """
-    import keras
-
-    from models.evaluation import CONTROLS, measure, prediction_table
+    from models.evaluation import measure, risk_slopes
     from models.longitudinal import LongitudinalModel
-    from models.registry import CARD, weights_folder
-    from models.training import embed
 
+    truth, simulated = _truth_of(manifests)
+    learned_from = [breast for path in oracle_data for breast in read_truth(path)]
     loaded = LongitudinalModel.load(model)
-    folder = Path(model) if (Path(model) / CARD).is_file() else weights_folder(str(model))
-    controls: dict[Any, Any] = {
-        mode: keras.saving.load_model(folder / f"control_{mode}.keras", compile=False, safe_mode=True)
-        for mode in CONTROLS
-        if f"control_{mode}.keras" in loaded.card.files
-    }
     exams = gather(manifests)
     cached = cache_views(exams.images, out / "work" / "cache", report)
     rows = [i for i, transform in enumerate(cached.transforms) if transform is not None]
@@ -75,135 +88,274 @@ def evaluate_longitudinal(
         raise ValueError(
             "None of the images can be read: " + next(iter(cached.left_out.values()), "there is none")
         )
-    kept = out / "work" / f"embedded-{loaded.card.encoder_sha256[:16]}-{len(rows)}.npz"
-    if kept.is_file():
-        with np.load(kept) as file:
-            encoded = {key: file[key] for key in file.files}
-    else:
-        encoded = embed(loaded.encoder, stored_rows(cached.pixels, rows), report)
-        half = kept.with_name("embedded.half.npz")
-        np.savez(half, allow_pickle=False, **encoded)
-        half.replace(kept)
+    encoded = _encoded(loaded, cached, rows, out / "work", report)
     women = histories(exams, rows, encoded["vector"], range(len(exams.women)))
-    table = prediction_table(loaded.sequence, loaded.calibration, controls, women)
-    measured = {
+    enriched = any(one["case_mix"].get("cancer_rate") is not None for one in simulated)
+    table = _predictions(loaded, _folder(model), women, as_trained=enriched)
+    report("measuring", 0.0, {})
+    measured: dict[str, Any] = {
         "model": loaded.card.name,
+        "title": loaded.card.title,
         "weights_sha256": loaded.card.weights_sha256,
         "images": {"used": len(rows), "left_out": len(cached.left_out)},
+        "set": _set(simulated, enriched),
         **measure(table, times=times),
     }
+    measured["slopes"] = risk_slopes(table, "served_5", times=times)
+    if len(simulated) == 1:
+        measured["case_mix"] = simulated[0]["case_mix"]
+    report("measuring", 0.3, {})
+    measured |= _beside_oracles(table, truth, learned_from, times)
+    report("measuring", 0.6, {})
+    views = _boxed(exams, cached, rows, manifests)
+    measured["pointing"] = _pointing(views, encoded["lesion"])
+    measured["randomisation"] = _randomisation(loaded.encoder, cached.pixels, views, encoded["lesion"])
+    measured["contributions"] = _added_up(loaded, women)
+    measured["targets"] = [target.to_json() for target in targets(measured)]
+    if sensitivity is not None:
+        measured["sensitivity"] = json.loads(sensitivity.read_text("utf-8"))
     out.mkdir(parents=True, exist_ok=True)
-    measured["pointing"] = _pointing(exams.images, cached.transforms, rows, encoded["lesion"], manifests)
     table.to_csv(out / "predictions.csv", index=False)
-    (out / "metrics.json").write_text(json.dumps(measured, indent=1) + "\n", "utf-8")
-    (out / "report.html").write_text(_report(measured, table, loaded.card.title), "utf-8")
+    (out / "metrics.json").write_text(json.dumps(measured, indent=1, allow_nan=False) + "\n", "utf-8")
+    (out / "report.html").write_text(report_page(measured, table), "utf-8")
+    report("measuring", 1.0, {})
     return measured
 
 
-def _pointing(
-    images: Sequence[Any],
-    transforms: Sequence[Any],
-    rows: Sequence[int],
-    lesion: Any,
-    manifests: Sequence[Manifest],
-) -> dict[str, Any]:
-    """Play the pointing game (Zhang et al. 2018, 10.1007/s11263-017-1059-x) on boxes of lesions of 10 mm or more."""
-    from models.explanation import heat_map, heat_peak
-    from models.preprocess import NETWORK_SHAPE
+def _folder(model: str | Path) -> Path:
+    from models.registry import CARD, weights_folder
 
+    return Path(model) if (Path(model) / CARD).is_file() else weights_folder(str(model))
+
+
+def _truth_of(manifests: Sequence[Manifest]) -> tuple[list[TrueBreast], list[dict[str, Any]]]:
+    """Return the truth beside the manifests, by the ids that `gather` gives, and what each simulated set is."""
+    truth: list[TrueBreast] = []
+    simulated = []
+    for number, manifest in enumerate(manifests):
+        path = truth_beside(manifest.source)
+        if path is not None:
+            truth += read_truth(path, prefix="" if number == 0 else f"{number + 1}:")
+        description = manifest.source.parent / "simulation.json"
+        if description.is_file():
+            simulated.append(json.loads(description.read_text("utf-8")))
+    return truth, simulated
+
+
+def _set(simulated: Sequence[dict[str, Any]], enriched: bool) -> dict[str, Any]:
+    return {
+        "simulated": bool(simulated),
+        "statements": [one["statement"] for one in simulated],
+        "seeds": [one["seed"] for one in simulated],
+        "risks_as": "calibrated on the training set, where cancer is as common as here"
+        if enriched
+        else "the model says them",
+    }
+
+
+def _encoded(
+    loaded: LongitudinalModel, cached: CachedViews, rows: Sequence[int], work: Path, report: Report
+) -> dict[str, NDArray[Any]]:
+    """Return what the encoder says of every image, from the file kept by an earlier run if there is one."""
+    from models.training import embed
+
+    kept = work / f"embedded-{loaded.card.encoder_sha256[:16]}-{len(rows)}.npz"
+    if kept.is_file():
+        with np.load(kept) as file:
+            return {key: file[key] for key in file.files}
+    encoded: dict[str, NDArray[Any]] = embed(loaded.encoder, stored_rows(cached.pixels, rows), report)
+    half = kept.with_name("embedded.half.npz")
+    np.savez(half, allow_pickle=False, **encoded)
+    half.replace(kept)
+    return encoded
+
+
+def _predictions(
+    loaded: LongitudinalModel, folder: Path, women: Sequence[History], *, as_trained: bool
+) -> pd.DataFrame:
+    """Return the table of predictions, and as ``served_5`` the 5-year risk as the model says it to its users."""
+    import keras
+
+    from models.calibration import safe_logit
+    from models.evaluation import CONTROLS, prediction_table
+
+    controls: dict[Any, Any] = {
+        mode: keras.saving.load_model(folder / f"control_{mode}.keras", compile=False, safe_mode=True)
+        for mode in CONTROLS
+        if f"control_{mode}.keras" in loaded.card.files
+    }
+    calibration = loaded.calibration.as_fitted() if as_trained else loaded.calibration
+    table = prediction_table(loaded.sequence, calibration, controls, women)
+    shift = loaded.calibration.prior_shift[-1] - calibration.prior_shift[-1]
+    table["served_5"] = 1 / (1 + np.exp(-(safe_logit(table["risk_5"]) + shift)))
+    return table
+
+
+def _beside_oracles(
+    table: pd.DataFrame, truth: Sequence[TrueBreast], learned_from: Sequence[TrueBreast], times: int
+) -> dict[str, Any]:
+    """Return oracles, progression among women with a lesion, and AUC by group with the reader's beside it."""
+    from models.evaluation import by_group
+
+    found: dict[str, Any] = {}
+    scores: dict[int, pd.Series] = {}
+    if truth and "last_1" in table:
+        beside = against_truth(table, truth, learned_from, times=times)
+        scores = beside.pop("scores")
+        if "progression" in beside:
+            found["progression_with_lesion"] = beside.pop("progression")
+        found["oracles"] = beside
+    index = table[table["index"] & ~(table["years_to_cancer"] < 0)]
+    groups: dict[str, Any] = {}
+    for name, group in index_groups(index, truth).items():
+        groups[name] = {}
+        for horizon in (1, 5):
+            reached = by_group(index, group, horizon)
+            if horizon in scores:
+                reader = scores[horizon].reindex(index["patient_id"]).to_numpy(float)
+                _beside_reader(reached, by_group(index, group, horizon, reader), index, reader, horizon)
+            groups[name][str(horizon)] = reached
+    return found | {"groups": groups}
+
+
+def _beside_reader(
+    reached: list[dict[str, Any]],
+    readers: list[dict[str, Any]],
+    index: pd.DataFrame,
+    reader: NDArray[np.float64],
+    horizon: int,
+) -> None:
+    """Write the perfect reader's AUC of each group, and its ratio to that of all women, beside the model's."""
+    from models.evaluation import by_group
+
+    whole = by_group(index, np.full(len(index), "all"), horizon, reader)[0].get("auc")
+    for one, other in zip(reached, readers, strict=True):
+        if whole and "auc" in other:
+            one["reader"], one["reader_ci"] = other["auc"], other["auc_ci"]
+            one["reader_ratio"] = other["auc"] / whole
+
+
+@dataclass(frozen=True)
+class _BoxedView:
+    """A view with a box of a finding of 10 mm or more: its place among the encoded, and what the game needs."""
+
+    place: int
+    row: int
+    patient: int
+    boxes: tuple[tuple[float, float, float, float, bool], ...]
+    transform: Any
+
+
+def _boxed(
+    exams: Exams, cached: CachedViews, rows: Sequence[int], manifests: Sequence[Manifest]
+) -> list[_BoxedView]:
     size = {
         row.path: row.lesion_mm
         for manifest in manifests
         for row in manifest.rows
         if row.roi and row.lesion_mm
     }
-    hits: dict[str, list[bool]] = {"benign": [], "malignant": []}
-    for place, i in enumerate(rows):
-        image, transform = images[i], transforms[i]
-        if not image.boxes or size.get(image.path, 0) < 10:
-            continue
-        x, y = heat_peak(heat_map(lesion[place].astype(np.float32)), NETWORK_SHAPE)
-        x, y = transform.to_original(x, y)
-        hit = any(x0 <= x <= x1 and y0 <= y <= y1 for x0, y0, x1, y1, _ in image.boxes)
-        hits["malignant" if any(box[4] for box in image.boxes) else "benign"].append(hit)
-    every = hits["benign"] + hits["malignant"]
+    return [
+        _BoxedView(place, i, exams.images[i].woman, exams.images[i].boxes, cached.transforms[i])
+        for place, i in enumerate(rows)
+        if exams.images[i].boxes and size.get(exams.images[i].path, 0) >= POINTED_MM
+    ]
+
+
+def _hit(view: _BoxedView, heat: NDArray[Any]) -> bool:
+    from models.explanation import heat_peak
+    from models.preprocess import NETWORK_SHAPE
+
+    x, y = view.transform.to_original(*heat_peak(heat, NETWORK_SHAPE))
+    return any(x0 <= x <= x1 and y0 <= y <= y1 for x0, y0, x1, y1, _ in view.boxes)
+
+
+def _pointing(views: Sequence[_BoxedView], lesion: NDArray[Any]) -> dict[str, Any]:
+    """Play the pointing game (Zhang et al. 2018, 10.1007/s11263-017-1059-x) on boxes of findings of 10 mm or more."""
+    from models.explanation import heat_map
+    from models.metrics import bootstrap
+
+    said: dict[str, Any] = {}
+    hit = np.array([_hit(view, heat_map(lesion[view.place].astype(np.float32))) for view in views], float)
+    malignant = np.array([any(box[4] for box in view.boxes) for view in views], bool)
+    woman = np.array([view.patient for view in views])
+    for name, here in (("", np.ones(len(views), bool)), ("benign", ~malignant), ("malignant", malignant)):
+        one: dict[str, Any] = {"n": int(here.sum()), "hits": None}
+        if here.any():
+            value, low, high = bootstrap(lambda h: float(h.mean()), hit[here], cluster=woman[here], times=500)
+            one |= {"hits": value, "hits_ci": [low, high]}
+        said |= {name: one} if name else one
+    return said
+
+
+def _randomisation(
+    encoder: Any, pixels: NDArray[np.uint8], views: Sequence[_BoxedView], lesion: NDArray[Any]
+) -> dict[str, Any] | None:
+    """Compare heat maps with those of the same network with its weights shuffled (Adebayo et al. 2018)."""
+    from models.explanation import heat_map, map_agreement, randomised
+
+    chosen = (
+        [views[i] for i in np.unique(np.linspace(0, len(views) - 1, MOST_MAPS).astype(int))] if views else []
+    )
+    if not chosen:
+        return None
+    batch = np.stack([pixels[view.row] for view in chosen]).astype(np.float32)[..., None] / 255
+    correlations, hits = [], []
+    for seed in range(SHUFFLES):
+        shuffled = np.asarray(randomised(encoder, seed).predict(batch, batch_size=8, verbose=0)["lesion"])
+        for view, image, other in zip(chosen, batch, shuffled, strict=True):
+            heat, blind = heat_map(lesion[view.place].astype(np.float32)), heat_map(other)
+            cells = image[..., 0].reshape(
+                heat.shape[0], image.shape[0] // heat.shape[0], heat.shape[1], image.shape[1] // heat.shape[1]
+            )
+            hits.append(_hit(view, blind))
+            try:
+                correlations.append(map_agreement(heat, blind, cells.mean(axis=(1, 3)) > 0))
+            except ValueError:
+                correlations.append(0.0)  # a map that says the same everywhere agrees with nothing
     return {
-        "n": len(every),
-        "hits": float(np.mean(every)) if every else None,
-        **{kind: {"n": len(few), "hits": float(np.mean(few)) if few else None} for kind, few in hits.items()},
+        "views": len(chosen),
+        "shuffles": SHUFFLES,
+        "correlation": float(np.mean(correlations)),
+        "correlation_most": float(np.max(correlations)),
+        "hits": float(np.mean(hits)),
     }
 
 
-def _report(measured: dict[str, Any], table: pd.DataFrame, title: str) -> str:
-    """Write the report: tables and Plotly figures in one file that needs no network."""
-    figures = [figure for figure in (_auc_figure(measured), _calibration_figure(table)) if figure is not None]
-    drawn = "".join(
-        figure.to_html(full_html=False, include_plotlyjs="inline" if number == 0 else False)
-        for number, figure in enumerate(figures)
-    )
-    rows = []
-    for k, values in measured["risk"].items():
-        low, high = values["auc_ci"]
-        rows.append(
-            f"<tr><td>{k}</td><td>{values['n']}</td><td>{values['events']}</td>"
-            f"<td>{values['auc']:.3f} ({low:.3f} to {high:.3f})</td><td>{values['o_e']:.2f}</td>"
-            f"<td>{values['calibration_slope']:.2f}</td><td>{values['brier']:.4f}</td></tr>"
-        )
-    rest = {
-        key: measured[key] for key in ("malignancy", "progression", "density", "pointing") if key in measured
-    }
-    return (
-        "<!doctype html><meta charset='utf-8'><title>Evaluation</title>"
-        "<style>body{font-family:sans-serif;max-width:60rem;margin:2rem auto}td,th{padding:.2rem .8rem;text-align:left}"
-        f"</style><h1>{html.escape(title)}</h1><p>{measured['women']} women, {measured['visits']} visits. Risk is "
-        "judged at each woman's last visit. Research software, not for diagnosis.</p>"
-        "<table><tr><th>Years</th><th>Women</th><th>Cancers</th><th>AUC (95 % interval)</th><th>O/E</th>"
-        f"<th>Slope</th><th>Brier</th></tr>{''.join(rows)}</table>{drawn}"
-        f"<h2>By breast and view</h2><pre>{html.escape(json.dumps(rest, indent=1))}</pre>"
-    )
+def _added_up(loaded: LongitudinalModel, women: Sequence[History]) -> dict[str, Any] | None:
+    """Check on some women that what each visit brought adds up to the change from the baseline to the score."""
+    from models.calibration import safe_logit
 
-
-def _auc_figure(measured: dict[str, Any]) -> go.Figure | None:
-    import plotly.graph_objects as go
-
-    if not measured["risk"]:
+    chosen = [woman for woman in women if len(woman) > 1 and woman.present[-1].any()][:WOMEN_ADDED_UP]
+    if not chosen:
         return None
-    figure = go.Figure()
-    for mode, by_horizon in {"risk": measured["risk"], **measured["controls"]}.items():
-        years = list(by_horizon)
-        value = np.array([by_horizon[k]["auc"] for k in years])
-        low, high = np.array([by_horizon[k]["auc_ci"] for k in years]).T
-        figure.add_scatter(
-            x=years,
-            y=value,
-            name=NAMES[mode],
-            mode="markers+lines",
-            error_y={"type": "data", "symmetric": False, "array": high - value, "arrayminus": value - low},
+    off = []
+    for woman in chosen:
+        said = loaded.score(_visits(woman))
+        change = float(safe_logit(said.risk[4]) - safe_logit(said.baseline))
+        off.append(abs(float(said.contributions.sum()) - change))
+    return {"women": len(chosen), "largest_difference": max(off)}
+
+
+def _visits(woman: History) -> list[Any]:
+    """Return a woman's visits as a scorer gives them to the model; of a reading only the vector matters there."""
+    from datetime import date
+
+    from models.study import SIDES, SLOTS, SeenView, ViewReading, Visit
+
+    empty = (np.zeros(4, np.float32), np.zeros(3, np.float32), np.zeros((1, 1), np.float16))
+    return [
+        Visit(
+            date.fromordinal(int(day)),
+            None if np.isnan(age) else float(age),
+            tuple(
+                SeenView(side, slot, ViewReading(vectors[i, j], *empty))
+                for i, side in enumerate(SIDES)
+                for j, slot in enumerate(SLOTS)
+                if present[i, j]
+            ),
         )
-    figure.add_hline(y=0.5, line_dash="dot")
-    return figure.update_layout(title="AUC by horizon, same women", xaxis_title="Years", yaxis_title="AUC")
-
-
-def _calibration_figure(table: pd.DataFrame) -> go.Figure | None:
-    import plotly.graph_objects as go
-
-    from models.calibration import censoring_weights, horizon_labels
-
-    index = table[table["index"] & ~(table["years_to_cancer"] < 0)]
-    figure = go.Figure()
-    for k in (1, 2, 5):
-        times = (index["years_to_cancer"].to_numpy(float), index["years_followed"].to_numpy(float))
-        label, known = horizon_labels(*times, k)
-        if label[known].sum() < 10:
-            continue
-        weight, risk = censoring_weights(*times, k), index[f"risk_{k}"].to_numpy(float)
-        groups = np.array_split(np.flatnonzero(known)[np.argsort(risk[known])], 8)
-        said = [np.average(risk[group], weights=weight[group]) for group in groups]
-        seen = [np.average(label[group], weights=weight[group]) for group in groups]
-        figure.add_scatter(x=said, y=seen, name=f"{k} years", mode="markers+lines")
-    if not figure.data:
-        return None
-    figure.add_scatter(x=[0, 1], y=[0, 1], name="right", mode="lines", line={"dash": "dot", "color": "grey"})
-    return figure.update_layout(
-        title="Calibration by eighths of predicted risk", xaxis_title="Predicted", yaxis_title="Seen"
-    )
+        for day, age, vectors, present in zip(
+            woman.days, woman.ages, woman.vectors, woman.present, strict=True
+        )
+    ]

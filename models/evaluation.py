@@ -21,6 +21,7 @@ __all__ = ["by_group", "interval_coverage", "measure", "prediction_table", "risk
 CONTROLS: tuple[Mode, ...] = MODES[1:]
 STANDARD_PLACES = 2
 """Of the places for views (`models.study.SLOTS`) the first two, CC and MLO, make a standard study."""
+CALIBRATION_DRAWS = 300
 BEFORE_DIAGNOSIS_YEARS = 6.0
 """The published slopes span six years (Lehman et al. 2026, 10.1148/radiol.253023)."""
 
@@ -105,7 +106,7 @@ def measure(table: pd.DataFrame, *, times: int = 1000, seed: int = 0) -> dict[st
         if label[known].sum() < 2 or (1 - label[known]).sum() < 2:
             continue
         y, p = label[known], index[f"risk_{k}"].to_numpy(float)[known]
-        said["risk"][str(k)] = _binary(y, p) | _calibrated(index, k)
+        said["risk"][str(k)] = _binary(y, p) | _calibrated(index, k, min(times, CALIBRATION_DRAWS), seed)
         for mode in modes:
             other = index[f"{mode}_{k}"].to_numpy(float)[known]
             value, low, high = metrics.auc_delong(y, other)
@@ -223,7 +224,9 @@ def interval_coverage(index: pd.DataFrame, groups: int = 10) -> dict[str, Any]:
     return found
 
 
-def risk_slopes(table: pd.DataFrame, *, times: int = 1000, seed: int = 0) -> dict[str, Any]:
+def risk_slopes(
+    table: pd.DataFrame, column: str = "risk_5", *, times: int = 1000, seed: int = 0
+) -> dict[str, Any]:
     """Return by how much the 5-year risk moved a year, in women who came to have cancer and in the others.
 
     Of each woman with two visits or more in the window, the least-squares slope of her risk over time; of the slopes
@@ -240,7 +243,7 @@ def risk_slopes(table: pd.DataFrame, *, times: int = 1000, seed: int = 0) -> dic
     """
     slopes: dict[str, list[tuple[float, float]]] = {"cancer": [], "none": []}
     for _, visits in table.groupby("patient_id", sort=False):
-        day, risk = visits["day"].to_numpy(float) / 365.25, visits["risk_5"].to_numpy(float)
+        day, risk = visits["day"].to_numpy(float) / 365.25, visits[column].to_numpy(float)
         ahead = visits["years_to_cancer"].to_numpy(float)
         kind = "cancer" if np.isfinite(ahead).any() else "none"
         until = ahead if kind == "cancer" else day[-1] - day
@@ -289,17 +292,22 @@ def _binary(y: NDArray[np.float64], p: NDArray[np.float64], cluster: Any = None)
     }
 
 
-def _calibrated(index: pd.DataFrame, horizon: int) -> dict[str, float]:
+def _calibrated(index: pd.DataFrame, horizon: int, times: int, seed: int) -> dict[str, Any]:
     """Return O/E, intercept and slope, weighted so that the women censored before the horizon are stood in for."""
-    to_cancer, followed = _times(index)
-    label, _ = horizon_labels(to_cancer, followed, horizon)
-    weight = censoring_weights(to_cancer, followed, horizon)
+    label, _ = horizon_labels(*_times(index), horizon)
+    weight = censoring_weights(*_times(index), horizon)
     risk = index[f"risk_{horizon}"].to_numpy(float)
-    intercept, slope = metrics.calibration_line(label, risk, weight)
+    columns, options = (label, risk, weight), {"times": times, "seed": seed}
+    o_e, *o_e_ci = metrics.bootstrap(metrics.observed_over_expected, *columns, **options)
+    slope, *slope_ci = metrics.bootstrap(
+        lambda y, p, w: metrics.calibration_line(y, p, w)[1], *columns, **options
+    )
     return {
-        "o_e": metrics.observed_over_expected(label, risk, weight),
-        "calibration_intercept": intercept,
+        "o_e": o_e,
+        "o_e_ci": o_e_ci,
+        "calibration_intercept": metrics.calibration_line(*columns)[0],
         "calibration_slope": slope,
+        "calibration_slope_ci": slope_ci,
     }
 
 

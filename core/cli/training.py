@@ -139,9 +139,23 @@ def evaluate(
     out: Annotated[
         Path, typer.Option("--out", help="Folder for metrics.json, predictions.csv, report.html.")
     ],
+    oracle_data: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Truth of other simulated women (`seed_data lives`) for the perfect readers to learn from."
+        ),
+    ] = None,
+    sensitivity: Annotated[
+        Path | None, typer.Option(help="sensitivity.json of `seed_data sensitivity`, to show in the report.")
+    ] = None,
+    draws: Annotated[int, typer.Option(min=20, help="Bootstrap draws for the intervals.")] = 1000,
     as_json: Annotated[bool, typer.Option("--json", help="Print the metrics as JSON.")] = False,
 ) -> None:
-    """Measure a model on women it never saw: a longitudinal one beside simpler ones, or one of single images."""
+    """Measure a model on women it never saw: a longitudinal one beside simpler ones, or one of single images.
+
+    Of simulated women, whose truth.csv lies beside the manifest, it also says how much could be known at all, and which
+    targets are reached.
+    """
     from core.evaluation import evaluate_longitudinal
     from core.image_evaluation import is_image_model
 
@@ -153,10 +167,26 @@ def evaluate(
     manifests, refused = _manifests(data)
     try:
         folder = Path(model)
-        measured = evaluate_longitudinal(folder if folder.is_dir() else model, manifests, out, Progress())
-    except (LookupError, ValueError) as error:
+        measured = evaluate_longitudinal(
+            folder if folder.is_dir() else model,
+            manifests,
+            out,
+            Progress(),
+            oracle_data=oracle_data or [],
+            sensitivity=sensitivity,
+            times=draws,
+        )
+    except (LookupError, ValueError, OSError) as error:
         wrong_use(str(error))
     _tell(measured, as_json)
+    if not as_json:
+        for target in measured["targets"]:
+            results.print(
+                f"{target['verdict']:>14}  {target['what']}: {target['measured']} (target: {target['target']})",
+                highlight=False,
+                soft_wrap=True,
+            )
+        results.print(f"The report is in {out / 'report.html'}.", highlight=False)
     if refused:
         raise typer.Exit(SOME_REFUSED)
 

@@ -1,0 +1,524 @@
+"""The proof: what a longitudinal model reaches on simulated women, beside what could be known of them at all.
+
+Takes the table of predictions (`models.evaluation.prediction_table`), the truth of the same women (`core.truth`) and
+the oracles (`core.oracles`), and says in `targets` which of the project's targets are reached. A target that is not
+reached is said to be so; one that so few women cannot decide is said to be that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from core.oracles import HISTORY, LAST_VISIT, oracle_scores, reader_table
+from core.truth import TrueBreast, by_woman
+
+__all__ = ["Target", "against_truth", "index_groups", "targets"]
+
+HORIZONS = (1, 2, 5)
+GAIN_SHARE = 0.70
+MALIGNANCY_SHARE = 0.85
+DATES_AT_MOST = 0.60
+PROGRESSION_AT_LEAST = 0.85
+DENSITY_AT_LEAST = 0.80
+POINTING_AT_LEAST = 0.70
+GROUP_AT_LEAST = 0.90
+O_E = (0.9, 1.1)
+MAPS_AT_MOST = 0.50
+"""Mean rank correlation of heat maps with those of shuffled weights above which the maps are not what was learned."""
+SMALLEST_LESION_MM = 3.0
+"""From this size on a finding may be visible (seed_data/bodies.py)."""
+PUBLISHED_SLOPES = {
+    "cancer": {"percent_a_year": 1.13, "ci": [1.07, 1.18], "level": "2.1 to 6.6 % in six years"},
+    "none": {"percent_a_year": 0.09, "ci": None, "level": "1.8 to 2.2 %"},
+    "source": "Lehman et al., Radiology 2026, 10.1148/radiol.253023",
+}
+"""Median 5-year AI risk in 54,014 women; in factors a year (6.6 / 2.1) ** (1 / 6) = 1.21 before a cancer."""
+
+Verdict = Literal["reached", "not reached", "cannot be told", "not measured"]
+
+
+@dataclass(frozen=True)
+class Target:
+    """One target beside what was measured; `comment` is for the reader of the report."""
+
+    what: str
+    target: str
+    measured: str
+    verdict: Verdict
+    comment: str = ""
+
+    def to_json(self) -> dict[str, str]:
+        """Return plain values."""
+        return asdict(self)
+
+
+def against_truth(
+    table: pd.DataFrame,
+    truth: Sequence[TrueBreast],
+    fitted_on: Sequence[TrueBreast] = (),
+    *,
+    times: int = 1000,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """Measure the model beside the oracles on the same women.
+
+    Parameters
+    ----------
+    table
+        What `models.evaluation.prediction_table` gave, `last_…` included.
+    truth
+        Of the same women. Women who are not in it are left out here.
+    fitted_on
+        Truth of other women for the two readers to learn from; none: they learn by folds within the women evaluated.
+    times, seed
+        Bootstrap.
+
+    Returns
+    -------
+    dict
+        ``readers``: ``fitted_on`` (words), and by horizon the AUCs of both readers, ``gain``, ``model_gain``, ``share``
+        of the one in the other, each with its interval, and ``model_above_last``, ``last_share`` of the distance from
+        0.5; ``malignancy``: the truth oracle's AUC by breast and the model's share of the distance from 0.5 to it,
+        and as ``visible_only`` the AUC of one who knows the size of the visible cancers only;
+        ``progression``: AUC among women with a lesion. What cannot be measured is left out. ``scores``: the history
+        reader's by horizon, (n index women), for groups; not for JSON.
+    """
+    index = table[table["index"] & ~(table["years_to_cancer"] < 0)].set_index("patient_id", drop=False)
+    seen = reader_table(truth)
+    index = index.loc[index.index.intersection(seen.index, sort=False)]
+    seen = seen.loc[index.index]
+    others = reader_table(fitted_on) if fitted_on else None
+    readers: dict[str, Any] = {
+        "fitted_on": f"{len(others)} other simulated women"
+        if others is not None
+        else f"the {len(seen)} women themselves, by folds: so few make the readers weaker than they could be"
+    }
+    scores: dict[int, pd.Series] = {}
+    for horizon in range(1, 6):
+        try:
+            last, history = (
+                oracle_scores(seen, columns, horizon, others) for columns in (LAST_VISIT, HISTORY)
+            )
+        except ValueError:
+            continue
+        scores[horizon] = history
+        measured = _beside_readers(index, horizon, last.to_numpy(), history.to_numpy(), times, seed)
+        if measured is not None:
+            readers[str(horizon)] = measured
+    found: dict[str, Any] = {"readers": readers, "scores": scores}
+    for key, value in (
+        ("malignancy", _malignancy(index, truth, times, seed)),
+        ("progression", _progression(table, truth)),
+    ):
+        if value is not None:
+            found[key] = value
+    return found
+
+
+def _beside_readers(
+    index: pd.DataFrame,
+    horizon: int,
+    last: NDArray[np.float64],
+    history: NDArray[np.float64],
+    times: int,
+    seed: int,
+) -> dict[str, Any] | None:
+    from models.calibration import horizon_labels
+    from models.metrics import auc, auc_delong, paired_bootstrap, share_of
+
+    label, known = horizon_labels(
+        index["years_to_cancer"].to_numpy(float), index["years_followed"].to_numpy(float), horizon
+    )
+    if min(label[known].sum(), (1 - label[known]).sum()) < 2:
+        return None
+    y = label[known]
+    model = index[f"risk_{horizon}"].to_numpy(float)[known]
+    alone = index[f"last_{horizon}"].to_numpy(float)[known]
+    reader_last, reader = last[known], history[known]
+    options: dict[str, Any] = {"times": times, "seed": seed}
+    gain = paired_bootstrap(auc, y, reader, reader_last, **options)
+    own = paired_bootstrap(auc, y, model, alone, **options)
+    share, ends = share_of(
+        lambda t, a, b, _c, _d: auc(t, a) - auc(t, b),
+        lambda t, _a, _b, c, d: auc(t, c) - auc(t, d),
+        y, model, alone, reader, reader_last, **options,
+    )  # fmt: skip
+    of_all, of_all_ends = share_of(
+        lambda t, a, _c: auc(t, a) - 0.5, lambda t, _a, c: auc(t, c) - 0.5, y, model, reader, **options
+    )
+    value, low, high = auc_delong(y, reader)
+    first, least, most = auc_delong(y, reader_last)
+    return {
+        "n": len(y),
+        "events": int(y.sum()),
+        "last": first,
+        "last_ci": [least, most],
+        "history": value,
+        "history_ci": [low, high],
+        "gain": gain[0],
+        "gain_ci": list(gain[1:]),
+        "model_gain": own[0],
+        "model_gain_ci": list(own[1:]),
+        "share": share,
+        "share_ci": ends,
+        "share_of_distance": of_all,
+        "share_of_distance_ci": of_all_ends,
+    }
+
+
+def _malignancy(
+    index: pd.DataFrame, truth: Sequence[TrueBreast], times: int, seed: int
+) -> dict[str, Any] | None:
+    """Set malignancy by breast at the index visit beside the true size of the largest cancer in it."""
+    from models.metrics import auc, auc_delong, share_of
+
+    size = {
+        (patient, breast.laterality): (
+            breast.largest_malignant_mm,
+            max((one.diameter_mm for one in breast.lesions if one.malignant and one.visible), default=0.0),
+        )
+        for patient, breasts in by_woman(truth).items()
+        for breast in breasts
+        if breast.visit == breasts[-1].visit
+    }
+    rows = [
+        (row[f"malignancy_true_{side}"], row[f"malignancy_{side}"], *size[patient, side], patient)
+        for patient, row in zip(index.index, index.to_dict("records"), strict=True)
+        for side in ("L", "R")
+        if row[f"seen_{side}"] and np.isfinite(row[f"malignancy_true_{side}"]) and (patient, side) in size
+    ]
+    if not rows:
+        return None
+    *numbers, women = zip(*rows, strict=True)
+    label, said, true, visible = (np.array(column, float) for column in numbers)
+    whose = np.array(women)
+    if min(label.sum(), (1 - label).sum()) < 2:
+        return None
+    share, ends = share_of(
+        lambda y, a, _b: auc(y, a) - 0.5,
+        lambda y, _a, b: auc(y, b) - 0.5,
+        label, said, true, cluster=whose, times=times, seed=seed,
+    )  # fmt: skip
+    oracle, low, high = auc_delong(label, true, whose)
+    own, least, most = auc_delong(label, said, whose)
+    shown, at_least, at_most = auc_delong(label, visible, whose)
+    return {
+        "n": len(label),
+        "events": int(label.sum()),
+        "oracle": oracle,
+        "oracle_ci": [low, high],
+        "visible_only": shown,
+        "visible_only_ci": [at_least, at_most],
+        "model": own,
+        "model_ci": [least, most],
+        "share": share,
+        "share_ci": ends,
+    }
+
+
+def _progression(table: pd.DataFrame, truth: Sequence[TrueBreast]) -> dict[str, Any] | None:
+    """Judge progression, by breast, at the visits of women who have a lesion.
+
+    A woman has a lesion at a visit if a finding of 3 mm or more, of any kind, visible or not, is in either breast then
+    or at the visit before (benign ones too: they are what growth must be told from).
+    """
+    from models.metrics import auc_delong
+
+    with_lesion: set[tuple[str, int]] = set()
+    for patient, breasts in by_woman(truth).items():
+        days = sorted({breast.on.toordinal() for breast in breasts})
+        following = dict(zip(days, [*days[1:], days[-1]], strict=True))
+        for breast in breasts:
+            if any(lesion.diameter_mm >= SMALLEST_LESION_MM for lesion in breast.lesions):
+                day = breast.on.toordinal()
+                with_lesion |= {(patient, day), (patient, following[day])}
+    here = [key in with_lesion for key in zip(table["patient_id"], table["day"].astype(int), strict=True)]
+    rows = table[np.array(here, bool)]
+    label, said, whose = [], [], []
+    for side in ("L", "R"):
+        known = rows[rows[f"seen_{side}"] & rows[f"progression_true_{side}"].notna()]
+        label.append(known[f"progression_true_{side}"].to_numpy(float))
+        said.append(known[f"progression_{side}"].to_numpy(float))
+        whose.append(known["patient_id"].to_numpy())
+    y, p = np.concatenate(label), np.concatenate(said)
+    if len(y) == 0 or min(y.sum(), (1 - y).sum()) < 2:
+        return None
+    value, low, high = auc_delong(y, p, np.concatenate(whose))
+    return {"n": len(y), "events": int(y.sum()), "auc": value, "auc_ci": [low, high]}
+
+
+def index_groups(index: pd.DataFrame, truth: Sequence[TrueBreast] = ()) -> dict[str, NDArray[Any]]:
+    """Return by what index visits are grouped: density, number of priors, missing views and, where known, vendor.
+
+    Parameters
+    ----------
+    index
+        (n,) rows of the prediction table.
+    truth
+        Of these women; the vendor stands only there.
+    """
+    true = index[["density_true_L", "density_true_R"]].max(axis=1).to_numpy(int)
+    priors = index["visits"].to_numpy(int) - 1
+    groups: dict[str, NDArray[Any]] = {
+        "density": np.array(["unknown" if one < 0 else "ABCD"[one] for one in true]),
+        "priors": np.array(["none" if n == 0 else "1 or 2" if n < 3 else "3 or 4" if n < 5 else "5 or more" for n in priors]),
+        "views": np.where(index["standard_views"].to_numpy(int) >= 4, "all four", "some missing"),
+    }  # fmt: skip
+    vendor = {patient: breasts[-1].vendor for patient, breasts in by_woman(truth).items()}
+    if vendor:
+        groups["vendor"] = np.array([vendor.get(patient, "unknown") for patient in index["patient_id"]])
+    return groups
+
+
+def targets(measured: dict[str, Any]) -> list[Target]:
+    """Return the verdict on every target of the proof, from what `core.evaluation` measured."""
+    return [
+        *_history_targets(measured),
+        *_control_targets(measured),
+        _malignancy_target(measured),
+        _auc_target(
+            "Progression since the prior, by breast, women with a lesion",
+            measured.get("progression_with_lesion"),
+            PROGRESSION_AT_LEAST,
+        ),
+        *_calibration_targets(measured),
+        *_density_targets(measured),
+        *_group_targets(measured),
+        *_explanation_targets(measured),
+    ]
+
+
+def _history_targets(measured: dict[str, Any]) -> list[Target]:
+    found = []
+    for horizon in map(str, HORIZONS):
+        years = f"{horizon}-year AUC"
+        control = measured["controls"].get("last", {}).get(horizon)
+        what = f"{years}: all visits against the last visit alone"
+        if control is None:
+            found.append(
+                Target(what, "interval above 0", "", "not measured", "Too few cancers, or no control.")
+            )
+            continue
+        reader = measured.get("oracles", {}).get("readers", {}).get(horizon)
+        beside = (
+            f"Perfect readers gain {_interval(reader['gain'], reader['gain_ci'], sign=True)}."
+            if reader
+            else ""
+        )
+        low = control["gain_ci"][0]
+        found.append(
+            Target(
+                what,
+                "interval above 0",
+                _interval(control["gain"], control["gain_ci"], sign=True),
+                "reached" if low > 0 else "not reached",
+                beside,
+            )
+        )
+        what = f"{years}: share of what history gives a perfect reader"
+        if reader is None:
+            found.append(Target(what, f"at least {GAIN_SHARE:.0%}", "", "not measured", "No truth table."))
+            continue
+        found.append(_share_target(what, GAIN_SHARE, reader["share"], reader["share_ci"]))
+    return found
+
+
+def _share_target(what: str, least: float, share: float | None, ends: Sequence[float | None]) -> Target:
+    said = f"{_percent(share)} ({_percent(ends[0])} to {_percent(ends[1])})"
+    comment = ""
+    if share is None or None in ends:
+        comment = "The whole is so small that in some draws of women it is nothing: its share has no bound."
+        return Target(what, f"at least {least:.0%}", said, "cannot be told", comment)
+    return Target(
+        what, f"at least {least:.0%}", said, "reached" if share >= least else "not reached", comment
+    )
+
+
+def _control_targets(measured: dict[str, Any]) -> list[Target]:
+    found = []
+    for horizon in ("5", "1"):
+        control = measured["controls"].get("no_pixels", {}).get(horizon)
+        what = f"{horizon}-year AUC: with images against age, density and intervals alone"
+        found.append(
+            Target(what, "interval above 0", "", "not measured", "Too few cancers, or no control.")
+            if control is None
+            else Target(
+                what,
+                "interval above 0",
+                _interval(control["gain"], control["gain_ci"], sign=True),
+                "reached" if control["gain_ci"][0] > 0 else "not reached",
+            )
+        )
+    dates = measured["controls"].get("dates", {})
+    for horizon in map(str, HORIZONS):
+        if horizon in dates:
+            value, ends = dates[horizon]["auc"], dates[horizon]["auc_ci"]
+            found.append(
+                Target(
+                    f"{horizon}-year AUC of dates and visit counts alone",
+                    f"at most {DATES_AT_MOST:.2f}",
+                    _interval(value, ends),
+                    "reached" if value <= DATES_AT_MOST else "not reached",
+                    "The dates of these women must not give their outcome away.",
+                )
+            )
+    return found
+
+
+def _malignancy_target(measured: dict[str, Any]) -> Target:
+    what = "Cancer found within a year, by breast: share of the distance from 0.5 to the truth oracle"
+    said = measured.get("oracles", {}).get("malignancy")
+    if said is None:
+        return Target(what, f"at least {MALIGNANCY_SHARE:.0%}", "", "not measured", "No truth table.")
+    found = _share_target(what, MALIGNANCY_SHARE, said["share"], said["share_ci"])
+    comment = (
+        f"AUC {_interval(said['model'], said['model_ci'])}; oracle {_interval(said['oracle'], said['oracle_ci'])}. One who "
+        f"knows the visible cancers only: {_interval(said['visible_only'], said['visible_only_ci'])}."
+    )
+    return Target(found.what, found.target, found.measured, found.verdict, comment)
+
+
+def _auc_target(what: str, said: dict[str, Any] | None, least: float) -> Target:
+    if said is None:
+        return Target(
+            what, f"AUC at least {least:.2f}", "", "not measured", "Too few cases, or no truth table."
+        )
+    return Target(
+        what,
+        f"AUC at least {least:.2f}",
+        _interval(said["auc"], said["auc_ci"]),
+        "reached" if said["auc"] >= least else "not reached",
+        f"{said['events']} of {said['n']} breasts at visits.",
+    )
+
+
+def _calibration_targets(measured: dict[str, Any]) -> list[Target]:
+    found = []
+    for horizon, said in measured["risk"].items():
+        for name, key in (("cancers seen over expected", "o_e"), ("calibration slope", "calibration_slope")):
+            ends = said.get(f"{key}_ci")
+            found.append(
+                Target(
+                    f"{horizon}-year risk: {name}",
+                    f"{O_E[0]} to {O_E[1]}",
+                    _interval(said[key], ends, digits=2) if ends else f"{said[key]:.2f}",
+                    "reached" if O_E[0] <= said[key] <= O_E[1] else "not reached",
+                )
+            )
+    return found
+
+
+def _density_targets(measured: dict[str, Any]) -> list[Target]:
+    said = measured.get("density")
+    if said is None:
+        return [Target("Density A to D", f"at least {DENSITY_AT_LEAST:.2f}", "", "not measured")]
+    return [
+        Target(
+            f"Density A to D: {name}",
+            f"at least {DENSITY_AT_LEAST:.2f}",
+            f"{said[key]:.3f}",
+            "reached" if said[key] >= DENSITY_AT_LEAST else "not reached",
+        )
+        for name, key in (
+            ("accuracy", "accuracy"),
+            ("kappa", "kappa"),
+            ("kappa, linear weights", "kappa_linear"),
+        )
+    ]
+
+
+def _group_targets(measured: dict[str, Any]) -> list[Target]:
+    """No group below 0.9 of the whole unexplained: explained is a group that is harder for a perfect reader too."""
+    found = []
+    for name, by_horizon in measured.get("groups", {}).items():
+        for horizon, groups in by_horizon.items():
+            whole = measured["risk"].get(horizon, {}).get("auc")
+            if whole is None:
+                continue
+            below = [one for one in groups if "auc" in one and one["auc"] < GROUP_AT_LEAST * whole]
+            excused = [one for one in below if _explained(one, whole)]
+            unsure = [
+                one for one in below if one not in excused and one["auc_ci"][1] >= GROUP_AT_LEAST * whole
+            ]
+            plain = [one for one in below if one not in excused and one not in unsure]
+            verdict: Verdict = "not reached" if plain else "cannot be told" if unsure else "reached"
+            words = [f"{one['group']} {one['auc']:.2f}" for one in below] or ["none below"]
+            comment = ""
+            if excused:
+                comment += f"Harder for a perfect reader too: {', '.join(one['group'] for one in excused)}. "
+            if unsure:
+                comment += f"Too few women to tell: {', '.join(one['group'] for one in unsure)}."
+            found.append(
+                Target(
+                    f"{horizon}-year AUC by {name}",
+                    f"no group below {GROUP_AT_LEAST:.1f} of the whole ({GROUP_AT_LEAST * whole:.2f})",
+                    ", ".join(words),
+                    verdict,
+                    comment.strip(),
+                )
+            )
+    return found
+
+
+def _explained(group: dict[str, Any], whole: float) -> bool:
+    """Say whether the model keeps in this group 0.9 of its share of what a perfect reader reaches there."""
+    if "reader_ratio" not in group:
+        return False
+    return bool(group["auc"] / whole >= GROUP_AT_LEAST * group["reader_ratio"])
+
+
+def _explanation_targets(measured: dict[str, Any]) -> list[Target]:
+    found = []
+    pointing = measured.get("pointing", {})
+    what = "Heat map: peak in the box of a visible finding of 10 mm or more"
+    if pointing.get("hits") is None:
+        found.append(Target(what, f"at least {POINTING_AT_LEAST:.0%}", "", "not measured", "No such box."))
+    else:
+        ends = pointing.get("hits_ci")
+        found.append(
+            Target(
+                what,
+                f"at least {POINTING_AT_LEAST:.0%}",
+                f"{pointing['hits']:.0%}" + (f" ({ends[0]:.0%} to {ends[1]:.0%})" if ends else ""),
+                "reached" if pointing["hits"] >= POINTING_AT_LEAST else "not reached",
+                f"{pointing['n']} views.",
+            )
+        )
+    maps = measured.get("randomisation")
+    if maps:
+        found.append(
+            Target(
+                "Heat map: changes when the weights are shuffled",
+                f"mean rank correlation at most {MAPS_AT_MOST:.1f}",
+                f"{maps['correlation']:.2f}",
+                "reached" if maps["correlation"] <= MAPS_AT_MOST else "not reached",
+                f"{maps['views']} views, {maps['shuffles']} shuffles each; peak in the box then: {_percent(maps['hits'])}.",
+            )
+        )
+    adds = measured.get("contributions")
+    if adds:
+        found.append(
+            Target(
+                "What each visit brought adds up to the change in score",
+                "to rounding",
+                f"largest difference {adds['largest_difference']:.1e} (log-odds)",
+                "reached" if adds["largest_difference"] <= 1e-6 else "not reached",
+                f"{adds['women']} women.",
+            )
+        )
+    return found
+
+
+def _interval(value: float, ends: Sequence[float], *, sign: bool = False, digits: int = 3) -> str:
+    form = f"{'+' if sign else ''}.{digits}f"
+    return f"{value:{form}} ({ends[0]:{form}} to {ends[1]:{form}})"
+
+
+def _percent(value: float | None) -> str:
+    return "no bound" if value is None else f"{value:.0%}"
