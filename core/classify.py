@@ -27,12 +27,13 @@ if TYPE_CHECKING:
     from models.image_model import ImageModel
     from models.longitudinal import LongitudinalModel, ViewReading
 
-__all__ = ["BoxError", "Classified", "Classifier", "OpenImage", "Spoke", "finding_models", "parse_box"]
+__all__ = ["BoxError", "Classified", "Classifier", "OpenImage", "Spoke", "finding_models", "parse_box", "speakers"]
 
 DENSITIES = ("A", "B", "C", "D")
 DEFAULT_TASKS = ("finding", "density")
 ENCODER_DOUBT = (
     "It was made to follow women over years: for one image by itself its figures are not calibrated."
+REGION_DOUBT = "Its figures for a region are not calibrated."
 )
 
 
@@ -118,8 +119,6 @@ class Classifier:
         Limits of the reader, and the longitudinal model that speaks where no image model is installed.
     model
         Name or folder of one model to be asked alone; None: those that are installed.
-    finding_by
-        Name of the model that says what is benign or malignant, wherever it can; None: the first by name.
 
     Raises
     ------
@@ -127,10 +126,8 @@ class Classifier:
         When the first image is read, if no model is installed, or it is damaged.
     """
 
-    def __init__(
-        self, settings: Settings, model: str | None = None, *, finding_by: str | None = None
-    ) -> None:
-        self.settings, self.asked, self.finding_by = settings, model, finding_by
+    def __init__(self, settings: Settings, model: str | None = None) -> None:
+        self.settings, self.asked = settings, model
         self._image_models: dict[str, ImageModel] = {}
 
     def classify(self, paths: Sequence[Path], box: Box | None = None) -> Iterator[Classified]:
@@ -176,10 +173,11 @@ class Classifier:
             return Classified(str(path), unopened.reason, unopened.text)
         return self.classify_pixels(image.pixels, str(path), box, modality=modality)
 
-    def chosen(self, modality: str, regional: bool) -> dict[str, ModelCard]:
+    def chosen(self, modality: str, regional: bool, finding_by: str | None = None) -> dict[str, ModelCard]:
         """Return the classifier for each task: of regions where a box is given, else of whole images.
 
         A box of an ultrasound image is shown to the model of whole images where there is none of regions.
+        `finding_by` names the model that says what is benign or malignant, wherever it can; None: the first by name.
         """
         if self._asked_card is not None:
             only = self._asked_card
@@ -198,16 +196,11 @@ class Classifier:
                 fitting["finding"].append(card)
             elif task == "finding" and regional and modality == "US":
                 second_best.append(card)
-        asked_for = [card for card in fitting["finding"] + second_best if card.name == self.finding_by]
-        if asked_for or self._by_encoder:
-            fitting["finding"] = asked_for
-        fitting["finding"] += [] if self._by_encoder else second_best
+        candidates = fitting["finding"] + second_best
+        asked_for = [card for card in candidates if card.name == finding_by]
+        by_encoder = finding_by is not None and finding_by not in {card.name for card in _image_cards(modality)}
+        fitting["finding"] = [] if by_encoder else asked_for or candidates
         return {task: found[0] for task, found in fitting.items() if found}
-
-    @property
-    def _by_encoder(self) -> bool:
-        images = {card.name for card in cards() if _is_image_model(card)}
-        return self.finding_by is not None and self.finding_by not in images
 
     def needs_encoder(self, modality: str, said: dict[str, Any]) -> bool:
         """Whether the longitudinal model's encoder has to say what no classifier said; it knows mammograms only."""
@@ -245,7 +238,9 @@ class OpenImage:
     def __init__(self, classifier: Classifier, pixels: NDArray[Any], name: str, modality: str) -> None:
         self.classifier, self.pixels, self.name, self.modality = classifier, pixels, name, modality
 
-    def classified(self, box: Box | None = None, *, tasks: tuple[str, ...] | None = None) -> Classified:
+    def classified(
+        self, box: Box | None = None, *, tasks: tuple[str, ...] | None = None, finding_by: str | None = None
+    ) -> Classified:
         """Say what is seen in the image or in a box of it.
 
         Parameters
@@ -254,6 +249,8 @@ class OpenImage:
             x0, y0, x1, y1 in pixels, origin top left.
         tasks
             Which to answer, such as ``("finding",)``; None: all.
+        finding_by
+            Name of the model that says what is benign or malignant, wherever it can; None: the first by name.
 
         Raises
         ------
@@ -268,18 +265,20 @@ class OpenImage:
             except ValueError as error:
                 raise BoxError(f"{self.name}: {error}") from error
         try:
-            return self._say(box, tasks)
+            return self._say(box, tasks, finding_by)
         except NoBreast as error:
             return Classified(self.name, "not_a_mammogram", str(error))
 
-    def _say(self, box: Box | None, tasks: tuple[str, ...] | None) -> Classified:
+    def _say(
+        self, box: Box | None, tasks: tuple[str, ...] | None, finding_by: str | None
+    ) -> Classified:
         classifier = self.classifier
         said: dict[str, dict[str, float]] = {}
         spoke: list[Spoke] = []
         heat: NDArray[np.float16] | None = None
         heat_shape: tuple[int, int] | None = None
         transform: ViewTransform | None = None
-        for task, card in classifier.chosen(self.modality, box is not None).items():
+        for task, card in classifier.chosen(self.modality, box is not None, finding_by).items():
             if tasks is not None and task not in tasks:
                 continue
             model = classifier.image_model(card)
@@ -303,8 +302,10 @@ class OpenImage:
                         heat, transform = self._seen.heat_map, self._view.transform
                         heat_shape = NETWORK_SHAPE
                     said[task] = self._encoder_says(task, box)
-                    reads = "region of the whole image" if box and task == "finding" else "image"
-                    spoke.append(Spoke(task, f"{card.name} (its encoder)", card.title, reads, ENCODER_DOUBT))
+                    regional = box is not None and task == "finding"
+                    reads = "region of the whole image" if regional else "image"
+                    doubt = REGION_DOUBT if regional else ENCODER_DOUBT
+                    spoke.append(Spoke(task, f"{card.name} (its encoder)", card.title, reads, doubt))
         if not said:
             refusal = Refusal("no_model", "")
             return Classified(self.name, refusal.reason, refusal.text, modality=self.modality)
@@ -362,7 +363,7 @@ def _spoke(task: str, model: ImageModel, regional: bool) -> Spoke:
     of_regions = model.config.input.region == "box"
     doubt = None
     if regional and not of_regions:
-        doubt = "It learned from whole images: for a region its figures are not calibrated."
+        doubt = f"It learned from whole images. {REGION_DOUBT}"
     elif model.scaling == type(model.scaling)():
         doubt = "Its probabilities are not calibrated."
     reads = "image" if not regional else "region" if of_regions else "region of the whole image"
@@ -389,6 +390,16 @@ def finding_models(settings: Settings, modality: str) -> list[str]:
         except (LookupError, ValueError):
             return names
     return names
+
+
+def speakers(settings: Settings, modality: str, finding_by: str | None = None) -> list[str]:
+    """Return the names of the models that answer for such an image and its regions, without loading them."""
+    asked = Classifier(settings)
+    whole, regions = (asked.chosen(modality, regional, finding_by) for regional in (False, True))
+    names = [card.name for card in (*whole.values(), *regions.values())]
+    if asked.needs_encoder(modality, whole) or asked.needs_encoder(modality, regions):
+        names += finding_models(settings, modality)[-1:]
+    return list(dict.fromkeys(names))
 
 
 def _region(card: ModelCard) -> str:

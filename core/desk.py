@@ -51,7 +51,7 @@ class BoxRefused(ValueError):
 
 @dataclass(frozen=True)
 class OpenedImage:
-    """An image on the desk. `sop_uid` names it in the image store, None for one that is not stored."""
+    """An image on the desk; `sha256` is the key of its bytes in the image store, if they are stored."""
 
     token: str
     user_id: int
@@ -59,7 +59,6 @@ class OpenedImage:
     sha256: str
     image: ReadImage
     modality: str
-    sop_uid: str | None
     source: IO[bytes] = field(repr=False, compare=False)
 
     def bytes(self) -> bytes:
@@ -86,7 +85,7 @@ class Desk:
     """Opens images for people and asks the warm process about them; safe to use from several threads.
 
     >>> desk = Desk(here.settings)
-    >>> opened = desk.open_file(here, person, data, "view.png")
+    >>> opened = desk.open_file(person, data, "view.png")
     >>> desk.whole(opened).answer["tumour"]
     """
 
@@ -190,7 +189,7 @@ class Desk:
 
     # -- opening -------------------------------------------------------------------------------------------------
 
-    def open_file(self, here: Installation, person: Person, data: bytes, name: str) -> OpenedImage:
+    def open_file(self, person: Person, data: bytes, name: str) -> OpenedImage:
         """Open a file that a person chose.
 
         Raises
@@ -210,10 +209,7 @@ class Desk:
         if len(data) > self._max_file_bytes:
             raise Refusal("too_large", f"It has {len(data) / 1e6:.0f} MB.")
         data = storable(data)
-        sha256 = hashlib.sha256(data).hexdigest()
-        with here.database.read() as session:
-            sop_uid = session.scalar(select(Image.sop_uid).where(Image.sha256 == sha256))
-        return self._open(person, data, name, sha256, sop_uid)
+        return self._open(person, data, name, hashlib.sha256(data).hexdigest())
 
     def open_stored(self, here: Installation, person: Person, sop_uid: str) -> OpenedImage:
         """Open an image of a patient's study; as `open_file`, and `KeyError` if there is no such image."""
@@ -226,9 +222,9 @@ class Desk:
             data = here.images.get(image.sha256)
         except FileNotFoundError:
             raise Refusal("image_unreadable") from None
-        return self._open(person, data, f"{image.laterality.value} {image.view}", image.sha256, sop_uid)
+        return self._open(person, data, f"{image.laterality.value} {image.view}", image.sha256)
 
-    def _open(self, person: Person, data: bytes, name: str, sha256: str, sop_uid: str | None) -> OpenedImage:
+    def _open(self, person: Person, data: bytes, name: str, sha256: str) -> OpenedImage:
         token = secrets.token_urlsafe(18)
         answer, _ = self._ask({"wanted": "open", "token": token, "name": name}, data)
         source = tempfile.TemporaryFile()  # noqa: SIM115 - closed when the image leaves the desk
@@ -240,7 +236,6 @@ class Desk:
             sha256,
             image_from_json(answer["image"]),
             answer["modality"],
-            sop_uid,
             source,
         )
         with self._listing:

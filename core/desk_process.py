@@ -17,12 +17,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from core.child import Answer, answer_questions
+from core.classify import BoxError, Classifier, OpenImage
 from core.reading import GuardedReader, ReadImage, image_to_json
 from core.refusals import Refusal
 from core.settings import Settings
 
 if TYPE_CHECKING:
-    from core.classify import Classified, Classifier, OpenImage
+    from core.classify import Classified
 
 KEPT_PIXELS = 150_000_000
 """Images are let go of, the longest unused first, when together they have more pixels than this."""
@@ -30,11 +31,10 @@ KEPT_PIXELS = 150_000_000
 
 @dataclass
 class _Kept:
-    """An image at hand, and what it was asked with each model."""
+    """An image at hand, and what was computed of it."""
 
     image: ReadImage
-    modality: str
-    opened: dict[str | None, OpenImage]
+    opened: OpenImage
 
 
 class Desk:
@@ -43,13 +43,11 @@ class Desk:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self._reader = GuardedReader(settings)
-        self._classifiers: dict[str | None, Classifier] = {}
+        self._classifier = Classifier(settings)
         self._kept: OrderedDict[str, _Kept] = OrderedDict()
 
     def answer(self, question: dict[str, Any], data: bytes) -> Answer:
         """Answer one question; what cannot be done is an answer too, with a sentence."""
-        from core.classify import BoxError
-
         try:
             return self._answer(question, data)
         except Refusal as refusal:
@@ -64,12 +62,11 @@ class Desk:
         rows, columns = np.mgrid[0:640, 0:480]
         breast = (((columns / 300) ** 2 + ((rows - 320) / 260) ** 2) < 1) * (2000 + 7 * (rows % 50))
         for modality in ("MG", "US"):
-            image = ReadImage(640, 480, 12, "", breast.astype(np.uint16))
-            kept = _Kept(image, modality, {})
+            opened = OpenImage(self._classifier, breast.astype(np.uint16), "image", modality)
             for box in (None, (60.0, 250.0, 160.0, 350.0)):
                 try:
-                    self._open(kept, None).classified(box)
-                except (LookupError, ValueError, Refusal):
+                    opened.classified(box)
+                except (LookupError, ValueError):
                     continue  # said to the person who asks; a desk without a model still opens images
 
     def _answer(self, question: dict[str, Any], data: bytes) -> Answer:
@@ -78,35 +75,21 @@ class Desk:
         token = question["token"]
         if question["wanted"] == "open":
             image = self._reader.read(data, question["name"])
-            kept = _Kept(image, self._classifier(None).admit(image), {})
-            self._keep(token, kept)
-            return {"image": image_to_json(image), "modality": kept.modality}, []
+            modality = self._classifier.admit(image)
+            self._keep(token, _Kept(image, OpenImage(self._classifier, image.pixels, "image", modality)))
+            return {"image": image_to_json(image), "modality": modality}, []
         if token not in self._kept:
             return {"unknown": True}, []
         self._kept.move_to_end(token)
         kept = self._kept[token]
         if question["wanted"] == "picture":
             return {}, [make_rendition(stepped(kept.image, question["steps"]))]
-        opened = self._open(kept, question["model"])
         if question["wanted"] == "region":
             x0, y0, x1, y1 = (float(value) for value in question["box"])
-            return _said(opened.classified((x0, y0, x1, y1), tasks=("finding",)))
-        return _said(opened.classified())
-
-    def _open(self, kept: _Kept, model: str | None) -> OpenImage:
-        from core.classify import OpenImage
-
-        if model not in kept.opened:
-            classifier = self._classifier(model)
-            kept.opened[model] = OpenImage(classifier, kept.image.pixels, "image", kept.modality)
-        return kept.opened[model]
-
-    def _classifier(self, model: str | None) -> Classifier:
-        from core.classify import Classifier
-
-        if model not in self._classifiers:
-            self._classifiers[model] = Classifier(self.settings, finding_by=model)
-        return self._classifiers[model]
+            return _said(
+                kept.opened.classified((x0, y0, x1, y1), tasks=("finding",), finding_by=question["model"])
+            )
+        return _said(kept.opened.classified(finding_by=question["model"]))
 
     def _keep(self, token: str, kept: _Kept) -> None:
         self._kept[token] = kept

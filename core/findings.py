@@ -15,7 +15,7 @@ from core.access import Permission, Person, require
 from core.installation import Installation
 from db.tables import Image, Lesion, Measurement, Patient, Study, User
 
-__all__ = ["Finding", "Place", "diameter_mm", "keep", "of_image", "of_patient", "remove", "where_is"]
+__all__ = ["Finding", "Place", "diameter_mm", "keep", "of_image", "of_patient", "place_of", "remove"]
 
 Box = tuple[float, float, float, float]
 
@@ -53,6 +53,7 @@ class Finding:
 class Place:
     """Whose image it is, and of which study: what a person has to see before a finding is kept on it."""
 
+    sop_uid: str
     mrn: str
     label: str
     simulated: bool
@@ -60,17 +61,17 @@ class Place:
     study_date: date
     laterality: str
     view: str
-    spacing_mm: float | None
 
 
-def where_is(here: Installation, sop_uid: str) -> Place | None:
-    """Say whose stored image this is; None if it is not stored."""
+def place_of(here: Installation, sha256: str) -> Place | None:
+    """Say whose image these bytes are, by the sha256 they are stored under; None if they are not stored."""
     with here.database.read() as session:
-        image = session.scalar(select(Image).where(Image.sop_uid == sop_uid))
+        image = session.scalar(select(Image).where(Image.sha256 == sha256))
         if image is None:
             return None
         study, patient = image.study, image.study.patient
         return Place(
+            sop_uid=image.sop_uid,
             mrn=patient.mrn,
             label=patient.name or f"MRN {patient.mrn}",
             simulated=patient.simulated,
@@ -78,7 +79,6 @@ def where_is(here: Installation, sop_uid: str) -> Place | None:
             study_date=study.study_date,
             laterality=image.laterality.value,
             view=image.view,
-            spacing_mm=image.pixel_spacing_mm,
         )
 
 

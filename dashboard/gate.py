@@ -34,6 +34,7 @@ OPEN_TO_ALL = frozenset({HEALTH, "/sign-in", "/sign-in/font.woff2", "/sign-out"}
 NEEDED: tuple[tuple[str, Permission], ...] = (
     ("/img/", Permission.SEE_PATIENTS),
     ("/thumb/", Permission.SEE_PATIENTS),
+    ("/reading/", Permission.SEE_PATIENTS),
     ("/_stcore/upload_file", Permission.ADD_STUDY),
     ("/_stcore/metrics", Permission.ADMINISTER),
     ("/_stcore/script-health-check", Permission.ADMINISTER),
@@ -41,7 +42,7 @@ NEEDED: tuple[tuple[str, Permission], ...] = (
 )
 """Routes by prefix that need more than being signed in."""
 
-NEVER_STORED = ("/img/", "/thumb/", "/media/", "/sign-in", "/sign-out")
+NEVER_STORED = ("/img/", "/thumb/", "/reading/", "/media/", "/sign-in", "/sign-out")
 
 
 def token_of(headers: Headers) -> str | None:

@@ -11,3 +11,6 @@ LAST_PATIENT = "last_patient"
 MRN = "mrn"
 VISIT = "visit"
 """Address of the patient page: whose record, which visit."""
+
+IMAGE = "image"
+"""Address of the page "Read an image": the SOP UID of a stored image."""

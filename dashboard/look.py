@@ -44,6 +44,11 @@ def percent(probability: float | None, *, unit: bool = True) -> str:
     return f"{number}{NBSP}%" if unit else number
 
 
+def percent_of(share_of: object) -> str:
+    """Return a measured share (0..1) as `percent` does; "–" where it is no number."""
+    return percent(float(share_of)) if isinstance(share_of, int | float) else UNKNOWN
+
+
 def interval(low: float | None, high: float | None) -> str:
     """Return an interval of probabilities in percent, in brackets: (2.8–5.9)."""
     if low is None or high is None:
@@ -71,6 +76,13 @@ def signed(change: float, *, digits: int = 2) -> str:
 def share(probability: float | None) -> str:
     """Return a probability as a bare number with two decimals: 0.31."""
     return UNKNOWN if probability is None else f"{probability:.2f}"
+
+
+def millimetres(length: float | None) -> str:
+    """Return a length: one decimal below 10 mm, none above; "–" if the pixel size is not known."""
+    if length is None:
+        return UNKNOWN
+    return f"{length:.1f}{NBSP}mm" if length < 9.95 else f"{length:.0f}{NBSP}mm"
 
 
 def month(day: date | None) -> str:

@@ -27,6 +27,7 @@ PAGES = (
     ("worklist", "Worklist", Permission.SEE_PATIENTS, True),
     ("patient", "Patient", Permission.SEE_PATIENTS, False),
     ("add_study", "Add study", Permission.ADD_STUDY, True),
+    ("read_image", "Read an image", Permission.SEE_PATIENTS, True),
     ("cohort", "Cohort", Permission.SEE_COHORT, True),
     ("models", "Models", Permission.SEE_MODELS, True),
     ("admin", "Admin", Permission.ADMINISTER, True),

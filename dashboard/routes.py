@@ -1,12 +1,14 @@
-"""HTTP routes beside the pages: sign-in, sign-out, health, and the pixels that the viewer fetches."""
+"""HTTP routes beside the pages: sign-in, sign-out, health, the viewer's pixels, and what is said of an open image."""
 
 from __future__ import annotations
 
+import base64
 import hmac
 import html
 import secrets
 import time
 from collections import deque
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from string import Template
@@ -15,14 +17,23 @@ from urllib.parse import parse_qs
 import streamlit
 from anyio import CapacityLimiter, to_thread
 from starlette.requests import Request
-from starlette.responses import FileResponse, HTMLResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.responses import (
+    FileResponse,
+    HTMLResponse,
+    JSONResponse,
+    PlainTextResponse,
+    RedirectResponse,
+    Response,
+)
 from starlette.routing import Route
 
 from core import access
 from core.access import SignInRefused
+from core.desk import BoxRefused, DeskClosed, OpenedImage, Said
+from core.refusals import Refusal
 from core.renditions import rendition, thumbnail_png
 from dashboard.gate import COOKIE, is_https, is_loopback, same_origin, token_of
-from dashboard.house import here
+from dashboard.house import desk, here
 
 FORM_COOKIE = "longview_form"
 _LARGEST_FORM_BYTES = 16_384
@@ -30,6 +41,8 @@ _FAILURES_PER_ADDRESS, _WINDOW_SECONDS = 30, 300.0
 
 # Two at a time: a password hash takes 64 MiB and a core, and a flood of guesses must not take the machine.
 _hashing = CapacityLimiter(2)
+# Questions to the desk are answered one by one: more threads would only wait.
+_desk = CapacityLimiter(4)
 _failures: dict[str, deque[float]] = {}
 
 
@@ -220,6 +233,59 @@ async def _stored(request: Request, read: object, media_type: str) -> Response:
     return Response(data, media_type=media_type)
 
 
+async def read_whole(request: Request) -> Response:
+    """Say what is seen in an open image."""
+    model = request.query_params.get("model") or None
+    return await _read(request, lambda opened: _said(desk().whole(opened, model)))
+
+
+async def read_region(request: Request) -> Response:
+    """Say what is seen in a box of an open image: ``box=x0,y0,x1,y1`` in its pixels."""
+    model = request.query_params.get("model") or None
+    try:
+        box = [float(part) for part in request.query_params.get("box", "").split(",")]
+    except ValueError:
+        box = []
+    if len(box) != 4:
+        return JSONResponse({"error": "This box cannot be read. Draw it again."}, 422)
+    return await _read(request, lambda opened: _said(desk().region(opened, box, model)))
+
+
+async def read_picture(request: Request) -> Response:
+    """Serve an open image's pixels after preprocessing steps: ``steps=clahe,sharpen``."""
+    known = {"normalise", "denoise", "clahe", "sharpen"}
+    steps = [step for step in request.query_params.get("steps", "").split(",") if step in known]
+    return await _read(
+        request,
+        lambda opened: Response(desk().picture(opened, steps), media_type="application/octet-stream"),
+    )
+
+
+async def _read(request: Request, answer: Callable[[OpenedImage], Response]) -> Response:
+    person, token = request.state.person, request.path_params["token"]
+    try:
+        return await to_thread.run_sync(lambda: answer(desk().find(person, token)), limiter=_desk)
+    except LookupError as error:
+        return JSONResponse({"error": str(error.args[0])}, 404)
+    except BoxRefused as error:
+        return JSONResponse({"error": str(error)}, 422)
+    except Refusal as refusal:
+        return JSONResponse({"error": refusal.text, "reason": refusal.reason}, 422)
+    except DeskClosed as error:
+        return JSONResponse({"error": str(error)}, 503)
+
+
+def _said(said: Said) -> Response:
+    answer = {key: said.answer[key] for key in ("tumour", "density", "model", "spoke")}
+    if said.heat_shape:
+        answer["heat"] = {
+            "shape": said.heat_shape,
+            "corners": said.heat_corners,
+            "values": base64.b64encode(said.heat).decode(),
+        }
+    return JSONResponse(answer)
+
+
 ROUTES = [
     Route("/health", health),
     Route("/sign-in", sign_in_form, methods=["GET"]),
@@ -229,4 +295,7 @@ ROUTES = [
     Route("/signed-in", signed_in),
     Route("/img/{sop_uid}", image),
     Route("/thumb/{sop_uid}", thumbnail),
+    Route("/reading/{token}/whole", read_whole),
+    Route("/reading/{token}/region", read_region),
+    Route("/reading/{token}/picture", read_picture),
 ]

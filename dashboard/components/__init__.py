@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -13,11 +14,12 @@ _FOLDER = Path(__file__).parent
 
 
 @cache
-def _component(name: str) -> Callable[..., Any]:
+def _component(name: str, *before: str) -> Callable[..., Any]:
+    """Return the component of a JavaScript file; files named after it stand before it in the same module."""
     return st.components.v2.component(
         f"longview_{name}",
         css=(_FOLDER / f"{name}.css").read_text(encoding="utf-8"),
-        js=(_FOLDER / f"{name}.js").read_text(encoding="utf-8"),
+        js="".join((_FOLDER / f"{part}.js").read_text(encoding="utf-8") for part in (*before, name)),
     )
 
 
@@ -43,11 +45,42 @@ def visit_strip(visits: Sequence[Mapping[str, Any]], *, chosen: str) -> str | No
     return result.choose
 
 
-def viewer(panes: Sequence[Mapping[str, Any]], *, title: str, height: int) -> None:
-    """Show views hung in two columns, dark, with zoom, pan and window/level linked over the panes."""
-    _component("viewer")(
-        key="viewer", data={"panes": list(panes), "title": title, "height": height}, height=height
+def viewer(panes: Sequence[Mapping[str, Any]], *, title: str, height: int) -> str | None:
+    """Show views hung in two columns, dark, with zoom, pan and window/level linked over the panes.
+
+    Returns the SOP UID of a view that is to be read by itself, None where none was asked for in this run.
+    """
+    result = _component("viewer", "pixels")(
+        key="viewer",
+        data={"panes": list(panes), "title": title, "height": height},
+        height=height,
+        on_read_change=_nothing,
     )
+    return result.read
+
+
+@dataclass(frozen=True)
+class ReadingAsks:
+    """What a person asked for on an open image in this run: a box to keep, or a finding to take back."""
+
+    keep: tuple[float, float, float, float] | None
+    take_back: int | None
+
+
+def reading(image: Mapping[str, Any]) -> ReadingAsks:
+    """Show an open image with boxes to draw, and what a model says of it and of each box.
+
+    `image` says token, name, size and pixel spacing, which model is asked, the findings on it, and what the person
+    may do; the component fetches pixels and answers from ``/reading``.
+    """
+    result = _component("reading", "pixels")(
+        key="reading", data=dict(image), on_keep_change=_nothing, on_take_back_change=_nothing
+    )
+    keep = None
+    if result.keep:
+        x0, y0, x1, y1 = (float(value) for value in result.keep["box"])
+        keep = x0, y0, x1, y1
+    return ReadingAsks(keep, result.take_back)
 
 
 def _nothing() -> None:

@@ -1,5 +1,4 @@
-// Views hung in two columns on black. Pixels come as LVR1 renditions (16 bit, deflated) from /img, and stay 16 bit:
-// window and level are applied here. Zoom and pan are kept relative to the chest wall, so that linked panes move as
+// Views hung in two columns on black. pixels.js stands before this file. Zoom and pan are kept relative to the chest wall, so that linked panes move as
 // mirror images of each other, as the breasts are.
 const KEYS = [
   ["wheel, + −", "zoom at the pointer"],
@@ -19,44 +18,9 @@ const KEPT = 16
 const pixels = new Map() // SOP UID -> Promise of a decoded view; the last few are kept when the visit changes
 const shared = { preset: "1", invert: false, linked: true } // survives a change of visit: the same window throughout
 
-const element = (name, cls, text) => {
-  const made = document.createElement(name)
-  if (cls) made.className = cls
-  if (text !== undefined) made.textContent = text
-  return made
-}
-
-async function decode(uid) {
-  const answer = await fetch(`/img/${encodeURIComponent(uid)}`, { cache: "no-store" })
-  if (!answer.ok) throw new Error(answer.status === 404 ? "This view is not in the image store. Tell your admin." :
-    "This view could not be loaded. Reload the page; if it stays like this, tell your admin.")
-  const bytes = await answer.arrayBuffer()
-  if (new TextDecoder().decode(bytes.slice(0, 4)) !== "LVR1") throw new Error("This view is stored in an unknown form. Tell your admin.")
-  const size = new DataView(bytes).getUint32(4, true)
-  const header = JSON.parse(new TextDecoder().decode(bytes.slice(8, 8 + size)))
-  const stream = new Blob([bytes.slice(8 + size)]).stream().pipeThrough(new DecompressionStream("deflate"))
-  const values = new Uint16Array(await new Response(stream).arrayBuffer())
-  return { ...header, values, tissue: tissueWindow(values, header) }
-}
-
-function tissueWindow(values, header) {
-  // From the 2nd to the 99.5th percentile of what is not air (above 4 % of the brightest value).
-  const histogram = new Uint32Array(4096)
-  let brightest = 1
-  for (let i = 0; i < values.length; i += 7) if (values[i] > brightest) brightest = values[i]
-  let counted = 0
-  for (let i = 0; i < values.length; i += 7) {
-    const v = values[i]
-    if (v > 0.04 * brightest) { histogram[Math.min(4095, Math.floor((v / brightest) * 4095))]++; counted++ }
-  }
-  const at = (fraction) => {
-    let sum = 0
-    for (let i = 0; i < 4096; i++) { sum += histogram[i]; if (sum >= fraction * counted) return (i / 4095) * brightest }
-    return brightest
-  }
-  const [low, high] = [at(0.02), at(0.995)]
-  return { center: (low + high) / 2, width: Math.max(1, high - low) }
-}
+const decode = (uid) => fetchRendition(`/img/${encodeURIComponent(uid)}`, {
+  404: "This view is not in the image store. Tell your admin.",
+})
 
 function load(uid) {
   if (!pixels.has(uid)) {
@@ -78,6 +42,14 @@ class Pane {
     this.canvas.setAttribute("aria-label", spec.label)
     this.label = element("div", "label", spec.label)
     this.label.append(element("small", "", spec.note))
+    if (spec.sop_uid) {
+      const read = element("button", "read", "Read this image")
+      read.title = "Tumour and density of this image alone, and of boxes you draw"
+      read.addEventListener("pointerdown", (event) => event.stopPropagation())
+      read.addEventListener("dblclick", (event) => event.stopPropagation())
+      read.addEventListener("click", () => viewer.read(spec.sop_uid))
+      this.label.append(read)
+    }
     this.scale = element("div", "scale")
     this.message = element("div", "message", spec.sop_uid ? "Loading …" : spec.missing)
     this.root.append(this.canvas, this.label, this.scale, this.message)
@@ -97,33 +69,15 @@ class Pane {
     }
   }
 
-  presets() {
-    const { view } = this
-    const full = { center: (2 ** view.bits - 1) / 2, width: 2 ** view.bits - 1 }
-    const recorded = view.window_center !== null && view.window_width ?
-      { center: view.window_center, width: view.window_width } : view.tissue
-    return { 1: recorded, 2: view.tissue, 3: full }
-  }
-
   applyPreset(name) {
     if (!this.view) return
-    this.window = { ...this.presets()[name] }
+    this.window = { ...presetsOf(this.view)[name] }
     this.shade()
   }
 
   shade() {
-    const { view, words } = this
-    if (!view) return
-    const low = this.window.center - this.window.width / 2
-    const table = new Uint32Array(65536)
-    for (let v = 0; v < 65536; v++) {
-      let grey = Math.round(((v - low) / this.window.width) * 255)
-      grey = grey < 0 ? 0 : grey > 255 ? 255 : grey
-      if (shared.invert) grey = 255 - grey
-      table[v] = 0xff000000 | (grey << 16) | (grey << 8) | grey
-    }
-    const { values } = view
-    for (let i = 0; i < values.length; i++) words[i] = table[values[i]]
+    if (!this.view) return
+    shade(this.view, this.window, shared.invert, this.words)
     this.buffer.getContext("2d").putImageData(this.image, 0, 0)
     this.draw()
   }
@@ -158,21 +112,31 @@ class Pane {
       context.scale(-1, 1)
     }
     context.drawImage(this.buffer, 0, 0)
+    this.drawFindings(context, scale)
     this.drawScale(scale)
+  }
+
+  drawFindings(context, scale) {
+    const shrunk = this.view.columns / this.view.source_columns
+    for (const { box: [x0, y0, x1, y1], label } of this.spec.findings ?? []) {
+      context.lineWidth = 1.5 / scale
+      context.strokeStyle = "#F0E442"
+      context.setLineDash([4 / scale, 3 / scale])
+      context.strokeRect(x0 * shrunk, y0 * shrunk, (x1 - x0) * shrunk, (y1 - y0) * shrunk)
+      context.save()
+      // The picture may be mirrored to hang; its words may not.
+      context.translate((this.spec.flipped ? x1 : x0) * shrunk, y0 * shrunk - 4 / scale)
+      context.scale((this.spec.flipped ? -1 : 1) / scale, 1 / scale)
+      context.fillStyle = "#F0E442"
+      context.font = "12px sans-serif"
+      context.fillText(label, 0, 0)
+      context.restore()
+    }
   }
 
   drawScale(scale) {
     const { spacing_mm: spacing } = this.view // of the rendition, not of the source
-    this.scale.replaceChildren()
-    if (!spacing) {
-      this.scale.textContent = "no scale: pixel size not recorded"
-      return
-    }
-    const pixelsPerMm = scale / spacing
-    const length = [1, 2, 5, 10, 20, 50, 100].find((mm) => mm * pixelsPerMm >= 48) ?? 100
-    const bar = element("i")
-    bar.style.width = `${length * pixelsPerMm}px`
-    this.scale.append(bar, `${length} mm`)
+    scaleBar(this.scale, spacing ? scale / spacing : null)
   }
 
   zoomAt(factor, x, y) {
@@ -307,7 +271,7 @@ class Viewer {
     shared.preset = null
     for (const pane of this.panes) {
       if (!pane.view || (!shared.linked && pane !== this.active)) continue
-      const step = pane.presets()[1].width / 400
+      const step = presetsOf(pane.view)[1].width / 400
       pane.window.width = Math.max(1, pane.window.width + dx * step)
       pane.window.center += dy * step
     }
@@ -381,7 +345,9 @@ class Viewer {
 
 const viewers = new WeakMap()
 
-export default function ({ data, parentElement }) {
+export default function ({ data, parentElement, setTriggerValue }) {
   if (!viewers.has(parentElement)) viewers.set(parentElement, new Viewer(parentElement))
-  viewers.get(parentElement).show(data)
+  const viewer = viewers.get(parentElement)
+  viewer.read = (uid) => setTriggerValue("read", uid)
+  viewer.show(data)
 }

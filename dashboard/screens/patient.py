@@ -1,12 +1,13 @@
 """The patient: who she is, how her risk runs, and the chosen visit with its pictures."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, timedelta
 
 import streamlit as st
 
-from core import cards, hanging, patients, thresholds, trends
+from core import cards, findings, hanging, patients, thresholds, trends
 from core.access import Permission, Person
+from core.findings import Finding
 from core.patients import BI_RADS, DENSITIES, EventKind, PatientRecord, StudyStatus, Visit
 from dashboard import charts, components, keys, look, session
 from dashboard.house import here
@@ -97,15 +98,17 @@ def key_figures(record: PatientRecord) -> None:
 def alerts(record: PatientRecord, person: Person) -> None:
     """Show open alerts, each to be acknowledged."""
     for alert in record.open_alerts:
+        words = (
+            f'<p class="lv-note alert">{look.safe(alert.message)} '
+            f'<span class="lv-muted">at the visit of {alert.study_date}</span></p>'
+        )
+        if not person.may(Permission.ASSESS):
+            look.show(words)
+            continue
         text, button = st.columns([6, 1], vertical_alignment="center")
         with text:
-            look.show(
-                f'<p class="lv-note alert">{look.safe(alert.message)} '
-                f'<span class="lv-muted">at the visit of {alert.study_date}</span></p>'
-            )
-        if person.may(Permission.ASSESS) and button.button(
-            "Acknowledge", key=f"acknowledge_{alert.alert_id}", width="stretch"
-        ):
+            look.show(words)
+        if button.button("Acknowledge", key=f"acknowledge_{alert.alert_id}", width="stretch"):
             patients.acknowledge(here(), person, alert.alert_id)
             st.rerun()
     seen = [alert for alert in record.alerts if alert.acknowledged_at is not None]
@@ -189,15 +192,43 @@ def strip_entry(visit: Visit) -> dict[str, object]:
     }
 
 
-def viewer(visit: Visit) -> None:
-    """Hang the chosen visit's views."""
+def viewer(visit: Visit, found: Sequence[Finding]) -> None:
+    """Hang the chosen visit's views, with the findings kept on them; a view can be opened to be read by itself."""
     standard = [pair for row in hanging.HANGING for pair in row]
     panes = [pane(visit, laterality, view) for laterality, view in standard]
     extra = [image for image in visit.images if (image.laterality, image.view) not in standard]
     if visit.images and not any(item["sop_uid"] for item in panes):
         panes = []
     panes += [pane_of(image) for image in extra]
-    components.viewer(panes, title=f"{visit.on}", height=720 if len(panes) > 2 else 480)
+    for one in panes:
+        on_it = [finding for finding in found if finding.sop_uid == one["sop_uid"]]
+        one["findings"] = [{"box": finding.box, "label": finding.label} for finding in on_it]
+    read = components.viewer(panes, title=f"{visit.on}", height=720 if len(panes) > 2 else 480)
+    if read:
+        st.switch_page("screens/read_image.py", query_params={keys.IMAGE: read})
+
+
+def findings_of(visit: Visit, found: Sequence[Finding]) -> None:
+    """List what readers kept on this visit's images."""
+    look.heading("Findings")
+    rows = "".join(
+        f"<tr><td><b>{look.safe(finding.label)}</b></td><td>{look.safe(finding.where)}</td>"
+        f'<td class="n">{look.millimetres(finding.diameter_mm)}</td>'
+        f'<td class="n">{look.percent(finding.reading.get("malignant"))}</td>'
+        f"<td>{look.safe(finding.by)}</td></tr>"
+        for finding in found
+        if finding.study_uid == visit.study_uid
+    )
+    if not rows:
+        look.show(
+            '<p class="lv-muted lv-footer">None kept. Choose “Read this image” on a view, draw a box and keep it.</p>'
+        )
+        return
+    look.show(
+        '<table class="lv-table"><tr><th>finding</th><th>view</th><th class="n">longest side</th>'
+        f'<th class="n" title="What the model said of the box when it was kept; not calibrated for every model">malignant</th>'
+        f"<th>by</th></tr>{rows}</table>"
+    )
 
 
 def pane(visit: Visit, laterality: str, view: str) -> dict[str, object]:
@@ -284,7 +315,7 @@ def what_the_model_said(visit: Visit) -> None:
             '<p class="lv-note">Not seen by the model: '
             f"{look.safe(', '.join(score.missing_views))}. The score is less certain for it.</p>"
         )
-    if score.contributions:
+    if len(score.contributions) > 1:
         look.heading("Why it moved", beside="what each visit did to the odds")
         st.plotly_chart(
             charts.contributions(score),
@@ -440,8 +471,9 @@ def nobody(mrn: str) -> None:
     look.show(
         f'<div class="lv-empty"><b>{text}</b>Open her from the worklist, or search there by name or MRN.</div>'
     )
-    _, middle, _ = st.columns([2, 1, 2])
-    middle.page_link("screens/worklist.py", label="Worklist", icon=":material/arrow_back:")
+    st.container(horizontal=True, horizontal_alignment="center").page_link(
+        "screens/worklist.py", label="Worklist", icon=":material/arrow_back:"
+    )
 
 
 def page(person: Person) -> None:
@@ -477,8 +509,10 @@ def page(person: Person) -> None:
         trend(record, chosen)
     strip(record, chosen)
     pictures, words = st.columns([5, 3], gap="medium")
+    found = findings.of_patient(here(), record.mrn)
     with pictures:
-        viewer(chosen)
+        viewer(chosen, found)
+        findings_of(chosen, found)
         events(record, person)
     with words:
         what_the_model_said(chosen)

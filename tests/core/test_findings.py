@@ -82,11 +82,9 @@ def test_only_an_oncologist_keeps_and_takes_back(here, woman, oncologist):
 
 
 def test_whose_image_it_is_can_be_said(here, woman):
-    place = findings.where_is(here, woman)
-    assert (place.mrn, place.study_date, place.laterality, place.view) == (
-        "00017",
-        date(2024, 5, 1),
-        "R",
-        "CC",
-    )
-    assert findings.where_is(here, "no such") is None
+    with here.database.read() as session:
+        sha256 = session.scalars(select(Image.sha256).where(Image.sop_uid == woman)).one()
+    place = findings.place_of(here, sha256)
+    assert (place.sop_uid, place.mrn, place.study_date) == (woman, "00017", date(2024, 5, 1))
+    assert (place.laterality, place.view, place.simulated) == ("R", "CC", True)
+    assert findings.place_of(here, "0" * 64) is None

@@ -1,0 +1,320 @@
+"""Read an image: one mammogram or breast ultrasound image, what a model says of it, and of boxes drawn in it."""
+
+from datetime import date
+
+import streamlit as st
+
+from core import cards, findings, intake, patients
+from core.access import Permission, Person
+from core.classify import finding_models, speakers
+from core.desk import DeskClosed, OpenedImage
+from core.findings import Finding, Place
+from core.intake import IncomingFile, Statement
+from core.reading import VIEWS
+from core.refusals import Refusal
+from dashboard import components, keys, look, session, uploads
+from dashboard.house import desk, here
+
+OPEN, MODEL, NOTE, UPLOAD = "read_open", "read_model", "read_note", "read_upload"
+MODALITIES = {"MG": "mammogram", "US": "breast ultrasound"}
+SIDES = {"L": "left", "R": "right"}
+
+
+def open_what_is_asked(person: Person) -> tuple[OpenedImage | None, str | None]:
+    """Return the image that address or upload ask for, opened once, or a sentence on why it is not open."""
+    chosen = st.session_state.get(UPLOAD)
+    if chosen is not None:
+        wanted = str(chosen.file_id)
+    elif asked := str(st.query_params.get(keys.IMAGE, "")):
+        wanted = asked
+    else:
+        return None, None
+    kept: tuple[str, str | None, str | None] = st.session_state.get(OPEN, ("", None, None))
+    if kept[0] == wanted and kept[2]:
+        return None, kept[2]
+    if kept[0] == wanted and kept[1]:
+        try:
+            return desk().find(person, kept[1]), None
+        except LookupError:
+            pass  # opened so long ago that others took its place: it is opened again
+    warm = desk().is_warm
+    try:
+        with st.spinner(
+            "Opening the image …" if warm else "The models are being loaded. This takes a little …"
+        ):
+            if chosen is None:
+                opened = desk().open_stored(here(), person, wanted)
+            else:
+                file = uploads.opened(chosen)
+                if file.refusal is not None:
+                    raise file.refusal
+                opened = desk().open_file(person, file.data, file.name)
+    except KeyError:
+        return None, remember(wanted, "There is no such image here. Open it from the patient again.")
+    except Refusal as refusal:
+        return None, remember(wanted, refusal.text)
+    except DeskClosed as closed:
+        return None, str(closed)
+    st.session_state[OPEN] = (wanted, opened.token, None)
+    return opened, None
+
+
+def remember(wanted: str, sentence: str) -> str:
+    """Keep why an image was not opened, so that a rerun does not try again."""
+    st.session_state[OPEN] = (wanted, None, sentence)
+    return sentence
+
+
+def forget_note() -> None:
+    """Another image: what was said of the last one is over."""
+    st.session_state.pop(NOTE, None)
+    st.query_params.pop(keys.IMAGE, None)
+
+
+def choose_image() -> None:
+    """Let a file be dropped."""
+    st.file_uploader(
+        "Mammogram or breast ultrasound: DICOM, PNG or JPEG",
+        key=UPLOAD,
+        on_change=forget_note,
+        label_visibility="collapsed",
+    )
+
+
+def nothing_open(sentence: str | None) -> None:
+    """Say what can be done here, or why the image was not opened."""
+    if sentence:
+        look.show(f'<p class="lv-note alert">{look.safe(sentence)}</p>')
+    look.show(
+        '<div class="lv-empty"><b>Drop an image above</b>A mammogram or a breast ultrasound image. '
+        "You see within a second what the model makes of it and where it looks; draw a box to ask about a region. "
+        "Or open a patient and choose “Read this image” on one of her views.</div>"
+    )
+
+
+def choose_model(opened: OpenedImage) -> str | None:
+    """Let the person choose which model says what is benign or malignant; None where there is no choice."""
+    names = finding_models(here().settings, opened.modality)
+    if not names:
+        return None
+    titles = {name: card.title if (card := cards.card_of(here(), name)) else name for name in names}
+    return st.selectbox(
+        "Model", names, format_func=lambda name: titles[name], key=f"{MODEL}_{opened.modality}",
+        label_visibility="collapsed",
+    )  # fmt: skip
+
+
+def about_the_models(opened: OpenedImage, model: str | None) -> None:
+    """Show the cards of the models that speak on this image."""
+    for name in speakers(here().settings, opened.modality, model):
+        card = cards.card_of(here(), name)
+        if card is None:
+            continue
+        rows = "".join(
+            f"<tr><td>{what}</td><td>{look.safe(text)}</td></tr>"
+            for what, text in (
+                ("learned from", card.learned_from),
+                ("meant for", card.intended_use),
+                ("limits", card.limits),
+                ("calibration", card.calibration),
+                ("weights", f"{card.name}, {card.created}, sha256 {card.weights_sha256[:16]}…"),
+                ("licence", card.licence),
+            )
+        )
+        look.heading(card.title)
+        look.show(f'<table class="lv-table">{rows}</table>')
+    st.page_link(
+        "screens/models.py", label="All models, with what was measured", icon=":material/arrow_forward:"
+    )
+
+
+def whose(opened: OpenedImage, place: Place | None) -> None:
+    """Say what is open and whose it is."""
+    size = f"{opened.image.columns} × {opened.image.rows} pixels"
+    facts = [MODALITIES[opened.modality], size]
+    facts.append(
+        f"pixel {opened.image.pixel_spacing_mm:.3g} mm"
+        if opened.image.pixel_spacing_mm
+        else "pixel size not recorded"
+    )
+    if place:
+        who = f"<b>{look.safe(place.label)}</b>{look.badge(place.simulated)}"
+        facts.insert(0, f"{place.laterality} {look.safe(place.view)}, study of {place.study_date}")
+    else:
+        who = f"<b>{look.safe(opened.name)}</b>"
+        facts.insert(0, "not in a patient's record")
+    beside = "".join(f'<span class="fact">{fact}</span>' for fact in facts)
+    look.show(f'<div class="lv-identity lv-open"><span>{who}</span>{beside}</div>')
+
+
+def entry(finding: Finding) -> dict[str, object]:
+    """Say a finding for the component."""
+    malignant = finding.reading.get("malignant")
+    return {
+        "id": finding.finding_id,
+        "label": finding.label,
+        "box": [round(value) for value in finding.box],
+        "size": look.millimetres(finding.diameter_mm),
+        "said": f"malignant {look.percent(malignant)}" if malignant is not None else "",
+    }
+
+
+def keep(person: Person, opened: OpenedImage, place: Place, box: findings.Box, model: str | None) -> None:
+    """Keep a box on the patient's study, with what the model says of it now."""
+    try:
+        said = desk().region(opened, box, model).answer
+        reading = {key: said[key] for key in ("tumour", "model", "spoke")}
+    except (Refusal, DeskClosed, ValueError):
+        reading = None
+    try:
+        kept = findings.keep(here(), person, place.sop_uid, box, reading=reading)
+    except ValueError as error:
+        st.session_state[NOTE] = ("alert", str(error), None, None)
+        return
+    size = (
+        f", {look.millimetres(kept.diameter_mm)}"
+        if kept.diameter_mm
+        else ", size unknown: pixel size not recorded"
+    )
+    text = f"{kept.label} is kept on {place.label}, study of {place.study_date}, {kept.where}{size}."
+    st.session_state[NOTE] = ("good", text, kept.finding_id, place.mrn)
+
+
+def take_back(person: Person, finding_id: int) -> None:
+    """Take a finding back."""
+    findings.remove(here(), person, finding_id)
+    st.session_state[NOTE] = (
+        "",
+        "The finding is taken back. The audit trail keeps what it said.",
+        None,
+        None,
+    )
+
+
+def show_note(person: Person) -> None:
+    """Say what was just done, with the way back."""
+    note = st.session_state.get(NOTE)
+    if not note:
+        return
+    kind, text, finding_id, mrn = note
+    words, undo, patient = st.columns([6, 1, 1.4], vertical_alignment="center")
+    with words:
+        look.show(f'<p class="lv-note {kind}">{look.safe(text)}</p>')
+    if finding_id is not None:
+        if undo.button("Undo", key="read_undo", width="stretch"):
+            take_back(person, finding_id)
+            st.rerun()
+        patient.page_link(
+            "screens/patient.py", label="Open the patient", query_params={keys.MRN: mrn}, width="stretch"
+        )
+
+
+@st.dialog("Keep as finding: whose image is it?", width="medium")
+def ask_whose(person: Person, opened: OpenedImage, box: findings.Box, model: str | None) -> None:
+    """Put an image that is in nobody's record into a study, then keep the box on it."""
+    header = opened.image.header
+    text = st.text_input("Patient", placeholder="Search MRN or name", key="read_whose")
+    matches = {found.mrn: found for found in patients.find(here(), text)}
+    mrn = st.radio(
+        "Patient",
+        list(matches),
+        index=0 if len(matches) == 1 else None,
+        format_func=lambda key: look.plain(
+            f"{matches[key].name or 'no name'}, MRN {key}, born {look.iso(matches[key].birth_date)}"
+        ),
+        label_visibility="collapsed",
+    )
+    if text.strip() and not matches:
+        look.show('<p class="lv-note">Nobody here has this MRN or name. Add her with “Add study” first.</p>')
+    day, side_column, view_column = st.columns(3)
+    said = header.study_date if header.study_date and header.study_date <= date.today() else None
+    study_date = day.date_input(
+        "Day of the study", value=said, min_value=date(1950, 1, 1), max_value=date.today()
+    )
+    side = side_column.selectbox(
+        "Side", list(SIDES), index=list(SIDES).index(header.laterality) if header.laterality in SIDES else None,
+        format_func=lambda key: SIDES[key], placeholder="Side?",
+    )  # fmt: skip
+    view = view_column.selectbox(
+        "View", VIEWS, index=VIEWS.index(header.view) if header.view in VIEWS else None, placeholder="View?"
+    )
+    if header.patient_id and mrn and header.patient_id.strip() != mrn:
+        look.show(f'<p class="lv-note alert">The file says patient {look.safe(header.patient_id)}.</p>')
+    ready = bool(mrn and study_date and side and view)
+    if st.button("Add the image to her record and keep the finding", type="primary", disabled=not ready):
+        assert mrn is not None
+        assert study_date is not None
+        assert side is not None
+        assert view is not None
+        statement = Statement(
+            mrn, study_date, views={opened.name: (side, view)}, simulated=matches[mrn].simulated
+        )
+        file = IncomingFile(opened.name, opened.bytes())
+        report = intake.take_in(here(), [file], statement=statement, source="web", user_id=person.user_id)
+        place = findings.place_of(here(), opened.sha256)
+        if place is None or place.mrn != mrn:
+            look.show(
+                f'<p class="lv-note alert">{look.safe(report.items[0].text or "It was not added.")}</p>'
+            )
+            return
+        keep(person, opened, place, box, model)
+        st.rerun()
+
+
+def page(person: Person) -> None:
+    """Open an image, show it with what is said of it, and do what was asked."""
+    desk().warm_up()
+    title, drop = st.columns([1, 4], vertical_alignment="center")
+    with title:
+        look.title("Read an image")
+    with drop:
+        choose_image()
+    opened, sentence = open_what_is_asked(person)
+    if opened is None:
+        nothing_open(sentence)
+        return
+    place = findings.place_of(here(), opened.sha256)
+    if place:
+        session.note_once(person, "image_read", f"patient:{place.mrn}")
+    head, pick, about = st.columns([5, 2.4, 1.4], vertical_alignment="center")
+    with head:
+        whose(opened, place)
+    with pick:
+        model = choose_model(opened)
+    with about.popover("About the model", width="stretch"):
+        about_the_models(opened, model)
+    show_note(person)
+    may = person.may(Permission.ASSESS)
+    storable = place is not None or opened.modality == "MG"
+    hint = "Keeping findings is for oncologists." if not may else ""
+    if may and not storable:
+        hint = (
+            "Ultrasound images are not kept in patients' records yet, so a box cannot be kept as a finding."
+        )
+    asks = components.reading(
+        {
+            "token": opened.token,
+            "name": f"{place.laterality} {place.view}" if place else opened.name,
+            "rows": opened.image.rows,
+            "columns": opened.image.columns,
+            "spacing_mm": opened.image.pixel_spacing_mm,
+            "model": model,
+            "findings": [entry(one) for one in findings.of_image(here(), place.sop_uid)] if place else [],
+            "can_keep": may and storable,
+            "can_take_back": may,
+            "keep_hint": hint,
+        }
+    )
+    look.footer("Research software. Not for diagnosis. It supports a reader and never replaces one.")
+    if asks.keep and may:
+        if place:
+            keep(person, opened, place, asks.keep, model)
+            st.rerun()
+        else:
+            ask_whose(person, opened, asks.keep, model)
+    if asks.take_back is not None and may:
+        take_back(person, asks.take_back)
+        st.rerun()
+
+
+page(session.require(Permission.SEE_PATIENTS))
