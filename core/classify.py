@@ -27,14 +27,23 @@ if TYPE_CHECKING:
     from models.image_model import ImageModel
     from models.longitudinal import LongitudinalModel, ViewReading
 
-__all__ = ["BoxError", "Classified", "Classifier", "OpenImage", "Spoke", "finding_models", "parse_box", "speakers"]
+__all__ = [
+    "BoxError",
+    "Classified",
+    "Classifier",
+    "OpenImage",
+    "Spoke",
+    "finding_models",
+    "parse_box",
+    "speakers",
+]
 
 DENSITIES = ("A", "B", "C", "D")
 DEFAULT_TASKS = ("finding", "density")
 ENCODER_DOUBT = (
     "It was made to follow women over years: for one image by itself its figures are not calibrated."
-REGION_DOUBT = "Its figures for a region are not calibrated."
 )
+REGION_DOUBT = "Its figures for a region are not calibrated."
 
 
 class BoxError(ValueError):
@@ -198,7 +207,9 @@ class Classifier:
                 second_best.append(card)
         candidates = fitting["finding"] + second_best
         asked_for = [card for card in candidates if card.name == finding_by]
-        by_encoder = finding_by is not None and finding_by not in {card.name for card in _image_cards(modality)}
+        by_encoder = finding_by is not None and finding_by not in {
+            card.name for card in _image_cards(modality)
+        }
         fitting["finding"] = [] if by_encoder else asked_for or candidates
         return {task: found[0] for task, found in fitting.items() if found}
 
@@ -269,9 +280,7 @@ class OpenImage:
         except NoBreast as error:
             return Classified(self.name, "not_a_mammogram", str(error))
 
-    def _say(
-        self, box: Box | None, tasks: tuple[str, ...] | None, finding_by: str | None
-    ) -> Classified:
+    def _say(self, box: Box | None, tasks: tuple[str, ...] | None, finding_by: str | None) -> Classified:
         classifier = self.classifier
         said: dict[str, dict[str, float]] = {}
         spoke: list[Spoke] = []
