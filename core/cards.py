@@ -91,4 +91,6 @@ def footer(card: Card | None, name: str) -> str:
     """Return the line that stands under every score."""
     if card is None:
         return f"Research software. Not for diagnosis. Weights: {name} (its card is not installed)."
-    return f"Research software. Not for diagnosis. Weights: {card.name}, learned from {card.learned_from.rstrip('.')}."
+    # How the data were made stands on the card; under a score it would hide what matters.
+    source = "simulated women only" if card.simulated_training else card.learned_from.rstrip(".")
+    return f"Research software. Not for diagnosis. Weights: {card.name}, learned from {source}."

@@ -42,7 +42,8 @@ def trend(record: PatientRecord, *, chosen: str | None = None) -> go.Figure:
     days = [visit.on for visit in record.visits] + [event.on for event in record.events]
     first, last = min(days, default=date.today()), max(days, default=date.today())
     room = timedelta(days=max(120, (last - first).days // 8))
-    span = (first - room / 4, last + room)
+    # A single visit stands in the middle of its year; a course leaves room at its end for the lines' names.
+    span = (first - room / 4, last + room) if last > first else (first - room * 1.5, last + room * 1.5)
 
     top = max([0.042, *(_score(visit).risk_5y.high * 1.12 for visit in scored)])
     _thresholds(figure, top)
@@ -139,6 +140,7 @@ def _score(visit: Visit) -> VisitScore:
 
 def _thresholds(figure: go.Figure, top: float) -> None:
     bands = thresholds.risk_bands()
+    lowest = next((band for band in bands if _BAND_FILL[band.key]), None)
     for band, above in zip(bands, [*bands[1:], None], strict=True):
         fill = _BAND_FILL[band.key]
         if band.lower >= top or fill is None:
@@ -175,7 +177,8 @@ def _thresholds(figure: go.Figure, top: float) -> None:
             hovertext=band.source,
             showarrow=False,
             xanchor="right",
-            yanchor="bottom",
+            # The lowest line is named from below, so that two lines that lie close keep their names apart.
+            yanchor="top" if band is lowest else "bottom",
             font={"size": 11, "color": look.MUTED},
         )
 

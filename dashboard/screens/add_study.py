@@ -10,8 +10,9 @@ from datetime import date
 import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
-from core import audit, hanging, intake, jobs, patients
+from core import audit, cards, hanging, intake, jobs, patients
 from core.access import Permission, Person
+from core.incoming import named_view
 from core.intake import Examined, Statement
 from core.patients import Found, StudyStatus
 from core.reading import VIEWS
@@ -132,15 +133,14 @@ def files(found: Found) -> None:
     )
     # Coming back from the check the field is empty again, but the files are still here.
     examined = examine(chosen) if chosen else st.session_state.get(EXAMINED, [])
-    back, on = st.container(), None
     if examined:
         look.show(table_of(examined, found))
-        back, on = st.columns([1, 1])
-    back.button("Other patient", on_click=again, args=(False,), width="stretch" if on else "content")
-    if on is None:
-        return
     usable = [item for item in examined if is_usable(item)]
-    on.button("Go on to check", type="primary", on_click=go, args=(2,), disabled=not usable, width="stretch")
+    buttons = st.container(horizontal=True)
+    buttons.button("Other patient", on_click=again, args=(False,))
+    if not examined:
+        return
+    buttons.button("Go on to check", type="primary", on_click=go, args=(2,), disabled=not usable)
     if not usable:
         look.show(
             '<p class="lv-note alert">None of these files can be added. Remove them and choose others.</p>'
@@ -182,6 +182,13 @@ def is_usable(item: Examined) -> bool:
     return item.duplicate_of is None and (item.refusal is None or item.refusal.reason in ASKED)
 
 
+def proposed(item: Examined) -> tuple[str, str] | None:
+    """Return side and view that only the file's name says; a person has to confirm them."""
+    if item.laterality is not None or item.view is not None:
+        return None
+    return named_view(item.name)
+
+
 def picture(item: Examined, *, cls: str = "") -> str:
     """Return a file's thumbnail as HTML."""
     if not item.thumbnail_png:
@@ -198,6 +205,8 @@ def verdict(item: Examined, found: Found) -> tuple[str, str]:
         return f"stored for another patient ({item.duplicate_of}): check whose it is", "bad"
     if item.refusal is not None and item.refusal.reason not in ASKED:
         return item.refusal.text, "bad"
+    if proposed(item):
+        return "side and view are proposed from its name: check them in the next step", "ask"
     if item.laterality is None or item.view is None:
         return "side or view is asked in the next step", "ask"
     return "can be added", "good"
@@ -227,7 +236,7 @@ def check(found: Found, person: Person) -> None:
     usable: list[Examined] = [item for item in st.session_state[EXAMINED] if is_usable(item)]
     look.show(identifiers(found))
     stated: dict[str, tuple[str | None, str | None]] = {}
-    left, right = st.columns([3, 2], gap="large")
+    left, right = st.columns([3, 2], gap="medium")
     with right:
         study_date = ask_date(usable)
         for item in usable:
@@ -238,24 +247,30 @@ def check(found: Found, person: Person) -> None:
     contradictions = [(item.name, text) for item in usable for text in item.contradictions]
     contradictions += disagreements(found, usable, study_date)
     confirmed = True
+    by_name = sum(proposed(item) is not None for item in usable)
+    if by_name:
+        look.show(
+            f'<p class="lv-note">Side and view of {by_name} file{"s" if by_name > 1 else ""} are proposed from '
+            f"{'their names' if by_name > 1 else 'its name'}. Compare them with the pictures.</p>"
+        )
+        confirmed = st.checkbox("I have checked side and view of each picture.", key="add_views_confirmed")
     if contradictions:
         lines = "".join(
             f"<li><b>{look.safe(name)}</b>: {look.safe(text)}</li>" for name, text in contradictions
         )
         look.show(f'<div class="lv-note alert">Some things disagree. Please check:<ul>{lines}</ul></div>')
-        confirmed = st.checkbox("I have checked: these images are hers, from this day.", key="add_confirmed")
+        confirmed &= st.checkbox("I have checked: these images are hers, from this day.", key="add_confirmed")
     if missing:
         look.show(
             f'<p class="lv-note">Say side and view of {len(missing)} more file{"s" if len(missing) > 1 else ""}.</p>'
         )
-    back, on = st.columns(2)
-    back.button("Back to the files", on_click=go, args=(1,), width="stretch")
+    if study_date is None:
+        look.show('<p class="lv-note">Say the day of the study.</p>')
+    buttons = st.container(horizontal=True)
+    buttons.button("Back to the files", on_click=go, args=(1,))
     ready = not missing and confirmed and study_date is not None
-    if on.button(
-        f"Add {len(usable)} image{'s' if len(usable) != 1 else ''}",
-        type="primary",
-        disabled=not ready,
-        width="stretch",
+    if buttons.button(
+        f"Add {len(usable)} image{'s' if len(usable) != 1 else ''}", type="primary", disabled=not ready
     ):
         assert study_date is not None
         take_in(found, study_date, {n: (s, v) for n, (s, v) in stated.items() if s and v}, person)
@@ -283,13 +298,18 @@ def ask_date(usable: Sequence[Examined]) -> date | None:
 
 def ask_view(item: Examined) -> tuple[str | None, str | None]:
     """Ask for side and view of a file, filled in where the file says them."""
-    pic, side_column, view_column = st.columns([1, 1.4, 1.4], vertical_alignment="bottom")
+    pic, answers = st.columns([1, 4], gap="small", vertical_alignment="center")
     with pic:
-        look.show(f'<div class="lv-pic" title="{look.safe(item.name)}">{picture(item)}</div>')
+        look.show(f'<div class="lv-pic">{picture(item)}</div>')
+    with answers:
+        look.show(f'<p class="lv-filename">{look.safe(item.name)}</p>')
+        side_column, view_column = st.columns(2, gap="small")
+    said = proposed(item) or (item.laterality, item.view)
     side = side_column.selectbox(
         "Side",
         list(SIDES),
-        index=list(SIDES).index(item.laterality) if item.laterality in SIDES else None,
+        index=list(SIDES).index(said[0]) if said[0] in SIDES else None,
+        label_visibility="collapsed",
         format_func=lambda key: SIDES[key],
         placeholder="Side?",
         key=f"add_side_{item.sha256}",
@@ -298,7 +318,8 @@ def ask_view(item: Examined) -> tuple[str | None, str | None]:
     view = view_column.selectbox(
         "View",
         views,
-        index=views.index(item.view) if item.view else None,
+        index=views.index(said[1]) if said[1] else None,
+        label_visibility="collapsed",
         placeholder="View?",
         key=f"add_view_{item.sha256}",
     )
@@ -312,7 +333,10 @@ def hung(usable: Sequence[Examined], stated: Mapping[str, tuple[str | None, str 
         for laterality, view in row:
             fits = [item for item in usable if stated[item.name] == (laterality, view)]
             side = "right" if laterality == "R" else "left"
-            inner = f"<span>{laterality} {view} is not among the files</span>"
+            unsaid = any(None in stated[item.name] for item in usable)
+            inner = (
+                f"<span>{'not said yet' if unsaid else f'{laterality} {view} is not among the files'}</span>"
+            )
             if fits and fits[0].thumbnail_png:
                 wall = hanging.chest_wall_side_of_png(fits[0].thumbnail_png)
                 inner = picture(fits[0], cls="flipped" if hanging.is_flipped(laterality, wall) else "")
@@ -326,6 +350,9 @@ def disagreements(found: Found, usable: Sequence[Examined], study_date: date | N
     said = []
     for item in usable:
         header = item.header
+        named = named_view(item.name)
+        if named and proposed(item) is None and named != (item.laterality, item.view):
+            said.append((item.name, "its name says another side or view than the file itself."))
         if header is None:
             continue
         if header.patient_id and header.patient_id.strip() != found.mrn:
@@ -380,7 +407,8 @@ def take_in(found: Found, study_date: date, views: Mapping[str, tuple[str, str]]
 
 def done(found: Found) -> None:
     """Step 4: what became of each file, and the score as it comes."""
-    look.show(identifiers(found))
+    known = next((her for her in patients.find(here(), found.mrn, limit=1) if her.mrn == found.mrn), found)
+    look.show(identifiers(known))
     report = st.session_state[REPORT]
     words = {
         "accepted": ("added", "good"),
@@ -403,10 +431,10 @@ def done(found: Found) -> None:
     uids = sorted({item.study_uid for item in report.items if item.study_uid})
     if uids:
         progress(found.mrn, tuple(uids))
-    same, other, her = st.columns(3)
-    same.button("Another study of hers", on_click=again, args=(True,), width="stretch")
-    other.button("Another patient", on_click=again, args=(False,), width="stretch")
-    if uids and her.button("Open the patient", type="primary", width="stretch"):
+    buttons = st.container(horizontal=True)
+    buttons.button("Another study of hers", on_click=again, args=(True,))
+    buttons.button("Another patient", on_click=again, args=(False,))
+    if uids and buttons.button("Open the patient", type="primary"):
         st.switch_page("screens/patient.py", query_params={keys.MRN: found.mrn, keys.VISIT: uids[0]})
 
 
@@ -431,8 +459,9 @@ def progress(mrn: str, uids: tuple[str, ...]) -> None:
             risk = visit.score.risk_5y
             look.show(
                 f'<p class="lv-note good"><b>Scored.</b> Cancer within 5 years {look.percent(risk.value)} '
-                f"{look.interval(risk.low, risk.high)}. Research software. Not for diagnosis.</p>"
+                f"{look.interval(risk.low, risk.high)}.</p>"
             )
+            look.footer(cards.footer(cards.card_of(here(), visit.score.model), visit.score.model))
         else:
             look.show(f'<p class="lv-note alert">Not scored. {look.safe(visit.refusal)}</p>')
 

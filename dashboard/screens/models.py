@@ -1,6 +1,6 @@
 """The models: which one speaks, what each learned from, how well it did."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import streamlit as st
 
@@ -10,25 +10,127 @@ from core.cards import Card
 from dashboard import look, session
 from dashboard.house import here
 
+RIVALS = {
+    "last": "her last visit alone",
+    "no_pixels": "no pictures: age, density, dates",
+    "dates": "dates and number of visits alone",
+}
+MEASURED = {
+    "malignancy": "cancer in this breast within 12 months",
+    "progression": "disease has grown since the prior",
+}
 
-def lines(metrics: Mapping[str, object], before: str = "") -> list[tuple[str, str]]:
+
+def number(value: object, digits: int = 2) -> str:
+    """Return a figure with so many decimals; "–" where there is none."""
+    return f"{value:.{digits}f}".replace("-", "−") if isinstance(value, int | float) else look.UNKNOWN
+
+
+def signed(value: object) -> str:
+    """Return a difference with its sign."""
+    return f"{value:+.2f}".replace("-", "−") if isinstance(value, int | float) else look.UNKNOWN
+
+
+def ci(values: object, show: Callable[[object], str] = number) -> str:
+    """Return an interval in brackets, or nothing where there is none."""
+    if isinstance(values, list | tuple) and len(values) == 2 and all(v is not None for v in values):
+        return f"({show(values[0])} to {show(values[1])})"
+    return ""
+
+
+def part(metrics: Mapping[str, object], *names: str) -> Mapping[str, object]:
+    """Return a group within the metrics, empty where it is missing."""
+    found: object = metrics
+    for name in names:
+        found = found.get(name) if isinstance(found, Mapping) else None
+    return found if isinstance(found, Mapping) else {}
+
+
+def horizons(metrics: Mapping[str, object]) -> list[list[str]]:
+    """Return a row for each horizon: how well risk is told apart and how well it is calibrated."""
+    return [
+        [
+            f"within {years} year{'s' if years != '1' else ''}",
+            f"{one.get('events', look.UNKNOWN)} of {one.get('n', look.UNKNOWN)}",
+            f"<b>{number(one.get('auc'))}</b> {ci(one.get('auc_ci'))}",
+            number(one.get("o_e")),
+            number(one.get("calibration_slope")),
+        ]
+        for years in sorted(part(metrics, "risk"))
+        if (one := part(metrics, "risk", years))
+    ]
+
+
+def rivals(metrics: Mapping[str, object]) -> list[list[str]]:
+    """Return a row for each control: what the history adds to it, on the same women."""
+    return [
+        [words, *(f"{signed(one.get('gain'))} {ci(one.get('gain_ci'), signed)}" for one in both)]
+        for name, words in RIVALS.items()
+        if (both := [part(metrics, "controls", name, years) for years in ("1", "5")]) and any(both)
+    ]
+
+
+def others(metrics: Mapping[str, object]) -> list[list[str]]:
+    """Return what else was measured, a row each."""
+    rows = [
+        [words, f"AUC <b>{number(one.get('auc'))}</b> {ci(one.get('auc_ci'))}"]
+        for name, words in MEASURED.items()
+        if (one := part(metrics, name))
+    ]
+    density, pointing = part(metrics, "density"), part(metrics, "pointing")
+    if density:
+        rows.append(
+            [
+                "density A–D",
+                f"right in {look.percent_of(density.get('accuracy'))}, κ {number(density.get('kappa'))}",
+            ]
+        )
+    if pointing:
+        rows.append(["heat map peaks on the true lesion", look.percent_of(pointing.get("hits"))])
+    return rows
+
+
+def lines(metrics: Mapping[str, object], before: str = "") -> list[list[str]]:
     """Flatten a card's metrics into rows: what was measured, and the figure."""
-    rows: list[tuple[str, str]] = []
+    rows: list[list[str]] = []
     for name, value in metrics.items():
         what = f"{before} {name}".strip().replace("_", " ")
         if isinstance(value, Mapping):
             rows += lines(value, what)
         elif isinstance(value, bool | str | int) or value is None:
-            rows.append((what, look.UNKNOWN if value is None else str(value)))
+            rows.append([look.safe(what), look.UNKNOWN if value is None else look.safe(value)])
         elif isinstance(value, float):
-            rows.append((what, f"{value:.3f}"))
+            rows.append([look.safe(what), f"{value:.3f}"])
         elif (
             isinstance(value, list | tuple)
             and all(isinstance(v, int | float) for v in value)
             and len(value) <= 8
         ):
-            rows.append((what, " – ".join(f"{v:.3f}" for v in value)))
+            rows.append([look.safe(what), " to ".join(f"{v:.3f}" for v in value)])
     return rows
+
+
+def measured(metrics: Mapping[str, object]) -> None:
+    """Show how well a model did: what matters first, every figure on request."""
+    if not metrics:
+        look.show('<p class="lv-muted">No measured performance is on this card.</p>')
+        return
+    women = metrics.get("women")
+    on = f"on {women} women it never saw" if isinstance(women, int) else "on women it never saw"
+    by_horizon, against, more = horizons(metrics), rivals(metrics), others(metrics)
+    if by_horizon:
+        look.heading("Cancer", beside=f"{on}; in brackets the 95 % interval")
+        look.show(table(by_horizon, ["", "cancers", "AUC", "observed / expected", "slope"]))
+        look.footer("AUC: 0.5 is chance, 1 is perfect. Observed / expected and slope: 1 is well calibrated.")
+    if against:
+        look.heading("What the history adds", beside="difference of AUC on the same women")
+        look.show(table(against, ["against", "within 1 year", "within 5 years"]))
+        look.footer("Nothing is shown to be added where the interval holds 0.")
+    if more:
+        look.heading("Also measured", beside="" if by_horizon else on)
+        look.show(table(more, ["", ""]))
+    with st.expander("Every figure"):
+        look.show(table(lines(metrics), ["", ""]))
 
 
 def card(shown: Card) -> None:
@@ -41,36 +143,42 @@ def card(shown: Card) -> None:
         look.show(
             f'<h2 class="lv-heading">{look.safe(shown.title)}{speaks}{learned if shown.simulated_training else ""}</h2>'
         )
-        facts, measured = st.columns([1, 1], gap="large")
+        facts, figures = st.columns([2, 3], gap="large")
         with facts:
             look.show(
                 table(
                     [
-                        ("learned from", shown.learned_from),
-                        ("meant for", shown.intended_use),
-                        ("limits", shown.limits),
-                        ("calibration", shown.calibration),
-                        ("licence", shown.licence),
-                        ("made", shown.created),
-                        ("name", shown.name),
-                        ("weights, sha256", shown.weights_sha256),
+                        (what, look.safe(words))
+                        for what, words in (
+                            ("learned from", shown.learned_from),
+                            ("meant for", shown.intended_use),
+                            ("limits", shown.limits),
+                            ("calibration", shown.calibration),
+                            ("licence", shown.licence),
+                            ("made", shown.created),
+                            ("name", shown.name),
+                            ("weights, sha256", shown.weights_sha256),
+                        )
                     ]
                 )
             )
-        with measured:
-            found = lines(shown.metrics)
-            look.show(
-                table(found, head=("measured on women it never saw", ""), numbers=True)
-                if found
-                else '<p class="lv-muted">No measured performance is on this card.</p>'
-            )
+        with figures:
+            measured(shown.metrics)
 
 
-def table(rows: list[tuple[str, str]], *, head: tuple[str, str] | None = None, numbers: bool = False) -> str:
-    """Return two columns as HTML."""
-    top = f"<tr><th>{head[0]}</th><th>{head[1]}</th></tr>" if head else ""
-    cls = ' class="n"' if numbers else ""
-    body = "".join(f"<tr><td>{look.safe(a)}</td><td{cls}>{look.safe(b)}</td></tr>" for a, b in rows)
+def table(rows: Sequence[Sequence[str]], head: Sequence[str] = ()) -> str:
+    """Return rows as an HTML table, figures to the right; the cells are HTML already."""
+    # Where there is no head, the first column names what stands beside it and is kept on one line.
+    numbers, names = (' class="n"', "") if head else ("", ' class="d"')
+    top = (
+        f"<tr><th>{head[0]}</th>{''.join(f'<th{numbers}>{cell}</th>' for cell in head[1:])}</tr>"
+        if any(head)
+        else ""
+    )
+    body = "".join(
+        f"<tr><td{names}>{first}</td>{''.join(f'<td{numbers}>{cell}</td>' for cell in rest)}</tr>"
+        for first, *rest in rows
+    )
     return f'<table class="lv-table">{top}{body}</table>'
 
 

@@ -49,7 +49,7 @@ def test_the_model_that_speaks_comes_first(here: Installation, installed: Path) 
 def test_under_every_score_stands_what_the_weights_learned_from(here: Installation, installed: Path) -> None:
     line = cards.footer(cards.card_of(here, "longitudinal-sim"), "longitudinal-sim")
     assert line == (
-        "Research software. Not for diagnosis. Weights: longitudinal-sim, learned from simulated women."
+        "Research software. Not for diagnosis. Weights: longitudinal-sim, learned from simulated women only."
     )
 
 
