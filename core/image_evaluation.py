@@ -66,7 +66,7 @@ def evaluate_image(
     LookupError, ValueError
         If there is no such model, it is damaged, or the images cannot be used.
     """
-    from models.image_model import ImageModel, predict
+    from models.image_model import ImageModel
 
     loaded = ImageModel.load(model)
     chosen = _of_its_classes(cases, loaded)
@@ -89,7 +89,7 @@ def evaluate_image(
             kept = np.flatnonzero(~seen)
             notices[0] += ": they are left out."
     report("predicting", 0.0, {})
-    logits = predict(loaded.network, prepared.pixels[rows[kept]])["logits"]
+    logits = loaded.logits(prepared.pixels[rows[kept]])
     report("predicting", 1.0, {})
     tested = [usable[i] for i in kept]
     label = np.array([loaded.config.classes.index(case.label) for case in tested], np.int64)

@@ -21,12 +21,16 @@ from core.training import TrainingError, same_plan, stored_rows, write_curves
 from models.image_preprocess import ImageInput
 
 if TYPE_CHECKING:  # Networks are loaded when training starts: `--help` must not wait for them.
+    import keras
+
     from models.image_model import ImageConfig
     from models.image_training import ImageRecipe, TrainedImage
 
 __all__ = ["ImagePlan", "LeakageError", "fold_groups", "part_groups", "train_image"]
 
 SHARES = {"train": 0.7, "validation": 0.15, "test": 0.15}
+INNER_FOLDS = 4
+"""Folds of a kernel head's own training images, on which its strength is chosen and its scaling fitted."""
 
 
 class LeakageError(TrainingError):
@@ -55,6 +59,7 @@ class ImagePlan:
     seed: int = 0
     name: str = "image"
     width: float = 1.0
+    head: str = "dense"
 
 
 def part_groups(cases: Sequence[ImageCase], shares: dict[str, float], seed: int) -> list[str]:
@@ -174,6 +179,8 @@ def train_image(cases: Cases, out: Path, plan: ImagePlan, report: Report) -> dic
                 f"{joined} near duplicates stay together in one part, as if of one woman: "
                 + _pairs([(readable[i], readable[j]) for i, j in pairs])
             )
+    if plan.head == "kernel" and plan.weights is None:
+        raise TrainingError("A kernel head reads a backbone that has learned already: give its --weights.")
     parts = _parts(readable, plan)
     _check_leakage(readable, parts, pairs)
     plan_values = json.loads(json.dumps(asdict(plan)))
@@ -288,6 +295,8 @@ class _Run:
     report: Report
     begun: float
     left_out: dict[str, str]
+    _known: NDArray[np.float32] | None = None
+    _network: keras.Model | None = None
 
     def once(self, parts: list[str]) -> dict[str, Any]:
         """Train on one split and measure on the test images."""
@@ -331,7 +340,6 @@ class _Run:
     def _train(
         self, train: NDArray[np.bool_], validation: NDArray[np.bool_], folder: str, left: int, stage: str
     ) -> TrainedImage:
-        from models.image_model import ImageConfig
         from models.image_training import LabelledImages, train_image_network
 
         def images(mine: NDArray[np.bool_]) -> LabelledImages:
@@ -341,9 +349,11 @@ class _Run:
                 None if features is None else features[mine],
             )
 
-        config = ImageConfig(self.classes, self.wanted, self.plan.backbone, self.plan.width)
+        config = self._config()
         try:
             features = self._features(config)
+            if self.plan.head == "kernel":
+                return self._fit_head(train | validation, stage)
             spent = time.monotonic() - self.begun
             seconds = max(5.0, (self.plan.minutes * 60 - spent) / left)
             return train_image_network(
@@ -358,21 +368,46 @@ class _Run:
         except ValueError as error:
             raise TrainingError(str(error)) from error
 
+    def _config(self) -> ImageConfig:
+        from models.image_model import ImageConfig
+
+        plan = self.plan
+        return ImageConfig(self.classes, self.wanted, plan.backbone, plan.width, plan.head, plan.flip)
+
+    def _fit_head(self, mine: NDArray[np.bool_], stage: str) -> TrainedImage:
+        """Fit a kernel head to some images; what it is stopped by are inner folds of them."""
+        from models.image_features import layout_of
+        from models.image_head import fit_head
+        from models.image_training import TrainedImage, fit_scaling
+
+        features = self._features(self._config())
+        network = self._network
+        assert features is not None and network is not None  # noqa: PT018 - made before
+        self.report(f"{stage}fitting the head", 0.0, {})
+        cases = [case for case, one in zip(self.cases, mine, strict=True) if one]
+        fewest = min(len(groups) for groups in _by_rarest_class(cases).values())
+        fold = fold_groups(cases, max(2, min(INNER_FOLDS, fewest)), self.plan.seed + 1)
+        blocks = layout_of(network, self.plan.region).blocks
+        fitted = fit_head(features[mine], self.label[mine], fold, blocks, len(self.classes))
+        self.report(f"{stage}fitting the head", 1.0, {})
+        scaling = fit_scaling(fitted.inner_logits, self.label[mine])
+        return TrainedImage(network, scaling, fitted.curve, fitted.head)
+
     def _features(self, config: ImageConfig) -> NDArray[np.float32] | None:
         """Return the frozen backbone's features of all images, made once for all folds; None without weights."""
-        from models.image_training import pretrained_features
+        from models.image_model import build_feature_network
+        from models.image_training import kernel_features, pretrained_features
 
-        if self.plan.weights is None:
-            return None
+        if self._known is not None or self.plan.weights is None:
+            return self._known
         pixels = stored_rows(self.prepared.pixels, self.rows.tolist())
-        return pretrained_features(
-            config,
-            self.plan.weights,
-            pixels,
-            self.out / "work" / "features.npz",
-            self.report,
-            flip=self.plan.flip,
-        )
+        path, flip = self.out / "work" / "features.npz", self.plan.flip
+        if self.plan.head == "kernel":
+            self._network = build_feature_network(config, self.plan.weights)
+            self._known = kernel_features(self._network, pixels, path, self.report, flip=flip)
+        else:
+            self._known = pretrained_features(config, self.plan.weights, pixels, path, self.report, flip=flip)
+        return self._known
 
     def _recipe(self, seconds: float) -> ImageRecipe:
         from models.image_training import Augmentation, ImageRecipe
@@ -389,6 +424,9 @@ class _Run:
     def _predict(self, trained: TrainedImage, places: NDArray[np.intp]) -> NDArray[np.float64]:
         from models.image_model import predict
 
+        if trained.head is not None:
+            assert self._known is not None
+            return trained.scaling(trained.head.logits(self._known[places]))
         pixels = stored_rows(self.prepared.pixels, self.rows[places].tolist())
         return trained.scaling(predict(trained.network, pixels)["logits"])
 
@@ -408,7 +446,7 @@ class _Run:
             sha256_of_cases,
             write_evaluation,
         )
-        from models.image_model import ImageConfig, ImageModel
+        from models.image_model import ImageModel
         from models.registry import ModelCard
 
         plan, out = self.plan, self.out
@@ -433,7 +471,8 @@ class _Run:
             metrics=measured | {"images": {"used": len(self.cases), "left_out": len(self.left_out)}},
             weights_sha256="",
             encoder_sha256="",
-            calibration="slope and bias on log-odds, fitted on the validation images",
+            calibration="slope and bias on log-odds, fitted on "
+            + ("the validation images" if trained.head is None else "inner folds by woman"),
             created=date.today().isoformat(),
             files={SEEN: ""},
             simulated_training=False,
@@ -446,8 +485,7 @@ class _Run:
                 | {"weights": Path(plan.weights).name if plan.weights else None},
             },
         )
-        config = ImageConfig(self.classes, self.wanted, plan.backbone, plan.width)
-        ImageModel(card, trained.network, config, trained.scaling).save(out)
+        ImageModel(card, trained.network, self._config(), trained.scaling, trained.head).save(out)
         write_curves(out / "curves.csv", trained.curve)
         write_evaluation(out, table, measured, card.title, trained.curve)
         return measured

@@ -1,4 +1,8 @@
-"""A classifier of single images: a backbone chosen by name, a head, calibrated probabilities and a heat map."""
+"""A classifier of single images: a backbone chosen by name, a head, calibrated probabilities and a heat map.
+
+Two kinds of head: ``dense``, a layer of the network that is trained with it, and ``kernel``, which reads features of
+a backbone that stays as it is (`models.image_features`, `models.image_head`).
+"""
 
 from __future__ import annotations
 
@@ -15,19 +19,27 @@ from numpy.typing import NDArray
 from scipy.special import softmax
 
 from models.encoder import BACKBONES, IMAGENET, EncoderConfig
+from models.image_features import cut_for_features, layout_of, looks_at
+from models.image_head import KernelHead
 from models.image_preprocess import ImageInput, PreparedImage
 from models.registry import CARD, IMAGE_KIND, ModelCard, check_files, read_card, sha256_of, weights_folder
+from models.stored_weights import load_weights, rounded, save_weights
 
 __all__ = [
+    "HEADS",
     "ImageConfig",
     "ImageModel",
     "ImageReading",
     "Scaling",
     "backbone_called",
+    "build_feature_network",
     "build_image_network",
 ]
 
+HEADS = ("dense", "kernel")
 NETWORK, FACTS = "network.keras", "image.json"
+BACKBONE, HEAD = "backbone.npz", "head.npz"
+"""What a model with a kernel head keeps in place of its network."""
 BATCH = 16
 ALSO_CALLED = {
     "efficientnetb0": "efficientnet",
@@ -51,12 +63,18 @@ class ImageConfig:
         One of `models.encoder.BACKBONES`.
     width
         Multiplies the channels of `compact`.
+    head
+        One of `HEADS`.
+    mirror
+        A kernel head looks at the mirror image too.
     """
 
     classes: tuple[str, ...]
     input: ImageInput = field(default_factory=ImageInput)
     backbone: str = "compact"
     width: float = 1.0
+    head: str = "dense"
+    mirror: bool = True
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values that `from_json` reads."""
@@ -72,6 +90,8 @@ class ImageConfig:
             input=ImageInput((int(rows), int(columns)), shown["region"], tuple(shown["steps"])),
             backbone=values["backbone"],
             width=float(values["width"]),
+            head=values.get("head", "dense"),
+            mirror=bool(values.get("mirror", True)),
         )
 
 
@@ -156,6 +176,22 @@ def build_image_network(config: ImageConfig, weights: str | None = None) -> kera
     return network
 
 
+def build_feature_network(config: ImageConfig, weights: str | None = None) -> keras.Model:
+    """Build what a kernel head reads: `models.image_features.cut_for_features` of the classifier.
+
+    Its weights are rounded as `models.stored_weights` keeps them, so that a head fits them after loading too.
+
+    Raises
+    ------
+    ValueError
+        As `build_image_network` does.
+    """
+    network = cut_for_features(build_image_network(config, weights), config.input.region)
+    network.trainable = False
+    network.set_weights(rounded(network.get_weights()))
+    return network
+
+
 def build_head(size: int, classes: int) -> keras.Model:
     """Build the head: pooled features (batch, size) in, logits (batch, classes) out."""
     pooled = keras.Input((size,), name="features")
@@ -201,10 +237,15 @@ class ImageModel:
     """
 
     def __init__(
-        self, card: ModelCard, network: keras.Model, config: ImageConfig, scaling: Scaling | None = None
+        self,
+        card: ModelCard,
+        network: keras.Model,
+        config: ImageConfig,
+        scaling: Scaling | None = None,
+        head: KernelHead | None = None,
     ) -> None:
         self.card, self.network, self.config = card, network, config
-        self.scaling = scaling or Scaling()
+        self.scaling, self.head = scaling or Scaling(), head
 
     @classmethod
     def load(cls, name_or_folder: str | Path) -> ImageModel:
@@ -225,43 +266,73 @@ class ImageModel:
             raise ValueError(f"{card.name} is not a model of single images.")
         check_files(folder, card)
         facts = json.loads((folder / FACTS).read_text("utf-8"))
-        return cls(
-            card,
-            keras.saving.load_model(folder / NETWORK, compile=False, safe_mode=True),
-            ImageConfig.from_json(facts["config"]),
-            Scaling(float(facts["scaling"]["slope"]), tuple(facts["scaling"]["bias"])),
-        )
+        config = ImageConfig.from_json(facts["config"])
+        head: KernelHead | None = None
+        if config.head == "kernel":
+            network = cut_for_features(build_image_network(config), config.input.region)
+            network.set_weights(load_weights(folder / BACKBONE))
+            head = KernelHead.load(folder / HEAD)
+        else:
+            network = keras.saving.load_model(folder / NETWORK, compile=False, safe_mode=True)
+        scaling = Scaling(float(facts["scaling"]["slope"]), tuple(facts["scaling"]["bias"]))
+        return cls(card, network, config, scaling, head)
 
     def save(self, folder: Path) -> ModelCard:
         """Write the model's files and its card, with their sha256, to `folder`; return the card as written."""
         folder.mkdir(parents=True, exist_ok=True)
-        self.network.save(folder / NETWORK)
+        if self.head is None:
+            self.network.save(folder / NETWORK)
+            names = [NETWORK, FACTS]
+        else:
+            save_weights(folder / BACKBONE, self.network.get_weights())
+            self.head.save(folder / HEAD)
+            names = [HEAD, BACKBONE, FACTS]
         facts = {"config": self.config.to_json(), "scaling": asdict(self.scaling)}
         (folder / FACTS).write_text(json.dumps(facts, indent=1) + "\n", "utf-8")
-        files = {name: sha256_of(folder / name) for name in (NETWORK, FACTS, *self.card.files)}
+        files = {name: sha256_of(folder / name) for name in (*names, *self.card.files)}
         self.card = replace(
             self.card,
             files=files,
-            weights_sha256=files[NETWORK],
-            encoder_sha256=files[NETWORK],
+            weights_sha256=files[names[0]],
+            encoder_sha256=files[NETWORK if self.head is None else BACKBONE],
             settings=self.card.settings | {"kind": IMAGE_KIND},
         )
         text = json.dumps(self.card.to_json(), indent=1, ensure_ascii=False, allow_nan=False)
         (folder / CARD).write_text(text + "\n", "utf-8")
         return self.card
 
+    def logits(self, pixels: NDArray[Any]) -> NDArray[np.float64]:
+        """Return logits (n, classes), before scaling, of prepared images (n, rows, columns), uint8 or in 0..1."""
+        if self.head is None:
+            return np.asarray(predict(self.network, pixels)["logits"], np.float64)
+        return self.head.logits(looks_at(pixels, self._features, mirror=self.config.mirror))
+
     def read(self, images: Sequence[PreparedImage]) -> list[ImageReading]:
         """Read images, each by itself: the same image gives the same reading in any company."""
         readings = []
         for start in range(0, len(images), BATCH):
             some = images[start : start + BATCH]
-            out = predict(self.network, np.stack([one.pixels for one in some]))
-            probabilities = self.scaling(out["logits"])
-            heat = self._heat(out["deep"])
-            for place in range(len(some)):
-                by_class = zip(self.config.classes, probabilities[place].tolist(), strict=True)
+            logits, heat = self._seen(np.stack([one.pixels for one in some]))
+            for place, shares in enumerate(self.scaling(logits)):
+                by_class = zip(self.config.classes, shares.tolist(), strict=True)
                 readings.append(ImageReading(dict(by_class), heat[place]))
         return readings
+
+    def _seen(self, pixels: NDArray[np.float32]) -> tuple[NDArray[Any], NDArray[np.float16]]:
+        """Return logits and heat maps of a batch."""
+        if self.head is None:
+            out = predict(self.network, pixels)
+            return out["logits"], self._heat(out["deep"])
+        out = self._features(pixels)
+        looks = out["pooled"][:, None]
+        if self.config.mirror:
+            other = self._features(np.ascontiguousarray(pixels[..., ::-1]))["pooled"]
+            looks = np.stack([out["pooled"], other], axis=1)
+        heat = [self._kernel_heat(*one) for one in zip(out["deep"], out["pooled"], strict=True)]
+        return self.head.logits(looks), np.stack(heat)
+
+    def _features(self, pixels: NDArray[Any]) -> dict[str, NDArray[np.float32]]:
+        return predict(self.network, pixels, batch=1)
 
     def _heat(self, deep: NDArray[np.float32]) -> NDArray[np.float16]:
         """Weigh the deep map by what the head makes of each channel for the last class against the others."""
@@ -274,14 +345,34 @@ class ImageModel:
         top = heat.max(axis=(1, 2), keepdims=True)
         return np.asarray(heat / np.maximum(top, 1e-6), np.float16)
 
+    def _kernel_heat(self, deep: NDArray[np.float32], features: NDArray[np.float32]) -> NDArray[np.float16]:
+        """Weigh the deep map (h, w, channels) by how the last class's logit rises with each channel's mean and spread.
 
-def predict(network: keras.Model, pixels: NDArray[Any]) -> dict[str, NDArray[np.float32]]:
+        As Grad-CAM does (Selvaraju et al. 2017, arXiv:1610.02391), with what each place gives to the pooled mean and
+        standard deviation.
+        """
+        assert self.head is not None
+        classes = len(self.config.classes)
+        towards = np.full(classes, -1 / (classes - 1))
+        towards[-1] = 1
+        rise = self.head.slope(features, towards)
+        layout = layout_of(self.network, self.config.input.region)
+        mean, spread = features[layout.deep_mean], features[layout.deep_spread]
+        apart = deep - mean
+        given = apart @ rise[layout.deep_mean] + (apart**2 / (2 * spread + 1e-6)) @ rise[layout.deep_spread]
+        heat = np.maximum(given, 0)
+        return np.asarray(heat / max(float(heat.max()), 1e-9), np.float16)
+
+
+def predict(
+    network: keras.Model, pixels: NDArray[Any], *, batch: int = BATCH
+) -> dict[str, NDArray[np.float32]]:
     """Run a classifier on (n, rows, columns), uint8 or float in 0..1, in batches of one size; n at least 1."""
     parts: dict[str, list[NDArray[np.float32]]] = {}
-    for start in range(0, len(pixels), BATCH):
-        some = np.asarray(pixels[start : start + BATCH])
+    for start in range(0, len(pixels), batch):
+        some = np.asarray(pixels[start : start + batch])
         shown = some.astype(np.float32) / (255 if some.dtype == np.uint8 else 1)
-        full = np.zeros((BATCH, *shown.shape[1:], 1), np.float32)
+        full = np.zeros((batch, *shown.shape[1:], 1), np.float32)
         full[: len(shown), ..., 0] = shown
         for key, value in network.predict_on_batch(full).items():
             parts.setdefault(key, []).append(np.asarray(value)[: len(shown)])

@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import log_softmax
 
+from models.image_features import looks_at
+from models.image_head import KernelHead
 from models.image_model import BATCH, ImageConfig, Scaling, build_head, build_image_network, predict
 from models.training import KeptState, Report, TrainingState, ahead
 
@@ -26,6 +28,7 @@ __all__ = [
     "augmented",
     "class_weights",
     "fit_scaling",
+    "kernel_features",
     "pretrained_features",
     "train_image_network",
 ]
@@ -82,11 +85,12 @@ class ImageRecipe:
 
 @dataclass
 class TrainedImage:
-    """A network, the scaling fitted on the validation images, and a record for each epoch."""
+    """A network, the scaling fitted on images held out, a record for each epoch; the head, if it is no layer."""
 
     network: keras.Model
     scaling: Scaling
     curve: list[dict[str, float | str]]
+    head: KernelHead | None = None
 
 
 def class_weights(label: NDArray[np.int64], classes: int) -> NDArray[np.float32]:
@@ -382,8 +386,7 @@ def pretrained_features(
         (n, 1 or 2, size) pooled features.
     """
     if path.is_file():
-        with np.load(path, allow_pickle=False) as file:
-            return np.asarray(file["features"])
+        return _kept_features(path)
     network = build_image_network(config, weights)
     looks: list[Any] = [pixels, _Mirrored(pixels)] if flip else [pixels]
     parts: list[list[NDArray[np.float32]]] = [[] for _ in looks]
@@ -392,10 +395,38 @@ def pretrained_features(
             part.append(predict(network, look[start : start + BATCH])["pooled"])
         report("features", min(1.0, (start + BATCH) / len(pixels)), {})
     features = np.stack([np.concatenate(part) for part in parts], axis=1)
+    _keep_features(path, features)
+    return features
+
+
+def kernel_features(
+    network: keras.Model, pixels: NDArray[np.uint8], path: Path, report: Report, *, flip: bool = True
+) -> NDArray[np.float32]:
+    """Return what a kernel head reads of images, as `pretrained_features` does for a dense one.
+
+    `network` is as `models.image_model.build_feature_network` builds it; the features are (n, 1 or 2, size).
+    """
+    if path.is_file():
+        return _kept_features(path)
+    features = looks_at(
+        pixels,
+        lambda some: predict(network, some, batch=4),
+        mirror=flip,
+        told=lambda share: report("features", share, {}),
+    )
+    _keep_features(path, features)
+    return features
+
+
+def _kept_features(path: Path) -> NDArray[np.float32]:
+    with np.load(path, allow_pickle=False) as file:
+        return np.asarray(file["features"])
+
+
+def _keep_features(path: Path, features: NDArray[np.float32]) -> None:
     half = path.with_name(f"{path.stem}.half.npz")
     np.savez(half, allow_pickle=False, features=features)
     half.replace(path)
-    return features
 
 
 class _Mirrored:

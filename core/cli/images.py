@@ -41,6 +41,13 @@ def train_image_model(
         str | None,
         typer.Option(help="File the backbone starts from, or imagenet where there is a network."),
     ] = None,
+    head: Annotated[
+        str,
+        typer.Option(
+            help="dense: a layer, trained with the network; kernel: a regression on features of a frozen backbone, "
+            "for few images."
+        ),
+    ] = "dense",
     region: Annotated[
         str | None,
         typer.Option(help="image, breast or box; default: breast for mammograms, else image."),
@@ -100,6 +107,7 @@ def train_image_model(
             seed=seed,
             name=out.resolve().name,
             width=width,
+            head=_head(head),
         )
         _tell_refused(gathered.refused)
         measured = train_image(gathered, out, plan, Progress(budget_minutes))
@@ -232,6 +240,14 @@ def _backbone(name: str) -> str:
     from models.image_model import backbone_called
 
     return backbone_called(name)
+
+
+def _head(name: str) -> str:
+    from models.image_model import HEADS
+
+    if name not in HEADS:
+        raise ValueError(f"No head is called {name!r}. There are: {', '.join(HEADS)}.")
+    return name
 
 
 def _steps(text: str) -> tuple[str, ...]:
