@@ -11,12 +11,19 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
 
 from core.cli.opening import open_installation
 from core.cli.terminal import DONE, SOME_REFUSED, log, print_json, results, wrong_use
-from seed_data import backgrounds, cohort
+from seed_data import adapters, backgrounds, cohort
 from seed_data import demo as demo_cohort
 from seed_data import report as margins_report
 from seed_data import sensitivity as sensitivity_table
@@ -25,7 +32,7 @@ from seed_data.visibility import MEASURED, fitted
 
 app = typer.Typer(
     name="python -m seed_data",
-    help="Simulated women: their lives, their breasts, their mammograms. None of them is real.",
+    help="Simulated women, none of them real; and public data sets turned into exam manifests (adapt).",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_show_locals=False,
@@ -157,6 +164,39 @@ def demo(
             highlight=False,
         )
     raise typer.Exit(SOME_REFUSED if told.refused else DONE)
+
+
+DataSet = StrEnum("DataSet", {name.upper().replace("-", "_"): name for name in adapters.SETS})  # type: ignore[misc]
+
+
+@app.command(
+    help="Turn a public data set on your disk, as published, into an exam manifest. Images stay where they lie.\n\n"
+    "Writes manifest.csv, adapt.json (what it holds, what its words mean) and left_out.csv (rows that cannot be "
+    "used, and why).\n\nExit code 0: all used; 1: some rows left out; 2: the folder is not that data set.\n\n"
+    + "\n\n".join(f"{one.name}: {one.title}. {one.layout}" for one in adapters.SETS.values())
+)
+def adapt(
+    name: Annotated[DataSet, typer.Argument(help="Which data set it is.", metavar="NAME")],
+    src: Annotated[Path, typer.Argument(help="The folder that holds it.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder for manifest.csv.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
+) -> None:
+    """Turn a public data set into an exam manifest."""
+    columns = TextColumn("{task.description}"), TextColumn("{task.completed} rows"), TimeElapsedColumn()
+    try:
+        with Progress(*columns, console=log, transient=True, disable=not log.is_terminal) as progress:
+            task = progress.add_task(f"Reading {name.value}", total=None)
+            told = adapters.adapt(
+                name.value, src, out, on_row=lambda rows: progress.update(task, completed=rows)
+            )
+    except adapters.CannotAdapt as error:
+        wrong_use(str(error))
+    if as_json:
+        print_json(told.to_json())
+    else:
+        for line in told.sentences():
+            results.print(line, highlight=False, markup=False)
+    raise typer.Exit(SOME_REFUSED if told.account.left_out else DONE)
 
 
 @app.command()
