@@ -34,6 +34,7 @@ _REQUIRED = ("patient_id", "left or right breast", "image view", "pathology", _F
 _OPTIONAL = ("breast density", "assessment", "abnormality type", "subtlety", _MASK, _CROP)
 _FINDINGS = {"MALIGNANT": "malignant", "BENIGN": "benign", "BENIGN_WITHOUT_CALLBACK": "benign"}
 _SUBJECT = re.compile(r"(Mass|Calc)-(Training|Test)_P_\d+_(LEFT|RIGHT)_(CC|MLO)(_\d+)?")
+_WHOLE = re.compile(rf"jpeg|{_SUBJECT.pattern}")
 _PICTURES = (".dcm", ".png", ".jpg", ".jpeg")
 
 
@@ -48,7 +49,7 @@ class _Images:
     @classmethod
     def below(cls, src: Path, account: Account) -> _Images:
         found = cls(roots=[src, src / "CBIS-DDSM"])
-        for folder in folders_within(src, 2):
+        for folder in folders_within(src, 3, whole=_WHOLE):
             if _SUBJECT.fullmatch(folder.name):
                 found.subjects.setdefault(folder.name, []).append(folder)
             elif folder.name == "jpeg":

@@ -71,7 +71,7 @@ def _row(name: str, path: Path, where: str, facts: Facts, of_woman: dict[str, Ro
 
 
 def _women(src: Path) -> dict[str, Path]:
-    return {one.name: one for one in folders_within(src, 3) if _WOMAN.fullmatch(one.name)}
+    return {one.name: one for one in folders_within(src, 3, whole=_WOMAN) if _WOMAN.fullmatch(one.name)}
 
 
 def _breasts(rows: Iterator[Row], account: Account) -> dict[tuple[str, str], Row]:

@@ -31,13 +31,16 @@ class Row:
         return self.values[column]
 
 
-def folders_within(src: Path, depth: int) -> Iterator[Path]:
-    """Yield a folder and those in it down to `depth`, by name, hidden ones left out."""
+def folders_within(src: Path, depth: int, *, whole: re.Pattern[str] | None = None) -> Iterator[Path]:
+    """Yield a folder and those in it down to `depth`, by name, hidden ones left out.
+
+    What lies in a folder whose name matches `whole` is not looked at.
+    """
     yield src
-    if depth == 0:
+    if depth == 0 or (whole is not None and whole.fullmatch(src.name)):
         return
     for inner in sorted(one for one in src.iterdir() if one.is_dir() and not one.name.startswith(".")):
-        yield from folders_within(inner, depth - 1)
+        yield from folders_within(inner, depth - 1, whole=whole)
 
 
 def find(src: Path, names: Sequence[str], *, depth: int = 1) -> Path | None:

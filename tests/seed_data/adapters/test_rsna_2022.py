@@ -44,7 +44,7 @@ def test_findings_density_age_and_side(rsna):
 def test_images_stay_where_they_lie(rsna):
     rsna.table("train.csv", HEADER, *ROWS)
     rsna.adapt("rsna-2022")
-    assert [c["path"] for c in rsna.cells()][0] == "../../set/train_images/10006/462822612.dcm"
+    assert next(c["path"] for c in rsna.cells()) == "../../set/train_images/10006/462822612.dcm"
     assert not [p for p in rsna.out.rglob("*") if p.suffix in (".dcm", ".png")]
 
 
