@@ -79,7 +79,7 @@ class Reading {
     this.boxesHead = element("section", "boxes-head")
     this.cards = element("div", "cards")
     this.kept = element("section")
-    this.side.append(this.whole, this.boxesHead, this.cards, this.kept)
+    this.side.append(this.whole, this.kept, this.boxesHead, this.cards)
     this.root.append(dark, this.side)
     parent.append(this.root)
     this.buffer = element("canvas")
@@ -512,9 +512,16 @@ class Reading {
   }
 
   drawKept() {
+    const { note } = this.data
     this.kept.replaceChildren()
-    if (!this.data.findings.length) return
+    this.kept.hidden = !this.data.findings.length && !note.text
+    if (this.kept.hidden) return
     this.kept.append(element("h3", "", "Findings on this image"))
+    if (note.text) {
+      const said = element("p", `sentence ${note.kind}`, note.text)
+      said.setAttribute("role", "status")
+      this.kept.append(said)
+    }
     const table = element("table")
     for (const finding of this.data.findings) {
       const row = table.insertRow()
@@ -523,7 +530,7 @@ class Reading {
       row.insertCell().textContent = finding.said
       const last = row.insertCell()
       if (this.data.can_take_back) {
-        const away = element("button", "back", "Take back")
+        const away = element("button", "back", finding.id === note.finding ? "Undo" : "Take back")
         away.addEventListener("click", () => this.trigger("take_back", finding.id))
         last.append(away)
       }

@@ -213,9 +213,9 @@ def findings_of(visit: Visit, found: Sequence[Finding]) -> None:
     look.heading("Findings")
     rows = "".join(
         f"<tr><td><b>{look.safe(finding.label)}</b></td><td>{look.safe(finding.where)}</td>"
+        f"<td>{look.safe(finding.by)}</td>"
         f'<td class="n">{look.millimetres(finding.diameter_mm)}</td>'
-        f'<td class="n">{look.percent(finding.reading.get("malignant"))}</td>'
-        f"<td>{look.safe(finding.by)}</td></tr>"
+        f'<td class="n">{look.percent(finding.reading.get("malignant"))}</td></tr>'
         for finding in found
         if finding.study_uid == visit.study_uid
     )
@@ -225,9 +225,9 @@ def findings_of(visit: Visit, found: Sequence[Finding]) -> None:
         )
         return
     look.show(
-        '<table class="lv-table"><tr><th>finding</th><th>view</th><th class="n">longest side</th>'
-        f'<th class="n" title="What the model said of the box when it was kept; not calibrated for every model">malignant</th>'
-        f"<th>by</th></tr>{rows}</table>"
+        '<table class="lv-table"><tr><th>finding</th><th>view</th><th>kept by</th><th class="n">longest side</th>'
+        '<th class="n" title="What the model said of the box when it was kept; not every model is calibrated for that">'
+        f"malignant</th></tr>{rows}</table>"
     )
 
 

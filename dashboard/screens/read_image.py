@@ -169,44 +169,17 @@ def keep(person: Person, opened: OpenedImage, place: Place, box: findings.Box, m
     try:
         kept = findings.keep(here(), person, place.sop_uid, box, reading=reading)
     except ValueError as error:
-        st.session_state[NOTE] = ("alert", str(error), None, None)
+        st.session_state[NOTE] = ("alert", str(error), None)
         return
-    size = (
-        f", {look.millimetres(kept.diameter_mm)}"
-        if kept.diameter_mm
-        else ", size unknown: pixel size not recorded"
-    )
-    text = f"{kept.label} is kept on {place.label}, study of {place.study_date}, {kept.where}{size}."
-    st.session_state[NOTE] = ("good", text, kept.finding_id, place.mrn)
+    size = look.millimetres(kept.diameter_mm) if kept.diameter_mm else "size unknown: pixel size not recorded"
+    text = f"{kept.label} is kept on {place.label}, study of {place.study_date}, {kept.where}, {size}."
+    st.session_state[NOTE] = ("good", text, kept.finding_id)
 
 
 def take_back(person: Person, finding_id: int) -> None:
     """Take a finding back."""
     findings.remove(here(), person, finding_id)
-    st.session_state[NOTE] = (
-        "",
-        "The finding is taken back. The audit trail keeps what it said.",
-        None,
-        None,
-    )
-
-
-def show_note(person: Person) -> None:
-    """Say what was just done, with the way back."""
-    note = st.session_state.get(NOTE)
-    if not note:
-        return
-    kind, text, finding_id, mrn = note
-    words, undo, patient = st.columns([6, 1, 1.4], vertical_alignment="center")
-    with words:
-        look.show(f'<p class="lv-note {kind}">{look.safe(text)}</p>')
-    if finding_id is not None:
-        if undo.button("Undo", key="read_undo", width="stretch"):
-            take_back(person, finding_id)
-            st.rerun()
-        patient.page_link(
-            "screens/patient.py", label="Open the patient", query_params={keys.MRN: mrn}, width="stretch"
-        )
+    st.session_state[NOTE] = ("", "The finding is taken back. The audit trail keeps what it said.", None)
 
 
 @st.dialog("Keep as finding: whose image is it?", width="medium")
@@ -276,14 +249,14 @@ def page(person: Person) -> None:
     place = findings.place_of(here(), opened.sha256)
     if place:
         session.note_once(person, "image_read", f"patient:{place.mrn}")
-    head, pick, about = st.columns([5, 2.4, 1.4], vertical_alignment="center")
+    head, pick, about = st.columns([5, 3, 1.6], vertical_alignment="center")
     with head:
         whose(opened, place)
     with pick:
         model = choose_model(opened)
     with about.popover("About the model", width="stretch"):
         about_the_models(opened, model)
-    show_note(person)
+    kind, text, just_kept = st.session_state.get(NOTE, ("", "", None))
     may = person.may(Permission.ASSESS)
     storable = place is not None or opened.modality == "MG"
     hint = "Keeping findings is for oncologists." if not may else ""
@@ -303,9 +276,19 @@ def page(person: Person) -> None:
             "can_keep": may and storable,
             "can_take_back": may,
             "keep_hint": hint,
+            "note": {"kind": kind, "text": text, "finding": just_kept},
         }
     )
-    look.footer("Research software. Not for diagnosis. It supports a reader and never replaces one.")
+    foot, patient = st.columns([5, 1])
+    with foot:
+        look.footer("Research software. Not for diagnosis. It supports a reader and never replaces one.")
+    if place:
+        patient.page_link(
+            "screens/patient.py",
+            label="Open the patient",
+            icon=":material/arrow_forward:",
+            query_params={keys.MRN: place.mrn, keys.VISIT: place.study_uid},
+        )
     if asks.keep and may:
         if place:
             keep(person, opened, place, asks.keep, model)
