@@ -74,6 +74,25 @@ def test_two_films_without_any_header_go_in_by_what_a_person_says(
     assert "study_added" in trail
 
 
+def test_side_and_view_that_only_the_name_says_are_proposed_and_wait_to_be_checked(
+    here: Installation, pages: OpenPage
+) -> None:
+    app = new_patient(pages(Role.STAFF, "add_study"), "R-7")
+    app = upload(app, [("L-CC.png", png_of("L", "CC")), ("other.png", png_of("R", "CC"))])
+    assert "proposed from its name" in words(app)
+    app = press(app, "Go on to check")
+    assert [box.value for box in app.selectbox] == ["L", "CC", None, None]
+    app.date_input[0].set_value(date(2024, 5, 17))
+    say(app, "Side", 1, "R")
+    say(app, "View", 1, "CC")
+    app.run()
+    assert next(button for button in app.button if button.label.startswith("Add 2")).disabled
+    app.checkbox(key="add_views_confirmed").check().run()
+    app = press(app, "Add 2")
+    assert no_error(app)
+    assert words(app).count(">added<") == 2
+
+
 def test_files_that_cannot_be_taken_are_named_first_with_what_to_do(
     here: Installation, pages: OpenPage
 ) -> None:

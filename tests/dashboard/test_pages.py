@@ -12,6 +12,7 @@ from streamlit.testing.v1 import AppTest
 from core import cards
 from core.access import Role
 from core.installation import Installation
+from dashboard import look
 from db.tables import Alert, AuditEntry, Event, EventKind, Patient, Study, StudyStatus
 from models import registry
 from tests import factories
@@ -251,4 +252,33 @@ def test_the_card_of_the_model_that_spoke_is_on_its_pages(
     shown = words(pages(Role.ANALYST, "models"))
     for expected in ("speaks", "learned from simulated women", "auc 5y value", "0.810", "ab" * 32):
         assert expected in shown
+    cards.forget()
+
+
+def test_a_models_figures_say_what_they_are_of_and_whether_the_history_adds_anything(
+    here: Installation, pages: OpenPage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measured = {
+        "women": 400,
+        "risk": {"1": {"n": 368, "events": 34, "auc": 0.67, "auc_ci": [0.55, 0.77], "o_e": 0.7}},
+        "controls": {"last": {"1": {"gain": -0.03, "gain_ci": [-0.09, 0.03]}}},
+        "density": {"accuracy": 0.77, "kappa": None},
+    }
+    monkeypatch.setattr(registry, "WEIGHTS", tmp_path)
+    cards.forget()
+    (tmp_path / "longitudinal-sim").mkdir()
+    (tmp_path / "longitudinal-sim" / registry.CARD).write_text(json.dumps({**CARD, "metrics": measured}))
+    app = pages(Role.ANALYST, "models")
+    assert no_error(app)
+    shown = words(app)
+    for expected in (
+        "on 400 women",
+        "within 1 year",
+        "34 of 368",
+        "(0.55 to 0.77)",
+        "0.70",
+        f"{look.percent(0.77)}, κ –",
+    ):
+        assert expected in shown, expected
+    assert "−0.03 (−0.09 to +0.03)" in shown
     cards.forget()
