@@ -76,7 +76,7 @@ def report_page(measured: dict[str, Any], table: pd.DataFrame) -> str:
     figures = _Figures()
     parts = [
         _opening(measured),
-        _verdicts(measured),
+        _headline(measured),
         "<h2>Who will have cancer: all visits, and simpler ways</h2>",
         figures.add(_auc_figure(measured)),
         _gain_words(measured),
@@ -102,7 +102,7 @@ def report_page(measured: dict[str, Any], table: pd.DataFrame) -> str:
             "Thousands of simulated lives without pictures; filled markers: this software, where it was evaluated.</p>",
             figures.add(_sensitivity_figure(measured["sensitivity"])),
         ]
-    parts += ["<h2>What the words mean</h2>", DEFINITIONS]
+    parts += [_verdicts(measured), "<h2>What the words mean</h2>", DEFINITIONS]
     return (
         "<!doctype html><html lang='en'><head><meta charset='utf-8'>"
         f"<title>Evaluation of {html.escape(measured['model'])}</title><style>{STYLE}</style></head><body>"
@@ -122,7 +122,8 @@ class _Figures:
             return ""
         figure.update_layout(
             template="simple_white", font={"family": "system-ui, sans-serif", "size": 13, "color": INK},
-            margin={"l": 60, "r": 20, "t": 60, "b": 50}, legend={"orientation": "h", "y": -0.2},
+            margin={"l": 60, "r": 20, "t": 70 if not figure.layout.annotations else 110, "b": 50},
+            legend={"orientation": "h", "y": -0.25, "yanchor": "top"},
         )  # fmt: skip
         self.drawn += 1
         return str(
@@ -155,19 +156,39 @@ def _opening(measured: dict[str, Any]) -> str:
     )
 
 
+def _headline(measured: dict[str, Any]) -> str:
+    """One line for each topic: how many of its targets are reached."""
+    rows = []
+    for topic in dict.fromkeys(one["topic"] for one in measured["targets"]):
+        verdicts = [one["verdict"] for one in measured["targets"] if one["topic"] == topic]
+        worst = next(
+            one for one in ("not reached", "cannot be told", "not measured", "reached") if one in verdicts
+        )
+        rows.append(
+            f"<tr style='background:{SHADES[worst]}'><td>{html.escape(topic)}</td>"
+            f"<td class='v'>{MARKS[worst]} {worst}</td>"
+            f"<td>{verdicts.count('reached')} of {len(verdicts)} targets reached</td></tr>"
+        )
+    return f"<h2>In one glance</h2><table>{''.join(rows)}</table>"
+
+
 def _verdicts(measured: dict[str, Any]) -> str:
     said = measured["targets"]
     count = {verdict: sum(one["verdict"] == verdict for one in said) for verdict in MARKS}
-    rows = "".join(
-        f"<tr style='background:{SHADES[one['verdict']]}'><td>{html.escape(one['what'])}</td>"
-        f"<td>{html.escape(one['target'])}</td><td>{html.escape(one['measured'])}</td>"
-        f"<td class='v'>{MARKS[one['verdict']]} {one['verdict']}</td><td>{html.escape(one['comment'])}</td></tr>"
-        for one in said
-    )
+    rows, topic = [], None
+    for one in said:
+        if one["topic"] != topic:
+            topic = one["topic"]
+            rows.append(f"<tr><th colspan='5'>{html.escape(topic)}</th></tr>")
+        rows.append(
+            f"<tr><td>{html.escape(one['what'])}</td><td>{html.escape(one['target'])}</td>"
+            f"<td>{html.escape(one['measured'])}</td><td class='v' style='background:{SHADES[one['verdict']]}'>"
+            f"{MARKS[one['verdict']]} {one['verdict']}</td><td>{html.escape(one['comment'])}</td></tr>"
+        )
     words = ", ".join(f"{number} {verdict}" for verdict, number in count.items() if number)
     return (
-        f"<h2>Targets: {words}</h2><table><tr><th>What</th><th>Target</th><th>Measured (95 % interval)</th>"
-        f"<th>Verdict</th><th></th></tr>{rows}</table>"
+        f"<h2>Every target: {words}</h2><table><tr><th>What</th><th>Target</th><th>Measured (95 % interval)</th>"
+        f"<th>Verdict</th><th></th></tr>{''.join(rows)}</table>"
     )
 
 
@@ -196,7 +217,7 @@ def _auc_figure(measured: dict[str, Any]) -> go.Figure | None:
     figure.add_hline(y=0.5, line_dash="dot", line_color=GREY)
     return figure.update_layout(
         title="AUC of cancer within 1 to 5 years of the last study<br><sup>same women for all; bars: 95 % intervals</sup>",
-        xaxis_title="Years from the last study", yaxis_title="AUC", height=480,
+        xaxis={"title": "Years from the last study", "dtick": 1}, yaxis_title="AUC", height=480,
     )  # fmt: skip
 
 
@@ -251,7 +272,7 @@ def _gain_figure(measured: dict[str, Any]) -> go.Figure | None:
     figure.add_hline(y=0, line_dash="dot", line_color=GREY)
     return figure.update_layout(
         title="What history adds<br><sup>difference of AUC, paired, 95 % intervals; above 0: history helps</sup>",
-        xaxis_title="Years from the last study", yaxis_title="Gain in AUC", height=380,
+        xaxis={"title": "Years from the last study", "dtick": 1}, yaxis_title="Gain in AUC", height=380,
     )  # fmt: skip
 
 
@@ -343,7 +364,10 @@ def _breast_table(measured: dict[str, Any]) -> str:
         said = measured["malignancy"]
         beside = ""
         if oracle:
-            beside = f"{_with_ends(oracle['oracle'], oracle['oracle_ci'])} for one who knows every true cancer and its size"
+            beside = (
+                f"{_with_ends(oracle['oracle'], oracle['oracle_ci'])} for one who knows every true cancer and its size; "
+                f"{_with_ends(oracle['visible_only'], oracle['visible_only_ci'])} if only those that show"
+            )
         rows.append(("Cancer now or found within a year, by breast", said, beside))
     if "progression_with_lesion" in measured:
         rows.append(
@@ -378,6 +402,7 @@ def _group_figure(measured: dict[str, Any]) -> go.Figure | None:
     if not groups:
         return None
     figure = make_subplots(cols=2, shared_yaxes=True, subplot_titles=["within 1 year", "within 5 years"])
+    order = [f"{kind}: {one['group']}" for kind, by_horizon in groups.items() for one in by_horizon["5"]]
     for place, horizon in enumerate(("1", "5"), start=1):
         for key, ends, name, colour, symbol in (
             ("auc", "auc_ci", "CNN + LSTM", INK, "circle"),
@@ -401,11 +426,14 @@ def _group_figure(measured: dict[str, Any]) -> go.Figure | None:
                 },
             )  # fmt: skip
         whole = measured["risk"].get(horizon, {}).get("auc")
-        if whole:
-            figure.add_vline(x=whole, line_color=INK, line_width=1, col=place, row=1)
-            figure.add_vline(x=0.9 * whole, line_color=ORANGE, line_dash="dot", col=place, row=1)
+        for at, dash, name in ((whole, "solid", "all women"), (0.9 * whole if whole else None, "dot", "0.9 of that")):
+            if at:
+                figure.add_scatter(
+                    x=[at, at], y=[order[0], order[-1]], mode="lines", name=name, showlegend=place == 1,
+                    line={"color": GREY, "dash": dash, "width": 1.5}, col=place, row=1,
+                )  # fmt: skip
         figure.update_xaxes(title_text="AUC", col=place, row=1)
-    figure.update_yaxes(autorange="reversed", automargin=True)
+    figure.update_yaxes(autorange="reversed", automargin=True, categoryorder="array", categoryarray=order)
     return figure.update_layout(
         title="AUC by group<br><sup>line: all women; dotted: 0.9 of that; bars: 95 % intervals</sup>",
         height=620,

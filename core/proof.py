@@ -8,7 +8,7 @@ reached is said to be so; one that so few women cannot decide is said to be that
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -45,13 +45,14 @@ Verdict = Literal["reached", "not reached", "cannot be told", "not measured"]
 
 @dataclass(frozen=True)
 class Target:
-    """One target beside what was measured; `comment` is for the reader of the report."""
+    """One target beside what was measured; `comment` is for the reader of the report, `topic` what it belongs to."""
 
     what: str
     target: str
     measured: str
     verdict: Verdict
     comment: str = ""
+    topic: str = ""
 
     def to_json(self) -> dict[str, str]:
         """Return plain values."""
@@ -278,20 +279,23 @@ def index_groups(index: pd.DataFrame, truth: Sequence[TrueBreast] = ()) -> dict[
 
 def targets(measured: dict[str, Any]) -> list[Target]:
     """Return the verdict on every target of the proof, from what `core.evaluation` measured."""
-    return [
-        *_history_targets(measured),
-        *_control_targets(measured),
-        _malignancy_target(measured),
-        _auc_target(
-            "Progression since the prior, by breast, women with a lesion",
-            measured.get("progression_with_lesion"),
-            PROGRESSION_AT_LEAST,
-        ),
-        *_calibration_targets(measured),
-        *_density_targets(measured),
-        *_group_targets(measured),
-        *_explanation_targets(measured),
-    ]
+    progression = _auc_target(
+        "Progression since the prior, by breast, women with a lesion",
+        measured.get("progression_with_lesion"),
+        PROGRESSION_AT_LEAST,
+    )
+    topics: dict[str, list[Target]] = {
+        "History helps: all visits against the last visit alone": _history_targets(measured),
+        "Images help: against age, density and intervals alone": _image_targets(measured),
+        "Dates and visit counts do not give the outcome away": _date_targets(measured),
+        "Cancer found within a year": [_malignancy_target(measured)],
+        "Progression since the prior": [progression],
+        "Risks come true at every horizon": _calibration_targets(measured),
+        "Density A to D": _density_targets(measured),
+        "No group of women is left behind": _group_targets(measured),
+        "Explanations can be trusted": _explanation_targets(measured),
+    }
+    return [replace(target, topic=topic) for topic, found in topics.items() for target in found]
 
 
 def _history_targets(measured: dict[str, Any]) -> list[Target]:
@@ -340,7 +344,7 @@ def _share_target(what: str, least: float, share: float | None, ends: Sequence[f
     )
 
 
-def _control_targets(measured: dict[str, Any]) -> list[Target]:
+def _image_targets(measured: dict[str, Any]) -> list[Target]:
     found = []
     for horizon in ("5", "1"):
         control = measured["controls"].get("no_pixels", {}).get(horizon)
@@ -355,6 +359,11 @@ def _control_targets(measured: dict[str, Any]) -> list[Target]:
                 "reached" if control["gain_ci"][0] > 0 else "not reached",
             )
         )
+    return found
+
+
+def _date_targets(measured: dict[str, Any]) -> list[Target]:
+    found = []
     dates = measured["controls"].get("dates", {})
     for horizon in map(str, HORIZONS):
         if horizon in dates:

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from models.evaluation import measure
+from models.evaluation import by_group, interval_coverage, measure, risk_slopes
 
 
 def table(n=400, seed=0, *, doubled=False):
@@ -25,7 +25,8 @@ def table(n=400, seed=0, *, doubled=False):
     }
     for k in range(1, 6):
         risk = 1 - np.exp(-hazard * k)
-        columns[f"risk_{k}"] = np.minimum(risk * (2 if doubled else 1), 0.999)
+        said = np.minimum(risk * (2 if doubled else 1), 0.999)
+        columns |= {f"risk_{k}": said, f"low_{k}": 0.8 * said, f"high_{k}": np.minimum(1.2 * said, 1)}
         columns[f"last_{k}"] = 1 - np.exp(-hazard * np.exp(random.normal(0, 1.2, n)) * k)
         columns[f"dates_{k}"] = random.random(n)
     for side in ("L", "R"):
@@ -72,3 +73,61 @@ def test_too_few_cancers_give_no_figure_rather_than_a_wild_one():
     said = measure(few, times=10)
     assert said["risk"] == {}
     assert "c_index" not in said
+
+
+def test_intervals_hold_what_comes_true_only_if_the_risks_are_right():
+    right = interval_coverage(table(3000), groups=5)["5"]
+    wrong = interval_coverage(table(3000, doubled=True), groups=5)["5"]
+    assert right["compatible"] == 1
+    assert wrong["covered"] <= 0.4
+    assert right["covered"] > wrong["covered"]
+    assert [one["n"] for one in right["each"]] == sorted((one["n"] for one in right["each"]), reverse=True)
+
+
+def test_groups_are_measured_each_by_itself():
+    made = table(600)
+    group = np.array(["few", *["many"] * 599])
+    few, many = by_group(made, group, 5)
+    assert (few["group"], few["n"] <= 1, "auc" in few) == ("few", True, False)
+    assert many["auc_ci"][0] < many["auc"] < many["auc_ci"][1]
+    worse = by_group(made, group, 5, made["dates_5"].to_numpy())[1]
+    assert worse["auc"] < many["auc"]
+
+
+def course(name, risks, years_to_cancer=np.nan):
+    """A woman's yearly visits with these 5-year risks; her cancer comes so long after the last."""
+    n = len(risks)
+    return pd.DataFrame(
+        {
+            "patient_id": name,
+            "day": 365.25 * np.arange(n),
+            "risk_5": risks,
+            "years_to_cancer": years_to_cancer + np.arange(n)[::-1],
+        }
+    )
+
+
+def test_slopes_by_hand():
+    made = pd.concat(
+        [
+            course("a", [0.02, 0.04, 0.08], 1.0),
+            course("b", [0.02, 0.04, 0.08], 1.0),
+            course("c", [0.03, 0.03]),
+            course("d", [0.03, 0.03]),
+            course("e", [0.5]),
+        ]
+    )
+    said = risk_slopes(made, times=20)
+    assert (said["cancer"]["n"], said["none"]["n"]) == (2, 2)
+    assert said["cancer"]["percent_a_year"] == pytest.approx(3)
+    assert said["cancer"]["times_a_year"] == pytest.approx(2)
+    assert said["none"]["percent_a_year"] == pytest.approx(0, abs=1e-9)
+    assert said["none"]["times_a_year"] == pytest.approx(1)
+
+
+def test_slopes_look_back_six_years_and_not_past_a_diagnosis():
+    early = course("a", [0.9, 0.9, 0.02, 0.04], 5.0)  # the first two lie eight and seven years before
+    after = course("b", [0.02, 0.04, 0.9], -0.5)  # the last lies after
+    said = risk_slopes(pd.concat([early, after]), times=20)
+    assert said["cancer"]["percent_a_year"] == pytest.approx(2)
+    assert "none" not in said

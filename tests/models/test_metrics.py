@@ -131,3 +131,35 @@ def test_a_score_does_not_differ_from_itself_and_noise_makes_it_worse():
 def test_what_cannot_be_measured_is_refused(label, score):
     with pytest.raises(ValueError):
         metrics.auc(label, score)
+
+
+def test_wilson_interval_by_hand():
+    # 8 of 10: Newcombe 1998 gives 0.490 to 0.943 for Wilson's score interval.
+    assert metrics.wilson(0.8, 10) == pytest.approx((0.490, 0.943), abs=5e-4)
+    assert metrics.wilson(0.0, 5)[0] == 0
+    with pytest.raises(ValueError, match="one case"):
+        metrics.wilson(0.5, 0)
+
+
+def test_a_share_goes_with_its_whole_from_draw_to_draw():
+    part = np.random.default_rng(0).normal(1, 0.3, 200)
+    share, ends = metrics.share_of(lambda a, _b: a.mean(), lambda _a, b: b.mean(), part, 2 * part, times=50)
+    assert share == pytest.approx(0.5)
+    assert ends == pytest.approx([0.5, 0.5])
+
+
+def test_a_share_of_nothing_has_no_bound():
+    noise = np.random.default_rng(0).normal(0, 1, 50)
+    share, ends = metrics.share_of(
+        lambda a, _b: a.mean(), lambda _a, b: b.mean(), noise + 1, noise - noise.mean() - 0.01, times=100
+    )
+    assert share is None
+    assert ends[1] is None
+
+
+def test_a_share_draws_whole_women():
+    value = np.repeat([0.0, 1.0], 50)
+    _, narrow = metrics.share_of(lambda a: a.mean(), lambda a: 1.0, value, times=200)
+    _, wide = metrics.share_of(lambda a: a.mean(), lambda a: 1.0, value, cluster=value, times=200)
+    assert wide == [0.0, 1.0]
+    assert 0.3 < narrow[0] < narrow[1] < 0.7
