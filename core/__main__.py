@@ -12,7 +12,7 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
 )
 
-GROUPS = ("launch", "intake", "scoring", "training", "images", "people", "care", "benchmark")
+GROUPS = ("launch", "intake", "scoring", "training", "images", "people", "care", "export", "benchmark")
 
 for group in GROUPS:
     importlib.import_module(f"core.cli.{group}").register(app)
