@@ -94,7 +94,9 @@ def keep_running(
                     log(f"The {child.name} stopped (exit code {code}); starting it again.")
                     child.start(environment)
     finally:
+        log("Stopping …")
         _stop(children)
+        log("Stopped.")
 
 
 def _stop(children: list[Part]) -> None:

@@ -19,7 +19,7 @@ def up(
     """Migrate the database, start worker and dashboard, print the address; Ctrl-C stops both."""
     from core import access, launch
     from core.installation import Installation
-    from db.migrate import upgrade
+    from db.migrate import NewerDatabase, upgrade
 
     here = Installation.open()
     address, port = here.settings.address, here.settings.port
@@ -27,7 +27,10 @@ def up(
         launch.check_port(address, port)
     except launch.PortInUse as error:
         wrong_use(str(error))
-    upgrade(here.database)
+    try:
+        upgrade(here.database)
+    except NewerDatabase as error:
+        wrong_use(str(error))
     accounts = access.ensure_demo_accounts(here) if demo else []
     here.close()
 
