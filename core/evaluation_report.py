@@ -426,7 +426,10 @@ def _group_figure(measured: dict[str, Any]) -> go.Figure | None:
                 },
             )  # fmt: skip
         whole = measured["risk"].get(horizon, {}).get("auc")
-        for at, dash, name in ((whole, "solid", "all women"), (0.9 * whole if whole else None, "dot", "0.9 of that")):
+        for at, dash, name in (
+            (whole, "solid", "all women"),
+            (0.9 * whole if whole else None, "dot", "0.9 of that"),
+        ):
             if at:
                 figure.add_scatter(
                     x=[at, at], y=[order[0], order[-1]], mode="lines", name=name, showlegend=place == 1,

@@ -15,14 +15,14 @@ from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
-from sqlalchemy import and_, or_, select, update
+from sqlalchemy import and_, func, or_, select, update
 from sqlalchemy.orm import Session, selectinload
 
 from core.alerts import raise_alerts
 from core.installation import Installation
 from core.logs import log_of
 from core.reading import GuardedReader
+from core.reading_ahead import ReadingAhead, WaitingImage
 from core.refusals import Refusal
 from db.tables import (
     Embedding,
@@ -38,6 +38,7 @@ from db.tables import (
 
 if TYPE_CHECKING:
     from models.longitudinal import LongitudinalModel, ViewReading, Visit, VisitScore
+    from models.preprocess import StandardView
     from models.registry import ModelCard
 
 log = log_of(__name__)
@@ -130,6 +131,7 @@ class Scorer:
         self.model = model or load_model(here.settings.model)
         self.name = f"{socket.gethostname()}:{os.getpid()}"
         self._reader = GuardedReader(here.settings)
+        self.ahead: ReadingAhead | None = None
 
     def close(self) -> None:
         """End the reading process."""
@@ -248,8 +250,6 @@ class Scorer:
 
         Images in which no breast can be found are left out; raises `Refusal` if one's bytes are gone or damaged.
         """
-        from models.preprocess import standardise
-
         encoder = self.model.card.encoder_sha256
         with self.here.database.read() as session:
             stored = session.scalars(
@@ -263,9 +263,8 @@ class Scorer:
         for image in images:
             if image.id in readings:
                 continue
-            pixels = self._pixels(image)
             with contextlib.suppress(ValueError):
-                views[image.id] = standardise(pixels)
+                views[image.id] = self._standardised(image)
         if not views:
             return readings
         # All new images in one call: the encoder takes them four at a time.
@@ -284,12 +283,19 @@ class Scorer:
                     session.add(_embedding_of(image_id, encoder, reading, transform))
         return readings | fresh
 
-    def _pixels(self, image: Image) -> NDArray[np.uint16]:
+    def _standardised(self, image: Image) -> StandardView:
+        """Return an image's standard view, read ahead or now; raises ValueError if no breast is found in it."""
+        from models.preprocess import standardise
+
         try:
-            return self._reader.read(self.here.images.get(image.sha256), image.source_name).pixels
+            ready = self.ahead.take(image.id) if self.ahead is not None else None
+            if ready is not None:
+                return ready
+            pixels = self._reader.read(self.here.images.get(image.sha256), image.source_name).pixels
         except (FileNotFoundError, Refusal) as error:
             what = error.text if isinstance(error, Refusal) else "Its file is gone."
             raise Refusal("image_unreadable", f"{image.laterality.value}-{image.view}: {what}") from error
+        return standardise(pixels)
 
     def _write(
         self, claimed: _Claimed, history: list[_Day], visits: list[Visit], said: VisitScore
@@ -354,8 +360,12 @@ def score_pending(
     everything: bool = False,
     on_item: Callable[[ScoreItem], None] | None = None,
     model: LongitudinalModel | None = None,
+    readers: int | None = None,
 ) -> ScoringReport:
-    """Score all studies that wait; with `everything`, all mammograms anew. Scores are added, never edited."""
+    """Score all studies that wait; with `everything`, all mammograms anew. Scores are added, never edited.
+
+    While the networks are at one study, `readers` processes (one a core, if None) read the images of the next.
+    """
     report = ScoringReport()
     if not everything and count_pending(here) == 0:
         return report
@@ -364,13 +374,46 @@ def score_pending(
         scorer.release_own_claims()
         if everything:
             queue_everything(here)
-        while (item := scorer.score_next(settled=False)) is not None:
-            report.items.append(item)
-            if on_item is not None:
-                on_item(item)
+        waiting = _images_waiting(here, scorer.model.card.encoder_sha256)
+        with ReadingAhead(here, waiting, readers or os.cpu_count() or 1) as scorer.ahead:
+            while (item := scorer.score_next(settled=False)) is not None:
+                report.items.append(item)
+                if on_item is not None:
+                    on_item(item)
     finally:
+        scorer.ahead = None
         scorer.close()
     return report
+
+
+def _images_waiting(here: Installation, encoder_sha256: str) -> list[WaitingImage]:
+    """Return the images of pending studies that the encoder has not seen, about in the order of scoring.
+
+    That is women by their latest change, of each the oldest study first (`Scorer._claim`); where scoring takes another
+    order after all, an image is read when its turn comes.
+    """
+    known = select(Embedding.image_id).where(Embedding.encoder_sha256 == encoder_sha256)
+    latest = func.max(Study.inputs_changed_at).over(partition_by=Study.patient_id)
+    with here.database.read() as session:
+        order = session.execute(
+            select(Study.id, Study.patient_id, latest.label("latest"))
+            .where(Study.status == StudyStatus.PENDING)
+            .order_by(latest.desc(), Study.patient_id, Study.study_date, Study.id)
+        ).all()
+        images: dict[int, list[Image]] = {}
+        for image in session.scalars(
+            select(Image)
+            .join(Study, Study.id == Image.study_id)
+            .where(Study.status == StudyStatus.PENDING, Image.id.not_in(known))
+            .order_by(Image.id)
+        ):
+            if not NOT_FOR_THE_MODEL & set(image.quality_flags):
+                images.setdefault(image.study_id, []).append(image)
+        return [
+            WaitingImage(image.id, image.sha256, image.source_name)
+            for study, *_ in order
+            for image in images.get(study, [])
+        ]
 
 
 def queue_everything(here: Installation) -> int:
@@ -390,10 +433,11 @@ def queue_unscored(here: Installation, card: ModelCard) -> int:
         return _queue(session, and_(Study.status == StudyStatus.SCORED, Study.id.not_in(by_these)))
 
 
-def count_pending(here: Installation) -> int:
-    """Return how many studies wait to be scored."""
+def count_pending(here: Installation, *, everything: bool = False) -> int:
+    """Return how many studies wait to be scored; with `everything`, how many mammogram studies there are."""
+    which = Study.modality == "MG" if everything else Study.status == StudyStatus.PENDING
     with here.database.read() as session:
-        return len(session.scalars(select(Study.id).where(Study.status == StudyStatus.PENDING)).all())
+        return session.scalar(select(func.count(Study.id)).where(which)) or 0
 
 
 def _queue(session: Session, which: Any) -> int:

@@ -25,14 +25,15 @@ def score(
 
     Exit code 0: all scored; 1: some studies were refused; 2: the model cannot be loaded.
     """
-    from rich.progress import Progress
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     from core.cli.opening import open_installation
     from core.scoring import count_pending, score_pending
 
     here = open_installation()
-    with Progress(console=log, transient=True, disable=not log.is_terminal) as progress:
-        task = progress.add_task("Scoring", total=None if everything else count_pending(here))
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    with Progress(*columns, console=log, transient=True, disable=not log.is_terminal) as progress:
+        task = progress.add_task("Scoring studies", total=count_pending(here, everything=everything))
         try:
             report = score_pending(here, everything=everything, on_item=lambda _item: progress.advance(task))
         except (LookupError, ValueError) as error:
