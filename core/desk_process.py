@@ -57,6 +57,11 @@ class Desk:
         except (LookupError, ValueError) as error:
             return {"refusal": "no_model", "detail": str(error)}, []
 
+    def forget(self) -> None:
+        """Let go of all images and of the process that decodes them."""
+        self._kept.clear()
+        self._reader.close()
+
     def warm_up(self) -> None:
         """Load what is installed and run it once, so that the first person does not wait for it."""
         rows, columns = np.mgrid[0:640, 0:480]
