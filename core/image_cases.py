@@ -10,7 +10,19 @@ from pathlib import Path
 from core.exams import FINDINGS
 from core.manifest import OPTIONAL, REQUIRED, BadRow, Manifest, ManifestRow, read_manifest
 
-__all__ = ["CaseError", "Cases", "ImageCase", "choose_classes", "gather_cases", "stated_split"]
+__all__ = [
+    "CaseError",
+    "Cases",
+    "DensitySource",
+    "ImageCase",
+    "choose_classes",
+    "gather_cases",
+    "may_be",
+    "parse_density_source",
+    "stated_split",
+    "told_apart",
+    "with_practice",
+]
 
 NORMAL = FINDINGS[0]
 SUFFIXES = (".png", ".jpg", ".jpeg", ".dcm", "")
@@ -35,7 +47,7 @@ class ImageCase:
     """One labelled image, or one labelled box of it.
 
     `group` is the woman (or near-duplicate group); `source` says where the label stands, for messages; `anywhere`
-    asks for a box of the tissue of an image without a lesion.
+    asks for a box of the tissue of an image without a lesion; `practice` images are learned from, never measured on.
     """
 
     path: Path
@@ -47,11 +59,23 @@ class ImageCase:
     density: str | None = None
     split: str | None = None
     anywhere: bool = False
+    practice: bool = False
 
     @property
     def name(self) -> str:
         """Return what the image is called in messages and tables: folder and file."""
         return f"{self.path.parent.name}/{self.path.name}" if self.path.parent.name else self.path.name
+
+
+@dataclass(frozen=True)
+class DensitySource:
+    """A column that tells density in other words, and which density each of its values stands for.
+
+    Where a value may be of several densities they are joined by +, such as C+D.
+    """
+
+    column: str
+    stands_for: dict[str, str]
 
 
 @dataclass
@@ -65,14 +89,16 @@ class Cases:
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """Return the labels that occur, in the field's order where it has one, else by name."""
-        seen = {case.label for case in self.cases}
+        """Return the labels that occur, in the field's order where it has one, else by name; of C+D, C and D."""
+        seen = {part for case in self.cases for part in case.label.split("+")}
         if seen <= set(FINDINGS):
             return tuple(one for one in FINDINGS if one in seen)
         return tuple(sorted(seen))
 
 
-def gather_cases(sources: Sequence[Path], task: str, *, boxes: bool = False) -> Cases:
+def gather_cases(
+    sources: Sequence[Path], task: str, *, boxes: bool = False, density_from: DensitySource | None = None
+) -> Cases:
     """Gather labelled images.
 
     Parameters
@@ -85,6 +111,8 @@ def gather_cases(sources: Sequence[Path], task: str, *, boxes: bool = False) -> 
     boxes
         True if each box is a case. Of normal images a box of tissue is chosen, as large as the others are in the
         middle; other images without a box are left out.
+    density_from
+        Where a manifest that has such a column tells density, in rows that do not state it.
 
     Raises
     ------
@@ -97,13 +125,28 @@ def gather_cases(sources: Sequence[Path], task: str, *, boxes: bool = False) -> 
         manifest = inner if inner.is_file() else source
         if not source.exists():
             raise CaseError(f"There is no file or folder {source}.")
-        one = _from_folder(source) if manifest.is_dir() else _from_manifest(manifest, task, boxes)
+        one = (
+            _from_folder(source) if manifest.is_dir() else _from_manifest(manifest, task, boxes, density_from)
+        )
         prefix = "" if number == 0 else f"{number + 1}:"
         gathered.cases += [replace(case, group=prefix + case.group) for case in one.cases]
         gathered.refused += one.refused
         gathered.notices += one.notices
         gathered.grouped &= one.grouped
     return gathered
+
+
+def with_practice(cases: Cases, practice: Cases) -> Cases:
+    """Return cases together with others that are only for practice; its women are none of the first's."""
+    others = [
+        replace(one, group=f"practice:{one.group}", split=None, practice=True) for one in practice.cases
+    ]
+    return Cases(
+        [*cases.cases, *others],
+        [*cases.refused, *practice.refused],
+        [*cases.notices, *practice.notices],
+        cases.grouped,
+    )
 
 
 def choose_classes(cases: Cases, wanted: str | None) -> tuple[Cases, tuple[str, ...]]:
@@ -133,7 +176,12 @@ def choose_classes(cases: Cases, wanted: str | None) -> tuple[Cases, tuple[str, 
                 raise CaseError(
                     f"No image is of the class {part!r}. There are: {', '.join(known) or 'none'}."
                 )
-        kept = [replace(one, label=joined[one.label]) for one in cases.cases if one.label in joined]
+        kept = []
+        for one in cases.cases:
+            names = {joined.get(part) for part in one.label.split("+")}
+            if None not in names:
+                # A label that leaves several classes open stays as it is; the others become their class's name.
+                kept.append(replace(one, label=str(names.pop())) if len(names) == 1 else one)
         chosen = replace(cases, cases=kept)
     if not chosen.cases:
         why = (
@@ -147,18 +195,53 @@ def choose_classes(cases: Cases, wanted: str | None) -> tuple[Cases, tuple[str, 
     return chosen, order
 
 
+def may_be(label: str, classes: Sequence[str]) -> list[bool]:
+    """Tell which classes a label may be: one as a rule, both C and D of C+D where they are classes of their own."""
+    if label in classes:
+        return [label == name for name in classes]
+    parts = set(label.split("+"))
+    return [bool(parts & set(name.split("+"))) for name in classes]
+
+
+def told_apart(labels: Sequence[str], classes: Sequence[str]) -> list[list[int]]:
+    """Return the classes in groups that labels tell apart: each alone, or together where a label leaves them open."""
+    groups = [[place] for place in range(len(classes))]
+    for label in sorted(set(labels)):
+        held = {place for place, one in enumerate(may_be(label, classes)) if one}
+        touched = [group for group in groups if held & set(group)]
+        if len(touched) > 1:
+            groups = [group for group in groups if group not in touched]
+            groups.append(sorted(place for group in touched for place in group))
+    return sorted(groups)
+
+
+def parse_density_source(text: str | None) -> DensitySource | None:
+    """Read ``tissue:F=A,G=B,D=C+D``; CaseError if it is not so written."""
+    if not text:
+        return None
+    column, _, pairs = text.partition(":")
+    stands_for = dict(pair.split("=", 1) for pair in pairs.split(",") if "=" in pair)
+    letters = {part for value in stands_for.values() for part in value.split("+")}
+    if not column.strip() or not stands_for or not letters <= set("ABCD"):
+        raise CaseError(
+            f"{text!r} does not say where density is told: write column:value=A,value=B,value=C+D and so on."
+        )
+    return DensitySource(column.strip(), {key.strip(): value for key, value in stands_for.items()})
+
+
 def stated_split(text: str | None) -> str | None:
     """Return train, validation or test as a manifest or a folder's name states it, None if it states none."""
     return SPLITS.get((text or "").strip().lower())
 
 
-def _from_manifest(path: Path, task: str, boxes: bool) -> Cases:
+def _from_manifest(path: Path, task: str, boxes: bool, density_from: DensitySource | None) -> Cases:
     manifest: Manifest = read_manifest(path)
     gathered = Cases(refused=[_where(path, bad) for bad in manifest.refused])
     # The notice names columns that are not used; of a task that is such a column it would be wrong.
     if task in ("finding", "density"):
         gathered.notices += [f"{path}: {notice}" for notice in manifest.notices]
-    label_of = _label_reader(path, task)
+    density_of = _density_reader(path, density_from)
+    label_of = density_of if task == "density" else _label_reader(path, task)
     spelled: dict[str, str] = {}
     by_image: dict[Path, ImageCase] = {}
     without_box = blank = 0
@@ -183,7 +266,7 @@ def _from_manifest(path: Path, task: str, boxes: bool) -> Cases:
             box=row.roi if boxes else None,
             anywhere=boxes and row.roi is None,
             modality=row.modality,
-            density=row.density,
+            density=density_of(row),
             split=_split_of(row, path),
         )
         before = None if boxes else by_image.get(row.path)
@@ -229,23 +312,35 @@ def _label_reader(path: Path, task: str) -> Callable[[ManifestRow], str | None]:
     """Return what reads a row's label: a field of the manifest, or a column that only this task knows."""
     if task == "finding":
         return lambda row: row.finding
-    if task == "density":
+    names, by_line = _column(path, task)
+    if task not in names:
+        others = [name for name in names if name not in REQUIRED + OPTIONAL]
+        raise CaseError(
+            f"{path} has no column {task!r}. The task is finding, density or a column"
+            f"{': ' + ', '.join(others) if others else ''}."
+        )
+    return lambda row: by_line.get(row.line)
+
+
+def _density_reader(path: Path, source: DensitySource | None) -> Callable[[ManifestRow], str | None]:
+    """Return what reads a row's density: as stated, else as another column tells it, if the manifest has that."""
+    if source is None:
         return lambda row: row.density
-    by_line: dict[int, str] = {}
+    _, by_line = _column(path, source.column)
+    return lambda row: row.density or source.stands_for.get(by_line.get(row.line, "").strip())
+
+
+def _column(path: Path, column: str) -> tuple[list[str], dict[int, str]]:
+    """Return a manifest's columns, and what stands in one of them by line; nothing if it is none of them."""
     with path.open(encoding="utf-8-sig", newline="") as file:
         reader = csv.DictReader(file, strict=True)
         names = list(reader.fieldnames or ())
-        if task not in names:
-            others = [name for name in names if name not in REQUIRED + OPTIONAL]
-            raise CaseError(
-                f"{path} has no column {task!r}. The task is finding, density or a column"
-                f"{': ' + ', '.join(others) if others else ''}."
-            )
+        by_line: dict[int, str] = {}
         line = reader.line_num + 1
-        for values in reader:
-            by_line[line] = values[task] or ""
+        for values in reader if column in names else ():
+            by_line[line] = values[column] or ""
             line = reader.line_num + 1
-    return lambda row: by_line.get(row.line)
+    return names, by_line
 
 
 def _from_folder(folder: Path) -> Cases:

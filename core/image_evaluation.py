@@ -15,13 +15,14 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from core.exams import Report
-from core.image_cases import CaseError, Cases, ImageCase
+from core.image_cases import CaseError, Cases, ImageCase, may_be, told_apart
 from core.image_pixels import prepare_cases
 from core.image_report import comparison_report, image_report
 from models.image_metrics import compare_classes, measure_classes
 from models.registry import IMAGE_KIND
 
 __all__ = [
+    "as_told_apart",
     "compare_runs",
     "evaluate_image",
     "is_image_model",
@@ -92,15 +93,15 @@ def evaluate_image(
     logits = loaded.logits(prepared.pixels[rows[kept]])
     report("predicting", 1.0, {})
     tested = [usable[i] for i in kept]
-    label = np.array([loaded.config.classes.index(case.label) for case in tested], np.int64)
+    label, said, classes = as_told_apart(tested, loaded.scaling(logits), loaded.config.classes)
     parts = ["trained on" if seen[i] else "new" for i in kept]
-    table = prediction_rows(tested, label, loaded.scaling(logits), loaded.config.classes, parts)
+    table = prediction_rows(tested, label, said, classes, parts)
     measured: dict[str, Any] = {
         "model": loaded.card.name,
         "weights_sha256": loaded.card.weights_sha256,
         "seen_in_training": int(seen.sum()),
         "notices": notices,
-        **measure_cases(table, loaded.config.classes, times=times),
+        **measure_cases(table, classes, times=times),
         "images": {
             "used": len(tested),
             "left_out": {chosen.cases[place].source: why for place, why in prepared.left_out.items()},
@@ -124,22 +125,37 @@ def is_image_model(model: str) -> bool:
 def _of_its_classes(cases: Cases, model: Any) -> Cases:
     """Name cases by the model's classes; CaseError if a label is none of them."""
     classes = model.config.classes
-    known = {part.strip().casefold(): name for name in classes for part in (name, *name.split("+"))}
-    chosen = bool(model.card.settings.get("classes"))
-    strange = [case for case in cases.cases if case.label.casefold() not in known]
-    if strange and not chosen:
+    spelled = {part.strip().casefold(): part for name in classes for part in (name, *name.split("+"))}
+
+    def in_its_words(label: str) -> str:
+        whole = spelled.get(label.casefold())
+        return whole or "+".join(spelled.get(part.casefold(), part) for part in label.split("+"))
+
+    named = [replace(case, label=in_its_words(case.label)) for case in cases.cases]
+    kept = [case for case in named if any(may_be(case.label, classes))]
+    if len(kept) < len(named) and not model.card.settings.get("classes"):
+        strange = next(case for case in named if not any(may_be(case.label, classes)))
         raise CaseError(
-            f"{strange[0].source}: the class {strange[0].label!r} is none that the model knows: {', '.join(classes)}."
+            f"{strange.source}: the class {strange.label!r} is none that the model knows: {', '.join(classes)}."
         )
-    kept = [
-        replace(case, label=known[case.label.casefold()])
-        for case in cases.cases
-        if case.label.casefold() in known
-    ]
     if not kept:
         found = ", ".join(sorted({case.label for case in cases.cases})) or "none"
         raise CaseError(f"No image is of a class the model knows ({', '.join(classes)}), but of: {found}.")
     return Cases(kept)
+
+
+def as_told_apart(
+    cases: Sequence[ImageCase], said: NDArray[np.float64], classes: Sequence[str]
+) -> tuple[NDArray[np.int64], NDArray[np.float64], tuple[str, ...]]:
+    """Return labels, probabilities and names of the classes as far as the cases' labels tell them apart.
+
+    Where a label leaves open whether it is C or D, the two are measured as one class, C+D.
+    """
+    groups = told_apart([case.label for case in cases], classes)
+    names = tuple("+".join(classes[place] for place in group) for group in groups)
+    together = np.stack([said[:, group].sum(axis=1) for group in groups], axis=1)
+    label = np.array([may_be(case.label, names).index(True) for case in cases], np.int64)
+    return label, together, names
 
 
 def _seen(cases: Sequence[ImageCase], model: str | Path) -> NDArray[np.bool_]:

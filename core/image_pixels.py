@@ -50,11 +50,10 @@ def prepare_cases(
     What cannot be read, has no breast where one is wanted, or whose box lies outside is left out, with the reason.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    sides = [max(case.box[2] - case.box[0], case.box[3] - case.box[1]) for case in cases if case.box]
-    side = round(float(np.median(sides))) if sides else DEFAULT_SIDE
+    sides = _tissue_sides(cases)
     listing = "\n".join(
         f"{case.path.resolve()} {case.path.stat().st_size} {side if case.anywhere else case.box}"
-        for case in cases
+        for case, side in zip(cases, sides, strict=True)
     )
     stamp = hashlib.sha256(f"{listing}\n{json.dumps(asdict(wanted))}".encode()).hexdigest()[:16]
     pixels_path, facts_path = folder / f"images-{stamp}.u8", folder / f"images-{stamp}.jsonl"
@@ -69,8 +68,9 @@ def prepare_cases(
         for case in cases[len(facts) : len(facts) + CHUNK]:
             try:
                 read = read_pixels(case.path)
-                seed = int.from_bytes(hashlib.sha256(case.path.name.encode()).digest()[:4])
-                shown = prepare(read, wanted, tissue_box(read, side, seed) if case.anywhere else case.box)
+                side = sides[len(facts) + len(chunk)]
+                box = tissue_box(read, side, _seed(case)) if case.anywhere else case.box
+                shown = prepare(read, wanted, box)
             except Exception as error:  # noqa: BLE001 - decoders raise anything; the image is left out and named
                 chunk.append(error.text if isinstance(error, Refusal) else str(error) or type(error).__name__)
                 continue
@@ -92,6 +92,19 @@ def prepare_cases(
         sizes=[tuple(fact["size"]) if good else None for fact, good in zip(facts, ok, strict=True)],
         left_out={place: fact for place, fact in enumerate(facts) if isinstance(fact, str)},
     )
+
+
+def _tissue_sides(cases: Sequence[ImageCase]) -> list[int]:
+    """Return for each case how large a box of its normal tissue is: drawn from the lesions' sizes, so that size tells nothing."""
+    known = sorted(
+        round(max(case.box[2] - case.box[0], case.box[3] - case.box[1])) for case in cases if case.box
+    )
+    drawn = known or [DEFAULT_SIDE]
+    return [max(8, drawn[_seed(case) // 7 % len(drawn)]) for case in cases]
+
+
+def _seed(case: ImageCase) -> int:
+    return int.from_bytes(hashlib.sha256(case.path.name.encode()).digest()[:4])
 
 
 def _sketch(image: NDArray[np.float32]) -> NDArray[np.uint8]:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.exams import Report
-from core.image_cases import CaseError, Cases, ImageCase, choose_classes
+from core.image_cases import CaseError, Cases, ImageCase, choose_classes, may_be
 from core.image_pixels import PreparedCases, near_duplicates, prepare_cases
 from core.training import TrainingError, same_plan, stored_rows, write_curves
 from models.image_preprocess import ImageInput
@@ -29,6 +29,7 @@ if TYPE_CHECKING:  # Networks are loaded when training starts: `--help` must not
 __all__ = ["ImagePlan", "LeakageError", "fold_groups", "part_groups", "train_image"]
 
 SHARES = {"train": 0.7, "validation": 0.15, "test": 0.15}
+PRACTICE = "practice"
 INNER_FOLDS = 4
 """Folds of a kernel head's own training images, on which its strength is chosen and its scaling fitted."""
 
@@ -60,6 +61,8 @@ class ImagePlan:
     name: str = "image"
     width: float = 1.0
     head: str = "dense"
+    density_from: str | None = None
+    outline: bool = False
 
 
 def part_groups(cases: Sequence[ImageCase], shares: dict[str, float], seed: int) -> list[str]:
@@ -127,7 +130,9 @@ def _too_few(cases: Sequence[ImageCase], label: str, groups: Sequence[str], need
     )
 
 
-def train_image(cases: Cases, out: Path, plan: ImagePlan, report: Report) -> dict[str, Any]:
+def train_image(
+    cases: Cases, out: Path, plan: ImagePlan, report: Report, about: dict[str, Any] | None = None
+) -> dict[str, Any]:
     """Train a classifier and write it to `out`; a killed run goes on where it stopped.
 
     Parameters
@@ -141,6 +146,8 @@ def train_image(cases: Cases, out: Path, plan: ImagePlan, report: Report) -> dic
         Task, classes, backbone, preprocessing, augmentation, budget.
     report
         Told of progress.
+    about
+        What the card is to say: some of title, trained_on, licence, intended_use, limits, simulated_training.
 
     Returns
     -------
@@ -185,15 +192,23 @@ def train_image(cases: Cases, out: Path, plan: ImagePlan, report: Report) -> dic
     _check_leakage(readable, parts, pairs)
     plan_values = json.loads(json.dumps(asdict(plan)))
     same_plan(out / "work" / "plan.json", plan_values, [case.path for case in readable])
-    label = np.array([classes.index(case.label) for case in readable], np.int64)
+    truth = np.array([may_be(case.label, classes) for case in readable], bool)
+    if plan.head != "kernel" and (truth.sum(axis=1) > 1).any():
+        open_ = next(case for case in readable if sum(may_be(case.label, classes)) > 1)
+        raise TrainingError(
+            f"{open_.source}: {open_.label!r} leaves open which class it is. Use --head kernel, which learns from such "
+            "labels, or join the classes with --classes."
+        )
     left_out = {chosen.cases[place].source: why for place, why in prepared.left_out.items()}
-    run = _Run(readable, rows, label, classes, prepared, plan, wanted, out, report, begun, left_out)
+    run = _Run(
+        readable, rows, truth, classes, prepared, plan, wanted, out, report, begun, left_out, about or {}
+    )
     return run.folds(parts) if plan.folds else run.once(parts)
 
 
 def _check_counts(cases: Sequence[ImageCase], classes: Sequence[str]) -> None:
-    for name in classes:
-        own = [case for case in cases if case.label == name]
+    for place, name in enumerate(classes):
+        own = [case for case in cases if may_be(case.label, classes)[place]]
         if len(own) == 0:
             raise CaseError(f"No image is of the class {name!r}.")
         if len(own) == 1:
@@ -231,7 +246,12 @@ def _join(cases: list[ImageCase], pairs: Sequence[tuple[int, int]]) -> tuple[lis
 
 
 def _parts(cases: Sequence[ImageCase], plan: ImagePlan) -> list[str]:
-    """Return each case's part: as stated, else parted here; folds are parts named by their number."""
+    """Return each case's part: practice, else as stated, else parted here; folds are parts named by their number."""
+    own = iter(_parts_of([case for case in cases if not case.practice], plan))
+    return [PRACTICE if case.practice else next(own) for case in cases]
+
+
+def _parts_of(cases: Sequence[ImageCase], plan: ImagePlan) -> list[str]:
     if plan.folds:
         return [str(fold) for fold in fold_groups(cases, plan.folds, plan.seed)]
     stated = [case.split for case in cases]
@@ -286,7 +306,7 @@ def _pairs(pairs: Sequence[tuple[ImageCase, ImageCase]]) -> str:
 class _Run:
     cases: list[ImageCase]
     rows: NDArray[np.intp]
-    label: NDArray[np.int64]
+    truth: NDArray[np.bool_]
     classes: tuple[str, ...]
     prepared: PreparedCases
     plan: ImagePlan
@@ -295,17 +315,19 @@ class _Run:
     report: Report
     begun: float
     left_out: dict[str, str]
+    about: dict[str, Any]
     _known: NDArray[np.float32] | None = None
     _network: keras.Model | None = None
 
     def once(self, parts: list[str]) -> dict[str, Any]:
         """Train on one split and measure on the test images."""
         where = np.array(parts)
-        trained = self._train(where == "train", where == "validation", "work/state", 1, "")
+        learned = np.isin(where, ["train", PRACTICE])
+        trained = self._train(learned, where == "validation", "work/state", 1, "")
         held = "test" if (where == "test").any() else "validation"
         tested = np.flatnonzero(where == held)
         said = self._predict(trained, tested)
-        seen = [i for i, part in enumerate(parts) if part in ("train", "validation")]
+        seen = [i for i, part in enumerate(parts) if part in ("train", "validation", PRACTICE)]
         note = f"{held} images, one split by woman" + (
             "" if held == "test" else " (no test images: early stopping and scaling saw them)"
         )
@@ -313,7 +335,8 @@ class _Run:
 
     def folds(self, parts: list[str]) -> dict[str, Any]:
         """Cross-validate, measure out of fold, then train the model that is kept on all images."""
-        fold, count = np.array([int(part) for part in parts]), self.plan.folds
+        fold = np.array([-1 if part == PRACTICE else int(part) for part in parts])
+        count = self.plan.folds
         said = np.zeros((len(self.cases), len(self.classes)))
         for k in range(count):
             train, validation = self._inner(fold != k)
@@ -322,17 +345,18 @@ class _Run:
             said[fold == k] = self._predict(trained, np.flatnonzero(fold == k))
         train, validation = self._inner(np.ones(len(fold), bool))
         trained = self._train(train, validation, "work/state", 1, "all images: ")
-        everyone = np.arange(len(fold))
-        where = [f"fold {k + 1}" for k in fold]
+        measured = np.flatnonzero(fold >= 0)
+        where = [f"fold {k + 1}" for k in fold[measured]]
         note = f"out of fold, {count} folds by woman; the model that is kept is trained on all images"
-        return self._finish(trained, everyone, said, where, note, everyone.tolist())
+        return self._finish(trained, measured, said[measured], where, note, list(range(len(fold))))
 
     def _inner(self, mine: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
         """Part a fold's training images into those to learn from and those to stop on."""
-        places = np.flatnonzero(mine)
+        practice = np.array([case.practice for case in self.cases])
+        places = np.flatnonzero(mine & ~practice)
         shares = {"train": 0.85, "validation": 0.15}
         inner = np.array(part_groups([self.cases[i] for i in places], shares, self.plan.seed))
-        train, validation = np.zeros(len(mine), bool), np.zeros(len(mine), bool)
+        train, validation = mine & practice, np.zeros(len(mine), bool)
         train[places[inner == "train"]] = True
         validation[places[inner == "validation"]] = True
         return train, validation
@@ -345,7 +369,7 @@ class _Run:
         def images(mine: NDArray[np.bool_]) -> LabelledImages:
             return LabelledImages(
                 stored_rows(self.prepared.pixels, self.rows[mine].tolist()),
-                self.label[mine],
+                self.truth[mine].argmax(axis=1),
                 None if features is None else features[mine],
             )
 
@@ -372,7 +396,9 @@ class _Run:
         from models.image_model import ImageConfig
 
         plan = self.plan
-        return ImageConfig(self.classes, self.wanted, plan.backbone, plan.width, plan.head, plan.flip)
+        return ImageConfig(
+            self.classes, self.wanted, plan.backbone, plan.width, plan.head, plan.flip, plan.outline
+        )
 
     def _fit_head(self, mine: NDArray[np.bool_], stage: str) -> TrainedImage:
         """Fit a kernel head to some images; what it is stopped by are inner folds of them."""
@@ -384,13 +410,15 @@ class _Run:
         network = self._network
         assert features is not None and network is not None  # noqa: PT018 - made before
         self.report(f"{stage}fitting the head", 0.0, {})
-        cases = [case for case, one in zip(self.cases, mine, strict=True) if one]
+        own = mine & np.array([not case.practice for case in self.cases])
+        cases = [case for case, one in zip(self.cases, own, strict=True) if one]
         fewest = min(len(groups) for groups in _by_rarest_class(cases).values())
-        fold = fold_groups(cases, max(2, min(INNER_FOLDS, fewest)), self.plan.seed + 1)
-        blocks = layout_of(network, self.plan.region).blocks
-        fitted = fit_head(features[mine], self.label[mine], fold, blocks, len(self.classes))
+        fold = np.full(len(mine), -1)
+        fold[own] = fold_groups(cases, max(2, min(INNER_FOLDS, fewest)), self.plan.seed + 1)
+        blocks = layout_of(network, self.plan.region, outline=self.plan.outline).blocks
+        fitted = fit_head(features[mine], self.truth[mine], fold[mine], blocks, len(self.classes))
         self.report(f"{stage}fitting the head", 1.0, {})
-        scaling = fit_scaling(fitted.inner_logits, self.label[mine])
+        scaling = fit_scaling(fitted.inner_logits[own[mine]], self.truth[own])
         return TrainedImage(network, scaling, fitted.curve, fitted.head)
 
     def _features(self, config: ImageConfig) -> NDArray[np.float32] | None:
@@ -404,7 +432,9 @@ class _Run:
         path, flip = self.out / "work" / "features.npz", self.plan.flip
         if self.plan.head == "kernel":
             self._network = build_feature_network(config, self.plan.weights)
-            self._known = kernel_features(self._network, pixels, path, self.report, flip=flip)
+            self._known = kernel_features(
+                self._network, pixels, path, self.report, flip=flip, outline=self.plan.outline
+            )
         else:
             self._known = pretrained_features(config, self.plan.weights, pixels, path, self.report, flip=flip)
         return self._known
@@ -441,6 +471,7 @@ class _Run:
     ) -> dict[str, Any]:
         from core.image_evaluation import (
             SEEN,
+            as_told_apart,
             measure_cases,
             prediction_rows,
             sha256_of_cases,
@@ -451,23 +482,30 @@ class _Run:
 
         plan, out = self.plan, self.out
         tested = [self.cases[i] for i in places]
-        table = prediction_rows(tested, self.label[places], said, self.classes, where)
+        label, said, classes = as_told_apart(tested, said, self.classes)
+        table = prediction_rows(tested, label, said, classes, where)
         measured = {
             "measured_on": note,
-            **measure_cases(table, self.classes),
+            **measure_cases(table, classes),
             "images": {"used": len(self.cases), "left_out": self.left_out},
         }
         (out / SEEN).write_text(
             json.dumps(sorted(set(sha256_of_cases([self.cases[i] for i in seen])))), "utf-8"
         )
-        women = len({case.group for case in self.cases})
+        own = [case for case in self.cases if not case.practice]
+        practice = len(self.cases) - len(own)
+        facts: dict[str, Any] = {
+            "title": f"{plan.task.capitalize()} of single images ({plan.backbone})",
+            "trained_on": f"{len(own)} images of {len({case.group for case in own})} women or groups, from the files "
+            f"given{f', and {practice} for practice' if practice else ''}",
+            "licence": "As the training data allow",
+            "intended_use": "Research and teaching. It supports a reader and never replaces one.",
+            "limits": "Not validated for clinical use.",
+            "simulated_training": False,
+        } | self.about
         card = ModelCard(
             name=plan.name,
-            title=f"{plan.task.capitalize()} of single images ({plan.backbone})",
-            trained_on=f"{len(self.cases)} images of {women} women or groups, from the files given",
-            licence="As the training data allow",
-            intended_use="Research and teaching. It supports a reader and never replaces one.",
-            limits="Not validated for clinical use.",
+            **facts,
             metrics=measured | {"images": {"used": len(self.cases), "left_out": len(self.left_out)}},
             weights_sha256="",
             encoder_sha256="",
@@ -475,7 +513,6 @@ class _Run:
             + ("the validation images" if trained.head is None else "inner folds by woman"),
             created=date.today().isoformat(),
             files={SEEN: ""},
-            simulated_training=False,
             settings={
                 "task": plan.task,
                 "classes": plan.classes,

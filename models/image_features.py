@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,8 @@ import keras
 import numpy as np
 from keras import layers, ops
 from numpy.typing import NDArray
+
+from models.image_outline import OUTLINE_FEATURES, outline_features
 
 __all__ = ["ZONES", "FeatureLayout", "ZonePooling", "cut_for_features", "layout_of", "looks_at"]
 
@@ -63,8 +65,8 @@ def cut_for_features(network: keras.Model, region: str) -> keras.Model:
     )
 
 
-def layout_of(network: keras.Model, region: str) -> FeatureLayout:
-    """Return how the features of a network from `cut_for_features` are laid out."""
+def layout_of(network: keras.Model, region: str, *, outline: bool = False) -> FeatureLayout:
+    """Return how the features of a network from `cut_for_features`, and of an outline after them, are laid out."""
     zones = len(ZONES[region])
     channels = [
         int(layer.output.shape[-1]) // (STATISTICS * zones)
@@ -73,28 +75,48 @@ def layout_of(network: keras.Model, region: str) -> FeatureLayout:
     ]
     blocks = tuple(one for one in channels for _ in range(STATISTICS * zones))
     deep, start = channels[-1], sum(blocks[: -STATISTICS * zones])
+    blocks += (OUTLINE_FEATURES,) * outline
     return FeatureLayout(blocks, slice(start, start + deep), slice(start + 2 * deep, start + 3 * deep))
 
 
 def looks_at(
-    pixels: NDArray[np.uint8],
-    run: Callable[[NDArray[np.uint8]], dict[str, NDArray[np.float32]]],
+    pixels: NDArray[Any],
+    run: Callable[[NDArray[Any]], dict[str, NDArray[np.float32]]],
     *,
     mirror: bool,
+    outline: bool = False,
     told: Callable[[float], None] = lambda _share: None,
     chunk: int = 16,
-) -> NDArray[np.float32]:
-    """Return features (n, looks, size) of images (n, rows, columns), and of their mirror images if `mirror`.
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return features (n, looks, size) of images, and the deepest maps (m, h, w, channels) of the last `chunk`.
 
-    `run` gives a feature network's outputs for some images; `told` hears what share is done.
+    Parameters
+    ----------
+    pixels
+        (n, rows, columns), uint8 or float in 0..1.
+    run
+        Gives a feature network's outputs for some images.
+    mirror
+        Look at each image's mirror image too.
+    outline
+        Measure the outline of what looks like a lesion too (`models.image_outline`).
+    told
+        Hears what share is done.
     """
     parts: list[NDArray[np.float32]] = []
     for start in range(0, len(pixels), chunk):
         some = np.asarray(pixels[start : start + chunk])
-        looks: Sequence[Any] = [some, np.ascontiguousarray(some[..., ::-1])] if mirror else [some]
-        parts.append(np.stack([run(look)["pooled"] for look in looks], axis=1))
+        out = run(some)
+        looks = [out["pooled"]]
+        if mirror:
+            looks.append(run(np.ascontiguousarray(some[..., ::-1]))["pooled"])
+        if outline:
+            shades = some if some.dtype == np.uint8 else np.round(some * 255).astype(np.uint8)
+            measured = np.stack([outline_features(one) for one in shades])
+            looks = [np.concatenate([look, measured], axis=1) for look in looks]
+        parts.append(np.stack(looks, axis=1))
         told(min(1.0, (start + chunk) / len(pixels)))
-    return np.concatenate(parts)
+    return np.concatenate(parts), out["deep"]
 
 
 class ZonePooling(layers.Layer):

@@ -87,7 +87,10 @@ class KernelHead:
 
 @dataclass(frozen=True)
 class FittedHead:
-    """A head, the logits (n, classes) that inner folds gave its own training images, and a record for each strength."""
+    """A head, the logits (n, classes) that inner folds gave its own training images, and a record for each strength.
+
+    Logits of images that were never held out are 0.
+    """
 
     head: KernelHead
     inner_logits: NDArray[np.float64]
@@ -96,7 +99,7 @@ class FittedHead:
 
 def fit_head(
     features: NDArray[Any],
-    label: NDArray[np.int64],
+    label: NDArray[np.int64] | NDArray[np.bool_],
     fold: NDArray[np.int64],
     blocks: Sequence[int],
     classes: int,
@@ -108,9 +111,10 @@ def fit_head(
     features
         (n, looks, size): each look at an image is a training row; an image's looks stay together.
     label
-        (n,) from 0.
+        (n,) from 0; or (n, classes) of truth values, where an image's label leaves open which of several it is.
     fold
-        (n,) inner folds of whole women. The strength of each part is the one whose log-loss over them is lowest.
+        (n,) inner folds of whole women, from 0; images below 0 are learned from and never held out. The strength of
+        each part is the one whose log-loss over the folds is lowest.
     blocks
         Sizes of the blocks of features, one after another; each block weighs the same.
     classes
@@ -124,11 +128,12 @@ def fit_head(
     n, looks, size = features.shape
     if sum(blocks) != size:
         raise ValueError(f"Blocks of {sum(blocks)} features do not fit {size} features.")
-    for k in np.unique(fold):
-        if len(np.unique(label[fold != k])) < classes:
+    truth = np.asarray(label if label.ndim == 2 else np.eye(classes, dtype=bool)[label], bool)
+    for k in np.unique(fold[fold >= 0]):
+        if not truth[fold != k].any(axis=0).all():
             raise ValueError("There are too few images of a class to choose a strength on inner folds.")
     rows = features.reshape(n * looks, size).astype(np.float32)
-    answer, where = np.repeat(label, looks), np.repeat(fold, looks)
+    answer, where = np.repeat(truth, looks, axis=0), np.repeat(fold, looks)
     centre = rows.mean(axis=0)
     weigh = np.sqrt(np.repeat(np.asarray(blocks, np.float32) * len(blocks), blocks))
     # A feature that hardly ever differs says nothing, and must not be blown up by its own smallness.
@@ -148,7 +153,7 @@ def fit_head(
     curve: list[dict[str, float | str]] = []
     held, weights, biases = [], [], []
     for name, inputs in (("linear", scores), ("radial", spanned)):
-        said, weight, bias = _fit_part(name, np.asarray(inputs, np.float64), answer, where, classes, curve)
+        said, weight, bias = _fit_part(name, np.asarray(inputs, np.float64), answer, where, curve)
         held.append(said)
         weights.append(weight)
         biases.append(bias)
@@ -175,55 +180,54 @@ def _nearness(one: NDArray[np.float32], other: NDArray[np.float32]) -> NDArray[n
 def _fit_part(
     name: str,
     inputs: NDArray[np.float64],
-    label: NDArray[np.int64],
+    truth: NDArray[np.bool_],
     fold: NDArray[np.int64],
-    classes: int,
     curve: list[dict[str, float | str]],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """Choose a part's strength on inner folds and fit it on all rows; return held-out logits, weights and bias."""
-    said = np.zeros((len(STRENGTHS), len(label), classes))
-    for k in np.unique(fold):
+    said = np.zeros((len(STRENGTHS), *truth.shape))
+    held_out = fold >= 0
+    for k in np.unique(fold[held_out]):
         mine = fold != k
         start: NDArray[np.float64] | None = None
         for place in range(len(STRENGTHS) - 1, -1, -1):
-            start = _logistic(inputs[mine], label[mine], STRENGTHS[place], classes, start)
+            start = _logistic(inputs[mine], truth[mine], STRENGTHS[place], start)
             said[place, ~mine] = inputs[~mine] @ start[:-1] + start[-1]
-    losses = [_log_loss(one, label) for one in said]
+    losses = [_log_loss(one[held_out], truth[held_out]) for one in said]
     curve += [
         {"stage": name, "epoch": place + 1, "strength": strength, "validation_loss": loss}
         for place, (strength, loss) in enumerate(zip(STRENGTHS, losses, strict=True))
     ]
     best = int(np.argmin(losses))
-    found = _logistic(inputs, label, STRENGTHS[best], classes, None)
+    found = _logistic(inputs, truth, STRENGTHS[best], None)
     return said[best], found[:-1], found[-1]
 
 
-def _log_loss(logits: NDArray[np.float64], label: NDArray[np.int64]) -> float:
-    share = softmax(logits, axis=1)[np.arange(len(label)), label]
+def _log_loss(logits: NDArray[np.float64], truth: NDArray[np.bool_]) -> float:
+    share = (softmax(logits, axis=1) * truth).sum(axis=1)
     return float(-np.log(np.maximum(share, 1e-12)).mean())
 
 
 def _logistic(
     inputs: NDArray[np.float64],
-    label: NDArray[np.int64],
+    truth: NDArray[np.bool_],
     strength: float,
-    classes: int,
     start: NDArray[np.float64] | None,
 ) -> NDArray[np.float64]:
-    """Return weights and, as last row, bias of multinomial logistic regression with an L2 penalty on the weights."""
+    """Return weights and, as last row, bias of multinomial logistic regression with an L2 penalty on the weights.
+
+    Where several classes may be true, what is maximised is the probability of them together.
+    """
     n, size = inputs.shape
-    truth = np.eye(classes)[label]
+    classes = truth.shape[1]
 
     def loss(flat: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         at = flat.reshape(size + 1, classes)
-        logits = inputs @ at[:-1] + at[-1]
-        logits -= logits.max(axis=1, keepdims=True)
-        share = np.exp(logits)
-        total = share.sum(axis=1, keepdims=True)
-        share /= total
-        value = float((np.log(total[:, 0]) - (logits * truth).sum(axis=1)).mean())
-        value += 0.5 * strength * float((at[:-1] ** 2).sum())
-        wrong = (share - truth) / n
+        share = softmax(inputs @ at[:-1] + at[-1], axis=1)
+        true = share * truth
+        held = np.maximum(true.sum(axis=1, keepdims=True), 1e-300)
+        value = float(-np.log(held).mean()) + 0.5 * strength * float((at[:-1] ** 2).sum())
+        wrong = (share - true / held) / n
         slope = np.concatenate([inputs.T @ wrong + strength * at[:-1], wrong.sum(axis=0, keepdims=True)])
         return value, slope.ravel()
 

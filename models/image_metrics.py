@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -103,7 +104,7 @@ def measure_classes(
     cluster
         (n,) whose each image is.
     density
-        (n,) A–D where known: sensitivity is given for each.
+        (n,) A–D, or such as C+D, where known: sensitivity is given for each.
     times
         Bootstrap draws.
 
@@ -111,7 +112,9 @@ def measure_classes(
     -------
     dict
         ``n, women, classes, positive``; each of `measures_of` with its ``…_ci`` (95 %, women drawn), None where it
-        does not exist; ``confusion`` (true by called); ``by_class`` (images; against the rest: auc, sensitivity at 90 % specificity); ``by_density``.
+        does not exist; ``confusion`` (true by called); ``by_class`` (images; against the rest: auc, sensitivity at 90 %
+        specificity); with more than two classes ``pairs``: of images of two classes alone, by the share of the second
+        in the probability of both, auc and accuracy; ``by_density``.
     """
     y, p = np.asarray(label, np.int64), np.asarray(probabilities, np.float64)
     table = np.zeros((len(classes), len(classes)), np.int64)
@@ -142,9 +145,32 @@ def measure_classes(
             "sensitivity_at_90_specificity", sensitivity_at, y == k, p[:, k], cluster, times
         )
         found["by_class"][name] = of_class
+    if len(classes) > 2:
+        found["pairs"] = {
+            f"{classes[i]} – {classes[j]}": _of_pair(y, p, (i, j), cluster, times)
+            for i, j in combinations(range(len(classes)), 2)
+        }
     if density is not None:
         found["by_density"] = _by_density(y, p, np.array([one or "" for one in density]), cluster, times)
     return found
+
+
+def _of_pair(
+    y: NDArray[np.int64],
+    p: NDArray[np.float64],
+    pair: tuple[int, int],
+    cluster: NDArray[Any],
+    times: int,
+) -> dict[str, Any]:
+    """Measure how two classes are told apart when it is known that it is one of them."""
+    rows = np.isin(y, pair)
+    both = np.maximum(p[rows][:, list(pair)], 1e-12)
+    label, share, whose = y[rows] == pair[1], both[:, 1] / both.sum(axis=1), cluster[rows]
+    return {
+        "n": int(rows.sum()),
+        **_with_interval("auc", metrics.auc, label, share, whose, times),
+        **_with_interval("accuracy", lambda a, b: float(((b > 0.5) == a).mean()), label, share, whose, times),
+    }
 
 
 def _by_density(
@@ -160,8 +186,11 @@ def _by_density(
     if not positive[known].any() or positive[known].all():
         return {}
     threshold = threshold_at(positive[known], p[known, -1])
-    groups = {name: density == name for name in "ABCD"}
-    groups |= {"fatty (A, B)": np.isin(density, ["A", "B"]), "dense (C, D)": np.isin(density, ["C", "D"])}
+    groups = {str(name): density == name for name in np.unique(density[known])}
+    groups |= {
+        "fatty (A, B)": np.isin(density, ["A", "B", "A+B"]),
+        "dense (C, D)": np.isin(density, ["C", "D", "C+D"]),
+    }
     found: dict[str, Any] = {}
     for name, rows in groups.items():
         cases = rows & positive

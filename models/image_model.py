@@ -67,6 +67,8 @@ class ImageConfig:
         One of `HEADS`.
     mirror
         A kernel head looks at the mirror image too.
+    outline
+        A kernel head reads the outline of what looks like a lesion in an ultrasound too.
     """
 
     classes: tuple[str, ...]
@@ -75,6 +77,7 @@ class ImageConfig:
     width: float = 1.0
     head: str = "dense"
     mirror: bool = True
+    outline: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values that `from_json` reads."""
@@ -92,6 +95,7 @@ class ImageConfig:
             width=float(values["width"]),
             head=values.get("head", "dense"),
             mirror=bool(values.get("mirror", True)),
+            outline=bool(values.get("outline", False)),
         )
 
 
@@ -305,7 +309,7 @@ class ImageModel:
         """Return logits (n, classes), before scaling, of prepared images (n, rows, columns), uint8 or in 0..1."""
         if self.head is None:
             return np.asarray(predict(self.network, pixels)["logits"], np.float64)
-        return self.head.logits(looks_at(pixels, self._features, mirror=self.config.mirror))
+        return self.head.logits(self._looks(pixels)[0])
 
     def read(self, images: Sequence[PreparedImage]) -> list[ImageReading]:
         """Read images, each by itself: the same image gives the same reading in any company."""
@@ -323,16 +327,19 @@ class ImageModel:
         if self.head is None:
             out = predict(self.network, pixels)
             return out["logits"], self._heat(out["deep"])
-        out = self._features(pixels)
-        looks = out["pooled"][:, None]
-        if self.config.mirror:
-            other = self._features(np.ascontiguousarray(pixels[..., ::-1]))["pooled"]
-            looks = np.stack([out["pooled"], other], axis=1)
-        heat = [self._kernel_heat(*one) for one in zip(out["deep"], out["pooled"], strict=True)]
+        looks, deep = self._looks(pixels)
+        heat = [self._kernel_heat(*one) for one in zip(deep, looks[:, 0], strict=True)]
         return self.head.logits(looks), np.stack(heat)
 
-    def _features(self, pixels: NDArray[Any]) -> dict[str, NDArray[np.float32]]:
-        return predict(self.network, pixels, batch=1)
+    def _looks(self, pixels: NDArray[Any]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        config = self.config
+        return looks_at(
+            pixels,
+            lambda some: predict(self.network, some, batch=1),
+            mirror=config.mirror,
+            outline=config.outline,
+            chunk=BATCH,
+        )
 
     def _heat(self, deep: NDArray[np.float32]) -> NDArray[np.float16]:
         """Weigh the deep map by what the head makes of each channel for the last class against the others."""

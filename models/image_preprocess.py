@@ -27,8 +27,8 @@ REGIONS = ("image", "breast", "box")
 """What is shown: the whole image, the breast as `models.preprocess` stands it, or a box with what is around it."""
 STEPS = ("normalise", "denoise", "clahe", "sharpen")
 """What can be done to the shades, in the order in which it is done best."""
-CONTEXT = 1.5
-"""A box is shown with half as much again around it: the margin of a lesion tells as much as its middle."""
+CONTEXT = 2.0
+"""A box is shown within twice its height and width: the margin of a lesion tells as much as its middle."""
 
 Box = tuple[float, float, float, float]
 

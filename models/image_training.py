@@ -13,7 +13,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
-from scipy.special import log_softmax
+from scipy.special import log_softmax, logsumexp
 
 from models.image_features import looks_at
 from models.image_head import KernelHead
@@ -147,15 +147,20 @@ def train_image_network(
     return TrainedImage(network, fit_scaling(logits, validation.label), curve)
 
 
-def fit_scaling(logits: NDArray[Any], label: NDArray[np.int64]) -> Scaling:
-    """Fit `Scaling` by maximum likelihood, with a pull towards the identity that few images cannot overcome."""
+def fit_scaling(logits: NDArray[Any], label: NDArray[np.int64] | NDArray[np.bool_]) -> Scaling:
+    """Fit `Scaling` by maximum likelihood, with a pull towards the identity that few images cannot overcome.
+
+    `label` is (n,) from 0, or (n, classes) of truth values where it leaves open which of several classes it is.
+    """
     classes = logits.shape[1]
-    if min(np.bincount(label, minlength=classes)) < 3:
+    truth = label if label.ndim == 2 else np.eye(classes, dtype=bool)[label]
+    if truth.sum(axis=0).min() < 3:
         return Scaling()
 
     def loss(at: NDArray[np.float64]) -> float:
         said = log_softmax(np.exp(at[0]) * np.asarray(logits, np.float64) + at[1:], axis=1)
-        return float(-said[np.arange(len(label)), label].sum() + 2 * at[0] ** 2 + (at[1:] ** 2).sum())
+        held = logsumexp(np.where(truth, said, -np.inf), axis=1)
+        return float(-held.sum() + 2 * at[0] ** 2 + (at[1:] ** 2).sum())
 
     fit = minimize(loss, np.zeros(classes + 1), method="L-BFGS-B")
     return Scaling(float(np.exp(fit.x[0])), tuple(float(one) for one in fit.x[1:]))
@@ -400,18 +405,26 @@ def pretrained_features(
 
 
 def kernel_features(
-    network: keras.Model, pixels: NDArray[np.uint8], path: Path, report: Report, *, flip: bool = True
+    network: keras.Model,
+    pixels: NDArray[np.uint8],
+    path: Path,
+    report: Report,
+    *,
+    flip: bool = True,
+    outline: bool = False,
 ) -> NDArray[np.float32]:
     """Return what a kernel head reads of images, as `pretrained_features` does for a dense one.
 
-    `network` is as `models.image_model.build_feature_network` builds it; the features are (n, 1 or 2, size).
+    `network` is as `models.image_model.build_feature_network` builds it; the features are (n, 1 or 2, size), with
+    `outline` those of `models.image_outline` at their end.
     """
     if path.is_file():
         return _kept_features(path)
-    features = looks_at(
+    features, _ = looks_at(
         pixels,
         lambda some: predict(network, some, batch=4),
         mirror=flip,
+        outline=outline,
         told=lambda share: report("features", share, {}),
     )
     _keep_features(path, features)

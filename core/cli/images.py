@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -48,6 +49,26 @@ def train_image_model(
             "for few images."
         ),
     ] = "dense",
+    practice: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Manifest or folder of images to learn from but never to measure on, such as simulated women; "
+            "repeatable."
+        ),
+    ] = None,
+    density_from: Annotated[
+        str | None,
+        typer.Option(
+            help="Column that tells density in other words, and what they stand for: tissue:F=A,G=B,D=C+D."
+        ),
+    ] = None,
+    about: Annotated[
+        Path | None,
+        typer.Option(help="JSON with what the card is to say: title, trained_on, licence, limits …"),
+    ] = None,
+    outline: Annotated[
+        bool, typer.Option(help="With kernel: measure the outline of what looks like a lesion (ultrasound).")
+    ] = False,
     region: Annotated[
         str | None,
         typer.Option(help="image, breast or box; default: breast for mammograms, else image."),
@@ -79,14 +100,18 @@ def train_image_model(
 
     Exit code 0: done; 1: done, but some images or rows were left out; 2: wrong use.
     """
-    from core.image_cases import gather_cases
+    from core.image_cases import gather_cases, parse_density_source, with_practice
     from core.image_training import ImagePlan, train_image
 
     if cv == 1:
         wrong_use("One fold is no cross-validation: choose 0, or 2 or more.")
     try:
         name = _backbone(backbone)
-        gathered = gather_cases(data, task, boxes=region == "box")
+        source, boxes = parse_density_source(density_from), region == "box"
+        gathered = gather_cases(data, task, boxes=boxes, density_from=source)
+        if practice:
+            others = gather_cases(practice, task, boxes=boxes, density_from=source)
+            gathered = with_practice(gathered, others)
         shown = region or ("breast" if any(c.modality == "MG" for c in gathered.cases) else "image")
         plan = ImagePlan(
             task=task,
@@ -108,9 +133,11 @@ def train_image_model(
             name=out.resolve().name,
             width=width,
             head=_head(head),
+            density_from=density_from,
+            outline=outline,
         )
         _tell_refused(gathered.refused)
-        measured = train_image(gathered, out, plan, Progress(budget_minutes))
+        measured = train_image(gathered, out, plan, Progress(budget_minutes), _about(about))
     except ValueError as error:
         wrong_use(str(error))
     for notice in gathered.notices:
@@ -125,15 +152,17 @@ def train_image_model(
 
 def evaluate_image_model(model: str, data: list[Path], out: Path, as_json: bool) -> None:
     """Measure a model of single images; `core.cli.training.evaluate` hands over here."""
-    from core.image_cases import gather_cases
+    from core.image_cases import gather_cases, parse_density_source
     from core.image_evaluation import evaluate_image
     from models.registry import read_card, weights_folder
 
     try:
         folder = Path(model) if Path(model).is_dir() else weights_folder(model)
         settings = read_card(folder).settings
-        boxes = settings.get("plan", {}).get("region") == "box"
-        gathered = gather_cases(data, settings["task"], boxes=boxes)
+        plan = settings.get("plan", {})
+        source = parse_density_source(plan.get("density_from"))
+        boxes = plan.get("region") == "box"
+        gathered = gather_cases(data, settings["task"], boxes=boxes, density_from=source)
         _tell_refused(gathered.refused)
         measured = evaluate_image(folder, gathered, out, Progress())
     except (LookupError, ValueError) as error:
@@ -242,6 +271,20 @@ def _backbone(name: str) -> str:
     return backbone_called(name)
 
 
+def _about(path: Path | None) -> dict[str, Any] | None:
+    """Read what a card is to say; ValueError if the file does not hold that."""
+    if path is None:
+        return None
+    known = {"title", "trained_on", "licence", "intended_use", "limits", "simulated_training"}
+    try:
+        said = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{path} cannot be read as JSON: {error}") from error
+    if not isinstance(said, dict) or not set(said) <= known:
+        raise ValueError(f"{path} may say {', '.join(sorted(known))}, and nothing else.")
+    return said
+
+
 def _head(name: str) -> str:
     from models.image_model import HEADS
 
@@ -285,3 +328,15 @@ def _tell(measured: dict[str, Any], as_json: bool) -> None:
     for name, words in MEASURES.items():
         if name in measured:
             results.print(f"{words:>28}  {said_interval(measured, name)}", highlight=False)
+    positive = measured.get("by_class", {}).get(measured["positive"], {})
+    if len(measured["classes"]) > 2:
+        for name, one in measured["by_class"].items():
+            results.print(f"{name}, against the rest: ROC-AUC {said_interval(one, 'auc')}", highlight=False)
+        for name, one in measured.get("pairs", {}).items():
+            words = f"ROC-AUC {said_interval(one, 'auc')}, accuracy {said_interval(one, 'accuracy')}"
+            results.print(f"{name}: {words}", highlight=False)
+    at_90 = "sensitivity_at_90_specificity"
+    results.print(f"sensitivity at 90 % specificity: {said_interval(positive, at_90)}", highlight=False)
+    for name, one in (measured.get("by_density") or {}).items():
+        words = f"{said_interval(one, 'sensitivity')}, {one['n']} images"
+        results.print(f"{name}: sensitivity {words}", highlight=False)

@@ -2,7 +2,15 @@
 
 import pytest
 
-from core.image_cases import CaseError, choose_classes, gather_cases
+from core.image_cases import (
+    CaseError,
+    choose_classes,
+    gather_cases,
+    may_be,
+    parse_density_source,
+    told_apart,
+    with_practice,
+)
 
 HEADER = "patient_id,study_date,modality,laterality,view,path,finding,kind,split,roi_x0,roi_y0,roi_x1,roi_y1"
 
@@ -115,3 +123,40 @@ def test_classes_are_chosen_and_joined(write):
         choose_classes(gathered, "cyst,benign")
     with pytest.raises(CaseError, match="one class"):
         choose_classes(gather_cases([path], "kind"), None)
+
+
+def test_density_may_be_told_by_another_column_openly(write, tmp_path):
+    path = write("w1,,MG,L,MLO,a.png,benign,F,,,,,", "w2,,MG,L,MLO,b.png,normal,D,,,,,")
+    source = parse_density_source("kind:F=A,G=B,D=C+D")
+    assert [case.density for case in gather_cases([path], "finding", density_from=source).cases] == [
+        "A",
+        "C+D",
+    ]
+    gathered = gather_cases([path], "density", density_from=source)
+    assert gathered.classes == ("A", "C", "D")
+    chosen, order = choose_classes(gathered, None)
+    assert [may_be(case.label, order) for case in chosen.cases] == [[True, False, False], [False, True, True]]
+    assert [case.label for case in choose_classes(gathered, "A,C+D")[0].cases] == ["A", "C+D"]
+    assert [len(gather_cases([path], "density").cases), len(gathered.cases)] == [0, 2]
+
+
+@pytest.mark.parametrize("text", ["tissue", "tissue:", "tissue:F=fatty", ":F=A"])
+def test_a_density_source_that_says_nothing_is_refused(text):
+    with pytest.raises(CaseError, match="column:value=A"):
+        parse_density_source(text)
+
+
+def test_classes_that_a_label_leaves_open_are_measured_together():
+    assert told_apart(["A", "B", "C+D"], "ABCD") == [[0], [1], [2, 3]]
+    assert told_apart(["A", "D"], "ABCD") == [[0], [1], [2], [3]]
+    assert told_apart(["B+C", "C+D"], "ABCD") == [[0], [1, 2, 3]]
+    assert told_apart(["normal"], ["normal+benign", "malignant"]) == [[0], [1]]
+
+
+def test_practice_images_are_of_other_women(write):
+    path = write("w1,,US,,,a.png,benign,x,train,,,,", "w2,,US,,,b.png,malignant,x,,,,,")
+    own = gather_cases([path], "finding")
+    both = with_practice(own, own).cases
+    assert [case.practice for case in both] == [False, False, True, True]
+    assert not {case.group for case in both[:2]} & {case.group for case in both[2:]}
+    assert both[2].split is None

@@ -14,6 +14,8 @@ from core.image_cases import ImageCase, gather_cases
 from core.image_evaluation import compare_runs
 from core.image_training import ImagePlan, LeakageError, fold_groups, part_groups, train_image
 from core.training import TrainingError
+from models.image_model import ImageModel
+from models.image_preprocess import prepare
 from models.registry import check_files, read_card
 
 QUIET = lambda *_: None  # noqa: E731
@@ -199,6 +201,66 @@ def test_cross_validation_predicts_each_image_once_and_runs_can_be_compared(run)
     assert "Differences" in (folder / "compared" / "report.html").read_text("utf-8")
 
 
+@pytest.fixture(scope="module")
+def kernel(run):
+    """A kernel head on the first run's backbone, cross-validated, with practice images, and labels that leave open."""
+    folder, manifest, _ = run
+    practice = write_set(folder / "practice", 16)
+    text = manifest.read_text("utf-8").replace(",view,", ",view,tissue,", 1)
+    lines = text.splitlines()
+    tissue = [line.replace(",US,,,", ",US,,," + "fd"[i // 2 % 2] + ",") for i, line in enumerate(lines[1:])]
+    tissue = [",".join([*line.split(",")[:8], "", ""]) for line in tissue]
+    manifest = manifest.parent / "tissue.csv"
+    manifest.write_text("\n".join([lines[0], *tissue]) + "\n", "utf-8")
+    (folder / "about.json").write_text('{"title": "A trial", "licence": "None"}', "utf-8")
+    command = ["train", "image", "--task", "density", "--data", str(manifest), "--practice", str(practice)]
+    command += [
+        "--density-from",
+        "tissue:f=A,d=C+D",
+        "--classes",
+        "A,C+D",
+        "--about",
+        str(folder / "about.json"),
+    ]
+    command += ["--weights", str(folder / "one" / "network.keras"), "--head", "kernel", "--cv", "2"]
+    result = CliRunner().invoke(app, [*command, "--out", str(folder / "kernel"), *SMALL, "--json"])
+    return folder, manifest, result
+
+
+def test_a_kernel_head_learns_from_practice_images_and_is_measured_on_none(kernel):
+    folder, _, result = kernel
+    assert result.exit_code == 0, result.output
+    measured = json.loads(result.stdout)
+    assert measured["n"] == 48
+    assert measured["images"]["used"] > 48
+    assert measured["auc"] > 0.6
+    card = read_card(folder / "kernel")
+    assert (card.title, card.licence) == ("A trial", "None")
+    assert "practice" in card.trained_on
+    assert set(card.files) == {"head.npz", "backbone.npz", "image.json", "seen.json"}
+
+
+def test_a_kernel_model_reads_images_and_shows_where(kernel):
+    folder, manifest, _ = kernel
+    model = ImageModel.load(folder / "kernel")
+    image = cv2.imread(str(manifest.parent / "2.png"), cv2.IMREAD_GRAYSCALE)
+    shown = prepare(image, model.config.input)
+    (one,), (_, other) = model.read([shown]), model.read([shown, shown])
+    assert one.probabilities == pytest.approx(other.probabilities, abs=1e-6)
+    assert sum(one.probabilities.values()) == pytest.approx(1)
+    assert 0 <= one.heat_map.min() <= one.heat_map.max() <= 1
+
+
+def test_evaluate_reads_density_as_the_training_did(kernel):
+    folder, manifest, _ = kernel
+    command = ["evaluate", str(folder / "kernel"), "--data", str(manifest), "--out", str(folder / "seen")]
+    result = CliRunner().invoke(app, [*command, "--json"])
+    assert result.exit_code == 0, result.output
+    measured = json.loads(result.stdout)
+    assert measured["classes"] == ["A", "C+D"]
+    assert "flatters" in measured["notices"][0]
+
+
 @pytest.mark.parametrize(
     ("change", "says"),
     [
@@ -209,6 +271,10 @@ def test_cross_validation_predicts_each_image_once_and_runs_can_be_compared(run)
         (["--region", "arm"], "arm"),
         (["--preprocessing", "magic"], "magic"),
         (["--weights", "nowhere.keras"], "nowhere.keras"),
+        (["--head", "magic"], "dense, kernel"),
+        (["--head", "kernel"], "--weights"),
+        (["--density-from", "tissue"], "column:value=A"),
+        (["--about", "nowhere.json"], "nowhere.json"),
         (["--classes", "malignant"], "one class"),
         (["--task", "colour"], "no column 'colour'"),
         (["--data", "nowhere.csv"], "nowhere.csv"),

@@ -45,8 +45,9 @@ def test_a_mirror_image_is_a_look_of_its_own():
     pixels = np.arange(3 * 4 * 4, dtype=np.uint8).reshape(3, 4, 4)
 
     def corner(some):
-        return {"pooled": some[:, 0, :1].astype(np.float32)}
+        return {"pooled": some[:, 0, :1].astype(np.float32), "deep": some}
 
-    both = looks_at(pixels, corner, mirror=True, chunk=2)
+    both, _ = looks_at(pixels, corner, mirror=True, chunk=2)
     assert both[:, :, 0].tolist() == [[0, 3], [16, 19], [32, 35]]
-    assert looks_at(pixels, corner, mirror=False).shape == (3, 1, 1)
+    assert looks_at(pixels, corner, mirror=False)[0].shape == (3, 1, 1)
+    assert looks_at(pixels, corner, mirror=False, outline=True)[0].shape == (3, 1, 34)

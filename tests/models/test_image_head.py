@@ -86,3 +86,18 @@ def test_a_class_that_is_in_one_fold_only_is_refused():
     three[:2] = 2
     with pytest.raises(ValueError, match="too few"):
         fitted(features, three, 3)
+
+
+def test_labels_that_leave_two_classes_open_are_learned_from():
+    features, label = data(160, 0)
+    three = np.eye(3, dtype=bool)[label]
+    three[label == 1, 2] = True
+    three[1:40:2, 1] = False
+    fold = np.arange(160) // 2 % 4
+    fold[:40] = -1
+    made = fit_head(features, three, fold, BLOCKS, 3)
+    held, truth = data(200, 1)
+    logits = made.head.logits(held)
+    assert auc(truth, logits[:, 1:].max(axis=1) - logits[:, 0]) > 0.85
+    assert not made.inner_logits[:40].any()
+    assert made.inner_logits[40:].any(axis=1).all()

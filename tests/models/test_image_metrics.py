@@ -101,3 +101,21 @@ def test_delong_difference_by_hand():
     # AUCs 1 and 1/2; differences over others (0, 1), under cases (1/2, 1/2): variance 0.5 / 2 + 0.
     assert value == pytest.approx(0.5)
     assert p == pytest.approx(2 * 0.15865525, abs=1e-6)
+
+
+def test_of_two_classes_among_three_only_their_images_and_their_shares_count():
+    label = np.array([0, 1, 2, 1, 2, 0])
+    said = np.array(
+        [[1, 0, 0], [0.8, 0.15, 0.05], [0.8, 0.05, 0.15], [0, 0.6, 0.4], [0, 0.3, 0.7], [0, 0, 1.0]]
+    )
+    pair = measure_classes(label, said, ["n", "b", "m"], np.arange(6), times=10)["pairs"]["b – m"]
+    assert (pair["n"], pair["auc"], pair["accuracy"]) == (4, 1.0, 1.0)
+
+
+def test_densities_that_are_not_told_apart_count_as_dense():
+    label = np.array([0, 1] * 10)
+    said = np.column_stack([1 - label * 0.8, label * 0.8])
+    density = ["A", "A", "C+D", "C+D"] * 5
+    found = measure_classes(label, said, ["n", "m"], np.arange(20), density=density, times=10)["by_density"]
+    assert found["dense (C, D)"]["sensitivity"] == found["C+D"]["sensitivity"] == 1.0
+    assert found["fatty (A, B)"]["n"] == 5
