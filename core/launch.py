@@ -16,7 +16,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 
+from core.logs import LEVEL
+
 PROJECT = Path(__file__).resolve().parents[1]
+# Address and sign-in have to stay in sight: the parts' own reports of every study come on request only.
+QUIETLY = {LEVEL: "warning", "TF_CPP_MIN_LOG_LEVEL": "3"}
 # A part that stops by itself within this many seconds of its start is not restarted at once, so that a
 # broken installation does not spin.
 _RESTART_PAUSE_SECONDS = 5.0
@@ -77,7 +81,7 @@ def keep_running(
     children: list[Part], home: Path, *, until: threading.Event, log: Callable[[str], None]
 ) -> None:
     """Start the parts and restart what dies, until the event is set; then stop all of them."""
-    environment = {**os.environ, "LONGVIEW_HOME": str(home)}
+    environment = {**QUIETLY, **os.environ, "LONGVIEW_HOME": str(home)}
     for child in children:
         child.start(environment)
     try:
@@ -88,8 +92,11 @@ def keep_running(
                 code = child.process.returncode
                 if not child.restarted:
                     child.process = None
-                    if code:
-                        log(f"The {child.name} stopped with exit code {code}.")
+                    log(
+                        f"The {child.name} stopped with exit code {code}."
+                        if code
+                        else f"The {child.name} is loaded."
+                    )
                 elif time.monotonic() - child.started_at > _RESTART_PAUSE_SECONDS:
                     log(f"The {child.name} stopped (exit code {code}); starting it again.")
                     child.start(environment)

@@ -1,10 +1,14 @@
 """Logs: one line an event to stderr, never to stdout, which belongs to results; no patient data in them."""
 
+import os
 import sys
 from functools import cache
 from typing import Any
 
 import structlog
+
+LEVEL = "LONGVIEW_LOG_LEVEL"
+"""Environment variable: the least level that is written, one of debug, info, warning, error."""
 
 
 @cache
@@ -16,6 +20,7 @@ def _set_up() -> None:
             # The renderer's own tracebacks show local variables, and those hold names and record numbers.
             structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),
         ],
+        wrapper_class=structlog.make_filtering_bound_logger(os.environ.get(LEVEL, "info").lower()),
         # Looked up at each line, so that a redirected stderr is followed.
         logger_factory=lambda *_names: structlog.PrintLogger(sys.stderr),
         cache_logger_on_first_use=False,

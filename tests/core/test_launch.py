@@ -59,4 +59,28 @@ def test_a_killed_part_is_started_again_and_all_stop_at_the_end(
     loop.join(20)
     assert second.poll() is not None
     assert any("worker" in line for line in lines)
-    assert not any("demo" in line for line in lines)
+    assert "The demo cohort is loaded." in lines
+    assert not any("exit code 0" in line for line in lines)
+
+
+@pytest.mark.parametrize(("asked", "level"), [({}, "warning"), ({"LONGVIEW_LOG_LEVEL": "info"}, "info")])
+def test_parts_report_in_the_terminal_only_what_needs_a_look_unless_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: dict[str, str], level: str
+) -> None:
+    for name, value in asked.items():
+        monkeypatch.setenv(name, value)
+    said = tmp_path / "said"
+    tell = "import os, sys, pathlib; pathlib.Path(sys.argv[1]).write_text(os.environ['LONGVIEW_LOG_LEVEL'])"
+    part = Part("demo cohort", ("-c", tell, str(said)), restarted=False)
+    stopping = threading.Event()
+    loop = threading.Thread(
+        target=keep_running, args=([part], tmp_path), kwargs={"until": stopping, "log": lambda _line: None}
+    )
+    loop.start()
+    deadline = time.monotonic() + 20
+    while part.process is not None or not said.exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    stopping.set()
+    loop.join(20)
+    assert said.read_text() == level
