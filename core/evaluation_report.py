@@ -542,6 +542,8 @@ def _sensitivity_figure(rows: Sequence[dict[str, Any]]) -> go.Figure | None:
     for place, name in enumerate(moved, start=1):
         for horizon, colour in colours.items():
             here = [row for row in rows if row["moved"] == name and row["horizon_years"] == horizon]
+            if not here:
+                continue
             value = np.array([row["gain"] for row in here])
             ends = np.array([row["gain_ci"] for row in here])
             figure.add_scatter(
