@@ -1,0 +1,193 @@
+"""The page "Read an image": what it says before, while and after an image is open, and what it keeps."""
+
+import json
+from collections.abc import Callable, Iterator
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sqlalchemy import select
+from streamlit.testing.v1 import AppTest
+
+from core import findings
+from core.access import Role
+from core.desk import Desk, DeskClosed
+from core.installation import Installation
+from core.intake import IncomingFile, Statement, take_in
+from core.settings import Settings
+from dashboard import components, house
+from dashboard.components import ReadingAsks
+from db.tables import AuditEntry, Image, Study
+from tests.core.test_desk import InThisProcess
+from tests.pictures import breast, dicom, png
+
+OpenPage = Callable[..., AppTest]
+VIEW = png(breast("L", rows=640, columns=480))
+BOX = (60.0, 250.0, 160.0, 350.0)
+
+
+@pytest.fixture(scope="module")
+def child(tiny_model: Path) -> InThisProcess:
+    made = InThisProcess(Settings(model=str(tiny_model), _env_file=None))
+    made.answering.warm_up()
+    return made
+
+
+@pytest.fixture
+def desk(here: Installation, child: InThisProcess, tiny_model: Path, monkeypatch) -> Iterator[Desk]:
+    monkeypatch.setenv("LONGVIEW_MODEL", str(tiny_model))
+    child.close()
+    child.dies = False
+    made = Desk(here.settings)
+    monkeypatch.setattr(made, "_child", child)
+    monkeypatch.setattr(made, "warm_up", lambda: None)
+    monkeypatch.setattr(house, "desk", lambda: made)
+    yield made
+    made.close()
+
+
+class Shown(list):
+    """What the component was handed in each run; it asks for nothing unless a test says so."""
+
+    def __init__(self) -> None:
+        self.asks: list[ReadingAsks] = []
+
+    def reading(self, image) -> ReadingAsks:
+        self.append(json.loads(json.dumps(dict(image))))
+        return self.asks.pop() if self.asks else ReadingAsks(None, None)
+
+    def ask(self, app: AppTest, asks: ReadingAsks) -> AppTest:
+        """Run the page as if the person had just asked for this on the image."""
+        self.asks.append(asks)
+        return app.run()
+
+
+@pytest.fixture
+def shown(monkeypatch) -> Shown:
+    made = Shown()
+    monkeypatch.setattr(components, "reading", made.reading)
+    return made
+
+
+def words(app: AppTest) -> str:
+    return " ".join(html.proto.body for html in app.get("html"))
+
+
+def drop(app: AppTest, data: bytes, name: str = "view.png") -> AppTest:
+    app.file_uploader[0].set_value([(name, data, "application/octet-stream")])
+    return app.run()
+
+
+def stored(here: Installation) -> str:
+    statement = Statement("00017", date(2024, 5, 1), name="Jane Doe")
+    data = dicom(breast("L", rows=640, columns=480), ImagerPixelSpacing=[0.1, 0.1])
+    take_in(here, [IncomingFile("a.dcm", data)], statement=statement, source="web")
+    with here.database.read() as session:
+        return session.scalars(select(Image.sop_uid)).one()
+
+
+def test_it_says_what_can_be_dropped_while_nothing_is_open(here, pages: OpenPage, desk, shown) -> None:
+    app = pages(Role.ONCOLOGIST, "read_image")
+    assert not app.exception
+    assert "Drop an image above" in words(app)
+    assert not shown
+
+
+def test_a_dropped_mammogram_is_shown_with_who_speaks_and_its_card(
+    here, pages: OpenPage, desk, shown
+) -> None:
+    app = drop(pages(Role.ONCOLOGIST, "read_image"), VIEW)
+    assert not app.exception
+    assert "not in a patient's record" in words(app)
+    assert "The weights are random" in words(app)  # the limits on the card of the model that speaks
+    assert (shown[-1]["rows"], shown[-1]["columns"], shown[-1]["findings"]) == (640, 480, [])
+    assert shown[-1]["can_keep"]
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        (b"", "The file is empty"),
+        (b"<html>", "neither DICOM, PNG nor JPEG"),
+        (VIEW[:300], "ends before its image does"),
+        (
+            png(np.random.default_rng(0).integers(0, 4095, (300, 300)).astype(np.uint16)),
+            "neither a mammogram nor",
+        ),
+        (dicom(Modality="MR"), "The file calls itself modality MR"),
+    ],
+    ids=["empty", "web page", "truncated", "noise", "MR"],
+)
+def test_another_file_is_told_so_and_not_scored(here, pages: OpenPage, desk, shown, data, says) -> None:
+    app = drop(pages(Role.ONCOLOGIST, "read_image"), data)
+    assert not app.exception
+    assert says in words(app)
+    assert not shown
+
+
+def test_a_stopped_process_is_said_in_a_sentence(here, pages: OpenPage, desk, shown, monkeypatch) -> None:
+    def closed(*_arguments):
+        raise DeskClosed("Reading images cannot be started here.")
+
+    monkeypatch.setattr(desk, "open_file", closed)
+    app = drop(pages(Role.ONCOLOGIST, "read_image"), VIEW)
+    assert not app.exception
+    assert "cannot be started here" in words(app)
+
+
+def test_a_box_on_a_patients_image_is_kept_measured_and_can_be_undone(
+    here, pages: OpenPage, desk, shown
+) -> None:
+    sop_uid = stored(here)
+    app = pages(Role.ONCOLOGIST, "read_image", image=sop_uid)
+    assert not app.exception
+    assert "Jane Doe" in words(app)
+    app = shown.ask(app, ReadingAsks(BOX, None))
+    (finding,) = findings.of_patient(here, "00017")
+    assert finding.diameter_mm == pytest.approx(10.0)
+    assert set(finding.reading) == {"normal", "benign", "malignant"}
+    assert "Finding 1 is kept on Jane Doe, study of 2024-05-01, L CC, 10 mm" in shown[-1]["note"][
+        "text"
+    ].replace("\N{NO-BREAK SPACE}", " ").replace("\N{NARROW NO-BREAK SPACE}", " ")
+    assert [one["label"] for one in shown[-1]["findings"]] == ["Finding 1"]
+    app = shown.ask(app, ReadingAsks(None, finding.finding_id))
+    assert findings.of_patient(here, "00017") == []
+    assert "taken back" in shown[-1]["note"]["text"]
+    assert not app.exception
+    with here.database.read() as session:
+        actions = list(session.scalars(select(AuditEntry.action)))
+    assert {"image_read", "finding_kept", "finding_removed"} <= set(actions)
+
+
+def test_a_box_on_a_dropped_image_asks_whose_it_is_and_puts_it_into_her_record(
+    here, pages: OpenPage, desk, shown
+) -> None:
+    stored(here)
+    app = shown.ask(drop(pages(Role.ONCOLOGIST, "read_image"), VIEW), ReadingAsks(BOX, None))
+    assert not app.exception
+    assert any(box.label == "Patient" for box in app.text_input)
+    assert findings.of_patient(here, "00017") == []
+
+
+def test_staff_read_images_but_keep_no_findings(here, pages: OpenPage, desk, shown) -> None:
+    sop_uid = stored(here)
+    app = shown.ask(pages(Role.STAFF, "read_image", image=sop_uid), ReadingAsks(BOX, None))
+    assert not app.exception
+    assert not shown[-1]["can_keep"]
+    assert "oncologists" in shown[-1]["keep_hint"]
+    assert findings.of_patient(here, "00017") == []
+
+
+def test_an_unknown_image_is_said_so(here, pages: OpenPage, desk, shown) -> None:
+    app = pages(Role.ONCOLOGIST, "read_image", image="1.2.3")
+    assert not app.exception
+    assert "There is no such image here" in words(app)
+
+
+def test_an_analyst_has_no_such_page(here, pages: OpenPage, desk, shown) -> None:
+    app = pages(Role.ANALYST, "cohort")
+    assert not app.exception
+    assert "Read an image" not in words(app)
+    with here.database.read() as session:
+        assert session.scalars(select(Study)).all() == []
