@@ -42,9 +42,14 @@ class Part:
     started_at: float = 0.0
 
     def start(self, environment: dict[str, str]) -> None:
-        """Start the child in the project's folder, its output in this terminal."""
+        """Start the child in the project's folder, its output in this terminal.
+
+        A Ctrl-C reaches this process alone, which then asks each child to stop, once.
+        """
         self.started_at = time.monotonic()
-        self.process = subprocess.Popen([sys.executable, *self.arguments], cwd=PROJECT, env=environment)
+        self.process = subprocess.Popen(
+            [sys.executable, *self.arguments], cwd=PROJECT, env=environment, start_new_session=True
+        )
 
 
 def check_port(address: str, port: int) -> None:
@@ -131,10 +136,10 @@ def wait_for_page(address: str, port: int, *, seconds: float, until: threading.E
 
 
 def stop_on_signals(event: threading.Event) -> None:
-    """Set the event on Ctrl-C and on SIGTERM."""
+    """Set the event on Ctrl-C, on SIGTERM, and when the terminal is closed."""
 
     def handler(_number: int, _frame: FrameType | None) -> None:
         event.set()
 
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, handler)
