@@ -10,7 +10,7 @@ from rich.table import Table
 
 from core import access
 from core.cli import terminal
-from core.installation import Installation
+from core.cli.opening import open_installation
 
 user = typer.Typer(help="Accounts: who may sign in, and in which role.", no_args_is_help=True)
 
@@ -37,7 +37,7 @@ def add(
     password_stdin: FromStdin = False,
 ) -> None:
     """Make an account."""
-    here = Installation.open()
+    here = open_installation()
     try:
         person = access.create_user(here, username, _password(password_stdin), role, display_name=name)
     except ValueError as error:
@@ -48,7 +48,7 @@ def add(
 @user.command(name="list")
 def list_(json: Annotated[bool, typer.Option("--json", help="For machines.")] = False) -> None:
     """List the accounts."""
-    found = access.accounts(Installation.open())
+    found = access.accounts(open_installation())
     if json:
         terminal.print_json(
             [
@@ -78,7 +78,7 @@ def list_(json: Annotated[bool, typer.Option("--json", help="For machines.")] = 
 def password(username: Username, password_stdin: FromStdin = False) -> None:
     """Set a new password; lifts a lock and ends that person's sign-ins."""
     try:
-        access.set_password(Installation.open(), username, _password(password_stdin))
+        access.set_password(open_installation(), username, _password(password_stdin))
     except ValueError as error:
         terminal.wrong_use(str(error))
     terminal.results.print(f"{username} has a new password and is signed out everywhere.")
@@ -98,7 +98,7 @@ def activate(username: Username) -> None:
 
 def _set_active(username: str, active: bool) -> None:
     try:
-        access.set_active(Installation.open(), username, active)
+        access.set_active(open_installation(), username, active)
     except ValueError as error:
         terminal.wrong_use(str(error))
     terminal.results.print(f"{username} {'can sign in again' if active else 'can no longer sign in'}.")
@@ -111,7 +111,7 @@ def demo(json: Annotated[bool, typer.Option("--json", help="For machines.")] = F
     With simulated patients only, the passwords are published ones that work on this machine alone. Beside real
     patients they are random and shown once.
     """
-    made = access.ensure_demo_accounts(Installation.open())
+    made = access.ensure_demo_accounts(open_installation())
     if json:
         terminal.print_json(
             [{"username": a.username, "role": a.role.value, "password": a.password} for a in made]
