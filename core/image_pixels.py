@@ -19,7 +19,7 @@ from core.image_cases import ImageCase
 from core.refusals import Refusal
 from models.image_preprocess import ImageInput, prepare, tissue_box
 
-__all__ = ["PreparedCases", "fingerprint", "near_duplicates", "prepare_cases"]
+__all__ = ["PreparedCases", "fingerprint", "near_duplicates", "prepare_cases", "tissue_sides"]
 
 CHUNK = 32
 DEFAULT_SIDE = 100
@@ -50,7 +50,7 @@ def prepare_cases(
     What cannot be read, has no breast where one is wanted, or whose box lies outside is left out, with the reason.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    sides = _tissue_sides(cases)
+    sides = tissue_sides(cases)
     listing = "\n".join(
         f"{case.path.resolve()} {case.path.stat().st_size} {side if case.anywhere else case.box}"
         for case, side in zip(cases, sides, strict=True)
@@ -94,8 +94,11 @@ def prepare_cases(
     )
 
 
-def _tissue_sides(cases: Sequence[ImageCase]) -> list[int]:
-    """Return for each case how large a box of its normal tissue is: drawn from the lesions' sizes, so that size tells nothing."""
+def tissue_sides(cases: Sequence[ImageCase]) -> list[int]:
+    """Return for each case the side in pixels of a box of its normal tissue: as large as one of the lesions' boxes.
+
+    So how large a box is tells nothing of what is in it.
+    """
     known = sorted(
         round(max(case.box[2] - case.box[0], case.box[3] - case.box[1])) for case in cases if case.box
     )

@@ -16,7 +16,7 @@ __all__ = ["STRENGTHS", "FittedHead", "KernelHead", "fit_head"]
 
 COMPONENTS = 192
 """Principal components that the radial kernel compares."""
-STRENGTHS = tuple(float(one) for one in np.logspace(-4.5, 0, 10))
+STRENGTHS = tuple(float(one) for one in np.logspace(-4, -0.5, 8))
 """Penalties tried, as shares of a training image; the weakest first."""
 TINY = 1e-6
 
@@ -232,6 +232,6 @@ def _logistic(
         return value, slope.ravel()
 
     begin = np.zeros((size + 1, classes)) if start is None else start
-    settings: Any = {"jac": True, "method": "L-BFGS-B", "options": {"maxiter": 300}}
+    settings: Any = {"jac": True, "method": "L-BFGS-B", "options": {"maxiter": 100}}
     found = minimize(loss, begin.ravel(), **settings)
     return np.asarray(found.x.reshape(size + 1, classes))

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from core.image_cases import ImageCase, gather_cases
-from core.image_pixels import fingerprint, near_duplicates, prepare_cases
+from core.image_pixels import fingerprint, near_duplicates, prepare_cases, tissue_sides
 from models.image_preprocess import ImageInput
 
 QUIET = lambda *_: None  # noqa: E731
@@ -54,6 +54,14 @@ def test_a_copy_is_found_in_another_size_format_brightness_or_mirrored(tmp_path)
 
 def test_different_pictures_are_not_taken_for_one(tmp_path):
     assert pairs(tmp_path, {f"{i}.png": picture(i) for i in range(20)}) == []
+
+
+def test_boxes_of_normal_tissue_are_as_large_as_lesions(tmp_path):
+    lesions = [ImageCase(tmp_path / "l.png", "l", "benign", "", (0, 0, side, 9)) for side in (20, 60, 200)]
+    normal = [ImageCase(tmp_path / f"{i}.png", "n", "normal", "", anywhere=True) for i in range(60)]
+    sides = tissue_sides(lesions + normal)[3:]
+    assert {side: sides.count(side) > 8 for side in set(sides)} == {20: True, 60: True, 200: True}
+    assert sides == tissue_sides(lesions + normal)[3:]
 
 
 @pytest.mark.slow
