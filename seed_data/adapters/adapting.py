@@ -80,7 +80,8 @@ class Adapted:
         """Return the summary for a person, a line each: what there is, what its words mean, what was left out."""
         one, findings = self.public_set, self.findings
         lines = [
-            f"{one.title}: {self.women} women, {self.studies} studies, {self.images} images. {self.manifest}",
+            f"{one.title}: {self.women} women, {self.studies} studies, {self.images} images.",
+            f"Manifest: {self.manifest}",
             f"Breasts: {findings['normal']} normal, {findings['benign']} benign, {findings['malignant']} malignant, "
             f"{findings['']} without finding. {self.boxes} boxes. "
             f"Density A–D: {', '.join(str(self.densities[letter]) for letter in 'ABCD')} breasts.",
@@ -89,11 +90,11 @@ class Adapted:
         ]
         if one.outcome:
             lines.append(f"Outcome, {self.cancers} women with a cancer's date: {one.outcome}")
-        lines += [f"Note, {count} times: {what}." for what, count in self.account.notes.most_common()]
-        lines += [f"Left aside, {count}: {what}." for what, count in self.account.aside.most_common()]
+        lines += [f"Note: {what} ({count})." for what, count in self.account.notes.most_common()]
+        lines += [f"Left aside: {what} ({count})." for what, count in self.account.aside.most_common()]
         for why, count in self.account.reasons.most_common():
             where, _, what = next(entry for entry in self.account.left_out if entry[1] == why)
-            lines.append(f"Left out, {count}: {why}. First: {where}{f' ({what})' if what else ''}.")
+            lines.append(f"Left out: {why} ({count}). The first: {where}{f', {what}' if what else ''}.")
         if self.account.left_out:
             lines.append(f"All that were left out: {self.manifest.with_name(LEFT_OUT)}")
         lines.append(f"Terms: {one.terms} Cite: {one.source}.")
