@@ -99,8 +99,10 @@ def _folder(folder: Path, limit: int, use_manifests: bool, found: Gathered) -> N
     for parent, folders, names in os.walk(folder):
         folders[:] = sorted(name for name in folders if not _hidden(name))
         for name in sorted(names):
-            if not _hidden(name):
-                path = Path(parent, name)
+            path = Path(parent, name)
+            if not use_manifests and path == folder / MANIFEST:
+                found.notices.append(f"{path} is left aside: you said whose images these are.")
+            elif not _hidden(name):
                 found.files.append(lambda path=path: _load(path, str(path), limit))  # type: ignore[misc]
 
 

@@ -59,7 +59,7 @@ def longitudinal(
 
     manifests, refused = _manifests(data)
     more, refused_more = _manifests(encoder_data or [])
-    facts = json.loads(card.read_text("utf-8")) if card else {}
+    facts = _card_words(card)
     plan = Plan(
         minutes=budget_minutes,
         seed=seed,
@@ -81,6 +81,18 @@ def longitudinal(
         results.print(f"The model is in {out}.")
     if refused + refused_more:
         raise typer.Exit(SOME_REFUSED)
+
+
+def _card_words(path: Path | None) -> dict[str, Any]:
+    if path is None:
+        return {}
+    try:
+        words = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        wrong_use(f"--card {path} cannot be read: {error}.")
+    if not isinstance(words, dict):
+        wrong_use(f'--card {path} must hold one JSON object, such as {{"title": "..."}}.')
+    return dict(words)
 
 
 def _base_rates(said: str | None) -> tuple[float, ...] | None:

@@ -134,8 +134,9 @@ def test_a_manifest_marks_simulated_women(here, tmp_path):
 
 def test_a_persons_word_makes_a_manifest_silent(here, tmp_path):
     found = gather([manifest_folder(tmp_path)], max_file_mb=10, use_manifests=False)
-    assert len(found) == 5
+    assert len(found) == 4
     assert all(file.said is None for file in found)
+    assert "manifest.csv is left aside" in found.notices[0]
 
 
 @pytest.mark.parametrize(
