@@ -206,6 +206,11 @@ def _malignancy(
         lambda y, _a, b: auc(y, b) - 0.5,
         label, said, true, cluster=whose, times=times, seed=seed,
     )  # fmt: skip
+    of_visible, of_visible_ends = share_of(
+        lambda y, a, _b: auc(y, a) - 0.5,
+        lambda y, _a, b: auc(y, b) - 0.5,
+        label, said, visible, cluster=whose, times=times, seed=seed,
+    )  # fmt: skip
     oracle, low, high = auc_delong(label, true, whose)
     own, least, most = auc_delong(label, said, whose)
     shown, at_least, at_most = auc_delong(label, visible, whose)
@@ -216,6 +221,8 @@ def _malignancy(
         "oracle_ci": [low, high],
         "visible_only": shown,
         "visible_only_ci": [at_least, at_most],
+        "share_of_visible": of_visible,
+        "share_of_visible_ci": of_visible_ends,
         "model": own,
         "model_ci": [least, most],
         "share": share,
@@ -388,7 +395,8 @@ def _malignancy_target(measured: dict[str, Any]) -> Target:
     found = _share_target(what, MALIGNANCY_SHARE, said["share"], said["share_ci"])
     comment = (
         f"AUC {_interval(said['model'], said['model_ci'])}; oracle {_interval(said['oracle'], said['oracle_ci'])}. One who "
-        f"knows the visible cancers only: {_interval(said['visible_only'], said['visible_only_ci'])}."
+        f"knows the visible cancers only: {_interval(said['visible_only'], said['visible_only_ci'])}; share of that: "
+        f"{_percent(said['share_of_visible'])}."
     )
     return Target(found.what, found.target, found.measured, found.verdict, comment)
 

@@ -32,6 +32,7 @@ def measured(**said):
             "malignancy": {
                 "share": 0.9, "share_ci": [0.8, 0.95], "model": 0.9, "model_ci": [0.8, 0.95], "oracle": 0.95,
                 "oracle_ci": [0.9, 0.98], "visible_only": 0.93, "visible_only_ci": [0.9, 0.96],
+                "share_of_visible": 0.93,
             },
         },
         "progression_with_lesion": {"auc": 0.9, "auc_ci": [0.85, 0.93], "n": 100, "events": 20},
@@ -148,6 +149,7 @@ def test_a_model_that_knows_as_much_as_the_oracle_covers_the_whole_distance():
     found = against_truth(table, truth, times=50)
     assert found["malignancy"]["oracle"] == 1
     assert found["malignancy"]["share"] == pytest.approx(1)
+    assert found["malignancy"]["share_of_visible"] == pytest.approx(1)
     assert found["readers"]["5"]["history"] > 0.9
     assert found["readers"]["5"]["model_gain"] == pytest.approx(0.5, abs=0.1)
 
