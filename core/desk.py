@@ -34,7 +34,7 @@ log = log_of(__name__)
 
 IDLE_SECONDS = 600.0
 """A process that nobody asked anything for so long is stopped: it holds a gigabyte."""
-START_SECONDS = 180.0
+START_SECONDS = 300.0
 ANSWER_SECONDS = 60.0
 MOST_OPEN = 32
 MOST_OPEN_A_PERSON = 6
