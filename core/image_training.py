@@ -63,6 +63,7 @@ class ImagePlan:
     head: str = "dense"
     density_from: str | None = None
     outline: bool = False
+    turns: bool = False
 
 
 def part_groups(cases: Sequence[ImageCase], shares: dict[str, float], seed: int) -> list[str]:
@@ -188,6 +189,8 @@ def train_image(
             )
     if plan.head == "kernel" and plan.weights is None:
         raise TrainingError("A kernel head reads a backbone that has learned already: give its --weights.")
+    if plan.turns and plan.shape[0] != plan.shape[1]:
+        raise TrainingError("Only squares can be turned by quarters: choose a --size such as 160x160.")
     parts = _parts(readable, plan)
     _check_leakage(readable, parts, pairs)
     plan_values = json.loads(json.dumps(asdict(plan)))
@@ -397,7 +400,14 @@ class _Run:
 
         plan = self.plan
         return ImageConfig(
-            self.classes, self.wanted, plan.backbone, plan.width, plan.head, plan.flip, plan.outline
+            self.classes,
+            self.wanted,
+            plan.backbone,
+            plan.width,
+            plan.head,
+            plan.flip,
+            plan.turns,
+            plan.outline,
         )
 
     def _fit_head(self, mine: NDArray[np.bool_], stage: str) -> TrainedImage:
@@ -432,9 +442,7 @@ class _Run:
         path, flip = self.out / "work" / "features.npz", self.plan.flip
         if self.plan.head == "kernel":
             self._network = build_feature_network(config, self.plan.weights)
-            self._known = kernel_features(
-                self._network, pixels, path, self.report, flip=flip, outline=self.plan.outline
-            )
+            self._known = kernel_features(self._network, config, pixels, path, self.report)
         else:
             self._known = pretrained_features(config, self.plan.weights, pixels, path, self.report, flip=flip)
         return self._known

@@ -84,6 +84,7 @@ def looks_at(
     run: Callable[[NDArray[Any]], dict[str, NDArray[np.float32]]],
     *,
     mirror: bool,
+    turns: bool = False,
     outline: bool = False,
     told: Callable[[float], None] = lambda _share: None,
     chunk: int = 16,
@@ -98,6 +99,8 @@ def looks_at(
         Gives a feature network's outputs for some images.
     mirror
         Look at each image's mirror image too.
+    turns
+        Look at it turned by 90, 180 and 270 degrees too; only squares can be.
     outline
         Measure the outline of what looks like a lesion too (`models.image_outline`).
     told
@@ -106,10 +109,11 @@ def looks_at(
     parts: list[NDArray[np.float32]] = []
     for start in range(0, len(pixels), chunk):
         some = np.asarray(pixels[start : start + chunk])
+        shown = [some, some[..., ::-1]] if mirror else [some]
+        if turns:
+            shown += [np.rot90(look, turn, axes=(1, 2)) for turn in (1, 2, 3) for look in shown]
         out = run(some)
-        looks = [out["pooled"]]
-        if mirror:
-            looks.append(run(np.ascontiguousarray(some[..., ::-1]))["pooled"])
+        looks = [out["pooled"], *(run(np.ascontiguousarray(look))["pooled"] for look in shown[1:])]
         if outline:
             shades = some if some.dtype == np.uint8 else np.round(some * 255).astype(np.uint8)
             measured = np.stack([outline_features(one) for one in shades])

@@ -14,7 +14,7 @@ from scipy.special import softmax
 
 __all__ = ["STRENGTHS", "FittedHead", "KernelHead", "fit_head"]
 
-COMPONENTS = 192
+COMPONENTS = 128
 """Principal components that the radial kernel compares."""
 STRENGTHS = tuple(float(one) for one in np.logspace(-4, -0.5, 8))
 """Penalties tried, as shares of a training image; the weakest first."""

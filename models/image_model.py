@@ -67,6 +67,8 @@ class ImageConfig:
         One of `HEADS`.
     mirror
         A kernel head looks at the mirror image too.
+    turns
+        A kernel head looks at the image turned by quarters too.
     outline
         A kernel head reads the outline of what looks like a lesion in an ultrasound too.
     """
@@ -77,6 +79,7 @@ class ImageConfig:
     width: float = 1.0
     head: str = "dense"
     mirror: bool = True
+    turns: bool = False
     outline: bool = False
 
     def to_json(self) -> dict[str, Any]:
@@ -95,6 +98,7 @@ class ImageConfig:
             width=float(values["width"]),
             head=values.get("head", "dense"),
             mirror=bool(values.get("mirror", True)),
+            turns=bool(values.get("turns", False)),
             outline=bool(values.get("outline", False)),
         )
 
@@ -337,6 +341,7 @@ class ImageModel:
             pixels,
             lambda some: predict(self.network, some, batch=1),
             mirror=config.mirror,
+            turns=config.turns,
             outline=config.outline,
             chunk=BATCH,
         )

@@ -406,25 +406,24 @@ def pretrained_features(
 
 def kernel_features(
     network: keras.Model,
+    config: ImageConfig,
     pixels: NDArray[np.uint8],
     path: Path,
     report: Report,
-    *,
-    flip: bool = True,
-    outline: bool = False,
 ) -> NDArray[np.float32]:
     """Return what a kernel head reads of images, as `pretrained_features` does for a dense one.
 
-    `network` is as `models.image_model.build_feature_network` builds it; the features are (n, 1 or 2, size), with
-    `outline` those of `models.image_outline` at their end.
+    `network` is as `models.image_model.build_feature_network` builds it of `config`; the features are
+    (n, looks, size), as `models.image_features.looks_at` gives them.
     """
     if path.is_file():
         return _kept_features(path)
     features, _ = looks_at(
         pixels,
         lambda some: predict(network, some, batch=4),
-        mirror=flip,
-        outline=outline,
+        mirror=config.mirror,
+        turns=config.turns,
+        outline=config.outline,
         told=lambda share: report("features", share, {}),
     )
     _keep_features(path, features)

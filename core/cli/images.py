@@ -66,6 +66,9 @@ def train_image_model(
         Path | None,
         typer.Option(help="JSON with what the card is to say: title, trained_on, licence, limits …"),
     ] = None,
+    turns: Annotated[
+        bool, typer.Option(help="With kernel: look at each image turned by quarters too, as of regions.")
+    ] = False,
     outline: Annotated[
         bool, typer.Option(help="With kernel: measure the outline of what looks like a lesion (ultrasound).")
     ] = False,
@@ -135,6 +138,7 @@ def train_image_model(
             head=_head(head),
             density_from=density_from,
             outline=outline,
+            turns=turns,
         )
         _tell_refused(gathered.refused)
         measured = train_image(gathered, out, plan, Progress(budget_minutes), _about(about))

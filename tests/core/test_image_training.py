@@ -273,6 +273,7 @@ def test_evaluate_reads_density_as_the_training_did(kernel):
         (["--weights", "nowhere.keras"], "nowhere.keras"),
         (["--head", "magic"], "dense, kernel"),
         (["--head", "kernel"], "--weights"),
+        (["--head", "kernel", "--weights", "x.keras", "--turns", "--size", "32x64"], "squares"),
         (["--density-from", "tissue"], "column:value=A"),
         (["--about", "nowhere.json"], "nowhere.json"),
         (["--classes", "malignant"], "one class"),

@@ -49,5 +49,8 @@ def test_a_mirror_image_is_a_look_of_its_own():
 
     both, _ = looks_at(pixels, corner, mirror=True, chunk=2)
     assert both[:, :, 0].tolist() == [[0, 3], [16, 19], [32, 35]]
+    turned, _ = looks_at(pixels, corner, mirror=False, turns=True)
+    assert turned[0, :, 0].tolist() == [0, 3, 15, 12]
+    assert looks_at(pixels, corner, mirror=True, turns=True)[0].shape == (3, 8, 1)
     assert looks_at(pixels, corner, mirror=False)[0].shape == (3, 1, 1)
     assert looks_at(pixels, corner, mirror=False, outline=True)[0].shape == (3, 1, 34)
