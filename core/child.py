@@ -105,6 +105,12 @@ class Child:
         self._send(json.dumps({**question, "size": len(data)}).encode(), data, deadline)
         return self._receive(deadline)
 
+    def kill(self) -> None:
+        """End the process under whoever is asking or starting it, who gets `ChildDied` or `RuntimeError`."""
+        process = self.process
+        if process is not None:
+            process.kill()
+
     def close(self) -> None:
         """End the process; it may be started again."""
         if self.process is not None:

@@ -126,6 +126,8 @@ class Desk:
             for opened in self._opened.values():
                 opened.source.close()
             self._opened.clear()
+        # Not after it has answered or started: that may take minutes, and this process wants to end now.
+        self._child.kill()
         with self._asking:
             self._child.close()
 

@@ -42,6 +42,9 @@ class InThisProcess:
         self.runs = False
         self.answering.forget()
 
+    def kill(self) -> None:
+        self.runs = False
+
     def last_word(self) -> str:
         return ""
 
