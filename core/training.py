@@ -433,7 +433,10 @@ def _train_heads(
         created=date.today().isoformat(),
         files={f"control_{mode}.keras": "" for mode in controls},
         simulated_training=False,
-        settings={"plan": asdict(plan)},
+        # Where a folder lay on one machine is nobody else's concern.
+        settings={
+            "plan": asdict(plan) | {"start_from": Path(plan.start_from).name if plan.start_from else None}
+        },
     )
     values = card.to_json() | {key: value for key, value in facts.items() if key in card.to_json()}
     model = LongitudinalModel(ModelCard(**values), trained.model, ensemble, served)
