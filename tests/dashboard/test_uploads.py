@@ -142,7 +142,9 @@ def test_an_upload_that_breaks_off_leaves_nothing(desk: Desk) -> None:
     assert desk.handed == []
 
 
-@pytest.mark.parametrize("session", [str(uuid.uuid4()), "..", "", "%2e%2e", SESSION.upper()])
+@pytest.mark.parametrize(
+    "session", ["e7733e9d-c133-451d-9be8-0159b6374d89", "..", "", "%2e%2e", SESSION.upper()]
+)
 def test_an_upload_without_an_open_page_is_refused(desk: Desk, session: str) -> None:
     status, said = desk.ask("f", body_of(b"one"), session=session)
     assert (status, said) == (400, b"This upload belongs to no open page. Reload the page.")
