@@ -209,7 +209,9 @@ def prediction_rows(
 def measure_cases(table: pd.DataFrame, classes: Sequence[str], *, times: int = 1000) -> dict[str, Any]:
     """Measure a table as `prediction_rows` gives it."""
     label, said = _arrays(table, classes)
-    density = table["density"].tolist() if table["density"].astype(bool).any() else None
+    # Of density itself, sensitivity by density says nothing.
+    told = table["density"].astype(bool).any() and not table["density"].equals(table["true"])
+    density = table["density"].tolist() if told else None
     return measure_classes(label, said, classes, table["group"].to_numpy(), density=density, times=times)
 
 

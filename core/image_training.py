@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.exams import Report
-from core.image_cases import CaseError, Cases, ImageCase, choose_classes, may_be
+from core.image_cases import CaseError, Cases, ImageCase, choose_classes, may_be, told_apart
 from core.image_pixels import PreparedCases, near_duplicates, prepare_cases
 from core.training import TrainingError, same_plan, stored_rows, write_curves
 from models.image_preprocess import ImageInput
@@ -420,16 +420,36 @@ class _Run:
         network = self._network
         assert features is not None and network is not None  # noqa: PT018 - made before
         self.report(f"{stage}fitting the head", 0.0, {})
-        own = mine & np.array([not case.practice for case in self.cases])
+        practice = np.array([case.practice for case in self.cases])
+        among = self._among()
+        mine = mine & ~(practice & (among <= self.truth).all(axis=1))
+        own = mine & ~practice
         cases = [case for case, one in zip(self.cases, own, strict=True) if one]
         fewest = min(len(groups) for groups in _by_rarest_class(cases).values())
         fold = np.full(len(mine), -1)
         fold[own] = fold_groups(cases, max(2, min(INNER_FOLDS, fewest)), self.plan.seed + 1)
         blocks = layout_of(network, self.plan.region, outline=self.plan.outline).blocks
-        fitted = fit_head(features[mine], self.truth[mine], fold[mine], blocks, len(self.classes))
+        fitted = fit_head(
+            features[mine], self.truth[mine], fold[mine], blocks, len(self.classes), among[mine]
+        )
         self.report(f"{stage}fitting the head", 1.0, {})
         scaling = fit_scaling(fitted.inner_logits[own[mine]], self.truth[own])
         return TrainedImage(network, scaling, fitted.curve, fitted.head)
+
+    def _among(self) -> NDArray[np.bool_]:
+        """Return which classes each image teaches to tell apart: all, but practice images only what labels leave open.
+
+        Where the labels of the images measured on leave nothing open, practice images teach all too.
+        """
+        among = np.ones_like(self.truth)
+        groups = told_apart([case.label for case in self.cases if not case.practice], self.classes)
+        if len(groups) < len(self.classes):
+            for group in groups:
+                inside = np.isin(np.arange(len(self.classes)), group)
+                for row, case in enumerate(self.cases):
+                    if case.practice and (self.truth[row] <= inside).all():
+                        among[row] = inside
+        return among
 
     def _features(self, config: ImageConfig) -> NDArray[np.float32] | None:
         """Return the frozen backbone's features of all images, made once for all folds; None without weights."""

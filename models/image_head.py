@@ -103,6 +103,7 @@ def fit_head(
     fold: NDArray[np.int64],
     blocks: Sequence[int],
     classes: int,
+    among: NDArray[np.bool_] | None = None,
 ) -> FittedHead:
     """Fit a head.
 
@@ -119,6 +120,9 @@ def fit_head(
         Sizes of the blocks of features, one after another; each block weighs the same.
     classes
         How many there are.
+    among
+        (n, classes) truth values: an image teaches only to tell these classes apart, and nothing of the others. None:
+        all of them.
 
     Raises
     ------
@@ -133,7 +137,9 @@ def fit_head(
         if not truth[fold != k].any(axis=0).all():
             raise ValueError("There are too few images of a class to choose a strength on inner folds.")
     rows = features.reshape(n * looks, size).astype(np.float32)
-    answer, where = np.repeat(truth, looks, axis=0), np.repeat(fold, looks)
+    open_to = np.ones_like(truth) if among is None else among
+    answer = np.repeat(truth, looks, axis=0), np.repeat(open_to, looks, axis=0)
+    where = np.repeat(fold, looks)
     centre = rows.mean(axis=0)
     weigh = np.sqrt(np.repeat(np.asarray(blocks, np.float32) * len(blocks), blocks))
     # A feature that hardly ever differs says nothing, and must not be blown up by its own smallness.
@@ -180,18 +186,19 @@ def _nearness(one: NDArray[np.float32], other: NDArray[np.float32]) -> NDArray[n
 def _fit_part(
     name: str,
     inputs: NDArray[np.float64],
-    truth: NDArray[np.bool_],
+    answer: tuple[NDArray[np.bool_], NDArray[np.bool_]],
     fold: NDArray[np.int64],
     curve: list[dict[str, float | str]],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """Choose a part's strength on inner folds and fit it on all rows; return held-out logits, weights and bias."""
+    truth, among = answer
     said = np.zeros((len(STRENGTHS), *truth.shape))
     held_out = fold >= 0
     for k in np.unique(fold[held_out]):
         mine = fold != k
         start: NDArray[np.float64] | None = None
         for place in range(len(STRENGTHS) - 1, -1, -1):
-            start = _logistic(inputs[mine], truth[mine], STRENGTHS[place], start)
+            start = _logistic(inputs[mine], truth[mine], among[mine], STRENGTHS[place], start)
             said[place, ~mine] = inputs[~mine] @ start[:-1] + start[-1]
     losses = [_log_loss(one[held_out], truth[held_out]) for one in said]
     curve += [
@@ -199,7 +206,7 @@ def _fit_part(
         for place, (strength, loss) in enumerate(zip(STRENGTHS, losses, strict=True))
     ]
     best = int(np.argmin(losses))
-    found = _logistic(inputs, truth, STRENGTHS[best], None)
+    found = _logistic(inputs, truth, among, STRENGTHS[best], None)
     return said[best], found[:-1], found[-1]
 
 
@@ -211,12 +218,14 @@ def _log_loss(logits: NDArray[np.float64], truth: NDArray[np.bool_]) -> float:
 def _logistic(
     inputs: NDArray[np.float64],
     truth: NDArray[np.bool_],
+    among: NDArray[np.bool_],
     strength: float,
     start: NDArray[np.float64] | None,
 ) -> NDArray[np.float64]:
     """Return weights and, as last row, bias of multinomial logistic regression with an L2 penalty on the weights.
 
-    Where several classes may be true, what is maximised is the probability of them together.
+    Where several classes may be true, what is maximised is the probability of them together, given that it is one of
+    those in `among`.
     """
     n, size = inputs.shape
     classes = truth.shape[1]
@@ -224,10 +233,11 @@ def _logistic(
     def loss(flat: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         at = flat.reshape(size + 1, classes)
         share = softmax(inputs @ at[:-1] + at[-1], axis=1)
-        true = share * truth
+        true, all_ = share * truth, share * among
         held = np.maximum(true.sum(axis=1, keepdims=True), 1e-300)
-        value = float(-np.log(held).mean()) + 0.5 * strength * float((at[:-1] ** 2).sum())
-        wrong = (share - true / held) / n
+        whole = np.maximum(all_.sum(axis=1, keepdims=True), 1e-300)
+        value = float((np.log(whole) - np.log(held)).mean()) + 0.5 * strength * float((at[:-1] ** 2).sum())
+        wrong = (all_ / whole - true / held) / n
         slope = np.concatenate([inputs.T @ wrong + strength * at[:-1], wrong.sum(axis=0, keepdims=True)])
         return value, slope.ravel()
 

@@ -101,3 +101,19 @@ def test_labels_that_leave_two_classes_open_are_learned_from():
     assert auc(truth, logits[:, 1:].max(axis=1) - logits[:, 0]) > 0.85
     assert not made.inner_logits[:40].any()
     assert made.inner_logits[40:].any(axis=1).all()
+
+
+def test_an_image_teaches_nothing_of_classes_it_is_not_among():
+    features, label = data(160, 0)
+    truth = np.eye(3, dtype=bool)[label]
+    truth[:80] = [False, True, True]
+    truth[:80:2] = [True, False, False]
+    among = np.ones_like(truth)
+    truth[80:], among[80:] = [False, False, True], [False, True, True]
+    made = fit_head(
+        features, truth, np.where(np.arange(160) < 80, np.arange(160) // 2 % 4, -1), BLOCKS, 3, among
+    )
+    logits = made.head.logits(data(100, 1)[0])
+    assert (logits[:, 2] > logits[:, 1]).all()
+    together = np.logaddexp(logits[:, 1], logits[:, 2])
+    assert auc(np.arange(100) % 2, together - logits[:, 0]) > 0.85
