@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.special import softmax
 
 from models.image_head import KernelHead, fit_head
 from models.metrics import auc
@@ -115,5 +116,7 @@ def test_an_image_teaches_nothing_of_classes_it_is_not_among():
     )
     logits = made.head.logits(data(100, 1)[0])
     assert (logits[:, 2] > logits[:, 1]).all()
-    together = np.logaddexp(logits[:, 1], logits[:, 2])
-    assert auc(np.arange(100) % 2, together - logits[:, 0]) > 0.85
+    first = softmax(logits, axis=1)[:, 0]
+    assert auc(np.arange(100) % 2, -first) > 0.7
+    # Of the 80 images that could be the first class half are. Had the 80 others spoken too, it would be a quarter.
+    assert 0.35 < first.mean() < 0.65
