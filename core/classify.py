@@ -276,6 +276,8 @@ class OpenImage:
             except ValueError as error:
                 raise BoxError(f"{self.name}: {error}") from error
         try:
+            if box is not None and self.modality == "MG":
+                self._check_over_breast(box)
             return self._say(box, tasks, finding_by)
         except NoBreast as error:
             return Classified(self.name, "not_a_mammogram", str(error))
@@ -331,6 +333,16 @@ class OpenImage:
             heat_shape=heat_shape,
             transform=transform,
         )
+
+    def _check_over_breast(self, box: Box) -> None:
+        """Refuse a box of air, whichever model would read it."""
+        from models.image_region import over_breast
+
+        view = self._view
+        try:
+            over_breast(view, box)
+        except ValueError as error:
+            raise BoxError(f"{self.name}: {error}") from error
 
     def _encoder_says(self, task: str, box: Box | None) -> dict[str, float]:
         from models.image_region import read_region
