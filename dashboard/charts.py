@@ -266,6 +266,7 @@ def _markers(
             y=list(values),
             yaxis=axis,
             mode="markers",
+            cliponaxis=False,
             marker={
                 "color": ["#FFFFFF" if visit.missing_views else colour for visit in visits],
                 "symbol": symbol,

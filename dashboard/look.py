@@ -14,6 +14,8 @@ from typing import Any
 
 import streamlit as st
 
+from core.cards import Card
+
 INK = "#1F2937"
 MUTED = "#5B6675"
 LINE = "#DDE2E8"
@@ -125,6 +127,22 @@ def badge(simulated: bool) -> str:
 def show(markup: str) -> None:
     """Put HTML of our own on the page; every text from outside in it has gone through `safe`."""
     st.html(markup)
+
+
+def card_table(card: Card) -> None:
+    """Show what a model's card says of it, a row each."""
+    rows = "".join(
+        f"<tr><td>{what}</td><td>{safe(text)}</td></tr>"
+        for what, text in (
+            ("learned from", card.learned_from),
+            ("meant for", card.intended_use),
+            ("limits", card.limits),
+            ("calibration", card.calibration),
+            ("weights", f"{card.name}, {card.created}, sha256 {card.weights_sha256[:16]}…"),
+            ("licence", card.licence),
+        )
+    )
+    show(f'<table class="lv-table">{rows}</table>')
 
 
 def title(text: str, *, beside: str = "") -> None:

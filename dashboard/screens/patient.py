@@ -443,18 +443,7 @@ def model_card(record: PatientRecord) -> None:
     if card is None:
         return
     with st.expander(f"The model that spoke: {look.plain(card.title)}"):
-        rows = "".join(
-            f"<tr><td>{what}</td><td>{look.safe(text)}</td></tr>"
-            for what, text in (
-                ("learned from", card.learned_from),
-                ("meant for", card.intended_use),
-                ("limits", card.limits),
-                ("calibration", card.calibration),
-                ("weights", f"{card.name}, {card.created}, sha256 {card.weights_sha256[:16]}…"),
-                ("licence", card.licence),
-            )
-        )
-        look.show(f'<table class="lv-table">{rows}</table>')
+        look.card_table(card)
 
 
 @st.fragment(run_every=2.0)

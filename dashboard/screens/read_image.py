@@ -110,19 +110,8 @@ def about_the_models(opened: OpenedImage, model: str | None) -> None:
         card = cards.card_of(here(), name)
         if card is None:
             continue
-        rows = "".join(
-            f"<tr><td>{what}</td><td>{look.safe(text)}</td></tr>"
-            for what, text in (
-                ("learned from", card.learned_from),
-                ("meant for", card.intended_use),
-                ("limits", card.limits),
-                ("calibration", card.calibration),
-                ("weights", f"{card.name}, {card.created}, sha256 {card.weights_sha256[:16]}…"),
-                ("licence", card.licence),
-            )
-        )
         look.heading(card.title)
-        look.show(f'<table class="lv-table">{rows}</table>')
+        look.card_table(card)
     st.page_link(
         "screens/models.py", label="All models, with what was measured", icon=":material/arrow_forward:"
     )
