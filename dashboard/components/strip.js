@@ -41,5 +41,11 @@ export default function ({ data, parentElement, setTriggerValue }) {
     button.addEventListener("click", () => setTriggerValue("choose", visit.uid))
     return button
   }))
-  root.querySelector(".chosen")?.scrollIntoView({ block: "nearest", inline: "center" })
+  // Sideways within the strip only: the page itself must open at the woman's name.
+  const chosen = root.querySelector(".chosen")
+  if (chosen) {
+    const strip = chosen.parentElement
+    const [inner, outer] = [chosen.getBoundingClientRect(), strip.getBoundingClientRect()]
+    strip.scrollLeft += inner.left + inner.width / 2 - outer.left - outer.width / 2
+  }
 }
