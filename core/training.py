@@ -296,7 +296,13 @@ def train_longitudinal(
 
     config = EncoderConfig(backbone=plan.backbone, weights=plan.weights)
     encoder_seconds = _encoder_seconds(
-        work / "budget.json", plan, begun, build_encoder, config, len(rows), len(exams.women)
+        work / "budget.json",
+        plan,
+        begun,
+        build_encoder,
+        config,
+        views=sum(splits[exams.images[i].woman] != ENCODER_ONLY for i in rows),
+        women=sum(split != ENCODER_ONLY for split in splits),
     )
     trained: TrainedEncoder = train_encoder(
         config,
@@ -337,7 +343,7 @@ def same_plan(path: Path, plan: dict[str, Any], images: Sequence[Path]) -> None:
 
 
 def _encoder_seconds(
-    path: Path, plan: Plan, begun: float, build: Any, config: Any, views: int, women: int
+    path: Path, plan: Plan, begun: float, build: Any, config: Any, *, views: int, women: int
 ) -> float:
     """Part the budget: what reading has taken and what embedding and the heads will take is not the encoder's."""
     if path.is_file():
@@ -345,10 +351,15 @@ def _encoder_seconds(
     model = build(config)
     batch = np.zeros((16, *config.shape, 1), np.float32)
     model.predict_on_batch(batch)
-    started = time.monotonic()
-    model.predict_on_batch(batch)
-    embedding = (time.monotonic() - started) / 16 * views * 1.3
-    heads = min(0.3 * plan.minutes * 60, 60 + 0.35 * women * plan.members / 5)
+    taken = []
+    for _ in range(5):
+        started = time.monotonic()
+        model.predict_on_batch(batch)
+        taken.append(time.monotonic() - started)
+    # The middle one: the first still warms up, and another process may come between.
+    embedding = sorted(taken)[2] / 16 * views * 1.3
+    # Measured: 0.19 s a woman for five members, their controls and the trials before them, on 2 cores.
+    heads = min(0.3 * plan.minutes * 60, 60 + 0.25 * women * plan.members / 5)
     left = plan.minutes * 60 - (time.monotonic() - begun) - embedding - heads
     seconds = max(left, 0.3 * plan.minutes * 60)
     path.write_text(json.dumps({"encoder_seconds": seconds, "embedding": embedding, "heads": heads}), "utf-8")
