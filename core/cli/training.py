@@ -33,7 +33,10 @@ def longitudinal(
     budget_minutes: Annotated[float, typer.Option(min=0.1, help="Time the whole training may take.")] = 60.0,
     seed: Annotated[int, typer.Option(min=0, help="The same seed parts the women alike.")] = 0,
     backbone: Annotated[
-        str, typer.Option(help="compact, vgg16, vgg19, efficientnet, mobilenetv3 or convnext.")
+        str,
+        typer.Option(
+            help="compact, vgg16, vgg19, efficientnet, efficientnet-lite0, -lite1, -lite2, mobilenetv3 or convnext."
+        ),
     ] = ("compact"),
     weights: Annotated[Path | None, typer.Option(help="Weights file the backbone starts from.")] = None,
     members: Annotated[int, typer.Option(min=1, max=20, help="Sequence heads in the ensemble.")] = 5,
