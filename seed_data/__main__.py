@@ -271,19 +271,12 @@ def sensitivity(
     if as_json:
         print_json(rows)
         return
-    table = Table("moved", "to", "years", "last visit", "all visits", "gain (95 %)", "model's gain (95 %)")
-    for row in rows:
-        table.add_row(
-            row["moved"].replace("_", " "),
-            f"{row['value']:g}{' (usual)' if row['usual'] else ''}",
-            str(row["horizon_years"]),
-            f"{row['auc_last']:.3f}",
-            f"{row['auc_history']:.3f}",
-            sensitivity_table.in_words(row["gain"], row["gain_ci"]),
-            sensitivity_table.in_words(row["model_gain"], row["model_gain_ci"]),
-        )
-    results.print(table)
-    results.print(f"AUCs of perfect readers of simulated women. Written to {out}.", highlight=False)
+    results.print(sensitivity_table.printed(rows))
+    results.print(
+        "What all visits add to the AUC of the last visit, for perfect readers of simulated women (95 %). "
+        f"Written to {out}.",
+        highlight=False,
+    )
 
 
 @app.command()

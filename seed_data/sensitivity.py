@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pandas as pd
+from rich.table import Table
 
 from core.oracles import Gain, gain_of_history, reader_table
 from core.truth import true_breasts
@@ -29,6 +30,7 @@ __all__ = [
     "MOVED",
     "Setting",
     "in_words",
+    "printed",
     "reader_tables",
     "sensitivity",
     "with_evaluations",
@@ -210,6 +212,27 @@ def write_table(folder: Path, rows: Sequence[dict[str, Any]]) -> None:
             one[f"{name}_low"], one[f"{name}_high"] = one.pop(f"{name}_ci") or ("", "")
         flat.append(one)
     pd.DataFrame(flat).to_csv(folder / "sensitivity.csv", index=False)
+
+
+def printed(rows: Sequence[dict[str, Any]]) -> Table:
+    """Return the table for a terminal: a line for each case mix, a gain for each horizon."""
+    table = Table("moved", "to", *(f"{horizon} year{'s' * (horizon > 1)}" for horizon in HORIZONS))
+    lines: dict[tuple[str, float], list[dict[str, Any]]] = {}
+    for row in rows:
+        lines.setdefault((row["moved"], row["value"]), []).append(row)
+    before = ""
+    for (moved, value), gains in lines.items():
+        if before and before != moved:
+            table.add_section()
+        name = moved.replace("_", " ") if before != moved else ""
+        before = moved
+        usual = " (usual)" if gains[0]["usual"] else ""
+        table.add_row(name, f"{value:g}{usual}", *(in_words(one["gain"], one["gain_ci"]) for one in gains))
+        if any(one["model_gain"] is not None for one in gains):
+            table.add_row(
+                "", "the model", *(in_words(one["model_gain"], one["model_gain_ci"]) for one in gains)
+            )
+    return table
 
 
 def in_words(gain: float | None, interval: Sequence[float] | None) -> str:

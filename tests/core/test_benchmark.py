@@ -22,6 +22,12 @@ def test_commits_are_counted_and_kept(here):
     assert rate > 1
 
 
+def test_four_decoded_films_are_scored_by_the_model(tiny_model):
+    from models.longitudinal import LongitudinalModel
+
+    assert benchmark._arrays_to_score(LongitudinalModel.load(tiny_model), rounds=1) > 0
+
+
 def test_small_images_are_all_taken(here):
     assert benchmark._small_import_ms(here, count=2) > 0
     with here.database.read() as session:

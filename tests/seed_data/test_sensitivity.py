@@ -1,13 +1,16 @@
 """How the gain of history moves with what simulated women are made of."""
 
+import io
 import json
 
 import pytest
+from rich.console import Console
 
 from core.truth import read_truth
 from seed_data.lives import CaseMix
 from seed_data.sensitivity import (
     in_words,
+    printed,
     reader_tables,
     sensitivity,
     with_evaluations,
@@ -61,6 +64,16 @@ def test_a_file_that_is_no_evaluation_is_refused_in_words(settings, tmp_path):
     (tmp_path / "other.json").write_text("{}")
     with pytest.raises(ValueError, match=r"no metrics\.json"):
         with_evaluations(settings, [tmp_path / "other.json"])
+
+
+def test_the_printed_table_has_a_line_for_each_mix_and_one_for_the_model(settings, tmp_path):
+    rows = with_evaluations(settings, [evaluated(tmp_path, benign_per_woman=0.2)])
+    console = Console(width=120, file=io.StringIO())
+    console.print(printed(rows))
+    lines = console.file.getvalue().splitlines()
+    assert sum("0.2" in line for line in lines) >= 1
+    assert sum("0.9 (usual)" in line for line in lines) == 1
+    assert next(line for line in lines if "the model" in line).count("+0.030 (+0.010 to +0.050)") == 1
 
 
 def test_a_gain_is_said_with_its_interval_or_not_at_all():
