@@ -52,12 +52,20 @@ class _Tensor:
     strides: tuple[int, ...]
 
     def of(self, stored: NDArray[Any]) -> NDArray[Any]:
-        """Return the values; ValueError if they do not lie one after another inside what is stored."""
+        """Return the values; ValueError if they are not all inside what is stored, or more than that."""
+        steps = [step for step, size in zip(self.strides, self.shape, strict=True) if size > 1]
+        last = self.offset + sum(
+            (size - 1) * step for size, step in zip(self.shape, self.strides, strict=True)
+        )
         count = math.prod(self.shape)
-        even = tuple(math.prod(self.shape[place + 1 :]) for place in range(len(self.shape)))
-        if self.strides != even or min((self.offset, *self.shape)) < 0 or self.offset + count > len(stored):
+        if (
+            min((self.offset, *self.shape, *steps)) < 0
+            or count > len(stored)
+            or (count and last >= len(stored))
+        ):
             raise ValueError("a tensor does not lie inside what is stored")
-        return stored[self.offset : self.offset + count].reshape(self.shape)
+        bytes_apart = [step * stored.itemsize for step in self.strides]
+        return np.lib.stride_tricks.as_strided(stored[self.offset :], self.shape, bytes_apart).copy()
 
 
 class _Reader(pickle.Unpickler):

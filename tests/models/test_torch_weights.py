@@ -31,15 +31,18 @@ def test_tensors_are_read_by_name_with_their_kind_and_shape(path):
         np.testing.assert_array_equal(read[name], one)
 
 
-def test_tensors_may_share_a_storage(tmp_path):
+def test_tensors_may_share_a_storage_and_lie_turned(tmp_path):
     whole = np.arange(6, dtype=np.float32)
-    write_checkpoint(tmp_path / "w.pth", {"all": whole}, views={"end": ("all", 4, (2,), (1,))})
-    np.testing.assert_array_equal(read_tensors(tmp_path / "w.pth")["end"], [4, 5])
+    views = {"end": ("all", 4, (2,), (1,)), "turned": ("all", 0, (2, 3), (1, 2))}
+    write_checkpoint(tmp_path / "w.pth", {"all": whole}, views=views)
+    read = read_tensors(tmp_path / "w.pth")
+    np.testing.assert_array_equal(read["end"], [4, 5])
+    np.testing.assert_array_equal(read["turned"], [[0, 2, 4], [1, 3, 5]])
 
 
 @pytest.mark.parametrize(
     "view",
-    [("all", 5, (2,), (1,)), ("all", -1, (2,), (1,)), ("all", 0, (2**40,), (0,)), ("all", 0, (2, 3), (1, 2))],
+    [("all", 5, (2,), (1,)), ("all", -1, (2,), (1,)), ("all", 0, (2**40,), (0,)), ("all", 0, (2, 3), (1, 3))],
 )
 def test_a_tensor_that_reaches_beyond_its_storage_is_refused(tmp_path, view):
     write_checkpoint(tmp_path / "w.pth", {"all": np.arange(6, dtype=np.float32)}, views={"v": view})
