@@ -16,11 +16,15 @@ _FOLDER = Path(__file__).parent
 @cache
 def _component(name: str, *before: str) -> Callable[..., Any]:
     """Return the component of a JavaScript file; files named after it stand before it in the same module."""
-    return st.components.v2.component(
-        f"longview_{name}",
-        css=(_FOLDER / f"{name}.css").read_text(encoding="utf-8"),
-        js="".join((_FOLDER / f"{part}.js").read_text(encoding="utf-8") for part in (*before, name)),
+    css, js = (
+        [
+            file.read_text(encoding="utf-8")
+            for part in (*before, name)
+            if (file := _FOLDER / f"{part}{kind}").exists()
+        ]
+        for kind in (".css", ".js")
     )
+    return st.components.v2.component(f"longview_{name}", css="".join(css), js="".join(js))
 
 
 def account(who: str, role: str) -> None:
@@ -50,7 +54,7 @@ def viewer(panes: Sequence[Mapping[str, Any]], *, title: str, height: int) -> st
 
     Returns the SOP UID of a view that is to be read by itself, None where none was asked for in this run.
     """
-    result = _component("viewer", "pixels")(
+    result = _component("viewer", "pixels", "keys")(
         key="viewer",
         data={"panes": list(panes), "title": title, "height": height},
         height=height,
@@ -73,7 +77,7 @@ def reading(image: Mapping[str, Any]) -> ReadingAsks:
     `image` says token, name, size and pixel spacing, which model is asked, the findings on it, and what the person
     may do; the component fetches pixels and answers from ``/reading``.
     """
-    result = _component("reading", "pixels")(
+    result = _component("reading", "pixels", "keys")(
         key="reading", data=dict(image), on_keep_change=_nothing, on_take_back_change=_nothing
     )
     keep = None

@@ -1,5 +1,5 @@
-// One image on black with boxes to draw; beside it what a model says of the image and of each box. pixels.js stands
-// before this file. Boxes are whole pixels of the image as it was stored; answers come from /reading, latest first.
+// One image on black with boxes to draw; beside it what a model says of the image and of each box. pixels.js and
+// keys.js stand before this file. Boxes are whole pixels of the image as it was stored; answers come from /reading, latest first.
 const KEYS = [
   ["drag", "draw a box; drag a box or its edges to move or resize it"],
   ["N", "new box in the middle"],
@@ -647,7 +647,7 @@ class Reading {
       this.shadeAll()
     } else if (name === "H") this.heatOn = !this.heatOn
     else if (name === "B") this.split = !this.split
-    else if (name === "?") this.showKeys()
+    else if (name === "?") toggleKeys(this.dark, KEYS)
     this.pane.classList.toggle("moving", Boolean(this.moving))
     this.drawBars()
     this.draw()
@@ -673,30 +673,12 @@ class Reading {
     } else if (name === " ") this.space = true
     else if (name === "+" || name === "=") this.zoomAt(1.25, width / 2, height / 2)
     else if (name === "-") this.zoomAt(0.8, width / 2, height / 2)
-    else if (name === "Escape" && this.dark.querySelector(".keys")) this.showKeys()
+    else if (name === "Escape" && this.dark.querySelector(".keys")) this.act("?")
     else if ("NM0123IHB?".includes(name)) this.act(name)
     else return
     // Streamlit has keys of its own: over the image they mean what the image says.
     event.preventDefault()
     event.stopPropagation()
-  }
-
-  showKeys() {
-    const open = this.dark.querySelector(".keys")
-    if (open) {
-      open.remove()
-      return
-    }
-    const sheet = element("div", "keys")
-    const table = element("table")
-    for (const [key, does] of KEYS) {
-      const row = table.insertRow()
-      row.insertCell().textContent = key
-      row.insertCell().textContent = does
-    }
-    sheet.append(table)
-    sheet.addEventListener("click", () => sheet.remove())
-    this.dark.append(sheet)
   }
 }
 

@@ -1,5 +1,5 @@
-// Views hung in two columns on black. pixels.js stands before this file. Zoom and pan are kept relative to the chest wall, so that linked panes move as
-// mirror images of each other, as the breasts are.
+// Views hung in two columns on black. pixels.js and keys.js stand before this file. Zoom and pan are kept relative to
+// the chest wall, so that linked panes move as mirror images of each other, as the breasts are.
 const KEYS = [
   ["wheel, + −", "zoom at the pointer"],
   ["drag, arrow keys", "move"],
@@ -304,24 +304,9 @@ class Viewer {
       if (document.fullscreenElement) document.exitFullscreen()
       else this.root.requestFullscreen?.()
     } else if (name === "?") {
-      const open = this.root.querySelector(".keys")
-      if (open) open.remove()
-      else this.showKeys()
+      toggleKeys(this.root, KEYS)
     }
     this.drawBar()
-  }
-
-  showKeys() {
-    const sheet = element("div", "keys")
-    const table = element("table")
-    for (const [key, does] of KEYS) {
-      const row = table.insertRow()
-      row.insertCell().textContent = key
-      row.insertCell().textContent = does
-    }
-    sheet.append(table)
-    sheet.addEventListener("click", () => sheet.remove())
-    this.root.append(sheet)
   }
 
   key(event) {
