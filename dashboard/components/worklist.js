@@ -5,7 +5,7 @@ const COLUMNS = [
   { head: "Age", sort: (r) => r.age, cls: "n" },
   { head: "Last study", sort: (r) => r.last_study },
   { head: "5-year risk", sort: (r) => r.risk, cls: "n", hint: "Cancer within 5 years, in brackets the interval" },
-  { head: "Since prior", sort: (r) => r.change, cls: "n", hint: "Change of 5-year risk since the visit before, in percentage points" },
+  { head: "Since prior, points", sort: (r) => r.change, cls: "n", hint: "Change of 5-year risk since the visit before, in percentage points" },
   { head: "Course", sort: null, hint: "5-year risk over all scored visits, on a true time axis; dashed line 1.7 %" },
   { head: "Density", sort: (r) => r.density },
   { head: "Next due", sort: (r) => r.next_due },
@@ -51,7 +51,7 @@ function sparkline(course, threshold) {
 function rowOf(r, open) {
   const row = element("tr")
   const cell = (cls) => row.appendChild(element("td", cls))
-  const who = cell()
+  const who = cell("who")
   const link = element("a", "", r.label)
   link.href = `/patient?mrn=${encodeURIComponent(r.mrn)}`
   link.addEventListener("click", (event) => {
