@@ -413,7 +413,7 @@ def contributions(score: VisitScore) -> go.Figure:
             y=days,
             orientation="h",
             marker={"color": [look.RISK if factor >= 1 else "#9AA5B1" for factor in factors]},
-            text=[f"×{factor:.2f}" for factor in factors],
+            text=[look.times(factor) for factor in factors],
             textposition="outside",
             cliponaxis=False,
             hovertemplate="%{y}: %{text} the odds<extra></extra>",

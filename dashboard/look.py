@@ -75,9 +75,9 @@ def signed(change: float, *, digits: int = 2) -> str:
     return f"{value:+.{digits}f}".replace("-", "−") if value else f"{value:.{digits}f}"
 
 
-def share(probability: float | None) -> str:
-    """Return a probability as a bare number with two decimals: 0.31."""
-    return UNKNOWN if probability is None else f"{probability:.2f}"
+def times(factor: float) -> str:
+    """Return a factor with its sign: two decimals below 10, none above: ×1.35, ×17."""
+    return f"×{factor:.2f}" if factor < 9.995 else f"×{factor:.0f}"
 
 
 def millimetres(length: float | None) -> str:
@@ -132,7 +132,7 @@ def show(markup: str) -> None:
 def card_table(card: Card) -> None:
     """Show what a model's card says of it, a row each."""
     rows = "".join(
-        f"<tr><td>{what}</td><td>{safe(text)}</td></tr>"
+        f'<tr><td class="d">{what}</td><td>{safe(text)}</td></tr>'
         for what, text in (
             ("learned from", card.learned_from),
             ("meant for", card.intended_use),

@@ -34,17 +34,16 @@ PAGES = (
 )
 
 
-def pages_of(person: Person) -> list[st.Page]:
-    """Return the pages that a person's role may open, her first page as the default one."""
+def pages_for(person: Person) -> list[st.Page]:
+    """Return all pages, in the navigation those that her role may open; the others say that it does not."""
     return [
         st.Page(
             f"screens/{name}.py",
             title=title,
             url_path=name.replace("_", "-"),
-            visibility="visible" if in_navigation else "hidden",
+            visibility="visible" if in_navigation and person.may(needed) else "hidden",
         )
         for name, title, needed, in_navigation in PAGES
-        if person.may(needed)
     ]
 
 
@@ -64,7 +63,7 @@ def main() -> None:
     home = st.Page(
         lambda: first_page(person), title="Longview", url_path="home", default=True, visibility="hidden"
     )
-    page = st.navigation([home, *pages_of(person)], position="top")
+    page = st.navigation([home, *pages_for(person)], position="top")
     components.account(person.display_name, ROLE_NAMES[person.role])
     page.run()
 

@@ -90,6 +90,40 @@ def others(metrics: Mapping[str, object]) -> list[list[str]]:
     return rows
 
 
+def classes(metrics: Mapping[str, object]) -> list[list[str]]:
+    """Return a row for each class that a model of single images tells from the rest."""
+    return [
+        [
+            look.safe(name),
+            look.safe(one.get("n", look.UNKNOWN)),
+            f"<b>{number(one.get('auc'))}</b> {ci(one.get('auc_ci'))}",
+            f"{look.percent_of(one.get('sensitivity_at_90_specificity'))} "
+            f"{ci(one.get('sensitivity_at_90_specificity_ci'), look.percent_of)}",
+        ]
+        for name in part(metrics, "by_class")
+        if (one := part(metrics, "by_class", name))
+    ]
+
+
+def pairs(metrics: Mapping[str, object]) -> list[list[str]]:
+    """Return a row for each pair of classes, and one for all of them together."""
+    rows = [
+        [
+            look.safe(name),
+            f"<b>{number(one.get('auc'))}</b> {ci(one.get('auc_ci'))}",
+            f"{look.percent_of(one.get('accuracy'))} {ci(one.get('accuracy_ci'), look.percent_of)}",
+        ]
+        for name in part(metrics, "pairs")
+        if (one := part(metrics, "pairs", name))
+    ]
+    if rows:
+        right = (
+            f"{look.percent_of(metrics.get('accuracy'))} {ci(metrics.get('accuracy_ci'), look.percent_of)}"
+        )
+        rows.append(["all classes", "", right])
+    return rows
+
+
 def lines(metrics: Mapping[str, object], before: str = "") -> list[list[str]]:
     """Flatten a card's metrics into rows: what was measured, and the figure."""
     rows: list[list[str]] = []
@@ -129,6 +163,17 @@ def measured(metrics: Mapping[str, object]) -> None:
     if more:
         look.heading("Also measured", beside="" if by_horizon else on)
         look.show(table(more, ["", ""]))
+    by_class, by_pair = classes(metrics), pairs(metrics)
+    if by_class:
+        images = metrics.get("n", look.UNKNOWN)
+        look.heading("Each class against the rest", beside=f"{images} images; in brackets the 95 % interval")
+        look.show(table(by_class, ["", "images", "AUC", "found at 90 % specificity"]))
+    if by_pair:
+        look.heading("One class against another")
+        look.show(table(by_pair, ["", "AUC", "right in"]))
+    if by_class or by_pair:
+        how = str(metrics.get("measured_on", ""))
+        look.footer(f"AUC: 0.5 is chance, 1 is perfect. {how[:1].upper()}{how[1:]}".strip())
     with st.expander("Every figure"):
         look.show(table(lines(metrics), ["", ""]))
 

@@ -48,10 +48,10 @@ def key_figures(record: PatientRecord) -> None:
     if slope is None:
         slope_text, slope_beside = look.UNKNOWN, "needs two visits"
     elif slope.low is None or slope.high is None:
-        slope_text, slope_beside = look.signed(slope.per_year), "a year"
+        slope_text, slope_beside = look.signed(slope.per_year), "points a year"
     else:
         slope_text = look.signed(slope.per_year)
-        slope_beside = f"({look.signed(slope.low)} to {look.signed(slope.high)}) a year"
+        slope_beside = f"({look.signed(slope.low)} to {look.signed(slope.high)}) points a year"
     look.figures(
         [
             (
@@ -63,25 +63,25 @@ def key_figures(record: PatientRecord) -> None:
             (
                 f"since {look.month(prior)}" if prior else "since prior",
                 look.points(record.change_since_prior),
-                "" if record.change_since_prior is not None else "no prior",
+                "points" if record.change_since_prior is not None else "no prior",
                 "Change of 5-year risk since the visit before, in percentage points",
             ),
             ("slope", slope_text, slope_beside, trends.SLOPE_METHOD),
             (
                 "malignancy L",
-                f'<span style="color:{look.LEFT}">●</span> {look.share(score.malignancy["L"])}',
+                f'<span style="color:{look.LEFT}">●</span> {look.percent(score.malignancy["L"])}',
                 "",
                 "Probability of cancer in the left breast now or within 12 months",
             ),
             (
                 "malignancy R",
-                f'<span style="color:{look.RIGHT}">◆</span> {look.share(score.malignancy["R"])}',
+                f'<span style="color:{look.RIGHT}">◆</span> {look.percent(score.malignancy["R"])}',
                 "",
                 "Probability of cancer in the right breast now or within 12 months",
             ),
             (
                 "progression",
-                f'<span style="color:{look.PROGRESSION}">▲</span> {look.share(score.progression)}',
+                f'<span style="color:{look.PROGRESSION}">▲</span> {look.percent(score.progression)}',
                 "" if score.progression is not None else "no prior",
                 "Probability that disease has grown since the visit before",
             ),

@@ -86,7 +86,7 @@ def nothing_open(sentence: str | None) -> None:
     if sentence:
         look.show(f'<p class="lv-note alert">{look.safe(sentence)}</p>')
     look.show(
-        '<div class="lv-empty"><b>Drop an image above</b>A mammogram or a breast ultrasound image. '
+        '<div class="lv-empty"><b>Drop an image above</b>A mammogram or a breast ultrasound image: DICOM, PNG or JPEG. '
         "You see within a second what the model makes of it and where it looks; draw a box to ask about a region. "
         "Or open a patient and choose “Read this image” on one of her views.</div>"
     )
@@ -171,22 +171,25 @@ def take_back(person: Person, finding_id: int) -> None:
     st.session_state[NOTE] = ("", "The finding is taken back. The audit trail keeps what it said.", None)
 
 
-@st.dialog("Keep as finding: whose image is it?", width="medium")
+# Dismissed, it has to run the page again: the box waits there as "Keeping …".
+@st.dialog("Keep as finding: whose image is it?", width="medium", on_dismiss="rerun")
 def ask_whose(person: Person, opened: OpenedImage, box: findings.Box, model: str | None) -> None:
     """Put an image that is in nobody's record into a study, then keep the box on it."""
     header = opened.image.header
     text = st.text_input("Patient", placeholder="Search MRN or name", key="read_whose")
     matches = {found.mrn: found for found in patients.find(here(), text)}
-    mrn = st.radio(
-        "Patient",
-        list(matches),
-        index=0 if len(matches) == 1 else None,
-        format_func=lambda key: look.plain(
-            f"{matches[key].name or 'no name'}, MRN {key}, born {look.iso(matches[key].birth_date)}"
-        ),
-        label_visibility="collapsed",
-    )
-    if text.strip() and not matches:
+    mrn = None
+    if matches:
+        mrn = st.radio(
+            "Patient",
+            list(matches),
+            index=0 if len(matches) == 1 else None,
+            format_func=lambda key: look.plain(
+                f"{matches[key].name or 'no name'}, MRN {key}, born {look.iso(matches[key].birth_date)}"
+            ),
+            label_visibility="collapsed",
+        )
+    elif text.strip():
         look.show('<p class="lv-note">Nobody here has this MRN or name. Add her with “Add study” first.</p>')
     day, side_column, view_column = st.columns(3)
     said = header.study_date if header.study_date and header.study_date <= date.today() else None

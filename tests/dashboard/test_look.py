@@ -30,6 +30,13 @@ def test_changes_have_sign_and_shape(change: float | None, shown: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("factor", "shown"), [(0.98, "×0.98"), (1.594, "×1.59"), (9.996, "×10"), (17.04, "×17")]
+)
+def test_factors_have_decimals_below_ten_only(factor: float, shown: str) -> None:
+    assert look.times(factor) == shown
+
+
+@pytest.mark.parametrize(
     "text", ["![x](http://x)", "[a](b)", "<img src=x>", "**b**", "`c`", ":material/delete:", "$x$"]
 )
 def test_text_from_outside_is_no_markup(text: str) -> None:

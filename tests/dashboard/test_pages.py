@@ -202,12 +202,14 @@ def test_admin_shows_that_the_worker_is_not_running_and_what_to_do(
         (Role.ONCOLOGIST, "admin"),
     ],
 )
-def test_a_page_of_another_role_cannot_be_reached(
+def test_a_page_of_another_role_says_so_and_shows_nothing(
     here: Installation, pages: OpenPage, role: Role, page: str
 ) -> None:
     factories.woman(here, "00017", COURSE, name="Sim-0017")
-    with pytest.raises(ValueError, match="registered"):
-        pages(role, page)
+    app = pages(role, page, mrn="00017")
+    assert no_error(app)
+    assert [info.value for info in app.info] == ["Your role does not include this page. Ask your admin."]
+    assert "Sim-0017" not in words(app)
 
 
 @pytest.mark.parametrize("name", NAUGHTY)
@@ -281,4 +283,41 @@ def test_a_models_figures_say_what_they_are_of_and_whether_the_history_adds_anyt
     ):
         assert expected in shown, expected
     assert "−0.03 (−0.09 to +0.03)" in shown
+    cards.forget()
+
+
+def test_the_figures_of_a_model_of_single_images_are_told_by_class_and_pair(
+    here: Installation, pages: OpenPage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measured = {
+        "measured_on": "out of fold, 5 folds by woman",
+        "n": 537,
+        "accuracy": 0.83,
+        "by_class": {
+            "malignant": {
+                "n": 145,
+                "auc": 0.94,
+                "auc_ci": [0.91, 0.96],
+                "sensitivity_at_90_specificity": 0.82,
+            }
+        },
+        "pairs": {"benign – malignant": {"auc": 0.93, "accuracy": 0.89, "accuracy_ci": [0.86, 0.92]}},
+    }
+    monkeypatch.setattr(registry, "WEIGHTS", tmp_path)
+    cards.forget()
+    (tmp_path / "tumour-us").mkdir()
+    card = {**CARD, "name": "tumour-us", "metrics": measured}
+    (tmp_path / "tumour-us" / registry.CARD).write_text(json.dumps(card))
+    app = pages(Role.ANALYST, "models")
+    assert no_error(app)
+    shown = words(app)
+    for expected in (
+        "537 images",
+        "<b>0.94</b> (0.91 to 0.96)",
+        look.percent(0.82),
+        f"{look.percent(0.89)} ({look.percent(0.86)} to {look.percent(0.92)})",
+        f'all classes</td><td class="n"></td><td class="n">{look.percent(0.83)}',
+        "Out of fold, 5 folds by woman",
+    ):
+        assert expected in shown, expected
     cards.forget()
