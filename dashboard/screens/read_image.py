@@ -15,7 +15,7 @@ from core.refusals import Refusal
 from dashboard import components, keys, look, session, uploads
 from dashboard.house import desk, here
 
-OPEN, MODEL, NOTE, UPLOAD = "read_open", "read_model", "read_note", "read_upload"
+OPEN, MODEL, NOTE, UPLOAD, ANSWERED = "read_open", "read_model", "read_note", "read_upload", "read_answered"
 MODALITIES = {"MG": "mammogram", "US": "breast ultrasound"}
 SIDES = {"L": "left", "R": "right"}
 
@@ -69,6 +69,11 @@ def forget_note() -> None:
     """Another image: what was said of the last one is over."""
     st.session_state.pop(NOTE, None)
     st.query_params.pop(keys.IMAGE, None)
+
+
+def answered() -> None:
+    """Count an answer to "Keep as finding": without a change to show, the box would go on saying "Keeping …"."""
+    st.session_state[ANSWERED] = st.session_state.get(ANSWERED, 0) + 1
 
 
 def choose_image() -> None:
@@ -150,6 +155,7 @@ def entry(finding: Finding) -> dict[str, object]:
 
 def keep(person: Person, opened: OpenedImage, place: Place, box: findings.Box, model: str | None) -> None:
     """Keep a box on the patient's study, with what the model says of it now."""
+    answered()
     try:
         said = desk().region(opened, box, model).answer
         reading = {key: said[key] for key in ("tumour", "model", "spoke")}
@@ -171,8 +177,7 @@ def take_back(person: Person, finding_id: int) -> None:
     st.session_state[NOTE] = ("", "The finding is taken back. The audit trail keeps what it said.", None)
 
 
-# Dismissed, it has to run the page again: the box waits there as "Keeping …".
-@st.dialog("Keep as finding: whose image is it?", width="medium", on_dismiss="rerun")
+@st.dialog("Keep as finding: whose image is it?", width="medium", on_dismiss=answered)
 def ask_whose(person: Person, opened: OpenedImage, box: findings.Box, model: str | None) -> None:
     """Put an image that is in nobody's record into a study, then keep the box on it."""
     header = opened.image.header
@@ -269,6 +274,7 @@ def page(person: Person) -> None:
             "can_take_back": may,
             "keep_hint": hint,
             "note": {"kind": kind, "text": text, "finding": just_kept},
+            "answered": st.session_state.get(ANSWERED, 0),
         }
     )
     foot, patient = st.columns([5, 1])
