@@ -51,7 +51,7 @@ function sparkline(course, threshold) {
 function rowOf(r, open) {
   const row = element("tr")
   const cell = (cls) => row.appendChild(element("td", cls))
-  const who = cell("who")
+  const who = cell()
   const link = element("a", "", r.label)
   link.href = `/patient?mrn=${encodeURIComponent(r.mrn)}`
   link.addEventListener("click", (event) => {
@@ -61,8 +61,10 @@ function rowOf(r, open) {
     }
     event.preventDefault()
   })
-  who.append(link)
-  if (r.simulated) who.append(element("span", "badge", "simulated"))
+  const name = element("span", "name")
+  name.append(link)
+  if (r.simulated) name.append(element("span", "badge", "simulated"))
+  who.append(name)
   if (r.mrn_line) who.append(element("small", "", r.mrn_line))
   cell("n").textContent = r.age ?? "–"
   const last = cell("nowrap")
