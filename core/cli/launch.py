@@ -32,6 +32,7 @@ def up(
     except NewerDatabase as error:
         wrong_use(str(error))
     accounts = access.ensure_demo_accounts(here) if demo else []
+    nobody = not access.has_accounts(here)
     here.close()
 
     stopping = threading.Event()
@@ -46,7 +47,7 @@ def up(
                 f"  sign in as {account.username} / {account.password or '(your own password)'}  ({account.role})",
                 highlight=False,
             )
-        if not accounts:
+        if nobody:
             results.print("  first account: python -m core user add NAME --role admin", highlight=False)
 
     threading.Thread(target=announce, daemon=True).start()
