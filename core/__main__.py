@@ -4,6 +4,8 @@ import importlib
 
 import typer
 
+from core.cli.terminal import check_surroundings
+
 app = typer.Typer(
     name="python -m core",
     help="Longview: follow women's mammograms over the years. Research software, not for diagnosis.",
@@ -11,6 +13,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_show_locals=False,
 )
+
+app.callback()(check_surroundings)
 
 GROUPS = ("launch", "intake", "scoring", "training", "images", "people", "care", "export", "benchmark")
 

@@ -19,6 +19,7 @@ from core.reading import GuardedReader, ReadImage, lend_reader
 from core.recognition import recognise
 from core.refusals import Refusal
 from core.settings import Settings
+from models import backend
 from models.image_preprocess import Box, check_box, prepare
 from models.preprocess import NETWORK_SHAPE, StandardView, ViewTransform, standardise
 from models.registry import IMAGE_KIND, ModelCard, cards, read_card, weights_folder
@@ -229,12 +230,14 @@ class Classifier:
     @cached_property
     def longitudinal(self) -> LongitudinalModel:
         """The longitudinal model whose encoder speaks where no classifier does."""
+        backend.load()
         from models.longitudinal import LongitudinalModel
 
         return LongitudinalModel.load(self.asked or self.settings.model)
 
     def image_model(self, card: ModelCard) -> ImageModel:
         """Return the classifier with this card, loaded once."""
+        backend.load()
         from models.image_model import ImageModel
 
         if card.name not in self._image_models:

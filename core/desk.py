@@ -92,7 +92,6 @@ class Desk:
     def __init__(self, settings: Settings) -> None:
         self._child = Child(
             ["-m", "core.desk_process", settings.model_dump_json(include=set(_LIMITS))],
-            environment={"TF_CPP_MIN_LOG_LEVEL": "3"},
             most_bytes=64_000_000,
         )
         self._max_file_bytes = settings.max_file_mb * 1_000_000

@@ -6,7 +6,6 @@ of them is answered without sending the image again; one that it has let go of i
 
 from __future__ import annotations
 
-import os
 import sys
 import warnings
 from collections import OrderedDict
@@ -21,6 +20,7 @@ from core.classify import BoxError, Classifier, OpenImage
 from core.reading import GuardedReader, ReadImage, image_to_json
 from core.refusals import Refusal
 from core.settings import Settings
+from models import backend
 
 if TYPE_CHECKING:
     from core.classify import Classified
@@ -145,7 +145,7 @@ def _said(classified: Classified) -> Answer:
 
 
 def _prepare() -> Callable[[dict[str, Any], bytes], Answer]:
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    backend.load()
     warnings.simplefilter("ignore")
     desk = Desk(Settings.model_validate_json(sys.argv[1]))
     desk.warm_up()

@@ -20,7 +20,7 @@ from core.logs import LEVEL
 
 PROJECT = Path(__file__).resolve().parents[1]
 # Address and sign-in have to stay in sight: the parts' own reports of every study come on request only.
-QUIETLY = {LEVEL: "warning", "TF_CPP_MIN_LOG_LEVEL": "3"}
+QUIETLY = {LEVEL: "warning"}
 # A part that stops by itself within this many seconds of its start is not restarted at once, so that a
 # broken installation does not spin.
 _RESTART_PAUSE_SECONDS = 5.0

@@ -348,7 +348,9 @@ class _Day:
 
 def load_model(name: str) -> LongitudinalModel:
     """Load a model by name or folder; imports the networks' libraries, which takes seconds and a gigabyte."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    from models import backend
+
+    backend.load()
     from models.longitudinal import LongitudinalModel
 
     return LongitudinalModel.load(name)

@@ -22,7 +22,7 @@ from rich.progress import (
 from rich.table import Table
 
 from core.cli.opening import open_installation
-from core.cli.terminal import DONE, SOME_REFUSED, log, print_json, results, wrong_use
+from core.cli.terminal import DONE, SOME_REFUSED, check_surroundings, log, print_json, results, wrong_use
 from seed_data import adapters, backgrounds, cohort
 from seed_data import demo as demo_cohort
 from seed_data import report as margins_report
@@ -37,6 +37,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_show_locals=False,
 )
+app.callback()(check_surroundings)
 
 
 class ImageFormat(StrEnum):

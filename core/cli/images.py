@@ -110,22 +110,24 @@ def train_image_model(
     Exit code 0: done; 1: done, but some images or rows were left out; 2: wrong use.
     """
     from core.image_cases import gather_cases, parse_density_source, with_practice
-    from core.image_training import ImagePlan, train_image
+    from models import backend
 
     if cv == 1:
         wrong_use("One fold is no cross-validation: choose 0, or 2 or more.")
     try:
-        name = _backbone(backbone)
         source, boxes = parse_density_source(density_from), region == "box"
         gathered = gather_cases(data, task, boxes=boxes, density_from=source)
         if practice:
             others = gather_cases(practice, task, boxes=boxes, density_from=source)
             gathered = with_practice(gathered, others)
+        backend.load()
+        from core.image_training import ImagePlan, train_image
+
         shown = region or ("breast" if any(c.modality == "MG" for c in gathered.cases) else "image")
         plan = ImagePlan(
             task=task,
             classes=classes,
-            backbone=name,
+            backbone=_backbone(backbone),
             weights=weights,
             region=shown,
             steps=_steps(preprocessing),
@@ -164,6 +166,7 @@ def evaluate_image_model(model: str, data: list[Path], out: Path, as_json: bool)
     """Measure a model of single images; `core.cli.training.evaluate` hands over here."""
     from core.image_cases import gather_cases, parse_density_source
     from core.image_evaluation import evaluate_image
+    from models import backend
     from models.registry import read_card, weights_folder
 
     try:
@@ -174,6 +177,7 @@ def evaluate_image_model(model: str, data: list[Path], out: Path, as_json: bool)
         boxes = plan.get("region") == "box"
         gathered = gather_cases(data, settings["task"], boxes=boxes, density_from=source)
         _tell_refused(gathered.refused)
+        backend.load()
         measured = evaluate_image(folder, gathered, out, Progress())
     except (LookupError, ValueError) as error:
         wrong_use(str(error))

@@ -8,10 +8,20 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from core import logs
+
 DONE, SOME_REFUSED, WRONG_USE = 0, 1, 2
 
 results = Console(soft_wrap=True)
 log = Console(stderr=True)
+
+
+def check_surroundings() -> None:
+    """Leave with a sentence and exit code 2 where the environment asks for what there is not; run before every verb."""
+    try:
+        logs.level()
+    except ValueError as error:
+        wrong_use(str(error))
 
 
 def print_json(document: Any) -> None:

@@ -58,11 +58,15 @@ def longitudinal(
     as_json: Annotated[bool, typer.Option("--json", help="Print the metrics as JSON.")] = False,
 ) -> None:
     """Train encoder, sequence heads, controls and calibration. A run that was killed goes on where it stopped."""
-    from core.training import Plan, TrainingError, train_longitudinal
+    from models import backend
 
     manifests, refused = _manifests(data)
     more, refused_more = _manifests(encoder_data or [])
     facts = _card_words(card)
+    rates = _base_rates(base_rates)
+    backend.load()
+    from core.training import Plan, TrainingError, train_longitudinal
+
     plan = Plan(
         minutes=budget_minutes,
         seed=seed,
@@ -71,7 +75,7 @@ def longitudinal(
         members=members,
         name=facts.get("name", out.name),
         start_from=str(start_from) if start_from else None,
-        base_rates=_base_rates(base_rates),
+        base_rates=rates,
     )
     try:
         measured = train_longitudinal(
@@ -171,17 +175,25 @@ def evaluate(
     Of simulated women, whose truth.csv lies beside the manifest, it also says how much could be known at all, and which
     targets are reached.
     """
-    from core.evaluation import evaluate_longitudinal
     from core.image_evaluation import is_image_model
+    from models import backend
+    from models.registry import read_card, weights_folder
 
     if is_image_model(model):
         from core.cli.images import evaluate_image_model
 
         evaluate_image_model(model, data, out, as_json)
         return
-    manifests, refused = _manifests(data)
+    folder = Path(model)
     try:
-        folder = Path(model)
+        read_card(folder if folder.is_dir() else weights_folder(model))
+    except (LookupError, ValueError) as error:
+        wrong_use(str(error))
+    manifests, refused = _manifests(data)
+    backend.load()
+    from core.evaluation import evaluate_longitudinal
+
+    try:
         measured = evaluate_longitudinal(
             folder if folder.is_dir() else model,
             manifests,

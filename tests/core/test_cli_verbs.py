@@ -9,6 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from core.__main__ import app
+from models import backend
 from tests.pictures import breast, dicom, png
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -153,3 +154,28 @@ def test_taking_in_never_loads_the_networks(home, tmp_path):
         [sys.executable, "-c", program, path], cwd=PROJECT, capture_output=True, text=True, check=True
     )
     assert done.stdout.split() == ["0"]
+
+
+def test_a_log_level_that_there_is_not_is_said_before_anything_is_done(home, monkeypatch):
+    monkeypatch.setenv("LONGVIEW_LOG_LEVEL", "loud")
+    said = run("user", "list", code=2).stderr
+    assert "LONGVIEW_LOG_LEVEL is 'loud'. It can be debug, info, warning or error." in said
+    assert not home.exists()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("train", "image", "--task", "finding", "--data", "nowhere.csv", "--out", "o"),
+        ("train", "longitudinal", "--data", "nowhere.csv", "--out", "o"),
+        ("evaluate", "longitudinal-sim", "--data", "nowhere.csv", "--out", "o"),
+        ("evaluate", "no-such-model", "--data", "nowhere.csv", "--out", "o"),
+    ],
+)
+def test_what_is_missing_is_said_before_the_networks_are_loaded(home, monkeypatch, arguments):
+    def loaded():
+        raise AssertionError("the networks were loaded")
+
+    monkeypatch.setattr(backend, "load", loaded)
+    said = run(*arguments, code=2).stderr
+    assert ("no-such-model" if "no-such-model" in arguments else "nowhere.csv") in said
