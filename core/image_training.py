@@ -23,7 +23,7 @@ from models.image_preprocess import ImageInput
 if TYPE_CHECKING:  # Networks are loaded when training starts: `--help` must not wait for them.
     import keras
 
-    from models.image_model import ImageConfig
+    from models.image_model import ImageConfig, Scaling
     from models.image_training import ImageRecipe, TrainedImage
 
 __all__ = ["ImagePlan", "LeakageError", "fold_groups", "part_groups", "train_image"]
@@ -64,6 +64,9 @@ class ImagePlan:
     density_from: str | None = None
     outline: bool = False
     turns: bool = False
+    beside: str | None = None
+    beside_weights: str | None = None
+    beside_epochs: int = 12
 
 
 def part_groups(cases: Sequence[ImageCase], shares: dict[str, float], seed: int) -> list[str]:
@@ -189,6 +192,10 @@ def train_image(
             )
     if plan.head == "kernel" and plan.weights is None:
         raise TrainingError("A kernel head reads a backbone that has learned already: give its --weights.")
+    if plan.beside and (plan.head != "kernel" or plan.beside_weights is None):
+        raise TrainingError(
+            "--beside tunes a second network beside a kernel head: give --head kernel and its --beside-weights."
+        )
     if plan.turns and plan.shape[0] != plan.shape[1]:
         raise TrainingError("Only squares can be turned by quarters: choose a --size such as 160x160.")
     parts = _parts(readable, plan)
@@ -219,6 +226,13 @@ def _check_counts(cases: Sequence[ImageCase], classes: Sequence[str]) -> None:
                 f"The class {name!r} has one image only ({own[0].source}). Add images, or leave the class out with "
                 "--classes."
             )
+
+
+def _fitted_on(plan: ImagePlan) -> str:
+    """Say on which images a model's probabilities were scaled."""
+    if plan.beside and plan.folds:
+        return "what it said out of fold"
+    return "inner folds by woman" if plan.head == "kernel" else "the validation images"
 
 
 def _mixed(cases: Sequence[ImageCase], prepared: PreparedCases, plan: ImagePlan) -> list[str]:
@@ -349,9 +363,23 @@ class _Run:
         train, validation = self._inner(np.ones(len(fold), bool))
         trained = self._train(train, validation, "work/state", 1, "all images: ")
         measured = np.flatnonzero(fold >= 0)
+        if self.plan.beside:
+            said, trained.scaling = self._scaled(said, fold)
         where = [f"fold {k + 1}" for k in fold[measured]]
         note = f"out of fold, {count} folds by woman; the model that is kept is trained on all images"
         return self._finish(trained, measured, said[measured], where, note, list(range(len(fold))))
+
+    def _scaled(
+        self, logits: NDArray[np.float64], fold: NDArray[np.int64]
+    ) -> tuple[NDArray[np.float64], Scaling]:
+        """Scale what was said out of fold, each fold by what the others reached; return that, and the scaling by all."""
+        from models.image_training import fit_scaling
+
+        said = np.zeros_like(logits)
+        for k in range(self.plan.folds):
+            others = (fold >= 0) & (fold != k)
+            said[fold == k] = fit_scaling(logits[others], self.truth[others])(logits[fold == k])
+        return said, fit_scaling(logits[fold >= 0], self.truth[fold >= 0])
 
     def _inner(self, mine: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
         """Part a fold's training images into those to learn from and those to stop on."""
@@ -380,7 +408,10 @@ class _Run:
         try:
             features = self._features(config)
             if self.plan.head == "kernel":
-                return self._fit_head(train | validation, stage)
+                trained = self._fit_head(train | validation, stage)
+                if self.plan.beside:
+                    self._tune_beside(trained, train | validation, folder, stage)
+                return trained
             spent = time.monotonic() - self.begun
             seconds = max(5.0, (self.plan.minutes * 60 - spent) / left)
             return train_image_network(
@@ -408,7 +439,35 @@ class _Run:
             plan.flip,
             plan.turns,
             plan.outline,
+            plan.beside,
         )
+
+    def _tune_beside(self, trained: TrainedImage, mine: NDArray[np.bool_], folder: str, stage: str) -> None:
+        """Tune a second network on some images and put it beside a kernel head; then nothing is scaled yet."""
+        from models.image_model import Scaling, build_beside
+        from models.image_tuning import TuningRecipe, Variation, shallow_maps, tune_network
+
+        plan = self.plan
+        recipe = TuningRecipe(
+            epochs=plan.beside_epochs,
+            variation=Variation(plan.rotation, plan.flip, plan.zoom, plan.contrast),
+            seed=plan.seed,
+        )
+        network = build_beside(self._config(), plan.beside_weights)
+        pixels = stored_rows(self.prepared.pixels, self.rows.tolist())
+        maps = shallow_maps(network, pixels, recipe, self.out / "work" / "variants.npy", self.report)
+        trained.curve += tune_network(
+            network,
+            maps,
+            self.truth.argmax(axis=1),
+            mine & (self.truth.sum(axis=1) == 1),
+            recipe,
+            self.out / folder,
+            lambda name, done, figures: self.report(stage + name, done, figures),
+        )
+        trained.beside = network
+        if plan.folds:
+            trained.scaling = Scaling()
 
     def _fit_head(self, mine: NDArray[np.bool_], stage: str) -> TrainedImage:
         """Fit a kernel head to some images; what it is stopped by are inner folds of them."""
@@ -480,12 +539,18 @@ class _Run:
         )
 
     def _predict(self, trained: TrainedImage, places: NDArray[np.intp]) -> NDArray[np.float64]:
-        from models.image_model import predict
+        from models.image_model import beside_logits, predict
+        from models.image_tuning import joined
 
+        pixels = stored_rows(self.prepared.pixels, self.rows[places].tolist())
         if trained.head is not None:
             assert self._known is not None
-            return trained.scaling(trained.head.logits(self._known[places]))
-        pixels = stored_rows(self.prepared.pixels, self.rows[places].tolist())
+            logits = trained.head.logits(self._known[places])
+            if trained.beside is None:
+                return trained.scaling(logits)
+            both = joined([logits, beside_logits(trained.beside, self._config(), pixels)])
+            # Out of fold the log-probabilities themselves are wanted: all folds are scaled together.
+            return both if self.plan.folds else trained.scaling(both)
         return trained.scaling(predict(trained.network, pixels)["logits"])
 
     def _finish(
@@ -537,8 +602,7 @@ class _Run:
             metrics=measured | {"images": {"used": len(self.cases), "left_out": len(self.left_out)}},
             weights_sha256="",
             encoder_sha256="",
-            calibration="slope and bias on log-odds, fitted on "
-            + ("the validation images" if trained.head is None else "inner folds by woman"),
+            calibration="slope and bias on log-odds, fitted on " + _fitted_on(plan),
             created=date.today().isoformat(),
             files={SEEN: ""},
             settings={
@@ -547,10 +611,15 @@ class _Run:
                 "modalities": sorted({case.modality for case in self.cases}),
                 # A card travels: where the weights lay on this machine is nobody's business.
                 "plan": json.loads(json.dumps(asdict(plan)))
-                | {"weights": Path(plan.weights).name if plan.weights else None},
+                | {
+                    "weights": Path(plan.weights).name if plan.weights else None,
+                    "beside_weights": Path(plan.beside_weights).name if plan.beside_weights else None,
+                },
             },
         )
-        ImageModel(card, trained.network, self._config(), trained.scaling, trained.head).save(out)
+        ImageModel(card, trained.network, self._config(), trained.scaling, trained.head, trained.beside).save(
+            out
+        )
         write_curves(out / "curves.csv", trained.curve)
         write_evaluation(out, table, measured, card.title, trained.curve)
         return measured

@@ -29,7 +29,7 @@ class Scale:
 
 
 LITE = {"0": Scale(1.0, 1.0), "1": Scale(1.0, 1.1), "2": Scale(1.1, 1.2)}
-STEM = 32
+STEM, TOP = 32, 1280
 STAGES = (
     # repeats, kernel, stride, expansion, filters
     (1, 3, 1, 1, 16),
@@ -44,7 +44,7 @@ EPSILON = 1e-3
 
 
 def efficientnet_lite(view: Any, scale: Scale, weights: Path | None = None) -> list[Any]:
-    """Build the network without its head.
+    """Build the network without its classifier.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ def efficientnet_lite(view: Any, scale: Scale, weights: Path | None = None) -> l
     Returns
     -------
     list
-        The map after each block, shallow to deep.
+        The map after each block, shallow to deep, and that of the 1280 channels on top.
 
     Raises
     ------
@@ -78,8 +78,9 @@ def efficientnet_lite(view: Any, scale: Scale, weights: Path | None = None) -> l
             x = _block(x, kernel, step, expansion, _rounded(filters * scale.width), f"block{block}")
             maps.append(x)
             block += 1
+    maps.append(_conv(x, TOP, 1, 1, "top"))
     if weights is not None:
-        _load(keras.Model(view, x), read_tensors(weights))
+        _load(keras.Model(view, maps[-1]), read_tensors(weights))
     return maps
 
 
@@ -138,6 +139,8 @@ def _their_name(name: str) -> str:
     """Return what the checkpoints call a layer."""
     if name.startswith("stem"):
         return "_bn0" if name.endswith("_norm") else "_conv_stem"
+    if name.startswith("top"):
+        return "_bn1" if name.endswith("_norm") else "_conv_head"
     block, part, *norm = name.split("_")
     kinds = {
         "expand": ("_expand_conv", "_bn0"),

@@ -1,7 +1,8 @@
 """A classifier of single images: a backbone chosen by name, a head, calibrated probabilities and a heat map.
 
 Two kinds of head: ``dense``, a layer of the network that is trained with it, and ``kernel``, which reads features of
-a backbone that stays as it is (`models.image_features`, `models.image_head`).
+a backbone that stays as it is (`models.image_features`, `models.image_head`). Beside a kernel head a second network may
+stand that was fine-tuned (`models.image_tuning`); they say together what the model says.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import cv2
 import keras
 import numpy as np
 from keras import layers
@@ -22,8 +24,9 @@ from models.encoder import BACKBONES, IMAGENET, EncoderConfig
 from models.image_features import cut_for_features, layout_of, looks_at
 from models.image_head import KernelHead
 from models.image_preprocess import ImageInput, PreparedImage
+from models.image_tuning import joined
 from models.registry import CARD, IMAGE_KIND, ModelCard, check_files, read_card, sha256_of, weights_folder
-from models.stored_weights import load_weights, rounded, save_weights
+from models.stored_weights import COARSE, LEVELS, load_weights, rounded, save_weights
 
 __all__ = [
     "HEADS",
@@ -32,6 +35,8 @@ __all__ = [
     "ImageReading",
     "Scaling",
     "backbone_called",
+    "beside_logits",
+    "build_beside",
     "build_feature_network",
     "build_image_network",
 ]
@@ -40,6 +45,7 @@ HEADS = ("dense", "kernel")
 NETWORK, FACTS = "network.keras", "image.json"
 BACKBONE, HEAD = "backbone.npz", "head.npz"
 """What a model with a kernel head keeps in place of its network."""
+BESIDE = "beside.npz"
 BATCH = 16
 ALSO_CALLED = {
     "efficientnetb0": "efficientnet",
@@ -74,6 +80,8 @@ class ImageConfig:
         A kernel head looks at the image turned by quarters too.
     outline
         A kernel head reads the outline of what looks like a lesion in an ultrasound too.
+    beside
+        Backbone of a network that was fine-tuned beside a kernel head, if there is one.
     """
 
     classes: tuple[str, ...]
@@ -84,6 +92,7 @@ class ImageConfig:
     mirror: bool = True
     turns: bool = False
     outline: bool = False
+    beside: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values that `from_json` reads."""
@@ -103,6 +112,7 @@ class ImageConfig:
             mirror=bool(values.get("mirror", True)),
             turns=bool(values.get("turns", False)),
             outline=bool(values.get("outline", False)),
+            beside=values.get("beside"),
         )
 
 
@@ -199,8 +209,32 @@ def build_feature_network(config: ImageConfig, weights: str | None = None) -> ke
     """
     network = cut_for_features(build_image_network(config, weights), config.input.region)
     network.trainable = False
-    network.set_weights(rounded(network.get_weights()))
+    network.set_weights(rounded(network.get_weights(), _levels(config)))
     return network
+
+
+def build_beside(config: ImageConfig, weights: str | None = None) -> keras.Model:
+    """Build the network that is fine-tuned beside a kernel head, as `build_image_network` does."""
+    assert config.beside is not None
+    return build_image_network(replace(config, backbone=config.beside, head="dense"), weights)
+
+
+def beside_logits(network: keras.Model, config: ImageConfig, pixels: NDArray[Any]) -> NDArray[np.float64]:
+    """Return logits (n, classes) of prepared images by the network beside a kernel head."""
+    return np.concatenate([_beside_seen(network, config, one)["logits"].mean(axis=0)[None] for one in pixels])
+
+
+def _beside_seen(
+    network: keras.Model, config: ImageConfig, image: NDArray[Any]
+) -> dict[str, NDArray[np.float32]]:
+    """Return a network's outputs for one image and, where mirroring is allowed, its mirror image."""
+    looks = [image, image[:, ::-1]] if config.mirror else [image]
+    return predict(network, np.stack(looks), batch=len(looks))
+
+
+def _levels(config: ImageConfig) -> int:
+    """Return how finely a frozen backbone is kept: more coarsely where another network lies beside it."""
+    return COARSE if config.beside else LEVELS
 
 
 def build_head(size: int, classes: int) -> keras.Model:
@@ -254,9 +288,10 @@ class ImageModel:
         config: ImageConfig,
         scaling: Scaling | None = None,
         head: KernelHead | None = None,
+        beside: keras.Model | None = None,
     ) -> None:
         self.card, self.network, self.config = card, network, config
-        self.scaling, self.head = scaling or Scaling(), head
+        self.scaling, self.head, self.beside = scaling or Scaling(), head, beside
 
     @classmethod
     def load(cls, name_or_folder: str | Path) -> ImageModel:
@@ -279,14 +314,18 @@ class ImageModel:
         facts = json.loads((folder / FACTS).read_text("utf-8"))
         config = ImageConfig.from_json(facts["config"])
         head: KernelHead | None = None
+        beside: keras.Model | None = None
         if config.head == "kernel":
             network = cut_for_features(build_image_network(config), config.input.region)
             network.set_weights(load_weights(folder / BACKBONE))
             head = KernelHead.load(folder / HEAD)
+            if config.beside:
+                beside = build_beside(config)
+                beside.set_weights(load_weights(folder / BESIDE))
         else:
             network = keras.saving.load_model(folder / NETWORK, compile=False, safe_mode=True)
         scaling = Scaling(float(facts["scaling"]["slope"]), tuple(facts["scaling"]["bias"]))
-        return cls(card, network, config, scaling, head)
+        return cls(card, network, config, scaling, head, beside)
 
     def save(self, folder: Path) -> ModelCard:
         """Write the model's files and its card, with their sha256, to `folder`; return the card as written."""
@@ -295,9 +334,12 @@ class ImageModel:
             self.network.save(folder / NETWORK)
             names = [NETWORK, FACTS]
         else:
-            save_weights(folder / BACKBONE, self.network.get_weights())
+            save_weights(folder / BACKBONE, self.network.get_weights(), _levels(self.config))
             self.head.save(folder / HEAD)
             names = [HEAD, BACKBONE, FACTS]
+            if self.beside is not None:
+                save_weights(folder / BESIDE, self.beside.get_weights())
+                names.append(BESIDE)
         facts = {"config": self.config.to_json(), "scaling": asdict(self.scaling)}
         (folder / FACTS).write_text(json.dumps(facts, indent=1) + "\n", "utf-8")
         files = {name: sha256_of(folder / name) for name in (*names, *self.card.files)}
@@ -316,7 +358,10 @@ class ImageModel:
         """Return logits (n, classes), before scaling, of prepared images (n, rows, columns), uint8 or in 0..1."""
         if self.head is None:
             return np.asarray(predict(self.network, pixels)["logits"], np.float64)
-        return self.head.logits(self._looks(pixels)[0])
+        logits = self.head.logits(self._looks(pixels)[0])
+        if self.beside is None:
+            return logits
+        return joined([logits, beside_logits(self.beside, self.config, pixels)])
 
     def read(self, images: Sequence[PreparedImage]) -> list[ImageReading]:
         """Read images, each by itself: the same image gives the same reading in any company."""
@@ -332,11 +377,17 @@ class ImageModel:
     def _seen(self, pixels: NDArray[np.float32]) -> tuple[NDArray[Any], NDArray[np.float16]]:
         """Return logits and heat maps of a batch."""
         if self.head is None:
-            out = predict(self.network, pixels)
-            return out["logits"], self._heat(out["deep"])
+            out = predict(self.network, pixels, batch=1)
+            return out["logits"], _class_heat(self.network, out["deep"])
         looks, deep = self._looks(pixels)
-        heat = [self._kernel_heat(*one) for one in zip(deep, looks[:, 0], strict=True)]
-        return self.head.logits(looks), np.stack(heat)
+        heat = np.stack([self._kernel_heat(*one) for one in zip(deep, looks[:, 0], strict=True)])
+        logits = self.head.logits(looks)
+        if self.beside is None:
+            return logits, heat
+        seen = [_beside_seen(self.beside, self.config, one) for one in pixels]
+        other = _class_heat(self.beside, np.stack([one["deep"][0] for one in seen]))
+        said = np.stack([one["logits"].mean(axis=0) for one in seen])
+        return joined([logits, said]), np.stack([_both(*two) for two in zip(heat, other, strict=True)])
 
     def _looks(self, pixels: NDArray[Any]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         config = self.config
@@ -348,17 +399,6 @@ class ImageModel:
             outline=config.outline,
             chunk=BATCH,
         )
-
-    def _heat(self, deep: NDArray[np.float32]) -> NDArray[np.float16]:
-        """Weigh the deep map by what the head makes of each channel for the last class against the others."""
-        head = self.network.get_layer("head")
-        kernel = np.asarray(head.get_layer("classes").kernel)
-        gamma, _, _, variance = (np.asarray(one) for one in head.get_layer("even").get_weights())
-        towards = (kernel[:, -1] - kernel[:, :-1].mean(axis=1)) * gamma / np.sqrt(variance + 1e-3)
-        channels = deep.shape[-1]
-        heat = np.maximum(deep @ (towards[:channels] + towards[channels:]), 0)
-        top = heat.max(axis=(1, 2), keepdims=True)
-        return np.asarray(heat / np.maximum(top, 1e-6), np.float16)
 
     def _kernel_heat(self, deep: NDArray[np.float32], features: NDArray[np.float32]) -> NDArray[np.float16]:
         """Weigh the deep map (h, w, channels) by how the last class's logit rises with each channel's mean and spread.
@@ -377,6 +417,25 @@ class ImageModel:
         given = apart @ rise[layout.deep_mean] + (apart**2 / (2 * spread + 1e-6)) @ rise[layout.deep_spread]
         heat = np.maximum(given, 0)
         return np.asarray(heat / max(float(heat.max()), 1e-9), np.float16)
+
+
+def _class_heat(network: keras.Model, deep: NDArray[np.float32]) -> NDArray[np.float16]:
+    """Weigh the deep map by what a dense head makes of each channel for the last class against the others."""
+    head = network.get_layer("head")
+    kernel = np.asarray(head.get_layer("classes").kernel)
+    gamma, _, _, variance = (np.asarray(one) for one in head.get_layer("even").get_weights())
+    towards = (kernel[:, -1] - kernel[:, :-1].mean(axis=1)) * gamma / np.sqrt(variance + 1e-3)
+    channels = deep.shape[-1]
+    heat = np.maximum(deep @ (towards[:channels] + towards[channels:]), 0)
+    top = heat.max(axis=(1, 2), keepdims=True)
+    return np.asarray(heat / np.maximum(top, 1e-6), np.float16)
+
+
+def _both(fine: NDArray[np.float16], coarse: NDArray[np.float16]) -> NDArray[np.float16]:
+    """Return the mean of two heat maps of one picture, on the grid of the finer, its highest value 1."""
+    wide = cv2.resize(coarse.astype(np.float32), fine.shape[::-1], interpolation=cv2.INTER_LINEAR)
+    heat = fine + wide
+    return np.asarray(heat / max(float(heat.max()), 1e-6), np.float16)
 
 
 def predict(

@@ -85,12 +85,16 @@ class ImageRecipe:
 
 @dataclass
 class TrainedImage:
-    """A network, the scaling fitted on images held out, a record for each epoch; the head, if it is no layer."""
+    """A network, the scaling fitted on images held out, a record for each epoch; the head, if it is no layer.
+
+    `beside` is the network fine-tuned beside a kernel head, if there is one.
+    """
 
     network: keras.Model
     scaling: Scaling
     curve: list[dict[str, float | str]]
     head: KernelHead | None = None
+    beside: keras.Model | None = None
 
 
 def class_weights(label: NDArray[np.int64], classes: int) -> NDArray[np.float32]:

@@ -78,6 +78,12 @@ def train_image_model(
     outline: Annotated[
         bool, typer.Option(help="With kernel: measure the outline of what looks like a lesion (ultrasound).")
     ] = False,
+    beside: Annotated[
+        str | None,
+        typer.Option(help="With kernel: a second backbone that is fine-tuned, and says the answer with it."),
+    ] = None,
+    beside_weights: Annotated[str | None, typer.Option(help="File that it starts from.")] = None,
+    beside_epochs: Annotated[int, typer.Option(min=1, help="Times it sees each image.")] = 12,
     region: Annotated[
         str | None,
         typer.Option(help="image, breast or box; default: breast for mammograms, else image."),
@@ -147,6 +153,9 @@ def train_image_model(
             density_from=density_from,
             outline=outline,
             turns=turns,
+            beside=_backbone(beside) if beside else None,
+            beside_weights=beside_weights,
+            beside_epochs=beside_epochs,
         )
         _tell_refused(gathered.refused)
         measured = train_image(gathered, out, plan, Progress(budget_minutes), _about(about))

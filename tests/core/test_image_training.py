@@ -251,6 +251,50 @@ def test_a_kernel_model_reads_images_and_shows_where(kernel):
     assert 0 <= one.heat_map.min() <= one.heat_map.max() <= 1
 
 
+def test_a_network_tuned_beside_a_kernel_head_speaks_with_it(run):
+    folder, manifest, _ = run
+    weights = str(folder / "one" / "network.keras")
+    command = [
+        "train",
+        "image",
+        "--task",
+        "finding",
+        "--data",
+        str(manifest),
+        "--head",
+        "kernel",
+        "--cv",
+        "2",
+    ]
+    command += [
+        "--weights",
+        weights,
+        "--beside",
+        "compact",
+        "--beside-weights",
+        weights,
+        "--beside-epochs",
+        "1",
+    ]
+    result = CliRunner().invoke(app, [*command, "--out", str(folder / "beside"), *SMALL, "--json"])
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["n"] == 48
+    card = read_card(folder / "beside")
+    assert "beside.npz" in card.files
+    assert card.calibration.endswith("out of fold")
+    assert card.settings["plan"]["beside_weights"] == "network.keras"
+    model = ImageModel.load(folder / "beside")
+    image = cv2.imread(str(manifest.parent / "2.png"), cv2.IMREAD_GRAYSCALE)
+    shown = prepare(image, model.config.input)
+    (one,), (_, other) = model.read([shown]), model.read([shown, shown])
+    assert one.probabilities == pytest.approx(other.probabilities, abs=1e-6)
+    alone = ImageModel(model.card, model.network, model.config, model.scaling, model.head)
+    assert alone.read([shown])[0].probabilities != pytest.approx(one.probabilities, abs=1e-4)
+    assert one.heat_map.max() == pytest.approx(1, abs=1e-3)
+    logits = model.logits(np.stack([shown.pixels]))
+    assert model.scaling(logits)[0] == pytest.approx(list(one.probabilities.values()), abs=1e-5)
+
+
 def test_evaluate_reads_density_as_the_training_did(kernel):
     folder, manifest, _ = kernel
     command = ["evaluate", str(folder / "kernel"), "--data", str(manifest), "--out", str(folder / "seen")]
@@ -273,6 +317,7 @@ def test_evaluate_reads_density_as_the_training_did(kernel):
         (["--weights", "nowhere.keras"], "nowhere.keras"),
         (["--head", "magic"], "dense, kernel"),
         (["--head", "kernel"], "--weights"),
+        (["--beside", "compact"], "--beside-weights"),
         (["--head", "kernel", "--weights", "x.keras", "--turns", "--size", "32x64"], "squares"),
         (["--density-from", "tissue"], "column:value=A"),
         (["--about", "nowhere.json"], "nowhere.json"),

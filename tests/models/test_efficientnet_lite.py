@@ -14,7 +14,7 @@ from tests.models.old_checkpoint import write_checkpoint
 
 SMALL = Scale(0.2, 0.5)
 PUBLISHED = {
-    # Channels and lengths of the stages, and parameters with the classifier of 1000 classes on 1280 channels.
+    # Channels and lengths of the stages, and parameters with the classifier of 1000 classes.
     "0": ((16, 24, 40, 80, 112, 192, 320), (1, 2, 2, 3, 3, 4, 1), 4_652_008),
     "1": ((16, 24, 40, 80, 112, 192, 320), (1, 3, 3, 4, 4, 5, 1), 5_416_680),
     "2": ((16, 24, 48, 88, 120, 208, 352), (1, 3, 3, 4, 4, 5, 1), 6_092_072),
@@ -33,11 +33,11 @@ def named(network, random):
     for layer in network.layers:
         if not layer.weights:
             continue
-        block, part, *norm = (
-            f"{layer.name}_".rstrip("_").split("_") if "_" in layer.name else (layer.name, "")
-        )
+        block, part, *norm = layer.name.split("_") if "_" in layer.name else (layer.name, "")
         if block == "stem":
             name = "_bn0" if part == "norm" else "_conv_stem"
+        elif block == "top":
+            name = "_bn1" if part == "norm" else "_conv_head"
         else:
             place = {"expand": 0, "depthwise": 1, "project": 2}[part]
             kind = f"_bn{place}" if norm else ("_expand_conv", "_depthwise_conv", "_project_conv")[place]
@@ -102,7 +102,7 @@ def worked_out(image, tensors):
         x = normed(convolved(x, tensors[f"{name}._project_conv.weight"], 1), tensors, f"{name}._bn2")
         if before.shape == x.shape:
             x = x + before
-    return x
+    return relu6(normed(convolved(x, tensors["_conv_head.weight"], 1), tensors, "_bn1"))
 
 
 def test_a_checkpoint_gives_what_is_worked_out_from_its_tensors(tmp_path):
@@ -120,15 +120,15 @@ def test_a_variant_has_the_published_channels_lengths_and_parameters(variant):
     channels, lengths, parameters = PUBLISHED[variant]
     network, maps = build(LITE[variant])
     assert [int(one.shape[-1]) for one in maps] == [
-        count for count, length in zip(channels, lengths, strict=True) for _ in range(length)
+        *(count for count, length in zip(channels, lengths, strict=True) for _ in range(length)),
+        1280,
     ]
     resting = sum(
         int(np.prod(layer.moving_mean.shape)) * 2
         for layer in network.layers
         if isinstance(layer, keras.layers.BatchNormalization)
     )
-    top = channels[-1] * 1280 + 2 * 1280 + 1280 * 1000 + 1000
-    assert network.count_params() - resting + top == parameters
+    assert network.count_params() - resting + 1280 * 1000 + 1000 == parameters
 
 
 def test_an_encoder_takes_its_maps_of_stride_16_and_32():
@@ -136,7 +136,7 @@ def test_an_encoder_takes_its_maps_of_stride_16_and_32():
     encoder = build_encoder(EncoderConfig("efficientnet-lite0", (64, 96)))
     assert encoder.output["lesion"].shape[1:3] == (4, 6)
     classifier = build_image_network(ImageConfig(("a", "b"), ImageInput((64, 96)), "efficientnet-lite0"))
-    assert classifier.output["deep"].shape[1:] == (2, 3, 320)
+    assert classifier.output["deep"].shape[1:] == (2, 3, 1280)
 
 
 def test_weights_of_another_variant_are_refused_in_a_sentence(tmp_path):

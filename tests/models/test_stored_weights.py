@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from models.stored_weights import load_weights, rounded, save_weights
+from models.stored_weights import COARSE, load_weights, rounded, save_weights
 
 RANDOM = np.random.default_rng(0)
 WEIGHTS = [
@@ -35,3 +35,12 @@ def test_a_kernel_takes_a_quarter_of_its_room(tmp_path):
     kernel = RANDOM.normal(0, 1, (3, 3, 64, 64)).astype(np.float32)
     save_weights(tmp_path / "w.npz", [kernel])
     assert (tmp_path / "w.npz").stat().st_size < kernel.nbytes / 3.9
+
+
+def test_fewer_levels_take_less_room_and_are_read_as_rounding_said(tmp_path):
+    kernel = RANDOM.normal(0, 1, (3, 3, 64, 64)).astype(np.float32)
+    save_weights(tmp_path / "fine.npz", [kernel])
+    save_weights(tmp_path / "coarse.npz", [kernel], COARSE)
+    fine, coarse = ((tmp_path / name).stat().st_size for name in ("fine.npz", "coarse.npz"))
+    assert coarse < 0.8 * fine
+    np.testing.assert_array_equal(load_weights(tmp_path / "coarse.npz")[0], rounded([kernel], COARSE)[0])
