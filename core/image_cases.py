@@ -47,7 +47,8 @@ class ImageCase:
     """One labelled image, or one labelled box of it.
 
     `group` is the woman (or near-duplicate group); `source` says where the label stands, for messages; `anywhere`
-    asks for a box of the tissue of an image without a lesion; `practice` images are learned from, never measured on.
+    asks for a box of the tissue of an image without a lesion; `practice` images are learned from, never measured on;
+    `lesions` are the boxes drawn in an image that is shown whole, and whether each is malignant.
     """
 
     path: Path
@@ -60,6 +61,7 @@ class ImageCase:
     split: str | None = None
     anywhere: bool = False
     practice: bool = False
+    lesions: tuple[tuple[tuple[float, float, float, float], bool], ...] = ()
 
     @property
     def name(self) -> str:
@@ -268,6 +270,7 @@ def _from_manifest(path: Path, task: str, boxes: bool, density_from: DensitySour
             modality=row.modality,
             density=density_of(row),
             split=_split_of(row, path),
+            lesions=() if boxes or row.roi is None else ((row.roi, row.finding == "malignant"),),
         )
         before = None if boxes else by_image.get(row.path)
         if before is not None:
@@ -282,6 +285,8 @@ def _from_manifest(path: Path, task: str, boxes: bool, density_from: DensitySour
 
 def _same_image(before: ImageCase, case: ImageCase, by_image: dict[Path, ImageCase]) -> None:
     """Take several rows of one image as one case: of findings the worst counts, other labels must agree."""
+    before = replace(before, lesions=before.lesions + case.lesions)
+    by_image[case.path] = before
     if before.label == case.label and before.group == case.group:
         return
     if before.group != case.group:

@@ -90,7 +90,9 @@ def evaluate_image(
             kept = np.flatnonzero(~seen)
             notices[0] += ": they are left out."
     report("predicting", 0.0, {})
-    logits = loaded.logits(prepared.pixels[rows[kept]])
+    chosen_rows = rows[kept]
+    around = None if prepared.around is None else prepared.around[chosen_rows]
+    logits = loaded.logits(prepared.pixels[chosen_rows], around)
     report("predicting", 1.0, {})
     tested = [usable[i] for i in kept]
     label, said, classes = as_told_apart(tested, loaded.scaling(logits), loaded.config.classes)

@@ -17,11 +17,14 @@ from scipy.fft import dctn
 from core.exams import Report, read_pixels
 from core.image_cases import ImageCase
 from core.refusals import Refusal
-from models.image_preprocess import ImageInput, prepare, tissue_box
+from models.image_preprocess import AROUND, ImageInput, prepare, tissue_box
+from models.preprocess import ViewTransform
 
 __all__ = ["PreparedCases", "fingerprint", "near_duplicates", "prepare_cases", "tissue_sides"]
 
 CHUNK = 32
+LAYOUT = "2 "
+"""Changes when what is kept of an image does, so that what was kept before is not read."""
 DEFAULT_SIDE = 100
 """Side in pixels of a box of normal tissue in a set that draws no boxes."""
 SKETCH = 32
@@ -33,13 +36,15 @@ NEAR_CORRELATION = 0.985
 
 @dataclass(frozen=True)
 class PreparedCases:
-    """Prepared images: ``pixels`` (n, rows, columns) uint8, ``readable`` (n,), ``sketches`` (n, 32, 32) float32, ``sizes``, what is left out by place."""
+    """Prepared images: ``pixels`` (n, rows, columns) uint8, ``readable`` (n,), ``sketches`` (n, 32, 32) float32, ``sizes``, what is left out by place, ``transforms`` from the originals; ``around``, where it is wanted."""
 
     pixels: NDArray[np.uint8]
     readable: NDArray[np.bool_]
     sketches: NDArray[np.float32]
     sizes: list[tuple[int, int] | None]
     left_out: dict[int, str]
+    transforms: list[ViewTransform | None]
+    around: NDArray[np.uint8] | None = None
 
 
 def prepare_cases(
@@ -55,7 +60,7 @@ def prepare_cases(
         f"{case.path.resolve()} {case.path.stat().st_size} {side if case.anywhere else case.box}"
         for case, side in zip(cases, sides, strict=True)
     )
-    stamp = hashlib.sha256(f"{listing}\n{json.dumps(asdict(wanted))}".encode()).hexdigest()[:16]
+    stamp = hashlib.sha256(f"{LAYOUT}{listing}\n{json.dumps(asdict(wanted))}".encode()).hexdigest()[:16]
     pixels_path, facts_path = folder / f"images-{stamp}.u8", folder / f"images-{stamp}.jsonl"
     known = (
         facts_path.read_text("utf-8").splitlines() if facts_path.is_file() and pixels_path.is_file() else []
@@ -63,6 +68,11 @@ def prepare_cases(
     facts: list[Any] = [json.loads(line) for line in known[: len(cases)]]
     shape = (len(cases), *wanted.shape)
     pixels = np.memmap(pixels_path, np.uint8, "r+" if facts else "w+", shape=shape)
+    around_path = folder / f"around-{stamp}.u8"
+    around_shape = (len(cases), *AROUND, 2)
+    around = None
+    if wanted.around:
+        around = np.memmap(around_path, np.uint8, "r+" if facts else "w+", shape=around_shape)
     while len(facts) < len(cases):
         chunk: list[Any] = []
         for case in cases[len(facts) : len(facts) + CHUNK]:
@@ -75,8 +85,13 @@ def prepare_cases(
                 chunk.append(error.text if isinstance(error, Refusal) else str(error) or type(error).__name__)
                 continue
             pixels[len(facts) + len(chunk)] = np.round(shown.pixels * 255).astype(np.uint8)
-            chunk.append({"size": list(read.shape), "sketch": _sketch(shown.pixels).ravel().tolist()})
+            if around is not None and shown.around is not None:
+                around[len(facts) + len(chunk)] = shown.around
+            fact = {"size": list(read.shape), "sketch": _sketch(shown.pixels).ravel().tolist()}
+            chunk.append(fact | {"transform": shown.transform.to_json()})
         pixels.flush()
+        if around is not None:
+            around.flush()
         with facts_path.open("a", encoding="utf-8") as file:
             file.write("".join(json.dumps(fact) + "\n" for fact in chunk))
         facts += chunk
@@ -91,6 +106,11 @@ def prepare_cases(
         ).reshape(-1, SKETCH, SKETCH),
         sizes=[tuple(fact["size"]) if good else None for fact, good in zip(facts, ok, strict=True)],
         left_out={place: fact for place, fact in enumerate(facts) if isinstance(fact, str)},
+        transforms=[
+            ViewTransform.from_json(fact["transform"]) if good else None
+            for fact, good in zip(facts, ok, strict=True)
+        ],
+        around=None if around is None else np.memmap(around_path, np.uint8, "r", shape=around_shape),
     )
 
 

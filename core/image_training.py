@@ -18,13 +18,14 @@ from core.exams import Report
 from core.image_cases import CaseError, Cases, ImageCase, choose_classes, may_be, told_apart
 from core.image_pixels import PreparedCases, near_duplicates, prepare_cases
 from core.training import TrainingError, same_plan, stored_rows, write_curves
-from models.image_preprocess import ImageInput
+from models.image_preprocess import ImageInput, check_box
 
 if TYPE_CHECKING:  # Networks are loaded when training starts: `--help` must not wait for them.
     import keras
 
     from models.image_model import ImageConfig, Scaling
     from models.image_training import ImageRecipe, TrainedImage
+    from models.training import Lesion
 
 __all__ = ["ImagePlan", "LeakageError", "fold_groups", "part_groups", "train_image"]
 
@@ -64,6 +65,8 @@ class ImagePlan:
     density_from: str | None = None
     outline: bool = False
     turns: bool = False
+    lesion_steps: int = 150
+    lesion_map: str | None = None
     beside: str | None = None
     beside_weights: str | None = None
     beside_epochs: int = 12
@@ -170,7 +173,7 @@ def train_image(
     begun = time.monotonic()
     chosen, classes = choose_classes(cases, plan.classes)
     _check_counts(chosen.cases, classes)
-    wanted = ImageInput(plan.shape, plan.region, plan.steps)
+    wanted = ImageInput(plan.shape, plan.region, plan.steps, plan.lesion_map is not None)
     out.mkdir(parents=True, exist_ok=True)
     (out / "work").mkdir(exist_ok=True)
     prepared = prepare_cases(chosen.cases, wanted, out / "work" / "cache", report)
@@ -192,12 +195,16 @@ def train_image(
             )
     if plan.head == "kernel" and plan.weights is None:
         raise TrainingError("A kernel head reads a backbone that has learned already: give its --weights.")
+    if plan.lesion_map is not None and (plan.head != "kernel" or plan.region != "box"):
+        raise TrainingError("A lesion map is read around boxes: use it with --head kernel and --region box.")
     if plan.beside and (plan.head != "kernel" or plan.beside_weights is None):
         raise TrainingError(
             "--beside tunes a second network beside a kernel head: give --head kernel and its --beside-weights."
         )
     if plan.turns and plan.shape[0] != plan.shape[1]:
         raise TrainingError("Only squares can be turned by quarters: choose a --size such as 160x160.")
+    if plan.head == "lesions":
+        _check_lesions(readable, classes, plan)
     parts = _parts(readable, plan)
     _check_leakage(readable, parts, pairs)
     plan_values = json.loads(json.dumps(asdict(plan)))
@@ -228,11 +235,34 @@ def _check_counts(cases: Sequence[ImageCase], classes: Sequence[str]) -> None:
             )
 
 
+def _check_lesions(cases: Sequence[ImageCase], classes: Sequence[str], plan: ImagePlan) -> None:
+    """Stop where there is nothing that a head on lesions could learn from."""
+    from models.image_lesions import parts_of
+
+    try:
+        parts_of(classes)
+    except ValueError as error:
+        raise TrainingError(str(error)) from error
+    if plan.region != "breast" or plan.backbone != "compact":
+        raise TrainingError("A head on lesions reads mammograms: use --region breast and --backbone compact.")
+    if not any(case.lesions for case in cases):
+        raise TrainingError(
+            "A head on lesions learns from boxes, and the manifest draws none (roi_x0 to roi_y1)."
+        )
+
+
 def _fitted_on(plan: ImagePlan) -> str:
     """Say on which images a model's probabilities were scaled."""
     if plan.beside and plan.folds:
         return "what it said out of fold"
-    return "inner folds by woman" if plan.head == "kernel" else "the validation images"
+    if plan.head == "kernel":
+        return "inner folds by woman"
+    return "what it said out of fold" if plan.head == "lesions" and plan.folds else "the validation images"
+
+
+def _one_of(label: str, classes: Sequence[str]) -> int:
+    """Return the place of a label among classes, -1 where it leaves open which it is."""
+    return classes.index(label) if label in classes else -1
 
 
 def _mixed(cases: Sequence[ImageCase], prepared: PreparedCases, plan: ImagePlan) -> list[str]:
@@ -335,6 +365,7 @@ class _Run:
     about: dict[str, Any]
     _known: NDArray[np.float32] | None = None
     _network: keras.Model | None = None
+    _reader: keras.Model | None = None
 
     def once(self, parts: list[str]) -> dict[str, Any]:
         """Train on one split and measure on the test images."""
@@ -353,6 +384,8 @@ class _Run:
     def folds(self, parts: list[str]) -> dict[str, Any]:
         """Cross-validate, measure out of fold, then train the model that is kept on all images."""
         fold = np.array([-1 if part == PRACTICE else int(part) for part in parts])
+        if self.plan.head == "lesions":
+            return self._lesion_folds(fold)
         count = self.plan.folds
         said = np.zeros((len(self.cases), len(self.classes)))
         for k in range(count):
@@ -365,6 +398,21 @@ class _Run:
         measured = np.flatnonzero(fold >= 0)
         if self.plan.beside:
             said, trained.scaling = self._scaled(said, fold)
+        where = [f"fold {k + 1}" for k in fold[measured]]
+        note = f"out of fold, {count} folds by woman; the model that is kept is trained on all images"
+        return self._finish(trained, measured, said[measured], where, note, list(range(len(fold))))
+
+    def _lesion_folds(self, fold: NDArray[np.int64]) -> dict[str, Any]:
+        """Cross-validate a head on lesions, which nothing stops early: a fold is scaled by what the others reached."""
+        count = self.plan.folds
+        logits = np.zeros((len(self.cases), len(self.classes)))
+        for k in range(count):
+            name = f"fold {k + 1} of {count}: "
+            trained = self._train_lesions(fold != k, f"work/fold-{k}", count + 1 - k, name)
+            logits[fold == k] = self._logits(trained, np.flatnonzero(fold == k))
+        measured = np.flatnonzero(fold >= 0)
+        trained = self._train_lesions(np.ones(len(fold), bool), "work/state", 1, "all images: ")
+        said, trained.scaling = self._scaled(logits, fold)
         where = [f"fold {k + 1}" for k in fold[measured]]
         note = f"out of fold, {count} folds by woman; the model that is kept is trained on all images"
         return self._finish(trained, measured, said[measured], where, note, list(range(len(fold))))
@@ -395,7 +443,7 @@ class _Run:
     def _train(
         self, train: NDArray[np.bool_], validation: NDArray[np.bool_], folder: str, left: int, stage: str
     ) -> TrainedImage:
-        from models.image_training import LabelledImages, train_image_network
+        from models.image_training import LabelledImages, fit_scaling, train_image_network
 
         def images(mine: NDArray[np.bool_]) -> LabelledImages:
             return LabelledImages(
@@ -405,6 +453,11 @@ class _Run:
             )
 
         config = self._config()
+        if self.plan.head == "lesions":
+            trained = self._train_lesions(train, folder, left, stage)
+            held = np.flatnonzero(validation)
+            trained.scaling = fit_scaling(self._logits(trained, held), self.truth[held])
+            return trained
         try:
             features = self._features(config)
             if self.plan.head == "kernel":
@@ -425,6 +478,59 @@ class _Run:
             )
         except ValueError as error:
             raise TrainingError(str(error)) from error
+
+    def _train_lesions(self, mine: NDArray[np.bool_], folder: str, left: int, stage: str) -> TrainedImage:
+        """Train an encoder with a lesion map on some images and the boxes drawn in them."""
+        from models.encoder import FINDINGS
+        from models.image_lesions import LesionRecipe, train_lesion_network
+        from models.image_model import Scaling
+        from models.image_training import TrainedImage
+        from models.training import LabelledViews
+
+        chosen = np.flatnonzero(mine)
+        cases = [self.cases[i] for i in chosen]
+        letters = ["ABCD".find(case.density) if case.density else -1 for case in cases]
+        views = LabelledViews(
+            pixels=stored_rows(self.prepared.pixels, self.rows[chosen].tolist()),
+            lesions=[self._lesions(int(i)) for i in chosen],
+            finding=np.array([_one_of(case.label, FINDINGS) for case in cases], np.int64),
+            density=np.array(letters, np.int64),
+            boxed=np.array([case.label == FINDINGS[0] or bool(case.lesions) for case in cases], bool),
+        )
+        spent = time.monotonic() - self.begun
+        recipe = LesionRecipe(
+            seconds=max(5.0, (self.plan.minutes * 60 - spent) / left),
+            steps=self.plan.lesion_steps,
+            seed=self.plan.seed,
+        )
+        try:
+            network, curve = train_lesion_network(
+                self.plan.weights,
+                self.plan.shape,
+                views,
+                recipe,
+                self.out / folder,
+                lambda name, done, figures: self.report(stage + name, done, figures),
+            )
+        except (LookupError, ValueError) as error:
+            raise TrainingError(str(error)) from error
+        return TrainedImage(network, Scaling(), curve)
+
+    def _lesions(self, place: int) -> list[Lesion]:
+        """Return the boxes drawn in an image, in pixels of what is shown of it."""
+        from models.training import Lesion
+
+        case, row = self.cases[place], self.rows[place]
+        transform, size = self.prepared.transforms[row], self.prepared.sizes[row]
+        assert transform is not None and size is not None  # noqa: PT018 - of images that could be read
+        lesions = []
+        for box, malignant in case.lesions:
+            try:
+                x0, y0, x1, y1 = transform.box_to_network(*check_box(box, size))
+            except ValueError as error:
+                raise TrainingError(f"{case.source}: {error}") from error
+            lesions.append(Lesion(x0, y0, x1, y1, malignant))
+        return lesions
 
     def _config(self) -> ImageConfig:
         from models.image_model import ImageConfig
@@ -487,7 +593,9 @@ class _Run:
         fewest = min(len(groups) for groups in _by_rarest_class(cases).values())
         fold = np.full(len(mine), -1)
         fold[own] = fold_groups(cases, max(2, min(INNER_FOLDS, fewest)), self.plan.seed + 1)
-        blocks = layout_of(network, self.plan.region, outline=self.plan.outline).blocks
+        blocks = layout_of(
+            network, self.plan.region, outline=self.plan.outline, around=self.wanted.around
+        ).blocks
         fitted = fit_head(
             features[mine], self.truth[mine], fold[mine], blocks, len(self.classes), among[mine]
         )
@@ -512,6 +620,7 @@ class _Run:
 
     def _features(self, config: ImageConfig) -> NDArray[np.float32] | None:
         """Return the frozen backbone's features of all images, made once for all folds; None without weights."""
+        from models.image_features import with_facts
         from models.image_model import build_feature_network
         from models.image_training import kernel_features, pretrained_features
 
@@ -522,9 +631,22 @@ class _Run:
         if self.plan.head == "kernel":
             self._network = build_feature_network(config, self.plan.weights)
             self._known = kernel_features(self._network, config, pixels, path, self.report)
+            if self.plan.lesion_map is not None:
+                self._known = with_facts(self._known, self._lesion_facts(self.plan.lesion_map))
         else:
             self._known = pretrained_features(config, self.plan.weights, pixels, path, self.report, flip=flip)
         return self._known
+
+    def _lesion_facts(self, lesion_map: str) -> NDArray[np.float32]:
+        """Return what a longitudinal model's lesion map says of each box."""
+        from models.image_lesions import build_lesion_reader, lesion_facts
+
+        assert self.prepared.around is not None
+        try:
+            self._reader = build_lesion_reader(lesion_map)
+        except LookupError as error:
+            raise TrainingError(str(error)) from error
+        return lesion_facts(self._reader, stored_rows(self.prepared.around, self.rows.tolist()), batch=8)
 
     def _recipe(self, seconds: float) -> ImageRecipe:
         from models.image_training import Augmentation, ImageRecipe
@@ -539,19 +661,25 @@ class _Run:
         )
 
     def _predict(self, trained: TrainedImage, places: NDArray[np.intp]) -> NDArray[np.float64]:
-        from models.image_model import beside_logits, predict
+        from models.image_model import beside_logits
         from models.image_tuning import joined
 
-        pixels = stored_rows(self.prepared.pixels, self.rows[places].tolist())
         if trained.head is not None:
             assert self._known is not None
             logits = trained.head.logits(self._known[places])
             if trained.beside is None:
                 return trained.scaling(logits)
+            pixels = stored_rows(self.prepared.pixels, self.rows[places].tolist())
             both = joined([logits, beside_logits(trained.beside, self._config(), pixels)])
             # Out of fold the log-probabilities themselves are wanted: all folds are scaled together.
             return both if self.plan.folds else trained.scaling(both)
-        return trained.scaling(predict(trained.network, pixels)["logits"])
+        return trained.scaling(self._logits(trained, places))
+
+    def _logits(self, trained: TrainedImage, places: NDArray[np.intp]) -> NDArray[np.float64]:
+        from models.image_model import network_logits
+
+        pixels = stored_rows(self.prepared.pixels, self.rows[places].tolist())
+        return network_logits(trained.network, self._config(), pixels)
 
     def _finish(
         self,
@@ -617,9 +745,9 @@ class _Run:
                 },
             },
         )
-        ImageModel(card, trained.network, self._config(), trained.scaling, trained.head, trained.beside).save(
-            out
-        )
+        ImageModel(
+            card, trained.network, self._config(), trained.scaling, trained.head, self._reader, trained.beside
+        ).save(out)
         write_curves(out / "curves.csv", trained.curve)
         write_evaluation(out, table, measured, card.title, trained.curve)
         return measured

@@ -11,9 +11,10 @@ import numpy as np
 from keras import layers, ops
 from numpy.typing import NDArray
 
+from models.image_lesions import LESION_FACTS
 from models.image_outline import OUTLINE_FEATURES, outline_features
 
-__all__ = ["ZONES", "FeatureLayout", "ZonePooling", "cut_for_features", "layout_of", "looks_at"]
+__all__ = ["ZONES", "FeatureLayout", "ZonePooling", "cut_for_features", "layout_of", "looks_at", "with_facts"]
 
 STRIDES = (4, 8, 16, 32)
 ZONES = {"image": ("whole", "middle"), "breast": ("tissue",), "box": ("whole", "middle")}
@@ -65,8 +66,10 @@ def cut_for_features(network: keras.Model, region: str) -> keras.Model:
     )
 
 
-def layout_of(network: keras.Model, region: str, *, outline: bool = False) -> FeatureLayout:
-    """Return how the features of a network from `cut_for_features`, and of an outline after them, are laid out."""
+def layout_of(
+    network: keras.Model, region: str, *, outline: bool = False, around: bool = False
+) -> FeatureLayout:
+    """Return how features are laid out: of a network from `cut_for_features`, an outline, a lesion map around a box."""
     zones = len(ZONES[region])
     channels = [
         int(layer.output.shape[-1]) // (STATISTICS * zones)
@@ -75,7 +78,7 @@ def layout_of(network: keras.Model, region: str, *, outline: bool = False) -> Fe
     ]
     blocks = tuple(one for one in channels for _ in range(STATISTICS * zones))
     deep, start = channels[-1], sum(blocks[: -STATISTICS * zones])
-    blocks += (OUTLINE_FEATURES,) * outline
+    blocks += (OUTLINE_FEATURES,) * outline + (LESION_FACTS,) * around
     return FeatureLayout(blocks, slice(start, start + deep), slice(start + 2 * deep, start + 3 * deep))
 
 
@@ -121,6 +124,11 @@ def looks_at(
         parts.append(np.stack(looks, axis=1))
         told(min(1.0, (start + chunk) / len(pixels)))
     return np.concatenate(parts), out["deep"]
+
+
+def with_facts(looks: NDArray[np.float32], facts: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return features (n, looks, size) with the same facts (n, count) at the end of each of an image's looks."""
+    return np.concatenate([looks, np.repeat(facts[:, None], looks.shape[1], axis=1)], axis=2)
 
 
 class ZonePooling(layers.Layer):

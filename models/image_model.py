@@ -1,8 +1,9 @@
 """A classifier of single images: a backbone chosen by name, a head, calibrated probabilities and a heat map.
 
-Two kinds of head: ``dense``, a layer of the network that is trained with it, and ``kernel``, which reads features of
-a backbone that stays as it is (`models.image_features`, `models.image_head`). Beside a kernel head a second network may
-stand that was fine-tuned (`models.image_tuning`); they say together what the model says.
+Three kinds of head: ``dense``, a layer of the network that is trained with it; ``kernel``, which reads features of a
+backbone that stays as it is (`models.image_features`, `models.image_head`); ``lesions``, which reads a lesion map over
+the whole image (`models.image_lesions`). Beside a kernel head a second network may stand that was fine-tuned
+(`models.image_tuning`); they say together what the model says.
 """
 
 from __future__ import annotations
@@ -21,8 +22,9 @@ from numpy.typing import NDArray
 from scipy.special import softmax
 
 from models.encoder import BACKBONES, IMAGENET, EncoderConfig
-from models.image_features import cut_for_features, layout_of, looks_at
+from models.image_features import cut_for_features, layout_of, looks_at, with_facts
 from models.image_head import KernelHead
+from models.image_lesions import build_lesion_reader, lesion_facts, lesion_heat, lesion_logits
 from models.image_preprocess import ImageInput, PreparedImage
 from models.image_tuning import joined
 from models.registry import CARD, IMAGE_KIND, ModelCard, check_files, read_card, sha256_of, weights_folder
@@ -39,12 +41,13 @@ __all__ = [
     "build_beside",
     "build_feature_network",
     "build_image_network",
+    "network_logits",
 ]
 
-HEADS = ("dense", "kernel")
+HEADS = ("dense", "kernel", "lesions")
 NETWORK, FACTS = "network.keras", "image.json"
-BACKBONE, HEAD = "backbone.npz", "head.npz"
-"""What a model with a kernel head keeps in place of its network."""
+BACKBONE, HEAD, READER = "backbone.npz", "head.npz", "lesions.npz"
+"""What a model with a kernel head keeps in place of its network; the last where it reads a lesion map around boxes."""
 BESIDE = "beside.npz"
 BATCH = 16
 ALSO_CALLED = {
@@ -105,7 +108,12 @@ class ImageConfig:
         rows, columns = shown["shape"]
         return cls(
             classes=tuple(values["classes"]),
-            input=ImageInput((int(rows), int(columns)), shown["region"], tuple(shown["steps"])),
+            input=ImageInput(
+                (int(rows), int(columns)),
+                shown["region"],
+                tuple(shown["steps"]),
+                bool(shown.get("around", False)),
+            ),
             backbone=values["backbone"],
             width=float(values["width"]),
             head=values.get("head", "dense"),
@@ -288,10 +296,12 @@ class ImageModel:
         config: ImageConfig,
         scaling: Scaling | None = None,
         head: KernelHead | None = None,
+        reader: keras.Model | None = None,
         beside: keras.Model | None = None,
     ) -> None:
         self.card, self.network, self.config = card, network, config
-        self.scaling, self.head, self.beside = scaling or Scaling(), head, beside
+        self.scaling, self.head = scaling or Scaling(), head
+        self.reader, self.beside = reader, beside
 
     @classmethod
     def load(cls, name_or_folder: str | Path) -> ImageModel:
@@ -314,18 +324,22 @@ class ImageModel:
         facts = json.loads((folder / FACTS).read_text("utf-8"))
         config = ImageConfig.from_json(facts["config"])
         head: KernelHead | None = None
+        reader: keras.Model | None = None
         beside: keras.Model | None = None
         if config.head == "kernel":
             network = cut_for_features(build_image_network(config), config.input.region)
             network.set_weights(load_weights(folder / BACKBONE))
             head = KernelHead.load(folder / HEAD)
+            if config.input.around:
+                reader = build_lesion_reader()
+                reader.set_weights(load_weights(folder / READER))
             if config.beside:
                 beside = build_beside(config)
                 beside.set_weights(load_weights(folder / BESIDE))
         else:
             network = keras.saving.load_model(folder / NETWORK, compile=False, safe_mode=True)
         scaling = Scaling(float(facts["scaling"]["slope"]), tuple(facts["scaling"]["bias"]))
-        return cls(card, network, config, scaling, head, beside)
+        return cls(card, network, config, scaling, head, reader, beside)
 
     def save(self, folder: Path) -> ModelCard:
         """Write the model's files and its card, with their sha256, to `folder`; return the card as written."""
@@ -337,6 +351,9 @@ class ImageModel:
             save_weights(folder / BACKBONE, self.network.get_weights(), _levels(self.config))
             self.head.save(folder / HEAD)
             names = [HEAD, BACKBONE, FACTS]
+            if self.reader is not None:
+                save_weights(folder / READER, self.reader.get_weights())
+                names.insert(2, READER)
             if self.beside is not None:
                 save_weights(folder / BESIDE, self.beside.get_weights())
                 names.append(BESIDE)
@@ -354,11 +371,15 @@ class ImageModel:
         (folder / CARD).write_text(text + "\n", "utf-8")
         return self.card
 
-    def logits(self, pixels: NDArray[Any]) -> NDArray[np.float64]:
-        """Return logits (n, classes), before scaling, of prepared images (n, rows, columns), uint8 or in 0..1."""
+    def logits(self, pixels: NDArray[Any], around: NDArray[np.uint8] | None = None) -> NDArray[np.float64]:
+        """Return logits (n, classes), before scaling, of prepared images.
+
+        `pixels` is (n, rows, columns), uint8 or in 0..1, and `around` what lies around boxes, where the model's input
+        wants it.
+        """
         if self.head is None:
-            return np.asarray(predict(self.network, pixels)["logits"], np.float64)
-        logits = self.head.logits(self._looks(pixels)[0])
+            return network_logits(self.network, self.config, pixels)
+        logits = self.head.logits(self._looks(pixels, around)[0])
         if self.beside is None:
             return logits
         return joined([logits, beside_logits(self.beside, self.config, pixels)])
@@ -368,18 +389,28 @@ class ImageModel:
         readings = []
         for start in range(0, len(images), BATCH):
             some = images[start : start + BATCH]
-            logits, heat = self._seen(np.stack([one.pixels for one in some]))
+            around = [one.around for one in some if one.around is not None]
+            logits, heat = self._seen(
+                np.stack([one.pixels for one in some]), np.stack(around) if around else None
+            )
             for place, shares in enumerate(self.scaling(logits)):
                 by_class = zip(self.config.classes, shares.tolist(), strict=True)
                 readings.append(ImageReading(dict(by_class), heat[place]))
         return readings
 
-    def _seen(self, pixels: NDArray[np.float32]) -> tuple[NDArray[Any], NDArray[np.float16]]:
+    def _seen(
+        self, pixels: NDArray[np.float32], around: NDArray[np.uint8] | None
+    ) -> tuple[NDArray[Any], NDArray[np.float16]]:
         """Return logits and heat maps of a batch."""
+        if self.config.head == "lesions":
+            out = predict(self.network, pixels, batch=1)
+            return lesion_logits(out["finding"], out["lesion"], self.config.classes), lesion_heat(
+                out["lesion"]
+            )
         if self.head is None:
             out = predict(self.network, pixels, batch=1)
             return out["logits"], _class_heat(self.network, out["deep"])
-        looks, deep = self._looks(pixels)
+        looks, deep = self._looks(pixels, around)
         heat = np.stack([self._kernel_heat(*one) for one in zip(deep, looks[:, 0], strict=True)])
         logits = self.head.logits(looks)
         if self.beside is None:
@@ -389,9 +420,11 @@ class ImageModel:
         said = np.stack([one["logits"].mean(axis=0) for one in seen])
         return joined([logits, said]), np.stack([_both(*two) for two in zip(heat, other, strict=True)])
 
-    def _looks(self, pixels: NDArray[Any]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    def _looks(
+        self, pixels: NDArray[Any], around: NDArray[np.uint8] | None
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         config = self.config
-        return looks_at(
+        looks, deep = looks_at(
             pixels,
             lambda some: predict(self.network, some, batch=1),
             mirror=config.mirror,
@@ -399,6 +432,11 @@ class ImageModel:
             outline=config.outline,
             chunk=BATCH,
         )
+        if self.reader is not None:
+            if around is None:
+                raise ValueError("The model reads what lies around a box too.")
+            looks = with_facts(looks, lesion_facts(self.reader, around))
+        return looks, deep
 
     def _kernel_heat(self, deep: NDArray[np.float32], features: NDArray[np.float32]) -> NDArray[np.float16]:
         """Weigh the deep map (h, w, channels) by how the last class's logit rises with each channel's mean and spread.
@@ -417,6 +455,14 @@ class ImageModel:
         given = apart @ rise[layout.deep_mean] + (apart**2 / (2 * spread + 1e-6)) @ rise[layout.deep_spread]
         heat = np.maximum(given, 0)
         return np.asarray(heat / max(float(heat.max()), 1e-9), np.float16)
+
+
+def network_logits(network: keras.Model, config: ImageConfig, pixels: NDArray[Any]) -> NDArray[np.float64]:
+    """Return logits (n, classes) of prepared images by a network whose head is `dense` or `lesions`."""
+    if config.head == "lesions":
+        out = predict(network, pixels, batch=4)
+        return lesion_logits(out["finding"], out["lesion"], config.classes)
+    return np.asarray(predict(network, pixels)["logits"], np.float64)
 
 
 def _class_heat(network: keras.Model, deep: NDArray[np.float32]) -> NDArray[np.float16]:

