@@ -26,6 +26,10 @@ _EVENT_SYMBOL = {
     EventKind.NOTE: "circle-open",
 }
 _BAND_FILL = {"average": None, "raised": look.PALE_AMBER, "high": look.PALE_RED}
+# Risks of a whole cohort are drawn by their logarithm: so many bars for a tenfold risk, no risk below the least.
+_BARS_A_DECADE = 8
+_LEAST_DRAWN = 1e-4
+_RISK_TICKS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
 
 
 def trend(record: PatientRecord, *, chosen: str | None = None) -> go.Figure:
@@ -465,19 +469,26 @@ def counts(
 
 
 def risk_histogram(risks: pd.Series) -> go.Figure:
-    """Draw how the latest 5-year risks are distributed, over the bands that people act on."""
-    highest = float(risks.max()) if len(risks) else 0.05
-    width = 0.0025 if highest <= 0.06 else 0.005 if highest <= 0.15 else 0.02
-    bins = math.ceil(max(highest, 0.04) / width) + 1
-    edges = [number * width for number in range(bins + 1)]
-    table = pd.cut(risks, edges, right=False).value_counts(sort=False).to_list() if len(risks) else [0] * bins
+    """Draw how the latest 5-year risks are distributed, over the bands that people act on.
+
+    Risks run from some tenths of a percent to nearly all: bars and axis go by the logarithm of the risk.
+    """
+    logs = [math.log10(max(risk, _LEAST_DRAWN)) for risk in risks]
+    first = math.floor(min([*logs, -2.5]) * _BARS_A_DECADE)
+    last = math.floor(max([*logs, -1.25]) * _BARS_A_DECADE) + 1
+    edges = [number / _BARS_A_DECADE for number in range(first, last + 1)]
+    table = pd.cut(pd.Series(logs, dtype=float), edges, right=False).value_counts(sort=False).to_list()
+    width = 1 / _BARS_A_DECADE
     figure = go.Figure(
         go.Bar(
             x=[edge + width / 2 for edge in edges[:-1]],
             y=table,
-            width=[width * 0.94] * bins,
+            width=[width * 0.94] * len(table),
             marker={"color": look.RISK},
-            customdata=[[look.percent(a, unit=False), look.percent(a + width)] for a in edges[:-1]],
+            customdata=[
+                [look.percent(10**a, unit=False), look.percent(min(1.0, 10 ** (a + width)))]
+                for a in edges[:-1]
+            ],
             hovertemplate="%{customdata[0]}–%{customdata[1]}: %{y} women<extra></extra>",
         )
     )
@@ -486,19 +497,25 @@ def risk_histogram(risks: pd.Series) -> go.Figure:
         fill = _BAND_FILL[band.key]
         if fill:
             figure.add_shape(
-                type="rect", x0=band.lower, x1=above.lower if above else edges[-1], yref="paper", y0=0, y1=1,
+                type="rect", x0=math.log10(band.lower), x1=math.log10(above.lower) if above else edges[-1], yref="paper", y0=0, y1=1,
                 fillcolor=fill, line_width=0, layer="below",
             )  # fmt: skip
         if band.lower:
             figure.add_annotation(
-                x=band.lower, xanchor="center", yref="paper", y=1.0, yanchor="bottom", showarrow=False,
+                x=math.log10(band.lower), xanchor="left" if above is None else "right",
+                yref="paper", y=1.0, yanchor="bottom", showarrow=False,
                 text=look.percent(band.lower), hovertext=band.source, font={"size": 11, "color": look.MUTED},
             )  # fmt: skip
     figure.update_layout(
         look.figure_layout(
             height=300,
             margin={"l": 56, "r": 16, "t": 24, "b": 48},
-            xaxis=look.axis("5-year risk at the last scored visit", range=[0, edges[-1]], tickformat=".1~%"),
+            xaxis=look.axis(
+                "5-year risk at the last scored visit",
+                range=[edges[0], edges[-1]],
+                tickvals=[math.log10(risk) for risk in _RISK_TICKS],
+                ticktext=[look.percent(risk) for risk in _RISK_TICKS],
+            ),
             yaxis=look.axis("women", rangemode="tozero", tickformat="d"),
         )
     )
@@ -509,7 +526,7 @@ def risk_by_density(women: pd.DataFrame) -> go.Figure:
     """Draw each woman's latest 5-year risk by density, with median and quartiles from five women on."""
     figure = go.Figure()
     for letter in "ABCD":
-        risks = women.loc[women["density"] == letter, "risk_5y"]
+        risks = women.loc[women["density"] == letter, "risk_5y"].clip(lower=_LEAST_DRAWN)
         # Quartiles of fewer than five women would say more than is known: they are dots alone.
         boxed = len(risks) >= 5
         figure.add_trace(
@@ -532,7 +549,12 @@ def risk_by_density(women: pd.DataFrame) -> go.Figure:
             xaxis=look.axis(
                 "density", showgrid=False, categoryorder="array", categoryarray=list("ABCD"), type="category"
             ),
-            yaxis=look.axis("5-year risk", rangemode="tozero", tickformat=".1~%"),
+            yaxis=look.axis(
+                "5-year risk",
+                type="log",
+                tickvals=list(_RISK_TICKS),
+                ticktext=[look.percent(risk) for risk in _RISK_TICKS],
+            ),
         )
     )
     return figure

@@ -140,7 +140,8 @@ def risk(chosen: Cohort) -> None:
             charts.risk_histogram(chosen.women["risk_5y"]),
             chosen.women[["risk_5y", "risk_5y_low", "risk_5y_high"]].sort_values("risk_5y"),
             name="risk",
-            method="Probability of cancer within 5 years at each woman's last scored visit. "
+            method="Probability of cancer within 5 years at each woman's last scored visit, "
+            "on a logarithmic axis: each bar reaches a third higher than the one before. "
             + " ".join(f"{band.label}: {band.source}." for band in thresholds.risk_bands()[1:]),
         )
     with right:
@@ -151,6 +152,7 @@ def risk(chosen: Cohort) -> None:
             chosen.women[["density", "risk_5y"]].sort_values(["density", "risk_5y"]),
             name="risk-by-density",
             method="Box: median and quartiles; whiskers to the farthest woman within 1.5 box lengths; a dot is a woman. "
+            "The axis is logarithmic. "
             "Fewer than five women get no box. "
             "Neither age nor any other difference between the groups is taken out.",
         )

@@ -2,6 +2,7 @@
 
 from datetime import date
 
+import pandas as pd
 import plotly.graph_objects as go
 import pytest
 
@@ -117,6 +118,16 @@ def test_cohort_figures_count_every_woman_once(here: Installation) -> None:
     assert sum(charts.risk_histogram(chosen.women["risk_5y"]).data[0].y) == 8
     assert sum(charts.counts(chosen.women["density"], x_title="density", order="ABCD").data[0].y) == 8
     assert sum(len(box.y) for box in charts.risk_by_density(chosen.women).data) == 8
+
+
+def test_risks_from_a_tenth_of_a_percent_to_nearly_all_stand_in_bars_of_their_own() -> None:
+    risks = pd.Series([0.001, 0.004, 0.006, 0.02, 0.04, 0.44, 0.88, 1.0, 0.0])
+    figure = charts.risk_histogram(risks)
+    (bars,) = figure.data
+    assert sum(bars.y) == len(risks)
+    assert max(bars.y) == 1
+    assert len(bars.y) < 40
+    assert sum(charts.risk_histogram(pd.Series([], dtype=float)).data[0].y) == 0
 
 
 def test_figures_name_their_axes(here: Installation) -> None:
