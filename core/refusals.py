@@ -16,7 +16,7 @@ SENTENCES: dict[str, str] = {
     "multi_frame": "The file holds a stack of images (tomosynthesis or a loop). Export the single mammogram views.",
     "dicomdir": "This is a table of contents (DICOMDIR), not an image. Add the image files it lists.",
     "no_image": "The DICOM file holds no image. Choose the mammogram itself, not a report or a mark-up.",
-    "not_a_mammogram": "This does not look like a mammogram. Check that the right file was chosen.",
+    "not_a_mammogram": "This does not look like a mammogram. Check that the right file was chosen. Ultrasound images are not kept here: “Read an image” reads them one by one.",
     "not_a_breast_image": "This looks like neither a mammogram nor a breast ultrasound image, so it is not read. Choose the breast image itself.",
     "no_model": "No model that reads this kind of image is installed. Ask your admin for one.",
     "no_identity": "The file does not say whose it is. State the patient and the date of the study.",

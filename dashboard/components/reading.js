@@ -508,7 +508,7 @@ class Reading {
     this.boxesHead.replaceChildren(element("h3", "", "Regions"))
     if (!this.boxes.length) this.boxesHead.append(element("p", "sentence", "Drag a box over the image, or press N. Several boxes stand side by side here."))
     if (answered) this.boxesHead.append(this.speakers(answered.answer))
-    if (this.boxes.length && !this.data.can_keep && this.data.keep_hint) this.boxesHead.append(element("p", "sentence", this.data.keep_hint))
+    if (!this.data.can_keep && this.data.keep_hint) this.boxesHead.append(element("p", "sentence", this.data.keep_hint))
   }
 
   drawKept() {

@@ -126,7 +126,7 @@ def files(found: Found) -> None:
     """Step 2: take the files and say of each what it is."""
     look.show(identifiers(found))
     chosen = st.file_uploader(
-        "Her images: DICOM, PNG or JPEG, one file a view",
+        "Her mammograms: DICOM, PNG or JPEG, one file a view",
         accept_multiple_files=True,
         on_change=forget_files,
         key=f"add_upload_{st.session_state.get('add_upload_number', 0)}",
@@ -220,10 +220,11 @@ def table_of(examined: Sequence[Examined], found: Found) -> str:
         words, cls = verdict(item, found)
         size = f"{item.columns} × {item.rows}" if item.rows and item.columns else ""
         flags = ", ".join(flag.replace("_", " ") for flag in item.quality_flags)
+        quality = flags or ("no remarks" if is_usable(item) else look.UNKNOWN)
         rows += (
             f'<tr><td class="pic">{picture(item)}</td><td>{look.safe(item.name)}<br><span class="lv-muted">{size}</span></td>'
             f"<td>{SIDES.get(item.laterality or '', look.UNKNOWN)}</td><td>{look.safe(item.view or look.UNKNOWN)}</td>"
-            f'<td>{look.safe(flags) or "no remarks"}</td><td class="{cls}">{look.safe(words)}</td></tr>'
+            f'<td>{look.safe(quality)}</td><td class="{cls}">{look.safe(words)}</td></tr>'
         )
     return (
         '<table class="lv-table lv-files"><tr><th></th><th>file</th><th>side</th><th>view</th><th>quality</th>'

@@ -208,7 +208,7 @@ def viewer(visit: Visit, found: Sequence[Finding]) -> None:
         st.switch_page("screens/read_image.py", query_params={keys.IMAGE: read})
 
 
-def findings_of(visit: Visit, found: Sequence[Finding]) -> None:
+def findings_of(visit: Visit, found: Sequence[Finding], person: Person) -> None:
     """List what readers kept on this visit's images."""
     look.heading("Findings")
     rows = "".join(
@@ -220,9 +220,12 @@ def findings_of(visit: Visit, found: Sequence[Finding]) -> None:
         if finding.study_uid == visit.study_uid
     )
     if not rows:
-        look.show(
-            '<p class="lv-muted lv-footer">None kept. Choose “Read this image” on a view, draw a box and keep it.</p>'
+        how = (
+            " Choose “Read this image” on a view, draw a box and keep it."
+            if person.may(Permission.ASSESS)
+            else ""
         )
+        look.show(f'<p class="lv-muted lv-footer">None kept.{how}</p>')
         return
     look.show(
         '<table class="lv-table"><tr><th>finding</th><th>view</th><th>kept by</th><th class="n">longest side</th>'
@@ -501,7 +504,7 @@ def page(person: Person) -> None:
     found = findings.of_patient(here(), record.mrn)
     with pictures:
         viewer(chosen, found)
-        findings_of(chosen, found)
+        findings_of(chosen, found, person)
         events(record, person)
     with words:
         what_the_model_said(chosen)
