@@ -31,7 +31,7 @@ def read_embeddings(path: Path) -> list[EmbeddedWoman]:
     Raises
     ------
     EmbeddingsError
-        If the file cannot be read, lacks a column, or a number is missing.
+        If the file cannot be read, lacks a column, or a number or a patient_id is missing.
     """
     try:
         table = pd.read_parquet(path) if path.suffix.lower() in (".parquet", ".pq") else pd.read_csv(path)
@@ -56,6 +56,9 @@ def read_embeddings(path: Path) -> list[EmbeddedWoman]:
     if bad.any() or unread.any():
         row = int(np.argmax(bad | unread.to_numpy()))
         raise EmbeddingsError(f"{path}, row {row + 1} of the data: a number is missing or is none.")
+    nameless = (table["patient_id"].isna() | (table["patient_id"].astype(str).str.strip() == "")).to_numpy()
+    if nameless.any():
+        raise EmbeddingsError(f"{path}, row {int(nameless.argmax()) + 1} of the data has no patient_id.")
     women = []
     for patient, rows in numbers.groupby(table["patient_id"].astype(str), sort=True):
         ordered = rows.sort_values("months", kind="stable")

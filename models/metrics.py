@@ -10,10 +10,11 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit
 from scipy.stats import norm, rankdata
 
-from models.calibration import safe_logit
+from models.calibration import censoring_weights, safe_logit
 
 __all__ = [
     "auc",
+    "auc_at",
     "auc_delong",
     "average_precision",
     "bootstrap",
@@ -313,6 +314,39 @@ def c_index(time: ArrayLike, event: ArrayLike, y_score: ArrayLike) -> float:
         return float(concordance_index(when, -score, label))
     except ZeroDivisionError as error:
         raise ValueError("No two rows can be compared: there is no event before another's time.") from error
+
+
+def auc_at(time: ArrayLike, event: ArrayLike, y_score: ArrayLike, horizon: float) -> float:
+    """Return the time-dependent AUC: P(score of one with the event by `horizon` > score of one without it by then).
+
+    Those censored before the horizon are stood in for by weights, one over the share not censored until a case's
+    time (Kaplan and Meier): cumulative cases, dynamic controls (Uno et al. 2007, 10.1198/016214507000000149; Hung
+    and Chiang 2010, 10.1002/cjs.10046). Ties in score count half.
+
+    Parameters
+    ----------
+    time, event, y_score
+        (n,) as for `c_index`.
+    horizon
+        In the unit of `time`.
+
+    Raises
+    ------
+    ValueError
+        If nobody has the event by the horizon, or nobody is followed that long without it.
+    """
+    label, score = _check_labels(event, y_score)
+    when = np.asarray(time, np.float64)
+    if when.shape != label.shape or not np.isfinite(when).all():
+        raise ValueError("There must be one time a row, and every time a number.")
+    weight = censoring_weights(np.where(label, when, np.nan), when, horizon)
+    cases = label & (when <= horizon)
+    others = ~cases & (weight > 0)
+    if not cases.any() or not others.any():
+        raise ValueError(f"Both must occur: an event by {horizon:g}, and one followed that long without it.")
+    ordered = np.sort(score[others])
+    below = np.searchsorted(ordered, score[cases], "left") + np.searchsorted(ordered, score[cases], "right")
+    return float((weight[cases] * below).sum() / (2 * weight[cases].sum() * len(ordered)))
 
 
 def cohen_kappa(y_true: ArrayLike, y_predicted: ArrayLike, *, linear: bool = False) -> float:

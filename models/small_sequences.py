@@ -258,7 +258,9 @@ def _turned(design: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[n
     A ridge penalty all but switches the axes beyond off, and what is left costs a fraction to fit.
     """
     _, values, axes = np.linalg.svd(design, full_matrices=False)
-    kept = axes[:MOST_AXES][values[:MOST_AXES] > 1e-9 * max(values[0], 1e-12)]
+    # One axis at least: where all women are alike, it carries nothing, and the read-out is its intercept.
+    count = max(1, int((values[:MOST_AXES] > 1e-9 * max(values[0], 1e-12)).sum()))
+    kept = axes[:count]
     return design @ kept.T, kept
 
 

@@ -219,10 +219,12 @@ def evaluate(
 
 
 def metrics(
-    scores: Annotated[Path, typer.Argument(help="CSV: y_true, y_score[, cluster], or time, event, y_score.")],
+    scores: Annotated[
+        Path, typer.Argument(help="CSV: y_true, y_score[, cluster], or time, event, y_score, or all.")
+    ],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Measure scores: AUC with interval, average precision, Brier, O/E, calibration, C-index."""
+    """Measure scores: AUC with intervals, average precision, Brier, O/E, calibration, C-index, AUC by time in years."""
     from core.score_file import ScoreFileError, measure_scores
 
     try:
@@ -241,6 +243,8 @@ def _figure(value: Any) -> str:
         return "cannot be said"
     if isinstance(value, list):
         return " to ".join(_figure(one) for one in value)
+    if isinstance(value, dict):
+        return ", ".join(f"{years} y: {_figure(one)}" for years, one in value.items())
     return f"{value:.4f}" if isinstance(value, float) else str(value)
 
 

@@ -47,6 +47,11 @@ def test_rows_in_any_order_make_women_with_visits_in_order(tmp_path, kind):
         (lambda t: t.drop(columns="months"), "months"),
         (lambda t: t.drop(columns="e3"), "without a gap"),
         (lambda t: t.assign(e0="x"), "row 1"),
+        (lambda t: t.assign(e0=t["e0"].where(t.index != 3)), "row 4"),
+        (
+            lambda t: t.assign(patient_id=t["patient_id"].where(t.index != 2)),
+            "row 3 of the data has no patient_id",
+        ),
         (lambda t: t.assign(years_to_cancer="soon"), "row 1"),
     ],
 )

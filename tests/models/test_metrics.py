@@ -45,6 +45,43 @@ def test_agreement_with_lifelines(seed):
     )
 
 
+def test_auc_at_a_time_is_the_auc_where_nobody_is_censored():
+    random = np.random.default_rng(5)
+    time, score = random.exponential(3, 200), random.normal(size=200).round(1)
+    for horizon in (1, 3):
+        plain = metrics.auc((time <= horizon).astype(int), score)
+        assert metrics.auc_at(time, np.ones(200), score, horizon) == pytest.approx(plain, abs=1e-12)
+
+
+def test_auc_at_a_time_worked_by_hand():
+    # Censored at 1: half are followed on. The case at 2 then counts twice the case at 0.5.
+    time, event, score = [0.5, 1, 2, 4], [1, 0, 1, 0], [3, 9, 1, 2]
+    share = (1 * 1 + 1.5 * 0) / (1 + 1.5)
+    assert metrics.auc_at(time, event, score, 3) == pytest.approx(share, abs=1e-12)
+
+
+def test_auc_at_a_time_agrees_with_pairs_weighted_by_lifelines():
+    from lifelines import KaplanMeierFitter
+
+    random = np.random.default_rng(8)
+    time, event = random.exponential(3, 150).round(1) + 0.1, random.integers(0, 2, 150)
+    score = random.normal(size=150).round(1) - time
+    followed = KaplanMeierFitter().fit(time, 1 - event)
+    over, under = 0.0, 0.0
+    for i in np.flatnonzero((time <= 2) & (event == 1)):
+        weight = 1 / float(followed.predict(time[i] - 1e-6))
+        for j in np.flatnonzero((time > 2) | ((time == 2) & (event == 0))):
+            over += weight * ((score[i] > score[j]) + 0.5 * (score[i] == score[j]))
+            under += weight
+    assert metrics.auc_at(time, event, score, 2) == pytest.approx(over / under, abs=1e-6)
+
+
+@pytest.mark.parametrize("horizon", [0.1, 9])
+def test_auc_at_a_time_needs_both_kinds(horizon):
+    with pytest.raises(ValueError, match="Both must occur"):
+        metrics.auc_at([1, 2, 3], [1, 0, 1], [1, 2, 3], horizon)
+
+
 def test_auc_worked_by_hand():
     # Pairs: (0.8 > 0.5), (0.8 > 0.5), (0.5 = 0.5) half, (0.5 = 0.5) half: 3 of 4.
     assert metrics.auc([1, 1, 0, 0], [0.8, 0.5, 0.5, 0.5]) == 0.75

@@ -54,6 +54,16 @@ def test_scores_do_not_depend_on_the_scale_or_place_of_the_vectors():
     np.testing.assert_allclose(one, other, atol=0.05)
 
 
+def test_women_with_one_visit_each_have_no_dates_to_tell_them_apart():
+    women = [
+        EmbeddedWoman(
+            w.patient_id, w.months[:1], w.vectors[-1:], w.years_to_cancer[-1:], w.years_followed[-1:]
+        )
+        for w in cohort(2, level=5.0)
+    ]
+    assert np.ptp(fit_small(women, "dates").logit(women)) == pytest.approx(0, abs=1e-9)
+
+
 def test_a_cancer_after_more_than_five_years_is_neither():
     women = cohort(1)
     late = women[0]
