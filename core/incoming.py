@@ -131,7 +131,10 @@ def _archive(source: Path | io.BytesIO, name: str, limit: int, use_manifests: bo
             by_path = {PurePosixPath(e.filename): e for e in entries}
             base = PurePosixPath(listed[0].filename).parent
             for row in manifest.rows:
-                entry = by_path.get(base / row.path.relative_to(manifest.source.parent).as_posix())
+                within = manifest.source.parent
+                # A path from the root names nothing in an archive, nor would it be read from this machine's disk.
+                known = row.path.is_relative_to(within)
+                entry = by_path.get(base / row.path.relative_to(within).as_posix()) if known else None
                 if entry is None:
                     refusal = Refusal("bad_manifest_row", f"Line {row.line}: the archive lacks its image.")
                     told = IncomingFile(f"{name}/{row.path.name}", b"", refusal)

@@ -232,7 +232,11 @@ def _image(text: str, folder: Path, look: bool) -> Path:
     if not text or "\0" in text:
         raise ValueError("The row has no path.")
     path = folder / text
-    if look and not path.is_file():
+    try:
+        there = not look or path.is_file()
+    except OSError as error:
+        raise ValueError(f"{text[:40]!r}… cannot be the path of a file: {error.strerror}.") from error
+    if not there:
         raise ValueError(f"There is no file {text}.")
     return path
 

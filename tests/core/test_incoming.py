@@ -123,6 +123,15 @@ def test_a_manifest_says_whose_and_what_its_images_are(here, tmp_path, zipped):
     assert refused == ["bad_manifest_row", "bad_manifest_row", "no_study_date"]
 
 
+def test_an_archives_manifest_cannot_name_a_file_outside_it(tmp_path):
+    outside = tmp_path / "outside.png"
+    outside.write_bytes(png())
+    text = "patient_id,study_date,laterality,view,path\n"
+    text += "".join(f"P,2020-01-01,L,CC,{path}\n" for path in (outside, "../outside.png", "in.png"))
+    found = unpack("a.zip", archive({"manifest.csv": text.encode(), "in.png": png()}), max_file_mb=10)
+    assert reasons(found) == {"a.zip/outside.png": "bad_manifest_row", "a.zip/in.png": None}
+
+
 def test_a_manifest_marks_simulated_women(here, tmp_path):
     folder = manifest_folder(tmp_path)
     rows = MANIFEST.splitlines()[:2]

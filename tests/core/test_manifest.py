@@ -63,6 +63,9 @@ def test_unknown_columns_are_named_and_ignored(write):
         ("w1,2020-01-01,L,,a.png", "view"),
         ("w1,2020-01-01,L,CC,", "path"),
         ("w1,2020-01-01,L,CC,none.png", "none.png"),
+        pytest.param(
+            f"w1,2020-01-01,L,CC,{'a' * 5000}", "path of a file", id="a path longer than any file's"
+        ),
         ("w1,2020-01-01,L,CC,a.png,1,2,3", "fields"),
     ],
 )
