@@ -53,6 +53,7 @@ function rowOf(r, open) {
   const cell = (cls) => row.appendChild(element("td", cls))
   const who = cell()
   const link = element("a", "", r.label)
+  link.title = r.label
   link.href = `/patient?mrn=${encodeURIComponent(r.mrn)}`
   link.addEventListener("click", (event) => {
     if (event.ctrlKey || event.metaKey || event.shiftKey || event.button !== 0) {
