@@ -56,7 +56,8 @@ class Spoke:
     """Which model said what, and how far its figures go.
 
     `reads` is what it was shown: ``image``, ``region``, or ``region of the whole image`` for a box in what a model
-    of whole images saw. `doubt` says why its probabilities are not calibrated for that, None where they are.
+    of whole images saw. `doubt` says why its probabilities are not calibrated for that, or how weak the model is;
+    None where there is nothing to warn of.
     """
 
     task: str
@@ -390,8 +391,22 @@ def _spoke(task: str, model: ImageModel, regional: bool) -> Spoke:
         doubt = f"It learned from whole images. {REGION_DOUBT}"
     elif model.scaling == type(model.scaling)():
         doubt = "Its probabilities are not calibrated."
+    elif model.config.head == "lesions":
+        doubt = _reach(model.card)
     reads = "image" if not regional else "region" if of_regions else "region of the whole image"
     return Spoke(task, model.card.name, model.card.title, reads, doubt)
+
+
+def _reach(card: ModelCard) -> str | None:
+    """Say how far a model that looks for lesions in whole images is to be believed, from its card."""
+    normal = card.metrics.get("by_class", {}).get("normal")
+    if normal is None:
+        return None
+    low, high = normal["auc_ci"]
+    return (
+        f"A film with a lesion scored above a normal one in {normal['auc']:.0%} of pairs it had never seen "
+        f"({low:.0%} to {high:.0%}; chance is 50%): it misses many lesions."
+    )
 
 
 def _is_image_model(card: ModelCard) -> bool:
@@ -405,8 +420,18 @@ def _image_cards(modality: str) -> list[ModelCard]:
 
 
 def finding_models(settings: Settings, modality: str) -> list[str]:
-    """Return the names of the models that can say what is benign or malignant in such an image, classifiers first."""
-    names = [card.name for card in _image_cards(modality) if card.settings.get("task") == "finding"]
+    """Return the names of the models that can say what is benign or malignant in such an image, classifiers first.
+
+    A model of regions and one of whole images answer together; they are listed once, by the one that comes first.
+    """
+    asked = Classifier(settings)
+    by_answer: dict[tuple[str | None, ...], str] = {}
+    for card in _image_cards(modality):
+        if card.settings.get("task") == "finding":
+            answers = [asked.chosen(modality, regional, card.name) for regional in (False, True)]
+            speak = tuple(said["finding"].name if "finding" in said else None for said in answers)
+            by_answer.setdefault(speak, card.name)
+    names = list(by_answer.values())
     if modality == "MG":
         folder = Path(settings.model)
         try:

@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from core.__main__ import app
-from core.classify import BoxError, Classifier, parse_box
+from core.classify import BoxError, Classifier, finding_models, parse_box, speakers
 from core.settings import Settings
 from models import registry
 from models.image_model import ImageConfig, ImageModel, build_image_network
@@ -126,3 +126,12 @@ def test_boxes_are_read():
     assert parse_box("1,2,3.5,4") == (1, 2, 3.5, 4)
     with pytest.raises(BoxError):
         parse_box("1;2;3;4")
+
+
+def test_of_a_mammogram_one_model_reads_the_breast_and_another_its_regions():
+    settings = Settings()
+    assert {"tumour-mg", "tumour-mg-film"} <= set(speakers(settings, "MG"))
+    assert finding_models(settings, "MG").count("tumour-mg") == 1
+    assert "tumour-mg-film" not in finding_models(settings, "MG")
+    for regional, name in ((False, "tumour-mg-film"), (True, "tumour-mg")):
+        assert Classifier(settings).chosen("MG", regional, "tumour-mg")["finding"].name == name

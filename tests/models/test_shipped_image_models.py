@@ -13,7 +13,7 @@ MEGABYTES = 15
 
 
 def test_tumour_and_density_are_shipped():
-    assert {"tumour-us", "tumour-mg", "density-mg"} <= set(NAMES)
+    assert {"tumour-us", "tumour-mg", "tumour-mg-film", "density-mg"} <= set(NAMES)
 
 
 @pytest.mark.parametrize("card", SHIPPED, ids=NAMES)
