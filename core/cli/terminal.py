@@ -5,10 +5,12 @@ import sys
 from typing import Any, NoReturn
 
 import typer
+from pydantic import ValidationError
 from rich.console import Console
 from rich.markup import escape
 
 from core import logs
+from core.settings import Settings
 
 DONE, SOME_REFUSED, WRONG_USE = 0, 1, 2
 
@@ -20,6 +22,14 @@ def check_surroundings() -> None:
     """Leave with a sentence and exit code 2 where the environment asks for what there is not; run before every verb."""
     try:
         logs.level()
+        Settings()
+    except ValidationError as error:
+        wrong_use(
+            "; ".join(
+                f"LONGVIEW_{str(one['loc'][0]).upper()} is {one['input']!r}: {one['msg']}"
+                for one in error.errors()
+            )
+        )
     except ValueError as error:
         wrong_use(str(error))
 

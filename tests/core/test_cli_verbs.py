@@ -163,6 +163,14 @@ def test_a_log_level_that_there_is_not_is_said_before_anything_is_done(home, mon
     assert not home.exists()
 
 
+def test_a_setting_that_cannot_be_meant_is_named_with_what_it_can_be(home, monkeypatch):
+    monkeypatch.setenv("LONGVIEW_PORT", "abc")
+    said = run("user", "list", code=2).stderr
+    assert "LONGVIEW_PORT is 'abc'" in said
+    assert "integer" in said
+    assert not home.exists()
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
