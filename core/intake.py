@@ -38,6 +38,7 @@ from db.tables import (
 log = log_of(__name__)
 
 _LONGEST_MRN = 64
+_LONGEST_NAME = 256
 # Our own UIDs lie under the UUID root (PS3.5 B.2) and follow from what they name, so that repeating gives the same.
 _NAMESPACE = uuid.UUID("6f1d3f0e-2c53-4a53-9d5c-0d6f7a3b9e11")
 
@@ -219,9 +220,11 @@ def _uid(*named: str) -> str:
 
 
 def check_statement(statement: Statement) -> None:
-    """Raise `ValueError` where a statement cannot be meant: no MRN, or a day that has not come yet."""
+    """Raise `ValueError` where a statement cannot be meant: no MRN, a name of signs, or a day that has not come yet."""
     if not statement.mrn.strip() or len(statement.mrn) > _LONGEST_MRN or not statement.mrn.isprintable():
         raise ValueError(f"The patient's MRN must have 1 to {_LONGEST_MRN} printable characters.")
+    if statement.name and (len(statement.name) > _LONGEST_NAME or not statement.name.isprintable()):
+        raise ValueError(f"The patient's name must have at most {_LONGEST_NAME} printable characters.")
     if not date(1900, 1, 1) <= statement.study_date <= date.today() + timedelta(days=1):
         raise ValueError(f"The date of the study, {statement.study_date}, lies in the future or before 1900.")
     if statement.birth_date and statement.birth_date > statement.study_date:

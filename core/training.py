@@ -277,7 +277,7 @@ def train_longitudinal(
     for split in SPLITS[:3]:
         if split not in splits:
             raise TrainingError(
-                f"No woman is left to be a {split} woman: {len(exams.women)} women are too few. Ten are the least."
+                f"{len(exams.women)} women are too few: none is left for the {split} part. Ten are the least."
             )
     work = out / "work"
     work.mkdir(parents=True, exist_ok=True)

@@ -74,6 +74,8 @@ def test_some_quarantined_is_exit_code_1_and_says_why(home, tmp_path):
         ("import", "here.dcm", "--patient", "P", "--study-date", "yesterday"),
         ("import", "here.dcm", "--patient", "P", "--study-date", "2190-01-01"),
         ("import", "here.dcm", "--patient", " ", "--study-date", "2020-01-01"),
+        ("import", "here.dcm", "--patient", "P", "--study-date", "2020-01-01", "--name", "A\x1b[31m"),
+        ("import", "here.dcm", "--patient", "P", "--study-date", "2020-01-01", "--name", "A" * 257),
         ("import", "here.dcm", "--views", "here.dcm=L-CC"),
         ("import", "here.dcm", "--patient", "P", "--study-date", "2020-01-01", "--views", "here.dcm"),
         ("import", "here.dcm", "--patient", "P", "--study-date", "2020-01-01", "--views", "here.dcm=L-UP"),
