@@ -74,6 +74,7 @@ def test_facts_are_of_the_cells_that_the_box_touches():
 
 
 def test_a_reader_sees_what_the_encoder_sees(tmp_path):
+    keras.utils.set_random_seed(0)
     encoder = build_encoder(EncoderConfig(shape=(64, 64)))
     encoder.save(tmp_path / "encoder.keras")
     reader = build_lesion_reader(str(tmp_path / "encoder.keras"))
@@ -82,7 +83,8 @@ def test_a_reader_sees_what_the_encoder_sees(tmp_path):
     whole.set_weights(encoder.get_weights())
     seen, wanted = reader.predict_on_batch(view), whole.predict_on_batch(view)
     # Its weights are rounded to 8 bits.
-    assert np.asarray(seen["lesion"]) == pytest.approx(np.asarray(wanted["lesion"]), abs=0.2)
+    apart = np.abs(np.asarray(seen["lesion"]) - np.asarray(wanted["lesion"]))
+    assert apart.mean() < 0.1 * np.asarray(wanted["lesion"]).std()
 
 
 def test_what_is_no_encoder_is_refused_in_words(tmp_path):
