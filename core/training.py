@@ -279,6 +279,11 @@ def train_longitudinal(
             raise TrainingError(
                 f"{len(exams.women)} women are too few: none is left for the {split} part. Ten are the least."
             )
+    if not any(_has_cancer(woman) for woman in exams.women):
+        raise TrainingError(
+            "None of the women has a cancer: a risk cannot be learned. Give cancer_date, or a malignant finding, of "
+            "those who had one."
+        )
     work = out / "work"
     work.mkdir(parents=True, exist_ok=True)
     same_plan(work / "plan.json", asdict(plan), [image.path for image in exams.images])

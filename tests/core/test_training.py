@@ -176,6 +176,13 @@ def test_too_few_women_are_answered_in_words(exams_of, tmp_path):
         train_longitudinal([exams_of(ILL)], tmp_path / "out", Plan(minutes=0.1), silent)
 
 
+def test_women_without_any_cancer_are_answered_in_words(exams_of, tmp_path):
+    well = [f"w{n},2015-01-01,L,CC,l.png,50,normal,B,,,,,,,,2022-01-01" for n in range(20)]
+    with pytest.raises(TrainingError, match="None of the women has a cancer"):
+        train_longitudinal([exams_of(well)], tmp_path / "out", Plan(minutes=0.1), silent)
+    assert not (tmp_path / "out").exists()
+
+
 def test_the_share_of_cancers_is_counted_at_last_visits_and_never_falls(exams_of):
     exams = gather([exams_of(many(30, every=3))])
     vectors = np.zeros((len(exams.images), 4), np.float32)
