@@ -10,7 +10,6 @@ import typer
 
 from core.cli.terminal import SOME_REFUSED, log, print_json, results, wrong_use
 from core.cli.training import Progress, train
-from models.preprocess import NETWORK_SHAPE
 
 if TYPE_CHECKING:
     from core.classify import Classified
@@ -339,6 +338,8 @@ def _steps(text: str) -> tuple[str, ...]:
 
 def _shape(text: str | None, region: str, head: str) -> tuple[int, int]:
     if text is None and head == "lesions":
+        from models.preprocess import NETWORK_SHAPE
+
         return NETWORK_SHAPE
     if text is None:
         return (320, 256) if region == "breast" else (224, 224)
