@@ -22,7 +22,7 @@ from core.settings import Settings
 from models import backend
 from models.image_preprocess import Box, check_box, prepare
 from models.preprocess import NETWORK_SHAPE, StandardView, ViewTransform, standardise
-from models.registry import IMAGE_KIND, ModelCard, cards, read_card, weights_folder
+from models.registry import IMAGE_KIND, ModelCard, cards, folder_of, read_card
 
 if TYPE_CHECKING:
     from models.image_model import ImageModel
@@ -225,8 +225,7 @@ class Classifier:
     def _asked_card(self) -> ModelCard | None:
         if self.asked is None:
             return None
-        folder = Path(self.asked)
-        return read_card(folder if folder.is_dir() else weights_folder(self.asked))
+        return read_card(folder_of(self.asked))
 
     @cached_property
     def longitudinal(self) -> LongitudinalModel:
@@ -433,9 +432,8 @@ def finding_models(settings: Settings, modality: str) -> list[str]:
             by_answer.setdefault(speak, card.name)
     names = list(by_answer.values())
     if modality == "MG":
-        folder = Path(settings.model)
         try:
-            names.append(read_card(folder if folder.is_dir() else weights_folder(settings.model)).name)
+            names.append(read_card(folder_of(settings.model)).name)
         except (LookupError, ValueError):
             return names
     return names

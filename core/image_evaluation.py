@@ -115,11 +115,10 @@ def evaluate_image(
 
 def is_image_model(model: str) -> bool:
     """Tell whether a name or folder is of a model of single images; False where there is no model at all."""
-    from models.registry import read_card, weights_folder
+    from models.registry import folder_of, read_card
 
     try:
-        folder = Path(model) if Path(model).is_dir() else weights_folder(model)
-        return read_card(folder).settings.get("kind") == IMAGE_KIND
+        return read_card(folder_of(model)).settings.get("kind") == IMAGE_KIND
     except (LookupError, ValueError):
         return False
 
@@ -162,10 +161,9 @@ def as_told_apart(
 
 def _seen(cases: Sequence[ImageCase], model: str | Path) -> NDArray[np.bool_]:
     """Tell which cases are of a woman, or group, of whom the model was trained on an image."""
-    from models.registry import weights_folder
+    from models.registry import folder_of
 
-    folder = Path(model) if Path(model).is_dir() else weights_folder(str(model))
-    listed = folder / SEEN
+    listed = folder_of(model) / SEEN
     if not listed.is_file():
         return np.zeros(len(cases), bool)
     known = set(json.loads(listed.read_text("utf-8")))

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.exams import Report
+from core.exams import DENSITIES, FINDINGS, Report
 from core.image_cases import CaseError, Cases, ImageCase, choose_classes, may_be, told_apart
 from core.image_pixels import PreparedCases, near_duplicates, prepare_cases
 from core.training import TrainingError, same_plan, stored_rows, write_curves
@@ -260,7 +260,7 @@ def _fitted_on(plan: ImagePlan) -> str:
     return "what it said out of fold" if plan.head == "lesions" and plan.folds else "the validation images"
 
 
-def _one_of(label: str, classes: Sequence[str]) -> int:
+def _one_of(label: str | None, classes: Sequence[str]) -> int:
     """Return the place of a label among classes, -1 where it leaves open which it is."""
     return classes.index(label) if label in classes else -1
 
@@ -481,7 +481,6 @@ class _Run:
 
     def _train_lesions(self, mine: NDArray[np.bool_], folder: str, left: int, stage: str) -> TrainedImage:
         """Train an encoder with a lesion map on some images and the boxes drawn in them."""
-        from models.encoder import FINDINGS
         from models.image_lesions import LesionRecipe, train_lesion_network
         from models.image_model import Scaling
         from models.image_training import TrainedImage
@@ -489,12 +488,11 @@ class _Run:
 
         chosen = np.flatnonzero(mine)
         cases = [self.cases[i] for i in chosen]
-        letters = ["ABCD".find(case.density) if case.density else -1 for case in cases]
         views = LabelledViews(
             pixels=stored_rows(self.prepared.pixels, self.rows[chosen].tolist()),
             lesions=[self._lesions(int(i)) for i in chosen],
             finding=np.array([_one_of(case.label, FINDINGS) for case in cases], np.int64),
-            density=np.array(letters, np.int64),
+            density=np.array([_one_of(case.density, DENSITIES) for case in cases], np.int64),
             boxed=np.array([case.label == FINDINGS[0] or bool(case.lesions) for case in cases], bool),
         )
         spent = time.monotonic() - self.begun

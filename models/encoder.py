@@ -26,8 +26,6 @@ FINDINGS = ("normal", "benign", "malignant")
 TISSUE, MALIGNANT, BENIGN = 48, 40, 24
 FEATURES = TISSUE + MALIGNANT + BENIGN
 """Numbers at the head of a vector that are learned features; measured facts, answers and the coarse map follow."""
-STRIDE = 16
-"""Network pixels a cell of the lesion map spans."""
 IMAGENET = "imagenet"
 """Asks `keras.applications` to fetch its own weights: the one wish that needs a network."""
 LESION_PRIOR = -4.0

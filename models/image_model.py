@@ -27,7 +27,7 @@ from models.image_head import KernelHead
 from models.image_lesions import build_lesion_reader, lesion_facts, lesion_heat, lesion_logits
 from models.image_preprocess import ImageInput, PreparedImage
 from models.image_tuning import joined
-from models.registry import CARD, IMAGE_KIND, ModelCard, check_files, read_card, sha256_of, weights_folder
+from models.registry import CARD, IMAGE_KIND, ModelCard, check_files, folder_of, read_card, sha256_of
 from models.stored_weights import COARSE, LEVELS, load_weights, rounded, save_weights
 
 __all__ = [
@@ -314,9 +314,7 @@ class ImageModel:
         ValueError
             If it is no image model, a file is missing or is not the one the card vouches for.
         """
-        folder = Path(name_or_folder)
-        if not folder.is_dir():
-            folder = weights_folder(str(name_or_folder))
+        folder = folder_of(name_or_folder)
         card = read_card(folder)
         if card.settings.get("kind") != IMAGE_KIND:
             raise ValueError(f"{card.name} is not a model of single images.")

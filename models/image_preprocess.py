@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from models.preprocess import ViewTransform, standardise
+from models.preprocess import STRIDE, ViewTransform, standardise
 
 __all__ = [
     "AROUND",
@@ -32,10 +32,8 @@ CONTEXT = 2.0
 """A box is shown within twice its height and width: the margin of a lesion tells as much as its middle."""
 
 AROUND = (256, 224)
-"""Rows and columns of the part of a standard view that is kept around a box, for a lesion map to be read there."""
-CELL = 16
-"""The part begins at a cell of the lesion map, so that its cells are those of the whole view's map."""
-
+"""Rows and columns of the part of a standard view that is kept around a box, for a lesion map to be read there. It
+begins at a cell of the map, so that its cells are those of the whole view's."""
 Box = tuple[float, float, float, float]
 
 
@@ -213,7 +211,7 @@ def _around(image: NDArray[Any], box: Box) -> NDArray[np.uint8]:
     x0, y0, x1, y1 = view.transform.box_to_network(*box)
     rows, columns = view.pixels.shape[:2]
     top, left = (
-        int(np.clip(round((low + high - side) / 2 / CELL) * CELL, 0, most - side))
+        int(np.clip(round((low + high - side) / 2 / STRIDE) * STRIDE, 0, most - side))
         for low, high, side, most in ((y0, y1, AROUND[0], rows), (x0, x1, AROUND[1], columns))
     )
     part = view.pixels[top : top + AROUND[0], left : left + AROUND[1], 0]

@@ -14,10 +14,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["NETWORK_SHAPE", "StandardView", "ViewTransform", "standardise"]
+__all__ = ["NETWORK_SHAPE", "STRIDE", "StandardView", "ViewTransform", "standardise"]
 
 NETWORK_SHAPE = (512, 416)
 """Rows and columns of a standard view."""
+STRIDE = 16
+"""Network pixels a cell of the lesion map spans."""
 
 _SKETCH = 512
 """Longest side, in pixels, of the small copy in which the breast is searched."""

@@ -15,6 +15,7 @@ __all__ = [
     "card",
     "cards",
     "check_files",
+    "folder_of",
     "read_card",
     "sha256_of",
     "weights_folder",
@@ -63,6 +64,12 @@ def weights_folder(name: str) -> Path:
         known = ", ".join(sorted(path.parent.name for path in WEIGHTS.glob(f"*/{CARD}"))) or "none yet"
         raise LookupError(f"No model is called {name!r}. Shipped models: {known}.")
     return folder
+
+
+def folder_of(name_or_folder: str | Path) -> Path:
+    """Return a model's folder, given as such or by the name of a shipped model; LookupError if it is neither."""
+    folder = Path(name_or_folder)
+    return folder if folder.is_dir() else weights_folder(str(name_or_folder))
 
 
 def card(name: str) -> ModelCard:

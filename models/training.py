@@ -21,7 +21,8 @@ import numpy as np
 from keras import ops
 from numpy.typing import NDArray
 
-from models.encoder import STRIDE, EncoderConfig, build_encoder
+from models.encoder import EncoderConfig, build_encoder
+from models.preprocess import STRIDE
 
 __all__ = [
     "CROP_SHAPE",

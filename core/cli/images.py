@@ -192,10 +192,10 @@ def evaluate_image_model(model: str, data: list[Path], out: Path, as_json: bool)
     from core.image_cases import gather_cases, parse_density_source
     from core.image_evaluation import evaluate_image
     from models import backend
-    from models.registry import read_card, weights_folder
+    from models.registry import folder_of, read_card
 
     try:
-        folder = Path(model) if Path(model).is_dir() else weights_folder(model)
+        folder = folder_of(model)
         settings = read_card(folder).settings
         plan = settings.get("plan", {})
         source = parse_density_source(plan.get("density_from"))

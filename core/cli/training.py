@@ -177,16 +177,16 @@ def evaluate(
     """
     from core.image_evaluation import is_image_model
     from models import backend
-    from models.registry import read_card, weights_folder
+    from models.registry import folder_of, read_card
 
     if is_image_model(model):
         from core.cli.images import evaluate_image_model
 
         evaluate_image_model(model, data, out, as_json)
         return
-    folder = Path(model)
     try:
-        read_card(folder if folder.is_dir() else weights_folder(model))
+        folder = folder_of(model)
+        read_card(folder)
     except (LookupError, ValueError) as error:
         wrong_use(str(error))
     manifests, refused = _manifests(data)
@@ -195,7 +195,7 @@ def evaluate(
 
     try:
         measured = evaluate_longitudinal(
-            folder if folder.is_dir() else model,
+            folder,
             manifests,
             out,
             Progress(),
