@@ -313,7 +313,8 @@ def train_longitudinal(
         config,
         labelled_views(exams, cached, of("encoder") + of(ENCODER_ONLY)),
         labelled_views(exams, cached, of("validation")),
-        EncoderRecipe(seconds=encoder_seconds, seed=plan.seed),
+        # An encoder that is gone on with knows what lesions look like; it needs whole views more.
+        EncoderRecipe(seconds=encoder_seconds, seed=plan.seed, crop_share=0.25 if plan.start_from else 0.5),
         work / "encoder",
         report,
         start=LongitudinalModel.load(Path(plan.start_from)).encoder if plan.start_from else None,
