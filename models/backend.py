@@ -1,4 +1,4 @@
-"""The networks' libraries, loaded without the lines that they print at every start."""
+"""What depends on the library behind Keras: loading it quietly, and training faster with TensorFlow on processors."""
 
 from __future__ import annotations
 
@@ -7,8 +7,12 @@ import os
 import re
 import sys
 import tempfile
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["load"]
+if TYPE_CHECKING:
+    import keras
+
+__all__ = ["load", "one_pass_normalization"]
 
 _CHATTER = re.compile(
     rb"WARNING: All log messages before absl::InitializeLog|I\d{4} [\d:.]+ +\d+ \S+\.cc:\d+\] |To enable the following instructions"
@@ -36,3 +40,41 @@ def load() -> None:
             os.close(stderr)
             said.seek(0)
             os.write(2, b"".join(line for line in said if not _CHATTER.match(line)))
+
+
+def one_pass_normalization(network: keras.Model) -> keras.Model:
+    """Return the network with the same layers and weights, whose batch normalisation trains in one pass.
+
+    Keras takes moments, then normalises, in passes of their own, which is a third of a training step on processors;
+    TensorFlow has one operation for both. What is computed and what is kept is the same. Only training uses it: a
+    network that is saved is pure Keras. With another backend than TensorFlow the network itself comes back.
+    """
+    import keras
+    from keras import ops
+
+    if keras.backend.backend() != "tensorflow":
+        return network
+    import tensorflow as tf
+
+    class OnePass(keras.layers.BatchNormalization):
+        def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
+            if not (training and self.trainable and len(inputs.shape) == 4 and inputs.dtype == "float32"):
+                return super().call(inputs, training=training, mask=mask)
+            out, mean, variance = tf.compat.v1.nn.fused_batch_norm(
+                inputs, self.gamma, self.beta, epsilon=self.epsilon, is_training=True
+            )
+            count = ops.cast(ops.prod(ops.shape(inputs)[:-1]), "float32")
+            biased = (
+                variance * (count - 1.0) / count
+            )  # TensorFlow returns the unbiased one, Keras keeps this.
+            for kept, new in ((self.moving_mean, mean), (self.moving_variance, biased)):
+                kept.assign(kept * self.momentum + new * (1.0 - self.momentum))
+            return out
+
+    def cloned(layer: keras.layers.Layer) -> keras.layers.Layer:
+        kind = OnePass if type(layer) is keras.layers.BatchNormalization else type(layer)
+        return kind.from_config(layer.get_config())
+
+    copy = keras.models.clone_model(network, clone_function=cloned)
+    copy.set_weights(network.get_weights())
+    return copy

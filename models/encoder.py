@@ -169,31 +169,6 @@ class BreastPooling(layers.Layer):
         return {"features": pooled, "facts": facts}
 
 
-@keras.saving.register_keras_serializable("longview")
-class BatchNormalization(layers.BatchNormalization):
-    """Keras's batch normalisation, in one pass over the batch while it trains with TensorFlow.
-
-    Keras takes moments, then normalises, in passes of their own, which on processors is a third of a training step.
-    What is computed, and what is kept, is the same.
-    """
-
-    def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
-        """Normalise (batch, h, w, channels)."""
-        one_pass = keras.backend.backend() == "tensorflow" and inputs.dtype == "float32"
-        if not (one_pass and training and self.trainable):
-            return super().call(inputs, training=training, mask=mask)
-        from tensorflow.compat.v1.nn import fused_batch_norm
-
-        out, mean, variance = fused_batch_norm(
-            inputs, self.gamma, self.beta, epsilon=self.epsilon, is_training=True
-        )
-        count = ops.cast(ops.prod(ops.shape(inputs)[:-1]), "float32")
-        biased = variance * (count - 1.0) / count  # TensorFlow returns the unbiased one, Keras keeps this.
-        for kept, new in ((self.moving_mean, mean), (self.moving_variance, biased)):
-            kept.assign(kept * self.momentum + new * (1.0 - self.momentum))
-        return out
-
-
 def _conv(x: Any, channels: int, kernel: int, *, name: str, stride: int = 1, active: bool = True) -> Any:
     """Convolve, normalise, rectify."""
     x = layers.Conv2D(
@@ -205,7 +180,7 @@ def _conv(x: Any, channels: int, kernel: int, *, name: str, stride: int = 1, act
         kernel_initializer="he_normal",
         name=name,
     )(x)
-    x = BatchNormalization(momentum=0.95, epsilon=1e-3, name=f"{name}_norm")(x)
+    x = layers.BatchNormalization(momentum=0.95, epsilon=1e-3, name=f"{name}_norm")(x)
     return layers.Activation("relu", name=f"{name}_active")(x) if active else x
 
 

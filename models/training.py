@@ -21,6 +21,7 @@ import numpy as np
 from keras import ops
 from numpy.typing import NDArray
 
+from models.backend import one_pass_normalization
 from models.encoder import EncoderConfig, build_encoder
 from models.preprocess import STRIDE
 
@@ -225,6 +226,7 @@ def train_encoder(
     for stage, shape, share in stages:
         net = model if shape == config.shape else build_encoder(replace(config, shape=shape, weights=None))
         net.set_weights(model.get_weights())
+        net = one_pass_normalization(net)
         curve += _train_stage(net, stage, training, validation, recipe, recipe.seconds * share, state, report)
         model.set_weights(net.get_weights())
     # A model of its own, without losses and the optimiser's state: what is served knows nothing of training.

@@ -1,9 +1,14 @@
-"""Loading the networks' libraries: their start lines are left out, all else is written."""
+"""Loading the networks' libraries quietly, and training with them as Keras itself does."""
 
 import os
 import subprocess
 import sys
 from pathlib import Path
+
+import keras
+import numpy as np
+
+from models.backend import one_pass_normalization
 
 PROJECT = Path(__file__).resolve().parents[2]
 CHATTER = """WARNING: All log messages before absl::InitializeLog() is called are written to STDERR
@@ -39,3 +44,26 @@ def test_a_library_that_cannot_be_loaded_says_why(tmp_path: Path) -> None:
     assert code == 1
     assert "no_such_library" in said
     assert "oneDNN" not in said
+
+
+def test_one_pass_normalization_trains_as_keras_does() -> None:
+    keras.utils.set_random_seed(3)
+    view = keras.Input((8, 6, 1))
+    x = keras.layers.Conv2D(5, 3)(view)
+    x = keras.layers.BatchNormalization(momentum=0.9)(x)
+    network = keras.Model(view, {"answer": keras.layers.Dense(2)(keras.layers.Flatten()(x))})
+    random = np.random.default_rng(4)
+    views = random.normal(2, 3, (16, 8, 6, 1)).astype(np.float32)
+    answers = random.normal(0, 1, (16, 2)).astype(np.float32)
+    fast = one_pass_normalization(network)
+    learned = []
+    for each in (network, fast):
+        each.compile(keras.optimizers.SGD(0.05), loss={"answer": "mse"})
+        for _ in range(5):
+            each.train_on_batch(views, {"answer": answers})
+        learned.append(each.get_weights())
+    for usual, quick in zip(*learned, strict=True):
+        np.testing.assert_allclose(quick, usual, rtol=1e-3, atol=1e-5)
+    usual_answer, quick_answer = (each.predict_on_batch(views)["answer"] for each in (network, fast))
+    np.testing.assert_allclose(quick_answer, usual_answer, rtol=1e-3, atol=1e-4)
+    assert type(network.layers[2]) is keras.layers.BatchNormalization, "the network given is left as it was"
