@@ -240,11 +240,22 @@ class PatientRecord:
         return trends.slope([on for on, _ in scores], [value for _, value in scores])
 
     @property
+    def diagnosed(self) -> bool:
+        """Whether a diagnosis is on record: from then on the clinic plans the follow-up, no screening interval does."""
+        return any(event.kind is EventKind.DIAGNOSIS for event in self.events)
+
+    @property
     def next_due(self) -> date | None:
-        """Return when the next study is due by the screening interval in force."""
-        if not self.visits:
+        """Return when the next study is due by the screening interval in force; None after a diagnosis."""
+        if not self.visits or self.diagnosed:
             return None
         return trends.add_months(self.visits[-1].on, thresholds.screening_interval().interval_months)
+
+    @property
+    def overdue(self) -> bool:
+        """Whether the next study should have come by now."""
+        late_after = thresholds.screening_interval().overdue_after_months
+        return self.next_due is not None and date.today() > trends.add_months(self.visits[-1].on, late_after)
 
     def visit(self, study_uid: str) -> Visit | None:
         """Return one visit by its study UID."""

@@ -202,8 +202,10 @@ def rows(here: Installation, *, today: date, now: datetime | None = None) -> lis
                 density_by_reader=by_reader,
                 alerts=tuple(alert.message for alert in alerts[patient.id]),
                 alert_rules=tuple(alert.rule for alert in alerts[patient.id]),
-                next_due=trends.add_months(last.study_date, interval.interval_months) if last else None,
                 # After a diagnosis the clinic plans the follow-up; the screening interval no longer says when.
+                next_due=trends.add_months(last.study_date, interval.interval_months)
+                if last and patient.id not in diagnosed
+                else None,
                 overdue=last is not None
                 and patient.id not in diagnosed
                 and today > trends.add_months(last.study_date, interval.overdue_after_months),

@@ -5,7 +5,7 @@ from datetime import date, timedelta
 
 import streamlit as st
 
-from core import cards, findings, hanging, patients, thresholds, trends
+from core import cards, findings, hanging, patients, trends
 from core.access import Permission, Person
 from core.findings import Finding
 from core.patients import BI_RADS, DENSITIES, EventKind, PatientRecord, StudyStatus, Visit
@@ -18,16 +18,14 @@ SIDE_OF = {"R": "right", "L": "left"}
 def identity(record: PatientRecord) -> None:
     """Say who she is."""
     age = trends.age_years(record.birth_date, date.today())
-    due = record.next_due
-    overdue_after = thresholds.screening_interval().overdue_after_months
-    late = bool(record.visits) and date.today() > trends.add_months(record.visits[-1].on, overdue_after)
+    due = look.month(record.next_due) + (" (overdue)" if record.overdue else "")
     facts = [
         ("MRN", look.safe(record.mrn)),
         (
             "born",
             f"{look.iso(record.birth_date) if record.birth_date else 'unknown'}{f' · {age} y' if age is not None else ''}",
         ),
-        ("next due", look.month(due) + (" (overdue)" if late else "")),
+        ("next due", "as the clinic plans" if record.diagnosed else due),
     ]
     facts_html = "".join(f'<span class="fact">{what} <i>{value}</i></span>' for what, value in facts)
     look.show(

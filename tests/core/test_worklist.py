@@ -64,7 +64,12 @@ def test_overdue_is_after_the_interval_with_grace_and_not_after_a_diagnosis(here
     factories.woman(here, "late", [VisitPlan(date(2024, 8, 20))])
     found = (EventKind.DIAGNOSIS, date(2024, 9, 1), None, "left")
     factories.woman(here, "diagnosed", [VisitPlan(date(2020, 8, 20))], events=[found])
-    assert {row.mrn for row in worklist.rows(here, today=TODAY) if row.overdue} == {"late"}
+    listed = {row.mrn: row for row in worklist.rows(here, today=TODAY)}
+    assert {mrn for mrn, row in listed.items() if row.overdue} == {"late"}
+    assert (listed["late"].next_due, listed["diagnosed"].next_due) == (date(2026, 8, 20), None)
+    record = patients.record_of(here, "diagnosed")
+    assert record is not None
+    assert (record.next_due, record.overdue) == (None, False), "her own page says what the worklist says"
 
 
 def test_a_score_is_new_until_it_is_assessed_or_a_week_old(here: Installation) -> None:
