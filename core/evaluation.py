@@ -75,6 +75,7 @@ def evaluate_longitudinal(
         ``contributions`` test the explanations; ``targets`` are the verdicts. `core.truth.TruthError` is raised for a
         truth table that cannot be read.
     """
+    moved = _sensitivity(sensitivity) if sensitivity is not None else None
     from models.evaluation import measure, risk_slopes
     from models.longitudinal import LongitudinalModel
 
@@ -99,6 +100,7 @@ def evaluate_longitudinal(
         "weights_sha256": loaded.card.weights_sha256,
         "images": {"used": len(rows), "left_out": len(cached.left_out)},
         "set": _set(simulated, enriched),
+        "draws": times,
         **measure(table, times=times),
     }
     measured["slopes"] = risk_slopes(table, "served_5", times=times)
@@ -112,14 +114,26 @@ def evaluate_longitudinal(
     measured["randomisation"] = _randomisation(loaded.encoder, cached.pixels, views, encoded["lesion"])
     measured["contributions"] = _added_up(loaded, women)
     measured["targets"] = [target.to_json() for target in targets(measured)]
-    if sensitivity is not None:
-        measured["sensitivity"] = json.loads(sensitivity.read_text("utf-8"))
+    if moved is not None:
+        measured["sensitivity"] = moved
     out.mkdir(parents=True, exist_ok=True)
     table.to_csv(out / "predictions.csv", index=False)
     (out / "metrics.json").write_text(json.dumps(measured, indent=1, allow_nan=False) + "\n", "utf-8")
     (out / "report.html").write_text(report_page(measured, table), "utf-8")
     report("measuring", 1.0, {})
     return measured
+
+
+def _sensitivity(path: Path) -> list[dict[str, Any]]:
+    """Read a sensitivity table before hours of work depend on it; ValueError where the file is none."""
+    needed = {"moved", "value", "horizon_years", "gain", "gain_ci"}
+    try:
+        rows = json.loads(path.read_text("utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path} is no JSON file: {error}.") from error
+    if not isinstance(rows, list) or not all(isinstance(row, dict) and needed <= row.keys() for row in rows):
+        raise ValueError(f"{path} is no sensitivity.json of `python -m seed_data sensitivity`.")
+    return rows
 
 
 def _folder(model: str | Path) -> Path:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,8 +28,9 @@ SHADES = {
     "not reached": "#FBE5DC",
     "cannot be told": "#FFF3D6",
     "not measured": "#F0F1F3",
+    "shown": "#E8EEF7",
 }
-MARKS = {"reached": "✓", "not reached": "✗", "cannot be told": "?", "not measured": "–"}
+MARKS = {"reached": "✓", "not reached": "✗", "cannot be told": "?", "not measured": "–", "shown": "•"}
 STYLE = """
 body{font:16px/1.5 system-ui,sans-serif;color:#1F2937;max-width:62rem;margin:2rem auto;padding:0 1rem}
 h1{font-size:1.7rem;margin-bottom:.2rem} h2{font-size:1.25rem;margin-top:2.5rem} p.note{color:#555;font-size:.9rem}
@@ -42,23 +43,27 @@ DEFINITIONS = """
 <dl>
 <dt><b>AUC</b></dt><dd>The chance that a woman who came to have cancer was given a higher risk than one who did not. 0.5 is
 chance. Judged at each woman's last study; women who were lost to follow-up before the horizon are left out.</dd>
+<dt><b>CNN + LSTM, CNN alone, LSTM alone</b></dt><dd>The model: a network that reads the images (CNN), and one that follows
+her from visit to visit (LSTM). CNN alone was trained to see only the last visit; LSTM alone sees age, density and the
+intervals between visits, no image.</dd>
 <dt><b>Perfect readers</b></dt><dd>Two imagined readers of simulated women, to say what could be known at all. Both are shown
 every finding that stands out on film, as it looks and with its true size, with age and density; neither is told what is
 malignant. One sees the last study, the other all studies: what was there before, how fast it grew, what is new. Their
 difference is what history can give. What is hidden in the tissue they do not see.</dd>
 <dt><b>Truth oracle</b></dt><dd>Knows of every breast whether there is a cancer and how large it is, visible or not.</dd>
-<dt><b>Gain</b></dt><dd>Difference of two AUCs on the same women. Intervals (95 %) are by drawing women again, a thousand times;
-they hold the chance of which women were evaluated, not that of training another time.</dd>
+<dt><b>Gain</b></dt><dd>Difference of two AUCs on the same women. Its interval (95 %), like that of a share, is by drawing women
+again DRAWS times, both scores of each woman together; that of an AUC is by DeLong's formula. Intervals hold the chance of
+which women were evaluated, not that of training another time.</dd>
 <dt><b>Seen over expected (O/E)</b></dt><dd>Cancers that came over the sum of the risks said; below 1 is overestimation. Women lost to
 follow-up are stood in for by those followed longer.</dd>
 <dt><b>Calibration slope</b></dt><dd>1 is right; below 1 the risks are too extreme, above 1 too timid.</dd>
 <dt><b>Women with a lesion</b></dt><dd>For progression: a finding of 3 mm or more, benign or malignant, visible or not, in either
 breast at that visit or the one before.</dd>
-<dt><b>Intervals around risks</b></dt><dd>One woman's true risk is never seen. So women are put in tenths by predicted risk; covered
-are the tenths whose mean interval (90 %) holds the share that had cancer; compatible those whose interval meets that
-share's own 95 % interval.</dd>
-<dt><b>Groups</b></dt><dd>A group is called too low where its AUC is below 0.9 of that of all women; explained where the perfect
-reader falls as far in it.</dd>
+<dt><b>Intervals around risks</b></dt><dd>One woman's true risk is never seen. So women are put in tenths by predicted risk, and the
+share of tenths is told whose mean interval (90 %) holds the share that had cancer, or meets that share's own 95 % interval.</dd>
+<dt><b>Groups</b></dt><dd>A group is called too low where its AUC is below 0.9 of that of all women; explained where it is
+harder for the perfect reader too, so that the model keeps there at least 0.9 of what that reader keeps.</dd>
+<dt><b>C-index</b></dt><dd>Of two women of whom it is known who had cancer first, how often the risk said so. 0.5 is chance.</dd>
 </dl>
 """
 
@@ -79,6 +84,7 @@ def report_page(measured: dict[str, Any], table: pd.DataFrame) -> str:
         _headline(measured),
         "<h2>Who will have cancer: all visits, and simpler ways</h2>",
         figures.add(_auc_figure(measured)),
+        _auc_table(measured),
         _gain_words(measured),
         figures.add(_gain_figure(measured)),
         "<h2>Do the risks come true?</h2>",
@@ -89,6 +95,7 @@ def report_page(measured: dict[str, Any], table: pd.DataFrame) -> str:
         _breast_table(measured),
         "<h2>Which women?</h2>",
         figures.add(_group_figure(measured)),
+        _group_table(measured),
         "<h2>How risk moves in the years before a diagnosis</h2>",
         _slope_table(measured),
         figures.add(_course_figure(table)),
@@ -101,14 +108,19 @@ def report_page(measured: dict[str, Any], table: pd.DataFrame) -> str:
             "<p>Gain of a perfect reader from seeing all visits, when one thing about the women is changed at a time. "
             "Thousands of simulated lives without pictures; filled markers: this software, where it was evaluated.</p>",
             figures.add(_sensitivity_figure(measured["sensitivity"])),
+            _sensitivity_table(measured["sensitivity"]),
         ]
-    parts += [_verdicts(measured), "<h2>What the words mean</h2>", DEFINITIONS]
+    parts += [_verdicts(measured), "<h2>What the words mean</h2>", _definitions(measured)]
     return (
         "<!doctype html><html lang='en'><head><meta charset='utf-8'>"
         f"<title>Evaluation of {html.escape(measured['model'])}</title><style>{STYLE}</style></head><body>"
         + "".join(parts)
         + "</body></html>\n"
     )
+
+
+def _definitions(measured: dict[str, Any]) -> str:
+    return DEFINITIONS.replace("DRAWS", str(measured["draws"]))
 
 
 class _Figures:
@@ -162,12 +174,18 @@ def _headline(measured: dict[str, Any]) -> str:
     for topic in dict.fromkeys(one["topic"] for one in measured["targets"]):
         verdicts = [one["verdict"] for one in measured["targets"] if one["topic"] == topic]
         worst = next(
-            one for one in ("not reached", "cannot be told", "not measured", "reached") if one in verdicts
+            one
+            for one in ("not reached", "cannot be told", "not measured", "reached", "shown")
+            if one in verdicts
+        )
+        bound = [one for one in verdicts if one != "shown"]
+        count = (
+            f"{verdicts.count('reached')} of {len(bound)} targets reached" if bound else "no bound to reach"
         )
         rows.append(
             f"<tr style='background:{SHADES[worst]}'><td>{html.escape(topic)}</td>"
             f"<td class='v'>{MARKS[worst]} {worst}</td>"
-            f"<td>{verdicts.count('reached')} of {len(verdicts)} targets reached</td></tr>"
+            f"<td>{count}</td></tr>"
         )
     return f"<h2>In one glance</h2><table>{''.join(rows)}</table>"
 
@@ -240,6 +258,38 @@ def _points(
     )  # fmt: skip
 
 
+def _auc_table(measured: dict[str, Any]) -> str:
+    """Set AUC of the model, its controls and the perfect readers, and the gains, in a table with a column a year."""
+    years = list(measured["risk"])
+    if not years:
+        return ""
+    readers = {k: one for k, one in measured.get("oracles", {}).get("readers", {}).items() if k.isdigit()}
+    rows: list[tuple[str, dict[str, Any], str, Callable[[float, Sequence[float]], str]]] = [
+        (NAMES["risk"][0], measured["risk"], "auc", _with_ends)
+    ]
+    for mode, control in measured["controls"].items():
+        rows.append((NAMES[mode][0], control, "auc", _with_ends))
+        if mode != "dates":
+            rows.append(("gain over it", control, "gain", _with_sign))
+    if readers:
+        rows += [
+            ("perfect reader, last visit", readers, "last", _with_ends),
+            ("perfect reader, all visits", readers, "history", _with_ends),
+            ("gain over the last visit", readers, "gain", _with_sign),
+        ]
+    body = "".join(
+        f"<tr><td>{name}</td>"
+        + "".join(
+            f"<td class='n'>{words(said[k][key], said[k][f'{key}_ci']) if k in said else ''}</td>"
+            for k in years
+        )
+        + "</tr>"
+        for name, said, key, words in rows
+    )
+    head = "".join(f"<th>within {k} year{'s' * (k != '1')}</th>" for k in years)
+    return f"<table><tr><th>AUC (95 % interval)</th>{head}</tr>{body}</table>"
+
+
 def _gain_words(measured: dict[str, Any]) -> str:
     readers = measured.get("oracles", {}).get("readers", {})
     if not readers:
@@ -301,7 +351,9 @@ def _calibration_table(measured: dict[str, Any]) -> str:
     )
     return (
         "<table><tr><th>Years</th><th>Cancers</th><th>AUC</th><th>Seen / expected</th><th>Slope</th><th>Brier</th>"
-        "<th>Tenths covered</th><th>compatible</th></tr>" + "".join(rows) + f"</table>{concordance}"
+        "<th>Intervals that hold what was seen</th><th>that its own interval meets</th></tr>"
+        + "".join(rows)
+        + f"</table>{concordance}"
     )
 
 
@@ -352,8 +404,8 @@ def _coverage_words(measured: dict[str, Any]) -> str:
     if not held:
         return ""
     return (
-        f"<p>The intervals shown with 5-year risks (90 %, from the ensemble's disagreement) are {held['width']:.0%} wide on "
-        f"average and hold what was seen in {held['covered']:.0%} of the tenths.</p>"
+        f"<p>The intervals shown with 5-year risks (90 %, from the ensemble's disagreement) are {100 * held['width']:.0f} points wide "
+        f"on average and hold what was seen in {held['covered']:.0%} of the tenths.</p>"
     )
 
 
@@ -387,7 +439,8 @@ def _breast_table(measured: dict[str, Any]) -> str:
     density = measured.get("density")
     words = (
         f"<p>Density A to D is right in {density['accuracy']:.0%} of {density['n']} breasts; kappa "
-        f"{density['kappa']:.2f}, with linear weights {density['kappa_linear']:.2f}. Readers agree with each other at "
+        f"{_with_ends(density['kappa'], density['kappa_ci'], 2)}, with linear weights "
+        f"{_with_ends(density['kappa_linear'], density['kappa_linear_ci'], 2)}. Readers agree with each other at "
         "0.67 to 0.85 (Lehman 2018).</p>"
         if density
         else ""
@@ -440,6 +493,25 @@ def _group_figure(measured: dict[str, Any]) -> go.Figure | None:
     return figure.update_layout(
         title="AUC by group<br><sup>line: all women; dotted: 0.9 of that; bars: 95 % intervals</sup>",
         height=620,
+    )
+
+
+def _group_table(measured: dict[str, Any]) -> str:
+    rows = []
+    for kind, by_horizon in measured.get("groups", {}).items():
+        for horizon, groups in by_horizon.items():
+            for one in groups:
+                own = _with_ends(one["auc"], one["auc_ci"], 2) if "auc" in one else "too few cancers"
+                reader = _with_ends(one["reader"], one["reader_ci"], 2) if "reader" in one else ""
+                rows.append(
+                    f"<tr><td>{html.escape(kind)}: {html.escape(one['group'])}</td><td class='n'>{horizon}</td>"
+                    f"<td class='n'>{one['events']} of {one['n']}</td><td class='n'>{own}</td><td class='n'>{reader}</td></tr>"
+                )
+    return (
+        "<details><summary>The same in figures</summary><table><tr><th>Group</th><th>Years</th><th>Cancers</th>"
+        f"<th>CNN + LSTM, AUC</th><th>Perfect reader, AUC</th></tr>{''.join(rows)}</table></details>"
+        if rows
+        else ""
     )
 
 
@@ -563,6 +635,24 @@ def _sensitivity_figure(rows: Sequence[dict[str, Any]]) -> go.Figure | None:
                 )  # fmt: skip
     figure.update_yaxes(title_text="Gain in AUC from history", col=1, row=1)
     return figure.update_layout(height=420)
+
+
+def _sensitivity_table(rows: Sequence[dict[str, Any]]) -> str:
+    body = "".join(
+        f"<tr><td>{html.escape(row['moved'].replace('_', ' '))}</td><td class='n'>{row['value']:g}</td>"
+        f"<td class='n'>{row['horizon_years']}</td><td class='n'>{_with_sign(row['gain'], row['gain_ci'])}</td><td class='n'>"
+        + (_with_sign(row["model_gain"], row["model_gain_ci"]) if row.get("model_gain") is not None else "")
+        + "</td></tr>"
+        for row in rows
+    )
+    return (
+        "<details><summary>The same in figures</summary><table><tr><th>Changed</th><th>to</th><th>Years</th>"
+        f"<th>Perfect reader's gain</th><th>This software's</th></tr>{body}</table></details>"
+    )
+
+
+def _with_sign(value: float, ends: Sequence[float]) -> str:
+    return f"{value:+.3f} ({ends[0]:+.3f} to {ends[1]:+.3f})"
 
 
 def _with_ends(value: float, ends: Sequence[float], digits: int = 3) -> str:

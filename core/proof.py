@@ -2,7 +2,8 @@
 
 Takes the table of predictions (`models.evaluation.prediction_table`), the truth of the same women (`core.truth`) and
 the oracles (`core.oracles`), and says in `targets` which of the project's targets are reached. A target that is not
-reached is said to be so; one that so few women cannot decide is said to be that.
+reached is said to be so; one that so few women cannot decide is said to be that. What is to be shown, without a bound to
+reach, is shown with its interval.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ DENSITY_AT_LEAST = 0.80
 POINTING_AT_LEAST = 0.70
 GROUP_AT_LEAST = 0.90
 O_E = (0.9, 1.1)
+WOMEN_AT_LEAST = 2000
 MAPS_AT_MOST = 0.50
 """Mean rank correlation of heat maps with those of shuffled weights above which the maps are not what was learned."""
 SMALLEST_LESION_MM = 3.0
@@ -40,7 +42,7 @@ PUBLISHED_SLOPES = {
 }
 """Median 5-year AI risk in 54,014 women; in factors a year (6.6 / 2.1) ** (1 / 6) = 1.21 before a cancer."""
 
-Verdict = Literal["reached", "not reached", "cannot be told", "not measured"]
+Verdict = Literal["reached", "not reached", "cannot be told", "not measured", "shown"]
 
 
 @dataclass(frozen=True)
@@ -292,6 +294,7 @@ def targets(measured: dict[str, Any]) -> list[Target]:
         PROGRESSION_AT_LEAST,
     )
     topics: dict[str, list[Target]] = {
+        "Enough women": _women_targets(measured),
         "History helps: all visits against the last visit alone": _history_targets(measured),
         "Images help: against age, density and intervals alone": _image_targets(measured),
         "Dates and visit counts do not give the outcome away": _date_targets(measured),
@@ -300,9 +303,26 @@ def targets(measured: dict[str, Any]) -> list[Target]:
         "Risks come true at every horizon": _calibration_targets(measured),
         "Density A to D": _density_targets(measured),
         "No group of women is left behind": _group_targets(measured),
+        "Shown beside what is known": _shown_targets(measured),
         "Explanations can be trusted": _explanation_targets(measured),
     }
     return [replace(target, topic=topic) for topic, found in topics.items() for target in found]
+
+
+def _women_targets(measured: dict[str, Any]) -> list[Target]:
+    about = measured.get("set", {})
+    if not about.get("simulated"):
+        return []
+    seeds = ", ".join(str(seed) for seed in about["seeds"])
+    return [
+        Target(
+            "Simulated women evaluated",
+            f"at least {WOMEN_AT_LEAST}",
+            str(measured["women"]),
+            "reached" if measured["women"] >= WOMEN_AT_LEAST else "not reached",
+            f"Seed {seeds}. That it was used neither in training nor in choosing is for whoever ran this to say.",
+        )
+    ]
 
 
 def _history_targets(measured: dict[str, Any]) -> list[Target]:
@@ -341,7 +361,10 @@ def _history_targets(measured: dict[str, Any]) -> list[Target]:
 
 
 def _share_target(what: str, least: float, share: float | None, ends: Sequence[float | None]) -> Target:
-    said = f"{_percent(share)} ({_percent(ends[0])} to {_percent(ends[1])})"
+    bounds = (
+        "no bound" if ends[0] is None and ends[1] is None else f"{_percent(ends[0])} to {_percent(ends[1])}"
+    )
+    said = f"{'no share' if share is None else _percent(share)} ({bounds})"
     comment = ""
     if share is None or None in ends:
         comment = "The whole is so small that in some draws of women it is nothing: its share has no bound."
@@ -424,7 +447,7 @@ def _calibration_targets(measured: dict[str, Any]) -> list[Target]:
                 Target(
                     f"{horizon}-year risk: {name}",
                     f"{O_E[0]} to {O_E[1]}",
-                    _interval(said[key], ends, digits=2) if ends else f"{said[key]:.2f}",
+                    _interval(said[key], ends) if ends else f"{said[key]:.3f}",
                     "reached" if O_E[0] <= said[key] <= O_E[1] else "not reached",
                 )
             )
@@ -439,7 +462,7 @@ def _density_targets(measured: dict[str, Any]) -> list[Target]:
         Target(
             f"Density A to D: {name}",
             f"at least {DENSITY_AT_LEAST:.2f}",
-            f"{said[key]:.3f}",
+            _interval(said[key], said[f"{key}_ci"]) if f"{key}_ci" in said else f"{said[key]:.3f}",
             "reached" if said[key] >= DENSITY_AT_LEAST else "not reached",
         )
         for name, key in (
@@ -465,7 +488,7 @@ def _group_targets(measured: dict[str, Any]) -> list[Target]:
             ]
             plain = [one for one in below if one not in excused and one not in unsure]
             verdict: Verdict = "not reached" if plain else "cannot be told" if unsure else "reached"
-            words = [f"{one['group']} {one['auc']:.2f}" for one in below] or ["none below"]
+            words = [f"{one['group']} {one['auc']:.3f}" for one in below] or ["none below"]
             comment = ""
             if excused:
                 comment += f"Harder for a perfect reader too: {', '.join(one['group'] for one in excused)}. "
@@ -474,12 +497,62 @@ def _group_targets(measured: dict[str, Any]) -> list[Target]:
             found.append(
                 Target(
                     f"{horizon}-year AUC by {name}",
-                    f"no group below {GROUP_AT_LEAST:.1f} of the whole ({GROUP_AT_LEAST * whole:.2f})",
+                    f"no group below {GROUP_AT_LEAST:.1f} of the whole ({GROUP_AT_LEAST * whole:.3f})",
                     ", ".join(words),
                     verdict,
                     comment.strip(),
                 )
             )
+    return found
+
+
+def _shown_targets(measured: dict[str, Any]) -> list[Target]:
+    """Say what has no bound to reach: C-index, how well intervals hold what came true, slopes beside published ones."""
+    from models.metrics import wilson
+
+    aim = "shown, with interval"
+    found = [
+        Target(
+            "C-index, all times together",
+            aim,
+            _interval(measured["c_index"], measured["c_index_ci"]),
+            "shown",
+        )
+        if "c_index" in measured
+        else Target("C-index, all times together", aim, "", "not measured", "Too few cancers.")
+    ]
+    for horizon in map(str, HORIZONS):
+        held = measured.get("interval_coverage", {}).get(horizon)
+        what = f"{horizon}-year risk: tenths of women whose mean interval (90 %) holds what was seen"
+        if held is None:
+            found.append(Target(what, aim, "", "not measured", "Too few women or cancers."))
+            continue
+        low, high = wilson(held["covered"], held["groups"])
+        found.append(
+            Target(
+                what,
+                aim,
+                f"{held['covered']:.0%} ({low:.0%} to {high:.0%})",
+                "shown",
+                f"{held['compatible']:.0%} where the chance in what was seen is allowed for.",
+            )
+        )
+    slopes = measured.get("slopes", {})
+    for kind, words in (("cancer", "before a diagnosis"), ("none", "of women in whom no cancer was seen")):
+        what, beside = f"Slope of 5-year risk {words}", "shown beside the published slope"
+        if kind not in slopes:
+            found.append(Target(what, beside, "", "not measured", "Too few women with two visits."))
+            continue
+        rise, ends = slopes[kind]["percent_a_year"], slopes[kind]["percent_a_year_ci"]
+        found.append(
+            Target(
+                what,
+                beside,
+                f"{_interval(rise, ends, sign=True, digits=2)} points a year",
+                "shown",
+                f"Published, real women and another model: {PUBLISHED_SLOPES[kind]['percent_a_year']:+.2f}.",  # type: ignore[index]
+            )
+        )
     return found
 
 

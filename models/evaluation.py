@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import keras
@@ -24,6 +25,12 @@ STANDARD_PLACES = 2
 CALIBRATION_DRAWS = 300
 BEFORE_DIAGNOSIS_YEARS = 6.0
 """The published slopes span six years (Lehman et al. 2026, 10.1148/radiol.253023)."""
+AGREEMENTS: dict[str, Callable[..., float]] = {
+    "accuracy": lambda true, said: float((true == said).mean()),
+    "kappa": metrics.cohen_kappa,
+    "kappa_linear": partial(metrics.cohen_kappa, linear=True),
+}
+"""How densities said are set beside true ones."""
 
 
 def prediction_table(
@@ -88,7 +95,7 @@ def measure(table: pd.DataFrame, *, times: int = 1000, seed: int = 0) -> dict[st
         ``women``, ``visits``; ``risk`` by horizon (n, events, auc, auc_ci, average_precision, brier, o_e,
         calibration_intercept, calibration_slope); ``controls`` by mode and horizon (auc, auc_ci, gain, gain_ci:
         AUC of the model minus AUC of the control, paired bootstrap over women); ``c_index`` with interval;
-        ``malignancy``, ``progression``, ``density``; ``interval_coverage`` and ``slopes``. What cannot be measured
+        ``malignancy``, ``progression``, ``density`` (agreement with its interval); ``interval_coverage`` and ``slopes``. What cannot be measured
         (too few cases) is left out.
     """
     modes = [mode for mode in CONTROLS if f"{mode}_1" in table]
@@ -131,7 +138,7 @@ def measure(table: pd.DataFrame, *, times: int = 1000, seed: int = 0) -> dict[st
             seed=seed,
         )
         said["c_index"], said["c_index_ci"] = value, [low, high]
-    said |= _by_breast(table, index)
+    said |= _by_breast(table, index, min(times, CALIBRATION_DRAWS), seed)
     said["interval_coverage"] = interval_coverage(index)
     said["slopes"] = risk_slopes(table, times=times, seed=seed)
     return said
@@ -311,21 +318,21 @@ def _calibrated(index: pd.DataFrame, horizon: int, times: int, seed: int) -> dic
     }
 
 
-def _by_breast(table: pd.DataFrame, index: pd.DataFrame) -> dict[str, Any]:
+def _by_breast(table: pd.DataFrame, index: pd.DataFrame, times: int, seed: int) -> dict[str, Any]:
     said: dict[str, Any] = {}
     for name, rows in (("malignancy", index), ("progression", table)):
         truth, score, whose = _both_sides(rows, name)
         if truth.sum() >= 2 and (1 - truth).sum() >= 2:
             said[name] = _binary(truth, score, whose)
-    true, answer, _ = _both_sides(table, "density")
+    true, answer, whose = _both_sides(table, "density")
     known = true >= 0
     if known.any():
-        said["density"] = {
-            "n": int(known.sum()),
-            "accuracy": float((true[known] == answer[known]).mean()),
-            "kappa": metrics.cohen_kappa(true[known], answer[known]),
-            "kappa_linear": metrics.cohen_kappa(true[known], answer[known], linear=True),
-        }
+        said["density"] = {"n": int(known.sum())}
+        for name, agreement in AGREEMENTS.items():
+            value, low, high = metrics.bootstrap(
+                agreement, true[known], answer[known], cluster=whose[known], times=times, seed=seed
+            )
+            said["density"] |= {name: value, f"{name}_ci": [low, high]}
     return said
 
 

@@ -63,7 +63,17 @@ def test_every_target_has_a_verdict(evaluated):
         "not reached",
         "cannot be told",
         "not measured",
+        "shown",
     }
+
+
+@pytest.mark.parametrize("text", ["not json", '{"moved": 1}', '[{"moved": "growth_speed"}]'])
+def test_a_file_that_is_no_sensitivity_table_is_refused_before_anything_is_read(tmp_path, text):
+    (tmp_path / "s.json").write_text(text)
+    with pytest.raises(ValueError, match=r"s\.json is no"):
+        evaluate_longitudinal(
+            "no model", [], tmp_path / "out", lambda *_: None, sensitivity=tmp_path / "s.json"
+        )
 
 
 def test_a_repeat_says_the_same(evaluated, tiny_model):

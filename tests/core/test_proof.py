@@ -10,6 +10,7 @@ from core.proof import against_truth, index_groups, targets
 from core.truth import TrueBreast, TrueLesion
 
 START = date(2010, 1, 1)
+SHOWN = "Shown beside what is known"
 
 
 def measured(**said):
@@ -41,6 +42,12 @@ def measured(**said):
         "pointing": {"hits": 0.8, "hits_ci": [0.7, 0.9], "n": 50},
         "randomisation": {"views": 9, "shuffles": 3, "correlation": 0.1, "hits": 0.05},
         "contributions": {"women": 9, "largest_difference": 1e-9},
+        "set": {"simulated": True, "seeds": [9]},
+        "women": 2000,
+        "c_index": 0.7,
+        "c_index_ci": [0.65, 0.75],
+        "interval_coverage": {k: {"groups": 10, "covered": 0.9, "compatible": 1.0} for k in years},
+        "slopes": {k: {"percent_a_year": 1.0, "percent_a_year_ci": [0.5, 1.5]} for k in ("cancer", "none")},
         **said,
     }  # fmt: skip
 
@@ -51,8 +58,21 @@ def verdict(said, words):
 
 
 def test_all_is_reached_where_all_is_good():
-    assert {target.verdict for target in targets(measured())} == {"reached"}
-    assert all(target.topic for target in targets(measured()))
+    found = targets(measured())
+    assert {target.verdict for target in found if target.topic != SHOWN} == {"reached"}
+    assert all(target.topic for target in found)
+
+
+def test_what_has_no_bound_is_shown_with_its_interval_and_never_called_reached():
+    shown = [target for target in targets(measured()) if target.topic == SHOWN]
+    assert {target.verdict for target in shown} == {"shown"}
+    assert all(" to " in target.measured for target in shown)
+    assert ["Published" in target.comment for target in shown if "Slope" in target.what] == [True, True]
+
+
+def test_too_few_simulated_women_are_no_proof():
+    assert verdict(measured(women=1999), "women evaluated") == "not reached"
+    assert not [one for one in targets(measured(set={"simulated": False})) if "women evaluated" in one.what]
 
 
 def test_a_gain_whose_interval_holds_nothing_is_not_reached():
@@ -72,6 +92,8 @@ def test_a_share_of_next_to_nothing_is_not_claimed():
         "share_ci": [None, None],
     }
     assert verdict(said, "5-year AUC: share") == "cannot be told"
+    (words,) = [one.measured for one in targets(said) if "5-year AUC: share" in one.what]
+    assert words == "300% (no bound)"
 
 
 def test_dates_that_tell_the_outcome_are_not_reached():
@@ -87,6 +109,13 @@ def test_calibration_is_reached_between_its_bounds(o_e, expected):
     said = measured()
     said["risk"] = {"5": said["risk"]["5"] | {"o_e": o_e}}
     assert verdict(said, "5-year risk: cancers seen over expected") == expected
+
+
+def test_a_figure_just_outside_its_bounds_does_not_read_as_inside():
+    said = measured()
+    said["risk"] = {"5": said["risk"]["5"] | {"o_e": 1.1013}}
+    (one,) = [one for one in targets(said) if "5-year risk: cancers seen" in one.what]
+    assert (one.measured.split()[0], one.verdict) == ("1.101", "not reached")
 
 
 @pytest.mark.parametrize(
