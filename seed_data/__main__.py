@@ -115,13 +115,16 @@ def simulate(
             wrong_use("Findings in real pictures are written as PNG only.")
     started = time.monotonic()
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-    with Progress(*columns, console=log) as progress:
-        task = progress.add_task("Simulating women", total=patients)
-        description = cohort.simulate(
-            out, patients=patients, seed=seed, mix=mix, image_format=image_format.value,
-            spacing_mm=pixel_spacing_mm, jobs=jobs or None, on_real=on_real,
-            on_woman=lambda done, _images: progress.update(task, completed=done),
-        )  # fmt: skip
+    try:
+        with Progress(*columns, console=log) as progress:
+            task = progress.add_task("Simulating women", total=patients)
+            description = cohort.simulate(
+                out, patients=patients, seed=seed, mix=mix, image_format=image_format.value,
+                spacing_mm=pixel_spacing_mm, jobs=jobs or None, on_real=on_real,
+                on_woman=lambda done, _images: progress.update(task, completed=done),
+            )  # fmt: skip
+    except backgrounds.UnusableBackground as error:
+        wrong_use(f"{error} Take its row out of the manifest, and remove {out}, which is not complete.")
     seconds = time.monotonic() - started
     log.print(
         f"{description['images']} images in {seconds:.0f} s, {description['images'] / seconds:.1f} a second."

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from core.manifest import ManifestRow, by_patient, read_manifest
 from core.reading import lend_reader
+from core.refusals import Refusal
 from core.settings import Settings
 from seed_data import bodies
 from seed_data.bodies import NIPPLE_V_MM, Picture, Plane
@@ -58,7 +59,8 @@ def backgrounds(manifest: Path) -> list[Background]:
     ValueError if no woman is left.
     """
     found = []
-    for patient, rows in by_patient(read_manifest(manifest).rows):
+    read = read_manifest(manifest)
+    for patient, rows in by_patient(read.rows):
         day = min((row.study_date for row in rows if row.study_date), default=None)
         usable = tuple(
             row
@@ -72,8 +74,13 @@ def backgrounds(manifest: Path) -> list[Background]:
         if usable:
             found.append(Background(patient, usable))
     if not found:
-        raise ValueError(f"{manifest} holds no mammogram without finding in a CC or MLO view.")
+        why = f" Line {read.refused[0].line} is refused: {read.refused[0].reason}" if read.refused else ""
+        raise ValueError(f"{manifest} holds no mammogram without finding in a CC or MLO view.{why}")
     return found
+
+
+class UnusableBackground(ValueError):
+    """A picture of the manifest cannot carry findings; the message names it and says why."""
 
 
 class RealView:
@@ -179,16 +186,26 @@ def _row(background: Background, side: Side, view: str) -> ManifestRow | None:
 
 
 def imaged(life: Life, background: Background, spacing_mm: float, settings: Settings) -> Iterator[ViewRecord]:
-    """Draw every view of every visit of a simulated life in a real woman's pictures; raises `Refusal`, ValueError."""
+    """Draw every view of every visit of a simulated life in a real woman's pictures.
+
+    Raises
+    ------
+    UnusableBackground
+        If a picture cannot be read, or shows no breast.
+    """
     with lend_reader(settings) as reader:
         for side, view in life.visits[0].views:
             row = _row(background, side, view)
             if row is None:
                 continue
-            image = reader.read(row.path.read_bytes(), row.path.name)
-            grey = image.pixels.astype(np.float32) / (2**image.bits_stored - 1)
-            spacing = image.pixel_spacing_mm or FILM_HEIGHT_MM / grey.shape[0]
-            real = RealView(grey, spacing, spacing_mm)
+            try:
+                image = reader.read(row.path.read_bytes(), row.path.name)
+                grey = image.pixels.astype(np.float32) / (2**image.bits_stored - 1)
+                spacing = image.pixel_spacing_mm or FILM_HEIGHT_MM / grey.shape[0]
+                real = RealView(grey, spacing, spacing_mm)
+            except (Refusal, ValueError) as error:
+                why = error.text if isinstance(error, Refusal) else str(error)
+                raise UnusableBackground(f"{row.path} cannot be a background. {why}") from error
             for visit in life.visits:
                 picture = real.picture(life, visit.number, side, view)
                 pixels = np.clip(picture.signal * 255, 0, 255).astype(np.uint16)

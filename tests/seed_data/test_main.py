@@ -1,5 +1,8 @@
 import json
 
+import cv2
+import numpy as np
+import pytest
 from typer.testing import CliRunner
 
 from seed_data.__main__ import app
@@ -49,6 +52,33 @@ def test_a_missing_manifest_of_backgrounds_is_told(tmp_path):
     done = _run("simulate", "--backgrounds", tmp_path / "no.csv", "--out", tmp_path / "set")
     assert done.exit_code == 2
     assert "no.csv" in done.output
+
+
+@pytest.mark.parametrize(
+    ("pixels", "says"),
+    [(b"\x89PNG\r\n\x1a\nno picture", "The file ends before its image does"), (None, "No breast stands out")],
+)
+def test_a_picture_that_cannot_be_a_background_is_named_with_what_to_do(tmp_path, pixels, says):
+    black = cv2.imencode(".png", np.zeros((400, 300), np.uint8))[1].tobytes()
+    (tmp_path / "film.png").write_bytes(pixels or black)
+    (tmp_path / "m.csv").write_text(
+        "patient_id,study_date,laterality,view,path,finding\na,2020-01-01,L,CC,film.png,normal\n"
+    )
+    done = _run("simulate", "--patients", 1, "--backgrounds", tmp_path / "m.csv", "--out", tmp_path / "set")
+    assert done.exit_code == 2
+    told = " ".join(done.output.split())
+    assert "film.png cannot be a background" in told
+    assert says in told
+    assert "Take its row out of the manifest" in told
+
+
+def test_a_manifest_without_any_background_says_why_its_rows_are_refused(tmp_path):
+    (tmp_path / "m.csv").write_text(
+        "patient_id,study_date,laterality,view,path\na,2020-01-01,L,CC,gone.png\n"
+    )
+    done = _run("simulate", "--patients", 1, "--backgrounds", tmp_path / "m.csv", "--out", tmp_path / "set")
+    assert done.exit_code == 2
+    assert "There is no file gone.png" in " ".join(done.output.split())
 
 
 def test_the_report_sets_margins_beside_targets():
