@@ -38,6 +38,8 @@ __all__ = [
 SPLITS = ("encoder", "sequence", "validation", "test")
 ENCODER_ONLY = "encoder-only"
 SHARES = {"encoder": 0.55, "sequence": 0.18, "validation": 0.17, "test": 0.10}
+KEPT_SHARES = {"sequence": 0.70, "validation": 0.20, "test": 0.10}
+"""Of women whose views an encoder only reads."""
 DAYS_A_YEAR = 365.25
 
 
@@ -56,21 +58,25 @@ class Plan:
     members: int = 5
     name: str = "longitudinal"
     start_from: str | None = None
+    keep_encoder: bool = False
     base_rates: tuple[float, ...] | None = None
 
 
-def split_women(women: Sequence[Woman], seed: int) -> list[str]:
+def split_women(women: Sequence[Woman], seed: int, *, keep_encoder: bool = False) -> list[str]:
     """Assign each woman to one of `SPLITS`, the same for the same seed, cancers spread evenly.
 
     A `split` the manifest states (train, validation, test) is kept; train is parted between encoder and sequence.
+    With `keep_encoder` no woman is kept for the encoder, which is not trained.
     """
+    unstated = KEPT_SHARES if keep_encoder else SHARES
+    stated_train = {"sequence": 1.0} if keep_encoder else {"encoder": 0.75, "sequence": 0.25}
 
     def key(woman: Woman) -> str:
         return hashlib.sha256(f"{seed} {woman.patient_id}".encode()).hexdigest()
 
     assigned = [ENCODER_ONLY if woman.split == ENCODER_ONLY else "" for woman in women]
     for stated in (None, "train", "validation", "test"):
-        shares = {None: SHARES, "train": {"encoder": 0.75, "sequence": 0.25}}.get(stated, {str(stated): 1.0})
+        shares = {None: unstated, "train": stated_train}.get(stated, {str(stated): 1.0})
         for ill in (True, False):
             group = [
                 i
@@ -252,7 +258,7 @@ def train_longitudinal(
     out
         Folder for the model: weights, controls, card, curves, metrics; its `work` holds cache and state.
     plan
-        Budget, seed, backbone.
+        Budget, seed, backbone; or the model whose encoder is trained further, or kept as it is.
     report
         Told of progress.
     encoder_only
@@ -273,9 +279,13 @@ def train_longitudinal(
     """
     begun = time.monotonic()
     exams = gather(manifests, encoder_only)
-    splits = split_women(exams.women, plan.seed)
-    for split in SPLITS[:3]:
-        if split not in splits:
+    if plan.keep_encoder and (not plan.start_from or encoder_only):
+        raise TrainingError(
+            "To keep an encoder, say with --start-from which model's it is, and give no images for the encoder alone."
+        )
+    splits = split_women(exams.women, plan.seed, keep_encoder=plan.keep_encoder)
+    for split in KEPT_SHARES if plan.keep_encoder else SHARES:
+        if split not in splits and split != "test":
             raise TrainingError(
                 f"{len(exams.women)} women are too few: none is left for the {split} part. Ten are the least."
             )
@@ -299,26 +309,30 @@ def train_longitudinal(
     def of(split: str) -> list[int]:
         return [i for i in rows if splits[exams.images[i].woman] == split]
 
-    config = EncoderConfig(backbone=plan.backbone, weights=plan.weights)
-    encoder_seconds = _encoder_seconds(
-        work / "budget.json",
-        plan,
-        begun,
-        build_encoder,
-        config,
-        views=sum(splits[exams.images[i].woman] != ENCODER_ONLY for i in rows),
-        women=sum(split != ENCODER_ONLY for split in splits),
-    )
-    trained: TrainedEncoder = train_encoder(
-        config,
-        labelled_views(exams, cached, of("encoder") + of(ENCODER_ONLY)),
-        labelled_views(exams, cached, of("validation")),
-        # An encoder that is gone on with knows what lesions look like; it needs whole views more.
-        EncoderRecipe(seconds=encoder_seconds, seed=plan.seed, crop_share=0.25 if plan.start_from else 0.5),
-        work / "encoder",
-        report,
-        start=LongitudinalModel.load(Path(plan.start_from)).encoder if plan.start_from else None,
-    )
+    start = LongitudinalModel.load(Path(plan.start_from)).encoder if plan.start_from else None
+    if plan.keep_encoder and start is not None:
+        trained = TrainedEncoder(start, [])
+    else:
+        config = EncoderConfig(backbone=plan.backbone, weights=plan.weights)
+        seconds = _encoder_seconds(
+            work / "budget.json",
+            plan,
+            begun,
+            build_encoder,
+            config,
+            views=sum(splits[exams.images[i].woman] != ENCODER_ONLY for i in rows),
+            women=sum(split != ENCODER_ONLY for split in splits),
+        )
+        trained = train_encoder(
+            config,
+            labelled_views(exams, cached, of("encoder") + of(ENCODER_ONLY)),
+            labelled_views(exams, cached, of("validation")),
+            # An encoder that is gone on with knows what lesions look like; it needs whole views more.
+            EncoderRecipe(seconds=seconds, seed=plan.seed, crop_share=0.25 if start else 0.5),
+            work / "encoder",
+            report,
+            start=start,
+        )
     rows = [i for i in rows if splits[exams.images[i].woman] != ENCODER_ONLY]
     embedded = work / "embedded.npz"
     if embedded.is_file():
@@ -396,14 +410,17 @@ def _train_heads(
         split: histories(exams, rows, vectors, [i for i, one in enumerate(splits) if one == split])
         for split in SPLITS
     }
-    both = grouped["encoder"] + grouped["sequence"]
+    learned_from = {"sequence women": grouped["sequence"]}
+    if grouped["encoder"]:
+        both = grouped["encoder"] + grouped["sequence"]
+        learned_from = {"encoder and sequence women": both, **learned_from}
     size = int(vectors.shape[1])
     config = SequenceConfig(size, map_grid=coarse_grid(trained.model.input.shape[1:3]))
     recipe = SequenceRecipe(members=plan.members, seed=plan.seed)
     curve = list(trained.curve)
     config, training, chosen = _choose(
         config,
-        {"encoder and sequence women": both, "sequence women": grouped["sequence"]},
+        learned_from,
         grouped,
         plan,
         report,

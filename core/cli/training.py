@@ -47,6 +47,14 @@ def longitudinal(
     start_from: Annotated[
         Path | None, typer.Option(help="Folder of a trained model whose encoder is trained further.")
     ] = None,
+    keep_encoder: Annotated[
+        bool,
+        typer.Option(
+            "--keep-encoder",
+            help="Keep the encoder of --start-from as it is and train all that stands on it. Women that it was not "
+            "trained on teach the most.",
+        ),
+    ] = False,
     base_rates: Annotated[
         str | None,
         typer.Option(
@@ -75,6 +83,7 @@ def longitudinal(
         members=members,
         name=facts.get("name", out.name),
         start_from=str(start_from) if start_from else None,
+        keep_encoder=keep_encoder,
         base_rates=rates,
     )
     try:

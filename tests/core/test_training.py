@@ -24,6 +24,7 @@ from core.training import (
     split_women,
     train_longitudinal,
 )
+from models.longitudinal import LongitudinalModel, untrained
 
 COLUMNS = (
     "patient_id,study_date,laterality,view,path,age,finding,density,roi_x0,roi_y0,roi_x1,roi_y1,progression,"
@@ -237,6 +238,24 @@ def test_a_whole_run_gives_a_model_that_scores_and_is_evaluated(exams_of, tmp_pa
     assert measured["weights_sha256"] == card["weights_sha256"]
     assert len((tmp_path / "e" / "predictions.csv").read_text().splitlines()) == 1 + 48
     assert "<table>" in (tmp_path / "e" / "report.html").read_text("utf-8")
+
+
+@pytest.mark.slow
+def test_a_kept_encoder_is_the_same_afterwards_and_all_women_teach_what_stands_on_it(exams_of, tmp_path):
+    untrained(3, width=0.25, members=1).save(tmp_path / "before")
+    plan = Plan(minutes=0.2, members=1, start_from=str(tmp_path / "before"), keep_encoder=True)
+    measured = train_longitudinal([exams_of(many(24))], tmp_path / "model", plan, silent)
+    assert measured["split"]["encoder"] == 0
+    assert sum(measured["split"].values()) == 24
+    before, after = (LongitudinalModel.load(tmp_path / name).encoder for name in ("before", "model"))
+    for old, new in zip(before.get_weights(), after.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)
+
+
+def test_to_keep_an_encoder_one_must_be_named(exams_of, tmp_path):
+    with pytest.raises(TrainingError, match="--start-from"):
+        train_longitudinal([exams_of(many(12))], tmp_path / "m", Plan(keep_encoder=True), silent)
+    assert not (tmp_path / "m").exists()
 
 
 def test_the_metrics_verb_measures_a_file_of_scores(tmp_path):
