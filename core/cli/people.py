@@ -6,6 +6,7 @@ import sys
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from core import access
@@ -21,6 +22,11 @@ FromStdin = Annotated[bool, typer.Option("--password-stdin", help="Read the pass
 def register(app: typer.Typer) -> None:
     """Add this module's verbs."""
     app.add_typer(user, name="user")
+
+
+def _tell(line: str) -> None:
+    """Print a line that holds a user name, brackets and all."""
+    terminal.results.print(line, markup=False, highlight=False)
 
 
 def _password(from_stdin: bool) -> str:
@@ -42,7 +48,7 @@ def add(
         person = access.create_user(here, username, _password(password_stdin), role, display_name=name)
     except ValueError as error:
         terminal.wrong_use(str(error))
-    terminal.results.print(f"{person.username} can sign in as {person.role.value}.")
+    _tell(f"{person.username} can sign in as {person.role.value}.")
 
 
 @user.command(name="list")
@@ -69,7 +75,10 @@ def list_(json: Annotated[bool, typer.Option("--json", help="For machines.")] = 
     table = Table("user name", "name", "role", "active")
     for account in found:
         table.add_row(
-            account.username, account.display_name, account.role.value, "yes" if account.active else "no"
+            escape(account.username),
+            escape(account.display_name),
+            account.role.value,
+            "yes" if account.active else "no",
         )
     terminal.results.print(table)
 
@@ -81,7 +90,7 @@ def password(username: Username, password_stdin: FromStdin = False) -> None:
         access.set_password(open_installation(), username, _password(password_stdin))
     except ValueError as error:
         terminal.wrong_use(str(error))
-    terminal.results.print(f"{username} has a new password and is signed out everywhere.")
+    _tell(f"{username} has a new password and is signed out everywhere.")
 
 
 @user.command()
@@ -101,7 +110,7 @@ def _set_active(username: str, active: bool) -> None:
         access.set_active(open_installation(), username, active)
     except ValueError as error:
         terminal.wrong_use(str(error))
-    terminal.results.print(f"{username} {'can sign in again' if active else 'can no longer sign in'}.")
+    _tell(f"{username} {'can sign in again' if active else 'can no longer sign in'}.")
 
 
 @user.command()

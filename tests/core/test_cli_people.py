@@ -38,3 +38,12 @@ def test_a_short_password_an_unknown_name_and_the_last_admin_are_wrong_use(user)
     assert "no account" in user("deactivate", "nobody", code=2).stderr
     user("add", "anna", "--role", "admin", "--password-stdin", said="a long password\n")
     assert "last admin" in user("deactivate", "anna", code=2).stderr
+
+
+def test_brackets_in_names_are_shown_as_they_are(user):
+    made = user(
+        *("add", "[/anna]", "--role", "admin", "--name", "Anna [/b]", "--password-stdin"),
+        said="a long password\n",
+    )
+    assert "[/anna] can sign in as admin." in made.stdout
+    assert "[/anna]" in user("list").stdout
