@@ -17,7 +17,7 @@ from typing import IO, Any, Literal
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from core import audit
+from core import audit, cards
 from core.cohort import FORMULA_STARTS
 from core.installation import Installation
 from core.latest_scores import latest_score_ids
@@ -138,7 +138,7 @@ def export(
     try:
         with here.database.read() as session:
             women = _women(session, mrns)
-            chunks = _chunks(session, women, here.settings.model, names, on_woman)
+            chunks = _chunks(session, women, cards.speaking(here), names, on_woman)
             rows = (_write_tables if kind == "csv" else _write_document)(half, chunks)
         simulated = sum(woman.simulated for woman in women)
         made = Exported(out, rows, simulated, len(women) - simulated)
@@ -323,7 +323,7 @@ def _about(here: Installation, made: Exported, names: bool) -> dict[str, Any]:
     return {
         "statement": STATEMENT,
         "made_at": utc_now().isoformat(),
-        "model_that_speaks": here.settings.model,
+        "model_that_speaks": cards.speaking(here),
         "names": names,
         "patients": {"simulated": made.simulated, "real": made.real},
         "rows": made.rows,

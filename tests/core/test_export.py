@@ -13,6 +13,7 @@ from core.__main__ import app
 from core.export import TABLES, ExportError, export
 from core.installation import Installation
 from db.tables import EventKind, Patient, Study
+from models import registry
 from tests import factories
 from tests.factories import VisitPlan
 
@@ -53,6 +54,14 @@ def test_every_table_is_written_with_whom_a_row_belongs_to_and_whether_she_is_si
             assert row["simulated"] == ("1" if row["patient"] == "00017" else "0")
     assert (told.rows["patients"], told.rows["studies"], told.rows["scores"]) == (2, 3, 3)
     assert told.rows["images"] == 12
+
+
+def test_scores_speak_by_the_models_name_where_the_setting_names_its_folder(here, tmp_path):
+    here.settings.model = str(registry.weights_folder("longitudinal-sim"))
+    export(here, tmp_path / "out")
+    assert {row["speaks"] for row in _table(tmp_path / "out", "scores")} == {"1"}
+    about = json.loads((tmp_path / "out" / "export.json").read_text("utf-8"))
+    assert about["model_that_speaks"] == "longitudinal-sim"
 
 
 def test_scores_are_those_that_are_stored(here, tmp_path):
