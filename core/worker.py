@@ -81,7 +81,10 @@ class _Heart(threading.Thread):
 
     def run(self) -> None:
         while not self._stopping.is_set():
-            self.beat()
+            try:
+                self.beat()
+            except OSError:  # a full disk must not stop the signs of life for good
+                log.exception("the worker's sign of life could not be written; it tries again")
             self._stopping.wait(BEAT_SECONDS)
 
     def beat(self) -> None:

@@ -162,3 +162,25 @@ def test_a_heartbeat_is_whole_json(here):
     heart.start()
     heart.stop()
     assert not worker_seen(here).running
+
+
+def test_a_heartbeat_goes_on_after_the_disk_was_full_for_a_moment(here, monkeypatch):
+    from core.worker import _Heart
+
+    class ShortOfDisk(_Heart):
+        beats = 0
+
+        def beat(self):
+            self.beats += 1
+            if self.beats == 1:
+                raise OSError(28, "No space left on device")
+            super().beat()
+
+    monkeypatch.setattr("core.worker.BEAT_SECONDS", 0.01)
+    heart = ShortOfDisk(here)
+    heart.start()
+    deadline = time.monotonic() + 10
+    while not worker_seen(here).running and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert worker_seen(here).running
+    heart.stop()
