@@ -313,7 +313,7 @@ def ask_view(item: Examined) -> tuple[str | None, str | None]:
         label_visibility="collapsed",
         format_func=lambda key: SIDES[key],
         placeholder="Side?",
-        key=f"add_side_{item.sha256}",
+        key=f"add_side_{item.sha256}_{item.name}",
     )
     views = list(VIEWS) if item.view is None or item.view in VIEWS else [item.view, *VIEWS]
     view = view_column.selectbox(
@@ -322,7 +322,7 @@ def ask_view(item: Examined) -> tuple[str | None, str | None]:
         index=views.index(said[1]) if said[1] else None,
         label_visibility="collapsed",
         placeholder="View?",
-        key=f"add_view_{item.sha256}",
+        key=f"add_view_{item.sha256}_{item.name}",
     )
     return side, view
 
@@ -456,7 +456,7 @@ def progress(mrn: str, uids: tuple[str, ...]) -> None:
         visit = record.visit(uid) if record else None
         if visit is None:
             continue
-        if visit.score:
+        if visit.score and visit.status is StudyStatus.SCORED:
             risk = visit.score.risk_5y
             look.show(
                 f'<p class="lv-note good"><b>Scored.</b> Cancer within 5 years {look.percent(risk.value)} '

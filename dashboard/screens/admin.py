@@ -63,12 +63,17 @@ def people(me: Person) -> None:
         new_password = st.text_input("New password", type="password", key=f"password_of_{account.user_id}")
         change, close = st.columns(2)
         if change.button("Save", type="primary", width="stretch"):
-            if new_role is not account.role:
-                tell(lambda: access.set_role(here(), account.username, Role(new_role), by=me))
-            if new_password:
-                tell(lambda: access.set_password(here(), account.username, new_password, by=me))
+            tell(lambda: save(account, Role(new_role), new_password, me))
         if close.button("Close account" if account.active else "Open account", width="stretch"):
             tell(lambda: access.set_active(here(), account.username, not account.active, by=me))
+
+
+def save(account: access.Account, role: Role, password: str, me: Person) -> None:
+    """Change role and password of an account, whichever is another one; raises `ValueError` as `core.access` does."""
+    if password:
+        access.set_password(here(), account.username, password, by=me)
+    if role is not account.role:
+        access.set_role(here(), account.username, role, by=me)
 
 
 def tell(act: object) -> None:

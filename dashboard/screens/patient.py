@@ -276,6 +276,14 @@ def what_the_model_said(visit: Visit) -> None:
         else:
             look.show('<p class="lv-note">This study waits to be scored.</p>')
         return
+    if visit.status is not StudyStatus.SCORED:
+        said = f"What follows is the score of {look.moment(score.computed_at)}."
+        why = (
+            "This study is being scored again."
+            if visit.status is StudyStatus.PENDING
+            else f"This study could not be scored again. {look.safe(visit.refusal)}"
+        )
+        look.show(f'<p class="lv-note alert">{why} {said}</p>')
     rows = "".join(
         f"<tr><td>cancer within {years} year{'s' if years > 1 else ''}</td>"
         f'<td class="n"><b>{look.percent(risk.value)}</b></td>'

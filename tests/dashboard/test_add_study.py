@@ -74,6 +74,20 @@ def test_two_films_without_any_header_go_in_by_what_a_person_says(
     assert "study_added" in trail
 
 
+def test_the_same_picture_under_two_names_goes_in_once(here: Installation, pages: OpenPage) -> None:
+    app = new_patient(pages(Role.STAFF, "add_study"), "R-7")
+    app = upload(app, [("one.png", png_of("L", "CC")), ("copy.png", png_of("L", "CC"))])
+    app = press(app, "Go on to check")
+    assert no_error(app)
+    app.date_input[0].set_value(date(2024, 5, 17))
+    for number in range(2):
+        say(app, "Side", number, "L")
+        say(app, "View", number, "CC")
+    app = press(app.run(), "Add 2")
+    assert no_error(app)
+    assert (words(app).count(">added<"), words(app).count(">already here<")) == (1, 1)
+
+
 def test_side_and_view_that_only_the_name_says_are_proposed_and_wait_to_be_checked(
     here: Installation, pages: OpenPage
 ) -> None:

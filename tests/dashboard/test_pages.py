@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import func, select
 from streamlit.testing.v1 import AppTest
 
-from core import cards
+from core import access, cards
 from core.access import Role
 from core.installation import Installation
 from dashboard import look
@@ -159,6 +159,22 @@ def test_pending_and_refused_visits_are_shown_as_such(here: Installation, pages:
     assert "Add a CC or MLO view" in refused
 
 
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [(StudyStatus.PENDING, "is being scored again"), (StudyStatus.REFUSED, "could not be scored again")],
+)
+def test_a_score_of_before_is_said_to_be_one(
+    here: Installation, pages: OpenPage, status: StudyStatus, said: str
+) -> None:
+    factories.woman(here, "1", [VisitPlan(date(2025, 1, 1), 0.02)])
+    assert "What follows is the score of" not in words(pages(Role.ONCOLOGIST, "patient", mrn="1"))
+    with here.database.write() as session:
+        session.scalars(select(Study)).one().status = status
+    text = words(pages(Role.ONCOLOGIST, "patient", mrn="1"))
+    assert said in text
+    assert "What follows is the score of" in text
+
+
 def test_a_woman_without_studies_has_a_page(here: Installation, pages: OpenPage) -> None:
     factories.woman(here, "1", [], birth_date=None)
     app = pages(Role.ONCOLOGIST, "patient", mrn="1")
@@ -191,6 +207,21 @@ def test_admin_shows_that_the_worker_is_not_running_and_what_to_do(
     app = pages(Role.ADMIN, "admin")
     assert no_error(app)
     assert "python -m core worker" in words(app)
+
+
+def test_an_admin_changes_role_and_password_of_an_account_at_once(
+    here: Installation, pages: OpenPage
+) -> None:
+    access.create_user(here, "bo", "the old password", Role.STAFF)
+    app = pages(Role.ADMIN, "admin")
+    app.session_state["part"] = "People"
+    app.run()
+    app.selectbox(key="account_to_change").set_value("bo").run()
+    next(box for box in app.selectbox if str(box.key).startswith("role_of_")).set_value(Role.ANALYST)
+    next(box for box in app.text_input if str(box.key).startswith("password_of_")).set_value("a new password")
+    next(button for button in app.button if button.label == "Save").click().run()
+    assert no_error(app)
+    assert access.sign_in(here, "bo", "a new password").person.role is Role.ANALYST
 
 
 @pytest.mark.parametrize(
