@@ -12,10 +12,11 @@ import numpy as np
 import pandas as pd
 
 from core.exams import Report
-from models.small_sequences import SMALL_MODES, EmbeddedWoman, cross_validate, fit_small
+from models.small_sequences import EVENTS_FOR_LSTM, SMALL_MODES, EmbeddedWoman, cross_validate, fit_small
 
 __all__ = ["EmbeddingsError", "read_embeddings", "train_on_embeddings"]
 
+USUAL_FOLDS = 5
 NEEDED = ("patient_id", "months", "years_to_cancer", "years_followed")
 
 
@@ -34,7 +35,12 @@ def read_embeddings(path: Path) -> list[EmbeddedWoman]:
         If the file cannot be read, lacks a column, or a number or a patient_id is missing.
     """
     try:
-        table = pd.read_parquet(path) if path.suffix.lower() in (".parquet", ".pq") else pd.read_csv(path)
+        # Ids are words: read as numbers, 01 and 1 would be one woman.
+        table = (
+            pd.read_parquet(path)
+            if path.suffix.lower() in (".parquet", ".pq")
+            else pd.read_csv(path, dtype={"patient_id": str})
+        )
     except FileNotFoundError as error:
         raise EmbeddingsError(f"There is no file {path}.") from error
     except Exception as error:
@@ -53,6 +59,7 @@ def read_embeddings(path: Path) -> list[EmbeddedWoman]:
     bad = ~np.isfinite(whole.to_numpy(float)).all(axis=1)
     unread = numbers["years_to_cancer"].isna() & table["years_to_cancer"].notna()
     unread &= table["years_to_cancer"].astype(str).str.strip() != ""
+    unread |= np.isinf(numbers["years_to_cancer"])
     if bad.any() or unread.any():
         row = int(np.argmax(bad | unread.to_numpy()))
         raise EmbeddingsError(f"{path}, row {row + 1} of the data: a number is missing or is none.")
@@ -83,14 +90,28 @@ def train_on_embeddings(
     repeats: int = 1,
     seed: int = 0,
 ) -> dict[str, Any]:
-    """Fit sequence models on embeddings, cross-validated if `folds` is above 1, and write them to `out`.
+    """Fit sequence models on embeddings, cross-validate them, and write them to `out`.
 
-    Writes ``sequence.npz`` (the `history` model), ``metrics.json`` and, with folds, ``predictions.csv``.
+    Writes ``sequence.npz`` (the `history` model), ``metrics.json`` and, where cross-validated, ``predictions.csv``.
+
+    Parameters
+    ----------
+    women
+        What `read_embeddings` gave.
+    out
+        Folder.
+    report
+        Told of progress.
+    folds, repeats
+        Of the cross-validation. Without folds there are five, five times over (once where an LSTM is trained in every
+        fold), or none where there are too few women for five.
+    seed
+        The same gives the same folds.
 
     Returns
     -------
     dict
-        By mode (history, last, dates): auc, ci and more, out of fold; empty without folds.
+        By mode (history, last, dates): auc, ci and more, out of fold; empty if not cross-validated.
 
     Raises
     ------
@@ -99,6 +120,8 @@ def train_on_embeddings(
     """
     label = np.array([woman.label for woman in women])
     cancers, without = int((label == 1).sum()), int((label == 0).sum())
+    if folds == 0 and min(cancers, without) >= USUAL_FOLDS + 2:
+        folds, repeats = USUAL_FOLDS, 1 if cancers >= EVENTS_FOR_LSTM else USUAL_FOLDS
     least = max(3, folds + (folds > 1) * 2)
     if min(cancers, without) < least:
         raise EmbeddingsError(

@@ -1,6 +1,7 @@
 """Embeddings files and the verb that trains on them."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -8,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from core.__main__ import app
-from core.embeddings import EmbeddingsError, read_embeddings
+from core.embeddings import EmbeddingsError, read_embeddings, train_on_embeddings
 from tests.models.test_small_sequences import cohort
 
 
@@ -53,6 +54,8 @@ def test_rows_in_any_order_make_women_with_visits_in_order(tmp_path, kind):
             "row 3 of the data has no patient_id",
         ),
         (lambda t: t.assign(years_to_cancer="soon"), "row 1"),
+        (lambda t: t.assign(years_to_cancer=np.inf), "row 1"),
+        (lambda t: t.drop(columns="patient_id"), "lacks the column patient_id"),
     ],
 )
 def test_a_file_that_cannot_be_used_says_why(tmp_path, change, says):
@@ -60,6 +63,30 @@ def test_a_file_that_cannot_be_used_says_why(tmp_path, change, says):
     change(as_table(cohort(0, n=5, ill=2, width=20))).to_csv(path, index=False)
     with pytest.raises(EmbeddingsError, match=says):
         read_embeddings(path)
+
+
+def test_ids_are_words_so_that_01_and_1_stay_two_women(tmp_path):
+    women = [
+        replace(w, patient_id=name)
+        for w, name in zip(cohort(0, n=2, ill=1, width=20), ("01", "1"), strict=True)
+    ]
+    as_table(women).to_csv(tmp_path / "e.csv", index=False)
+    assert [woman.patient_id for woman in read_embeddings(tmp_path / "e.csv")] == ["01", "1"]
+
+
+def test_nobody_has_to_ask_for_the_cross_validation(tmp_path, monkeypatch):
+    asked = []
+
+    def crossed(women, mode, *, folds, repeats, seed, report):
+        asked.append((mode, folds, repeats))
+        return {"auc": 0.5, "ci": [0.4, 0.6], "n": len(women), "events": 7, "scores": {}}
+
+    monkeypatch.setattr("core.embeddings.cross_validate", crossed)
+    enough, few = cohort(1, n=20, ill=7, width=20), cohort(1, n=20, ill=6, width=20)
+    assert set(train_on_embeddings(enough, tmp_path / "a", lambda *_: None)) == {"history", "last", "dates"}
+    assert asked == [("history", 5, 5), ("last", 5, 5), ("dates", 5, 5)]
+    assert train_on_embeddings(few, tmp_path / "b", lambda *_: None) == {}
+    assert (tmp_path / "b" / "sequence.npz").is_file()
 
 
 def test_the_verb_cross_validates_the_three_modes(tmp_path):

@@ -44,6 +44,16 @@ def test_nothing_is_found_where_nothing_is():
     assert 0.35 < np.mean(found) < 0.65
 
 
+def test_a_dozen_cancers_and_512_numbers_are_not_learned_by_heart():
+    """A hundred women: where nothing is, what is said stays near what is said of everybody; where something is, not."""
+    said = {}
+    for growth in (0.0, 1.5):
+        women = cohort(6, n=100, ill=12, width=512, growth=growth)
+        said[growth] = fit_small(women, "history").logit(women)
+    assert np.std(said[0.0]) < 0.5
+    assert np.std(said[1.5]) > 2 * np.std(said[0.0])
+
+
 def test_scores_do_not_depend_on_the_scale_or_place_of_the_vectors():
     women = cohort(1, growth=1.0)
     moved = [
