@@ -119,7 +119,7 @@ class Reading {
       if (token !== this.data.token) return
       this.view = view
       this.message.textContent = ""
-      this.setWindow(this.preset)
+      this.setWindow(this.preset ?? "1")
       this.root.dataset.ready = "true"
     }).catch((error) => { this.message.textContent = error.message })
     this.askAll()

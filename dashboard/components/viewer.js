@@ -71,7 +71,8 @@ class Pane {
 
   applyPreset(name) {
     if (!this.view) return
-    this.window = { ...presetsOf(this.view)[name] }
+    // A window set by hand is no preset: a view that comes later opens as recorded.
+    this.window = { ...presetsOf(this.view)[name ?? "1"] }
     this.shade()
   }
 
@@ -223,6 +224,7 @@ class Viewer {
     this.root.style.height = `${data.height}px`
     this.title = data.title
     this.single = null
+    shared.preset ??= "1"
     this.panes = data.panes.map((spec) => new Pane(spec, this))
     this.active = this.panes.find((pane) => pane.spec.sop_uid) ?? this.panes[0]
     this.grid.classList.remove("single")
