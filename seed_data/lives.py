@@ -74,9 +74,12 @@ RELAPSE_MM: Final = (
     26.0  # a relapse under follow-up is found and treated before it grows beyond this: assumption
 )
 
+# A tumour on its way is drawn to be found within this long after the last visit; it covers five years of risk and the
+# longest follow-up. A choice, not a fact.
 HORIZON_YEARS: Final = 8.0
 # Share of the women with a tumour on its way whose diagnosis falls inside their follow-up: measured on 4,000 lives.
 OBSERVED_SHARE: Final = 0.66
+# Three visits or more, so that there is a history; counts and misses are assumptions.
 VISIT_COUNTS: Final = np.array([3, 4, 5, 6, 7, 8])
 VISIT_COUNT_SHARES: Final = np.array([0.18, 0.20, 0.20, 0.16, 0.14, 0.12])
 MISSED_VISIT_SHARE: Final = 0.10
@@ -85,6 +88,8 @@ MISSED_VISIT_SHARE: Final = 0.10
 LATER_MISSED_SHARE: Final = 0.20
 STOPS_COMING_SHARE: Final = 0.15
 
+# How cancers and benign findings look, by share: assumptions (masses before calcifications before distortions, and about
+# a fifth of screen-detected cancers in situ, mostly calcifications).
 MALIGNANT_KINDS: Final = {
     "spiculated mass": 0.42,
     "indistinct mass": 0.18,
@@ -106,6 +111,8 @@ BENIGN_KINDS: Final = {
 @dataclass(frozen=True)
 class CaseMix:
     """What a set of simulated women is made of. The default is enriched: far more cancers than in life.
+
+    The defaults are choices; how the gain of history moves with them is what `python -m seed_data sensitivity` shows.
 
     `cancer_rate`: expected share of women whose cancer is found within their follow-up; None: natural incidence.
     `benign_per_woman`: mean number of benign findings. `treated_rate`: share of women who are diagnosed during the
@@ -306,11 +313,13 @@ class _Person:
 def _draw_person(rng: np.random.Generator) -> _Person:
     # Screening every one or two years; women enter at 40 and later, most before 60 (USPSTF 2024: 40 to 74).
     first_age = float(rng.triangular(40, 46, 70))
-    bmi = float(np.clip(rng.lognormal(math.log(26.6), 0.19), 16.5, 46))  # US women, median about 27
-    relatives = int(rng.choice([0, 1, 2], p=[0.85, 0.13, 0.02]))  # 15 % with a first-degree relative (BCSC)
+    # US women, median about 27; the BCSC teaching set (exams.csv, 23,969 exams) has a median of 25.8.
+    bmi = float(np.clip(rng.lognormal(math.log(26.6), 0.19), 16.5, 46))
+    # 15 % with a first-degree relative; 17 % of the BCSC teaching set have one, and its 11 % take hormones.
+    relatives = int(rng.choice([0, 1, 2], p=[0.85, 0.13, 0.02]))
     menopause_age = float(np.clip(rng.normal(51.0, 4.0), 40, 59))  # Gold 2011: median 51
     hormone_therapy = bool(rng.random() < 0.12)
-    prior_biopsy = bool(rng.random() < 0.18)
+    prior_biopsy = bool(rng.random() < 0.18)  # 26 % in the BCSC teaching set: assumption
     interval = 1.0 if rng.random() < 0.4 else 2.0
     wanted = int(rng.choice(VISIT_COUNTS, p=VISIT_COUNT_SHARES))
     days, slot = [0], 0
@@ -519,7 +528,11 @@ def _draw_tumour(
 
 
 def _treat(rng: np.random.Generator, tumour: _Tumour, end: date) -> tuple[list[Lesion], list[LifeEvent]]:
-    """Let a diagnosed cancer be treated: an operation leaving a scar, or medicine with response and relapse."""
+    """Let a diagnosed cancer be treated: an operation leaving a scar, or medicine with response and relapse.
+
+    How often and how fast are assumptions. These women's cancer comes before their last visit, so risk is not judged in
+    them; their relapses count as progression.
+    """
     lesion, found = tumour.lesion, tumour.found_on
     events = [
         LifeEvent("biopsy", found - timedelta(days=7), None, lesion.side, f"core biopsy, {lesion.kind}"),
