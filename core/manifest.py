@@ -32,6 +32,10 @@ OPTIONAL = (
 )
 
 
+OF_A_WOMAN = ("birth_date", "cancer_date", "cancer_laterality", "last_followup_date", "split")
+"""What is one thing for a woman, whichever of her rows says it."""
+
+
 class ManifestError(ValueError):
     """The file as a whole cannot be read as a manifest; the message says why and what to do."""
 
@@ -127,7 +131,26 @@ def read_manifest(path: Path, *, look_for_files: bool = True) -> Manifest:
         raise ManifestError(f"{path} is not UTF-8. Save it as CSV in UTF-8.") from error
     except csv.Error as error:
         raise ManifestError(f"{path} is not a CSV file: {error}.") from error
+    manifest.notices += _contradictions(manifest.rows)
     return manifest
+
+
+def _contradictions(rows: list[ManifestRow]) -> list[str]:
+    """Return a notice for each column of which rows of one woman say different things."""
+    notices = []
+    for name in OF_A_WOMAN:
+        said: dict[str, set[Any]] = {}
+        for row in rows:
+            value = getattr(row, name)
+            if value is not None:
+                said.setdefault(row.patient_id, set()).add(value)
+        women = sorted(patient for patient, values in said.items() if len(values) > 1)
+        if women:
+            many = f"{len(women)} women, such as {women[0]}" if len(women) > 1 else women[0]
+            notices.append(
+                f"{name} is not the same in all rows of one woman ({many}). Correct those that are wrong."
+            )
+    return notices
 
 
 def _check_columns(names: Any, manifest: Manifest) -> None:

@@ -129,3 +129,19 @@ def test_the_development_sets_have_good_manifests(shared_data):
         manifest = read_manifest(shared_data / name / "manifest.csv")
         assert manifest.rows
         assert not manifest.refused, manifest.refused[:3]
+
+
+def test_what_rows_of_one_woman_contradict_each_other_in_is_told(write):
+    header = "patient_id,study_date,laterality,view,path,cancer_date,split"
+    rows = [
+        "a,2020-01-01,L,CC,a.png,2021-01-01,train",
+        "a,2021-01-01,L,CC,a.png,2021-06-01,train",
+        "b,2020-01-01,L,CC,a.png,,train",
+        "b,2021-01-01,L,CC,a.png,,test",
+        "c,2020-01-01,L,CC,a.png,2022-01-01,test",
+    ]
+    notices = read_manifest(write("\n".join([header, *rows]))).notices
+    assert notices == [
+        "cancer_date is not the same in all rows of one woman (a). Correct those that are wrong.",
+        "split is not the same in all rows of one woman (b). Correct those that are wrong.",
+    ]
