@@ -408,18 +408,27 @@ def _patient(session: Session, claim: _Claim, header: Header, statement: Stateme
                 f"The file says patient {header.patient_id}, who is known here; you say {claim.mrn}.",
             )
     patient = session.scalar(select(Patient).where(Patient.mrn == claim.mrn))
+    born = _born(header, claim, statement)
+    if patient is not None and patient.birth_date is not None:
+        if born is not None and born != patient.birth_date:
+            raise Refusal("identity_conflict", f"Born {born} here, {patient.birth_date} as stored.")
+        born = patient.birth_date
+    if born is not None and born > claim.study_date:
+        raise Refusal("identity_conflict", f"Born {born}, after the study of {claim.study_date}.")
     if patient is None:
         return None
-    birth_dates = {statement.birth_date if statement else None, None if of_another else header.birth_date}
-    for born in birth_dates - {None}:
-        if patient.birth_date is not None and born != patient.birth_date:
-            raise Refusal("identity_conflict", f"Born {born} here, {patient.birth_date} as stored.")
     if not of_another and header.sex and statement is None and header.sex != patient.sex.value:
         raise Refusal("identity_conflict", f"Sex {header.sex} here, {patient.sex.value} as stored.")
     if _is_simulated(header, statement) != patient.simulated:
         stored = "simulated" if patient.simulated else "real"
         raise Refusal("identity_conflict", f"Patient {patient.mrn} is a {stored} one.")
     return patient
+
+
+def _born(header: Header, claim: _Claim, statement: Statement | None) -> date | None:
+    """Return her birth date as the person says it, else as a file of her own does."""
+    own = header.patient_id in (None, claim.mrn)
+    return (statement.birth_date if statement else None) or (header.birth_date if own else None)
 
 
 def _is_simulated(header: Header, statement: Statement | None) -> bool:
@@ -443,7 +452,9 @@ def _study(session: Session, claim: _Claim) -> Study | None:
                 )
             return study
     if not claim.stated:
-        return None
+        # Without a UID in the file the study has ours, and the other views of that day join it.
+        own = study_uid_of(claim.mrn, claim.study_date) if claim.study_uid is None else None
+        return session.scalar(select(Study).where(Study.uid == own)) if own else None
     # The person says that the files form one study: those of that day, whatever UIDs they carry.
     return session.scalar(
         select(Study)
@@ -476,7 +487,7 @@ def _keep(
     header, image = prepared.image.header, prepared.image
     patient = _patient(session, claim, header, statement)
     own = header.patient_id in (None, claim.mrn)
-    born = (statement.birth_date if statement else None) or (header.birth_date if own else None)
+    born = _born(header, claim, statement)
     name = (statement.name if statement else None) or (header.patient_name if own else None)
     if patient is None:
         patient = Patient(

@@ -91,6 +91,12 @@ def test_the_files_own_study_uid_is_kept_where_it_agrees_with_the_person(here):
     assert {item.study_uid for item in report.items} == {"1.2.3"}
 
 
+def test_files_of_one_day_that_name_no_study_form_one(here):
+    report = take(here, *four_views(StudyInstanceUID=None))
+    assert outcomes(report) == [("accepted", None)] * 4
+    assert counts(here) == {"patient": 1, "study": 1, "image": 4}
+
+
 def test_pictures_need_a_person_who_says_whose_and_what_they_are(here):
     assert outcomes(take(here, png())) == [("quarantined", "no_identity")]
     assert outcomes(take(here, png(), statement=SHE)) == [("quarantined", "unknown_laterality")]
@@ -118,6 +124,18 @@ def test_what_the_file_leaves_open_is_asked_for_never_assumed(here, tags, reason
     assert outcomes(report) == [("quarantined", reason)]
     assert report.to_json()["items"][0]["detail"]
     assert counts(here) == {"patient": 0, "study": 0, "image": 0}
+
+
+def test_a_woman_born_after_her_study_is_refused_until_a_person_says_when_she_was_born(here):
+    late = dicom(PatientBirthDate="20240401")
+    report = take(here, late)
+    assert outcomes(report) == [("quarantined", "identity_conflict")]
+    assert "Born 2024-04-01, after the study of 2024-03-15." in str(report.items[0].text)
+    known = Statement(**{**SHE.__dict__, "birth_date": date(1965, 4, 20)})
+    another = dicom(breast("R"), ImageLaterality="R", PatientBirthDate="20240401")
+    assert outcomes(take(here, late, another, statement=known)) == [("accepted", None)] * 2
+    before_birth = dicom(breast(seed=5), StudyDate="19640101", PatientBirthDate=None)
+    assert outcomes(take(here, before_birth)) == [("quarantined", "identity_conflict")]
 
 
 def test_a_refused_file_is_kept_in_quarantine_with_its_reason_and_nothing_else_is_stored(here):
