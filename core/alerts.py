@@ -1,14 +1,14 @@
-"""Alerts: why a patient needs a look. Raised by the score of her newest study, by the rules of `core.thresholds`."""
+"""Alerts: why a patient needs a look. Raised by her newest score, by the rules of `core.thresholds`."""
 
 from __future__ import annotations
 
 from datetime import date
 
-from sqlalchemy import or_, select
+from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.orm import Session
 
 from core.thresholds import AlertRule, alert_rules
-from db.tables import Alert, Score, Study, utc_now
+from db.tables import Alert, Score, Study, StudyStatus, utc_now
 
 
 def raise_alerts(session: Session, score: Score, previous: Score | None) -> list[Alert]:
@@ -50,11 +50,44 @@ def raise_alerts(session: Session, score: Score, previous: Score | None) -> list
     return raised
 
 
+def raise_alerts_before(session: Session, refused: Study, model: str) -> list[Alert]:
+    """Raise the alerts of the study before one that was refused and has no score: its score is the newest there is.
+
+    Inside the caller's transaction, with the refusal written; returns the alerts that stand, as `raise_alerts` does.
+    """
+    if session.scalar(select(Score.id).where(Score.study_id == refused.id).limit(1)) is not None:
+        return []
+    earlier = or_(
+        Study.study_date < refused.study_date,
+        (Study.study_date == refused.study_date) & (Study.id < refused.id),
+    )
+    last = _newest_score(session, refused.patient_id, model, earlier)
+    if last is None or last.study.status is not StudyStatus.SCORED:
+        return []  # one that waits raises its own when it is scored
+    previous = _newest_score(session, refused.patient_id, model, Study.study_date < last.study.study_date)
+    return raise_alerts(session, last, previous)
+
+
+def _newest_score(session: Session, patient_id: int, model: str, which: ColumnElement[bool]) -> Score | None:
+    return session.scalar(
+        select(Score)
+        .join(Study, Study.id == Score.study_id)
+        .where(Study.patient_id == patient_id, Study.modality == "MG", Score.model == model, which)
+        .order_by(Study.study_date.desc(), Study.id.desc(), Score.id.desc())
+        .limit(1)
+    )
+
+
 def _has_newer(session: Session, study: Study) -> bool:
+    """Tell whether a newer study has a score or may get one: one that was refused at once has nothing to say."""
     later = or_(
         Study.study_date > study.study_date, (Study.study_date == study.study_date) & (Study.id > study.id)
     )
-    newer = select(Study.id).where(Study.patient_id == study.patient_id, Study.modality == "MG", later)
+    scored = select(Score.id).where(Score.study_id == Study.id).exists()
+    speaks = or_(Study.status != StudyStatus.REFUSED, scored)
+    newer = select(Study.id).where(
+        Study.patient_id == study.patient_id, Study.modality == "MG", later, speaks
+    )
     return session.scalar(newer.limit(1)) is not None
 
 

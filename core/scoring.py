@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
@@ -16,9 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sqlalchemy import and_, func, or_, select, update
-from sqlalchemy.orm import Session, selectinload
+from sqlalchemy.orm import Session, aliased, selectinload
 
-from core.alerts import raise_alerts
+from core.alerts import raise_alerts, raise_alerts_before
 from core.installation import Installation
 from core.logs import log_of
 from core.reading import GuardedReader
@@ -170,11 +171,25 @@ class Scorer:
                 return item
         return None
 
+    def seconds_to_retry(self) -> float | None:
+        """Return how long it is until a study that failed may be tried again; None if none was put off."""
+        put_off = select(func.min(Study.claimed_until)).where(
+            Study.status == StudyStatus.PENDING, Study.claimed_by.is_(None), Study.claimed_until.is_not(None)
+        )
+        with self.here.database.read() as session:
+            due = session.scalar(put_off)
+        return None if due is None else max(0.0, (due - utc_now()).total_seconds())
+
     def _claim(self, settled: bool) -> _Claimed | None:
         now = utc_now()
+        # A woman of whom one study is in work or put off waits: the next one's score follows from that one's.
+        held = aliased(Study)
         free = and_(
             Study.status == StudyStatus.PENDING,
             or_(Study.claimed_until.is_(None), Study.claimed_until < now),
+            Study.patient_id.not_in(
+                select(held.patient_id).where(held.status == StudyStatus.PENDING, held.claimed_until >= now)
+            ),
         )
         if settled:
             arriving = (
@@ -293,6 +308,9 @@ class Scorer:
                 return ready
             pixels = self._reader.read(self.here.images.get(image.sha256), image.source_name).pixels
         except (FileNotFoundError, Refusal) as error:
+            if isinstance(error, Refusal) and error.reason == "timeout":
+                # It was read when it came: the machine is busy now, and the study is tried again.
+                raise TimeoutError(error.text) from error
             what = error.text if isinstance(error, Refusal) else "Its file is gone."
             raise Refusal("image_unreadable", f"{image.laterality.value}-{image.view}: {what}") from error
         return standardise(pixels)
@@ -318,6 +336,7 @@ class Scorer:
             if study is None:
                 return None
             _settle(study, StudyStatus.REFUSED, refusal)
+            raise_alerts_before(session, study, self.model.card.name)
             patient = session.get_one(Patient, study.patient_id)
             return ScoreItem(patient.mrn, study.uid, study.study_date, self.model.card.name, refusal=refusal)
 
@@ -378,10 +397,16 @@ def score_pending(
             queue_everything(here)
         waiting = _images_waiting(here, scorer.model.card.encoder_sha256)
         with ReadingAhead(here, waiting, readers or os.cpu_count() or 1) as scorer.ahead:
-            while (item := scorer.score_next(settled=False)) is not None:
-                report.items.append(item)
-                if on_item is not None:
-                    on_item(item)
+            while True:
+                item = scorer.score_next(settled=False)
+                if item is not None:
+                    report.items.append(item)
+                    if on_item is not None:
+                        on_item(item)
+                elif (seconds := scorer.seconds_to_retry()) is not None:
+                    time.sleep(max(seconds, 0.2))  # one that failed is tried again before this ends
+                else:
+                    break
     finally:
         scorer.ahead = None
         scorer.close()

@@ -5,8 +5,8 @@ from datetime import date
 import pytest
 from sqlalchemy import select
 
-from core.alerts import raise_alerts
-from db.tables import Alert, Patient, Role, Score, Study, User, utc_now
+from core.alerts import raise_alerts, raise_alerts_before
+from db.tables import Alert, Patient, Role, Score, Study, StudyStatus, User, utc_now
 
 CALM = {
     "risk_5y": 0.012,
@@ -84,6 +84,27 @@ def test_a_jump_since_the_visit_before_is_an_alert(session, studies):
 
 def test_only_the_newest_study_raises_alerts(session, studies):
     assert raise_alerts(session, add_score(session, studies[0], malignancy_left=0.9), None) == []
+
+
+def test_a_newest_study_that_is_refused_leaves_the_alerts_to_the_one_before(session, studies):
+    before, newest = studies
+    raise_alerts(session, add_score(session, before, malignancy_left=0.9), None)
+    before.status, newest.status = StudyStatus.SCORED, StudyStatus.REFUSED
+    (alert,) = raise_alerts_before(session, newest, "m")
+    assert (alert.study_id, messages(session)) == (before.id, ["Suspicious breast: left 90 %"])
+    # Scored anew, it is still the newest that has a score.
+    (again,) = raise_alerts(session, add_score(session, before, malignancy_left=0.8), None)
+    assert (again.id, messages(session)) == (alert.id, ["Suspicious breast: left 80 %"])
+
+
+def test_a_study_that_was_scored_before_it_was_refused_keeps_its_alerts(session, studies):
+    before, newest = studies
+    add_score(session, before, malignancy_left=0.9)
+    raise_alerts(session, add_score(session, newest, malignancy_left=0.4), None)
+    before.status, newest.status = StudyStatus.SCORED, StudyStatus.REFUSED
+    assert raise_alerts_before(session, newest, "m") == []
+    assert raise_alerts(session, add_score(session, before, malignancy_left=0.9), None) == []
+    assert messages(session) == ["Suspicious breast: left 40 %"]
 
 
 def test_scoring_again_renews_and_withdraws(session, studies):

@@ -1,5 +1,6 @@
 """Scoring: as of a visit's date, each image once, scores added and never edited."""
 
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -8,9 +9,11 @@ import pytest
 from sqlalchemy import func, select, update
 
 from core.intake import IncomingFile, Statement, take_in
+from core.reading import GuardedReader
+from core.refusals import Refusal
 from core.scoring import FOUR_VIEWS, LEASE, Scorer, queue_everything, queue_unscored, score_pending
 from core.settings import Settings
-from db.tables import Embedding, Image, ImportBatch, Score, Study, StudyStatus, utc_now
+from db.tables import Alert, Embedding, Image, ImportBatch, Score, Study, StudyStatus, utc_now
 from tests.pictures import breast, dicom
 
 
@@ -201,6 +204,20 @@ def test_spot_views_and_raw_images_are_not_read_as_views(here, model):
     assert score_pending(here, model=model).items[0].refusal is None
 
 
+def test_a_woman_whose_newest_study_cannot_be_read_keeps_the_alert_of_the_one_before(here, model):
+    class Suspicious(Counting):
+        def score(self, visits):
+            return replace(self.model.score(visits), malignancy={"L": 0.9, "R": None})
+
+    add_visit(here, date(2022, 1, 1), views=("L-CC",))
+    add_visit(here, date(2024, 1, 1), views=("L-CC",), PresentationIntentType="FOR PROCESSING")
+    score_pending(here, model=Suspicious(model))
+    assert statuses(here) == ["scored", "refused"]
+    with here.database.read() as session:
+        messages = session.scalars(select(Alert.message).where(Alert.acknowledged_at.is_(None))).all()
+    assert "Suspicious breast: left 90 %" in messages
+
+
 def test_a_study_whose_image_is_gone_is_refused_with_the_reason(here, model):
     uid = add_visit(here, date(2024, 1, 1), views=("L-CC",))
     with here.database.read() as session:
@@ -241,6 +258,37 @@ def test_a_study_that_keeps_failing_is_refused_and_does_not_stop_the_others(here
     }
 
 
+def test_a_study_that_fails_once_is_scored_before_scoring_ends(here, model):
+    class FailingOnce(Counting):
+        failed = False
+
+        def score(self, visits):
+            if not self.failed:
+                self.failed = True
+                raise RuntimeError("memory was short for a moment")
+            return self.model.score(visits)
+
+    days = [date(2020, 1, 1), date(2022, 1, 1)]
+    for day in days:
+        add_visit(here, day, views=("L-CC",))
+    report = score_pending(here, model=FailingOnce(model))
+    assert [(item.study_date, item.refusal) for item in report.items] == [(day, None) for day in days]
+
+
+def test_an_image_that_a_busy_machine_reads_too_slowly_is_read_again(here, model, monkeypatch):
+    read, late = GuardedReader.read, [True]
+
+    def late_once(self, data, name):
+        if late:
+            late.clear()
+            raise Refusal("timeout")
+        return read(self, data, name)
+
+    add_visit(here, date(2024, 1, 1), views=("L-CC",))
+    monkeypatch.setattr(GuardedReader, "read", late_once)
+    assert [item.refusal for item in score_pending(here, model=model).items] == [None]
+
+
 def test_a_claimed_study_is_left_alone_until_its_lease_runs_out(here, model):
     add_visit(here, date(2024, 1, 1), views=("L-CC",))
     scorer = Scorer(here, model)
@@ -265,6 +313,26 @@ def test_two_workers_never_score_the_same_study_twice(here, model):
     assert second._claim(settled=False) is None
     first.close()
     second.close()
+
+
+def test_the_visits_of_one_woman_are_scored_one_after_another_by_any_number_of_workers(here, model):
+    add_visit(here, date(2020, 1, 1), views=("L-CC",))
+    add_visit(here, date(2022, 1, 1), views=("L-CC",))
+    add_visit(here, date(2021, 1, 1), views=("L-CC",), mrn="MRN-2")
+    first, second = Scorer(here, model), Scorer(here, model)
+    first.name, second.name = "elsewhere:1", "elsewhere:2"
+    days = [claim_day(here, scorer) for scorer in (first, second, second)]
+    assert days == [date(2021, 1, 1), date(2020, 1, 1), None], "a jump is seen against the score of 2020"
+    first.close()
+    second.close()
+
+
+def claim_day(here, scorer: Scorer) -> date | None:
+    claimed = scorer._claim(settled=False)
+    if claimed is None:
+        return None
+    with here.database.read() as session:
+        return session.get_one(Study, claimed.study_id).study_date
 
 
 def test_claims_of_a_dead_worker_of_this_machine_are_freed_at_once(here, model):
