@@ -33,8 +33,11 @@ from streamlit.runtime import Runtime
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from core.intake import IncomingFile
+from core.logs import log_of
 from core.refusals import Refusal
 from dashboard.house import here
+
+log = log_of(__name__)
 
 LARGEST_FILE_BYTES = 100 << 20
 """Largest file that a page takes, as `maxUploadSize` in config.toml says it too. A view of the largest detectors
@@ -165,7 +168,11 @@ class Spool:
     async def sweep_forever(self) -> None:
         """Sweep now and every half minute."""
         while True:
-            await to_thread.run_sync(self.sweep, time.time())
+            try:
+                await to_thread.run_sync(self.sweep, time.time())
+            except OSError:
+                # One file that cannot be touched must not keep all others from ever being dropped.
+                log.exception("uploads could not be swept; it is tried again")
             await anyio.sleep(SWEEP_SECONDS)
 
 

@@ -199,6 +199,25 @@ def test_files_of_an_open_page_are_dropped_when_nobody_used_them_for_long(desk: 
     assert desk.on_disk() == []
 
 
+def test_sweeping_goes_on_after_a_folder_could_not_be_touched(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    swept: list[float] = []
+
+    def sweep(now: float) -> None:
+        swept.append(now)
+        raise PermissionError(13, "Permission denied")
+
+    async def sweep_for_a_moment() -> None:
+        await asyncio.wait_for(desk.spool.sweep_forever(), timeout=1)
+
+    monkeypatch.setattr(desk.spool, "sweep", sweep)
+    monkeypatch.setattr(uploads, "SWEEP_SECONDS", 0.01)
+    with pytest.raises(TimeoutError):
+        asyncio.run(sweep_for_a_moment())
+    assert len(swept) > 1
+
+
 def test_files_are_read_one_at_a_time_in_the_whole_process(desk: Desk) -> None:
     desk.ask("f", body_of(b"one"))
     named = [("one", desk.upload())]
