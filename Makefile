@@ -26,7 +26,7 @@ $(VENV)/.run-installed: requirements.txt | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	@touch $@
 
-$(VENV)/.test-installed: requirements.txt requirements-dev.txt | $(VENV)/bin/python
+$(VENV)/.test-installed: requirements.txt requirements-grown.txt requirements-dev.txt | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	@touch $@ $(VENV)/.run-installed
 
@@ -35,8 +35,12 @@ lock: $(VENV)/.test-installed
 	$(BIN)/uv pip compile --universal --python-version 3.11 --quiet --no-header --no-annotate \
 		--no-emit-index-url --no-emit-find-links pyproject.toml -o requirements.txt
 	$(BIN)/uv pip compile --universal --python-version 3.11 --quiet --no-header --no-annotate \
-		--no-emit-index-url --no-emit-find-links --extra dev -c requirements.txt pyproject.toml -o $(VENV)/dev.txt
-	@{ echo "-r requirements.txt"; grep -v -x -F -f requirements.txt $(VENV)/dev.txt; } > requirements-dev.txt
+		--no-emit-index-url --no-emit-find-links --extra grown -c requirements.txt pyproject.toml -o $(VENV)/grown.txt
+	$(BIN)/uv pip compile --universal --python-version 3.11 --quiet --no-header --no-annotate \
+		--no-emit-index-url --no-emit-find-links --extra dev -c requirements.txt -c $(VENV)/grown.txt pyproject.toml \
+		-o $(VENV)/dev.txt
+	@{ echo "-r requirements.txt"; grep -v -x -F -f requirements.txt $(VENV)/grown.txt; } > requirements-grown.txt
+	@{ echo "-r requirements-grown.txt"; grep -v -x -F -f $(VENV)/grown.txt $(VENV)/dev.txt; } > requirements-dev.txt
 
 clean:
 	rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache .hypothesis

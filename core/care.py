@@ -19,7 +19,8 @@ from sqlalchemy import select
 from core.installation import Installation
 from core.jobs import worker as worker_of
 from core.settings import Settings
-from db.database import WAL_SAFE_SQLITE, Database, sqlite_version
+from db.database import WAL_SAFE_SQLITE, Database, DatabaseUnavailable, postgres_settings, sqlite_version
+from db.images import FolderStore, StoreUnavailable
 from db.migrate import current, head
 from db.tables import Image, ImportItem, Outcome, Study, StudyStatus, utc_now
 from models import registry
@@ -40,21 +41,33 @@ class Finding:
 def doctor(here: Installation) -> list[Finding]:
     """Look at database, migrations, weights, folders, worker and disk; changes nothing."""
     checks: tuple[Callable[[Installation], Finding], ...] = (
-        _check_sqlite,
-        _check_migrations,
         _check_weights,
         _check_folders,
         _check_disk,
         _check_worker,
-        _check_queue,
     )
-    return [check(here) for check in checks]
+    try:
+        current(here.database)
+    except DatabaseUnavailable as error:
+        return [Finding("database", "error", str(error)), *(check(here) for check in checks)]
+    return [check(here) for check in (_check_database, _check_migrations, *checks, _check_queue)]
 
 
-def _check_sqlite(here: Installation) -> Finding:
-    database = here.database
-    if not database.is_sqlite:
-        return Finding("database", "ok", f"{database.url.get_backend_name()}.")
+def _check_database(here: Installation) -> Finding:
+    return _check_sqlite(here.database) if here.database.is_sqlite else _check_postgres(here.database)
+
+
+def _check_postgres(database: Database) -> Finding:
+    said = postgres_settings(database.engine)
+    version = said.pop("server_version")
+    off = [name for name, value in said.items() if value == "off"]
+    if off:
+        warning = f"PostgreSQL {version} may lose what was acknowledged: set {' and '.join(off)} to on."
+        return Finding("database", "error", warning)
+    return Finding("database", "ok", f"PostgreSQL {version}, {database.shown_url}.")
+
+
+def _check_sqlite(database: Database) -> Finding:
     version = sqlite_version(database.engine)
     with database.engine.connect() as connection:
         mode = str(connection.exec_driver_sql("PRAGMA journal_mode").scalar_one()).upper()
@@ -89,14 +102,15 @@ def _check_weights(here: Installation) -> Finding:
 
 
 def _check_folders(here: Installation) -> Finding:
-    for folder in (here.home, here.images.root, here.quarantine.root):
+    for store in (FolderStore(here.home), here.images, here.quarantine):
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            with tempfile.NamedTemporaryFile(dir=folder, prefix=".doctor-"):
-                pass
+            store.check()
+        except StoreUnavailable as error:
+            return Finding("folders", "error", str(error))
         except OSError as error:
-            return Finding("folders", "error", f"{folder} cannot be written: {error.strerror}.")
-    return Finding("folders", "ok", f"{here.home} can be written.")
+            return Finding("folders", "error", f"{store.where} cannot be written: {error.strerror}.")
+    bucket = "" if isinstance(here.images, FolderStore) else f" and {here.images.where}"
+    return Finding("folders", "ok", f"{here.home}{bucket} can be written.")
 
 
 def _check_disk(here: Installation) -> Finding:
@@ -167,9 +181,8 @@ def verify(here: Installation, on_object: Callable[[], None] | None = None) -> V
         found.orphans += sorted(present - wanted)
         for key in sorted(present):
             found.objects += 1
-            with store.path(key).open("rb") as file:
-                if hashlib.file_digest(file, "sha256").hexdigest() != key:
-                    found.damaged.append(key)
+            if hashlib.sha256(store.get(key)).hexdigest() != key:
+                found.damaged.append(key)
             if on_object is not None:
                 on_object()
     return found
@@ -188,10 +201,18 @@ def backup(here: Installation, target: Path) -> dict[str, Any]:
     Raises
     ------
     CareError
-        If the target exists, or the database is not SQLite (use its own tools then).
+        If the target exists, or rows or images are kept elsewhere than in SQLite and folders: their own tools copy
+        them then.
     """
-    if not here.database.is_sqlite:
-        raise CareError("Only SQLite is copied here. Use the database's own tools, and copy the images.")
+    images, quarantine = here.images, here.quarantine
+    if not (
+        here.database.is_sqlite and isinstance(images, FolderStore) and isinstance(quarantine, FolderStore)
+    ):
+        rows = "SQLite's .backup" if here.database.is_sqlite else "pg_dump"
+        raise CareError(
+            f"Only SQLite and folders are copied here. Copy {here.database.shown_url} with {rows} first, then "
+            f"{images.where} and {quarantine.where}: in this order the copy names no image that it lacks."
+        )
     if target.exists():
         raise CareError(f"{target} exists. Choose another name.")
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -204,8 +225,8 @@ def backup(here: Installation, target: Path) -> dict[str, Any]:
             "made_at": utc_now().isoformat(),
             "revision": current(here.database),
             "database_sha256": _sha256(copy),
-            "images": sorted(here.images.keys()),
-            "quarantine": sorted(here.quarantine.keys()),
+            "images": list(images.keys()),
+            "quarantine": list(quarantine.keys()),
         }
         text = Path(folder) / "manifest.json"
         text.write_text(json.dumps(manifest, indent=1), encoding="utf-8")
@@ -214,7 +235,7 @@ def backup(here: Installation, target: Path) -> dict[str, Any]:
                 with tarfile.open(fileobj=file, mode="w") as archive:
                     archive.add(text, "manifest.json")
                     archive.add(copy, "longview.db")
-                    for name, store in (("images", here.images), ("quarantine", here.quarantine)):
+                    for name, store in (("images", images), ("quarantine", quarantine)):
                         for key in manifest[name]:
                             archive.add(store.path(key), f"{name}/{key[:2]}/{key}")
                 file.flush()
@@ -232,9 +253,15 @@ def restore(settings: Settings, source: Path) -> dict[str, Any]:
     Raises
     ------
     CareError
-        If the home holds an installation already, or the file is no whole backup.
+        If the home holds an installation already, the settings keep rows elsewhere than in the home, or the file is
+        no whole backup.
     """
     home = settings.root
+    if settings.image_store or settings.url != f"sqlite:///{home / 'longview.db'}":
+        raise CareError(
+            "A backup fills a folder with its SQLite database and images: restore without LONGVIEW_DATABASE_URL and "
+            "LONGVIEW_IMAGE_STORE."
+        )
     if home.exists() and any(home.iterdir()):
         raise CareError(f"{home} is not empty. Restore into an empty folder: set LONGVIEW_HOME.")
     manifest = _check_archive(source)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import io
 from functools import lru_cache
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
 from PIL import Image as PillowImage
+
+from db.images import ImageStore
 
 Side = Literal["left", "right"]
 
@@ -42,10 +43,10 @@ def chest_wall_side(pixels: np.ndarray) -> Side | None:
 
 
 @lru_cache(maxsize=16_384)
-def chest_wall_side_of_object(path: Path) -> Side | None:
+def chest_wall_side_of_object(images: ImageStore, sha256: str) -> Side | None:
     """Say the same of a thumbnail in the image store, whose objects never change; None where it is lost."""
     try:
-        return chest_wall_side_of_png(path.read_bytes())
+        return chest_wall_side_of_png(images.get(sha256))
     except FileNotFoundError:
         return None
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from core.settings import Settings
 from db.database import Database
-from db.images import ImageStore
+from db.images import ImageStore, open_store
 
 
 @dataclass(frozen=True)
@@ -26,14 +26,17 @@ class Installation:
 
     @classmethod
     def open(cls, settings: Settings | None = None) -> Installation:
-        """Open the installation that the settings name, making its folders where they are missing."""
+        """Open the installation that the settings name, making its folders where they are missing.
+
+        Raises `db.database.DatabaseUnavailable` or `db.images.StoreUnavailable` for settings that cannot be met.
+        """
         settings = settings or Settings()
         settings.root.mkdir(parents=True, exist_ok=True)
         return cls(
             settings=settings,
             database=Database(settings.url),
-            images=ImageStore(settings.root / "images"),
-            quarantine=ImageStore(settings.root / "quarantine"),
+            images=open_store(settings.image_store, settings.root, "images"),
+            quarantine=open_store(settings.image_store, settings.root, "quarantine"),
         )
 
     def migrate(self) -> None:

@@ -333,7 +333,7 @@ def _images(here: Installation, session: Session, patient_id: int) -> defaultdic
             # The model turned the chest wall to the left: what it had to turn ended at the right.
             chest_wall = "right" if seen_flipped[image.id]["flipped"] else "left"
         else:
-            chest_wall = hanging.chest_wall_side_of_object(here.images.path(image.thumbnail_sha256))
+            chest_wall = hanging.chest_wall_side_of_object(here.images, image.thumbnail_sha256)
         found[image.study_id].append(
             ViewImage(
                 sop_uid=image.sop_uid,

@@ -2,9 +2,12 @@
 
 from functools import cached_property
 from pathlib import Path
+from typing import Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from db.images import StoreUnavailable, bucket_of
 
 
 class Settings(BaseSettings):
@@ -14,6 +17,10 @@ class Settings(BaseSettings):
 
     home: Path = Field(default=Path("var"), description="Folder with database, images, quarantine and logs.")
     database_url: str | None = Field(default=None, description="SQLAlchemy URL; default: SQLite in `home`.")
+    image_store: str | None = Field(
+        default=None, description="s3://bucket/prefix for images and quarantine; default: folders in `home`."
+    )
+    queue_url: str | None = Field(default=None, description="The database's URL, or unset: it is the queue.")
     model: str = Field(default="longitudinal-sim", description="Name of the model that speaks.")
     address: str = Field(default="127.0.0.1", description="Address the dashboard listens at.")
     port: int = Field(default=8501, gt=0, lt=65536, description="Port the dashboard listens at.")
@@ -26,6 +33,24 @@ class Settings(BaseSettings):
         default=1500, gt=0, description="Memory limit of the process that decodes files."
     )
     reader_seconds: float = Field(default=30.0, gt=0, description="Time limit for decoding one file.")
+
+    @model_validator(mode="after")
+    def _images_are_kept_where_they_can_be(self) -> Self:
+        if self.image_store:
+            try:
+                bucket_of(self.image_store)
+            except StoreUnavailable as error:
+                raise ValueError(f"LONGVIEW_IMAGE_STORE cannot be met: {error}") from error
+        return self
+
+    @model_validator(mode="after")
+    def _queue_is_the_database(self) -> Self:
+        if self.queue_url and self.queue_url != self.url:
+            raise ValueError(
+                "LONGVIEW_QUEUE_URL names no queue of Longview: the studies in the database are the queue, which all "
+                "workers share that have the same LONGVIEW_DATABASE_URL. Unset LONGVIEW_QUEUE_URL."
+            )
+        return self
 
     @cached_property
     def root(self) -> Path:

@@ -4,10 +4,12 @@ import time
 import types
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from typing import Any
 
-from sqlalchemy import Engine, create_engine, event, text
+from sqlalchemy import URL, Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 from sqlalchemy.orm import Session
 
 # Imported with this module, not when the first database is opened: TensorFlow carries an SQLite of its own, and
@@ -23,6 +25,16 @@ WAL_SAFE_SQLITE = (3, 51, 3)
 BUSY_SECONDS = 30.0
 """How long a connection waits for a lock that another one holds."""
 
+WRITERS_LOCK = 0x4C6F6E6776696577
+"""The key of the advisory lock that writers queue for in PostgreSQL: "Longview" in ASCII."""
+
+ENGINES = ("sqlite", "postgresql")
+"""The database engines that Longview runs on, by SQLAlchemy's names."""
+
+
+class DatabaseUnavailable(Exception):
+    """The database cannot be used as it is set; the message says what lacks and what to do, and no password."""
+
 
 def sqlite_module() -> types.ModuleType:
     """Return the DB-API module with the newest SQLite at hand: `pysqlite3` where installed, else the standard one."""
@@ -32,9 +44,12 @@ def sqlite_module() -> types.ModuleType:
 class Database:
     """One database of one installation; the only place where sessions are opened.
 
-    Reads run in deferred transactions, writes in ``BEGIN IMMEDIATE`` ones, so that two writers queue for the
-    lock instead of failing half-way. Both kinds of session keep loaded rows usable after they close. Errors name
+    A read sees the state of one moment. Writers queue for one lock instead of failing half-way, so what a write
+    session has looked up still holds when it commits: in SQLite by ``BEGIN IMMEDIATE``, in PostgreSQL by an advisory
+    lock that ends with the transaction. Both kinds of session keep loaded rows usable after they close. Errors name
     the statement but not its values, which may be a patient's.
+
+    Raises `DatabaseUnavailable` if the URL is none, names another engine, or the engine's driver is not installed.
 
     >>> database = Database("sqlite:////tmp/longview/longview.db")
     >>> with database.write() as session:
@@ -42,7 +57,7 @@ class Database:
     """
 
     def __init__(self, url: str) -> None:
-        self.url = make_url(url)
+        self.url = _checked(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         if self.is_sqlite:
             module = sqlite_module()
@@ -54,7 +69,24 @@ class Database:
             event.listen(self.engine, "begin", _begin)
         else:
             self.journal_mode = ""
-            self.engine = create_engine(self.url, pool_pre_ping=True, hide_parameters=True)
+            try:
+                self.engine = create_engine(
+                    self.url,
+                    pool_pre_ping=True,
+                    hide_parameters=True,
+                    connect_args={"connect_timeout": int(BUSY_SECONDS)},
+                )
+            except (ImportError, NoSuchModuleError) as error:
+                raise DatabaseUnavailable(
+                    f"The driver for {self.shown_url} is not installed. "
+                    "Run: pip install -r requirements-grown.txt"
+                ) from error
+            event.listen(self.engine, "begin", _queue_for_writing)
+
+    @property
+    def shown_url(self) -> str:
+        """Return the URL as people may see it: without the password."""
+        return self.url.render_as_string(hide_password=True)
 
     def _set_up_sqlite_connection(self, connection: Any, _record: object) -> None:
         # Autocommit at the driver: transactions are opened by `_begin`, which knows reads from writes.
@@ -82,8 +114,17 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Session]:
         """Open a session for reading; whatever it changes is rolled back."""
-        with Session(self.engine, expire_on_commit=False) as session:
+        with Session(self._reading, expire_on_commit=False) as session:
             yield session  # closing discards changes; an explicit rollback would expire the loaded rows too
+
+    @cached_property
+    def _reading(self) -> Engine:
+        # PostgreSQL's default lets each statement see another moment; SQLite's readers have one snapshot anyway.
+        return (
+            self.engine
+            if self.is_sqlite
+            else self.engine.execution_options(isolation_level="REPEATABLE READ")
+        )
 
     @contextmanager
     def write(self) -> Iterator[Session]:
@@ -103,6 +144,34 @@ class Database:
 def _begin(connection: Any) -> None:
     immediate = connection.get_execution_options().get("longview_immediate", False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+
+
+def _queue_for_writing(connection: Any) -> None:
+    # Statements after this one see what the writer before has committed: the isolation level is READ COMMITTED.
+    if connection.get_execution_options().get("longview_immediate", False):
+        connection.exec_driver_sql(f"SET LOCAL lock_timeout = {BUSY_SECONDS * 1000:.0f}")
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({WRITERS_LOCK})")
+
+
+def _checked(url: str) -> URL:
+    try:
+        made = make_url(url)
+    except ArgumentError as error:
+        raise DatabaseUnavailable(
+            "The database's address is no SQLAlchemy URL, such as postgresql://user:password@host/longview."
+        ) from error
+    if made.get_backend_name() not in ENGINES:
+        raise DatabaseUnavailable(
+            f"Longview keeps its rows in SQLite or PostgreSQL, not in {made.get_backend_name()!r}."
+        )
+    return made
+
+
+def postgres_settings(engine: Engine) -> dict[str, str]:
+    """Return what a PostgreSQL server says of its version and of the settings that keep a commit through a power cut."""
+    names = ("server_version", "fsync", "full_page_writes", "synchronous_commit")
+    with engine.connect() as connection:
+        return {name: str(connection.exec_driver_sql(f"SHOW {name}").scalar_one()) for name in names}
 
 
 def sqlite_version(engine: Engine) -> str:

@@ -1,27 +1,100 @@
-"""The image store: a folder of objects named by the sha256 of their bytes."""
+"""The image store: objects named by the sha256 of their bytes, in a folder or in an S3-compatible bucket."""
+
+from __future__ import annotations
 
 import hashlib
 import os
 import tempfile
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from obstore.store import ObjectStore
 
 
-class ImageStore:
-    """Content-addressed objects in a folder, written whole or not at all.
+class StoreUnavailable(OSError):
+    """The image store cannot be used as it is set or as it answers; the message says what and what to do."""
 
-    An object that `put` returned for survives kill -9 and power loss: bytes are synced before the rename, the
-    folder after it. Keys are hashes, so names from outside never become paths.
+
+class ImageStore(ABC):
+    """Content-addressed objects, written whole or not at all; an object never changes.
+
+    An object that `put` returned for survives kill -9 and power loss. Keys are hashes, so names from outside never
+    become paths: every method that takes one raises `ValueError` if it is no sha256 in lower-case hex. A store that
+    cannot be reached or written raises an `OSError`.
     """
+
+    where: str
+    """The folder or address, for people."""
+
+    @abstractmethod
+    def put(self, data: bytes) -> str:
+        """Store bytes durably and return their sha256; storing the same bytes again changes nothing."""
+
+    @abstractmethod
+    def get(self, sha256: str) -> bytes:
+        """Return an object's bytes; raises `FileNotFoundError` if it is not here."""
+
+    @abstractmethod
+    def __contains__(self, sha256: str) -> bool: ...
+
+    @abstractmethod
+    def keys(self) -> Iterator[str]:
+        """Yield the key of every object, in order."""
+
+    @abstractmethod
+    def check(self) -> None:
+        """Write something and take it away again; raises `OSError` if that cannot be done."""
+
+
+def open_store(url: str | None, home: Path, name: str) -> ImageStore:
+    """Return the store of this name: the folder ``home/name``, or that part of the bucket that the URL names.
+
+    >>> open_store("s3://hospital/longview", Path("var"), "images").where
+    's3://hospital/longview/images'
+
+    Raises `StoreUnavailable` for a URL that names no bucket, or where the library for it is not installed.
+    """
+    if not url:
+        return FolderStore(home / name)
+    bucket, prefix = bucket_of(url)
+    try:
+        from obstore.store import S3Store
+    except ImportError as error:
+        raise StoreUnavailable(
+            f"The library for {url} is not installed. Run: pip install -r requirements-grown.txt"
+        ) from error
+    path = "/".join(part for part in (prefix, name) if part)
+    # Address, region and credentials come from the usual AWS_… variables. The server compares what arrives with a
+    # sha256 that travels in the signature, and answers when the object is stored.
+    return BucketStore(S3Store(bucket, prefix=path), f"s3://{bucket}/{path}")
+
+
+def bucket_of(url: str) -> tuple[str, str]:
+    """Return bucket and prefix of an ``s3://bucket/prefix`` URL; raises `StoreUnavailable` if it is none."""
+    parts = urlsplit(url)
+    if parts.scheme != "s3" or not parts.netloc or "@" in parts.netloc or parts.query or parts.fragment:
+        raise StoreUnavailable(
+            "Images are kept in a folder or in an S3-compatible bucket, named like s3://bucket/longview; "
+            "its address and credentials go into AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
+        )
+    return parts.netloc, parts.path.strip("/")
+
+
+class FolderStore(ImageStore):
+    """Objects in a folder: bytes are synced before the rename, the folder after it."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self.where = str(root)
 
     def path(self, sha256: str) -> Path:
-        """Return where an object lies; raises `ValueError` if the key is no sha256 in lower-case hex."""
-        if len(sha256) != 64 or not set(sha256) <= set("0123456789abcdef"):
-            raise ValueError(f"Not a sha256: {sha256!r}")
-        return self.root / sha256[:2] / sha256
+        """Return where an object lies."""
+        return self.root / _name(sha256)
 
     def put(self, data: bytes) -> str:
         """Store bytes durably and return their sha256; storing the same bytes again changes nothing."""
@@ -52,10 +125,88 @@ class ImageStore:
         return self.path(sha256).exists()
 
     def keys(self) -> Iterator[str]:
-        """Yield the key of every object."""
+        """Yield the key of every object, in order."""
         for path in sorted(self.root.glob("??/*")):
             if not path.name.startswith("."):
                 yield path.name
+
+    def check(self) -> None:
+        """Write a file and take it away again; raises `OSError` if that cannot be done."""
+        self.root.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=self.root, prefix=".doctor-"):
+            pass
+
+
+class BucketStore(ImageStore):
+    """Objects in a bucket of an object store, where a put is atomic and is answered once it is durable."""
+
+    def __init__(self, objects: ObjectStore, where: str) -> None:
+        self._objects = objects
+        self.where = where
+
+    def put(self, data: bytes) -> str:
+        """Store bytes durably and return their sha256; storing the same bytes again sends nothing."""
+        import obstore
+
+        sha256 = hashlib.sha256(data).hexdigest()
+        if sha256 not in self:
+            with self._telling():
+                # In one request, so that the checksum is that of the whole object.
+                obstore.put(self._objects, _name(sha256), data, use_multipart=False)
+        return sha256
+
+    def get(self, sha256: str) -> bytes:
+        """Return an object's bytes; raises `FileNotFoundError` if it is not here."""
+        import obstore
+
+        with self._telling():
+            return bytes(obstore.get(self._objects, _name(sha256)).bytes())
+
+    def __contains__(self, sha256: str) -> bool:
+        import obstore
+
+        try:
+            with self._telling():
+                obstore.head(self._objects, _name(sha256))
+        except FileNotFoundError:
+            return False
+        return True
+
+    def keys(self) -> Iterator[str]:
+        """Yield the key of every object, in order."""
+        import obstore
+
+        with self._telling():
+            listed = [one["path"] for chunk in obstore.list(self._objects, chunk_size=1000) for one in chunk]
+        for path in sorted(listed):
+            folder, _, key = path.rpartition("/")
+            if len(key) == 64 and folder == key[:2]:
+                yield key
+
+    def check(self) -> None:
+        """Write an object and take it away again; raises `StoreUnavailable` if that cannot be done."""
+        import obstore
+
+        with self._telling():
+            obstore.put(self._objects, "doctor", b"written by doctor", use_multipart=False)
+            obstore.delete(self._objects, "doctor")
+
+    @contextmanager
+    def _telling(self) -> Iterator[None]:
+        """Turn the library's own errors into one that callers know from files."""
+        from obstore.exceptions import BaseError
+
+        try:
+            yield
+        except BaseError as error:
+            said = str(error).splitlines()[0][:300]
+            raise StoreUnavailable(f"The image store {self.where} cannot be used: {said}") from error
+
+
+def _name(sha256: str) -> str:
+    if len(sha256) != 64 or not set(sha256) <= set("0123456789abcdef"):
+        raise ValueError(f"Not a sha256: {sha256!r}")
+    return f"{sha256[:2]}/{sha256}"
 
 
 def _sync_folder(folder: Path) -> None:

@@ -6,9 +6,10 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.types import TypeEngine
 
-from db.database import Database
+from db.database import Database, DatabaseUnavailable
 from db.tables import UtcDateTime
 
 
@@ -32,9 +33,16 @@ def head() -> str:
 
 
 def current(database: Database) -> str | None:
-    """Return the revision a database stands at, or None if no migration has touched it."""
-    with database.engine.connect() as connection:
-        return MigrationContext.configure(connection).get_current_revision()
+    """Return the revision a database stands at, or None if no migration has touched it.
+
+    Raises `DatabaseUnavailable` if it cannot be reached.
+    """
+    try:
+        with database.engine.connect() as connection:
+            return MigrationContext.configure(connection).get_current_revision()
+    except OperationalError as error:
+        said = " ".join(str(error.orig).split())
+        raise DatabaseUnavailable(f"The database {database.shown_url} cannot be used: {said}") from error
 
 
 def is_current(database: Database) -> bool:
@@ -50,7 +58,7 @@ def upgrade(database: Database, revision: str = "head") -> None:
     """Bring a database to this release's tables, in one transaction; one that is there already is left alone.
 
     The write lock is taken first, so that two processes starting at once do not run the same step twice. Raises
-    `NewerDatabase` for one that a newer release has migrated: it is left alone too.
+    `NewerDatabase` for one that a newer release has migrated: it is left alone too; and `DatabaseUnavailable`.
     """
     at = current(database)
     if revision == "head" and at == head():

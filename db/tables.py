@@ -205,7 +205,7 @@ class Study(Base):
     refusal_reason: Mapped[str | None] = mapped_column(String(64))
     refusal_detail: Mapped[str | None] = mapped_column(Text)
     inputs_changed_at: Mapped[datetime] = mapped_column(default=utc_now)
-    claimed_by: Mapped[str | None] = mapped_column(String(64))
+    claimed_by: Mapped[str | None] = mapped_column(String(128))
     claimed_until: Mapped[datetime | None]
     attempts: Mapped[int] = mapped_column(default=0)
     bi_rads: Mapped[str | None] = mapped_column(String(2))
@@ -294,9 +294,9 @@ class Score(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     study_id: Mapped[int] = mapped_column(ForeignKey("study.id", ondelete="CASCADE"))
-    model: Mapped[str] = mapped_column(String(64))
+    model: Mapped[str] = mapped_column(String(255))
     weights_sha256: Mapped[str] = mapped_column(String(64))
-    calibration: Mapped[str] = mapped_column(String(64))
+    calibration: Mapped[str] = mapped_column(Text)
     inputs: Mapped[dict[str, Any]]
     computed_at: Mapped[datetime] = mapped_column(default=utc_now)
     malignancy_left: Mapped[float | None]

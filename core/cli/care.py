@@ -24,11 +24,16 @@ def register(app: typer.Typer) -> None:
 def migrate(json: Json = False) -> None:
     """Bring the database to this release's tables; safe to repeat."""
     from core.installation import Installation
-    from db.migrate import current, upgrade
+    from db.database import DatabaseUnavailable
+    from db.images import StoreUnavailable
+    from db.migrate import NewerDatabase, current, upgrade
 
-    here = Installation.open()
-    before = current(here.database)
-    upgrade(here.database)
+    try:
+        here = Installation.open()
+        before = current(here.database)
+        upgrade(here.database)
+    except (NewerDatabase, DatabaseUnavailable, StoreUnavailable) as error:
+        wrong_use(str(error))
     after = current(here.database)
     here.close()
     if json:
@@ -46,8 +51,13 @@ def doctor(json: Json = False) -> None:
     """
     from core import care
     from core.installation import Installation
+    from db.database import DatabaseUnavailable
+    from db.images import StoreUnavailable
 
-    here = Installation.open()
+    try:
+        here = Installation.open()
+    except (DatabaseUnavailable, StoreUnavailable) as error:
+        wrong_use(str(error))
     findings = care.doctor(here)
     here.close()
     if json:

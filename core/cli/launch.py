@@ -18,19 +18,16 @@ def up(
 ) -> None:
     """Migrate the database, start worker and dashboard, print the address; Ctrl-C stops both."""
     from core import access, launch
-    from core.installation import Installation
-    from db.migrate import NewerDatabase, upgrade
+    from core.cli.opening import open_installation
+    from core.settings import Settings
 
-    here = Installation.open()
-    address, port = here.settings.address, here.settings.port
+    settings = Settings()
+    address, port = settings.address, settings.port
     try:
         launch.check_port(address, port)
     except launch.PortInUse as error:
         wrong_use(str(error))
-    try:
-        upgrade(here.database)
-    except NewerDatabase as error:
-        wrong_use(str(error))
+    here = open_installation()
     accounts = access.ensure_demo_accounts(here) if demo else []
     nobody = not access.has_accounts(here)
     here.close()

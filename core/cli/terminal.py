@@ -27,6 +27,8 @@ def check_surroundings() -> None:
         wrong_use(
             "; ".join(
                 f"LONGVIEW_{str(one['loc'][0]).upper()} is {one['input']!r}: {one['msg']}"
+                if one["loc"]
+                else str(one["ctx"]["error"])
                 for one in error.errors()
             )
         )

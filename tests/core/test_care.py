@@ -116,6 +116,24 @@ def test_a_backup_does_not_overwrite_and_leaves_nothing_half_written(stocked, tm
     assert list(tmp_path.glob(".second*")) == []
 
 
+def test_restore_refuses_to_fill_a_folder_that_the_settings_would_not_look_into(stocked, tmp_path):
+    file, home = tmp_path / "longview.tar", tmp_path / "second"
+    care.backup(stocked, file)
+    elsewhere = Settings(home=home, database_url=f"sqlite:///{tmp_path / 'elsewhere.db'}", _env_file=None)
+    with pytest.raises(care.CareError, match="without LONGVIEW_DATABASE_URL"):
+        care.restore(elsewhere, file)
+    assert not home.exists()
+
+
+def test_doctor_says_that_the_database_cannot_be_reached_and_looks_at_the_rest(here, tiny_model):
+    here.settings.model = str(tiny_model)
+    away = replace(here, database=Database("postgresql://longview:secret@127.0.0.1:1/longview"))
+    found = care.doctor(away)
+    assert {finding.name for finding in found if finding.state == "error"} == {"database"}
+    assert {"weights", "folders", "disk"} <= {finding.name for finding in found}
+    assert not any("secret" in finding.said for finding in found)
+
+
 def test_restore_refuses_a_home_that_holds_something(stocked, tmp_path):
     file = tmp_path / "longview.tar"
     care.backup(stocked, file)

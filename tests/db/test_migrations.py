@@ -1,6 +1,10 @@
 """Migrations: up, down, equal to the tables, and kind to databases of earlier releases."""
 
 import sqlite3
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -8,19 +12,33 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import func, inspect, select, text
+from sqlalchemy.exc import IntegrityError
 
 from db import migrate
-from db.database import Database
+from db.database import Database, DatabaseUnavailable
 from db.tables import Base, Patient, Score, Study, StudyStatus
+from tests.postgres import fresh_database, needs_postgres
 
 RELEASES = sorted((Path(__file__).parent / "releases").glob("*.sql"))
 
 
-@pytest.fixture
-def database(tmp_path):
-    database = Database(f"sqlite:///{tmp_path / 'longview.db'}")
-    yield database
-    database.close()
+@contextmanager
+def empty_database(engine: str, folder: Path) -> Iterator[Database]:
+    if engine == "postgresql":
+        with fresh_database() as url:
+            database = Database(url)
+            yield database
+            database.close()
+    else:
+        database = Database(f"sqlite:///{folder / 'longview.db'}")
+        yield database
+        database.close()
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=needs_postgres)])
+def database(request, tmp_path):
+    with empty_database(request.param, tmp_path) as database:
+        yield database
 
 
 def constraints(database: Database) -> dict[str, set[str]]:
@@ -40,9 +58,11 @@ def constraints(database: Database) -> dict[str, set[str]]:
 
 def test_migrated_database_has_every_constraint_of_the_tables_by_name(database, tmp_path):
     migrate.upgrade(database)
-    made = Database(f"sqlite:///{tmp_path / 'made.db'}")
-    Base.metadata.create_all(made.engine)
-    assert constraints(database) == constraints(made)
+    engine = database.url.get_backend_name()
+    (tmp_path / "made").mkdir()
+    with empty_database(engine, tmp_path / "made") as made:
+        Base.metadata.create_all(made.engine)
+        assert constraints(database) == constraints(made)
 
 
 def test_autogenerate_finds_nothing_to_migrate(database):
@@ -92,8 +112,24 @@ def test_a_failing_step_leaves_the_database_as_it_was(database, monkeypatch):
 
 def test_foreign_keys_are_enforced_after_an_upgrade(database):
     migrate.upgrade(database)
-    with database.engine.connect() as connection:
-        assert connection.execute(text("PRAGMA foreign_keys")).scalar_one() == 1
+    with pytest.raises(IntegrityError), database.write() as session:
+        session.add(Study(uid="1.2", patient_id=17, study_date=date(2024, 1, 1)))
+
+
+def test_processes_that_start_at_once_migrate_once(database):
+    with ThreadPoolExecutor(4) as pool:
+        for done in [pool.submit(migrate.upgrade, database) for _ in range(4)]:
+            done.result()
+    assert migrate.is_current(database)
+
+
+def test_a_database_that_cannot_be_reached_is_said_so_without_its_password():
+    database = Database("postgresql://longview:secret@127.0.0.1:1/longview")
+    with pytest.raises(DatabaseUnavailable, match="cannot be used") as caught:
+        migrate.current(database)
+    assert "127.0.0.1:1" in str(caught.value)
+    assert "secret" not in str(caught.value)
+    database.close()
 
 
 @pytest.mark.parametrize("release", RELEASES, ids=lambda path: path.stem)

@@ -1,0 +1,120 @@
+"""The same installation on PostgreSQL: taken in, searched, claimed by several workers, looked after."""
+
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from core import care, jobs, patients
+from core.installation import Installation
+from core.intake import IncomingFile, take_in
+from core.scoring import Scorer, count_pending
+from core.settings import Settings
+from db.migrate import upgrade
+from db.tables import Embedding, Image, Patient, Score, Study, StudyStatus
+from tests.pictures import breast, dicom
+from tests.postgres import fresh_database, needs_postgres
+
+pytestmark = needs_postgres
+
+
+@pytest.fixture
+def grown(tmp_path: Path) -> Iterator[Installation]:
+    """An empty installation whose rows are kept in PostgreSQL."""
+    with fresh_database() as url:
+        here = Installation.open(Settings(home=tmp_path / "var", database_url=url, _env_file=None))
+        upgrade(here.database)
+        yield here
+        here.close()
+
+
+def files(women: int) -> list[IncomingFile]:
+    """Women with one study of two views each."""
+    return [
+        IncomingFile(
+            f"{n}.dcm",
+            dicom(
+                breast("L", seed=n, rows=200, columns=150),
+                ViewPosition=("CC", "MLO")[n % 2],
+                PatientID=f"W{n // 2}",
+                StudyInstanceUID=f"1.2.{n // 2}",
+                SOPInstanceUID=f"1.2.{n // 2}.{n % 2}",
+            ),
+        )
+        for n in range(2 * women)
+    ]
+
+
+def test_imports_at_once_make_each_woman_and_study_once(grown):
+    halves = files(6)[::2], files(6)[1::2]
+    with ThreadPoolExecutor(2) as pool:
+        taken = [pool.submit(take_in, grown, half, statement=None, source="cli") for half in halves]
+    assert [one.result().count("accepted") for one in taken] == [6, 6]
+    with grown.database.read() as session:
+        assert len(session.scalars(select(Patient)).all()) == 6
+        assert [len(study.images) for study in session.scalars(select(Study))] == [2] * 6
+    again = take_in(grown, files(6), statement=None, source="cli")
+    assert again.count("duplicate") == 12
+    assert care.verify(grown).well
+
+
+def test_search_knows_no_case_and_puts_the_exact_number_first(grown):
+    with grown.database.write() as session:
+        for mrn, name in (("A-17", "Oest, Ada"), ("17", "Miller, Eve"), ("B", "OESTERREICH, Una")):
+            session.add(Patient(mrn=mrn, name=name, birth_date=date(1970, 1, 1)))
+    assert [found.mrn for found in patients.find(grown, "17")] == ["17", "A-17"]
+    assert {found.mrn for found in patients.find(grown, "oest")} == {"A-17", "B"}
+    assert patients.find(grown, "%") == []
+
+
+def test_two_workers_score_no_study_twice(grown, tiny_model):
+    from models.longitudinal import LongitudinalModel
+
+    take_in(grown, files(5), statement=None, source="cli")
+    model = LongitudinalModel.load(tiny_model)
+    # Longer than any column for words of 64 characters: SQLite would not mind.
+    model.card = replace(model.card, calibration="logistic per horizon, " * 8)
+    one_at_a_time = threading.Lock()  # of the networks only: they are shared by the two threads
+
+    class Shared:
+        card, shape = model.card, model.shape
+
+        def encode(self, views):
+            with one_at_a_time:
+                return model.encode(views)
+
+        def score(self, visits):
+            with one_at_a_time:
+                return model.score(visits)
+
+    def work(name: str) -> list[str]:
+        scorer = Scorer(grown, Shared())
+        scorer.name = name
+        done = []
+        while (item := scorer.score_next(settled=False)) is not None:
+            done.append(item.study_uid)
+        scorer.close()
+        return done
+
+    with ThreadPoolExecutor(2) as pool:
+        done = [uid for uids in pool.map(work, (f"{'host' * 16}:1", "other:2")) for uid in uids]
+    assert Counter(done) == {f"1.2.{n}": 1 for n in range(5)}
+    assert count_pending(grown) == 0
+    assert jobs.queue(grown)[StudyStatus.SCORED] == 5
+    with grown.database.read() as session:
+        assert Counter(session.scalars(select(Score.study_id))) == Counter(session.scalars(select(Study.id)))
+        assert len(session.scalars(select(Embedding)).all()) == len(session.scalars(select(Image)).all())
+
+
+def test_doctor_names_the_server_and_backup_says_whose_task_it_is(grown, tmp_path):
+    database = next(finding for finding in care.doctor(grown) if finding.name == "database")
+    assert database.said.startswith("PostgreSQL ")
+    with pytest.raises(care.CareError, match=r"with pg_dump first, then .*images"):
+        care.backup(grown, tmp_path / "copy.tar")
+    assert not (tmp_path / "copy.tar").exists()
