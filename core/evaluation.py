@@ -17,7 +17,7 @@ from core.exams import CachedViews, Exams, Report, cache_views, gather
 from core.manifest import Manifest
 from core.proof import against_truth, index_groups, targets
 from core.training import histories, stored_rows
-from core.truth import TrueBreast, read_truth, truth_beside
+from core.truth import TrueBreast, read_truth, simulation_beside, truth_beside
 
 if TYPE_CHECKING:
     from models.longitudinal import LongitudinalModel
@@ -55,7 +55,8 @@ def evaluate_longitudinal(
     model
         Name of a shipped model, or a model's folder.
     manifests
-        Women whom the model never saw. Whether that is so cannot be checked here.
+        Women whom the model never saw. Of simulated women the report says so where the seed is one that the model's
+        card names among those it learned from; of others it cannot be checked here.
     out
         Folder; its `work` keeps standardised views and their vectors, so that a repeat is quick.
     report
@@ -99,7 +100,7 @@ def evaluate_longitudinal(
         "title": loaded.card.title,
         "weights_sha256": loaded.card.weights_sha256,
         "images": {"used": len(rows), "left_out": len(cached.left_out)},
-        "set": _set(simulated, enriched),
+        "set": _set(simulated, enriched, loaded.card.settings.get("seeds", [])),
         "draws": times,
         **measure(table, times=times),
     }
@@ -150,17 +151,18 @@ def _truth_of(manifests: Sequence[Manifest]) -> tuple[list[TrueBreast], list[dic
         path = truth_beside(manifest.source)
         if path is not None:
             truth += read_truth(path, prefix="" if number == 0 else f"{number + 1}:")
-        description = manifest.source.parent / "simulation.json"
-        if description.is_file():
-            simulated.append(json.loads(description.read_text("utf-8")))
+        description = simulation_beside(manifest.source)
+        if description is not None:
+            simulated.append(description)
     return truth, simulated
 
 
-def _set(simulated: Sequence[dict[str, Any]], enriched: bool) -> dict[str, Any]:
+def _set(simulated: Sequence[dict[str, Any]], enriched: bool, taught: Sequence[int]) -> dict[str, Any]:
     return {
         "simulated": bool(simulated),
         "statements": [one["statement"] for one in simulated],
         "seeds": [one["seed"] for one in simulated],
+        "model_learned_from_seeds": list(taught),
         "risks_as": "calibrated on the training set, where cancer is as common as here"
         if enriched
         else "the model says them",

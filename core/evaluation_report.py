@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from core.proof import PUBLISHED_SLOPES
+from core.proof import PUBLISHED_SLOPES, seeds_said
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -156,7 +156,13 @@ def _opening(measured: dict[str, Any]) -> str:
         if about["simulated"]
         else ""
     )
-    seeds = ", ".join(str(seed) for seed in about["seeds"])
+    seeds = seeds_said(about["seeds"])
+    known = seeds_said(set(about["seeds"]) & set(about.get("model_learned_from_seeds", [])))
+    if known:
+        what += (
+            f"<div class='box'><b>The model learned from women of seed {html.escape(known)}.</b> "
+            "What is shown here is better than it will do on others.</div>"
+        )
     return (
         f"<h1>How good is {html.escape(measured['title'])}?</h1>"
         f"<p>{measured['women']} women, {measured['visits']} visits, {measured['images']['used']} images"

@@ -17,8 +17,10 @@ from numpy.typing import NDArray
 
 from core.exams import DENSITIES, FINDINGS, CachedViews, Exams, Image, Report, Woman, cache_views, gather
 from core.manifest import Manifest
+from core.truth import simulation_beside
 
 if TYPE_CHECKING:  # Networks are loaded when training starts: `--help` must not wait for them.
+    from models.registry import ModelCard
     from models.sequence import SequenceConfig
     from models.sequence_training import History
     from models.training import LabelledViews
@@ -31,6 +33,7 @@ __all__ = [
     "same_plan",
     "split_women",
     "stored_rows",
+    "taught_by",
     "train_longitudinal",
     "write_curves",
 ]
@@ -309,7 +312,8 @@ def train_longitudinal(
     def of(split: str) -> list[int]:
         return [i for i in rows if splits[exams.images[i].woman] == split]
 
-    start = LongitudinalModel.load(Path(plan.start_from)).encoder if plan.start_from else None
+    loaded = LongitudinalModel.load(Path(plan.start_from)) if plan.start_from else None
+    start, before = (loaded.encoder, loaded.card) if loaded else (None, None)
     if plan.keep_encoder and start is not None:
         trained = TrainedEncoder(start, [])
     else:
@@ -343,7 +347,15 @@ def train_longitudinal(
         half = embedded.with_name("embedded.half.npz")
         np.savez(half, vector=vectors)
         half.replace(embedded)
-    return _train_heads(exams, splits, rows, vectors, trained, plan, out, report, facts or {}, cached)
+    seeds = taught_by([*manifests, *encoder_only], before)
+    return _train_heads(exams, splits, rows, vectors, trained, plan, out, report, facts or {}, cached, seeds)
+
+
+def taught_by(manifests: Sequence[Manifest], before: ModelCard | None = None) -> list[int]:
+    """Return the seeds of the simulated sets among manifests and, on from another model, of those it learned from."""
+    described = [simulation_beside(manifest.source) for manifest in manifests]
+    earlier = before.settings.get("seeds", []) if before is not None else []
+    return sorted({int(one["seed"]) for one in described if one is not None} | set(earlier))
 
 
 def same_plan(path: Path, plan: dict[str, Any], images: Sequence[Path]) -> None:
@@ -397,6 +409,7 @@ def _train_heads(
     report: Report,
     facts: dict[str, Any],
     cached: CachedViews,
+    seeds: list[int],
 ) -> dict[str, Any]:
     """Train the ensemble and the controls on the embeddings, calibrate, measure, write."""
     from models.change import coarse_grid
@@ -473,6 +486,7 @@ def _train_heads(
         },
     )
     values = card.to_json() | {key: value for key, value in facts.items() if key in card.to_json()}
+    values["settings"] = values["settings"] | {"seeds": seeds}
     model = LongitudinalModel(ModelCard(**values), trained.model, ensemble, served)
     model.save(out)
     (out / "metrics.json").write_text(json.dumps(measured, indent=1) + "\n", "utf-8")

@@ -10,7 +10,16 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-__all__ = ["TrueBreast", "TrueLesion", "TruthError", "by_woman", "read_truth", "true_breasts", "truth_beside"]
+__all__ = [
+    "TrueBreast",
+    "TrueLesion",
+    "TruthError",
+    "by_woman",
+    "read_truth",
+    "simulation_beside",
+    "true_breasts",
+    "truth_beside",
+]
 
 NAME = "truth.csv"
 MONTHS_A_YEAR = 12
@@ -63,6 +72,15 @@ def truth_beside(manifest: Path) -> Path | None:
     """Return the `truth.csv` in the folder of a manifest, or None if there is none."""
     path = manifest.parent / NAME
     return path if path.is_file() else None
+
+
+def simulation_beside(manifest: Path) -> dict[str, Any] | None:
+    """Return what `simulation.json` in the folder of a manifest says of a simulated set, or None if there is none."""
+    path = manifest.parent / "simulation.json"
+    if not path.is_file():
+        return None
+    described: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    return described
 
 
 def read_truth(path: Path, *, prefix: str = "") -> list[TrueBreast]:

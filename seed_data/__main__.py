@@ -291,7 +291,7 @@ def report(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
 ) -> None:
-    """Show the margins of simulated lives beside their published targets; no images are made."""
+    """Show the margins of simulated women beside their published targets; images are drawn for texture, none is kept."""
     if bcsc is not None and not bcsc.is_file():
         wrong_use(f"There is no file {bcsc}.")
     found = margins_report.margins(women, bcsc)

