@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from core.exams import Report
 from models.small_sequences import EVENTS_FOR_LSTM, SMALL_MODES, EmbeddedWoman, cross_validate, fit_small
@@ -17,6 +18,7 @@ from models.small_sequences import EVENTS_FOR_LSTM, SMALL_MODES, EmbeddedWoman, 
 __all__ = ["EmbeddingsError", "read_embeddings", "train_on_embeddings"]
 
 USUAL_FOLDS = 5
+MONTHS_A_YEAR = 12
 NEEDED = ("patient_id", "months", "years_to_cancer", "years_followed")
 
 
@@ -27,7 +29,8 @@ class EmbeddingsError(ValueError):
 def read_embeddings(path: Path) -> list[EmbeddedWoman]:
     """Read an embeddings file: ``patient_id, months, e0..eD-1, years_to_cancer, years_followed``.
 
-    Rows may stand in any order; women come by id, their visits oldest first.
+    Rows may stand in any order; women come by id, their visits oldest first. A woman whose `years_to_cancer` is blank
+    at some visits only had cancer: the others say when.
 
     Raises
     ------
@@ -74,11 +77,17 @@ def read_embeddings(path: Path) -> list[EmbeddedWoman]:
                 patient_id=str(patient),
                 months=ordered["months"].to_numpy(float),
                 vectors=ordered[axes].to_numpy(float),
-                years_to_cancer=ordered["years_to_cancer"].to_numpy(float),
+                years_to_cancer=_at_every_visit(ordered["months"], ordered["years_to_cancer"]),
                 years_followed=ordered["years_followed"].to_numpy(float),
             )
         )
     return women
+
+
+def _at_every_visit(months: pd.Series, years_to_cancer: pd.Series) -> NDArray[np.float64]:
+    """Return the years to a woman's cancer at every visit: one row that says when it came says it for all."""
+    came = float((years_to_cancer + months / MONTHS_A_YEAR).median())  # NaN where no row says so
+    return years_to_cancer.fillna(came - months / MONTHS_A_YEAR).to_numpy(float)
 
 
 def train_on_embeddings(

@@ -131,7 +131,12 @@ def sequence(
         Path, typer.Option(help="Parquet or CSV: patient_id, months, e0.., years_to_cancer, …")
     ],
     out: Annotated[Path, typer.Option("--out", help="Folder for the model and its metrics.")],
-    cv: Annotated[str | None, typer.Option(help="Cross-validate, folds x repeats, such as 5x5.")] = None,
+    cv: Annotated[
+        str | None,
+        typer.Option(
+            help="Folds x repeats of the cross-validation; as a rule 5x5, or fewer where women are few."
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same folds.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print the metrics as JSON.")] = False,
 ) -> None:

@@ -65,6 +65,17 @@ def test_a_file_that_cannot_be_used_says_why(tmp_path, change, says):
         read_embeddings(path)
 
 
+def test_a_cancer_that_one_row_states_counts_at_every_visit(tmp_path):
+    table = pd.DataFrame(
+        {"patient_id": ["a", "a", "a", "b"], "months": [0, 12, 24, 0], "e0": 0.5, "years_followed": 5.0}
+    )
+    table["years_to_cancer"] = [3.5, np.nan, np.nan, np.nan]
+    table.to_csv(tmp_path / "e.csv", index=False)
+    ill, well = read_embeddings(tmp_path / "e.csv")
+    np.testing.assert_allclose(ill.years_to_cancer, [3.5, 2.5, 1.5])
+    assert np.isnan(well.years_to_cancer).all()
+
+
 def test_ids_are_words_so_that_01_and_1_stay_two_women(tmp_path):
     women = [
         replace(w, patient_id=name)
