@@ -36,7 +36,7 @@ body{font:16px/1.5 system-ui,sans-serif;color:#1F2937;max-width:62rem;margin:2re
 h1{font-size:1.7rem;margin-bottom:.2rem} h2{font-size:1.25rem;margin-top:2.5rem} p.note{color:#555;font-size:.9rem}
 table{border-collapse:collapse;width:100%;font-size:.9rem;font-variant-numeric:tabular-nums}
 td,th{padding:.35rem .6rem;text-align:left;border-bottom:1px solid #E4E6EA;vertical-align:top}
-th{font-weight:600} td.n{text-align:right;white-space:nowrap} td.v{white-space:nowrap;font-weight:600}
+th{font-weight:600} td.n,th.n{text-align:right;white-space:nowrap} td.n small{display:block;color:#555} td.v{white-space:nowrap;font-weight:600}
 .box{border-left:4px solid #E69F00;background:#FFF9EC;padding:.6rem 1rem;margin:1rem 0}
 """
 DEFINITIONS = """
@@ -286,13 +286,13 @@ def _auc_table(measured: dict[str, Any]) -> str:
     body = "".join(
         f"<tr><td>{name}</td>"
         + "".join(
-            f"<td class='n'>{words(said[k][key], said[k][f'{key}_ci']) if k in said else ''}</td>"
+            f"<td class='n'>{_in_two_lines(words(said[k][key], said[k][f'{key}_ci'])) if k in said else ''}</td>"
             for k in years
         )
         + "</tr>"
         for name, said, key, words in rows
     )
-    head = "".join(f"<th>within {k} year{'s' * (k != '1')}</th>" for k in years)
+    head = "".join(f"<th class='n'>within {k} year{'s' * (k != '1')}</th>" for k in years)
     return f"<table><tr><th>AUC (95 % interval)</th>{head}</tr>{body}</table>"
 
 
@@ -655,6 +655,12 @@ def _sensitivity_table(rows: Sequence[dict[str, Any]]) -> str:
         "<details><summary>The same in figures</summary><table><tr><th>Changed</th><th>to</th><th>Years</th>"
         f"<th>Perfect reader's gain</th><th>This software's</th></tr>{body}</table></details>"
     )
+
+
+def _in_two_lines(words: str) -> str:
+    """Put the interval under its figure, where five stand side by side."""
+    value, _, ends = words.partition(" ")
+    return f"{value} <small>{ends}</small>"
 
 
 def _with_sign(value: float, ends: Sequence[float]) -> str:

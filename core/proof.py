@@ -420,7 +420,8 @@ def _date_targets(measured: dict[str, Any]) -> list[Target]:
                     f"at most {DATES_AT_MOST:.2f}",
                     _interval(value, ends),
                     "reached" if value <= DATES_AT_MOST else "not reached",
-                    "The dates of these women must not give their outcome away.",
+                    "The dates of these women must not give their outcome away. After a longer gap more cancers "
+                    "wait to be found, as in life: a little is to be expected at 1 year.",
                 )
             )
     return found
