@@ -28,7 +28,7 @@ def number(value: object, digits: int = 2) -> str:
 
 def signed(value: object) -> str:
     """Return a difference with its sign."""
-    return f"{value:+.2f}".replace("-", "−") if isinstance(value, int | float) else look.UNKNOWN
+    return f"{value:+.3f}".replace("-", "−") if isinstance(value, int | float) else look.UNKNOWN
 
 
 def ci(values: object, show: Callable[[object], str] = number) -> str:
@@ -64,9 +64,9 @@ def horizons(metrics: Mapping[str, object]) -> list[list[str]]:
 def rivals(metrics: Mapping[str, object]) -> list[list[str]]:
     """Return a row for each control: what the history adds to it, on the same women."""
     return [
-        [words, *(f"{signed(one.get('gain'))} {ci(one.get('gain_ci'), signed)}" for one in both)]
+        [words, *(f"{signed(one.get('gain'))}<br>{ci(one.get('gain_ci'), signed)}" for one in each)]
         for name, words in RIVALS.items()
-        if (both := [part(metrics, "controls", name, years) for years in ("1", "5")]) and any(both)
+        if (each := [part(metrics, "controls", name, years) for years in ("1", "2", "5")]) and any(each)
     ]
 
 
@@ -144,13 +144,16 @@ def lines(metrics: Mapping[str, object], before: str = "") -> list[list[str]]:
     return rows
 
 
-def measured(metrics: Mapping[str, object]) -> None:
+def measured(shown: Card) -> None:
     """Show how well a model did: what matters first, every figure on request."""
+    metrics = shown.metrics
     if not metrics:
         look.show('<p class="lv-muted">No measured performance is on this card.</p>')
         return
-    women = metrics.get("women")
-    on = f"on {women} women it never saw" if isinstance(women, int) else "on women it never saw"
+    women, of = metrics.get("women"), part(metrics, "set")
+    # Where the card does not say who was measured, they were test women out of what it learned from.
+    kind = "simulated women" if of.get("simulated", shown.simulated_training) else "women"
+    on = f"on {women} {kind} it never saw" if isinstance(women, int) else f"on {kind} it never saw"
     by_horizon, against, more = horizons(metrics), rivals(metrics), others(metrics)
     if by_horizon:
         look.heading("Cancer", beside=f"{on}; in brackets the 95 % interval")
@@ -158,7 +161,7 @@ def measured(metrics: Mapping[str, object]) -> None:
         look.footer("AUC: 0.5 is chance, 1 is perfect. Observed / expected and slope: 1 is well calibrated.")
     if against:
         look.heading("What the history adds", beside="difference of AUC on the same women")
-        look.show(table(against, ["against", "within 1 year", "within 5 years"]))
+        look.show(table(against, ["against", "within 1 year", "within 2 years", "within 5 years"]))
         look.footer("Nothing is shown to be added where the interval holds 0.")
     if more:
         look.heading("Also measured", beside="" if by_horizon else on)
@@ -208,7 +211,7 @@ def card(shown: Card) -> None:
                 )
             )
         with figures:
-            measured(shown.metrics)
+            measured(shown)
 
 
 def table(rows: Sequence[Sequence[str]], head: Sequence[str] = ()) -> str:

@@ -90,7 +90,9 @@ def test_every_row_of_the_proof_stands_in_the_table_of_targets(page):
 
 def test_figures_stand_in_tables_too(page):
     assert "+0.100 (+0.050 to +0.150)" in page  # the gain over the last visit alone
-    assert "<td>perfect reader, all visits</td><td class='n'>0.850 <small>(0.800 to 0.900)</small></td>" in page
+    assert (
+        "<td>perfect reader, all visits</td><td class='n'>0.850 <small>(0.800 to 0.900)</small></td>" in page
+    )
     assert "density: A" in page
     assert "growth speed" in page
     assert "again 300 times" in page

@@ -305,7 +305,7 @@ def test_a_models_figures_say_what_they_are_of_and_whether_the_history_adds_anyt
     assert no_error(app)
     shown = words(app)
     for expected in (
-        "on 400 women",
+        "on 400 simulated women",
         "within 1 year",
         "34 of 368",
         "(0.55 to 0.77)",
@@ -313,7 +313,7 @@ def test_a_models_figures_say_what_they_are_of_and_whether_the_history_adds_anyt
         f"{look.percent(0.77)}, κ –",
     ):
         assert expected in shown, expected
-    assert "−0.03 (−0.09 to +0.03)" in shown
+    assert "−0.030<br>(−0.090 to +0.030)" in shown
     cards.forget()
 
 
