@@ -21,6 +21,7 @@ from core.truth import TrueBreast, read_truth, simulation_beside, truth_beside
 
 if TYPE_CHECKING:
     from models.longitudinal import LongitudinalModel
+    from models.registry import ModelCard
     from models.sequence_training import History
 
 __all__ = ["evaluate_longitudinal"]
@@ -100,7 +101,7 @@ def evaluate_longitudinal(
         "title": loaded.card.title,
         "weights_sha256": loaded.card.weights_sha256,
         "images": {"used": len(rows), "left_out": len(cached.left_out)},
-        "set": _set(simulated, enriched, loaded.card.settings.get("seeds", [])),
+        "set": _set(simulated, enriched, _taught(loaded.card)),
         "draws": times,
         **measure(table, times=times),
     }
@@ -155,6 +156,11 @@ def _truth_of(manifests: Sequence[Manifest]) -> tuple[list[TrueBreast], list[dic
         if description is not None:
             simulated.append(description)
     return truth, simulated
+
+
+def _taught(card: ModelCard) -> list[int]:
+    """Return the seeds of the simulated women who taught or calibrated a model, as its card says."""
+    return sorted({*card.settings.get("seeds", []), *card.settings.get("calibrated_on_seeds", [])})
 
 
 def _set(simulated: Sequence[dict[str, Any]], enriched: bool, taught: Sequence[int]) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from core.manifest import Manifest
 from core.truth import simulation_beside
 
 if TYPE_CHECKING:  # Networks are loaded when training starts: `--help` must not wait for them.
+    from models.calibration import Calibration
     from models.registry import ModelCard
     from models.sequence import SequenceConfig
     from models.sequence_training import History
@@ -444,10 +445,8 @@ def _train_heads(
     calibration = calibrate(ensemble, grouped["validation"])
     served = calibration
     if plan.base_rates is not None:
-        rates = observed_rates([history for one in grouped.values() for history in one])
-        said = ", ".join(f"{100 * rate:.2g}" for rate in plan.base_rates)
-        moved = f"{calibration.fitted_on}; moved from the training set's share of cancers to {said} % within 1..5 years"
-        served = replace(calibration.moved(rates, plan.base_rates), fitted_on=moved)
+        everyone = [history for one in grouped.values() for history in one]
+        served = moved_to(calibration, everyone, plan.base_rates, "the training set")
     controls = {}
     for mode in MODES[1:]:
         shown = [one for history in training for one in as_mode(history, mode)]
@@ -542,8 +541,17 @@ def observed_rates(women: Sequence[History]) -> tuple[float, ...]:
     return tuple(rates)
 
 
-def calibrate(ensemble: Any, validation: Sequence[History]) -> Any:
-    """Calibrate an ensemble on the index visits of the validation women."""
+def moved_to(
+    calibration: Calibration, women: Sequence[History], base_rates: tuple[float, ...], whose: str
+) -> Calibration:
+    """Move risks from the share of cancers among women to that of where the model is to be used; it says so."""
+    said = ", ".join(f"{100 * rate:.2g}" for rate in base_rates)
+    moved = f"{calibration.fitted_on}; moved from {whose}'s share of cancers to {said} % within 1..5 years"
+    return replace(calibration.moved(observed_rates(women), base_rates), fitted_on=moved)
+
+
+def calibrate(ensemble: Any, validation: Sequence[History], whose: str = "validation women") -> Calibration:
+    """Calibrate an ensemble on the index visits of women who did not teach it; `whose` tells who they are."""
     from models.calibration import fit_calibration
     from models.sequence import risk_from_hazards
     from models.sequence_training import predict_histories
@@ -569,7 +577,7 @@ def calibrate(ensemble: Any, validation: Sequence[History]) -> Any:
         np.array([validation[i].years_followed[-1] for i in usable]),
         breasts("malignancy", last=True),
         breasts("progression", last=False),
-        f"logistic per horizon, fitted on the last visits of {len(usable)} validation women",
+        f"logistic per horizon, fitted on the last visits of {len(usable)} {whose}",
     )
 
 

@@ -128,6 +128,10 @@ class LongitudinalModel:
         folder.mkdir(parents=True, exist_ok=True)
         self.encoder.save(folder / ENCODER)
         self.sequence.save(folder / SEQUENCE)
+        return self.save_calibration(folder)
+
+    def save_calibration(self, folder: Path) -> ModelCard:
+        """Write calibration and card to a folder that holds the networks; return the card as written."""
         (folder / CALIBRATION).write_text(json.dumps(self.calibration.to_json(), indent=1) + "\n", "utf-8")
         beside = [name for name in self.card.files if (folder / name).is_file()]
         files = {

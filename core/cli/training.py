@@ -99,6 +99,44 @@ def longitudinal(
         raise typer.Exit(SOME_REFUSED)
 
 
+@train.command()
+def calibration(
+    model: Annotated[str, typer.Argument(help="Name of a shipped longitudinal model, or a model's folder.")],
+    data: Annotated[
+        list[Path],
+        typer.Option("--data", help="Exam manifest of women who did not teach it; give it again for more."),
+    ],
+    out: Annotated[Path, typer.Option("--out", help="Folder for the model with its new calibration.")],
+    base_rates: Annotated[
+        str | None,
+        typer.Option(
+            help="Percent of women with a cancer within 1, 2, 3, 4, 5 years where the model is to be used, if not as "
+            "among these women."
+        ),
+    ] = None,
+) -> None:
+    """Calibrate a trained longitudinal model anew, on women of the place where it is to be used."""
+    from models import backend
+    from models.registry import folder_of
+
+    rates = _base_rates(base_rates)
+    try:
+        folder = folder_of(model)
+    except LookupError as error:
+        wrong_use(str(error))
+    manifests, refused = _manifests(data)
+    backend.load()
+    from core.recalibration import recalibrate
+
+    try:
+        card = recalibrate(folder, manifests, out, Progress(), base_rates=rates)
+    except ValueError as error:
+        wrong_use(str(error))
+    results.print(f"The model is in {out}. Calibration: {card.calibration}.", highlight=False, soft_wrap=True)
+    if refused:
+        raise typer.Exit(SOME_REFUSED)
+
+
 def _card_words(path: Path | None) -> dict[str, Any]:
     if path is None:
         return {}

@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from core.__main__ import app
 from core.exams import cache_views, gather
 from core.manifest import read_manifest
+from core.recalibration import recalibrate
 from core.training import (
     Plan,
     TrainingError,
@@ -261,6 +262,42 @@ def test_a_model_keeps_the_seeds_of_the_one_it_goes_on_from(exams_of, tmp_path):
     assert taught_by([manifest], before) == []
     (tmp_path / "simulation.json").write_text('{"seed": 17}')
     assert taught_by([manifest, manifest], replace(before, settings={"seeds": [101, 9]})) == [9, 17, 101]
+
+
+@pytest.mark.slow
+def test_a_model_calibrated_anew_expects_the_cancers_that_came_and_keeps_its_networks(exams_of, tmp_path):
+    before = untrained(3, width=0.25, members=1).save(tmp_path / "before")
+    (tmp_path / "simulation.json").write_text(
+        '{"seed": 17, "statement": "None real.", "case_mix": {"cancer_rate": null}}'
+    )
+    data = ["--data", str(exams_of(many(60)).source)]
+    asked = ["train", "calibration", str(tmp_path / "before"), *data, "--out", str(tmp_path / "after")]
+    run = CliRunner().invoke(app, asked)
+    assert run.exit_code == 0, run.output
+    after = LongitudinalModel.load(tmp_path / "after").card
+    assert (after.encoder_sha256, after.weights_sha256) == (before.encoder_sha256, before.weights_sha256)
+    assert "60 women given for it" in after.calibration
+    measured = CliRunner().invoke(
+        app, ["evaluate", str(tmp_path / "after"), *data, "--out", str(tmp_path / "e"), "--json"]
+    )
+    assert measured.exit_code == 0, measured.output
+    said = json.loads(measured.stdout)
+    # Of the first year: later risks may be lifted to it, where networks that learned nothing rank women otherwise.
+    assert said["risk"]["1"]["o_e"] == pytest.approx(1.0, abs=0.001)
+    assert said["set"]["model_learned_from_seeds"] == [17]
+    assert CliRunner().invoke(app, asked).exit_code == 2  # a model that is there is not overwritten
+
+
+def test_women_who_taught_a_model_and_too_few_do_not_calibrate_it(exams_of, tmp_path):
+    model = untrained(3, width=0.25, members=1)
+    model.card = replace(model.card, settings={"seeds": [17]})
+    model.save(tmp_path / "before")
+    with pytest.raises(TrainingError, match="20 of each"):
+        recalibrate(tmp_path / "before", [exams_of(many(12))], tmp_path / "after", silent)
+    (tmp_path / "simulation.json").write_text('{"seed": 17}')
+    with pytest.raises(TrainingError, match="women of seed 17 taught"):
+        recalibrate(tmp_path / "before", [exams_of(many(60))], tmp_path / "after", silent)
+    assert not (tmp_path / "after" / "card.json").exists()
 
 
 def test_to_keep_an_encoder_one_must_be_named(exams_of, tmp_path):
