@@ -80,6 +80,7 @@ def evaluate_longitudinal(
     moved = _sensitivity(sensitivity) if sensitivity is not None else None
     from models.evaluation import measure, risk_slopes
     from models.longitudinal import LongitudinalModel
+    from models.registry import folder_of
 
     truth, simulated = _truth_of(manifests)
     learned_from = [breast for path in oracle_data for breast in read_truth(path)]
@@ -94,7 +95,7 @@ def evaluate_longitudinal(
     encoded = _encoded(loaded, cached, rows, out / "work", report)
     women = histories(exams, rows, encoded["vector"], range(len(exams.women)))
     enriched = any(one["case_mix"].get("cancer_rate") is not None for one in simulated)
-    table = _predictions(loaded, _folder(model), women, as_trained=enriched)
+    table = _predictions(loaded, folder_of(model), women, as_trained=enriched)
     report("measuring", 0.0, {})
     measured: dict[str, Any] = {
         "model": loaded.card.name,
@@ -136,12 +137,6 @@ def _sensitivity(path: Path) -> list[dict[str, Any]]:
     if not isinstance(rows, list) or not all(isinstance(row, dict) and needed <= row.keys() for row in rows):
         raise ValueError(f"{path} is no sensitivity.json of `python -m seed_data sensitivity`.")
     return rows
-
-
-def _folder(model: str | Path) -> Path:
-    from models.registry import CARD, weights_folder
-
-    return Path(model) if (Path(model) / CARD).is_file() else weights_folder(str(model))
 
 
 def _truth_of(manifests: Sequence[Manifest]) -> tuple[list[TrueBreast], list[dict[str, Any]]]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from core.proof import PUBLISHED_SLOPES, seeds_said
+from core.proof import PUBLISHED_SLOPES, known_seeds, seeds_said
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -157,7 +157,7 @@ def _opening(measured: dict[str, Any]) -> str:
         else ""
     )
     seeds = seeds_said(about["seeds"])
-    known = seeds_said(set(about["seeds"]) & set(about.get("model_learned_from_seeds", [])))
+    known = known_seeds(about)
     if known:
         what += (
             f"<div class='box'><b>The model learned from women of seed {html.escape(known)}.</b> "

@@ -313,8 +313,7 @@ def _women_targets(measured: dict[str, Any]) -> list[Target]:
     about = measured.get("set", {})
     if not about.get("simulated"):
         return []
-    seeds, taught = about["seeds"], about.get("model_learned_from_seeds", [])
-    known = seeds_said(set(seeds) & set(taught))
+    seeds, taught, known = about["seeds"], about.get("model_learned_from_seeds", []), known_seeds(about)
     if known:
         comment = f"Seed {known} taught this model: the figures are too good. Simulate women of another seed."
     elif taught:
@@ -334,6 +333,11 @@ def _women_targets(measured: dict[str, Any]) -> list[Target]:
             comment,
         )
     ]
+
+
+def known_seeds(about: dict[str, Any]) -> str:
+    """Return, for people, the seeds of an evaluated set whose women taught the model; empty if there is none."""
+    return seeds_said(set(about["seeds"]) & set(about.get("model_learned_from_seeds", [])))
 
 
 def seeds_said(seeds: Iterable[int]) -> str:
