@@ -116,10 +116,15 @@ def calibration(
     ] = None,
 ) -> None:
     """Calibrate a trained longitudinal model anew, on women of the place where it is to be used."""
+    from core.image_evaluation import is_image_model
     from models import backend
     from models.registry import folder_of
 
     rates = _base_rates(base_rates)
+    if is_image_model(model):
+        wrong_use(
+            f"{model} reads single images. Name a longitudinal model: its risks are what is calibrated."
+        )
     try:
         folder = folder_of(model)
     except LookupError as error:

@@ -288,6 +288,15 @@ def test_a_model_calibrated_anew_expects_the_cancers_that_came_and_keeps_its_net
     assert CliRunner().invoke(app, asked).exit_code == 2  # a model that is there is not overwritten
 
 
+def test_a_model_of_single_images_has_no_risks_to_calibrate(tmp_path):
+    run = CliRunner().invoke(
+        app, ["train", "calibration", "tumour-us", "--data", "none.csv", "--out", str(tmp_path / "after")]
+    )
+    assert run.exit_code == 2
+    assert "single images" in run.stderr
+    assert not (tmp_path / "after").exists()
+
+
 def test_women_who_taught_a_model_and_too_few_do_not_calibrate_it(exams_of, tmp_path):
     model = untrained(3, width=0.25, members=1)
     model.card = replace(model.card, settings={"seeds": [17]})
