@@ -12,11 +12,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from core.encoded import encode_views
 from core.evaluation_report import report_page
-from core.exams import CachedViews, Exams, Report, cache_views, gather
+from core.exams import CachedViews, Exams, Report, gather
 from core.manifest import Manifest
 from core.proof import against_truth, index_groups, targets
-from core.training import histories, stored_rows
+from core.training import histories
 from core.truth import TrueBreast, read_truth, simulation_beside, truth_beside
 
 if TYPE_CHECKING:
@@ -86,14 +87,9 @@ def evaluate_longitudinal(
     learned_from = [breast for path in oracle_data for breast in read_truth(path)]
     loaded = LongitudinalModel.load(model)
     exams = gather(manifests)
-    cached = cache_views(exams.images, out / "work" / "cache", report)
-    rows = [i for i, transform in enumerate(cached.transforms) if transform is not None]
-    if not rows:
-        raise ValueError(
-            "None of the images can be read: " + next(iter(cached.left_out.values()), "there is none")
-        )
-    encoded = _encoded(loaded, cached, rows, out / "work", report)
-    women = histories(exams, rows, encoded["vector"], range(len(exams.women)))
+    encoded = encode_views(loaded, exams.images, out / "work", report)
+    cached, rows = encoded.cached, encoded.rows
+    women = histories(exams, rows, encoded.said["vector"], range(len(exams.women)))
     enriched = any(one["case_mix"].get("cancer_rate") is not None for one in simulated)
     table = _predictions(loaded, folder_of(model), women, as_trained=enriched)
     report("measuring", 0.0, {})
@@ -113,8 +109,8 @@ def evaluate_longitudinal(
     measured |= _beside_oracles(table, truth, learned_from, times)
     report("measuring", 0.6, {})
     views = _boxed(exams, cached, rows, manifests)
-    measured["pointing"] = _pointing(views, encoded["lesion"])
-    measured["randomisation"] = _randomisation(loaded.encoder, cached.pixels, views, encoded["lesion"])
+    measured["pointing"] = _pointing(views, encoded.said["lesion"])
+    measured["randomisation"] = _randomisation(loaded.encoder, cached.pixels, views, encoded.said["lesion"])
     measured["contributions"] = _added_up(loaded, women)
     measured["targets"] = [target.to_json() for target in targets(measured)]
     if moved is not None:
@@ -168,23 +164,6 @@ def _set(simulated: Sequence[dict[str, Any]], enriched: bool, taught: Sequence[i
         if enriched
         else "the model says them",
     }
-
-
-def _encoded(
-    loaded: LongitudinalModel, cached: CachedViews, rows: Sequence[int], work: Path, report: Report
-) -> dict[str, NDArray[Any]]:
-    """Return what the encoder says of every image, from the file kept by an earlier run if there is one."""
-    from models.training import embed
-
-    kept = work / f"embedded-{loaded.card.encoder_sha256[:16]}-{len(rows)}.npz"
-    if kept.is_file():
-        with np.load(kept) as file:
-            return {key: file[key] for key in file.files}
-    encoded: dict[str, NDArray[Any]] = embed(loaded.encoder, stored_rows(cached.pixels, rows), report)
-    half = kept.with_name("embedded.half.npz")
-    np.savez(half, allow_pickle=False, **encoded)
-    half.replace(kept)
-    return encoded
 
 
 def _predictions(

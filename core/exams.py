@@ -163,11 +163,23 @@ def _standardised(path: Path) -> tuple[NDArray[np.uint8] | None, dict[str, Any] 
 
 @dataclass(frozen=True)
 class CachedViews:
-    """Standard views of a set: pixels (n, 512, 416) uint8, and for each its transform, or None if it is left out."""
+    """Standard views of a set: pixels (n, 512, 416) uint8, and for each its transform, or None if it is left out.
+
+    `left_out` says why, by path; `stamp` is the same for the same files.
+    """
 
     pixels: NDArray[np.uint8]
     transforms: list[ViewTransform | None]
     left_out: dict[str, str]
+    stamp: str
+
+    def usable(self) -> list[int]:
+        """Return the places of the images that can be used; ValueError with a reason if there is none."""
+        places = [i for i, transform in enumerate(self.transforms) if transform is not None]
+        if not places:
+            reason = next(iter(self.left_out.values()), "there is none.")
+            raise ValueError(f"None of the images can be read: {reason}")
+        return places
 
 
 def cache_views(images: Sequence[Image], folder: Path, report: Report, processes: int = 2) -> CachedViews:
@@ -181,7 +193,7 @@ def cache_views(images: Sequence[Image], folder: Path, report: Report, processes
     pixels_path, facts_path = folder / f"views-{stamp}.u8", folder / f"views-{stamp}.jsonl"
     shape = (len(images), *NETWORK_SHAPE)
     if not images:
-        return CachedViews(np.zeros(shape, np.uint8), [], {})
+        return CachedViews(np.zeros(shape, np.uint8), [], {}, stamp)
     known = (
         facts_path.read_text("utf-8").splitlines() if facts_path.is_file() and pixels_path.is_file() else []
     )
@@ -208,4 +220,4 @@ def cache_views(images: Sequence[Image], folder: Path, report: Report, processes
         str(image.path): fact for image, fact in zip(images, facts, strict=True) if isinstance(fact, str)
     }
     transforms = [None if isinstance(fact, str) else ViewTransform.from_json(fact) for fact in facts]
-    return CachedViews(np.memmap(pixels_path, np.uint8, "r", shape=shape), transforms, left_out)
+    return CachedViews(np.memmap(pixels_path, np.uint8, "r", shape=shape), transforms, left_out, stamp)

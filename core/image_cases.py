@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import date
 from pathlib import Path
 
 from core.exams import FINDINGS
@@ -61,6 +62,9 @@ class ImageCase:
     split: str | None = None
     anywhere: bool = False
     practice: bool = False
+    study_date: date | None = None
+    laterality: str | None = None
+    view: str | None = None
     lesions: tuple[tuple[tuple[float, float, float, float], bool], ...] = ()
 
     @property
@@ -270,6 +274,9 @@ def _from_manifest(path: Path, task: str, boxes: bool, density_from: DensitySour
             modality=row.modality,
             density=density_of(row),
             split=_split_of(row, path),
+            study_date=row.study_date,
+            laterality=row.laterality,
+            view=row.view,
             lesions=() if boxes or row.roi is None else ((row.roi, row.finding == "malignant"),),
         )
         before = None if boxes else by_image.get(row.path)

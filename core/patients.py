@@ -249,13 +249,13 @@ class PatientRecord:
         """Return when the next study is due by the screening interval in force; None after a diagnosis."""
         if not self.visits or self.diagnosed:
             return None
-        return trends.add_months(self.visits[-1].on, thresholds.screening_interval().interval_months)
+        return thresholds.screening_interval().due(self.visits[-1].on)
 
     @property
     def overdue(self) -> bool:
         """Whether the next study should have come by now."""
-        late_after = thresholds.screening_interval().overdue_after_months
-        return self.next_due is not None and date.today() > trends.add_months(self.visits[-1].on, late_after)
+        interval = thresholds.screening_interval()
+        return self.next_due is not None and interval.is_overdue(self.visits[-1].on, date.today())
 
     def visit(self, study_uid: str) -> Visit | None:
         """Return one visit by its study UID."""

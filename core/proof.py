@@ -23,6 +23,8 @@ __all__ = ["Target", "against_truth", "index_groups", "targets"]
 
 HORIZONS = (1, 2, 5)
 GAIN_SHARE = 0.70
+MOST_SAID = 10.0
+"""Shares of more than this are not told in digits."""
 MALIGNANCY_SHARE = 0.85
 DATES_AT_MOST = 0.60
 PROGRESSION_AT_LEAST = 0.85
@@ -632,4 +634,9 @@ def _interval(value: float, ends: Sequence[float], *, sign: bool = False, digits
 
 
 def _percent(value: float | None) -> str:
-    return "no bound" if value is None else f"{value:.0%}"
+    if value is None:
+        return "no bound"
+    # Of next to nothing a share can be anything; its digits say nothing.
+    if abs(value) > MOST_SAID:
+        return f"over {MOST_SAID:.0%}" if value > 0 else f"under -{MOST_SAID:.0%}"
+    return f"{value:.0%}"

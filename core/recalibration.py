@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from core.exams import Report, cache_views, gather
+from core.encoded import encode_views
+from core.exams import Report, gather
 from core.manifest import Manifest
-from core.training import TrainingError, calibrate, histories, moved_to, stored_rows, taught_by
+from core.training import TrainingError, calibrate, histories, moved_to, taught_by
 
 if TYPE_CHECKING:
     from models.registry import ModelCard
@@ -60,7 +61,6 @@ def recalibrate(
     """
     from models.longitudinal import LongitudinalModel
     from models.registry import CARD
-    from models.training import embed
 
     if (out / CARD).is_file():
         raise TrainingError(f"{out} holds a model. Choose another folder for --out.")
@@ -72,12 +72,8 @@ def recalibrate(
             f"The women of seed {', '.join(map(str, known))} taught {loaded.card.name}: of them it is too sure. Give others."
         )
     exams = gather(manifests)
-    cached = cache_views(exams.images, out / "work" / "cache", report)
-    rows = [i for i, transform in enumerate(cached.transforms) if transform is not None]
-    if not rows:
-        raise TrainingError("None of the images can be read: " + next(iter(cached.left_out.values()), ""))
-    vectors = embed(loaded.encoder, stored_rows(cached.pixels, rows), report)["vector"]
-    women = histories(exams, rows, vectors, range(len(exams.women)))
+    encoded = encode_views(loaded, exams.images, out / "work", report)
+    women = histories(exams, encoded.rows, encoded.said["vector"], range(len(exams.women)))
     last = np.array([woman.years_to_cancer[-1] for woman in women])
     ill = int(((last >= 0) & (last <= 5)).sum())
     well = int(np.isnan(last).sum())
@@ -86,7 +82,7 @@ def recalibrate(
             f"{ill} women had cancer within five years of their last study, and {well} had none: to calibrate risks, "
             f"{CANCERS_AT_LEAST} of each are the least."
         )
-    calibration = calibrate(loaded.sequence, women, "women given for it")
+    calibration = calibrate(loaded.sequence, women, "women who did not teach it")
     if base_rates is not None:
         calibration = moved_to(calibration, women, base_rates, "those women")
     for name in loaded.card.files:

@@ -2,9 +2,12 @@
 
 import tomllib
 from dataclasses import dataclass
+from datetime import date
 from functools import cache
 from importlib.resources import files
 from typing import Any, Literal
+
+from core.trends import add_months
 
 Measure = Literal["risk_5y", "risk_2y_change", "malignancy_max", "progression"]
 
@@ -37,6 +40,14 @@ class ScreeningInterval:
     interval_months: int
     overdue_after_months: int
     source: str
+
+    def due(self, last: date) -> date:
+        """Return when the study after that of the day `last` is due."""
+        return add_months(last, self.interval_months)
+
+    def is_overdue(self, last: date, today: date) -> bool:
+        """Return whether the study after that of the day `last` should have come by `today`."""
+        return today > add_months(last, self.overdue_after_months)
 
 
 @cache

@@ -129,8 +129,8 @@ def labelled_views(exams: Exams, cached: CachedViews, chosen: Sequence[int]) -> 
 class StoredRows:
     """Some rows of a memory map, read when they are asked for."""
 
-    def __init__(self, pixels: NDArray[np.uint8], rows: NDArray[np.intp]) -> None:
-        self.pixels, self.rows = pixels, rows
+    def __init__(self, pixels: NDArray[np.uint8], rows: NDArray[np.intp], *, mirrored: bool = False) -> None:
+        self.pixels, self.rows = pixels[..., ::-1] if mirrored else pixels, rows
         self.shape = (len(rows), *pixels.shape[1:])
 
     def __len__(self) -> int:
@@ -140,9 +140,9 @@ class StoredRows:
         return np.asarray(self.pixels[self.rows[index]])
 
 
-def stored_rows(pixels: NDArray[np.uint8], rows: Sequence[int]) -> Any:
-    """Return some rows of a memory map without reading them; they are read when they are asked for."""
-    return StoredRows(pixels, np.asarray(rows, np.intp))
+def stored_rows(pixels: NDArray[np.uint8], rows: Sequence[int], *, mirrored: bool = False) -> Any:
+    """Return some rows of a memory map, or their mirror images, without reading them until they are asked for."""
+    return StoredRows(pixels, np.asarray(rows, np.intp), mirrored=mirrored)
 
 
 def histories(
@@ -302,9 +302,7 @@ def train_longitudinal(
     work.mkdir(parents=True, exist_ok=True)
     same_plan(work / "plan.json", asdict(plan), [image.path for image in exams.images])
     cached = cache_views(exams.images, work / "cache", report)
-    rows = [i for i, transform in enumerate(cached.transforms) if transform is not None]
-    if not rows:
-        raise TrainingError("None of the images can be read: " + next(iter(cached.left_out.values()), ""))
+    rows = cached.usable()
 
     from models.encoder import EncoderConfig, build_encoder
     from models.longitudinal import LongitudinalModel

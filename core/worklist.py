@@ -203,12 +203,10 @@ def rows(here: Installation, *, today: date, now: datetime | None = None) -> lis
                 alerts=tuple(alert.message for alert in alerts[patient.id]),
                 alert_rules=tuple(alert.rule for alert in alerts[patient.id]),
                 # After a diagnosis the clinic plans the follow-up; the screening interval no longer says when.
-                next_due=trends.add_months(last.study_date, interval.interval_months)
-                if last and patient.id not in diagnosed
-                else None,
+                next_due=interval.due(last.study_date) if last and patient.id not in diagnosed else None,
                 overdue=last is not None
                 and patient.id not in diagnosed
-                and today > trends.add_months(last.study_date, interval.overdue_after_months),
+                and interval.is_overdue(last.study_date, today),
                 new=newest is not None
                 and newest[0].assessed_at is None
                 and newest[1].computed_at > now - NEW_FOR,

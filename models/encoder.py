@@ -20,7 +20,16 @@ from models.change import CoarseMap
 from models.efficientnet_lite import LITE, efficientnet_lite
 from models.preprocess import NETWORK_SHAPE
 
-__all__ = ["BACKBONES", "FEATURES", "FINDINGS", "IMAGENET", "EncoderConfig", "LesionPooling", "build_encoder"]
+__all__ = [
+    "BACKBONES",
+    "FEATURES",
+    "FINDINGS",
+    "IMAGENET",
+    "EncoderConfig",
+    "LesionPooling",
+    "answer_blocks",
+    "build_encoder",
+]
 
 FINDINGS = ("normal", "benign", "malignant")
 TISSUE, MALIGNANT, BENIGN = 48, 40, 24
@@ -28,6 +37,7 @@ FEATURES = TISSUE + MALIGNANT + BENIGN
 """Numbers at the head of a vector that are learned features; measured facts, answers and the coarse map follow."""
 IMAGENET = "imagenet"
 """Asks `keras.applications` to fetch its own weights: the one wish that needs a network."""
+LESION_FACTS, BREAST_FACTS, DENSITIES = 10, 4, 4
 LESION_PRIOR = -4.0
 """Logit at which every cell of the lesion map begins: lesions are rare (Lin et al. 2017, focal loss)."""
 
@@ -101,8 +111,8 @@ def build_encoder(config: EncoderConfig | None = None) -> keras.Model:
     malignant = layers.Dense(MALIGNANT, activation="tanh", name="malignant")(pooled["malignant"])
     benign = layers.Dense(BENIGN, activation="tanh", name="benign")(pooled["benign"])
     seen = layers.Concatenate(name="seen")([tissue, malignant, benign, pooled["facts"], breast["facts"]])
-    density = layers.Dense(4, name="density")(tissue)
-    finding = layers.Dense(3, name="finding")(layers.Dropout(0.2, name="finding_drop")(seen))
+    density = layers.Dense(DENSITIES, name="density")(tissue)
+    finding = layers.Dense(len(FINDINGS), name="finding")(layers.Dropout(0.2, name="finding_drop")(seen))
     coarse = CoarseMap(name="coarse_map")([lesion, size])
     vector = layers.Concatenate(name="vector")([seen, finding, density, coarse])
     return keras.Model(
@@ -110,6 +120,15 @@ def build_encoder(config: EncoderConfig | None = None) -> keras.Model:
         {"vector": vector, "lesion": lesion, "size": size, "finding": finding, "density": density},
         name=f"encoder_{config.backbone}",
     )
+
+
+def answer_blocks() -> tuple[int, ...]:
+    """Return the sizes of the blocks with which a vector begins, before its coarse map.
+
+    Learned features of tissue, of a malignant and of a benign lesion; measured facts of lesions and of the breast; logits
+    of `FINDINGS` and of density.
+    """
+    return TISSUE, MALIGNANT, BENIGN, LESION_FACTS, BREAST_FACTS, len(FINDINGS), DENSITIES
 
 
 @keras.saving.register_keras_serializable("longview")

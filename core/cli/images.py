@@ -13,6 +13,7 @@ from core.cli.training import Progress, train
 
 if TYPE_CHECKING:
     from core.classify import Classified
+    from core.image_cases import Cases
 
 
 def register(app: typer.Typer) -> None:
@@ -206,6 +207,38 @@ def evaluate_image_model(model: str, data: list[Path], out: Path, as_json: bool)
         measured = evaluate_image(folder, gathered, out, Progress())
     except (LookupError, ValueError) as error:
         wrong_use(str(error))
+    _tell_evaluation(gathered, measured, as_json)
+
+
+def evaluate_films(
+    folder: Path,
+    data: list[Path],
+    out: Path,
+    task: str,
+    classes: str | None,
+    both_breasts: bool,
+    draws: int,
+    as_json: bool,
+) -> None:
+    """Measure what a longitudinal model's encoder sees in single mammograms; `core.cli.training.evaluate` hands over."""
+    from core.encoder_evaluation import evaluate_encoder
+    from core.image_cases import gather_cases
+    from models import backend
+
+    try:
+        gathered = gather_cases(data, task)
+        _tell_refused(gathered.refused)
+        backend.load()
+        measured = evaluate_encoder(
+            folder, gathered, out, Progress(), classes=classes, both_breasts=both_breasts, times=draws
+        )
+    except (LookupError, ValueError) as error:
+        wrong_use(str(error))
+    _tell_evaluation(gathered, measured, as_json)
+
+
+def _tell_evaluation(gathered: Cases, measured: dict[str, Any], as_json: bool) -> None:
+    """Print notices, what was left out, and the measures; some left out make the exit code 1."""
     for notice in [*gathered.notices, *measured["notices"]]:
         log.print(notice, highlight=False, soft_wrap=True, markup=False)
     _tell_refused(list(measured["images"]["left_out"].items()))

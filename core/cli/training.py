@@ -225,6 +225,22 @@ def evaluate(
         Path | None, typer.Option(help="sensitivity.json of `seed_data sensitivity`, to show in the report.")
     ] = None,
     draws: Annotated[int, typer.Option(min=20, help="Bootstrap draws for the intervals.")] = 1000,
+    task: Annotated[
+        str | None,
+        typer.Option(
+            help="finding, density, or a column of the manifest: measure what a longitudinal model's encoder tells of it "
+            "in single mammograms, 5-fold by woman, instead of women's outcomes."
+        ),
+    ] = None,
+    classes: Annotated[
+        str | None,
+        typer.Option(
+            help="With --task: which classes, the positive one last; + joins: normal+benign,malignant."
+        ),
+    ] = None,
+    both_breasts: Annotated[
+        bool, typer.Option(help="With --task: set each film beside the same view of her other breast.")
+    ] = True,
     as_json: Annotated[bool, typer.Option("--json", help="Print the metrics as JSON.")] = False,
 ) -> None:
     """Measure a model on women it never saw: a longitudinal one beside simpler ones, or one of single images.
@@ -236,9 +252,13 @@ def evaluate(
     from models import backend
     from models.registry import folder_of, read_card
 
+    if classes is not None and task is None:
+        wrong_use("--classes are those of a --task: give both.")
     if is_image_model(model):
         from core.cli.images import evaluate_image_model
 
+        if task is not None:
+            wrong_use(f"{model} has its own task. --task asks what the encoder of a longitudinal model sees.")
         evaluate_image_model(model, data, out, as_json)
         return
     try:
@@ -246,6 +266,11 @@ def evaluate(
         read_card(folder)
     except (LookupError, ValueError) as error:
         wrong_use(str(error))
+    if task is not None:
+        from core.cli.images import evaluate_films
+
+        evaluate_films(folder, data, out, task, classes, both_breasts, draws, as_json)
+        return
     manifests, refused = _manifests(data)
     backend.load()
     from core.evaluation import evaluate_longitudinal

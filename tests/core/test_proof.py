@@ -106,6 +106,13 @@ def test_a_share_of_next_to_nothing_is_not_claimed():
     assert words == "300% (no bound)"
 
 
+def test_a_share_of_little_is_not_told_in_thousands_of_percent():
+    said = measured()
+    said["oracles"]["readers"]["5"] |= {"share": 42.0, "share_ci": [-31.0, 90.0]}
+    (words,) = [one.measured for one in targets(said) if "5-year AUC: share" in one.what]
+    assert words == "over 1000% (under -1000% to over 1000%)"
+
+
 def test_dates_that_tell_the_outcome_are_not_reached():
     said = measured()
     said["controls"]["dates"] = {"5": {"auc": 0.65, "auc_ci": [0.6, 0.7], "gain": 0, "gain_ci": [0, 0]}}

@@ -276,7 +276,7 @@ def test_a_model_calibrated_anew_expects_the_cancers_that_came_and_keeps_its_net
     assert run.exit_code == 0, run.output
     after = LongitudinalModel.load(tmp_path / "after").card
     assert (after.encoder_sha256, after.weights_sha256) == (before.encoder_sha256, before.weights_sha256)
-    assert "60 women given for it" in after.calibration
+    assert "60 women who did not teach it" in after.calibration
     measured = CliRunner().invoke(
         app, ["evaluate", str(tmp_path / "after"), *data, "--out", str(tmp_path / "e"), "--json"]
     )
