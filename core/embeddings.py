@@ -101,7 +101,8 @@ def train_on_embeddings(
 ) -> dict[str, Any]:
     """Fit sequence models on embeddings, cross-validate them, and write them to `out`.
 
-    Writes ``sequence.npz`` (the `history` model), ``metrics.json`` and, where cross-validated, ``predictions.csv``.
+    Writes ``sequence.npz`` (the read-out of `history`, fitted on all women; an LSTM is measured beside it where cancers are
+    many, and not kept), ``metrics.json`` and, where cross-validated, ``predictions.csv``.
 
     Parameters
     ----------

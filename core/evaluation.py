@@ -17,10 +17,11 @@ from core.evaluation_report import report_page
 from core.exams import CachedViews, Exams, Report, gather
 from core.manifest import Manifest
 from core.proof import against_truth, index_groups, targets
-from core.training import histories
+from core.training import histories, observed_rates
 from core.truth import TrueBreast, read_truth, simulation_beside, truth_beside
 
 if TYPE_CHECKING:
+    from models.calibration import Calibration
     from models.longitudinal import LongitudinalModel
     from models.registry import ModelCard
     from models.sequence_training import History
@@ -49,8 +50,8 @@ def evaluate_longitudinal(
     Writes ``metrics.json``, ``predictions.csv`` (one row a visit) and ``report.html`` to `out`.
 
     Where a ``truth.csv`` lies beside a manifest (simulated women), the model is set beside oracles too (`core.proof`).
-    In a simulated set with more cancers than in life, risks are read as calibrated on the training set, before they
-    are moved to where cancer is as common as in life; the slopes of risk alone are read as the model says them.
+    In a simulated set with more cancers than in life, risks are read as they were fitted, before they are moved to
+    where cancer is as common as in life; the slopes of risk alone are read as the model says them.
 
     Parameters
     ----------
@@ -79,12 +80,18 @@ def evaluate_longitudinal(
         truth table that cannot be read.
     """
     moved = _sensitivity(sensitivity) if sensitivity is not None else None
-    from models.evaluation import measure, risk_slopes
+    from models.evaluation import measure
     from models.longitudinal import LongitudinalModel
     from models.registry import folder_of
 
     truth, simulated = _truth_of(manifests)
     learned_from = [breast for path in oracle_data for breast in read_truth(path)]
+    shared = {breast.patient_id for breast in truth} & {breast.patient_id for breast in learned_from}
+    if shared:
+        raise ValueError(
+            f"{len(shared)} women of --oracle-data, such as {min(shared)}, are among those evaluated: a perfect reader who "
+            "learned from them would know their outcome. Draw others with another seed."
+        )
     loaded = LongitudinalModel.load(model)
     exams = gather(manifests)
     encoded = encode_views(loaded, exams.images, out / "work", report)
@@ -98,11 +105,10 @@ def evaluate_longitudinal(
         "title": loaded.card.title,
         "weights_sha256": loaded.card.weights_sha256,
         "images": {"used": len(rows), "left_out": len(cached.left_out)},
-        "set": _set(simulated, enriched, _taught(loaded.card)),
+        "set": _set(simulated, _taught(loaded.card), _risks_as(loaded.calibration, women, enriched)),
         "draws": times,
         **measure(table, times=times),
     }
-    measured["slopes"] = risk_slopes(table, "served_5", times=times)
     if len(simulated) == 1:
         measured["case_mix"] = simulated[0]["case_mix"]
     report("measuring", 0.3, {})
@@ -154,25 +160,33 @@ def _taught(card: ModelCard) -> list[int]:
     return sorted({*card.settings.get("seeds", []), *card.settings.get("calibrated_on_seeds", [])})
 
 
-def _set(simulated: Sequence[dict[str, Any]], enriched: bool, taught: Sequence[int]) -> dict[str, Any]:
+def _risks_as(calibration: Calibration, women: Sequence[History], enriched: bool) -> str:
+    """Say how risks are read here and, where as they were fitted, how common cancer was then and is here."""
+    if not enriched or not any(calibration.prior_shift):
+        return "as the model says them"
+    here = observed_rates(women)[-1]
+    return (
+        "as they were fitted, before they were moved to where the model is used: among women of whom "
+        f"{calibration.baseline_5y:.0%} were expected to have cancer within 5 years (here {here:.0%} had)"
+    )
+
+
+def _set(simulated: Sequence[dict[str, Any]], taught: Sequence[int], risks_as: str) -> dict[str, Any]:
     return {
         "simulated": bool(simulated),
         "statements": [one["statement"] for one in simulated],
         "seeds": [one["seed"] for one in simulated],
         "model_learned_from_seeds": list(taught),
-        "risks_as": "calibrated on the training set, where cancer is as common as here"
-        if enriched
-        else "the model says them",
+        "risks_as": risks_as,
     }
 
 
 def _predictions(
     loaded: LongitudinalModel, folder: Path, women: Sequence[History], *, as_trained: bool
 ) -> pd.DataFrame:
-    """Return the table of predictions, and as ``served_5`` the 5-year risk as the model says it to its users."""
+    """Return the table of predictions."""
     import keras
 
-    from models.calibration import safe_logit
     from models.evaluation import CONTROLS, prediction_table
 
     controls: dict[Any, Any] = {
@@ -181,10 +195,7 @@ def _predictions(
         if f"control_{mode}.keras" in loaded.card.files
     }
     calibration = loaded.calibration.as_fitted() if as_trained else loaded.calibration
-    table = prediction_table(loaded.sequence, calibration, controls, women)
-    shift = loaded.calibration.prior_shift[-1] - calibration.prior_shift[-1]
-    table["served_5"] = 1 / (1 + np.exp(-(safe_logit(table["risk_5"]) + shift)))
-    return table
+    return prediction_table(loaded.sequence, calibration, controls, women, loaded.calibration)
 
 
 def _beside_oracles(
@@ -245,16 +256,15 @@ class _BoxedView:
 def _boxed(
     exams: Exams, cached: CachedViews, rows: Sequence[int], manifests: Sequence[Manifest]
 ) -> list[_BoxedView]:
-    size = {
-        row.path: row.lesion_mm
-        for manifest in manifests
-        for row in manifest.rows
-        if row.roi and row.lesion_mm
-    }
+    large: dict[Path, list[tuple[float, float, float, float, bool]]] = {}
+    for manifest in manifests:
+        for row in manifest.rows:
+            if row.roi and (row.lesion_mm or 0) >= POINTED_MM:
+                large.setdefault(row.path, []).append((*row.roi, row.finding == "malignant"))
     return [
-        _BoxedView(place, i, exams.images[i].woman, exams.images[i].boxes, cached.transforms[i])
+        _BoxedView(place, i, exams.images[i].woman, tuple(large[exams.images[i].path]), cached.transforms[i])
         for place, i in enumerate(rows)
-        if exams.images[i].boxes and size.get(exams.images[i].path, 0) >= POINTED_MM
+        if exams.images[i].path in large
     ]
 
 

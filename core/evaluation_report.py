@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from core.proof import PUBLISHED_SLOPES, known_seeds, seeds_said
+from core.proof import GROUP_AT_LEAST, MAPS_AT_MOST, PUBLISHED_SLOPES, known_seeds, seeds_said
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -168,7 +168,7 @@ def _opening(measured: dict[str, Any]) -> str:
         f"<p>{measured['women']} women, {measured['visits']} visits, {measured['images']['used']} images"
         + (f", {measured['images']['left_out']} left out" if measured["images"]["left_out"] else "")
         + (f"; seed {html.escape(seeds)}" if seeds else "")
-        + f". Risks are {html.escape(about['risks_as'].replace('the model says them', 'as the model says them'))}.</p>{what}"
+        + f". Risks are read {html.escape(about['risks_as'])}.</p>{what}"
         "<p class='note'>Research software. Not for diagnosis. "
         f"Weights: {html.escape(measured['model'])}, {measured['weights_sha256'][:12]}.</p>"
     )
@@ -487,7 +487,7 @@ def _group_figure(measured: dict[str, Any]) -> go.Figure | None:
         whole = measured["risk"].get(horizon, {}).get("auc")
         for at, dash, name in (
             (whole, "solid", "all women"),
-            (0.9 * whole if whole else None, "dot", "0.9 of that"),
+            (GROUP_AT_LEAST * whole if whole else None, "dot", f"{GROUP_AT_LEAST:.1f} of that"),
         ):
             if at:
                 figure.add_scatter(
@@ -497,7 +497,7 @@ def _group_figure(measured: dict[str, Any]) -> go.Figure | None:
         figure.update_xaxes(title_text="AUC", col=place, row=1)
     figure.update_yaxes(autorange="reversed", automargin=True, categoryorder="array", categoryarray=order)
     return figure.update_layout(
-        title="AUC by group<br><sup>line: all women; dotted: 0.9 of that; bars: 95 % intervals</sup>",
+        title=f"AUC by group<br><sup>line: all women; dotted: {GROUP_AT_LEAST:.1f} of that; bars: 95 % intervals</sup>",
         height=620,
     )
 
@@ -594,7 +594,7 @@ def _explanation_words(measured: dict[str, Any]) -> str:
             f"With the network's weights shuffled, maps keep a rank correlation of {maps['correlation']:.2f} with the real "
             f"ones, and the hottest point lies on the finding in {maps['hits']:.0%}: the maps show what was learned, not "
             "what any network would show."
-            if maps["correlation"] <= 0.5
+            if maps["correlation"] <= MAPS_AT_MOST
             else f"With the network's weights shuffled, maps still correlate at {maps['correlation']:.2f} with the real ones: "
             "part of what they show is not what was learned."
         )

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from core.manifest import Manifest, ManifestRow, by_patient
 from models.preprocess import NETWORK_SHAPE, ViewTransform, standardise
 
-__all__ = ["Exams", "Image", "Woman", "cache_views", "gather", "read_pixels"]
+__all__ = ["Exams", "Image", "Woman", "cache_views", "file_version", "gather", "read_pixels"]
 
 FINDINGS = ("normal", "benign", "malignant")
 DENSITIES = ("A", "B", "C", "D")
@@ -72,6 +72,11 @@ def gather(manifests: Sequence[Manifest], encoder_only: Sequence[Manifest] = ())
 
     Several rows of one image (a finding each) make one image with several boxes. Women of different manifests
     are different women, even where they bear the same id. Women of `encoder_only` get that as their split.
+
+    Raises
+    ------
+    ValueError
+        If some studies of a woman have a date and others none: how far apart they lie cannot be known.
     """
     exams = Exams()
     for number, manifest in enumerate((*manifests, *encoder_only)):
@@ -79,6 +84,12 @@ def gather(manifests: Sequence[Manifest], encoder_only: Sequence[Manifest] = ())
         exams.boxed |= any(row.roi for row in rows)
         for patient, hers in by_patient(rows):
             name = patient if number == 0 else f"{number + 1}:{patient}"
+            undated = [row for row in hers if row.study_date is None]
+            if undated and len(undated) < len(hers):
+                raise ValueError(
+                    f"{manifest.source}, line {undated[0].line}: this image of {patient} has no study_date, her others have "
+                    "one. Give it, or leave the row out."
+                )
             woman = _woman(name, hers)
             exams.women.append(replace(woman, split="encoder-only") if number >= len(manifests) else woman)
             exams.images += _images(len(exams.women) - 1, hers)
@@ -182,13 +193,19 @@ class CachedViews:
         return places
 
 
+def file_version(path: Path) -> str:
+    """Return what tells a file from others and from itself once it is changed; its size may stay the same."""
+    facts = path.stat()
+    return f"{path.resolve()} {facts.st_size} {facts.st_mtime_ns}"
+
+
 def cache_views(images: Sequence[Image], folder: Path, report: Report, processes: int = 2) -> CachedViews:
     """Standardise images into a memory map in `folder`, going on where a killed run stopped.
 
     Images that cannot be read, or in which no breast is found, are left out; `left_out` says which and why.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    listing = "\n".join(f"{image.path.resolve()} {image.path.stat().st_size}" for image in images)
+    listing = "\n".join(file_version(image.path) for image in images)
     stamp = hashlib.sha256(listing.encode()).hexdigest()[:16]
     pixels_path, facts_path = folder / f"views-{stamp}.u8", folder / f"views-{stamp}.jsonl"
     shape = (len(images), *NETWORK_SHAPE)

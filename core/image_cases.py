@@ -9,7 +9,7 @@ from datetime import date
 from pathlib import Path
 
 from core.exams import FINDINGS
-from core.manifest import OPTIONAL, REQUIRED, BadRow, Manifest, ManifestRow, read_manifest
+from core.manifest import OPTIONAL, REQUIRED, BadRow, Manifest, ManifestRow, read_manifest, stated_split
 
 __all__ = [
     "CaseError",
@@ -20,7 +20,6 @@ __all__ = [
     "gather_cases",
     "may_be",
     "parse_density_source",
-    "stated_split",
     "told_apart",
     "with_practice",
 ]
@@ -28,15 +27,6 @@ __all__ = [
 NORMAL = FINDINGS[0]
 SUFFIXES = (".png", ".jpg", ".jpeg", ".dcm", "")
 """What is taken for an image in a folder; bytes, not names, decide how it is read."""
-SPLITS = {
-    "train": "train",
-    "training": "train",
-    "val": "validation",
-    "valid": "validation",
-    "validation": "validation",
-    "test": "test",
-    "testing": "test",
-}
 
 
 class CaseError(ValueError):
@@ -96,7 +86,7 @@ class Cases:
     @property
     def classes(self) -> tuple[str, ...]:
         """Return the labels that occur, in the field's order where it has one, else by name; of C+D, C and D."""
-        seen = {part for case in self.cases for part in case.label.split("+")}
+        seen = {part for case in self.cases for part in _parts(case.label)}
         if seen <= set(FINDINGS):
             return tuple(one for one in FINDINGS if one in seen)
         return tuple(sorted(seen))
@@ -126,13 +116,16 @@ def gather_cases(
         If a source is missing, is of neither kind, or lacks the column.
     """
     gathered = Cases()
+    spelled: dict[str, str] = {}
     for number, source in enumerate(sources):
         inner = source / "manifest.csv"
         manifest = inner if inner.is_file() else source
         if not source.exists():
             raise CaseError(f"There is no file or folder {source}.")
         one = (
-            _from_folder(source) if manifest.is_dir() else _from_manifest(manifest, task, boxes, density_from)
+            _from_folder(source)
+            if manifest.is_dir()
+            else _from_manifest(manifest, task, boxes, density_from, spelled)
         )
         prefix = "" if number == 0 else f"{number + 1}:"
         gathered.cases += [replace(case, group=prefix + case.group) for case in one.cases]
@@ -176,7 +169,7 @@ def choose_classes(cases: Cases, wanted: str | None) -> tuple[Cases, tuple[str, 
         order, chosen = known, cases
     else:
         order = tuple(name.strip() for name in wanted.split(","))
-        joined = {part.strip(): name for name in order for part in name.split("+")}
+        joined = {part.strip(): name for name in order for part in _parts(name)}
         for part in joined:
             if part not in known:
                 raise CaseError(
@@ -184,7 +177,7 @@ def choose_classes(cases: Cases, wanted: str | None) -> tuple[Cases, tuple[str, 
                 )
         kept = []
         for one in cases.cases:
-            names = {joined.get(part) for part in one.label.split("+")}
+            names = {joined.get(part) for part in _parts(one.label)}
             if None not in names:
                 # A label that leaves several classes open stays as it is; the others become their class's name.
                 kept.append(replace(one, label=str(names.pop())) if len(names) == 1 else one)
@@ -205,8 +198,14 @@ def may_be(label: str, classes: Sequence[str]) -> list[bool]:
     """Tell which classes a label may be: one as a rule, both C and D of C+D where they are classes of their own."""
     if label in classes:
         return [label == name for name in classes]
-    parts = set(label.split("+"))
-    return [bool(parts & set(name.split("+"))) for name in classes]
+    parts = set(_parts(label))
+    return [bool(parts & set(_parts(name))) for name in classes]
+
+
+def _parts(label: str) -> list[str]:
+    """Return the classes of which a label or a class is made: C and D of C+D. A plus at its end is its own: HER2+."""
+    parts = label.split("+")
+    return parts if all(part.strip() for part in parts) else [label]
 
 
 def told_apart(labels: Sequence[str], classes: Sequence[str]) -> list[list[int]]:
@@ -235,12 +234,10 @@ def parse_density_source(text: str | None) -> DensitySource | None:
     return DensitySource(column.strip(), {key.strip(): value for key, value in stands_for.items()})
 
 
-def stated_split(text: str | None) -> str | None:
-    """Return train, validation or test as a manifest or a folder's name states it, None if it states none."""
-    return SPLITS.get((text or "").strip().lower())
-
-
-def _from_manifest(path: Path, task: str, boxes: bool, density_from: DensitySource | None) -> Cases:
+def _from_manifest(
+    path: Path, task: str, boxes: bool, density_from: DensitySource | None, spelled: dict[str, str]
+) -> Cases:
+    """Read a manifest; `spelled` holds how each label was spelt first, over all manifests."""
     manifest: Manifest = read_manifest(path)
     gathered = Cases(refused=[_where(path, bad) for bad in manifest.refused])
     # The notice names columns that are not used; of a task that is such a column it would be wrong.
@@ -248,13 +245,11 @@ def _from_manifest(path: Path, task: str, boxes: bool, density_from: DensitySour
         gathered.notices += [f"{path}: {notice}" for notice in manifest.notices]
     density_of = _density_reader(path, density_from)
     label_of = density_of if task == "density" else _label_reader(path, task)
-    spelled: dict[str, str] = {}
     by_image: dict[Path, ImageCase] = {}
-    without_box = blank = 0
+    without_box = 0
     for row in manifest.rows:
         text = label_of(row)
         if text is None or not text.strip():
-            blank += 1
             gathered.refused.append(
                 (f"{path}, line {row.line}", f"The {task} is blank: the image is left out.")
             )

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.fft import dctn
 
-from core.exams import Report, read_pixels
+from core.exams import Report, file_version, read_pixels
 from core.image_cases import ImageCase
 from core.refusals import Refusal
 from models.image_preprocess import AROUND, ImageInput, prepare, tissue_box
@@ -57,7 +57,7 @@ def prepare_cases(
     folder.mkdir(parents=True, exist_ok=True)
     sides = tissue_sides(cases)
     listing = "\n".join(
-        f"{case.path.resolve()} {case.path.stat().st_size} {side if case.anywhere else case.box}"
+        f"{file_version(case.path)} {side if case.anywhere else case.box}"
         for case, side in zip(cases, sides, strict=True)
     )
     stamp = hashlib.sha256(f"{LAYOUT}{listing}\n{json.dumps(asdict(wanted))}".encode()).hexdigest()[:16]

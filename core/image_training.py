@@ -208,7 +208,10 @@ def train_image(
     parts = _parts(readable, plan)
     _check_leakage(readable, parts, pairs)
     plan_values = json.loads(json.dumps(asdict(plan)))
-    same_plan(out / "work" / "plan.json", plan_values, [case.path for case in readable])
+    labels = [
+        f"{case.group} {case.label} {case.box} {part}" for case, part in zip(readable, parts, strict=True)
+    ]
+    same_plan(out / "work" / "plan.json", plan_values, [case.path for case in readable], labels)
     truth = np.array([may_be(case.label, classes) for case in readable], bool)
     if plan.head != "kernel" and (truth.sum(axis=1) > 1).any():
         open_ = next(case for case in readable if sum(may_be(case.label, classes)) > 1)

@@ -9,7 +9,15 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-__all__ = ["BadRow", "Manifest", "ManifestError", "ManifestRow", "by_patient", "read_manifest"]
+__all__ = [
+    "BadRow",
+    "Manifest",
+    "ManifestError",
+    "ManifestRow",
+    "by_patient",
+    "read_manifest",
+    "stated_split",
+]
 
 REQUIRED = ("patient_id", "study_date", "laterality", "view", "path")
 OPTIONAL = (
@@ -32,6 +40,15 @@ OPTIONAL = (
 )
 
 
+SPLITS = {
+    "train": "train",
+    "training": "train",
+    "val": "validation",
+    "valid": "validation",
+    "validation": "validation",
+    "test": "test",
+    "testing": "test",
+}
 OF_A_WOMAN = ("birth_date", "cancer_date", "cancer_laterality", "last_followup_date", "split")
 """What is one thing for a woman, whichever of her rows says it."""
 
@@ -262,6 +279,11 @@ def _image(text: str, folder: Path, look: bool) -> Path:
     if not there:
         raise ValueError(f"There is no file {text}.")
     return path
+
+
+def stated_split(text: str | None) -> str | None:
+    """Return train, validation or test as a manifest or a folder's name states it, None if it states none of them."""
+    return SPLITS.get((text or "").strip().lower())
 
 
 def by_patient(rows: list[ManifestRow]) -> Iterator[tuple[str, list[ManifestRow]]]:

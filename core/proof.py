@@ -510,13 +510,18 @@ def _group_targets(measured: dict[str, Any]) -> list[Target]:
                 one for one in below if one not in excused and one["auc_ci"][1] >= GROUP_AT_LEAST * whole
             ]
             plain = [one for one in below if one not in excused and one not in unsure]
-            verdict: Verdict = "not reached" if plain else "cannot be told" if unsure else "reached"
+            unmeasured = [one for one in groups if "auc" not in one]
+            verdict: Verdict = (
+                "not reached" if plain else "cannot be told" if unsure or unmeasured else "reached"
+            )
             words = [f"{one['group']} {one['auc']:.3f}" for one in below] or ["none below"]
             comment = ""
             if excused:
                 comment += f"Harder for a perfect reader too: {', '.join(one['group'] for one in excused)}. "
             if unsure:
-                comment += f"Too few women to tell: {', '.join(one['group'] for one in unsure)}."
+                comment += f"Too few women to tell: {', '.join(one['group'] for one in unsure)}. "
+            if unmeasured:
+                comment += f"Too few cancers to measure: {', '.join(one['group'] for one in unmeasured)}."
             found.append(
                 Target(
                     f"{horizon}-year AUC by {name}",

@@ -18,6 +18,7 @@ from core.training import TrainingError, calibrate, histories, moved_to, taught_
 
 if TYPE_CHECKING:
     from models.registry import ModelCard
+    from models.sequence_training import History
 
 __all__ = ["CANCERS_AT_LEAST", "recalibrate"]
 
@@ -57,7 +58,8 @@ def recalibrate(
     Raises
     ------
     TrainingError
-        If `out` holds a model, these women taught the model, or there are too few with or without cancer.
+        If `out` holds a model, these women taught the model, or there are too few known to have had cancer, or none,
+        within some of 1 to 5 years.
     """
     from models.longitudinal import LongitudinalModel
     from models.registry import CARD
@@ -74,15 +76,8 @@ def recalibrate(
     exams = gather(manifests)
     encoded = encode_views(loaded, exams.images, out / "work", report)
     women = histories(exams, encoded.rows, encoded.said["vector"], range(len(exams.women)))
-    last = np.array([woman.years_to_cancer[-1] for woman in women])
-    ill = int(((last >= 0) & (last <= 5)).sum())
-    well = int(np.isnan(last).sum())
-    if min(ill, well) < CANCERS_AT_LEAST:
-        raise TrainingError(
-            f"{ill} women had cancer within five years of their last study, and {well} had none: to calibrate risks, "
-            f"{CANCERS_AT_LEAST} of each are the least."
-        )
-    calibration = calibrate(loaded.sequence, women, "women who did not teach it")
+    _check_outcomes(women)
+    calibration = calibrate(loaded.sequence, women, "women who did not teach it", loaded.calibration)
     if base_rates is not None:
         calibration = moved_to(calibration, women, base_rates, "those women")
     for name in loaded.card.files:
@@ -91,3 +86,22 @@ def recalibrate(
     card = replace(loaded.card, metrics={}, created=date.today().isoformat(), settings=settings)
     # The networks' files stay the same to the byte: what they saw of images that are on record stays good.
     return LongitudinalModel(card, loaded.encoder, loaded.sequence, calibration).save_calibration(out)
+
+
+def _check_outcomes(women: Sequence[History]) -> None:
+    """Refuse women of whom too little is known at some horizon: its risks could not be put right."""
+    from models.calibration import FEWEST, horizon_labels
+
+    to_cancer = np.array([woman.years_to_cancer[-1] for woman in women])
+    followed = np.array([woman.years_followed[-1] for woman in women])
+    before = ~(to_cancer < 0)
+    for years in range(1, 6):
+        label, known = horizon_labels(to_cancer[before], followed[before], years)
+        ill, well = int(label[known].sum()), int((1 - label[known]).sum())
+        least = CANCERS_AT_LEAST if years == 5 else FEWEST
+        if min(ill, well) < least:
+            raise TrainingError(
+                f"Within {years} year{'s' * (years > 1)} of their last study {ill} women had cancer, and {well} are known "
+                f"to have had none: {least} of each are the least. How long a woman was followed is told by "
+                "last_followup_date."
+            )

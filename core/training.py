@@ -6,7 +6,7 @@ import csv
 import hashlib
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.exams import DENSITIES, FINDINGS, CachedViews, Exams, Image, Report, Woman, cache_views, gather
-from core.manifest import Manifest
+from core.manifest import Manifest, stated_split
 from core.truth import simulation_beside
 
 if TYPE_CHECKING:  # Networks are loaded when training starts: `--help` must not wait for them.
@@ -69,11 +69,16 @@ class Plan:
 def split_women(women: Sequence[Woman], seed: int, *, keep_encoder: bool = False) -> list[str]:
     """Assign each woman to one of `SPLITS`, the same for the same seed, cancers spread evenly.
 
-    A `split` the manifest states (train, validation, test) is kept; train is parted between encoder and sequence.
-    With `keep_encoder` no woman is kept for the encoder, which is not trained.
+    A `split` the manifest states (train, validation, test) is kept; train is parted between encoder and sequence, and
+    validation too where the manifest states none for that. With `keep_encoder` no woman is kept for the encoder, which
+    is not trained. `TrainingError` if a stated split is none of these.
     """
     unstated = KEPT_SHARES if keep_encoder else SHARES
     stated_train = {"sequence": 1.0} if keep_encoder else {"encoder": 0.75, "sequence": 0.25}
+    splits = {_stated(woman) for woman in women}
+    if "train" in splits and "validation" not in splits:
+        parts = {name: share for name, share in unstated.items() if name != "test"}
+        stated_train = {name: share / sum(parts.values()) for name, share in parts.items()}
 
     def key(woman: Woman) -> str:
         return hashlib.sha256(f"{seed} {woman.patient_id}".encode()).hexdigest()
@@ -99,7 +104,14 @@ def _has_cancer(woman: Woman) -> bool:
 
 
 def _stated(woman: Woman) -> str | None:
-    return woman.split if woman.split in ("train", "validation", "test") else None
+    if woman.split in (None, ENCODER_ONLY):
+        return None
+    known = stated_split(woman.split)
+    if known is None:
+        raise TrainingError(
+            f"The split of {woman.patient_id} is {woman.split!r}, not train, validation or test. Correct it, or leave it blank."
+        )
+    return known
 
 
 def labelled_views(exams: Exams, cached: CachedViews, chosen: Sequence[int]) -> LabelledViews:
@@ -198,7 +210,7 @@ def histories(
                 ).astype(np.int64),
                 years_to_cancer=_years(woman.cancer_date, days),
                 cancer_breast=-1 if woman.cancer_laterality is None else "LR".index(woman.cancer_laterality),
-                years_followed=np.nan_to_num(_years(woman.last_followup, days), nan=0.0),
+                years_followed=np.maximum(np.nan_to_num(_years(_followed_until(woman), days), nan=0.0), 0.0),
                 weight=index_weights(n),
             )
         )
@@ -219,6 +231,19 @@ def _years(on: date | None, days: NDArray[np.float64]) -> NDArray[np.float64]:
     return (on.toordinal() - days) / DAYS_A_YEAR
 
 
+def _followed_until(woman: Woman) -> date | None:
+    """Return until when it is known that a woman had no cancer, or what came of her.
+
+    With a malignant finding but no date of a diagnosis that is the day of the finding: she must not pass for a woman who
+    stayed well.
+    """
+    if woman.cancer_date is None:
+        for on, found in zip(woman.dates, woman.finding, strict=True):
+            if "malignant" in found.values():
+                return on
+    return woman.last_followup
+
+
 def _malignancy(woman: Woman, days: NDArray[np.float64]) -> NDArray[np.float32]:
     """Label breasts: cancer found from the study on within 365 days; by the finding where no date is known."""
     label = np.full((len(days), 2), np.nan, np.float32)
@@ -232,8 +257,12 @@ def _malignancy(woman: Woman, days: NDArray[np.float64]) -> NDArray[np.float32]:
                 finding = woman.finding[k].get(side)
                 label[k, i] = np.nan if finding is None else float(finding == "malignant")
                 continue
+            if woman.cancer_date is None and woman.finding[k].get(side) == "malignant":
+                label[k, i] = 1
+                continue
             ahead = None if woman.cancer_date is None else woman.cancer_date.toordinal() - day
-            followed = 0 if woman.last_followup is None else woman.last_followup.toordinal() - day
+            until = _followed_until(woman)
+            followed = 0 if until is None else until.toordinal() - day
             if ahead is not None and ahead < 0:
                 continue
             if ahead is not None and ahead <= 365:
@@ -300,7 +329,12 @@ def train_longitudinal(
         )
     work = out / "work"
     work.mkdir(parents=True, exist_ok=True)
-    same_plan(work / "plan.json", asdict(plan), [image.path for image in exams.images])
+    same_plan(
+        work / "plan.json",
+        asdict(plan),
+        [image.path for image in exams.images],
+        [*(repr(replace(image, path=Path())) for image in exams.images), *map(repr, exams.women), *splits],
+    )
     cached = cache_views(exams.images, work / "cache", report)
     rows = cached.usable()
 
@@ -337,7 +371,7 @@ def train_longitudinal(
             start=start,
         )
     rows = [i for i in rows if splits[exams.images[i].woman] != ENCODER_ONLY]
-    embedded = work / "embedded.npz"
+    embedded = work / f"embedded-{cached.stamp}.npz"
     if embedded.is_file():
         with np.load(embedded) as file:
             vectors = file["vector"]
@@ -357,11 +391,20 @@ def taught_by(manifests: Sequence[Manifest], before: ModelCard | None = None) ->
     return sorted({int(one["seed"]) for one in described if one is not None} | set(earlier))
 
 
-def same_plan(path: Path, plan: dict[str, Any], images: Sequence[Path]) -> None:
-    """Refuse with `TrainingError` to mix two runs in one folder; `path` keeps what the first was asked for."""
-    listing = "\n".join(str(image.resolve()) for image in images)
+def same_plan(path: Path, plan: dict[str, Any], images: Sequence[Path], labels: Sequence[str]) -> None:
+    """Refuse with `TrainingError` to mix two runs in one folder; `path` keeps what the first was asked for.
+
+    `labels` is what is known of the images and women, and into which part they went: a run that goes on with others would
+    measure on women who taught it.
+    """
+
+    def of(listing: Iterable[str]) -> str:
+        return hashlib.sha256("\n".join(listing).encode()).hexdigest()
+
     # As it will be read again: a tuple comes back as a list.
-    asked = json.loads(json.dumps(plan | {"images": hashlib.sha256(listing.encode()).hexdigest()}))
+    asked = json.loads(
+        json.dumps(plan | {"images": of(str(image.resolve()) for image in images), "labels": of(labels)})
+    )
     if path.is_file():
         before = json.loads(path.read_text("utf-8"))
         if before != asked:
@@ -466,7 +509,8 @@ def _train_heads(
     card = ModelCard(
         name=plan.name,
         title="Longitudinal model (CNN + LSTM)",
-        trained_on=f"{len(exams.women)} women, {len(rows)} images, from the manifests given",
+        trained_on=f"{len(splits) - splits.count(ENCODER_ONLY)} women, {len(rows)} images, from the manifests given"
+        + (f"; the encoder on images of {splits.count(ENCODER_ONLY)} more" if ENCODER_ONLY in splits else ""),
         licence="As the training data allow",
         intended_use="Research and teaching. It supports a reader and never replaces one.",
         limits="Not validated for clinical use.",
@@ -548,8 +592,16 @@ def moved_to(
     return replace(calibration.moved(observed_rates(women), base_rates), fitted_on=moved)
 
 
-def calibrate(ensemble: Any, validation: Sequence[History], whose: str = "validation women") -> Calibration:
-    """Calibrate an ensemble on the index visits of women who did not teach it; `whose` tells who they are."""
+def calibrate(
+    ensemble: Any,
+    validation: Sequence[History],
+    whose: str = "validation women",
+    before: Calibration | None = None,
+) -> Calibration:
+    """Calibrate an ensemble on the index visits of women who did not teach it; `whose` tells who they are.
+
+    `before` is as for `models.calibration.fit_calibration`.
+    """
     from models.calibration import fit_calibration
     from models.sequence import risk_from_hazards
     from models.sequence_training import predict_histories
@@ -576,6 +628,7 @@ def calibrate(ensemble: Any, validation: Sequence[History], whose: str = "valida
         breasts("malignancy", last=True),
         breasts("progression", last=False),
         f"logistic per horizon, fitted on the last visits of {len(usable)} {whose}",
+        before,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 from typing import Any
@@ -13,6 +14,7 @@ from scipy.optimize import minimize
 from scipy.special import expit, logit
 
 __all__ = [
+    "FEWEST",
     "Calibration",
     "Logistic",
     "censoring_weights",
@@ -22,6 +24,8 @@ __all__ = [
     "safe_logit",
 ]
 
+FEWEST = 5
+"""Fewer events, or fewer who have none, say nothing of a line."""
 SMALLEST = 1e-6
 """Probabilities are kept this far from 0 and 1 before their logit is taken."""
 Z_90 = 1.6448536269514722
@@ -225,11 +229,14 @@ def fit_logistic(
 ) -> Logistic:
     """Fit a line on log-odds by maximum likelihood (Platt 1999), with a weak pull of the slope towards 1.
 
-    Fewer than five events or non-events say nothing: then the identity is returned.
+    Raises
+    ------
+    ValueError
+        If there are fewer than `FEWEST` events or non-events.
     """
     x, y = np.asarray(raw_logit, np.float64), np.asarray(label, np.float64)
-    if y.sum() < 5 or (1 - y).sum() < 5:
-        return Logistic()
+    if min(y.sum(), (1 - y).sum()) < FEWEST:
+        raise ValueError(f"{y.sum():.0f} events of {len(y)} are too few, or too many, to calibrate on.")
     w = np.ones_like(y) if weight is None else np.asarray(weight, np.float64)
 
     def loss(line: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
@@ -251,6 +258,7 @@ def fit_calibration(
     malignancy: tuple[NDArray[np.float64], NDArray[np.float64]],
     progression: tuple[NDArray[np.float64], NDArray[np.float64]],
     fitted_on: str,
+    before: Calibration | None = None,
 ) -> Calibration:
     """Calibrate on validation women.
 
@@ -264,22 +272,40 @@ def fit_calibration(
         Pairs of raw log-odds and labels, one for each breast-visit of which it is known.
     fitted_on
         Plain words for the card.
+    before
+        An earlier calibration, whose lines of malignancy and progression are kept where too few breasts say anything.
 
     Returns
     -------
     Calibration
+        Where too few women say anything of a horizon, the line of the nearest horizon stands in: a raw risk among
+        calibrated ones would lift all after it. `fitted_on` says so.
     """
     centre = safe_logit(risk_members).mean(axis=0)
-    lines = []
+    fitted: dict[int, Logistic] = {}
     for k in range(centre.shape[-1]):
         label, known = horizon_labels(years_to_cancer, years_followed, k + 1)
         weight = censoring_weights(years_to_cancer, years_followed, k + 1)
-        lines.append(fit_logistic(centre[known, k], label[known], weight[known]))
+        with suppress(ValueError):
+            fitted[k] = fit_logistic(centre[known, k], label[known], weight[known])
+    nearest = [min(fitted, key=lambda at: abs(at - k), default=None) for k in range(centre.shape[-1])]
+    lines = [Logistic() if at is None else fitted[at] for at in nearest]
+    for k, at in enumerate(nearest):
+        if at != k:
+            instead = "not calibrated" if at is None else f"by the line of year {at + 1}"
+            fitted_on += f"; too few women for year {k + 1}: {instead}"
+    breasts: dict[str, Logistic] = {}
+    for name, pair in (("malignancy", malignancy), ("progression", progression)):
+        try:
+            breasts[name] = fit_logistic(*pair)
+        except ValueError:
+            breasts[name] = getattr(before or Calibration(), name)
+            fitted_on += f"; too few breasts for {name}: {'as before' if before else 'not calibrated'}"
     base = expit(lines[-1].of_logit(centre[:, -1])).mean() if len(centre) else 0.0167
     return Calibration(
         risk=tuple(lines),
-        malignancy=fit_logistic(*malignancy),
-        progression=fit_logistic(*progression),
+        malignancy=breasts["malignancy"],
+        progression=breasts["progression"],
         baseline_5y=float(base),
         fitted_on=fitted_on,
     )

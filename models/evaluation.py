@@ -38,11 +38,14 @@ def prediction_table(
     calibration: Calibration,
     controls: dict[Mode, keras.Model],
     histories: Sequence[History],
+    served: Calibration | None = None,
 ) -> pd.DataFrame:
     """Return one row a visit: what is said by the model and by its controls, and what came true.
 
+    `served` is the calibration with which users are told risks, where that is another one.
+
     Columns: ``patient_id, visit, visits, index`` (true at the last visit), ``day, years_to_cancer,
-    years_followed``; ``risk_1..5``, ``low_1..5``, ``high_1..5``; ``last_1..5, no_pixels_1..5, dates_1..5`` (raw);
+    years_followed``; ``risk_1..5``, ``low_1..5``, ``high_1..5``; ``served_5`` as users are told it; ``last_1..5, no_pixels_1..5, dates_1..5`` (raw);
     for each side ``malignancy_L, malignancy_true_L, progression_L, progression_true_L, density_L,
     density_true_L`` (density 0..3, -1 unknown), ``seen_L``; ``standard_views`` (0..4, CC and MLO of both breasts).
     """
@@ -50,7 +53,9 @@ def prediction_table(
     answers = predict_histories(ensemble, histories)
     for history, said in zip(histories, answers, strict=True):
         n = len(history)
-        value, low, high = calibration.risks(risk_from_hazards(said["hazard"]))
+        raw = risk_from_hazards(said["hazard"])
+        value, low, high = calibration.risks(raw)
+        told = value if served is None else served.risks(raw)[0]
         columns: dict[str, Any] = {
             "patient_id": [history.patient_id] * n,
             "visit": np.arange(n),
@@ -60,6 +65,7 @@ def prediction_table(
             "years_to_cancer": history.years_to_cancer,
             "years_followed": history.years_followed,
             "standard_views": history.present[:, :, :STANDARD_PLACES].sum(axis=(1, 2)),
+            "served_5": told[:, HORIZONS - 1],
         }
         for k in range(HORIZONS):
             columns |= {f"risk_{k + 1}": value[:, k], f"low_{k + 1}": low[:, k], f"high_{k + 1}": high[:, k]}
@@ -79,8 +85,9 @@ def prediction_table(
     table = pd.concat(parts, ignore_index=True)
     for mode, control in controls.items():
         shown = [one for history in histories for one in as_mode(history, mode)]
-        raw = [risk_from_hazards(said["hazard"]).mean(axis=0) for said in predict_histories(control, shown)]
-        risks = np.concatenate(raw)
+        risks = np.concatenate(
+            [risk_from_hazards(said["hazard"]).mean(axis=0) for said in predict_histories(control, shown)]
+        )
         for k in range(HORIZONS):
             table[f"{mode}_{k + 1}"] = risks[:, k]
     return table
@@ -140,7 +147,7 @@ def measure(table: pd.DataFrame, *, times: int = 1000, seed: int = 0) -> dict[st
         said["c_index"], said["c_index_ci"] = value, [low, high]
     said |= _by_breast(table, index, min(times, CALIBRATION_DRAWS), seed)
     said["interval_coverage"] = interval_coverage(index)
-    said["slopes"] = risk_slopes(table, times=times, seed=seed)
+    said["slopes"] = risk_slopes(table, "served_5", times=times, seed=seed)
     return said
 
 

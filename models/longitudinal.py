@@ -143,7 +143,8 @@ class LongitudinalModel:
             files=files,
             encoder_sha256=files[ENCODER],
             weights_sha256=files[SEQUENCE],
-            calibration=self.calibration.fitted_on,
+            # The figures too: another calibration on as many women must not pass for the same.
+            calibration=f"{self.calibration.fitted_on}; figures {files[CALIBRATION][:12]}",
         )
         text = json.dumps(self.card.to_json(), indent=1, ensure_ascii=False, allow_nan=False)
         (folder / CARD).write_text(text + "\n", "utf-8")

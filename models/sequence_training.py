@@ -296,7 +296,7 @@ def fit_sequence(
     deadline: float | None = None,
     name: str = "sequence",
 ) -> tuple[list[keras.Model], list[dict[str, float | str]]]:
-    """Train the members of an ensemble, each with its own seed and resampled women.
+    """Train the members of an ensemble, each with its own seed: its own first weights and order of women.
 
     Parameters
     ----------

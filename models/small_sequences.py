@@ -135,17 +135,20 @@ def cross_validate(
     -------
     dict
         ``auc`` and ``ci`` (95 %, DeLong) of the out-of-fold log-odds averaged over repeats; ``auc_by_repeat``;
-        ``n``, ``events``; ``scores`` by woman.
+        ``n``, ``events``; ``scores`` by woman; ``folds_with_lstm``: the share of folds with enough cancers for an LSTM,
+        whose log-odds are averaged there with those of the read-out.
     """
     usable = [woman for woman in women if np.isfinite(woman.label)]
     label = np.array([woman.label for woman in usable])
     scores = np.full((repeats, len(usable)), np.nan)
     total = repeats * folds
+    with_lstm = 0
     for repeat in range(repeats):
         for number, held in enumerate(_folds(usable, folds, seed + repeat)):
             inside = [woman for i, woman in enumerate(usable) if i not in set(held.tolist())]
             out = [usable[i] for i in held]
             scores[repeat, held] = _scores(inside, out, mode, seed)
+            with_lstm += _with_lstm(inside, mode)
             if report is not None:
                 report(mode, (repeat * folds + number + 1) / total, {})
     average = scores.mean(axis=0)
@@ -156,8 +159,13 @@ def cross_validate(
         "auc_by_repeat": [metrics.auc(label, row) for row in scores],
         "n": len(usable),
         "events": int(label.sum()),
+        "folds_with_lstm": with_lstm / total,
         "scores": {woman.patient_id: float(score) for woman, score in zip(usable, average, strict=True)},
     }
+
+
+def _with_lstm(inside: Sequence[EmbeddedWoman], mode: SmallMode) -> bool:
+    return mode == "history" and sum(woman.label == 1 for woman in inside) >= EVENTS_FOR_LSTM
 
 
 def _scores(
@@ -167,7 +175,7 @@ def _scores(
     model = fit_small(inside, mode, seed=seed)
     own = model.logit(inside)
     score = model.logit(out)
-    if mode == "history" and sum(woman.label == 1 for woman in inside) >= EVENTS_FOR_LSTM:
+    if _with_lstm(inside, mode):
         from models.small_lstm import lstm_logits
 
         score = (score + lstm_logits(inside, out, seed)) / 2

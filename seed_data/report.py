@@ -43,7 +43,7 @@ class Margin:
 
 
 def margins(women: int, bcsc: Path | None = None) -> list[Margin]:
-    """Return all margins on `women` natural lives (and as many enriched ones where a topic needs cancers)."""
+    """Return all margins on `women` natural lives (and of enriched ones, where a topic needs cancers, a quarter as many, 1,000 at least)."""
     natural = [lives.draw_life(SEED, number, NATURAL) for number in range(1, women + 1)]
     enriched = [lives.draw_life(SEED + 1, number) for number in range(1, max(women // 4, 1000) + 1)]
     found = [

@@ -188,7 +188,7 @@ def train_image_model(
         raise typer.Exit(SOME_REFUSED)
 
 
-def evaluate_image_model(model: str, data: list[Path], out: Path, as_json: bool) -> None:
+def evaluate_image_model(model: str, data: list[Path], out: Path, draws: int, as_json: bool) -> None:
     """Measure a model of single images; `core.cli.training.evaluate` hands over here."""
     from core.image_cases import gather_cases, parse_density_source
     from core.image_evaluation import evaluate_image
@@ -204,7 +204,7 @@ def evaluate_image_model(model: str, data: list[Path], out: Path, as_json: bool)
         gathered = gather_cases(data, settings["task"], boxes=boxes, density_from=source)
         _tell_refused(gathered.refused)
         backend.load()
-        measured = evaluate_image(folder, gathered, out, Progress())
+        measured = evaluate_image(folder, gathered, out, Progress(), times=draws)
     except (LookupError, ValueError) as error:
         wrong_use(str(error))
     _tell_evaluation(gathered, measured, as_json)

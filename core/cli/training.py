@@ -203,9 +203,12 @@ def sequence(
         low, high = reached["ci"]
         results.print(
             f"{mode:>8}: AUC {reached['auc']:.3f} ({low:.3f} to {high:.3f}), {reached['events']} cancers in "
-            f"{reached['n']} women, out of fold",
+            f"{reached['n']} women, out of fold"
+            + (", read-out and LSTM averaged" if reached["folds_with_lstm"] else ""),
             highlight=False,
         )
+    if any(reached["folds_with_lstm"] for reached in measured.values()):
+        log.print("The model that is kept is the read-out alone.", highlight=False)
     results.print(f"The model is in {out}.")
 
 
@@ -259,8 +262,14 @@ def evaluate(
 
         if task is not None:
             wrong_use(f"{model} has its own task. --task asks what the encoder of a longitudinal model sees.")
-        evaluate_image_model(model, data, out, as_json)
+        if oracle_data or sensitivity:
+            wrong_use("--oracle-data and --sensitivity are for longitudinal models: leave them out.")
+        evaluate_image_model(model, data, out, draws, as_json)
         return
+    if task is not None and (oracle_data or sensitivity):
+        wrong_use("--oracle-data and --sensitivity are for women's outcomes: leave them out with --task.")
+    if task is None and not both_breasts:
+        wrong_use("--no-both-breasts belongs to a --task: give both.")
     try:
         folder = folder_of(model)
         read_card(folder)

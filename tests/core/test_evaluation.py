@@ -38,7 +38,7 @@ def test_the_set_says_what_it_is_made_of(evaluated):
     assert said["set"]["simulated"]
     assert said["set"]["seeds"] == [3]
     assert said["case_mix"]["cancer_rate"] == 0.5
-    assert "calibrated on the training set" in said["set"]["risks_as"]
+    assert said["set"]["risks_as"] == "as the model says them", "an uncalibrated model was moved nowhere"
 
 
 def test_women_are_grouped_by_the_truth_beside_them(evaluated):
@@ -82,3 +82,15 @@ def test_a_repeat_says_the_same(evaluated, tiny_model):
         Path(tiny_model), [read_manifest(folder / "manifest.csv")], out, lambda *_: None, times=20
     )
     assert again == said
+
+
+def test_a_perfect_reader_may_not_learn_from_the_women_it_is_asked_about(evaluated, tiny_model):
+    folder, out, _ = evaluated
+    with pytest.raises(ValueError, match="Sim-3-0001"):
+        evaluate_longitudinal(
+            Path(tiny_model),
+            [read_manifest(folder / "manifest.csv")],
+            out,
+            lambda *_: None,
+            oracle_data=[folder / "truth.csv"],
+        )

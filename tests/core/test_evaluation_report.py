@@ -37,7 +37,7 @@ def page():
     said |= {
         "model": "m<1>", "title": "A model", "weights_sha256": "ab" * 32, "women": 400, "visits": 2000, "draws": 300,
         "images": {"used": 8000, "left_out": 2},
-        "set": {"simulated": True, "statements": ["None of them real."], "seeds": [9], "risks_as": "the model says them"},
+        "set": {"simulated": True, "statements": ["None of them real."], "seeds": [9], "risks_as": "as the model says them"},
         "malignancy": {"n": 9, "events": 2, "auc": 0.9, "auc_ci": [0.8, 0.95]},
         "interval_coverage": {"1": coverage, "5": coverage}, "c_index": 0.7, "c_index_ci": [0.6, 0.8],
         "slopes": {"cancer": slope, "none": slope}, "groups": {"density": {"1": [group], "5": [group]}},
@@ -119,7 +119,7 @@ def test_a_set_of_real_women_is_not_called_simulated():
     nothing = {
         "model": "m", "title": "A model", "weights_sha256": "ab", "women": 3, "visits": 3, "draws": 20,
         "images": {"used": 12, "left_out": 0}, "risk": {}, "controls": {}, "slopes": {}, "interval_coverage": {},
-        "set": {"simulated": False, "statements": [], "seeds": [], "risks_as": "the model says them"},
+        "set": {"simulated": False, "statements": [], "seeds": [], "risks_as": "as the model says them"},
     }  # fmt: skip
     nothing["targets"] = [target.to_json() for target in targets(nothing)]
     empty = pd.DataFrame(

@@ -160,3 +160,18 @@ def test_practice_images_are_of_other_women(write):
     assert [case.practice for case in both] == [False, False, True, True]
     assert not {case.group for case in both[:2]} & {case.group for case in both[2:]}
     assert both[2].split is None
+
+
+def test_a_plus_at_the_end_belongs_to_the_label(write):
+    path = write("w1,,US,,,a.png,benign,HER2+,,,,,", "w2,,US,,,b.png,benign,HER2-,,,,,")
+    gathered = gather_cases([path], "kind")
+    assert gathered.classes == ("HER2+", "HER2-")
+    assert may_be("HER2+", gathered.classes) == [True, False]
+    assert choose_classes(gathered, "HER2-,HER2+")[1] == ("HER2-", "HER2+")
+
+
+def test_spelling_of_case_makes_no_class_of_its_own_over_several_manifests(write, tmp_path):
+    one = write("w1,,US,,,a.png,benign,Luminal,,,,,")
+    other = one.rename(tmp_path / "other.csv")
+    path = write("w2,,US,,,b.png,benign,luminal,,,,,")
+    assert gather_cases([other, path], "kind").classes == ("Luminal",)

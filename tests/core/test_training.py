@@ -156,6 +156,52 @@ def test_a_split_that_the_manifest_states_is_kept(exams_of, tmp_path):
     assert set(split_women(gather([read_manifest(path)]).women, 0)) == {"test"}
 
 
+def with_splits(exams_of, tmp_path, splits):
+    """Twenty women whose splits are stated in turn."""
+    header, *lines = exams_of(many(20)).source.read_text().splitlines()
+    stated = [f"{line},{splits[int(line[1:4]) % len(splits)]}" for line in lines]
+    path = tmp_path / "split.csv"
+    path.write_text("\n".join([header + ",split", *stated]) + "\n")
+    return gather([read_manifest(path)]).women
+
+
+def test_a_split_is_read_in_whatever_words_and_never_taught_where_it_is_to_be_tested(exams_of, tmp_path):
+    women = with_splits(exams_of, tmp_path, ["Training", "Test"])
+    splits = split_women(women, 0)
+    assert {split for split, woman in zip(splits, women, strict=True) if woman.split == "Test"} == {"test"}
+    with pytest.raises(TrainingError, match="'fold 1', not train, validation or test"):
+        split_women(with_splits(exams_of, tmp_path, ["train", "fold 1"]), 0)
+
+
+@pytest.mark.parametrize("keep_encoder", [False, True])
+def test_where_only_train_and_test_are_stated_train_gives_the_validation_women(
+    exams_of, tmp_path, keep_encoder
+):
+    women = with_splits(exams_of, tmp_path, ["train", "train", "test"])
+    splits = split_women(women, 0, keep_encoder=keep_encoder)
+    of_train = {split for split, woman in zip(splits, women, strict=True) if woman.split == "train"}
+    assert of_train == {"sequence", "validation"} | ({"encoder"} if not keep_encoder else set())
+
+
+def test_a_malignant_finding_without_a_date_of_diagnosis_is_no_woman_who_stayed_well(exams_of):
+    lines = [
+        "w1,2015-01-01,L,CC,l.png,50,normal,B,,,,,,,,2023-01-01",
+        "w1,2017-01-01,L,CC,spot.png,52,malignant,B,,,,,,,,2023-01-01",
+        "w1,2017-01-01,R,CC,r.png,52,normal,B,,,,,,,,2023-01-01",
+    ]
+    exams = gather([exams_of(lines)])
+    (woman,) = histories(exams, range(3), np.zeros((3, 4), np.float32), [0])
+    assert woman.malignancy[1, 0] == 1
+    assert np.isnan(woman.malignancy[1, 1])
+    np.testing.assert_allclose(woman.years_followed, [2.0, 0.0], atol=0.01)
+
+
+def test_dated_and_undated_studies_of_one_woman_are_refused_by_line(exams_of):
+    lines = ["w1,2015-01-01,L,CC,l.png,50,,,,,,,,,,", "w1,,R,CC,r.png,50,,,,,,,,,,"]
+    with pytest.raises(ValueError, match=r"line 3: this image of w1 has no study_date"):
+        gather([exams_of(lines)])
+
+
 def test_the_cache_goes_on_where_it_was_killed_and_names_what_is_left_out(exams_of, tmp_path, monkeypatch):
     exams = gather([exams_of(many(12))])
     images = list(exams.images)
@@ -172,6 +218,21 @@ def test_the_cache_goes_on_where_it_was_killed_and_names_what_is_left_out(exams_
     again = cache_views(images, tmp_path / "cache", silent, processes=1)
     np.testing.assert_array_equal(before, again.pixels)
     assert again.left_out == whole.left_out
+
+
+def test_an_image_that_is_changed_is_read_anew_though_its_size_is_the_same(exams_of, tmp_path):
+    image = gather([exams_of(many(12))]).images[0]
+    path = tmp_path / "one.png"
+    for shade in (120, 60):
+        picture = np.zeros((256, 208), np.uint8)
+        cv2.ellipse(picture, (0, 128), (150, 60 + shade // 2), 0, 0, 360, shade, -1)
+        cv2.imwrite(str(path), picture, [cv2.IMWRITE_PNG_COMPRESSION, 0])
+        one = cache_views([replace(image, path=path)], tmp_path / "cache", silent, processes=1)
+        if shade == 120:
+            before, stamp, size = np.array(one.pixels), one.stamp, path.stat().st_size
+    assert path.stat().st_size == size
+    assert one.stamp != stamp
+    assert not np.array_equal(one.pixels, before)
 
 
 def test_too_few_women_are_answered_in_words(exams_of, tmp_path):
@@ -198,10 +259,12 @@ def test_the_share_of_cancers_is_counted_at_last_visits_and_never_falls(exams_of
 
 def test_a_run_goes_on_under_the_same_plan_only(tmp_path):
     plan = asdict(Plan(base_rates=(0.1, 0.2, 0.3, 0.4, 0.5)))
-    same_plan(tmp_path / "plan.json", plan, [])
-    same_plan(tmp_path / "plan.json", plan, [])
+    same_plan(tmp_path / "plan.json", plan, [], ["w1 malignant test"])
+    same_plan(tmp_path / "plan.json", plan, [], ["w1 malignant test"])
+    with pytest.raises(TrainingError, match="labels"):
+        same_plan(tmp_path / "plan.json", plan, [], ["w1 malignant train"])
     with pytest.raises(TrainingError, match="minutes"):
-        same_plan(tmp_path / "plan.json", plan | {"minutes": 1.0}, [])
+        same_plan(tmp_path / "plan.json", plan | {"minutes": 1.0}, [], ["w1 malignant test"])
 
 
 @pytest.mark.parametrize("said", ["1,2,3", "2,1,3,4,5", "0,1,2,3,4", "one,2,3,4,5"])
@@ -301,8 +364,11 @@ def test_women_who_taught_a_model_and_too_few_do_not_calibrate_it(exams_of, tmp_
     model = untrained(3, width=0.25, members=1)
     model.card = replace(model.card, settings={"seeds": [17]})
     model.save(tmp_path / "before")
-    with pytest.raises(TrainingError, match="20 of each"):
+    with pytest.raises(TrainingError, match=r"Within 1 year .* 5 of each"):
         recalibrate(tmp_path / "before", [exams_of(many(12))], tmp_path / "after", silent)
+    unfollowed = [line.rpartition(",")[0] + "," for line in many(60)]
+    with pytest.raises(TrainingError, match=r"0 are known to have had none.*last_followup_date"):
+        recalibrate(tmp_path / "before", [exams_of(unfollowed)], tmp_path / "after", silent)
     (tmp_path / "simulation.json").write_text('{"seed": 17}')
     with pytest.raises(TrainingError, match="women of seed 17 taught"):
         recalibrate(tmp_path / "before", [exams_of(many(60))], tmp_path / "after", silent)

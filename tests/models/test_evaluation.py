@@ -29,6 +29,7 @@ def table(n=400, seed=0, *, doubled=False):
         columns |= {f"risk_{k}": said, f"low_{k}": 0.8 * said, f"high_{k}": np.minimum(1.2 * said, 1)}
         columns[f"last_{k}"] = 1 - np.exp(-hazard * np.exp(random.normal(0, 1.2, n)) * k)
         columns[f"dates_{k}"] = random.random(n)
+    columns["served_5"] = columns["risk_5"]
     for side in ("L", "R"):
         columns |= {
             f"malignancy_{side}": random.random(n),

@@ -196,6 +196,13 @@ def test_saved_and_loaded_it_says_the_same_to_the_last_bit(model, tmp_path):
     assert loaded.card == model.card
 
 
+def test_two_calibrations_never_pass_for_the_same_one(model, tmp_path):
+    one = model.save(tmp_path / "m").calibration
+    other = LongitudinalModel(model.card, model.encoder, model.sequence, replace(model.calibration, widen=1.5))
+    assert other.save(tmp_path / "n").calibration != one
+    assert model.save(tmp_path / "m").calibration == one
+
+
 def test_weights_that_the_card_does_not_vouch_for_are_not_used(model, tmp_path):
     model.save(tmp_path / "m")
     with (tmp_path / "m" / "sequence.keras").open("ab") as file:
