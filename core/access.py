@@ -29,8 +29,10 @@ __all__ = [
     "Permission",
     "Person",
     "Role",
+    "RoleChangedMeanwhile",
     "SignInRefused",
     "accounts",
+    "change_account",
     "create_user",
     "demo_accounts_to_show",
     "ensure_demo_accounts",
@@ -122,6 +124,16 @@ class AccessDenied(Exception):
     """The person's role does not include what she asked for."""
 
 
+class RoleChangedMeanwhile(ValueError):
+    """The account's role is not the one that an admin means to change; `role` is what it is now."""
+
+    def __init__(self, role: Role) -> None:
+        self.role = role
+        super().__init__(
+            f"Another admin changed this role to {role.value} meanwhile. Nothing is saved: save again to replace it."
+        )
+
+
 @cache
 def _hasher() -> PasswordHasher:
     return PasswordHasher()
@@ -197,14 +209,7 @@ def create_user(
 
 def set_password(here: Installation, username: str, password: str, *, by: Person | None = None) -> None:
     """Change a password, lift a lock, and end all of that person's sign-ins."""
-    _check_password(password)
-    password_hash = _hasher().hash(password)
-    with here.database.write() as session:
-        user = _user(session, username)
-        user.password_hash = password_hash
-        user.failed_sign_ins, user.locked_until = 0, None
-        session.execute(delete(SignIn).where(SignIn.user_id == user.id))
-        audit.record(session, by, "password_set", f"user:{user.username}")
+    change_account(here, username, password=password, by=by)
 
 
 def set_active(here: Installation, username: str, active: bool, *, by: Person | None = None) -> None:
@@ -223,14 +228,49 @@ def set_active(here: Installation, username: str, active: bool, *, by: Person | 
 
 def set_role(here: Installation, username: str, role: Role, *, by: Person | None = None) -> None:
     """Give an account another role; the last active admin keeps hers."""
+    change_account(here, username, role=role, by=by)
+
+
+def change_account(
+    here: Installation,
+    username: str,
+    *,
+    role: Role | None = None,
+    role_was: Role | None = None,
+    password: str | None = None,
+    by: Person | None = None,
+) -> None:
+    """Give an account another role, another password, or both at once: all of it or nothing.
+
+    A new password lifts a lock and ends all of that person's sign-ins. The last active admin keeps her role.
+    `role_was` is the role that whoever changes it had before her: a change that another admin made meanwhile is not
+    taken back unseen.
+
+    Raises
+    ------
+    RoleChangedMeanwhile
+        If the role is not `role_was` any more.
+    ValueError
+        If there is no such account, the password is too short, or it is the last admin's role.
+    """
+    if password is not None:
+        _check_password(password)
+    password_hash = None if password is None else _hasher().hash(password)
     with here.database.write() as session:
         user = _user(session, username)
-        if user.role is Role.ADMIN and role is not Role.ADMIN:
-            _keep_an_admin(session, user)
-        before, user.role = user.role, role
-        audit.record(
-            session, by, "role_set", f"user:{user.username}", {"from": before.value, "to": role.value}
-        )
+        if role is not None:
+            if role_was is not None and user.role is not role_was:
+                raise RoleChangedMeanwhile(user.role)
+            if user.role is Role.ADMIN and role is not Role.ADMIN:
+                _keep_an_admin(session, user)
+            before, user.role = user.role, role
+            said = {"from": before.value, "to": role.value}
+            audit.record(session, by, "role_set", f"user:{user.username}", said)
+        if password_hash is not None:
+            user.password_hash = password_hash
+            user.failed_sign_ins, user.locked_until = 0, None
+            session.execute(delete(SignIn).where(SignIn.user_id == user.id))
+            audit.record(session, by, "password_set", f"user:{user.username}")
 
 
 def _keep_an_admin(session: Session, leaving: User) -> None:

@@ -6,7 +6,10 @@ from core import access, audit, cards, jobs
 from core.access import Permission, Person, Role
 from core.patients import StudyStatus
 from dashboard import look, session
+from dashboard.drafts import Draft
 from dashboard.house import here
+
+SAVE, SAVED, ADDED = "save_account", "accounts_saved", "accounts_added"
 
 ROLE_WORDS = {
     Role.ONCOLOGIST: "oncologist",
@@ -36,16 +39,28 @@ def people(me: Person) -> None:
         f"<th>since</th></tr>{rows}</table>"
     )
     left, right = st.columns(2, gap="large")
-    with left, st.form("add_person", clear_on_submit=True):
+    # What was put in stays until it is written, and no longer: the next one's fields have other keys.
+    added, saved = st.session_state.get(ADDED, 0), st.session_state.get(SAVED, 0)
+    with left, st.form(f"add_person_{added}"):
         look.heading("Add a person")
-        username = st.text_input("User name", max_chars=64)
-        name = st.text_input("Name as the pages show it", max_chars=128)
-        role = st.selectbox("Role", list(ROLE_WORDS), format_func=lambda role: ROLE_WORDS[Role(role)])
-        password = st.text_input(
-            f"First password (at least {access.PASSWORD_MIN_LENGTH} characters)", type="password"
+        username = st.text_input("User name", max_chars=64, key=f"new_username_{added}")
+        name = st.text_input("Name as the pages show it", max_chars=128, key=f"new_name_{added}")
+        role = st.selectbox(
+            "Role",
+            list(ROLE_WORDS),
+            format_func=lambda role: ROLE_WORDS[Role(role)],
+            key=f"new_role_{added}",
         )
-        if st.form_submit_button("Add person", type="primary"):
-            tell(lambda: access.create_user(here(), username, password, Role(role), display_name=name, by=me))
+        password = st.text_input(
+            f"First password (at least {access.PASSWORD_MIN_LENGTH} characters)",
+            type="password",
+            key=f"new_password_{added}",
+        )
+        if st.form_submit_button("Add person", type="primary", key="add_person"):
+            tell(
+                lambda: access.create_user(here(), username, password, Role(role), display_name=name, by=me),
+                clears=ADDED,
+            )
     with right, st.container(border=True):
         look.heading("Change an account")
         names = [a.username for a in accounts]
@@ -53,37 +68,58 @@ def people(me: Person) -> None:
         account = next((a for a in accounts if a.username == chosen), None)
         if account is None:
             return
+        field = role_field(account)
+        draft = Draft(field)
+        draft.follow({field: account.role}, account.role, pressed=bool(st.session_state.get(SAVE)))
         new_role = st.selectbox(
-            "Role",
-            list(ROLE_WORDS),
-            index=list(ROLE_WORDS).index(account.role),
-            format_func=lambda role: ROLE_WORDS[Role(role)],
-            key=f"role_of_{account.user_id}",
+            "Role", list(ROLE_WORDS), format_func=lambda role: ROLE_WORDS[Role(role)], key=field
         )
-        new_password = st.text_input("New password", type="password", key=f"password_of_{account.user_id}")
+        new_password = st.text_input(
+            "New password", type="password", key=f"password_of_{account.user_id}_{saved}"
+        )
         change, close = st.columns(2)
-        if change.button("Save", type="primary", width="stretch"):
-            tell(lambda: save(account, Role(new_role), new_password, me))
+        if change.button("Save", type="primary", width="stretch", key=SAVE):
+            tell(lambda: save(account, draft, Role(new_role), new_password, me), clears=SAVED)
         if close.button("Close account" if account.active else "Open account", width="stretch"):
             tell(lambda: access.set_active(here(), account.username, not account.active, by=me))
 
 
-def save(account: access.Account, role: Role, password: str, me: Person) -> None:
-    """Change role and password of an account, whichever is another one; raises `ValueError` as `core.access` does."""
-    if password:
-        access.set_password(here(), account.username, password, by=me)
-    if role is not account.role:
-        access.set_role(here(), account.username, role, by=me)
+def role_field(account: access.Account) -> str:
+    """Return the key of the box that holds an account's role."""
+    return f"role_of_{account.user_id}"
 
 
-def tell(act: object) -> None:
-    """Do something to an account and say why where it cannot be done."""
+def save(account: access.Account, draft: Draft, role: Role, password: str, me: Person) -> None:
+    """Change role and password of an account, whichever is another one; raises `ValueError` as `core.access` does.
+
+    Another role is one that this admin chose, not one that another admin changed since the page was drawn.
+    """
+    role_was = Role(str(draft.version))
+    try:
+        access.change_account(
+            here(),
+            account.username,
+            role=role if role is not role_was else None,
+            role_was=role_was,
+            password=password or None,
+            by=me,
+        )
+    except access.RoleChangedMeanwhile as meanwhile:
+        draft.refused({role_field(account): meanwhile.role}, meanwhile.role, str(meanwhile))
+        raise
+    draft.forget()
+
+
+def tell(act: object, *, clears: str | None = None) -> None:
+    """Do something to an account and say why where it cannot be done; `clears` counts what clears fields by then."""
     assert callable(act)
     try:
         act()
     except ValueError as error:
         st.warning(look.plain(error))
     else:
+        if clears:
+            st.session_state[clears] = st.session_state.get(clears, 0) + 1
         st.rerun()
 
 
@@ -124,11 +160,24 @@ def health() -> None:
 
 def problems() -> None:
     """List files in quarantine and studies that were not scored."""
-    for heading, found, nothing in (
-        ("Files in quarantine", jobs.quarantine(here()), "Every file was taken."),
-        ("Studies that were not scored", jobs.refused_studies(here()), "Every study was scored or waits."),
+    for heading, found, number, when, nothing in (
+        (
+            "Files in quarantine",
+            jobs.quarantine(here()),
+            jobs.quarantined(here()),
+            "when",
+            "Every file was taken.",
+        ),
+        (
+            "Studies that were not scored",
+            jobs.refused_studies(here()),
+            jobs.queue(here())[StudyStatus.REFUSED],
+            "study came in",
+            "Every study was scored or waits.",
+        ),
     ):
-        look.heading(heading, beside=str(len(found)) if found else "")
+        beside = str(number) if number <= len(found) else f"newest {len(found)} of {number}"
+        look.heading(heading, beside=beside if found else "")
         if not found:
             look.show(f'<p class="lv-muted">{nothing}</p>')
             continue
@@ -138,7 +187,7 @@ def problems() -> None:
             for w in found
         )
         look.show(
-            '<table class="lv-table"><tr><th>when</th><th>what</th><th>whose</th><th>why, and what to do</th><th>by</th></tr>'
+            f'<table class="lv-table"><tr><th>{when}</th><th>what</th><th>whose</th><th>why, and what to do</th><th>by</th></tr>'
             f"{rows}</table>"
         )
 

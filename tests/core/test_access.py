@@ -94,6 +94,27 @@ def test_the_last_admin_cannot_be_closed_or_demoted(here: Installation) -> None:
         access.set_role(here, "root", Role.STAFF)
 
 
+def test_role_and_password_are_changed_together_or_not_at_all(here: Installation) -> None:
+    access.create_user(here, "root", PASSWORD, Role.ADMIN)
+    token = access.sign_in(here, "root", PASSWORD).token
+    with pytest.raises(ValueError, match="last admin"):
+        access.change_account(here, "root", role=Role.STAFF, password="another horse battery")
+    with pytest.raises(ValueError, match="too short"):
+        access.change_account(here, "root", role=Role.ADMIN, password="short")
+    assert access.who(here, token) is not None
+    assert access.sign_in(here, "root", PASSWORD).person.role is Role.ADMIN
+
+
+def test_a_role_that_another_admin_changed_meanwhile_is_not_overwritten_unseen(
+    here: Installation, oncologist: access.Person
+) -> None:
+    access.set_role(here, "ada", Role.ANALYST)
+    with pytest.raises(access.RoleChangedMeanwhile, match="changed this role to analyst"):
+        access.change_account(here, "ada", role=Role.STAFF, role_was=Role.ONCOLOGIST)
+    access.change_account(here, "ada", role=Role.STAFF, role_was=Role.ANALYST)
+    assert access.accounts(here)[0].role is Role.STAFF
+
+
 @pytest.mark.parametrize(
     ("username", "password"), [("", PASSWORD), ("a b", PASSWORD), ("x" * 65, PASSWORD), ("eve", "short")]
 )
