@@ -17,6 +17,7 @@ from typing import Any, Literal
 from sqlalchemy import select
 
 from core.installation import Installation
+from core.jobs import Worker, local_worker
 from core.jobs import worker as worker_of
 from core.settings import Settings
 from db.database import WAL_SAFE_SQLITE, Database, DatabaseUnavailable, postgres_settings, sqlite_version
@@ -44,13 +45,15 @@ def doctor(here: Installation) -> list[Finding]:
         _check_weights,
         _check_folders,
         _check_disk,
-        _check_worker,
     )
     try:
-        current(here.database)
+        has_tables = current(here.database) is not None
     except DatabaseUnavailable as error:
-        return [Finding("database", "error", str(error)), *(check(here) for check in checks)]
-    return [check(here) for check in (_check_database, _check_migrations, *checks, _check_queue)]
+        looked_at = (check(here) for check in checks)
+        return [Finding("database", "error", str(error)), *looked_at, _worker(local_worker(here))]
+    worker = worker_of(here) if has_tables else local_worker(here)
+    looked_at = (check(here) for check in (_check_database, _check_migrations, *checks))
+    return [*looked_at, _worker(worker), _check_queue(here)]
 
 
 def _check_database(here: Installation) -> Finding:
@@ -119,8 +122,7 @@ def _check_disk(here: Installation) -> Finding:
     return Finding("disk", state, f"{free / 1e9:.1f} GB free.")
 
 
-def _check_worker(here: Installation) -> Finding:
-    worker = worker_of(here)
+def _worker(worker: Worker) -> Finding:
     return Finding("worker", "ok" if worker.running else "warning", worker.sentence)
 
 

@@ -28,22 +28,36 @@ from db.tables import (
 HEARTBEAT = "worker.json"
 SILENT_AFTER = timedelta(seconds=15)
 """A worker whose last sign of life is older than this is taken for stopped."""
+UNSEEN_AFTER = timedelta(minutes=5)
+"""A worker on another machine shows only in what it scores: after this long without, nobody knows whether one runs."""
 
 
 @dataclass(frozen=True)
 class Worker:
-    """The scoring worker as its heartbeat file tells: running, and since when its model is loaded."""
+    """The scoring worker as its heartbeat file tells: running, and since when its model is loaded.
+
+    `elsewhere` where no file tells of one that runs, and workers on other machines may be at the same database: then
+    `running` says whether a study has been claimed or scored lately.
+    """
 
     running: bool
     warm: bool
     model: str
     seen_at: datetime | None
+    elsewhere: bool = False
 
     @property
     def sentence(self) -> str:
         """Say how the worker is, and what to do if it is not."""
+        if self.elsewhere and self.running:
+            return "A worker on another machine is at work."
+        seen = f" (last seen {self.seen_at.astimezone():%Y-%m-%d %H:%M})" if self.seen_at else ""
+        if self.elsewhere:
+            return (
+                f"No worker has been seen lately{seen}. If studies wait, see that one runs on one of the machines: "
+                "python -m core worker"
+            )
         if not self.running:
-            seen = f" (last seen {self.seen_at.astimezone():%Y-%m-%d %H:%M})" if self.seen_at else ""
             return f"The worker is not running{seen}: studies wait. Start it with: python -m core worker"
         return "The worker is running." if self.warm else "The worker is starting: it loads its model."
 
@@ -55,7 +69,21 @@ def refusal_text(reason: str | None, detail: str | None) -> str:
 
 
 def worker(here: Installation, *, now: datetime | None = None) -> Worker:
-    """Read the worker's heartbeat; a missing or damaged file is a worker that does not run."""
+    """Say whether a worker runs: by its heartbeat file, or by what workers on other machines leave in the database."""
+    now = now or utc_now()
+    local = local_worker(here, now=now)
+    # SQLite is no database for several machines.
+    if local.running or here.database.is_sqlite:
+        return local
+    at_work = last_work(here, now=now)
+    lately = at_work is not None and now - at_work < UNSEEN_AFTER
+    # That this machine's worker stopped does not say that no other runs.
+    seen_at = max((at for at in (local.seen_at, at_work) if at), default=None)
+    return Worker(lately, lately, "", seen_at, elsewhere=True)
+
+
+def local_worker(here: Installation, *, now: datetime | None = None) -> Worker:
+    """Read the heartbeat of this machine's worker; a missing or damaged file is a worker that does not run."""
     try:
         beat: dict[str, Any] = json.loads((here.home / HEARTBEAT).read_text(encoding="utf-8"))
         seen_at = _moment(beat["at"])
@@ -63,6 +91,18 @@ def worker(here: Installation, *, now: datetime | None = None) -> Worker:
         return Worker(False, False, "", None)
     running = (now or utc_now()) - seen_at < SILENT_AFTER
     return Worker(running, running and bool(beat.get("warm")), str(beat.get("model", "")), seen_at)
+
+
+def last_work(here: Installation, *, now: datetime) -> datetime | None:
+    """Return when a worker was last at work: now where one holds a study, else at the newest score; None if never."""
+    with here.database.read() as session:
+        # A study that was put off is claimed by nobody, and a lease that ran out may be a dead worker's.
+        held = select(Study.id).where(
+            Study.status == StudyStatus.PENDING, Study.claimed_by.is_not(None), Study.claimed_until >= now
+        )
+        if session.scalar(held.limit(1)) is not None:
+            return now
+        return session.scalar(select(Score.computed_at).order_by(Score.id.desc()).limit(1))
 
 
 def _moment(value: object) -> datetime:
@@ -96,7 +136,7 @@ def queue(here: Installation) -> Mapping[StudyStatus, int]:
 
 @dataclass(frozen=True)
 class Waiting:
-    """A study that was not scored, or a file that was not taken: what and why."""
+    """A study that was not scored, or a file that was not taken: what and why. `at` is when it came in."""
 
     at: datetime
     what: str
@@ -105,8 +145,15 @@ class Waiting:
     by: str
 
 
+def quarantined(here: Installation) -> int:
+    """Count the files that were not taken."""
+    count = select(func.count()).select_from(ImportItem).where(ImportItem.outcome == Outcome.QUARANTINED)
+    with here.database.read() as session:
+        return session.scalar(count) or 0
+
+
 def quarantine(here: Installation, *, limit: int = 200) -> list[Waiting]:
-    """Return the files that were not taken, newest first."""
+    """Return the files that were not taken, newest first, at most `limit` (`quarantined` counts all)."""
     query = (
         select(ImportItem, ImportBatch, User.display_name)
         .join(ImportBatch, ImportBatch.id == ImportItem.batch_id)
@@ -129,7 +176,10 @@ def quarantine(here: Installation, *, limit: int = 200) -> list[Waiting]:
 
 
 def refused_studies(here: Installation, *, limit: int = 200) -> list[Waiting]:
-    """Return the studies that could not be scored, newest first."""
+    """Return the studies that could not be scored, newest first, at most `limit` (`queue` counts all).
+
+    `at` is when the study came: when scoring it was refused is not kept.
+    """
     query = (
         select(Study, Patient.mrn)
         .join(Patient, Patient.id == Study.patient_id)

@@ -4,10 +4,11 @@ import json
 from datetime import date, timedelta
 
 import pytest
+from sqlalchemy import update
 
 from core import jobs
 from core.installation import Installation
-from db.tables import StudyStatus, utc_now
+from db.tables import Score, Study, StudyStatus, utc_now
 from tests import factories
 from tests.factories import VisitPlan
 
@@ -37,6 +38,25 @@ def test_a_worker_that_fell_silent_is_not_running_and_the_sentence_says_what_to_
 def test_a_damaged_heartbeat_is_no_worker(here: Installation, content: str) -> None:
     (here.home / jobs.HEARTBEAT).write_text(content)
     assert not jobs.worker(here).running
+
+
+def test_a_worker_elsewhere_is_seen_by_the_study_it_holds_and_by_what_it_scored(here: Installation) -> None:
+    now = utc_now()
+    assert jobs.last_work(here, now=now) is None
+    pending = VisitPlan(date(2026, 1, 1), status=StudyStatus.PENDING)
+    factories.woman(here, "1", [VisitPlan(date(2025, 1, 1)), pending])
+    with here.database.write() as session:
+        session.execute(update(Score).values(computed_at=now - timedelta(hours=1)))
+    assert jobs.last_work(here, now=now) == now - timedelta(hours=1)
+    held = update(Study).where(Study.status == StudyStatus.PENDING)
+    for by, until, at_work in (
+        ("elsewhere:1", now + timedelta(seconds=30), now),
+        ("elsewhere:1", now - timedelta(seconds=1), now - timedelta(hours=1)),  # a lease that ran out
+        (None, now + timedelta(seconds=30), now - timedelta(hours=1)),  # put off, and in nobody's hands
+    ):
+        with here.database.write() as session:
+            session.execute(held.values(claimed_by=by, claimed_until=until))
+        assert jobs.last_work(here, now=now) == at_work
 
 
 def test_queue_and_refusals_are_counted_with_their_sentences(here: Installation) -> None:

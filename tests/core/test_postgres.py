@@ -1,15 +1,16 @@
 """The same installation on PostgreSQL: taken in, searched, claimed by several workers, looked after."""
 
+import json
 import threading
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from core import care, jobs, patients
 from core.installation import Installation
@@ -17,7 +18,9 @@ from core.intake import IncomingFile, take_in
 from core.scoring import Scorer, count_pending
 from core.settings import Settings
 from db.migrate import upgrade
-from db.tables import Embedding, Image, Patient, Score, Study, StudyStatus
+from db.tables import Embedding, Image, Patient, Score, Study, StudyStatus, utc_now
+from tests import factories
+from tests.factories import VisitPlan
 from tests.pictures import breast, dicom
 from tests.postgres import fresh_database, needs_postgres
 
@@ -66,11 +69,47 @@ def test_imports_at_once_make_each_woman_and_study_once(grown):
 
 def test_search_knows_no_case_and_puts_the_exact_number_first(grown):
     with grown.database.write() as session:
-        for mrn, name in (("A-17", "Oest, Ada"), ("17", "Miller, Eve"), ("B", "OESTERREICH, Una")):
+        for mrn, name in (
+            ("A-17", "Oest, Ada"),
+            ("17", "Miller, Eve"),
+            ("B", "OESTERREICH, Una"),
+            ("C", "MÜLLER, Zoë"),
+        ):
             session.add(Patient(mrn=mrn, name=name, birth_date=date(1970, 1, 1)))
     assert [found.mrn for found in patients.find(grown, "17")] == ["17", "A-17"]
     assert {found.mrn for found in patients.find(grown, "oest")} == {"A-17", "B"}
+    assert [found.mrn for found in patients.find(grown, "müller, ZOË")] == ["C"]
     assert patients.find(grown, "%") == []
+
+
+def test_a_worker_on_another_machine_counts_as_long_as_it_works(grown):
+    now = utc_now()
+    nobody = jobs.worker(grown, now=now)
+    assert not nobody.running
+    assert "No worker has been seen lately" in nobody.sentence
+    pending = VisitPlan(date(2026, 1, 1), status=StudyStatus.PENDING)
+    factories.woman(grown, "1", [VisitPlan(date(2025, 1, 1)), pending])
+    with grown.database.write() as session:
+        session.execute(update(Score).values(computed_at=now - timedelta(minutes=2)))
+    assert jobs.worker(grown, now=now).running
+    later = now + timedelta(minutes=10)
+    assert not jobs.worker(grown, now=later).running
+    with grown.database.write() as session:
+        holding = update(Study).where(Study.status == StudyStatus.PENDING)
+        session.execute(holding.values(claimed_by="elsewhere:1", claimed_until=later + timedelta(seconds=30)))
+    assert jobs.worker(grown, now=later).running
+    assert "another machine" in jobs.worker(grown, now=later).sentence
+
+
+def test_the_heartbeat_of_this_machines_worker_goes_before_what_is_seen_of_others(grown):
+    now = utc_now()
+    beat = {"pid": 1, "model": "longitudinal-sim", "warm": True}
+    (grown.home / jobs.HEARTBEAT).write_text(json.dumps({**beat, "at": now.isoformat()}))
+    assert jobs.worker(grown, now=now).sentence == "The worker is running."
+    silent = jobs.worker(grown, now=now + timedelta(minutes=10))
+    assert not silent.running
+    assert silent.seen_at == now
+    assert "No worker has been seen lately (last seen" in silent.sentence
 
 
 def test_two_workers_score_no_study_twice(grown, tiny_model):
@@ -110,6 +149,14 @@ def test_two_workers_score_no_study_twice(grown, tiny_model):
     with grown.database.read() as session:
         assert Counter(session.scalars(select(Score.study_id))) == Counter(session.scalars(select(Study.id)))
         assert len(session.scalars(select(Embedding)).all()) == len(session.scalars(select(Image)).all())
+
+
+def test_doctor_looks_at_the_worker_of_a_database_without_tables(tmp_path):
+    with fresh_database() as url:
+        here = Installation.open(Settings(home=tmp_path / "var", database_url=url, _env_file=None))
+        worker = next(finding for finding in care.doctor(here) if finding.name == "worker")
+        here.close()
+    assert worker.state == "warning"
 
 
 def test_doctor_names_the_server_and_backup_says_whose_task_it_is(grown, tmp_path):
