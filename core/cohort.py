@@ -12,7 +12,7 @@ from sqlalchemy import func, select
 
 from core import cards, thresholds, trends
 from core.installation import Installation
-from core.latest_scores import latest_score_ids
+from core.latest_scores import last_of_each_day, latest_score_ids
 from db.tables import Event, EventKind, Patient, Score, Study
 
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
@@ -43,8 +43,8 @@ class Definition:
         parts = [f"n = {women} {'women, ' if self.kind is Kind.BOTH else ''}{self.kind.value}"]
         if self.kind is not Kind.BOTH:
             parts[0] += " women"
-        if (self.age_from, self.age_to) != (0, 120):
-            parts.append(f"aged {self.age_from}–{self.age_to}")
+        if self._ages:
+            parts.append(self._ages)
         if self.densities:
             parts.append("density " + ", ".join(self.densities))
         if self.bands:
@@ -54,6 +54,15 @@ class Definition:
             f"{self.visits_from} or more scored visits" if self.visits_from > 1 else "with a scored visit"
         )
         return ", ".join(parts)
+
+    @property
+    def _ages(self) -> str:
+        """Say the ages as they were chosen: an end that nobody chose has no number."""
+        if self.age_from > 0 and self.age_to < 120:
+            return f"aged {self.age_from}–{self.age_to}"
+        if self.age_from > 0:
+            return f"aged {self.age_from} and older"
+        return f"aged {self.age_to} and younger" if self.age_to < 120 else ""
 
 
 @dataclass(frozen=True)
@@ -79,6 +88,19 @@ class Cohort:
         """Say in words who is counted."""
         return self.definition.sentence(self.n)
 
+    def sentence_where_known(self, column: str, what: str) -> str:
+        """Say who is counted by a column of `women`: those of whom it is not known are left out, and how many.
+
+        >>> cohort.sentence_where_known("age_years", "a birth date")
+        'n = 9 real women, with a scored visit; 3 more without a birth date are left out'
+        """
+        known = int(self.women[column].notna().sum())
+        left_out = self.n - known
+        sentence = self.definition.sentence(known)
+        if not left_out:
+            return sentence
+        return f"{sentence}; {left_out} more without {what} {'is' if left_out == 1 else 'are'} left out"
+
 
 def kinds(here: Installation) -> Mapping[Kind, int]:
     """Count the women of each kind that are stored, so that a page can begin with one that is there."""
@@ -91,7 +113,10 @@ def kinds(here: Installation) -> Mapping[Kind, int]:
 
 
 def everyone(here: Installation) -> pd.DataFrame:
-    """Read every scored visit: patient_id, birth_date, simulated, on, risk_5y(_low, _high), density, diagnosed_on."""
+    """Read every scored visit: patient_id, birth_date, simulated, on, risk_5y(_low, _high), density, diagnosed_on.
+
+    The studies of one day are one visit, told by the last of them.
+    """
     diagnosis = (
         select(Event.patient_id, func.min(Event.event_date).label("diagnosed_on"))
         .where(Event.kind == EventKind.DIAGNOSIS)
@@ -121,9 +146,10 @@ def everyone(here: Installation) -> pd.DataFrame:
         .order_by(Patient.id, Study.study_date, Study.id)
     )
     with here.database.read() as session:
-        visits = pd.DataFrame(
-            session.execute(query).mappings().all(), columns=[c.key for c in query.selected_columns]
+        scored = last_of_each_day(
+            session.execute(query).mappings(), lambda study: (study["patient_id"], study["on"])
         )
+    visits = pd.DataFrame(scored, columns=[c.key for c in query.selected_columns])
     # An empty answer has no types of its own.
     visits = visits.astype({"risk_5y": float, "risk_5y_low": float, "risk_5y_high": float, "simulated": bool})
     letters = [f"density_{letter}" for letter in "abcd"]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from typing import Literal
+from typing import Literal, Protocol, TypeVar
 
 import numpy as np
 from PIL import Image as PillowImage
@@ -18,6 +19,46 @@ HANGING: tuple[tuple[tuple[str, str], tuple[str, str]], ...] = (
     (("R", "MLO"), ("L", "MLO")),
 )
 """Rows of the four-view hanging: CC above MLO; right breast on the left (CLINICAL.md, Hanging)."""
+
+NOT_FOR_THE_MODEL = frozenset(
+    {"for_processing", "spot_compression", "magnification", "tangential", "cleavage", "axillary_tail"}
+)
+"""Quality flags of images that are kept and shown, but that the model cannot read as a view of the breast."""
+
+OTHER_THAN_STANDARD = NOT_FOR_THE_MODEL | {"implant_displaced", "rolled", "partial_view"}
+"""These, and the flags of images that the model reads, but that are taken beside the standard view."""
+
+
+class Flagged(Protocol):
+    """Anything with the quality flags of an image."""
+
+    @property
+    def quality_flags(self) -> Sequence[str]:
+        """Return the flags, as intake gave them."""
+
+
+AnImage = TypeVar("AnImage", bound=Flagged)
+
+
+def shows_the_breast(image: Flagged) -> bool:
+    """Say whether an image counts as a view of the breast; a spot or a magnification does not."""
+    return not NOT_FOR_THE_MODEL & set(image.quality_flags)
+
+
+def to_hang(images: Iterable[AnImage]) -> AnImage | None:
+    """Choose which of several images of one side and view is hung in its place; None if there is none.
+
+    That is the first one of the whole breast in the standard view; failing that, the first that the model reads, and
+    else the first of all.
+    """
+    return min(
+        images,
+        key=lambda image: (
+            not shows_the_breast(image),
+            not OTHER_THAN_STANDARD.isdisjoint(image.quality_flags),
+        ),
+        default=None,
+    )
 
 
 def chest_wall_side(pixels: np.ndarray) -> Side | None:

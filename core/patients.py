@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import heapq
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import or_, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core import audit, cards, hanging, thresholds, trends
@@ -16,7 +17,7 @@ from core.access import Permission, Person, require
 from core.hanging import Side
 from core.installation import Installation
 from core.jobs import refusal_text
-from core.latest_scores import latest_score_ids
+from core.latest_scores import last_of_each_day, latest_score_ids, said_alike
 from db.tables import (
     Alert,
     Embedding,
@@ -37,6 +38,8 @@ __all__ = [
     "BI_RADS_EDITION",
     "DENSITIES",
     "AlertEntry",
+    "AssessedMeanwhile",
+    "Assessment",
     "Contribution",
     "EventEntry",
     "EventKind",
@@ -50,8 +53,11 @@ __all__ = [
     "acknowledge",
     "add_event",
     "find",
+    "is_called",
+    "known",
     "record_assessment",
     "record_of",
+    "remove_event",
     "statuses",
 ]
 
@@ -140,6 +146,33 @@ class ViewImage:
 
 
 @dataclass(frozen=True)
+class Assessment:
+    """What a reader recorded of a study, by whom and when; all None where nobody has."""
+
+    bi_rads: str | None
+    density: str | None
+    note: str | None
+    by: str | None
+    at: datetime | None
+
+
+class AssessedMeanwhile(ValueError):
+    """The assessment that a reader means to change is not the one that stands; `stored` is what stands now."""
+
+    def __init__(self, stored: Assessment) -> None:
+        self.stored = stored
+        if stored.bi_rads is None or stored.at is None:
+            what = "The assessment that was here is not recorded any more."
+        else:
+            tissue = f", density {stored.density}" if stored.density else ""
+            what = (
+                f"{stored.by or 'Another reader'} recorded BI-RADS {stored.bi_rads}{tissue} "
+                f"at {stored.at.astimezone():%Y-%m-%d %H:%M}, after this form was opened."
+            )
+        super().__init__(f"{what} Yours is not recorded: replace it on purpose, or drop yours.")
+
+
+@dataclass(frozen=True)
 class Visit:
     """One study with its views, its score if it has one, and the reader's assessment."""
 
@@ -159,20 +192,35 @@ class Visit:
 
     @property
     def missing_views(self) -> tuple[str, ...]:
-        """Return which of the four standard views were not taken, as R CC, L MLO."""
-        taken = {(image.laterality, image.view) for image in self.images}
+        """Return which of the four standard views this study has no image of, as R CC, L MLO.
+
+        A spot or a magnification is no view of the breast: the score too counts the view as not seen.
+        """
+        taken = {(image.laterality, image.view) for image in self.images if hanging.shows_the_breast(image)}
         return tuple(f"{s} {v}" for row in hanging.HANGING for s, v in row if (s, v) not in taken)
+
+    def hung(self, laterality: str, view: str) -> ViewImage | None:
+        """Return the image that is hung as this side and view; None where there is none."""
+        return hanging.to_hang(i for i in self.images if (i.laterality, i.view) == (laterality, view))
 
     @property
     def density(self) -> str | None:
         """Return the density category: the reader's where recorded, else the model's likeliest."""
         return self.reader_density or (self.score.likeliest_density if self.score else None)
 
+    @property
+    def assessment(self) -> Assessment:
+        """Return what a reader recorded of this visit."""
+        return Assessment(
+            self.bi_rads, self.reader_density, self.assessment_note, self.assessed_by, self.assessed_at
+        )
+
 
 @dataclass(frozen=True)
 class EventEntry:
     """Something that happened beside the studies."""
 
+    event_id: int
     kind: EventKind
     on: date
     end: date | None
@@ -213,8 +261,13 @@ class PatientRecord:
 
     @property
     def scored(self) -> tuple[Visit, ...]:
-        """Return the visits that have a score, oldest first."""
-        return tuple(visit for visit in self.visits if visit.score is not None)
+        """Return the visits that have a score, oldest first; of the studies of one day the last scored one."""
+        return tuple(last_of_each_day((v for v in self.visits if v.score is not None), lambda v: v.on))
+
+    @property
+    def prior(self) -> Visit | None:
+        """Return the scored visit before the last one: that of an earlier day."""
+        return self.scored[-2] if len(self.scored) > 1 else None
 
     @property
     def open_alerts(self) -> tuple[AlertEntry, ...]:
@@ -223,21 +276,20 @@ class PatientRecord:
 
     @property
     def change_since_prior(self) -> float | None:
-        """Return the change of 5-year risk from the visit before to the last one, where one model scored both."""
-        if len(self.scored) < 2:
+        """Return the change of 5-year risk from the visit before to the last one, where both were scored alike."""
+        scores = [visit.score for visit in self.scored[-2:] if visit.score]
+        if len(scores) < 2 or not said_alike(scores):
             return None
-        prior, last = (visit.score for visit in self.scored[-2:])
-        assert prior is not None
-        assert last is not None
-        if prior.weights_sha256 != last.weights_sha256:
-            return None
+        prior, last = scores
         return last.risk_5y.value - prior.risk_5y.value
 
     @property
     def slope(self) -> trends.Slope | None:
-        """Return the slope of 5-year risk over her visits (see `trends.SLOPE_METHOD`)."""
-        scores = [(visit.on, visit.score.risk_5y.value) for visit in self.visits if visit.score]
-        return trends.slope([on for on, _ in scores], [value for _, value in scores])
+        """Return the slope of 5-year risk over her visits (see `trends.SLOPE_METHOD`), where all were scored alike."""
+        scores = [(visit.on, visit.score) for visit in self.scored if visit.score]
+        if not said_alike(score for _, score in scores):
+            return None
+        return trends.slope([on for on, _ in scores], [score.risk_5y.value for _, score in scores])
 
     @property
     def diagnosed(self) -> bool:
@@ -246,16 +298,27 @@ class PatientRecord:
 
     @property
     def next_due(self) -> date | None:
-        """Return when the next study is due by the screening interval in force; None after a diagnosis."""
+        """Return when the next study is due by the screening interval in force.
+
+        None after a diagnosis, without any study, and outside the screening ages.
+        """
         if not self.visits or self.diagnosed:
             return None
-        return thresholds.screening_interval().due(self.visits[-1].on)
+        interval = thresholds.screening_interval()
+        return interval.due(self.visits[-1].on, self.birth_date, date.today())
 
     @property
     def overdue(self) -> bool:
         """Whether the next study should have come by now."""
+        if not self.visits or self.diagnosed:
+            return False
         interval = thresholds.screening_interval()
-        return self.next_due is not None and interval.is_overdue(self.visits[-1].on, date.today())
+        return interval.is_overdue(self.visits[-1].on, self.birth_date, date.today())
+
+    def missing_views(self, visit: Visit) -> tuple[str, ...]:
+        """Return which of the four standard views no study of that visit's day has: they are one visit."""
+        of_the_day = [other.missing_views for other in self.visits if other.on == visit.on]
+        return tuple(view for view in visit.missing_views if all(view in missing for missing in of_the_day))
 
     def visit(self, study_uid: str) -> Visit | None:
         """Return one visit by its study UID."""
@@ -290,12 +353,7 @@ def record_of(here: Installation, mrn: str) -> PatientRecord | None:
             sex=patient.sex.value,
             simulated=patient.simulated,
             visits=tuple(_visit(study, images[study.id], scores.get(study.id), names) for study in studies),
-            events=tuple(
-                EventEntry(
-                    e.kind, e.event_date, e.end_date, e.laterality.value if e.laterality else None, e.detail
-                )
-                for e in events
-            ),
+            events=tuple(_event(event) for event in events),
             alerts=tuple(
                 AlertEntry(
                     alert_id=alert.id,
@@ -404,6 +462,17 @@ def _visit(
     )
 
 
+def _event(event: Event) -> EventEntry:
+    return EventEntry(
+        event_id=event.id,
+        kind=event.kind,
+        on=event.event_date,
+        end=event.end_date,
+        laterality=event.laterality.value if event.laterality else None,
+        detail=event.detail,
+    )
+
+
 @dataclass(frozen=True)
 class Found:
     """A patient as a search shows her, enough to be sure that she is the right one."""
@@ -415,29 +484,57 @@ class Found:
     last_study: date | None
 
 
+def is_called(text: str, mrn: str, name: str | None) -> bool:
+    """Say whether a text is part of an MRN or of a name, whatever the case of the letters; an empty text always is."""
+    part = text.strip().casefold()
+    return part in mrn.casefold() or part in (name or "").casefold()
+
+
 def find(here: Installation, text: str, *, limit: int = 8) -> list[Found]:
-    """Search patients by part of the MRN or of the name, exact MRN first; an empty text finds nobody."""
+    """Search patients by part of the MRN or of the name, exact MRN first; an empty text finds nobody.
+
+    Whoever shows `n` of them asks for one more, to know whether these are all.
+    """
     text = text.strip()[:128]
     if not text:
         return []
     with here.database.read() as session:
-        patients = session.scalars(
-            select(Patient)
-            .where(
-                or_(
-                    Patient.mrn.icontains(text, autoescape=True),
-                    Patient.name.icontains(text, autoescape=True),
-                )
+        # Compared here and not in SQL: SQLite knows the case of ASCII letters only, and which PostgreSQL knows hangs
+        # on the locale that the database was made with. The worklist reads as many rows at each of its runs.
+        everyone = session.execute(select(Patient.id, Patient.mrn, Patient.name))
+        ids = [
+            patient_id
+            for _, _, patient_id in heapq.nsmallest(
+                limit,
+                (
+                    (mrn != text, mrn, patient_id)
+                    for patient_id, mrn, name in everyone
+                    if is_called(text, mrn, name)
+                ),
             )
-            .order_by(Patient.mrn != text, Patient.mrn)
-            .limit(limit)
-        ).all()
-        last: dict[int, date] = {}
-        for patient_id, on in session.execute(
-            select(Study.patient_id, Study.study_date).where(Study.patient_id.in_([p.id for p in patients]))
-        ):
-            last[patient_id] = max(on, last.get(patient_id, on))
-    return [Found(p.mrn, p.name, p.birth_date, p.simulated, last.get(p.id)) for p in patients]
+        ]
+        return _found(session, ids)
+
+
+def known(here: Installation, mrn: str) -> Found | None:
+    """Return the patient who has this MRN, None if nobody has."""
+    with here.database.read() as session:
+        ids = session.scalars(select(Patient.id).where(Patient.mrn == mrn)).all()
+        return next(iter(_found(session, ids)), None)
+
+
+def _found(session: Session, ids: Sequence[int]) -> list[Found]:
+    """Return patients as a search shows them, in the order of their rows' ids."""
+    patients = {p.id: p for p in session.scalars(select(Patient).where(Patient.id.in_(ids)))}
+    last: dict[int, date] = {}
+    for patient_id, on in session.execute(
+        select(Study.patient_id, Study.study_date).where(Study.patient_id.in_(ids))
+    ):
+        last[patient_id] = max(on, last.get(patient_id, on))
+    return [
+        Found(p.mrn, p.name, p.birth_date, p.simulated, last.get(p.id))
+        for p in map(patients.__getitem__, ids)
+    ]
 
 
 def statuses(here: Installation, study_uids: Sequence[str]) -> dict[str, StudyStatus]:
@@ -455,13 +552,22 @@ def record_assessment(
     bi_rads: str,
     density: str | None,
     note: str = "",
+    instead_of: datetime | None = None,
 ) -> None:
     """Keep the reader's assessment with a study; an earlier one stays in the audit trail.
+
+    Parameters
+    ----------
+    instead_of
+        When the assessment that the reader had before her was recorded (`Visit.assessed_at`); None if there was
+        none. Another reader's, written meanwhile, is not overwritten unseen.
 
     Raises
     ------
     AccessDenied
         If the person may not assess.
+    AssessedMeanwhile
+        If what stands is not what the reader had before her; nothing is written then.
     ValueError
         If the category, the density or the study does not exist.
     """
@@ -474,6 +580,11 @@ def record_assessment(
         study = session.scalar(select(Study).where(Study.uid == study_uid))
         if study is None:
             raise ValueError("This study is not here any more. Open the patient again.")
+        if study.assessed_at != instead_of:
+            by = study.assessed_by.display_name if study.assessed_by else None
+            raise AssessedMeanwhile(
+                Assessment(study.bi_rads, study.reader_density, study.assessment_note, by, study.assessed_at)
+            )
         before = {"bi_rads": study.bi_rads, "density": study.reader_density, "note": study.assessment_note}
         study.bi_rads, study.bi_rads_edition, study.reader_density = bi_rads, BI_RADS_EDITION, density
         study.assessment_note = note.strip()[:10_000] or None
@@ -494,31 +605,67 @@ def add_event(
     end: date | None = None,
     laterality: str | None = None,
     detail: str = "",
-) -> None:
-    """Add an event to a woman's record; raises `AccessDenied`, or `ValueError` for impossible dates."""
+) -> EventEntry:
+    """Add an event to a woman's record and return it.
+
+    Raises
+    ------
+    AccessDenied
+        If the person may not record events.
+    ValueError
+        If the dates cannot be, an event other than a therapy has an end, a note says nothing, or the patient does
+        not exist.
+    """
     require(person, Permission.RECORD_EVENT)
+    if end is not None and kind is not EventKind.THERAPY:
+        raise ValueError("Only a therapy has an end. Clear the end, or choose therapy.")
     if end is not None and end < on:
         raise ValueError("The event ends before it begins: check the dates.")
+    if kind is EventKind.NOTE and not detail.strip():
+        raise ValueError("The note is empty. Write what it should say.")
     with here.database.write() as session:
         patient = session.scalar(select(Patient).where(Patient.mrn == mrn))
         if patient is None:
             raise ValueError("This patient is not here any more. Open the worklist again.")
         if patient.birth_date is not None and on < patient.birth_date:
             raise ValueError("The event lies before her birth: check the date.")
-        session.add(
-            Event(
-                patient_id=patient.id,
-                kind=kind,
-                event_date=on,
-                end_date=end,
-                laterality=Laterality(laterality) if laterality else None,
-                detail=detail.strip()[:10_000] or None,
-                recorded_by_id=person.user_id,
-            )
+        event = Event(
+            patient_id=patient.id,
+            kind=kind,
+            event_date=on,
+            end_date=end,
+            laterality=Laterality(laterality) if laterality else None,
+            detail=detail.strip()[:10_000] or None,
+            recorded_by_id=person.user_id,
         )
+        session.add(event)
+        session.flush()
         audit.record(
             session, person, "event_added", f"patient:{mrn}", {"kind": kind.value, "on": on.isoformat()}
         )
+        return _event(event)
+
+
+def remove_event(here: Installation, person: Person, event_id: int) -> None:
+    """Take an event back; what it said stays in the audit trail. Raises `AccessDenied`; a gone one stays gone."""
+    require(person, Permission.RECORD_EVENT)
+    with here.database.write() as session:
+        event = session.get(Event, event_id)
+        if event is None:
+            return
+        recorded_by = session.get(User, event.recorded_by_id) if event.recorded_by_id else None
+        said = {
+            "kind": event.kind.value,
+            "on": event.event_date.isoformat(),
+            "end": event.end_date.isoformat() if event.end_date else None,
+            "laterality": event.laterality.value if event.laterality else None,
+            "detail": event.detail,
+            "by": recorded_by.display_name if recorded_by else None,
+            "at": event.created_at.isoformat(),
+        }
+        subject = f"patient:{event.patient.mrn}"
+        session.delete(event)
+        audit.record(session, person, "event_removed", subject, said)
 
 
 def acknowledge(here: Installation, person: Person, alert_id: int) -> None:

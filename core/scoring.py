@@ -20,6 +20,7 @@ from sqlalchemy import and_, func, or_, select, update
 from sqlalchemy.orm import Session, aliased, selectinload
 
 from core.alerts import raise_alerts, raise_alerts_before
+from core.hanging import shows_the_breast
 from core.installation import Installation
 from core.logs import log_of
 from core.reading import GuardedReader
@@ -50,10 +51,6 @@ SETTLED_AFTER = timedelta(seconds=3)
 MOST_FAILURES = 3
 MOST_ATTEMPTS = 8
 FOUR_VIEWS = ("R-CC", "L-CC", "R-MLO", "L-MLO")
-NOT_FOR_THE_MODEL = frozenset(
-    {"for_processing", "spot_compression", "magnification", "tangential", "cleavage", "axillary_tail"}
-)
-"""Quality flags of images that are kept and shown, but that the model cannot read as a view of the breast."""
 
 
 @dataclass
@@ -434,7 +431,7 @@ def _images_waiting(here: Installation, encoder_sha256: str) -> list[WaitingImag
             .where(Study.status == StudyStatus.PENDING, Image.id.not_in(known))
             .order_by(Image.id)
         ):
-            if not NOT_FOR_THE_MODEL & set(image.quality_flags):
+            if shows_the_breast(image):
                 images.setdefault(image.study_id, []).append(image)
         return [
             WaitingImage(image.id, image.sha256, image.source_name)
@@ -504,7 +501,7 @@ def _history(here: Installation, study_id: int) -> list[_Day]:
         ).all()
     days: list[_Day] = []
     for one in studies:
-        usable = [image for image in one.images if not NOT_FOR_THE_MODEL & set(image.quality_flags)]
+        usable = [image for image in one.images if shows_the_breast(image)]
         if days and days[-1].on == one.study_date:
             days[-1].study = one
             days[-1].images += usable

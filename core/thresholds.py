@@ -7,7 +7,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, Literal
 
-from core.trends import add_months
+from core.trends import add_months, age_years
 
 Measure = Literal["risk_5y", "risk_2y_change", "malignancy_max", "progression"]
 
@@ -35,19 +35,44 @@ class AlertRule:
 
 @dataclass(frozen=True)
 class ScreeningInterval:
-    """When the next study is due, and when it counts as overdue, in months after the last."""
+    """When the next study is due, and when it counts as overdue, in months after the last; ages in whole years.
 
+    A woman whose birth date is not known counts as of screening age.
+    """
+
+    from_age: int
+    to_age: int
     interval_months: int
     overdue_after_months: int
     source: str
 
-    def due(self, last: date) -> date:
-        """Return when the study after that of the day `last` is due."""
-        return add_months(last, self.interval_months)
+    @property
+    def outside(self) -> str:
+        """Say in words why no next study is due at another age."""
+        return f"outside the screening ages, {self.from_age} to {self.to_age}"
 
-    def is_overdue(self, last: date, today: date) -> bool:
+    def due(self, last: date, birth_date: date | None, today: date) -> date | None:
+        """Return when the study after that of the day `last` is due; None outside the screening ages.
+
+        What counts is her age on the day the next study can come: when it is due, or `today` if that has passed. A
+        woman who came before the first screening age is due when she reaches it, at the earliest.
+        """
+        age = age_years(birth_date, max(add_months(last, self.interval_months), today))
+        if age is not None and not self.from_age <= age <= self.to_age:
+            return None
+        return add_months(self._begins(last, birth_date), self.interval_months)
+
+    def is_overdue(self, last: date, birth_date: date | None, today: date) -> bool:
         """Return whether the study after that of the day `last` should have come by `today`."""
-        return today > add_months(last, self.overdue_after_months)
+        if self.due(last, birth_date, today) is None:
+            return False
+        return today > add_months(self._begins(last, birth_date), self.overdue_after_months)
+
+    def _begins(self, last: date, birth_date: date | None) -> date:
+        """Return the day the interval is counted from, so that it does not end before the first screening age."""
+        if birth_date is None:
+            return last
+        return max(last, add_months(birth_date, 12 * self.from_age - self.interval_months))
 
 
 @cache

@@ -16,7 +16,8 @@ LONG_GAP_YEARS = 3.0
 SLOPE_METHOD = (
     "Slope: straight line through her visits by ordinary least squares, in percentage points of 5-year risk a year, "
     "with the 95 % confidence interval of that line's slope (Student's t, visits − 2 degrees of freedom). "
-    "It needs three scored visits; with two there is a slope without interval."
+    "It needs three scored visits; with two there is a slope without interval, and there is none where visits were "
+    "scored by different weights or calibrations."
 )
 
 # Student's t, two-sided 95 %, for 1 to 30 degrees of freedom (any statistics table, e.g. NIST handbook 1.3.6.7.2).

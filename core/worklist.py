@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -14,11 +14,33 @@ from sqlalchemy import select
 from core import cards, thresholds, trends
 from core.installation import Installation
 from core.jobs import refusal_text
-from core.latest_scores import latest_score_ids
+from core.latest_scores import last_of_each_day, latest_score_ids, said_alike
+from core.patients import is_called
 from db.tables import Alert, Event, EventKind, Patient, Score, Study, StudyStatus, utc_now
 
 NEW_FOR = timedelta(days=7)
 """A score counts as new for a week, or until the reader's assessment is recorded."""
+
+
+class Column(enum.StrEnum):
+    """What the worklist can be ordered by."""
+
+    PATIENT = "patient"
+    AGE = "age"
+    LAST_STUDY = "last_study"
+    RISK = "risk"
+    CHANGE = "change"
+    DENSITY = "density"
+    NEXT_DUE = "next_due"
+    ALERT = "alert"
+
+
+@dataclass(frozen=True)
+class Order:
+    """A column, and whether its largest value (the latest day, the last letter) stands first."""
+
+    column: Column
+    descending: bool
 
 
 class Group(enum.StrEnum):
@@ -61,6 +83,7 @@ class Row:
     density_by_reader: bool
     alerts: tuple[str, ...]
     alert_rules: tuple[str, ...]
+    diagnosed: bool
     next_due: date | None
     overdue: bool
     new: bool
@@ -108,8 +131,7 @@ class Filter:
 
     def admits(self, row: Row) -> bool:
         """Say whether a row passes everything but the group."""
-        text = self.text.strip().casefold()
-        if text and text not in row.mrn.casefold() and text not in (row.name or "").casefold():
+        if not is_called(self.text, row.mrn, row.name):
             return False
         if self.age_from is not None and (row.age_years is None or row.age_years < self.age_from):
             return False
@@ -146,7 +168,9 @@ def rows(here: Installation, *, today: date, now: datetime | None = None) -> lis
             for score in session.execute(
                 select(
                     Score.study_id,
+                    Score.model,
                     Score.weights_sha256,
+                    Score.calibration,
                     Score.computed_at,
                     Score.risk_5y,
                     Score.risk_5y_low,
@@ -170,11 +194,14 @@ def rows(here: Installation, *, today: date, now: datetime | None = None) -> lis
     found = []
     for patient in patients:
         hers = studies[patient.id]
-        scored = [(study, scores[study.id]) for study in hers if study.id in scores]
+        scored = last_of_each_day(
+            ((study, scores[study.id]) for study in hers if study.id in scores),
+            lambda visit: visit[0].study_date,
+        )
         last = hers[-1] if hers else None
         newest = scored[-1] if scored else None
         prior = scored[-2] if len(scored) > 1 else None
-        comparable = newest and prior and newest[1].weights_sha256 == prior[1].weights_sha256
+        comparable = newest and prior and said_alike((newest[1], prior[1]))
         density, by_reader = None, False
         if newest:
             density, by_reader = newest[0].reader_density, newest[0].reader_density is not None
@@ -203,10 +230,13 @@ def rows(here: Installation, *, today: date, now: datetime | None = None) -> lis
                 alerts=tuple(alert.message for alert in alerts[patient.id]),
                 alert_rules=tuple(alert.rule for alert in alerts[patient.id]),
                 # After a diagnosis the clinic plans the follow-up; the screening interval no longer says when.
-                next_due=interval.due(last.study_date) if last and patient.id not in diagnosed else None,
+                diagnosed=patient.id in diagnosed,
+                next_due=interval.due(last.study_date, patient.birth_date, today)
+                if last and patient.id not in diagnosed
+                else None,
                 overdue=last is not None
                 and patient.id not in diagnosed
-                and interval.is_overdue(last.study_date, today),
+                and interval.is_overdue(last.study_date, patient.birth_date, today),
                 new=newest is not None
                 and newest[0].assessed_at is None
                 and newest[1].computed_at > now - NEW_FOR,
@@ -243,3 +273,23 @@ def counts(found: Iterable[Row]) -> dict[Group, int]:
 def choose(found: Sequence[Row], wanted: Filter) -> list[Row]:
     """Return the rows of the wanted group that pass the filter, in their order."""
     return [row for row in found if row.belongs_to(wanted.group) and wanted.admits(row)]
+
+
+_VALUES: Mapping[Column, Callable[[Row], Any]] = {
+    Column.PATIENT: lambda row: row.label.casefold(),
+    Column.AGE: lambda row: row.age_years,
+    Column.LAST_STUDY: lambda row: row.last_study,
+    Column.RISK: lambda row: row.risk_5y,
+    Column.CHANGE: lambda row: row.change_since_prior,
+    Column.DENSITY: lambda row: row.density,
+    Column.NEXT_DUE: lambda row: row.next_due,
+    Column.ALERT: lambda row: len(row.alerts),
+}
+
+
+def ordered(found: Sequence[Row], order: Order) -> list[Row]:
+    """Return rows by a column; what is not known stands last in both directions, equals stay in their order."""
+    value = _VALUES[order.column]
+    there = [row for row in found if value(row) is not None]
+    lacking = [row for row in found if value(row) is None]
+    return sorted(there, key=value, reverse=order.descending) + lacking

@@ -11,6 +11,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from core import thresholds, trends
+from core.latest_scores import last_of_each_day
 from core.patients import EventEntry, EventKind, PatientRecord, Visit, VisitScore
 from dashboard import look
 
@@ -272,7 +273,7 @@ def _markers(
             mode="markers",
             cliponaxis=False,
             marker={
-                "color": ["#FFFFFF" if visit.missing_views else colour for visit in visits],
+                "color": ["#FFFFFF" if _score(visit).missing_views else colour for visit in visits],
                 "symbol": symbol,
                 "size": size,
                 "line": {"color": colour, "width": 2},
@@ -294,8 +295,8 @@ def _risk_hover(visit: Visit) -> str:
         f"{visit.on}",
         f"cancer within 5 years {look.percent(risk.value)} {look.interval(risk.low, risk.high)}",
     ]
-    if visit.missing_views:
-        lines.append("not taken: " + ", ".join(visit.missing_views))
+    if score.missing_views:
+        lines.append("not seen by the model: " + ", ".join(score.missing_views))
     return "<br>".join(lines)
 
 
@@ -387,7 +388,11 @@ def _neighbours(events: Sequence[EventEntry], *, within: timedelta) -> list[list
 
 
 def _densities(figure: go.Figure, visits: Sequence[Visit]) -> None:
-    known = [visit for visit in visits if visit.density]
+    # Of the studies of one day one is told, the reader's density before the model's: they stand at one place.
+    readers_last = sorted(
+        (visit for visit in visits if visit.density), key=lambda v: (v.on, v.reader_density is not None)
+    )
+    known = last_of_each_day(readers_last, lambda visit: visit.on)
     figure.add_trace(
         go.Scatter(
             x=[visit.on for visit in known],

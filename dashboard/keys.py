@@ -5,6 +5,7 @@ GROUP = "show"
 AGE = "age"
 DENSITY = "density"
 BAND = "risk"
+ORDER = "order"
 ROWS_SHOWN = "rows_shown"
 LAST_PATIENT = "last_patient"
 

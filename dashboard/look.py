@@ -34,6 +34,7 @@ PALE_RED = "#FCEBE6"
 FONT = "Source Sans, Source Sans Pro, sans-serif"
 
 UNKNOWN = "–"
+OTHER_WEIGHTS = "scored by other weights"
 NBSP = " "
 
 

@@ -16,6 +16,7 @@ from functools import lru_cache
 
 import cv2
 import numpy as np
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core.installation import Installation
@@ -204,6 +205,34 @@ def _add_visit(
         session.add(
             Alert(patient_id=patient.id, study_id=study.id, score_id=score.id, rule=rule, message=message)
         )
+
+
+def another_image(
+    here: Installation, study_uid: str, laterality: str, view: str, flags: Sequence[str] = ()
+) -> str:
+    """Store one more image of a study, after those it has, and return its SOP UID."""
+    rendition, thumbnail = _stored(str(here.home), laterality, view, "B", 0, False)
+    with here.database.write() as session:
+        study = session.scalars(select(Study).where(Study.uid == study_uid)).one()
+        sop_uid = f"{study_uid}.9.{len(study.images)}"
+        session.add(
+            Image(
+                study_id=study.id,
+                sop_uid=sop_uid,
+                sha256=here.images.put(f"not a picture: {sop_uid}".encode()),
+                media_type="application/dicom",
+                source_name="more.dcm",
+                laterality=Laterality(laterality),
+                view=view,
+                rows=ROWS,
+                columns=COLUMNS,
+                bits_stored=12,
+                quality_flags=list(flags),
+                rendition_sha256=here.images.put(rendition),
+                thumbnail_sha256=here.images.put(thumbnail),
+            )
+        )
+    return sop_uid
 
 
 def score_row(study: Study, plan: VisitPlan, earlier: list[dict[str, object]], shas: Sequence[str]) -> Score:

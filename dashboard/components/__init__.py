@@ -33,12 +33,30 @@ def account(who: str, role: str) -> None:
         _component("account")(key="account_part", data={"who": who, "role": role}, width="content")
 
 
-def worklist_table(rows: Sequence[Mapping[str, Any]], *, focus: str | None) -> str | None:
-    """Show the worklist's rows and return the MRN of the row that was opened in this run."""
+@dataclass(frozen=True)
+class WorklistAsks:
+    """What a person asked of the worklist in this run: a row to open, by its MRN, or another order.
+
+    `order` is a column's key and whether its largest value stands first; an empty key is the page's own order.
+    """
+
+    open: str | None
+    order: tuple[str, bool] | None
+
+
+def worklist_table(
+    rows: Sequence[Mapping[str, Any]], *, focus: str | None, order: tuple[str, bool]
+) -> WorklistAsks:
+    """Show the worklist's rows in the order in which they come; `order` is as in `WorklistAsks`."""
+    column, descending = order
     result = _component("worklist")(
-        key="worklist_table", data={"rows": list(rows), "focus": focus}, on_open_change=_nothing
+        key="worklist_table",
+        data={"rows": list(rows), "focus": focus, "order": {"column": column, "descending": descending}},
+        on_open_change=_nothing,
+        on_order_change=_nothing,
     )
-    return result.open
+    asked = (str(result.order["column"]), bool(result.order["descending"])) if result.order else None
+    return WorklistAsks(result.open, asked)
 
 
 def visit_strip(visits: Sequence[Mapping[str, Any]], *, chosen: str) -> str | None:

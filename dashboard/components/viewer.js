@@ -4,6 +4,7 @@ const KEYS = [
   ["wheel, + −", "zoom at the pointer"],
   ["drag, arrow keys", "move"],
   ["right drag, Shift + drag", "window: left–right contrast, up–down brightness"],
+  ["N, P, Tab", "next, previous view: keys act on the framed one"],
   ["double click, Enter", "one view alone, and back"],
   ["1", "window as recorded"],
   ["2", "window of the breast tissue"],
@@ -37,6 +38,9 @@ class Pane {
     Object.assign(this, { spec, viewer, zoom: 1, along: 0, down: 0, window: null, view: null })
     // `along` and `down`: movement in pane heights, away from the chest wall and downwards.
     this.root = element("div", `pane ${spec.side}`)
+    this.root.setAttribute("role", "group")
+    this.root.setAttribute("aria-label", spec.label)
+    if (spec.sop_uid) this.root.tabIndex = 0
     this.canvas = element("canvas")
     this.canvas.setAttribute("role", "img")
     this.canvas.setAttribute("aria-label", spec.label)
@@ -175,8 +179,7 @@ class Pane {
       this.zoomAt(Math.exp(-event.deltaY * 0.0015), event.clientX - box.left, event.clientY - box.top)
     }, { passive: false })
     root.addEventListener("pointerdown", (event) => {
-      this.viewer.active = this
-      this.viewer.root.focus({ preventScroll: true })
+      this.viewer.activate(this)
       const windowing = event.button === 2 || event.shiftKey || event.ctrlKey
       drag = { x: event.clientX, y: event.clientY, windowing }
       root.classList.add(windowing ? "windowing" : "dragging")
@@ -196,7 +199,12 @@ class Pane {
     root.addEventListener("pointerup", end)
     root.addEventListener("pointercancel", end)
     root.addEventListener("dblclick", () => this.viewer.alone(this))
-    root.addEventListener("pointerenter", () => { this.viewer.active = this })
+    root.addEventListener("focusin", () => { this.viewer.active = this })
+    root.addEventListener("pointerenter", () => {
+      this.viewer.active = this
+      // Two views cannot both be meant: where one is framed, the frame goes along.
+      if (this.viewer.grid.querySelector(".pane:focus")) this.viewer.activate(this)
+    })
   }
 }
 
@@ -228,13 +236,17 @@ class Viewer {
     this.panes = data.panes.map((spec) => new Pane(spec, this))
     this.active = this.panes.find((pane) => pane.spec.sop_uid) ?? this.panes[0]
     this.grid.classList.remove("single")
+    const held = this.grid.querySelector(":focus")
     this.grid.replaceChildren(...this.panes.map((pane) => pane.root))
+    if (held) this.activate(this.active)
     this.drawBar()
   }
 
   drawBar() {
+    const held = this.bar.querySelector("button:focus")?.dataset.key
     const button = (text, key, pressed) => {
       const made = element("button", "", text)
+      made.dataset.key = key
       made.title = `Key ${key}`
       if (pressed !== undefined) made.setAttribute("aria-pressed", String(pressed))
       made.addEventListener("click", () => this.act(key))
@@ -252,6 +264,25 @@ class Viewer {
       button("Full screen", "F"),
       button("?", "?"),
     )
+    // The buttons are made anew: whoever pressed one by keys is still at it.
+    if (held) this.bar.querySelector(`[data-key="${held}"]`)?.focus({ preventScroll: true })
+  }
+
+  // Keys act on one view, the one with the focus; one that is missing takes none.
+  activate(pane) {
+    this.active = pane
+    const target = pane?.spec.sop_uid ? pane.root : this.root
+    target.focus({ preventScroll: true })
+  }
+
+  step(by) {
+    const there = this.panes.filter((pane) => pane.spec.sop_uid)
+    if (!there.length) return
+    const at = there.indexOf(this.active)
+    // From a place that has no view, forwards begins with the first and backwards with the last.
+    const next = there.at(at < 0 ? Math.min(by, 0) : (at + by) % there.length)
+    if (this.single) this.showAlone(next)
+    this.activate(next)
   }
 
   follow(source) {
@@ -282,9 +313,16 @@ class Viewer {
   }
 
   alone(pane) {
-    this.single = this.single ? null : pane
-    this.grid.classList.toggle("single", Boolean(this.single))
-    for (const other of this.panes) other.root.classList.toggle("away", Boolean(this.single) && other !== this.single)
+    const held = this.grid.querySelector(":focus")
+    this.showAlone(this.single ? null : pane)
+    // What is hidden loses the focus, and the keys with it.
+    if (held?.closest(".away")) this.activate(pane)
+  }
+
+  showAlone(pane) {
+    this.single = pane
+    this.grid.classList.toggle("single", Boolean(pane))
+    for (const other of this.panes) other.root.classList.toggle("away", Boolean(pane) && other !== pane)
     this.panes.forEach((shown) => shown.draw())
   }
 
@@ -315,11 +353,17 @@ class Viewer {
     if (event.metaKey || event.altKey || event.ctrlKey) return
     const name = event.key.length === 1 ? event.key.toUpperCase() : event.key
     const pane = this.active
+    if ((name === "Enter" || name === " ") && event.target.closest("button")) {
+      event.stopPropagation() // the button that has the focus is pressed
+      return
+    }
     const steps = { ArrowLeft: [-24, 0], ArrowRight: [24, 0], ArrowUp: [0, -24], ArrowDown: [0, 24] }
     if ("123ILRF?".includes(name)) this.act(name)
     else if (name === "+" || name === "=") pane.zoomAt(1.25, pane.root.clientWidth / 2, pane.root.clientHeight / 2)
     else if (name === "-") pane.zoomAt(0.8, pane.root.clientWidth / 2, pane.root.clientHeight / 2)
     else if (steps[name]) pane.move(...steps[name])
+    else if (name === "N") this.step(1)
+    else if (name === "P") this.step(-1)
     else if (name === "Enter") this.alone(pane)
     else if (name === "Escape" && this.root.querySelector(".keys")) this.act("?")
     else if (name === "Escape" && this.single) this.alone(this.single)

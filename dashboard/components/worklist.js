@@ -1,15 +1,16 @@
 // The worklist's table: real links, sortable columns, a small course on a true time axis in each row.
 // Every text is put in as text, never as markup.
+// The page orders them all, by the column of this name, before it sends the first hundred.
 const COLUMNS = [
-  { head: "Patient", sort: (r) => r.label },
-  { head: "Age", sort: (r) => r.age, cls: "n" },
-  { head: "Last study", sort: (r) => r.last_study },
-  { head: "5-year risk", sort: (r) => r.risk, cls: "n", hint: "Cancer within 5 years, in brackets the interval" },
-  { head: "Since prior, points", sort: (r) => r.change, cls: "n", hint: "Change of 5-year risk since the visit before, in percentage points" },
-  { head: "Course", sort: null, hint: "5-year risk over all scored visits, on a true time axis; dashed line 1.7 %" },
-  { head: "Density", sort: (r) => r.density },
-  { head: "Next due", sort: (r) => r.next_due },
-  { head: "Alert", sort: (r) => r.alerts.length },
+  { head: "Patient", column: "patient" },
+  { head: "Age", column: "age", cls: "n" },
+  { head: "Last study", column: "last_study" },
+  { head: "5-year risk", column: "risk", cls: "n", hint: "Cancer within 5 years, in brackets the interval." },
+  { head: "Since prior, points", column: "change", cls: "n", hint: "Change of 5-year risk since the visit before, in percentage points." },
+  { head: "Course", hint: "5-year risk over all scored visits, on a true time axis; dashed line 1.7 %" },
+  { head: "Density", column: "density" },
+  { head: "Next due", column: "next_due" },
+  { head: "Alert", column: "alert" },
 ]
 const SVG = "http://www.w3.org/2000/svg"
 
@@ -89,6 +90,7 @@ function rowOf(r, open) {
   density.title = r.density_hint
   const due = cell("nowrap")
   due.textContent = r.next_due ?? "–"
+  due.title = r.due_hint
   if (r.overdue) due.append(element("small", "status", "overdue"))
   const alerts = cell()
   if (!r.alerts.length) alerts.textContent = "–"
@@ -99,8 +101,6 @@ function rowOf(r, open) {
   return row
 }
 
-const sorting = { column: null, down: true }
-
 export default function ({ data, parentElement, setTriggerValue }) {
   let root = parentElement.querySelector(".list")
   if (!root) {
@@ -109,48 +109,46 @@ export default function ({ data, parentElement, setTriggerValue }) {
   }
   const open = (mrn) => setTriggerValue("open", mrn)
 
-  const draw = () => {
-    const rows = [...data.rows]
-    const by = sorting.column === null ? null : COLUMNS[sorting.column].sort
-    if (by) {
-      rows.sort((a, b) => {
-        const [left, right] = [by(a), by(b)]
-        if (left === right) return 0
-        if (left === null || left === undefined) return 1
-        if (right === null || right === undefined) return -1
-        return (left < right ? -1 : 1) * (sorting.down ? -1 : 1)
-      })
-    }
-    const table = element("table")
-    const head = table.createTHead().insertRow()
-    COLUMNS.forEach((column, i) => {
-      const th = element("th", column.cls ?? "")
-      const arrow = sorting.column === i ? (sorting.down ? " ↓" : " ↑") : ""
-      if (column.sort) {
-        const button = element("button", "", column.head + arrow)
-        button.addEventListener("click", () => {
-          if (sorting.column !== i) Object.assign(sorting, { column: i, down: true })
-          else if (sorting.down) sorting.down = false
-          else sorting.column = null
-          draw()
-        })
-        th.append(button)
-        th.ariaSort = arrow ? (sorting.down ? "descending" : "ascending") : "none"
-      } else {
-        th.append(element("button", "", column.head))
+  const table = element("table")
+  const head = table.createTHead().insertRow()
+  for (const { head: words, column, cls, hint } of COLUMNS) {
+    const th = element("th", cls ?? "")
+    th.scope = "col"
+    if (column) {
+      const { descending } = data.order
+      const isBy = data.order.column === column
+      // Descending, then ascending, then what needs a look first again.
+      const next = isBy && !descending ? { column: "", descending: true } : { column, descending: !isBy }
+      const button = element("button", "", words)
+      button.dataset.column = column
+      if (isBy) {
+        const arrow = element("span", "", descending ? " ↓" : " ↑")
+        arrow.ariaHidden = "true"
+        button.append(arrow)
       }
-      if (column.hint) th.title = column.hint
-      head.append(th)
-    })
-    const body = table.createTBody()
-    for (const r of rows) {
-      const row = rowOf(r, open)
-      if (r.mrn === data.focus) row.classList.add("focus")
-      body.append(row)
+      button.addEventListener("click", () => setTriggerValue("order", next))
+      th.append(button)
+      th.ariaSort = isBy ? (descending ? "descending" : "ascending") : "none"
+      const does = !next.column ? "what needs a look first" : next.descending ? "descending" : "ascending"
+      th.title = `${hint ? `${hint} ` : ""}Click: ${does}`
+    } else {
+      th.append(element("span", "head", words))
+      th.title = hint
     }
-    root.replaceChildren(table)
+    head.append(th)
   }
-  draw()
+  const body = table.createTBody()
+  for (const r of data.rows) {
+    const row = rowOf(r, open)
+    row.dataset.mrn = r.mrn
+    if (r.mrn === data.focus) row.classList.add("focus")
+    body.append(row)
+  }
+  // The table is made anew: whoever is at a header or a row by keys stays there.
+  const held = root.querySelector("button:focus, tr:focus")?.dataset
+  root.replaceChildren(table)
+  if (held?.column) root.querySelector(`button[data-column="${held.column}"]`)?.focus({ preventScroll: true })
+  if (held?.mrn) root.querySelector(`tr[data-mrn="${CSS.escape(held.mrn)}"]`)?.focus({ preventScroll: true })
   if (data.focus && root.dataset.focused !== data.focus) {
     root.dataset.focused = data.focus
     root.querySelector("tr.focus")?.scrollIntoView({ block: "center" })

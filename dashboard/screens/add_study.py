@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping, Sequence
+import itertools
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import closing
 from datetime import date
 
 import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
-from core import audit, cards, hanging, intake, jobs, patients
+from core import cards, hanging, intake, jobs, patients
 from core.access import Permission, Person
 from core.incoming import named_view
-from core.intake import Examined, Statement
+from core.intake import Examined
 from core.patients import Found, StudyStatus
 from core.reading import VIEWS
-from dashboard import keys, look, session, uploads
+from dashboard import keys, look, session, statement, uploads
 from dashboard.house import here
 
 STEPS = ("Who", "Files", "Check", "Done")
-STEP, WHO, FILES, EXAMINED, REPORT = "add_step", "add_who", "add_files", "add_examined", "add_report"
+STEP, WHO, REPORT = "add_step", "add_who", "add_report"
+FILES, EXAMINED, FIELD = "add_files", "add_examined", "add_field"
+"""The uploads by the names that their files go by, what each file is, and the ids of the uploads in the field."""
 SIDES = {"L": "left", "R": "right"}
 # What a person can say when the file does not; all other refusals are final.
 ASKED = frozenset({"no_identity", "no_study_date", "unknown_laterality", "unknown_view"})
@@ -33,8 +36,8 @@ def go(step: int) -> None:
 
 def again(keep_patient: bool) -> None:
     """Begin anew, for the same woman or for another."""
-    uploads.drop(upload for _, upload in st.session_state.get(FILES, []))
-    for key in (FILES, EXAMINED, REPORT, *([] if keep_patient else [WHO])):
+    uploads.drop(upload for same in st.session_state.get(FILES, {}).values() for upload in same)
+    for key in (FILES, EXAMINED, FIELD, REPORT, *([] if keep_patient else [WHO])):
         st.session_state.pop(key, None)
     st.session_state["add_upload_number"] = st.session_state.get("add_upload_number", 0) + 1
     go(1 if keep_patient else 0)
@@ -78,11 +81,7 @@ def who() -> None:
             placeholder="Search MRN or name",
             icon=":material/search:",
         )
-        matches = patients.find(here(), text)
-        if text.strip() and not matches:
-            look.show(
-                '<p class="lv-note">Nobody here has this MRN or name. Check it, or add a new patient.</p>'
-            )
+        matches = statement.search(text, if_nobody="Check it, or add a new patient.")
         for number, found in enumerate(matches):
             row, button = st.columns([6, 1], vertical_alignment="center")
             with row:
@@ -111,30 +110,48 @@ def why_not_new(mrn: str) -> str | None:
     """Say why an MRN cannot be a new patient's, or None."""
     if not mrn.strip():
         return "A new patient needs an MRN."
-    if any(found.mrn == mrn.strip() for found in patients.find(here(), mrn.strip(), limit=1)):
+    if patients.known(here(), mrn.strip()):
         return f"MRN {mrn.strip()} is known here already: choose her under “Known here”."
     return None
 
 
-def forget_files() -> None:
-    """Forget what was looked at, because the person changed the files."""
-    for key in (FILES, EXAMINED):
-        st.session_state.pop(key, None)
+def forget(gone: Collection[str]) -> None:
+    """Forget uploads by their ids, and the files that no other upload brought as well."""
+    files: dict[str, list[UploadedFile]] = st.session_state.get(FILES, {})
+    left = {name: [upload for upload in same if upload.file_id not in gone] for name, same in files.items()}
+    st.session_state[FILES] = {name: same for name, same in left.items() if same}
+    examined: list[Examined] = st.session_state.get(EXAMINED, [])
+    st.session_state[EXAMINED] = [item for item in examined if left.get(item.name)]
+
+
+def follow_field(key: str) -> None:
+    """Forget what the person took out of the field; files of before are not in it, and stay."""
+    forget(st.session_state.get(FIELD, set()) - {upload.file_id for upload in st.session_state[key]})
+
+
+def take_out(name: str) -> None:
+    """Forget a file that is not in the field any more."""
+    same = st.session_state[FILES].get(name, [])
+    uploads.drop(same)
+    forget({upload.file_id for upload in same})
 
 
 def files(found: Found) -> None:
     """Step 2: take the files and say of each what it is."""
     look.show(identifiers(found))
+    field = f"add_upload_{st.session_state.get('add_upload_number', 0)}"
     chosen = st.file_uploader(
         "Her mammograms: DICOM, PNG or JPEG, one file a view",
         accept_multiple_files=True,
-        on_change=forget_files,
-        key=f"add_upload_{st.session_state.get('add_upload_number', 0)}",
+        on_change=follow_field,
+        args=(field,),
+        key=field,
     )
-    # Coming back from the check the field is empty again, but the files are still here.
-    examined = examine(chosen) if chosen else st.session_state.get(EXAMINED, [])
+    st.session_state[FIELD] = {upload.file_id for upload in chosen}
+    examined = examine(chosen)
     if examined:
         look.show(table_of(examined, found))
+    offer_to_take_out([item.name for item in examined])
     usable = [item for item in examined if is_usable(item)]
     buttons = st.container(horizontal=True)
     buttons.button("Other patient", on_click=again, args=(False,))
@@ -147,33 +164,57 @@ def files(found: Found) -> None:
         )
 
 
+def offer_to_take_out(names: Sequence[str]) -> None:
+    """Offer to take out the files that came before: coming back from the check the field is empty again."""
+    files, in_field = st.session_state[FILES], st.session_state[FIELD]
+    before = [name for name in names if not any(upload.file_id in in_field for upload in files[name])]
+    if not before:
+        return
+    look.show('<p class="lv-note">These came before and are kept. Take out what is not to be added:</p>')
+    with st.container(horizontal=True):
+        for name in before:
+            st.button(
+                look.plain(name), icon=":material/close:", key=f"out_{name}", on_click=take_out, args=(name,)
+            )
+
+
 def examine(chosen: Sequence[UploadedFile]) -> list[Examined]:
-    """Look at each uploaded file once; what was looked at is remembered until the files change."""
-    if EXAMINED in st.session_state:
-        kept: list[Examined] = st.session_state[EXAMINED]
-        return kept
-    named = named_apart(chosen)
+    """Look at each uploaded file once, and return what all are that came until now; one that came twice is there once."""
+    files: dict[str, list[UploadedFile]] = st.session_state.setdefault(FILES, {})
+    examined: list[Examined] = st.session_state.setdefault(EXAMINED, [])
+    known = {upload.file_id for same in files.values() for upload in same}
+    new = named_apart([upload for upload in chosen if upload.file_id not in known], files)
+    if not new:
+        return examined
     bar = st.progress(0.0, "Looking at the files …")
-    examined: list[Examined] = []
-    with closing(uploads.opened_in_turn(named)) as incoming:
-        for file in incoming:
-            examined += intake.examine(here(), [file])
+    with closing(uploads.opened_in_turn(new.items())) as incoming:
+        for number, file in enumerate(incoming, start=1):
+            upload = new[file.name]
+            (item,) = intake.examine(here(), [file])
             del file  # or its bytes would stay while the next one's are read
-            bar.progress(len(examined) / len(named), f"Looked at {len(examined)} of {len(named)} files")
+            twin = next((one for one in examined if is_same(one, files[one.name][0], item, upload)), None)
+            if twin:
+                files[twin.name].append(upload)
+            else:
+                files[item.name] = [upload]
+                examined.append(item)
+            bar.progress(number / len(new), f"Looked at {number} of {len(new)} files")
     bar.empty()
-    st.session_state[EXAMINED] = examined
-    st.session_state[FILES] = named
     return examined
 
 
-def named_apart(chosen: Sequence[UploadedFile]) -> list[tuple[str, UploadedFile]]:
-    """Return the files with names of their own: what is said of a file is kept by its name."""
-    taken: dict[str, int] = {}
-    named = []
+def is_same(one: Examined, upload: UploadedFile, other: Examined, other_upload: UploadedFile) -> bool:
+    """Say whether a file was dropped twice: the same bytes under the name that it had on the person's disk."""
+    return (one.sha256, upload.name) == (other.sha256, other_upload.name)
+
+
+def named_apart(chosen: Sequence[UploadedFile], taken: Collection[str]) -> dict[str, UploadedFile]:
+    """Return uploads by names that no other file has: what is said of a file is kept by its name."""
+    named: dict[str, UploadedFile] = {}
     for upload in chosen:
-        taken[upload.name] = taken.get(upload.name, 0) + 1
-        number = taken[upload.name]
-        named.append((upload.name if number == 1 else f"{upload.name} ({number})", upload))
+        numbered = (f"{upload.name} ({number})" for number in itertools.count(2))
+        names = itertools.chain([upload.name], numbered)
+        named[next(name for name in names if name not in taken and name not in named)] = upload
     return named
 
 
@@ -239,14 +280,21 @@ def check(found: Found, person: Person) -> None:
     stated: dict[str, tuple[str | None, str | None]] = {}
     left, right = st.columns([3, 2], gap="medium")
     with right:
-        study_date = ask_date(usable)
+        study_date = statement.ask_date((item.header for item in usable), key="add_date")
         for item in usable:
             stated[item.name] = ask_view(item)
     with left:
         look.show(hung(usable, stated))
     missing = [name for name, (side, view) in stated.items() if side is None or view is None]
     contradictions = [(item.name, text) for item in usable for text in item.contradictions]
-    contradictions += disagreements(found, usable, study_date)
+    contradictions += [
+        (item.name, "its name says another side or view than the file itself.")
+        for item in usable
+        if named_otherwise(item)
+    ]
+    contradictions += statement.disagreements(
+        found, [(item.name, item.header) for item in usable], study_date
+    )
     confirmed = True
     by_name = sum(proposed(item) is not None for item in usable)
     if by_name:
@@ -255,12 +303,7 @@ def check(found: Found, person: Person) -> None:
             f"{'their names' if by_name > 1 else 'its name'}. Compare them with the pictures.</p>"
         )
         confirmed = st.checkbox("I have checked side and view of each picture.", key="add_views_confirmed")
-    if contradictions:
-        lines = "".join(
-            f"<li><b>{look.safe(name)}</b>: {look.safe(text)}</li>" for name, text in contradictions
-        )
-        look.show(f'<div class="lv-note alert">Some things disagree. Please check:<ul>{lines}</ul></div>')
-        confirmed &= st.checkbox("I have checked: these images are hers, from this day.", key="add_confirmed")
+    confirmed &= statement.is_confirmed(contradictions, images=len(usable), key="add_confirmed")
     if missing:
         look.show(
             f'<p class="lv-note">Say side and view of {len(missing)} more file{"s" if len(missing) > 1 else ""}.</p>'
@@ -277,24 +320,6 @@ def check(found: Found, person: Person) -> None:
         take_in(found, study_date, {n: (s, v) for n, (s, v) in stated.items() if s and v}, person)
         go(3)
         st.rerun()
-
-
-def ask_date(usable: Sequence[Examined]) -> date | None:
-    """Ask for the day of the study; what all files say is proposed, never assumed silently."""
-    said = {item.header.study_date for item in usable if item.header and item.header.study_date}
-    proposed = said.pop() if len(said) == 1 else None
-    if proposed and not date(1950, 1, 1) <= proposed <= date.today():
-        proposed = None
-    return st.date_input(
-        "Day of the study",
-        value=proposed,
-        min_value=date(1950, 1, 1),
-        max_value=date.today(),
-        help="As the files say. Change it if that is only the day they were exported."
-        if proposed
-        else "The files do not say it, or not all the same.",
-        key="add_date",
-    )
 
 
 def ask_view(item: Examined) -> tuple[str | None, str | None]:
@@ -338,49 +363,26 @@ def hung(usable: Sequence[Examined], stated: Mapping[str, tuple[str | None, str 
             inner = (
                 f"<span>{'not said yet' if unsaid else f'{laterality} {view} is not among the files'}</span>"
             )
-            if fits and fits[0].thumbnail_png:
-                wall = hanging.chest_wall_side_of_png(fits[0].thumbnail_png)
-                inner = picture(fits[0], cls="flipped" if hanging.is_flipped(laterality, wall) else "")
+            hangs = hanging.to_hang(fits)
+            if hangs and hangs.thumbnail_png:
+                wall = hanging.chest_wall_side_of_png(hangs.thumbnail_png)
+                inner = picture(hangs, cls="flipped" if hanging.is_flipped(laterality, wall) else "")
             more = f" · {len(fits)} files" if len(fits) > 1 else ""
             cells += f'<div class="{side}"><b>{laterality} {view}{more}</b>{inner}</div>'
     return f'<div class="lv-hung">{cells}</div>'
 
 
-def disagreements(found: Found, usable: Sequence[Examined], study_date: date | None) -> list[tuple[str, str]]:
-    """Say where the files say something else than the person."""
-    said = []
-    for item in usable:
-        header = item.header
-        named = named_view(item.name)
-        if named and proposed(item) is None and named != (item.laterality, item.view):
-            said.append((item.name, "its name says another side or view than the file itself."))
-        if header is None:
-            continue
-        if header.patient_id and header.patient_id.strip() != found.mrn:
-            said.append((item.name, f"the file says patient {header.patient_id}, you say {found.mrn}."))
-        if header.birth_date and found.birth_date and header.birth_date != found.birth_date:
-            said.append(
-                (item.name, f"the file says born {header.birth_date}, here she is born {found.birth_date}.")
-            )
-        if header.study_date and study_date and header.study_date != study_date:
-            said.append((item.name, f"the file says {header.study_date}, you say {study_date}."))
-        if found.birth_date and study_date and study_date < found.birth_date:
-            said.append((item.name, "the day of the study lies before her birth."))
-    return said
+def named_otherwise(item: Examined) -> bool:
+    """Say whether a file's name says another side or view than the file itself."""
+    named = named_view(item.name)
+    return named is not None and proposed(item) is None and named != (item.laterality, item.view)
 
 
 def take_in(found: Found, study_date: date, views: Mapping[str, tuple[str, str]], person: Person) -> None:
     """Hand the files to the intake and remember what became of each."""
     # The files that cannot be added go in as well: each is answered, and kept in quarantine with its reason.
-    named: list[tuple[str, UploadedFile]] = st.session_state[FILES]
-    statement = Statement(
-        mrn=found.mrn,
-        study_date=study_date,
-        name=found.name,
-        birth_date=found.birth_date,
-        views=views,
-        simulated=found.simulated,
-    )
+    files: dict[str, list[UploadedFile]] = st.session_state[FILES]
+    named = [(name, same[-1]) for name, same in files.items()]
     bar = st.progress(0.0, "Adding …")
     done = 0
 
@@ -390,25 +392,17 @@ def take_in(found: Found, study_date: date, views: Mapping[str, tuple[str, str]]
         bar.progress(min(1.0, done / len(named)), f"Added {done} of {len(named)}")
 
     with closing(uploads.opened_in_turn(named)) as incoming:
-        report = intake.take_in(
-            here(), incoming, statement=statement, source="web", user_id=person.user_id, on_item=on_item
-        )
+        report = statement.take_in(found, study_date, views, incoming, person, on_item=on_item)
     bar.empty()
-    audit.note(
-        here(),
-        person,
-        "study_added",
-        f"patient:{found.mrn}",
-        {"study_date": study_date.isoformat(), "files": len(named)},
-    )
     st.session_state[REPORT] = report
-    uploads.drop(upload for _, upload in named)
-    forget_files()
+    uploads.drop(upload for same in files.values() for upload in same)
+    for key in (FILES, EXAMINED, FIELD):
+        st.session_state.pop(key, None)
 
 
 def done(found: Found) -> None:
     """Step 4: what became of each file, and the score as it comes."""
-    known = next((her for her in patients.find(here(), found.mrn, limit=1) if her.mrn == found.mrn), found)
+    known = patients.known(here(), found.mrn) or found
     look.show(identifiers(known))
     report = st.session_state[REPORT]
     words = {
@@ -473,7 +467,7 @@ def page(person: Person) -> None:
     asked = str(st.query_params.get(keys.MRN, ""))
     if asked and st.session_state.get("add_asked") != asked:
         st.session_state["add_asked"] = asked
-        found = next((f for f in patients.find(here(), asked, limit=1) if f.mrn == asked), None)
+        found = patients.known(here(), asked)
         if found:
             again(False)
             choose(found)
@@ -481,7 +475,7 @@ def page(person: Person) -> None:
     chosen: Found | None = st.session_state.get(WHO)
     if (
         chosen is None
-        or (step == 2 and EXAMINED not in st.session_state)
+        or (step == 2 and not st.session_state.get(EXAMINED))
         or (step == 3 and REPORT not in st.session_state)
     ):
         step = 0 if chosen is None else 1

@@ -69,21 +69,20 @@ def figure(
     counted: str = "",
 ) -> None:
     """Show a figure that stands alone: question, who is counted, method, download."""
+    counted = counted or chosen.sentence
     with st.container(border=True):
         words, buttons = st.columns([5, 3], vertical_alignment="top", gap="small")
         with words:
             look.show(
                 f'<p class="lv-question">{look.safe(question)}</p>'
-                f'<p class="lv-subtitle">{look.safe(counted or chosen.sentence)}</p>'
+                f'<p class="lv-subtitle">{look.safe(counted)}</p>'
             )
         with buttons, st.container(horizontal=True, horizontal_alignment="right", gap="small"):
             with st.popover("", icon=":material/info:", help="How this was made"):
                 look.show(f"<p>{look.safe(method)}</p>")
             st.download_button(
                 "",
-                cohort.csv_of(
-                    table, note=f"{question} {chosen.sentence}. Research software, not for diagnosis."
-                ),
+                cohort.csv_of(table, note=f"{question} {counted}. Research software, not for diagnosis."),
                 file_name=f"longview-{name}-{chosen.definition.kind.name.lower()}.csv",
                 mime="text/csv",
                 icon=":material/download:",
@@ -96,7 +95,7 @@ def figure(
             key=f"figure_{name}",
             theme=None,
             config=look.FIGURE_CONFIG,
-            alt=f"{question} {chosen.sentence}",
+            alt=f"{question} {counted}",
         )
 
 
@@ -113,6 +112,7 @@ def who(chosen: Cohort) -> None:
             name="age",
             method="One count a woman, by her age at her last scored visit, in groups of five years. "
             "Women without a birth date are not counted here.",
+            counted=chosen.sentence_where_known("age_years", "a birth date"),
         )
     with right:
         densities = chosen.women["density"]

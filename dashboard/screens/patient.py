@@ -1,31 +1,48 @@
 """The patient: who she is, how her risk runs, and the chosen visit with its pictures."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import date, timedelta
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime, timedelta
 
 import streamlit as st
 
-from core import cards, findings, hanging, patients, trends
+from core import cards, findings, hanging, patients, thresholds, trends
 from core.access import Permission, Person
 from core.findings import Finding
-from core.patients import BI_RADS, DENSITIES, EventKind, PatientRecord, StudyStatus, Visit
+from core.patients import (
+    BI_RADS,
+    DENSITIES,
+    AssessedMeanwhile,
+    Assessment,
+    EventEntry,
+    EventKind,
+    PatientRecord,
+    StudyStatus,
+    Visit,
+)
 from dashboard import charts, components, keys, look, session
+from dashboard.drafts import Draft
 from dashboard.house import here
 
 SIDE_OF = {"R": "right", "L": "left"}
+EVENT_NOTE, EVENTS_WRITTEN = "event_note", "events_written"
 
 
 def identity(record: PatientRecord) -> None:
     """Say who she is."""
     age = trends.age_years(record.birth_date, date.today())
-    due = look.month(record.next_due) + (" (overdue)" if record.overdue else "")
+    if record.diagnosed:
+        due = "as the clinic plans"
+    elif record.visits and record.next_due is None:
+        due = thresholds.screening_interval().outside
+    else:
+        due = look.month(record.next_due) + (" (overdue)" if record.overdue else "")
     facts = [
         ("MRN", look.safe(record.mrn)),
         (
             "born",
             f"{look.iso(record.birth_date) if record.birth_date else 'unknown'}{f' · {age} y' if age is not None else ''}",
         ),
-        ("next due", "as the clinic plans" if record.diagnosed else due),
+        ("next due", due),
     ]
     facts_html = "".join(f'<span class="fact">{what} <i>{value}</i></span>' for what, value in facts)
     look.show(
@@ -41,10 +58,9 @@ def key_figures(record: PatientRecord) -> None:
     last = record.scored[-1]
     score = last.score
     assert score is not None
-    risk, slope = score.risk_5y, record.slope
-    prior = record.scored[-2].on if len(record.scored) > 1 else None
+    risk, slope, change, prior = score.risk_5y, record.slope, record.change_since_prior, record.prior
     if slope is None:
-        slope_text, slope_beside = look.UNKNOWN, "needs two visits"
+        slope_text, slope_beside = look.UNKNOWN, look.OTHER_WEIGHTS if prior else "needs two visits"
     elif slope.low is None or slope.high is None:
         slope_text, slope_beside = look.signed(slope.per_year), "points a year"
     else:
@@ -59,10 +75,11 @@ def key_figures(record: PatientRecord) -> None:
                 "Probability of cancer within 5 years of this visit; in brackets the interval of the model's members",
             ),
             (
-                f"since {look.month(prior)}" if prior else "since prior",
-                look.points(record.change_since_prior),
-                "points" if record.change_since_prior is not None else "no prior",
-                "Change of 5-year risk since the visit before, in percentage points",
+                f"since {look.month(prior.on)}" if prior else "since prior",
+                look.points(change),
+                "points" if change is not None else look.OTHER_WEIGHTS if prior else "no prior",
+                "Change of 5-year risk since the visit before, in percentage points; "
+                "scores by different weights or calibrations are not compared",
             ),
             ("slope", slope_text, slope_beside, trends.SLOPE_METHOD),
             (
@@ -154,25 +171,26 @@ def trend(record: PatientRecord, chosen: Visit) -> None:
 
 def strip(record: PatientRecord, chosen: Visit) -> None:
     """Show all visits as thumbnails."""
-    picked = components.visit_strip([strip_entry(visit) for visit in record.visits], chosen=chosen.study_uid)
+    entries = [strip_entry(visit, record.missing_views(visit)) for visit in record.visits]
+    picked = components.visit_strip(entries, chosen=chosen.study_uid)
     if picked and picked != chosen.study_uid and record.visit(picked):
         go_to(picked)
         st.rerun()
 
 
-def strip_entry(visit: Visit) -> dict[str, object]:
-    """Say one visit for the strip."""
+def strip_entry(visit: Visit, not_taken: Sequence[str]) -> dict[str, object]:
+    """Say one visit for the strip, with the views that no study of its day has."""
     thumbs = {}
     for laterality, side in SIDE_OF.items():
         hers = [image for image in visit.images if image.laterality == laterality]
-        best = next((image for image in hers if image.view == "MLO"), hers[0] if hers else None)
+        best = visit.hung(laterality, "MLO") or hanging.to_hang(hers)
         if best:
             thumbs[side] = {
                 "sop_uid": best.sop_uid,
                 "flipped": best.flipped,
                 "label": f"{best.laterality} {best.view}",
             }
-    missing = len(visit.missing_views)
+    missing = len(not_taken)
     words = {StudyStatus.PENDING: "being scored", StudyStatus.REFUSED: "not scored"}
     note = words.get(visit.status) or (
         f"{missing} view{'s' if missing > 1 else ''} missing" if missing else ""
@@ -181,27 +199,22 @@ def strip_entry(visit: Visit) -> dict[str, object]:
         "uid": visit.study_uid,
         "on": visit.on.isoformat(),
         "risk": look.percent(visit.score.risk_5y.value) if visit.score else look.UNKNOWN,
-        "note": note or "4 views",
+        "note": note or ("part of a visit" if visit.missing_views else "4 views"),
         "warns": bool(note),
         "bi_rads": f"BI-RADS {visit.bi_rads}" if visit.bi_rads else "",
-        "hint": f"Visit of {visit.on}"
-        + (f", not taken: {', '.join(visit.missing_views)}" if missing else ""),
+        "hint": f"Visit of {visit.on}" + (f", not taken: {', '.join(not_taken)}" if missing else ""),
         "thumbs": thumbs,
     }
 
 
-def viewer(visit: Visit, found: Sequence[Finding]) -> None:
+def viewer(visit: Visit, not_taken: Sequence[str], found: Sequence[Finding]) -> None:
     """Hang the chosen visit's views, with the findings kept on them; a view can be opened to be read by itself."""
-    standard = [pair for row in hanging.HANGING for pair in row]
-    panes = [pane(visit, laterality, view) for laterality, view in standard]
-    extra = [image for image in visit.images if (image.laterality, image.view) not in standard]
-    if visit.images and not any(item["sop_uid"] for item in panes):
-        panes = []
-    panes += [pane_of(image) for image in extra]
+    panes = panes_of(visit, not_taken)
     for one in panes:
         on_it = [finding for finding in found if finding.sop_uid == one["sop_uid"]]
         one["findings"] = [{"box": finding.box, "label": finding.label} for finding in on_it]
-    read = components.viewer(panes, title=f"{visit.on}", height=720 if len(panes) > 2 else 480)
+    rows = max(sum(one["side"] == side for one in panes) for side in SIDE_OF.values())
+    read = components.viewer(panes, title=f"{visit.on}", height=max(480, 360 * rows))
     if read:
         st.switch_page("screens/read_image.py", query_params={keys.IMAGE: read})
 
@@ -232,34 +245,61 @@ def findings_of(visit: Visit, found: Sequence[Finding], person: Person) -> None:
     )
 
 
-def pane(visit: Visit, laterality: str, view: str) -> dict[str, object]:
+def panes_of(visit: Visit, not_taken: Sequence[str]) -> list[dict[str, object]]:
+    """Say the four standard views, then every other image of the study: none is kept from the reader."""
+    standard = [pair for row in hanging.HANGING for pair in row]
+    hung = [image for pair in standard if (image := visit.hung(*pair))]
+    panes = [pane(visit, laterality, view, not_taken) for laterality, view in standard]
+    if visit.images and not hung:
+        panes = []
+    places = {(image.laterality, image.view) for image in hung}
+    return panes + [
+        pane_of(image, another=(image.laterality, image.view) in places)
+        for image in visit.images
+        if image not in hung
+    ]
+
+
+def pane(visit: Visit, laterality: str, view: str, not_taken: Sequence[str]) -> dict[str, object]:
     """Say what one place of the hanging shows: a view, or which view is missing."""
-    image = next((i for i in visit.images if (i.laterality, i.view) == (laterality, view)), None)
+    image = visit.hung(laterality, view)
     if image:
         return pane_of(image)
+    where = (
+        "was not taken at this visit"
+        if f"{laterality} {view}" in not_taken
+        else "is in another study of this day"
+    )
     return {
         "sop_uid": None,
         "side": SIDE_OF[laterality],
         "label": f"{laterality} {view}",
         "note": "",
-        "missing": f"{laterality} {view} was not taken at this visit.",
+        "missing": f"{laterality} {view} {where}.",
         "flipped": False,
     }
 
 
-def pane_of(image: patients.ViewImage) -> dict[str, object]:
-    """Say a view for the viewer, with what was done to hang it."""
+def pane_of(image: patients.ViewImage, *, another: bool = False) -> dict[str, object]:
+    """Say a view for the viewer: what kind of picture it is, its quality, and what was done to hang it.
+
+    `another` says that an image of the same side and view hangs already.
+    """
+    kinds = [flag for flag in image.quality_flags if flag in hanging.OTHER_THAN_STANDARD]
+    notes = [flag.replace("_", " ") for flag in image.quality_flags if flag not in kinds]
     if image.flipped:
-        note = "mirrored to hang"
+        notes.append("mirrored to hang")
     elif image.chest_wall is None:
-        note = "chest wall not found: shown as stored"
-    else:
-        note = ""
+        notes.append("chest wall not found: shown as stored")
+    if another and not kinds:
+        kinds = ["another image"]
     return {
         "sop_uid": image.sop_uid,
         "side": SIDE_OF[image.laterality],
-        "label": f"{image.laterality} {image.view}",
-        "note": note,
+        "label": " · ".join(
+            [f"{image.laterality} {image.view}", *(kind.replace("_", " ") for kind in kinds)]
+        ),
+        "note": " · ".join(notes),
         "missing": "",
         "flipped": image.flipped,
     }
@@ -336,11 +376,6 @@ def what_the_model_said(visit: Visit) -> None:
     look.footer(cards.footer(cards.card_of(here(), score.model), score.model))
 
 
-def place(options: Iterable[str], value: str | None) -> int | None:
-    """Return where a value stands among the options, None where nothing is chosen yet."""
-    return next((number for number, option in enumerate(options) if option == value), None)
-
-
 def assessment(visit: Visit, person: Person) -> None:
     """Show the reader's assessment, and let an oncologist record it."""
     look.heading("Reader's assessment")
@@ -354,45 +389,96 @@ def assessment(visit: Visit, person: Person) -> None:
         )
     elif not person.may(Permission.ASSESS):
         look.show('<p class="lv-note">Not assessed yet.</p>')
-    if not person.may(Permission.ASSESS):
+    if person.may(Permission.ASSESS):
+        assess(visit)
+
+
+@st.fragment
+def assess(visit: Visit) -> None:
+    """Ask for an assessment; what is put in survives another visit being chosen, and another reader's writing."""
+    # Not a form: what stands in one reaches the server, and outlives the form, only when it is sent.
+    person = session.require(Permission.ASSESS)
+    name = f"assessment_{visit.study_uid}_{person.user_id}"
+    press, draft = f"{name}_record", Draft(name)
+    stored = fields(name, visit.assessment)
+    draft.follow(stored, visit.assessed_at, pressed=bool(st.session_state.get(press)))
+    left, right = st.columns(2)
+    bi_rads = left.selectbox(
+        "BI-RADS (v2025)",
+        list(BI_RADS),
+        index=None,
+        format_func=lambda key: BI_RADS[key],
+        placeholder="Choose",
+        key=f"{name}_bi_rads",
+        persist_state="session",
+    )
+    density = right.selectbox(
+        "Density",
+        list(DENSITIES),
+        index=None,
+        format_func=lambda key: DENSITIES[key],
+        placeholder="Choose",
+        key=f"{name}_density",
+        persist_state="session",
+    )
+    note = st.text_area("Note", height=80, max_chars=10_000, key=f"{name}_note", persist_state="session")
+    label = "Change assessment" if visit.bi_rads else "Record assessment"
+    if draft.told:
+        look.show(f'<p class="lv-note alert">{look.safe(draft.told)}</p>')
+        label = "Replace assessment"
+    record, drop = st.columns([3, 2])
+    if draft.changed or draft.told:
+        drop.button("Drop my draft", key=f"{name}_drop", on_click=draft.forget, type="tertiary")
+    if not record.button(label, key=press, type="primary"):
         return
-    with st.form(f"assessment_{visit.study_uid}", border=False):
-        left, right = st.columns(2)
-        bi_rads = left.selectbox(
-            "BI-RADS (v2025)",
-            list(BI_RADS),
-            index=place(BI_RADS, visit.bi_rads),
-            format_func=lambda key: BI_RADS[key],
-            placeholder="Choose",
+    if bi_rads is None:
+        st.warning("Choose a BI-RADS assessment first.")
+        return
+    instead_of = draft.version
+    assert instead_of is None or isinstance(instead_of, datetime)
+    try:
+        patients.record_assessment(
+            here(),
+            person,
+            visit.study_uid,
+            bi_rads=bi_rads,
+            density=density,
+            note=note,
+            instead_of=instead_of,
         )
-        density = right.selectbox(
-            "Density",
-            list(DENSITIES),
-            index=place(DENSITIES, visit.reader_density),
-            format_func=lambda key: DENSITIES[key],
-            placeholder="Choose",
-        )
-        note = st.text_area("Note", value=visit.assessment_note or "", height=80, max_chars=10_000)
-        if st.form_submit_button(
-            "Record assessment" if not visit.bi_rads else "Change assessment", type="primary"
-        ):
-            if bi_rads is None:
-                st.warning("Choose a BI-RADS assessment first.")
-                return
-            patients.record_assessment(
-                here(), person, visit.study_uid, bi_rads=bi_rads, density=density, note=note
-            )
-            st.rerun()
+    except AssessedMeanwhile as meanwhile:
+        draft.refused(fields(name, meanwhile.stored), meanwhile.stored.at, str(meanwhile))
+    except ValueError as error:
+        st.warning(str(error))
+        return
+    else:
+        draft.forget()
+    st.rerun()
+
+
+def fields(name: str, stored: Assessment) -> dict[str, str | None]:
+    """Return what the widgets of an assessment show where it is the one that stands, by their keys."""
+    return {
+        f"{name}_bi_rads": stored.bi_rads if stored.bi_rads in BI_RADS else None,
+        f"{name}_density": stored.density,
+        f"{name}_note": stored.note or "",
+    }
 
 
 def events(record: PatientRecord, person: Person) -> None:
-    """List events and notes, and let people add one."""
-    head, button = st.columns([4, 1], vertical_alignment="center")
+    """List events and notes, and let people add one or take one back."""
+    head, add, away = st.columns([4, 1.2, 1.5], vertical_alignment="center")
     with head:
         look.heading("Events and notes")
     if person.may(Permission.RECORD_EVENT):
-        with button.popover("Add", icon=":material/add:", width="stretch"):
-            add_event(record, person)
+        # Each change begins new forms in closed popovers: until then what was put in stays.
+        form = f"event_{record.mrn}_{person.user_id}_{st.session_state.get(EVENTS_WRITTEN, 0)}"
+        with add.popover("Add", icon=":material/add:", width="stretch", key=f"{form}_adding"):
+            add_event(record, person, form)
+        if record.events:
+            with away.popover("Take back", icon=":material/undo:", width="stretch", key=f"{form}_removing"):
+                take_event_back(record, person, form)
+        what_was_done(record, person)
     if not record.events:
         look.show('<p class="lv-muted lv-footer">None recorded.</p>')
         return
@@ -405,44 +491,103 @@ def events(record: PatientRecord, person: Person) -> None:
     look.show(f'<table class="lv-table"><tr><th>date</th><th>what</th><th></th></tr>{rows}</table>')
 
 
-def add_event(record: PatientRecord, person: Person) -> None:
-    """Ask for an event."""
-    with st.form("event", border=False, clear_on_submit=True):
+def say_event(event: EventEntry) -> str:
+    """Say an event in one line."""
+    parts = [look.iso(event.on), event.kind.value, event.laterality or "", event.detail or ""]
+    line = " ".join(" ".join(parts).split())
+    return line if len(line) <= 80 else f"{line[:79]}…"
+
+
+def event_done(record: PatientRecord, text: str, event_id: int | None = None) -> None:
+    """Draw the page anew with what was done; an event that was added can be taken back at once."""
+    st.session_state[EVENT_NOTE] = (record.mrn, text, event_id)
+    st.session_state[EVENTS_WRITTEN] = st.session_state.get(EVENTS_WRITTEN, 0) + 1
+    st.rerun()
+
+
+def what_was_done(record: PatientRecord, person: Person) -> None:
+    """Say which event of hers was added or taken back last, with the way to undo it."""
+    mrn, text, added = st.session_state.get(EVENT_NOTE, ("", "", None))
+    if mrn != record.mrn:
+        st.session_state.pop(EVENT_NOTE, None)
+        return
+    words, undo = st.columns([5.2, 1.5], vertical_alignment="center")
+    with words:
+        look.show(f'<p class="lv-note">{look.safe(text)}</p>')
+    event = next((event for event in record.events if event.event_id == added), None)
+    if event and undo.button("Undo", key=f"undo_event_{event.event_id}", width="stretch"):
+        remove_event(record, person, event)
+
+
+def remove_event(record: PatientRecord, person: Person, event: EventEntry) -> None:
+    """Take an event back and say so."""
+    patients.remove_event(here(), person, event.event_id)
+    event_done(record, f"Taken back: {say_event(event)}. The audit trail keeps what it said.")
+
+
+def take_event_back(record: PatientRecord, person: Person, form: str) -> None:
+    """Ask which event was recorded by mistake."""
+    with st.form(f"{form}_remove", border=False):
+        by_id = {event.event_id: event for event in reversed(record.events)}
+        chosen = st.selectbox(
+            "Recorded by mistake",
+            list(by_id),
+            index=None,
+            format_func=lambda key: say_event(by_id[key]),
+            placeholder="Choose",
+            key=f"{form}_which",
+            width=420,
+        )
+        if st.form_submit_button("Take back", key=f"{form}_take_back", type="primary"):
+            if chosen is None:
+                st.warning("Choose what to take back.")
+                return
+            remove_event(record, person, by_id[chosen])
+
+
+def add_event(record: PatientRecord, person: Person, form: str) -> None:
+    """Ask for an event; what is put in stays until it is recorded."""
+    with st.form(form, border=False):
         what, side = st.columns(2)
         begin, finish = st.columns(2)
-        kind = EventKind(what.selectbox("What", [kind.value for kind in EventKind]) or EventKind.NOTE)
+        kinds = [kind.value for kind in EventKind]
+        kind = EventKind(what.selectbox("What", kinds, key=f"{form}_kind") or EventKind.NOTE)
         laterality = side.selectbox(
             "Breast",
             ["L", "R"],
             index=None,
             format_func=lambda key: SIDE_OF[key],
             placeholder="Not one-sided",
+            key=f"{form}_side",
         )
         earliest = record.birth_date or date(1900, 1, 1)
-        on = begin.date_input("Date", value=date.today(), min_value=earliest, max_value=date.today())
+        on = begin.date_input(
+            "Date", value=date.today(), min_value=earliest, max_value=date.today(), key=f"{form}_on"
+        )
         end = finish.date_input(
             "End, of a therapy",
             value=None,
             min_value=earliest,
             max_value=date.today() + timedelta(days=7300),
+            key=f"{form}_end",
         )
-        detail = st.text_area("Note", height=80, max_chars=10_000)
-        if st.form_submit_button("Add", type="primary"):
+        detail = st.text_area("Note", height=80, max_chars=10_000, key=f"{form}_note")
+        if st.form_submit_button("Add", key=f"{form}_add", type="primary"):
             try:
-                patients.add_event(
+                added = patients.add_event(
                     here(),
                     person,
                     record.mrn,
                     kind=kind,
                     on=on,
-                    end=end if kind is EventKind.THERAPY else None,
+                    end=end,
                     laterality=laterality,
                     detail=detail,
                 )
             except ValueError as error:
                 st.warning(str(error))
                 return
-            st.rerun()
+            event_done(record, f"Recorded: {say_event(added)}.", added.event_id)
 
 
 def model_card(record: PatientRecord) -> None:
@@ -509,7 +654,7 @@ def page(person: Person) -> None:
     pictures, words = st.columns([5, 3], gap="medium")
     found = findings.of_patient(here(), record.mrn)
     with pictures:
-        viewer(chosen, found)
+        viewer(chosen, record.missing_views(chosen), found)
         findings_of(chosen, found, person)
         events(record, person)
     with words:

@@ -1,18 +1,16 @@
 """Read an image: one mammogram or breast ultrasound image, what a model says of it, and of boxes drawn in it."""
 
-from datetime import date
-
 import streamlit as st
 
-from core import cards, findings, intake, patients
+from core import cards, findings
 from core.access import Permission, Person
 from core.classify import finding_models, speakers
 from core.desk import DeskClosed, OpenedImage
 from core.findings import Finding, Place
-from core.intake import IncomingFile, Statement
+from core.intake import IncomingFile
 from core.reading import VIEWS
 from core.refusals import Refusal
-from dashboard import components, keys, look, session, uploads
+from dashboard import components, keys, look, session, statement, uploads
 from dashboard.house import desk, here
 
 OPEN, MODEL, NOTE, UPLOAD, ANSWERED = "read_open", "read_model", "read_note", "read_upload", "read_answered"
@@ -178,11 +176,14 @@ def take_back(person: Person, finding_id: int) -> None:
 
 
 @st.dialog("Keep as finding: whose image is it?", width="medium", on_dismiss=answered)
-def ask_whose(person: Person, opened: OpenedImage, box: findings.Box, model: str | None) -> None:
+def ask_whose(opened: OpenedImage, box: findings.Box, model: str | None) -> None:
     """Put an image that is in nobody's record into a study, then keep the box on it."""
+    person = session.require(Permission.ASSESS)  # now: the dialog runs by itself as long as it is open
     header = opened.image.header
     text = st.text_input("Patient", placeholder="Search MRN or name", key="read_whose")
-    matches = {found.mrn: found for found in patients.find(here(), text)}
+    matches = {
+        found.mrn: found for found in statement.search(text, if_nobody="Add her with “Add study” first.")
+    }
     mrn = None
     if matches:
         mrn = st.radio(
@@ -194,13 +195,9 @@ def ask_whose(person: Person, opened: OpenedImage, box: findings.Box, model: str
             ),
             label_visibility="collapsed",
         )
-    elif text.strip():
-        look.show('<p class="lv-note">Nobody here has this MRN or name. Add her with “Add study” first.</p>')
     day, side_column, view_column = st.columns(3)
-    said = header.study_date if header.study_date and header.study_date <= date.today() else None
-    study_date = day.date_input(
-        "Day of the study", value=said, min_value=date(1950, 1, 1), max_value=date.today()
-    )
+    with day:
+        study_date = statement.ask_date([header], key=f"read_date_{opened.token}")
     side = side_column.selectbox(
         "Side", list(SIDES), index=list(SIDES).index(header.laterality) if header.laterality in SIDES else None,
         format_func=lambda key: SIDES[key], placeholder="Side?",
@@ -208,19 +205,18 @@ def ask_whose(person: Person, opened: OpenedImage, box: findings.Box, model: str
     view = view_column.selectbox(
         "View", VIEWS, index=VIEWS.index(header.view) if header.view in VIEWS else None, placeholder="View?"
     )
-    if header.patient_id and mrn and header.patient_id.strip() != mrn:
-        look.show(f'<p class="lv-note alert">The file says patient {look.safe(header.patient_id)}.</p>')
-    ready = bool(mrn and study_date and side and view)
+    contradictions = [(opened.name, text) for text in opened.image.contradictions]
+    if mrn:
+        contradictions += statement.disagreements(matches[mrn], [(opened.name, header)], study_date)
+    confirmed = statement.is_confirmed(contradictions, images=1, key="read_confirmed")
+    ready = bool(mrn and study_date and side and view and confirmed)
     if st.button("Add the image to her record and keep the finding", type="primary", disabled=not ready):
         assert mrn is not None
         assert study_date is not None
         assert side is not None
         assert view is not None
-        statement = Statement(
-            mrn, study_date, views={opened.name: (side, view)}, simulated=matches[mrn].simulated
-        )
         file = IncomingFile(opened.name, opened.bytes())
-        report = intake.take_in(here(), [file], statement=statement, source="web", user_id=person.user_id)
+        report = statement.take_in(matches[mrn], study_date, {opened.name: (side, view)}, [file], person)
         place = findings.place_of(here(), opened.sha256)
         if place is None or place.mrn != mrn:
             look.show(
@@ -292,7 +288,7 @@ def page(person: Person) -> None:
             keep(person, opened, place, asks.keep, model)
             st.rerun()
         else:
-            ask_whose(person, opened, asks.keep, model)
+            ask_whose(opened, asks.keep, model)
     if asks.take_back is not None and may:
         take_back(person, asks.take_back)
         st.rerun()

@@ -7,14 +7,16 @@ import streamlit as st
 from core import jobs, thresholds, worklist
 from core.access import Permission
 from core.patients import DENSITIES, StudyStatus
-from core.worklist import Group
+from core.worklist import Column, Group, Order
 from dashboard import components, keys, look, session
 from dashboard.house import here
 
 PAGE_OF_ROWS = 100
 AGES = (20, 100)
 BANDS = {band.key: band.label for band in thresholds.risk_bands()}
-ADDRESSED = (keys.SEARCH, keys.GROUP, keys.AGE, keys.DENSITY, keys.BAND)
+ADDRESSED = (keys.SEARCH, keys.GROUP, keys.AGE, keys.DENSITY, keys.BAND, keys.ORDER)
+NEEDS_A_LOOK_FIRST = ("", True)
+"""The order that no column has."""
 
 
 def entry(row: worklist.Row) -> dict[str, object]:
@@ -43,19 +45,36 @@ def entry(row: worklist.Row) -> dict[str, object]:
         "band": row.band,
         "change": row.change_since_prior,
         "change_text": look.points(row.change_since_prior),
-        "change_hint": f"since {row.prior_on}" if row.prior_on else "There is no scored visit before",
+        "change_hint": change_hint(row),
         "course": [[look.iso(p.on), p.risk_5y, look.percent(p.risk_5y)] for p in row.course],
         "threshold": thresholds.risk_bands()[1].lower,
         "density": row.density,
         "density_hint": f"{DENSITIES[row.density]}, by the {density_by}" if row.density else "Not known yet",
         "next_due": look.month(row.next_due) if row.next_due else None,
+        "due_hint": due_hint(row),
         "overdue": row.overdue,
         "alerts": list(row.alerts),
     }
 
 
+def change_hint(row: worklist.Row) -> str:
+    """Say since when a change is, or why there is none."""
+    if row.prior_on is None:
+        return "There is no scored visit before"
+    return f"since {row.prior_on}" + (f": {look.OTHER_WEIGHTS}" if row.change_since_prior is None else "")
+
+
+def due_hint(row: worklist.Row) -> str:
+    """Say why no next study is due; nothing where one is."""
+    if row.next_due is not None:
+        return ""
+    if row.diagnosed:
+        return "As the clinic plans after a diagnosis"
+    return thresholds.screening_interval().outside.capitalize() if row.last_study else "There is no study yet"
+
+
 def adopt_address() -> None:
-    """Take search and filters from the address, where it has any: a shared link, or the browser's way back.
+    """Take search, filters and order from the address, where it has any: a shared link, or the browser's way back.
 
     An address without any leaves what the person had set, so that coming back from a patient changes nothing.
     """
@@ -71,17 +90,21 @@ def adopt_address() -> None:
     )
     state[keys.DENSITY] = [letter for letter in DENSITIES if letter in asked.get(keys.DENSITY, "")]
     state[keys.BAND] = [key for key in BANDS if key in asked.get(keys.BAND, "").split(",")]
+    column, _, way = asked.get(keys.ORDER, "").partition("-")
+    state[keys.ORDER] = (column, way != "up") if column in list(Column) else NEEDS_A_LOOK_FIRST
 
 
 def write_address() -> None:
-    """Put search and filters into the address, so that it can be shared."""
+    """Put search, filters and order into the address, so that it can be shared."""
     state = st.session_state
+    column, descending = state.get(keys.ORDER, NEEDS_A_LOOK_FIRST)
     said = {
         keys.SEARCH: state[keys.SEARCH].strip(),
         keys.GROUP: state[keys.GROUP] or Group.ALL.value,
         keys.AGE: "" if tuple(state[keys.AGE]) == AGES else "-".join(str(age) for age in state[keys.AGE]),
         keys.DENSITY: "".join(state[keys.DENSITY]),
         keys.BAND: ",".join(state[keys.BAND]),
+        keys.ORDER: f"{column}-{'down' if descending else 'up'}" if column else "",
     }
     st.query_params.from_dict({key: value for key, value in said.items() if value})
 
@@ -186,6 +209,10 @@ seen = jobs.state(here())
 found = worklist.rows(here(), today=date.today())
 narrowed = wanted()
 chosen = worklist.choose(found, narrowed)
+column, descending = st.session_state.setdefault(keys.ORDER, NEEDS_A_LOOK_FIRST)
+if column:
+    # All of them, before the first hundred are taken.
+    chosen = worklist.ordered(chosen, Order(Column(column), descending))
 if not found or any(row.last_status is StudyStatus.PENDING for row in found):
     watch(seen)
 if not found:
@@ -195,12 +222,18 @@ shown = st.session_state.setdefault(keys.ROWS_SHOWN, PAGE_OF_ROWS)
 if not chosen:
     look.show('<div class="lv-empty"><b>Nobody matches</b>Search and filters together leave no one.</div>')
 else:
-    opened = components.worklist_table(
-        [entry(row) for row in chosen[:shown]], focus=st.session_state.get(keys.LAST_PATIENT)
+    asks = components.worklist_table(
+        [entry(row) for row in chosen[:shown]],
+        focus=st.session_state.get(keys.LAST_PATIENT),
+        order=(column, descending),
     )
-    if opened:
-        st.session_state[keys.LAST_PATIENT] = opened
-        st.switch_page("screens/patient.py", query_params={keys.MRN: opened})
+    if asks.open:
+        st.session_state[keys.LAST_PATIENT] = asks.open
+        st.switch_page("screens/patient.py", query_params={keys.MRN: asks.open})
+    if asks.order and (asks.order[0] in list(Column) or asks.order == NEEDS_A_LOOK_FIRST):
+        st.session_state[keys.ORDER] = asks.order
+        write_address()
+        st.rerun()
 line, more, back = st.columns([4, 1, 1], vertical_alignment="center")
 with line:
     look.footer(

@@ -44,6 +44,40 @@ def test_the_definition_narrows_and_says_so(mixed: Installation) -> None:
     assert narrow.sentence == "n = 1 simulated women, aged 30–50, density D, with a scored visit"
 
 
+@pytest.mark.parametrize(
+    ("ages", "said"),
+    [
+        ({"age_from": 30}, "aged 30 and older"),
+        ({"age_to": 60}, "aged 60 and younger"),
+        ({"age_from": 30, "age_to": 60}, "aged 30–60"),
+        ({}, ""),
+    ],
+)
+def test_the_sentence_names_only_the_ends_of_age_that_were_chosen(ages: dict[str, int], said: str) -> None:
+    sentence = Definition(Kind.REAL, **ages).sentence(3)
+    assert ", ".join(part for part in ("n = 3 real women", said, "with a scored visit") if part) == sentence
+
+
+def test_women_of_whom_a_figure_knows_nothing_are_not_in_its_n(mixed: Installation) -> None:
+    assert chosen(mixed).sentence_where_known("age_years", "a birth date") == chosen(mixed).sentence
+    for mrn in ("s3", "s4"):
+        factories.woman(mixed, mrn, visits([0.01]), birth_date=None)
+    assert chosen(mixed).n == 4
+    assert chosen(mixed).sentence_where_known("age_years", "a birth date") == (
+        "n = 2 simulated women, with a scored visit; 2 more without a birth date are left out"
+    )
+
+
+def test_studies_of_one_day_are_one_visit(here: Installation) -> None:
+    work_up = VisitPlan(date(2019, 6, 1), 0.05)
+    factories.woman(here, "1", [*visits([0.01, 0.02]), work_up])
+    factories.woman(here, "2", visits([0.01]))
+    found = chosen(here)
+    assert found.women["visits"].to_list() == [2, 1]
+    assert found.visits["risk_5y"].to_list() == [0.01, 0.05, 0.01]
+    assert chosen(here, visits_from=3).n == 0
+
+
 def test_no_identity_comes_out(mixed: Installation) -> None:
     found = chosen(mixed)
     columns = {*found.women.columns, *found.visits.columns}

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from core import hanging
+from core.patients import ViewImage
 from tests import factories
 
 
@@ -17,6 +18,17 @@ def test_the_chest_wall_is_found_and_mirrored_films_are_turned(
     usual = "left" if laterality == "L" else "right"
     assert (wall == usual) is not mirrored
     assert hanging.is_flipped(laterality, wall) is mirrored
+
+
+def test_the_whole_breast_hangs_before_parts_of_it_and_what_the_model_reads_before_the_rest() -> None:
+    spot, rolled, whole = (
+        ViewImage(name, "L", "CC", 10, 10, None, flags, None)
+        for name, flags in (("1", ("spot_compression",)), ("2", ("rolled",)), ("3", ("low_contrast",)))
+    )
+    assert hanging.to_hang([spot, rolled, whole]) is whole
+    assert hanging.to_hang([spot, rolled]) is rolled
+    assert hanging.to_hang([spot]) is spot
+    assert hanging.to_hang([]) is None
 
 
 @pytest.mark.parametrize(

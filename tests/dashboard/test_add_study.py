@@ -1,5 +1,6 @@
 """The page "Add study", from the search for the woman to what became of her files."""
 
+import re
 from collections.abc import Callable, Sequence
 from datetime import date
 
@@ -12,8 +13,9 @@ from core import jobs
 from core.access import Role
 from core.installation import Installation
 from core.intake import IncomingFile, Statement, take_in
+from dashboard import look
 from db.tables import AuditEntry, Image, ImportItem, Outcome, Patient, Study, StudyStatus
-from tests import factories
+from tests import factories, pictures
 from tests.dashboard.test_pages import no_error, words
 from tests.factories import VisitPlan
 
@@ -72,6 +74,18 @@ def test_two_films_without_any_header_go_in_by_what_a_person_says(
     assert (study.study_date, study.status) == (date(2024, 5, 17), StudyStatus.PENDING)
     assert {(image.laterality, image.view) for image in images} == {("L", "CC"), ("R", "CC")}
     assert "study_added" in trail
+
+
+def test_of_two_files_of_one_view_the_whole_breast_is_hung(here: Installation, pages: OpenPage) -> None:
+    magnified = pictures.dicom(pictures.breast(seed=1), EstimatedRadiographicMagnificationFactor="1.8")
+    app = new_patient(pages(Role.STAFF, "add_study"), "MRN-1")
+    app = upload(app, [("a magnified.dcm", magnified), ("b whole.dcm", pictures.dicom())])
+    app = press(app, "Go on to check")
+    assert no_error(app)
+    hung = next(html.proto.body for html in app.get("html") if "lv-hung" in html.proto.body)
+    assert "L CC · 2 files" in hung
+    assert 'alt="b whole.dcm"' in hung
+    assert 'alt="a magnified.dcm"' not in hung
 
 
 def test_the_same_picture_under_two_names_goes_in_once(here: Installation, pages: OpenPage) -> None:
@@ -151,6 +165,47 @@ def test_a_file_of_another_patient_is_not_called_a_repetition(here: Installation
     take_in(here, [IncomingFile("one.png", png_of("L", "CC"))], statement=statement, source="cli")
     app = upload(new_patient(pages(Role.STAFF, "add_study"), "R-7"), [("again.png", png_of("L", "CC"))])
     assert "stored for another patient (other, 2024-05-17, L-CC)" in words(app)
+
+
+def listed(app: AppTest) -> list[str]:
+    """Return the files of the table, by the small print under their names."""
+    table = next((html.proto.body for html in app.get("html") if "<th>verdict</th>" in html.proto.body), "")
+    return sorted(re.findall(r"<td>([^<]*)<br>", table))
+
+
+def test_a_forgotten_view_is_added_to_the_files_that_came_before(here: Installation, pages: OpenPage) -> None:
+    first = [("one.png", png_of("L", "CC")), ("two.png", png_of("R", "CC"))]
+    app = upload(new_patient(pages(Role.STAFF, "add_study"), "R-7"), first)
+    app = press(press(app, "Go on to check"), "Back to the files")
+    app = upload(app, [("forgotten.png", png_of("L", "MLO")), first[0]])
+    assert no_error(app)
+    assert listed(app) == ["forgotten.png", "one.png", "two.png"], "a file dropped twice is there once"
+    app = upload(app, [("forgotten.png", png_of("L", "MLO")), ("one.png", png_of("R", "MLO"))])
+    assert listed(app) == ["forgotten.png", "one.png", "one.png (2)", "two.png"], "other bytes, other file"
+    app = press(app, look.plain("two.png"))
+    assert listed(app) == ["forgotten.png", "one.png", "one.png (2)"]
+    app = upload(app, [("forgotten.png", png_of("L", "MLO"))])
+    assert listed(app) == ["forgotten.png", "one.png"], "what is taken out of the field is gone"
+    app = press(app, "Go on to check")
+    app.date_input[0].set_value(date(2024, 5, 17))
+    for number, laterality in enumerate("LL"):
+        say(app, "Side", number, laterality)
+        say(app, "View", number, ("CC", "MLO")[number])
+    app = press(app.run(), "Add 2")
+    assert no_error(app)
+    assert words(app).count(">added<") == 2
+
+
+def test_a_search_that_finds_more_than_it_shows_says_so(here: Installation, pages: OpenPage) -> None:
+    for number in range(9):
+        factories.woman(here, f"{number}", [], name="MÜLLER, Zoë")
+    app = pages(Role.STAFF, "add_study")
+    app.text_input(key="add_search").set_value("müller").run()
+    assert "More than 8 match: type more of the name or MRN" in words(app)
+    assert sum(button.label == "This patient" for button in app.button) == 8
+    app.text_input(key="add_search").set_value("8").run()
+    assert "More than 8" not in words(app)
+    assert sum(button.label == "This patient" for button in app.button) == 1
 
 
 def test_coming_back_from_the_check_the_files_are_still_there(here: Installation, pages: OpenPage) -> None:

@@ -5,12 +5,13 @@ from datetime import date
 import pandas as pd
 import plotly.graph_objects as go
 import pytest
+from sqlalchemy import select
 
 from core import cohort, patients, thresholds
 from core.cohort import Definition, Kind
 from core.installation import Installation
 from dashboard import charts, look
-from db.tables import EventKind
+from db.tables import EventKind, Score
 from tests import factories
 from tests.factories import FOUR_VIEWS, VisitPlan
 
@@ -60,6 +61,24 @@ def test_every_marker_carries_its_study_so_that_a_click_chooses_it(gappy: patien
 
 def test_markers_are_hollow_where_views_were_missing(gappy: patients.PatientRecord) -> None:
     assert list(trace(charts.trend(gappy), "5-year risk").marker.color) == [look.RISK, "#FFFFFF", look.RISK]
+
+
+def test_studies_of_one_day_have_one_marker_and_one_density(here: Installation) -> None:
+    work_up = VisitPlan(date(2020, 1, 1), 0.05, views=FOUR_VIEWS[:1], density="C")
+    found = record(here, [VisitPlan(date(2018, 1, 1), 0.01), VisitPlan(date(2020, 1, 1), 0.04), work_up])
+    figure = charts.trend(found)
+    assert list(trace(figure, "5-year risk").y) == [0.01, 0.05]
+    assert list(trace(figure, "density").text) == ["<b>B</b>", "<b>C</b>"]
+
+
+def test_a_marker_is_hollow_by_what_the_model_saw_of_the_day(here: Installation) -> None:
+    work_up = VisitPlan(date(2020, 1, 1), 0.05, views=FOUR_VIEWS[:1])
+    factories.woman(here, "1", [VisitPlan(date(2020, 1, 1), 0.04), work_up])
+    with here.database.write() as session:
+        session.scalars(select(Score).order_by(Score.id.desc()).limit(1)).one().missing_views = []
+    found = patients.record_of(here, "1")
+    assert found is not None
+    assert list(trace(charts.trend(found), "5-year risk").marker.color) == [look.RISK]
 
 
 def test_a_line_is_dotted_across_a_gap_of_more_than_three_years(gappy: patients.PatientRecord) -> None:

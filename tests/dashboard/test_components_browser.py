@@ -1,5 +1,6 @@
 """The components that show pictures, each by itself in a real browser: no server, no models."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,15 +21,22 @@ pytestmark = [
 COMPONENTS = Path(__file__).resolve().parents[2] / "dashboard" / "components"
 SITE = "http://longview.test"
 RENDITION = lvr1(np.tile(np.linspace(0, 4095, 96, dtype=np.uint16), (128, 1)))
-STYLE = ".pane { position: relative; width: 300px; height: 400px } canvas { position: absolute; inset: 0 }"
+STYLE = (
+    ".pane { position: relative; width: 300px; height: 400px } .pane.away { display: none }"
+    " canvas { position: absolute; inset: 0 }"
+)
 
 
-def mount(page: Page, name: str) -> None:
-    """Open an empty page whose ``show(data)`` hands a component its data; every picture is the same wedge of greys."""
-    script = "".join((COMPONENTS / f"{part}.js").read_text("utf-8") for part in ("pixels", "keys", name))
+def mount(page: Page, name: str, before: Sequence[str] = ("pixels", "keys")) -> None:
+    """Open an empty page whose ``show(data)`` hands a component its data; every picture is the same wedge of greys.
+
+    What the component asks of its page is kept in ``asked``.
+    """
+    script = "".join((COMPONENTS / f"{part}.js").read_text("utf-8") for part in (*before, name))
     shell = (
         f"<style>{STYLE}</style><body><script type=module>import component from '/component.js'\n"
-        "window.show = (data) => component({ data, parentElement: document.body, setTriggerValue() {} })</script>"
+        "window.asked = []\nconst setTriggerValue = (...asked) => window.asked.push(asked)\n"
+        "window.show = (data) => component({ data, parentElement: document.body, setTriggerValue })</script>"
     )
 
     def answer(route: Route) -> None:
@@ -114,3 +122,90 @@ def test_an_image_opened_after_the_window_was_set_by_hand_is_shown(page: Page) -
     page.evaluate("data => show(data)", opened(2))
     expect(page.locator(".reading[data-ready=true]")).to_be_visible()
     assert brightest(pane) > 200, "the next image is black"
+
+
+def four_views() -> dict[str, Any]:
+    """A visit of which the left CC was not taken."""
+    panes = [
+        {**visit(number)["panes"][0], "label": label, "side": "right" if label[0] == "R" else "left"}
+        for number, label in enumerate(("R CC", "L CC", "R MLO", "L MLO"))
+    ]
+    panes[1] |= {"sop_uid": None, "missing": "L CC was not taken"}
+    return {"panes": panes, "title": "visit", "height": 800}
+
+
+def zoom_of(pane: Locator) -> str:
+    """Return how long the pane's scale is, which tells its zoom."""
+    return pane.locator(".scale").evaluate(
+        "scale => scale.querySelector('i').style.width + scale.textContent"
+    )
+
+
+def test_enter_and_space_press_the_button_that_has_the_focus(page: Page) -> None:
+    mount(page, "viewer")
+    page.evaluate("data => show(data)", four_views())
+    expect(page.locator(".pane[data-ready=true]")).to_have_count(3)
+    invert = page.get_by_role("button", name="Invert")
+    invert.focus()
+    for key, pressed in (("Enter", "true"), ("Space", "false")):
+        page.keyboard.press(key)
+        expect(invert).to_have_attribute("aria-pressed", pressed)
+        expect(invert).to_be_focused()
+    page.get_by_role("button", name="Read this image").nth(1).focus()
+    page.keyboard.press("Enter")
+    assert page.evaluate("asked") == [["read", "1.2"]]
+    expect(page.locator(".grid.single")).to_have_count(0)
+
+
+def test_each_view_can_be_reached_and_zoomed_by_keys_alone(page: Page) -> None:
+    mount(page, "viewer")
+    page.evaluate("data => show(data)", four_views())
+    panes = page.locator(".pane[data-ready=true]")
+    expect(panes).to_have_count(3)
+    first, second, third = (panes.nth(number) for number in range(3))
+    page.get_by_role("button", name="Linked").focus()
+    page.keyboard.press("Enter")
+    third.focus()
+    before = [zoom_of(pane) for pane in (first, second, third)]
+    style = third.locator(".scale i").get_attribute("style") or ""
+    page.keyboard.press("+")
+    page.keyboard.press("+")
+    expect(third.locator(".scale i")).not_to_have_attribute("style", style)
+    page.keyboard.press("n")
+    expect(first).to_be_focused()  # after the last comes the first
+    page.keyboard.press("n")
+    expect(second).to_be_focused()  # the view that was not taken is passed over
+    page.keyboard.press("Enter")
+    expect(third).to_be_hidden()
+    page.keyboard.press("p")
+    expect(first).to_be_focused()
+    expect(second).to_be_hidden()
+    page.keyboard.press("Enter")
+    expect(third).to_be_visible()
+    expect(first).to_be_focused()
+    assert [zoom_of(first), zoom_of(second)] == before[:2]
+    assert zoom_of(third) != before[2]
+
+
+def test_a_column_of_the_worklist_is_ordered_by_keys_and_says_how(page: Page) -> None:
+    mount(page, "worklist", before=())
+
+    def shown(column: str, descending: bool) -> None:
+        data = {"rows": [], "focus": None, "order": {"column": column, "descending": descending}}
+        page.evaluate("data => show(data)", data)
+
+    shown("", True)
+    risk = page.get_by_role("columnheader", name="5-year risk")
+    expect(risk).to_have_attribute("aria-sort", "none")
+    risk.get_by_role("button").focus()
+    for asks, says in (
+        ({"column": "risk", "descending": True}, "descending"),
+        ({"column": "risk", "descending": False}, "ascending"),
+        ({"column": "", "descending": True}, "none"),
+    ):
+        page.keyboard.press("Enter")
+        assert page.evaluate("asked.pop()") == ["order", asks]
+        shown(asks["column"], asks["descending"])
+        expect(risk).to_have_attribute("aria-sort", says)
+        expect(risk.get_by_role("button")).to_be_focused()
+    expect(page.get_by_role("columnheader", name="Course").get_by_role("button")).to_have_count(0)

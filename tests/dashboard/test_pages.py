@@ -4,16 +4,30 @@ import json
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import func, select
 from streamlit.testing.v1 import AppTest
 
-from core import access, cards
+from core import access, cards, patients
 from core.access import Role
 from core.installation import Installation
-from dashboard import look
-from db.tables import Alert, AuditEntry, Event, EventKind, Patient, Study, StudyStatus
+from dashboard import components, look
+from dashboard.components import WorklistAsks
+from db.tables import (
+    Alert,
+    AuditEntry,
+    Event,
+    EventKind,
+    ImportBatch,
+    ImportItem,
+    Outcome,
+    Patient,
+    Score,
+    Study,
+    StudyStatus,
+)
 from models import registry
 from tests import factories
 from tests.core.test_cards import CARD
@@ -48,6 +62,12 @@ def words(app: AppTest) -> str:
     return " ".join(html.proto.body for html in app.get("html"))
 
 
+def given(app: AppTest, component: str) -> Any:
+    """Return what a page hands to one of its own components."""
+    protos = [found.proto for found in app.get("bidi_component")]
+    return json.loads(next(p.json for p in protos if p.component_name == f"longview_{component}"))
+
+
 def no_error(app: AppTest) -> bool:
     return not app.exception
 
@@ -68,6 +88,53 @@ def test_the_worklist_counts_its_groups_and_narrows(here: Installation, pages: O
     app.text_input(key="q").set_value("nobody at all").run()
     assert "Nobody matches" in words(app)
     assert no_error(app)
+
+
+def test_a_column_orders_all_women_and_not_only_those_who_are_shown(
+    here: Installation, pages: OpenPage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(1, 104):
+        factories.woman(here, f"{number:03d}", [VisitPlan(date(2026, 9, 1), number / 1000, views=())])
+    factories.woman(here, "unscored", [])
+    shown: list[list[str]] = []
+    asked: list[WorklistAsks] = []
+
+    def table(rows, *, focus, order) -> WorklistAsks:
+        shown.append([row["mrn"] for row in rows])
+        return asked.pop() if asked else WorklistAsks(None, None)
+
+    monkeypatch.setattr(components, "worklist_table", table)
+    app = pages(Role.ONCOLOGIST, "worklist")
+    assert (shown[-1][0], len(shown[-1])) == ("103", 100)
+    asked.append(WorklistAsks(None, ("risk", False)))
+    app.run()
+    assert no_error(app)
+    assert shown[-1] == [f"{number:03d}" for number in range(1, 101)]
+    assert app.query_params["order"] == "risk-up"
+    next(button for button in app.button if button.label == "Show 4 more").click().run()
+    assert shown[-1][-2:] == ["103", "unscored"]
+    asked.append(WorklistAsks(None, ("", True)))
+    app.run()
+    assert shown[-1][0] == "103"
+    assert "order" not in app.query_params
+
+
+def test_an_order_in_the_address_is_taken_and_one_that_is_none_is_not(
+    here: Installation, pages: OpenPage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(3):
+        factories.woman(here, str(number), [VisitPlan(date(2026, 9, 1), 0.01 * (number + 1), views=())])
+    shown: list[list[str]] = []
+
+    def table(rows, *, focus, order) -> WorklistAsks:
+        shown.append([row["mrn"] for row in rows])
+        return WorklistAsks(None, None)
+
+    monkeypatch.setattr(components, "worklist_table", table)
+    pages(Role.ONCOLOGIST, "worklist", order="patient-up")
+    assert shown[-1] == ["0", "1", "2"]
+    assert no_error(pages(Role.ONCOLOGIST, "worklist", order="' OR 1=1"))
+    assert shown[-1] == ["2", "1", "0"]
 
 
 def test_the_patient_page_tells_who_she_is_and_how_her_risk_runs(here: Installation, pages: OpenPage) -> None:
@@ -120,6 +187,95 @@ def test_an_oncologist_records_an_assessment(here: Installation, pages: OpenPage
         assert study.assessed_at is not None
 
 
+def put_in_assessment(app: AppTest, bi_rads: str, note: str) -> None:
+    next(box for box in app.selectbox if box.label.startswith("BI-RADS")).set_value(bi_rads)
+    next(area for area in app.text_area if "assessment" in str(area.key)).set_value(note)
+
+
+def assessment_put_in(app: AppTest) -> tuple[object, object]:
+    box = next(box for box in app.selectbox if box.label.startswith("BI-RADS"))
+    area = next(area for area in app.text_area if "assessment" in str(area.key))
+    return box.value, area.value
+
+
+def last_visit(here: Installation) -> patients.Visit:
+    record = patients.record_of(here, "00017")
+    assert record is not None
+    return record.visits[-1]
+
+
+def press(app: AppTest, label: str) -> AppTest:
+    next(button for button in app.button if button.label == label).click().run()
+    assert no_error(app)
+    return app
+
+
+@pytest.mark.parametrize("before", [None, "2"])
+def test_another_readers_assessment_is_shown_before_it_is_replaced_and_the_draft_stays(
+    here: Installation, pages: OpenPage, before: str | None
+) -> None:
+    factories.woman(here, "00017", COURSE)
+    other = access.create_user(here, "bo", "a long password", Role.ONCOLOGIST, display_name="Dr Bo")
+    uid = last_visit(here).study_uid
+    if before:
+        patients.record_assessment(here, other, uid, bi_rads=before, density=None)
+    app = pages(Role.ONCOLOGIST, "patient", mrn="00017")
+    patients.record_assessment(
+        here, other, uid, bi_rads="3", density="C", note="his", instead_of=last_visit(here).assessed_at
+    )
+    put_in_assessment(app, "5", "a long note of mine")
+    press(app, "Change assessment" if before else "Record assessment")
+    standing = last_visit(here)
+    assert (standing.bi_rads, standing.assessment_note, standing.assessed_by) == ("3", "his", "Dr Bo")
+    assert "Dr Bo recorded BI-RADS 3, density C at 20" in words(app)
+    assert assessment_put_in(app) == ("5", "a long note of mine")
+    press(app, "Replace assessment")
+    now = last_visit(here)
+    assert (now.bi_rads, now.assessment_note) == ("5", "a long note of mine")
+    assert now.assessed_by != "Dr Bo"
+    assert "Change assessment" in [button.label for button in app.button]
+
+
+def test_an_assessment_that_nobody_touched_follows_another_readers(
+    here: Installation, pages: OpenPage
+) -> None:
+    factories.woman(here, "00017", COURSE)
+    other = access.create_user(here, "bo", "a long password", Role.ONCOLOGIST)
+    app = pages(Role.ONCOLOGIST, "patient", mrn="00017")
+    patients.record_assessment(here, other, last_visit(here).study_uid, bi_rads="3", density="C", note="his")
+    assert assessment_put_in(app.run()) == ("3", "his")
+    assert "Drop my draft" not in [button.label for button in app.button]
+
+
+def test_a_press_writes_nothing_over_an_assessment_that_came_after_the_form_was_drawn(
+    here: Installation, pages: OpenPage
+) -> None:
+    factories.woman(here, "00017", COURSE)
+    other = access.create_user(here, "bo", "a long password", Role.ONCOLOGIST)
+    uid = last_visit(here).study_uid
+    patients.record_assessment(here, other, uid, bi_rads="2", density=None)
+    app = pages(Role.ONCOLOGIST, "patient", mrn="00017")
+    first = last_visit(here).assessed_at
+    patients.record_assessment(here, other, uid, bi_rads="3", density=None, instead_of=first)
+    press(app, "Change assessment")
+    assert (last_visit(here).bi_rads, last_visit(here).assessed_by) == ("3", "bo")
+    assert assessment_put_in(app)[0] == "2"
+
+
+def test_a_draft_survives_another_visit_and_can_be_dropped(here: Installation, pages: OpenPage) -> None:
+    patient_id = factories.woman(here, "00017", COURSE)
+    app = pages(Role.ONCOLOGIST, "patient", mrn="00017")
+    put_in_assessment(app, "4B", "half a thought")
+    app.run()
+    app.query_params["visit"] = f"2.25.{patient_id}.1"
+    assert assessment_put_in(app.run()) == (None, "")
+    app.query_params["visit"] = f"2.25.{patient_id}.3"
+    assert assessment_put_in(app.run()) == ("4B", "half a thought")
+    press(app, "Drop my draft")
+    assert assessment_put_in(app) == (None, "")
+    assert last_visit(here).bi_rads is None
+
+
 def test_staff_can_neither_assess_nor_acknowledge(here: Installation, pages: OpenPage) -> None:
     factories.woman(here, "00017", COURSE)
     app = pages(Role.STAFF, "patient", mrn="00017")
@@ -150,6 +306,45 @@ def test_an_event_is_added(here: Installation, pages: OpenPage) -> None:
         assert session.scalars(select(Event)).one().kind is EventKind.SURGERY
 
 
+def test_what_was_put_into_an_event_stays_until_it_is_recorded(here: Installation, pages: OpenPage) -> None:
+    factories.woman(here, "00017", COURSE)
+    app = pages(Role.STAFF, "patient", mrn="00017")
+    next(box for box in app.selectbox if box.label == "What").set_value("surgery")
+    next(day for day in app.date_input if day.label.startswith("End")).set_value(date.today())
+    next(area for area in app.text_area if area.label == "Note").set_value("a long note")
+    press(app, "Add")
+    assert [warning.value for warning in app.warning] == [
+        "Only a therapy has an end. Clear the end, or choose therapy."
+    ]
+    assert next(area for area in app.text_area if area.label == "Note").value == "a long note"
+    next(day for day in app.date_input if day.label.startswith("End")).set_value(None)
+    press(app, "Add")
+    assert next(area for area in app.text_area if area.label == "Note").value == ""
+    with here.database.read() as session:
+        event = session.scalars(select(Event)).one()
+    assert (event.kind, event.detail, event.end_date) == (EventKind.SURGERY, "a long note", None)
+
+
+def test_a_wrong_event_is_undone_at_once_or_taken_back_later(here: Installation, pages: OpenPage) -> None:
+    factories.woman(here, "00017", COURSE, events=[(EventKind.DIAGNOSIS, date(2019, 1, 1), None, "wrong")])
+    app = pages(Role.STAFF, "patient", mrn="00017")
+    assert "as the clinic plans" in words(app)
+    press(app, "Take back")
+    assert [warning.value for warning in app.warning] == ["Choose what to take back."]
+    box = next(box for box in app.selectbox if box.label == "Recorded by mistake")
+    box.select_index(0)
+    press(app, "Take back")
+    assert "Taken back: 2019-01-01 diagnosis wrong" in words(app)
+    assert "as the clinic plans" not in words(app)
+    next(box for box in app.selectbox if box.label == "What").set_value("biopsy")
+    press(app, "Add")
+    press(app, "Undo")
+    with here.database.read() as session:
+        assert session.scalars(select(Event)).all() == []
+        removed = select(func.count()).where(AuditEntry.action == "event_removed")
+        assert session.scalar(removed) == 2
+
+
 def test_pending_and_refused_visits_are_shown_as_such(here: Installation, pages: OpenPage) -> None:
     factories.woman(here, "1", [VisitPlan(date(2025, 1, 1), status=StudyStatus.PENDING)])
     factories.woman(here, "2", [VisitPlan(date(2025, 1, 1), status=StudyStatus.REFUSED)])
@@ -173,6 +368,65 @@ def test_a_score_of_before_is_said_to_be_one(
     text = words(pages(Role.ONCOLOGIST, "patient", mrn="1"))
     assert said in text
     assert "What follows is the score of" in text
+
+
+def test_every_image_of_a_study_is_shown_and_the_whole_breast_hangs(
+    here: Installation, pages: OpenPage
+) -> None:
+    patient_id = factories.woman(here, "1", [VisitPlan(date(2025, 1, 1), views=(("R", "CC"), ("R", "MLO")))])
+    uid = f"2.25.{patient_id}.1"
+    spot = factories.another_image(here, uid, "L", "CC", ["spot_compression", "magnification"])
+    missing = [
+        pane["missing"] for pane in given(pages(Role.ONCOLOGIST, "patient", mrn="1"), "viewer")["panes"]
+    ]
+    assert missing == ["", "", "", "L MLO was not taken at this visit."]
+    assert (
+        "2 views missing" in given(pages(Role.ONCOLOGIST, "patient", mrn="1"), "strip")["visits"][0]["note"]
+    )
+    whole = factories.another_image(here, uid, "L", "CC", ["low_contrast"])
+    again = factories.another_image(here, uid, "L", "CC")
+    panes = given(pages(Role.ONCOLOGIST, "patient", mrn="1"), "viewer")["panes"]
+    by_uid = {pane["sop_uid"]: pane for pane in panes}
+    assert [pane["sop_uid"] for pane in panes].index(whole) == 1, "it hangs in the place of the left CC"
+    assert (by_uid[whole]["label"], by_uid[whole]["note"]) == ("L CC", "low contrast")
+    assert by_uid[spot]["label"] == "L CC · spot compression · magnification"
+    assert by_uid[again]["label"] == "L CC · another image"
+
+
+def test_a_view_taken_in_another_study_of_the_day_is_not_said_to_be_missing(
+    here: Installation, pages: OpenPage
+) -> None:
+    work_up = VisitPlan(date(2025, 1, 1), 0.051, views=(("L", "CC"),))
+    factories.woman(here, "1", [VisitPlan(date(2025, 1, 1), 0.05), work_up])
+    app = pages(Role.ONCOLOGIST, "patient", mrn="1")
+    said = {pane["missing"] for pane in given(app, "viewer")["panes"] if not pane["sop_uid"]}
+    assert said == {f"{view} is in another study of this day." for view in ("R CC", "R MLO", "L MLO")}
+    assert [visit["warns"] for visit in given(app, "strip")["visits"]] == [False, False]
+
+
+def test_figures_that_other_weights_scored_are_said_to_be_so(here: Installation, pages: OpenPage) -> None:
+    factories.woman(here, "1", COURSE)
+    assert "scored by other weights" not in words(pages(Role.ONCOLOGIST, "patient", mrn="1"))
+    with here.database.write() as session:
+        session.scalars(select(Score).order_by(Score.id.desc()).limit(1)).one().calibration = "another"
+    text = words(pages(Role.ONCOLOGIST, "patient", mrn="1"))
+    assert "since 2020-05" in text
+    assert text.count("<small>scored by other weights</small>") == 2, "the change and the slope"
+    assert "no prior" not in text
+    (row,) = given(pages(Role.ONCOLOGIST, "worklist"), "worklist")["rows"]
+    assert (row["change_text"], row["change_hint"]) == ("–", "since 2020-05-20: scored by other weights")
+
+
+def test_outside_the_screening_ages_no_next_study_is_due_and_the_pages_say_so(
+    here: Installation, pages: OpenPage
+) -> None:
+    factories.woman(here, "1", [VisitPlan(date(2020, 1, 1))], birth_date=date(1935, 1, 1))
+    text = words(pages(Role.ONCOLOGIST, "patient", mrn="1"))
+    assert "outside the screening ages, 40 to 74" in text
+    assert "overdue" not in text
+    (row,) = given(pages(Role.ONCOLOGIST, "worklist"), "worklist")["rows"]
+    assert (row["next_due"], row["overdue"]) == (None, False)
+    assert row["due_hint"] == "Outside the screening ages, 40 to 74"
 
 
 def test_a_woman_without_studies_has_a_page(here: Installation, pages: OpenPage) -> None:
@@ -201,6 +455,16 @@ def test_cohort_figures_say_how_many_and_whom_they_count(here: Installation, pag
     assert no_error(app)
 
 
+def test_the_figure_of_ages_leaves_women_without_a_birth_date_out_of_its_n(
+    here: Installation, pages: OpenPage
+) -> None:
+    factories.woman(here, "1", COURSE)
+    factories.woman(here, "2", COURSE, birth_date=None)
+    text = words(pages(Role.ANALYST, "cohort"))
+    assert "n = 1 simulated women, with a scored visit; 1 more without a birth date is left out" in text
+    assert text.count("n = 2 simulated women") == 1  # of the other figure on this tab
+
+
 def test_admin_shows_that_the_worker_is_not_running_and_what_to_do(
     here: Installation, pages: OpenPage
 ) -> None:
@@ -222,6 +486,84 @@ def test_an_admin_changes_role_and_password_of_an_account_at_once(
     next(button for button in app.button if button.label == "Save").click().run()
     assert no_error(app)
     assert access.sign_in(here, "bo", "a new password").person.role is Role.ANALYST
+
+
+def open_account(pages: OpenPage, username: str) -> AppTest:
+    app = pages(Role.ADMIN, "admin")
+    app.session_state["part"] = "People"
+    app.run()
+    return app.selectbox(key="account_to_change").set_value(username).run()
+
+
+def test_a_password_is_set_once_and_not_again_with_the_next_change(
+    here: Installation, pages: OpenPage
+) -> None:
+    access.create_user(here, "bo", "the old password", Role.STAFF)
+    app = open_account(pages, "bo")
+    next(box for box in app.text_input if box.label == "New password").set_value("a new password")
+    press(app, "Save")
+    assert next(box for box in app.text_input if box.label == "New password").value == ""
+    token = access.sign_in(here, "bo", "a new password").token
+    next(box for box in app.selectbox if str(box.key).startswith("role_of_")).set_value(Role.ANALYST)
+    press(app, "Save")
+    bo = access.who(here, token)
+    assert bo is not None
+    assert bo.role is Role.ANALYST
+
+
+def test_saving_an_account_takes_back_no_role_that_another_admin_gave(
+    here: Installation, pages: OpenPage
+) -> None:
+    access.create_user(here, "bo", "the old password", Role.STAFF)
+    app = open_account(pages, "bo")
+    access.set_role(here, "bo", Role.ONCOLOGIST)
+    next(box for box in app.text_input if box.label == "New password").set_value("a new password")
+    press(app, "Save")
+    assert access.sign_in(here, "bo", "a new password").person.role is Role.ONCOLOGIST
+    role = next(box for box in app.selectbox if str(box.key).startswith("role_of_"))
+    assert role.value == Role.ONCOLOGIST
+    role.set_value(Role.ANALYST)
+    access.set_role(here, "bo", Role.ADMIN)
+    press(app, "Save")
+    assert "Another admin changed this role to admin" in app.warning[0].value
+    assert access.sign_in(here, "bo", "a new password").person.role is Role.ADMIN
+    press(app, "Save")
+    assert access.sign_in(here, "bo", "a new password").person.role is Role.ANALYST
+
+
+def test_what_was_put_in_for_a_new_person_stays_until_she_is_added(
+    here: Installation, pages: OpenPage
+) -> None:
+    app = pages(Role.ADMIN, "admin")
+    app.session_state["part"] = "People"
+    app.run()
+    name = next(box for box in app.text_input if box.label == "User name")
+    name.set_value("bo")
+    next(box for box in app.text_input if box.label.startswith("First password")).set_value("short")
+    press(app, "Add person")
+    assert "too short" in app.warning[0].value
+    assert next(box for box in app.text_input if box.label == "User name").value == "bo"
+    next(box for box in app.text_input if box.label.startswith("First password")).set_value("long enough now")
+    press(app, "Add person")
+    assert next(box for box in app.text_input if box.label == "User name").value == ""
+    assert access.sign_in(here, "bo", "long enough now").person.role is Role.ONCOLOGIST
+
+
+def test_lists_of_problems_say_how_many_there_are_and_when_each_came(
+    here: Installation, pages: OpenPage
+) -> None:
+    factories.woman(here, "1", [VisitPlan(date(2025, 1, 1), status=StudyStatus.REFUSED)])
+    with here.database.write() as session:
+        batch = ImportBatch(source="cli")
+        batch.items = [
+            ImportItem(path=f"{number}.dcm", outcome=Outcome.QUARANTINED, reason="truncated")
+            for number in range(201)
+        ]
+        session.add(batch)
+    text = words(pages(Role.ADMIN, "admin"))
+    assert "Files in quarantine<small>newest 200 of 201</small>" in text
+    assert "Studies that were not scored<small>1</small>" in text
+    assert "<th>study came in</th>" in text
 
 
 @pytest.mark.parametrize(

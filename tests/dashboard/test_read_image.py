@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import select
 from streamlit.testing.v1 import AppTest
 
-from core import findings
+from core import access, findings
 from core.access import Role
 from core.desk import Desk, DeskClosed
 from core.installation import Installation
@@ -18,7 +18,7 @@ from core.intake import IncomingFile, Statement, take_in
 from core.settings import Settings
 from dashboard import components, house
 from dashboard.components import ReadingAsks
-from db.tables import AuditEntry, Image, Study
+from db.tables import AuditEntry, Image, Study, User
 from tests.core.test_desk import InThisProcess
 from tests.pictures import breast, dicom, png
 
@@ -169,6 +169,57 @@ def test_a_box_on_a_dropped_image_asks_whose_it_is_and_puts_it_into_her_record(
     assert not app.exception
     assert any(box.label == "Patient" for box in app.text_input)
     assert findings.of_patient(here, "00017") == []
+
+
+def test_a_file_without_a_true_date_is_asked_for_its_day(here, pages: OpenPage, desk, shown) -> None:
+    view = dicom(breast("L", rows=640, columns=480), StudyDate="19000101")
+    app = shown.ask(drop(pages(Role.ONCOLOGIST, "read_image"), view), ReadingAsks(BOX, None))
+    assert not app.exception
+    assert [day.value for day in app.date_input] == [None]
+
+
+def test_what_a_dropped_image_says_otherwise_is_confirmed_and_its_taking_in_is_in_the_trail(
+    here, pages: OpenPage, desk, shown
+) -> None:
+    stored(here)
+    other = dicom(breast("L", seed=5, rows=640, columns=480), StudyDate="20250601", PatientID="MRN-2")
+    again = ReadingAsks(BOX, None)  # the dialog is open as long as the box is asked about
+    app = shown.ask(drop(pages(Role.ONCOLOGIST, "read_image"), other, "other.dcm"), again)
+    app.text_input(key="read_whose").set_value("00017")
+    app = shown.ask(app, again)
+    add = "Add the image to her record and keep the finding"
+    assert "the file says patient MRN-2, you say 00017" in words(app)
+    assert next(button for button in app.button if button.label == add).disabled
+    app.checkbox[0].check()
+    app = shown.ask(app, again)
+    next(button for button in app.button if button.label == add).click()
+    app = shown.ask(app, again)
+    assert not app.exception
+    (finding,) = findings.of_patient(here, "00017")
+    assert finding.study_date == date(2025, 6, 1)
+    with here.database.read() as session:
+        (added,) = session.scalars(select(AuditEntry).where(AuditEntry.action == "study_added"))
+    assert (added.subject, added.detail) == ("patient:00017", {"study_date": "2025-06-01", "files": 1})
+
+
+def test_who_lost_the_right_to_assess_keeps_nothing_in_a_dialog_that_is_open(
+    here, pages: OpenPage, desk, shown, monkeypatch
+) -> None:
+    stored(here)
+    app = drop(pages(Role.ONCOLOGIST, "read_image"), VIEW)
+    reading = components.reading
+
+    def meanwhile(image) -> ReadingAsks:
+        with here.database.read() as session:
+            username = session.scalars(select(User.username)).one()
+        access.set_role(here, username, Role.STAFF)
+        return reading(image)
+
+    monkeypatch.setattr(components, "reading", meanwhile)
+    app = shown.ask(app, ReadingAsks(BOX, None))
+    assert not app.exception
+    assert [info.value for info in app.info] == ["Your role does not include this page. Ask your admin."]
+    assert not any(box.label == "Patient" for box in app.text_input)
 
 
 def test_staff_read_images_but_keep_no_findings(here, pages: OpenPage, desk, shown) -> None:
