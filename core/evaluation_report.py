@@ -164,7 +164,7 @@ def _opening(measured: dict[str, Any]) -> str:
             "What is shown here is better than it will do on others.</div>"
         )
     return (
-        f"<h1>How good is {html.escape(measured['title'])}?</h1>"
+        f"<h1>How good is the model?</h1><p><b>{html.escape(measured['title'])}</b></p>"
         f"<p>{measured['women']} women, {measured['visits']} visits, {measured['images']['used']} images"
         + (f", {measured['images']['left_out']} left out" if measured["images"]["left_out"] else "")
         + (f"; seed {html.escape(seeds)}" if seeds else "")
@@ -552,16 +552,16 @@ def _course_figure(table: pd.DataFrame) -> go.Figure | None:
     figure = go.Figure()
     last = table.groupby("patient_id")["day"].transform("max")
     ill = table.groupby("patient_id")["years_to_cancer"].transform(lambda x: x.notna().any()).astype(bool)
-    for name, colour, here, ahead in (
-        ("came to have cancer", ORANGE, ill, table["years_to_cancer"]),
-        ("no cancer seen (time to the last study)", GREY, ~ill, (last - table["day"]) / 365.25),
+    for name, colour, aside, here, ahead in (
+        ("came to have cancer", ORANGE, 0.05, ill, table["years_to_cancer"]),
+        ("no cancer seen (time to the last study)", GREY, -0.05, ~ill, (last - table["day"]) / 365.25),
     ):
         year = np.floor(ahead.to_numpy(float))
         xs, ys, ends = [], [], []
         for k in range(6):
             risk = table["served_5"].to_numpy(float)[here.to_numpy() & (year == k)]
             if len(risk) >= 10:
-                xs.append(-(k + 0.5))
+                xs.append(aside - (k + 0.5))
                 ys.append(float(np.median(risk)))
                 ends.append(list(np.quantile(risk, [0.25, 0.75])))
         if xs:
@@ -570,8 +570,9 @@ def _course_figure(table: pd.DataFrame) -> go.Figure | None:
         return None
     return figure.update_layout(
         title="5-year risk in the years before a diagnosis<br><sup>median and middle half of the visits in each year</sup>",
-        xaxis_title="Years before diagnosis (or before the last study)", yaxis_title="5-year risk", yaxis_tickformat=".1%",
-        height=380,
+        xaxis_title="Years before diagnosis (or before the last study)", height=380,
+        # Natural risks and those with a tumour in view lie a hundredfold apart.
+        yaxis={"title": "5-year risk, logarithmic", "type": "log", "dtick": "D2", "tickformat": "~%"},
     )  # fmt: skip
 
 
@@ -600,9 +601,10 @@ def _explanation_words(measured: dict[str, Any]) -> str:
         )
     adds = measured.get("contributions")
     if adds:
+        off = adds["largest_difference"]
         words.append(
-            f"In {adds['women']} women, what each visit brought adds up to the change in the score, to "
-            f"{adds['largest_difference']:.0e} in log-odds."
+            f"In {adds['women']} women, what each visit brought adds up to the change in the score"
+            + (f", to {off:.0e} in log-odds." if off else " exactly.")
         )
     return "".join(f"<p>{html.escape(one)}</p>" for one in words)
 

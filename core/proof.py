@@ -625,7 +625,9 @@ def _explanation_targets(measured: dict[str, Any]) -> list[Target]:
             Target(
                 "What each visit brought adds up to the change in score",
                 "to rounding",
-                f"largest difference {adds['largest_difference']:.1e} (log-odds)",
+                f"largest difference {adds['largest_difference']:.1e} (log-odds)"
+                if adds["largest_difference"]
+                else "no difference",
                 "reached" if adds["largest_difference"] <= 1e-6 else "not reached",
                 f"{adds['women']} women.",
             )
