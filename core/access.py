@@ -182,7 +182,11 @@ def create_user(
     display_name: str | None = None,
     by: Person | None = None,
 ) -> Person:
-    """Make an account; raises `ValueError` with a sentence if the name is taken or the password too short."""
+    """Make an account; raises `ValueError` with a sentence if the name is taken or the password too short.
+
+    `by` is who makes it, None at the terminal; here and below `AccessDenied` if she is no admin.
+    """
+    _require_admin(by)
     name = username.strip().lower()
     if (
         not name
@@ -214,6 +218,7 @@ def set_password(here: Installation, username: str, password: str, *, by: Person
 
 def set_active(here: Installation, username: str, active: bool, *, by: Person | None = None) -> None:
     """Open or close an account; closing ends its sign-ins. The last active admin cannot be closed."""
+    _require_admin(by)
     with here.database.write() as session:
         user = _user(session, username)
         if not active and user.role is Role.ADMIN:
@@ -253,6 +258,7 @@ def change_account(
     ValueError
         If there is no such account, the password is too short, or it is the last admin's role.
     """
+    _require_admin(by)
     if password is not None:
         _check_password(password)
     password_hash = None if password is None else _hasher().hash(password)
@@ -271,6 +277,12 @@ def change_account(
             user.failed_sign_ins, user.locked_until = 0, None
             session.execute(delete(SignIn).where(SignIn.user_id == user.id))
             audit.record(session, by, "password_set", f"user:{user.username}")
+
+
+def _require_admin(by: Person | None) -> None:
+    """Refuse anybody but an admin; at the terminal there is no person, and whoever reaches it has the database."""
+    if by is not None:
+        require(by, Permission.ADMINISTER)
 
 
 def _keep_an_admin(session: Session, leaving: User) -> None:

@@ -146,10 +146,20 @@ def everyone(here: Installation) -> pd.DataFrame:
         .order_by(Patient.id, Study.study_date, Study.id)
     )
     with here.database.read() as session:
-        scored = last_of_each_day(
-            session.execute(query).mappings(), lambda study: (study["patient_id"], study["on"])
-        )
+        studies = session.execute(query).mappings().all()
+    scored = last_of_each_day(studies, lambda study: (study["patient_id"], study["on"]))
     visits = pd.DataFrame(scored, columns=[c.key for c in query.selected_columns])
+    # A reader may have recorded it in another study of that day.
+    by_reader = {
+        (study["patient_id"], study["on"]): study["reader_density"]
+        for study in studies
+        if study["reader_density"] is not None
+    }
+    visits["reader_density"] = pd.Series(
+        [by_reader.get(day) for day in zip(visits["patient_id"], visits["on"], strict=True)],
+        index=visits.index,
+        dtype=object,
+    )
     # An empty answer has no types of its own.
     visits = visits.astype({"risk_5y": float, "risk_5y_low": float, "risk_5y_high": float, "simulated": bool})
     letters = [f"density_{letter}" for letter in "abcd"]

@@ -39,9 +39,9 @@ class EncodedViews:
 
 
 def encode_views(
-    model: LongitudinalModel, images: Sequence[Image], work: Path, report: Report
+    model: LongitudinalModel, images: Sequence[Image], work: Path, report: Report, *, mirrored: bool = False
 ) -> EncodedViews:
-    """Standardise and encode images, going on where an earlier run in `work` stopped.
+    """Standardise and encode images, or their mirror images, going on where an earlier run in `work` stopped.
 
     Raises
     ------
@@ -52,11 +52,13 @@ def encode_views(
 
     cached = cache_views(images, work / "cache", report)
     rows = cached.usable()
-    kept = work / f"embedded-{model.card.encoder_sha256[:16]}-{cached.stamp}.npz"
+    kept = work / f"embedded-{model.card.encoder_sha256[:16]}-{cached.stamp}{'-mirrored' * mirrored}.npz"
     if kept.is_file():
         with np.load(kept) as file:
             return EncodedViews(cached, rows, {key: file[key] for key in file.files})
-    said: dict[str, NDArray[Any]] = embed(model.encoder, stored_rows(cached.pixels, rows), report)
+    said: dict[str, NDArray[Any]] = embed(
+        model.encoder, stored_rows(cached.pixels, rows, mirrored=mirrored), report
+    )
     half = kept.with_name("embedded.half.npz")
     np.savez(half, allow_pickle=False, **said)
     half.replace(kept)

@@ -11,10 +11,9 @@ from numpy.typing import NDArray
 
 from core.encoded import encode_views
 from core.exams import Image, Report
-from core.image_cases import CaseError, Cases, ImageCase, choose_classes
+from core.image_cases import CaseError, Cases, ImageCase, choose_classes, may_be
 from core.image_evaluation import measure_cases, prediction_rows, write_evaluation
 from core.image_training import INNER_FOLDS, fold_groups
-from core.training import stored_rows
 
 __all__ = ["evaluate_encoder"]
 
@@ -77,14 +76,15 @@ def evaluate_encoder(
     Raises
     ------
     CaseError
-        If an image is no mammogram, or a class has too few women.
+        If an image is no mammogram, or its label leaves its class open.
+    TrainingError
+        If a class has too few women.
     LookupError, ValueError
         If there is no such model, or none of the images can be used.
     """
     from models.image_head import fit_head
     from models.image_training import fit_scaling
     from models.longitudinal import LongitudinalModel
-    from models.training import embed
 
     chosen, names = choose_classes(cases, classes)
     strange = next((case for case in chosen.cases if case.modality != MAMMOGRAM), None)
@@ -92,12 +92,19 @@ def evaluate_encoder(
         raise CaseError(
             f"{strange.source}: an encoder of mammograms does not read {strange.modality} images."
         )
+    vague = next((case for case in chosen.cases if sum(may_be(case.label, names)) != 1), None)
+    if vague is not None:
+        raise CaseError(
+            f"{vague.source}: {vague.label!r} leaves open which class it is. Join them with --classes."
+        )
+    fold_groups(chosen.cases, folds, seed)  # Too few women are told before hours of reading.
     loaded = LongitudinalModel.load(model)
-    encoded = encode_views(loaded, [_image(case) for case in chosen.cases], out / "work", report)
-    mirrored = embed(loaded.encoder, stored_rows(encoded.cached.pixels, encoded.rows, mirrored=True), report)
-    looks = np.stack([encoded.said["vector"], mirrored["vector"]], axis=1)
+    images = [_image(case) for case in chosen.cases]
+    encoded = encode_views(loaded, images, out / "work", report)
+    mirrored = encode_views(loaded, images, out / "work", report, mirrored=True)
+    looks = np.stack([encoded.said["vector"], mirrored.said["vector"]], axis=1)
     films = _features([chosen.cases[i] for i in encoded.rows], looks, both_breasts)
-    label = np.array([names.index(case.label) for case in films.cases], np.int64)
+    label = np.array([may_be(case.label, names).index(True) for case in films.cases], np.int64)
     fold = fold_groups(films.cases, folds, seed)
     said = np.zeros((len(label), len(names)))
     for k in range(folds):

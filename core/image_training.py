@@ -103,9 +103,10 @@ def fold_groups(cases: Sequence[ImageCase], folds: int, seed: int) -> NDArray[np
     """
     where: dict[str, int] = {}
     start = 0
-    for label, groups in _by_rarest_class(cases).items():
-        if len(groups) < folds:
-            raise TrainingError(_too_few(cases, label, groups, folds))
+    for label, women in _women_by_class(cases).items():
+        if len(women) < folds:
+            raise TrainingError(_too_few(cases, label, women, folds))
+    for groups in _by_rarest_class(cases).values():
         groups.sort(key=lambda group: hashlib.sha256(f"{seed} {group}".encode()).hexdigest())
         where.update({group: (start + place) % folds for place, group in enumerate(groups)})
         start += len(groups)
@@ -126,6 +127,14 @@ def _by_rarest_class(cases: Sequence[ImageCase]) -> dict[str, list[str]]:
     for group, label in rarest.items():
         strata[label].append(group)
     return strata
+
+
+def _women_by_class(cases: Sequence[ImageCase]) -> dict[str, list[str]]:
+    """Return the women who have an image of each class, of other classes too or not."""
+    women: dict[str, set[str]] = {label: set() for label in sorted({case.label for case in cases})}
+    for case in cases:
+        women[case.label].add(case.group)
+    return {label: sorted(groups) for label, groups in women.items()}
 
 
 def _too_few(cases: Sequence[ImageCase], label: str, groups: Sequence[str], needed: int) -> str:
@@ -591,7 +600,7 @@ class _Run:
         mine = mine & ~(practice & (among <= self.truth).all(axis=1))
         own = mine & ~practice
         cases = [case for case, one in zip(self.cases, own, strict=True) if one]
-        fewest = min(len(groups) for groups in _by_rarest_class(cases).values())
+        fewest = min(len(women) for women in _women_by_class(cases).values())
         fold = np.full(len(mine), -1)
         fold[own] = fold_groups(cases, max(2, min(INNER_FOLDS, fewest)), self.plan.seed + 1)
         blocks = layout_of(

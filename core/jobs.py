@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -76,6 +77,8 @@ def worker(here: Installation, *, now: datetime | None = None) -> Worker:
     if local.running or here.database.is_sqlite:
         return local
     at_work = last_work(here, now=now)
+    if at_work and local.seen_at and at_work <= local.seen_at + SILENT_AFTER:
+        at_work = None  # That was the worker of this machine.
     lately = at_work is not None and now - at_work < UNSEEN_AFTER
     # That this machine's worker stopped does not say that no other runs.
     seen_at = max((at for at in (local.seen_at, at_work) if at), default=None)
@@ -94,11 +97,13 @@ def local_worker(here: Installation, *, now: datetime | None = None) -> Worker:
 
 
 def last_work(here: Installation, *, now: datetime) -> datetime | None:
-    """Return when a worker was last at work: now where one holds a study, else at the newest score; None if never."""
+    """Return when a worker was last at work: now where one elsewhere holds a study, else at the newest score."""
     with here.database.read() as session:
         # A study that was put off is claimed by nobody, and a lease that ran out may be a dead worker's.
         held = select(Study.id).where(
-            Study.status == StudyStatus.PENDING, Study.claimed_by.is_not(None), Study.claimed_until >= now
+            Study.status == StudyStatus.PENDING,
+            Study.claimed_by.not_like(f"{socket.gethostname()}:%"),
+            Study.claimed_until >= now,
         )
         if session.scalar(held.limit(1)) is not None:
             return now

@@ -8,6 +8,7 @@ from sqlalchemy import Select, func, select
 from db.tables import Score
 
 Scored = TypeVar("Scored")
+Said = TypeVar("Said")
 
 
 class SaidBy(Protocol):
@@ -37,6 +38,11 @@ def last_of_each_day(scored: Iterable[Scored], day: Callable[[Scored], Hashable]
     `scored` comes in the order of date and study, of one woman, or of several where `day` tells them apart.
     """
     return list({day(study): study for study in scored}.values())
+
+
+def last_said(values: Iterable[Said | None]) -> Said | None:
+    """Return the last thing that was said, None where nothing was: what a reader recorded on a day counts for its visit."""
+    return next((value for value in reversed(list(values)) if value is not None), None)
 
 
 def said_alike(scores: Iterable[SaidBy]) -> bool:

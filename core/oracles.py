@@ -66,8 +66,6 @@ LOOKS: Mapping[str, str] = {
 """What each kind of finding of the simulator looks like to a reader (seed_data/bodies.py draws them so)."""
 NAMES = tuple(dict.fromkeys(LOOKS.values()))
 DAYS_A_YEAR = 365.25
-SMALLEST_SEEN_MM = 3.0
-"""Nothing smaller is visible (seed_data/bodies.py): what is new was smaller than this or hidden."""
 FASTEST = 8.0
 """Doublings of volume a year beyond which growth is called just fast."""
 FEW = 3000

@@ -17,7 +17,7 @@ from core.access import Permission, Person, require
 from core.hanging import Side
 from core.installation import Installation
 from core.jobs import refusal_text
-from core.latest_scores import last_of_each_day, latest_score_ids, said_alike
+from core.latest_scores import last_of_each_day, last_said, latest_score_ids, said_alike
 from db.tables import (
     Alert,
     Embedding,
@@ -263,6 +263,13 @@ class PatientRecord:
     def scored(self) -> tuple[Visit, ...]:
         """Return the visits that have a score, oldest first; of the studies of one day the last scored one."""
         return tuple(last_of_each_day((v for v in self.visits if v.score is not None), lambda v: v.on))
+
+    @property
+    def reader_density(self) -> str | None:
+        """Return the density that a reader recorded on the day of the last scored visit, in whichever of its studies."""
+        if not self.scored:
+            return None
+        return last_said(v.reader_density for v in self.visits if v.on == self.scored[-1].on)
 
     @property
     def prior(self) -> Visit | None:
@@ -524,7 +531,7 @@ def known(here: Installation, mrn: str) -> Found | None:
 
 
 def _found(session: Session, ids: Sequence[int]) -> list[Found]:
-    """Return patients as a search shows them, in the order of their rows' ids."""
+    """Return patients as a search shows them, in the order of `ids`."""
     patients = {p.id: p for p in session.scalars(select(Patient).where(Patient.id.in_(ids)))}
     last: dict[int, date] = {}
     for patient_id, on in session.execute(

@@ -14,7 +14,7 @@ from sqlalchemy import select
 from core import cards, thresholds, trends
 from core.installation import Installation
 from core.jobs import refusal_text
-from core.latest_scores import last_of_each_day, latest_score_ids, said_alike
+from core.latest_scores import last_of_each_day, last_said, latest_score_ids, said_alike
 from core.patients import is_called
 from db.tables import Alert, Event, EventKind, Patient, Score, Study, StudyStatus, utc_now
 
@@ -202,10 +202,11 @@ def rows(here: Installation, *, today: date, now: datetime | None = None) -> lis
         newest = scored[-1] if scored else None
         prior = scored[-2] if len(scored) > 1 else None
         comparable = newest and prior and said_alike((newest[1], prior[1]))
-        density, by_reader = None, False
-        if newest:
-            density, by_reader = newest[0].reader_density, newest[0].reader_density is not None
-            density = density or _likeliest_density(newest[1])
+        of_the_day = [study for study in hers if newest and study.study_date == newest[0].study_date]
+        density = last_said(study.reader_density for study in of_the_day)
+        by_reader = density is not None
+        if newest and density is None:
+            density = _likeliest_density(newest[1])
         found.append(
             Row(
                 mrn=patient.mrn,
@@ -238,7 +239,7 @@ def rows(here: Installation, *, today: date, now: datetime | None = None) -> lis
                 and patient.id not in diagnosed
                 and interval.is_overdue(last.study_date, patient.birth_date, today),
                 new=newest is not None
-                and newest[0].assessed_at is None
+                and last_said(study.assessed_at for study in of_the_day) is None
                 and newest[1].computed_at > now - NEW_FOR,
             )
         )

@@ -8,7 +8,7 @@ from datetime import date
 import streamlit as st
 
 from core import audit, intake, patients
-from core.access import Person
+from core.access import Permission, Person, require
 from core.intake import IncomingFile, ItemReport, Report, Statement
 from core.patients import Found
 from core.reading import Header
@@ -70,15 +70,24 @@ def disagreements(
     return said
 
 
-def is_confirmed(contradictions: Sequence[tuple[str, str]], *, images: int, key: str) -> bool:
-    """Show what disagrees and ask for a confirmation of just that; True where nothing disagrees."""
+def is_confirmed(
+    contradictions: Sequence[tuple[str, str]],
+    mrn: str | None,
+    study_date: date | None,
+    *,
+    images: int,
+    key: str,
+) -> bool:
+    """Show what disagrees with this woman and day, and ask to confirm just that; True where nothing disagrees."""
     if not contradictions:
         return True
     lines = "".join(f"<li><b>{look.safe(name)}</b>: {look.safe(text)}</li>" for name, text in contradictions)
     look.show(f'<div class="lv-note alert">Some things disagree. Please check:<ul>{lines}</ul></div>')
     they_are = "this image is" if images == 1 else "these images are"
     # Another patient or day is another question: what was said of the last one does not answer it.
-    return st.checkbox(f"I have checked: {they_are} hers, from this day.", key=f"{key}_{hash(lines)}")
+    return st.checkbox(
+        f"I have checked: {they_are} hers, from this day.", key=f"{key}_{mrn}_{study_date}_{hash(lines)}"
+    )
 
 
 def take_in(
@@ -91,6 +100,7 @@ def take_in(
     on_item: Callable[[ItemReport], None] | None = None,
 ) -> Report:
     """Hand files to the intake as the person states them, and write to the audit trail that she did."""
+    require(person, Permission.ADD_STUDY)
     statement = Statement(
         mrn=found.mrn,
         study_date=study_date,

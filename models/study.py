@@ -34,7 +34,6 @@ Laterality = Literal["L", "R"]
 SIDES: tuple[Laterality, Laterality] = ("L", "R")
 SLOTS = ("CC", "MLO", "other")
 """Views have a place each; what is neither CC nor MLO (ML, LM, XCCL, spot, …) shares the third."""
-DAYS_A_MONTH = 365.25 / 12
 FACTS = 6
 """Numbers that go with a visit beside its pictures; see `visit_arrays`."""
 

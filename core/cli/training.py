@@ -257,6 +257,8 @@ def evaluate(
 
     if classes is not None and task is None:
         wrong_use("--classes are those of a --task: give both.")
+    if task is None and not both_breasts:
+        wrong_use("--no-both-breasts belongs to a --task: give both.")
     if is_image_model(model):
         from core.cli.images import evaluate_image_model
 
@@ -268,8 +270,6 @@ def evaluate(
         return
     if task is not None and (oracle_data or sensitivity):
         wrong_use("--oracle-data and --sensitivity are for women's outcomes: leave them out with --task.")
-    if task is None and not both_breasts:
-        wrong_use("--no-both-breasts belongs to a --task: give both.")
     try:
         folder = folder_of(model)
         read_card(folder)

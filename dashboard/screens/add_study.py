@@ -303,7 +303,9 @@ def check(found: Found, person: Person) -> None:
             f"{'their names' if by_name > 1 else 'its name'}. Compare them with the pictures.</p>"
         )
         confirmed = st.checkbox("I have checked side and view of each picture.", key="add_views_confirmed")
-    confirmed &= statement.is_confirmed(contradictions, images=len(usable), key="add_confirmed")
+    confirmed &= statement.is_confirmed(
+        contradictions, found.mrn, study_date, images=len(usable), key="add_confirmed"
+    )
     if missing:
         look.show(
             f'<p class="lv-note">Say side and view of {len(missing)} more file{"s" if len(missing) > 1 else ""}.</p>'

@@ -58,6 +58,7 @@ def key_figures(record: PatientRecord) -> None:
     last = record.scored[-1]
     score = last.score
     assert score is not None
+    density = record.reader_density or score.likeliest_density
     risk, slope, change, prior = score.risk_5y, record.slope, record.change_since_prior, record.prior
     if slope is None:
         slope_text, slope_beside = look.UNKNOWN, look.OTHER_WEIGHTS if prior else "needs two visits"
@@ -102,9 +103,9 @@ def key_figures(record: PatientRecord) -> None:
             ),
             (
                 "density",
-                last.density or look.UNKNOWN,
-                "reader" if last.reader_density else "model",
-                DENSITIES.get(last.density or "", "Not known"),
+                density,
+                "reader" if record.reader_density else "model",
+                DENSITIES[density],
             ),
         ]
     )

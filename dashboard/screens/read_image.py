@@ -208,7 +208,7 @@ def ask_whose(opened: OpenedImage, box: findings.Box, model: str | None) -> None
     contradictions = [(opened.name, text) for text in opened.image.contradictions]
     if mrn:
         contradictions += statement.disagreements(matches[mrn], [(opened.name, header)], study_date)
-    confirmed = statement.is_confirmed(contradictions, images=1, key="read_confirmed")
+    confirmed = statement.is_confirmed(contradictions, mrn, study_date, images=1, key="read_confirmed")
     ready = bool(mrn and study_date and side and view and confirmed)
     if st.button("Add the image to her record and keep the finding", type="primary", disabled=not ready):
         assert mrn is not None

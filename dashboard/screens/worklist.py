@@ -36,7 +36,6 @@ def entry(row: worklist.Row) -> dict[str, object]:
         "status_hint": (row.refusal or "")
         if row.last_status is StudyStatus.REFUSED
         else "Waits for the worker",
-        "risk": row.risk_5y,
         "risk_text": look.percent(row.risk_5y),
         "interval_text": look.interval(row.risk_5y_low, row.risk_5y_high),
         "risk_hint": f"Cancer within 5 years, as of {row.scored_on}"
@@ -177,7 +176,7 @@ def clear() -> None:
     st.session_state[keys.AGE] = AGES
     st.session_state[keys.DENSITY] = []
     st.session_state[keys.BAND] = []
-    st.query_params.clear()
+    write_address()
 
 
 def empty(person_may_add: bool) -> None:

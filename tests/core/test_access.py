@@ -94,6 +94,19 @@ def test_the_last_admin_cannot_be_closed_or_demoted(here: Installation) -> None:
         access.set_role(here, "root", Role.STAFF)
 
 
+def test_only_an_admin_changes_accounts(here: Installation, oncologist: access.Person) -> None:
+    for change in (
+        lambda: access.create_user(here, "eve", PASSWORD, Role.ADMIN, by=oncologist),
+        lambda: access.set_role(here, "ada", Role.ADMIN, by=oncologist),
+        lambda: access.set_password(here, "ada", PASSWORD, by=oncologist),
+        lambda: access.set_active(here, "ada", False, by=oncologist),
+    ):
+        with pytest.raises(access.AccessDenied, match="administer"):
+            change()
+    (account,) = access.accounts(here)
+    assert (account.role, account.active) == (Role.ONCOLOGIST, True)
+
+
 def test_role_and_password_are_changed_together_or_not_at_all(here: Installation) -> None:
     access.create_user(here, "root", PASSWORD, Role.ADMIN)
     token = access.sign_in(here, "root", PASSWORD).token

@@ -4,11 +4,12 @@ from datetime import date
 
 import pandas as pd
 import pytest
+from sqlalchemy import select
 
 from core import cohort
 from core.cohort import Definition, Kind
 from core.installation import Installation
-from db.tables import EventKind
+from db.tables import EventKind, Study
 from tests import factories
 from tests.factories import VisitPlan
 
@@ -76,6 +77,10 @@ def test_studies_of_one_day_are_one_visit(here: Installation) -> None:
     assert found.women["visits"].to_list() == [2, 1]
     assert found.visits["risk_5y"].to_list() == [0.01, 0.05, 0.01]
     assert chosen(here, visits_from=3).n == 0
+    with here.database.write() as session:
+        studies = session.scalars(select(Study).where(Study.study_date == work_up.on).order_by(Study.id))
+        next(iter(studies)).reader_density = "D"
+    assert chosen(here, densities=("D",)).n == 1, "recorded in the other study of that day"
 
 
 def test_no_identity_comes_out(mixed: Installation) -> None:

@@ -1,6 +1,7 @@
 """What an encoder sees in labelled films: women stay together, the other breast helps, and words for what cannot be."""
 
 import json
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -91,6 +92,25 @@ def test_films_without_the_other_breast_are_measured_alone(films, tiny_model, tm
     assert said["auc"] > 0.9
 
 
+def test_women_of_whom_each_has_a_film_of_both_classes_can_be_measured(films, tiny_model, tmp_path):
+    cases = gather_cases([films], "finding")
+    ill = {case.group for case in cases.cases if case.label == "malignant"}
+    cases.cases = [case for case in cases.cases if case.group in ill]
+    said = evaluate_encoder(tiny_model, cases, tmp_path, silent, folds=3, times=20)
+    assert (said["n"], said["women"]) == (WOMEN, WOMEN // 2)
+    assert len(list((tmp_path / "work").glob("embedded-*"))) == 2, (
+        "kept for a repeat: the films and their mirror images"
+    )
+
+
+def test_a_label_that_leaves_its_class_open_is_refused_before_anything_is_read(films, tiny_model, tmp_path):
+    cases = gather_cases([films], "amount")
+    cases.cases[3] = replace(cases.cases[3], label="little+much")
+    with pytest.raises(CaseError, match=r"line 5: 'little\+much' leaves open"):
+        evaluate_encoder(tiny_model, cases, tmp_path, silent, folds=3)
+    assert not (tmp_path / "work").exists()
+
+
 def test_ultrasound_and_too_few_women_are_refused_in_words(films, tiny_model, tmp_path):
     lines = films.read_text("utf-8").splitlines()
     other = films.parent / "other.csv"
@@ -110,6 +130,7 @@ def test_the_verb_says_which_options_belong_together(films, tmp_path):
         )
 
     assert "give both" in run("longitudinal-sim", "--classes", "normal,malignant").stderr
+    assert "give both" in run("tumour-us", "--no-both-breasts").stderr
     assert "has its own task" in run("tumour-us", "--task", "finding").stderr
     unknown = run("longitudinal-sim", "--task", "colour")
     assert unknown.exit_code == 2

@@ -75,6 +75,10 @@ def test_studies_of_one_day_are_one_visit(here: Installation) -> None:
     assert found.slope.visits == 3
     assert found.visits[-1].missing_views == ("R CC", "L CC", "R MLO")
     assert found.missing_views(found.visits[-1]) == (), "the study before it, of that day, has them"
+    assert found.reader_density is None
+    with here.database.write() as session:
+        session.get_one(Study, 3).reader_density = "D"
+    assert record(here).reader_density == "D", "whichever study of the day it was recorded in"
 
 
 def test_change_and_slope_are_of_five_year_risk(here: Installation) -> None:

@@ -9,7 +9,7 @@ from core import patients, worklist
 from core.access import Role, create_user
 from core.installation import Installation
 from core.worklist import Column, Filter, Group, Order
-from db.tables import EventKind, Score, StudyStatus
+from db.tables import EventKind, Score, Study, StudyStatus, utc_now
 from tests import factories
 from tests.factories import VisitPlan
 
@@ -50,6 +50,16 @@ def test_studies_of_one_day_are_one_visit(here: Installation) -> None:
     assert (row.prior_on, row.scored_on, row.studies) == (date(2023, 1, 1), LAST, 3)
     assert [point.on for point in row.course] == [date(2023, 1, 1), LAST]
     assert row.course[-1].risk_5y == row.risk_5y == pytest.approx(0.051)
+
+
+def test_what_a_reader_recorded_of_one_study_counts_for_the_day(here: Installation) -> None:
+    factories.woman(here, "1", [VisitPlan(LAST, 0.050), VisitPlan(LAST, 0.051)])
+    assert (one(here).density_by_reader, one(here).new) == (False, True)
+    with here.database.write() as session:
+        first = session.scalars(select(Study).order_by(Study.id).limit(1)).one()
+        first.reader_density, first.assessed_at = "D", utc_now()
+    row = one(here)
+    assert (row.density, row.density_by_reader, row.new) == ("D", True, False)
 
 
 @pytest.mark.parametrize(("what", "value"), [("weights_sha256", "0" * 64), ("calibration", "another")])
