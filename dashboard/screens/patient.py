@@ -468,7 +468,7 @@ def fields(name: str, stored: Assessment) -> dict[str, str | None]:
 
 def events(record: PatientRecord, person: Person) -> None:
     """List events and notes, and let people add one or take one back."""
-    head, add, away = st.columns([4, 1.2, 1.5], vertical_alignment="center")
+    head, add, *away = st.columns([4, 1.2, 1.5] if record.events else [5.5, 1.2], vertical_alignment="center")
     with head:
         look.heading("Events and notes")
     if person.may(Permission.RECORD_EVENT):
@@ -476,8 +476,10 @@ def events(record: PatientRecord, person: Person) -> None:
         form = f"event_{record.mrn}_{person.user_id}_{st.session_state.get(EVENTS_WRITTEN, 0)}"
         with add.popover("Add", icon=":material/add:", width="stretch", key=f"{form}_adding"):
             add_event(record, person, form)
-        if record.events:
-            with away.popover("Take back", icon=":material/undo:", width="stretch", key=f"{form}_removing"):
+        if away:
+            with away[0].popover(
+                "Take back", icon=":material/undo:", width="stretch", key=f"{form}_removing"
+            ):
                 take_event_back(record, person, form)
         what_was_done(record, person)
     if not record.events:
