@@ -155,6 +155,13 @@ class Assessment:
     by: str | None
     at: datetime | None
 
+    @property
+    def words(self) -> str:
+        """Say the categories, as BI-RADS 3, density C; empty where there are none."""
+        if self.bi_rads is None:
+            return ""
+        return f"BI-RADS {self.bi_rads}" + (f", density {self.density}" if self.density else "")
+
 
 class AssessedMeanwhile(ValueError):
     """The assessment that a reader means to change is not the one that stands; `stored` is what stands now."""
@@ -164,9 +171,8 @@ class AssessedMeanwhile(ValueError):
         if stored.bi_rads is None or stored.at is None:
             what = "The assessment that was here is not recorded any more."
         else:
-            tissue = f", density {stored.density}" if stored.density else ""
             what = (
-                f"{stored.by or 'Another reader'} recorded BI-RADS {stored.bi_rads}{tissue} "
+                f"{stored.by or 'Another reader'} recorded {stored.words} "
                 f"at {stored.at.astimezone():%Y-%m-%d %H:%M}, after this form was opened."
             )
         super().__init__(f"{what} Yours is not recorded: replace it on purpose, or drop yours.")

@@ -381,9 +381,8 @@ def assessment(visit: Visit, person: Person) -> None:
     """Show the reader's assessment, and let an oncologist record it."""
     look.heading("Reader's assessment")
     if visit.bi_rads:
-        tissue = f", density {visit.reader_density}" if visit.reader_density else ""
         look.show(
-            f'<p class="lv-note"><b>BI-RADS {visit.bi_rads}{tissue}</b> · {look.safe(visit.assessed_by or "")}, '
+            f'<p class="lv-note"><b>{visit.assessment.words}</b> · {look.safe(visit.assessed_by or "")}, '
             f"{look.moment(visit.assessed_at)}"
             + (f"<br>{look.safe(visit.assessment_note)}" if visit.assessment_note else "")
             + "</p>"
@@ -404,24 +403,10 @@ def assess(visit: Visit) -> None:
     stored = fields(name, visit.assessment)
     draft.follow(stored, visit.assessed_at, pressed=bool(st.session_state.get(press)))
     left, right = st.columns(2)
-    bi_rads = left.selectbox(
-        "BI-RADS (v2025)",
-        list(BI_RADS),
-        index=None,
-        format_func=lambda key: BI_RADS[key],
-        placeholder="Choose",
-        key=f"{name}_bi_rads",
-        persist_state="session",
-    )
-    density = right.selectbox(
-        "Density",
-        list(DENSITIES),
-        index=None,
-        format_func=lambda key: DENSITIES[key],
-        placeholder="Choose",
-        key=f"{name}_density",
-        persist_state="session",
-    )
+    with left:
+        bi_rads = ask_category("BI-RADS (v2025)", BI_RADS, key=f"{name}_bi_rads")
+    with right:
+        density = ask_category("Density", DENSITIES, key=f"{name}_density")
     note = st.text_area("Note", height=80, max_chars=10_000, key=f"{name}_note", persist_state="session")
     label = "Change assessment" if visit.bi_rads else "Record assessment"
     if draft.told:
@@ -455,6 +440,19 @@ def assess(visit: Visit) -> None:
     else:
         draft.forget()
     st.rerun()
+
+
+def ask_category(label: str, words: Mapping[str, str], *, key: str) -> str | None:
+    """Ask for one of some categories, none of which is chosen for the reader."""
+    return st.selectbox(
+        label,
+        list(words),
+        index=None,
+        format_func=words.__getitem__,
+        placeholder="Choose",
+        key=key,
+        persist_state="session",
+    )
 
 
 def fields(name: str, stored: Assessment) -> dict[str, str | None]:
