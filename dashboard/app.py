@@ -10,10 +10,10 @@ from anyio import create_task_group, to_thread
 from starlette.middleware import Middleware
 
 from core.logs import log_of
-from dashboard.gate import Gate
 from dashboard.house import here
-from dashboard.routes import ROUTES
-from dashboard.uploads import UploadsToDisk, spool
+from dashboard.web.gate import Gate
+from dashboard.web.routes import ROUTES
+from dashboard.web.uploads import UploadsToDisk, spool
 
 log = log_of(__name__)
 

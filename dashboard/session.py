@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import streamlit as st
 
-from core import access, audit
-from core.access import Permission, Person
-from dashboard.gate import COOKIE
+from core.people import accounts, audit
+from core.people.accounts import Permission, Person
 from dashboard.house import here
+from dashboard.web.gate import COOKIE
 
 
 def token() -> str | None:
@@ -17,7 +17,7 @@ def token() -> str | None:
 
 def person() -> Person | None:
     """Return who is signed in now; asked anew at every run, so that signing out takes effect at once."""
-    return access.who(here(), token())
+    return accounts.who(here(), token())
 
 
 def require(permission: Permission) -> Person:

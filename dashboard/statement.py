@@ -7,11 +7,13 @@ from datetime import date
 
 import streamlit as st
 
-from core import audit, intake, patients
-from core.access import Permission, Person, require
-from core.intake import IncomingFile, ItemReport, Report, Statement
-from core.patients import Found
-from core.reading import Header
+from core.images.reader import Header
+from core.incoming import intake
+from core.incoming.intake import IncomingFile, ItemReport, Report, Statement
+from core.people import audit
+from core.people.accounts import Permission, Person, require
+from core.records import record
+from core.records.record import Found
 from dashboard import look
 from dashboard.house import here
 
@@ -22,7 +24,7 @@ EARLIEST = date(1950, 1, 1)
 
 def search(text: str, *, if_nobody: str) -> list[Found]:
     """Return whom a text finds; say where there are more, and where there is nobody what to do."""
-    matches = patients.find(here(), text, limit=MOST_MATCHES + 1)
+    matches = record.find(here(), text, limit=MOST_MATCHES + 1)
     if len(matches) > MOST_MATCHES:
         look.show(f'<p class="lv-note">More than {MOST_MATCHES} match: type more of the name or MRN.</p>')
     if text.strip() and not matches:

@@ -23,12 +23,13 @@ from rich.table import Table
 
 from core.cli.opening import open_installation
 from core.cli.terminal import DONE, SOME_REFUSED, check_surroundings, log, print_json, results, wrong_use
-from seed_data import adapters, backgrounds, cohort
+from seed_data import adapters
 from seed_data import demo as demo_cohort
-from seed_data import report as margins_report
-from seed_data import sensitivity as sensitivity_table
-from seed_data.lives import CaseMix
-from seed_data.visibility import MEASURED, fitted
+from seed_data.checks import report as margins_report
+from seed_data.checks import sensitivity as sensitivity_table
+from seed_data.women import backgrounds, cohort
+from seed_data.women.lives import CaseMix
+from seed_data.women.visibility import MEASURED, fitted
 
 app = typer.Typer(
     name="python -m seed_data",

@@ -11,12 +11,12 @@ from typing import Final
 import cv2
 import numpy as np
 
-from core import history, intake
+from core.incoming import history, intake
 from core.installation import Installation
-from seed_data import lives, machines
-from seed_data.lives import CaseMix, Life, LifeEvent, Visit
-from seed_data.processes import in_order
-from seed_data.views import imaged
+from seed_data.women import lives, machines
+from seed_data.women.lives import CaseMix, Life, LifeEvent, Visit
+from seed_data.women.processes import in_order
+from seed_data.women.views import imaged
 
 SEED: Final = 20261
 # Fine enough that the longest side has 800 pixels or more with every machine, which intake takes for a full-size view.

@@ -42,7 +42,7 @@ def here(tmp_path: Path, migrated_database: Path) -> Iterator[Installation]:
 def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a small model with random weights: real in every path, and knowing nothing."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    from models.longitudinal import untrained
+    from models.longitudinal.model import untrained
 
     folder = tmp_path_factory.mktemp("model") / "untrained"
     untrained(1, width=0.5, members=2).save(folder)

@@ -14,7 +14,7 @@ def register(app: typer.Typer) -> None:
 
 def benchmark(json: Annotated[bool, typer.Option("--json", help="Write JSON to stdout.")] = False) -> None:
     """Measure what people wait for on this machine, on made-up pictures, beside the installation (about a minute)."""
-    from core import benchmark as measure
+    from core.care import benchmark as measure
     from core.settings import Settings
 
     settings = Settings()

@@ -34,8 +34,8 @@ def export_records(
     """
     from rich.progress import Progress
 
-    from core import export
     from core.cli.opening import open_installation
+    from core.records import export
 
     here = open_installation()
     try:

@@ -17,8 +17,9 @@ def up(
     demo: Annotated[bool, typer.Option(help="Load the simulated demo cohort and the demo accounts.")] = False,
 ) -> None:
     """Migrate the database, start worker and dashboard, print the address; Ctrl-C stops both."""
-    from core import access, launch
+    from core.care import launch
     from core.cli.opening import open_installation
+    from core.people.accounts import ensure_demo_accounts, has_accounts
     from core.settings import Settings
 
     settings = Settings()
@@ -28,8 +29,8 @@ def up(
     except launch.PortInUse as error:
         wrong_use(str(error))
     here = open_installation()
-    accounts = access.ensure_demo_accounts(here) if demo else []
-    nobody = not access.has_accounts(here)
+    accounts = ensure_demo_accounts(here) if demo else []
+    nobody = not has_accounts(here)
     here.close()
 
     stopping = threading.Event()

@@ -9,9 +9,9 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from core import access
 from core.cli import terminal
 from core.cli.opening import open_installation
+from core.people import accounts
 
 user = typer.Typer(help="Accounts: who may sign in, and in which role.", no_args_is_help=True)
 
@@ -38,14 +38,14 @@ def _password(from_stdin: bool) -> str:
 @user.command()
 def add(
     username: Username,
-    role: Annotated[access.Role, typer.Option(help="What this person does here.")],
+    role: Annotated[accounts.Role, typer.Option(help="What this person does here.")],
     name: Annotated[str | None, typer.Option(help="Name as the pages show it.")] = None,
     password_stdin: FromStdin = False,
 ) -> None:
     """Make an account."""
     here = open_installation()
     try:
-        person = access.create_user(here, username, _password(password_stdin), role, display_name=name)
+        person = accounts.create_user(here, username, _password(password_stdin), role, display_name=name)
     except ValueError as error:
         terminal.wrong_use(str(error))
     _tell(f"{person.username} can sign in as {person.role.value}.")
@@ -54,7 +54,7 @@ def add(
 @user.command(name="list")
 def list_(json: Annotated[bool, typer.Option("--json", help="For machines.")] = False) -> None:
     """List the accounts."""
-    found = access.accounts(open_installation())
+    found = accounts.accounts(open_installation())
     if json:
         terminal.print_json(
             [
@@ -87,7 +87,7 @@ def list_(json: Annotated[bool, typer.Option("--json", help="For machines.")] = 
 def password(username: Username, password_stdin: FromStdin = False) -> None:
     """Set a new password; lifts a lock and ends that person's sign-ins."""
     try:
-        access.set_password(open_installation(), username, _password(password_stdin))
+        accounts.set_password(open_installation(), username, _password(password_stdin))
     except ValueError as error:
         terminal.wrong_use(str(error))
     _tell(f"{username} has a new password and is signed out everywhere.")
@@ -107,7 +107,7 @@ def activate(username: Username) -> None:
 
 def _set_active(username: str, active: bool) -> None:
     try:
-        access.set_active(open_installation(), username, active)
+        accounts.set_active(open_installation(), username, active)
     except ValueError as error:
         terminal.wrong_use(str(error))
     _tell(f"{username} {'can sign in again' if active else 'can no longer sign in'}.")
@@ -120,7 +120,7 @@ def demo(json: Annotated[bool, typer.Option("--json", help="For machines.")] = F
     With simulated patients only, the passwords are published ones that work on this machine alone. Beside real
     patients they are random and shown once.
     """
-    made = access.ensure_demo_accounts(open_installation())
+    made = accounts.ensure_demo_accounts(open_installation())
     if json:
         terminal.print_json(
             [{"username": a.username, "role": a.role.value, "password": a.password} for a in made]

@@ -14,7 +14,7 @@ import typer
 from core.cli.terminal import SOME_REFUSED, log, print_json, results, wrong_use
 
 if TYPE_CHECKING:
-    from core.manifest import Manifest
+    from core.sets.manifest import Manifest
 
 train = typer.Typer(help="Train models from exam manifests or embeddings.", no_args_is_help=True)
 
@@ -66,14 +66,14 @@ def longitudinal(
     as_json: Annotated[bool, typer.Option("--json", help="Print the metrics as JSON.")] = False,
 ) -> None:
     """Train encoder, sequence heads, controls and calibration. A run that was killed goes on where it stopped."""
-    from models import backend
+    from models.store import backend
 
     manifests, refused = _manifests(data)
     more, refused_more = _manifests(encoder_data or [])
     facts = _card_words(card)
     rates = _base_rates(base_rates)
     backend.load()
-    from core.training import Plan, TrainingError, train_longitudinal
+    from core.training.longitudinal import Plan, TrainingError, train_longitudinal
 
     plan = Plan(
         minutes=budget_minutes,
@@ -116,9 +116,9 @@ def calibration(
     ] = None,
 ) -> None:
     """Calibrate a trained longitudinal model anew, on women of the place where it is to be used."""
-    from core.image_evaluation import is_image_model
-    from models import backend
-    from models.registry import folder_of
+    from core.evaluation.classifier import is_image_model
+    from models.store import backend
+    from models.store.registry import folder_of
 
     rates = _base_rates(base_rates)
     if is_image_model(model):
@@ -131,7 +131,7 @@ def calibration(
         wrong_use(str(error))
     manifests, refused = _manifests(data)
     backend.load()
-    from core.recalibration import recalibrate
+    from core.training.recalibration import recalibrate
 
     try:
         card = recalibrate(folder, manifests, out, Progress(), base_rates=rates)
@@ -184,7 +184,7 @@ def sequence(
     as_json: Annotated[bool, typer.Option("--json", help="Print the metrics as JSON.")] = False,
 ) -> None:
     """Fit the sequence model on any encoder's vectors, beside last visit only and dates only."""
-    from core.embeddings import EmbeddingsError, read_embeddings, train_on_embeddings
+    from core.training.embeddings import EmbeddingsError, read_embeddings, train_on_embeddings
 
     match = re.fullmatch(r"(\d+)(?:x(\d+))?", cv) if cv else None
     if cv and (match is None or int(match[1]) < 2 or int(match[2] or 1) < 1):
@@ -251,9 +251,9 @@ def evaluate(
     Of simulated women, whose truth.csv lies beside the manifest, it also says how much could be known at all, and which
     targets are reached.
     """
-    from core.image_evaluation import is_image_model
-    from models import backend
-    from models.registry import folder_of, read_card
+    from core.evaluation.classifier import is_image_model
+    from models.store import backend
+    from models.store.registry import folder_of, read_card
 
     if classes is not None and task is None:
         wrong_use("--classes are those of a --task: give both.")
@@ -282,7 +282,7 @@ def evaluate(
         return
     manifests, refused = _manifests(data)
     backend.load()
-    from core.evaluation import evaluate_longitudinal
+    from core.evaluation.longitudinal import evaluate_longitudinal
 
     try:
         measured = evaluate_longitudinal(
@@ -316,7 +316,7 @@ def metrics(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Measure scores: AUC with intervals, average precision, Brier, O/E, calibration, C-index, AUC by time in years."""
-    from core.score_file import ScoreFileError, measure_scores
+    from core.evaluation.score_file import ScoreFileError, measure_scores
 
     try:
         measured = measure_scores(scores)
@@ -341,7 +341,7 @@ def _figure(value: Any) -> str:
 
 def _manifests(paths: list[Path]) -> tuple[list[Manifest], int]:
     """Read manifests, telling on stderr what was refused or ignored."""
-    from core.manifest import ManifestError, read_manifest
+    from core.sets.manifest import ManifestError, read_manifest
 
     read, refused = [], 0
     for path in paths:

@@ -11,14 +11,20 @@ from datetime import date
 import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
-from core import cards, hanging, intake, jobs, patients
-from core.access import Permission, Person
-from core.incoming import named_view
-from core.intake import Examined
-from core.patients import Found, StudyStatus
-from core.reading import VIEWS
-from dashboard import keys, look, session, statement, uploads
+from core.images import hanging
+from core.images.reader import VIEWS
+from core.incoming import intake
+from core.incoming.files import named_view
+from core.incoming.intake import Examined
+from core.people.accounts import Permission, Person
+from core.records import cards
+from core.records.record import Found, StudyStatus, record_of, statuses
+from core.records.record import known as known_
+from core.worker.progress import refusal_text
+from core.worker.progress import worker as worker_
+from dashboard import keys, look, session, statement
 from dashboard.house import here
+from dashboard.web import uploads
 
 STEPS = ("Who", "Files", "Check", "Done")
 STEP, WHO, REPORT = "add_step", "add_who", "add_report"
@@ -110,7 +116,7 @@ def why_not_new(mrn: str) -> str | None:
     """Say why an MRN cannot be a new patient's, or None."""
     if not mrn.strip():
         return "A new patient needs an MRN."
-    if patients.known(here(), mrn.strip()):
+    if known_(here(), mrn.strip()):
         return f"MRN {mrn.strip()} is known here already: choose her under “Known here”."
     return None
 
@@ -404,7 +410,7 @@ def take_in(found: Found, study_date: date, views: Mapping[str, tuple[str, str]]
 
 def done(found: Found) -> None:
     """Step 4: what became of each file, and the score as it comes."""
-    known = patients.known(here(), found.mrn) or found
+    known = known_(here(), found.mrn) or found
     look.show(identifiers(known))
     report = st.session_state[REPORT]
     words = {
@@ -416,7 +422,7 @@ def done(found: Found) -> None:
     order = list(words)[::-1]
     for item in sorted(report.items, key=lambda item: order.index(str(item.outcome))):
         word, cls = words[str(item.outcome)]
-        why = jobs.refusal_text(item.reason, item.detail) if str(item.outcome) == "quarantined" else ""
+        why = refusal_text(item.reason, item.detail) if str(item.outcome) == "quarantined" else ""
         rows += (
             f"<tr><td>{look.safe(item.path)}</td><td>{SIDES.get(item.laterality or '', '')}</td>"
             f'<td>{look.safe(item.view or "")}</td><td class="{cls}">{word}</td><td>{look.safe(why)}</td></tr>'
@@ -439,15 +445,15 @@ def done(found: Found) -> None:
 def progress(mrn: str, uids: tuple[str, ...]) -> None:
     """Say live whether the study is scored."""
     session.require(Permission.ADD_STUDY)
-    states = patients.statuses(here(), uids)
+    states = statuses(here(), uids)
     if StudyStatus.PENDING in states.values():
-        worker = jobs.worker(here())
+        worker = worker_(here())
         if worker.running:
             look.show('<p class="lv-note">Being scored …</p>')
         else:
             look.show(f'<p class="lv-note alert">{look.safe(worker.sentence)}</p>')
         return
-    record = patients.record_of(here(), mrn)
+    record = record_of(here(), mrn)
     for uid in uids:
         visit = record.visit(uid) if record else None
         if visit is None:
@@ -469,7 +475,7 @@ def page(person: Person) -> None:
     asked = str(st.query_params.get(keys.MRN, ""))
     if asked and st.session_state.get("add_asked") != asked:
         st.session_state["add_asked"] = asked
-        found = patients.known(here(), asked)
+        found = known_(here(), asked)
         if found:
             again(False)
             choose(found)

@@ -2,9 +2,23 @@
 
 import streamlit as st
 
-from core import access, audit, cards, jobs
-from core.access import Permission, Person, Role
-from core.patients import StudyStatus
+from core.people import audit
+from core.people.accounts import (
+    PASSWORD_MIN_LENGTH,
+    Account,
+    Permission,
+    Person,
+    Role,
+    RoleChangedMeanwhile,
+    change_account,
+    create_user,
+    published_accounts,
+    set_active,
+)
+from core.people.accounts import accounts as accounts_
+from core.records import cards
+from core.records.record import StudyStatus
+from core.worker import progress
 from dashboard import look, session
 from dashboard.drafts import Draft
 from dashboard.house import here
@@ -21,13 +35,13 @@ ROLE_WORDS = {
 
 def people(me: Person) -> None:
     """Show the accounts, and let an admin add and change them."""
-    published = access.published_accounts(here())
+    published = published_accounts(here())
     if published:
         look.show(
             f'<p class="lv-note alert">Accounts with published demo passwords: {", ".join(a.username for a in published)}. They open nothing from another '
             "machine; set other passwords or close them before real patients come in.</p>"
         )
-    accounts = access.accounts(here())
+    accounts = accounts_(here())
     rows = "".join(
         f"<tr><td>{look.safe(a.username)}</td><td>{look.safe(a.display_name)}</td><td>{ROLE_WORDS[a.role]}</td>"
         f"<td>{'active' if a.active else 'closed'}</td><td>{look.moment(a.locked_until) if a.locked_until else ''}</td>"
@@ -52,13 +66,13 @@ def people(me: Person) -> None:
             key=f"new_role_{added}",
         )
         password = st.text_input(
-            f"First password (at least {access.PASSWORD_MIN_LENGTH} characters)",
+            f"First password (at least {PASSWORD_MIN_LENGTH} characters)",
             type="password",
             key=f"new_password_{added}",
         )
         if st.form_submit_button("Add person", type="primary", key="add_person"):
             tell(
-                lambda: access.create_user(here(), username, password, Role(role), display_name=name, by=me),
+                lambda: create_user(here(), username, password, Role(role), display_name=name, by=me),
                 clears=ADDED,
             )
     with right, st.container(border=True):
@@ -81,22 +95,22 @@ def people(me: Person) -> None:
         if change.button("Save", type="primary", width="stretch", key=SAVE):
             tell(lambda: save(account, draft, Role(new_role), new_password, me), clears=SAVED)
         if close.button("Close account" if account.active else "Open account", width="stretch"):
-            tell(lambda: access.set_active(here(), account.username, not account.active, by=me))
+            tell(lambda: set_active(here(), account.username, not account.active, by=me))
 
 
-def role_field(account: access.Account) -> str:
+def role_field(account: Account) -> str:
     """Return the key of the box that holds an account's role."""
     return f"role_of_{account.user_id}"
 
 
-def save(account: access.Account, draft: Draft, role: Role, password: str, me: Person) -> None:
-    """Change role and password of an account, whichever is another one; raises `ValueError` as `core.access` does.
+def save(account: Account, draft: Draft, role: Role, password: str, me: Person) -> None:
+    """Change role and password of an account, whichever is another one; raises `ValueError` as `core.people.accounts` does.
 
     Another role is one that this admin chose, not one that another admin changed since the page was drawn.
     """
     role_was = Role(str(draft.version))
     try:
-        access.change_account(
+        change_account(
             here(),
             account.username,
             role=role if role is not role_was else None,
@@ -104,7 +118,7 @@ def save(account: access.Account, draft: Draft, role: Role, password: str, me: P
             password=password or None,
             by=me,
         )
-    except access.RoleChangedMeanwhile as meanwhile:
+    except RoleChangedMeanwhile as meanwhile:
         draft.refused({role_field(account): meanwhile.role}, meanwhile.role, str(meanwhile))
         raise
     draft.forget()
@@ -141,7 +155,7 @@ def trail() -> None:
 def health() -> None:
     """Show worker and queue, fresh every few seconds."""
     session.require(Permission.ADMINISTER)
-    worker, queue = jobs.worker(here()), jobs.queue(here())
+    worker, queue = progress.worker(here()), progress.queue(here())
     look.show(f'<p class="lv-note{"" if worker.running else " alert"}">{look.safe(worker.sentence)}</p>')
     look.figures(
         [
@@ -163,15 +177,15 @@ def problems() -> None:
     for heading, found, number, when, nothing in (
         (
             "Files in quarantine",
-            jobs.quarantine(here()),
-            jobs.quarantined(here()),
+            progress.quarantine(here()),
+            progress.quarantined(here()),
             "when",
             "Every file was taken.",
         ),
         (
             "Studies that were not scored",
-            jobs.refused_studies(here()),
-            jobs.queue(here())[StudyStatus.REFUSED],
+            progress.refused_studies(here()),
+            progress.queue(here())[StudyStatus.REFUSED],
             "study came in",
             "Every study was scored or waits.",
         ),

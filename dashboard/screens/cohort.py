@@ -6,11 +6,13 @@ import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
-from core import cards, cohort, thresholds
-from core.access import Permission
-from core.cohort import Cohort, Definition, Kind
-from core.patients import DENSITIES
-from dashboard import charts, look, session
+from core.people.accounts import Permission
+from core.records import cards, cohort
+from core.records.cohort import Cohort, Definition, Kind
+from core.records.record import DENSITIES
+from core.rules import thresholds
+from dashboard import look, session
+from dashboard.charts.course import counts, median_course, risk_by_density, risk_histogram
 from dashboard.house import here
 
 AGES = (20, 100)
@@ -107,7 +109,7 @@ def who(chosen: Cohort) -> None:
         figure(
             "How old are the women?",
             chosen,
-            charts.counts(groups, x_title="age at the last scored visit, years"),
+            counts(groups, x_title="age at the last scored visit, years"),
             groups.value_counts().sort_index().rename_axis("age_group").reset_index(name="women"),
             name="age",
             method="One count a woman, by her age at her last scored visit, in groups of five years. "
@@ -119,7 +121,7 @@ def who(chosen: Cohort) -> None:
         figure(
             "How dense are their breasts?",
             chosen,
-            charts.counts(densities, x_title="density", colour=look.DENSITY, order=list(DENSITIES)),
+            counts(densities, x_title="density", colour=look.DENSITY, order=list(DENSITIES)),
             densities.value_counts()
             .reindex(list(DENSITIES), fill_value=0)
             .rename_axis("density")
@@ -137,7 +139,7 @@ def risk(chosen: Cohort) -> None:
         figure(
             "How high is the latest 5-year risk?",
             chosen,
-            charts.risk_histogram(chosen.women["risk_5y"]),
+            risk_histogram(chosen.women["risk_5y"]),
             chosen.women[["risk_5y", "risk_5y_low", "risk_5y_high"]].sort_values("risk_5y"),
             name="risk",
             method="Probability of cancer within 5 years at each woman's last scored visit, "
@@ -148,7 +150,7 @@ def risk(chosen: Cohort) -> None:
         figure(
             "Is it higher in denser breasts?",
             chosen,
-            charts.risk_by_density(chosen.women),
+            risk_by_density(chosen.women),
             chosen.women[["density", "risk_5y"]].sort_values(["density", "risk_5y"]),
             name="risk-by-density",
             method="Box: median and quartiles; whiskers to the farthest woman within 1.5 box lengths; a dot is a woman. "
@@ -188,7 +190,7 @@ def course(chosen: Cohort) -> None:
                 if to_diagnosis
                 else "How does risk run up to the last visit?",
                 chosen,
-                charts.median_course(
+                median_course(
                     table,
                     "years",
                     x_title="years before the diagnosis" if to_diagnosis else "years before the last visit",
@@ -206,7 +208,7 @@ def course(chosen: Cohort) -> None:
             figure(
                 "Has risk changed over the calendar years?",
                 chosen,
-                charts.median_course(calendar, "year", x_title="year of the visit"),
+                median_course(calendar, "year", x_title="year of the visit"),
                 calendar,
                 name="calendar",
                 method=method,

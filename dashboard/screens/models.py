@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping, Sequence
 
 import streamlit as st
 
-from core import cards
-from core.access import Permission
-from core.cards import Card
+from core.people.accounts import Permission
+from core.records import cards
+from core.records.cards import Card
 from dashboard import look, session
 from dashboard.house import here
 

@@ -5,10 +5,11 @@ from datetime import date, datetime, timedelta
 
 import streamlit as st
 
-from core import cards, findings, hanging, patients, thresholds, trends
-from core.access import Permission, Person
-from core.findings import Finding
-from core.patients import (
+from core.images import hanging
+from core.people.accounts import Permission, Person
+from core.records import cards, findings
+from core.records.findings import Finding
+from core.records.record import (
     BI_RADS,
     DENSITIES,
     AssessedMeanwhile,
@@ -17,9 +18,18 @@ from core.patients import (
     EventKind,
     PatientRecord,
     StudyStatus,
+    ViewImage,
     Visit,
+    acknowledge,
+    record_assessment,
+    record_of,
+    statuses,
 )
-from dashboard import charts, components, keys, look, session
+from core.records.record import add_event as add_event_
+from core.records.record import remove_event as remove_event_
+from core.rules import thresholds, trends
+from dashboard import components, keys, look, session
+from dashboard.charts import course
 from dashboard.drafts import Draft
 from dashboard.house import here
 
@@ -125,7 +135,7 @@ def alerts(record: PatientRecord, person: Person) -> None:
         with text:
             look.show(words)
         if button.button("Acknowledge", key=f"acknowledge_{alert.alert_id}", width="stretch"):
-            patients.acknowledge(here(), person, alert.alert_id)
+            acknowledge(here(), person, alert.alert_id)
             st.rerun()
     seen = [alert for alert in record.alerts if alert.acknowledged_at is not None]
     if seen:
@@ -155,7 +165,7 @@ def trend(record: PatientRecord, chosen: Visit) -> None:
     """Draw the course; a click on a visit chooses it."""
     # The chart's key changes with the choice, so that one click is answered once and the next starts afresh.
     state = st.plotly_chart(
-        charts.trend(record, chosen=chosen.study_uid),
+        course.trend(record, chosen=chosen.study_uid),
         key=f"trend_{record.mrn}_{chosen.study_uid}",
         theme=None,
         on_select="rerun",
@@ -281,7 +291,7 @@ def pane(visit: Visit, laterality: str, view: str, not_taken: Sequence[str]) -> 
     }
 
 
-def pane_of(image: patients.ViewImage, *, another: bool = False) -> dict[str, object]:
+def pane_of(image: ViewImage, *, another: bool = False) -> dict[str, object]:
     """Say a view for the viewer: what kind of picture it is, its quality, and what was done to hang it.
 
     `another` says that an image of the same side and view hangs already.
@@ -368,7 +378,7 @@ def what_the_model_said(visit: Visit) -> None:
     if len(score.contributions) > 1:
         look.heading("Why it moved", beside="what each visit did to the odds")
         st.plotly_chart(
-            charts.contributions(score),
+            course.contributions(score),
             key=f"contributions_{visit.study_uid}",
             theme=None,
             config=look.FIGURE_CONFIG,
@@ -423,7 +433,7 @@ def assess(visit: Visit) -> None:
     instead_of = draft.version
     assert instead_of is None or isinstance(instead_of, datetime)
     try:
-        patients.record_assessment(
+        record_assessment(
             here(),
             person,
             visit.study_uid,
@@ -522,7 +532,7 @@ def what_was_done(record: PatientRecord, person: Person) -> None:
 
 def remove_event(record: PatientRecord, person: Person, event: EventEntry) -> None:
     """Take an event back and say so."""
-    patients.remove_event(here(), person, event.event_id)
+    remove_event_(here(), person, event.event_id)
     event_done(record, f"Taken back: {say_event(event)}. The audit trail keeps what it said.")
 
 
@@ -575,7 +585,7 @@ def add_event(record: PatientRecord, person: Person, form: str) -> None:
         detail = st.text_area("Note", height=80, max_chars=10_000, key=f"{form}_note")
         if st.form_submit_button("Add", key=f"{form}_add", type="primary"):
             try:
-                added = patients.add_event(
+                added = add_event_(
                     here(),
                     person,
                     record.mrn,
@@ -605,7 +615,7 @@ def model_card(record: PatientRecord) -> None:
 def wait_for_score(waiting: Mapping[str, StudyStatus]) -> None:
     """Look now and then whether a pending study has its score, and show it when it has."""
     session.require(Permission.SEE_PATIENTS)
-    if patients.statuses(here(), list(waiting)) != waiting:
+    if statuses(here(), list(waiting)) != waiting:
         st.rerun()
 
 
@@ -624,7 +634,7 @@ def page(person: Person) -> None:
     """Tell a woman's record from top to bottom."""
     # The browser's way back leads here without the address: then it is the woman who was open last.
     mrn = str(st.query_params.get(keys.MRN) or st.session_state.get(keys.LAST_PATIENT, ""))
-    record = patients.record_of(here(), mrn) if mrn else None
+    record = record_of(here(), mrn) if mrn else None
     if record is None:
         nobody(mrn)
         return

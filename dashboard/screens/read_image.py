@@ -2,16 +2,17 @@
 
 import streamlit as st
 
-from core import cards, findings
-from core.access import Permission, Person
-from core.classify import finding_models, speakers
-from core.desk import DeskClosed, OpenedImage
-from core.findings import Finding, Place
-from core.intake import IncomingFile
-from core.reading import VIEWS
+from core.desk.classify import finding_models, speakers
+from core.desk.desk import DeskClosed, OpenedImage
+from core.images.reader import VIEWS
+from core.incoming.intake import IncomingFile
+from core.people.accounts import Permission, Person
+from core.records import cards, findings
+from core.records.findings import Finding, Place
 from core.refusals import Refusal
-from dashboard import components, keys, look, session, statement, uploads
+from dashboard import components, keys, look, session, statement
 from dashboard.house import desk, here
+from dashboard.web import uploads
 
 OPEN, MODEL, NOTE, UPLOAD, ANSWERED = "read_open", "read_model", "read_note", "read_upload", "read_answered"
 MODALITIES = {"MG": "mammogram", "US": "breast ultrasound"}

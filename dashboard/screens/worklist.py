@@ -4,10 +4,12 @@ from datetime import date
 
 import streamlit as st
 
-from core import jobs, thresholds, worklist
-from core.access import Permission
-from core.patients import DENSITIES, StudyStatus
-from core.worklist import Column, Group, Order
+from core.people.accounts import Permission
+from core.records import worklist
+from core.records.record import DENSITIES, StudyStatus
+from core.records.worklist import Column, Group, Order
+from core.rules import thresholds
+from core.worker import progress
 from dashboard import components, keys, look, session
 from dashboard.house import here
 
@@ -199,12 +201,12 @@ def empty(person_may_add: bool) -> None:
 def watch(seen: tuple[int, ...]) -> None:
     """Show studies and scores as they come in, while any are on their way."""
     session.require(Permission.SEE_PATIENTS)
-    if jobs.state(here()) != seen:
+    if progress.state(here()) != seen:
         st.rerun()
 
 
 person = session.require(Permission.SEE_PATIENTS)
-seen = jobs.state(here())
+seen = progress.state(here())
 found = worklist.rows(here(), today=date.today())
 narrowed = wanted()
 chosen = worklist.choose(found, narrowed)

@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from core.__main__ import app
-from models import backend
+from models.store import backend
 from tests.pictures import breast, dicom, png
 
 PROJECT = Path(__file__).resolve().parents[2]

@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select as select_rows
 
-from core.care import verify
-from core.intake import IncomingFile, take_in
-from core.jobs import worker as worker_seen
+from core.care.doctor import verify
+from core.incoming.intake import IncomingFile, take_in
+from core.worker.progress import worker as worker_seen
 from db.tables import Image, Score, Study, StudyStatus
 from tests.pictures import breast, dicom
 
@@ -26,7 +26,7 @@ IMPORT = """
 import sys
 from pathlib import Path
 from core.installation import Installation
-from core.intake import IncomingFile, take_in
+from core.incoming.intake import IncomingFile, take_in
 from core.settings import Settings
 
 here = Installation.open(Settings(home=sys.argv[1], _env_file=None))
@@ -150,7 +150,7 @@ def test_a_worker_killed_while_it_scores_is_followed_by_one_that_goes_on(here, t
 
 
 def test_a_heartbeat_is_whole_json(here):
-    from core.worker import _Heart
+    from core.worker.worker import _Heart
 
     heart = _Heart(here)
     heart.warm = True
@@ -165,7 +165,7 @@ def test_a_heartbeat_is_whole_json(here):
 
 
 def test_a_heartbeat_goes_on_after_the_disk_was_full_for_a_moment(here, monkeypatch):
-    from core.worker import _Heart
+    from core.worker.worker import _Heart
 
     class ShortOfDisk(_Heart):
         beats = 0
@@ -176,7 +176,7 @@ def test_a_heartbeat_goes_on_after_the_disk_was_full_for_a_moment(here, monkeypa
                 raise OSError(28, "No space left on device")
             super().beat()
 
-    monkeypatch.setattr("core.worker.BEAT_SECONDS", 0.01)
+    monkeypatch.setattr("core.worker.worker.BEAT_SECONDS", 0.01)
     heart = ShortOfDisk(here)
     heart.start()
     deadline = time.monotonic() + 10

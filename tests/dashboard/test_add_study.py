@@ -9,10 +9,10 @@ import pytest
 from sqlalchemy import select
 from streamlit.testing.v1 import AppTest
 
-from core import jobs
-from core.access import Role
+from core.incoming.intake import IncomingFile, Statement, take_in
 from core.installation import Installation
-from core.intake import IncomingFile, Statement, take_in
+from core.people.accounts import Role
+from core.worker import progress
 from dashboard import look
 from db.tables import AuditEntry, Image, ImportItem, Outcome, Patient, Study, StudyStatus
 from tests import factories, pictures
@@ -230,7 +230,7 @@ def test_files_that_are_refused_are_kept_in_quarantine_with_their_reason(
     app = press(app.run(), "Add 1")
     assert no_error(app)
     assert "not taken" in words(app)
-    assert [waiting.what for waiting in jobs.quarantine(here)] == ["note.png"]
+    assert [waiting.what for waiting in progress.quarantine(here)] == ["note.png"]
 
 
 def known(here: Installation) -> list[str]:

@@ -7,24 +7,27 @@ import plotly.graph_objects as go
 import pytest
 from sqlalchemy import select
 
-from core import cohort, patients, thresholds
-from core.cohort import Definition, Kind
 from core.installation import Installation
-from dashboard import charts, look
+from core.records import cohort
+from core.records.cohort import Definition, Kind
+from core.records.record import PatientRecord, record_of
+from core.rules import thresholds
+from dashboard import look
+from dashboard.charts import course
 from db.tables import EventKind, Score
 from tests import factories
 from tests.factories import FOUR_VIEWS, VisitPlan
 
 
-def record(here: Installation, visits: list[VisitPlan], **more: object) -> patients.PatientRecord:
+def record(here: Installation, visits: list[VisitPlan], **more: object) -> PatientRecord:
     factories.woman(here, "1", visits, **more)  # type: ignore[arg-type]
-    found = patients.record_of(here, "1")
+    found = record_of(here, "1")
     assert found is not None
     return found
 
 
 @pytest.fixture
-def gappy(here: Installation) -> patients.PatientRecord:
+def gappy(here: Installation) -> PatientRecord:
     return record(
         here,
         [
@@ -43,8 +46,8 @@ def trace(figure: go.Figure, name: str) -> go.Scatter:
     return next(found for found in figure.data if found.name == name)
 
 
-def test_risk_stands_on_a_true_time_axis_with_its_interval(gappy: patients.PatientRecord) -> None:
-    figure = charts.trend(gappy)
+def test_risk_stands_on_a_true_time_axis_with_its_interval(gappy: PatientRecord) -> None:
+    figure = course.trend(gappy)
     risk = trace(figure, "5-year risk")
     assert list(risk.x) == [visit.on for visit in gappy.visits]
     assert list(risk.y) == [0.011, 0.012, 0.035]
@@ -54,19 +57,19 @@ def test_risk_stands_on_a_true_time_axis_with_its_interval(gappy: patients.Patie
     assert figure.layout.yaxis.range[1] >= max(band.y)
 
 
-def test_every_marker_carries_its_study_so_that_a_click_chooses_it(gappy: patients.PatientRecord) -> None:
-    risk = trace(charts.trend(gappy), "5-year risk")
+def test_every_marker_carries_its_study_so_that_a_click_chooses_it(gappy: PatientRecord) -> None:
+    risk = trace(course.trend(gappy), "5-year risk")
     assert [uid for (uid,) in risk.customdata] == [visit.study_uid for visit in gappy.visits]
 
 
-def test_markers_are_hollow_where_views_were_missing(gappy: patients.PatientRecord) -> None:
-    assert list(trace(charts.trend(gappy), "5-year risk").marker.color) == [look.RISK, "#FFFFFF", look.RISK]
+def test_markers_are_hollow_where_views_were_missing(gappy: PatientRecord) -> None:
+    assert list(trace(course.trend(gappy), "5-year risk").marker.color) == [look.RISK, "#FFFFFF", look.RISK]
 
 
 def test_studies_of_one_day_have_one_marker_and_one_density(here: Installation) -> None:
     work_up = VisitPlan(date(2020, 1, 1), 0.05, views=FOUR_VIEWS[:1], density="C")
     found = record(here, [VisitPlan(date(2018, 1, 1), 0.01), VisitPlan(date(2020, 1, 1), 0.04), work_up])
-    figure = charts.trend(found)
+    figure = course.trend(found)
     assert list(trace(figure, "5-year risk").y) == [0.01, 0.05]
     assert list(trace(figure, "density").text) == ["<b>B</b>", "<b>C</b>"]
 
@@ -76,19 +79,19 @@ def test_a_marker_is_hollow_by_what_the_model_saw_of_the_day(here: Installation)
     factories.woman(here, "1", [VisitPlan(date(2020, 1, 1), 0.04), work_up])
     with here.database.write() as session:
         session.scalars(select(Score).order_by(Score.id.desc()).limit(1)).one().missing_views = []
-    found = patients.record_of(here, "1")
+    found = record_of(here, "1")
     assert found is not None
-    assert list(trace(charts.trend(found), "5-year risk").marker.color) == [look.RISK]
+    assert list(trace(course.trend(found), "5-year risk").marker.color) == [look.RISK]
 
 
-def test_a_line_is_dotted_across_a_gap_of_more_than_three_years(gappy: patients.PatientRecord) -> None:
-    dotted = trace(charts.trend(gappy), "over three years without a visit")
+def test_a_line_is_dotted_across_a_gap_of_more_than_three_years(gappy: PatientRecord) -> None:
+    dotted = trace(course.trend(gappy), "over three years without a visit")
     assert dotted.line.dash == "dot"
     assert [day for day in dotted.x if day] == [date(2016, 1, 1), date(2020, 1, 1)]
 
 
-def test_thresholds_are_drawn_and_named_with_their_source(gappy: patients.PatientRecord) -> None:
-    figure = charts.trend(gappy)
+def test_thresholds_are_drawn_and_named_with_their_source(gappy: PatientRecord) -> None:
+    figure = course.trend(gappy)
     lines = {shape.y0 for shape in figure.layout.shapes if shape.type == "line" and shape.yref == "y"}
     hovers = {note.hovertext for note in figure.layout.annotations}
     for band in thresholds.risk_bands()[1:]:
@@ -96,8 +99,8 @@ def test_thresholds_are_drawn_and_named_with_their_source(gappy: patients.Patien
         assert band.source in hovers
 
 
-def test_left_and_right_differ_in_shape_not_in_colour_alone(gappy: patients.PatientRecord) -> None:
-    figure = charts.trend(gappy)
+def test_left_and_right_differ_in_shape_not_in_colour_alone(gappy: PatientRecord) -> None:
+    figure = course.trend(gappy)
     left, right = trace(figure, "malignancy left"), trace(figure, "malignancy right")
     assert (left.marker.line.color, left.marker.symbol) == (look.LEFT, "circle")
     assert (right.marker.line.color, right.marker.symbol) == (look.RIGHT, "diamond")
@@ -105,11 +108,11 @@ def test_left_and_right_differ_in_shape_not_in_colour_alone(gappy: patients.Pati
 
 def test_a_breast_without_image_has_no_point(here: Installation) -> None:
     found = record(here, [VisitPlan(date(2020, 1, 1), views=(("L", "CC"), ("L", "MLO")))])
-    assert len(trace(charts.trend(found), "malignancy right").x) == 0
+    assert len(trace(course.trend(found), "malignancy right").x) == 0
 
 
-def test_events_stand_in_their_lane_and_their_text_stays_text(gappy: patients.PatientRecord) -> None:
-    figure = charts.trend(gappy)
+def test_events_stand_in_their_lane_and_their_text_stays_text(gappy: PatientRecord) -> None:
+    figure = course.trend(gappy)
     biopsy = trace(figure, "biopsy")
     assert list(biopsy.x) == [date(2017, 1, 1)]
     assert "<b>bold" not in biopsy.hovertemplate
@@ -120,13 +123,13 @@ def test_events_stand_in_their_lane_and_their_text_stays_text(gappy: patients.Pa
     "visits", [[], [VisitPlan(date(2020, 1, 1), None)], [VisitPlan(date(2020, 1, 1), 0.6)]]
 )
 def test_few_or_no_scores_still_make_a_figure(here: Installation, visits: list[VisitPlan]) -> None:
-    charts.trend(record(here, visits)).to_json()
+    course.trend(record(here, visits)).to_json()
 
 
-def test_contributions_show_by_how_much_each_visit_multiplied_the_odds(gappy: patients.PatientRecord) -> None:
+def test_contributions_show_by_how_much_each_visit_multiplied_the_odds(gappy: PatientRecord) -> None:
     score = gappy.visits[-1].score
     assert score is not None
-    bars = charts.contributions(score).data[0]
+    bars = course.contributions(score).data[0]
     assert list(bars.y) == ["2015-01-01", "2016-01-01", "2020-01-01"]
     assert all((value > 0) == (float(text[1:]) > 1) for value, text in zip(bars.x, bars.text, strict=True))
 
@@ -134,19 +137,19 @@ def test_contributions_show_by_how_much_each_visit_multiplied_the_odds(gappy: pa
 def test_cohort_figures_count_every_woman_once(here: Installation) -> None:
     factories.cohort(here, 8)
     chosen = cohort.cohort(cohort.everyone(here), Definition(Kind.SIMULATED))
-    assert sum(charts.risk_histogram(chosen.women["risk_5y"]).data[0].y) == 8
-    assert sum(charts.counts(chosen.women["density"], x_title="density", order="ABCD").data[0].y) == 8
-    assert sum(len(box.y) for box in charts.risk_by_density(chosen.women).data) == 8
+    assert sum(course.risk_histogram(chosen.women["risk_5y"]).data[0].y) == 8
+    assert sum(course.counts(chosen.women["density"], x_title="density", order="ABCD").data[0].y) == 8
+    assert sum(len(box.y) for box in course.risk_by_density(chosen.women).data) == 8
 
 
 def test_risks_from_a_tenth_of_a_percent_to_nearly_all_stand_in_bars_of_their_own() -> None:
     risks = pd.Series([0.001, 0.004, 0.006, 0.02, 0.04, 0.44, 0.88, 1.0, 0.0])
-    figure = charts.risk_histogram(risks)
+    figure = course.risk_histogram(risks)
     (bars,) = figure.data
     assert sum(bars.y) == len(risks)
     assert max(bars.y) == 1
     assert len(bars.y) < 40
-    assert sum(charts.risk_histogram(pd.Series([], dtype=float)).data[0].y) == 0
+    assert sum(course.risk_histogram(pd.Series([], dtype=float)).data[0].y) == 0
 
 
 def test_figures_name_their_axes(here: Installation) -> None:
@@ -154,9 +157,9 @@ def test_figures_name_their_axes(here: Installation) -> None:
     chosen = cohort.cohort(cohort.everyone(here), Definition(Kind.SIMULATED))
     table = cohort.course(chosen.visits, "years_to_last")
     for figure in (
-        charts.risk_histogram(chosen.women["risk_5y"]),
-        charts.risk_by_density(chosen.women),
-        charts.median_course(table, "years", x_title="years before the last visit"),
+        course.risk_histogram(chosen.women["risk_5y"]),
+        course.risk_by_density(chosen.women),
+        course.median_course(table, "years", x_title="years before the last visit"),
     ):
         assert figure.layout.xaxis.title.text
         assert figure.layout.yaxis.title.text

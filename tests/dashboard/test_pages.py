@@ -10,9 +10,11 @@ import pytest
 from sqlalchemy import func, select
 from streamlit.testing.v1 import AppTest
 
-from core import access, cards, patients
-from core.access import Role
 from core.installation import Installation
+from core.people import accounts
+from core.people.accounts import Role
+from core.records import cards
+from core.records.record import Visit, record_assessment, record_of
 from dashboard import components, look
 from dashboard.components import WorklistAsks
 from db.tables import (
@@ -28,7 +30,7 @@ from db.tables import (
     Study,
     StudyStatus,
 )
-from models import registry
+from models.store import registry
 from tests import factories
 from tests.core.test_cards import CARD
 from tests.factories import VisitPlan
@@ -198,8 +200,8 @@ def assessment_put_in(app: AppTest) -> tuple[object, object]:
     return box.value, area.value
 
 
-def last_visit(here: Installation) -> patients.Visit:
-    record = patients.record_of(here, "00017")
+def last_visit(here: Installation) -> Visit:
+    record = record_of(here, "00017")
     assert record is not None
     return record.visits[-1]
 
@@ -215,12 +217,12 @@ def test_another_readers_assessment_is_shown_before_it_is_replaced_and_the_draft
     here: Installation, pages: OpenPage, before: str | None
 ) -> None:
     factories.woman(here, "00017", COURSE)
-    other = access.create_user(here, "bo", "a long password", Role.ONCOLOGIST, display_name="Dr Bo")
+    other = accounts.create_user(here, "bo", "a long password", Role.ONCOLOGIST, display_name="Dr Bo")
     uid = last_visit(here).study_uid
     if before:
-        patients.record_assessment(here, other, uid, bi_rads=before, density=None)
+        record_assessment(here, other, uid, bi_rads=before, density=None)
     app = pages(Role.ONCOLOGIST, "patient", mrn="00017")
-    patients.record_assessment(
+    record_assessment(
         here, other, uid, bi_rads="3", density="C", note="his", instead_of=last_visit(here).assessed_at
     )
     put_in_assessment(app, "5", "a long note of mine")
@@ -240,9 +242,9 @@ def test_an_assessment_that_nobody_touched_follows_another_readers(
     here: Installation, pages: OpenPage
 ) -> None:
     factories.woman(here, "00017", COURSE)
-    other = access.create_user(here, "bo", "a long password", Role.ONCOLOGIST)
+    other = accounts.create_user(here, "bo", "a long password", Role.ONCOLOGIST)
     app = pages(Role.ONCOLOGIST, "patient", mrn="00017")
-    patients.record_assessment(here, other, last_visit(here).study_uid, bi_rads="3", density="C", note="his")
+    record_assessment(here, other, last_visit(here).study_uid, bi_rads="3", density="C", note="his")
     assert assessment_put_in(app.run()) == ("3", "his")
     assert "Drop my draft" not in [button.label for button in app.button]
 
@@ -251,12 +253,12 @@ def test_a_press_writes_nothing_over_an_assessment_that_came_after_the_form_was_
     here: Installation, pages: OpenPage
 ) -> None:
     factories.woman(here, "00017", COURSE)
-    other = access.create_user(here, "bo", "a long password", Role.ONCOLOGIST)
+    other = accounts.create_user(here, "bo", "a long password", Role.ONCOLOGIST)
     uid = last_visit(here).study_uid
-    patients.record_assessment(here, other, uid, bi_rads="2", density=None)
+    record_assessment(here, other, uid, bi_rads="2", density=None)
     app = pages(Role.ONCOLOGIST, "patient", mrn="00017")
     first = last_visit(here).assessed_at
-    patients.record_assessment(here, other, uid, bi_rads="3", density=None, instead_of=first)
+    record_assessment(here, other, uid, bi_rads="3", density=None, instead_of=first)
     press(app, "Change assessment")
     assert (last_visit(here).bi_rads, last_visit(here).assessed_by) == ("3", "bo")
     assert assessment_put_in(app)[0] == "2"
@@ -476,7 +478,7 @@ def test_admin_shows_that_the_worker_is_not_running_and_what_to_do(
 def test_an_admin_changes_role_and_password_of_an_account_at_once(
     here: Installation, pages: OpenPage
 ) -> None:
-    access.create_user(here, "bo", "the old password", Role.STAFF)
+    accounts.create_user(here, "bo", "the old password", Role.STAFF)
     app = pages(Role.ADMIN, "admin")
     app.session_state["part"] = "People"
     app.run()
@@ -485,7 +487,7 @@ def test_an_admin_changes_role_and_password_of_an_account_at_once(
     next(box for box in app.text_input if str(box.key).startswith("password_of_")).set_value("a new password")
     next(button for button in app.button if button.label == "Save").click().run()
     assert no_error(app)
-    assert access.sign_in(here, "bo", "a new password").person.role is Role.ANALYST
+    assert accounts.sign_in(here, "bo", "a new password").person.role is Role.ANALYST
 
 
 def open_account(pages: OpenPage, username: str) -> AppTest:
@@ -498,15 +500,15 @@ def open_account(pages: OpenPage, username: str) -> AppTest:
 def test_a_password_is_set_once_and_not_again_with_the_next_change(
     here: Installation, pages: OpenPage
 ) -> None:
-    access.create_user(here, "bo", "the old password", Role.STAFF)
+    accounts.create_user(here, "bo", "the old password", Role.STAFF)
     app = open_account(pages, "bo")
     next(box for box in app.text_input if box.label == "New password").set_value("a new password")
     press(app, "Save")
     assert next(box for box in app.text_input if box.label == "New password").value == ""
-    token = access.sign_in(here, "bo", "a new password").token
+    token = accounts.sign_in(here, "bo", "a new password").token
     next(box for box in app.selectbox if str(box.key).startswith("role_of_")).set_value(Role.ANALYST)
     press(app, "Save")
-    bo = access.who(here, token)
+    bo = accounts.who(here, token)
     assert bo is not None
     assert bo.role is Role.ANALYST
 
@@ -514,21 +516,21 @@ def test_a_password_is_set_once_and_not_again_with_the_next_change(
 def test_saving_an_account_takes_back_no_role_that_another_admin_gave(
     here: Installation, pages: OpenPage
 ) -> None:
-    access.create_user(here, "bo", "the old password", Role.STAFF)
+    accounts.create_user(here, "bo", "the old password", Role.STAFF)
     app = open_account(pages, "bo")
-    access.set_role(here, "bo", Role.ONCOLOGIST)
+    accounts.set_role(here, "bo", Role.ONCOLOGIST)
     next(box for box in app.text_input if box.label == "New password").set_value("a new password")
     press(app, "Save")
-    assert access.sign_in(here, "bo", "a new password").person.role is Role.ONCOLOGIST
+    assert accounts.sign_in(here, "bo", "a new password").person.role is Role.ONCOLOGIST
     role = next(box for box in app.selectbox if str(box.key).startswith("role_of_"))
     assert role.value == Role.ONCOLOGIST
     role.set_value(Role.ANALYST)
-    access.set_role(here, "bo", Role.ADMIN)
+    accounts.set_role(here, "bo", Role.ADMIN)
     press(app, "Save")
     assert "Another admin changed this role to admin" in app.warning[0].value
-    assert access.sign_in(here, "bo", "a new password").person.role is Role.ADMIN
+    assert accounts.sign_in(here, "bo", "a new password").person.role is Role.ADMIN
     press(app, "Save")
-    assert access.sign_in(here, "bo", "a new password").person.role is Role.ANALYST
+    assert accounts.sign_in(here, "bo", "a new password").person.role is Role.ANALYST
 
 
 def test_what_was_put_in_for_a_new_person_stays_until_she_is_added(
@@ -546,7 +548,7 @@ def test_what_was_put_in_for_a_new_person_stays_until_she_is_added(
     next(box for box in app.text_input if box.label.startswith("First password")).set_value("long enough now")
     press(app, "Add person")
     assert next(box for box in app.text_input if box.label == "User name").value == ""
-    assert access.sign_in(here, "bo", "long enough now").person.role is Role.ONCOLOGIST
+    assert accounts.sign_in(here, "bo", "long enough now").person.role is Role.ONCOLOGIST
 
 
 def test_lists_of_problems_say_how_many_there_are_and_when_each_came(

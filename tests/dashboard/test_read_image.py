@@ -10,11 +10,12 @@ import pytest
 from sqlalchemy import select
 from streamlit.testing.v1 import AppTest
 
-from core import access, findings
-from core.access import Role
-from core.desk import Desk, DeskClosed
+from core.desk.desk import Desk, DeskClosed
+from core.incoming.intake import IncomingFile, Statement, take_in
 from core.installation import Installation
-from core.intake import IncomingFile, Statement, take_in
+from core.people import accounts
+from core.people.accounts import Role
+from core.records import findings
 from core.settings import Settings
 from dashboard import components, house
 from dashboard.components import ReadingAsks
@@ -212,7 +213,7 @@ def test_who_lost_the_right_to_assess_keeps_nothing_in_a_dialog_that_is_open(
     def meanwhile(image) -> ReadingAsks:
         with here.database.read() as session:
             username = session.scalars(select(User.username)).one()
-        access.set_role(here, username, Role.STAFF)
+        accounts.set_role(here, username, Role.STAFF)
         return reading(image)
 
     monkeypatch.setattr(components, "reading", meanwhile)

@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import expect
 
-from core import findings
+from core.records import findings
 from tests.dashboard.conftest import Served
 from tests.dashboard.test_browser import CHROMIUM, Page, browser, page, sign_in
 from tests.pictures import breast, dicom

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from core.access import DEMO_ACCOUNTS
-from models.longitudinal import untrained
+from core.people.accounts import DEMO_ACCOUNTS
+from models.longitudinal.model import untrained
 from tests.dashboard.conftest import PROJECT, Served
 from tests.dashboard.test_browser import CHROMIUM, Page, browser, page
 
@@ -29,7 +29,7 @@ from core.installation import Installation
 from core.settings import Settings
 from models import registry
 registry.WEIGHTS = pathlib.Path(sys.argv[2])
-from core.worker import run_worker
+from core.worker.worker import run_worker
 run_worker(Installation.open(Settings(home=sys.argv[1], _env_file=None)), threading.Event())
 """
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from models import backend
-from models.registry import WEIGHTS
+from models.store import backend
+from models.store.registry import WEIGHTS
 
 NETWORKS = sorted(WEIGHTS.glob("*/*.keras"))
 
@@ -44,8 +44,8 @@ def test_a_shipped_network_loads_from_other_module_paths(path: Path, tmp_path: P
     import keras
     import numpy as np
 
-    import models.image_model
-    import models.longitudinal  # noqa: F401  # both register the layers that files name
+    import models.classifier.model
+    import models.longitudinal.model  # noqa: F401  # both register the layers that files name
 
     copy = tmp_path / path.name
     assert _saved_elsewhere(path, copy) > 0

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from models import registry
-from models.image_model import ImageModel
-from models.image_preprocess import prepare
+from models.classifier.model import ImageModel
+from models.classifier.preprocess import prepare
+from models.store import registry
 
 SHIPPED = [card for card in registry.cards() if card.settings.get("kind") == registry.IMAGE_KIND]
 NAMES = [card.name for card in SHIPPED]

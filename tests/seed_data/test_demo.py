@@ -2,7 +2,7 @@ from datetime import date
 
 import pytest
 
-from core import history
+from core.incoming import history
 from seed_data import demo
 
 UNTIL = date(2026, 6, 1)

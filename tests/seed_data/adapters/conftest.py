@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from core.manifest import read_manifest
+from core.sets.manifest import read_manifest
 from seed_data import adapters
 from seed_data.__main__ import app
 from tests.pictures import breast, dicom

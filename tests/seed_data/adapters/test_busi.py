@@ -56,7 +56,7 @@ def test_a_folder_without_classes_is_refused(folder):
 
 
 def test_training_of_images_reads_the_manifest(folder):
-    from core.image_cases import choose_classes, gather_cases
+    from core.sets.cases import choose_classes, gather_cases
 
     folder.picture("benign/benign (1).png", _image(1))
     folder.picture("malignant/malignant (1).png", _image(2))

@@ -4,9 +4,9 @@ from datetime import date
 
 import pytest
 
-from core.exams import gather
-from core.manifest import read_manifest
-from core.training import split_women
+from core.sets.exams import gather
+from core.sets.manifest import read_manifest
+from core.training.longitudinal import split_women
 from seed_data.adapters import CannotAdapt
 from tests.seed_data.adapters.conftest import mask
 

@@ -47,7 +47,7 @@ def test_films_are_read_with_woman_side_finding_and_box(films):
 
 
 def test_pgm_becomes_png_without_loss(films):
-    from core.exams import read_pixels
+    from core.sets.exams import read_pixels
 
     films.table("Info.txt", *INFO)
     films.adapt("mini-mias")

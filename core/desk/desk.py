@@ -1,0 +1,292 @@
+"""The desk: images that people have opened to be read, and the warm process that says what it sees in them.
+
+The web process holds no network and decodes no file. It hands the bytes to `core.desk.process`, which is started
+when somebody first needs it and stopped when nobody has asked for a while. Here stays only who opened what, and an
+image's bytes in a file without a name, so that they are gone with this process.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import tempfile
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import IO, Any
+
+from sqlalchemy import select
+
+from core.images.child import Child, ChildDied
+from core.images.reader import ReadImage, image_from_json
+from core.installation import Installation
+from core.logs import log_of
+from core.people.accounts import Permission, Person, require
+from core.refusals import Refusal
+from core.settings import Settings
+from db.tables import Image
+
+__all__ = ["BoxRefused", "Desk", "DeskClosed", "OpenedImage", "Said"]
+
+log = log_of(__name__)
+
+IDLE_SECONDS = 600.0
+"""A process that nobody asked anything for so long is stopped: it holds a gigabyte."""
+START_SECONDS = 300.0
+ANSWER_SECONDS = 60.0
+MOST_OPEN = 32
+MOST_OPEN_A_PERSON = 6
+_LIMITS = ("model", "max_file_mb", "max_pixels", "reader_memory_mb", "reader_seconds")
+
+
+class DeskClosed(Exception):
+    """The process that reads images stopped or cannot be started; the sentence says what to do."""
+
+
+class BoxRefused(ValueError):
+    """A box lies outside the image, or shows no breast."""
+
+
+@dataclass(frozen=True)
+class OpenedImage:
+    """An image on the desk; `sha256` is the key of its bytes in the image store, if they are stored."""
+
+    token: str
+    user_id: int
+    name: str
+    sha256: str
+    image: ReadImage
+    modality: str
+    source: IO[bytes] = field(repr=False, compare=False)
+
+    def bytes(self) -> bytes:
+        """Return the file's bytes."""
+        self.source.seek(0)
+        return self.source.read()
+
+
+@dataclass(frozen=True)
+class Said:
+    """What was said of an image or of a box in it.
+
+    `answer` is `core.desk.classify.Classified.to_json`; `heat` is (h, w) values 0..255 row by row, `heat_shape` its h
+    and w, `heat_corners` x0, y0, x1, y1 of the picture it covers, in pixels of the image (x0 > x1: mirrored).
+    """
+
+    answer: Mapping[str, Any]
+    heat: bytes = b""
+    heat_shape: tuple[int, int] | None = None
+    heat_corners: tuple[float, float, float, float] | None = None
+
+
+class Desk:
+    """Opens images for people and asks the warm process about them; safe to use from several threads.
+
+    >>> desk = Desk(here.settings)
+    >>> opened = desk.open_file(person, data, "view.png")
+    >>> desk.whole(opened).answer["tumour"]
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._child = Child(
+            ["-m", "core.desk.process", settings.model_dump_json(include=set(_LIMITS))],
+            most_bytes=64_000_000,
+        )
+        self._max_file_bytes = settings.max_file_mb * 1_000_000
+        self._opened: OrderedDict[str, OpenedImage] = OrderedDict()
+        self._asking = threading.Lock()
+        self._listing = threading.Lock()
+        self._used_at = time.monotonic()
+        self._starting: threading.Thread | None = None
+        self._watch: threading.Timer | None = None
+
+    # -- the process ---------------------------------------------------------------------------------------------
+
+    @property
+    def is_warm(self) -> bool:
+        """Whether an answer would come without the process being started first."""
+        return self._child.runs and not (self._starting and self._starting.is_alive())
+
+    def warm_up(self) -> None:
+        """Start the process in the background, so that the first image does not wait for it."""
+        with self._listing:
+            if self._child.runs or (self._starting and self._starting.is_alive()):
+                return
+            self._starting = threading.Thread(target=self._start_quietly, name="desk", daemon=True)
+            self._starting.start()
+
+    def close(self) -> None:
+        """Stop the process and forget what was opened."""
+        with self._listing:
+            if self._watch is not None:
+                self._watch.cancel()
+            for opened in self._opened.values():
+                opened.source.close()
+            self._opened.clear()
+        # Not after it has answered or started: that may take minutes, and this process wants to end now.
+        self._child.kill()
+        with self._asking:
+            self._child.close()
+
+    def _start_quietly(self) -> None:
+        try:
+            with self._asking:
+                self._ensure_started()
+        except DeskClosed as closed:
+            log.warning("the process that reads images does not start", detail=str(closed))
+
+    def _ensure_started(self) -> None:
+        self._used_at = time.monotonic()
+        if self._child.runs:
+            return
+        started = time.monotonic()
+        try:
+            self._child.start(START_SECONDS)
+        except RuntimeError as error:
+            log.error("the process that reads images does not start", detail=str(error))
+            raise DeskClosed(
+                "Reading images cannot be started here. Try again; if it stays like this, tell your admin."
+            ) from None
+        log.info("the process that reads images is ready", seconds=round(time.monotonic() - started, 1))
+        self._watch_idle()
+
+    def _watch_idle(self) -> None:
+        rest = self._used_at + IDLE_SECONDS - time.monotonic()
+        if rest <= 0:
+            # A process in the middle of an answer is in use.
+            if self._asking.acquire(blocking=False):
+                try:
+                    self._child.close()
+                finally:
+                    self._asking.release()
+                log.info("the process that reads images was idle and is stopped")
+                return
+            rest = 30.0
+        self._watch = threading.Timer(rest, self._watch_idle)
+        self._watch.daemon = True
+        self._watch.start()
+
+    def _ask(self, question: dict[str, Any], data: bytes = b"") -> tuple[dict[str, Any], list[bytearray]]:
+        with self._asking:
+            self._ensure_started()
+            try:
+                answer, parts = self._child.ask(question, data, ANSWER_SECONDS)
+            except (ChildDied, TimeoutError) as error:
+                log.error(
+                    "the process that reads images failed",
+                    kind=type(error).__name__,
+                    said=self._child.last_word(),
+                )
+                self._child.close()
+                raise DeskClosed("Reading this image did not come to an end. Try it once more.") from None
+            self._used_at = time.monotonic()
+        if "refusal" in answer:
+            raise Refusal(answer["refusal"], answer["detail"])
+        if "box_error" in answer:
+            raise BoxRefused(answer["box_error"])
+        return answer, parts
+
+    # -- opening -------------------------------------------------------------------------------------------------
+
+    def open_file(self, person: Person, data: bytes, name: str) -> OpenedImage:
+        """Open a file that a person chose.
+
+        Raises
+        ------
+        AccessDenied
+            If the person may not see patients' images.
+        Refusal
+            If it cannot be read, or is neither a mammogram nor a breast ultrasound image.
+        DeskClosed
+            If the process does not answer.
+        """
+        from core.incoming.intake import storable
+
+        require(person, Permission.SEE_PATIENTS)
+        if not data:
+            raise Refusal("empty_file")
+        if len(data) > self._max_file_bytes:
+            raise Refusal("too_large", f"It has {len(data) / 1e6:.0f} MB.")
+        data = storable(data)
+        return self._open(person, data, name, hashlib.sha256(data).hexdigest())
+
+    def open_stored(self, here: Installation, person: Person, sop_uid: str) -> OpenedImage:
+        """Open an image of a patient's study; as `open_file`, and `KeyError` if there is no such image."""
+        require(person, Permission.SEE_PATIENTS)
+        with here.database.read() as session:
+            image = session.scalar(select(Image).where(Image.sop_uid == sop_uid))
+        if image is None:
+            raise KeyError(sop_uid)
+        try:
+            data = here.images.get(image.sha256)
+        except FileNotFoundError:
+            raise Refusal("image_unreadable") from None
+        return self._open(person, data, f"{image.laterality.value} {image.view}", image.sha256)
+
+    def _open(self, person: Person, data: bytes, name: str, sha256: str) -> OpenedImage:
+        token = secrets.token_urlsafe(18)
+        answer, _ = self._ask({"wanted": "open", "token": token, "name": name}, data)
+        source = tempfile.TemporaryFile()  # noqa: SIM115 - closed when the image leaves the desk
+        source.write(data)
+        opened = OpenedImage(
+            token,
+            person.user_id,
+            name,
+            sha256,
+            image_from_json(answer["image"]),
+            answer["modality"],
+            source,
+        )
+        with self._listing:
+            self._opened[token] = opened
+            own = [one for one in self._opened.values() if one.user_id == person.user_id]
+            for old in own[:-MOST_OPEN_A_PERSON]:
+                self._opened.pop(old.token).source.close()
+            while len(self._opened) > MOST_OPEN:
+                self._opened.popitem(last=False)[1].source.close()
+        return opened
+
+    def find(self, person: Person, token: str) -> OpenedImage:
+        """Return an image that this person has opened; raises `LookupError` if it is not on the desk any more."""
+        with self._listing:
+            opened = self._opened.get(token)
+            if opened is None or opened.user_id != person.user_id:
+                raise LookupError("This image is not open any more. Open it again.")
+            self._opened.move_to_end(token)
+            return opened
+
+    # -- asking --------------------------------------------------------------------------------------------------
+
+    def whole(self, opened: OpenedImage, model: str | None = None) -> Said:
+        """Return what is said of the whole image; raises `Refusal` or `DeskClosed`."""
+        return _said(*self._about(opened, {"wanted": "whole", "model": model}))
+
+    def region(self, opened: OpenedImage, box: Sequence[float], model: str | None = None) -> Said:
+        """Return what is said of a box (x0, y0, x1, y1 in pixels); as `whole`, and `BoxRefused`."""
+        return _said(*self._about(opened, {"wanted": "region", "box": list(box), "model": model}))
+
+    def picture(self, opened: OpenedImage, steps: Sequence[str] = ()) -> bytes:
+        """Return the rendition (see `core.images.renditions`) after preprocessing steps; as `whole`."""
+        _, (made,) = self._about(opened, {"wanted": "picture", "steps": list(steps)})
+        return bytes(made)
+
+    def _about(self, opened: OpenedImage, question: dict[str, Any]) -> tuple[dict[str, Any], list[bytearray]]:
+        question |= {"token": opened.token}
+        answer, parts = self._ask(question)
+        if "unknown" in answer:
+            # The process is a new one, or let go of the image for others.
+            again = {"wanted": "open", "token": opened.token, "name": opened.name}
+            self._ask(again, opened.bytes())
+            answer, parts = self._ask(question)
+        return answer, parts
+
+
+def _said(answer: dict[str, Any], parts: list[bytearray]) -> Said:
+    if not parts:
+        return Said(answer["said"])
+    heat = answer["heat"]
+    rows, columns = heat["shape"]
+    x0, y0, x1, y1 = heat["corners"]
+    return Said(answer["said"], bytes(parts[0]), (rows, columns), (x0, y0, x1, y1))

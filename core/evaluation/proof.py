@@ -1,0 +1,649 @@
+"""The proof: what a longitudinal model reaches on simulated women, beside what could be known of them at all.
+
+Takes the table of predictions (`models.longitudinal.evaluation.prediction_table`), the truth of the same women (`core.sets.truth`) and
+the oracles (`core.evaluation.oracles`), and says in `targets` which of the project's targets are reached. A target that is not
+reached is said to be so; one that so few women cannot decide is said to be that. What is to be shown, without a bound to
+reach, is shown with its interval.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from core.evaluation.oracles import HISTORY, LAST_VISIT, oracle_scores, reader_table
+from core.sets.truth import TrueBreast, by_woman
+
+__all__ = ["Target", "against_truth", "index_groups", "targets"]
+
+HORIZONS = (1, 2, 5)
+GAIN_SHARE = 0.70
+MOST_SAID = 10.0
+"""Shares of more than this are not told in digits."""
+MALIGNANCY_SHARE = 0.85
+DATES_AT_MOST = 0.60
+PROGRESSION_AT_LEAST = 0.85
+DENSITY_AT_LEAST = 0.80
+POINTING_AT_LEAST = 0.70
+GROUP_AT_LEAST = 0.90
+O_E = (0.9, 1.1)
+WOMEN_AT_LEAST = 2000
+MAPS_AT_MOST = 0.50
+"""Mean rank correlation of heat maps with those of shuffled weights above which the maps are not what was learned."""
+SMALLEST_LESION_MM = 3.0
+"""From this size on a finding may be visible (seed_data/bodies.py)."""
+PUBLISHED_SLOPES = {
+    "cancer": {"percent_a_year": 1.13, "ci": [1.07, 1.18], "level": "2.1 to 6.6 % in six years"},
+    "none": {"percent_a_year": 0.09, "ci": None, "level": "1.8 to 2.2 %"},
+    "source": "Lehman et al., Radiology 2026, 10.1148/radiol.253023",
+}
+"""Median 5-year AI risk in 54,014 women; in factors a year (6.6 / 2.1) ** (1 / 6) = 1.21 before a cancer."""
+
+Verdict = Literal["reached", "not reached", "cannot be told", "not measured", "shown"]
+
+
+@dataclass(frozen=True)
+class Target:
+    """One target beside what was measured; `comment` is for the reader of the report, `topic` what it belongs to."""
+
+    what: str
+    target: str
+    measured: str
+    verdict: Verdict
+    comment: str = ""
+    topic: str = ""
+
+    def to_json(self) -> dict[str, str]:
+        """Return plain values."""
+        return asdict(self)
+
+
+def against_truth(
+    table: pd.DataFrame,
+    truth: Sequence[TrueBreast],
+    fitted_on: Sequence[TrueBreast] = (),
+    *,
+    times: int = 1000,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """Measure the model beside the oracles on the same women.
+
+    Parameters
+    ----------
+    table
+        What `models.longitudinal.evaluation.prediction_table` gave, `last_…` included.
+    truth
+        Of the same women. Women who are not in it are left out here.
+    fitted_on
+        Truth of other women for the two readers to learn from; none: they learn by folds within the women evaluated.
+    times, seed
+        Bootstrap.
+
+    Returns
+    -------
+    dict
+        ``readers``: ``fitted_on`` (words), and by horizon the AUCs of both readers, ``gain``, ``model_gain``, ``share``
+        of the one in the other, each with its interval, and ``model_above_last``, ``last_share`` of the distance from
+        0.5; ``malignancy``: the truth oracle's AUC by breast and the model's share of the distance from 0.5 to it,
+        and as ``visible_only`` the AUC of one who knows the size of the visible cancers only;
+        ``progression``: AUC among women with a lesion. What cannot be measured is left out. ``scores``: the history
+        reader's by horizon, (n index women), for groups; not for JSON.
+    """
+    index = table[table["index"] & ~(table["years_to_cancer"] < 0)].set_index("patient_id", drop=False)
+    seen = reader_table(truth)
+    index = index.loc[index.index.intersection(seen.index, sort=False)]
+    seen = seen.loc[index.index]
+    others = reader_table(fitted_on) if fitted_on else None
+    readers: dict[str, Any] = {
+        "fitted_on": f"{len(others)} other simulated women"
+        if others is not None
+        else f"the {len(seen)} women themselves, by folds: so few make the readers weaker than they could be"
+    }
+    scores: dict[int, pd.Series] = {}
+    for horizon in range(1, 6):
+        try:
+            last, history = (
+                oracle_scores(seen, columns, horizon, others) for columns in (LAST_VISIT, HISTORY)
+            )
+        except ValueError:
+            continue
+        scores[horizon] = history
+        measured = _beside_readers(index, horizon, last.to_numpy(), history.to_numpy(), times, seed)
+        if measured is not None:
+            readers[str(horizon)] = measured
+    found: dict[str, Any] = {"readers": readers, "scores": scores}
+    for key, value in (
+        ("malignancy", _malignancy(index, truth, times, seed)),
+        ("progression", _progression(table, truth)),
+    ):
+        if value is not None:
+            found[key] = value
+    return found
+
+
+def _beside_readers(
+    index: pd.DataFrame,
+    horizon: int,
+    last: NDArray[np.float64],
+    history: NDArray[np.float64],
+    times: int,
+    seed: int,
+) -> dict[str, Any] | None:
+    from models.longitudinal.calibration import horizon_labels
+    from models.measures.metrics import auc, auc_delong, paired_bootstrap, share_of
+
+    label, known = horizon_labels(
+        index["years_to_cancer"].to_numpy(float), index["years_followed"].to_numpy(float), horizon
+    )
+    if min(label[known].sum(), (1 - label[known]).sum()) < 2:
+        return None
+    y = label[known]
+    model = index[f"risk_{horizon}"].to_numpy(float)[known]
+    alone = index[f"last_{horizon}"].to_numpy(float)[known]
+    reader_last, reader = last[known], history[known]
+    options: dict[str, Any] = {"times": times, "seed": seed}
+    gain = paired_bootstrap(auc, y, reader, reader_last, **options)
+    own = paired_bootstrap(auc, y, model, alone, **options)
+    share, ends = share_of(
+        lambda t, a, b, _c, _d: auc(t, a) - auc(t, b),
+        lambda t, _a, _b, c, d: auc(t, c) - auc(t, d),
+        y, model, alone, reader, reader_last, **options,
+    )  # fmt: skip
+    of_all, of_all_ends = share_of(
+        lambda t, a, _c: auc(t, a) - 0.5, lambda t, _a, c: auc(t, c) - 0.5, y, model, reader, **options
+    )
+    value, low, high = auc_delong(y, reader)
+    first, least, most = auc_delong(y, reader_last)
+    return {
+        "n": len(y),
+        "events": int(y.sum()),
+        "last": first,
+        "last_ci": [least, most],
+        "history": value,
+        "history_ci": [low, high],
+        "gain": gain[0],
+        "gain_ci": list(gain[1:]),
+        "model_gain": own[0],
+        "model_gain_ci": list(own[1:]),
+        "share": share,
+        "share_ci": ends,
+        "share_of_distance": of_all,
+        "share_of_distance_ci": of_all_ends,
+    }
+
+
+def _malignancy(
+    index: pd.DataFrame, truth: Sequence[TrueBreast], times: int, seed: int
+) -> dict[str, Any] | None:
+    """Set malignancy by breast at the index visit beside the true size of the largest cancer in it."""
+    from models.measures.metrics import auc, auc_delong, share_of
+
+    size = {
+        (patient, breast.laterality): (
+            breast.largest_malignant_mm,
+            max((one.diameter_mm for one in breast.lesions if one.malignant and one.visible), default=0.0),
+        )
+        for patient, breasts in by_woman(truth).items()
+        for breast in breasts
+        if breast.visit == breasts[-1].visit
+    }
+    rows = [
+        (row[f"malignancy_true_{side}"], row[f"malignancy_{side}"], *size[patient, side], patient)
+        for patient, row in zip(index.index, index.to_dict("records"), strict=True)
+        for side in ("L", "R")
+        if row[f"seen_{side}"] and np.isfinite(row[f"malignancy_true_{side}"]) and (patient, side) in size
+    ]
+    if not rows:
+        return None
+    *numbers, women = zip(*rows, strict=True)
+    label, said, true, visible = (np.array(column, float) for column in numbers)
+    whose = np.array(women)
+    if min(label.sum(), (1 - label).sum()) < 2:
+        return None
+    share, ends = share_of(
+        lambda y, a, _b: auc(y, a) - 0.5,
+        lambda y, _a, b: auc(y, b) - 0.5,
+        label, said, true, cluster=whose, times=times, seed=seed,
+    )  # fmt: skip
+    of_visible, of_visible_ends = share_of(
+        lambda y, a, _b: auc(y, a) - 0.5,
+        lambda y, _a, b: auc(y, b) - 0.5,
+        label, said, visible, cluster=whose, times=times, seed=seed,
+    )  # fmt: skip
+    oracle, low, high = auc_delong(label, true, whose)
+    own, least, most = auc_delong(label, said, whose)
+    shown, at_least, at_most = auc_delong(label, visible, whose)
+    return {
+        "n": len(label),
+        "events": int(label.sum()),
+        "oracle": oracle,
+        "oracle_ci": [low, high],
+        "visible_only": shown,
+        "visible_only_ci": [at_least, at_most],
+        "share_of_visible": of_visible,
+        "share_of_visible_ci": of_visible_ends,
+        "model": own,
+        "model_ci": [least, most],
+        "share": share,
+        "share_ci": ends,
+    }
+
+
+def _progression(table: pd.DataFrame, truth: Sequence[TrueBreast]) -> dict[str, Any] | None:
+    """Judge progression, by breast, at the visits of women who have a lesion.
+
+    A woman has a lesion at a visit if a finding of 3 mm or more, of any kind, visible or not, is in either breast then
+    or at the visit before (benign ones too: they are what growth must be told from).
+    """
+    from models.measures.metrics import auc_delong
+
+    with_lesion: set[tuple[str, int]] = set()
+    for patient, breasts in by_woman(truth).items():
+        days = sorted({breast.on.toordinal() for breast in breasts})
+        following = dict(zip(days, [*days[1:], days[-1]], strict=True))
+        for breast in breasts:
+            if any(lesion.diameter_mm >= SMALLEST_LESION_MM for lesion in breast.lesions):
+                day = breast.on.toordinal()
+                with_lesion |= {(patient, day), (patient, following[day])}
+    here = [key in with_lesion for key in zip(table["patient_id"], table["day"].astype(int), strict=True)]
+    rows = table[np.array(here, bool)]
+    label, said, whose = [], [], []
+    for side in ("L", "R"):
+        known = rows[rows[f"seen_{side}"] & rows[f"progression_true_{side}"].notna()]
+        label.append(known[f"progression_true_{side}"].to_numpy(float))
+        said.append(known[f"progression_{side}"].to_numpy(float))
+        whose.append(known["patient_id"].to_numpy())
+    y, p = np.concatenate(label), np.concatenate(said)
+    if len(y) == 0 or min(y.sum(), (1 - y).sum()) < 2:
+        return None
+    value, low, high = auc_delong(y, p, np.concatenate(whose))
+    return {"n": len(y), "events": int(y.sum()), "auc": value, "auc_ci": [low, high]}
+
+
+def index_groups(index: pd.DataFrame, truth: Sequence[TrueBreast] = ()) -> dict[str, NDArray[Any]]:
+    """Return by what index visits are grouped: density, number of priors, missing views and, where known, vendor.
+
+    Parameters
+    ----------
+    index
+        (n,) rows of the prediction table.
+    truth
+        Of these women; the vendor stands only there.
+    """
+    true = index[["density_true_L", "density_true_R"]].max(axis=1).to_numpy(int)
+    priors = index["visits"].to_numpy(int) - 1
+    groups: dict[str, NDArray[Any]] = {
+        "density": np.array(["unknown" if one < 0 else "ABCD"[one] for one in true]),
+        "priors": np.array(["none" if n == 0 else "1 or 2" if n < 3 else "3 or 4" if n < 5 else "5 or more" for n in priors]),
+        "views": np.where(index["standard_views"].to_numpy(int) >= 4, "all four", "some missing"),
+    }  # fmt: skip
+    vendor = {patient: breasts[-1].vendor for patient, breasts in by_woman(truth).items()}
+    if vendor:
+        groups["vendor"] = np.array([vendor.get(patient, "unknown") for patient in index["patient_id"]])
+    return groups
+
+
+def targets(measured: dict[str, Any]) -> list[Target]:
+    """Return the verdict on every target of the proof, from what `core.evaluation.longitudinal` measured."""
+    progression = _auc_target(
+        "Progression since the prior, by breast, women with a lesion",
+        measured.get("progression_with_lesion"),
+        PROGRESSION_AT_LEAST,
+    )
+    topics: dict[str, list[Target]] = {
+        "Enough women": _women_targets(measured),
+        "History helps: all visits against the last visit alone": _history_targets(measured),
+        "Images help: against age, density and intervals alone": _image_targets(measured),
+        "Dates and visit counts do not give the outcome away": _date_targets(measured),
+        "Cancer found within a year": [_malignancy_target(measured)],
+        "Progression since the prior": [progression],
+        "Risks come true at every horizon": _calibration_targets(measured),
+        "Density A to D": _density_targets(measured),
+        "No group of women is left behind": _group_targets(measured),
+        "Shown beside what is known": _shown_targets(measured),
+        "Explanations can be trusted": _explanation_targets(measured),
+    }
+    return [replace(target, topic=topic) for topic, found in topics.items() for target in found]
+
+
+def _women_targets(measured: dict[str, Any]) -> list[Target]:
+    about = measured.get("set", {})
+    if not about.get("simulated"):
+        return []
+    seeds, taught, known = about["seeds"], about.get("model_learned_from_seeds", []), known_seeds(about)
+    if known:
+        comment = f"Seed {known} taught this model: the figures are too good. Simulate women of another seed."
+    elif taught:
+        comment = (
+            f"Seed {seeds_said(seeds)}. The model learned from {seeds_said(taught)}, says its card; that nothing was chosen "
+            "on these women is for whoever ran this to say."
+        )
+    else:
+        comment = f"Seed {seeds_said(seeds)}. That it was used neither in training nor in choosing is for whoever ran this to say."
+    unseen = measured["women"] >= WOMEN_AT_LEAST and not known
+    return [
+        Target(
+            "Simulated women evaluated",
+            f"at least {WOMEN_AT_LEAST}, unseen",
+            str(measured["women"]),
+            "reached" if unseen else "not reached",
+            comment,
+        )
+    ]
+
+
+def known_seeds(about: dict[str, Any]) -> str:
+    """Return, for people, the seeds of an evaluated set whose women taught the model; empty if there is none."""
+    return seeds_said(set(about["seeds"]) & set(about.get("model_learned_from_seeds", [])))
+
+
+def seeds_said(seeds: Iterable[int]) -> str:
+    """Return seeds of simulated sets for people, in order, each once."""
+    return ", ".join(str(seed) for seed in sorted(set(seeds)))
+
+
+def _history_targets(measured: dict[str, Any]) -> list[Target]:
+    found = []
+    for horizon in map(str, HORIZONS):
+        years = f"{horizon}-year AUC"
+        control = measured["controls"].get("last", {}).get(horizon)
+        what = f"{years}: all visits against the last visit alone"
+        if control is None:
+            found.append(
+                Target(what, "interval above 0", "", "not measured", "Too few cancers, or no control.")
+            )
+            continue
+        reader = measured.get("oracles", {}).get("readers", {}).get(horizon)
+        beside = (
+            f"Perfect readers gain {_interval(reader['gain'], reader['gain_ci'], sign=True)}."
+            if reader
+            else ""
+        )
+        low = control["gain_ci"][0]
+        found.append(
+            Target(
+                what,
+                "interval above 0",
+                _interval(control["gain"], control["gain_ci"], sign=True),
+                "reached" if low > 0 else "not reached",
+                beside,
+            )
+        )
+        what = f"{years}: share of what history gives a perfect reader"
+        if reader is None:
+            found.append(Target(what, f"at least {GAIN_SHARE:.0%}", "", "not measured", "No truth table."))
+            continue
+        found.append(_share_target(what, GAIN_SHARE, reader["share"], reader["share_ci"]))
+    return found
+
+
+def _share_target(what: str, least: float, share: float | None, ends: Sequence[float | None]) -> Target:
+    bounds = (
+        "no bound" if ends[0] is None and ends[1] is None else f"{_percent(ends[0])} to {_percent(ends[1])}"
+    )
+    said = f"{'no share' if share is None else _percent(share)} ({bounds})"
+    comment = ""
+    if share is None or None in ends:
+        comment = "The whole is so small that in some draws of women it is nothing: its share has no bound."
+        return Target(what, f"at least {least:.0%}", said, "cannot be told", comment)
+    return Target(
+        what, f"at least {least:.0%}", said, "reached" if share >= least else "not reached", comment
+    )
+
+
+def _image_targets(measured: dict[str, Any]) -> list[Target]:
+    found = []
+    for horizon in ("5", "1"):
+        control = measured["controls"].get("no_pixels", {}).get(horizon)
+        what = f"{horizon}-year AUC: with images against age, density and intervals alone"
+        found.append(
+            Target(what, "interval above 0", "", "not measured", "Too few cancers, or no control.")
+            if control is None
+            else Target(
+                what,
+                "interval above 0",
+                _interval(control["gain"], control["gain_ci"], sign=True),
+                "reached" if control["gain_ci"][0] > 0 else "not reached",
+            )
+        )
+    return found
+
+
+def _date_targets(measured: dict[str, Any]) -> list[Target]:
+    found = []
+    dates = measured["controls"].get("dates", {})
+    for horizon in map(str, HORIZONS):
+        if horizon in dates:
+            value, ends = dates[horizon]["auc"], dates[horizon]["auc_ci"]
+            found.append(
+                Target(
+                    f"{horizon}-year AUC of dates and visit counts alone",
+                    f"at most {DATES_AT_MOST:.2f}",
+                    _interval(value, ends),
+                    "reached" if value <= DATES_AT_MOST else "not reached",
+                    "The dates of these women must not give their outcome away. After a longer gap more cancers "
+                    "wait to be found, as in life: a little is to be expected at 1 year.",
+                )
+            )
+    return found
+
+
+def _malignancy_target(measured: dict[str, Any]) -> Target:
+    what = "Cancer found within a year, by breast: share of the distance from 0.5 to the truth oracle"
+    said = measured.get("oracles", {}).get("malignancy")
+    if said is None:
+        return Target(what, f"at least {MALIGNANCY_SHARE:.0%}", "", "not measured", "No truth table.")
+    found = _share_target(what, MALIGNANCY_SHARE, said["share"], said["share_ci"])
+    comment = (
+        f"AUC {_interval(said['model'], said['model_ci'])}; oracle {_interval(said['oracle'], said['oracle_ci'])}. One who "
+        f"knows the visible cancers only: {_interval(said['visible_only'], said['visible_only_ci'])}; share of that: "
+        f"{_percent(said['share_of_visible'])}."
+    )
+    return Target(found.what, found.target, found.measured, found.verdict, comment)
+
+
+def _auc_target(what: str, said: dict[str, Any] | None, least: float) -> Target:
+    if said is None:
+        return Target(
+            what, f"AUC at least {least:.2f}", "", "not measured", "Too few cases, or no truth table."
+        )
+    return Target(
+        what,
+        f"AUC at least {least:.2f}",
+        _interval(said["auc"], said["auc_ci"]),
+        "reached" if said["auc"] >= least else "not reached",
+        f"{said['events']} of {said['n']} breasts at visits.",
+    )
+
+
+def _calibration_targets(measured: dict[str, Any]) -> list[Target]:
+    found = []
+    for horizon, said in measured["risk"].items():
+        for name, key in (("cancers seen over expected", "o_e"), ("calibration slope", "calibration_slope")):
+            ends = said.get(f"{key}_ci")
+            found.append(
+                Target(
+                    f"{horizon}-year risk: {name}",
+                    f"{O_E[0]} to {O_E[1]}",
+                    _interval(said[key], ends) if ends else f"{said[key]:.3f}",
+                    "reached" if O_E[0] <= said[key] <= O_E[1] else "not reached",
+                )
+            )
+    return found
+
+
+def _density_targets(measured: dict[str, Any]) -> list[Target]:
+    said = measured.get("density")
+    if said is None:
+        return [Target("Density A to D", f"at least {DENSITY_AT_LEAST:.2f}", "", "not measured")]
+    return [
+        Target(
+            f"Density A to D: {name}",
+            f"at least {DENSITY_AT_LEAST:.2f}",
+            _interval(said[key], said[f"{key}_ci"]) if f"{key}_ci" in said else f"{said[key]:.3f}",
+            "reached" if said[key] >= DENSITY_AT_LEAST else "not reached",
+        )
+        for name, key in (
+            ("accuracy", "accuracy"),
+            ("kappa", "kappa"),
+            ("kappa, linear weights", "kappa_linear"),
+        )
+    ]
+
+
+def _group_targets(measured: dict[str, Any]) -> list[Target]:
+    """No group below 0.9 of the whole unexplained: explained is a group that is harder for a perfect reader too."""
+    found = []
+    for name, by_horizon in measured.get("groups", {}).items():
+        for horizon, groups in by_horizon.items():
+            whole = measured["risk"].get(horizon, {}).get("auc")
+            if whole is None:
+                continue
+            below = [one for one in groups if "auc" in one and one["auc"] < GROUP_AT_LEAST * whole]
+            excused = [one for one in below if _explained(one, whole)]
+            unsure = [
+                one for one in below if one not in excused and one["auc_ci"][1] >= GROUP_AT_LEAST * whole
+            ]
+            plain = [one for one in below if one not in excused and one not in unsure]
+            unmeasured = [one for one in groups if "auc" not in one]
+            verdict: Verdict = (
+                "not reached" if plain else "cannot be told" if unsure or unmeasured else "reached"
+            )
+            words = [f"{one['group']} {one['auc']:.3f}" for one in below] or ["none below"]
+            comment = ""
+            if excused:
+                comment += f"Harder for a perfect reader too: {', '.join(one['group'] for one in excused)}. "
+            if unsure:
+                comment += f"Too few women to tell: {', '.join(one['group'] for one in unsure)}. "
+            if unmeasured:
+                comment += f"Too few cancers to measure: {', '.join(one['group'] for one in unmeasured)}."
+            found.append(
+                Target(
+                    f"{horizon}-year AUC by {name}",
+                    f"no group below {GROUP_AT_LEAST:.1f} of the whole ({GROUP_AT_LEAST * whole:.3f})",
+                    ", ".join(words),
+                    verdict,
+                    comment.strip(),
+                )
+            )
+    return found
+
+
+def _shown_targets(measured: dict[str, Any]) -> list[Target]:
+    """Say what has no bound to reach: C-index, how well intervals hold what came true, slopes beside published ones."""
+    from models.measures.metrics import wilson
+
+    aim = "shown, with interval"
+    found = [
+        Target(
+            "C-index, all times together",
+            aim,
+            _interval(measured["c_index"], measured["c_index_ci"]),
+            "shown",
+        )
+        if "c_index" in measured
+        else Target("C-index, all times together", aim, "", "not measured", "Too few cancers.")
+    ]
+    for horizon in map(str, HORIZONS):
+        held = measured.get("interval_coverage", {}).get(horizon)
+        what = f"{horizon}-year risk: tenths of women whose mean interval (90 %) holds what was seen"
+        if held is None:
+            found.append(Target(what, aim, "", "not measured", "Too few women or cancers."))
+            continue
+        low, high = wilson(held["covered"], held["groups"])
+        found.append(
+            Target(
+                what,
+                aim,
+                f"{held['covered']:.0%} ({low:.0%} to {high:.0%})",
+                "shown",
+                f"{held['compatible']:.0%} where the chance in what was seen is allowed for.",
+            )
+        )
+    slopes = measured.get("slopes", {})
+    for kind, words in (("cancer", "before a diagnosis"), ("none", "of women in whom no cancer was seen")):
+        what, beside = f"Slope of 5-year risk {words}", "shown beside the published slope"
+        if kind not in slopes:
+            found.append(Target(what, beside, "", "not measured", "Too few women with two visits."))
+            continue
+        rise, ends = slopes[kind]["percent_a_year"], slopes[kind]["percent_a_year_ci"]
+        found.append(
+            Target(
+                what,
+                beside,
+                f"{_interval(rise, ends, sign=True, digits=2)} points a year",
+                "shown",
+                f"Published, real women and another model: {PUBLISHED_SLOPES[kind]['percent_a_year']:+.2f}.",  # type: ignore[index]
+            )
+        )
+    return found
+
+
+def _explained(group: dict[str, Any], whole: float) -> bool:
+    """Say whether the model keeps in this group 0.9 of its share of what a perfect reader reaches there."""
+    if "reader_ratio" not in group:
+        return False
+    return bool(group["auc"] / whole >= GROUP_AT_LEAST * group["reader_ratio"])
+
+
+def _explanation_targets(measured: dict[str, Any]) -> list[Target]:
+    found = []
+    pointing = measured.get("pointing", {})
+    what = "Heat map: peak in the box of a visible finding of 10 mm or more"
+    if pointing.get("hits") is None:
+        found.append(Target(what, f"at least {POINTING_AT_LEAST:.0%}", "", "not measured", "No such box."))
+    else:
+        ends = pointing.get("hits_ci")
+        found.append(
+            Target(
+                what,
+                f"at least {POINTING_AT_LEAST:.0%}",
+                f"{pointing['hits']:.0%}" + (f" ({ends[0]:.0%} to {ends[1]:.0%})" if ends else ""),
+                "reached" if pointing["hits"] >= POINTING_AT_LEAST else "not reached",
+                f"{pointing['n']} views.",
+            )
+        )
+    maps = measured.get("randomisation")
+    if maps:
+        found.append(
+            Target(
+                "Heat map: changes when the weights are shuffled",
+                f"mean rank correlation at most {MAPS_AT_MOST:.1f}",
+                f"{maps['correlation']:.2f}",
+                "reached" if maps["correlation"] <= MAPS_AT_MOST else "not reached",
+                f"{maps['views']} views, {maps['shuffles']} shuffles each; peak in the box then: {_percent(maps['hits'])}.",
+            )
+        )
+    adds = measured.get("contributions")
+    if adds:
+        found.append(
+            Target(
+                "What each visit brought adds up to the change in score",
+                "to rounding",
+                f"largest difference {adds['largest_difference']:.1e} (log-odds)"
+                if adds["largest_difference"]
+                else "no difference",
+                "reached" if adds["largest_difference"] <= 1e-6 else "not reached",
+                f"{adds['women']} women.",
+            )
+        )
+    return found
+
+
+def _interval(value: float, ends: Sequence[float], *, sign: bool = False, digits: int = 3) -> str:
+    form = f"{'+' if sign else ''}.{digits}f"
+    return f"{value:{form}} ({ends[0]:{form}} to {ends[1]:{form}})"
+
+
+def _percent(value: float | None) -> str:
+    if value is None:
+        return "no bound"
+    # Of next to nothing a share can be anything; its digits say nothing.
+    if abs(value) > MOST_SAID:
+        return f"over {MOST_SAID:.0%}" if value > 0 else f"under -{MOST_SAID:.0%}"
+    return f"{value:.0%}"

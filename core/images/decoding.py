@@ -1,0 +1,132 @@
+"""From bytes to one image: DICOM, PNG or JPEG, told apart by their bytes, never by their names.
+
+Runs in `core.images.process` only: decoders are not trusted with hostile bytes anywhere else.
+"""
+
+from __future__ import annotations
+
+import io
+import warnings
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+
+from core.images.dicom import decode_dicom, looks_like_dicom
+from core.images.mammogram import COLOURED, exposure_flags, why_not_a_mammogram
+from core.images.reader import Header, ReadImage
+from core.refusals import Refusal
+
+_OTHER_KINDS: tuple[tuple[bytes, str], ...] = (
+    (b"PK\x03\x04", "a ZIP archive"),
+    (b"%PDF", "a PDF document"),
+    (b"II*\x00", "a TIFF image"),
+    (b"MM\x00*", "a TIFF image"),
+    (b"GIF8", "a GIF image"),
+    (b"BM", "a BMP image"),
+    (b"RIFF", "a WebP image or a film"),
+    (b"\x1f\x8b", "a gzip archive"),
+    (b"\x00\x00\x00\x0cjP  ", "a bare JPEG 2000 image"),
+    (b"<", "a web page or XML"),
+    (b"MZ", "a program"),
+    (b"\x7fELF", "a program"),
+)
+_MEDIA_TYPES = {"PNG": "image/png", "JPEG": "image/jpeg"}
+
+
+def decode(data: bytes, *, max_pixels: int) -> ReadImage:
+    """Decode one image and look at it: pixels, header, quality, whether it is a mammogram.
+
+    Raises
+    ------
+    Refusal
+        If it cannot be read. That it is no mammogram is said in `doubt`, not raised.
+    """
+    try:
+        if looks_like_dicom(data):
+            image = decode_dicom(data, max_pixels=max_pixels)
+        elif data[:8] == b"\x89PNG\r\n\x1a\n" or data[:3] == b"\xff\xd8\xff":
+            image = _decode_picture(data, max_pixels=max_pixels)
+        else:
+            kind = next((name for start, name in _OTHER_KINDS if data.startswith(start)), None)
+            raise Refusal("unsupported_format", f"By its content it is {kind}." if kind else "")
+    except (Refusal, MemoryError):
+        raise
+    except Exception as error:  # decoders raise anything at all on damaged files
+        raise Refusal("unreadable", _found(error)) from error
+    image.doubt = image.doubt or why_not_a_mammogram(image.pixels)
+    image.quality_flags += exposure_flags(image.pixels, image.bits_stored)
+    return image
+
+
+def _found(error: BaseException) -> str:
+    """Return what a decoder complained of, short enough for a table."""
+    said = " ".join(str(error).split())[:200]
+    return f"The decoder says: {type(error).__name__}{': ' + said if said else ''}."
+
+
+def _decode_picture(data: bytes, *, max_pixels: int) -> ReadImage:
+    Image.MAX_IMAGE_PIXELS = max_pixels
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(io.BytesIO(data), formats=("PNG", "JPEG")) as picture:
+                picture.verify()
+            # `verify` spends the image: it has to be opened again to be loaded.
+            with Image.open(io.BytesIO(data), formats=("PNG", "JPEG")) as picture:
+                media_type = _MEDIA_TYPES[picture.format or ""]
+                if getattr(picture, "n_frames", 1) > 1:
+                    raise Refusal("multi_frame", "It is an animated picture.")
+                picture.load()
+                return _picture(picture, media_type)
+    except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
+        raise Refusal(
+            "decompression_bomb", f"It says to have more than {max_pixels / 1e6:.0f} million pixels."
+        ) from error
+    except UnidentifiedImageError as error:
+        raise Refusal("unreadable", "Its first bytes are those of a picture, the rest is not.") from error
+    except (OSError, SyntaxError, EOFError, ValueError) as error:
+        said = str(error).lower()
+        if "truncated" in said or "eof" in said or isinstance(error, EOFError):
+            raise Refusal("truncated") from error
+        raise
+
+
+def _picture(picture: Image.Image, media_type: str) -> ReadImage:
+    """Return a loaded PNG or JPEG as grey values; one with colours is doubted."""
+    doubt = None
+    # A simulated PNG says so in its comment, as a simulated DICOM does in Patient Comments.
+    simulated = str(picture.info.get("Comment", "")).upper().startswith("SIMULATED")
+    if ExifTags.Base.Orientation in picture.getexif():
+        picture = ImageOps.exif_transpose(picture)
+    if picture.mode in ("1", "L"):
+        pixels, bits = np.asarray(picture.convert("L"), dtype=np.uint16), 8
+    elif picture.mode in ("I;16", "I;16B", "I"):
+        pixels, bits = np.clip(np.asarray(picture), 0, 65535).astype(np.uint16), 16
+    elif picture.mode == "LA":
+        pixels, bits = np.asarray(picture.getchannel("L"), dtype=np.uint16), 8
+    else:
+        pixels, colourful = grey(np.asarray(picture.convert("RGB")))
+        bits = 8
+        doubt = COLOURED if colourful else None
+    pixels = np.ascontiguousarray(pixels)
+    rows, columns = pixels.shape
+    return ReadImage(
+        rows=rows,
+        columns=columns,
+        bits_stored=bits,
+        media_type=media_type,
+        pixels=pixels,
+        header=Header(simulated=simulated),
+        doubt=doubt,
+    )
+
+
+def grey(colours: NDArray[np.uint8]) -> tuple[NDArray[np.uint16], bool]:
+    """Return grey values (rows, cols) of RGB (rows, cols, 3), and whether it has colours that mean something.
+
+    JPEG leaves a trace of colour in grey pictures, so a few levels of difference do not count.
+    """
+    low, high = colours.min(axis=2), colours.max(axis=2)
+    colourful = bool(np.mean((high - low) > 24) > 0.002)
+    return colours[..., 1].astype(np.uint16), colourful

@@ -1,0 +1,68 @@
+"""``python -m core.images.process MEMORY_MB``: the child that decodes files for `core.images.reader.GuardedReader`.
+
+Asked and answering as `core.images.child` says; it ends when stdin does.
+"""
+
+from __future__ import annotations
+
+import resource
+import sys
+import time
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+from core.images.child import Answer, answer_questions
+
+
+def limit_memory(megabytes: int) -> None:
+    """Let this process map no more than so many megabytes of address space."""
+    size = megabytes * 1_000_000
+    resource.setrlimit(resource.RLIMIT_AS, (size, size))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def limit_processor_time(seconds: float) -> None:
+    """Let this process use so many more seconds of processor time from now on."""
+    used = int(time.process_time() + seconds) + 2
+    _, hard = resource.getrlimit(resource.RLIMIT_CPU)
+    resource.setrlimit(resource.RLIMIT_CPU, (used, hard))
+
+
+def answer(question: dict[str, Any], data: bytes) -> Answer:
+    """Decode one file; a refusal is an answer too."""
+    from core.images.decoding import decode
+    from core.images.reader import image_to_json
+    from core.images.renditions import make_rendition, make_thumbnail
+    from core.refusals import Refusal
+
+    try:
+        limit_processor_time(question["cpu_seconds"])
+        image = decode(data, max_pixels=question["max_pixels"])
+        if question["wanted"] == "pixels":
+            return image_to_json(image), [image.pixels.data.cast("B")]
+        return image_to_json(image), [make_rendition(image), make_thumbnail(image)]
+    except Refusal as refusal:
+        return {"refusal": refusal.reason, "detail": refusal.detail}, []
+    except MemoryError:
+        # What is left of the heap may be in pieces: answer, and let the parent start another child.
+        detail = "Reading it needs more memory than is allowed."
+        return {"refusal": "decompression_bomb", "detail": detail, "spent": True}, []
+
+
+def main() -> None:
+    """Answer one question after another until stdin ends."""
+    answer_questions(_prepare)
+
+
+def _prepare() -> Callable[[dict[str, Any], bytes], Answer]:
+    limit_memory(int(sys.argv[1]))
+    warnings.simplefilter("ignore")
+    import core.images.decoding
+    import core.images.renditions  # noqa: F401 - so that the first file does not pay for the imports
+
+    return answer
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,228 @@
+"""Reading images from bytes that are not trusted, in a child process with a memory and a time limit.
+
+Decoders crash, hang and swell on hostile files; so the web process and the worker never decode. They hand the
+bytes to `core.images.process` over a pipe and get back plain numbers and raw bytes, never pickles.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields
+from datetime import date
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.images.child import Child, ChildDied
+from core.refusals import Refusal
+from core.settings import Settings
+
+if TYPE_CHECKING:
+    import subprocess
+
+VIEWS = ("CC", "MLO", "ML", "LM", "LMO", "XCCL", "XCCM", "FB", "SIO", "ISO")
+"""Views of one breast by their DICOM names (View Position (0018,5101), CID 4014)."""
+
+# Half a second as a rule; on a machine that trains on every core it has taken more than half a minute.
+_START_SECONDS = 120.0
+_IDLE_READERS = 2
+# Decoders gain nothing from threads on one image, and every thread costs address space under the limit.
+_ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+
+
+@dataclass
+class Header:
+    """What a file says of itself; None where it says nothing, or contradicts itself."""
+
+    patient_id: str | None = None
+    patient_name: str | None = None
+    birth_date: date | None = None
+    sex: str | None = None
+    age_years: float | None = None
+    study_uid: str | None = None
+    study_date: date | None = None
+    study_description: str | None = None
+    sop_uid: str | None = None
+    modality: str | None = None
+    laterality: str | None = None
+    view: str | None = None
+    simulated: bool = False
+
+
+@dataclass
+class ReadImage:
+    """One decoded image and what is known of it.
+
+    `pixels` is uint16 (rows, cols), larger = brighter; empty where they were not asked for. `rows` and
+    `columns` are those of the image. The window is in pixel values, as the file gives it, and not applied.
+    `doubt` says why this is taken for no mammogram, None if it is one. `contradictions` are sentences on what
+    the file says two ways.
+    """
+
+    rows: int
+    columns: int
+    bits_stored: int
+    media_type: str
+    pixels: NDArray[np.uint16]
+    pixel_spacing_mm: float | None = None
+    window_center: float | None = None
+    window_width: float | None = None
+    manufacturer: str | None = None
+    header: Header = field(default_factory=Header)
+    quality_flags: list[str] = field(default_factory=list)
+    contradictions: list[str] = field(default_factory=list)
+    doubt: str | None = None
+
+
+@dataclass
+class Prepared:
+    """An image read for storing: its facts (without pixels), the viewer's rendition and a thumbnail."""
+
+    image: ReadImage
+    rendition: bytes
+    thumbnail_png: bytes
+
+
+class GuardedReader:
+    """A child process that decodes one file after another, replaced when it dies or takes too long.
+
+    >>> with GuardedReader(settings) as reader:
+    ...     image = reader.read(path.read_bytes(), path.name)
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._child = Child(
+            ["-m", "core.images.process", str(settings.reader_memory_mb)],
+            environment=_ONE_THREAD,
+            most_bytes=8 * settings.max_pixels,
+        )
+
+    def __enter__(self) -> Self:
+        self._ensure_started()
+        return self
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, _e: BaseException | None, _t: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def read(self, data: bytes, name: str) -> ReadImage:
+        """Decode one file and return it with its pixels; raises `Refusal`."""
+        facts, (pixels,) = self._ask("pixels", data, name)
+        image = image_from_json(facts)
+        image.pixels = np.frombuffer(pixels, dtype="<u2").reshape(image.rows, image.columns)
+        return image
+
+    def prepare(self, data: bytes, name: str) -> Prepared:
+        """Decode one file and return what intake stores of it, without its pixels; raises `Refusal`."""
+        facts, (rendition, thumbnail) = self._ask("prepared", data, name)
+        return Prepared(image_from_json(facts), bytes(rendition), bytes(thumbnail))
+
+    def close(self) -> None:
+        """End the child; the reader may be used again and starts another."""
+        self._child.close()
+
+    @property
+    def _process(self) -> subprocess.Popen[bytes] | None:
+        return self._child.process
+
+    def _ask(
+        self, wanted: Literal["pixels", "prepared"], data: bytes, name: str
+    ) -> tuple[dict[str, Any], list[bytearray]]:
+        if not data:
+            raise Refusal("empty_file")
+        if len(data) > self.settings.max_file_mb * 1_000_000:
+            raise Refusal(
+                "too_large",
+                f"It has {len(data) / 1e6:.0f} MB; at most {self.settings.max_file_mb} MB are read.",
+            )
+        question = {
+            "wanted": wanted,
+            "max_pixels": self.settings.max_pixels,
+            "cpu_seconds": self.settings.reader_seconds,
+        }
+        self._ensure_started()
+        try:
+            answer, parts = self._child.ask(question, data, self.settings.reader_seconds)
+        except TimeoutError:
+            self.close()
+            raise Refusal("timeout", f"It took more than {self.settings.reader_seconds:.0f} s.") from None
+        except ChildDied as death:
+            self.close()
+            if death.code == -24:  # SIGXCPU: the processor time ran out before the clock did
+                raise Refusal("timeout", "It used up its processor time.") from None
+            raise Refusal("unreadable", "The decoder stopped while reading it.") from None
+        if answer.pop("spent", False):
+            self.close()
+        if "refusal" in answer:
+            raise Refusal(answer["refusal"], answer["detail"])
+        return answer, parts
+
+    def _ensure_started(self) -> None:
+        if not self._child.runs:
+            self._child.start(_START_SECONDS)
+
+
+_idle: list[GuardedReader] = []
+_idle_lock = threading.Lock()
+
+
+@contextlib.contextmanager
+def lend_reader(settings: Settings) -> Iterator[GuardedReader]:
+    """Lend a reader whose child is warm if there is one, and keep it for the next borrower.
+
+    Starting a child takes half a second: pages and the demo import study after study.
+    """
+    wanted = (settings.reader_memory_mb, settings.reader_seconds, settings.max_pixels, settings.max_file_mb)
+    with _idle_lock:
+        fitting = [reader for reader in _idle if _limits(reader.settings) == wanted]
+        reader = fitting[-1] if fitting else GuardedReader(settings)
+        if fitting:
+            _idle.remove(reader)
+    try:
+        yield reader
+    except BaseException:
+        # An answer may still be on its way through the pipe.
+        reader.close()
+        raise
+    with _idle_lock:
+        if len(_idle) < _IDLE_READERS:
+            _idle.append(reader)
+            return
+    reader.close()
+
+
+def _limits(settings: Settings) -> tuple[int, float, int, int]:
+    return settings.reader_memory_mb, settings.reader_seconds, settings.max_pixels, settings.max_file_mb
+
+
+@atexit.register
+def close_idle_readers() -> None:
+    """End the children that nobody borrows."""
+    with _idle_lock:
+        while _idle:
+            _idle.pop().close()
+
+
+def image_to_json(image: ReadImage) -> dict[str, Any]:
+    """Return the facts of an image as plain values; the pixels are not among them."""
+    facts = {f.name: getattr(image, f.name) for f in fields(image) if f.name not in ("pixels", "header")}
+    facts["header"] = {
+        f.name: value.isoformat() if isinstance(value := getattr(image.header, f.name), date) else value
+        for f in fields(Header)
+    }
+    return facts
+
+
+def image_from_json(facts: dict[str, Any]) -> ReadImage:
+    """Return the image that `image_to_json` wrote, without pixels."""
+    said = dict(facts["header"])
+    for name in ("birth_date", "study_date"):
+        said[name] = date.fromisoformat(said[name]) if said[name] else None
+    return ReadImage(**{**facts, "header": Header(**said), "pixels": np.zeros((0, 0), np.uint16)})

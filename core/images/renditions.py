@@ -1,0 +1,119 @@
+"""What the viewer fetches: an image made small enough to send, and a thumbnail; both keep the image's orientation.
+
+A rendition is ``b"LVR1"``, the length of its header (uint32, little-endian), the header as UTF-8 JSON and the
+zlib-compressed pixels (uint16, little-endian, row by row). Its window is the file's, or one that shows the breast.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+import zlib
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import select
+
+from core.images.reader import ReadImage, lend_reader
+from db.tables import Image
+
+if TYPE_CHECKING:
+    from core.installation import Installation
+
+MAGIC = b"LVR1"
+LONGEST_SIDE = 1600
+THUMBNAIL_SIDE = 256
+
+
+def rendition(here: Installation, sop_uid: str) -> bytes:
+    """Return the viewer's pixels of one image; raises `KeyError` if there is no such image."""
+    return _derived(here, sop_uid, "rendition_sha256")
+
+
+def thumbnail_png(here: Installation, sop_uid: str) -> bytes:
+    """Return a small PNG of one image, its window applied; raises `KeyError` if there is no such image."""
+    return _derived(here, sop_uid, "thumbnail_sha256")
+
+
+def _derived(here: Installation, sop_uid: str, column: str) -> bytes:
+    with here.database.read() as session:
+        image = session.scalar(select(Image).where(Image.sop_uid == sop_uid))
+    if image is None:
+        raise KeyError(sop_uid)
+    try:
+        return here.images.get(getattr(image, column))
+    except FileNotFoundError:
+        # Both can be made again from the image itself, so their loss costs nobody a picture.
+        with lend_reader(here.settings) as reader:
+            made = reader.prepare(here.images.get(image.sha256), image.source_name)
+        here.images.put(made.rendition)
+        here.images.put(made.thumbnail_png)
+        return made.rendition if column == "rendition_sha256" else made.thumbnail_png
+
+
+def make_rendition(image: ReadImage) -> bytes:
+    """Return the rendition of a decoded image, its longest side at most `LONGEST_SIDE` pixels."""
+    pixels = reduced(image.pixels, LONGEST_SIDE)
+    center, width = shown_window(image)
+    scale = image.columns / pixels.shape[1]
+    spacing = image.pixel_spacing_mm
+    header = json.dumps(
+        {
+            "rows": pixels.shape[0],
+            "columns": pixels.shape[1],
+            "source_rows": image.rows,
+            "source_columns": image.columns,
+            "bits": image.bits_stored,
+            "window_center": center,
+            "window_width": width,
+            "spacing_mm": None if spacing is None else spacing * scale,
+        }
+    ).encode()
+    packed = zlib.compress(np.ascontiguousarray(pixels, dtype="<u2").tobytes(), level=1)
+    return MAGIC + struct.pack("<I", len(header)) + header + packed
+
+
+def open_rendition(data: bytes) -> tuple[dict[str, Any], NDArray[np.uint16]]:
+    """Return header and pixels (rows, columns) of a rendition; raises `ValueError` if it is none."""
+    if data[:4] != MAGIC:
+        raise ValueError("Not a rendition.")
+    (length,) = struct.unpack_from("<I", data, 4)
+    header = json.loads(data[8 : 8 + length])
+    pixels = np.frombuffer(zlib.decompress(data[8 + length :]), dtype="<u2")
+    return header, pixels.reshape(header["rows"], header["columns"])
+
+
+def make_thumbnail(image: ReadImage) -> bytes:
+    """Return a PNG, 8 bits, longest side at most `THUMBNAIL_SIDE` pixels, with the window applied."""
+    import cv2
+
+    center, width = shown_window(image)
+    small = reduced(image.pixels, THUMBNAIL_SIDE).astype(np.float32)
+    shown = np.clip((small - (center - width / 2)) / width, 0.0, 1.0) * 255.0
+    _, png = cv2.imencode(".png", shown.round().astype(np.uint8))
+    return bytes(png)
+
+
+def shown_window(image: ReadImage) -> tuple[float, float]:
+    """Return centre and width of the window to open with: the file's, or one that fits the breast's values."""
+    if image.window_center is not None and image.window_width is not None:
+        return image.window_center, image.window_width
+    sample = image.pixels[:: max(1, image.rows // 256), :: max(1, image.columns // 256)]
+    lit = sample[sample > 0.05 * float(sample.max())] if sample.size else sample
+    if lit.size == 0:
+        return 2.0 ** (image.bits_stored - 1), 2.0**image.bits_stored
+    low, high = np.percentile(lit, (2, 99.5))
+    return float(low + high) / 2, max(1.0, float(high - low))
+
+
+def reduced(pixels: NDArray[np.uint16], longest_side: int) -> NDArray[np.uint16]:
+    """Return pixels (rows, columns) shrunk so that the longest side has at most so many; never blown up."""
+    import cv2
+
+    rows, columns = pixels.shape
+    scale = longest_side / max(rows, columns)
+    if scale >= 1:
+        return pixels
+    size = max(1, round(columns * scale)), max(1, round(rows * scale))
+    return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), dtype=np.uint16)

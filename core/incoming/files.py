@@ -1,0 +1,231 @@
+"""Files as they come: single ones, folders, ZIP archives, and folders or archives with an exam manifest.
+
+Archives are read entry by entry, in memory and never to disk: no path in them can escape, and none unfolds to more
+than one file may have.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import tempfile
+import zipfile
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+from core.images.reader import VIEWS
+from core.incoming.intake import IncomingFile, Statement
+from core.refusals import Refusal
+from core.sets.manifest import Manifest, ManifestError, ManifestRow, read_manifest
+
+MANIFEST = "manifest.csv"
+_MOST_ENTRIES = 20_000
+_MOST_UNPACKED_BYTES = 20_000_000_000
+# "L-CC", "r_mlo", "right MLO": a name that says side and view and nothing else.
+_NAMED_VIEW = re.compile(rf"(l|r|left|right)[-_ ]?({'|'.join(VIEWS)})", re.IGNORECASE)
+
+
+@dataclass
+class Gathered:
+    """What lies under some paths: how many files, the files one by one, and notices for the person."""
+
+    files: list[Callable[[], IncomingFile]] = field(default_factory=list)
+    notices: list[str] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def __iter__(self) -> Iterator[IncomingFile]:
+        """Yield the files; each is read when its turn comes, and not kept."""
+        for load in self.files:
+            yield load()
+
+
+def gather(paths: list[Path], *, max_file_mb: int, use_manifests: bool = True) -> Gathered:
+    """List the files under paths, in a stable order; hidden files are left out.
+
+    A folder or archive with a `manifest.csv` gives the images that it lists, with what it says of them.
+    Raises `FileNotFoundError` for a path that is not there.
+    """
+    found = Gathered()
+    limit = max_file_mb * 1_000_000
+    for path in paths:
+        if path.is_dir():
+            _folder(path, limit, use_manifests, found)
+        elif not path.exists():
+            raise FileNotFoundError(f"There is no file or folder {path}.")
+        elif _is_archive(path):
+            _archive(path, path.name, limit, use_manifests, found)
+        else:
+            found.files.append(lambda path=path: _load(path, str(path), limit))  # type: ignore[misc]
+    return found
+
+
+def unpack(name: str, data: bytes, *, max_file_mb: int) -> Gathered:
+    """List the files in an archive that is in memory, as a page receives it."""
+    found = Gathered()
+    _archive(io.BytesIO(data), name, max_file_mb * 1_000_000, True, found)
+    return found
+
+
+def looks_like_archive(data: bytes) -> bool:
+    """Tell whether bytes begin as a ZIP archive does (and not as DICOM, whose preamble may hold anything)."""
+    return data[:4] in (b"PK\x03\x04", b"PK\x05\x06") and data[128:132] != b"DICM"
+
+
+def named_view(name: str) -> tuple[str, str] | None:
+    """Return side and view where a file's name without its ending says just these, as `L-CC` or `r_mlo` do."""
+    match = _NAMED_VIEW.fullmatch(Path(name).stem.strip())
+    return (match[1][0].upper(), match[2].upper()) if match else None
+
+
+def _is_archive(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return looks_like_archive(file.read(132))
+    except OSError:
+        return False
+
+
+def _folder(folder: Path, limit: int, use_manifests: bool, found: Gathered) -> None:
+    if use_manifests and (folder / MANIFEST).is_file():
+        manifest = _manifest(folder / MANIFEST, found)
+        if manifest is not None:
+            for row in manifest.rows:
+                found.files.append(lambda row=row: _told(row, _load(row.path, str(row.path), limit)))  # type: ignore[misc]
+            return
+    for parent, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not _hidden(name))
+        for name in sorted(names):
+            path = Path(parent, name)
+            if not use_manifests and path == folder / MANIFEST:
+                found.notices.append(f"{path} is left aside: you said whose images these are.")
+            elif not _hidden(name):
+                found.files.append(lambda path=path: _load(path, str(path), limit))  # type: ignore[misc]
+
+
+def _archive(source: Path | io.BytesIO, name: str, limit: int, use_manifests: bool, found: Gathered) -> None:
+    def refuse(why: str) -> None:
+        refusal = Refusal("archive_unsafe", why)
+        found.files.append(lambda: IncomingFile(name, b"", refusal))
+
+    try:
+        archive = zipfile.ZipFile(source)
+        entries = [e for e in archive.infolist() if not e.is_dir() and not _hidden(e.filename)]
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
+        refuse("The archive is damaged.")
+        return
+    if len(entries) > _MOST_ENTRIES or sum(e.file_size for e in entries) > _MOST_UNPACKED_BYTES:
+        refuse(f"It holds {len(entries)} files.")
+        return
+
+    def load(entry: zipfile.ZipInfo) -> IncomingFile:
+        return _load_entry(archive, entry, f"{name}/{entry.filename}", limit)
+
+    listed = [e for e in entries if PurePosixPath(e.filename).name == MANIFEST]
+    if use_manifests and len(listed) == 1:
+        manifest = _archived_manifest(load(listed[0]), found)
+        if manifest is not None:
+            by_path = {PurePosixPath(e.filename): e for e in entries}
+            base = PurePosixPath(listed[0].filename).parent
+            for row in manifest.rows:
+                within = manifest.source.parent
+                # A path from the root names nothing in an archive, nor would it be read from this machine's disk.
+                known = row.path.is_relative_to(within)
+                entry = by_path.get(base / row.path.relative_to(within).as_posix()) if known else None
+                if entry is None:
+                    refusal = Refusal("bad_manifest_row", f"Line {row.line}: the archive lacks its image.")
+                    told = IncomingFile(f"{name}/{row.path.name}", b"", refusal)
+                    found.files.append(lambda told=told: told)  # type: ignore[misc]
+                else:
+                    found.files.append(lambda row=row, entry=entry: _told(row, load(entry)))  # type: ignore[misc]
+            return
+    for entry in entries:
+        found.files.append(lambda entry=entry: load(entry))  # type: ignore[misc]
+
+
+def _load(path: Path, name: str, limit: int) -> IncomingFile:
+    try:
+        if not path.is_file():
+            return IncomingFile(name, b"", Refusal("unreadable_path", "It is no ordinary file."))
+        size = path.stat().st_size
+        if size > limit:
+            return IncomingFile(name, b"", _too_large(size, limit))
+        return _without_archives(IncomingFile(name, path.read_bytes()))
+    except OSError as error:
+        return IncomingFile(name, b"", Refusal("unreadable_path", f"{error.strerror}."))
+
+
+def _load_entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, name: str, limit: int) -> IncomingFile:
+    if entry.flag_bits & 0x1:
+        return IncomingFile(name, b"", Refusal("archive_unsafe", "It is locked with a password."))
+    if entry.file_size > limit:
+        return IncomingFile(name, b"", _too_large(entry.file_size, limit))
+    try:
+        with archive.open(entry) as file:
+            # The size that an archive gives may be a lie: no more than is allowed is unfolded.
+            data = file.read(limit + 1)
+    except Exception as error:  # noqa: BLE001 - damaged archives raise zlib's, lzma's and zipfile's own errors
+        return IncomingFile(name, b"", Refusal("archive_unsafe", f"It cannot be unpacked: {error}."))
+    if len(data) > limit:
+        return IncomingFile(name, b"", _too_large(len(data), limit))
+    return _without_archives(IncomingFile(name, data))
+
+
+def _without_archives(file: IncomingFile) -> IncomingFile:
+    if looks_like_archive(file.data):
+        return IncomingFile(file.name, file.data, Refusal("archive_unsafe", "It is an archive within."))
+    return file
+
+
+def _too_large(size: int, limit: int) -> Refusal:
+    return Refusal("too_large", f"It has {size / 1e6:.0f} MB; at most {limit / 1e6:.0f} MB are read.")
+
+
+def _hidden(name: str) -> bool:
+    parts = PurePosixPath(name).parts
+    return any(part == "__MACOSX" or (part.startswith(".") and part != "..") for part in parts)
+
+
+def _manifest(path: Path, found: Gathered, *, look_for_files: bool = True) -> Manifest | None:
+    try:
+        manifest = read_manifest(path, look_for_files=look_for_files)
+    except ManifestError as error:
+        found.notices.append(f"{error} The files are taken as they are.")
+        return None
+    found.notices += manifest.notices
+    for bad in manifest.refused:
+        refusal = Refusal("bad_manifest_row", f"Line {bad.line}: {bad.reason}")
+        name = f"{path.name}:{bad.line}"
+        found.files.append(lambda name=name, refusal=refusal: IncomingFile(name, b"", refusal))  # type: ignore[misc]
+    return manifest
+
+
+def _archived_manifest(file: IncomingFile, found: Gathered) -> Manifest | None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / MANIFEST
+        path.write_bytes(file.data)
+        return _manifest(path, found, look_for_files=False)
+
+
+def _told(row: ManifestRow, file: IncomingFile) -> IncomingFile:
+    """Join a file with what its manifest says of it."""
+    if file.refusal is not None:
+        return file
+    if row.modality != "MG" or row.laterality is None or row.view is None:
+        return IncomingFile(
+            file.name, file.data, Refusal("not_a_mammogram", f"The manifest says {row.modality}.")
+        )
+    if row.study_date is None:
+        return IncomingFile(file.name, file.data, Refusal("no_study_date", f"Line {row.line} has no date."))
+    views: Mapping[str, tuple[str, str]] = {file.name: (row.laterality, row.view)}
+    said = Statement(
+        mrn=row.patient_id,
+        study_date=row.study_date,
+        birth_date=row.birth_date,
+        views=views,
+        simulated=row.simulated,
+    )
+    return IncomingFile(file.name, file.data, said=said)

@@ -1,0 +1,114 @@
+"""What is known of a patient beside her images, as a source of data hands it over: events and risk factors.
+
+A person who records an event on a page goes through `core.records.record.add_event`, which checks her role; this is the
+way for sources (the demo, adapters), where every entry is written once however often it is handed over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+
+from sqlalchemy import func, select
+
+from core.installation import Installation
+from db.tables import Event, EventKind, Image, Laterality, Patient, RiskFactors, Study
+
+
+@dataclass(frozen=True)
+class EventNote:
+    """One event: `kind` is biopsy, diagnosis, surgery, therapy or note; `laterality` L, R or None."""
+
+    kind: str
+    on: date
+    until: date | None = None
+    laterality: str | None = None
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class RiskNote:
+    """What was known of a woman's risk factors on a day; None where it was not."""
+
+    on: date
+    bmi: float | None = None
+    first_degree_relatives_with_breast_cancer: int | None = None
+    postmenopausal: bool | None = None
+    hormone_therapy: bool | None = None
+    prior_biopsy: bool | None = None
+
+
+@dataclass(frozen=True)
+class StudyHeld:
+    """One study that is stored: its day and its number of images."""
+
+    on: date
+    images: int
+
+
+def studies_held(here: Installation, mrn: str) -> dict[str, StudyHeld]:
+    """Return what is stored of one patient, by study UID; empty for an unknown one."""
+    with here.database.read() as session:
+        rows = session.execute(
+            select(Study.uid, Study.study_date, func.count(Image.id))
+            .join(Patient, Study.patient_id == Patient.id)
+            .outerjoin(Image, Image.study_id == Study.id)
+            .where(Patient.mrn == mrn)
+            .group_by(Study.id)
+        ).all()
+    return {uid: StudyHeld(on, images) for uid, on, images in rows}
+
+
+def record_history(
+    here: Installation, mrn: str, *, events: Iterable[EventNote] = (), risk_factors: Iterable[RiskNote] = ()
+) -> int:
+    """Add to a patient's record what is not there yet and return how many entries were new.
+
+    An event is the same if kind, day and breast agree; risk factors are the same if the day agrees. All is written
+    in one transaction. Raises ValueError for an unknown patient, kind or breast, or an event that ends before it
+    begins.
+    """
+    added = 0
+    with here.database.write() as session:
+        patient = session.scalar(select(Patient).where(Patient.mrn == mrn))
+        if patient is None:
+            raise ValueError(f"There is no patient with the MRN {mrn}.")
+        known = {(event.kind, event.event_date, event.laterality) for event in patient.events}
+        for event in events:
+            if event.until is not None and event.until < event.on:
+                raise ValueError("The event ends before it begins: check the dates.")
+            side = Laterality(event.laterality) if event.laterality else None
+            key = (EventKind(event.kind), event.on, side)
+            if key in known:
+                continue
+            known.add(key)
+            session.add(
+                Event(
+                    patient_id=patient.id,
+                    kind=key[0],
+                    event_date=event.on,
+                    end_date=event.until,
+                    laterality=side,
+                    detail=event.detail or None,
+                )
+            )
+            added += 1
+        days = {factors.recorded_on for factors in patient.risk_factors}
+        for note in risk_factors:
+            if note.on in days:
+                continue
+            days.add(note.on)
+            session.add(
+                RiskFactors(
+                    patient_id=patient.id,
+                    recorded_on=note.on,
+                    bmi=note.bmi,
+                    first_degree_relatives_with_breast_cancer=note.first_degree_relatives_with_breast_cancer,
+                    postmenopausal=note.postmenopausal,
+                    hormone_therapy=note.hormone_therapy,
+                    prior_biopsy=note.prior_biopsy,
+                )
+            )
+            added += 1
+    return added

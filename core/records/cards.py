@@ -1,0 +1,96 @@
+"""The cards of the models, for people: what a model learned from, what it is for, how well it did."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from core.installation import Installation
+from models.store import registry
+
+
+@dataclass(frozen=True)
+class Card:
+    """A model's card as the pages show it."""
+
+    name: str
+    title: str
+    learned_from: str
+    licence: str
+    intended_use: str
+    limits: str
+    metrics: Mapping[str, Any]
+    weights_sha256: str
+    calibration: str
+    created: str
+    simulated_training: bool
+    speaks: bool
+
+
+@lru_cache(maxsize=32)
+def _card(name_or_folder: str) -> registry.ModelCard:
+    folder = Path(name_or_folder)
+    return registry.read_card(folder) if (folder / registry.CARD).is_file() else registry.card(name_or_folder)
+
+
+def forget() -> None:
+    """Read the cards anew at the next question: a model was installed or changed."""
+    _card.cache_clear()
+
+
+def speaking(here: Installation) -> str:
+    """Return the name of the model that speaks, whose scores the pages show; the setting may name its folder."""
+    card = _installed(here.settings.model)
+    return card.name if card else here.settings.model
+
+
+def _installed(name_or_folder: str) -> registry.ModelCard | None:
+    try:
+        return _card(name_or_folder)
+    except (LookupError, ValueError):
+        return None
+
+
+def _shown(card: registry.ModelCard, speaking: str) -> Card:
+    return Card(
+        name=card.name,
+        title=card.title,
+        learned_from=card.trained_on,
+        licence=card.licence,
+        intended_use=card.intended_use,
+        limits=card.limits,
+        metrics=card.metrics,
+        weights_sha256=card.weights_sha256,
+        calibration=card.calibration,
+        created=card.created,
+        simulated_training=card.simulated_training,
+        speaks=card.name == speaking,
+    )
+
+
+def cards(here: Installation) -> list[Card]:
+    """Return the cards of all models that are installed, the one that speaks first."""
+    found = {card.name: card for card in registry.cards()}
+    own = _installed(here.settings.model)
+    if own is not None:
+        found[own.name] = own
+    shown = [_shown(card, speaking(here)) for card in found.values()]
+    return sorted(shown, key=lambda card: (not card.speaks, card.name))
+
+
+def card_of(here: Installation, name: str) -> Card | None:
+    """Return the card of one model, or None if it is not installed any more."""
+    card = _installed(here.settings.model if name == speaking(here) else name)
+    return _shown(card, speaking(here)) if card else None
+
+
+def footer(card: Card | None, name: str) -> str:
+    """Return the line that stands under every score."""
+    if card is None:
+        return f"Research software. Not for diagnosis. Weights: {name} (its card is not installed)."
+    # How the data were made stands on the card; under a score it would hide what matters.
+    source = "simulated women only" if card.simulated_training else card.learned_from.rstrip(".")
+    return f"Research software. Not for diagnosis. Weights: {card.name}, learned from {source}."

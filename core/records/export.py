@@ -1,0 +1,331 @@
+"""What is stored of patients, handed out as files: tables (CSV) or one document (JSON), with simulated women marked."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+import tempfile
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+from typing import IO, Any, Literal
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from core.installation import Installation
+from core.people import audit
+from core.records import cards
+from core.records.cohort import FORMULA_STARTS
+from core.rules.comparable import latest_score_ids
+from db.tables import (
+    Alert,
+    Event,
+    Image,
+    Lesion,
+    Measurement,
+    Patient,
+    RiskFactors,
+    Score,
+    Study,
+    User,
+    utc_now,
+)
+
+__all__ = ["TABLES", "ExportError", "Exported", "export"]
+
+STATEMENT = "Research software, not for diagnosis. Rows with simulated = 1 are of simulated women; none of them is real."
+_WOMEN_AT_ONCE = 200
+_RISKS = tuple(f"risk_{year}y{end}" for year in range(1, 6) for end in ("", "_low", "_high"))
+
+TABLES: dict[str, tuple[str, ...]] = {
+    "patients": ("name", "birth_date", "sex"),
+    "studies": (
+        "study_uid", "study_date", "modality", "description", "status", "refusal_reason", "bi_rads", "bi_rads_edition",
+        "reader_density", "assessment_note", "assessed_by", "assessed_at",
+    ),
+    "images": (
+        "study_uid", "sop_uid", "laterality", "view", "rows", "columns", "pixel_spacing_mm", "manufacturer",
+        "quality_flags", "sha256",
+    ),
+    "scores": (
+        "study_uid", "study_date", "speaks", "model", "weights_sha256", "calibration", "computed_at",
+        "malignancy_left", "malignancy_right", "progression", *_RISKS, "density_a", "density_b", "density_c",
+        "density_d", "priors", "missing_views",
+    ),
+    "events": ("kind", "event_date", "end_date", "laterality", "detail"),
+    "risk_factors": (
+        "recorded_on", "bmi", "first_degree_relatives_with_breast_cancer", "postmenopausal", "hormone_therapy",
+        "prior_biopsy",
+    ),
+    "measurements": ("lesion", "kind", "laterality", "sop_uid", "diameter_mm", "x0", "y0", "x1", "y1", "measured_at"),
+    "alerts": ("study_uid", "rule", "message", "raised_at", "acknowledged_at"),
+}  # fmt: skip
+"""The tables that are written and their columns, after ``patient`` (her MRN) and ``simulated``.
+
+`speaks` is 1 for the score that the pages show: the newest of that study by the model in force. Probabilities are
+0..1, lengths millimetres, boxes pixels of the image; moments are UTC.
+"""
+
+
+class ExportError(ValueError):
+    """Nothing was exported; the message says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What was written, and how much of it."""
+
+    path: Path
+    rows: dict[str, int]
+    simulated: int
+    real: int
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the summary for machines."""
+        return {
+            "path": str(self.path),
+            "patients": self.rows["patients"],
+            "simulated": self.simulated,
+            "real": self.real,
+            "rows": self.rows,
+            "statement": STATEMENT,
+        }
+
+
+def export(
+    here: Installation,
+    out: Path,
+    *,
+    mrns: Sequence[str] = (),
+    kind: Literal["csv", "json"] = "csv",
+    names: bool = True,
+    on_woman: Callable[[int, int], None] = lambda _done, _all: None,
+) -> Exported:
+    """Write what is stored of some or all patients; the audit trail keeps that it was done.
+
+    Parameters
+    ----------
+    here
+        The installation.
+    out
+        For ``csv`` a folder that gets one file a table; for ``json`` one file. It must not be there yet, and appears
+        whole or not at all.
+    mrns
+        Whose records; none: everybody's.
+    kind
+        Tables, or one document with a record a woman.
+    names
+        False leaves names and birth dates out.
+    on_woman
+        Told how many women of how many are done.
+
+    Raises
+    ------
+    ExportError
+        If an MRN is unknown, or `out` is there already or cannot be written.
+    """
+    if out.exists():
+        raise ExportError(f"{out} is there already. Choose another name.")
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        half = Path(tempfile.mkdtemp(prefix=".export-", dir=out.parent))
+    except OSError as error:
+        raise ExportError(f"{out} cannot be written: {error.strerror}.") from error
+    try:
+        with here.database.read() as session:
+            women = _women(session, mrns)
+            chunks = _chunks(session, women, cards.speaking(here), names, on_woman)
+            rows = (_write_tables if kind == "csv" else _write_document)(half, chunks)
+        simulated = sum(woman.simulated for woman in women)
+        made = Exported(out, rows, simulated, len(women) - simulated)
+        if kind == "csv":
+            about = json.dumps(_about(here, made, names), indent=1, ensure_ascii=False)
+            (half / "export.json").write_text(about + "\n", "utf-8")
+        # The entry comes first: no export lies about that the trail does not know.
+        audit.note(
+            here,
+            None,
+            "exported",
+            f"patient:{mrns[0]}" if len(mrns) == 1 else "patients",
+            {
+                "patients": len(women),
+                "simulated": simulated,
+                "names": names,
+                "kind": kind,
+                "from": "command line",
+            },
+        )
+        half.chmod(0o700)
+        if kind == "csv":
+            half.rename(out)
+        else:
+            (half / "document.json").replace(out)
+            out.chmod(0o600)
+    except OSError as error:
+        raise ExportError(f"{out} cannot be written: {error.strerror}.") from error
+    finally:
+        shutil.rmtree(half, ignore_errors=True)
+    return made
+
+
+def _women(session: Session, mrns: Sequence[str]) -> list[Patient]:
+    wanted = list(dict.fromkeys(mrn.strip() for mrn in mrns))
+    query = select(Patient).order_by(Patient.mrn)
+    women = list(session.scalars(query.where(Patient.mrn.in_(wanted)) if wanted else query))
+    unknown = sorted(set(wanted) - {woman.mrn for woman in women})
+    if unknown:
+        raise ExportError(f"There is no patient with the MRN {', '.join(unknown)}.")
+    return women
+
+
+Chunk = dict[str, list[dict[str, Any]]]
+
+
+def _chunks(
+    session: Session, women: list[Patient], model: str, names: bool, on_woman: Callable[[int, int], None]
+) -> Iterator[Chunk]:
+    """Yield the tables' rows, some women at a time, each in a fixed number of queries."""
+    people: dict[int, str] = dict(session.execute(select(User.id, User.display_name)).all())
+    for start in range(0, len(women), _WOMEN_AT_ONCE):
+        some = {woman.id: woman for woman in women[start : start + _WOMEN_AT_ONCE]}
+        yield _chunk(session, some, model, names, people)
+        on_woman(min(start + _WOMEN_AT_ONCE, len(women)), len(women))
+
+
+def _chunk(
+    session: Session, women: dict[int, Patient], model: str, names: bool, people: dict[int, str]
+) -> Chunk:
+    chunk: Chunk = {table: [] for table in TABLES}
+
+    def add(table: str, woman: int, source: Any, **others: Any) -> None:
+        row = {"patient": women[woman].mrn, "simulated": int(women[woman].simulated)}
+        for name in TABLES[table]:
+            row[name] = _plain(others[name] if name in others else getattr(source, name))
+        chunk[table].append(row)
+
+    for woman in women.values():
+        hidden = {} if names else {"name": None, "birth_date": None}
+        add("patients", woman.id, woman, **hidden)
+    hers = Study.patient_id.in_(women)
+    studies = session.scalars(select(Study).where(hers).order_by(Study.study_date, Study.id)).all()
+    for study in studies:
+        said_by = people.get(study.assessed_by_id or 0)
+        add("studies", study.patient_id, study, study_uid=study.uid, assessed_by=said_by)
+    by_id = {study.id: study for study in studies}
+    for image in session.scalars(select(Image).join(Study).where(hers).order_by(Image.id)):
+        study = by_id[image.study_id]
+        add("images", study.patient_id, image, study_uid=study.uid)
+    speaking = set(
+        session.scalars(latest_score_ids(model).join(Study, Study.id == Score.study_id).where(hers))
+    )
+    for score in session.scalars(select(Score).join(Study).where(hers).order_by(Score.id)):
+        study = by_id[score.study_id]
+        add(
+            "scores", study.patient_id, score,
+            study_uid=study.uid, study_date=study.study_date, speaks=int(score.id in speaking),
+        )  # fmt: skip
+    for event in session.scalars(
+        select(Event).where(Event.patient_id.in_(women)).order_by(Event.event_date, Event.id)
+    ):
+        add("events", event.patient_id, event)
+    for factors in session.scalars(
+        select(RiskFactors).where(RiskFactors.patient_id.in_(women)).order_by(RiskFactors.recorded_on)
+    ):
+        add("risk_factors", factors.patient_id, factors)
+    for measured, lesion, sop_uid in session.execute(
+        select(Measurement, Lesion, Image.sop_uid)
+        .join(Lesion, Lesion.id == Measurement.lesion_id)
+        .join(Image, Image.id == Measurement.image_id)
+        .where(Lesion.patient_id.in_(women))
+        .order_by(Measurement.id)
+    ):
+        add(
+            "measurements", lesion.patient_id, measured,
+            lesion=lesion.label, kind=lesion.kind, laterality=lesion.laterality, sop_uid=sop_uid,
+        )  # fmt: skip
+    for alert in session.scalars(select(Alert).where(Alert.patient_id.in_(women)).order_by(Alert.id)):
+        add("alerts", alert.patient_id, alert, study_uid=by_id[alert.study_id].uid)
+    return chunk
+
+
+def _plain(value: Any) -> Any:
+    """Return what JSON can hold: dates and moments in ISO, enumerations by their value."""
+    if isinstance(value, (datetime, date)):
+        return value.isoformat()
+    if isinstance(value, bool):
+        return int(value)
+    return value.value if hasattr(value, "value") else value
+
+
+def _write_tables(folder: Path, chunks: Iterator[Chunk]) -> dict[str, int]:
+    rows = dict.fromkeys(TABLES, 0)
+    with ExitStack() as open_files:
+        writers = {}
+        for table, columns in TABLES.items():
+            file: IO[str] = open_files.enter_context(
+                (folder / f"{table}.csv").open("w", encoding="utf-8", newline="")
+            )
+            writers[table] = csv.DictWriter(file, ("patient", "simulated", *columns))
+            writers[table].writeheader()
+        for chunk in chunks:
+            for table, some in chunk.items():
+                writers[table].writerows({name: _cell(value) for name, value in row.items()} for row in some)
+                rows[table] += len(some)
+    return rows
+
+
+def _cell(value: Any) -> Any:
+    """Return a value as a CSV cell that no spreadsheet runs; numbers stay numbers."""
+    if value is None:
+        return ""
+    if isinstance(value, (list, dict)):
+        value = "; ".join(map(str, value)) if isinstance(value, list) else json.dumps(value)
+    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA_STARTS) else value
+
+
+def _write_document(folder: Path, chunks: Iterator[Chunk]) -> dict[str, int]:
+    """Write one JSON document, woman by woman, so that it is never in memory as a whole."""
+    rows = dict.fromkeys(TABLES, 0)
+    head = json.dumps({"statement": STATEMENT, "made_at": utc_now().isoformat()}, indent=1)
+    with (folder / "document.json").open("w", encoding="utf-8") as file:
+        file.write(head.removesuffix("\n}") + ',\n "patients": [')
+        first = True
+        for chunk in chunks:
+            by_woman: defaultdict[str, dict[str, list[dict[str, Any]]]] = defaultdict(
+                lambda: defaultdict(list)
+            )
+            for table, some in chunk.items():
+                rows[table] += len(some)
+                for row in some:
+                    if table != "patients":
+                        short = {
+                            key: value for key, value in row.items() if key not in ("patient", "simulated")
+                        }
+                        by_woman[row["patient"]][table].append(short)
+            for woman in chunk["patients"]:
+                record = woman | {"simulated": bool(woman["simulated"])}
+                record |= {
+                    table: by_woman[woman["patient"]][table] for table in TABLES if table != "patients"
+                }
+                file.write(
+                    ("\n" if first else ",\n") + json.dumps(record, ensure_ascii=False, allow_nan=False)
+                )
+                first = False
+        file.write("\n ]\n}\n")
+    return rows
+
+
+def _about(here: Installation, made: Exported, names: bool) -> dict[str, Any]:
+    return {
+        "statement": STATEMENT,
+        "made_at": utc_now().isoformat(),
+        "model_that_speaks": cards.speaking(here),
+        "names": names,
+        "patients": {"simulated": made.simulated, "real": made.real},
+        "rows": made.rows,
+    }

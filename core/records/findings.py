@@ -1,0 +1,220 @@
+"""Findings: boxes that a reader keeps on an image of a patient's study, measured, with what a model said of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from core.installation import Installation
+from core.people import audit
+from core.people.accounts import Permission, Person, require
+from db.tables import Image, Lesion, Measurement, Patient, Study, User
+
+__all__ = ["Finding", "Place", "diameter_mm", "keep", "of_image", "of_patient", "place_of", "remove"]
+
+Box = tuple[float, float, float, float]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One finding as the pages show it.
+
+    `box` is x0, y0, x1, y1 in pixels of the image, origin top left. `diameter_mm` is the longer side of the box,
+    None where the image does not say how large a pixel is. `reading` is what the model said, by class, and
+    `reading_by` which one; both empty where none was asked.
+    """
+
+    finding_id: int
+    label: str
+    study_uid: str
+    study_date: date
+    sop_uid: str
+    laterality: str
+    view: str
+    box: Box
+    diameter_mm: float | None
+    reading: Mapping[str, float]
+    reading_by: str
+    by: str
+    at: datetime
+
+    @property
+    def where(self) -> str:
+        """Return side and view: L CC."""
+        return f"{self.laterality} {self.view}"
+
+
+@dataclass(frozen=True)
+class Place:
+    """Whose image it is, and of which study: what a person has to see before a finding is kept on it."""
+
+    sop_uid: str
+    mrn: str
+    label: str
+    simulated: bool
+    study_uid: str
+    study_date: date
+    laterality: str
+    view: str
+
+
+def place_of(here: Installation, sha256: str) -> Place | None:
+    """Say whose image these bytes are, by the sha256 they are stored under; None if they are not stored."""
+    with here.database.read() as session:
+        image = session.scalar(select(Image).where(Image.sha256 == sha256))
+        if image is None:
+            return None
+        study, patient = image.study, image.study.patient
+        return Place(
+            sop_uid=image.sop_uid,
+            mrn=patient.mrn,
+            label=patient.name or f"MRN {patient.mrn}",
+            simulated=patient.simulated,
+            study_uid=study.uid,
+            study_date=study.study_date,
+            laterality=image.laterality.value,
+            view=image.view,
+        )
+
+
+def diameter_mm(box: Sequence[float], spacing_mm: float | None) -> float | None:
+    """Return the longer side of a box (pixels) in millimetres, None where the pixel size is not known."""
+    x0, y0, x1, y1 = box
+    return None if spacing_mm is None else max(x1 - x0, y1 - y0) * spacing_mm
+
+
+def keep(
+    here: Installation,
+    person: Person,
+    sop_uid: str,
+    box: Box,
+    *,
+    reading: Mapping[str, Any] | None = None,
+) -> Finding:
+    """Keep a box as a finding on the study of a stored image; it is numbered within the patient.
+
+    Parameters
+    ----------
+    box
+        x0, y0, x1, y1 in pixels of the image, origin top left.
+    reading
+        What a model said of the box: ``{"tumour": {class: probability}, "model": name}``.
+
+    Raises
+    ------
+    AccessDenied
+        If the person may not assess.
+    ValueError
+        If the image is not stored any more, or the box does not lie in it.
+    """
+    require(person, Permission.ASSESS)
+    x0, y0, x1, y1 = box
+    with here.database.write() as session:
+        image = session.scalar(select(Image).where(Image.sop_uid == sop_uid))
+        if image is None:
+            raise ValueError("This image is not stored any more. Open the patient again.")
+        if not (0 <= x0 < x1 <= image.columns and 0 <= y0 < y1 <= image.rows):
+            raise ValueError("The box does not lie in the image. Draw it again.")
+        patient = image.study.patient
+        labels = session.scalars(select(Lesion.label).where(Lesion.patient_id == patient.id))
+        taken = [int(last) for label in labels if (last := label.rpartition(" ")[2]).isdigit()]
+        number = max(taken, default=0) + 1
+        lesion = Lesion(
+            patient_id=patient.id,
+            laterality=image.laterality,
+            label=f"Finding {number}",
+            recorded_by_id=person.user_id,
+        )
+        session.add(lesion)
+        session.flush()
+        size = diameter_mm(box, image.pixel_spacing_mm)
+        session.add(
+            Measurement(
+                lesion_id=lesion.id,
+                image_id=image.id,
+                diameter_mm=size,
+                x0=x0,
+                y0=y0,
+                x1=x1,
+                y1=y1,
+                reading=dict(reading) if reading else None,
+                measured_by_id=person.user_id,
+            )
+        )
+        detail = {"label": lesion.label, "image": sop_uid, "box": list(box), "diameter_mm": size}
+        audit.record(session, person, "finding_kept", f"patient:{patient.mrn}", detail)
+        session.flush()
+        return _findings(session, Lesion.id == lesion.id)[0]
+
+
+def remove(here: Installation, person: Person, finding_id: int) -> None:
+    """Take a finding back; what it said stays in the audit trail. Raises `AccessDenied`; a gone one stays gone."""
+    require(person, Permission.ASSESS)
+    with here.database.write() as session:
+        found = _findings(session, Lesion.id == finding_id)
+        lesion = session.get(Lesion, finding_id)
+        if lesion is None:
+            return
+        subject = f"patient:{lesion.patient.mrn}"
+        for measurement in list(lesion.measurements):
+            session.delete(measurement)
+        session.flush()
+        session.delete(lesion)
+        for finding in found:
+            detail = {
+                "label": finding.label,
+                "image": finding.sop_uid,
+                "box": list(finding.box),
+                "diameter_mm": finding.diameter_mm,
+                "by": finding.by,
+                "at": finding.at.isoformat(),
+            }
+            audit.record(session, person, "finding_removed", subject, detail)
+
+
+def of_patient(here: Installation, mrn: str) -> list[Finding]:
+    """Return a woman's findings, by study date, then in the order in which they were kept."""
+    with here.database.read() as session:
+        return _findings(session, Patient.mrn == mrn)
+
+
+def of_image(here: Installation, sop_uid: str) -> list[Finding]:
+    """Return the findings on one image."""
+    with here.database.read() as session:
+        return _findings(session, Image.sop_uid == sop_uid)
+
+
+def _findings(session: Session, condition: Any) -> list[Finding]:
+    rows = session.execute(
+        select(Lesion, Measurement, Image, Study, User.display_name)
+        .join(Measurement, Measurement.lesion_id == Lesion.id)
+        .join(Image, Image.id == Measurement.image_id)
+        .join(Study, Study.id == Image.study_id)
+        .join(Patient, Patient.id == Lesion.patient_id)
+        .outerjoin(User, User.id == Measurement.measured_by_id)
+        .where(condition)
+        .order_by(Study.study_date, Measurement.id)
+    )
+    return [
+        Finding(
+            finding_id=lesion.id,
+            label=lesion.label,
+            study_uid=study.uid,
+            study_date=study.study_date,
+            sop_uid=image.sop_uid,
+            laterality=lesion.laterality.value,
+            view=image.view,
+            box=(measurement.x0, measurement.y0, measurement.x1, measurement.y1),
+            diameter_mm=measurement.diameter_mm,
+            reading=dict((measurement.reading or {}).get("tumour") or {}),
+            reading_by=str((measurement.reading or {}).get("model") or ""),
+            by=name or "",
+            at=measurement.measured_at,
+        )
+        for lesion, measurement, image, study, name in rows
+    ]

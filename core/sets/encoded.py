@@ -1,0 +1,65 @@
+"""What a model's encoder says of a set's images: standardised and encoded once, kept so that a repeat is quick."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.sets.exams import CachedViews, Image, Report, cache_views
+from core.training.longitudinal import stored_rows
+
+if TYPE_CHECKING:
+    from models.longitudinal.model import LongitudinalModel
+
+__all__ = ["EncodedViews", "encode_views"]
+
+
+@dataclass(frozen=True)
+class EncodedViews:
+    """Standard views of images, which of them can be used, and what the encoder says of these.
+
+    Parameters
+    ----------
+    cached
+        The views, one for each image.
+    rows
+        Places of the images that can be used.
+    said
+        What `models.view.training.embed` gives, a row for each of `rows`.
+    """
+
+    cached: CachedViews
+    rows: list[int]
+    said: dict[str, NDArray[Any]]
+
+
+def encode_views(
+    model: LongitudinalModel, images: Sequence[Image], work: Path, report: Report, *, mirrored: bool = False
+) -> EncodedViews:
+    """Standardise and encode images, or their mirror images, going on where an earlier run in `work` stopped.
+
+    Raises
+    ------
+    ValueError
+        If none of the images can be used.
+    """
+    from models.view.training import embed
+
+    cached = cache_views(images, work / "cache", report)
+    rows = cached.usable()
+    kept = work / f"embedded-{model.card.encoder_sha256[:16]}-{cached.stamp}{'-mirrored' * mirrored}.npz"
+    if kept.is_file():
+        with np.load(kept) as file:
+            return EncodedViews(cached, rows, {key: file[key] for key in file.files})
+    said: dict[str, NDArray[Any]] = embed(
+        model.encoder, stored_rows(cached.pixels, rows, mirrored=mirrored), report
+    )
+    half = kept.with_name("embedded.half.npz")
+    np.savez(half, allow_pickle=False, **said)
+    half.replace(kept)
+    return EncodedViews(cached, rows, said)

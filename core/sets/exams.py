@@ -1,0 +1,240 @@
+"""Exams from manifests, ready for training: images standardised once into a cache, and what is known, by woman."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field, replace
+from datetime import date
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.sets.manifest import Manifest, ManifestRow, by_patient
+from models.view.preprocess import NETWORK_SHAPE, ViewTransform, standardise
+
+__all__ = ["Exams", "Image", "Woman", "cache_views", "file_version", "gather", "read_pixels"]
+
+FINDINGS = ("normal", "benign", "malignant")
+DENSITIES = ("A", "B", "C", "D")
+MOST_PIXELS = 60_000_000
+CHUNK = 32
+
+Report = Callable[[str, float, dict[str, float]], None]
+
+
+@dataclass(frozen=True)
+class Image:
+    """One image of the set: where it belongs and the boxes drawn in it (x0, y0, x1, y1, malignant), original pixels."""
+
+    path: Path
+    woman: int
+    visit: int
+    laterality: str
+    view: str
+    boxes: tuple[tuple[float, float, float, float, bool], ...]
+    finding: str | None
+    density: str | None
+
+
+@dataclass(frozen=True)
+class Woman:
+    """One woman: her studies' dates (None: undated), ages, what is known of each breast at each, and her outcome."""
+
+    patient_id: str
+    dates: tuple[date | None, ...]
+    ages: tuple[float | None, ...]
+    finding: tuple[dict[str, str], ...]
+    density: tuple[dict[str, str], ...]
+    progression: tuple[dict[str, bool], ...]
+    cancer_date: date | None
+    cancer_laterality: str | None
+    last_followup: date | None
+    split: str | None
+
+
+@dataclass
+class Exams:
+    """Women and their images; `boxed` says that the set draws boxes around what is visible."""
+
+    women: list[Woman] = field(default_factory=list)
+    images: list[Image] = field(default_factory=list)
+    boxed: bool = False
+
+
+def gather(manifests: Sequence[Manifest], encoder_only: Sequence[Manifest] = ()) -> Exams:
+    """Bring the rows of manifests together by woman, study and image.
+
+    Several rows of one image (a finding each) make one image with several boxes. Women of different manifests
+    are different women, even where they bear the same id. Women of `encoder_only` get that as their split.
+
+    Raises
+    ------
+    ValueError
+        If some studies of a woman have a date and others none: how far apart they lie cannot be known.
+    """
+    exams = Exams()
+    for number, manifest in enumerate((*manifests, *encoder_only)):
+        rows = [row for row in manifest.rows if row.modality == "MG"]
+        exams.boxed |= any(row.roi for row in rows)
+        for patient, hers in by_patient(rows):
+            name = patient if number == 0 else f"{number + 1}:{patient}"
+            undated = [row for row in hers if row.study_date is None]
+            if undated and len(undated) < len(hers):
+                raise ValueError(
+                    f"{manifest.source}, line {undated[0].line}: this image of {patient} has no study_date, her others have "
+                    "one. Give it, or leave the row out."
+                )
+            woman = _woman(name, hers)
+            exams.women.append(replace(woman, split="encoder-only") if number >= len(manifests) else woman)
+            exams.images += _images(len(exams.women) - 1, hers)
+    return exams
+
+
+def _woman(name: str, rows: list[ManifestRow]) -> Woman:
+    studies = sorted({row.study_date for row in rows}, key=lambda on: on or date.min)
+    finding: list[dict[str, str]] = [{} for _ in studies]
+    density: list[dict[str, str]] = [{} for _ in studies]
+    progression: list[dict[str, bool]] = [{} for _ in studies]
+    ages: list[float | None] = [None for _ in studies]
+    for row in rows:
+        k, side = studies.index(row.study_date), row.laterality or ""
+        if row.finding:
+            worse = max(finding[k].get(side, "normal"), row.finding, key=FINDINGS.index)
+            finding[k][side] = worse
+        if row.density:
+            density[k][side] = row.density
+        if row.progression is not None:
+            progression[k][side] = progression[k].get(side, False) or row.progression
+        if row.age_years is not None:
+            ages[k] = row.age_years
+
+    def last(values: list[Any]) -> Any:
+        known = [value for value in values if value is not None]
+        return known[-1] if known else None
+
+    return Woman(
+        patient_id=name,
+        dates=tuple(studies),
+        ages=tuple(ages),
+        finding=tuple(finding),
+        density=tuple(density),
+        progression=tuple(progression),
+        cancer_date=last([row.cancer_date for row in rows]),
+        cancer_laterality=last([row.cancer_laterality for row in rows]),
+        last_followup=last([row.last_followup_date for row in rows]) or studies[-1],
+        split=last([row.split for row in rows]),
+    )
+
+
+def _images(woman: int, rows: list[ManifestRow]) -> list[Image]:
+    studies = sorted({row.study_date for row in rows}, key=lambda on: on or date.min)
+    grouped: dict[Path, list[ManifestRow]] = {}
+    for row in rows:
+        grouped.setdefault(row.path, []).append(row)
+    images = []
+    for path, several in grouped.items():
+        first = several[0]
+        said = [row.finding for row in several if row.finding]
+        images.append(
+            Image(
+                path=path,
+                woman=woman,
+                visit=studies.index(first.study_date),
+                laterality=first.laterality or "",
+                view=first.view or "",
+                boxes=tuple((*row.roi, row.finding == "malignant") for row in several if row.roi),
+                finding=max(said, key=FINDINGS.index) if said else None,
+                density=first.density,
+            )
+        )
+    return images
+
+
+def read_pixels(path: Path) -> NDArray[np.uint16]:
+    """Decode one image of a training set; larger is brighter. Raises `core.refusals.Refusal` or OSError."""
+    from core.images.decoding import decode
+
+    return decode(path.read_bytes(), max_pixels=MOST_PIXELS).pixels
+
+
+def _standardised(path: Path) -> tuple[NDArray[np.uint8] | None, dict[str, Any] | str]:
+    """Read and standardise one image in a worker process; the second item is the transform, or why there is none."""
+    try:
+        view = standardise(read_pixels(path))
+    except Exception as error:  # noqa: BLE001 - decoders raise anything; the image is left out and named
+        return None, f"{type(error).__name__}: {error}"
+    return np.round(view.pixels[..., 0] * 255).astype(np.uint8), view.transform.to_json()
+
+
+@dataclass(frozen=True)
+class CachedViews:
+    """Standard views of a set: pixels (n, 512, 416) uint8, and for each its transform, or None if it is left out.
+
+    `left_out` says why, by path; `stamp` is the same for the same files.
+    """
+
+    pixels: NDArray[np.uint8]
+    transforms: list[ViewTransform | None]
+    left_out: dict[str, str]
+    stamp: str
+
+    def usable(self) -> list[int]:
+        """Return the places of the images that can be used; ValueError with a reason if there is none."""
+        places = [i for i, transform in enumerate(self.transforms) if transform is not None]
+        if not places:
+            reason = next(iter(self.left_out.values()), "there is none.")
+            raise ValueError(f"None of the images can be read: {reason}")
+        return places
+
+
+def file_version(path: Path) -> str:
+    """Return what tells a file from others and from itself once it is changed; its size may stay the same."""
+    facts = path.stat()
+    return f"{path.resolve()} {facts.st_size} {facts.st_mtime_ns}"
+
+
+def cache_views(images: Sequence[Image], folder: Path, report: Report, processes: int = 2) -> CachedViews:
+    """Standardise images into a memory map in `folder`, going on where a killed run stopped.
+
+    Images that cannot be read, or in which no breast is found, are left out; `left_out` says which and why.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    listing = "\n".join(file_version(image.path) for image in images)
+    stamp = hashlib.sha256(listing.encode()).hexdigest()[:16]
+    pixels_path, facts_path = folder / f"views-{stamp}.u8", folder / f"views-{stamp}.jsonl"
+    shape = (len(images), *NETWORK_SHAPE)
+    if not images:
+        return CachedViews(np.zeros(shape, np.uint8), [], {}, stamp)
+    known = (
+        facts_path.read_text("utf-8").splitlines() if facts_path.is_file() and pixels_path.is_file() else []
+    )
+    facts: list[Any] = [json.loads(line) for line in known]
+    facts = facts[: len(facts) // CHUNK * CHUNK] if len(facts) < len(images) else facts
+    pixels = np.memmap(pixels_path, np.uint8, "r+" if facts else "w+", shape=shape)
+    if len(facts) < len(images):
+        facts_path.write_text("".join(json.dumps(fact) + "\n" for fact in facts), "utf-8")
+        with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+            todo = [image.path for image in images[len(facts) :]]
+            chunk: list[Any] = []
+            for done, (one, fact) in enumerate(pool.map(_standardised, todo, chunksize=8), start=1):
+                place = len(facts) + len(chunk)
+                if one is not None:
+                    pixels[place] = one
+                chunk.append(fact)
+                if len(chunk) == CHUNK or done == len(todo):
+                    pixels.flush()
+                    with facts_path.open("a", encoding="utf-8") as file:
+                        file.write("".join(json.dumps(fact) + "\n" for fact in chunk))
+                    facts, chunk = facts + chunk, []
+                    report("reading images", len(facts) / len(images), {})
+    left_out = {
+        str(image.path): fact for image, fact in zip(images, facts, strict=True) if isinstance(fact, str)
+    }
+    transforms = [None if isinstance(fact, str) else ViewTransform.from_json(fact) for fact in facts]
+    return CachedViews(np.memmap(pixels_path, np.uint8, "r", shape=shape), transforms, left_out, stamp)

@@ -1,0 +1,107 @@
+"""Calibration of a trained longitudinal model anew, on women of the place where it is to be used."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from core.sets.encoded import encode_views
+from core.sets.exams import Report, gather
+from core.sets.manifest import Manifest
+from core.training.longitudinal import TrainingError, calibrate, histories, moved_to, taught_by
+
+if TYPE_CHECKING:
+    from models.sequence.training import History
+    from models.store.registry import ModelCard
+
+__all__ = ["CANCERS_AT_LEAST", "recalibrate"]
+
+CANCERS_AT_LEAST = 20
+"""Fewer say nothing of a slope. For a calibration curve 200 of each are asked for (Van Calster et al. 2016,
+10.1016/j.jclinepi.2015.12.005)."""
+
+
+def recalibrate(
+    model: Path,
+    manifests: Sequence[Manifest],
+    out: Path,
+    report: Report,
+    *,
+    base_rates: tuple[float, ...] | None = None,
+) -> ModelCard:
+    """Fit a model's calibration on other women, and write the model with it to `out`; its networks stay as they are.
+
+    Parameters
+    ----------
+    model
+        Folder of a longitudinal model; it is not changed.
+    manifests
+        Women who did not teach it, with their outcomes.
+    out
+        Folder for the model; its `work` keeps standardised views, so that a repeat is quick.
+    report
+        Told of progress.
+    base_rates
+        Shares of women with a cancer within 1..5 years where the model is to be used, if not as among these women.
+
+    Returns
+    -------
+    ModelCard
+        The new model's card. It states no figures: those measured before were of another calibration.
+
+    Raises
+    ------
+    TrainingError
+        If `out` holds a model, these women taught the model, or there are too few known to have had cancer, or none,
+        within some of 1 to 5 years.
+    """
+    from models.longitudinal.model import LongitudinalModel
+    from models.store.registry import CARD
+
+    if (out / CARD).is_file():
+        raise TrainingError(f"{out} holds a model. Choose another folder for --out.")
+    loaded = LongitudinalModel.load(model)
+    seeds = taught_by(manifests)
+    known = sorted(set(seeds) & set(loaded.card.settings.get("seeds", [])))
+    if known:
+        raise TrainingError(
+            f"The women of seed {', '.join(map(str, known))} taught {loaded.card.name}: of them it is too sure. Give others."
+        )
+    exams = gather(manifests)
+    encoded = encode_views(loaded, exams.images, out / "work", report)
+    women = histories(exams, encoded.rows, encoded.said["vector"], range(len(exams.women)))
+    _check_outcomes(women)
+    calibration = calibrate(loaded.sequence, women, "women who did not teach it", loaded.calibration)
+    if base_rates is not None:
+        calibration = moved_to(calibration, women, base_rates, "those women")
+    for name in loaded.card.files:
+        shutil.copyfile(model / name, out / name)
+    settings = loaded.card.settings | {"calibrated_on_seeds": seeds, "base_rates": base_rates}
+    card = replace(loaded.card, metrics={}, created=date.today().isoformat(), settings=settings)
+    # The networks' files stay the same to the byte: what they saw of images that are on record stays good.
+    return LongitudinalModel(card, loaded.encoder, loaded.sequence, calibration).save_calibration(out)
+
+
+def _check_outcomes(women: Sequence[History]) -> None:
+    """Refuse women of whom too little is known at some horizon: its risks could not be put right."""
+    from models.longitudinal.calibration import FEWEST, horizon_labels
+
+    to_cancer = np.array([woman.years_to_cancer[-1] for woman in women])
+    followed = np.array([woman.years_followed[-1] for woman in women])
+    before = ~(to_cancer < 0)
+    for years in range(1, 6):
+        label, known = horizon_labels(to_cancer[before], followed[before], years)
+        ill, well = int(label[known].sum()), int((1 - label[known]).sum())
+        least = CANCERS_AT_LEAST if years == 5 else FEWEST
+        if min(ill, well) < least:
+            raise TrainingError(
+                f"Within {years} year{'s' * (years > 1)} of their last study {ill} women had cancer, and {well} are known "
+                f"to have had none: {least} of each are the least. How long a woman was followed is told by "
+                "last_followup_date."
+            )

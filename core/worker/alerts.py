@@ -1,0 +1,121 @@
+"""Alerts: why a patient needs a look. Raised by her newest score, by the rules of `core.rules.thresholds`."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy.orm import Session
+
+from core.rules.thresholds import AlertRule, alert_rules
+from db.tables import Alert, Score, Study, StudyStatus, utc_now
+
+
+def raise_alerts(session: Session, score: Score, previous: Score | None) -> list[Alert]:
+    """Raise what the rules say of a score, inside the caller's transaction; return the alerts that stand.
+
+    `previous` is the newest score of the visit before, None if there is none. A study has one alert a rule: scoring
+    it again renews an alert that nobody has acknowledged, and withdraws one that no longer holds. Open alerts of
+    earlier studies are closed as superseded, since this score has read those studies too; nothing is deleted.
+    """
+    study = session.get_one(Study, score.study_id)
+    if _has_newer(session, study):
+        return []
+    standing = {a.rule: a for a in session.scalars(select(Alert).where(Alert.study_id == study.id))}
+    raised = []
+    for rule in alert_rules():
+        value = _measure(rule, score, previous)
+        alert = standing.get(rule.rule)
+        if value is not None and value > rule.above:
+            message = f"{rule.label}: {_said(rule, score, value, previous)}"
+            if alert is None:
+                alert = Alert(
+                    patient_id=study.patient_id,
+                    study_id=study.id,
+                    score_id=score.id,
+                    rule=rule.rule,
+                    message=message,
+                )
+                session.add(alert)
+            elif alert.acknowledged_by_id is None:
+                alert.score_id, alert.message, alert.acknowledged_at = score.id, message, None
+            raised.append(alert)
+        elif alert is not None and alert.acknowledged_at is None:
+            _close(alert, "withdrawn when the study was scored again")
+    earlier = select(Alert).where(
+        Alert.patient_id == study.patient_id, Alert.study_id != study.id, Alert.acknowledged_at.is_(None)
+    )
+    for alert in session.scalars(earlier):
+        _close(alert, f"superseded by the study of {study.study_date}")
+    return raised
+
+
+def raise_alerts_before(session: Session, refused: Study, model: str) -> list[Alert]:
+    """Raise the alerts of the study before one that was refused and has no score: its score is the newest there is.
+
+    Inside the caller's transaction, with the refusal written; returns the alerts that stand, as `raise_alerts` does.
+    """
+    if session.scalar(select(Score.id).where(Score.study_id == refused.id).limit(1)) is not None:
+        return []
+    earlier = or_(
+        Study.study_date < refused.study_date,
+        (Study.study_date == refused.study_date) & (Study.id < refused.id),
+    )
+    last = _newest_score(session, refused.patient_id, model, earlier)
+    if last is None or last.study.status is not StudyStatus.SCORED:
+        return []  # one that waits raises its own when it is scored
+    previous = _newest_score(session, refused.patient_id, model, Study.study_date < last.study.study_date)
+    return raise_alerts(session, last, previous)
+
+
+def _newest_score(session: Session, patient_id: int, model: str, which: ColumnElement[bool]) -> Score | None:
+    return session.scalar(
+        select(Score)
+        .join(Study, Study.id == Score.study_id)
+        .where(Study.patient_id == patient_id, Study.modality == "MG", Score.model == model, which)
+        .order_by(Study.study_date.desc(), Study.id.desc(), Score.id.desc())
+        .limit(1)
+    )
+
+
+def _has_newer(session: Session, study: Study) -> bool:
+    """Tell whether a newer study has a score or may get one: one that was refused at once has nothing to say."""
+    later = or_(
+        Study.study_date > study.study_date, (Study.study_date == study.study_date) & (Study.id > study.id)
+    )
+    scored = select(Score.id).where(Score.study_id == Study.id).exists()
+    speaks = or_(Study.status != StudyStatus.REFUSED, scored)
+    newer = select(Study.id).where(
+        Study.patient_id == study.patient_id, Study.modality == "MG", later, speaks
+    )
+    return session.scalar(newer.limit(1)) is not None
+
+
+def _measure(rule: AlertRule, score: Score, previous: Score | None) -> float | None:
+    if rule.measure == "risk_5y":
+        return score.risk_5y
+    if rule.measure == "risk_2y_change":
+        return None if previous is None else score.risk_2y - previous.risk_2y
+    if rule.measure == "malignancy_max":
+        known = [v for v in (score.malignancy_left, score.malignancy_right) if v is not None]
+        return max(known, default=None)
+    return score.progression
+
+
+def _said(rule: AlertRule, score: Score, value: float, previous: Score | None) -> str:
+    if rule.measure == "malignancy_max":
+        side = "left" if score.malignancy_left == value else "right"
+        return f"{side} {_percent(value)}"
+    if rule.measure == "risk_2y_change":
+        since: date | None = previous.study.study_date if previous else None
+        return f"2-year risk {_percent(score.risk_2y)}, {value * 100:+.0f} points since {since}"
+    return _percent(value)
+
+
+def _percent(value: float) -> str:
+    return f"{value * 100:.1f} %" if value < 0.0995 else f"{value * 100:.0f} %"
+
+
+def _close(alert: Alert, why: str) -> None:
+    alert.acknowledged_at = utc_now()
+    alert.message = f"{alert.message} ({why})"[:256]

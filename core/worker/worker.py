@@ -1,0 +1,110 @@
+"""The worker: scores what waits, as long as it runs. The only process that holds the networks."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import time
+from typing import Any
+
+from core.installation import Installation
+from core.logs import log_of
+from core.worker.progress import HEARTBEAT
+from core.worker.scoring import Scorer, queue_unscored
+from db.tables import utc_now
+
+log = log_of(__name__)
+
+POLL_SECONDS = 0.3
+BEAT_SECONDS = 2.0
+
+
+def run_worker(here: Installation, stop: threading.Event, *, scorer: Scorer | None = None) -> None:
+    """Score pending studies until `stop` is set; the study in work is finished first.
+
+    Raises `LookupError` or `ValueError` if the model cannot be loaded.
+    """
+    heart = _Heart(here)
+    heart.start()
+    try:
+        started = time.monotonic()
+        scorer = scorer or Scorer(here)
+        heart.model = scorer.model.card.name
+        scorer.warm_up()
+        freed = scorer.release_own_claims()
+        again = queue_unscored(here, scorer.model.card)
+        heart.warm = True
+        heart.beat()
+        log.info(
+            "worker is ready",
+            model=scorer.model.card.name,
+            seconds=round(time.monotonic() - started, 1),
+            freed=freed,
+            queued_for_these_weights=again,
+        )
+        while not stop.is_set():
+            if not _score_one(scorer):
+                stop.wait(POLL_SECONDS)
+    finally:
+        if scorer is not None:
+            scorer.close()
+        heart.stop()
+        log.info("worker stops")
+
+
+def _score_one(scorer: Scorer) -> bool:
+    started = time.monotonic()
+    try:
+        item = scorer.score_next()
+    except Exception:
+        # The database may be locked or the disk full for a while: the study keeps its place in the queue.
+        log.exception("the worker could not go on; it tries again")
+        time.sleep(2.0)
+        return False
+    if item is None:
+        return False
+    outcome = item.refusal.reason if item.refusal else "scored"
+    log.info("study done", outcome=outcome, seconds=round(time.monotonic() - started, 2))
+    return True
+
+
+class _Heart(threading.Thread):
+    """Writes a sign of life every two seconds, also while a study is in work."""
+
+    def __init__(self, here: Installation) -> None:
+        super().__init__(name="heart", daemon=True)
+        self._path = here.home / HEARTBEAT
+        self._stopping = threading.Event()
+        self.model = here.settings.model
+        self.warm = False
+
+    def run(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                self.beat()
+            except OSError:  # a full disk must not stop the signs of life for good
+                log.exception("the worker's sign of life could not be written; it tries again")
+            self._stopping.wait(BEAT_SECONDS)
+
+    def beat(self) -> None:
+        """Write the file whole or not at all."""
+        said: dict[str, Any] = {
+            "pid": os.getpid(),
+            "at": utc_now().isoformat(),
+            "model": self.model,
+            "warm": self.warm,
+        }
+        temporary = self._path.with_name(f".{HEARTBEAT}.{os.getpid()}.{threading.get_ident()}")
+        temporary.write_text(json.dumps(said), encoding="utf-8")
+        temporary.replace(self._path)
+
+    def stop(self) -> None:
+        """Stop beating and take the file away: this worker does not run any more."""
+        self._stopping.set()
+        self.join(timeout=5)
+        try:
+            if json.loads(self._path.read_text(encoding="utf-8"))["pid"] == os.getpid():
+                self._path.unlink()
+        except (OSError, ValueError, KeyError):
+            return

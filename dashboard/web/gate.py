@@ -1,0 +1,193 @@
+"""The gate: an ASGI middleware that closes everything to strangers and shows each role its own routes only.
+
+It stands before Streamlit, so that pages, WebSocket, uploads, media and images are behind it alike.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections.abc import Callable
+from functools import cache
+from http.cookies import CookieError, SimpleCookie
+from pathlib import Path
+from urllib.parse import quote, urlsplit
+
+import streamlit
+from anyio import to_thread
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from streamlit.web.server.starlette.starlette_websocket import is_host_allowed
+
+from core.installation import Installation
+from core.people import accounts
+from core.people.accounts import Permission, Person
+
+COOKIE = "longview_sign_in"
+
+HEALTH = "/health"
+OPEN_TO_ALL = frozenset({HEALTH, "/sign-in", "/sign-in/font.woff2", "/sign-out"})
+"""Paths that a stranger may ask for: sign-in and what its page needs, and a health check that says nothing else."""
+
+NEEDED: tuple[tuple[str, Permission], ...] = (
+    ("/img/", Permission.SEE_PATIENTS),
+    ("/thumb/", Permission.SEE_PATIENTS),
+    ("/reading/", Permission.SEE_PATIENTS),
+    ("/_stcore/upload_file", Permission.ADD_STUDY),
+    ("/_stcore/metrics", Permission.ADMINISTER),
+    ("/_stcore/script-health-check", Permission.ADMINISTER),
+    ("/_stcore/agent", Permission.ADMINISTER),
+)
+"""Routes by prefix that need more than being signed in."""
+
+NEVER_STORED = ("/img/", "/thumb/", "/reading/", "/media/", "/sign-in", "/sign-out")
+
+
+def token_of(headers: Headers) -> str | None:
+    """Return the sign-in token of a request's cookie, if it has one."""
+    try:
+        morsel = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
+    except CookieError:
+        return None
+    return morsel.value if morsel else None
+
+
+def is_https(scope: Scope) -> bool:
+    """Return whether the browser talks to us over TLS, directly or through a proxy that says so."""
+    return scope.get("scheme") in {"https", "wss"} or Headers(scope=scope).get("x-forwarded-proto") == "https"
+
+
+def is_loopback(scope: Scope) -> bool:
+    """Return whether the browser runs on this very machine, with no proxy in between."""
+    client, headers = scope.get("client"), Headers(scope=scope)
+    proxied = any(name in headers for name in ("x-forwarded-for", "forwarded", "x-real-ip", "via"))
+    return not proxied and client is not None and client[0] in {"127.0.0.1", "::1", "testclient"}
+
+
+def same_origin(headers: Headers) -> bool:
+    """Return whether a request comes from our own pages; one without Origin comes from no web page at all."""
+    origin = headers.get("origin")
+    if origin is None:
+        return headers.get("sec-fetch-site", "same-origin") in {"same-origin", "none"}
+    return urlsplit(origin).netloc == headers.get("host")
+
+
+class Gate:
+    """Let in who is signed in and may; answer all others, and put the security headers on every answer."""
+
+    def __init__(self, app: ASGIApp, here: Callable[[], Installation]) -> None:
+        self.app = app
+        self.here = here
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection."""
+        if scope["type"] == "lifespan":
+            await self.app(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await self._websocket(scope, receive, send)
+        elif scope["type"] == "http":
+            await self._http(scope, receive, _with_security_headers(scope, send))
+
+    async def _person(self, headers: Headers) -> Person | None:
+        token = token_of(headers)
+        return await to_thread.run_sync(accounts.who, self.here(), token) if token else None
+
+    async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path, headers = scope["path"], Headers(scope=scope)
+        if path == HEALTH:
+            await self.app(scope, receive, send)
+            return
+        answer = await self._refusal(path, scope["method"], scope, headers)
+        await (answer or self.app)(scope, receive, send)
+
+    async def _refusal(self, path: str, method: str, scope: Scope, headers: Headers) -> Response | None:
+        if not is_host_allowed(headers.get("host")):
+            return PlainTextResponse(
+                "This host name is not served here. An admin can add it to STREAMLIT_SERVER_ALLOWED_HOSTS.",
+                421,
+            )
+        if method not in {"GET", "HEAD"} and not same_origin(headers):
+            return PlainTextResponse("This request came from another site.", 403)
+        if path in OPEN_TO_ALL:
+            return None
+        person = await self._person(headers)
+        if person is None:
+            if method == "GET" and "text/html" in headers.get("accept", ""):
+                query = scope.get("query_string", b"").decode("latin-1")
+                target = quote(path + (f"?{query}" if query else ""), safe="/")
+                return RedirectResponse("/sign-in" if target == "/" else f"/sign-in?next={target}", 303)
+            return PlainTextResponse("Sign in first.", 401)
+        if any(path.startswith(prefix) and not person.may(needed) for prefix, needed in NEEDED):
+            return PlainTextResponse("Your role does not include this. Ask your admin.", 403)
+        scope.setdefault("state", {})["person"] = person
+        return None
+
+    async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = Headers(scope=scope)
+        known = is_host_allowed(headers.get("host")) and same_origin(headers)
+        if not known or await self._person(headers) is None:
+            await receive()
+            await send({"type": "websocket.close", "code": 1008})
+            return
+
+        async def receive_while_signed_in() -> Message:
+            # A page that is still open after signing out, or after the account was closed, must not go on.
+            message = await receive()
+            if message["type"] == "websocket.receive" and await self._person(headers) is None:
+                await send({"type": "websocket.close", "code": 1008})
+                return {"type": "websocket.disconnect", "code": 1008}
+            return message
+
+        await self.app(scope, receive_while_signed_in, send)
+
+
+def _with_security_headers(scope: Scope, send: Send) -> Send:
+    path, https = scope["path"], is_https(scope)
+
+    async def send_with_headers(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = MutableHeaders(scope=message)
+            headers["Content-Security-Policy"] = content_security_policy()
+            headers["X-Content-Type-Options"] = "nosniff"
+            headers["X-Frame-Options"] = "DENY"
+            headers["Referrer-Policy"] = "same-origin"
+            headers["Cross-Origin-Opener-Policy"] = "same-origin"
+            headers["Cross-Origin-Resource-Policy"] = "same-origin"
+            headers["Permissions-Policy"] = "camera=(), microphone=(), geolocation=()"
+            if https:
+                headers["Strict-Transport-Security"] = "max-age=31536000"
+            if path.startswith(NEVER_STORED):
+                headers["Cache-Control"] = "no-store"
+        await send(message)
+
+    return send_with_headers
+
+
+@cache
+def content_security_policy() -> str:
+    """Return the policy: nothing from elsewhere, and of inline scripts only those of Streamlit's own start page.
+
+    Components' JavaScript is imported from blobs; styles are inline throughout Streamlit; Plotly and the
+    tables need data: and blob: pictures.
+    """
+    page = (Path(streamlit.__file__).parent / "static" / "index.html").read_text(encoding="utf-8")
+    inline = re.findall(r"<script>(.*?)</script>", page, flags=re.DOTALL)
+    digests = [base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in inline]
+    scripts = " ".join(["'self'", "blob:", *(f"'sha256-{digest}'" for digest in digests)])
+    return "; ".join(
+        [
+            "default-src 'self'",
+            f"script-src {scripts}",
+            "style-src 'self' 'unsafe-inline'",
+            "img-src 'self' data: blob:",
+            "font-src 'self' data:",
+            "connect-src 'self'",
+            "worker-src 'self' blob:",
+            "object-src 'none'",
+            "base-uri 'none'",
+            "form-action 'self'",
+            "frame-ancestors 'none'",
+        ]
+    )

@@ -1,0 +1,301 @@
+"""HTTP routes beside the pages: sign-in, sign-out, health, the viewer's pixels, and what is said of an open image."""
+
+from __future__ import annotations
+
+import base64
+import hmac
+import html
+import secrets
+import time
+from collections import deque
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from string import Template
+from urllib.parse import parse_qs
+
+import streamlit
+from anyio import CapacityLimiter, to_thread
+from starlette.requests import Request
+from starlette.responses import (
+    FileResponse,
+    HTMLResponse,
+    JSONResponse,
+    PlainTextResponse,
+    RedirectResponse,
+    Response,
+)
+from starlette.routing import Route
+
+from core.desk.desk import BoxRefused, DeskClosed, OpenedImage, Said
+from core.images.renditions import rendition, thumbnail_png
+from core.people import accounts
+from core.people.accounts import SignInRefused
+from core.refusals import Refusal
+from dashboard.house import desk, here
+from dashboard.web.gate import COOKIE, is_https, is_loopback, same_origin, token_of
+
+FORM_COOKIE = "longview_form"
+_LARGEST_FORM_BYTES = 16_384
+_FAILURES_PER_ADDRESS, _WINDOW_SECONDS = 30, 300.0
+
+# Two at a time: a password hash takes 64 MiB and a core, and a flood of guesses must not take the machine.
+_hashing = CapacityLimiter(2)
+# Questions to the desk are answered one by one: more threads would only wait.
+_desk = CapacityLimiter(4)
+_failures: dict[str, deque[float]] = {}
+
+
+async def health(_request: Request) -> Response:
+    """Say that the web process lives; anybody may ask, so nothing else is said."""
+    return PlainTextResponse("ok")
+
+
+async def sign_in_font(_request: Request) -> Response:
+    """Serve the type face of the sign-in page, the same as that of the pages."""
+    return FileResponse(_font(), media_type="font/woff2", headers={"Cache-Control": "public, max-age=86400"})
+
+
+@cache
+def _font() -> Path:
+    return next(
+        (Path(streamlit.__file__).parent / "static" / "static" / "media").glob("SourceSansVF-Upright*.woff2")
+    )
+
+
+@cache
+def _page() -> Template:
+    return Template((Path(__file__).parent / "sign_in.html").read_text(encoding="utf-8"))
+
+
+def _safe_target(target: str) -> str:
+    """Return a path of our own to go to after signing in; anything else leads to the first page."""
+    inside = target.startswith("/") and not target.startswith(("//", "/sign-")) and "\\" not in target
+    return target if inside and target.isprintable() and len(target) < 2000 else "/"
+
+
+async def sign_in_form(request: Request) -> Response:
+    """Show the sign-in page."""
+    return await _form(request, target=_safe_target(request.query_params.get("next", "/")))
+
+
+async def _form(
+    request: Request, *, target: str, username: str = "", message: str = "", status: int = 200
+) -> HTMLResponse:
+    form_token = secrets.token_urlsafe(24)
+    form = f"""<form method="post" action="/sign-in">
+<input type="hidden" name="form_token" value="{form_token}">
+<input type="hidden" name="next" value="{html.escape(target)}">
+<label for="username">User name</label>
+<input id="username" name="username" autocomplete="username" autocapitalize="none" spellcheck="false" required
+ value="{html.escape(username)}"{"" if username else " autofocus"}>
+<label for="password">Password</label>
+<input id="password" name="password" type="password" autocomplete="current-password" required{
+        " autofocus" if username else ""
+    }>
+<button type="submit">Sign in</button>
+</form>"""
+    if not message and not await to_thread.run_sync(accounts.has_accounts, here()):
+        message = "There are no accounts yet. Make the first in a terminal: python -m core user add NAME --role admin"
+    note = f'<p class="message" role="alert">{html.escape(message)}</p>' if message else ""
+    response = HTMLResponse(
+        _page().substitute(message=note, form=form, demo=await _demo_table(request)), status_code=status
+    )
+    response.set_cookie(
+        FORM_COOKIE,
+        form_token,
+        httponly=True,
+        samesite="strict",
+        secure=is_https(request.scope),
+        path="/sign-in",
+    )
+    return response
+
+
+async def _demo_table(request: Request) -> str:
+    """List the demo accounts to somebody at this machine, while only simulated women are stored."""
+    if not is_loopback(request.scope):
+        return ""
+    shown = await to_thread.run_sync(accounts.demo_accounts_to_show, here(), limiter=_hashing)
+    if not shown:
+        return ""
+    rows = "".join(
+        f"<tr><td>{html.escape(account.username)}</td><td>{html.escape(account.password or '')}</td></tr>"
+        for account in shown
+    )
+    return (
+        '<div class="demo"><table><caption>Demo accounts, simulated women, this machine only</caption>'
+        f"{rows}</table></div>"
+    )
+
+
+async def sign_in(request: Request) -> Response:
+    """Check name and password; a sign-in cookie and the way on, or the form again with a sentence."""
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > _LARGEST_FORM_BYTES:
+            return PlainTextResponse("This form is too large.", 413)
+    fields = {name: values[0] for name, values in parse_qs(body.decode("utf-8", "replace")).items()}
+    target = _safe_target(fields.get("next", "/"))
+    username = fields.get("username", "")
+    sent, kept = fields.get("form_token", ""), request.cookies.get(FORM_COOKIE, "")
+    if not kept or not hmac.compare_digest(sent.encode(), kept.encode()):
+        return await _form(
+            request,
+            target=target,
+            username=username,
+            message="This page was open for too long. Try again.",
+            status=403,
+        )
+    address = request.client.host if request.client else ""
+    if _too_many_failures(address):
+        return await _form(
+            request,
+            target=target,
+            username=username,
+            message="Too many wrong passwords from this computer. Wait five minutes, then try again.",
+            status=429,
+        )
+    loopback = is_loopback(request.scope)
+    try:
+        entered = await to_thread.run_sync(
+            lambda: accounts.sign_in(here(), username, fields.get("password", ""), loopback=loopback),
+            limiter=_hashing,
+        )
+    except SignInRefused as refusal:
+        _failures.setdefault(address, deque(maxlen=_FAILURES_PER_ADDRESS)).append(time.monotonic())
+        return await _form(request, target=target, username=username, message=str(refusal), status=401)
+    response = RedirectResponse(target, status_code=303)
+    response.set_cookie(
+        COOKIE,
+        entered.token,
+        expires=entered.expires_at,
+        httponly=True,
+        samesite="lax",
+        secure=is_https(request.scope),
+        path="/",
+    )
+    response.delete_cookie(FORM_COOKIE, path="/sign-in")
+    return response
+
+
+def _too_many_failures(address: str) -> bool:
+    times = _failures.get(address)
+    now = time.monotonic()
+    while times and now - times[0] > _WINDOW_SECONDS:
+        times.popleft()
+    if not times:
+        _failures.pop(address, None)
+        return False
+    return len(times) >= _FAILURES_PER_ADDRESS
+
+
+async def sign_out(request: Request) -> Response:
+    """End the sign-in. A link on a foreign page only gets asked whether that is meant."""
+    if not (request.method == "POST" or (request.headers.get("sec-fetch-site") == "same-origin")):
+        return HTMLResponse(
+            _page().substitute(
+                message="",
+                demo="",
+                form='<form method="post" action="/sign-out"><button type="submit">Sign out</button></form>',
+            )
+        )
+    if request.method == "POST" and not same_origin(request.headers):
+        return PlainTextResponse("This request came from another site.", 403)
+    await to_thread.run_sync(accounts.sign_out, here(), token_of(request.headers))
+    response = RedirectResponse("/sign-in", status_code=303)
+    response.delete_cookie(COOKIE, path="/")
+    return response
+
+
+async def signed_in(_request: Request) -> Response:
+    """Answer only behind the gate: an open page asks now and then whether its sign-in still holds."""
+    return Response(status_code=204)
+
+
+async def image(request: Request) -> Response:
+    """Serve one view's pixels, prepared for the viewer."""
+    return await _stored(request, rendition, "application/octet-stream")
+
+
+async def thumbnail(request: Request) -> Response:
+    """Serve one view's thumbnail."""
+    return await _stored(request, thumbnail_png, "image/png")
+
+
+async def _stored(request: Request, read: object, media_type: str) -> Response:
+    assert callable(read)
+    try:
+        data = await to_thread.run_sync(read, here(), request.path_params["sop_uid"])
+    except (LookupError, FileNotFoundError):
+        return PlainTextResponse("There is no such image here.", 404)
+    return Response(data, media_type=media_type)
+
+
+async def read_whole(request: Request) -> Response:
+    """Say what is seen in an open image."""
+    model = request.query_params.get("model") or None
+    return await _read(request, lambda opened: _said(desk().whole(opened, model)))
+
+
+async def read_region(request: Request) -> Response:
+    """Say what is seen in a box of an open image: ``box=x0,y0,x1,y1`` in its pixels."""
+    model = request.query_params.get("model") or None
+    try:
+        box = [float(part) for part in request.query_params.get("box", "").split(",")]
+    except ValueError:
+        box = []
+    if len(box) != 4:
+        return JSONResponse({"error": "This box cannot be read. Draw it again."}, 422)
+    return await _read(request, lambda opened: _said(desk().region(opened, box, model)))
+
+
+async def read_picture(request: Request) -> Response:
+    """Serve an open image's pixels after preprocessing steps: ``steps=clahe,sharpen``."""
+    known = {"normalise", "denoise", "clahe", "sharpen"}
+    steps = [step for step in request.query_params.get("steps", "").split(",") if step in known]
+    return await _read(
+        request,
+        lambda opened: Response(desk().picture(opened, steps), media_type="application/octet-stream"),
+    )
+
+
+async def _read(request: Request, answer: Callable[[OpenedImage], Response]) -> Response:
+    person, token = request.state.person, request.path_params["token"]
+    try:
+        return await to_thread.run_sync(lambda: answer(desk().find(person, token)), limiter=_desk)
+    except LookupError as error:
+        return JSONResponse({"error": str(error.args[0])}, 404)
+    except BoxRefused as error:
+        return JSONResponse({"error": str(error)}, 422)
+    except Refusal as refusal:
+        return JSONResponse({"error": refusal.text, "reason": refusal.reason}, 422)
+    except DeskClosed as error:
+        return JSONResponse({"error": str(error)}, 503)
+
+
+def _said(said: Said) -> Response:
+    answer = {key: said.answer[key] for key in ("tumour", "density", "model", "spoke")}
+    if said.heat_shape:
+        answer["heat"] = {
+            "shape": said.heat_shape,
+            "corners": said.heat_corners,
+            "values": base64.b64encode(said.heat).decode(),
+        }
+    return JSONResponse(answer)
+
+
+ROUTES = [
+    Route("/health", health),
+    Route("/sign-in", sign_in_form, methods=["GET"]),
+    Route("/sign-in", sign_in, methods=["POST"]),
+    Route("/sign-in/font.woff2", sign_in_font),
+    Route("/sign-out", sign_out, methods=["GET", "POST"]),
+    Route("/signed-in", signed_in),
+    Route("/img/{sop_uid}", image),
+    Route("/thumb/{sop_uid}", thumbnail),
+    Route("/reading/{token}/whole", read_whole),
+    Route("/reading/{token}/region", read_region),
+    Route("/reading/{token}/picture", read_picture),
+]

@@ -1,0 +1,186 @@
+"""Features of an image from a backbone that stays as it is: its maps at several depths, pooled over zones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+from keras import layers, ops
+from numpy.typing import NDArray
+
+from models.classifier.lesions import LESION_FACTS
+from models.classifier.outline import OUTLINE_FEATURES, outline_features
+
+__all__ = ["ZONES", "FeatureLayout", "ZonePooling", "cut_for_features", "layout_of", "looks_at", "with_facts"]
+
+STRIDES = (4, 8, 16, 32)
+ZONES = {"image": ("whole", "middle"), "breast": ("tissue",), "box": ("whole", "middle")}
+"""Over what maps are pooled, by what an image shows. A box's middle is the lesion, the whole is its surroundings too."""
+STATISTICS = 3
+"""The mean, the highest and the spread of each channel."""
+
+
+@dataclass(frozen=True)
+class FeatureLayout:
+    """Where what lies in a vector of features.
+
+    Parameters
+    ----------
+    blocks
+        Sizes of its blocks, in order: by map, shallow to deep, by zone, by statistic (mean, highest, spread).
+    deep_mean, deep_spread
+        Where the deepest map's mean and spread over the first zone lie, for heat maps.
+    """
+
+    blocks: tuple[int, ...]
+    deep_mean: slice
+    deep_spread: slice
+
+
+def cut_for_features(network: keras.Model, region: str) -> keras.Model:
+    """Return the part of a classifier that gives features.
+
+    Parameters
+    ----------
+    network
+        As `models.classifier.model.build_image_network` builds it.
+    region
+        What its images show, a key of `ZONES`.
+
+    Returns
+    -------
+    keras.Model
+        Input as the classifier's. Outputs: ``deep``, the deepest map (batch, h, w, channels), and ``pooled``
+        (batch, size), laid out as `layout_of` says.
+    """
+    view = network.input
+    maps = _taps(network)
+    pooled = [
+        ZonePooling(ZONES[region], name=f"zones_{place}")([view, one]) for place, one in enumerate(maps)
+    ]
+    return keras.Model(
+        view, {"deep": maps[-1], "pooled": layers.Concatenate()(pooled)}, name="image_features"
+    )
+
+
+def layout_of(
+    network: keras.Model, region: str, *, outline: bool = False, around: bool = False
+) -> FeatureLayout:
+    """Return how features are laid out: of a network from `cut_for_features`, an outline, a lesion map around a box."""
+    zones = len(ZONES[region])
+    channels = [
+        int(layer.output.shape[-1]) // (STATISTICS * zones)
+        for layer in network.layers
+        if isinstance(layer, ZonePooling)
+    ]
+    blocks = tuple(one for one in channels for _ in range(STATISTICS * zones))
+    deep, start = channels[-1], sum(blocks[: -STATISTICS * zones])
+    blocks += (OUTLINE_FEATURES,) * outline + (LESION_FACTS,) * around
+    return FeatureLayout(blocks, slice(start, start + deep), slice(start + 2 * deep, start + 3 * deep))
+
+
+def looks_at(
+    pixels: NDArray[Any],
+    run: Callable[[NDArray[Any]], dict[str, NDArray[np.float32]]],
+    *,
+    mirror: bool,
+    turns: bool = False,
+    outline: bool = False,
+    told: Callable[[float], None] = lambda _share: None,
+    chunk: int = 16,
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return features (n, looks, size) of images, and the deepest maps (m, h, w, channels) of the last `chunk`.
+
+    Parameters
+    ----------
+    pixels
+        (n, rows, columns), uint8 or float in 0..1.
+    run
+        Gives a feature network's outputs for some images.
+    mirror
+        Look at each image's mirror image too.
+    turns
+        Look at it turned by 90, 180 and 270 degrees too; only squares can be.
+    outline
+        Measure the outline of what looks like a lesion too (`models.classifier.outline`).
+    told
+        Hears what share is done.
+    """
+    parts: list[NDArray[np.float32]] = []
+    for start in range(0, len(pixels), chunk):
+        some = np.asarray(pixels[start : start + chunk])
+        shown = [some, some[..., ::-1]] if mirror else [some]
+        if turns:
+            shown += [np.rot90(look, turn, axes=(1, 2)) for turn in (1, 2, 3) for look in shown]
+        out = run(some)
+        looks = [out["pooled"], *(run(np.ascontiguousarray(look))["pooled"] for look in shown[1:])]
+        if outline:
+            shades = some if some.dtype == np.uint8 else np.round(some * 255).astype(np.uint8)
+            measured = np.stack([outline_features(one) for one in shades])
+            looks = [np.concatenate([look, measured], axis=1) for look in looks]
+        parts.append(np.stack(looks, axis=1))
+        told(min(1.0, (start + chunk) / len(pixels)))
+    return np.concatenate(parts), out["deep"]
+
+
+def with_facts(looks: NDArray[np.float32], facts: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return features (n, looks, size) with the same facts (n, count) at the end of each of an image's looks."""
+    return np.concatenate([looks, np.repeat(facts[:, None], looks.shape[1], axis=1)], axis=2)
+
+
+class ZonePooling(layers.Layer):
+    """Pools a map over zones: the mean, the highest and the standard deviation of each channel.
+
+    Inputs: view (batch, H, W, 1) in 0..1, map (batch, h, w, c). Output: (batch, zones * 3 * c), by zone and statistic.
+    Zones: ``whole``; ``middle``, the half of the height and width around the middle; ``tissue``, where the view is
+    not black.
+    """
+
+    def __init__(self, zones: tuple[str, ...], **settings: Any) -> None:
+        super().__init__(**settings)
+        self.zones = zones
+
+    def call(self, inputs: list[Any]) -> Any:
+        """Pool."""
+        view, features = inputs
+        high, wide = features.shape[1:3]
+        parts = []
+        for zone in self.zones:
+            if zone == "tissue":
+                step = view.shape[1] // high
+                inside = ops.average_pool(ops.cast(view > 0, "float32"), step, strides=step)
+            else:
+                inside = ops.convert_to_tensor(_zone(zone, high, wide)[None, :, :, None])
+            area = ops.sum(inside, axis=(1, 2)) + 1e-3
+            mean = ops.sum(features * inside, axis=(1, 2)) / area
+            apart = (features - mean[:, None, None, :]) ** 2
+            spread = ops.sqrt(ops.sum(apart * inside, axis=(1, 2)) / area + 1e-6)
+            highest = ops.max(features * ops.cast(inside >= 0.5, "float32"), axis=(1, 2))
+            parts += [mean, highest, spread]
+        return ops.concatenate(parts, axis=-1)
+
+
+def _zone(zone: str, high: int, wide: int) -> NDArray[np.float32]:
+    inside = np.ones((high, wide), np.float32)
+    if zone == "middle":
+        rows, columns = (np.abs((np.arange(side) + 0.5) / side - 0.5) <= 0.25 for side in (high, wide))
+        inside = np.outer(rows, columns).astype(np.float32)
+    return inside
+
+
+def _taps(network: keras.Model) -> list[Any]:
+    """Return the deepest map of each of `STRIDES`, shallow to deep; a map that is only another's pooling is none."""
+    rows = int(network.input.shape[1])
+    found = []
+    for stride in STRIDES:
+        maps = [
+            layer
+            for layer in network.layers
+            if len(getattr(layer.output, "shape", ())) == 4 and layer.output.shape[1] == rows // stride
+        ]
+        if maps and not isinstance(maps[-1], layers.MaxPooling2D):
+            found.append(maps[-1].output)
+    return found

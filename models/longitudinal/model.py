@@ -1,0 +1,320 @@
+"""The longitudinal model: encoder, ensemble of sequence heads and calibration, loaded and kept as one folder."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from pathlib import Path
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import softmax
+
+from models.longitudinal.calibration import Calibration
+from models.longitudinal.explanation import contributions, heat_map
+from models.sequence.change import coarse_grid
+from models.sequence.network import (
+    HORIZONS,
+    SequenceConfig,
+    build_ensemble,
+    build_sequence,
+    risk_from_hazards,
+)
+from models.sequence.study import (
+    SIDES,
+    SLOTS,
+    Arrays,
+    Laterality,
+    SeenView,
+    ViewReading,
+    Visit,
+    slot_of,
+    stack_arrays,
+    visit_arrays,
+)
+from models.store.registry import CARD, ModelCard, check_files, read_card, sha256_of, weights_folder
+from models.view.encoder import EncoderConfig, build_encoder
+from models.view.preprocess import NETWORK_SHAPE, StandardView
+
+__all__ = [
+    "LONGEST",
+    "LongitudinalModel",
+    "SeenView",
+    "ViewReading",
+    "Visit",
+    "VisitScore",
+    "untrained",
+]
+
+LONGEST = 20
+"""Visits a score looks back on; of a woman with more, the last twenty are read."""
+BATCH = 4
+"""Views pass the encoder in fours, padded, so that a view's vector does not depend on its company."""
+ENCODER, SEQUENCE, CALIBRATION = "encoder.keras", "sequence.keras", "calibration.json"
+
+
+@dataclass(frozen=True)
+class VisitScore:
+    """What the model says of a woman at one visit.
+
+    Parameters
+    ----------
+    malignancy
+        Per breast, probability that cancer is present or found within 12 months; None for a breast of which
+        this visit has no view.
+    progression
+        Probability that disease has grown since the previous visit; None at the first.
+    risk, risk_low, risk_high
+        (5,) probability of cancer within 1..5 years with a 90 % interval; none falls with the horizon.
+    density
+        (4,) probabilities of A..D.
+    contributions
+        (n visits,) what each visit brought to the log-odds of 5-year risk; they sum to
+        ``logit(risk[4]) - logit(baseline)``.
+    baseline
+        5-year risk said of a woman of whom nothing is seen.
+    """
+
+    malignancy: dict[Laterality, float | None]
+    progression: float | None
+    risk: NDArray[np.float64]
+    risk_low: NDArray[np.float64]
+    risk_high: NDArray[np.float64]
+    density: NDArray[np.float64]
+    contributions: NDArray[np.float64]
+    baseline: float
+
+
+class LongitudinalModel:
+    """A trained longitudinal model.
+
+    >>> model = LongitudinalModel.load("longitudinal-sim")
+    >>> readings = model.encode([standardise(pixels)])
+    >>> score = model.score([Visit(date(2026, 1, 1), 57.0, (SeenView("L", "CC", readings[0]),))])
+    """
+
+    def __init__(
+        self, card: ModelCard, encoder: keras.Model, sequence: keras.Model, calibration: Calibration
+    ) -> None:
+        self.card = card
+        self.encoder = encoder
+        self.sequence = sequence
+        self.calibration = calibration
+
+    @classmethod
+    def load(cls, name_or_folder: str | Path) -> LongitudinalModel:
+        """Load a shipped model by name, or one from a folder.
+
+        Raises
+        ------
+        LookupError
+            If no model has that name.
+        ValueError
+            If a file is missing or is not the one whose sha256 stands on the card.
+        """
+        folder = Path(name_or_folder)
+        if not (folder / CARD).is_file():
+            if isinstance(name_or_folder, Path) or folder.is_dir():
+                raise ValueError(f"{folder} holds no {CARD}: it is not a model's folder.")
+            folder = weights_folder(name_or_folder)
+        card = read_card(folder)
+        check_files(folder, card)
+        return cls(
+            card=card,
+            encoder=_load(folder / ENCODER),
+            sequence=_load(folder / SEQUENCE),
+            calibration=Calibration.from_json(json.loads((folder / CALIBRATION).read_text("utf-8"))),
+        )
+
+    def save(self, folder: Path) -> ModelCard:
+        """Write the model's files and its card, with their sha256, to `folder`; return the card as written."""
+        folder.mkdir(parents=True, exist_ok=True)
+        self.encoder.save(folder / ENCODER)
+        self.sequence.save(folder / SEQUENCE)
+        return self.save_calibration(folder)
+
+    def save_calibration(self, folder: Path) -> ModelCard:
+        """Write calibration and card to a folder that holds the networks; return the card as written."""
+        (folder / CALIBRATION).write_text(json.dumps(self.calibration.to_json(), indent=1) + "\n", "utf-8")
+        beside = [name for name in self.card.files if (folder / name).is_file()]
+        files = {
+            name: sha256_of(folder / name)
+            for name in dict.fromkeys((ENCODER, SEQUENCE, CALIBRATION, *beside))
+        }
+        self.card = replace(
+            self.card,
+            files=files,
+            encoder_sha256=files[ENCODER],
+            weights_sha256=files[SEQUENCE],
+            # The figures too: another calibration on as many women must not pass for the same.
+            calibration=f"{self.calibration.fitted_on}; figures {files[CALIBRATION][:12]}",
+        )
+        text = json.dumps(self.card.to_json(), indent=1, ensure_ascii=False, allow_nan=False)
+        (folder / CARD).write_text(text + "\n", "utf-8")
+        return self.card
+
+    @property
+    def vector_size(self) -> int:
+        """Length D of a view's vector."""
+        return int(self.encoder.output["vector"].shape[-1])
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns of the views the encoder reads."""
+        _, rows, columns, _ = self.encoder.input.shape
+        return int(rows), int(columns)
+
+    def encode(self, views: Sequence[StandardView]) -> list[ViewReading]:
+        """Read views, each by itself: the same view gives the same reading in any company."""
+        if any(view.pixels.shape != (*self.shape, 1) for view in views):
+            raise ValueError(f"Views must be standardised to {self.shape}.")
+        readings: list[ViewReading] = []
+        for start in range(0, len(views), BATCH):
+            some = views[start : start + BATCH]
+            batch = np.zeros((BATCH, *self.shape, 1), np.float32)
+            for place, view in enumerate(some):
+                batch[place] = view.pixels
+            out = {key: np.asarray(value) for key, value in self.encoder.predict_on_batch(batch).items()}
+            heat = heat_map(out["lesion"])
+            for place in range(len(some)):
+                readings.append(
+                    ViewReading(
+                        vector=out["vector"][place].astype(np.float32),
+                        density=softmax(out["density"][place]).astype(np.float32),
+                        finding=softmax(out["finding"][place]).astype(np.float32),
+                        heat_map=heat[place],
+                    )
+                )
+        return readings
+
+    def score(self, visits: Sequence[Visit]) -> VisitScore:
+        """Score the last of one woman's visits, which stand oldest first.
+
+        The cost does not grow with the number of visits: arrays are padded to `LONGEST`. Of a longer history
+        the last `LONGEST` visits are read; what came before contributes 0.
+
+        Raises
+        ------
+        ValueError
+            If there is no visit, visits are out of order, or a vector has another encoder's length.
+        """
+        if not visits:
+            raise ValueError("There is no visit to score.")
+        read = list(visits[-LONGEST:])
+        n = len(read)
+        out = self.predict(_from_each_visit(read, self.vector_size))
+        # Row k holds the visits from the k-th on, so the visit to score is its (n - k)-th.
+        last = [(k, n - 1 - k) for k in range(n)]
+        hazards = np.stack([out["hazard"][:, k, t] for k, t in last], axis=1)
+        value, low, high = self.calibration.risks(risk_from_hazards(hazards))
+        now = {key: out[key][:, 0, n - 1] for key in ("malignancy", "progression", "density")}
+        seen = {side: any(view.laterality == side for view in read[-1].views) for side in SIDES}
+        malignancy = self.calibration.malignancies(now["malignancy"].mean(axis=0))
+        breasts = np.array([seen[side] for side in SIDES])
+        return VisitScore(
+            malignancy={side: float(malignancy[i]) if seen[side] else None for i, side in enumerate(SIDES)},
+            progression=self._progression(now["progression"], breasts) if len(visits) > 1 else None,
+            risk=value[0],
+            risk_low=low[0],
+            risk_high=high[0],
+            density=_density(now["density"], breasts),
+            contributions=np.concatenate(
+                [
+                    np.zeros(len(visits) - n),
+                    contributions(value[:, -1], self.calibration.baseline),
+                ]
+            ),
+            baseline=self.calibration.baseline,
+        )
+
+    def predict(self, arrays: Arrays) -> dict[str, NDArray[np.float32]]:
+        """Run the ensemble on stacked `visit_arrays`; outputs have the members in front."""
+        inputs = {key: arrays[key] for key in ("vectors", "present", "facts")}
+        return {key: np.asarray(out) for key, out in self.sequence.predict_on_batch(inputs).items()}
+
+    def _progression(self, logits: NDArray[np.float32], breasts: NDArray[np.bool_]) -> float | None:
+        """Join the breasts seen: growth in either is growth."""
+        if not breasts.any():
+            return None
+        each = self.calibration.progressions(logits.mean(axis=0))[breasts]
+        return float(1 - np.prod(1 - each))
+
+
+def _density(logits: NDArray[np.float32], breasts: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Average members and the breasts seen (both, if none is)."""
+    each = softmax(logits.astype(np.float64), axis=-1).mean(axis=0)
+    return np.asarray(each[breasts].mean(axis=0) if breasts.any() else each.mean(axis=0))
+
+
+def _from_each_visit(visits: Sequence[Visit], vector_size: int) -> Arrays:
+    """Return a batch of `LONGEST` histories: the k-th begins at the k-th visit; rows beyond n are padding."""
+    days = np.array([visit.on.toordinal() for visit in visits], np.float64)
+    ages = np.array([np.nan if v.age_years is None else v.age_years for v in visits], np.float64)
+    vectors, present = _slots(visits, vector_size)
+    rows = [visit_arrays(days[k:], ages[k:], vectors[k:], present[k:], LONGEST) for k in range(len(visits))]
+    return stack_arrays(rows + [rows[0]] * (LONGEST - len(rows)))
+
+
+def _slots(visits: Sequence[Visit], vector_size: int) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Put views in their places, (n, 2, 3, D) and (n, 2, 3); several views of one place are averaged."""
+    vectors = np.zeros((len(visits), 2, len(SLOTS), vector_size), np.float32)
+    present = np.zeros(vectors.shape[:-1], bool)
+    for n, visit in enumerate(visits):
+        placed: dict[tuple[int, int], list[NDArray[np.float32]]] = {}
+        for view in visit.views:
+            if view.reading.vector.shape != (vector_size,):
+                raise ValueError(
+                    f"A view's vector has {view.reading.vector.size} numbers, this model's encoder gives "
+                    f"{vector_size}: encode the view again."
+                )
+            place = (SIDES.index(view.laterality), slot_of(view.view))
+            placed.setdefault(place, []).append(view.reading.vector)
+        for (side, slot), several in placed.items():
+            # Sorted before they are summed, so that the order of views changes not even the last bit.
+            vectors[n, side, slot] = np.sort(np.stack(several).astype(np.float64), axis=0).mean(axis=0)
+            present[n, side, slot] = True
+    return vectors, present
+
+
+def _load(path: Path) -> keras.Model:
+    """Load a network without its optimiser and without running code from the file."""
+    return keras.saving.load_model(path, compile=False, safe_mode=True)
+
+
+def untrained(seed: int, *, width: float = 1.0, members: int = 3) -> LongitudinalModel:
+    """Return a model with random weights: real in every path, and knowing nothing. For tests and trials.
+
+    Parameters
+    ----------
+    seed
+        Seeds the weights; it also sets the global seeds of Python, numpy and Keras.
+    width
+        Multiplies the encoder's channels.
+    members
+        Sequence heads in the ensemble.
+    """
+    keras.utils.set_random_seed(seed)
+    encoder = build_encoder(EncoderConfig(width=width))
+    size = int(encoder.output["vector"].shape[-1])
+    config = SequenceConfig(size, map_grid=coarse_grid())
+    heads = [build_sequence(config, name=f"member{i}") for i in range(members)]
+    card = ModelCard(
+        name="untrained",
+        title="Untrained networks",
+        trained_on="nothing",
+        licence="Apache-2.0",
+        intended_use="Tests and trials of the software.",
+        limits="The weights are random: its scores mean nothing.",
+        metrics={},
+        weights_sha256="",
+        encoder_sha256="",
+        calibration="not calibrated",
+        created=date.today().isoformat(),
+        files={},
+        simulated_training=True,
+        settings={"shape": list(NETWORK_SHAPE), "horizons_years": list(range(1, HORIZONS + 1))},
+    )
+    return LongitudinalModel(card, encoder, build_ensemble(heads, size), Calibration())

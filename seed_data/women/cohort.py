@@ -1,0 +1,338 @@
+"""A set of simulated women on disk: image files, `manifest.csv`, `truth.csv`, and what is known beside them."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import cv2
+
+from core.settings import Settings
+from seed_data.women import backgrounds, lives, machines, practice
+from seed_data.women.backgrounds import Background
+from seed_data.women.lives import SIDES, CaseMix, Life, Side, Visit
+from seed_data.women.processes import in_order
+from seed_data.women.views import ViewRecord, imaged
+
+MANIFEST_COLUMNS: Final = (
+    "patient_id", "study_date", "modality", "laterality", "view", "path", "age", "birth_date", "finding", "density",
+    "roi_x0", "roi_y0", "roi_x1", "roi_y1", "lesion_mm", "progression", "cancer_date", "cancer_laterality",
+    "last_followup_date", "vendor", "pixel_spacing_mm", "simulated", "background",
+)  # fmt: skip
+TRUTH_COLUMNS: Final = (
+    "patient_id", "visit", "study_date", "laterality", "age", "density", "study_density", "gland_share", "vendor",
+    "views", "finding", "lesions", "largest_malignant_mm", "growth_mm_since_prior", "growth_ratio_since_prior",
+    "progression", "cancer_in_breast", "months_to_diagnosis", "months_to_censoring", "found_by", "treated",
+)  # fmt: skip
+RISK_COLUMNS: Final = (
+    "patient_id", "recorded_on", "bmi", "first_degree_relatives_with_breast_cancer", "postmenopausal",
+    "hormone_therapy", "prior_biopsy",
+)  # fmt: skip
+EVENT_COLUMNS: Final = ("patient_id", "kind", "event_date", "end_date", "laterality", "detail")
+DAYS_PER_MONTH: Final = lives.DAYS_PER_YEAR / 12
+
+Row = dict[str, Any]
+
+
+def manifest_row(life: Life, record: ViewRecord, path: str, background: Background | None = None) -> Row:
+    """Return the exam manifest's row of one image (DESIGN.md, "Exam manifest").
+
+    With a real background the density is the one stated for it, if any, and the row names whose picture it is.
+    """
+    visit, leading = record.visit, record.leading
+    x0, y0, x1, y1 = record.box(leading) if leading else ("", "", "", "")
+    progressed = life.progressed(visit, record.side)
+    return {
+        "patient_id": life.name,
+        "study_date": visit.on.isoformat(),
+        "modality": "MG",
+        "laterality": record.side,
+        "view": record.view,
+        "path": path,
+        "age": f"{life.age_years(visit.on):.2f}",
+        "birth_date": life.birth_date.isoformat(),
+        "finding": record.finding,
+        "density": background.density(record.side) if background else visit.density(record.side),
+        "roi_x0": x0, "roi_y0": y0, "roi_x1": x1, "roi_y1": y1,
+        "lesion_mm": f"{leading.diameter_mm:.1f}" if leading else "",
+        "progression": "" if progressed is None else int(progressed),
+        "cancer_date": life.cancer_date.isoformat() if life.cancer_date else "",
+        "cancer_laterality": life.cancer_side or "",
+        "last_followup_date": life.last_followup.isoformat(),
+        "vendor": record.film.machine.name,
+        "pixel_spacing_mm": f"{record.film.spacing_mm:.4f}",
+        "simulated": 1,
+        "background": background.patient_id if background else "",
+    }  # fmt: skip
+
+
+def truth_rows(life: Life, records: Iterable[ViewRecord]) -> list[Row]:
+    """Return the truth of every visit and breast; `records` say where findings were drawn and whether they show."""
+    drawn: dict[tuple[int, Side], list[ViewRecord]] = {}
+    for record in records:
+        drawn.setdefault((record.visit.number, record.side), []).append(record)
+    rows = []
+    for visit in life.visits:
+        for side in SIDES:
+            here = drawn.get((visit.number, side), [])
+            rows.append(_truth_row(life, visit, side, here))
+    return rows
+
+
+def _truth_row(life: Life, visit: Visit, side: Side, records: list[ViewRecord]) -> Row:
+    findings = []
+    for lesion, size in life.lesions_on(visit.on, side):
+        views = {}
+        for record in records:
+            for shown in record.shown:
+                if shown.lesion.name == lesion.name and shown.in_field:
+                    x, y = record.place(shown)
+                    views[record.view] = {
+                        "x": round(x, 1), "y": round(y, 1), "box": record.box(shown), "visible": shown.visible,
+                        "contrast_to_clutter": round(shown.contrast_to_clutter, 3),
+                    }  # fmt: skip
+        findings.append(
+            {
+                "name": lesion.name, "kind": lesion.kind, "malignant": lesion.malignant, "diameter_mm": round(size, 2),
+                "since": lesion.since.isoformat(), "position_mm": [round(value, 1) for value in lesion.position_mm],
+                "visible": any(view["visible"] for view in views.values()), "views": views,
+            }
+        )  # fmt: skip
+    before = life.visits[visit.number - 1].on if visit.number else None
+    now_mm = _largest(life, side, visit.on)
+    before_mm = _largest(life, side, before) if before else 0.0
+    progressed = life.progressed(visit, side)
+    affected = life.cancer_side == side and life.cancer_date is not None
+    seen = [item for item in findings if item["visible"]]
+    finding = "malignant" if any(item["malignant"] for item in seen) else "benign" if seen else "normal"
+    return {
+        "patient_id": life.name,
+        "visit": visit.number + 1,
+        "study_date": visit.on.isoformat(),
+        "laterality": side,
+        "age": f"{life.age_years(visit.on):.2f}",
+        "density": visit.density(side),
+        "study_density": visit.study_density,
+        "gland_share": f"{lives.gland_share(visit.score[side]):.4f}",
+        "vendor": (records[0].film.machine if records else machines.machine_of(life, visit)).name,
+        "views": " ".join(record.view for record in records),
+        "finding": finding,
+        "lesions": json.dumps(findings, separators=(",", ":")),
+        "largest_malignant_mm": f"{now_mm:.2f}",
+        "growth_mm_since_prior": f"{now_mm - before_mm:.2f}" if before else "",
+        "growth_ratio_since_prior": f"{now_mm / before_mm:.3f}" if before and before_mm else "",
+        "progression": "" if progressed is None else int(progressed),
+        "cancer_in_breast": int(affected),
+        "months_to_diagnosis": _months(visit.on, life.cancer_date) if affected else "",
+        "months_to_censoring": _months(visit.on, life.last_followup),
+        "found_by": life.found_by or "",
+        "treated": int(life.treated),
+    }
+
+
+def _months(start: date, end: date | None) -> str:
+    return "" if end is None else f"{(end - start).days / DAYS_PER_MONTH:.2f}"
+
+
+def _largest(life: Life, side: Side, on: date) -> float:
+    return max((size for lesion, size in life.lesions_on(on, side) if lesion.malignant), default=0.0)
+
+
+def risk_row(life: Life, visit: Visit) -> Row:
+    """Return what was known of a woman's risk factors at a visit."""
+    return {
+        "patient_id": life.name,
+        "recorded_on": visit.on.isoformat(),
+        "bmi": life.bmi,
+        "first_degree_relatives_with_breast_cancer": life.relatives,
+        "postmenopausal": int(visit.on >= life.menopause_on),
+        "hormone_therapy": int(life.hormone_therapy),
+        "prior_biopsy": int(life.prior_biopsy),
+    }
+
+
+def event_rows(life: Life) -> list[Row]:
+    """Return a woman's events, those after her last visit included."""
+    return [
+        {
+            "patient_id": life.name, "kind": event.kind, "event_date": event.on.isoformat(),
+            "end_date": event.until.isoformat() if event.until else "", "laterality": event.side or "",
+            "detail": event.detail,
+        }
+        for event in life.events
+    ]  # fmt: skip
+
+
+@dataclass
+class _Woman:
+    """All rows of one woman, as a worker hands them back."""
+
+    manifest: list[Row] = field(default_factory=list)
+    truth: list[Row] = field(default_factory=list)
+    risk: list[Row] = field(default_factory=list)
+    events: list[Row] = field(default_factory=list)
+    images: int = 0
+    observed: bool = False
+
+
+@dataclass(frozen=True)
+class _Order:
+    """What a worker needs to make one woman."""
+
+    seed: int
+    number: int
+    mix: CaseMix
+    folder: Path
+    image_format: Literal["png", "dicom"]
+    spacing_mm: float
+    background: Background | None = None
+
+
+def _make_woman(order: _Order) -> _Woman:
+    cv2.setNumThreads(1)
+    if order.background is None:
+        life = lives.draw_life(order.seed, order.number, order.mix)
+        if order.mix.findings_per_breast is not None:
+            life = practice.strewn(life, order.mix.findings_per_breast)
+        drawn = imaged(life, order.spacing_mm)
+    else:
+        life = backgrounds.life_in(order.background, order.seed, order.number, order.mix)
+        drawn = backgrounds.imaged(life, order.background, order.spacing_mm, Settings())
+    made, records = _Woman(observed=life.cancer_date is not None), []
+    folder = order.folder / "images" / life.name
+    folder.mkdir(parents=True, exist_ok=True)
+    for record in drawn:
+        stem = f"{record.visit.number + 1}_{record.visit.on.isoformat()}_{record.side}_{record.view}"
+        if order.image_format == "png":
+            path, data = folder / f"{stem}.png", machines.to_png(record.film)
+        else:
+            path, data = (
+                folder / f"{stem}.dcm",
+                machines.to_dicom(record.film, life, record.visit, record.side, record.view),
+            )
+        path.write_bytes(data)
+        row = manifest_row(life, record, path.relative_to(order.folder).as_posix(), order.background)
+        made.manifest.append(row)
+        if order.mix.findings_per_breast is not None:
+            made.manifest += _further_findings(record, row)
+        made.images += 1
+        records.append(record)
+    made.manifest.sort(key=lambda row: (row["study_date"], row["laterality"], row["view"]))
+    made.truth = truth_rows(life, records)
+    made.risk = [risk_row(life, visit) for visit in life.visits]
+    made.events = event_rows(life)
+    return made
+
+
+def simulate(
+    folder: Path,
+    *,
+    patients: int,
+    seed: int,
+    mix: CaseMix | None = None,
+    image_format: Literal["png", "dicom"] = "png",
+    spacing_mm: float = 0.375,
+    jobs: int | None = None,
+    on_real: Sequence[Background] | None = None,
+    on_woman: Callable[[int, int], None] | None = None,
+) -> dict[str, Any]:
+    """Write a set of simulated women into `folder` and return its description.
+
+    The bytes depend on the arguments but not on `jobs`, the number of processes. `on_woman(women done, images so
+    far)` is called after each. With `on_real` the findings are drawn into real pictures, one woman each. The folder gets `images/`, `manifest.csv`, `truth.csv`, `risk_factors.csv`,
+    `events.csv` and `simulation.json`, which states the case mix. Raises ValueError for impossible numbers.
+    """
+    if patients < 1:
+        raise ValueError("At least one patient is needed.")
+    if on_real is not None and len(on_real) < patients:
+        raise ValueError(f"There are {len(on_real)} real backgrounds for {patients} women.")
+    if not 0.1 <= spacing_mm <= 1.0:
+        raise ValueError("The pixel spacing must lie between 0.1 and 1.0 mm.")
+    mix = mix or CaseMix()
+    folder.mkdir(parents=True, exist_ok=True)
+    orders = [
+        _Order(seed, number, mix, folder, image_format, spacing_mm, on_real[number - 1] if on_real else None)
+        for number in range(1, patients + 1)
+    ]
+    images = cancers = visits = 0
+    tables = {
+        "manifest": MANIFEST_COLUMNS, "truth": TRUTH_COLUMNS, "risk": RISK_COLUMNS, "events": EVENT_COLUMNS,
+    }  # fmt: skip
+    names = {
+        "manifest": "manifest.csv",
+        "truth": "truth.csv",
+        "risk": "risk_factors.csv",
+        "events": "events.csv",
+    }
+    files = {key: (folder / names[key]).open("w", encoding="utf-8", newline="") for key in tables}
+    try:
+        writers = {key: csv.DictWriter(files[key], tables[key], lineterminator="\n") for key in tables}
+        for writer in writers.values():
+            writer.writeheader()
+        for done, woman in enumerate(in_order(_make_woman, orders, jobs or os.cpu_count() or 1), start=1):
+            for key, writer in writers.items():
+                writer.writerows(getattr(woman, key))
+            images += woman.images
+            visits += len(woman.risk)
+            cancers += woman.observed
+            if on_woman:
+                on_woman(done, images)
+    finally:
+        for file in files.values():
+            file.close()
+    description = {
+        "simulated": True,
+        "statement": _statement(patients, cancers, mix, on_real is not None),
+        "patients": patients,
+        "visits": visits,
+        "images": images,
+        "women_with_cancer": cancers,
+        "seed": seed,
+        "format": image_format,
+        "pixel_spacing_mm": spacing_mm,
+        "case_mix": asdict(mix),
+        "real_backgrounds": on_real is not None,
+        "how_records_end": (
+            "Number and dates of visits and length of follow-up are drawn alike for all women, whatever comes after. "
+            "Untreated women have no diagnosis before their last visit, so risk labels are unbiased at the last visit "
+            "(also of a record whose first visits are left out), not at earlier ones."
+        ),
+        "constants": "seed_data/lives.py and seed_data/bodies.py, each with its source",
+    }
+    (folder / "simulation.json").write_text(json.dumps(description, indent=2) + "\n", encoding="utf-8")
+    return description
+
+
+def _statement(patients: int, cancers: int, mix: CaseMix, on_real: bool) -> str:
+    """Say in a sentence or two what the set is, so that nobody takes it for more."""
+    what = (
+        "Real pictures of one day each with simulated findings, dates and lives; no course is real."
+        if on_real
+        else "Simulated women, none of them real."
+    )
+    if mix.findings_per_breast is not None:
+        return f"{what} Findings are strewn anew at every visit: pictures to practise on, without course or outcome."
+    if mix.cancer_rate is None:
+        return f"{what} Natural incidence: {cancers} of {patients} with cancer."
+    return (
+        f"{what} Enriched: {cancers} of {patients} women ({cancers / patients:.0%}) have a cancer found within "
+        "their follow-up, far more than in life."
+    )
+
+
+def _further_findings(record: ViewRecord, row: Row) -> list[Row]:
+    """Return a manifest row for each visible finding beside the leading one."""
+    rows = []
+    for shown in record.shown:
+        if shown.visible and shown is not record.leading:
+            x0, y0, x1, y1 = record.box(shown)
+            finding = "malignant" if shown.lesion.malignant else "benign"
+            place = {"roi_x0": x0, "roi_y0": y0, "roi_x1": x1, "roi_y1": y1}
+            rows.append(row | place | {"finding": finding, "lesion_mm": f"{shown.diameter_mm:.1f}"})
+    return rows

@@ -1,0 +1,137 @@
+"""One image, read: the gate, the shape of the answer, boxes, and which model speaks."""
+
+import json
+from datetime import date
+
+import cv2
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from core.__main__ import app
+from core.desk.classify import BoxError, Classifier, finding_models, parse_box, speakers
+from core.settings import Settings
+from models.classifier.model import ImageConfig, ImageModel, build_image_network
+from models.classifier.preprocess import ImageInput
+from models.longitudinal.model import untrained
+from models.store import registry
+from models.store.registry import ModelCard
+
+
+def draw_breast():
+    """Half an ellipse of mottled tissue against dark air: enough for the gate."""
+    random = np.random.default_rng(0)
+    down, across = np.mgrid[0:800, 0:640]
+    inside = ((across / 420) ** 2 + ((down - 400) / 340) ** 2) < 1
+    tissue = cv2.GaussianBlur(random.normal(0, 1, (800, 640)).astype(np.float32), (0, 0), 9)
+    shades = np.where(inside, 120 + 60 * tissue / np.abs(tissue).max(), 4)
+    return shades.astype(np.uint8)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    made = tmp_path_factory.mktemp("images")
+    cv2.imwrite(str(made / "breast.png"), draw_breast())
+    noise = np.random.default_rng(1).integers(0, 255, (300, 300)).astype(np.uint8)
+    cv2.imwrite(str(made / "noise.png"), noise)
+    (made / "broken.png").write_bytes((made / "breast.png").read_bytes()[:900])
+    untrained(0, width=0.25, members=1).save(made / "model")
+    return made
+
+
+def classify(folder, *names, model="model", options=()):
+    paths = [str(folder / name) for name in names]
+    asked = ["--model", str(folder / model)] if model else []
+    return CliRunner().invoke(app, ["classify", *paths, *asked, *options])
+
+
+def test_mammograms_are_read_and_others_refused_with_a_reason(folder):
+    result = classify(folder, "breast.png", "noise.png", "broken.png", "none.png", options=["--json"])
+    assert result.exit_code == 1
+    read, noise, broken, none = json.loads(result.stdout)
+    assert read["refused"] is None
+    assert set(read["tumour"]) == {"normal", "benign", "malignant"}
+    assert set(read["density"]) == set("ABCD")
+    assert sum(read["tumour"].values()) == pytest.approx(1, abs=1e-5)
+    assert sum(read["density"].values()) == pytest.approx(1, abs=1e-5)
+    assert "untrained" in read["model"]
+    assert (noise["refused"], noise["tumour"], noise["model"]) == ("not_a_breast_image", None, None)
+    assert broken["refused"] in ("truncated", "unreadable")
+    assert none["refused"] == "unreadable_path"
+    assert all(one["detail"] for one in (noise, broken, none))
+
+
+def test_a_box_gives_probabilities_of_its_own_that_sum_to_1(folder):
+    whole = json.loads(classify(folder, "breast.png", options=["--json"]).stdout)[0]
+    result = classify(folder, "breast.png", options=["--roi", "100,300,250,450", "--json"])
+    assert result.exit_code == 0, result.output
+    (boxed,) = json.loads(result.stdout)
+    assert boxed["roi"] == [100, 300, 250, 450]
+    assert sum(boxed["tumour"].values()) == pytest.approx(1)
+    assert boxed["tumour"] != whole["tumour"]
+    assert boxed["density"] == pytest.approx(whole["density"])
+
+
+@pytest.mark.parametrize(
+    ("box", "says"),
+    [
+        ("1,2,3", "four numbers"),
+        ("a,b,c,d", "four numbers"),
+        ("nan,0,1,1", "empty"),
+        ("50,50,20,90", "empty"),
+        ("600,10,700,90", "outside the image, which is 640 wide and 800 high"),
+        ("560,10,620,60", "shows no breast"),
+    ],
+)
+def test_a_wrong_box_gets_a_sentence_and_exit_2(folder, box, says):
+    result = classify(folder, "breast.png", options=["--roi", box])
+    assert result.exit_code == 2, result.output
+    assert says in " ".join(result.stderr.split())
+
+
+def test_without_a_model_it_is_said_which_is_missing(folder, monkeypatch, tmp_path):
+    monkeypatch.setattr(registry, "WEIGHTS", tmp_path)
+    result = classify(folder, "breast.png", model=None)
+    assert result.exit_code == 2
+    assert "No model is called" in " ".join(result.stderr.split())
+
+
+def test_an_installed_image_model_speaks_before_the_encoder(folder, monkeypatch, tmp_path):
+    config = ImageConfig(("benign", "malignant"), ImageInput((64, 64), "breast"), width=0.25)
+    settings = {"task": "finding", "modalities": ["MG"], "plan": {"region": "breast"}}
+    today = date.today().isoformat()
+    card = ModelCard("tumour-x", "T", "", "", "", "", {}, "", "", "", today, {}, False, settings)
+    ImageModel(card, build_image_network(config), config).save(tmp_path / "tumour-x")
+    untrained(0, width=0.25, members=1).save(tmp_path / "spoken")
+    monkeypatch.setattr(registry, "WEIGHTS", tmp_path)
+    classifier = Classifier(Settings(model=str(tmp_path / "spoken"), _env_file=None))
+    item = classifier.classify_pixels(draw_breast(), "breast")
+    assert set(item.tumour) == {"benign", "malignant"}
+    assert set(item.density) == set("ABCD")
+    assert item.model == "tumour-x, untrained (its encoder)"
+    # It reads whole breasts: a box is looked at by the encoder.
+    boxed = classifier.classify_pixels(draw_breast(), "breast", (100, 300, 250, 450))
+    assert set(boxed.tumour) == {"normal", "benign", "malignant"}
+
+
+def test_the_heat_map_can_be_laid_over_the_image(folder):
+    item = Classifier(Settings(_env_file=None), str(folder / "model")).classify_pixels(draw_breast(), "x")
+    assert item.heat_map.ndim == 2
+    x, y = item.transform.to_original(0.0, 0.0)
+    assert 0 <= x <= 640
+    assert 0 <= y <= 800
+
+
+def test_boxes_are_read():
+    assert parse_box("1,2,3.5,4") == (1, 2, 3.5, 4)
+    with pytest.raises(BoxError):
+        parse_box("1;2;3;4")
+
+
+def test_of_a_mammogram_one_model_reads_the_breast_and_another_its_regions():
+    settings = Settings()
+    assert {"tumour-mg", "tumour-mg-film"} <= set(speakers(settings, "MG"))
+    assert finding_models(settings, "MG").count("tumour-mg") == 1
+    assert "tumour-mg-film" not in finding_models(settings, "MG")
+    for regional, name in ((False, "tumour-mg-film"), (True, "tumour-mg")):
+        assert Classifier(settings).chosen("MG", regional, "tumour-mg")["finding"].name == name

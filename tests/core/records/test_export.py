@@ -1,0 +1,133 @@
+"""Records handed out as files: all that is stored, simulated women marked, the act in the audit trail."""
+
+import csv
+import json
+from datetime import date
+
+import pytest
+from sqlalchemy import select
+from typer.testing import CliRunner
+
+from core.__main__ import app
+from core.installation import Installation
+from core.people import audit
+from core.records.export import TABLES, ExportError, export
+from db.tables import EventKind, Patient, Study
+from models.store import registry
+from tests import factories
+from tests.factories import VisitPlan
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    monkeypatch.setenv("LONGVIEW_HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    made = Installation.open()
+    made.migrate()
+    visits = [VisitPlan(on=date(2020, 3, 1), risk_5y=0.011), VisitPlan(on=date(2022, 4, 2), risk_5y=0.031)]
+    events = [(EventKind.BIOPSY, date(2022, 5, 1), None, "=HYPERLINK(1), left")]
+    factories.woman(made, "00017", visits, name="Sim-0017", events=events)
+    factories.woman(made, "A-2", visits[:1], name="Doe, Jane", simulated=False)
+    yield made
+    made.close()
+
+
+def _table(folder, name):
+    with (folder / f"{name}.csv").open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def run(*words, code=0):
+    done = CliRunner().invoke(app, ["export", *map(str, words)])
+    assert done.exit_code == code, done.output + repr(done.exception)
+    return done
+
+
+def test_every_table_is_written_with_whom_a_row_belongs_to_and_whether_she_is_simulated(here, tmp_path):
+    told = export(here, tmp_path / "out")
+    assert (told.simulated, told.real) == (1, 1)
+    for name, columns in TABLES.items():
+        rows = _table(tmp_path / "out", name)
+        assert len(rows) == told.rows[name]
+        for row in rows:
+            assert list(row) == ["patient", "simulated", *columns]
+            assert row["simulated"] == ("1" if row["patient"] == "00017" else "0")
+    assert (told.rows["patients"], told.rows["studies"], told.rows["scores"]) == (2, 3, 3)
+    assert told.rows["images"] == 12
+
+
+def test_scores_speak_by_the_models_name_where_the_setting_names_its_folder(here, tmp_path):
+    here.settings.model = str(registry.weights_folder("longitudinal-sim"))
+    export(here, tmp_path / "out")
+    assert {row["speaks"] for row in _table(tmp_path / "out", "scores")} == {"1"}
+    about = json.loads((tmp_path / "out" / "export.json").read_text("utf-8"))
+    assert about["model_that_speaks"] == "longitudinal-sim"
+
+
+def test_scores_are_those_that_are_stored(here, tmp_path):
+    export(here, tmp_path / "out")
+    rows = _table(tmp_path / "out", "scores")
+    assert [float(r["risk_5y"]) for r in rows if r["patient"] == "00017"] == [0.011, 0.031]
+    assert {r["speaks"] for r in rows} == {"1"}
+    assert rows[0]["study_date"] == "2020-03-01"
+
+
+def test_one_document_holds_the_same(here, tmp_path):
+    run(tmp_path / "all.json")
+    document = json.loads((tmp_path / "all.json").read_text("utf-8"))
+    first, second = document["patients"]
+    assert (first["patient"], first["simulated"], second["simulated"]) == ("00017", True, False)
+    assert [score["risk_5y"] for score in first["scores"]] == [0.011, 0.031]
+    assert [event["event_date"] for event in first["events"]] == ["2022-05-01"]
+    assert "simulated women" in document["statement"]
+
+
+def test_one_patient_alone(here, tmp_path):
+    told = json.loads(run(tmp_path / "out", "--patient", "A-2", "--json").stdout)
+    assert (told["patients"], told["simulated"], told["real"]) == (1, 0, 1)
+    assert {row["patient"] for row in _table(tmp_path / "out", "studies")} == {"A-2"}
+
+
+def test_without_names(here, tmp_path):
+    run(tmp_path / "out", "--without-names")
+    assert all(not row["name"] and not row["birth_date"] for row in _table(tmp_path / "out", "patients"))
+    text = "".join(path.read_text("utf-8") for path in (tmp_path / "out").iterdir())
+    assert "Doe" not in text
+
+
+def test_the_audit_trail_keeps_that_records_went_out(here, tmp_path):
+    run(tmp_path / "out", "--patient", "A-2")
+    entry = audit.latest(here, action="exported")[0]
+    assert entry.subject == "patient:A-2"
+    assert "patients 1" in entry.detail
+
+
+def test_no_spreadsheet_runs_a_cell(here, tmp_path):
+    export(here, tmp_path / "out")
+    assert _table(tmp_path / "out", "events")[0]["detail"] == "'=HYPERLINK(1), left"
+
+
+def test_an_unknown_mrn_and_a_place_that_is_taken_write_nothing(here, tmp_path):
+    assert "no patient with the MRN nobody" in run(tmp_path / "out", "--patient", "nobody", code=2).stderr
+    (tmp_path / "taken").mkdir()
+    run(tmp_path / "taken", code=2)
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(ExportError):
+        export(here, tmp_path / "file" / "below")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "home", "taken"]
+    assert audit.latest(here, action="exported") == []
+
+
+def test_an_empty_installation_gives_empty_tables_and_valid_json(tmp_path, monkeypatch):
+    monkeypatch.setenv("LONGVIEW_HOME", str(tmp_path / "home"))
+    assert json.loads(run(tmp_path / "out", "--json").stdout)["patients"] == 0
+    run(tmp_path / "all.json")
+    assert json.loads((tmp_path / "all.json").read_text("utf-8"))["patients"] == []
+
+
+def test_women_written_in_several_batches_are_all_there(here, tmp_path, monkeypatch):
+    monkeypatch.setattr("core.records.export._WOMEN_AT_ONCE", 1)
+    told = export(here, tmp_path / "out")
+    with here.database.read() as session:
+        assert told.rows["patients"] == len(session.scalars(select(Patient)).all())
+        assert told.rows["studies"] == len(session.scalars(select(Study)).all())

@@ -1,0 +1,97 @@
+"""Slopes, ages, gaps: values in, values out."""
+
+from datetime import date, timedelta
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from core.rules import trends
+
+DAYS = st.lists(st.integers(0, 20_000), min_size=3, max_size=40, unique=True)
+
+
+def test_a_straight_line_has_its_slope_and_no_uncertainty() -> None:
+    first = date(2010, 1, 1)
+    dates = [first + timedelta(days=round(trends.DAYS_PER_YEAR * 4 * k)) for k in range(5)]
+    found = trends.slope(dates, [0.01 + 0.008 * k * 4 for k in range(5)])
+    assert found is not None
+    assert found.per_year == pytest.approx(0.008, rel=1e-6)
+    assert found.low == pytest.approx(0.008, abs=1e-9)
+    assert found.high == pytest.approx(0.008, abs=1e-9)
+
+
+@given(DAYS, st.integers(0, 2**32 - 1))
+def test_the_slope_and_its_interval_are_those_of_scipy(days: list[int], seed: int) -> None:
+    dates = [date(1980, 1, 1) + timedelta(days=day) for day in days]
+    values = np.random.default_rng(seed).uniform(0, 1, len(days)).tolist()
+    found = trends.slope(dates, values)
+    expected = stats.linregress([day / trends.DAYS_PER_YEAR for day in days], values)
+    assert found is not None
+    assert found.low is not None
+    assert found.high is not None
+    half_width = stats.t.ppf(0.975, len(days) - 2) * expected.stderr
+    assert found.per_year == pytest.approx(expected.slope, rel=1e-6, abs=1e-12)
+    assert (found.high - found.low) / 2 == pytest.approx(half_width, rel=1e-3, abs=1e-9)
+
+
+@given(DAYS, st.randoms())
+def test_the_order_of_visits_does_not_matter(days: list[int], random: object) -> None:
+    pairs = [(date(1980, 1, 1) + timedelta(days=day), day / 20_000) for day in days]
+    shuffled = list(pairs)
+    random.shuffle(shuffled)  # type: ignore[attr-defined]
+    one = trends.slope([d for d, _ in pairs], [v for _, v in pairs])
+    other = trends.slope([d for d, _ in shuffled], [v for _, v in shuffled])
+    assert one is not None
+    assert other is not None
+    assert one.per_year == pytest.approx(other.per_year, rel=1e-9)
+
+
+@pytest.mark.parametrize("dates", [[], [date(2020, 1, 1)], [date(2020, 1, 1)] * 3])
+def test_less_than_two_days_have_no_slope(dates: list[date]) -> None:
+    assert trends.slope(dates, [0.1] * len(dates)) is None
+
+
+def test_two_visits_have_a_slope_without_interval() -> None:
+    found = trends.slope([date(2020, 1, 1), date(2022, 1, 1)], [0.01, 0.03])
+    assert found is not None
+    assert (found.low, found.high) == (None, None)
+
+
+def test_unequal_lengths_are_refused() -> None:
+    with pytest.raises(ValueError, match="1 dates but 2 values"):
+        trends.slope([date(2020, 1, 1)], [0.1, 0.2])
+
+
+@pytest.mark.parametrize(
+    ("born", "on", "age"),
+    [
+        (date(1968, 3, 2), date(2026, 3, 1), 57),
+        (date(1968, 3, 2), date(2026, 3, 2), 58),
+        (date(1968, 2, 29), date(2026, 2, 28), 57),
+        (None, date(2026, 1, 1), None),
+    ],
+)
+def test_age_counts_whole_years(born: date | None, on: date, age: int | None) -> None:
+    assert trends.age_years(born, on) == age
+
+
+@pytest.mark.parametrize(
+    ("day", "months", "later"),
+    [
+        (date(2024, 1, 31), 1, date(2024, 2, 29)),
+        (date(2023, 1, 31), 1, date(2023, 2, 28)),
+        (date(2024, 12, 15), 1, date(2025, 1, 15)),
+        (date(2024, 3, 16), 24, date(2026, 3, 16)),
+        (date(2024, 11, 30), 3, date(2025, 2, 28)),
+    ],
+)
+def test_months_are_added_by_the_calendar(day: date, months: int, later: date) -> None:
+    assert trends.add_months(day, months) == later
+
+
+def test_only_steps_of_more_than_three_years_are_long_gaps() -> None:
+    dates = [date(2010, 1, 1), date(2012, 12, 31), date(2016, 1, 2), date(2017, 1, 1)]
+    assert trends.long_gaps(dates) == [False, True, False]

@@ -1,0 +1,141 @@
+"""Alerts: raised by the newest study's score, kept when acknowledged, superseded by what comes after."""
+
+from datetime import date
+
+import pytest
+from sqlalchemy import select
+
+from core.worker.alerts import raise_alerts, raise_alerts_before
+from db.tables import Alert, Patient, Role, Score, Study, StudyStatus, User, utc_now
+
+CALM = {
+    "risk_5y": 0.012,
+    "risk_2y": 0.004,
+    "malignancy_left": 0.01,
+    "malignancy_right": 0.02,
+    "progression": 0.1,
+}
+
+
+def add_score(session, study: Study, **said) -> Score:
+    values = {**CALM, **said}
+    risks = {f"risk_{year}y{end}": 0.01 for year in range(1, 6) for end in ("", "_low", "_high")}
+    row = Score(
+        study_id=study.id, model="m", weights_sha256="a" * 64, calibration="c", inputs={}, priors=0,
+        density_a=0.25, density_b=0.25, density_c=0.25, density_d=0.25, **{**risks, **values},
+    )  # fmt: skip
+    session.add(row)
+    session.flush()
+    return row
+
+
+@pytest.fixture
+def session(here):
+    with here.database.write() as session:
+        yield session
+
+
+@pytest.fixture
+def studies(session) -> list[Study]:
+    patient = Patient(mrn="1")
+    session.add(patient)
+    session.flush()
+    made = [
+        Study(uid=f"1.{year}", patient_id=patient.id, study_date=date(year, 1, 1)) for year in (2022, 2024)
+    ]
+    session.add_all(made)
+    session.flush()
+    return made
+
+
+def messages(session, *, still_open: bool = True) -> list[str]:
+    rows = session.scalars(select(Alert).order_by(Alert.id)).all()
+    return [row.message for row in rows if (row.acknowledged_at is None) == still_open]
+
+
+def test_a_calm_score_raises_nothing(session, studies):
+    assert raise_alerts(session, add_score(session, studies[1]), None) == []
+
+
+@pytest.mark.parametrize(
+    ("said", "rule", "message"),
+    [
+        ({"risk_5y": 0.041}, "risk_high", "5-year risk above 3.0 %: 4.1 %"),
+        ({"malignancy_left": 0.31}, "malignancy", "Suspicious breast: left 31 %"),
+        ({"malignancy_right": 0.5, "malignancy_left": None}, "malignancy", "Suspicious breast: right 50 %"),
+        ({"progression": 0.7}, "progression", "Probable progression: 70 %"),
+    ],
+)
+def test_a_score_above_a_threshold_raises_its_alert(session, studies, said, rule, message):
+    (alert,) = raise_alerts(session, add_score(session, studies[1], **said), None)
+    assert (alert.rule, alert.message, alert.study_id) == (rule, message, studies[1].id)
+
+
+@pytest.mark.parametrize("said", [{"risk_5y": 0.030}, {"malignancy_left": 0.10}, {"progression": 0.5}])
+def test_a_score_at_a_threshold_raises_nothing(session, studies, said):
+    assert raise_alerts(session, add_score(session, studies[1], **said), None) == []
+
+
+def test_a_jump_since_the_visit_before_is_an_alert(session, studies):
+    before = add_score(session, studies[0], risk_2y=0.05)
+    (alert,) = raise_alerts(session, add_score(session, studies[1], risk_2y=0.26), before)
+    assert alert.message == "Risk jumped: 2-year risk 26 %, +21 points since 2022-01-01"
+
+
+def test_only_the_newest_study_raises_alerts(session, studies):
+    assert raise_alerts(session, add_score(session, studies[0], malignancy_left=0.9), None) == []
+
+
+def test_a_newest_study_that_is_refused_leaves_the_alerts_to_the_one_before(session, studies):
+    before, newest = studies
+    raise_alerts(session, add_score(session, before, malignancy_left=0.9), None)
+    before.status, newest.status = StudyStatus.SCORED, StudyStatus.REFUSED
+    (alert,) = raise_alerts_before(session, newest, "m")
+    assert (alert.study_id, messages(session)) == (before.id, ["Suspicious breast: left 90 %"])
+    # Scored anew, it is still the newest that has a score.
+    (again,) = raise_alerts(session, add_score(session, before, malignancy_left=0.8), None)
+    assert (again.id, messages(session)) == (alert.id, ["Suspicious breast: left 80 %"])
+
+
+def test_a_study_that_was_scored_before_it_was_refused_keeps_its_alerts(session, studies):
+    before, newest = studies
+    add_score(session, before, malignancy_left=0.9)
+    raise_alerts(session, add_score(session, newest, malignancy_left=0.4), None)
+    before.status, newest.status = StudyStatus.SCORED, StudyStatus.REFUSED
+    assert raise_alerts_before(session, newest, "m") == []
+    assert raise_alerts(session, add_score(session, before, malignancy_left=0.9), None) == []
+    assert messages(session) == ["Suspicious breast: left 40 %"]
+
+
+def test_scoring_again_renews_and_withdraws(session, studies):
+    raise_alerts(session, add_score(session, studies[1], malignancy_left=0.3), None)
+    raise_alerts(session, add_score(session, studies[1], malignancy_left=0.4), None)
+    assert messages(session) == ["Suspicious breast: left 40 %"]
+    raise_alerts(session, add_score(session, studies[1]), None)
+    assert messages(session) == []
+    assert "withdrawn" in messages(session, still_open=False)[0]
+    raise_alerts(session, add_score(session, studies[1], malignancy_left=0.5), None)
+    assert messages(session) == ["Suspicious breast: left 50 %"]
+
+
+def test_an_acknowledged_alert_stays_acknowledged(session, studies):
+    person = User(username="o", display_name="o", password_hash="x", role=Role.ONCOLOGIST)
+    session.add(person)
+    (alert,) = raise_alerts(session, add_score(session, studies[1], malignancy_left=0.3), None)
+    session.flush()
+    alert.acknowledged_at, alert.acknowledged_by_id = utc_now(), person.id
+    raise_alerts(session, add_score(session, studies[1], malignancy_left=0.4), None)
+    assert messages(session, still_open=False) == ["Suspicious breast: left 30 %"]
+
+
+def test_a_newer_study_supersedes_the_open_alerts_of_earlier_ones(session, studies):
+    newest = studies.pop()
+    session.delete(newest)
+    session.flush()
+    raise_alerts(session, add_score(session, studies[0], malignancy_left=0.3), None)
+    later = Study(uid="1.9", patient_id=studies[0].patient_id, study_date=date(2025, 1, 1))
+    session.add(later)
+    session.flush()
+    raise_alerts(session, add_score(session, later), None)
+    assert messages(session) == []
+    assert "superseded by the study of 2025-01-01" in messages(session, still_open=False)[0]

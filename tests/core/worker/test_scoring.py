@@ -1,0 +1,418 @@
+"""Scoring: as of a visit's date, each image once, scores added and never edited."""
+
+from dataclasses import replace
+from datetime import date, timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sqlalchemy import func, select, update
+
+from core.images.reader import GuardedReader
+from core.incoming.intake import IncomingFile, Statement, take_in
+from core.refusals import Refusal
+from core.settings import Settings
+from core.worker.scoring import FOUR_VIEWS, LEASE, Scorer, queue_everything, queue_unscored, score_pending
+from db.tables import Alert, Embedding, Image, ImportBatch, Score, Study, StudyStatus, utc_now
+from tests.pictures import breast, dicom
+
+
+@pytest.fixture(scope="module")
+def model(tiny_model: Path):
+    from models.longitudinal.model import LongitudinalModel
+
+    return LongitudinalModel.load(tiny_model)
+
+
+def add_visit(here, day: date, *, views=("L-CC", "R-CC"), mrn: str = "MRN-1", **tags) -> str:
+    """Take in a visit of a woman and return its study's UID."""
+    files = []
+    for view in views:
+        side, name = view.split("-")
+        # hash() of a string changes from run to run; the seed must not.
+        seed = day.toordinal() * 10 + FOUR_VIEWS.index(view) + sum(map(ord, mrn)) * 7919
+        data = dicom(
+            breast(side, seed=seed),
+            ImageLaterality=side,
+            ViewPosition=name,
+            StudyDate=day.strftime("%Y%m%d"),
+            PatientID=mrn,
+            **{"StudyInstanceUID": f"1.2.{day:%Y%m%d}.{sum(map(ord, mrn))}", **tags},
+        )
+        files.append(IncomingFile(view, data))
+    report = take_in(here, files, statement=None, source="cli")
+    assert report.count("accepted") == len(views), report.items
+    return str(report.items[0].study_uid)
+
+
+def scores(here) -> dict[date, list[tuple]]:
+    """Every score there is, by study date in the order of their making."""
+    found: dict[date, list[tuple]] = {}
+    with here.database.read() as session:
+        for score, day in session.execute(
+            select(Score, Study.study_date).join(Study).order_by(Study.study_date, Score.id)
+        ):
+            numbers = (
+                score.risk_1y,
+                score.risk_5y,
+                score.malignancy_left,
+                score.progression,
+                score.density_a,
+            )
+            found.setdefault(day, []).append(numbers)
+    return found
+
+
+def statuses(here) -> list[str]:
+    with here.database.read() as session:
+        return [s.status.value for s in session.scalars(select(Study).order_by(Study.study_date, Study.id))]
+
+
+class Counting:
+    """A model that counts what passes its encoder."""
+
+    def __init__(self, model):
+        self.model, self.encoded = model, 0
+
+    def __getattr__(self, name):
+        return getattr(self.model, name)
+
+    def encode(self, views):
+        self.encoded += len(views)
+        return self.model.encode(views)
+
+
+def test_a_study_is_scored_and_says_what_it_read(here, model):
+    uid = add_visit(here, date(2024, 1, 1), views=FOUR_VIEWS)
+    report = score_pending(here, model=model).to_json()
+    assert report["refused"] == []
+    (item,) = report["scored"]
+    assert (item["patient"], item["study_uid"], item["study_date"]) == ("MRN-1", uid, "2024-01-01")
+    assert set(item["malignancy"]) == {"L", "R"}
+    assert list(item["risk"]) == ["1", "2", "3", "4", "5"]
+    assert all(r["low"] <= r["value"] <= r["high"] for r in item["risk"].values())
+    assert sum(item["density"].values()) == pytest.approx(1)
+    with here.database.read() as session:
+        score = session.scalars(select(Score)).one()
+        images = session.scalars(select(Image)).all()
+        assert score.inputs == {uid: [image.sha256 for image in images]}
+        assert score.weights_sha256 == model.card.weights_sha256
+        assert (score.calibration, score.priors, score.missing_views) == (model.card.calibration, 0, [])
+        assert [c["study_uid"] for c in score.contributions] == [uid]
+        assert score.study.status is StudyStatus.SCORED
+
+
+def test_a_later_study_never_changes_an_earlier_score(here, model):
+    add_visit(here, date(2020, 1, 1))
+    add_visit(here, date(2022, 1, 1))
+    score_pending(here, model=model)
+    before = scores(here)
+    add_visit(here, date(2024, 1, 1))
+    score_pending(here, model=model)
+    after = scores(here)
+    assert {day: after[day] for day in before} == before, "nothing was added to or changed in earlier visits"
+    # Not even when everything is scored anew.
+    score_pending(here, model=model, everything=True)
+    again = scores(here)
+    for day, made in before.items():
+        assert again[day] == [made[0], made[0]]
+
+
+def test_visits_scored_one_by_one_or_all_at_once_say_the_same(here, model, tmp_path, migrated_database):
+    days = [date(2018, 5, 1), date(2019, 6, 1), date(2021, 7, 1)]
+    for day in days:
+        add_visit(here, day)
+        score_pending(here, model=model)
+    one_by_one = scores(here)
+    with here.database.write() as session:
+        session.execute(Score.__table__.delete())
+    score_pending(here, model=model, everything=True)
+    assert scores(here) == one_by_one
+
+
+def test_a_late_prior_rescores_what_follows_it_and_nothing_else(here, model):
+    add_visit(here, date(2018, 1, 1))
+    add_visit(here, date(2022, 1, 1))
+    score_pending(here, model=model)
+    before = scores(here)
+    add_visit(here, date(2020, 1, 1))
+    report = score_pending(here, model=model)
+    assert [item.study_date for item in report.items] == [date(2020, 1, 1), date(2022, 1, 1)]
+    after = scores(here)
+    assert after[date(2018, 1, 1)] == before[date(2018, 1, 1)]
+    first, second = after[date(2022, 1, 1)]
+    assert first == before[date(2022, 1, 1)][0], "the earlier score stays as it was"
+    assert second != first, "the prior counts"
+
+
+def test_an_image_passes_the_encoder_once(here, model):
+    counting = Counting(model)
+    for year in (2018, 2020, 2022):
+        add_visit(here, date(year, 1, 1))
+        score_pending(here, model=counting)
+    score_pending(here, model=counting, everything=True)
+    assert counting.encoded == 6
+    with here.database.read() as session:
+        assert session.scalar(select(func.count()).select_from(Embedding)) == 6
+
+
+def test_stored_readings_give_back_what_the_encoder_saw(here, model):
+    add_visit(here, date(2024, 1, 1))
+    scorer = Scorer(here, model)
+    with here.database.read() as session:
+        image = session.scalars(select(Image)).first()
+    fresh, stored = (scorer._readings([image])[image.id] for _ in range(2))
+    scorer.close()
+    for name in ("vector", "density", "finding", "heat_map"):
+        assert np.array_equal(getattr(fresh, name), getattr(stored, name)), name
+
+
+def test_missing_views_are_told_and_a_breast_without_image_has_no_score(here, model):
+    add_visit(here, date(2024, 1, 1), views=("L-CC", "L-MLO"))
+    (item,) = score_pending(here, model=model).items
+    assert item.malignancy["R"] is None
+    assert item.malignancy["L"] is not None
+    with here.database.read() as session:
+        assert session.scalars(select(Score)).one().missing_views == ["R-CC", "R-MLO"]
+
+
+def test_unknown_age_is_scored(here, model):
+    add_visit(here, date(2024, 1, 1), PatientBirthDate=None)
+    assert score_pending(here, model=model).to_json()["refused"] == []
+
+
+def test_two_studies_of_one_day_are_one_visit_in_the_order_of_arrival(here, model):
+    first = add_visit(here, date(2024, 1, 1), views=("L-CC",), StudyInstanceUID="1.1")
+    second = add_visit(here, date(2024, 1, 1), views=("R-CC",), StudyInstanceUID="1.2")
+    score_pending(here, model=model)
+    with here.database.read() as session:
+        by_uid = {score.study.uid: score for score in session.scalars(select(Score))}
+    assert set(by_uid[first].inputs) == {first}
+    assert set(by_uid[second].inputs) == {first, second}
+    assert by_uid[second].priors == 0
+    assert by_uid[first].malignancy_right is None
+    assert by_uid[second].malignancy_left is not None
+
+
+def test_spot_views_and_raw_images_are_not_read_as_views(here, model):
+    add_visit(here, date(2024, 1, 1), views=("L-CC",), PresentationIntentType="FOR PROCESSING")
+    report = score_pending(here, model=model)
+    assert [item.refusal.reason for item in report.items] == ["no_usable_view"]
+    assert statuses(here) == ["refused"]
+    # A readable view of the same study brings it back.
+    add_visit(here, date(2024, 1, 1), views=("R-CC",))
+    assert score_pending(here, model=model).items[0].refusal is None
+
+
+def test_a_woman_whose_newest_study_cannot_be_read_keeps_the_alert_of_the_one_before(here, model):
+    class Suspicious(Counting):
+        def score(self, visits):
+            return replace(self.model.score(visits), malignancy={"L": 0.9, "R": None})
+
+    add_visit(here, date(2022, 1, 1), views=("L-CC",))
+    add_visit(here, date(2024, 1, 1), views=("L-CC",), PresentationIntentType="FOR PROCESSING")
+    score_pending(here, model=Suspicious(model))
+    assert statuses(here) == ["scored", "refused"]
+    with here.database.read() as session:
+        messages = session.scalars(select(Alert.message).where(Alert.acknowledged_at.is_(None))).all()
+    assert "Suspicious breast: left 90 %" in messages
+
+
+def test_a_study_whose_image_is_gone_is_refused_with_the_reason(here, model):
+    uid = add_visit(here, date(2024, 1, 1), views=("L-CC",))
+    with here.database.read() as session:
+        here.images.path(session.scalars(select(Image.sha256)).one()).unlink()
+    report = score_pending(here, model=model).to_json()
+    assert report["scored"] == []
+    assert [(r["study_uid"], r["reason"]) for r in report["refused"]] == [(uid, "image_unreadable")]
+
+
+def test_a_study_that_changes_while_it_is_scored_is_scored_again(here, model):
+    class Slow(Counting):
+        def score(self, visits):
+            if self.encoded == 1:
+                add_visit(here, date(2024, 1, 1), views=("R-CC",))
+            return self.model.score(visits)
+
+    add_visit(here, date(2024, 1, 1), views=("L-CC",))
+    report = score_pending(here, model=Slow(model))
+    assert len(report.items) == 1
+    assert report.items[0].malignancy["R"] is not None
+    assert len(scores(here)[date(2024, 1, 1)]) == 1, "what was computed of half a study is not written"
+
+
+def test_a_study_that_keeps_failing_is_refused_and_does_not_stop_the_others(here, model, monkeypatch):
+    class Failing(Counting):
+        def score(self, visits):
+            if visits[-1].on.year == 2019:
+                raise RuntimeError("a defect")
+            return self.model.score(visits)
+
+    monkeypatch.setattr("core.worker.scoring.timedelta", lambda seconds=0: timedelta(0))
+    add_visit(here, date(2019, 1, 1), views=("L-CC",))
+    add_visit(here, date(2024, 1, 1), views=("L-CC",), mrn="MRN-2")
+    report = score_pending(here, model=Failing(model))
+    assert {(i.patient, i.refusal and i.refusal.reason) for i in report.items} == {
+        ("MRN-1", "scoring_failed"),
+        ("MRN-2", None),
+    }
+
+
+def test_a_study_that_fails_once_is_scored_before_scoring_ends(here, model):
+    class FailingOnce(Counting):
+        failed = False
+
+        def score(self, visits):
+            if not self.failed:
+                self.failed = True
+                raise RuntimeError("memory was short for a moment")
+            return self.model.score(visits)
+
+    days = [date(2020, 1, 1), date(2022, 1, 1)]
+    for day in days:
+        add_visit(here, day, views=("L-CC",))
+    report = score_pending(here, model=FailingOnce(model))
+    assert [(item.study_date, item.refusal) for item in report.items] == [(day, None) for day in days]
+
+
+def test_an_image_that_a_busy_machine_reads_too_slowly_is_read_again(here, model, monkeypatch):
+    read, late = GuardedReader.read, [True]
+
+    def late_once(self, data, name):
+        if late:
+            late.clear()
+            raise Refusal("timeout")
+        return read(self, data, name)
+
+    add_visit(here, date(2024, 1, 1), views=("L-CC",))
+    monkeypatch.setattr(GuardedReader, "read", late_once)
+    assert [item.refusal for item in score_pending(here, model=model).items] == [None]
+
+
+def test_a_claimed_study_is_left_alone_until_its_lease_runs_out(here, model):
+    add_visit(here, date(2024, 1, 1), views=("L-CC",))
+    scorer = Scorer(here, model)
+
+    def claim(until):
+        with here.database.write() as session:
+            session.execute(update(Study).values(claimed_by="elsewhere:1", claimed_until=until))
+
+    claim(utc_now() + LEASE)
+    assert scorer.score_next() is None
+    claim(utc_now() - timedelta(seconds=1))
+    assert scorer.score_next() is not None
+    scorer.close()
+
+
+def test_two_workers_never_score_the_same_study_twice(here, model):
+    add_visit(here, date(2024, 1, 1), views=("L-CC",))
+    first, second = Scorer(here, model), Scorer(here, model)
+    second.name = "elsewhere:2"
+    claimed = first._claim(settled=False)
+    assert claimed is not None
+    assert second._claim(settled=False) is None
+    first.close()
+    second.close()
+
+
+def test_the_visits_of_one_woman_are_scored_one_after_another_by_any_number_of_workers(here, model):
+    add_visit(here, date(2020, 1, 1), views=("L-CC",))
+    add_visit(here, date(2022, 1, 1), views=("L-CC",))
+    add_visit(here, date(2021, 1, 1), views=("L-CC",), mrn="MRN-2")
+    first, second = Scorer(here, model), Scorer(here, model)
+    first.name, second.name = "elsewhere:1", "elsewhere:2"
+    days = [claim_day(here, scorer) for scorer in (first, second, second)]
+    assert days == [date(2021, 1, 1), date(2020, 1, 1), None], "a jump is seen against the score of 2020"
+    first.close()
+    second.close()
+
+
+def claim_day(here, scorer: Scorer) -> date | None:
+    claimed = scorer._claim(settled=False)
+    if claimed is None:
+        return None
+    with here.database.read() as session:
+        return session.get_one(Study, claimed.study_id).study_date
+
+
+def test_claims_of_a_dead_worker_of_this_machine_are_freed_at_once(here, model):
+    import socket
+
+    add_visit(here, date(2024, 1, 1), views=("L-CC",))
+    with here.database.write() as session:
+        dead = f"{socket.gethostname()}:4194999"
+        session.execute(update(Study).values(claimed_by=dead, claimed_until=utc_now() + LEASE))
+    scorer = Scorer(here, model)
+    assert scorer.release_own_claims() == 1
+    assert scorer.score_next() is not None
+    scorer.close()
+
+
+def test_a_study_to_which_files_are_still_coming_waits(here, model):
+    add_visit(here, date(2024, 1, 1), views=("L-CC",))
+    with here.database.write() as session:
+        session.execute(update(ImportBatch).values(finished_at=None))
+    scorer = Scorer(here, model)
+    assert scorer.score_next() is None
+    with here.database.write() as session:
+        session.execute(update(Study).values(inputs_changed_at=utc_now() - timedelta(seconds=4)))
+    assert scorer.score_next() is not None, "a batch that was cut off does not hold its studies for ever"
+    scorer.close()
+
+
+def test_who_came_last_is_scored_first_and_her_oldest_visit_before_the_others(here, model):
+    for mrn in ("MRN-1", "MRN-2"):
+        for year in (2024, 2020):
+            add_visit(here, date(year, 1, 1), views=("L-CC",), mrn=mrn)
+    order = [(item.patient, item.study_date.year) for item in score_pending(here, model=model).items]
+    assert order == [("MRN-2", 2020), ("MRN-2", 2024), ("MRN-1", 2020), ("MRN-1", 2024)]
+
+
+def test_other_weights_put_scored_studies_back_in_the_queue(here, model):
+    from dataclasses import replace
+
+    add_visit(here, date(2024, 1, 1), views=("L-CC",))
+    score_pending(here, model=model)
+    assert queue_unscored(here, model.card) == 0
+    assert queue_unscored(here, replace(model.card, weights_sha256="0" * 64)) == 1
+    assert statuses(here) == ["pending"]
+
+
+def test_scoring_everything_adds_rows_and_edits_none(here, model):
+    add_visit(here, date(2024, 1, 1), views=("L-CC",))
+    score_pending(here, model=model)
+    with here.database.read() as session:
+        first = session.scalars(select(Score)).one().computed_at
+    assert queue_everything(here) == 1
+    score_pending(here, model=model)
+    with here.database.read() as session:
+        made = session.scalars(select(Score).order_by(Score.id)).all()
+    assert [score.computed_at == first for score in made] == [True, False]
+
+
+def test_nothing_pending_does_not_load_the_model(here):
+    here.settings.model = "no such model"
+    assert score_pending(here).items == []
+
+
+def test_a_model_that_is_not_there_is_said(here):
+    add_visit(here, date(2024, 1, 1), views=("L-CC",))
+    here.settings.model = "no-such-model"
+    with pytest.raises(LookupError, match="no-such-model"):
+        score_pending(here)
+    assert statuses(here) == ["pending"]
+
+
+def test_the_stated_word_of_a_person_decides_the_visit_that_is_scored(here, model):
+    data = dicom(breast("L", seed=77), StudyDate="20161004", PatientID="FILE")
+    said = Statement(mrn="SAID", study_date=date(2012, 5, 1))
+    take_in(here, [IncomingFile("x", data)], statement=said, source="cli")
+    (item,) = score_pending(here, model=model).items
+    assert (item.patient, item.study_date) == ("SAID", date(2012, 5, 1))
+
+
+def test_settings_may_name_a_models_folder(here, tiny_model):
+    add_visit(here, date(2024, 1, 1), views=("L-CC",))
+    here.settings.model = str(tiny_model)
+    assert score_pending(here).items[0].model == "untrained"
+    assert isinstance(here.settings, Settings)

@@ -1,0 +1,282 @@
+"""What a stranger gets (nothing), and what each role gets."""
+
+import asyncio
+import http.client
+import re
+import urllib.parse
+from http.cookies import SimpleCookie
+
+import pytest
+import websockets
+from sqlalchemy import select
+
+from core.people import accounts
+from core.people.accounts import DEMO_ACCOUNTS, Role
+from dashboard.web.gate import COOKIE
+from db.tables import Image
+from tests.dashboard.conftest import Served
+
+ROLES_THAT_SEE_PATIENTS = [Role.ONCOLOGIST, Role.STAFF, Role.ADMIN]
+
+
+class Answer:
+    def __init__(self, response: http.client.HTTPResponse) -> None:
+        self.status, self.headers, self.body = response.status, response.headers, response.read()
+
+    def cookie(self, name: str) -> str:
+        jar: SimpleCookie = SimpleCookie()
+        for line in self.headers.get_all("set-cookie") or []:
+            jar.load(line)
+        return jar[name].value if name in jar else ""
+
+
+def ask(
+    served: Served,
+    path: str,
+    *,
+    method: str = "GET",
+    body: bytes | None = None,
+    headers: dict[str, str] | None = None,
+) -> Answer:
+    address = urllib.parse.urlsplit(served.url)
+    connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=20)
+    try:
+        connection.request(method, path, body=body, headers=headers or {})
+        return Answer(connection.getresponse())
+    finally:
+        connection.close()
+
+
+def as_role(served: Served, role: Role) -> dict[str, str]:
+    return {"cookie": f"{COOKIE}={served.token(role)}"}
+
+
+def some_sop_uid(served: Served) -> str:
+    with served.here.database.read() as session:
+        return session.scalars(select(Image.sop_uid).limit(1)).one()
+
+
+async def websocket_opens(served: Served, headers: dict[str, str]) -> bool:
+    try:
+        async with websockets.connect(
+            served.url.replace("http", "ws") + "/_stcore/stream", additional_headers=headers, proxy=None
+        ):
+            return True
+    except websockets.InvalidStatus:
+        return False
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/",
+        "/worklist",
+        "/patient?mrn=00001",
+        "/_stcore/health",
+        "/_stcore/host-config",
+        "/_stcore/metrics",
+        "/_stcore/agent/openapi.json",
+        "/_stcore/upload_file/x/y",
+        "/media/0.png",
+        "/static/js/index.js",
+        "/signed-in",
+        "/sign-in/../worklist",
+        "//worklist",
+        "/SIGN-IN",
+        "/no-such-path",
+    ],
+)
+def test_a_stranger_gets_nothing(served: Served, path: str) -> None:
+    answer = ask(served, path)
+    assert answer.status == 401
+    assert answer.body == b"Sign in first."
+
+
+def test_a_stranger_gets_no_image(served: Served) -> None:
+    uid = some_sop_uid(served)
+    assert ask(served, f"/img/{uid}").status == 401
+    assert ask(served, f"/thumb/{uid}").status == 401
+
+
+@pytest.mark.parametrize("method", ["PUT", "POST", "DELETE", "OPTIONS"])
+def test_a_stranger_cannot_upload(served: Served, method: str) -> None:
+    answer = ask(served, "/_stcore/upload_file/a/b", method=method, body=b"x" * 100_000)
+    assert answer.status == 401
+
+
+def test_a_made_up_cookie_is_a_stranger(served: Served) -> None:
+    assert ask(served, "/worklist", headers={"cookie": f"{COOKIE}=made-up"}).status == 401
+    assert not asyncio.run(websocket_opens(served, {"cookie": f"{COOKIE}=made-up"}))
+
+
+def test_a_stranger_opens_no_websocket(served: Served) -> None:
+    assert not asyncio.run(websocket_opens(served, {}))
+
+
+def test_a_websocket_from_another_site_stays_closed_even_when_signed_in(served: Served) -> None:
+    signed_in = as_role(served, Role.ONCOLOGIST)
+    assert asyncio.run(websocket_opens(served, {**signed_in, "Origin": served.url}))
+    assert not asyncio.run(websocket_opens(served, {**signed_in, "Origin": "http://elsewhere.example"}))
+
+
+def test_an_open_websocket_ends_with_the_sign_in(served: Served) -> None:
+    async def talk() -> int | None:
+        token = served.token(Role.ONCOLOGIST)
+        async with websockets.connect(
+            served.url.replace("http", "ws") + "/_stcore/stream",
+            additional_headers={"cookie": f"{COOKIE}={token}"},
+            proxy=None,
+        ) as connection:
+            accounts.sign_out(served.here, token)
+            await connection.send(b"\x5a\x00")
+            try:
+                while True:
+                    await asyncio.wait_for(connection.recv(), 10)
+            except websockets.ConnectionClosed as closed:
+                return closed.rcvd.code if closed.rcvd else None
+
+    assert asyncio.run(talk()) == 1008
+
+
+def test_a_browser_of_a_stranger_is_sent_to_the_sign_in_page_and_back(served: Served) -> None:
+    answer = ask(served, "/patient?mrn=00001", headers={"accept": "text/html"})
+    assert answer.status == 303
+    assert answer.headers["location"] == "/sign-in?next=/patient%3Fmrn%3D00001"
+    assert b'value="/patient?mrn=00001"' in ask(served, answer.headers["location"]).body
+
+
+def test_anybody_may_ask_whether_the_process_lives(served: Served) -> None:
+    answer = ask(served, "/health", headers={"host": "a-probe.internal"})
+    assert (answer.status, answer.body) == (200, b"ok")
+
+
+def test_another_host_name_is_not_served(served: Served) -> None:
+    """DNS rebinding: a foreign page that resolves to this machine gets nothing, not even the sign-in page."""
+    assert ask(served, "/sign-in", headers={"host": "elsewhere.example"}).status == 421
+
+
+def sign_in(served: Served, username: str, password: str, *, next_: str = "/", **changed: str) -> Answer:
+    form = ask(served, "/sign-in")
+    token = re.search(rb'name="form_token" value="([^"]+)"', form.body)
+    assert token
+    fields = {
+        "username": username,
+        "password": password,
+        "next": next_,
+        "form_token": token[1].decode(),
+        **changed,
+    }
+    return ask(
+        served,
+        "/sign-in",
+        method="POST",
+        body=urllib.parse.urlencode(fields).encode(),
+        headers={
+            "cookie": f"longview_form={form.cookie('longview_form')}",
+            "content-type": "application/x-www-form-urlencoded",
+        },
+    )
+
+
+def test_the_right_password_opens_a_sign_in_kept_from_scripts(served: Served) -> None:
+    answer = sign_in(served, "oncologist", DEMO_ACCOUNTS["oncologist"][2], next_="/patient?mrn=00001")
+    assert (answer.status, answer.headers["location"]) == (303, "/patient?mrn=00001")
+    line = next(line for line in answer.headers.get_all("set-cookie") or [] if line.startswith(COOKIE))
+    assert "HttpOnly" in line
+    assert "SameSite=lax" in line
+    assert ask(served, "/", headers={"cookie": f"{COOKIE}={answer.cookie(COOKIE)}"}).status == 200
+
+
+def test_a_wrong_password_gets_a_sentence_and_no_cookie(served: Served) -> None:
+    answer = sign_in(served, "nobody", "<b>wrong</b>")
+    assert answer.status == 401
+    assert b"User name or password is wrong" in answer.body
+    assert not answer.cookie(COOKIE)
+
+
+def test_what_was_typed_does_not_become_markup(served: Served) -> None:
+    assert b"<script>alert" not in sign_in(served, '"><script>alert(1)</script>', "x").body
+
+
+def test_a_form_that_is_not_ours_signs_nobody_in(served: Served) -> None:
+    password = DEMO_ACCOUNTS["oncologist"][2]
+    assert sign_in(served, "oncologist", password, form_token="forged").status == 403
+    body = urllib.parse.urlencode({"username": "oncologist", "password": password}).encode()
+    foreign = {"origin": "http://elsewhere.example", "content-type": "application/x-www-form-urlencoded"}
+    assert ask(served, "/sign-in", method="POST", body=body, headers=foreign).status == 403
+
+
+@pytest.mark.parametrize(
+    "target", ["//elsewhere.example", "https://elsewhere.example", "/\\elsewhere.example", "/a\r\nb"]
+)
+def test_signing_in_never_leads_to_another_site(served: Served, target: str) -> None:
+    answer = sign_in(served, "oncologist", DEMO_ACCOUNTS["oncologist"][2], next_=target)
+    assert (answer.status, answer.headers["location"]) == (303, "/")
+
+
+def test_demo_passwords_open_nothing_through_a_proxy(served: Served) -> None:
+    form = ask(served, "/sign-in", headers={"x-forwarded-for": "203.0.113.9"})
+    assert b"longview-demo" not in form.body
+    token = re.search(rb'name="form_token" value="([^"]+)"', form.body)
+    assert token
+    fields = {"username": "admin", "password": DEMO_ACCOUNTS["admin"][2], "form_token": token[1].decode()}
+    answer = ask(
+        served,
+        "/sign-in",
+        method="POST",
+        body=urllib.parse.urlencode(fields).encode(),
+        headers={
+            "cookie": f"longview_form={form.cookie('longview_form')}",
+            "x-forwarded-for": "203.0.113.9",
+        },
+    )
+    assert answer.status == 401
+    assert not answer.cookie(COOKIE)
+
+
+def test_signing_out_ends_the_sign_in(served: Served) -> None:
+    cookie = as_role(served, Role.ONCOLOGIST)
+    assert ask(served, "/signed-in", headers=cookie).status == 204
+    asked = ask(served, "/sign-out", headers={**cookie, "sec-fetch-site": "cross-site"})
+    assert b"Sign out</button>" in asked.body
+    assert ask(served, "/signed-in", headers=cookie).status == 204
+    assert ask(served, "/sign-out", headers={**cookie, "sec-fetch-site": "same-origin"}).status == 303
+    assert ask(served, "/signed-in", headers=cookie).status == 401
+
+
+@pytest.mark.parametrize("role", list(Role))
+def test_images_are_for_those_who_see_patients(served: Served, role: Role) -> None:
+    uid = some_sop_uid(served)
+    expected = 200 if role in ROLES_THAT_SEE_PATIENTS else 403
+    image = ask(served, f"/img/{uid}", headers=as_role(served, role))
+    thumbnail = ask(served, f"/thumb/{uid}", headers=as_role(served, role))
+    assert (image.status, thumbnail.status) == (expected, expected)
+    if expected == 200:
+        assert image.body[:4] == b"LVR1"
+        assert thumbnail.body[:4] == b"\x89PNG"
+        assert image.headers["cache-control"] == thumbnail.headers["cache-control"] == "no-store"
+
+
+def test_an_image_that_is_not_here_is_not_found(served: Served) -> None:
+    for uid in ("1.2.3", "..%2f..%2fetc%2fpasswd", "%00"):
+        assert ask(served, f"/img/{uid}", headers=as_role(served, Role.ONCOLOGIST)).status in {400, 404}
+
+
+@pytest.mark.parametrize("role", list(Role))
+def test_only_admins_read_metrics_and_analysts_upload_nothing(served: Served, role: Role) -> None:
+    cookie = as_role(served, role)
+    assert (ask(served, "/_stcore/metrics", headers=cookie).status == 200) is (role is Role.ADMIN)
+    upload = ask(served, "/_stcore/upload_file/a/b", method="PUT", body=b"x", headers=cookie)
+    assert (b"Your role" in upload.body) is (role is Role.ANALYST)
+
+
+def test_every_answer_carries_the_security_headers(served: Served) -> None:
+    for path, headers in (("/sign-in", {}), ("/", as_role(served, Role.STAFF)), ("/worklist", {})):
+        answer = ask(served, path, headers=headers)
+        policy = answer.headers["content-security-policy"]
+        assert "default-src 'self'" in policy
+        assert "frame-ancestors 'none'" in policy
+        assert "unsafe-eval" not in policy
+        assert "'unsafe-inline'" not in policy.split("script-src")[1].split(";")[0]
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert answer.headers["referrer-policy"] == "same-origin"

@@ -1,0 +1,56 @@
+"""Features of frozen backbones: zones, their layout, mirror images."""
+
+import numpy as np
+import pytest
+
+from models.classifier.features import ZonePooling, layout_of, looks_at
+from models.classifier.model import ImageConfig, build_feature_network, predict
+from models.classifier.preprocess import ImageInput
+
+
+def pooled(zones, view, features):
+    return np.asarray(ZonePooling(zones)([view[None, ..., None], features[None]]))[0]
+
+
+def test_a_zone_gives_mean_highest_and_spread_of_each_channel():
+    features = np.random.default_rng(0).random((4, 4, 2)).astype(np.float32)
+    said = pooled(("whole",), np.ones((16, 16), np.float32), features).reshape(3, 2)
+    np.testing.assert_allclose(said[0], features.mean(axis=(0, 1)), rtol=1e-3)
+    np.testing.assert_allclose(said[1], features.max(axis=(0, 1)), rtol=1e-6)
+    np.testing.assert_allclose(said[2], features.std(axis=(0, 1)), rtol=1e-2)
+
+
+def test_the_middle_sees_nothing_of_the_border_and_tissue_nothing_of_the_background():
+    features = np.ones((4, 4, 1), np.float32)
+    features[1:3, 1:3] = 5
+    view = np.ones((16, 16), np.float32)
+    assert pooled(("middle",), view, features)[0] == pytest.approx(5, rel=1e-3)
+    view[:, 4:] = 0
+    assert pooled(("tissue",), view, features)[1] == pytest.approx(1, rel=1e-3)
+
+
+@pytest.mark.parametrize("region", ["image", "breast", "box"])
+def test_the_layout_says_where_the_deepest_map_is(region):
+    config = ImageConfig(("a", "b"), ImageInput((64, 64), region), width=0.25, head="kernel")
+    network = build_feature_network(config)
+    layout = layout_of(network, region)
+    out = predict(network, np.random.default_rng(0).random((2, 64, 64)).astype(np.float32))
+    assert sum(layout.blocks) == out["pooled"].shape[1]
+    np.testing.assert_allclose(
+        out["pooled"][:, layout.deep_mean], out["deep"].mean(axis=(1, 2)), rtol=1e-2, atol=1e-4
+    )
+
+
+def test_a_mirror_image_is_a_look_of_its_own():
+    pixels = np.arange(3 * 4 * 4, dtype=np.uint8).reshape(3, 4, 4)
+
+    def corner(some):
+        return {"pooled": some[:, 0, :1].astype(np.float32), "deep": some}
+
+    both, _ = looks_at(pixels, corner, mirror=True, chunk=2)
+    assert both[:, :, 0].tolist() == [[0, 3], [16, 19], [32, 35]]
+    turned, _ = looks_at(pixels, corner, mirror=False, turns=True)
+    assert turned[0, :, 0].tolist() == [0, 3, 15, 12]
+    assert looks_at(pixels, corner, mirror=True, turns=True)[0].shape == (3, 8, 1)
+    assert looks_at(pixels, corner, mirror=False)[0].shape == (3, 1, 1)
+    assert looks_at(pixels, corner, mirror=False, outline=True)[0].shape == (3, 1, 34)

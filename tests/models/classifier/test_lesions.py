@@ -1,0 +1,118 @@
+"""A whole mammogram read by its lesion map, and what such a map says of a box."""
+
+import keras
+import numpy as np
+import pytest
+
+from models.classifier.lesions import (
+    LESION_FACTS,
+    LesionRecipe,
+    build_lesion_reader,
+    lesion_facts,
+    lesion_heat,
+    lesion_logits,
+    load_encoder,
+    parts_of,
+    train_lesion_network,
+)
+from models.classifier.preprocess import AROUND
+from models.view.encoder import EncoderConfig, build_encoder
+from models.view.training import LabelledViews, Lesion
+
+
+class Says:
+    """Stands for a reader that sees the same in every view."""
+
+    def __init__(self, lesion, size):
+        self.lesion, self.size = lesion, size
+
+    def predict_on_batch(self, views):
+        return {key: np.repeat(getattr(self, key)[None], len(views), axis=0) for key in ("lesion", "size")}
+
+
+def test_what_is_seen_at_one_place_counts_as_much_as_the_whole():
+    lesion = np.full((1, 4, 3, 2), -4.0)
+    lesion[0, 1, 1] = (1.0, 3.0)
+    logits = lesion_logits(np.array([[0.5, 0.0, 1.5]]), lesion, ("normal", "benign", "malignant"))
+    assert logits == pytest.approx(np.array([[0, (-0.5 + 1) / 2, (1 + 3) / 2]]))
+
+
+def test_joined_classes_hold_what_their_parts_hold():
+    finding, lesion = np.array([[0.0, 1.0, 2.0]]), np.zeros((1, 2, 2, 2))
+    apart = lesion_logits(finding, lesion, ("normal", "benign", "malignant"))
+    joined = lesion_logits(finding, lesion, ("normal", "benign+malignant"))
+    assert joined[0, 1] == pytest.approx(np.logaddexp(apart[0, 1], apart[0, 2]))
+
+
+@pytest.mark.parametrize("classes", [("A", "B"), ("benign", "malignant"), ("normal", "benign", "benign")])
+def test_other_classes_are_refused_in_words(classes):
+    with pytest.raises(ValueError, match="tells normal, benign, malignant apart"):
+        parts_of(classes)
+
+
+def test_the_heat_map_is_highest_where_a_lesion_is_seen():
+    lesion = np.full((1, 4, 3, 2), -6.0)
+    lesion[0, 2, 1, 1] = 2.0
+    heat = lesion_heat(lesion)
+    assert np.unravel_index(heat[0].argmax(), heat[0].shape) == (2, 1)
+    assert heat.max() == 1
+    assert heat.min() < 0.01
+
+
+def test_facts_are_of_the_cells_that_the_box_touches():
+    high, wide = AROUND[0] // 16, AROUND[1] // 16
+    lesion, size = np.full((high, wide, 2), -4.0, np.float32), np.full((high, wide, 1), 3.0, np.float32)
+    lesion[5, 6], size[5, 6] = (-1.0, 2.0), 4.0
+    lesion[9, 9] = (9.0, 9.0)  # outside the box
+    around = np.zeros((1, *AROUND, 2), np.uint8)
+    around[0, 4 * 16 : 5 * 16 + 3, 5 * 16 : 6 * 16 + 3, 1] = 1
+    (facts,) = lesion_facts(Says(lesion, size), around)
+    assert facts.shape == (LESION_FACTS,)
+    assert facts[[0, 1, 3, 6]] == pytest.approx([-1, 2, 3, 4])
+    assert facts[2] == pytest.approx(np.logaddexp(-1.0, 2.0))
+    assert facts[5] == pytest.approx((2 - 4 * 3) / 4)
+
+
+def test_a_reader_sees_what_the_encoder_sees(tmp_path):
+    keras.utils.set_random_seed(0)
+    encoder = build_encoder(EncoderConfig(shape=(64, 64)))
+    encoder.save(tmp_path / "encoder.keras")
+    reader = build_lesion_reader(str(tmp_path / "encoder.keras"))
+    view = np.random.default_rng(0).random((1, *AROUND, 1), np.float32)
+    whole = build_encoder(EncoderConfig(shape=AROUND))
+    whole.set_weights(encoder.get_weights())
+    seen, wanted = reader.predict_on_batch(view), whole.predict_on_batch(view)
+    # Its weights are rounded to 8 bits.
+    apart = np.abs(np.asarray(seen["lesion"]) - np.asarray(wanted["lesion"]))
+    assert apart.mean() < 0.1 * np.asarray(wanted["lesion"]).std()
+
+
+def test_what_is_no_encoder_is_refused_in_words(tmp_path):
+    keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)]).save(tmp_path / "other.keras")
+    with pytest.raises(ValueError, match="no lesion map"):
+        load_encoder(str(tmp_path / "other.keras"))
+    with pytest.raises(LookupError, match="No model is called"):
+        load_encoder("nothing")
+
+
+def test_training_moves_the_lesion_map_towards_the_boxes(tmp_path):
+    views = np.zeros((4, 64, 64), np.uint8)
+    views[:, 4:60, :50] = 60
+    views[:2, 24:40, 24:40] = 250
+    training = LabelledViews(
+        views,
+        [[Lesion(24, 24, 40, 40, malignant=True)]] * 2 + [[]] * 2,
+        np.array([2, 2, 0, 0]),
+        np.full(4, -1),
+        np.ones(4, bool),
+    )
+    network, _ = train_lesion_network(
+        None,
+        (64, 64),
+        training,
+        LesionRecipe(steps=30, batch=8, rate=3e-3),
+        tmp_path,
+        lambda *_: None,
+    )
+    lesion = np.asarray(network.predict_on_batch(views[..., None].astype(np.float32) / 255)["lesion"])
+    assert lesion[:2, ..., 1].max() > lesion[2:, ..., 1].max()
