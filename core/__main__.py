@@ -4,10 +4,11 @@ import importlib
 
 import typer
 
-from core.cli.terminal import check_surroundings
+from core.cli.terminal import Verbs, check_surroundings
 
 app = typer.Typer(
     name="python -m core",
+    cls=Verbs,
     help="Longview: follow women's mammograms over the years. Research software, not for diagnosis.",
     no_args_is_help=True,
     add_completion=False,

@@ -55,3 +55,9 @@ class Refusal(Exception):
     def text(self) -> str:
         """Return what was found, then what to do."""
         return f"{self.detail} {self.sentence}" if self.detail else self.sentence
+
+
+def refusal_text(reason: str | None, detail: str | None) -> str:
+    """Return what was found and what to do, from a reason code and its detail."""
+    sentence = SENTENCES.get(reason or "", reason or "")
+    return " ".join(part for part in (detail, sentence) if part and part != "None")

@@ -3,7 +3,7 @@
 import atexit
 from functools import cache
 
-from core.desk.desk import Desk
+from core.desk import Desk
 from core.installation import Installation
 
 

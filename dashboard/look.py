@@ -14,7 +14,7 @@ from typing import Any
 
 import streamlit as st
 
-from core.records.cards import Card
+from core.records import Card
 
 INK = "#1F2937"
 MUTED = "#5B6675"

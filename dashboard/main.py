@@ -6,7 +6,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from core.people.accounts import Permission, Person, Role
+from core.people import Permission, Person, Role
 from dashboard import components, look, session
 
 ICON = Path(__file__).with_name("icon.png")

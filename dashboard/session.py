@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from core.people import accounts, audit
-from core.people.accounts import Permission, Person
+from core.people import Permission, Person, audit, sign_ins
 from dashboard.house import here
 from dashboard.web.gate import COOKIE
 
@@ -17,7 +16,7 @@ def token() -> str | None:
 
 def person() -> Person | None:
     """Return who is signed in now; asked anew at every run, so that signing out takes effect at once."""
-    return accounts.who(here(), token())
+    return sign_ins.who(here(), token())
 
 
 def require(permission: Permission) -> Person:

@@ -7,13 +7,10 @@ from datetime import date
 
 import streamlit as st
 
-from core.images.reader import Header
-from core.incoming import intake
-from core.incoming.intake import IncomingFile, ItemReport, Report, Statement
-from core.people import audit
-from core.people.accounts import Permission, Person, require
-from core.records import record
-from core.records.record import Found
+from core.images import Header
+from core.incoming import BatchReport, IncomingFile, ItemReport, Statement, intake
+from core.people import Permission, Person, audit, require
+from core.records import Found, find
 from dashboard import look
 from dashboard.house import here
 
@@ -24,7 +21,7 @@ EARLIEST = date(1950, 1, 1)
 
 def search(text: str, *, if_nobody: str) -> list[Found]:
     """Return whom a text finds; say where there are more, and where there is nobody what to do."""
-    matches = record.find(here(), text, limit=MOST_MATCHES + 1)
+    matches = find(here(), text, limit=MOST_MATCHES + 1)
     if len(matches) > MOST_MATCHES:
         look.show(f'<p class="lv-note">More than {MOST_MATCHES} match: type more of the name or MRN.</p>')
     if text.strip() and not matches:
@@ -100,7 +97,7 @@ def take_in(
     person: Person,
     *,
     on_item: Callable[[ItemReport], None] | None = None,
-) -> Report:
+) -> BatchReport:
     """Hand files to the intake as the person states them, and write to the audit trail that she did."""
     require(person, Permission.ADD_STUDY)
     statement = Statement(

@@ -11,7 +11,7 @@ from typing import Final
 import cv2
 import numpy as np
 
-from core.incoming import history, intake
+from core.incoming import history, intake, items
 from core.installation import Installation
 from seed_data.women import lives, machines
 from seed_data.women.lives import CaseMix, Life, LifeEvent, Visit
@@ -196,12 +196,12 @@ def mrn_of(life: Life) -> str:
     return life.name.replace("Sim-", "SIM")
 
 
-def _files_of(life: Life) -> list[intake.IncomingFile]:
+def _files_of(life: Life) -> list[items.IncomingFile]:
     """Draw all of a woman's views and return them as DICOM files in memory, oldest visit first."""
     cv2.setNumThreads(1)
     records = sorted(imaged(life, SPACING_MM), key=lambda r: (r.visit.number, r.side, r.view))
     return [
-        intake.IncomingFile(
+        items.IncomingFile(
             f"{life.name}/{record.visit.on.isoformat()}_{record.side}_{record.view}.dcm",
             machines.to_dicom(record.film, life, record.visit, record.side, record.view, mrn=mrn_of(life)),
         )

@@ -16,15 +16,15 @@ import numpy as np
 import psutil  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
-from core.incoming.intake import IncomingFile, Statement, take_in
+from core.incoming import IncomingFile, Statement, take_in
 from core.installation import Installation
 from core.settings import Settings
-from core.worker.scoring import Scorer
+from core.worker import Scorer
 from db.migrate import upgrade
 from db.tables import AuditEntry
 
 if TYPE_CHECKING:
-    from models.longitudinal.model import LongitudinalModel
+    from models.longitudinal import LongitudinalModel
 
 FILM = (4600, 2700)
 """Rows and columns of a digitised film, the largest pictures that are common."""
@@ -107,8 +107,8 @@ def _four_views(here: Installation, scorer: Scorer, rounds: int = 3) -> dict[str
 
 def _arrays_to_score(model: LongitudinalModel, rounds: int = 5) -> float:
     """Return seconds from four decoded films to the score of their study, by a model that is warm."""
-    from models.longitudinal.model import SeenView, Visit
-    from models.view.preprocess import standardise
+    from models.longitudinal import SeenView, Visit
+    from models.view import standardise
 
     films = [(side, view, _picture(side, FILM, seed=n)) for n, (side, view) in enumerate(FOUR_VIEWS)]
     seconds = []

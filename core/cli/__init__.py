@@ -1,1 +1,4 @@
-"""The command line, a module a group of verbs; each adds its verbs by `register`."""
+"""The verbs of ``python -m core``: arguments in, `core` asked, answers printed.
+
+A verb holds no rule of its own, and imports what it needs when it runs: `--help` must not wait.
+"""

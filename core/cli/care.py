@@ -49,7 +49,7 @@ def doctor(json: Json = False) -> None:
 
     Exit code 0: all well, or warnings only; 1: something is wrong.
     """
-    from core.care.doctor import doctor as doctor_
+    from core.care import examine
     from core.installation import Installation
     from db.database import DatabaseUnavailable
     from db.images import StoreUnavailable
@@ -58,7 +58,7 @@ def doctor(json: Json = False) -> None:
         here = Installation.open()
     except (DatabaseUnavailable, StoreUnavailable) as error:
         wrong_use(str(error))
-    findings = doctor_(here)
+    findings = examine(here)
     here.close()
     if json:
         print_json({f.name: {"state": f.state, "said": f.said} for f in findings})
@@ -78,13 +78,13 @@ def verify(json: Json = False) -> None:
     """
     from rich.progress import Progress
 
-    from core.care.doctor import verify as verify_
+    from core.care import verify_objects
     from core.cli.opening import open_installation
 
     here = open_installation()
     with Progress(console=log, transient=True, disable=not log.is_terminal) as progress:
         task = progress.add_task("Reading what is stored", total=None)
-        found = verify_(here, on_object=lambda: progress.advance(task))
+        found = verify_objects(here, on_object=lambda: progress.advance(task))
     here.close()
     if json:
         print_json(found.to_json())
@@ -106,14 +106,13 @@ def backup(file: Annotated[Path, typer.Argument(help="The tar file to write.")],
 
     Settings (LONGVIEW_… and .env) and the weights are not in it.
     """
-    from core.care.doctor import CareError
-    from core.care.doctor import backup as backup_
+    from core.care import BackupError, write_backup
     from core.cli.opening import open_installation
 
     here = open_installation()
     try:
-        manifest = backup_(here, file)
-    except CareError as error:
+        manifest = write_backup(here, file)
+    except BackupError as error:
         wrong_use(str(error))
     finally:
         here.close()
@@ -124,14 +123,13 @@ def restore(
     file: Annotated[Path, typer.Argument(help="A file that backup wrote.")], json: Json = False
 ) -> None:
     """Fill an empty home (LONGVIEW_HOME) from a backup; nothing is ever overwritten."""
-    from core.care.doctor import CareError
-    from core.care.doctor import restore as restore_
+    from core.care import BackupError, restore_backup
     from core.settings import Settings
 
     settings = Settings()
     try:
-        manifest = restore_(settings, file)
-    except CareError as error:
+        manifest = restore_backup(settings, file)
+    except BackupError as error:
         wrong_use(str(error))
     _tell_backup(json, settings.root, manifest, "restored")
 

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from core.cli.progress import Progress, train
 from core.cli.terminal import SOME_REFUSED, log, print_json, results, wrong_use
-from core.cli.training import Progress, train
 
 if TYPE_CHECKING:
-    from core.desk.classify import Classified
-    from core.sets.cases import Cases
+    from core.desk import Classified
+    from core.sets import Cases
 
 
 def register(app: typer.Typer) -> None:
@@ -130,7 +130,7 @@ def train_image_model(
 
     Exit code 0: done; 1: done, but some images or rows were left out; 2: wrong use.
     """
-    from core.sets.cases import gather_cases, parse_density_source, with_practice
+    from core.sets import gather_cases, parse_density_source, with_practice
     from models.store import backend
 
     if cv == 1:
@@ -142,7 +142,7 @@ def train_image_model(
             others = gather_cases(practice, task, boxes=boxes, density_from=source)
             gathered = with_practice(gathered, others)
         backend.load()
-        from core.training.classifier import ImagePlan, train_image
+        from core.training import ImagePlan, train_image
 
         shown = region or ("breast" if any(c.modality == "MG" for c in gathered.cases) else "image")
         plan = ImagePlan(
@@ -190,10 +190,9 @@ def train_image_model(
 
 def evaluate_image_model(model: str, data: list[Path], out: Path, draws: int, as_json: bool) -> None:
     """Measure a model of single images; `core.cli.training.evaluate` hands over here."""
-    from core.evaluation.classifier import evaluate_image
-    from core.sets.cases import gather_cases, parse_density_source
-    from models.store import backend
-    from models.store.registry import folder_of, read_card
+    from core.evaluation import evaluate_image
+    from core.sets import gather_cases, parse_density_source
+    from models.store import backend, folder_of, read_card
 
     try:
         folder = folder_of(model)
@@ -221,8 +220,8 @@ def evaluate_films(
     as_json: bool,
 ) -> None:
     """Measure what a longitudinal model's encoder sees in single mammograms; `core.cli.training.evaluate` hands over."""
-    from core.evaluation.encoder import evaluate_encoder
-    from core.sets.cases import gather_cases
+    from core.evaluation import evaluate_encoder
+    from core.sets import gather_cases
     from models.store import backend
 
     try:
@@ -255,8 +254,7 @@ def compare(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Set runs side by side on the cases that all of them predicted, with paired tests."""
-    from core.evaluation.classifier import compare_runs
-    from core.evaluation.classifier_report import MEASURES, said_interval
+    from core.evaluation import MEASURES, compare_runs, said_interval
 
     try:
         compared = compare_runs(runs, out)
@@ -300,7 +298,7 @@ def classify(
 
     Exit code 0: all read; 1: some refused, each with its reason; 2: wrong use, such as a box outside an image.
     """
-    from core.desk.classify import Classifier, parse_box
+    from core.desk import Classifier, parse_box
     from core.settings import Settings
 
     files = [
@@ -338,7 +336,7 @@ def _classified(item: Classified) -> str:
 
 
 def _backbone(name: str) -> str:
-    from models.classifier.model import backbone_called
+    from models.classifier import backbone_called
 
     return backbone_called(name)
 
@@ -358,7 +356,7 @@ def _about(path: Path | None) -> dict[str, Any] | None:
 
 
 def _head(name: str) -> str:
-    from models.classifier.model import HEADS
+    from models.classifier import HEADS
 
     if name not in HEADS:
         raise ValueError(f"No head is called {name!r}. There are: {', '.join(HEADS)}.")
@@ -371,7 +369,7 @@ def _steps(text: str) -> tuple[str, ...]:
 
 def _shape(text: str | None, region: str, head: str) -> tuple[int, int]:
     if text is None and head == "lesions":
-        from models.view.preprocess import NETWORK_SHAPE
+        from models.view import NETWORK_SHAPE
 
         return NETWORK_SHAPE
     if text is None:
@@ -391,7 +389,7 @@ def _tell_refused(refused: list[tuple[str, str]]) -> None:
 
 
 def _tell(measured: dict[str, Any], as_json: bool) -> None:
-    from core.evaluation.classifier_report import MEASURES, said_interval
+    from core.evaluation import MEASURES, said_interval
 
     if as_json:
         print_json(measured)

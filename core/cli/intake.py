@@ -13,7 +13,7 @@ import typer
 from core.cli.terminal import SOME_REFUSED, log, print_json, results, wrong_use
 
 if TYPE_CHECKING:
-    from core.incoming.intake import IncomingFile, Statement
+    from core.incoming import IncomingFile, Statement
 
 _DAY = ["%Y-%m-%d", "%Y%m%d"]
 
@@ -52,8 +52,7 @@ def import_files(
 
     Exit code 0: all accepted or there already; 1: some quarantined; 2: wrong use.
     """
-    from core.incoming.files import gather, named_view
-    from core.incoming.intake import Statement, check_statement, take_in
+    from core.incoming import Statement, check_statement, gather, named_view, take_in
     from core.settings import Settings
 
     if (patient is None) != (study_date is None):

@@ -19,7 +19,7 @@ def up(
     """Migrate the database, start worker and dashboard, print the address; Ctrl-C stops both."""
     from core.care import launch
     from core.cli.opening import open_installation
-    from core.people.accounts import ensure_demo_accounts, has_accounts
+    from core.people import ensure_demo_accounts, has_accounts
     from core.settings import Settings
 
     settings = Settings()

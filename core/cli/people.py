@@ -11,7 +11,7 @@ from rich.table import Table
 
 from core.cli import terminal
 from core.cli.opening import open_installation
-from core.people import accounts
+from core.people import accounts, demo_accounts
 
 user = typer.Typer(help="Accounts: who may sign in, and in which role.", no_args_is_help=True)
 
@@ -54,7 +54,7 @@ def add(
 @user.command(name="list")
 def list_(json: Annotated[bool, typer.Option("--json", help="For machines.")] = False) -> None:
     """List the accounts."""
-    found = accounts.accounts(open_installation())
+    found = accounts.list_accounts(open_installation())
     if json:
         terminal.print_json(
             [
@@ -120,7 +120,7 @@ def demo(json: Annotated[bool, typer.Option("--json", help="For machines.")] = F
     With simulated patients only, the passwords are published ones that work on this machine alone. Beside real
     patients they are random and shown once.
     """
-    made = accounts.ensure_demo_accounts(open_installation())
+    made = demo_accounts.ensure_demo_accounts(open_installation())
     if json:
         terminal.print_json(
             [{"username": a.username, "role": a.role.value, "password": a.password} for a in made]

@@ -28,7 +28,7 @@ def score(
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     from core.cli.opening import open_installation
-    from core.worker.scoring import count_pending, score_pending
+    from core.worker import count_pending, score_pending
 
     here = open_installation()
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
@@ -59,9 +59,9 @@ def worker() -> None:
     """Keep scoring what waits, until stopped (Ctrl-C or SIGTERM ends it after the study in work)."""
     import threading
 
-    from core.care.launch import stop_on_signals
+    from core.care import stop_on_signals
     from core.cli.opening import open_installation
-    from core.worker.worker import run_worker
+    from core.worker import run_worker
 
     stopping = threading.Event()
     stop_on_signals(stopping)

@@ -1,4 +1,8 @@
-"""What every verb shares: results to stdout, all else to stderr, exit codes 0 done, 1 some refused, 2 wrong use."""
+"""What every verb shares: results to stdout, all else to stderr, and what the exit codes mean.
+
+0 done, 1 some were refused, 2 wrong use, 3 the machine failed: what was finished by then is still answered, and the
+command can be repeated.
+"""
 
 import json
 import sys
@@ -8,11 +12,13 @@ import typer
 from pydantic import ValidationError
 from rich.console import Console
 from rich.markup import escape
+from typer.core import TyperGroup
 
 from core import logs
+from core.outages import outage
 from core.settings import Settings
 
-DONE, SOME_REFUSED, WRONG_USE = 0, 1, 2
+DONE, SOME_REFUSED, WRONG_USE, MACHINE_FAILED = 0, 1, 2, 3
 
 results = Console(soft_wrap=True)
 log = Console(stderr=True)
@@ -46,3 +52,23 @@ def wrong_use(message: str) -> NoReturn:
     # A file's name may hold brackets, and a line that is cut in two cannot be searched for.
     log.print(f"[bold red]Error:[/] {escape(message)}", highlight=False, soft_wrap=True)
     raise typer.Exit(WRONG_USE)
+
+
+def machine_failed(said: str) -> NoReturn:
+    """Say on stderr what the machine lacks (`core.outages.outage` words it), and leave with exit code 3."""
+    log.print(f"[bold red]The machine failed:[/] {escape(said)}", highlight=False, soft_wrap=True)
+    raise typer.Exit(MACHINE_FAILED)
+
+
+class Verbs(TyperGroup):
+    """Verbs that end in a sentence and exit code 3, not in a traceback, where the machine fails them."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the verb; an error that is no outage stays what it is."""
+        try:
+            return super().invoke(ctx)
+        except Exception as error:
+            said = outage(error)
+            if said is None:
+                raise
+            machine_failed(said)

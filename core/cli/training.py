@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import json
 import re
-import time
-from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from core.cli.progress import Progress, train
 from core.cli.terminal import SOME_REFUSED, log, print_json, results, wrong_use
 
 if TYPE_CHECKING:
-    from core.sets.manifest import Manifest
-
-train = typer.Typer(help="Train models from exam manifests or embeddings.", no_args_is_help=True)
+    from core.sets import Manifest
 
 
 def register(app: typer.Typer) -> None:
@@ -73,7 +70,7 @@ def longitudinal(
     facts = _card_words(card)
     rates = _base_rates(base_rates)
     backend.load()
-    from core.training.longitudinal import Plan, TrainingError, train_longitudinal
+    from core.training import Plan, TrainingError, train_longitudinal
 
     plan = Plan(
         minutes=budget_minutes,
@@ -116,9 +113,8 @@ def calibration(
     ] = None,
 ) -> None:
     """Calibrate a trained longitudinal model anew, on women of the place where it is to be used."""
-    from core.evaluation.classifier import is_image_model
-    from models.store import backend
-    from models.store.registry import folder_of
+    from core.evaluation import is_image_model
+    from models.store import backend, folder_of
 
     rates = _base_rates(base_rates)
     if is_image_model(model):
@@ -131,7 +127,7 @@ def calibration(
         wrong_use(str(error))
     manifests, refused = _manifests(data)
     backend.load()
-    from core.training.recalibration import recalibrate
+    from core.training import recalibrate
 
     try:
         card = recalibrate(folder, manifests, out, Progress(), base_rates=rates)
@@ -184,7 +180,7 @@ def sequence(
     as_json: Annotated[bool, typer.Option("--json", help="Print the metrics as JSON.")] = False,
 ) -> None:
     """Fit the sequence model on any encoder's vectors, beside last visit only and dates only."""
-    from core.training.embeddings import EmbeddingsError, read_embeddings, train_on_embeddings
+    from core.training import EmbeddingsError, read_embeddings, train_on_embeddings
 
     match = re.fullmatch(r"(\d+)(?:x(\d+))?", cv) if cv else None
     if cv and (match is None or int(match[1]) < 2 or int(match[2] or 1) < 1):
@@ -251,9 +247,8 @@ def evaluate(
     Of simulated women, whose truth.csv lies beside the manifest, it also says how much could be known at all, and which
     targets are reached.
     """
-    from core.evaluation.classifier import is_image_model
-    from models.store import backend
-    from models.store.registry import folder_of, read_card
+    from core.evaluation import is_image_model
+    from models.store import backend, folder_of, read_card
 
     if classes is not None and task is None:
         wrong_use("--classes are those of a --task: give both.")
@@ -282,7 +277,7 @@ def evaluate(
         return
     manifests, refused = _manifests(data)
     backend.load()
-    from core.evaluation.longitudinal import evaluate_longitudinal
+    from core.evaluation import evaluate_longitudinal
 
     try:
         measured = evaluate_longitudinal(
@@ -316,7 +311,7 @@ def metrics(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Measure scores: AUC with intervals, average precision, Brier, O/E, calibration, C-index, AUC by time in years."""
-    from core.evaluation.score_file import ScoreFileError, measure_scores
+    from core.evaluation import ScoreFileError, measure_scores
 
     try:
         measured = measure_scores(scores)
@@ -341,7 +336,7 @@ def _figure(value: Any) -> str:
 
 def _manifests(paths: list[Path]) -> tuple[list[Manifest], int]:
     """Read manifests, telling on stderr what was refused or ignored."""
-    from core.sets.manifest import ManifestError, read_manifest
+    from core.sets import ManifestError, read_manifest
 
     read, refused = [], 0
     for path in paths:
@@ -358,34 +353,6 @@ def _manifests(paths: list[Path]) -> tuple[list[Manifest], int]:
         refused += len(manifest.refused)
         read.append(manifest)
     return read, refused
-
-
-class Progress:
-    """Tells on stderr, every few seconds, how far a stage is and when it is expected to end."""
-
-    def __init__(self, minutes: float | None = None, every_seconds: float = 15.0) -> None:
-        self.begun = time.monotonic()
-        self.ends = datetime.now() + timedelta(minutes=minutes) if minutes else None
-        self.every, self.stage, self.since, self.told = every_seconds, "", 0.0, 0.0
-        self.started_at = 0.0
-
-    def __call__(self, stage: str, done: float, figures: dict[str, float]) -> None:
-        """Take a report."""
-        now = time.monotonic()
-        if stage != self.stage:
-            self.stage, self.since, self.started_at, self.told = stage, now, done, 0.0
-        if now - self.told < self.every and done < 1:
-            return
-        self.told = now
-        left = (now - self.since) / (done - self.started_at) * (1 - done) if done > self.started_at else None
-        words = f"{stage} {done:4.0%}"
-        if left is not None:
-            words += f", {left:.0f} s left"
-        if self.ends is not None:
-            words += f", all done about {self.ends:%H:%M}"
-        shown = {key: value for key, value in figures.items() if key not in ("step", "seconds")}
-        words += "".join(f"  {key.removeprefix('train_')} {value:.3f}" for key, value in shown.items())
-        log.print(words, highlight=False, soft_wrap=True)
 
 
 def _tell(measured: dict[str, Any], as_json: bool) -> None:

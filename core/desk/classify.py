@@ -15,18 +15,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.images.mammogram import recognise
-from core.images.reader import GuardedReader, ReadImage, lend_reader
+from core.images import GuardedReader, ReadImage, lend_reader, recognise
 from core.refusals import Refusal
 from core.settings import Settings
-from models.classifier.preprocess import Box, check_box, prepare
-from models.store import backend
-from models.store.registry import IMAGE_KIND, ModelCard, cards, folder_of, read_card
-from models.view.preprocess import NETWORK_SHAPE, StandardView, ViewTransform, standardise
+from models.classifier import Box, check_box, prepare
+from models.store import IMAGE_KIND, ModelCard, backend, cards, folder_of, read_card
+from models.view import NETWORK_SHAPE, StandardView, ViewTransform, standardise
 
 if TYPE_CHECKING:
-    from models.classifier.model import ImageModel
-    from models.longitudinal.model import LongitudinalModel, ViewReading
+    from models.classifier import ImageModel
+    from models.longitudinal import LongitudinalModel, ViewReading
 
 __all__ = [
     "BoxError",
@@ -231,14 +229,14 @@ class Classifier:
     def longitudinal(self) -> LongitudinalModel:
         """The longitudinal model whose encoder speaks where no classifier does."""
         backend.load()
-        from models.longitudinal.model import LongitudinalModel
+        from models.longitudinal import LongitudinalModel
 
         return LongitudinalModel.load(self.asked or self.settings.model)
 
     def image_model(self, card: ModelCard) -> ImageModel:
         """Return the classifier with this card, loaded once."""
         backend.load()
-        from models.classifier.model import ImageModel
+        from models.classifier import ImageModel
 
         if card.name not in self._image_models:
             place = self.asked if self.asked is not None else card.name
@@ -339,7 +337,7 @@ class OpenImage:
 
     def _check_over_breast(self, box: Box) -> None:
         """Refuse a box of air, whichever model would read it."""
-        from models.view.region import over_breast
+        from models.view import over_breast
 
         view = self._view
         try:
@@ -348,7 +346,7 @@ class OpenImage:
             raise BoxError(f"{self.name}: {error}") from error
 
     def _encoder_says(self, task: str, box: Box | None) -> dict[str, float]:
-        from models.view.region import read_region
+        from models.view import read_region
 
         if task == "density":
             return dict(zip(DENSITIES, self._seen.density.tolist(), strict=True))
@@ -373,7 +371,7 @@ class OpenImage:
 
     @cached_property
     def _lesions(self) -> NDArray[np.float32]:
-        from models.view.region import lesion_map
+        from models.view import lesion_map
 
         return lesion_map(self.classifier.longitudinal.encoder, self._view)
 

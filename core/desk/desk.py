@@ -19,11 +19,10 @@ from typing import IO, Any
 
 from sqlalchemy import select
 
-from core.images.child import Child, ChildDied
-from core.images.reader import ReadImage, image_from_json
+from core.images import Child, ChildDied, ReadImage, image_from_json
 from core.installation import Installation
 from core.logs import log_of
-from core.people.accounts import Permission, Person, require
+from core.people import Permission, Person, require
 from core.refusals import Refusal
 from core.settings import Settings
 from db.tables import Image
@@ -202,7 +201,7 @@ class Desk:
         DeskClosed
             If the process does not answer.
         """
-        from core.incoming.intake import storable
+        from core.images import storable
 
         require(person, Permission.SEE_PATIENTS)
         if not data:

@@ -16,8 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from core.desk.classify import BoxError, Classifier, OpenImage
-from core.images.child import Answer, answer_questions
-from core.images.reader import GuardedReader, ReadImage, image_to_json
+from core.images import Answer, GuardedReader, ReadImage, answer_questions, image_to_json
 from core.refusals import Refusal
 from core.settings import Settings
 from models.store import backend
@@ -75,7 +74,7 @@ class Desk:
                     continue  # said to the person who asks; a desk without a model still opens images
 
     def _answer(self, question: dict[str, Any], data: bytes) -> Answer:
-        from core.images.renditions import make_rendition
+        from core.images import make_rendition
 
         token = question["token"]
         if question["wanted"] == "open":
@@ -108,8 +107,8 @@ def stepped(image: ReadImage, steps: list[str]) -> ReadImage:
 
     It is made as small as the viewer wants it first. Without steps it is returned as it is.
     """
-    from core.images.renditions import LONGEST_SIDE, reduced, shown_window
-    from models.classifier.preprocess import STEPS, apply_step
+    from core.images import LONGEST_SIDE, reduced, shown_window
+    from models.classifier import STEPS, apply_step
 
     if not steps:
         return image

@@ -15,11 +15,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from core.evaluation.classifier_report import comparison_report, image_report
-from core.sets.case_pixels import prepare_cases
-from core.sets.cases import CaseError, Cases, ImageCase, may_be, told_apart
-from core.sets.exams import Report
-from models.measures.classes import compare_classes, measure_classes
-from models.store.registry import IMAGE_KIND
+from core.sets import CaseError, Cases, ImageCase, Report, may_be, prepare_cases, told_apart
+from models.measures import compare_classes, measure_classes
+from models.store import IMAGE_KIND
 
 __all__ = [
     "as_told_apart",
@@ -67,7 +65,7 @@ def evaluate_image(
     LookupError, ValueError
         If there is no such model, it is damaged, or the images cannot be used.
     """
-    from models.classifier.model import ImageModel
+    from models.classifier import ImageModel
 
     loaded = ImageModel.load(model)
     chosen = _of_its_classes(cases, loaded)
@@ -115,7 +113,7 @@ def evaluate_image(
 
 def is_image_model(model: str) -> bool:
     """Tell whether a name or folder is of a model of single images; False where there is no model at all."""
-    from models.store.registry import folder_of, read_card
+    from models.store import folder_of, read_card
 
     try:
         return read_card(folder_of(model)).settings.get("kind") == IMAGE_KIND
@@ -161,7 +159,7 @@ def as_told_apart(
 
 def _seen(cases: Sequence[ImageCase], model: str | Path) -> NDArray[np.bool_]:
     """Tell which cases are of a woman, or group, of whom the model was trained on an image."""
-    from models.store.registry import folder_of
+    from models.store import folder_of
 
     listed = folder_of(model) / SEEN
     if not listed.is_file():

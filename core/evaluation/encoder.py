@@ -10,10 +10,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.evaluation.classifier import measure_cases, prediction_rows, write_evaluation
-from core.sets.cases import CaseError, Cases, ImageCase, choose_classes, may_be
-from core.sets.encoded import encode_views
-from core.sets.exams import Image, Report
-from core.training.classifier import INNER_FOLDS, fold_groups
+from core.sets import (
+    INNER_FOLDS,
+    CaseError,
+    Cases,
+    Image,
+    ImageCase,
+    Report,
+    choose_classes,
+    encode_views,
+    fold_groups,
+    may_be,
+)
 
 __all__ = ["evaluate_encoder"]
 
@@ -82,9 +90,8 @@ def evaluate_encoder(
     LookupError, ValueError
         If there is no such model, or none of the images can be used.
     """
-    from models.classifier.kernel_head import fit_head
-    from models.classifier.training import fit_scaling
-    from models.longitudinal.model import LongitudinalModel
+    from models.classifier import fit_head, fit_scaling
+    from models.longitudinal import LongitudinalModel
 
     chosen, names = choose_classes(cases, classes)
     strange = next((case for case in chosen.cases if case.modality != MAMMOGRAM), None)
@@ -140,7 +147,7 @@ def _image(case: ImageCase) -> Image:
 
 
 def _features(cases: list[ImageCase], looks: NDArray[np.float32], both_breasts: bool) -> _Films:
-    from models.view.encoder import answer_blocks
+    from models.view import answer_blocks
 
     blocks = answer_blocks()
     own = looks[..., : sum(blocks)]

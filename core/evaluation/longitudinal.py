@@ -14,17 +14,25 @@ from numpy.typing import NDArray
 
 from core.evaluation.longitudinal_report import report_page
 from core.evaluation.proof import against_truth, index_groups, targets
-from core.sets.encoded import encode_views
-from core.sets.exams import CachedViews, Exams, Report, gather
-from core.sets.manifest import Manifest
-from core.sets.truth import TrueBreast, read_truth, simulation_beside, truth_beside
-from core.training.longitudinal import histories, observed_rates
+from core.sets import (
+    CachedViews,
+    Exams,
+    Manifest,
+    Report,
+    TrueBreast,
+    encode_views,
+    gather,
+    histories_of,
+    observed_rates,
+    read_truth,
+    simulation_beside,
+    truth_beside,
+)
 
 if TYPE_CHECKING:
-    from models.longitudinal.calibration import Calibration
-    from models.longitudinal.model import LongitudinalModel
-    from models.sequence.training import History
-    from models.store.registry import ModelCard
+    from models.longitudinal import Calibration, LongitudinalModel
+    from models.sequence import History
+    from models.store import ModelCard
 
 __all__ = ["evaluate_longitudinal"]
 
@@ -80,9 +88,8 @@ def evaluate_longitudinal(
         truth table that cannot be read.
     """
     moved = _sensitivity(sensitivity) if sensitivity is not None else None
-    from models.longitudinal.evaluation import measure
-    from models.longitudinal.model import LongitudinalModel
-    from models.store.registry import folder_of
+    from models.longitudinal import LongitudinalModel, measure
+    from models.store import folder_of
 
     truth, simulated = _truth_of(manifests)
     learned_from = [breast for path in oracle_data for breast in read_truth(path)]
@@ -96,7 +103,7 @@ def evaluate_longitudinal(
     exams = gather(manifests)
     encoded = encode_views(loaded, exams.images, out / "work", report)
     cached, rows = encoded.cached, encoded.rows
-    women = histories(exams, rows, encoded.said["vector"], range(len(exams.women)))
+    women = histories_of(exams, rows, encoded.said["vector"], range(len(exams.women)))
     enriched = any(one["case_mix"].get("cancer_rate") is not None for one in simulated)
     table = _predictions(loaded, folder_of(model), women, as_trained=enriched)
     report("measuring", 0.0, {})
@@ -187,7 +194,7 @@ def _predictions(
     """Return the table of predictions."""
     import keras
 
-    from models.longitudinal.evaluation import CONTROLS, prediction_table
+    from models.longitudinal import CONTROLS, prediction_table
 
     controls: dict[Any, Any] = {
         mode: keras.saving.load_model(folder / f"control_{mode}.keras", compile=False, safe_mode=True)
@@ -202,7 +209,7 @@ def _beside_oracles(
     table: pd.DataFrame, truth: Sequence[TrueBreast], learned_from: Sequence[TrueBreast], times: int
 ) -> dict[str, Any]:
     """Return oracles, progression among women with a lesion, and AUC by group with the reader's beside it."""
-    from models.longitudinal.evaluation import by_group
+    from models.longitudinal import by_group
 
     found: dict[str, Any] = {}
     scores: dict[int, pd.Series] = {}
@@ -233,7 +240,7 @@ def _beside_reader(
     horizon: int,
 ) -> None:
     """Write the perfect reader's AUC of each group, and its ratio to that of all women, beside the model's."""
-    from models.longitudinal.evaluation import by_group
+    from models.longitudinal import by_group
 
     whole = by_group(index, np.full(len(index), "all"), horizon, reader)[0].get("auc")
     for one, other in zip(reached, readers, strict=True):
@@ -269,8 +276,8 @@ def _boxed(
 
 
 def _hit(view: _BoxedView, heat: NDArray[Any]) -> bool:
-    from models.longitudinal.explanation import heat_peak
-    from models.view.preprocess import NETWORK_SHAPE
+    from models.longitudinal import heat_peak
+    from models.view import NETWORK_SHAPE
 
     x, y = view.transform.to_original(*heat_peak(heat, NETWORK_SHAPE))
     return any(x0 <= x <= x1 and y0 <= y <= y1 for x0, y0, x1, y1, _ in view.boxes)
@@ -278,8 +285,8 @@ def _hit(view: _BoxedView, heat: NDArray[Any]) -> bool:
 
 def _pointing(views: Sequence[_BoxedView], lesion: NDArray[Any]) -> dict[str, Any]:
     """Play the pointing game (Zhang et al. 2018, 10.1007/s11263-017-1059-x) on boxes of findings of 10 mm or more."""
-    from models.longitudinal.explanation import heat_map
-    from models.measures.metrics import bootstrap
+    from models.longitudinal import heat_map
+    from models.measures import bootstrap
 
     said: dict[str, Any] = {}
     hit = np.array([_hit(view, heat_map(lesion[view.place].astype(np.float32))) for view in views], float)
@@ -298,7 +305,7 @@ def _randomisation(
     encoder: Any, pixels: NDArray[np.uint8], views: Sequence[_BoxedView], lesion: NDArray[Any]
 ) -> dict[str, Any] | None:
     """Compare heat maps with those of the same network with its weights shuffled (Adebayo et al. 2018)."""
-    from models.longitudinal.explanation import heat_map, map_agreement, randomised
+    from models.longitudinal import heat_map, map_agreement, randomised
 
     chosen = (
         [views[i] for i in np.unique(np.linspace(0, len(views) - 1, MOST_MAPS).astype(int))] if views else []
@@ -330,7 +337,7 @@ def _randomisation(
 
 def _added_up(loaded: LongitudinalModel, women: Sequence[History]) -> dict[str, Any] | None:
     """Check on some women that what each visit brought adds up to the change from the baseline to the score."""
-    from models.longitudinal.calibration import safe_logit
+    from models.measures import safe_logit
 
     chosen = [woman for woman in women if len(woman) > 1 and woman.present[-1].any()][:WOMEN_ADDED_UP]
     if not chosen:
@@ -347,7 +354,7 @@ def _visits(woman: History) -> list[Any]:
     """Return a woman's visits as a scorer gives them to the model; of a reading only the vector matters there."""
     from datetime import date
 
-    from models.sequence.study import SIDES, SLOTS, SeenView, ViewReading, Visit
+    from models.sequence import SIDES, SLOTS, SeenView, ViewReading, Visit
 
     empty = (np.zeros(4, np.float32), np.zeros(3, np.float32), np.zeros((1, 1), np.float16))
     return [

@@ -34,7 +34,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from core.sets.truth import TrueBreast, TrueLesion, by_woman
+from core.sets import TrueBreast, TrueLesion, by_woman
 
 __all__ = [
     "HISTORY",
@@ -278,7 +278,7 @@ def gain_of_history(
     Women of whom it is not known whether cancer was found within `horizon` years are left out. Raises ValueError if
     there are too few cancers.
     """
-    from models.measures.metrics import auc, paired_bootstrap
+    from models.measures import auc, paired_bootstrap
 
     known = _outcome(table, horizon)
     label = known.label[known.rows]

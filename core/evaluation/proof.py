@@ -17,7 +17,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from core.evaluation.oracles import HISTORY, LAST_VISIT, oracle_scores, reader_table
-from core.sets.truth import TrueBreast, by_woman
+from core.sets import TrueBreast, by_woman
 
 __all__ = ["Target", "against_truth", "index_groups", "targets"]
 
@@ -134,8 +134,7 @@ def _beside_readers(
     times: int,
     seed: int,
 ) -> dict[str, Any] | None:
-    from models.longitudinal.calibration import horizon_labels
-    from models.measures.metrics import auc, auc_delong, paired_bootstrap, share_of
+    from models.measures import auc, auc_delong, horizon_labels, paired_bootstrap, share_of
 
     label, known = horizon_labels(
         index["years_to_cancer"].to_numpy(float), index["years_followed"].to_numpy(float), horizon
@@ -181,7 +180,7 @@ def _malignancy(
     index: pd.DataFrame, truth: Sequence[TrueBreast], times: int, seed: int
 ) -> dict[str, Any] | None:
     """Set malignancy by breast at the index visit beside the true size of the largest cancer in it."""
-    from models.measures.metrics import auc, auc_delong, share_of
+    from models.measures import auc, auc_delong, share_of
 
     size = {
         (patient, breast.laterality): (
@@ -240,7 +239,7 @@ def _progression(table: pd.DataFrame, truth: Sequence[TrueBreast]) -> dict[str, 
     A woman has a lesion at a visit if a finding of 3 mm or more, of any kind, visible or not, is in either breast then
     or at the visit before (benign ones too: they are what growth must be told from).
     """
-    from models.measures.metrics import auc_delong
+    from models.measures import auc_delong
 
     with_lesion: set[tuple[str, int]] = set()
     for patient, breasts in by_woman(truth).items():
@@ -536,7 +535,7 @@ def _group_targets(measured: dict[str, Any]) -> list[Target]:
 
 def _shown_targets(measured: dict[str, Any]) -> list[Target]:
     """Say what has no bound to reach: C-index, how well intervals hold what came true, slopes beside published ones."""
-    from models.measures.metrics import wilson
+    from models.measures import wilson
 
     aim = "shown, with interval"
     found = [

@@ -9,11 +9,12 @@ import io
 import warnings
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
-from core.images.dicom import decode_dicom, looks_like_dicom
+from core.images.dicom import decode_dicom
+from core.images.grey import grey
 from core.images.mammogram import COLOURED, exposure_flags, why_not_a_mammogram
+from core.images.preamble import looks_like_dicom
 from core.images.reader import Header, ReadImage
 from core.refusals import Refusal
 
@@ -120,13 +121,3 @@ def _picture(picture: Image.Image, media_type: str) -> ReadImage:
         header=Header(simulated=simulated),
         doubt=doubt,
     )
-
-
-def grey(colours: NDArray[np.uint8]) -> tuple[NDArray[np.uint16], bool]:
-    """Return grey values (rows, cols) of RGB (rows, cols, 3), and whether it has colours that mean something.
-
-    JPEG leaves a trace of colour in grey pictures, so a few levels of difference do not count.
-    """
-    low, high = colours.min(axis=2), colours.max(axis=2)
-    colourful = bool(np.mean((high - low) > 24) > 0.002)
-    return colours[..., 1].astype(np.uint16), colourful

@@ -3,7 +3,7 @@
 A mammogram shows one thing: a breast that is lit against dark air, cut off straight by the chest wall at one side
 and tapering in one curve to the other. Ultrasound, photographs, pages, slices and noise each lack one of these.
 The limits were chosen with room around 237 mammograms (mini-MIAS film, CBIS-DDSM film, digital) and checked against
-537 breast ultrasound pictures and 400 other images; `tests/core/test_recognition.py` keeps the counts.
+537 breast ultrasound pictures and 400 other images; `tests/core/images/test_mammogram.py` keeps the counts.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ Ultrasound is layered across, speckled in proportion to its brightness, bright n
 A logistic rule weighs the measurements, and a picture that lies outside what ultrasound images measure in any of
 them is none. `ultrasound.json` holds rule and bounds, made by `fit` from 537 ultrasound images of 256 by 256
 (BUSI, Al-Dhabyani 2020) against 967 others: mammograms, photographs, brain slices, noise, text, drawings.
-`tests/core/test_ultrasound.py` keeps the rates of false answers on groups of pictures that `fit` has not seen.
+`tests/core/images/test_ultrasound.py` keeps the rates of false answers on groups of pictures that `fit` has not seen.
 """
 
 from __future__ import annotations

@@ -15,10 +15,10 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from core.images.reader import VIEWS
-from core.incoming.intake import IncomingFile, Statement
+from core.images import VIEWS
+from core.incoming.items import IncomingFile, Statement
 from core.refusals import Refusal
-from core.sets.manifest import Manifest, ManifestError, ManifestRow, read_manifest
+from core.sets import Manifest, ManifestError, ManifestRow, read_manifest
 
 MANIFEST = "manifest.csv"
 _MOST_ENTRIES = 20_000

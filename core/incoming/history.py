@@ -1,6 +1,6 @@
 """What is known of a patient beside her images, as a source of data hands it over: events and risk factors.
 
-A person who records an event on a page goes through `core.records.record.add_event`, which checks her role; this is the
+A person who records an event on a page goes through `core.records.events.add_event`, which checks her role; this is the
 way for sources (the demo, adapters), where every entry is written once however often it is handed over.
 """
 

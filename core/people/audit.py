@@ -14,7 +14,7 @@ from core.installation import Installation
 from db.tables import AuditEntry, User
 
 if TYPE_CHECKING:
-    from core.people.accounts import Person
+    from core.people.roles import Person
 
 
 @dataclass(frozen=True)

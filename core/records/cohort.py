@@ -12,12 +12,8 @@ from sqlalchemy import func, select
 
 from core.installation import Installation
 from core.records import cards
-from core.rules import thresholds, trends
-from core.rules.comparable import last_of_each_day, latest_score_ids
+from core.rules import last_of_each_day, latest_score_ids, thresholds, trends
 from db.tables import Event, EventKind, Patient, Score, Study
-
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
-"""A spreadsheet runs a cell that begins like this (OWASP, CSV injection)."""
 
 
 class Kind(enum.StrEnum):
@@ -245,21 +241,6 @@ def course(cohort_visits: pd.DataFrame, anchor: str) -> pd.DataFrame:
     """Return `medians_by` whole years before the anchor, ``years_to_last`` or ``years_to_diagnosis``."""
     before = cohort_visits[cohort_visits[anchor] <= 0]
     return medians_by(before.assign(years=before[anchor].round().astype("Int64")), "years")
-
-
-def csv_of(table: pd.DataFrame, *, note: str = "") -> bytes:
-    """Return a table as CSV that no spreadsheet runs: risky cells get an apostrophe, numbers stay numbers."""
-    safe = table.copy()
-    for column in safe.columns:
-        if safe[column].dtype.kind not in "biufM":
-            safe[column] = safe[column].map(_harmless)
-    safe.columns = [_harmless(column) for column in safe.columns]
-    head = f"{_harmless('# ' + note)}\n" if note else ""
-    return (head + safe.to_csv(index=False, lineterminator="\n")).encode()
-
-
-def _harmless(cell: object) -> object:
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(FORMULA_STARTS) else cell
 
 
 def age_groups(ages: pd.Series, *, width: int = 5) -> pd.Series:

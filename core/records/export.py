@@ -20,8 +20,8 @@ from sqlalchemy.orm import Session
 from core.installation import Installation
 from core.people import audit
 from core.records import cards
-from core.records.cohort import FORMULA_STARTS
-from core.rules.comparable import latest_score_ids
+from core.records.csv import FORMULA_STARTS
+from core.rules import latest_score_ids
 from db.tables import (
     Alert,
     Event,

@@ -11,8 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core.installation import Installation
-from core.people import audit
-from core.people.accounts import Permission, Person, require
+from core.people import Permission, Person, audit, require
 from db.tables import Image, Lesion, Measurement, Patient, Study, User
 
 __all__ = ["Finding", "Place", "diameter_mm", "keep", "of_image", "of_patient", "place_of", "remove"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import heapq
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,76 +11,39 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from core.images import hanging
-from core.images.hanging import Side
+from core.images import Side, hanging
 from core.installation import Installation
-from core.people import audit
-from core.people.accounts import Permission, Person, require
 from core.records import cards
-from core.rules import thresholds, trends
-from core.rules.comparable import last_of_each_day, last_said, latest_score_ids, said_alike
-from core.worker.progress import refusal_text
+from core.records.assessments import Assessment
+from core.records.events import EventEntry, event_entry
+from core.refusals import refusal_text
+from core.rules import last_of_each_day, last_said, latest_score_ids, said_alike, thresholds, trends
 from db.tables import (
     Alert,
     Embedding,
     Event,
     EventKind,
     Image,
-    Laterality,
     Patient,
     Score,
     Study,
     StudyStatus,
     User,
-    utc_now,
 )
 
 __all__ = [
-    "BI_RADS",
-    "BI_RADS_EDITION",
-    "DENSITIES",
     "AlertEntry",
-    "AssessedMeanwhile",
-    "Assessment",
     "Contribution",
-    "EventEntry",
     "EventKind",
-    "Found",
     "Interval",
     "PatientRecord",
     "StudyStatus",
     "ViewImage",
     "Visit",
     "VisitScore",
-    "acknowledge",
-    "add_event",
-    "find",
-    "is_called",
-    "known",
-    "record_assessment",
     "record_of",
-    "remove_event",
     "statuses",
 ]
-
-BI_RADS: Mapping[str, str] = {
-    "0": "0 · needs additional imaging",
-    "1": "1 · negative",
-    "2": "2 · benign",
-    "3": "3 · probably benign",
-    "4A": "4A · low suspicion",
-    "4B": "4B · moderate suspicion",
-    "4C": "4C · high suspicion",
-    "5": "5 · highly suggestive of malignancy",
-    "6": "6 · known malignancy",
-}
-BI_RADS_EDITION = "v2025"
-DENSITIES: Mapping[str, str] = {
-    "A": "A · almost entirely fatty",
-    "B": "B · scattered fibroglandular",
-    "C": "C · heterogeneously dense",
-    "D": "D · extremely dense",
-}
 
 
 @dataclass(frozen=True)
@@ -149,39 +111,6 @@ class ViewImage:
 
 
 @dataclass(frozen=True)
-class Assessment:
-    """What a reader recorded of a study, by whom and when; all None where nobody has."""
-
-    bi_rads: str | None
-    density: str | None
-    note: str | None
-    by: str | None
-    at: datetime | None
-
-    @property
-    def words(self) -> str:
-        """Say the categories, as BI-RADS 3, density C; empty where there are none."""
-        if self.bi_rads is None:
-            return ""
-        return f"BI-RADS {self.bi_rads}" + (f", density {self.density}" if self.density else "")
-
-
-class AssessedMeanwhile(ValueError):
-    """The assessment that a reader means to change is not the one that stands; `stored` is what stands now."""
-
-    def __init__(self, stored: Assessment) -> None:
-        self.stored = stored
-        if stored.bi_rads is None or stored.at is None:
-            what = "The assessment that was here is not recorded any more."
-        else:
-            what = (
-                f"{stored.by or 'Another reader'} recorded {stored.words} "
-                f"at {stored.at.astimezone():%Y-%m-%d %H:%M}, after this form was opened."
-            )
-        super().__init__(f"{what} Yours is not recorded: replace it on purpose, or drop yours.")
-
-
-@dataclass(frozen=True)
 class Visit:
     """One study with its views, its score if it has one, and the reader's assessment."""
 
@@ -223,18 +152,6 @@ class Visit:
         return Assessment(
             self.bi_rads, self.reader_density, self.assessment_note, self.assessed_by, self.assessed_at
         )
-
-
-@dataclass(frozen=True)
-class EventEntry:
-    """Something that happened beside the studies."""
-
-    event_id: int
-    kind: EventKind
-    on: date
-    end: date | None
-    laterality: str | None
-    detail: str | None
 
 
 @dataclass(frozen=True)
@@ -369,7 +286,7 @@ def record_of(here: Installation, mrn: str) -> PatientRecord | None:
             sex=patient.sex.value,
             simulated=patient.simulated,
             visits=tuple(_visit(study, images[study.id], scores.get(study.id), names) for study in studies),
-            events=tuple(_event(event) for event in events),
+            events=tuple(event_entry(event) for event in events),
             alerts=tuple(
                 AlertEntry(
                     alert_id=alert.id,
@@ -478,218 +395,8 @@ def _visit(
     )
 
 
-def _event(event: Event) -> EventEntry:
-    return EventEntry(
-        event_id=event.id,
-        kind=event.kind,
-        on=event.event_date,
-        end=event.end_date,
-        laterality=event.laterality.value if event.laterality else None,
-        detail=event.detail,
-    )
-
-
-@dataclass(frozen=True)
-class Found:
-    """A patient as a search shows her, enough to be sure that she is the right one."""
-
-    mrn: str
-    name: str | None
-    birth_date: date | None
-    simulated: bool
-    last_study: date | None
-
-
-def is_called(text: str, mrn: str, name: str | None) -> bool:
-    """Say whether a text is part of an MRN or of a name, whatever the case of the letters; an empty text always is."""
-    part = text.strip().casefold()
-    return part in mrn.casefold() or part in (name or "").casefold()
-
-
-def find(here: Installation, text: str, *, limit: int = 8) -> list[Found]:
-    """Search patients by part of the MRN or of the name, exact MRN first; an empty text finds nobody.
-
-    Whoever shows `n` of them asks for one more, to know whether these are all.
-    """
-    text = text.strip()[:128]
-    if not text:
-        return []
-    with here.database.read() as session:
-        # Compared here and not in SQL: SQLite knows the case of ASCII letters only, and which PostgreSQL knows hangs
-        # on the locale that the database was made with. The worklist reads as many rows at each of its runs.
-        everyone = session.execute(select(Patient.id, Patient.mrn, Patient.name))
-        ids = [
-            patient_id
-            for _, _, patient_id in heapq.nsmallest(
-                limit,
-                (
-                    (mrn != text, mrn, patient_id)
-                    for patient_id, mrn, name in everyone
-                    if is_called(text, mrn, name)
-                ),
-            )
-        ]
-        return _found(session, ids)
-
-
-def known(here: Installation, mrn: str) -> Found | None:
-    """Return the patient who has this MRN, None if nobody has."""
-    with here.database.read() as session:
-        ids = session.scalars(select(Patient.id).where(Patient.mrn == mrn)).all()
-        return next(iter(_found(session, ids)), None)
-
-
-def _found(session: Session, ids: Sequence[int]) -> list[Found]:
-    """Return patients as a search shows them, in the order of `ids`."""
-    patients = {p.id: p for p in session.scalars(select(Patient).where(Patient.id.in_(ids)))}
-    last: dict[int, date] = {}
-    for patient_id, on in session.execute(
-        select(Study.patient_id, Study.study_date).where(Study.patient_id.in_(ids))
-    ):
-        last[patient_id] = max(on, last.get(patient_id, on))
-    return [
-        Found(p.mrn, p.name, p.birth_date, p.simulated, last.get(p.id))
-        for p in map(patients.__getitem__, ids)
-    ]
-
-
 def statuses(here: Installation, study_uids: Sequence[str]) -> dict[str, StudyStatus]:
     """Return where each of these studies stands on its way to a score."""
     with here.database.read() as session:
         rows = session.execute(select(Study.uid, Study.status).where(Study.uid.in_(list(study_uids))))
         return dict(rows.all())
-
-
-def record_assessment(
-    here: Installation,
-    person: Person,
-    study_uid: str,
-    *,
-    bi_rads: str,
-    density: str | None,
-    note: str = "",
-    instead_of: datetime | None = None,
-) -> None:
-    """Keep the reader's assessment with a study; an earlier one stays in the audit trail.
-
-    Parameters
-    ----------
-    instead_of
-        When the assessment that the reader had before her was recorded (`Visit.assessed_at`); None if there was
-        none. Another reader's, written meanwhile, is not overwritten unseen.
-
-    Raises
-    ------
-    AccessDenied
-        If the person may not assess.
-    AssessedMeanwhile
-        If what stands is not what the reader had before her; nothing is written then.
-    ValueError
-        If the category, the density or the study does not exist.
-    """
-    require(person, Permission.ASSESS)
-    if bi_rads not in BI_RADS:
-        raise ValueError(f"There is no BI-RADS assessment “{bi_rads}”.")
-    if density is not None and density not in DENSITIES:
-        raise ValueError(f"There is no density category “{density}”.")
-    with here.database.write() as session:
-        study = session.scalar(select(Study).where(Study.uid == study_uid))
-        if study is None:
-            raise ValueError("This study is not here any more. Open the patient again.")
-        if study.assessed_at != instead_of:
-            by = study.assessed_by.display_name if study.assessed_by else None
-            raise AssessedMeanwhile(
-                Assessment(study.bi_rads, study.reader_density, study.assessment_note, by, study.assessed_at)
-            )
-        before = {"bi_rads": study.bi_rads, "density": study.reader_density, "note": study.assessment_note}
-        study.bi_rads, study.bi_rads_edition, study.reader_density = bi_rads, BI_RADS_EDITION, density
-        study.assessment_note = note.strip()[:10_000] or None
-        study.assessed_by_id, study.assessed_at = person.user_id, utc_now()
-        now = {"bi_rads": bi_rads, "density": density, "note": study.assessment_note}
-        audit.record(
-            session, person, "assessment_recorded", f"study:{study_uid}", {"before": before, "now": now}
-        )
-
-
-def add_event(
-    here: Installation,
-    person: Person,
-    mrn: str,
-    *,
-    kind: EventKind,
-    on: date,
-    end: date | None = None,
-    laterality: str | None = None,
-    detail: str = "",
-) -> EventEntry:
-    """Add an event to a woman's record and return it.
-
-    Raises
-    ------
-    AccessDenied
-        If the person may not record events.
-    ValueError
-        If the dates cannot be, an event other than a therapy has an end, a note says nothing, or the patient does
-        not exist.
-    """
-    require(person, Permission.RECORD_EVENT)
-    if end is not None and kind is not EventKind.THERAPY:
-        raise ValueError("Only a therapy has an end. Clear the end, or choose therapy.")
-    if end is not None and end < on:
-        raise ValueError("The event ends before it begins: check the dates.")
-    if kind is EventKind.NOTE and not detail.strip():
-        raise ValueError("The note is empty. Write what it should say.")
-    with here.database.write() as session:
-        patient = session.scalar(select(Patient).where(Patient.mrn == mrn))
-        if patient is None:
-            raise ValueError("This patient is not here any more. Open the worklist again.")
-        if patient.birth_date is not None and on < patient.birth_date:
-            raise ValueError("The event lies before her birth: check the date.")
-        event = Event(
-            patient_id=patient.id,
-            kind=kind,
-            event_date=on,
-            end_date=end,
-            laterality=Laterality(laterality) if laterality else None,
-            detail=detail.strip()[:10_000] or None,
-            recorded_by_id=person.user_id,
-        )
-        session.add(event)
-        session.flush()
-        audit.record(
-            session, person, "event_added", f"patient:{mrn}", {"kind": kind.value, "on": on.isoformat()}
-        )
-        return _event(event)
-
-
-def remove_event(here: Installation, person: Person, event_id: int) -> None:
-    """Take an event back; what it said stays in the audit trail. Raises `AccessDenied`; a gone one stays gone."""
-    require(person, Permission.RECORD_EVENT)
-    with here.database.write() as session:
-        event = session.get(Event, event_id)
-        if event is None:
-            return
-        recorded_by = session.get(User, event.recorded_by_id) if event.recorded_by_id else None
-        said = {
-            "kind": event.kind.value,
-            "on": event.event_date.isoformat(),
-            "end": event.end_date.isoformat() if event.end_date else None,
-            "laterality": event.laterality.value if event.laterality else None,
-            "detail": event.detail,
-            "by": recorded_by.display_name if recorded_by else None,
-            "at": event.created_at.isoformat(),
-        }
-        subject = f"patient:{event.patient.mrn}"
-        session.delete(event)
-        audit.record(session, person, "event_removed", subject, said)
-
-
-def acknowledge(here: Installation, person: Person, alert_id: int) -> None:
-    """Say that an alert was seen; the first acknowledgement stays. Raises `AccessDenied`."""
-    require(person, Permission.ASSESS)
-    with here.database.write() as session:
-        alert = session.get(Alert, alert_id)
-        if alert is None or alert.acknowledged_at is not None:
-            return
-        alert.acknowledged_at, alert.acknowledged_by_id = utc_now(), person.user_id
-        audit.record(session, person, "alert_acknowledged", f"alert:{alert_id}", {"rule": alert.rule})

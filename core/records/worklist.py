@@ -13,10 +13,9 @@ from sqlalchemy import select
 
 from core.installation import Installation
 from core.records import cards
-from core.records.record import is_called
-from core.rules import thresholds, trends
-from core.rules.comparable import last_of_each_day, last_said, latest_score_ids, said_alike
-from core.worker.progress import refusal_text
+from core.records.search import is_called
+from core.refusals import refusal_text
+from core.rules import last_of_each_day, last_said, latest_score_ids, said_alike, thresholds, trends
 from db.tables import Alert, Event, EventKind, Patient, Score, Study, StudyStatus, utc_now
 
 NEW_FOR = timedelta(days=7)

@@ -48,6 +48,6 @@ def last_said(values: Iterable[Said | None]) -> Said | None:
 def said_alike(scores: Iterable[SaidBy]) -> bool:
     """Say whether scores came from the same model, weights and calibration: only then are they compared.
 
-    `core.worker.scoring.queue_unscored` asks for a new score where one of the three is another.
+    `core.worker.queue.queue_unscored` asks for a new score where one of the three is another.
     """
     return len({(score.model, score.weights_sha256, score.calibration) for score in scores}) <= 1

@@ -17,8 +17,8 @@ from scipy.fft import dctn
 from core.refusals import Refusal
 from core.sets.cases import ImageCase
 from core.sets.exams import Report, file_version, read_pixels
-from models.classifier.preprocess import AROUND, ImageInput, prepare, tissue_box
-from models.view.preprocess import ViewTransform
+from models.classifier import AROUND, ImageInput, prepare, tissue_box
+from models.view import ViewTransform
 
 __all__ = ["PreparedCases", "fingerprint", "near_duplicates", "prepare_cases", "tissue_sides"]
 

@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.sets.exams import CachedViews, Image, Report, cache_views
-from core.training.longitudinal import stored_rows
+from core.sets.stored_rows import late_rows
 
 if TYPE_CHECKING:
-    from models.longitudinal.model import LongitudinalModel
+    from models.longitudinal import LongitudinalModel
 
 __all__ = ["EncodedViews", "encode_views"]
 
@@ -48,7 +48,7 @@ def encode_views(
     ValueError
         If none of the images can be used.
     """
-    from models.view.training import embed
+    from models.view import embed
 
     cached = cache_views(images, work / "cache", report)
     rows = cached.usable()
@@ -57,7 +57,7 @@ def encode_views(
         with np.load(kept) as file:
             return EncodedViews(cached, rows, {key: file[key] for key in file.files})
     said: dict[str, NDArray[Any]] = embed(
-        model.encoder, stored_rows(cached.pixels, rows, mirrored=mirrored), report
+        model.encoder, late_rows(cached.pixels, rows, mirrored=mirrored), report
     )
     half = kept.with_name("embedded.half.npz")
     np.savez(half, allow_pickle=False, **said)

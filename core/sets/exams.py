@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.sets.manifest import Manifest, ManifestRow, by_patient
-from models.view.preprocess import NETWORK_SHAPE, ViewTransform, standardise
+from models.view import NETWORK_SHAPE, ViewTransform, standardise
 
 __all__ = ["Exams", "Image", "Woman", "cache_views", "file_version", "gather", "read_pixels"]
 
@@ -158,7 +158,7 @@ def _images(woman: int, rows: list[ManifestRow]) -> list[Image]:
 
 def read_pixels(path: Path) -> NDArray[np.uint16]:
     """Decode one image of a training set; larger is brighter. Raises `core.refusals.Refusal` or OSError."""
-    from core.images.decoding import decode
+    from core.images import decode
 
     return decode(path.read_bytes(), max_pixels=MOST_PIXELS).pixels
 

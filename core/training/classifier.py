@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import time
 from collections.abc import Sequence
@@ -14,25 +13,38 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.sets.case_pixels import PreparedCases, near_duplicates, prepare_cases
-from core.sets.cases import CaseError, Cases, ImageCase, choose_classes, may_be, told_apart
-from core.sets.exams import DENSITIES, FINDINGS, Report
-from core.training.longitudinal import TrainingError, same_plan, stored_rows, write_curves
-from models.classifier.preprocess import ImageInput, check_box
+from core.sets import (
+    DENSITIES,
+    FINDINGS,
+    INNER_FOLDS,
+    CaseError,
+    Cases,
+    ImageCase,
+    PreparedCases,
+    Report,
+    choose_classes,
+    fold_groups,
+    late_rows,
+    may_be,
+    near_duplicates,
+    part_groups,
+    prepare_cases,
+    told_apart,
+    women_by_class,
+)
+from core.training.runs import TrainingError, same_plan, write_curves
+from models.classifier import ImageInput, check_box
 
 if TYPE_CHECKING:  # Networks are loaded when training starts: `--help` must not wait for them.
     import keras
 
-    from models.classifier.model import ImageConfig, Scaling
-    from models.classifier.training import ImageRecipe, TrainedImage
-    from models.view.training import Lesion
+    from models.classifier import ImageConfig, ImageRecipe, Scaling, TrainedImage
+    from models.view import Lesion
 
-__all__ = ["ImagePlan", "LeakageError", "fold_groups", "part_groups", "train_image"]
+__all__ = ["ImagePlan", "LeakageError", "train_image"]
 
 SHARES = {"train": 0.7, "validation": 0.15, "test": 0.15}
 PRACTICE = "practice"
-INNER_FOLDS = 4
-"""Folds of a kernel head's own training images, on which its strength is chosen and its scaling fitted."""
 
 
 class LeakageError(TrainingError):
@@ -70,80 +82,6 @@ class ImagePlan:
     beside: str | None = None
     beside_weights: str | None = None
     beside_epochs: int = 12
-
-
-def part_groups(cases: Sequence[ImageCase], shares: dict[str, float], seed: int) -> list[str]:
-    """Assign each case to a part, whole women together, each class parted alike; the same for the same seed.
-
-    Raises
-    ------
-    TrainingError
-        If a class has fewer women than there are parts; the message names it.
-    """
-    strata = _by_rarest_class(cases)
-    where: dict[str, str] = {}
-    for label, groups in strata.items():
-        if len(groups) < len(shares):
-            raise TrainingError(_too_few(cases, label, groups, len(shares)))
-        groups.sort(key=lambda group: hashlib.sha256(f"{seed} {group}".encode()).hexdigest())
-        counts = {part: max(1, int(share * len(groups))) for part, share in shares.items()}
-        counts[next(iter(shares))] += len(groups) - sum(counts.values())
-        parts = [part for part, count in counts.items() for _ in range(count)]
-        where.update(zip(groups, parts, strict=True))
-    return [where[case.group] for case in cases]
-
-
-def fold_groups(cases: Sequence[ImageCase], folds: int, seed: int) -> NDArray[np.int64]:
-    """Assign each case to a fold 0..folds-1, whole women together, each class spread alike.
-
-    Raises
-    ------
-    TrainingError
-        If a class has fewer women than there are folds.
-    """
-    where: dict[str, int] = {}
-    start = 0
-    for label, women in _women_by_class(cases).items():
-        if len(women) < folds:
-            raise TrainingError(_too_few(cases, label, women, folds))
-    for groups in _by_rarest_class(cases).values():
-        groups.sort(key=lambda group: hashlib.sha256(f"{seed} {group}".encode()).hexdigest())
-        where.update({group: (start + place) % folds for place, group in enumerate(groups)})
-        start += len(groups)
-    return np.array([where[case.group] for case in cases], np.int64)
-
-
-def _by_rarest_class(cases: Sequence[ImageCase]) -> dict[str, list[str]]:
-    """Return the women by the rarest class that each has an image of, so that rare classes reach every part."""
-    count: dict[str, int] = {}
-    for case in cases:
-        count[case.label] = count.get(case.label, 0) + 1
-    rarest: dict[str, str] = {}
-    for case in cases:
-        before = rarest.get(case.group)
-        if before is None or (count[case.label], case.label) < (count[before], before):
-            rarest[case.group] = case.label
-    strata: dict[str, list[str]] = {label: [] for label in sorted(count)}
-    for group, label in rarest.items():
-        strata[label].append(group)
-    return strata
-
-
-def _women_by_class(cases: Sequence[ImageCase]) -> dict[str, list[str]]:
-    """Return the women who have an image of each class, of other classes too or not."""
-    women: dict[str, set[str]] = {label: set() for label in sorted({case.label for case in cases})}
-    for case in cases:
-        women[case.label].add(case.group)
-    return {label: sorted(groups) for label, groups in women.items()}
-
-
-def _too_few(cases: Sequence[ImageCase], label: str, groups: Sequence[str], needed: int) -> str:
-    own = [case for case in cases if case.label == label]
-    images = "1 image" if len(own) == 1 else f"{len(own)} images"
-    return (
-        f"The class {label!r} has {images} of {len(groups)} women or groups ({own[0].source}); {needed} are needed. Add "
-        "images, choose fewer folds, or leave the class out with --classes."
-    )
 
 
 def train_image(
@@ -249,7 +187,7 @@ def _check_counts(cases: Sequence[ImageCase], classes: Sequence[str]) -> None:
 
 def _check_lesions(cases: Sequence[ImageCase], classes: Sequence[str], plan: ImagePlan) -> None:
     """Stop where there is nothing that a head on lesions could learn from."""
-    from models.classifier.lesions import parts_of
+    from models.classifier import parts_of
 
     try:
         parts_of(classes)
@@ -433,7 +371,7 @@ class _Run:
         self, logits: NDArray[np.float64], fold: NDArray[np.int64]
     ) -> tuple[NDArray[np.float64], Scaling]:
         """Scale what was said out of fold, each fold by what the others reached; return that, and the scaling by all."""
-        from models.classifier.training import fit_scaling
+        from models.classifier import fit_scaling
 
         said = np.zeros_like(logits)
         for k in range(self.plan.folds):
@@ -455,11 +393,11 @@ class _Run:
     def _train(
         self, train: NDArray[np.bool_], validation: NDArray[np.bool_], folder: str, left: int, stage: str
     ) -> TrainedImage:
-        from models.classifier.training import LabelledImages, fit_scaling, train_image_network
+        from models.classifier import LabelledImages, fit_scaling, train_image_network
 
         def images(mine: NDArray[np.bool_]) -> LabelledImages:
             return LabelledImages(
-                stored_rows(self.prepared.pixels, self.rows[mine].tolist()),
+                late_rows(self.prepared.pixels, self.rows[mine].tolist()),
                 self.truth[mine].argmax(axis=1),
                 None if features is None else features[mine],
             )
@@ -493,15 +431,13 @@ class _Run:
 
     def _train_lesions(self, mine: NDArray[np.bool_], folder: str, left: int, stage: str) -> TrainedImage:
         """Train an encoder with a lesion map on some images and the boxes drawn in them."""
-        from models.classifier.lesions import LesionRecipe, train_lesion_network
-        from models.classifier.model import Scaling
-        from models.classifier.training import TrainedImage
-        from models.view.training import LabelledViews
+        from models.classifier import LesionRecipe, Scaling, TrainedImage, train_lesion_network
+        from models.view import LabelledViews
 
         chosen = np.flatnonzero(mine)
         cases = [self.cases[i] for i in chosen]
         views = LabelledViews(
-            pixels=stored_rows(self.prepared.pixels, self.rows[chosen].tolist()),
+            pixels=late_rows(self.prepared.pixels, self.rows[chosen].tolist()),
             lesions=[self._lesions(int(i)) for i in chosen],
             finding=np.array([_one_of(case.label, FINDINGS) for case in cases], np.int64),
             density=np.array([_one_of(case.density, DENSITIES) for case in cases], np.int64),
@@ -528,7 +464,7 @@ class _Run:
 
     def _lesions(self, place: int) -> list[Lesion]:
         """Return the boxes drawn in an image, in pixels of what is shown of it."""
-        from models.view.training import Lesion
+        from models.view import Lesion
 
         case, row = self.cases[place], self.rows[place]
         transform, size = self.prepared.transforms[row], self.prepared.sizes[row]
@@ -543,7 +479,7 @@ class _Run:
         return lesions
 
     def _config(self) -> ImageConfig:
-        from models.classifier.model import ImageConfig
+        from models.classifier import ImageConfig
 
         plan = self.plan
         return ImageConfig(
@@ -560,8 +496,14 @@ class _Run:
 
     def _tune_beside(self, trained: TrainedImage, mine: NDArray[np.bool_], folder: str, stage: str) -> None:
         """Tune a second network on some images and put it beside a kernel head; then nothing is scaled yet."""
-        from models.classifier.model import Scaling, build_beside
-        from models.classifier.tuning import TuningRecipe, Variation, shallow_maps, tune_network
+        from models.classifier import (
+            Scaling,
+            TuningRecipe,
+            Variation,
+            build_beside,
+            shallow_maps,
+            tune_network,
+        )
 
         plan = self.plan
         recipe = TuningRecipe(
@@ -570,7 +512,7 @@ class _Run:
             seed=plan.seed,
         )
         network = build_beside(self._config(), plan.beside_weights)
-        pixels = stored_rows(self.prepared.pixels, self.rows.tolist())
+        pixels = late_rows(self.prepared.pixels, self.rows.tolist())
         maps = shallow_maps(network, pixels, recipe, self.out / "work" / "variants.npy", self.report)
         trained.curve += tune_network(
             network,
@@ -587,9 +529,7 @@ class _Run:
 
     def _fit_head(self, mine: NDArray[np.bool_], stage: str) -> TrainedImage:
         """Fit a kernel head to some images; what it is stopped by are inner folds of them."""
-        from models.classifier.features import layout_of
-        from models.classifier.kernel_head import fit_head
-        from models.classifier.training import TrainedImage, fit_scaling
+        from models.classifier import TrainedImage, fit_head, fit_scaling, layout_of
 
         features = self._features(self._config())
         network = self._network
@@ -600,7 +540,7 @@ class _Run:
         mine = mine & ~(practice & (among <= self.truth).all(axis=1))
         own = mine & ~practice
         cases = [case for case, one in zip(self.cases, own, strict=True) if one]
-        fewest = min(len(women) for women in _women_by_class(cases).values())
+        fewest = min(len(women) for women in women_by_class(cases).values())
         fold = np.full(len(mine), -1)
         fold[own] = fold_groups(cases, max(2, min(INNER_FOLDS, fewest)), self.plan.seed + 1)
         blocks = layout_of(
@@ -630,13 +570,11 @@ class _Run:
 
     def _features(self, config: ImageConfig) -> NDArray[np.float32] | None:
         """Return the frozen backbone's features of all images, made once for all folds; None without weights."""
-        from models.classifier.features import with_facts
-        from models.classifier.model import build_feature_network
-        from models.classifier.training import kernel_features, pretrained_features
+        from models.classifier import build_feature_network, kernel_features, pretrained_features, with_facts
 
         if self._known is not None or self.plan.weights is None:
             return self._known
-        pixels = stored_rows(self.prepared.pixels, self.rows.tolist())
+        pixels = late_rows(self.prepared.pixels, self.rows.tolist())
         path, flip = self.out / "work" / "features.npz", self.plan.flip
         if self.plan.head == "kernel":
             self._network = build_feature_network(config, self.plan.weights)
@@ -649,17 +587,17 @@ class _Run:
 
     def _lesion_facts(self, lesion_map: str) -> NDArray[np.float32]:
         """Return what a longitudinal model's lesion map says of each box."""
-        from models.classifier.lesions import build_lesion_reader, lesion_facts
+        from models.classifier import build_lesion_reader, lesion_facts
 
         assert self.prepared.around is not None
         try:
             self._reader = build_lesion_reader(lesion_map)
         except LookupError as error:
             raise TrainingError(str(error)) from error
-        return lesion_facts(self._reader, stored_rows(self.prepared.around, self.rows.tolist()), batch=8)
+        return lesion_facts(self._reader, late_rows(self.prepared.around, self.rows.tolist()), batch=8)
 
     def _recipe(self, seconds: float) -> ImageRecipe:
-        from models.classifier.training import Augmentation, ImageRecipe
+        from models.classifier import Augmentation, ImageRecipe
 
         plan = self.plan
         return ImageRecipe(
@@ -671,24 +609,23 @@ class _Run:
         )
 
     def _predict(self, trained: TrainedImage, places: NDArray[np.intp]) -> NDArray[np.float64]:
-        from models.classifier.model import beside_logits
-        from models.classifier.tuning import joined
+        from models.classifier import beside_logits, joined
 
         if trained.head is not None:
             assert self._known is not None
             logits = trained.head.logits(self._known[places])
             if trained.beside is None:
                 return trained.scaling(logits)
-            pixels = stored_rows(self.prepared.pixels, self.rows[places].tolist())
+            pixels = late_rows(self.prepared.pixels, self.rows[places].tolist())
             both = joined([logits, beside_logits(trained.beside, self._config(), pixels)])
             # Out of fold the log-probabilities themselves are wanted: all folds are scaled together.
             return both if self.plan.folds else trained.scaling(both)
         return trained.scaling(self._logits(trained, places))
 
     def _logits(self, trained: TrainedImage, places: NDArray[np.intp]) -> NDArray[np.float64]:
-        from models.classifier.model import network_logits
+        from models.classifier import network_logits
 
-        pixels = stored_rows(self.prepared.pixels, self.rows[places].tolist())
+        pixels = late_rows(self.prepared.pixels, self.rows[places].tolist())
         return network_logits(trained.network, self._config(), pixels)
 
     def _finish(
@@ -700,7 +637,7 @@ class _Run:
         note: str,
         seen: list[int],
     ) -> dict[str, Any]:
-        from core.evaluation.classifier import (
+        from core.evaluation import (
             SEEN,
             as_told_apart,
             measure_cases,
@@ -708,8 +645,8 @@ class _Run:
             sha256_of_cases,
             write_evaluation,
         )
-        from models.classifier.model import ImageModel
-        from models.store.registry import ModelCard
+        from models.classifier import ImageModel
+        from models.store import ModelCard
 
         plan, out = self.plan, self.out
         tested = [self.cases[i] for i in places]

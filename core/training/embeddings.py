@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from core.sets.exams import Report
-from models.sequence.embedded import EVENTS_FOR_LSTM, SMALL_MODES, EmbeddedWoman, cross_validate, fit_small
+from core.sets import Report
+from models.sequence import EVENTS_FOR_LSTM, SMALL_MODES, EmbeddedWoman, cross_validate, fit_small
 
 __all__ = ["EmbeddingsError", "read_embeddings", "train_on_embeddings"]
 

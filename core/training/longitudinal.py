@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import json
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -15,40 +14,37 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.sets.exams import DENSITIES, FINDINGS, CachedViews, Exams, Image, Report, Woman, cache_views, gather
-from core.sets.manifest import Manifest, stated_split
-from core.sets.truth import simulation_beside
+from core.sets import (
+    DENSITIES,
+    FINDINGS,
+    CachedViews,
+    Exams,
+    Manifest,
+    Report,
+    Woman,
+    cache_views,
+    gather,
+    histories_of,
+    late_rows,
+    observed_rates,
+    simulation_beside,
+    stated_split,
+)
+from core.training.runs import TrainingError, same_plan, write_curves
 
 if TYPE_CHECKING:  # Networks are loaded when training starts: `--help` must not wait for them.
-    from models.longitudinal.calibration import Calibration
-    from models.sequence.network import SequenceConfig
-    from models.sequence.training import History
-    from models.store.registry import ModelCard
-    from models.view.training import LabelledViews
+    from models.longitudinal import Calibration
+    from models.sequence import History, SequenceConfig
+    from models.store import ModelCard
+    from models.view import LabelledViews
 
-__all__ = [
-    "Plan",
-    "TrainingError",
-    "histories",
-    "labelled_views",
-    "same_plan",
-    "split_women",
-    "stored_rows",
-    "taught_by",
-    "train_longitudinal",
-    "write_curves",
-]
+__all__ = ["Plan", "labelled_views", "split_women", "taught_by", "train_longitudinal"]
 
 SPLITS = ("encoder", "sequence", "validation", "test")
 ENCODER_ONLY = "encoder-only"
 SHARES = {"encoder": 0.55, "sequence": 0.18, "validation": 0.17, "test": 0.10}
 KEPT_SHARES = {"sequence": 0.70, "validation": 0.20, "test": 0.10}
 """Of women whose views an encoder only reads."""
-DAYS_A_YEAR = 365.25
-
-
-class TrainingError(ValueError):
-    """Training cannot start or go on; the message says why and what to do."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +112,7 @@ def _stated(woman: Woman) -> str | None:
 
 def labelled_views(exams: Exams, cached: CachedViews, chosen: Sequence[int]) -> LabelledViews:
     """Return the chosen images with their labels in network pixels."""
-    from models.view.training import LabelledViews, Lesion
+    from models.view import LabelledViews, Lesion
 
     lesions, finding, density, boxed = [], [], [], []
     for i in chosen:
@@ -130,147 +126,12 @@ def labelled_views(exams: Exams, cached: CachedViews, chosen: Sequence[int]) -> 
         density.append(-1 if image.density is None else DENSITIES.index(image.density))
         boxed.append(exams.boxed and not unseen)
     return LabelledViews(
-        pixels=stored_rows(cached.pixels, chosen),
+        pixels=late_rows(cached.pixels, chosen),
         lesions=lesions,
         finding=np.array(finding, np.int64),
         density=np.array(density, np.int64),
         boxed=np.array(boxed, bool),
     )
-
-
-class StoredRows:
-    """Some rows of a memory map, read when they are asked for."""
-
-    def __init__(self, pixels: NDArray[np.uint8], rows: NDArray[np.intp], *, mirrored: bool = False) -> None:
-        self.pixels, self.rows = pixels[..., ::-1] if mirrored else pixels, rows
-        self.shape = (len(rows), *pixels.shape[1:])
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def __getitem__(self, index: Any) -> NDArray[np.uint8]:
-        return np.asarray(self.pixels[self.rows[index]])
-
-
-def stored_rows(pixels: NDArray[np.uint8], rows: Sequence[int], *, mirrored: bool = False) -> Any:
-    """Return some rows of a memory map, or their mirror images, without reading them until they are asked for."""
-    return StoredRows(pixels, np.asarray(rows, np.intp), mirrored=mirrored)
-
-
-def histories(
-    exams: Exams, rows: Sequence[int], vectors: NDArray[np.float32], women: Sequence[int]
-) -> list[History]:
-    """Return the chosen women's histories.
-
-    Parameters
-    ----------
-    exams
-        The set.
-    rows
-        Which images were encoded.
-    vectors
-        (len(rows), D) their vectors.
-    women
-        Which women.
-    """
-    from models.sequence.study import SIDES, SLOTS, slot_of
-    from models.sequence.training import History, index_weights
-
-    hers: dict[int, list[int]] = {}
-    for place, i in enumerate(rows):
-        hers.setdefault(exams.images[i].woman, []).append(place)
-    made = []
-    for number in women:
-        woman = exams.women[number]
-        n = len(woman.dates)
-        sums = np.zeros((n, 2, len(SLOTS), vectors.shape[1]), np.float64)
-        counts = np.zeros(sums.shape[:-1], np.int64)
-        for place in hers.get(number, []):
-            image = exams.images[rows[place]]
-            where = (image.visit, SIDES.index(_side(image)), slot_of(image.view))
-            sums[where] += vectors[place]
-            counts[where] += 1
-        days = np.array([(on or date.min).toordinal() for on in woman.dates], np.float64)
-        made.append(
-            History(
-                patient_id=woman.patient_id,
-                days=days,
-                ages=np.array([np.nan if age is None else age for age in woman.ages]),
-                vectors=(sums / np.maximum(counts, 1)[..., None]).astype(np.float32),
-                present=counts > 0,
-                malignancy=_malignancy(woman, days),
-                progression=_by_side(
-                    [{k: float(v) for k, v in s.items()} for s in woman.progression], np.nan
-                ),
-                density=_by_side(
-                    [{k: DENSITIES.index(v) for k, v in study.items()} for study in woman.density], -1
-                ).astype(np.int64),
-                finding=_by_side(
-                    [{k: FINDINGS.index(v) for k, v in study.items()} for study in woman.finding], -1
-                ).astype(np.int64),
-                years_to_cancer=_years(woman.cancer_date, days),
-                cancer_breast=-1 if woman.cancer_laterality is None else "LR".index(woman.cancer_laterality),
-                years_followed=np.maximum(np.nan_to_num(_years(_followed_until(woman), days), nan=0.0), 0.0),
-                weight=index_weights(n),
-            )
-        )
-    return made
-
-
-def _side(image: Image) -> Any:
-    return image.laterality
-
-
-def _by_side(studies: Sequence[dict[str, float]], unknown: float) -> NDArray[np.float32]:
-    return np.array([[study.get(side, unknown) for side in "LR"] for study in studies], np.float32)
-
-
-def _years(on: date | None, days: NDArray[np.float64]) -> NDArray[np.float64]:
-    if on is None or (days == date.min.toordinal()).all():
-        return np.full(len(days), np.nan)
-    return (on.toordinal() - days) / DAYS_A_YEAR
-
-
-def _followed_until(woman: Woman) -> date | None:
-    """Return until when it is known that a woman had no cancer, or what came of her.
-
-    With a malignant finding but no date of a diagnosis that is the day of the finding: she must not pass for a woman who
-    stayed well.
-    """
-    if woman.cancer_date is None:
-        for on, found in zip(woman.dates, woman.finding, strict=True):
-            if "malignant" in found.values():
-                return on
-    return woman.last_followup
-
-
-def _malignancy(woman: Woman, days: NDArray[np.float64]) -> NDArray[np.float32]:
-    """Label breasts: cancer found from the study on within 365 days; by the finding where no date is known."""
-    label = np.full((len(days), 2), np.nan, np.float32)
-    dated = woman.cancer_date is not None or any(
-        woman.last_followup is not None and on is not None and woman.last_followup > on
-        for on in woman.dates[-1:]
-    )
-    for k, day in enumerate(days):
-        for i, side in enumerate("LR"):
-            if not dated:
-                finding = woman.finding[k].get(side)
-                label[k, i] = np.nan if finding is None else float(finding == "malignant")
-                continue
-            if woman.cancer_date is None and woman.finding[k].get(side) == "malignant":
-                label[k, i] = 1
-                continue
-            ahead = None if woman.cancer_date is None else woman.cancer_date.toordinal() - day
-            until = _followed_until(woman)
-            followed = 0 if until is None else until.toordinal() - day
-            if ahead is not None and ahead < 0:
-                continue
-            if ahead is not None and ahead <= 365:
-                if woman.cancer_laterality is not None:
-                    label[k, i] = float(woman.cancer_laterality == side)
-            elif ahead is not None or followed >= 365:
-                label[k, i] = 0
-    return label
 
 
 def train_longitudinal(
@@ -338,9 +199,8 @@ def train_longitudinal(
     cached = cache_views(exams.images, work / "cache", report)
     rows = cached.usable()
 
-    from models.longitudinal.model import LongitudinalModel
-    from models.view.encoder import EncoderConfig, build_encoder
-    from models.view.training import EncoderRecipe, TrainedEncoder, embed, train_encoder
+    from models.longitudinal import LongitudinalModel
+    from models.view import EncoderConfig, EncoderRecipe, TrainedEncoder, build_encoder, embed, train_encoder
 
     def of(split: str) -> list[int]:
         return [i for i in rows if splits[exams.images[i].woman] == split]
@@ -376,7 +236,7 @@ def train_longitudinal(
         with np.load(embedded) as file:
             vectors = file["vector"]
     else:
-        vectors = embed(trained.model, stored_rows(cached.pixels, rows), report)["vector"]
+        vectors = embed(trained.model, late_rows(cached.pixels, rows), report)["vector"]
         half = embedded.with_name("embedded.half.npz")
         np.savez(half, vector=vectors)
         half.replace(embedded)
@@ -389,31 +249,6 @@ def taught_by(manifests: Sequence[Manifest], before: ModelCard | None = None) ->
     described = [simulation_beside(manifest.source) for manifest in manifests]
     earlier = before.settings.get("seeds", []) if before is not None else []
     return sorted({int(one["seed"]) for one in described if one is not None} | set(earlier))
-
-
-def same_plan(path: Path, plan: dict[str, Any], images: Sequence[Path], labels: Sequence[str]) -> None:
-    """Refuse with `TrainingError` to mix two runs in one folder; `path` keeps what the first was asked for.
-
-    `labels` is what is known of the images and women, and into which part they went: a run that goes on with others would
-    measure on women who taught it.
-    """
-
-    def of(listing: Iterable[str]) -> str:
-        return hashlib.sha256("\n".join(listing).encode()).hexdigest()
-
-    # As it will be read again: a tuple comes back as a list.
-    asked = json.loads(
-        json.dumps(plan | {"images": of(str(image.resolve()) for image in images), "labels": of(labels)})
-    )
-    if path.is_file():
-        before = json.loads(path.read_text("utf-8"))
-        if before != asked:
-            changed = ", ".join(sorted(key for key in asked if before.get(key) != asked[key]))
-            raise TrainingError(
-                f"{path.parent.parent} holds a run with other settings ({changed}). Choose another folder for --out, "
-                "or remove that one."
-            )
-    path.write_text(json.dumps(asked, indent=1), "utf-8")
 
 
 def _encoder_seconds(
@@ -454,15 +289,13 @@ def _train_heads(
     seeds: list[int],
 ) -> dict[str, Any]:
     """Train the ensemble and the controls on the embeddings, calibrate, measure, write."""
-    from models.longitudinal.evaluation import measure, prediction_table
-    from models.longitudinal.model import LongitudinalModel
-    from models.sequence.change import coarse_grid
-    from models.sequence.network import SequenceConfig, build_ensemble
-    from models.sequence.training import MODES, SequenceRecipe, as_mode, fit_sequence
-    from models.store.registry import ModelCard
+    from models.longitudinal import LongitudinalModel, measure, prediction_table
+    from models.sequence import MODES, SequenceConfig, SequenceRecipe, as_mode, build_ensemble, fit_sequence
+    from models.store import ModelCard
+    from models.view import coarse_grid
 
     grouped: dict[str, list[History]] = {
-        split: histories(exams, rows, vectors, [i for i, one in enumerate(splits) if one == split])
+        split: histories_of(exams, rows, vectors, [i for i, one in enumerate(splits) if one == split])
         for split in SPLITS
     }
     learned_from = {"sequence women": grouped["sequence"]}
@@ -547,8 +380,8 @@ def _choose(
     The encoder has seen the encoder women: their vectors are surer than a new woman's, its learned features most of
     all. More women or cleaner vectors, all features or only what was measured: neither is known beforehand.
     """
-    from models.sequence.training import SequenceRecipe, fit_sequence
-    from models.view.encoder import FEATURES
+    from models.sequence import SequenceRecipe, fit_sequence
+    from models.view import FEATURES
 
     configs = {
         "all features": config,
@@ -566,21 +399,6 @@ def _choose(
         reached[one, other] = min(float(record["validation"]) for record in tried)
     best = min(reached, key=lambda names: reached[names])
     return configs[best[1]], women[best[0]], ", ".join(best)
-
-
-def observed_rates(women: Sequence[History]) -> tuple[float, ...]:
-    """Return the share of women with a cancer within 1..5 years of their last visit, the censored stood in for."""
-    from models.longitudinal.calibration import censoring_weights, horizon_labels
-
-    to_cancer = np.array([history.years_to_cancer[-1] for history in women])
-    followed = np.array([history.years_followed[-1] for history in women])
-    usable = ~(to_cancer < 0)
-    rates: list[float] = []
-    for horizon in range(1, 6):
-        label, _ = horizon_labels(to_cancer[usable], followed[usable], horizon)
-        weight = censoring_weights(to_cancer[usable], followed[usable], horizon)
-        rates.append(max(float((weight * label).sum() / weight.sum()), *rates, 1e-4))
-    return tuple(rates)
 
 
 def moved_to(
@@ -602,9 +420,8 @@ def calibrate(
 
     `before` is as for `models.longitudinal.calibration.fit_calibration`.
     """
-    from models.longitudinal.calibration import fit_calibration
-    from models.sequence.network import risk_from_hazards
-    from models.sequence.training import predict_histories
+    from models.longitudinal import fit_calibration
+    from models.sequence import predict_histories, risk_from_hazards
 
     answers = predict_histories(ensemble, validation)
     usable = [i for i, history in enumerate(validation) if not history.years_to_cancer[-1] < 0]
@@ -630,12 +447,3 @@ def calibrate(
         f"logistic per horizon, fitted on the last visits of {len(usable)} {whose}",
         before,
     )
-
-
-def write_curves(path: Path, curve: Sequence[dict[str, Any]]) -> None:
-    """Write the records of a training as CSV, a column for each figure."""
-    names = sorted({key for record in curve for key in record}, key=lambda name: (name != "stage", name))
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, names)
-        writer.writeheader()
-        writer.writerows(curve)

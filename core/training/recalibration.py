@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from core.sets.encoded import encode_views
-from core.sets.exams import Report, gather
-from core.sets.manifest import Manifest
-from core.training.longitudinal import TrainingError, calibrate, histories, moved_to, taught_by
+from core.sets import Manifest, Report, encode_views, gather, histories_of
+from core.training.longitudinal import calibrate, moved_to, taught_by
+from core.training.runs import TrainingError
 
 if TYPE_CHECKING:
-    from models.sequence.training import History
-    from models.store.registry import ModelCard
+    from models.sequence import History
+    from models.store import ModelCard
 
 __all__ = ["CANCERS_AT_LEAST", "recalibrate"]
 
@@ -61,8 +60,8 @@ def recalibrate(
         If `out` holds a model, these women taught the model, or there are too few known to have had cancer, or none,
         within some of 1 to 5 years.
     """
-    from models.longitudinal.model import LongitudinalModel
-    from models.store.registry import CARD
+    from models.longitudinal import LongitudinalModel
+    from models.store import CARD
 
     if (out / CARD).is_file():
         raise TrainingError(f"{out} holds a model. Choose another folder for --out.")
@@ -75,7 +74,7 @@ def recalibrate(
         )
     exams = gather(manifests)
     encoded = encode_views(loaded, exams.images, out / "work", report)
-    women = histories(exams, encoded.rows, encoded.said["vector"], range(len(exams.women)))
+    women = histories_of(exams, encoded.rows, encoded.said["vector"], range(len(exams.women)))
     _check_outcomes(women)
     calibration = calibrate(loaded.sequence, women, "women who did not teach it", loaded.calibration)
     if base_rates is not None:
@@ -90,7 +89,8 @@ def recalibrate(
 
 def _check_outcomes(women: Sequence[History]) -> None:
     """Refuse women of whom too little is known at some horizon: its risks could not be put right."""
-    from models.longitudinal.calibration import FEWEST, horizon_labels
+    from models.longitudinal import FEWEST
+    from models.measures import horizon_labels
 
     to_cancer = np.array([woman.years_to_cancer[-1] for woman in women])
     followed = np.array([woman.years_followed[-1] for woman in women])

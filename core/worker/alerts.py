@@ -7,7 +7,7 @@ from datetime import date
 from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.orm import Session
 
-from core.rules.thresholds import AlertRule, alert_rules
+from core.rules import AlertRule, alert_rules
 from db.tables import Alert, Score, Study, StudyStatus, utc_now
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import func, select
 
 from core.installation import Installation
-from core.refusals import SENTENCES
+from core.refusals import refusal_text
 from db.tables import (
     Alert,
     ImportBatch,
@@ -63,13 +63,7 @@ class Worker:
         return "The worker is running." if self.warm else "The worker is starting: it loads its model."
 
 
-def refusal_text(reason: str | None, detail: str | None) -> str:
-    """Return what was found and what to do, from a reason code and its detail."""
-    sentence = SENTENCES.get(reason or "", reason or "")
-    return " ".join(part for part in (detail, sentence) if part and part != "None")
-
-
-def worker(here: Installation, *, now: datetime | None = None) -> Worker:
+def worker_seen(here: Installation, *, now: datetime | None = None) -> Worker:
     """Say whether a worker runs: by its heartbeat file, or by what workers on other machines leave in the database."""
     now = now or utc_now()
     local = local_worker(here, now=now)

@@ -13,11 +13,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
-from core.images.reader import lend_reader
+from core.images import lend_reader
 from core.installation import Installation
 
 if TYPE_CHECKING:
-    from models.view.preprocess import StandardView
+    from models.view import StandardView
 
 __all__ = ["ReadingAhead", "WaitingImage"]
 
@@ -75,7 +75,7 @@ class ReadingAhead:
                 self._read[image.id] = self._pool.submit(self._standardised, image)
 
     def _standardised(self, image: WaitingImage) -> StandardView:
-        from models.view.preprocess import standardise
+        from models.view import standardise
 
         data = self._here.images.get(image.sha256)
         with lend_reader(self._here.settings) as reader:

@@ -11,107 +11,56 @@ import os
 import socket
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from datetime import date, timedelta
+from typing import TYPE_CHECKING
 
 import numpy as np
-from sqlalchemy import and_, func, or_, select, update
-from sqlalchemy.orm import Session, aliased, selectinload
+from sqlalchemy import and_, func, or_, select
+from sqlalchemy.orm import Session, aliased
 
-from core.images.hanging import shows_the_breast
-from core.images.reader import GuardedReader
+from core.images import GuardedReader, shows_the_breast
 from core.installation import Installation
 from core.logs import log_of
 from core.refusals import Refusal
 from core.worker.alerts import raise_alerts, raise_alerts_before
+from core.worker.queue import (
+    LEASE,
+    MOST_ATTEMPTS,
+    SETTLED_AFTER,
+    Claimed,
+    count_pending,
+    queue_everything,
+    settle,
+)
 from core.worker.reading_ahead import ReadingAhead, WaitingImage
+from core.worker.rows import (
+    Day,
+    ScoreItem,
+    ScoringReport,
+    embedding_of,
+    history_of,
+    item_of,
+    previous_score,
+    reading_of,
+    score_row,
+)
 from db.tables import (
     Embedding,
     Image,
     ImportBatch,
     ImportItem,
     Patient,
-    Score,
     Study,
     StudyStatus,
     utc_now,
 )
 
 if TYPE_CHECKING:
-    from models.longitudinal.model import LongitudinalModel, ViewReading, Visit, VisitScore
-    from models.store.registry import ModelCard
-    from models.view.preprocess import StandardView
+    from models.longitudinal import LongitudinalModel, ViewReading, Visit, VisitScore
+    from models.view import StandardView
 
 log = log_of(__name__)
-
-LEASE = timedelta(seconds=60)
-# A file may still be on its way to a study whose batch has not ended; after this long without one it is scored.
-SETTLED_AFTER = timedelta(seconds=3)
 MOST_FAILURES = 3
-MOST_ATTEMPTS = 8
-FOUR_VIEWS = ("R-CC", "L-CC", "R-MLO", "L-MLO")
-
-
-@dataclass
-class ScoreItem:
-    """How one study ended: scored, or refused with a reason."""
-
-    patient: str
-    study_uid: str
-    study_date: date
-    model: str
-    malignancy: dict[str, float | None] = field(default_factory=dict)
-    progression: float | None = None
-    risk: dict[str, dict[str, float]] = field(default_factory=dict)
-    density: dict[str, float] = field(default_factory=dict)
-    refusal: Refusal | None = None
-
-
-@dataclass
-class ScoringReport:
-    """What a round of scoring did."""
-
-    items: list[ScoreItem] = field(default_factory=list)
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the shape of ``score --json``."""
-        return {
-            "scored": [
-                {
-                    "patient": item.patient,
-                    "study_uid": item.study_uid,
-                    "study_date": item.study_date.isoformat(),
-                    "malignancy": item.malignancy,
-                    "progression": item.progression,
-                    "risk": item.risk,
-                    "density": item.density,
-                    "model": item.model,
-                }
-                for item in self.items
-                if item.refusal is None
-            ],
-            "refused": [
-                {
-                    "study_uid": item.study_uid,
-                    "reason": item.refusal.reason,
-                    "patient": item.patient,
-                    "study_date": item.study_date.isoformat(),
-                    "detail": item.refusal.text,
-                }
-                for item in self.items
-                if item.refusal is not None
-            ],
-        }
-
-
-@dataclass(frozen=True)
-class _Claimed:
-    """A study in work, and the state of its inputs when it was claimed."""
-
-    study_id: int
-    inputs_changed_at: datetime
-    attempts: int
 
 
 class Scorer:
@@ -137,8 +86,8 @@ class Scorer:
 
     def warm_up(self) -> None:
         """Run the networks once, so that the first study does not wait for them to be built."""
-        from models.longitudinal.model import SeenView, Visit
-        from models.view.preprocess import StandardView, ViewTransform
+        from models.longitudinal import SeenView, Visit
+        from models.view import StandardView, ViewTransform
 
         rows, columns = self.model.shape
         whole = ViewTransform(False, 0, 0, columns, rows, 1.0, columns)
@@ -177,7 +126,7 @@ class Scorer:
             due = session.scalar(put_off)
         return None if due is None else max(0.0, (due - utc_now()).total_seconds())
 
-    def _claim(self, settled: bool) -> _Claimed | None:
+    def _claim(self, settled: bool) -> Claimed | None:
         now = utc_now()
         # A woman of whom one study is in work or put off waits: the next one's score follows from that one's.
         held = aliased(Study)
@@ -216,14 +165,14 @@ class Scorer:
             study.claimed_by = self.name
             study.claimed_until = now + LEASE
             study.attempts += 1
-            return _Claimed(study.id, study.inputs_changed_at, study.attempts)
+            return Claimed(study.id, study.inputs_changed_at, study.attempts)
 
-    def _score_claimed(self, claimed: _Claimed) -> ScoreItem | None:
+    def _score_claimed(self, claimed: Claimed) -> ScoreItem | None:
         """Score a claimed study; None if it changed meanwhile or is to be tried again."""
         try:
             if claimed.attempts > MOST_ATTEMPTS:
                 raise Refusal("scoring_failed", f"It was tried {MOST_ATTEMPTS} times.")
-            history = _history(self.here, claimed.study_id)
+            history = history_of(self.here, claimed.study_id)
             visits = self._visits(history)
             score = self.model.score(visits)
         except Refusal as refusal:
@@ -236,9 +185,9 @@ class Scorer:
             return None
         return self._write(claimed, history, visits, score)
 
-    def _visits(self, history: list[_Day]) -> list[Visit]:
+    def _visits(self, history: list[Day]) -> list[Visit]:
         """Return the visits up to the study; raises `Refusal` if the last has no view that the model can read."""
-        from models.longitudinal.model import SeenView, Visit
+        from models.longitudinal import SeenView, Visit
 
         readings = self._readings([image for day in history for image in day.images])
         for day in history:
@@ -270,7 +219,7 @@ class Scorer:
                     Embedding.encoder_sha256 == encoder,
                 )
             ).all()
-        readings = {row.image_id: _reading_of(row) for row in stored}
+        readings = {row.image_id: reading_of(row) for row in stored}
         views = {}
         for image in images:
             if image.id in readings:
@@ -292,12 +241,12 @@ class Scorer:
             for image_id, reading in fresh.items():
                 if image_id not in known:
                     transform = views[image_id].transform.to_json()
-                    session.add(_embedding_of(image_id, encoder, reading, transform))
+                    session.add(embedding_of(image_id, encoder, reading, transform))
         return readings | fresh
 
     def _standardised(self, image: Image) -> StandardView:
         """Return an image's standard view, read ahead or now; raises ValueError if no breast is found in it."""
-        from models.view.preprocess import standardise
+        from models.view import standardise
 
         try:
             ready = self.ahead.take(image.id) if self.ahead is not None else None
@@ -313,53 +262,42 @@ class Scorer:
         return standardise(pixels)
 
     def _write(
-        self, claimed: _Claimed, history: list[_Day], visits: list[Visit], said: VisitScore
+        self, claimed: Claimed, history: list[Day], visits: list[Visit], said: VisitScore
     ) -> ScoreItem | None:
         with self.here.database.write() as session:
             study = self._still_ours(session, claimed)
             if study is None:
                 return None
-            row = _score_row(study, self.model.card, history, said)
+            row = score_row(study, self.model.card, history, said)
             session.add(row)
             session.flush()
-            raise_alerts(session, row, _previous_score(session, history, self.model.card.name))
-            _settle(study, StudyStatus.SCORED)
+            raise_alerts(session, row, previous_score(session, history, self.model.card.name))
+            settle(study, StudyStatus.SCORED)
             patient = session.get_one(Patient, study.patient_id)
-            return _item_of(row, study, patient.mrn)
+            return item_of(row, study, patient.mrn)
 
-    def _refuse(self, claimed: _Claimed, refusal: Refusal) -> ScoreItem | None:
+    def _refuse(self, claimed: Claimed, refusal: Refusal) -> ScoreItem | None:
         with self.here.database.write() as session:
             study = self._still_ours(session, claimed)
             if study is None:
                 return None
-            _settle(study, StudyStatus.REFUSED, refusal)
+            settle(study, StudyStatus.REFUSED, refusal)
             raise_alerts_before(session, study, self.model.card.name)
             patient = session.get_one(Patient, study.patient_id)
             return ScoreItem(patient.mrn, study.uid, study.study_date, self.model.card.name, refusal=refusal)
 
-    def _put_off(self, claimed: _Claimed) -> None:
+    def _put_off(self, claimed: Claimed) -> None:
         with self.here.database.write() as session:
             study = self._still_ours(session, claimed)
             if study is not None:
                 study.claimed_by = None
                 study.claimed_until = utc_now() + timedelta(seconds=2 * claimed.attempts)
 
-    def _still_ours(self, session: Session, claimed: _Claimed) -> Study | None:
+    def _still_ours(self, session: Session, claimed: Claimed) -> Study | None:
         """Return the study if nothing came in between: then what was computed is of what is stored."""
         study = session.get_one(Study, claimed.study_id)
         ours = study.claimed_by == self.name and study.inputs_changed_at == claimed.inputs_changed_at
         return study if ours and study.status is StudyStatus.PENDING else None
-
-
-@dataclass
-class _Day:
-    """One visit: the mammograms of a day, up to the study that is scored; `study` is the last of them, `uids` names all."""
-
-    on: date
-    age_years: float | None
-    study: Study
-    images: list[Image]
-    uids: dict[int, str]
 
 
 def load_model(name: str) -> LongitudinalModel:
@@ -367,7 +305,7 @@ def load_model(name: str) -> LongitudinalModel:
     from models.store import backend
 
     backend.load()
-    from models.longitudinal.model import LongitudinalModel
+    from models.longitudinal import LongitudinalModel
 
     return LongitudinalModel.load(name)
 
@@ -438,186 +376,6 @@ def _images_waiting(here: Installation, encoder_sha256: str) -> list[WaitingImag
             for study, *_ in order
             for image in images.get(study, [])
         ]
-
-
-def queue_everything(here: Installation) -> int:
-    """Put every mammogram study in the queue, refused ones too; return how many."""
-    with here.database.write() as session:
-        return _queue(session, Study.modality == "MG")
-
-
-def queue_unscored(here: Installation, card: ModelCard) -> int:
-    """Put the scored studies in the queue that these weights have not scored: another model speaks now."""
-    by_these = select(Score.study_id).where(
-        Score.model == card.name,
-        Score.weights_sha256 == card.weights_sha256,
-        Score.calibration == card.calibration,
-    )
-    with here.database.write() as session:
-        return _queue(session, and_(Study.status == StudyStatus.SCORED, Study.id.not_in(by_these)))
-
-
-def count_pending(here: Installation, *, everything: bool = False) -> int:
-    """Return how many studies wait to be scored; with `everything`, how many mammogram studies there are."""
-    which = Study.modality == "MG" if everything else Study.status == StudyStatus.PENDING
-    with here.database.read() as session:
-        return session.scalar(select(func.count(Study.id)).where(which)) or 0
-
-
-def _queue(session: Session, which: Any) -> int:
-    changed = session.execute(
-        update(Study)
-        .where(which)
-        .values(
-            status=StudyStatus.PENDING,
-            refusal_reason=None,
-            refusal_detail=None,
-            claimed_by=None,
-            claimed_until=None,
-            attempts=0,
-        )
-        .execution_options(synchronize_session=False)
-    )
-    return int(changed.rowcount)  # type: ignore[attr-defined]
-
-
-def _history(here: Installation, study_id: int) -> list[_Day]:
-    """Return a woman's days with mammograms up to a study, oldest first; later studies are not looked at.
-
-    Studies of one day are one visit: additional views are read together with those that led to them.
-    """
-    with here.database.read() as session:
-        study = session.get_one(Study, study_id)
-        patient = session.get_one(Patient, study.patient_id)
-        up_to = or_(
-            Study.study_date < study.study_date,
-            and_(Study.study_date == study.study_date, Study.id <= study.id),
-        )
-        studies = session.scalars(
-            select(Study)
-            .where(Study.patient_id == study.patient_id, Study.modality == "MG", up_to)
-            .order_by(Study.study_date, Study.id)
-            .options(selectinload(Study.images))
-        ).all()
-    days: list[_Day] = []
-    for one in studies:
-        usable = [image for image in one.images if shows_the_breast(image)]
-        if days and days[-1].on == one.study_date:
-            days[-1].study = one
-            days[-1].images += usable
-            days[-1].uids[one.id] = one.uid
-        else:
-            days.append(_Day(one.study_date, _age_years(patient, one), one, usable, {one.id: one.uid}))
-    return days
-
-
-def _age_years(patient: Patient, study: Study) -> float | None:
-    """Return her age at a study: from her birth date, else as the files state it, else None."""
-    if patient.birth_date is not None:
-        return (study.study_date - patient.birth_date).days / 365.25
-    stated = [image.stated["age_years"] for image in study.images if "age_years" in image.stated]
-    return float(stated[0]) if stated else None
-
-
-def _reading_of(stored: Embedding) -> ViewReading:
-    from models.longitudinal.model import ViewReading
-
-    return ViewReading(
-        vector=np.frombuffer(stored.vector, "<f4"),
-        density=np.array([stored.density[key] for key in "ABCD"], np.float32),
-        finding=np.array([stored.finding[key] for key in ("normal", "benign", "malignant")], np.float32),
-        heat_map=np.frombuffer(stored.heat_map, "<f2").reshape(stored.heat_map_shape),
-    )
-
-
-def _embedding_of(
-    image_id: int, encoder_sha256: str, reading: ViewReading, transform: dict[str, Any]
-) -> Embedding:
-    return Embedding(
-        image_id=image_id,
-        encoder_sha256=encoder_sha256,
-        dimensions=reading.vector.size,
-        vector=reading.vector.astype("<f4").tobytes(),
-        heat_map=reading.heat_map.astype("<f2").tobytes(),
-        heat_map_shape=list(reading.heat_map.shape),
-        transform=transform,
-        finding=dict(zip(("normal", "benign", "malignant"), map(float, reading.finding), strict=True)),
-        density=dict(zip("ABCD", map(float, reading.density), strict=True)),
-    )
-
-
-def _score_row(study: Study, card: ModelCard, history: list[_Day], said: VisitScore) -> Score:
-    seen = {f"{image.laterality.value}-{image.view}" for image in history[-1].images}
-    inputs: dict[str, list[str]] = {}
-    for day in history:
-        for image in day.images:
-            inputs.setdefault(day.uids[image.study_id], []).append(image.sha256)
-    risks = {
-        f"risk_{year}y{suffix}": float(values[year - 1])
-        for suffix, values in (("", said.risk), ("_low", said.risk_low), ("_high", said.risk_high))
-        for year in range(1, 6)
-    }
-    contributions = [
-        {"study_uid": day.study.uid, "study_date": day.on.isoformat(), "value": float(value)}
-        for day, value in zip(history, said.contributions, strict=True)
-    ]
-    return Score(
-        study_id=study.id,
-        model=card.name,
-        weights_sha256=card.weights_sha256,
-        calibration=card.calibration,
-        inputs=inputs,
-        malignancy_left=said.malignancy["L"],
-        malignancy_right=said.malignancy["R"],
-        progression=said.progression,
-        density_a=float(said.density[0]),
-        density_b=float(said.density[1]),
-        density_c=float(said.density[2]),
-        density_d=float(said.density[3]),
-        priors=len(history) - 1,
-        missing_views=[view for view in FOUR_VIEWS if view not in seen],
-        contributions=contributions,
-        **risks,
-    )
-
-
-def _previous_score(session: Session, history: list[_Day], model: str) -> Score | None:
-    if len(history) < 2:
-        return None
-    return session.scalar(
-        select(Score)
-        .where(Score.study_id == history[-2].study.id, Score.model == model)
-        .order_by(Score.id.desc())
-        .limit(1)
-    )
-
-
-def _settle(study: Study, status: StudyStatus, refusal: Refusal | None = None) -> None:
-    study.status = status
-    study.refusal_reason = refusal.reason if refusal else None
-    study.refusal_detail = (refusal.detail or None) if refusal else None
-    study.claimed_by = study.claimed_until = None
-    study.attempts = 0
-
-
-def _item_of(row: Score, study: Study, mrn: str) -> ScoreItem:
-    return ScoreItem(
-        patient=mrn,
-        study_uid=study.uid,
-        study_date=study.study_date,
-        model=row.model,
-        malignancy={"L": row.malignancy_left, "R": row.malignancy_right},
-        progression=row.progression,
-        risk={
-            str(year): {
-                "value": getattr(row, f"risk_{year}y"),
-                "low": getattr(row, f"risk_{year}y_low"),
-                "high": getattr(row, f"risk_{year}y_high"),
-            }
-            for year in range(1, 6)
-        },
-        density={"A": row.density_a, "B": row.density_b, "C": row.density_c, "D": row.density_d},
-    )
 
 
 def _is_alive(worker: str) -> bool:

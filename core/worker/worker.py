@@ -11,7 +11,8 @@ from typing import Any
 from core.installation import Installation
 from core.logs import log_of
 from core.worker.progress import HEARTBEAT
-from core.worker.scoring import Scorer, queue_unscored
+from core.worker.queue import queue_unscored
+from core.worker.scoring import Scorer
 from db.tables import utc_now
 
 log = log_of(__name__)

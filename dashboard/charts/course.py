@@ -10,9 +10,8 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
-from core.records.record import EventEntry, EventKind, PatientRecord, Visit, VisitScore
-from core.rules import thresholds, trends
-from core.rules.comparable import last_of_each_day
+from core.records import EventEntry, EventKind, PatientRecord, Visit, VisitScore
+from core.rules import last_of_each_day, thresholds, trends
 from dashboard import look
 
 # The rows of the trend as shares of its height, from the bottom: time axis, then density, events, below, risk.

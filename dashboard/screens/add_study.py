@@ -11,17 +11,13 @@ from datetime import date
 import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
-from core.images import hanging
-from core.images.reader import VIEWS
-from core.incoming import intake
-from core.incoming.files import named_view
-from core.incoming.intake import Examined
-from core.people.accounts import Permission, Person
-from core.records import cards
-from core.records.record import Found, StudyStatus, record_of, statuses
-from core.records.record import known as known_
-from core.worker.progress import refusal_text
-from core.worker.progress import worker as worker_
+from core.images import VIEWS, hanging
+from core.incoming import Examined, intake, named_view
+from core.people import Permission, Person
+from core.records import Found, StudyStatus, cards, record_of, statuses
+from core.records import known as known_
+from core.refusals import refusal_text
+from core.worker import worker_seen
 from dashboard import keys, look, session, statement
 from dashboard.house import here
 from dashboard.web import uploads
@@ -447,7 +443,7 @@ def progress(mrn: str, uids: tuple[str, ...]) -> None:
     session.require(Permission.ADD_STUDY)
     states = statuses(here(), uids)
     if StudyStatus.PENDING in states.values():
-        worker = worker_(here())
+        worker = worker_seen(here())
         if worker.running:
             look.show('<p class="lv-note">Being scored …</p>')
         else:

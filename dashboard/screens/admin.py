@@ -2,22 +2,21 @@
 
 import streamlit as st
 
-from core.people import audit
-from core.people.accounts import (
+from core.people import (
     PASSWORD_MIN_LENGTH,
     Account,
     Permission,
     Person,
     Role,
     RoleChangedMeanwhile,
+    audit,
     change_account,
     create_user,
+    list_accounts,
     published_accounts,
     set_active,
 )
-from core.people.accounts import accounts as accounts_
-from core.records import cards
-from core.records.record import StudyStatus
+from core.records import StudyStatus, cards
 from core.worker import progress
 from dashboard import look, session
 from dashboard.drafts import Draft
@@ -41,7 +40,7 @@ def people(me: Person) -> None:
             f'<p class="lv-note alert">Accounts with published demo passwords: {", ".join(a.username for a in published)}. They open nothing from another '
             "machine; set other passwords or close them before real patients come in.</p>"
         )
-    accounts = accounts_(here())
+    accounts = list_accounts(here())
     rows = "".join(
         f"<tr><td>{look.safe(a.username)}</td><td>{look.safe(a.display_name)}</td><td>{ROLE_WORDS[a.role]}</td>"
         f"<td>{'active' if a.active else 'closed'}</td><td>{look.moment(a.locked_until) if a.locked_until else ''}</td>"
@@ -155,7 +154,7 @@ def trail() -> None:
 def health() -> None:
     """Show worker and queue, fresh every few seconds."""
     session.require(Permission.ADMINISTER)
-    worker, queue = progress.worker(here()), progress.queue(here())
+    worker, queue = progress.worker_seen(here()), progress.queue(here())
     look.show(f'<p class="lv-note{"" if worker.running else " alert"}">{look.safe(worker.sentence)}</p>')
     look.figures(
         [

@@ -6,10 +6,8 @@ import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
-from core.people.accounts import Permission
-from core.records import cards, cohort
-from core.records.cohort import Cohort, Definition, Kind
-from core.records.record import DENSITIES
+from core.people import Permission
+from core.records import DENSITIES, Cohort, Definition, Kind, cards, cohort, csv
 from core.rules import thresholds
 from dashboard import look, session
 from dashboard.charts.course import counts, median_course, risk_by_density, risk_histogram
@@ -84,7 +82,7 @@ def figure(
                 look.show(f"<p>{look.safe(method)}</p>")
             st.download_button(
                 "",
-                cohort.csv_of(table, note=f"{question} {counted}. Research software, not for diagnosis."),
+                csv.csv_of(table, note=f"{question} {counted}. Research software, not for diagnosis."),
                 file_name=f"longview-{name}-{chosen.definition.kind.name.lower()}.csv",
                 mime="text/csv",
                 icon=":material/download:",

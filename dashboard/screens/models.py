@@ -4,9 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 import streamlit as st
 
-from core.people.accounts import Permission
-from core.records import cards
-from core.records.cards import Card
+from core.people import Permission
+from core.records import Card, cards
 from dashboard import look, session
 from dashboard.house import here
 

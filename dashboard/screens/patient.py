@@ -6,27 +6,28 @@ from datetime import date, datetime, timedelta
 import streamlit as st
 
 from core.images import hanging
-from core.people.accounts import Permission, Person
-from core.records import cards, findings
-from core.records.findings import Finding
-from core.records.record import (
+from core.people import Permission, Person
+from core.records import (
     BI_RADS,
     DENSITIES,
     AssessedMeanwhile,
     Assessment,
     EventEntry,
     EventKind,
+    Finding,
     PatientRecord,
     StudyStatus,
     ViewImage,
     Visit,
     acknowledge,
+    cards,
+    findings,
     record_assessment,
     record_of,
     statuses,
 )
-from core.records.record import add_event as add_event_
-from core.records.record import remove_event as remove_event_
+from core.records import add_event as add_event_
+from core.records import remove_event as remove_event_
 from core.rules import thresholds, trends
 from dashboard import components, keys, look, session
 from dashboard.charts import course

@@ -2,13 +2,11 @@
 
 import streamlit as st
 
-from core.desk.classify import finding_models, speakers
-from core.desk.desk import DeskClosed, OpenedImage
-from core.images.reader import VIEWS
-from core.incoming.intake import IncomingFile
-from core.people.accounts import Permission, Person
-from core.records import cards, findings
-from core.records.findings import Finding, Place
+from core.desk import DeskClosed, OpenedImage, finding_models, speakers
+from core.images import VIEWS
+from core.incoming import IncomingFile
+from core.people import Permission, Person
+from core.records import Finding, Place, cards, findings
 from core.refusals import Refusal
 from dashboard import components, keys, look, session, statement
 from dashboard.house import desk, here

@@ -4,10 +4,8 @@ from datetime import date
 
 import streamlit as st
 
-from core.people.accounts import Permission
-from core.records import worklist
-from core.records.record import DENSITIES, StudyStatus
-from core.records.worklist import Column, Group, Order
+from core.people import Permission
+from core.records import DENSITIES, Column, Group, Order, StudyStatus, worklist
 from core.rules import thresholds
 from core.worker import progress
 from dashboard import components, keys, look, session

@@ -22,8 +22,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from streamlit.web.server.starlette.starlette_websocket import is_host_allowed
 
 from core.installation import Installation
-from core.people import accounts
-from core.people.accounts import Permission, Person
+from core.people import Permission, Person, sign_ins
 
 COOKIE = "longview_sign_in"
 
@@ -92,7 +91,7 @@ class Gate:
 
     async def _person(self, headers: Headers) -> Person | None:
         token = token_of(headers)
-        return await to_thread.run_sync(accounts.who, self.here(), token) if token else None
+        return await to_thread.run_sync(sign_ins.who, self.here(), token) if token else None
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         path, headers = scope["path"], Headers(scope=scope)

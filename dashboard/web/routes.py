@@ -27,10 +27,9 @@ from starlette.responses import (
 )
 from starlette.routing import Route
 
-from core.desk.desk import BoxRefused, DeskClosed, OpenedImage, Said
-from core.images.renditions import rendition, thumbnail_png
-from core.people import accounts
-from core.people.accounts import SignInRefused
+from core.desk import BoxRefused, DeskClosed, OpenedImage, Said
+from core.images import rendition, thumbnail_png
+from core.people import SignInRefused, accounts, demo_accounts, sign_ins
 from core.refusals import Refusal
 from dashboard.house import desk, here
 from dashboard.web.gate import COOKIE, is_https, is_loopback, same_origin, token_of
@@ -116,7 +115,7 @@ async def _demo_table(request: Request) -> str:
     """List the demo accounts to somebody at this machine, while only simulated women are stored."""
     if not is_loopback(request.scope):
         return ""
-    shown = await to_thread.run_sync(accounts.demo_accounts_to_show, here(), limiter=_hashing)
+    shown = await to_thread.run_sync(demo_accounts.demo_accounts_to_show, here(), limiter=_hashing)
     if not shown:
         return ""
     rows = "".join(
@@ -160,7 +159,7 @@ async def sign_in(request: Request) -> Response:
     loopback = is_loopback(request.scope)
     try:
         entered = await to_thread.run_sync(
-            lambda: accounts.sign_in(here(), username, fields.get("password", ""), loopback=loopback),
+            lambda: sign_ins.sign_in(here(), username, fields.get("password", ""), loopback=loopback),
             limiter=_hashing,
         )
     except SignInRefused as refusal:
@@ -203,7 +202,7 @@ async def sign_out(request: Request) -> Response:
         )
     if request.method == "POST" and not same_origin(request.headers):
         return PlainTextResponse("This request came from another site.", 403)
-    await to_thread.run_sync(accounts.sign_out, here(), token_of(request.headers))
+    await to_thread.run_sync(sign_ins.sign_out, here(), token_of(request.headers))
     response = RedirectResponse("/sign-in", status_code=303)
     response.delete_cookie(COOKIE, path="/")
     return response

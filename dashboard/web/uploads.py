@@ -32,7 +32,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from streamlit.runtime import Runtime
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
-from core.incoming.intake import IncomingFile
+from core.incoming import IncomingFile
 from core.logs import log_of
 from core.refusals import Refusal
 from dashboard.house import here

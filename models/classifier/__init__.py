@@ -1,0 +1,8 @@
+"""Classifiers of single images: prepared picture, network or kernel head, lesion map, training and tuning.
+
+A folder of `models/weights` with an `image.json` is one of these.
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -18,10 +18,16 @@ from numpy.typing import NDArray
 from scipy.special import expit, logsumexp
 
 from models.classifier.preprocess import AROUND
-from models.store.registry import weights_folder
-from models.store.stored_weights import rounded
-from models.view.encoder import FINDINGS, EncoderConfig, build_encoder
-from models.view.training import EncoderRecipe, LabelledViews, Report, train_encoder
+from models.store import rounded, weights_folder
+from models.view import (
+    FINDINGS,
+    EncoderConfig,
+    EncoderRecipe,
+    LabelledViews,
+    Report,
+    build_encoder,
+    train_encoder,
+)
 
 __all__ = [
     "LESION_FACTS",

@@ -26,9 +26,21 @@ from models.classifier.kernel_head import KernelHead
 from models.classifier.lesions import build_lesion_reader, lesion_facts, lesion_heat, lesion_logits
 from models.classifier.preprocess import ImageInput, PreparedImage
 from models.classifier.tuning import joined
-from models.store.registry import CARD, IMAGE_KIND, ModelCard, check_files, folder_of, read_card, sha256_of
-from models.store.stored_weights import COARSE, LEVELS, load_weights, rounded, save_weights
-from models.view.encoder import BACKBONES, IMAGENET, EncoderConfig
+from models.store import (
+    CARD,
+    COARSE,
+    IMAGE_KIND,
+    LEVELS,
+    ModelCard,
+    check_files,
+    folder_of,
+    load_weights,
+    read_card,
+    rounded,
+    save_weights,
+    sha256_of,
+)
+from models.view import BACKBONES, IMAGENET, EncoderConfig
 
 __all__ = [
     "HEADS",

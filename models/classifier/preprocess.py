@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from models.view.preprocess import STRIDE, ViewTransform, standardise
+from models.view import STRIDE, ViewTransform, standardise
 
 __all__ = [
     "AROUND",

@@ -18,7 +18,7 @@ from scipy.special import log_softmax, logsumexp
 from models.classifier.features import looks_at
 from models.classifier.kernel_head import KernelHead
 from models.classifier.model import BATCH, ImageConfig, Scaling, build_head, build_image_network, predict
-from models.view.training import KeptState, Report, TrainingState, ahead
+from models.view import KeptState, Report, TrainingState, ahead
 
 __all__ = [
     "Augmentation",

@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import log_softmax
 
-from models.store.stored_weights import rounded
-from models.view.training import Report, TrainingState
+from models.store import rounded
+from models.view import Report, TrainingState
 
 __all__ = ["TuningRecipe", "Variation", "joined", "shallow_maps", "tune_network", "varied"]
 

@@ -11,11 +11,18 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from models.longitudinal.calibration import Calibration, censoring_weights, horizon_labels
-from models.measures import metrics
-from models.sequence.network import HORIZONS, risk_from_hazards
-from models.sequence.study import SIDES
-from models.sequence.training import MODES, History, Mode, as_mode, predict_histories
+from models.longitudinal.calibration import Calibration
+from models.measures import censoring_weights, horizon_labels, metrics
+from models.sequence import (
+    HORIZONS,
+    MODES,
+    SIDES,
+    History,
+    Mode,
+    as_mode,
+    predict_histories,
+    risk_from_hazards,
+)
 
 __all__ = ["by_group", "interval_coverage", "measure", "prediction_table", "risk_slopes"]
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.special import expit
 from scipy.stats import spearmanr
 
-from models.longitudinal.calibration import safe_logit
+from models.measures import safe_logit
 
 __all__ = ["contributions", "heat_map", "heat_peak", "map_agreement", "randomised"]
 

@@ -15,29 +15,25 @@ from scipy.special import softmax
 
 from models.longitudinal.calibration import Calibration
 from models.longitudinal.explanation import contributions, heat_map
-from models.sequence.change import coarse_grid
-from models.sequence.network import (
+from models.sequence import (
     HORIZONS,
-    SequenceConfig,
-    build_ensemble,
-    build_sequence,
-    risk_from_hazards,
-)
-from models.sequence.study import (
     SIDES,
     SLOTS,
     Arrays,
     Laterality,
     SeenView,
+    SequenceConfig,
     ViewReading,
     Visit,
+    build_ensemble,
+    build_sequence,
+    risk_from_hazards,
     slot_of,
     stack_arrays,
     visit_arrays,
 )
-from models.store.registry import CARD, ModelCard, check_files, read_card, sha256_of, weights_folder
-from models.view.encoder import EncoderConfig, build_encoder
-from models.view.preprocess import NETWORK_SHAPE, StandardView
+from models.store import CARD, ModelCard, check_files, read_card, sha256_of, weights_folder
+from models.view import NETWORK_SHAPE, EncoderConfig, StandardView, build_encoder, coarse_grid
 
 __all__ = [
     "LONGEST",

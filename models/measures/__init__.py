@@ -1,0 +1,8 @@
+"""How good scores are: discrimination, calibration, agreement, censoring, each with its definition and paper.
+
+Pure functions of arrays.
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit
 from scipy.stats import norm, rankdata
 
-from models.longitudinal.calibration import censoring_weights, safe_logit
+from models.measures.censoring import censoring_weights, safe_logit
 
 __all__ = [
     "auc",

@@ -16,8 +16,9 @@ import numpy as np
 from keras import layers, ops
 from numpy.typing import NDArray
 
-from models.sequence.change import KINDS, PlaceChange
+from models.sequence.change import PlaceChange
 from models.sequence.study import FACTS, SLOTS, ViewFusion
+from models.view import KINDS
 
 __all__ = [
     "HORIZONS",

@@ -16,7 +16,7 @@ from typing import Any
 import keras
 from keras import layers, ops
 
-from models.sequence.change import CoarseMap
+from models.view.coarse_map import CoarseMap
 from models.view.efficientnet_lite import LITE, efficientnet_lite
 from models.view.preprocess import NETWORK_SHAPE
 

@@ -21,7 +21,7 @@ import numpy as np
 from keras import ops
 from numpy.typing import NDArray
 
-from models.store.backend import one_pass_normalization
+from models.store import one_pass_normalization
 from models.view.encoder import EncoderConfig, build_encoder
 from models.view.preprocess import STRIDE
 

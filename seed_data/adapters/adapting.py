@@ -14,8 +14,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from core.images.reader import VIEWS
-from core.sets.manifest import OPTIONAL, REQUIRED, read_manifest
+from core.images import VIEWS
+from core.sets import OPTIONAL, REQUIRED, read_manifest
 from seed_data.adapters.public_set import Account, ExamRow, PublicSet, WrongLayout
 from seed_data.adapters.sets import SETS
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
-from core.sets.exams import MOST_PIXELS
+from core.sets import MOST_PIXELS
 from seed_data.adapters import terms
 from seed_data.adapters.public_set import Box
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import date, datetime
 
-from core.images.reader import VIEWS
+from core.images import VIEWS
 
 __all__ = ["age_years", "bi_rads", "day", "density", "flag", "laterality", "view"]
 

@@ -18,8 +18,8 @@ from typing import Any, Final
 import pandas as pd
 from rich.table import Table
 
-from core.evaluation.oracles import Gain, gain_of_history, reader_table
-from core.sets.truth import true_breasts
+from core.evaluation import Gain, gain_of_history, reader_table
+from core.sets import true_breasts
 from seed_data.women import lives
 from seed_data.women.cohort import TRUTH_COLUMNS
 from seed_data.women.lives import CaseMix

@@ -16,9 +16,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from core.images.reader import lend_reader
+from core.images import lend_reader
 from core.refusals import Refusal
-from core.sets.manifest import ManifestRow, by_patient, read_manifest
+from core.sets import ManifestRow, by_patient, read_manifest
 from core.settings import Settings
 from seed_data.women import bodies
 from seed_data.women.bodies import NIPPLE_V_MM, Picture, Plane

@@ -14,9 +14,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select as select_rows
 
-from core.care.doctor import verify
-from core.incoming.intake import IncomingFile, take_in
-from core.worker.progress import worker as worker_seen
+from core.care.verify import verify_objects
+from core.incoming.intake import take_in
+from core.incoming.items import IncomingFile
+from core.worker.progress import worker_seen
 from db.tables import Image, Score, Study, StudyStatus
 from tests.pictures import breast, dicom
 
@@ -26,7 +27,7 @@ IMPORT = """
 import sys
 from pathlib import Path
 from core.installation import Installation
-from core.incoming.intake import IncomingFile, take_in
+from core.incoming import IncomingFile, take_in
 from core.settings import Settings
 
 here = Installation.open(Settings(home=sys.argv[1], _env_file=None))
@@ -79,7 +80,7 @@ def test_an_import_killed_at_random_moments_loses_nothing_acknowledged(here, tmp
                 for key in (image.sha256, image.rendition_sha256, image.thumbnail_sha256):
                     assert key in here.images
             assert all(study.images for study in session.scalars(select_rows(Study)))
-        assert verify(here).damaged == []
+        assert verify_objects(here).damaged == []
     assert acknowledged
     files = [IncomingFile(path.name, path.read_bytes()) for path in sorted(folder.iterdir())]
     report = take_in(here, files, statement=None, source="cli")

@@ -13,12 +13,16 @@ import pytest
 from sqlalchemy import select, update
 
 from core.care import doctor
-from core.incoming.intake import IncomingFile, take_in
+from core.care.backup import BackupError, write_backup
+from core.care.verify import verify_objects
+from core.incoming.intake import take_in
+from core.incoming.items import IncomingFile
 from core.installation import Installation
-from core.records import record
+from core.records import search
 from core.settings import Settings
 from core.worker import progress
-from core.worker.scoring import Scorer, count_pending
+from core.worker.queue import count_pending
+from core.worker.scoring import Scorer
 from db.migrate import upgrade
 from db.tables import Embedding, Image, Patient, Score, Study, StudyStatus, utc_now
 from tests import factories
@@ -66,7 +70,7 @@ def test_imports_at_once_make_each_woman_and_study_once(grown):
         assert [len(study.images) for study in session.scalars(select(Study))] == [2] * 6
     again = take_in(grown, files(6), statement=None, source="cli")
     assert again.count("duplicate") == 12
-    assert doctor.verify(grown).well
+    assert verify_objects(grown).well
 
 
 def test_search_knows_no_case_and_puts_the_exact_number_first(grown):
@@ -78,37 +82,37 @@ def test_search_knows_no_case_and_puts_the_exact_number_first(grown):
             ("C", "MÜLLER, Zoë"),
         ):
             session.add(Patient(mrn=mrn, name=name, birth_date=date(1970, 1, 1)))
-    assert [found.mrn for found in record.find(grown, "17")] == ["17", "A-17"]
-    assert {found.mrn for found in record.find(grown, "oest")} == {"A-17", "B"}
-    assert [found.mrn for found in record.find(grown, "müller, ZOË")] == ["C"]
-    assert record.find(grown, "%") == []
+    assert [found.mrn for found in search.find(grown, "17")] == ["17", "A-17"]
+    assert {found.mrn for found in search.find(grown, "oest")} == {"A-17", "B"}
+    assert [found.mrn for found in search.find(grown, "müller, ZOË")] == ["C"]
+    assert search.find(grown, "%") == []
 
 
 def test_a_worker_on_another_machine_counts_as_long_as_it_works(grown):
     now = utc_now()
-    nobody = progress.worker(grown, now=now)
+    nobody = progress.worker_seen(grown, now=now)
     assert not nobody.running
     assert "No worker has been seen lately" in nobody.sentence
     pending = VisitPlan(date(2026, 1, 1), status=StudyStatus.PENDING)
     factories.woman(grown, "1", [VisitPlan(date(2025, 1, 1)), pending])
     with grown.database.write() as session:
         session.execute(update(Score).values(computed_at=now - timedelta(minutes=2)))
-    assert progress.worker(grown, now=now).running
+    assert progress.worker_seen(grown, now=now).running
     later = now + timedelta(minutes=10)
-    assert not progress.worker(grown, now=later).running
+    assert not progress.worker_seen(grown, now=later).running
     with grown.database.write() as session:
         holding = update(Study).where(Study.status == StudyStatus.PENDING)
         session.execute(holding.values(claimed_by="elsewhere:1", claimed_until=later + timedelta(seconds=30)))
-    assert progress.worker(grown, now=later).running
-    assert "another machine" in progress.worker(grown, now=later).sentence
+    assert progress.worker_seen(grown, now=later).running
+    assert "another machine" in progress.worker_seen(grown, now=later).sentence
 
 
 def test_the_heartbeat_of_this_machines_worker_goes_before_what_is_seen_of_others(grown):
     now = utc_now()
     beat = {"pid": 1, "model": "longitudinal-sim", "warm": True}
     (grown.home / progress.HEARTBEAT).write_text(json.dumps({**beat, "at": now.isoformat()}))
-    assert progress.worker(grown, now=now).sentence == "The worker is running."
-    silent = progress.worker(grown, now=now + timedelta(minutes=10))
+    assert progress.worker_seen(grown, now=now).sentence == "The worker is running."
+    silent = progress.worker_seen(grown, now=now + timedelta(minutes=10))
     assert not silent.running
     assert silent.seen_at == now
     assert "No worker has been seen lately (last seen" in silent.sentence
@@ -156,14 +160,14 @@ def test_two_workers_score_no_study_twice(grown, tiny_model):
 def test_doctor_looks_at_the_worker_of_a_database_without_tables(tmp_path):
     with fresh_database() as url:
         here = Installation.open(Settings(home=tmp_path / "var", database_url=url, _env_file=None))
-        worker = next(finding for finding in doctor.doctor(here) if finding.name == "worker")
+        worker = next(finding for finding in doctor.examine(here) if finding.name == "worker")
         here.close()
     assert worker.state == "warning"
 
 
 def test_doctor_names_the_server_and_backup_says_whose_task_it_is(grown, tmp_path):
-    database = next(finding for finding in doctor.doctor(grown) if finding.name == "database")
+    database = next(finding for finding in doctor.examine(grown) if finding.name == "database")
     assert database.said.startswith("PostgreSQL ")
-    with pytest.raises(doctor.CareError, match=r"with pg_dump first, then .*images"):
-        doctor.backup(grown, tmp_path / "copy.tar")
+    with pytest.raises(BackupError, match=r"with pg_dump first, then .*images"):
+        write_backup(grown, tmp_path / "copy.tar")
     assert not (tmp_path / "copy.tar").exists()

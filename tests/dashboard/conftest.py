@@ -16,8 +16,9 @@ from argon2 import PasswordHasher
 from streamlit.testing.v1 import AppTest
 
 from core.installation import Installation
-from core.people import accounts
-from core.people.accounts import DEMO_ACCOUNTS, Role
+from core.people import accounts, demo_accounts, sign_ins
+from core.people.accounts import Role
+from core.people.demo_accounts import DEMO_ACCOUNTS
 from core.settings import Settings
 from dashboard import house, session
 from tests import factories
@@ -35,7 +36,7 @@ class Served:
 
     def token(self, role: Role) -> str:
         username, password = next((n, p) for n, (r, _, p) in DEMO_ACCOUNTS.items() if r is role)
-        return accounts.sign_in(self.here, username, password).token
+        return sign_ins.sign_in(self.here, username, password).token
 
 
 @pytest.fixture(scope="session")
@@ -45,7 +46,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     here = Installation.open(Settings(home=home, _env_file=None))
     here.migrate()
     factories.cohort(here, 8)
-    accounts.ensure_demo_accounts(here)
+    demo_accounts.ensure_demo_accounts(here)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -90,13 +91,13 @@ def pages(here: Installation, monkeypatch: pytest.MonkeyPatch) -> Callable[..., 
     monkeypatch.setenv("LONGVIEW_HOME", str(here.home))
     # What argon2 costs is not what these tests are about.
     cheap = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
-    monkeypatch.setattr(accounts, "_hasher", lambda: cheap)
+    monkeypatch.setattr("core.people.passwords.hasher", lambda: cheap)
 
     def open_page(role: Role, page: str, **query: str) -> AppTest:
         person = accounts.create_user(
             here, f"test-{role.value}-{time.monotonic_ns()}", "a long password", role
         )
-        token = accounts.sign_in(here, person.username, "a long password").token
+        token = sign_ins.sign_in(here, person.username, "a long password").token
         monkeypatch.setattr(session, "token", lambda: token)
         app = AppTest.from_file(str(PROJECT / "dashboard" / "main.py"), default_timeout=30).run()
         app.switch_page(f"screens/{page}.py")

@@ -9,7 +9,8 @@ import pytest
 from sqlalchemy import select
 from streamlit.testing.v1 import AppTest
 
-from core.incoming.intake import IncomingFile, Statement, take_in
+from core.incoming.intake import take_in
+from core.incoming.items import IncomingFile, Statement
 from core.installation import Installation
 from core.people.accounts import Role
 from core.worker import progress

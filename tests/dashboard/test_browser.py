@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from core.people.accounts import DEMO_ACCOUNTS
+from core.people.demo_accounts import DEMO_ACCOUNTS
 from tests.dashboard.conftest import Served
 
 CHROMIUM = Path("/usr/bin/chromium")

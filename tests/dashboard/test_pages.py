@@ -11,10 +11,11 @@ from sqlalchemy import func, select
 from streamlit.testing.v1 import AppTest
 
 from core.installation import Installation
-from core.people import accounts
+from core.people import accounts, sign_ins
 from core.people.accounts import Role
 from core.records import cards
-from core.records.record import Visit, record_assessment, record_of
+from core.records.assessments import record_assessment
+from core.records.record import Visit, record_of
 from dashboard import components, look
 from dashboard.components import WorklistAsks
 from db.tables import (
@@ -32,7 +33,7 @@ from db.tables import (
 )
 from models.store import registry
 from tests import factories
-from tests.core.test_cards import CARD
+from tests.core.records.test_cards import CARD
 from tests.factories import VisitPlan
 
 OpenPage = Callable[..., AppTest]
@@ -487,7 +488,7 @@ def test_an_admin_changes_role_and_password_of_an_account_at_once(
     next(box for box in app.text_input if str(box.key).startswith("password_of_")).set_value("a new password")
     next(button for button in app.button if button.label == "Save").click().run()
     assert no_error(app)
-    assert accounts.sign_in(here, "bo", "a new password").person.role is Role.ANALYST
+    assert sign_ins.sign_in(here, "bo", "a new password").person.role is Role.ANALYST
 
 
 def open_account(pages: OpenPage, username: str) -> AppTest:
@@ -505,10 +506,10 @@ def test_a_password_is_set_once_and_not_again_with_the_next_change(
     next(box for box in app.text_input if box.label == "New password").set_value("a new password")
     press(app, "Save")
     assert next(box for box in app.text_input if box.label == "New password").value == ""
-    token = accounts.sign_in(here, "bo", "a new password").token
+    token = sign_ins.sign_in(here, "bo", "a new password").token
     next(box for box in app.selectbox if str(box.key).startswith("role_of_")).set_value(Role.ANALYST)
     press(app, "Save")
-    bo = accounts.who(here, token)
+    bo = sign_ins.who(here, token)
     assert bo is not None
     assert bo.role is Role.ANALYST
 
@@ -521,16 +522,16 @@ def test_saving_an_account_takes_back_no_role_that_another_admin_gave(
     accounts.set_role(here, "bo", Role.ONCOLOGIST)
     next(box for box in app.text_input if box.label == "New password").set_value("a new password")
     press(app, "Save")
-    assert accounts.sign_in(here, "bo", "a new password").person.role is Role.ONCOLOGIST
+    assert sign_ins.sign_in(here, "bo", "a new password").person.role is Role.ONCOLOGIST
     role = next(box for box in app.selectbox if str(box.key).startswith("role_of_"))
     assert role.value == Role.ONCOLOGIST
     role.set_value(Role.ANALYST)
     accounts.set_role(here, "bo", Role.ADMIN)
     press(app, "Save")
     assert "Another admin changed this role to admin" in app.warning[0].value
-    assert accounts.sign_in(here, "bo", "a new password").person.role is Role.ADMIN
+    assert sign_ins.sign_in(here, "bo", "a new password").person.role is Role.ADMIN
     press(app, "Save")
-    assert accounts.sign_in(here, "bo", "a new password").person.role is Role.ANALYST
+    assert sign_ins.sign_in(here, "bo", "a new password").person.role is Role.ANALYST
 
 
 def test_what_was_put_in_for_a_new_person_stays_until_she_is_added(
@@ -548,7 +549,7 @@ def test_what_was_put_in_for_a_new_person_stays_until_she_is_added(
     next(box for box in app.text_input if box.label.startswith("First password")).set_value("long enough now")
     press(app, "Add person")
     assert next(box for box in app.text_input if box.label == "User name").value == ""
-    assert accounts.sign_in(here, "bo", "long enough now").person.role is Role.ONCOLOGIST
+    assert sign_ins.sign_in(here, "bo", "long enough now").person.role is Role.ONCOLOGIST
 
 
 def test_lists_of_problems_say_how_many_there_are_and_when_each_came(

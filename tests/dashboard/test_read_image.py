@@ -11,7 +11,8 @@ from sqlalchemy import select
 from streamlit.testing.v1 import AppTest
 
 from core.desk.desk import Desk, DeskClosed
-from core.incoming.intake import IncomingFile, Statement, take_in
+from core.incoming.intake import take_in
+from core.incoming.items import IncomingFile, Statement
 from core.installation import Installation
 from core.people import accounts
 from core.people.accounts import Role
@@ -20,7 +21,7 @@ from core.settings import Settings
 from dashboard import components, house
 from dashboard.components import ReadingAsks
 from db.tables import AuditEntry, Image, Study, User
-from tests.core.test_desk import InThisProcess
+from tests.core.desk.test_desk import InThisProcess
 from tests.pictures import breast, dicom, png
 
 OpenPage = Callable[..., AppTest]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from core.people.accounts import DEMO_ACCOUNTS
+from core.people.demo_accounts import DEMO_ACCOUNTS
 from models.longitudinal.model import untrained
 from tests.dashboard.conftest import PROJECT, Served
 from tests.dashboard.test_browser import CHROMIUM, Page, browser, page

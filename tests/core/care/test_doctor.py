@@ -8,8 +8,11 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import select
 
-from core.care import doctor
-from core.incoming.intake import IncomingFile, take_in
+from core.care import backup, doctor
+from core.care.backup import BackupError, restore_backup, write_backup
+from core.care.verify import verify_objects
+from core.incoming.intake import take_in
+from core.incoming.items import IncomingFile
 from core.installation import Installation
 from core.settings import Settings
 from db.database import Database
@@ -25,7 +28,7 @@ def stocked(here):
 
 
 def states(here) -> dict[str, str]:
-    return {finding.name: finding.state for finding in doctor.doctor(here)}
+    return {finding.name: finding.state for finding in doctor.examine(here)}
 
 
 def test_doctor_finds_a_migrated_home_well_but_no_worker(here, tiny_model):
@@ -33,7 +36,7 @@ def test_doctor_finds_a_migrated_home_well_but_no_worker(here, tiny_model):
     found = states(here)
     assert found.pop("worker") == "warning"
     assert set(found.values()) == {"ok"}
-    sqlite = next(f for f in doctor.doctor(here) if f.name == "database")
+    sqlite = next(f for f in doctor.examine(here) if f.name == "database")
     assert "SQLite 3." in sqlite.said
     assert "WAL" in sqlite.said or "DELETE" in sqlite.said
 
@@ -41,7 +44,7 @@ def test_doctor_finds_a_migrated_home_well_but_no_worker(here, tiny_model):
 def test_doctor_says_what_to_do(here, tmp_path, tiny_model):
     bare = replace(here, database=Database(f"sqlite:///{tmp_path / 'bare.db'}"))
     assert states(bare)["migrations"] == "error"
-    assert any("python -m core migrate" in finding.said for finding in doctor.doctor(bare))
+    assert any("python -m core migrate" in finding.said for finding in doctor.examine(bare))
     here.settings.model = "no-such-model"
     assert states(here)["weights"] == "error"
 
@@ -65,7 +68,7 @@ def test_doctor_notices_a_folder_that_cannot_be_written(here):
 
 
 def test_verify_finds_all_well_after_an_import(stocked):
-    found = doctor.verify(stocked)
+    found = verify_objects(stocked)
     assert found.well
     assert (found.images, found.quarantined, found.objects) == (2, 1, 7)
     assert found.orphans == []
@@ -77,18 +80,18 @@ def test_verify_finds_missing_damaged_and_orphaned_objects(stocked):
     stocked.images.path(first).unlink()
     stocked.images.path(second).write_bytes(b"other bytes")
     orphan = stocked.images.put(b"left over")
-    found = doctor.verify(stocked)
+    found = verify_objects(stocked)
     assert (found.missing, found.damaged, found.orphans) == ([first], [second], [orphan])
     assert not found.well
 
 
 def test_a_backup_comes_back_whole(stocked, tmp_path):
     file = tmp_path / "copies" / "longview.tar"
-    doctor.backup(stocked, file)
+    write_backup(stocked, file)
     settings = Settings(home=tmp_path / "second", _env_file=None)
-    doctor.restore(settings, file)
+    restore_backup(settings, file)
     second = Installation.open(settings)
-    assert doctor.verify(second).well
+    assert verify_objects(second).well
     with stocked.database.read() as one, second.database.read() as other:
         for table in (Image, ImportItem):
             rows = [[r.id, r.sha256] for r in one.scalars(select(table))]
@@ -102,33 +105,33 @@ def test_a_backup_comes_back_whole(stocked, tmp_path):
 
 def test_a_backup_does_not_overwrite_and_leaves_nothing_half_written(stocked, tmp_path, monkeypatch):
     file = tmp_path / "longview.tar"
-    doctor.backup(stocked, file)
-    with pytest.raises(doctor.CareError, match="exists"):
-        doctor.backup(stocked, file)
+    write_backup(stocked, file)
+    with pytest.raises(BackupError, match="exists"):
+        write_backup(stocked, file)
 
     def fail(_path):
         raise OSError("no space left on device")
 
-    monkeypatch.setattr(doctor, "_check_archive", fail)
+    monkeypatch.setattr("core.care.backup._check_archive", fail)
     with pytest.raises(OSError, match="no space"):
-        doctor.backup(stocked, tmp_path / "second.tar")
+        write_backup(stocked, tmp_path / "second.tar")
     assert [path.name for path in tmp_path.glob("*.tar*")] == ["longview.tar"]
     assert list(tmp_path.glob(".second*")) == []
 
 
 def test_restore_refuses_to_fill_a_folder_that_the_settings_would_not_look_into(stocked, tmp_path):
     file, home = tmp_path / "longview.tar", tmp_path / "second"
-    doctor.backup(stocked, file)
+    write_backup(stocked, file)
     elsewhere = Settings(home=home, database_url=f"sqlite:///{tmp_path / 'elsewhere.db'}", _env_file=None)
-    with pytest.raises(doctor.CareError, match="without LONGVIEW_DATABASE_URL"):
-        doctor.restore(elsewhere, file)
+    with pytest.raises(BackupError, match="without LONGVIEW_DATABASE_URL"):
+        restore_backup(elsewhere, file)
     assert not home.exists()
 
 
 def test_doctor_says_that_the_database_cannot_be_reached_and_looks_at_the_rest(here, tiny_model):
     here.settings.model = str(tiny_model)
     away = replace(here, database=Database("postgresql://longview:secret@127.0.0.1:1/longview"))
-    found = doctor.doctor(away)
+    found = doctor.examine(away)
     assert {finding.name for finding in found if finding.state == "error"} == {"database"}
     assert {"weights", "folders", "disk"} <= {finding.name for finding in found}
     assert not any("secret" in finding.said for finding in found)
@@ -136,17 +139,17 @@ def test_doctor_says_that_the_database_cannot_be_reached_and_looks_at_the_rest(h
 
 def test_restore_refuses_a_home_that_holds_something(stocked, tmp_path):
     file = tmp_path / "longview.tar"
-    doctor.backup(stocked, file)
-    before = doctor.verify(stocked).to_json()
-    with pytest.raises(doctor.CareError, match="not empty"):
-        doctor.restore(stocked.settings, file)
-    assert doctor.verify(stocked).to_json() == before
+    write_backup(stocked, file)
+    before = verify_objects(stocked).to_json()
+    with pytest.raises(BackupError, match="not empty"):
+        restore_backup(stocked.settings, file)
+    assert verify_objects(stocked).to_json() == before
 
 
 @pytest.mark.parametrize("damage", ["cut", "changed", "other", "no tar", "slip"])
 def test_a_damaged_backup_is_refused_and_nothing_is_written(stocked, tmp_path, damage):
     file = tmp_path / "longview.tar"
-    doctor.backup(stocked, file)
+    write_backup(stocked, file)
     data = bytearray(file.read_bytes())
     if damage == "cut":
         data = data[: len(data) // 2]
@@ -158,7 +161,7 @@ def test_a_damaged_backup_is_refused_and_nothing_is_written(stocked, tmp_path, d
     if damage in ("other", "slip"):
         with tarfile.open(file, "w") as archive:
             other = tmp_path / "manifest.json"
-            form = doctor.BACKUP_FORMAT if damage == "slip" else "another"
+            form = backup.BACKUP_FORMAT if damage == "slip" else "another"
             other.write_text(
                 json.dumps({"format": form, "database_sha256": "", "images": [], "quarantine": []})
             )
@@ -166,7 +169,7 @@ def test_a_damaged_backup_is_refused_and_nothing_is_written(stocked, tmp_path, d
             if damage == "slip":
                 archive.add(other, "../escaped")
     home = tmp_path / "second"
-    with pytest.raises(doctor.CareError):
-        doctor.restore(Settings(home=home, _env_file=None), file)
+    with pytest.raises(BackupError):
+        restore_backup(Settings(home=home, _env_file=None), file)
     assert not home.exists() or not any(home.iterdir())
     assert not (tmp_path.parent / "escaped").exists()

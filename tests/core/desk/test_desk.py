@@ -15,8 +15,10 @@ from core.desk.desk import BoxRefused, Desk, DeskClosed
 from core.desk.process import Desk as Answering
 from core.images.child import ChildDied
 from core.images.renditions import open_rendition
-from core.incoming.intake import IncomingFile, Statement, take_in
-from core.people.accounts import AccessDenied, Role, create_user
+from core.incoming.intake import take_in
+from core.incoming.items import IncomingFile, Statement
+from core.people.accounts import Role, create_user
+from core.people.roles import AccessDenied
 from core.refusals import Refusal
 from core.settings import Settings
 from db.tables import Image

@@ -7,7 +7,7 @@ import pytest
 
 from core.evaluation.longitudinal_report import report_page
 from core.evaluation.proof import targets
-from tests.core.test_proof import measured, women
+from tests.core.evaluation.test_proof import measured, women
 
 
 @pytest.fixture(scope="module")

@@ -7,8 +7,9 @@ import pytest
 from sqlalchemy import func, select
 
 from core.images import renditions
-from core.incoming import intake
-from core.incoming.intake import IncomingFile, Statement, examine, take_in
+from core.incoming import claims, intake
+from core.incoming.intake import examine, take_in
+from core.incoming.items import IncomingFile, Statement
 from core.refusals import Refusal
 from db.tables import Image, ImportBatch, ImportItem, Patient, Study, StudyStatus, utc_now
 from tests.pictures import breast, dicom, jpeg, png
@@ -78,7 +79,7 @@ def test_four_files_with_a_study_uid_each_form_the_study_that_the_person_states(
     assert counts(here) == {"patient": 1, "study": 1, "image": 4}
     with here.database.read() as session:
         study = session.scalars(select(Study)).one()
-        assert study.uid == intake.study_uid_of("P_1", DAY)
+        assert study.uid == claims.study_uid_of("P_1", DAY)
         assert study.study_date == DAY
         # What the files say otherwise is kept.
         assert [image.stated["patient_id"] for image in study.images] == ["X0", "X1", "X2", "X3"]
@@ -315,7 +316,7 @@ def test_a_failure_between_objects_and_rows_leaves_no_rows(here, monkeypatch):
     def fail(*_arguments, **_named):
         raise OSError("no space left on device")
 
-    monkeypatch.setattr(intake, "_keep", fail)
+    monkeypatch.setattr(intake, "keep", fail)
     with pytest.raises(OSError, match="no space"):
         take(here, dicom())
     assert counts(here) == {"patient": 0, "study": 0, "image": 0}

@@ -6,25 +6,27 @@ import pytest
 from sqlalchemy import select
 
 from core.installation import Installation
-from core.people import accounts, audit
-from core.people.accounts import Permission, Role, SignInRefused
+from core.people import accounts, audit, demo_accounts, roles, sign_ins
+from core.people.accounts import Role
+from core.people.roles import Permission
+from core.people.sign_ins import SignInRefused
 from db.tables import Patient, SignIn, User, utc_now
 
 PASSWORD = "correct horse battery"
 
 
 @pytest.fixture
-def oncologist(here: Installation) -> accounts.Person:
+def oncologist(here: Installation) -> roles.Person:
     return accounts.create_user(here, "Ada", PASSWORD, Role.ONCOLOGIST, display_name="Dr Ada")
 
 
-def test_a_token_stands_for_the_person_who_signed_in(here: Installation, oncologist: accounts.Person) -> None:
-    entered = accounts.sign_in(here, "ada", PASSWORD)
-    assert accounts.who(here, entered.token) == oncologist
+def test_a_token_stands_for_the_person_who_signed_in(here: Installation, oncologist: roles.Person) -> None:
+    entered = sign_ins.sign_in(here, "ada", PASSWORD)
+    assert sign_ins.who(here, entered.token) == oncologist
 
 
-def test_neither_password_nor_token_is_stored(here: Installation, oncologist: accounts.Person) -> None:
-    token = accounts.sign_in(here, "ada", PASSWORD).token
+def test_neither_password_nor_token_is_stored(here: Installation, oncologist: roles.Person) -> None:
+    token = sign_ins.sign_in(here, "ada", PASSWORD).token
     with here.database.read() as session:
         assert PASSWORD not in session.scalars(select(User.password_hash)).one()
         assert token not in session.scalars(select(SignIn.token_sha256)).one()
@@ -32,58 +34,58 @@ def test_neither_password_nor_token_is_stored(here: Installation, oncologist: ac
 
 @pytest.mark.parametrize("username", ["ada", "nobody"])
 def test_a_wrong_name_and_a_wrong_password_read_the_same(
-    here: Installation, oncologist: accounts.Person, username: str
+    here: Installation, oncologist: roles.Person, username: str
 ) -> None:
     with pytest.raises(SignInRefused, match="User name or password is wrong"):
-        accounts.sign_in(here, username, "not it at all")
+        sign_ins.sign_in(here, username, "not it at all")
 
 
 def test_the_account_locks_after_five_wrong_passwords_and_opens_again_later(
-    here: Installation, oncologist: accounts.Person
+    here: Installation, oncologist: roles.Person
 ) -> None:
     now = utc_now()
-    for _ in range(accounts.FAILURES_BEFORE_LOCK):
+    for _ in range(sign_ins.FAILURES_BEFORE_LOCK):
         with pytest.raises(SignInRefused):
-            accounts.sign_in(here, "ada", "wrong password", now=now)
+            sign_ins.sign_in(here, "ada", "wrong password", now=now)
     with pytest.raises(SignInRefused, match="locked"):
-        accounts.sign_in(here, "ada", PASSWORD, now=now + timedelta(seconds=30))
-    assert accounts.sign_in(here, "ada", PASSWORD, now=now + timedelta(seconds=61)).person == oncologist
+        sign_ins.sign_in(here, "ada", PASSWORD, now=now + timedelta(seconds=30))
+    assert sign_ins.sign_in(here, "ada", PASSWORD, now=now + timedelta(seconds=61)).person == oncologist
 
 
-def test_signing_out_ends_the_sign_in(here: Installation, oncologist: accounts.Person) -> None:
-    token = accounts.sign_in(here, "ada", PASSWORD).token
-    accounts.sign_out(here, token)
-    assert accounts.who(here, token) is None
+def test_signing_out_ends_the_sign_in(here: Installation, oncologist: roles.Person) -> None:
+    token = sign_ins.sign_in(here, "ada", PASSWORD).token
+    sign_ins.sign_out(here, token)
+    assert sign_ins.who(here, token) is None
 
 
-def test_a_sign_in_ends_by_itself(here: Installation, oncologist: accounts.Person) -> None:
-    entered = accounts.sign_in(here, "ada", PASSWORD)
-    assert accounts.who(here, entered.token, now=entered.expires_at) is None
+def test_a_sign_in_ends_by_itself(here: Installation, oncologist: roles.Person) -> None:
+    entered = sign_ins.sign_in(here, "ada", PASSWORD)
+    assert sign_ins.who(here, entered.token, now=entered.expires_at) is None
 
 
 @pytest.mark.parametrize("token", [None, "", "made up", "x" * 100_000])
 def test_a_made_up_token_is_nobody(here: Installation, token: str | None) -> None:
-    assert accounts.who(here, token) is None
+    assert sign_ins.who(here, token) is None
 
 
-def test_deactivating_ends_sign_ins_at_once(here: Installation, oncologist: accounts.Person) -> None:
-    token = accounts.sign_in(here, "ada", PASSWORD).token
+def test_deactivating_ends_sign_ins_at_once(here: Installation, oncologist: roles.Person) -> None:
+    token = sign_ins.sign_in(here, "ada", PASSWORD).token
     accounts.set_active(here, "ada", False)
-    assert accounts.who(here, token) is None
+    assert sign_ins.who(here, token) is None
     with pytest.raises(SignInRefused):
-        accounts.sign_in(here, "ada", PASSWORD)
+        sign_ins.sign_in(here, "ada", PASSWORD)
 
 
 def test_a_new_password_ends_old_sign_ins_and_lifts_the_lock(
-    here: Installation, oncologist: accounts.Person
+    here: Installation, oncologist: roles.Person
 ) -> None:
-    token = accounts.sign_in(here, "ada", PASSWORD).token
-    for _ in range(accounts.FAILURES_BEFORE_LOCK):
+    token = sign_ins.sign_in(here, "ada", PASSWORD).token
+    for _ in range(sign_ins.FAILURES_BEFORE_LOCK):
         with pytest.raises(SignInRefused):
-            accounts.sign_in(here, "ada", "wrong password")
+            sign_ins.sign_in(here, "ada", "wrong password")
     accounts.set_password(here, "ada", "another horse battery")
-    assert accounts.who(here, token) is None
-    assert accounts.sign_in(here, "ada", "another horse battery").person == oncologist
+    assert sign_ins.who(here, token) is None
+    assert sign_ins.sign_in(here, "ada", "another horse battery").person == oncologist
 
 
 def test_the_last_admin_cannot_be_closed_or_demoted(here: Installation) -> None:
@@ -94,38 +96,38 @@ def test_the_last_admin_cannot_be_closed_or_demoted(here: Installation) -> None:
         accounts.set_role(here, "root", Role.STAFF)
 
 
-def test_only_an_admin_changes_accounts(here: Installation, oncologist: accounts.Person) -> None:
+def test_only_an_admin_changes_accounts(here: Installation, oncologist: roles.Person) -> None:
     for change in (
         lambda: accounts.create_user(here, "eve", PASSWORD, Role.ADMIN, by=oncologist),
         lambda: accounts.set_role(here, "ada", Role.ADMIN, by=oncologist),
         lambda: accounts.set_password(here, "ada", PASSWORD, by=oncologist),
         lambda: accounts.set_active(here, "ada", False, by=oncologist),
     ):
-        with pytest.raises(accounts.AccessDenied, match="administer"):
+        with pytest.raises(roles.AccessDenied, match="administer"):
             change()
-    (account,) = accounts.accounts(here)
+    (account,) = accounts.list_accounts(here)
     assert (account.role, account.active) == (Role.ONCOLOGIST, True)
 
 
 def test_role_and_password_are_changed_together_or_not_at_all(here: Installation) -> None:
     accounts.create_user(here, "root", PASSWORD, Role.ADMIN)
-    token = accounts.sign_in(here, "root", PASSWORD).token
+    token = sign_ins.sign_in(here, "root", PASSWORD).token
     with pytest.raises(ValueError, match="last admin"):
         accounts.change_account(here, "root", role=Role.STAFF, password="another horse battery")
     with pytest.raises(ValueError, match="too short"):
         accounts.change_account(here, "root", role=Role.ADMIN, password="short")
-    assert accounts.who(here, token) is not None
-    assert accounts.sign_in(here, "root", PASSWORD).person.role is Role.ADMIN
+    assert sign_ins.who(here, token) is not None
+    assert sign_ins.sign_in(here, "root", PASSWORD).person.role is Role.ADMIN
 
 
 def test_a_role_that_another_admin_changed_meanwhile_is_not_overwritten_unseen(
-    here: Installation, oncologist: accounts.Person
+    here: Installation, oncologist: roles.Person
 ) -> None:
     accounts.set_role(here, "ada", Role.ANALYST)
     with pytest.raises(accounts.RoleChangedMeanwhile, match="changed this role to analyst"):
         accounts.change_account(here, "ada", role=Role.STAFF, role_was=Role.ONCOLOGIST)
     accounts.change_account(here, "ada", role=Role.STAFF, role_was=Role.ANALYST)
-    assert accounts.accounts(here)[0].role is Role.STAFF
+    assert accounts.list_accounts(here)[0].role is Role.STAFF
 
 
 @pytest.mark.parametrize(
@@ -139,35 +141,33 @@ def test_unusable_names_and_short_passwords_are_refused(
 
 
 def test_analysts_see_no_patients_and_only_oncologists_assess() -> None:
-    may = accounts.PERMISSIONS
+    may = roles.PERMISSIONS
     assert Permission.SEE_PATIENTS not in may[Role.ANALYST]
     assert [role for role in Role if Permission.ASSESS in may[role]] == [Role.ONCOLOGIST]
     assert [role for role in Role if Permission.ADMINISTER in may[role]] == [Role.ADMIN]
 
 
 def test_demo_accounts_are_made_once_and_open_nothing_from_elsewhere(here: Installation) -> None:
-    first, second = accounts.ensure_demo_accounts(here), accounts.ensure_demo_accounts(here)
+    first, second = demo_accounts.ensure_demo_accounts(here), demo_accounts.ensure_demo_accounts(here)
     assert first == second
     assert {account.role for account in first} == set(Role)
-    assert all(accounts.sign_in(here, a.username, a.password or "").person.role is a.role for a in first)
+    assert all(sign_ins.sign_in(here, a.username, a.password or "").person.role is a.role for a in first)
     with pytest.raises(SignInRefused, match="this machine only"):
-        accounts.sign_in(here, "admin", first[3].password or "", loopback=False)
+        sign_ins.sign_in(here, "admin", first[3].password or "", loopback=False)
 
 
 def test_beside_real_patients_demo_passwords_are_random(here: Installation) -> None:
     with here.database.write() as session:
         session.add(Patient(mrn="1", simulated=False))
-    made = accounts.ensure_demo_accounts(here)
-    assert not any(accounts.is_demo_password(account.password or "") for account in made)
+    made = demo_accounts.ensure_demo_accounts(here)
+    assert not any(demo_accounts.is_demo_password(account.password or "") for account in made)
 
 
-def test_what_is_done_to_accounts_is_in_the_audit_trail(
-    here: Installation, oncologist: accounts.Person
-) -> None:
-    token = accounts.sign_in(here, "ada", PASSWORD).token
-    accounts.sign_out(here, token)
+def test_what_is_done_to_accounts_is_in_the_audit_trail(here: Installation, oncologist: roles.Person) -> None:
+    token = sign_ins.sign_in(here, "ada", PASSWORD).token
+    sign_ins.sign_out(here, token)
     with pytest.raises(SignInRefused):
-        accounts.sign_in(here, "ada", "wrong password")
+        sign_ins.sign_in(here, "ada", "wrong password")
     trail = audit.latest(here)
     assert [entry.action for entry in trail] == ["sign_in_failed", "signed_out", "signed_in", "user_added"]
     assert not any("wrong password" in entry.detail for entry in trail)

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import select
 
 from core.installation import Installation
-from core.records import cohort
+from core.records import cohort, csv
 from core.records.cohort import Definition, Kind
 from db.tables import EventKind, Study
 from tests import factories
@@ -121,7 +121,7 @@ def test_the_course_before_a_diagnosis_leaves_later_visits_out(here: Installatio
 
 def test_no_cell_of_a_download_is_a_formula() -> None:
     table = pd.DataFrame({"=name": ["=1+1", "+1", "-x", "@sum", "\tx", "\rx", "plain"], "value": [-1.5] * 7})
-    lines = cohort.csv_of(table, note="=how many").decode().split("\n")
+    lines = csv.csv_of(table, note="=how many").decode().split("\n")
     assert lines[0] == "# =how many"
     assert lines[1] == "'=name,value"
     assert lines[2] == "'=1+1,-1.5"

@@ -5,7 +5,8 @@ from datetime import date
 import pytest
 from sqlalchemy import select
 
-from core.people.accounts import AccessDenied, Person, Role, create_user
+from core.people.accounts import Role, create_user
+from core.people.roles import AccessDenied, Person
 from core.records import findings
 from db.tables import AuditEntry, Image, Lesion, Measurement
 from tests import factories

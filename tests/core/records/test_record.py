@@ -6,19 +6,13 @@ import pytest
 from sqlalchemy import select
 
 from core.installation import Installation
-from core.people.accounts import AccessDenied, Person, Role, create_user
+from core.people.accounts import Role, create_user
+from core.people.roles import AccessDenied, Person
 from core.records import worklist
-from core.records.record import (
-    AssessedMeanwhile,
-    PatientRecord,
-    acknowledge,
-    add_event,
-    find,
-    known,
-    record_assessment,
-    record_of,
-    remove_event,
-)
+from core.records.assessments import AssessedMeanwhile, acknowledge, record_assessment
+from core.records.events import add_event, remove_event
+from core.records.record import PatientRecord, record_of
+from core.records.search import find, known
 from db.tables import Alert, AuditEntry, EventKind, Image, Score, Study
 from tests import factories
 from tests.factories import FOUR_VIEWS, VisitPlan

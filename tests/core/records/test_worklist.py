@@ -8,8 +8,8 @@ from sqlalchemy import event, select
 from core.installation import Installation
 from core.people.accounts import Role, create_user
 from core.records import worklist
-from core.records.record import record_assessment, record_of
-from core.records.record import utc_now as utc_now_
+from core.records.assessments import record_assessment
+from core.records.record import record_of
 from core.records.worklist import Column, Filter, Group, Order
 from db.tables import EventKind, Score, Study, StudyStatus, utc_now
 from tests import factories
@@ -134,7 +134,7 @@ def test_a_next_study_is_due_within_the_screening_ages_only(
 def test_a_score_is_new_until_it_is_assessed_or_a_week_old(here: Installation) -> None:
     factories.woman(here, "1", [VisitPlan(LAST)])
     assert one(here).new
-    later = utc_now_() + timedelta(days=8)
+    later = utc_now() + timedelta(days=8)
     assert not worklist.rows(here, today=TODAY, now=later)[0].new
     reader = create_user(here, "ada", "a long password", Role.ONCOLOGIST)
     record_assessment(here, reader, "2.25.1.1", bi_rads="1", density="B")

@@ -12,8 +12,9 @@ from typer.testing import CliRunner
 from core.__main__ import app
 from core.evaluation.classifier import compare_runs
 from core.sets.cases import ImageCase, gather_cases
-from core.training.classifier import ImagePlan, LeakageError, fold_groups, part_groups, train_image
-from core.training.longitudinal import TrainingError
+from core.sets.parts import TooFewWomen, fold_groups, part_groups
+from core.training.classifier import ImagePlan, LeakageError, train_image
+from core.training.runs import TrainingError
 from models.classifier.model import ImageModel
 from models.classifier.preprocess import prepare
 from models.store.registry import check_files, read_card
@@ -75,7 +76,7 @@ def test_folds_hold_whole_women_and_like_shares():
 
 
 def test_too_few_women_of_a_class_are_named():
-    with pytest.raises(TrainingError, match=r"'malignant' has 4 images of 2 women.*line 10"):
+    with pytest.raises(TooFewWomen, match=r"'malignant' has 4 images of 2 women.*line 10"):
         part_groups(
             cases(["benign"] * 10 + ["malignant"] * 4, [f"w{i // 2}" for i in range(14)]),
             {"train": 0.7, "validation": 0.15, "test": 0.15},

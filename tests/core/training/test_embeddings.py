@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from core.__main__ import app
 from core.training.embeddings import EmbeddingsError, read_embeddings, train_on_embeddings
-from tests.models.test_small_sequences import cohort
+from tests.models.sequence.test_small import cohort
 
 
 def as_table(women):

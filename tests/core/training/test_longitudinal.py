@@ -13,19 +13,11 @@ from typer.testing import CliRunner
 
 from core.__main__ import app
 from core.sets.exams import cache_views, gather
+from core.sets.histories import histories_of, observed_rates
 from core.sets.manifest import read_manifest
-from core.training.longitudinal import (
-    Plan,
-    TrainingError,
-    histories,
-    labelled_views,
-    observed_rates,
-    same_plan,
-    split_women,
-    taught_by,
-    train_longitudinal,
-)
+from core.training.longitudinal import Plan, labelled_views, split_women, taught_by, train_longitudinal
 from core.training.recalibration import recalibrate
+from core.training.runs import TrainingError, same_plan
 from models.longitudinal.model import LongitudinalModel, untrained
 
 COLUMNS = (
@@ -72,7 +64,7 @@ def test_labels_follow_from_dates_and_breasts(exams_of):
     (woman,) = exams.women
     assert woman.dates == (date(2015, 1, 1), date(2018, 1, 1))
     vectors = np.arange(3 * 5, dtype=np.float32).reshape(3, 5)
-    (history,) = histories(exams, [0, 1, 2], vectors, [0])
+    (history,) = histories_of(exams, [0, 1, 2], vectors, [0])
     assert history.present.sum() == 3
     np.testing.assert_array_equal(history.malignancy, [[0, 0], [1, 0]])
     np.testing.assert_array_equal(history.progression, [[np.nan, np.nan], [1, 0]])
@@ -88,7 +80,7 @@ def test_labels_follow_from_dates_and_breasts(exams_of):
 def test_what_is_not_followed_for_a_year_is_not_called_healthy(exams_of):
     line = "w2,2018-01-01,L,CC,l.png,53,normal,B,,,,,,,,2018-06-01"
     exams = gather([exams_of([line])])
-    (history,) = histories(exams, [0], np.zeros((1, 3), np.float32), [0])
+    (history,) = histories_of(exams, [0], np.zeros((1, 3), np.float32), [0])
     assert np.isnan(history.malignancy).all()
 
 
@@ -190,7 +182,7 @@ def test_a_malignant_finding_without_a_date_of_diagnosis_is_no_woman_who_stayed_
         "w1,2017-01-01,R,CC,r.png,52,normal,B,,,,,,,,2023-01-01",
     ]
     exams = gather([exams_of(lines)])
-    (woman,) = histories(exams, range(3), np.zeros((3, 4), np.float32), [0])
+    (woman,) = histories_of(exams, range(3), np.zeros((3, 4), np.float32), [0])
     assert woman.malignancy[1, 0] == 1
     assert np.isnan(woman.malignancy[1, 1])
     np.testing.assert_allclose(woman.years_followed, [2.0, 0.0], atol=0.01)
@@ -250,7 +242,7 @@ def test_women_without_any_cancer_are_answered_in_words(exams_of, tmp_path):
 def test_the_share_of_cancers_is_counted_at_last_visits_and_never_falls(exams_of):
     exams = gather([exams_of(many(30, every=3))])
     vectors = np.zeros((len(exams.images), 4), np.float32)
-    women = histories(exams, range(len(exams.images)), vectors, range(len(exams.women)))
+    women = histories_of(exams, range(len(exams.images)), vectors, range(len(exams.women)))
     rates = observed_rates(women)
     soon = np.mean([history.years_to_cancer[-1] <= 1 for history in women])
     assert rates[0] == pytest.approx(soon)

@@ -20,15 +20,15 @@ def beat(here: Installation, **changed: object) -> None:
 
 def test_a_worker_that_beats_is_running(here: Installation) -> None:
     beat(here)
-    assert progress.worker(here).running
-    assert progress.worker(here).warm
+    assert progress.worker_seen(here).running
+    assert progress.worker_seen(here).warm
 
 
 def test_a_worker_that_fell_silent_is_not_running_and_the_sentence_says_what_to_do(
     here: Installation,
 ) -> None:
     beat(here, at=(utc_now() - timedelta(minutes=5)).isoformat())
-    worker = progress.worker(here)
+    worker = progress.worker_seen(here)
     assert not worker.running
     assert not worker.warm
     assert "python -m core worker" in worker.sentence
@@ -37,7 +37,7 @@ def test_a_worker_that_fell_silent_is_not_running_and_the_sentence_says_what_to_
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"at": null}', '{"at": "yesterday"}'])
 def test_a_damaged_heartbeat_is_no_worker(here: Installation, content: str) -> None:
     (here.home / progress.HEARTBEAT).write_text(content)
-    assert not progress.worker(here).running
+    assert not progress.worker_seen(here).running
 
 
 def test_a_worker_elsewhere_is_seen_by_the_study_it_holds_and_by_what_it_scored(here: Installation) -> None:

@@ -12,7 +12,7 @@ from core.worker.reading_ahead import MOST_AHEAD, ReadingAhead, WaitingImage
 from core.worker.scoring import score_pending
 from db.tables import Image
 from models.view.preprocess import standardise
-from tests.core.test_scoring import Counting, add_visit, model, scores, statuses
+from tests.core.worker.test_scoring import Counting, add_visit, model, scores, statuses
 
 __all__ = ["model"]  # a fixture
 

@@ -9,10 +9,13 @@ import pytest
 from sqlalchemy import func, select, update
 
 from core.images.reader import GuardedReader
-from core.incoming.intake import IncomingFile, Statement, take_in
+from core.incoming.intake import take_in
+from core.incoming.items import IncomingFile, Statement
 from core.refusals import Refusal
 from core.settings import Settings
-from core.worker.scoring import FOUR_VIEWS, LEASE, Scorer, queue_everything, queue_unscored, score_pending
+from core.worker.queue import LEASE, queue_everything, queue_unscored
+from core.worker.rows import FOUR_VIEWS
+from core.worker.scoring import Scorer, score_pending
 from db.tables import Alert, Embedding, Image, ImportBatch, Score, Study, StudyStatus, utc_now
 from tests.pictures import breast, dicom
 

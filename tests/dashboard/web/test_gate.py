@@ -10,8 +10,9 @@ import pytest
 import websockets
 from sqlalchemy import select
 
-from core.people import accounts
-from core.people.accounts import DEMO_ACCOUNTS, Role
+from core.people import sign_ins
+from core.people.accounts import Role
+from core.people.demo_accounts import DEMO_ACCOUNTS
 from dashboard.web.gate import COOKIE
 from db.tables import Image
 from tests.dashboard.conftest import Served
@@ -127,7 +128,7 @@ def test_an_open_websocket_ends_with_the_sign_in(served: Served) -> None:
             additional_headers={"cookie": f"{COOKIE}={token}"},
             proxy=None,
         ) as connection:
-            accounts.sign_out(served.here, token)
+            sign_ins.sign_out(served.here, token)
             await connection.send(b"\x5a\x00")
             try:
                 while True:

@@ -24,7 +24,7 @@ from dashboard.web import uploads
 from dashboard.web.gate import COOKIE
 from dashboard.web.uploads import Spool, UploadsToDisk
 from tests.dashboard.conftest import Served
-from tests.dashboard.test_gate import ask
+from tests.dashboard.web.test_gate import ask
 
 SESSION = "63e72fbc-c599-4f74-94f0-408e0e9bf224"
 

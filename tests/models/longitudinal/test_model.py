@@ -6,7 +6,6 @@ from datetime import date, timedelta
 import numpy as np
 import pytest
 
-from models.longitudinal.calibration import safe_logit
 from models.longitudinal.model import (
     LONGEST,
     LongitudinalModel,
@@ -15,6 +14,7 @@ from models.longitudinal.model import (
     Visit,
     untrained,
 )
+from models.measures.censoring import safe_logit
 from models.sequence.study import visit_arrays
 from models.view.preprocess import NETWORK_SHAPE, StandardView, ViewTransform
 

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from models.sequence.change import KINDS, CoarseMap, PlaceChange, coarse_grid
+from models.sequence.change import PlaceChange
+from models.view.coarse_map import KINDS, CoarseMap, coarse_grid
 
 GRID = (6, 5)
 

@@ -22,7 +22,7 @@ def said_while_loading(folder: Path, library: str) -> tuple[int, str]:
         [
             sys.executable,
             "-c",
-            "import sys; from models import backend; backend.load(); print('after', file=sys.stderr)",
+            "import sys; from models.store import backend; backend.load(); print('after', file=sys.stderr)",
         ],
         env={**os.environ, "PYTHONPATH": f"{folder}{os.pathsep}{PROJECT}"},
         capture_output=True,

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from models.sequence.embedded import EmbeddedWoman, cross_validate, fit_small
+from models.sequence.embedded import EmbeddedWoman
+from models.sequence.small import cross_validate, fit_small
 
 
 def cohort(seed, *, n=80, ill=14, width=64, growth=0.0, level=0.0):
@@ -90,7 +91,7 @@ def test_too_few_cancers_are_refused():
 @pytest.mark.slow
 def test_the_lstm_reads_a_cohort_that_can_pay_for_it():
     from models.measures.metrics import auc
-    from models.sequence.small import lstm_logits
+    from models.sequence.small_lstm import lstm_logits
 
     women = cohort(4, n=300, ill=100, growth=1.0)
     women = [women[i] for i in np.random.default_rng(0).permutation(300)]

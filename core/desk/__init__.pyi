@@ -1,0 +1,10 @@
+from .classify import Classified as Classified
+from .classify import Classifier as Classifier
+from .classify import finding_models as finding_models
+from .classify import parse_box as parse_box
+from .classify import speakers as speakers
+from .desk import BoxRefused as BoxRefused
+from .desk import Desk as Desk
+from .desk import DeskClosed as DeskClosed
+from .desk import OpenedImage as OpenedImage
+from .desk import Said as Said

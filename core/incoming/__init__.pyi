@@ -1,0 +1,12 @@
+from . import history as history
+from . import intake as intake
+from . import items as items
+from .claims import check_statement as check_statement
+from .files import gather as gather
+from .files import named_view as named_view
+from .intake import take_in as take_in
+from .items import BatchReport as BatchReport
+from .items import Examined as Examined
+from .items import IncomingFile as IncomingFile
+from .items import ItemReport as ItemReport
+from .items import Statement as Statement

@@ -1,0 +1,128 @@
+"""Whose an image is, of when and of what: settled from what a person states and what the file says, never guessed."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import PurePath
+from typing import Any
+
+from core.images import VIEWS, Header
+from core.incoming.items import Statement
+from core.refusals import Refusal
+from db.tables import (
+    Laterality,
+)
+
+LONGEST_MRN = 64
+_LONGEST_NAME = 256
+# Our own UIDs lie under the UUID root (PS3.5 B.2) and follow from what they name, so that repeating gives the same.
+_NAMESPACE = uuid.UUID("6f1d3f0e-2c53-4a53-9d5c-0d6f7a3b9e11")
+
+
+@dataclass(frozen=True)
+class Claim:
+    """Whose image this is, of when and of what, after statement and file were heard."""
+
+    mrn: str
+    study_date: date
+    study_uid: str | None
+    sop_uid: str
+    laterality: Laterality
+    view: str
+    otherwise: dict[str, Any]
+    stated: bool
+
+
+def study_uid_of(mrn: str, study_date: date) -> str:
+    """Return the UID of the study that a person states: the same for the same patient and day."""
+    return _uid("study", mrn, study_date.isoformat())
+
+
+def _uid(*named: str) -> str:
+    return f"2.25.{uuid.uuid5(_NAMESPACE, chr(10).join(named)).int}"
+
+
+def check_statement(statement: Statement) -> None:
+    """Raise `ValueError` where a statement cannot be meant: no MRN, a name of signs, or a day that has not come yet."""
+    if not statement.mrn.strip() or len(statement.mrn) > LONGEST_MRN or not statement.mrn.isprintable():
+        raise ValueError(f"The patient's MRN must have 1 to {LONGEST_MRN} printable characters.")
+    if statement.name and (len(statement.name) > _LONGEST_NAME or not statement.name.isprintable()):
+        raise ValueError(f"The patient's name must have at most {_LONGEST_NAME} printable characters.")
+    if not date(1900, 1, 1) <= statement.study_date <= date.today() + timedelta(days=1):
+        raise ValueError(f"The date of the study, {statement.study_date}, lies in the future or before 1900.")
+    if statement.birth_date and statement.birth_date > statement.study_date:
+        raise ValueError(f"The birth date {statement.birth_date} lies after the study.")
+    for name, (side, view) in statement.views.items():
+        if side not in ("L", "R") or view not in VIEWS:
+            raise ValueError(
+                f"{name}: {side}-{view} is no view. Sides are L and R, views {', '.join(VIEWS)}."
+            )
+
+
+def said_view(statement: Statement, name: str) -> tuple[str, str] | None:
+    """Return the side and view that a person states of a file, by its whole name or by its last part."""
+    return statement.views.get(name) or statement.views.get(PurePath(name).name)
+
+
+def settle_claim(header: Header, name: str, sha256: str, statement: Statement | None) -> Claim:
+    """Settle whose, when and what from statement and file; raises `Refusal` for what neither says."""
+    side, view = header.laterality, header.view
+    otherwise: dict[str, Any] = {}
+    if statement is None:
+        if header.patient_id is None:
+            raise Refusal("no_identity")
+        mrn, study_date = header.patient_id, header.study_date
+        if study_date is None:
+            raise Refusal("no_study_date")
+        if study_date > date.today() + timedelta(days=1):
+            raise Refusal("no_study_date", f"The file says {study_date}, which has not come yet.")
+    else:
+        mrn, study_date = statement.mrn, statement.study_date
+        otherwise = _otherwise(header, statement)
+        said = said_view(statement, name)
+        if said is not None:
+            if side is not None and said[0] != side:
+                otherwise["laterality"] = side
+            if view is not None and said[1] != view:
+                otherwise["view"] = view
+            side, view = said
+    if side is None:
+        raise Refusal("unknown_laterality")
+    if view is None:
+        raise Refusal("unknown_view")
+    if header.modality not in (None, "MG"):
+        otherwise["modality"] = header.modality
+    if header.age_years is not None:
+        otherwise["age_years"] = header.age_years
+    same_patient = header.patient_id == mrn and header.study_date == study_date
+    return Claim(
+        mrn=mrn,
+        study_date=study_date,
+        study_uid=header.study_uid if statement is None or same_patient else None,
+        sop_uid=header.sop_uid or _uid("image", sha256),
+        laterality=Laterality(side),
+        view=view,
+        otherwise=otherwise,
+        stated=statement is not None,
+    )
+
+
+def _otherwise(header: Header, statement: Statement) -> dict[str, Any]:
+    """Return what the file says of person and date where it is not what the person says."""
+    another = header.patient_id not in (None, statement.mrn)
+    other_day = header.study_date not in (None, statement.study_date)
+    said = {
+        "patient_id": header.patient_id if another else None,
+        "patient_name": header.patient_name if another or statement.name else None,
+        "birth_date": header.birth_date if another or statement.birth_date else None,
+        "study_date": header.study_date if other_day else None,
+        "study_uid": header.study_uid if another or other_day else None,
+    }
+    ours = {"patient_name": statement.name, "birth_date": statement.birth_date}
+    return {
+        key: value.isoformat() if isinstance(value, date) else value
+        for key, value in said.items()
+        if value is not None and value != ours.get(key)
+    }

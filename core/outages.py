@@ -1,0 +1,116 @@
+"""When the world fails and not the work: database, image store, disk, memory or network are away or full for a while.
+
+What an outage interrupts is put off, repeated or answered with exit code 3; only what a study or a file itself is
+wrong in refuses it. `outage` tells the two apart, in one place, and says in words what the machine lacks.
+"""
+
+from __future__ import annotations
+
+import errno
+
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from core.refusals import Refusal
+from db.database import BUSY_SECONDS, DatabaseUnavailable
+from db.images import StoreUnavailable
+
+__all__ = ["outage"]
+
+_BY_ERRNO = {
+    errno.ENOSPC: "The disk is full. Make room, then repeat.",
+    errno.EDQUOT: "The disk's quota is used up. Make room, then repeat.",
+    errno.EROFS: "The folder is read-only. Make it writable, then repeat.",
+    errno.EACCES: "The folder may not be written or read by this account. Correct its rights, then repeat.",
+    errno.EPERM: "The folder may not be written or read by this account. Correct its rights, then repeat.",
+    errno.EIO: "The disk answers with an error. Check the disk, then repeat.",
+    errno.ENOMEM: "The machine has no memory left. End other programs, then repeat.",
+    errno.EAGAIN: "The machine can start no further process. End other programs, then repeat.",
+    errno.EMFILE: "Too many files are open. End other programs, then repeat.",
+    errno.ENFILE: "Too many files are open. End other programs, then repeat.",
+    errno.ESTALE: "The network folder is away. Mount it again, then repeat.",
+    errno.ENOTCONN: "The network folder is away. Mount it again, then repeat.",
+    errno.ECONNREFUSED: "A server cannot be reached. Check that it runs, then repeat.",
+    errno.ECONNRESET: "A server closed the connection. Check that it runs, then repeat.",
+    errno.EHOSTUNREACH: "A server cannot be reached. Check the network, then repeat.",
+    errno.ENETUNREACH: "A server cannot be reached. Check the network, then repeat.",
+    errno.ETIMEDOUT: "A server did not answer in time. Check the network, then repeat.",
+}
+
+# SQLite and PostgreSQL tell by their words: sqlite.org/rescode.html; PostgreSQL's appendix A, classes 08, 25, 53, 57, 58.
+_BY_WORDS: tuple[tuple[tuple[str, ...], str], ...] = (
+    (
+        ("database is locked", "database is busy", "lock timeout", "database table is locked"),
+        f"The database is busy: something else has held it for more than {BUSY_SECONDS:.0f} seconds. Repeat later.",
+    ),
+    (
+        ("disk is full", "no space left", "disk full"),
+        "The disk that holds the database is full. Make room, then repeat.",
+    ),
+    (
+        ("readonly database", "read-only", "read only"),
+        "The database is read-only. Make it and its folder writable, then repeat.",
+    ),
+    (
+        ("unable to open database file",),
+        "The database's file cannot be opened. Check its folder and its rights, then repeat.",
+    ),
+    (
+        ("disk i/o error",),
+        "The disk that holds the database answers with an error. Check it, then repeat.",
+    ),
+    (("out of memory",), "The machine has no memory left. End other programs, then repeat."),
+)
+_TOO_LARGE_FOR_MEMORY = "ResourceExhaustedError"
+"""What TensorFlow raises where there is no memory for a step; its class cannot be named without loading it."""
+
+
+def outage(error: BaseException) -> str | None:
+    """Say in words what the machine lacks and what to do; None where the error is not the world's.
+
+    Looks through errors that were raised from another one (``raise … from``).
+
+    >>> outage(OSError(errno.ENOSPC, "No space left on device"))
+    'The disk is full. Make room, then repeat.'
+    >>> outage(ValueError("no breast is found"))
+    """
+    seen: BaseException | None = error
+    while seen is not None and not isinstance(seen, Refusal):
+        said = _outage(seen)
+        if said is not None:
+            return said
+        seen = seen.__cause__
+    return None
+
+
+def _outage(error: BaseException) -> str | None:
+    if isinstance(error, DatabaseUnavailable | StoreUnavailable):
+        return str(error)
+    if isinstance(error, MemoryError) or type(error).__name__ == _TOO_LARGE_FOR_MEMORY:
+        return "The machine has no memory left. End other programs, then repeat."
+    if isinstance(error, PoolTimeout):
+        return "The database is busy: no connection became free. Repeat later."
+    if isinstance(error, DBAPIError):
+        return _database_outage(error)
+    if isinstance(error, TimeoutError) and error.errno is None:
+        return "The machine is too busy to answer in time. Repeat later."
+    if isinstance(error, OSError):
+        return _file_outage(error)
+    return None
+
+
+def _database_outage(error: DBAPIError) -> str | None:
+    words = str(error.orig).lower()
+    for parts, said in _BY_WORDS:
+        if any(part in words for part in parts):
+            return said
+    if error.connection_invalidated or (
+        isinstance(error, OperationalError | InterfaceError) and "sqlite" not in type(error.orig).__module__
+    ):
+        return "The database cannot be reached. Check that its server runs, then repeat."
+    return None
+
+
+def _file_outage(error: OSError) -> str | None:
+    said = _BY_ERRNO.get(error.errno or 0)
+    return f"{error.filename}: {said}" if said and error.filename else said

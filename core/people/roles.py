@@ -1,0 +1,60 @@
+"""What each role may do, and who asks."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from db.tables import Role
+
+__all__ = ["PERMISSIONS", "AccessDenied", "Permission", "Person", "require"]
+
+
+class Permission(enum.StrEnum):
+    """One thing a role may do. Pages, routes and buttons ask for these, never for a role."""
+
+    SEE_PATIENTS = "see_patients"
+    ADD_STUDY = "add_study"
+    ASSESS = "assess"
+    RECORD_EVENT = "record_event"
+    SEE_COHORT = "see_cohort"
+    SEE_MODELS = "see_models"
+    ADMINISTER = "administer"
+
+
+PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
+    Role.ONCOLOGIST: frozenset(Permission) - {Permission.ADMINISTER},
+    Role.STAFF: frozenset(
+        {Permission.SEE_PATIENTS, Permission.ADD_STUDY, Permission.RECORD_EVENT, Permission.SEE_MODELS}
+    ),
+    # Analysts work with figures of groups: no names, no images.
+    Role.ANALYST: frozenset({Permission.SEE_COHORT, Permission.SEE_MODELS}),
+    # An admin sees every page; a clinical judgement stays with an oncologist.
+    Role.ADMIN: frozenset(Permission) - {Permission.ASSESS},
+}
+
+
+@dataclass(frozen=True)
+class Person:
+    """Someone who has signed in."""
+
+    user_id: int
+    username: str
+    display_name: str
+    role: Role
+
+    def may(self, permission: Permission) -> bool:
+        """Return whether this person's role has the permission."""
+        return permission in PERMISSIONS[self.role]
+
+
+class AccessDenied(Exception):
+    """The person's role does not include what she asked for."""
+
+
+def require(person: Person | None, permission: Permission) -> Person:
+    """Return the person if she has the permission; raises `AccessDenied` otherwise."""
+    if person is None or not person.may(permission):
+        raise AccessDenied(f"Your role does not include this ({permission.value}). Ask your admin.")
+    return person

@@ -1,0 +1,116 @@
+"""What happened beside the studies: biopsy, diagnosis, surgery, therapy, notes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+
+from sqlalchemy import select
+
+from core.installation import Installation
+from core.people import Permission, Person, audit, require
+from db.tables import (
+    Event,
+    EventKind,
+    Laterality,
+    Patient,
+    User,
+)
+
+__all__ = ["EventEntry", "add_event", "remove_event"]
+
+
+@dataclass(frozen=True)
+class EventEntry:
+    """Something that happened beside the studies."""
+
+    event_id: int
+    kind: EventKind
+    on: date
+    end: date | None
+    laterality: str | None
+    detail: str | None
+
+
+def event_entry(event: Event) -> EventEntry:
+    return EventEntry(
+        event_id=event.id,
+        kind=event.kind,
+        on=event.event_date,
+        end=event.end_date,
+        laterality=event.laterality.value if event.laterality else None,
+        detail=event.detail,
+    )
+
+
+def add_event(
+    here: Installation,
+    person: Person,
+    mrn: str,
+    *,
+    kind: EventKind,
+    on: date,
+    end: date | None = None,
+    laterality: str | None = None,
+    detail: str = "",
+) -> EventEntry:
+    """Add an event to a woman's record and return it.
+
+    Raises
+    ------
+    AccessDenied
+        If the person may not record events.
+    ValueError
+        If the dates cannot be, an event other than a therapy has an end, a note says nothing, or the patient does
+        not exist.
+    """
+    require(person, Permission.RECORD_EVENT)
+    if end is not None and kind is not EventKind.THERAPY:
+        raise ValueError("Only a therapy has an end. Clear the end, or choose therapy.")
+    if end is not None and end < on:
+        raise ValueError("The event ends before it begins: check the dates.")
+    if kind is EventKind.NOTE and not detail.strip():
+        raise ValueError("The note is empty. Write what it should say.")
+    with here.database.write() as session:
+        patient = session.scalar(select(Patient).where(Patient.mrn == mrn))
+        if patient is None:
+            raise ValueError("This patient is not here any more. Open the worklist again.")
+        if patient.birth_date is not None and on < patient.birth_date:
+            raise ValueError("The event lies before her birth: check the date.")
+        event = Event(
+            patient_id=patient.id,
+            kind=kind,
+            event_date=on,
+            end_date=end,
+            laterality=Laterality(laterality) if laterality else None,
+            detail=detail.strip()[:10_000] or None,
+            recorded_by_id=person.user_id,
+        )
+        session.add(event)
+        session.flush()
+        audit.record(
+            session, person, "event_added", f"patient:{mrn}", {"kind": kind.value, "on": on.isoformat()}
+        )
+        return event_entry(event)
+
+
+def remove_event(here: Installation, person: Person, event_id: int) -> None:
+    """Take an event back; what it said stays in the audit trail. Raises `AccessDenied`; a gone one stays gone."""
+    require(person, Permission.RECORD_EVENT)
+    with here.database.write() as session:
+        event = session.get(Event, event_id)
+        if event is None:
+            return
+        recorded_by = session.get(User, event.recorded_by_id) if event.recorded_by_id else None
+        said = {
+            "kind": event.kind.value,
+            "on": event.event_date.isoformat(),
+            "end": event.end_date.isoformat() if event.end_date else None,
+            "laterality": event.laterality.value if event.laterality else None,
+            "detail": event.detail,
+            "by": recorded_by.display_name if recorded_by else None,
+            "at": event.created_at.isoformat(),
+        }
+        subject = f"patient:{event.patient.mrn}"
+        session.delete(event)
+        audit.record(session, person, "event_removed", subject, said)

@@ -1,0 +1,9 @@
+from .classifier import ImagePlan as ImagePlan
+from .classifier import train_image as train_image
+from .embeddings import EmbeddingsError as EmbeddingsError
+from .embeddings import read_embeddings as read_embeddings
+from .embeddings import train_on_embeddings as train_on_embeddings
+from .longitudinal import Plan as Plan
+from .longitudinal import train_longitudinal as train_longitudinal
+from .recalibration import recalibrate as recalibrate
+from .runs import TrainingError as TrainingError

@@ -1,0 +1,227 @@
+"""From the stored rows to what the model reads, and from what it says to the rows of a score."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from sqlalchemy import and_, or_, select
+from sqlalchemy.orm import Session, selectinload
+
+from core.images import shows_the_breast
+from core.installation import Installation
+from core.refusals import Refusal
+from db.tables import (
+    Embedding,
+    Image,
+    Patient,
+    Score,
+    Study,
+)
+
+if TYPE_CHECKING:
+    from models.longitudinal import ViewReading, VisitScore
+    from models.store import ModelCard
+
+FOUR_VIEWS = ("R-CC", "L-CC", "R-MLO", "L-MLO")
+
+
+@dataclass
+class ScoreItem:
+    """How one study ended: scored, or refused with a reason."""
+
+    patient: str
+    study_uid: str
+    study_date: date
+    model: str
+    malignancy: dict[str, float | None] = field(default_factory=dict)
+    progression: float | None = None
+    risk: dict[str, dict[str, float]] = field(default_factory=dict)
+    density: dict[str, float] = field(default_factory=dict)
+    refusal: Refusal | None = None
+
+
+@dataclass
+class ScoringReport:
+    """What a round of scoring did."""
+
+    items: list[ScoreItem] = field(default_factory=list)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the shape of ``score --json``."""
+        return {
+            "scored": [
+                {
+                    "patient": item.patient,
+                    "study_uid": item.study_uid,
+                    "study_date": item.study_date.isoformat(),
+                    "malignancy": item.malignancy,
+                    "progression": item.progression,
+                    "risk": item.risk,
+                    "density": item.density,
+                    "model": item.model,
+                }
+                for item in self.items
+                if item.refusal is None
+            ],
+            "refused": [
+                {
+                    "study_uid": item.study_uid,
+                    "reason": item.refusal.reason,
+                    "patient": item.patient,
+                    "study_date": item.study_date.isoformat(),
+                    "detail": item.refusal.text,
+                }
+                for item in self.items
+                if item.refusal is not None
+            ],
+        }
+
+
+@dataclass
+class Day:
+    """One visit: the mammograms of a day, up to the study that is scored; `study` is the last of them, `uids` names all."""
+
+    on: date
+    age_years: float | None
+    study: Study
+    images: list[Image]
+    uids: dict[int, str]
+
+
+def history_of(here: Installation, study_id: int) -> list[Day]:
+    """Return a woman's days with mammograms up to a study, oldest first; later studies are not looked at.
+
+    Studies of one day are one visit: additional views are read together with those that led to them.
+    """
+    with here.database.read() as session:
+        study = session.get_one(Study, study_id)
+        patient = session.get_one(Patient, study.patient_id)
+        up_to = or_(
+            Study.study_date < study.study_date,
+            and_(Study.study_date == study.study_date, Study.id <= study.id),
+        )
+        studies = session.scalars(
+            select(Study)
+            .where(Study.patient_id == study.patient_id, Study.modality == "MG", up_to)
+            .order_by(Study.study_date, Study.id)
+            .options(selectinload(Study.images))
+        ).all()
+    days: list[Day] = []
+    for one in studies:
+        usable = [image for image in one.images if shows_the_breast(image)]
+        if days and days[-1].on == one.study_date:
+            days[-1].study = one
+            days[-1].images += usable
+            days[-1].uids[one.id] = one.uid
+        else:
+            days.append(Day(one.study_date, _age_years(patient, one), one, usable, {one.id: one.uid}))
+    return days
+
+
+def _age_years(patient: Patient, study: Study) -> float | None:
+    """Return her age at a study: from her birth date, else as the files state it, else None."""
+    if patient.birth_date is not None:
+        return (study.study_date - patient.birth_date).days / 365.25
+    stated = [image.stated["age_years"] for image in study.images if "age_years" in image.stated]
+    return float(stated[0]) if stated else None
+
+
+def reading_of(stored: Embedding) -> ViewReading:
+    """Return a stored embedding as the sequence model reads it."""
+    from models.longitudinal import ViewReading
+
+    return ViewReading(
+        vector=np.frombuffer(stored.vector, "<f4"),
+        density=np.array([stored.density[key] for key in "ABCD"], np.float32),
+        finding=np.array([stored.finding[key] for key in ("normal", "benign", "malignant")], np.float32),
+        heat_map=np.frombuffer(stored.heat_map, "<f2").reshape(stored.heat_map_shape),
+    )
+
+
+def embedding_of(
+    image_id: int, encoder_sha256: str, reading: ViewReading, transform: dict[str, Any]
+) -> Embedding:
+    """Return the row that keeps what the encoder said of an image."""
+    return Embedding(
+        image_id=image_id,
+        encoder_sha256=encoder_sha256,
+        dimensions=reading.vector.size,
+        vector=reading.vector.astype("<f4").tobytes(),
+        heat_map=reading.heat_map.astype("<f2").tobytes(),
+        heat_map_shape=list(reading.heat_map.shape),
+        transform=transform,
+        finding=dict(zip(("normal", "benign", "malignant"), map(float, reading.finding), strict=True)),
+        density=dict(zip("ABCD", map(float, reading.density), strict=True)),
+    )
+
+
+def score_row(study: Study, card: ModelCard, history: list[Day], said: VisitScore) -> Score:
+    """Return the row that keeps what the model said of a study: its numbers, weights, inputs and contributions."""
+    seen = {f"{image.laterality.value}-{image.view}" for image in history[-1].images}
+    inputs: dict[str, list[str]] = {}
+    for day in history:
+        for image in day.images:
+            inputs.setdefault(day.uids[image.study_id], []).append(image.sha256)
+    risks = {
+        f"risk_{year}y{suffix}": float(values[year - 1])
+        for suffix, values in (("", said.risk), ("_low", said.risk_low), ("_high", said.risk_high))
+        for year in range(1, 6)
+    }
+    contributions = [
+        {"study_uid": day.study.uid, "study_date": day.on.isoformat(), "value": float(value)}
+        for day, value in zip(history, said.contributions, strict=True)
+    ]
+    return Score(
+        study_id=study.id,
+        model=card.name,
+        weights_sha256=card.weights_sha256,
+        calibration=card.calibration,
+        inputs=inputs,
+        malignancy_left=said.malignancy["L"],
+        malignancy_right=said.malignancy["R"],
+        progression=said.progression,
+        density_a=float(said.density[0]),
+        density_b=float(said.density[1]),
+        density_c=float(said.density[2]),
+        density_d=float(said.density[3]),
+        priors=len(history) - 1,
+        missing_views=[view for view in FOUR_VIEWS if view not in seen],
+        contributions=contributions,
+        **risks,
+    )
+
+
+def previous_score(session: Session, history: list[Day], model: str) -> Score | None:
+    """Return the newest score by `model` of the visit before the last one; None if there is none."""
+    if len(history) < 2:
+        return None
+    return session.scalar(
+        select(Score)
+        .where(Score.study_id == history[-2].study.id, Score.model == model)
+        .order_by(Score.id.desc())
+        .limit(1)
+    )
+
+
+def item_of(row: Score, study: Study, mrn: str) -> ScoreItem:
+    """Return a stored score as ``score --json`` shows it."""
+    return ScoreItem(
+        patient=mrn,
+        study_uid=study.uid,
+        study_date=study.study_date,
+        model=row.model,
+        malignancy={"L": row.malignancy_left, "R": row.malignancy_right},
+        progression=row.progression,
+        risk={
+            str(year): {
+                "value": getattr(row, f"risk_{year}y"),
+                "low": getattr(row, f"risk_{year}y_low"),
+                "high": getattr(row, f"risk_{year}y_high"),
+            }
+            for year in range(1, 6)
+        },
+        density={"A": row.density_a, "B": row.density_b, "C": row.density_c, "D": row.density_d},
+    )

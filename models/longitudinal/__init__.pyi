@@ -1,0 +1,16 @@
+from .calibration import FEWEST as FEWEST
+from .calibration import Calibration as Calibration
+from .calibration import fit_calibration as fit_calibration
+from .evaluation import CONTROLS as CONTROLS
+from .evaluation import by_group as by_group
+from .evaluation import measure as measure
+from .evaluation import prediction_table as prediction_table
+from .explanation import heat_map as heat_map
+from .explanation import heat_peak as heat_peak
+from .explanation import map_agreement as map_agreement
+from .explanation import randomised as randomised
+from .model import LongitudinalModel as LongitudinalModel
+from .model import SeenView as SeenView
+from .model import ViewReading as ViewReading
+from .model import Visit as Visit
+from .model import VisitScore as VisitScore

@@ -1,0 +1,12 @@
+from . import metrics as metrics
+from .censoring import censoring_weights as censoring_weights
+from .censoring import horizon_labels as horizon_labels
+from .censoring import safe_logit as safe_logit
+from .classes import compare_classes as compare_classes
+from .classes import measure_classes as measure_classes
+from .metrics import auc as auc
+from .metrics import auc_delong as auc_delong
+from .metrics import bootstrap as bootstrap
+from .metrics import paired_bootstrap as paired_bootstrap
+from .metrics import share_of as share_of
+from .metrics import wilson as wilson

@@ -1,0 +1,17 @@
+from . import backend as backend
+from . import registry as registry
+from .backend import one_pass_normalization as one_pass_normalization
+from .registry import CARD as CARD
+from .registry import IMAGE_KIND as IMAGE_KIND
+from .registry import ModelCard as ModelCard
+from .registry import cards as cards
+from .registry import check_files as check_files
+from .registry import folder_of as folder_of
+from .registry import read_card as read_card
+from .registry import sha256_of as sha256_of
+from .registry import weights_folder as weights_folder
+from .stored_weights import COARSE as COARSE
+from .stored_weights import LEVELS as LEVELS
+from .stored_weights import load_weights as load_weights
+from .stored_weights import rounded as rounded
+from .stored_weights import save_weights as save_weights
