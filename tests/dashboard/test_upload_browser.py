@@ -27,7 +27,7 @@ WORKER = """
 import sys, pathlib, threading
 from core.installation import Installation
 from core.settings import Settings
-from models import registry
+from models.store import registry
 registry.WEIGHTS = pathlib.Path(sys.argv[2])
 from core.worker.worker import run_worker
 run_worker(Installation.open(Settings(home=sys.argv[1], _env_file=None)), threading.Event())
