@@ -10,7 +10,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.types import TypeEngine
 
 from db.database import Database, DatabaseUnavailable
-from db.tables import UtcDateTime
+from db.tables import Document, String, Text, UtcDateTime
 
 
 def configuration(database: Database | None = None) -> Config:
@@ -97,4 +97,8 @@ def render_item(kind: str, item: TypeEngine[Any], _context: Any) -> str | Litera
     """Write our own column types into a migration as the plain type they are stored as."""
     if kind == "type" and isinstance(item, UtcDateTime):
         return "sa.DateTime()"
+    if kind == "type" and isinstance(item, (Document, String)):
+        length = getattr(item.impl, "length", None)
+        name = "JSON" if isinstance(item, Document) else "Text" if isinstance(item, Text) else "String"
+        return f"sa.{name}({length or ''})"
     return False

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import enum
+import re
 from datetime import UTC, date, datetime
 from typing import Any
 
+import sqlalchemy
 from sqlalchemy import (
-    JSON,
     CheckConstraint,
     DateTime,
     Dialect,
@@ -16,8 +17,6 @@ from sqlalchemy import (
     Index,
     LargeBinary,
     MetaData,
-    String,
-    Text,
     TypeDecorator,
     UniqueConstraint,
 )
@@ -98,6 +97,55 @@ class UtcDateTime(TypeDecorator[datetime]):
         return None if value is None else value.replace(tzinfo=UTC)
 
 
+# NUL ends a text in PostgreSQL, which refuses it; a half of a surrogate pair has no UTF-8 and stops every writer.
+_NOT_KEPT = re.compile("[\x00\ud800-\udfff]")
+
+
+def storable_text(text: str) -> str:
+    """Return a text with U+FFFD in the place of every character that no database keeps: NUL, half a surrogate pair."""
+    return _NOT_KEPT.sub("\ufffd", text)
+
+
+def _storable(value: Any) -> Any:
+    """Return a JSON document whose keys and texts can all be stored."""
+    if isinstance(value, str):
+        return storable_text(value)
+    if isinstance(value, dict):
+        return {_storable(key): _storable(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_storable(inner) for inner in value]
+    return value
+
+
+class String(TypeDecorator[str]):
+    """A text of bounded length; whatever is written or looked for goes through `storable_text`."""
+
+    impl = sqlalchemy.String
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        """Replace what no database keeps."""
+        return None if value is None else storable_text(value)
+
+
+class Text(String):
+    """A text of any length; whatever is written or looked for goes through `storable_text`."""
+
+    impl = sqlalchemy.Text
+    cache_ok = True
+
+
+class Document(TypeDecorator[Any]):
+    """A JSON document; its texts go through `storable_text`."""
+
+    impl = sqlalchemy.JSON
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> Any:
+        """Replace what no database keeps, however deep it lies."""
+        return _storable(value)
+
+
 def _enum(kind: type[enum.StrEnum]) -> Enum:
     """Store an enum by its value, checked by the database."""
     return Enum(
@@ -124,8 +172,9 @@ class Base(DeclarativeBase):
     )
     type_annotation_map = {  # noqa: RUF012 - SQLAlchemy's own protocol
         datetime: UtcDateTime(),
-        dict[str, Any]: JSON(),
-        list[Any]: JSON(),
+        str: Text(),
+        dict[str, Any]: Document(),
+        list[Any]: Document(),
         Sex: _enum(Sex),
         Laterality: _enum(Laterality),
         StudyStatus: _enum(StudyStatus),
@@ -136,15 +185,21 @@ class Base(DeclarativeBase):
 
 
 class Patient(Base):
-    """A woman who is followed. `simulated` marks the women that a simulator made."""
+    """A woman who is followed. `simulated` marks the women that a simulator made; what is not known of her is null.
+
+    `mrn_issuer` says who gave the MRN (Issuer of Patient ID (0010,0021)). `other_names` holds her name in other scripts
+    than `name`, one a line.
+    """
 
     __tablename__ = "patient"
 
     id: Mapped[int] = mapped_column(primary_key=True)
     mrn: Mapped[str] = mapped_column(String(64), unique=True)
+    mrn_issuer: Mapped[str | None] = mapped_column(String(64))
     name: Mapped[str | None] = mapped_column(String(256))
+    other_names: Mapped[str | None] = mapped_column(Text)
     birth_date: Mapped[date | None]
-    sex: Mapped[Sex] = mapped_column(default=Sex.FEMALE)
+    sex: Mapped[Sex | None]
     simulated: Mapped[bool] = mapped_column(default=False, index=True)
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
 
@@ -225,7 +280,9 @@ class Study(Base):
 class Image(Base):
     """One view. `sha256` is the key of its bytes as received in the image store (a DICOM preamble is zeroed first).
 
-    `rendition_sha256` is the key of the pixels prepared for the viewer, `thumbnail_sha256` of a small PNG.
+    `rendition_sha256` is the key of the pixels prepared for the viewer, `thumbnail_sha256` of a small PNG. `file_says`
+    (the column ``stated``) holds what the file says beside or against the record that it is kept in: her age, and its
+    words on patient, day, side and view where a person said otherwise.
     """
 
     __tablename__ = "image"
@@ -246,7 +303,7 @@ class Image(Base):
     window_width: Mapped[float | None]
     manufacturer: Mapped[str | None] = mapped_column(String(128))
     quality_flags: Mapped[list[Any]] = mapped_column(default=list)
-    stated: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    file_says: Mapped[dict[str, Any]] = mapped_column("stated", default=dict)
     rendition_sha256: Mapped[str] = mapped_column(String(64))
     thumbnail_sha256: Mapped[str] = mapped_column(String(64))
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
@@ -408,7 +465,7 @@ class Alert(Base):
 
 
 class ImportBatch(Base):
-    """One call of the intake, from the command line, a page or the demo."""
+    """One call of the intake, from the command line, a page or the demo; `finished_at` is null while it runs."""
 
     __tablename__ = "import_batch"
 

@@ -291,7 +291,8 @@ def load(
 ) -> Loaded:
     """Take the demo cohort in, woman by woman, with her events and risk factors; what is there already stays.
 
-    `on_woman(women done, name, story)` is called after each woman. Raises ValueError for an impossible number.
+    `on_woman(women done, name, story)` is called after each woman. Raises ValueError for an impossible number,
+    and `core.outages.MachineFailed` where the machine fails: what is in by then stays, and the next run goes on.
     """
     told, missing = Loaded(), []
     planned = []
@@ -308,6 +309,7 @@ def load(
     for done, (story, life) in enumerate(planned, start=1):
         if life.name in absent:
             report = intake.take_in(here, next(files), statement=None, source="demo")
+            report.check_whole()
             told.women_new += 1
             told.images_new += report.count("accepted")
             told.refused += report.count("quarantined")

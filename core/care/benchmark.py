@@ -92,7 +92,7 @@ def _four_views(here: Installation, scorer: Scorer, rounds: int = 3) -> dict[str
             for n, (side, view) in enumerate(FOUR_VIEWS)
         ]
         started = time.perf_counter()
-        take_in(here, files, statement=Statement("BENCHMARK", day), source="cli")
+        take_in(here, files, statement=Statement("BENCHMARK", day), source="cli").check_whole()
         between = time.perf_counter()
         scorer.score_next()
         taken.append(between - started)
@@ -127,7 +127,7 @@ def _small_import_ms(here: Installation, count: int = 40) -> float:
         for n in range(count)
     ]
     started = time.perf_counter()
-    take_in(here, files, statement=Statement("SMALL", date(2000, 1, 1)), source="cli")
+    take_in(here, files, statement=Statement("SMALL", date(2000, 1, 1)), source="cli").check_whole()
     return (time.perf_counter() - started) / count * 1000
 
 
@@ -139,7 +139,7 @@ def _nth_visit_ratio(here: Installation, scorer: Scorer, visits: int = 20) -> fl
     for number in range(visits):
         day = date(2000 + number, 6, 1)
         file = IncomingFile("x", _dicom("L", "CC", day, SMALL, seed=5000 + number))
-        take_in(here, [file], statement=Statement("VISITS", day), source="cli")
+        take_in(here, [file], statement=Statement("VISITS", day), source="cli").check_whole()
         started = time.perf_counter()
         scorer.score_next(settled=False)
         seconds.append(time.perf_counter() - started)

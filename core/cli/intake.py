@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from core.cli.terminal import SOME_REFUSED, log, print_json, results, wrong_use
+from core.cli.terminal import SOME_REFUSED, log, machine_failed, print_json, results, wrong_use
+from core.outages import outage
 
 if TYPE_CHECKING:
-    from core.incoming import IncomingFile, Statement
+    from core.incoming import BatchReport, IncomingFile, Statement
+    from core.incoming.files import Gathered
 
 _DAY = ["%Y-%m-%d", "%Y%m%d"]
 
@@ -50,9 +52,10 @@ def import_files(
     L-CC.png or r_mlo.dcm, counts as said by you. Each file ends accepted, duplicate or quarantined with a reason;
     repeating an import does no harm.
 
-    Exit code 0: all accepted or there already; 1: some quarantined; 2: wrong use.
+    Exit code 0: all accepted or there already; 1: some quarantined; 2: wrong use; 3: the machine failed (the files
+    that were finished by then are answered and stay; repeat the import for the others).
     """
-    from core.incoming import Statement, check_statement, gather, named_view, take_in
+    from core.incoming import Statement, check_statement, gather, printable_name
     from core.settings import Settings
 
     if (patient is None) != (study_date is None):
@@ -62,7 +65,7 @@ def import_files(
     try:
         found = gather(paths, max_file_mb=Settings().max_file_mb, use_manifests=patient is None)
     except FileNotFoundError as error:
-        wrong_use(str(error))
+        wrong_use(printable_name(str(error)))
     statement = None
     if patient is not None and study_date is not None:
         said = dict(_view_said(text) for text in views or [])
@@ -79,11 +82,21 @@ def import_files(
         except ValueError as error:
             wrong_use(str(error))
     for notice in found.notices:
-        log.print(notice, highlight=False, markup=False)
+        log.print(printable_name(notice), highlight=False, markup=False)
+    report = _take_in(found, statement)
+    _tell(report, len(found), json)
+    if report.cut_short is not None:
+        machine_failed(report.cut_short)
+    if report.count("quarantined"):
+        raise typer.Exit(SOME_REFUSED)
 
+
+def _take_in(found: Gathered, statement: Statement | None) -> BatchReport:
+    """Take the files in; where the machine fails, even before the first one, the report says so."""
     from rich.progress import Progress
 
     from core.cli.opening import open_installation
+    from core.incoming import BatchReport, named_view, take_in
 
     files: Iterator[IncomingFile] = (
         replace(file, said=_with_named_view(statement, file.name, named_view(file.name)))
@@ -91,17 +104,29 @@ def import_files(
         else file
         for file in found
     )
-    here = open_installation()
-    with Progress(console=log, transient=True, disable=not log.is_terminal) as progress:
-        task = progress.add_task("Taking files in", total=len(found))
-        report = take_in(
-            here,
-            files,
-            statement=statement,
-            source="cli",
-            on_item=lambda _item: progress.advance(task),
-        )
-    here.close()
+    try:
+        here = open_installation()
+    except Exception as error:
+        said = outage(error)
+        if said is None:
+            raise
+        return BatchReport(cut_short=said)
+    try:
+        with Progress(console=log, transient=True, disable=not log.is_terminal) as progress:
+            task = progress.add_task("Taking files in", total=len(found))
+            return take_in(
+                here,
+                files,
+                statement=statement,
+                source="cli",
+                on_item=lambda _item: progress.advance(task),
+            )
+    finally:
+        here.close()
+
+
+def _tell(report: BatchReport, files: int, json: bool) -> None:
+    """Write what became of each file: to stdout, and the sums to stderr."""
     if json:
         print_json(report.to_json())
     else:
@@ -110,10 +135,14 @@ def import_files(
             whose = " ".join(part for part in (item.patient, item.study_date, what) if part)
             why = f" {item.reason}: {item.text}" if item.reason else f" {item.text or ''}"
             results.print(f"{item.outcome:<11} {item.path}  {whose}{why}", markup=False, highlight=False)
-        counts = (f"{report.count(o)} {o}" for o in ("accepted", "duplicate", "quarantined"))
-        log.print(", ".join(counts) + ".", highlight=False)
-    if report.count("quarantined"):
-        raise typer.Exit(SOME_REFUSED)
+        log.print(
+            ", ".join(f"{n} {outcome}" for outcome, n in report.counts().items()) + ".", highlight=False
+        )
+    if report.cut_short is not None:
+        log.print(
+            f"{len(report.items)} of {files} files were finished and stay. Repeat the same import for the others.",
+            highlight=False,
+        )
 
 
 def _view_said(text: str) -> tuple[str, tuple[str, str]]:

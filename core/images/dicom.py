@@ -40,8 +40,8 @@ def decode_dicom(data: bytes, *, max_pixels: int) -> ReadImage:
         pixel_spacing_mm=_spacing(reading),
         window_center=center,
         window_width=width,
-        manufacturer=reading.text("Manufacturer", 128)
-        or reading.text("SecondaryCaptureDeviceManufacturer", 128),
+        manufacturer=reading.shown("Manufacturer", 128)
+        or reading.shown("SecondaryCaptureDeviceManufacturer", 128),
         header=header,
         quality_flags=reading.flags,
         contradictions=reading.contradictions,
@@ -111,7 +111,7 @@ def _spacing(reading: HeaderReader) -> float | None:
         reading.contradictions.append(
             f"PixelSpacing {calibrated:g} mm and ImagerPixelSpacing {imager:g} mm disagree."
         )
-        found = calibrated if reading.text("PixelSpacingCalibrationType", 16) else None
+        found = calibrated if reading.text("PixelSpacingCalibrationType") else None
     return found
 
 
@@ -141,7 +141,7 @@ def _pixels(reading: HeaderReader) -> tuple[NDArray[np.uint16], int, float | Non
         return shades, 8, None, None, COLOURED if colourful else None
     if stored.ndim != 2:
         raise Refusal("unreadable", f"Its pixels have {stored.ndim} dimensions.")
-    modality = (reading.text("Modality", 16) or "").upper()
+    modality = (reading.shown("Modality", 40) or "").upper()
     if modality not in _XRAY_MODALITIES:
         doubt = f"The file calls itself modality {modality}."
     bits = int(dataset.get("BitsStored") or stored.dtype.itemsize * 8)
@@ -172,7 +172,7 @@ def _pixels(reading: HeaderReader) -> tuple[NDArray[np.uint16], int, float | Non
     center, width = window if window else (None, None)
     if center is not None and width is not None:
         center, width = (center - offset) * scale, width * scale
-    if (reading.text("PhotometricInterpretation", 32) or "").upper() == "MONOCHROME1":
+    if (reading.text("PhotometricInterpretation") or "").upper() == "MONOCHROME1":
         top = max(int(pixels.max()), 2**bits - 1)
         pixels = np.subtract(np.uint16(top), pixels)
         center = None if center is None else top - center

@@ -8,7 +8,10 @@ from datetime import date
 from typing import Any
 
 import numpy as np
+from pydicom.datadict import tag_for_keyword
 from pydicom.dataset import Dataset
+from pydicom.multival import MultiValue
+from pydicom.valuerep import PersonName
 
 from core.images.reader import VIEWS, Header
 
@@ -41,6 +44,10 @@ _MODIFIER_CODES = {
     "399011000": "axillary_tail", "R-102D1": "axillary_tail",
 }  # fmt: skip
 _UID = re.compile(r"[0-9]+(\.[0-9]+)*")
+LONGEST_IDENTIFIER = 64
+"""Characters of a Long String (LO) and of a UID (UI) at most (PS3.5 6.2)."""
+# Stands where bytes could not be decoded: two identifiers that differ there would look the same.
+_UNDECODED = "\ufffd"
 
 
 class HeaderReader:
@@ -50,6 +57,7 @@ class HeaderReader:
         self.dataset = dataset
         self.flags: list[str] = []
         self.contradictions: list[str] = []
+        self.unusable: dict[str, str] = {}
 
     def value(self, keyword: str, dataset: Dataset | None = None) -> Any:
         """Return an element of the dataset, or of an item of a sequence; None if it is absent or malformed."""
@@ -59,13 +67,47 @@ class HeaderReader:
             self.contradictions.append(f"{keyword} cannot be read ({type(error).__name__}).")
             return None
 
-    def text(self, keyword: str, longest: int) -> str | None:
-        """Return an element as printable text, cut to `longest` characters; None if there is none."""
+    def one(self, keyword: str) -> Any:
+        """Return an element that the standard gives one value; None if it has none or several, which is noted."""
+        value = self.value(keyword)
+        if isinstance(value, MultiValue) and len(value) > 1:
+            wrong = _several(keyword, value)
+            if wrong not in self.contradictions:  # some elements are asked for more than once
+                self.contradictions.append(wrong)
+            return None
+        return value
+
+    def text(self, keyword: str) -> str | None:
+        """Return an element of one value as printable text; None if there is none."""
+        value = self.one(keyword)
+        if value is None or isinstance(value, (bytes, Dataset)):
+            return None
+        return "".join(c for c in str(value) if c.isprintable()).strip() or None
+
+    def shown(self, keyword: str, longest: int) -> str | None:
+        """Return a text that is only shown, never compared: cut to `longest` characters; None if there is none."""
+        text = self.text(keyword)
+        return text[:longest].strip() if text else None
+
+    def identifier(self, keyword: str, field: str) -> str | None:
+        """Return an identifier exactly as the file has it, but for the blanks around it; None if there is none.
+
+        One of several values, too long, or with characters that nobody sees or that could not be decoded is never
+        mended: two patients could become one. It is None, and `unusable` says why under the name `field`.
+        """
         value = self.value(keyword)
         if value is None or isinstance(value, (bytes, Dataset)):
             return None
-        cleaned = "".join(c for c in str(value) if c.isprintable()).strip()
-        return cleaned[:longest] or None
+        if isinstance(value, MultiValue) and len(value) > 1:
+            wrong: str | None = _several(keyword, value)
+        else:
+            text = str(value).strip(" \0\r\n\t")
+            wrong = _unusable(keyword, text)
+        if wrong is None:
+            return text or None
+        self.contradictions.append(wrong)
+        self.unusable[field] = wrong
+        return None
 
     def numbers(self, keyword: str) -> list[float]:
         """Return the finite numbers of an element; empty if it holds anything else."""
@@ -89,65 +131,109 @@ class HeaderReader:
 
     def day(self, keyword: str) -> date | None:
         """Return an element as a day; None if it is no date, or one before 1880."""
-        text = self.text(keyword, 10)
+        text = self.text(keyword)
         match = re.fullmatch(r"(\d{4})[.\-/]?(\d{2})[.\-/]?(\d{2})", text or "")
         if match is None:
             return None
         try:
             found = date(*(int(part) for part in match.groups()))
         except ValueError:
-            self.contradictions.append(f"{keyword} is no date: {text}.")
+            self.contradictions.append(f"{keyword} is no date: {quoted(str(text))}.")
             return None
         return found if found.year >= 1880 else None
 
 
-def header_of(reading: HeaderReader) -> Header:
-    """Return what the file says of patient, study, side and view."""
-    return Header(
-        patient_id=reading.text("PatientID", 64),
-        patient_name=_name(reading),
-        birth_date=reading.day("PatientBirthDate"),
-        sex=sex if (sex := reading.text("PatientSex", 1)) in ("F", "M", "O") else None,
-        age_years=_age(reading),
-        study_uid=_uid(reading, "StudyInstanceUID"),
-        study_date=reading.day("StudyDate"),
-        study_description=reading.text("StudyDescription", 256),
-        sop_uid=_uid(reading, "SOPInstanceUID"),
-        modality=reading.text("Modality", 16),
-        laterality=_laterality(reading),
-        view=_view(reading),
-        simulated=_simulated(reading),
+def _several(keyword: str, values: Iterable[Any]) -> str:
+    parts = [quoted(str(value)) for value in values]
+    more = f" and {len(parts) - 4} more" if len(parts) > 4 else ""
+    return (
+        f"{_named(keyword)} holds {len(parts)} values where the standard knows one "
+        f"(a backslash parts values): {', '.join(parts[:4])}{more}."
     )
 
 
-def _name(reading: HeaderReader) -> str | None:
-    """Return "Family, Given" from a person name (PS3.5 6.2.1.2), of its first, alphabetic group."""
-    text = (reading.text("PatientName", 1024) or "").split("=")[0]
-    family, _, rest = text.partition("^")
+def _unusable(keyword: str, text: str) -> str | None:
+    if len(text) > LONGEST_IDENTIFIER:
+        return (
+            f"{_named(keyword)} has {len(text)} characters, more than the {LONGEST_IDENTIFIER} of the standard: "
+            f"{quoted(text)}."
+        )
+    if _UNDECODED in text:
+        return f"{_named(keyword)} is not written in the character set that the file names: {quoted(text)}."
+    if not text.isprintable():
+        return f"{_named(keyword)} holds characters that cannot be seen: {quoted(text)}."
+    return None
+
+
+def _named(keyword: str) -> str:
+    tag = tag_for_keyword(keyword) or 0
+    return f"{keyword} ({tag >> 16:04X},{tag & 0xFFFF:04X})"
+
+
+def quoted(text: str) -> str:
+    """Return a text from a file for a sentence: short, and without what cannot be seen."""
+    shown = "".join(c if c.isprintable() else _UNDECODED for c in text)
+    return f"“{shown[:40]}…”" if len(shown) > 41 else f"“{shown}”"
+
+
+def header_of(reading: HeaderReader) -> Header:
+    """Return what the file says of patient, study, side and view."""
+    name, *other_names = _names(reading) or [None]
+    return Header(
+        patient_id=reading.identifier("PatientID", "patient_id"),
+        patient_id_issuer=reading.identifier("IssuerOfPatientID", "patient_id_issuer"),
+        patient_name=name,
+        other_names=[other for other in other_names if other],
+        birth_date=reading.day("PatientBirthDate"),
+        # An empty one, and what the standard does not know, is unknown: it is none of the three.
+        sex=sex if (sex := reading.text("PatientSex")) in ("F", "M", "O") else None,
+        age_years=_age(reading),
+        study_uid=_uid(reading, "StudyInstanceUID", "study_uid"),
+        study_date=reading.day("StudyDate"),
+        study_description=reading.shown("StudyDescription", 256),
+        sop_uid=_uid(reading, "SOPInstanceUID", "sop_uid"),
+        modality=reading.shown("Modality", 16),
+        laterality=_laterality(reading),
+        view=_view(reading),
+        simulated=_simulated(reading),
+        unusable=reading.unusable,
+    )
+
+
+def _names(reading: HeaderReader) -> list[str | None]:
+    """Return "Family, Given" of a person name (PS3.5 6.2.1.2) in each script that it is written in, Latin first."""
+    value = reading.one("PatientName")
+    if not value or isinstance(value, (bytes, Dataset)):
+        return []
+    groups = PersonName(value if isinstance(value, PersonName) else str(value)).components
+    return list(dict.fromkeys(name for group in groups if (name := _shown_name(group))))
+
+
+def _shown_name(group: str) -> str:
+    printable = "".join(c for c in group if c.isprintable())
+    family, _, rest = printable.partition("^")
     given = " ".join(part for part in rest.split("^") if part)
-    return ", ".join(part.strip() for part in (family, given) if part.strip())[:256] or None
+    return ", ".join(part.strip() for part in (family, given) if part.strip())[:256]
 
 
 def _simulated(reading: HeaderReader) -> bool:
     """Tell whether the file says that it was simulated, as the files of `seed_data` do."""
-    comments = (reading.text("PatientComments", 1024) or "", reading.text("ImageComments", 1024) or "")
-    manufacturer = reading.text("Manufacturer", 128) or ""
+    comments = (reading.text("PatientComments") or "", reading.text("ImageComments") or "")
+    manufacturer = reading.text("Manufacturer") or ""
     return any(c.upper().startswith("SIMULATED") for c in comments) or "(simulated)" in manufacturer.lower()
 
 
 def _age(reading: HeaderReader) -> float | None:
-    match = re.fullmatch(r"(\d{3})([DWMY])", reading.text("PatientAge", 4) or "")
+    match = re.fullmatch(r"(\d{3})([DWMY])", reading.text("PatientAge") or "")
     if match is None:
         return None
     years = int(match[1]) * {"D": 1 / 365.25, "W": 7 / 365.25, "M": 1 / 12, "Y": 1.0}[match[2]]
     return years if 0 < years < 130 else None
 
 
-def _uid(reading: HeaderReader, keyword: str) -> str | None:
-    text = reading.text(keyword, 128)
-    if text is None:
-        return None
-    if len(text) > 64 or not _UID.fullmatch(text):
+def _uid(reading: HeaderReader, keyword: str, field: str) -> str | None:
+    text = reading.identifier(keyword, field)
+    if text is not None and not _UID.fullmatch(text):
         reading.contradictions.append(f"{keyword} is no valid UID.")
         return None
     return text
@@ -158,7 +244,7 @@ def _laterality(reading: HeaderReader) -> str | None:
 
     ImageLaterality (0020,0062), Laterality (0020,0060), and FrameLaterality (0020,9072) of enhanced objects.
     """
-    said = {reading.text("ImageLaterality", 16), reading.text("Laterality", 16)}
+    said = {reading.text("ImageLaterality"), reading.text("Laterality")}
     for group in ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"):
         for _, item in reading.codes(group):
             for _, anatomy in reading.codes("FrameAnatomySequence", item):
@@ -177,11 +263,11 @@ def _view(reading: HeaderReader) -> str | None:
     as well as an ML, and one must not be taken for the other.
     """
     orientation = _orientation(reading)
-    position = (reading.text("ViewPosition", 16) or "").upper()
+    position = (reading.text("ViewPosition") or "").upper()
     said = {name for name in (position, *orientation) if name in VIEWS}
     said |= {_VIEW_CODES[code] for code, _ in reading.codes("ViewCodeSequence") if code in _VIEW_CODES}
     if position and position not in VIEWS:
-        reading.contradictions.append(f"ViewPosition {position} is not known here.")
+        reading.contradictions.append(f"ViewPosition {quoted(position)} is not known here.")
     if len(said) > 1:
         reading.contradictions.append("The file names two views: " + " and ".join(sorted(said)) + ".")
     if len(said) != 1:
@@ -204,13 +290,13 @@ def _orientation(reading: HeaderReader) -> list[str]:
 def flag_view(reading: HeaderReader, header: Header) -> None:
     """Add the quality flags that the header gives."""
     flags = reading.flags
-    if (reading.text("PresentationIntentType", 32) or "").upper() == "FOR PROCESSING":
+    if (reading.text("PresentationIntentType") or "").upper() == "FOR PROCESSING":
         flags.append("for_processing")
-    if (reading.text("BurnedInAnnotation", 8) or "").upper() == "YES":
+    if (reading.text("BurnedInAnnotation") or "").upper() == "YES":
         flags.append("burned_in_annotation")
-    if reading.text("LossyImageCompression", 2) == "01":
+    if reading.text("LossyImageCompression") == "01":
         flags.append("lossy_compression")
-    if (reading.text("BreastImplantPresent", 4) or "").upper() == "YES":
+    if (reading.text("BreastImplantPresent") or "").upper() == "YES":
         flags.append("implant")
     for _, item in reading.codes("ViewCodeSequence"):
         flags += [
@@ -221,7 +307,7 @@ def flag_view(reading: HeaderReader, header: Header) -> None:
     magnification = reading.numbers("EstimatedRadiographicMagnificationFactor")
     if magnification and magnification[0] > 1.3 and "magnification" not in flags:
         flags.append("magnification")
-    if (reading.text("PartialView", 4) or "").upper() == "YES":
+    if (reading.text("PartialView") or "").upper() == "YES":
         flags.append("partial_view")
     if reading.contradictions:
         flags.append("contradictory_header")

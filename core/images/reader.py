@@ -37,10 +37,16 @@ _ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 
 @dataclass
 class Header:
-    """What a file says of itself; None where it says nothing, or contradicts itself."""
+    """What a file says of itself; None where it says nothing, or contradicts itself.
+
+    `patient_name` is her name in the first script that the file has it in, `other_names` the rest. `unusable` says of
+    each identifier that is there but cannot be kept as it is, by the name of its field here, what is wrong with it.
+    """
 
     patient_id: str | None = None
+    patient_id_issuer: str | None = None
     patient_name: str | None = None
+    other_names: list[str] = field(default_factory=list)
     birth_date: date | None = None
     sex: str | None = None
     age_years: float | None = None
@@ -52,6 +58,7 @@ class Header:
     laterality: str | None = None
     view: str | None = None
     simulated: bool = False
+    unusable: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass

@@ -1,6 +1,7 @@
 from . import history as history
 from . import intake as intake
 from . import items as items
+from .batches import finish_left_over_batches as finish_left_over_batches
 from .claims import check_statement as check_statement
 from .files import gather as gather
 from .files import named_view as named_view
@@ -10,3 +11,5 @@ from .items import Examined as Examined
 from .items import IncomingFile as IncomingFile
 from .items import ItemReport as ItemReport
 from .items import Statement as Statement
+from .items import StoredAs as StoredAs
+from .items import printable_name as printable_name

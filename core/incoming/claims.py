@@ -9,6 +9,7 @@ from pathlib import PurePath
 from typing import Any
 
 from core.images import VIEWS, Header
+from core.incoming.identity import is_of, names_agree
 from core.incoming.items import Statement
 from core.refusals import Refusal
 from db.tables import (
@@ -23,7 +24,11 @@ _NAMESPACE = uuid.UUID("6f1d3f0e-2c53-4a53-9d5c-0d6f7a3b9e11")
 
 @dataclass(frozen=True)
 class Claim:
-    """Whose image this is, of when and of what, after statement and file were heard."""
+    """Whose image this is, of when and of what, after statement and file were heard.
+
+    `file_says` is what the file says beside or against that (`db.tables.Image.file_says`); `by_person` tells whether a
+    person or a manifest said whose and when, or the file alone.
+    """
 
     mrn: str
     study_date: date
@@ -31,8 +36,8 @@ class Claim:
     sop_uid: str
     laterality: Laterality
     view: str
-    otherwise: dict[str, Any]
-    stated: bool
+    file_says: dict[str, Any]
+    by_person: bool
 
 
 def study_uid_of(mrn: str, study_date: date) -> str:
@@ -69,33 +74,27 @@ def said_view(statement: Statement, name: str) -> tuple[str, str] | None:
 def settle_claim(header: Header, name: str, sha256: str, statement: Statement | None) -> Claim:
     """Settle whose, when and what from statement and file; raises `Refusal` for what neither says."""
     side, view = header.laterality, header.view
-    otherwise: dict[str, Any] = {}
+    file_says: dict[str, Any] = {}
     if statement is None:
-        if header.patient_id is None:
-            raise Refusal("no_identity")
-        mrn, study_date = header.patient_id, header.study_date
-        if study_date is None:
-            raise Refusal("no_study_date")
-        if study_date > date.today() + timedelta(days=1):
-            raise Refusal("no_study_date", f"The file says {study_date}, which has not come yet.")
+        mrn, study_date = _said_by_file(header)
     else:
         mrn, study_date = statement.mrn, statement.study_date
-        otherwise = _otherwise(header, statement)
+        file_says = _otherwise(header, statement)
         said = said_view(statement, name)
         if said is not None:
             if side is not None and said[0] != side:
-                otherwise["laterality"] = side
+                file_says["laterality"] = side
             if view is not None and said[1] != view:
-                otherwise["view"] = view
+                file_says["view"] = view
             side, view = said
     if side is None:
         raise Refusal("unknown_laterality")
     if view is None:
         raise Refusal("unknown_view")
     if header.modality not in (None, "MG"):
-        otherwise["modality"] = header.modality
-    if header.age_years is not None:
-        otherwise["age_years"] = header.age_years
+        file_says["modality"] = header.modality
+    if header.age_years is not None and _is_of_her_that_day(header, mrn, study_date, statement):
+        file_says["age_years"] = header.age_years
     same_patient = header.patient_id == mrn and header.study_date == study_date
     return Claim(
         mrn=mrn,
@@ -104,21 +103,54 @@ def settle_claim(header: Header, name: str, sha256: str, statement: Statement | 
         sop_uid=header.sop_uid or _uid("image", sha256),
         laterality=Laterality(side),
         view=view,
-        otherwise=otherwise,
-        stated=statement is not None,
+        file_says=file_says,
+        by_person=statement is not None,
     )
+
+
+def _said_by_file(header: Header) -> tuple[str, date]:
+    """Return MRN and day as the file says them; raises `Refusal` where it does not, or not as it can be kept."""
+    for fact in ("patient_id", "patient_id_issuer"):
+        if fact in header.unusable:
+            raise Refusal("no_identity", header.unusable[fact])
+    for fact in ("study_uid", "sop_uid"):
+        if fact in header.unusable:
+            raise Refusal("bad_identifier", header.unusable[fact])
+    if header.patient_id is None:
+        raise Refusal("no_identity")
+    if header.study_date is None:
+        raise Refusal("no_study_date")
+    if header.study_date > date.today() + timedelta(days=1):
+        raise Refusal("no_study_date", f"The file says {header.study_date}, which has not come yet.")
+    return header.patient_id, header.study_date
+
+
+def _is_of_her_that_day(header: Header, mrn: str, study_date: date, statement: Statement | None) -> bool:
+    """Tell whether a file may say the woman's age: nothing in it names another woman or day than the claim."""
+    if not is_of(header, mrn) or header.study_date not in (None, study_date):
+        return False
+    if statement is None:
+        return True
+    born = statement.birth_date
+    if born and header.birth_date and header.birth_date != born:
+        return False
+    return not (statement.name and header.patient_name) or names_agree(statement.name, header.patient_name)
 
 
 def _otherwise(header: Header, statement: Statement) -> dict[str, Any]:
     """Return what the file says of person and date where it is not what the person says."""
-    another = header.patient_id not in (None, statement.mrn)
+    another = not is_of(header, statement.mrn)
     other_day = header.study_date not in (None, statement.study_date)
     said = {
-        "patient_id": header.patient_id if another else None,
+        "patient_id": header.unusable.get("patient_id", header.patient_id) if another else None,
+        "patient_id_issuer": header.patient_id_issuer
+        if another
+        else header.unusable.get("patient_id_issuer"),
         "patient_name": header.patient_name if another or statement.name else None,
         "birth_date": header.birth_date if another or statement.birth_date else None,
         "study_date": header.study_date if other_day else None,
-        "study_uid": header.study_uid if another or other_day else None,
+        "study_uid": header.unusable.get("study_uid", header.study_uid if another or other_day else None),
+        "sop_uid": header.unusable.get("sop_uid"),
     }
     ours = {"patient_name": statement.name, "birth_date": statement.birth_date}
     return {

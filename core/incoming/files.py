@@ -6,14 +6,16 @@ than one file may have.
 
 from __future__ import annotations
 
-import io
+import mmap
 import os
 import re
+import struct
 import tempfile
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
+from typing import IO, cast
 
 from core.images import VIEWS
 from core.incoming.items import IncomingFile, Statement
@@ -57,16 +59,9 @@ def gather(paths: list[Path], *, max_file_mb: int, use_manifests: bool = True) -
         elif not path.exists():
             raise FileNotFoundError(f"There is no file or folder {path}.")
         elif _is_archive(path):
-            _archive(path, path.name, limit, use_manifests, found)
+            _archive(path, limit, use_manifests, found)
         else:
             found.files.append(lambda path=path: _load(path, str(path), limit))  # type: ignore[misc]
-    return found
-
-
-def unpack(name: str, data: bytes, *, max_file_mb: int) -> Gathered:
-    """List the files in an archive that is in memory, as a page receives it."""
-    found = Gathered()
-    _archive(io.BytesIO(data), name, max_file_mb * 1_000_000, True, found)
     return found
 
 
@@ -106,15 +101,17 @@ def _folder(folder: Path, limit: int, use_manifests: bool, found: Gathered) -> N
                 found.files.append(lambda path=path: _load(path, str(path), limit))  # type: ignore[misc]
 
 
-def _archive(source: Path | io.BytesIO, name: str, limit: int, use_manifests: bool, found: Gathered) -> None:
+def _archive(path: Path, limit: int, use_manifests: bool, found: Gathered) -> None:
+    name = path.name
+
     def refuse(why: str) -> None:
         refusal = Refusal("archive_unsafe", why)
         found.files.append(lambda: IncomingFile(name, b"", refusal))
 
     try:
-        archive = zipfile.ZipFile(source)
+        archive = _opened_archive(path)
         entries = [e for e in archive.infolist() if not e.is_dir() and not _hidden(e.filename)]
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, struct.error):
         refuse("The archive is damaged.")
         return
     if len(entries) > _MOST_ENTRIES or sum(e.file_size for e in entries) > _MOST_UNPACKED_BYTES:
@@ -144,6 +141,58 @@ def _archive(source: Path | io.BytesIO, name: str, limit: int, use_manifests: bo
             return
     for entry in entries:
         found.files.append(lambda entry=entry: load(entry))  # type: ignore[misc]
+
+
+def _opened_archive(path: Path) -> zipfile.ZipFile:
+    """Open a ZIP archive; one that calls names UTF-8 which are not is read with these in the older way (cp437)."""
+    try:
+        return zipfile.ZipFile(path)
+    except UnicodeDecodeError:
+        with path.open("rb") as file:
+            bytes_ = _Archive(file.fileno(), 0, access=mmap.ACCESS_COPY)  # written in memory only
+        _unflag_names(bytes_)
+        return zipfile.ZipFile(cast(IO[bytes], bytes_))
+
+
+class _Archive(mmap.mmap):
+    """The bytes of an archive in memory, as `zipfile` wants a file."""
+
+    def seekable(self) -> bool:
+        return True
+
+
+_UTF8_NAME = 0x800  # bit 11 of the flags (APPNOTE.TXT 4.4.4)
+
+
+def _unflag_names(archive: mmap.mmap) -> None:
+    """Take the mark "UTF-8" from every name that is none, in the directory and before the file itself."""
+    end = archive.rfind(b"PK\x05\x06")
+    if end < 0:
+        raise zipfile.BadZipFile("It has no directory.")
+    entries, size, start = struct.unpack_from("<10xHLL", archive, end)
+    # What stands before the archive, such as a program that unpacks it, moves all its offsets.
+    at, before = end - size, end - size - start
+    if at < 0 or before < 0:
+        raise zipfile.BadZipFile("Its directory is not where it says.")
+    for _ in range(entries):
+        signature, flags, name, extra, comment, local = struct.unpack_from("<4s4xH18xHHH8xL", archive, at)
+        if signature != b"PK\x01\x02":
+            raise zipfile.BadZipFile("Its directory is damaged.")
+        if flags & _UTF8_NAME and not _is_utf8(archive[at + 46 : at + 46 + name]):
+            struct.pack_into("<H", archive, at + 8, flags & ~_UTF8_NAME)
+            header = before + local
+            if archive[header : header + 4] == b"PK\x03\x04":
+                (flags,) = struct.unpack_from("<H", archive, header + 6)
+                struct.pack_into("<H", archive, header + 6, flags & ~_UTF8_NAME)
+        at += 46 + name + extra + comment
+
+
+def _is_utf8(name: bytes) -> bool:
+    try:
+        name.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _load(path: Path, name: str, limit: int) -> IncomingFile:

@@ -13,6 +13,7 @@ from datetime import date
 from sqlalchemy import func, select
 
 from core.installation import Installation
+from core.people import audit
 from db.tables import Event, EventKind, Image, Laterality, Patient, RiskFactors, Study
 
 
@@ -111,4 +112,6 @@ def record_history(
                 )
             )
             added += 1
+        if added:
+            audit.record(session, None, "history_recorded", f"patient:{mrn}", {"entries": added})
     return added

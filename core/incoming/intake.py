@@ -9,13 +9,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
-from typing import Literal
 
-from sqlalchemy import select, update
+from sqlalchemy import select
 
 from core.images import GuardedReader, Prepared, lend_reader, storable
-from core.incoming.claims import LONGEST_MRN, Claim, check_statement, said_view, settle_claim
-from core.incoming.items import BatchReport, Examined, IncomingFile, ItemReport, Statement
+from core.incoming.batches import Source, begin_batch, finish_batch
+from core.incoming.claims import Claim, check_statement, said_view, settle_claim
+from core.incoming.items import BatchReport, Examined, IncomingFile, ItemReport, Statement, StoredAs
 from core.incoming.keep import (
     add_item,
     keep,
@@ -27,12 +27,12 @@ from core.incoming.keep import (
 )
 from core.installation import Installation
 from core.logs import log_of
+from core.outages import outage
+from core.people import Person
 from core.refusals import Refusal
 from db.tables import (
     Image,
-    ImportBatch,
     Outcome,
-    utc_now,
 )
 
 log = log_of(__name__)
@@ -70,28 +70,61 @@ def take_in(
     files: Iterable[IncomingFile],
     *,
     statement: Statement | None,
-    source: Literal["cli", "web", "demo"],
-    user_id: int | None = None,
+    source: Source,
+    person: Person | None = None,
     on_item: Callable[[ItemReport], None] | None = None,
 ) -> BatchReport:
     """Store files as studies that wait to be scored; each file ends accepted, duplicate or quarantined.
 
     With a statement the person says whose and when, and the files form one study; what they say otherwise is kept
     with the image. Without, both come from the files. A file that is reported to `on_item` is durable.
+
+    Where the machine fails (`core.outages`), the files that were finished by then are answered all the same and the
+    report says in `cut_short` what it lacks; the same files can be taken in again. `person` is who does it, for the
+    audit trail; None is the command line.
     """
     if statement is not None:
         statement = replace(statement, mrn=statement.mrn.strip())
-    with here.database.write() as session:
-        batch = ImportBatch(
-            source=source,
-            user_id=user_id,
-            stated_mrn=statement.mrn[:LONGEST_MRN] if statement else None,
-            stated_study_date=statement.study_date if statement else None,
-        )
-        session.add(batch)
-        session.flush()
-        batch_id = batch.id
     report = BatchReport()
+    batch_id = None
+    try:
+        batch_id = begin_batch(here, source=source, person=person, statement=statement)
+        _take_all(here, batch_id, files, statement, report, on_item)
+    except Exception as error:  # noqa: BLE001 - what is no outage is raised again
+        report.cut_short = _lacking(error)
+    if batch_id is not None:
+        try:
+            finish_batch(here, batch_id)
+        except Exception as error:  # noqa: BLE001 - what is no outage is raised again
+            # Left over: `finish_left_over_batches` finishes it. All that is answered is durable nevertheless.
+            report.cut_short = report.cut_short or _lacking(error)
+    otherwise = sum(item.detail is not None and item.outcome == Outcome.ACCEPTED for item in report.items)
+    log.info(
+        "batch cut short" if report.cut_short else "batch taken in",
+        batch=batch_id,
+        source=source,
+        **report.counts(),
+        files_saying_otherwise=otherwise,
+    )
+    return report
+
+
+def _lacking(error: Exception) -> str:
+    """Return what the machine lacks; raises the error again if it is none of the machine's."""
+    said = outage(error)
+    if said is None:
+        raise error
+    return said
+
+
+def _take_all(
+    here: Installation,
+    batch_id: int,
+    files: Iterable[IncomingFile],
+    statement: Statement | None,
+    report: BatchReport,
+    on_item: Callable[[ItemReport], None] | None,
+) -> None:
     with lend_reader(here.settings) as reader:
         for file in files:
             item = _take_one(here, reader, batch_id, file, file.said or statement)
@@ -99,12 +132,6 @@ def take_in(
             del file  # or its bytes would stay while the next one's are read
             if on_item is not None:
                 on_item(item)
-    with here.database.write() as session:
-        session.execute(update(ImportBatch).where(ImportBatch.id == batch_id).values(finished_at=utc_now()))
-    counts = {outcome.value: report.count(outcome) for outcome in Outcome}
-    otherwise = sum(item.detail is not None and item.outcome == Outcome.ACCEPTED for item in report.items)
-    log.info("batch taken in", batch=batch_id, source=source, **counts, files_saying_otherwise=otherwise)
-    return report
 
 
 def _read(reader: GuardedReader, file: IncomingFile, data: bytes) -> Prepared:
@@ -129,31 +156,47 @@ def _take_one(
     prepared: Prepared | None = None
     claim: Claim | None = None
     try:
-        if statement is not None:
-            try:
-                check_statement(statement)
-            except ValueError as error:
-                raise Refusal("bad_statement", str(error)) from error
+        _check(statement)
         known = _known(here, batch_id, file, sha256, statement)
         if known is not None:
             return known
         prepared = _read(reader, file, data)
         claim = settle_claim(prepared.image.header, file.name, sha256, statement)
-        with here.database.read() as session:
-            # Looked at before the objects are written, so that a refused file leaves nothing in the image store.
-            stored = stored_image(session, claim, sha256)
-            if stored is None:
-                stored_patient(session, claim, prepared.image.header, statement)
-                stored_study(session, claim)
-        if stored is None:
-            here.images.put(prepared.rendition)
-            here.images.put(prepared.thumbnail_png)
-            here.images.put(data)
+        _store_objects(here, data, sha256, prepared, claim, statement)
         with here.database.write() as session:
             return keep(session, batch_id, file, sha256, prepared, claim, statement)
     except Refusal as refusal:
         header = prepared.image.header if prepared else None
         return quarantine(here, batch_id, file, data, sha256, refusal, header, claim)
+
+
+def _check(statement: Statement | None) -> None:
+    """Raise `Refusal` for a statement that cannot be meant."""
+    if statement is not None:
+        try:
+            check_statement(statement)
+        except ValueError as error:
+            raise Refusal("bad_statement", str(error)) from error
+
+
+def _store_objects(
+    here: Installation,
+    data: bytes,
+    sha256: str,
+    prepared: Prepared,
+    claim: Claim,
+    statement: Statement | None,
+) -> None:
+    """Put what an image is made of into the image store; a file that is refused leaves nothing there."""
+    with here.database.read() as session:
+        stored = stored_image(session, claim, sha256)
+        if stored is not None:
+            return
+        stored_patient(session, claim, prepared.image.header, statement)
+        stored_study(session, claim)
+    here.images.put(prepared.rendition)
+    here.images.put(prepared.thumbnail_png)
+    here.images.put(data)
 
 
 def _known(
@@ -168,7 +211,7 @@ def _known(
             return None
         study = image.study
         if statement is None:
-            same = not {"patient_id", "study_date"} & set(image.stated)
+            same = not {"patient_id", "study_date"} & set(image.file_says)
         else:
             said = said_view(statement, file.name)
             same = (statement.mrn, statement.study_date) == (study.patient.mrn, study.study_date)
@@ -181,10 +224,10 @@ def _known(
         return report_of(item, mrn, study, image)
 
 
-def _stored_as(here: Installation, sha256: str) -> str | None:
+def _stored_as(here: Installation, sha256: str) -> StoredAs | None:
     with here.database.read() as session:
         image = session.scalar(select(Image).where(Image.sha256 == sha256))
         if image is None:
             return None
         study = image.study
-        return f"{study.patient.mrn}, {study.study_date}, {image.laterality.value}-{image.view}"
+        return StoredAs(study.patient.mrn, study.study_date, image.laterality.value, image.view)

@@ -2,16 +2,38 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import date
 from typing import Any
 
 from core.images import Header
+from core.outages import MachineFailed
 from core.refusals import Refusal
 from db.tables import (
     Outcome,
 )
+
+
+def printable_name(name: str) -> str:
+    r"""Return a file's name as it can be shown, stored and written as UTF-8, the same for the same name.
+
+    A byte that is no character (``\xff``), a control, a mark that turns the direction of writing and whatever else
+    nobody sees stand there by their numbers.
+
+    >>> printable_name("scan\udcff\u202e.dcm")
+    'scan\\xff\\u202e.dcm'
+    """
+    return "".join(c if c.isprintable() or unicodedata.category(c) == "Zs" else _number(c) for c in name)
+
+
+def _number(character: str) -> str:
+    # Bytes of a name that are no characters come from the disk as U+DC80 to U+DCFF (PEP 383).
+    code = ord(character)
+    if 0xDC80 <= code <= 0xDCFF:
+        return f"\\x{code - 0xDC00:02x}"
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
 @dataclass(frozen=True)
@@ -36,9 +58,19 @@ class Statement:
     simulated: bool = False
 
 
+@dataclass(frozen=True)
+class StoredAs:
+    """Where an image with the same bytes is stored: whose, of when and of what."""
+
+    mrn: str
+    study_date: date
+    laterality: str
+    view: str
+
+
 @dataclass
 class Examined:
-    """What a file shows before anything is stored of it. `duplicate_of` names the stored image with the same bytes."""
+    """What a file shows before anything is stored of it. `duplicate_of` is the stored image with the same bytes."""
 
     name: str
     sha256: str
@@ -50,7 +82,7 @@ class Examined:
     columns: int | None = None
     quality_flags: list[str] = field(default_factory=list)
     thumbnail_png: bytes | None = None
-    duplicate_of: str | None = None
+    duplicate_of: StoredAs | None = None
     contradictions: list[str] = field(default_factory=list)
 
 
@@ -77,16 +109,28 @@ class ItemReport:
 
 @dataclass
 class BatchReport:
-    """How a batch ended."""
+    """How a batch ended: its files in their order, and what the machine lacked where it could not go on.
+
+    With `cut_short` only the files in `items` are answered, and they are durable; the others can be taken in again.
+    """
 
     items: list[ItemReport] = field(default_factory=list)
+    cut_short: str | None = None
 
     def count(self, outcome: str) -> int:
         """Return how many files ended that way."""
         return sum(item.outcome == outcome for item in self.items)
 
+    def check_whole(self) -> None:
+        """Raise `core.outages.MachineFailed` if the machine failed before all files were answered."""
+        if self.cut_short is not None:
+            raise MachineFailed(self.cut_short)
+
+    def counts(self) -> dict[str, int]:
+        """Return how many files ended in which way."""
+        return {outcome.value: self.count(outcome) for outcome in Outcome}
+
     def to_json(self) -> dict[str, Any]:
         """Return the shape of ``import --json``."""
-        counts = {outcome.value: self.count(outcome) for outcome in Outcome}
         items = [{**asdict(item), "detail": item.text} for item in self.items]
-        return {"items": items, **counts}
+        return {"items": items, **self.counts(), "cut_short": self.cut_short}

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from datetime import date
+from typing import Any
 
 from sqlalchemy import or_, select, update
 from sqlalchemy.orm import Session
 
 from core.images import Header, Prepared
 from core.incoming.claims import Claim, study_uid_of
-from core.incoming.items import IncomingFile, ItemReport, Statement
+from core.incoming.identity import disagreements, is_of
+from core.incoming.items import IncomingFile, ItemReport, Statement, printable_name
 from core.installation import Installation
 from core.refusals import Refusal
 from db.tables import (
@@ -50,9 +51,11 @@ def stored_image(session: Session, claim: Claim, sha256: str) -> Image | None:
 def stored_patient(
     session: Session, claim: Claim, header: Header, statement: Statement | None
 ) -> Patient | None:
-    """Return the patient if she is known; raises `Refusal` where file or statement contradict what is stored."""
-    of_another = header.patient_id is not None and header.patient_id != claim.mrn
-    if of_another:
+    """Return the patient if she is known; raises `Refusal` where file or statement contradict what is stored.
+
+    Where a person says whose the file is, what it says otherwise of her refuses nothing: it is kept with the image.
+    """
+    if header.patient_id not in (None, claim.mrn):
         known = session.scalar(select(Patient.id).where(Patient.mrn == header.patient_id))
         if known is not None:
             raise Refusal(
@@ -60,7 +63,7 @@ def stored_patient(
                 f"The file says patient {header.patient_id}, who is known here; you say {claim.mrn}.",
             )
     patient = session.scalar(select(Patient).where(Patient.mrn == claim.mrn))
-    born = born_on(header, claim, statement)
+    born = born_on(header, claim, statement, patient)
     if patient is not None and patient.birth_date is not None:
         if born is not None and born != patient.birth_date:
             raise Refusal("identity_conflict", f"Born {born} here, {patient.birth_date} as stored.")
@@ -69,18 +72,25 @@ def stored_patient(
         raise Refusal("identity_conflict", f"Born {born}, after the study of {claim.study_date}.")
     if patient is None:
         return None
-    if not of_another and header.sex and statement is None and header.sex != patient.sex.value:
-        raise Refusal("identity_conflict", f"Sex {header.sex} here, {patient.sex.value} as stored.")
+    if not claim.by_person and (disagreeing := disagreements(header, patient)):
+        raise Refusal("identity_conflict", " ".join(one.sentence for one in disagreeing))
     if _is_simulated(header, statement) != patient.simulated:
         stored = "simulated" if patient.simulated else "real"
         raise Refusal("identity_conflict", f"Patient {patient.mrn} is a {stored} one.")
     return patient
 
 
-def born_on(header: Header, claim: Claim, statement: Statement | None) -> date | None:
+def born_on(
+    header: Header, claim: Claim, statement: Statement | None, patient: Patient | None
+) -> date | None:
     """Return her birth date as the person says it, else as a file of her own does."""
-    own = header.patient_id in (None, claim.mrn)
+    own = _is_hers(header, claim, patient)
     return (statement.birth_date if statement else None) or (header.birth_date if own else None)
+
+
+def _is_hers(header: Header, claim: Claim, patient: Patient | None) -> bool:
+    """Tell whether a file may say who she is: it names no other patient, nor anything else than what is stored."""
+    return is_of(header, claim.mrn) and not (patient and disagreements(header, patient))
 
 
 def _is_simulated(header: Header, statement: Statement | None) -> bool:
@@ -103,7 +113,7 @@ def stored_study(session: Session, claim: Claim) -> Study | None:
                     f"The file says {claim.study_date}; its study is stored with {study.study_date}.",
                 )
             return study
-    if not claim.stated:
+    if not claim.by_person:
         # Without a UID in the file the study has ours, and the other views of that day join it.
         own = study_uid_of(claim.mrn, claim.study_date) if claim.study_uid is None else None
         return session.scalar(select(Study).where(Study.uid == own)) if own else None
@@ -128,46 +138,100 @@ def keep(
     """Write all rows of one accepted file, or that it is there already; raises `Refusal` and then writes nothing."""
     stored = stored_image(session, claim, sha256)
     if stored is not None:
-        study = stored.study
-        detail = None
-        if (stored.laterality, stored.view) != (claim.laterality, claim.view):
-            detail = f"It is stored as {stored.laterality.value}-{stored.view}."
-        item = add_item(session, batch_id, file, sha256, Outcome.DUPLICATE, detail=detail, image_id=stored.id)
-        return report_of(item, study.patient.mrn, study, stored)
-    header, image = prepared.image.header, prepared.image
+        return _keep_duplicate(session, batch_id, file, sha256, claim, stored)
+    header = prepared.image.header
     patient = stored_patient(session, claim, header, statement)
-    own = header.patient_id in (None, claim.mrn)
-    born = born_on(header, claim, statement)
+    file_says = _says_beside(header, claim, patient)
+    patient = _keep_patient(session, claim, header, statement, patient)
+    study = _keep_study(session, claim, header, patient)
+    image = _keep_image(session, file, sha256, prepared, claim, study, file_says)
+    _ask_for_scores(session, study)
+    otherwise = sorted(set(file_says) - {"age_years"})
+    detail = f"The file says otherwise of: {', '.join(otherwise)}." if otherwise and claim.by_person else None
+    item = add_item(session, batch_id, file, sha256, Outcome.ACCEPTED, detail=detail, image_id=image.id)
+    return report_of(item, patient.mrn, study, image)
+
+
+def _keep_duplicate(
+    session: Session, batch_id: int, file: IncomingFile, sha256: str, claim: Claim, stored: Image
+) -> ItemReport:
+    """Answer that the image is there already, and how, where it is stored as another view."""
+    study = stored.study
+    detail = None
+    if (stored.laterality, stored.view) != (claim.laterality, claim.view):
+        detail = f"It is stored as {stored.laterality.value}-{stored.view}."
+    item = add_item(session, batch_id, file, sha256, Outcome.DUPLICATE, detail=detail, image_id=stored.id)
+    return report_of(item, study.patient.mrn, study, stored)
+
+
+def _says_beside(header: Header, claim: Claim, patient: Patient | None) -> dict[str, Any]:
+    """Return what is kept of a file's own words, with those in which a file under her number is another woman's."""
+    if patient is None or not is_of(header, claim.mrn):
+        return claim.file_says
+    otherwise = {one.fact: one.file for one in disagreements(header, patient)}
+    if not otherwise:
+        return claim.file_says
+    if header.birth_date and header.birth_date != patient.birth_date:
+        otherwise["birth_date"] = header.birth_date.isoformat()
+    # The age is hers only if the file is.
+    return {k: v for k, v in claim.file_says.items() if k != "age_years"} | otherwise
+
+
+def _keep_patient(
+    session: Session, claim: Claim, header: Header, statement: Statement | None, known: Patient | None
+) -> Patient:
+    """Return the woman's row, made if she is new; what was not known of her is filled in."""
+    own = _is_hers(header, claim, known)
+    born = born_on(header, claim, statement, known)
     name = (statement.name if statement else None) or (header.patient_name if own else None)
-    if patient is None:
-        patient = Patient(
-            mrn=claim.mrn,
-            name=name,
-            birth_date=born,
-            sex=Sex(header.sex) if own and header.sex else Sex.FEMALE,
-            simulated=_is_simulated(header, statement),
-        )
-        session.add(patient)
-        session.flush()
+    patient = known or Patient(mrn=claim.mrn, simulated=_is_simulated(header, statement))
     patient.birth_date = patient.birth_date or born
     patient.name = patient.name or name
+    if own:
+        patient.sex = patient.sex or (Sex(header.sex) if header.sex else None)
+        patient.mrn_issuer = patient.mrn_issuer or header.patient_id_issuer
+        others = [other for other in header.other_names if other != patient.name]
+        patient.other_names = patient.other_names or "\n".join(others) or None
+    if known is None:
+        session.add(patient)
+    session.flush()
+    return patient
+
+
+def _keep_study(session: Session, claim: Claim, header: Header, patient: Patient) -> Study:
+    """Return the study that the image joins, made if there is none yet."""
     joined = stored_study(session, claim)
-    study = joined or Study(
+    if joined is not None:
+        return joined
+    study = Study(
         uid=claim.study_uid or study_uid_of(claim.mrn, claim.study_date),
         patient_id=patient.id,
         study_date=claim.study_date,
         modality="MG",
         description=header.study_description,
     )
-    if joined is None:
-        session.add(study)
-        session.flush()
+    session.add(study)
+    session.flush()
+    return study
+
+
+def _keep_image(
+    session: Session,
+    file: IncomingFile,
+    sha256: str,
+    prepared: Prepared,
+    claim: Claim,
+    study: Study,
+    file_says: dict[str, Any],
+) -> Image:
+    """Add the image's row; its objects are in the image store already."""
+    image = prepared.image
     row = Image(
         study_id=study.id,
         sop_uid=claim.sop_uid,
         sha256=sha256,
         media_type=image.media_type,
-        source_name=file.name[-512:],
+        source_name=printable_name(file.name)[-512:],
         laterality=claim.laterality,
         view=claim.view,
         rows=image.rows,
@@ -178,17 +242,13 @@ def keep(
         window_width=image.window_width,
         manufacturer=image.manufacturer,
         quality_flags=image.quality_flags,
-        stated=claim.otherwise,
+        file_says=file_says,
         rendition_sha256=hashlib.sha256(prepared.rendition).hexdigest(),
         thumbnail_sha256=hashlib.sha256(prepared.thumbnail_png).hexdigest(),
     )
     session.add(row)
     session.flush()
-    _ask_for_scores(session, study)
-    said = sorted(set(claim.otherwise) - {"age_years"})
-    detail = f"The file says otherwise of: {', '.join(said)}." if said and claim.stated else None
-    item = add_item(session, batch_id, file, sha256, Outcome.ACCEPTED, detail=detail, image_id=row.id)
-    return report_of(item, patient.mrn, study, row)
+    return row
 
 
 def _ask_for_scores(session: Session, study: Study) -> None:
@@ -263,11 +323,12 @@ def add_item(
     """Add the line of a batch that says how a file ended, inside the caller's transaction."""
     item = ImportItem(
         batch_id=batch_id,
-        path=re.sub(r"[^\x20-\x7e\u00a0-\U0010ffff]", "�", file.name)[-1024:],
+        path=printable_name(file.name)[-1024:],
         sha256=sha256,
         outcome=outcome,
         reason=reason,
-        detail=detail,
+        # It may quote the file's name or a word of its header.
+        detail=printable_name(detail) if detail else None,
         image_id=image_id,
     )
     session.add(item)

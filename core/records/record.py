@@ -174,7 +174,7 @@ class PatientRecord:
     mrn: str
     name: str | None
     birth_date: date | None
-    sex: str
+    sex: str | None
     simulated: bool
     visits: tuple[Visit, ...]
     events: tuple[EventEntry, ...]
@@ -283,7 +283,7 @@ def record_of(here: Installation, mrn: str) -> PatientRecord | None:
             mrn=patient.mrn,
             name=patient.name,
             birth_date=patient.birth_date,
-            sex=patient.sex.value,
+            sex=patient.sex.value if patient.sex else None,
             simulated=patient.simulated,
             visits=tuple(_visit(study, images[study.id], scores.get(study.id), names) for study in studies),
             events=tuple(event_entry(event) for event in events),

@@ -47,15 +47,15 @@ def find(here: Installation, text: str, *, limit: int = 8) -> list[Found]:
     with here.database.read() as session:
         # Compared here and not in SQL: SQLite knows the case of ASCII letters only, and which PostgreSQL knows hangs
         # on the locale that the database was made with. The worklist reads as many rows at each of its runs.
-        everyone = session.execute(select(Patient.id, Patient.mrn, Patient.name))
+        everyone = session.execute(select(Patient.id, Patient.mrn, Patient.name, Patient.other_names))
         ids = [
             patient_id
             for _, _, patient_id in heapq.nsmallest(
                 limit,
                 (
                     (mrn != text, mrn, patient_id)
-                    for patient_id, mrn, name in everyone
-                    if is_called(text, mrn, name)
+                    for patient_id, mrn, name, other_names in everyone
+                    if is_called(text, mrn, name) or is_called(text, mrn, other_names)
                 ),
             )
         ]

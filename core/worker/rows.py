@@ -125,8 +125,8 @@ def _age_years(patient: Patient, study: Study) -> float | None:
     """Return her age at a study: from her birth date, else as the files state it, else None."""
     if patient.birth_date is not None:
         return (study.study_date - patient.birth_date).days / 365.25
-    stated = [image.stated["age_years"] for image in study.images if "age_years" in image.stated]
-    return float(stated[0]) if stated else None
+    said = [image.file_says["age_years"] for image in study.images if "age_years" in image.file_says]
+    return float(said[0]) if said else None
 
 
 def reading_of(stored: Embedding) -> ViewReading:

@@ -12,7 +12,7 @@ import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from core.images import VIEWS, hanging
-from core.incoming import Examined, intake, named_view
+from core.incoming import BatchReport, Examined, StoredAs, intake, named_view, printable_name
 from core.people import Permission, Person
 from core.records import Found, StudyStatus, cards, record_of, statuses
 from core.records import known as known_
@@ -211,11 +211,12 @@ def is_same(one: Examined, upload: UploadedFile, other: Examined, other_upload: 
 
 
 def named_apart(chosen: Sequence[UploadedFile], taken: Collection[str]) -> dict[str, UploadedFile]:
-    """Return uploads by names that no other file has: what is said of a file is kept by its name."""
+    """Return uploads by names that can be shown and no other file has: what is said of a file is kept by its name."""
     named: dict[str, UploadedFile] = {}
     for upload in chosen:
-        numbered = (f"{upload.name} ({number})" for number in itertools.count(2))
-        names = itertools.chain([upload.name], numbered)
+        own = printable_name(upload.name)
+        numbered = (f"{own} ({number})" for number in itertools.count(2))
+        names = itertools.chain([own], numbered)
         named[next(name for name in names if name not in taken and name not in named)] = upload
     return named
 
@@ -240,12 +241,17 @@ def picture(item: Examined, *, cls: str = "") -> str:
     return f'<img class="{cls}" src="data:image/png;base64,{data}" alt="{look.safe(item.name)}">'
 
 
+def place(stored: StoredAs) -> str:
+    """Say where an image is stored."""
+    return f"{stored.mrn}, {stored.study_date}, {stored.laterality}-{stored.view}"
+
+
 def verdict(item: Examined, found: Found) -> tuple[str, str]:
     """Say in words what will become of a file: (words, how they look)."""
     if item.duplicate_of is not None:
-        if item.duplicate_of.rsplit(", ", 2)[0] == found.mrn:
-            return f"already here ({item.duplicate_of}): nothing to do", ""
-        return f"stored for another patient ({item.duplicate_of}): check whose it is", "bad"
+        if item.duplicate_of.mrn == found.mrn:
+            return f"already here ({place(item.duplicate_of)}): nothing to do", ""
+        return f"stored for another patient ({place(item.duplicate_of)}): check whose it is", "bad"
     if item.refusal is not None and item.refusal.reason not in ASKED:
         return item.refusal.text, "bad"
     if proposed(item):
@@ -399,16 +405,48 @@ def take_in(found: Found, study_date: date, views: Mapping[str, tuple[str, str]]
         report = statement.take_in(found, study_date, views, incoming, person, on_item=on_item)
     bar.empty()
     st.session_state[REPORT] = report
-    uploads.drop(upload for same in files.values() for upload in same)
+    answered = list(files)[: len(report.items)]
+    uploads.drop(upload for name in answered for upload in files[name])
+    # Where the machine failed, the files that it did not come to stay here and can be added once it works again.
+    left = {name: same for name, same in files.items() if name not in answered}
+    examined: list[Examined] = [item for item in st.session_state[EXAMINED] if item.name in left]
     for key in (FILES, EXAMINED, FIELD):
         st.session_state.pop(key, None)
+    if left:
+        st.session_state[FILES], st.session_state[EXAMINED] = left, examined
+        # The field forgets: what it still shows is not all left.
+        st.session_state["add_upload_number"] = st.session_state.get("add_upload_number", 0) + 1
+
+
+def go_on() -> None:
+    """Go back to the files that the machine did not come to."""
+    st.session_state.pop(REPORT, None)
+    go(1)
+
+
+def cut_short(report: BatchReport, left: Collection[str]) -> None:
+    """Say what the machine lacks, which files are not in, and that they wait here."""
+    many = f"{len(left)} file{'s are' if len(left) != 1 else ' is'} not added yet"
+    names = "".join(f"<li>{look.safe(name)}</li>" for name in left)
+    look.show(
+        f'<div class="lv-note alert">{look.safe(report.cut_short)} '
+        + (
+            f"{many}, and kept here to be added then:<ul>{names}</ul></div>"
+            if left
+            else "All files were answered.</div>"
+        )
+    )
+    if left:
+        st.button("Go on with these files", on_click=go_on)
 
 
 def done(found: Found) -> None:
     """Step 4: what became of each file, and the score as it comes."""
     known = known_(here(), found.mrn) or found
     look.show(identifiers(known))
-    report = st.session_state[REPORT]
+    report: BatchReport = st.session_state[REPORT]
+    if report.cut_short is not None:
+        cut_short(report, st.session_state.get(FILES, {}))
     words = {
         "accepted": ("added", "good"),
         "duplicate": ("already here", ""),
@@ -423,10 +461,11 @@ def done(found: Found) -> None:
             f"<tr><td>{look.safe(item.path)}</td><td>{SIDES.get(item.laterality or '', '')}</td>"
             f'<td>{look.safe(item.view or "")}</td><td class="{cls}">{word}</td><td>{look.safe(why)}</td></tr>'
         )
-    look.show(
-        '<table class="lv-table lv-files"><tr><th>file</th><th>side</th><th>view</th><th>result</th><th></th></tr>'
-        f"{rows}</table>"
-    )
+    if rows:
+        look.show(
+            '<table class="lv-table lv-files"><tr><th>file</th><th>side</th><th>view</th><th>result</th><th></th></tr>'
+            f"{rows}</table>"
+        )
     uids = sorted({item.study_uid for item in report.items if item.study_uid})
     if uids:
         progress(found.mrn, tuple(uids))

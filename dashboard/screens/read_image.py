@@ -218,9 +218,8 @@ def ask_whose(opened: OpenedImage, box: findings.Box, model: str | None) -> None
         report = statement.take_in(matches[mrn], study_date, {opened.name: (side, view)}, [file], person)
         place = findings.place_of(here(), opened.sha256)
         if place is None or place.mrn != mrn:
-            look.show(
-                f'<p class="lv-note alert">{look.safe(report.items[0].text or "It was not added.")}</p>'
-            )
+            why = report.cut_short or report.items[0].text or "It was not added."
+            look.show(f'<p class="lv-note alert">{look.safe(why)}</p>')
             return
         keep(person, opened, place, box, model)
         st.rerun()

@@ -32,7 +32,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from streamlit.runtime import Runtime
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
-from core.incoming import IncomingFile
+from core.incoming import IncomingFile, printable_name
 from core.logs import log_of
 from core.refusals import Refusal
 from dashboard.house import here
@@ -310,9 +310,9 @@ def _noted(upload: UploadedFile) -> re.Match[bytes] | None:
 def opened(upload: UploadedFile, name: str | None = None) -> IncomingFile:
     """Return an uploaded file with its bytes, read from disk now; one that is not there any more says why.
 
-    `name` is what the file is called from here on, if not by its own name.
+    `name` is what the file is called from here on, if not by its own name; either way as it can be shown.
     """
-    name = name or upload.name
+    name = printable_name(name or upload.name)
     note = _noted(upload)
     if note is None:  # a page that is tested without a server runs without the middleware
         return IncomingFile(name, upload.getvalue())

@@ -200,8 +200,12 @@ def test_what_a_dropped_image_says_otherwise_is_confirmed_and_its_taking_in_is_i
     (finding,) = findings.of_patient(here, "00017")
     assert finding.study_date == date(2025, 6, 1)
     with here.database.read() as session:
-        (added,) = session.scalars(select(AuditEntry).where(AuditEntry.action == "study_added"))
-    assert (added.subject, added.detail) == ("patient:00017", {"study_date": "2025-06-01", "files": 1})
+        ended = (
+            select(AuditEntry).where(AuditEntry.action == "import_finished").order_by(AuditEntry.id.desc())
+        )
+        added = session.scalars(ended).first()
+    assert added.subject == "patient:00017"
+    assert {"from": "page", "study_date": "2025-06-01", "accepted": 1}.items() <= added.detail.items()
 
 
 def test_who_lost_the_right_to_assess_keeps_nothing_in_a_dialog_that_is_open(

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from core.incoming.files import gather, named_view, unpack
+from core.incoming.files import gather, named_view
 from core.incoming.intake import take_in
 from db.tables import Patient
 from tests.pictures import breast, dicom, png
@@ -19,6 +19,12 @@ def archive(entries: dict[str, bytes], **options) -> bytes:
         for name, data in entries.items():
             made.writestr(name, data)
     return file.getvalue()
+
+
+def unpack(folder: Path, name: str, data: bytes, **options):
+    """Lay an archive down and list its files."""
+    (folder / name).write_bytes(data)
+    return gather([folder / name], max_file_mb=10, **options)
 
 
 def reasons(found) -> dict[str, str | None]:
@@ -48,7 +54,7 @@ def test_a_path_that_is_not_there_is_an_error(tmp_path):
 
 def test_an_archive_gives_its_files_and_writes_none(tmp_path, here):
     data = archive({"study/one.dcm": dicom(), "../../escape.dcm": dicom(breast(seed=2)), "/abs.txt": b"x"})
-    found = unpack("a.zip", data, max_file_mb=10)
+    found = unpack(tmp_path, "a.zip", data)
     report = take_in(here, found, statement=None, source="web")
     assert [item.outcome for item in report.items] == ["accepted", "accepted", "quarantined"]
     assert not list(tmp_path.rglob("escape.dcm"))
@@ -60,31 +66,31 @@ def test_an_archive_is_known_by_its_bytes(tmp_path):
     assert [file.name for file in gather([tmp_path / "study.dcm"], max_file_mb=10)] == ["study.dcm/one.dcm"]
 
 
-def test_a_zip_bomb_and_a_nested_archive_are_refused():
+def test_a_zip_bomb_and_a_nested_archive_are_refused(tmp_path):
     bomb = archive({"bomb.dcm": bytes(30_000_000), "inner.zip": archive({"x": b"y"})})
     assert len(bomb) < 100_000
-    assert reasons(unpack("a.zip", bomb, max_file_mb=10)) == {
+    assert reasons(unpack(tmp_path, "a.zip", bomb)) == {
         "a.zip/bomb.dcm": "too_large",
         "a.zip/inner.zip": "archive_unsafe",
     }
 
 
-def test_an_archive_that_lies_about_its_sizes_unfolds_no_more_than_is_allowed():
+def test_an_archive_that_lies_about_its_sizes_unfolds_no_more_than_is_allowed(tmp_path):
     data = archive({"liar.dcm": bytes(30_000_000)})
     said, lie = (30_000_000).to_bytes(4, "little"), (1000).to_bytes(4, "little")
-    (file,) = unpack("a.zip", data.replace(said, lie), max_file_mb=10)
+    (file,) = unpack(tmp_path, "a.zip", data.replace(said, lie))
     assert len(file.data) <= 1000 or file.refusal is not None
 
 
-def test_damaged_and_locked_archives_are_refused():
+def test_damaged_and_locked_archives_are_refused(tmp_path):
     data = archive({"one.dcm": dicom(), "two.dcm": dicom()})
-    assert reasons(unpack("cut.zip", data[:-30], max_file_mb=10)) == {"cut.zip": "archive_unsafe"}
+    assert reasons(unpack(tmp_path, "cut.zip", data[:-30])) == {"cut.zip": "archive_unsafe"}
     locked = bytearray(archive({"one.dcm": b"x" * 50}))
     locked[locked.index(b"PK\x01\x02") + 8] |= 1
-    assert reasons(unpack("l.zip", bytes(locked), max_file_mb=10)) == {"l.zip/one.dcm": "archive_unsafe"}
+    assert reasons(unpack(tmp_path, "l.zip", bytes(locked))) == {"l.zip/one.dcm": "archive_unsafe"}
     broken = bytearray(data)
     broken[60] ^= 0xFF
-    assert "archive_unsafe" in reasons(unpack("b.zip", bytes(broken), max_file_mb=10)).values()
+    assert "archive_unsafe" in reasons(unpack(tmp_path, "b.zip", bytes(broken))).values()
 
 
 MANIFEST = (
@@ -111,7 +117,7 @@ def test_a_manifest_says_whose_and_what_its_images_are(here, tmp_path, zipped):
     folder = manifest_folder(tmp_path)
     if zipped:
         entries = {f"set/{p.relative_to(folder)}": p.read_bytes() for p in folder.rglob("*.*")}
-        found = unpack("set.zip", archive(entries), max_file_mb=10)
+        found = unpack(tmp_path, "set.zip", archive(entries))
     else:
         found = gather([folder], max_file_mb=10)
     report = take_in(here, found, statement=None, source="cli")
@@ -128,7 +134,7 @@ def test_an_archives_manifest_cannot_name_a_file_outside_it(tmp_path):
     outside.write_bytes(png())
     text = "patient_id,study_date,laterality,view,path\n"
     text += "".join(f"P,2020-01-01,L,CC,{path}\n" for path in (outside, "../outside.png", "in.png"))
-    found = unpack("a.zip", archive({"manifest.csv": text.encode(), "in.png": png()}), max_file_mb=10)
+    found = unpack(tmp_path, "a.zip", archive({"manifest.csv": text.encode(), "in.png": png()}))
     assert reasons(found) == {"a.zip/outside.png": "bad_manifest_row", "a.zip/in.png": None}
 
 

@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 from core.images import renditions
 from core.incoming import claims, intake
 from core.incoming.intake import examine, take_in
-from core.incoming.items import IncomingFile, Statement
+from core.incoming.items import IncomingFile, Statement, StoredAs
 from core.refusals import Refusal
 from db.tables import Image, ImportBatch, ImportItem, Patient, Study, StudyStatus, utc_now
 from tests.pictures import breast, dicom, jpeg, png
@@ -82,8 +82,8 @@ def test_four_files_with_a_study_uid_each_form_the_study_that_the_person_states(
         assert study.uid == claims.study_uid_of("P_1", DAY)
         assert study.study_date == DAY
         # What the files say otherwise is kept.
-        assert [image.stated["patient_id"] for image in study.images] == ["X0", "X1", "X2", "X3"]
-        assert study.images[0].stated["study_date"] == "2016-10-04"
+        assert [image.file_says["patient_id"] for image in study.images] == ["X0", "X1", "X2", "X3"]
+        assert study.images[0].file_says["study_date"] == "2016-10-04"
         assert study.patient.name == "Doe, Jane"
         assert study.patient.birth_date is None, "the birth date of a file with another identity is not hers"
 
@@ -251,7 +251,7 @@ def test_the_persons_word_on_side_and_view_wins_and_the_files_is_kept(here):
     assert (report.items[0].laterality, report.items[0].view) == ("R", "MLO")
     assert "laterality" in report.items[0].detail
     with here.database.read() as session:
-        assert session.scalars(select(Image)).one().stated == {"laterality": "L", "view": "CC"}
+        assert session.scalars(select(Image)).one().file_says == {"laterality": "L", "view": "CC"}
 
 
 def test_a_late_prior_puts_later_studies_back_in_the_queue_and_earlier_ones_not(here):
@@ -317,7 +317,9 @@ def test_a_failure_between_objects_and_rows_leaves_no_rows(here, monkeypatch):
         raise OSError("no space left on device")
 
     monkeypatch.setattr(intake, "keep", fail)
-    with pytest.raises(OSError, match="no space"):
+    with pytest.raises(
+        OSError, match="no space"
+    ):  # without a number it is no outage, but an error of our own
         take(here, dicom())
     assert counts(here) == {"patient": 0, "study": 0, "image": 0}
     with here.database.read() as session:
@@ -337,7 +339,7 @@ def test_examining_stores_nothing_and_says_what_taking_in_would_find(here):
     assert a.header.patient_id == "MRN-1"
     assert a.thumbnail_png[:4] == b"\x89PNG"
     assert b.refusal.reason == "unsupported_format"
-    assert c.duplicate_of == "MRN-1, 2024-03-15, L-CC"
+    assert c.duplicate_of == StoredAs("MRN-1", DAY, "L", "CC")
     assert (d.laterality, d.view, d.rows) == (None, None, 320)
     assert (objects(here), counts(here)) == before
 

@@ -1,0 +1,95 @@
+"""A batch of files: begun with its entry in the audit trail, finished with another, and finished later if it was cut off.
+
+Both entries are written in the transaction that they are about, so no file is ever taken in that the trail does not
+know of. Between them each file is a transaction of its own, and the batch's items say what became of it.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from core.incoming.claims import LONGEST_MRN
+from core.incoming.items import Statement
+from core.installation import Installation
+from core.people import Person, accounts, audit
+from db.tables import ImportBatch, ImportItem, Outcome, User, utc_now
+
+Source = Literal["cli", "web", "demo"]
+
+LEFT_OVER_AFTER = timedelta(hours=1)
+"""A batch in which nothing has ended for so long has no process any more: one file takes minutes at most."""
+_FROM = {"cli": "terminal", "web": "page", "demo": "demo"}
+
+
+def begin_batch(
+    here: Installation, *, source: Source, person: Person | None, statement: Statement | None
+) -> int:
+    """Begin a batch and say in the audit trail who takes in files, from where, and for whom; return its id."""
+    with here.database.write() as session:
+        fits = statement is not None and 0 < len(statement.mrn) <= LONGEST_MRN
+        batch = ImportBatch(
+            source=source,
+            user_id=person.user_id if person else None,
+            stated_mrn=statement.mrn if statement and fits else None,
+            stated_study_date=statement.study_date if statement else None,
+        )
+        session.add(batch)
+        session.flush()
+        _record(session, batch, "import_begun", {})
+        return batch.id
+
+
+def finish_batch(here: Installation, batch_id: int) -> None:
+    """Finish a batch and say in the audit trail how many of its files ended in which way."""
+    with here.database.write() as session:
+        _finish(session, session.get_one(ImportBatch, batch_id), utc_now(), "import_finished")
+
+
+def finish_left_over_batches(here: Installation, *, now: datetime | None = None) -> int:
+    """Finish the batches whose process was cut off, and return how many there were.
+
+    What they took in by then is there and stays; the rest can be imported again. A batch counts as left over when
+    nothing has ended in it for `LEFT_OVER_AFTER`.
+    """
+    now = now or utc_now()
+    last_ended = (
+        select(func.max(ImportItem.created_at)).where(ImportItem.batch_id == ImportBatch.id).scalar_subquery()
+    )
+    left_over = select(ImportBatch).where(
+        ImportBatch.finished_at.is_(None),
+        func.coalesce(last_ended, ImportBatch.started_at) < now - LEFT_OVER_AFTER,
+    )
+    with here.database.read() as session:
+        if session.scalar(left_over.limit(1)) is None:
+            return 0
+    with here.database.write() as session:
+        batches = session.scalars(left_over.order_by(ImportBatch.id)).all()
+        for batch in batches:
+            _finish(session, batch, now, "import_cut_off")
+        return len(batches)
+
+
+def _finish(session: Session, batch: ImportBatch, now: datetime, action: str) -> None:
+    ended = dict(
+        session.execute(
+            select(ImportItem.outcome, func.count())
+            .where(ImportItem.batch_id == batch.id)
+            .group_by(ImportItem.outcome)
+        ).all()
+    )
+    batch.finished_at = now
+    _record(session, batch, action, {outcome.value: ended.get(outcome, 0) for outcome in Outcome})
+
+
+def _record(session: Session, batch: ImportBatch, action: str, counts: dict[str, Any]) -> None:
+    user = session.get(User, batch.user_id) if batch.user_id is not None else None
+    who = accounts.person_of(user) if user else None
+    detail = {"batch": batch.id, "from": _FROM.get(batch.source, batch.source), **counts}
+    if batch.stated_study_date is not None:
+        detail["study_date"] = batch.stated_study_date.isoformat()
+    subject = f"patient:{batch.stated_mrn}" if batch.stated_mrn else f"batch:{batch.id}"
+    audit.record(session, who, action, subject, detail)
