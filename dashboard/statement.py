@@ -8,7 +8,7 @@ from datetime import date
 import streamlit as st
 
 from core.images import Header
-from core.incoming import BatchReport, IncomingFile, ItemReport, Statement, intake
+from core.incoming import BatchReport, IncomingFile, ItemReport, Statement, intake, names_agree
 from core.people import Permission, Person, require
 from core.records import Found, find
 from dashboard import look
@@ -62,6 +62,9 @@ def disagreements(
             said.append(
                 (name, f"the file says born {header.birth_date}, here she is born {found.birth_date}.")
             )
+        names = [one for one in (header.patient_name, *header.other_names) if one]
+        if names and found.name and not any(names_agree(one, found.name) for one in names):
+            said.append((name, f"the file is of {names[0]}, here she is called {found.name}."))
         if header.study_date and study_date and header.study_date != study_date:
             said.append((name, f"the file says {header.study_date}, you say {study_date}."))
         if found.birth_date and study_date and study_date < found.birth_date:

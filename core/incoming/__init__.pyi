@@ -5,6 +5,7 @@ from .batches import finish_left_over_batches as finish_left_over_batches
 from .claims import check_statement as check_statement
 from .files import gather as gather
 from .files import named_view as named_view
+from .identity import names_agree as names_agree
 from .intake import take_in as take_in
 from .items import BatchReport as BatchReport
 from .items import Examined as Examined

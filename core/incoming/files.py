@@ -6,6 +6,7 @@ than one file may have.
 
 from __future__ import annotations
 
+import errno
 import mmap
 import os
 import re
@@ -27,6 +28,10 @@ _MOST_ENTRIES = 20_000
 _MOST_UNPACKED_BYTES = 20_000_000_000
 # "L-CC", "r_mlo", "right MLO": a name that says side and view and nothing else.
 _NAMED_VIEW = re.compile(rf"(l|r|left|right)[-_ ]?({'|'.join(VIEWS)})", re.IGNORECASE)
+
+
+# These say nothing of the file that was asked for: the machine, or the folder as a whole, is at its end.
+_OF_THE_MACHINE = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ESTALE, errno.ENOTCONN})
 
 
 @dataclass
@@ -54,9 +59,13 @@ def gather(paths: list[Path], *, max_file_mb: int, use_manifests: bool = True) -
     found = Gathered()
     limit = max_file_mb * 1_000_000
     for path in paths:
-        if path.is_dir():
+        try:
+            is_folder, is_there = path.is_dir(), path.exists()
+        except OSError as error:  # a name that is too long, a folder on the way that may not be entered
+            raise FileNotFoundError(f"{path} cannot be looked at: {error.strerror}.") from error
+        if is_folder:
             _folder(path, limit, use_manifests, found)
-        elif not path.exists():
+        elif not is_there:
             raise FileNotFoundError(f"There is no file or folder {path}.")
         elif _is_archive(path):
             _archive(path, limit, use_manifests, found)
@@ -204,6 +213,8 @@ def _load(path: Path, name: str, limit: int) -> IncomingFile:
             return IncomingFile(name, b"", _too_large(size, limit))
         return _without_archives(IncomingFile(name, path.read_bytes()))
     except OSError as error:
+        if error.errno in _OF_THE_MACHINE:
+            raise
         return IncomingFile(name, b"", Refusal("unreadable_path", f"{error.strerror}."))
 
 
@@ -216,7 +227,12 @@ def _load_entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, name: str, lim
         with archive.open(entry) as file:
             # The size that an archive gives may be a lie: no more than is allowed is unfolded.
             data = file.read(limit + 1)
-    except Exception as error:  # noqa: BLE001 - damaged archives raise zlib's, lzma's and zipfile's own errors
+    except MemoryError:
+        raise
+    except Exception as error:
+        # Damaged archives raise zlib's, lzma's and zipfile's own errors.
+        if isinstance(error, OSError) and error.errno in _OF_THE_MACHINE:
+            raise
         return IncomingFile(name, b"", Refusal("archive_unsafe", f"It cannot be unpacked: {error}."))
     if len(data) > limit:
         return IncomingFile(name, b"", _too_large(len(data), limit))
