@@ -1,0 +1,199 @@
+"""A batch and its entries in the audit trail; batches that the machine cuts short, and those that were left over."""
+
+import errno
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import select, update
+
+from core.incoming import finish_left_over_batches, history
+from core.incoming.intake import take_in
+from core.incoming.items import IncomingFile, Statement
+from core.outages import MachineFailed, outage
+from core.people import Role, accounts
+from db.database import sqlite_module
+from db.images import FolderStore
+from db.tables import AuditEntry, Image, ImportBatch, ImportItem, Patient, utc_now
+from tests.core.incoming.test_intake import DAY, SHE
+from tests.pictures import breast, dicom
+
+
+def views(number: int) -> list[IncomingFile]:
+    """The same files at each call."""
+    films = [breast(seed=n, rows=200, columns=150) for n in range(number)]
+    return [
+        IncomingFile(f"{n}.dcm", dicom(film, StudyInstanceUID="1.2", SOPInstanceUID=f"1.2.{n}"))
+        for n, film in enumerate(films)
+    ]
+
+
+def trail(here) -> list[tuple[int | None, str, str | None, dict]]:
+    with here.database.read() as session:
+        entries = session.scalars(select(AuditEntry).order_by(AuditEntry.id)).all()
+    return [(entry.user_id, entry.action, entry.subject, entry.detail) for entry in entries]
+
+
+def full_after(monkeypatch, puts: int) -> None:
+    """Fill the disk after so many objects."""
+    put, done = FolderStore.put, []
+
+    def put_or_fail(self, data: bytes) -> str:
+        if len(done) >= puts:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        done.append(1)
+        return put(self, data)
+
+    monkeypatch.setattr(FolderStore, "put", put_or_fail)
+
+
+def hold_lock(here):
+    """Hold the database as another program may."""
+    holder = sqlite_module().connect(here.database.url.database, isolation_level=None)
+    holder.execute("BEGIN IMMEDIATE")
+    return holder
+
+
+def test_a_full_disk_ends_an_import_with_what_was_finished_and_what_to_do(here, monkeypatch):
+    full_after(monkeypatch, 3)
+    report = take_in(here, views(3), statement=None, source="cli")
+    assert [(item.path, item.outcome) for item in report.items] == [("0.dcm", "accepted")]
+    assert report.cut_short == outage(OSError(errno.ENOSPC, ""))
+    assert report.to_json()["cut_short"] == report.cut_short
+    with pytest.raises(MachineFailed, match="disk is full"):
+        report.check_whole()
+    with here.database.read() as session:
+        assert len(session.scalars(select(Image)).all()) == 1, "what is answered is there"
+        assert session.scalars(select(ImportBatch)).one().finished_at is not None
+
+    monkeypatch.undo()
+    again = take_in(here, views(3), statement=None, source="cli")
+    assert [item.outcome for item in again.items] == ["duplicate", "accepted", "accepted"]
+    assert again.cut_short is None
+
+
+def test_a_disk_that_is_too_full_for_the_quarantine_refuses_nothing(here, monkeypatch):
+    full_after(monkeypatch, 0)
+    report = take_in(here, [IncomingFile("junk", b"junk")], statement=None, source="cli")
+    assert (report.items, bool(report.cut_short)) == ([], True)
+
+
+@pytest.mark.parametrize("locked_before", [0, 1])
+def test_a_locked_database_keeps_the_report_whenever_it_is_locked(here, monkeypatch, locked_before):
+    monkeypatch.setattr("db.database.BUSY_SECONDS", 0.1)
+    here.database.close()  # connections that are opened now wait as long
+    holders = []
+
+    def files():
+        for number, file in enumerate(views(3)):
+            if number == locked_before:
+                holders.append(hold_lock(here))
+            yield file
+
+    report = take_in(here, files(), statement=None, source="cli")
+    assert len(report.items) == locked_before
+    assert "database is busy" in (report.cut_short or "")
+    with here.database.read() as session:
+        assert session.scalars(select(ImportBatch)).one().finished_at is None
+    holders[0].close()
+    again = take_in(here, views(3), statement=None, source="cli")
+    assert again.counts() == {"accepted": 3 - locked_before, "duplicate": locked_before, "quarantined": 0}
+    assert finish_left_over_batches(here, now=utc_now() + timedelta(hours=2)) == 1
+
+
+def test_a_database_that_is_locked_from_the_first_is_an_empty_report(here, monkeypatch):
+    monkeypatch.setattr("db.database.BUSY_SECONDS", 0.1)
+    here.database.close()
+    holder = hold_lock(here)
+    report = take_in(here, views(1), statement=None, source="cli")
+    holder.close()
+    assert (report.items, "busy" in (report.cut_short or "")) == ([], True)
+
+
+def test_files_that_cannot_be_read_for_want_of_the_machine_are_not_refused(here):
+    def files():
+        yield from views(1)
+        raise OSError(errno.ESTALE, "Stale file handle")
+
+    report = take_in(here, files(), statement=None, source="cli")
+    assert [item.outcome for item in report.items] == ["accepted"]
+    assert "network folder is away" in (report.cut_short or "")
+
+
+def test_an_error_of_our_own_is_not_called_the_machines(here):
+    def files():
+        yield from views(1)
+        raise ValueError("a fault")
+
+    with pytest.raises(ValueError, match="a fault"):
+        take_in(here, files(), statement=None, source="cli")
+
+
+def test_an_import_is_in_the_trail_with_who_from_where_for_whom_and_how_it_ended(here):
+    person = accounts.create_user(here, "eve", "a long password 1", Role.STAFF)
+    take_in(here, views(1), statement=SHE, source="web", person=person)
+    take_in(here, [*views(1), IncomingFile("junk", b"junk")], statement=None, source="cli")
+    said = {"study_date": DAY.isoformat()}
+    ended = {"accepted": 0, "duplicate": 0, "quarantined": 0}
+    assert [entry for entry in trail(here) if entry[1].startswith("import")] == [
+        (person.user_id, "import_begun", "patient:MRN-1", {"batch": 1, "from": "page", **said}),
+        (
+            person.user_id,
+            "import_finished",
+            "patient:MRN-1",
+            {"batch": 1, "from": "page", **said, **ended, "accepted": 1},
+        ),
+        (None, "import_begun", "batch:2", {"batch": 2, "from": "terminal"}),
+        (
+            None,
+            "import_finished",
+            "batch:2",
+            {"batch": 2, "from": "terminal", **ended, "duplicate": 1, "quarantined": 1},
+        ),
+    ]
+
+
+def test_nothing_is_taken_in_whose_entry_cannot_be_written(here):
+    with here.database.write() as session:
+        session.connection().exec_driver_sql(
+            "CREATE TRIGGER no_entry BEFORE INSERT ON audit_entry BEGIN SELECT RAISE(ABORT, 'no entry'); END"
+        )
+    with pytest.raises(Exception, match="no entry"):
+        take_in(here, views(1), statement=None, source="cli")
+    with here.database.read() as session:
+        for table in (Patient, Image, ImportBatch, ImportItem):
+            assert session.scalars(select(table)).all() == []
+
+
+def test_a_history_and_its_entry_are_one(here):
+    take_in(here, views(1), statement=None, source="demo")
+    note = history.EventNote("biopsy", DAY)
+    assert history.record_history(here, "MRN-1", events=[note]) == 1
+    assert history.record_history(here, "MRN-1", events=[note]) == 0
+    assert [entry[1:] for entry in trail(here)][2:] == [("history_recorded", "patient:MRN-1", {"entries": 1})]
+
+
+def test_batches_that_were_left_over_are_finished_once_and_running_ones_are_left_alone(here):
+    take_in(here, [*views(1), IncomingFile("junk", b"junk")], statement=None, source="cli")
+    long_ago = utc_now() - timedelta(days=2)
+    with here.database.write() as session:
+        session.execute(update(ImportBatch).values(finished_at=None, started_at=long_ago))
+    assert finish_left_over_batches(here) == 0, "a file of it has ended a moment ago"
+    with here.database.write() as session:
+        session.execute(update(ImportItem).values(created_at=long_ago))
+        session.add(ImportBatch(source="cli", started_at=utc_now()))
+        session.add(ImportBatch(source="web", started_at=long_ago, stated_mrn="MRN-1"))
+    assert finish_left_over_batches(here) == 2
+    assert finish_left_over_batches(here) == 0
+    with here.database.read() as session:
+        batches = session.scalars(select(ImportBatch).order_by(ImportBatch.id)).all()
+    assert [batch.finished_at is None for batch in batches] == [False, True, False]
+    cut = [entry[2:] for entry in trail(here) if entry[1] == "import_cut_off"]
+    assert [subject for subject, _ in cut] == ["batch:1", "patient:MRN-1"]
+    assert {"accepted": 1, "quarantined": 1}.items() <= cut[0][1].items()
+
+
+def test_a_statement_that_does_not_fit_is_not_cut_to_be_kept_with_the_batch(here):
+    said = Statement(mrn="7" * 65, study_date=DAY)
+    assert take_in(here, views(1), statement=said, source="cli").count("quarantined") == 1
+    with here.database.read() as session:
+        assert session.scalars(select(ImportBatch)).one().stated_mrn is None
