@@ -24,7 +24,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 
 class Sex(enum.StrEnum):
-    """Administrative sex as DICOM (0010,0040) codes it."""
+    """Administrative sex as DICOM (0010,0040) codes it; unknown is null."""
 
     FEMALE = "F"
     MALE = "M"

@@ -43,10 +43,10 @@ def begin_batch(
         return batch.id
 
 
-def finish_batch(here: Installation, batch_id: int) -> None:
-    """Finish a batch and say in the audit trail how many of its files ended in which way."""
+def finish_batch(here: Installation, batch_id: int, *, whole: bool) -> None:
+    """Finish a batch, all of it or what there is, and say in the audit trail how many files ended in which way."""
     with here.database.write() as session:
-        _finish(session, session.get_one(ImportBatch, batch_id), utc_now(), "import_finished")
+        _finish(session, session.get_one(ImportBatch, batch_id), utc_now(), whole=whole)
 
 
 def finish_left_over_batches(here: Installation, *, now: datetime | None = None) -> int:
@@ -69,11 +69,11 @@ def finish_left_over_batches(here: Installation, *, now: datetime | None = None)
     with here.database.write() as session:
         batches = session.scalars(left_over.order_by(ImportBatch.id)).all()
         for batch in batches:
-            _finish(session, batch, now, "import_cut_off")
+            _finish(session, batch, now, whole=False)
         return len(batches)
 
 
-def _finish(session: Session, batch: ImportBatch, now: datetime, action: str) -> None:
+def _finish(session: Session, batch: ImportBatch, now: datetime, *, whole: bool) -> None:
     ended = dict(
         session.execute(
             select(ImportItem.outcome, func.count())
@@ -82,6 +82,7 @@ def _finish(session: Session, batch: ImportBatch, now: datetime, action: str) ->
         ).all()
     )
     batch.finished_at = now
+    action = "import_finished" if whole else "import_cut_short"
     _record(session, batch, action, {outcome.value: ended.get(outcome, 0) for outcome in Outcome})
 
 

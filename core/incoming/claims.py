@@ -134,7 +134,9 @@ def _is_of_her_that_day(header: Header, mrn: str, study_date: date, statement: S
     born = statement.birth_date
     if born and header.birth_date and header.birth_date != born:
         return False
-    return not (statement.name and header.patient_name) or names_agree(statement.name, header.patient_name)
+    names = [name for name in (header.patient_name, *header.other_names) if name]
+    called = statement.name
+    return not (called and names) or any(names_agree(called, name) for name in names)
 
 
 def _otherwise(header: Header, statement: Statement) -> dict[str, Any]:

@@ -94,7 +94,7 @@ def take_in(
         report.cut_short = _lacking(error)
     if batch_id is not None:
         try:
-            finish_batch(here, batch_id)
+            finish_batch(here, batch_id, whole=report.cut_short is None)
         except Exception as error:  # noqa: BLE001 - what is no outage is raised again
             # Left over: `finish_left_over_batches` finishes it. All that is answered is durable nevertheless.
             report.cut_short = report.cut_short or _lacking(error)

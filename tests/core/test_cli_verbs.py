@@ -1,6 +1,8 @@
 """The verbs import, score, doctor, verify, backup, restore: exit codes, and JSON on stdout with nothing beside it."""
 
+import errno
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from core.__main__ import app
+from db.images import FolderStore
 from models.store import backend
 from tests.pictures import breast, dicom, png
 
@@ -53,6 +56,60 @@ def test_import_then_score_on_a_fresh_home(home, tmp_path):
     assert set(scored["scored"][0]["risk"]["5"]) == {"value", "low", "high"}
     assert run_json("score") == {"scored": [], "refused": []}
     assert len(run_json("score", "--all")["scored"]) == 1
+
+
+def test_an_import_that_the_machine_cuts_short_answers_what_it_finished(home, tmp_path, monkeypatch):
+    put, done = FolderStore.put, []
+
+    def full_after_one_image(self, data):
+        if len(done) == 3:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        done.append(1)
+        return put(self, data)
+
+    files = [write(tmp_path / f"{n}.dcm", dicom(breast(seed=n), StudyInstanceUID="1.2")) for n in range(3)]
+    monkeypatch.setattr(FolderStore, "put", full_after_one_image)
+    result = run("import", *files, "--json", code=3)
+    report = json.loads(result.stdout)
+    assert [(item["path"], item["outcome"]) for item in report["items"]] == [(files[0], "accepted")]
+    assert "disk is full" in report["cut_short"]
+    assert "1 of 3 files were finished" in result.stderr
+    assert "Traceback" not in result.output
+
+    said = run("import", *files, code=3)
+    assert "duplicate" in said.stdout
+    assert "The machine failed: The disk is full." in said.stderr
+    monkeypatch.undo()
+    monkeypatch.setenv("LONGVIEW_HOME", str(home))
+    report = run_json("import", *files)
+    assert (report["accepted"], report["duplicate"], report["cut_short"]) == (2, 1, None)
+
+
+def test_an_import_into_a_home_that_cannot_be_opened_answers_too(home, tmp_path, monkeypatch):
+    file = write(tmp_path / "a.dcm", dicom())
+
+    def read_only(*_arguments, **_named):
+        raise OSError(errno.EROFS, "Read-only file system", str(home))
+
+    monkeypatch.setattr(Path, "mkdir", read_only)
+    result = run("import", file, "--json", code=3)
+    assert json.loads(result.stdout)["items"] == []
+    assert "read-only" in json.loads(result.stdout)["cut_short"]
+
+
+def test_a_name_that_is_no_utf_8_is_answered_in_valid_json(home, tmp_path):
+    folder = tmp_path / "odd"
+    folder.mkdir()
+    (folder / os.fsdecode(b"a\xff.dcm")).write_bytes(dicom())
+    (folder / "b.dcm").write_bytes(b"junk")
+    program = "import sys; from core.__main__ import app; app(['import', sys.argv[1], '--json'])"
+    done = subprocess.run([sys.executable, "-c", program, str(folder)], cwd=PROJECT, capture_output=True)
+    assert done.returncode == 1, done.stderr
+    items = json.loads(done.stdout.decode("utf-8"))["items"]
+    assert [(Path(item["path"]).name, item["outcome"]) for item in items] == [
+        (r"a\xff.dcm", "accepted"),
+        ("b.dcm", "quarantined"),
+    ]
 
 
 def test_some_quarantined_is_exit_code_1_and_says_why(home, tmp_path):

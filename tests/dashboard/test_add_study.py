@@ -1,5 +1,6 @@
 """The page "Add study", from the search for the woman to what became of her files."""
 
+import errno
 import re
 from collections.abc import Callable, Sequence
 from datetime import date
@@ -15,6 +16,7 @@ from core.installation import Installation
 from core.people.accounts import Role
 from core.worker import progress
 from dashboard import look
+from db.images import FolderStore
 from db.tables import AuditEntry, Image, ImportItem, Outcome, Patient, Study, StudyStatus
 from tests import factories, pictures
 from tests.dashboard.test_pages import no_error, words
@@ -232,6 +234,43 @@ def test_files_that_are_refused_are_kept_in_quarantine_with_their_reason(
     assert no_error(app)
     assert "not taken" in words(app)
     assert [waiting.what for waiting in progress.quarantine(here)] == ["note.png"]
+
+
+def test_files_that_the_machine_did_not_come_to_wait_and_go_in_when_it_works_again(
+    here: Installation, pages: OpenPage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put, done = FolderStore.put, []
+
+    def full_after_one_image(self: FolderStore, data: bytes) -> str:
+        if len(done) == 3:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        done.append(1)
+        return put(self, data)
+
+    app = new_patient(pages(Role.STAFF, "add_study"), "R-7")
+    app = upload(app, [("one\u202e.png", png_of("L", "CC")), ("two.png", png_of("R", "CC"))])
+    app = press(app, "Go on to check")
+    app.date_input[0].set_value(date(2024, 5, 17))
+    for number, laterality in enumerate("LR"):
+        say(app, "Side", number, laterality)
+        say(app, "View", number, "CC")
+    app.run()
+    with monkeypatch.context() as full:
+        full.setattr(FolderStore, "put", full_after_one_image)
+        app = press(app, "Add 2")
+    assert no_error(app)
+    assert "The disk is full. Make room, then repeat. 1 file is not added yet" in words(app)
+    assert words(app).count(">added<") == 1
+    app = press(press(app, "Go on with these files"), "Go on to check")
+    assert no_error(app)
+    app.date_input[0].set_value(date(2024, 5, 17))
+    say(app, "Side", 0, "R")
+    say(app, "View", 0, "CC")
+    app = press(app.run(), "Add 1")
+    assert no_error(app)
+    assert words(app).count(">added<") == 1
+    with here.database.read() as session:
+        assert sorted(session.scalars(select(Image.source_name))) == [r"one\u202e.png", "two.png"]
 
 
 def known(here: Installation) -> list[str]:

@@ -64,6 +64,8 @@ def test_a_full_disk_ends_an_import_with_what_was_finished_and_what_to_do(here, 
     with here.database.read() as session:
         assert len(session.scalars(select(Image)).all()) == 1, "what is answered is there"
         assert session.scalars(select(ImportBatch)).one().finished_at is not None
+    assert {"accepted": 1, "quarantined": 0}.items() <= trail(here)[-1][3].items()
+    assert trail(here)[-1][1] == "import_cut_short"
 
     monkeypatch.undo()
     again = take_in(here, views(3), statement=None, source="cli")
@@ -187,7 +189,7 @@ def test_batches_that_were_left_over_are_finished_once_and_running_ones_are_left
     with here.database.read() as session:
         batches = session.scalars(select(ImportBatch).order_by(ImportBatch.id)).all()
     assert [batch.finished_at is None for batch in batches] == [False, True, False]
-    cut = [entry[2:] for entry in trail(here) if entry[1] == "import_cut_off"]
+    cut = [entry[2:] for entry in trail(here) if entry[1] == "import_cut_short"]
     assert [subject for subject, _ in cut] == ["batch:1", "patient:MRN-1"]
     assert {"accepted": 1, "quarantined": 1}.items() <= cut[0][1].items()
 
