@@ -23,7 +23,7 @@ PATIENCE = 60_000
 
 @pytest.mark.timeout(600)
 def test_an_image_is_dropped_a_box_is_drawn_and_kept_as_a_finding(page: Page, served: Served) -> None:
-    anonymous = {"PatientID": None, "PatientBirthDate": None}
+    anonymous = {"PatientID": None, "PatientName": None, "PatientBirthDate": None}
     view = dicom(breast("L", seed=7, rows=640, columns=480), ImagerPixelSpacing=[0.2, 0.2], **anonymous)
     page.set_default_timeout(PATIENCE)
     sign_in(page, served, "oncologist")
