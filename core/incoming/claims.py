@@ -9,7 +9,7 @@ from pathlib import PurePath
 from typing import Any
 
 from core.images import VIEWS, Header
-from core.incoming.identity import is_of, names_agree
+from core.incoming.identity import is_hers, is_of
 from core.incoming.items import Statement
 from core.refusals import Refusal
 from db.tables import (
@@ -93,7 +93,9 @@ def settle_claim(header: Header, name: str, sha256: str, statement: Statement | 
         raise Refusal("unknown_view")
     if header.modality not in (None, "MG"):
         file_says["modality"] = header.modality
-    if header.age_years is not None and _is_of_her_that_day(header, mrn, study_date, statement):
+    # Only a file of the same woman and day says her age.
+    that_day = header.study_date in (None, study_date)
+    if header.age_years is not None and that_day and is_hers(header, mrn, statement, None):
         file_says["age_years"] = header.age_years
     same_patient = header.patient_id == mrn and header.study_date == study_date
     return Claim(
@@ -123,20 +125,6 @@ def _said_by_file(header: Header) -> tuple[str, date]:
     if header.study_date > date.today() + timedelta(days=1):
         raise Refusal("no_study_date", f"The file says {header.study_date}, which has not come yet.")
     return header.patient_id, header.study_date
-
-
-def _is_of_her_that_day(header: Header, mrn: str, study_date: date, statement: Statement | None) -> bool:
-    """Tell whether a file may say the woman's age: nothing in it names another woman or day than the claim."""
-    if not is_of(header, mrn) or header.study_date not in (None, study_date):
-        return False
-    if statement is None:
-        return True
-    born = statement.birth_date
-    if born and header.birth_date and header.birth_date != born:
-        return False
-    names = [name for name in (header.patient_name, *header.other_names) if name]
-    called = statement.name
-    return not (called and names) or any(names_agree(called, name) for name in names)
 
 
 def _otherwise(header: Header, statement: Statement) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import unicodedata
 from dataclasses import dataclass
 
 from core.images import Header
+from core.incoming.items import Statement
 from db.tables import Patient
 
 
@@ -55,6 +56,22 @@ def _parts(name: str) -> frozenset[str]:
 def is_of(header: Header, mrn: str) -> bool:
     """Tell whether a file's patient ID is this one, or the file has none; one that cannot be used is neither."""
     return "patient_id" not in header.unusable and header.patient_id in (None, mrn)
+
+
+def is_hers(header: Header, mrn: str, statement: Statement | None, patient: Patient | None) -> bool:
+    """Tell whether a file may say what is not known of a woman: nothing in it names another one.
+
+    It is compared with the MRN, with what a person says of her and with what is stored of her, where there is either.
+    """
+    if not is_of(header, mrn) or (patient is not None and disagreements(header, patient)):
+        return False
+    if statement is None:
+        return True
+    if statement.birth_date and header.birth_date and statement.birth_date != header.birth_date:
+        return False
+    names = [name for name in (header.patient_name, *header.other_names) if name]
+    called = statement.name
+    return not (called and names) or any(names_agree(called, name) for name in names)
 
 
 def disagreements(header: Header, patient: Patient) -> list[Disagreement]:

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from core.images import Header, Prepared
 from core.incoming.claims import Claim, study_uid_of
-from core.incoming.identity import disagreements, is_of
+from core.incoming.identity import disagreements, is_hers, is_of
 from core.incoming.items import IncomingFile, ItemReport, Statement, printable_name
 from core.installation import Installation
 from core.refusals import Refusal
@@ -84,13 +84,8 @@ def born_on(
     header: Header, claim: Claim, statement: Statement | None, patient: Patient | None
 ) -> date | None:
     """Return her birth date as the person says it, else as a file of her own does."""
-    own = _is_hers(header, claim, patient)
+    own = is_hers(header, claim.mrn, statement, patient)
     return (statement.birth_date if statement else None) or (header.birth_date if own else None)
-
-
-def _is_hers(header: Header, claim: Claim, patient: Patient | None) -> bool:
-    """Tell whether a file may say who she is: it names no other patient, nor anything else than what is stored."""
-    return is_of(header, claim.mrn) and not (patient and disagreements(header, patient))
 
 
 def _is_simulated(header: Header, statement: Statement | None) -> bool:
@@ -181,7 +176,7 @@ def _keep_patient(
     session: Session, claim: Claim, header: Header, statement: Statement | None, known: Patient | None
 ) -> Patient:
     """Return the woman's row, made if she is new; what was not known of her is filled in."""
-    own = _is_hers(header, claim, known)
+    own = is_hers(header, claim.mrn, statement, known)
     born = born_on(header, claim, statement, known)
     name = (statement.name if statement else None) or (header.patient_name if own else None)
     patient = known or Patient(mrn=claim.mrn, simulated=_is_simulated(header, statement))

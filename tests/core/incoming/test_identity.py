@@ -111,10 +111,12 @@ def test_only_a_file_of_the_same_woman_and_day_gives_her_age(here, tags, age):
     assert ages(here) == [age]
 
 
-def test_a_file_with_another_name_gives_no_age(here):
+def test_a_file_with_another_name_says_nothing_of_her(here):
     said = Statement(mrn="MRN-1", study_date=DAY, name="Roe, Ann")
-    take(here, another(PatientAge="058Y", PatientBirthDate=None), statement=said)
+    take(here, another(PatientAge="058Y", IssuerOfPatientID="A"), statement=said)
     assert ages(here) == [None]
+    (woman,) = patients(here)
+    assert (woman.name, woman.birth_date, woman.sex, woman.mrn_issuer) == ("Roe, Ann", None, None, None)
 
 
 def test_an_age_of_a_file_that_is_of_another_by_what_is_stored_is_not_hers(here):
