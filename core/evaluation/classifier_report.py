@@ -202,15 +202,13 @@ def _curves_of(
 
 def _roc(tables: dict[str, pd.DataFrame], classes: Sequence[str]) -> go.Figure:
     import plotly.graph_objects as go
+    from sklearn.metrics import roc_curve
 
     figure = go.Figure()
     for name, label, score in _curves_of(tables, classes):
         if label.all() or not label.any():
             continue
-        order = np.argsort(-score, kind="stable")
-        last = np.append(np.diff(score[order]) != 0, True)
-        hits = np.concatenate([[0.0], np.cumsum(label[order])[last] / label.sum()])
-        alarms = np.concatenate([[0.0], np.cumsum(~label[order])[last] / (~label).sum()])
+        alarms, hits, _ = roc_curve(label, score, drop_intermediate=False)
         figure.add_scatter(x=alarms, y=hits, name=name, mode="lines")
     figure.add_scatter(x=[0, 1], y=[0, 1], name="chance", mode="lines", line={"dash": "dot", "color": "grey"})
     return figure.update_layout(
