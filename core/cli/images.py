@@ -351,6 +351,9 @@ def _about(path: Path | None) -> dict[str, Any] | None:
         raise ValueError(f"{path} cannot be read as JSON: {error}") from error
     if not isinstance(said, dict) or not set(said) <= known:
         raise ValueError(f"{path} may say {', '.join(sorted(known))}, and nothing else.")
+    from models.store import check_card_words
+
+    check_card_words(said, str(path))
     return said
 
 

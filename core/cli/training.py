@@ -147,6 +147,12 @@ def _card_words(path: Path | None) -> dict[str, Any]:
         wrong_use(f"--card {path} cannot be read: {error}.")
     if not isinstance(words, dict):
         wrong_use(f'--card {path} must hold one JSON object, such as {{"title": "..."}}.')
+    from models.store import check_card_words
+
+    try:
+        check_card_words(words, f"--card {path}")
+    except ValueError as error:
+        wrong_use(str(error))
     return dict(words)
 
 
