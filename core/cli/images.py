@@ -254,7 +254,7 @@ def compare(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Set runs side by side on the cases that all of them predicted, with paired tests."""
-    from core.evaluation import MEASURES, compare_runs, said_interval
+    from core.evaluation import MEASURES, compare_runs, said_interval, with_bounds
 
     try:
         compared = compare_runs(runs, out)
@@ -272,10 +272,9 @@ def compare(
             test = pair.get(key)
             if test is None or test["difference"] is None:
                 continue
-            low, high = test["ci"]
             words = "ROC-AUC by DeLong" if key == "delong" else MEASURES[key]
             results.print(
-                f"{pair['one']} – {pair['other']}: {words} {test['difference']:+.3f} ({low:+.3f} to {high:+.3f}), "
+                f"{pair['one']} – {pair['other']}: {words} {with_bounds(test['difference'], test['ci'], sign=True)}, "
                 f"p = {test['p']:.3f}",
                 highlight=False,
                 markup=False,
@@ -352,6 +351,9 @@ def _about(path: Path | None) -> dict[str, Any] | None:
         raise ValueError(f"{path} cannot be read as JSON: {error}") from error
     if not isinstance(said, dict) or not set(said) <= known:
         raise ValueError(f"{path} may say {', '.join(sorted(known))}, and nothing else.")
+    from models.store import check_card_words
+
+    check_card_words(said, str(path))
     return said
 
 

@@ -147,6 +147,12 @@ def _card_words(path: Path | None) -> dict[str, Any]:
         wrong_use(f"--card {path} cannot be read: {error}.")
     if not isinstance(words, dict):
         wrong_use(f'--card {path} must hold one JSON object, such as {{"title": "..."}}.')
+    from models.store import check_card_words
+
+    try:
+        check_card_words(words, f"--card {path}")
+    except ValueError as error:
+        wrong_use(str(error))
     return dict(words)
 
 
@@ -180,6 +186,7 @@ def sequence(
     as_json: Annotated[bool, typer.Option("--json", help="Print the metrics as JSON.")] = False,
 ) -> None:
     """Fit the sequence model on any encoder's vectors, beside last visit only and dates only."""
+    from core.evaluation import with_bounds
     from core.training import EmbeddingsError, read_embeddings, train_on_embeddings
 
     match = re.fullmatch(r"(\d+)(?:x(\d+))?", cv) if cv else None
@@ -196,9 +203,8 @@ def sequence(
         print_json(measured)
         return
     for mode, reached in measured.items():
-        low, high = reached["ci"]
         results.print(
-            f"{mode:>8}: AUC {reached['auc']:.3f} ({low:.3f} to {high:.3f}), {reached['events']} cancers in "
+            f"{mode:>8}: AUC {with_bounds(reached['auc'], reached['ci'])}, {reached['events']} cancers in "
             f"{reached['n']} women, out of fold"
             + (", read-out and LSTM averaged" if reached["folds_with_lstm"] else ""),
             highlight=False,
@@ -359,26 +365,24 @@ def _tell(measured: dict[str, Any], as_json: bool) -> None:
     if as_json:
         print_json(measured)
         return
+    from core.evaluation import said_interval, with_bounds
+
     for years, values in measured["risk"].items():
-        low, high = values["auc_ci"]
         results.print(
-            f"{years}-year risk: AUC {values['auc']:.3f} ({low:.3f} to {high:.3f}), {values['events']} cancers in "
+            f"{years}-year risk: AUC {said_interval(values, 'auc')}, {values['events']} cancers in "
             f"{values['n']} women, O/E {values['o_e']:.2f}, slope {values['calibration_slope']:.2f}",
             highlight=False,
         )
         for mode, by_horizon in measured["controls"].items():
             control = by_horizon[years]
             results.print(
-                f"    beside {mode}: AUC {control['auc']:.3f}; gain {control['gain']:+.3f} "
-                f"({control['gain_ci'][0]:+.3f} to {control['gain_ci'][1]:+.3f})",
+                f"    beside {mode}: AUC {control['auc']:.3f}; gain "
+                f"{with_bounds(control['gain'], control['gain_ci'], sign=True)}",
                 highlight=False,
             )
     for name in ("malignancy", "progression"):
         if name in measured:
-            low, high = measured[name]["auc_ci"]
-            results.print(
-                f"{name}: AUC {measured[name]['auc']:.3f} ({low:.3f} to {high:.3f})", highlight=False
-            )
+            results.print(f"{name}: AUC {said_interval(measured[name], 'auc')}", highlight=False)
     if "density" in measured:
         results.print(
             f"density: accuracy {measured['density']['accuracy']:.3f}, kappa {measured['density']['kappa']:.3f}, "

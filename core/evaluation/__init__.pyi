@@ -8,7 +8,6 @@ from .classifier import prediction_rows as prediction_rows
 from .classifier import sha256_of_cases as sha256_of_cases
 from .classifier import write_evaluation as write_evaluation
 from .classifier_report import MEASURES as MEASURES
-from .classifier_report import said_interval as said_interval
 from .encoder import evaluate_encoder as evaluate_encoder
 from .longitudinal import evaluate_longitudinal as evaluate_longitudinal
 from .oracles import Gain as Gain
@@ -16,3 +15,6 @@ from .oracles import gain_of_history as gain_of_history
 from .oracles import reader_table as reader_table
 from .score_file import ScoreFileError as ScoreFileError
 from .score_file import measure_scores as measure_scores
+from .wording import percent as percent
+from .wording import said_interval as said_interval
+from .wording import with_bounds as with_bounds

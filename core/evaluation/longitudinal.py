@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from core.evaluation.longitudinal_report import report_page
 from core.evaluation.proof import against_truth, index_groups, targets
+from core.evaluation.wording import percent
 from core.sets import (
     CachedViews,
     Exams,
@@ -174,7 +175,7 @@ def _risks_as(calibration: Calibration, women: Sequence[History], enriched: bool
     here = observed_rates(women)[-1]
     return (
         "as they were fitted, before they were moved to where the model is used: among women of whom "
-        f"{calibration.baseline_5y:.0%} were expected to have cancer within 5 years (here {here:.0%} had)"
+        f"{percent(calibration.baseline_5y)} were expected to have cancer within 5 years (here {percent(here)} had)"
     )
 
 

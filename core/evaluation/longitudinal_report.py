@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
-import html
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from core.evaluation.proof import GROUP_AT_LEAST, MAPS_AT_MOST, PUBLISHED_SLOPES, known_seeds, seeds_said
+from core.evaluation.page import drawn, filled, plain
+from core.evaluation.proof import (
+    GROUP_AT_LEAST,
+    MAPS_AT_MOST,
+    PUBLISHED_IN,
+    PUBLISHED_SLOPES,
+    Target,
+    Verdict,
+)
+from core.evaluation.wording import bounds, known_seeds, percent, said_interval, said_seeds, with_bounds
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-__all__ = ["report_page"]
+__all__ = ["Page", "page_of", "report_page"]
 
 INK, BLUE, ORANGE, GREEN, GREY, PINK = "#1F2937", "#0072B2", "#D55E00", "#009E73", "#8A8F98", "#CC79A7"
 NAMES = {
@@ -23,49 +32,153 @@ NAMES = {
     "no_pixels": ("LSTM alone, no images", ORANGE, "diamond"),
     "dates": ("dates and visit counts only", GREY, "x"),
 }
-SHADES = {
-    "reached": "#E3F4EC",
-    "not reached": "#FBE5DC",
-    "cannot be told": "#FFF3D6",
-    "not measured": "#F0F1F3",
-    "shown": "#E8EEF7",
-}
-MARKS = {"reached": "✓", "not reached": "✗", "cannot be told": "?", "not measured": "–", "shown": "•"}
-STYLE = """
-body{font:16px/1.5 system-ui,sans-serif;color:#1F2937;max-width:62rem;margin:2rem auto;padding:0 1rem}
-h1{font-size:1.7rem;margin-bottom:.2rem} h2{font-size:1.25rem;margin-top:2.5rem} p.note{color:#555;font-size:.9rem}
-table{border-collapse:collapse;width:100%;font-size:.9rem;font-variant-numeric:tabular-nums}
-td,th{padding:.35rem .6rem;text-align:left;border-bottom:1px solid #E4E6EA;vertical-align:top}
-th{font-weight:600} td.n,th.n{text-align:right;white-space:nowrap} td.n small{display:block;color:#555} td.v{white-space:nowrap;font-weight:600}
-.box{border-left:4px solid #E69F00;background:#FFF9EC;padding:.6rem 1rem;margin:1rem 0}
-"""
-DEFINITIONS = """
-<dl>
-<dt><b>AUC</b></dt><dd>The chance that a woman who came to have cancer was given a higher risk than one who did not. 0.5 is
-chance. Judged at each woman's last study; women who were lost to follow-up before the horizon are left out.</dd>
-<dt><b>CNN + LSTM, CNN alone, LSTM alone</b></dt><dd>The model: a network that reads the images (CNN), and one that follows
-her from visit to visit (LSTM). CNN alone was trained to see only the last visit; LSTM alone sees age, density and the
-intervals between visits, no image.</dd>
-<dt><b>Perfect readers</b></dt><dd>Two imagined readers of simulated women, to say what could be known at all. Both are shown
-every finding that stands out on film, as it looks and with its true size, with age and density; neither is told what is
-malignant. One sees the last study, the other all studies: what was there before, how fast it grew, what is new. Their
-difference is what history can give. What is hidden in the tissue they do not see.</dd>
-<dt><b>Truth oracle</b></dt><dd>Knows of every breast whether there is a cancer and how large it is, visible or not.</dd>
-<dt><b>Gain</b></dt><dd>Difference of two AUCs on the same women. Its interval (95 %), like that of a share, is by drawing women
-again DRAWS times, both scores of each woman together; that of an AUC is by DeLong's formula. Intervals hold the chance of
-which women were evaluated, not that of training another time.</dd>
-<dt><b>Seen over expected (O/E)</b></dt><dd>Cancers that came over the sum of the risks said; below 1 is overestimation. Women lost to
-follow-up are stood in for by those followed longer.</dd>
-<dt><b>Calibration slope</b></dt><dd>1 is right; below 1 the risks are too extreme, above 1 too timid.</dd>
-<dt><b>Women with a lesion</b></dt><dd>For progression: a finding of 3 mm or more, benign or malignant, visible or not, in either
-breast at that visit or the one before.</dd>
-<dt><b>Intervals around risks</b></dt><dd>One woman's true risk is never seen. So women are put in tenths by predicted risk, and the
-share of tenths is told whose mean interval (90 %) holds the share that had cancer, or meets that share's own 95 % interval.</dd>
-<dt><b>Groups</b></dt><dd>A group is called too low where its AUC is below 0.9 of that of all women; explained where it is
-harder for the perfect reader too, so that the model keeps there at least 0.9 of what that reader keeps.</dd>
-<dt><b>C-index</b></dt><dd>Of two women of whom it is known who had cancer first, how often the risk said so. 0.5 is chance.</dd>
-</dl>
-"""
+VERDICTS: tuple[Verdict, ...] = ("reached", "not reached", "cannot be told", "not measured", "shown")
+WORST_FIRST: tuple[Verdict, ...] = ("not reached", "cannot be told", "not measured", "reached", "shown")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A figure and, set under it, its interval."""
+
+    value: str
+    bounds: str
+
+
+@dataclass(frozen=True)
+class Topic:
+    """How many of the targets of one topic are reached; `bound` of them have a bound to reach, `worst` is the worst verdict."""
+
+    name: str
+    worst: Verdict
+    reached: int
+    bound: int
+
+
+@dataclass(frozen=True)
+class AucRow:
+    """AUC, or a gain in it, of the model, a control or a perfect reader: a cell a year, None where not measured."""
+
+    name: str
+    cells: tuple[Cell | None, ...]
+
+
+@dataclass(frozen=True)
+class CalibrationRow:
+    """Whether the risks of one horizon come true; `covered` and `compatible` are empty where they were not measured."""
+
+    years: str
+    events: int
+    n: int
+    auc: str
+    o_e: str
+    slope: str
+    brier: str
+    covered: str
+    compatible: str
+
+
+@dataclass(frozen=True)
+class IntervalCoverage:
+    """How wide the intervals of 5-year risks are, in percentage points, and in how many tenths of women they hold."""
+
+    points: str
+    covered: str
+
+
+@dataclass(frozen=True)
+class BreastRow:
+    """AUC by breast of cancer now or of growth and, where known, beside it what could be reached."""
+
+    name: str
+    events: int
+    n: int
+    auc: str
+    oracle: str = ""
+    oracle_of_visible: str = ""
+
+
+@dataclass(frozen=True)
+class DensityAgreement:
+    """How well density is told."""
+
+    n: int
+    accuracy: str
+    kappa: str
+    kappa_linear: str
+
+
+@dataclass(frozen=True)
+class GroupRow:
+    """AUC of one group of women; empty where there are too few cancers, or no perfect reader."""
+
+    kind: str
+    group: str
+    years: str
+    events: int
+    n: int
+    auc: str
+    reader: str
+
+
+@dataclass(frozen=True)
+class SlopeRow:
+    """By how much 5-year risk moves a year, beside what is published."""
+
+    name: str
+    n: int
+    points_a_year: str
+    times_a_year: str
+    published: str
+    published_level: str
+
+
+@dataclass(frozen=True)
+class SensitivityRow:
+    """What history gives a perfect reader where one thing about the women is changed; empty where no model was evaluated."""
+
+    moved: str
+    value: str
+    years: int
+    gain: str
+    model_gain: str
+
+
+@dataclass(frozen=True)
+class Page:
+    """All that the page says, in words and figures as they are read; what was not measured is empty or None.
+
+    `verdicts` are the counts of each verdict that occurs, `targets` what `core.evaluation.proof` said, topic by topic.
+    """
+
+    model: str
+    title: str
+    weights: str
+    women: int
+    visits: int
+    images_used: int
+    images_left_out: int
+    draws: int
+    seeds: str
+    known_seeds: str
+    risks_as: str
+    simulated: bool
+    statements: tuple[str, ...]
+    topics: tuple[Topic, ...]
+    auc_years: tuple[str, ...]
+    auc_rows: tuple[AucRow, ...]
+    readers_fitted_on: str
+    calibration: tuple[CalibrationRow, ...]
+    c_index: str
+    coverage: IntervalCoverage | None
+    breasts: tuple[BreastRow, ...]
+    density: DensityAgreement | None
+    groups: tuple[GroupRow, ...]
+    slopes: tuple[SlopeRow, ...]
+    published_source: str
+    explanations: tuple[str, ...]
+    sensitivity: tuple[SensitivityRow, ...]
+    verdicts: tuple[tuple[Verdict, int], ...]
+    targets: tuple[Target, ...]
 
 
 def report_page(measured: dict[str, Any], table: pd.DataFrame) -> str:
@@ -78,142 +191,74 @@ def report_page(measured: dict[str, Any], table: pd.DataFrame) -> str:
     table
         Its predictions, one row a visit.
     """
-    figures = _Figures()
-    parts = [
-        _opening(measured),
-        _headline(measured),
-        "<h2>Who will have cancer: all visits, and simpler ways</h2>",
-        figures.add(_auc_figure(measured)),
-        _auc_table(measured),
-        _gain_words(measured),
-        figures.add(_gain_figure(measured)),
-        "<h2>Do the risks come true?</h2>",
-        _calibration_table(measured),
-        figures.add(_calibration_figure(measured)),
-        _coverage_words(measured),
-        "<h2>Cancer now, growth, density</h2>",
-        _breast_table(measured),
-        "<h2>Which women?</h2>",
-        figures.add(_group_figure(measured)),
-        _group_table(measured),
-        "<h2>How risk moves in the years before a diagnosis</h2>",
-        _slope_table(measured),
-        figures.add(_course_figure(table)),
-        "<h2>Can the explanations be trusted?</h2>",
-        _explanation_words(measured),
-    ]
-    if measured.get("sensitivity"):
-        parts += [
-            "<h2>How much depends on what the simulated women are made of</h2>",
-            "<p>Gain of a perfect reader from seeing all visits, when one thing about the women is changed at a time. "
-            "Thousands of simulated lives without pictures; filled markers: this software, where it was evaluated.</p>",
-            figures.add(_sensitivity_figure(measured["sensitivity"])),
-            _sensitivity_table(measured["sensitivity"]),
-        ]
-    parts += [_verdicts(measured), "<h2>What the words mean</h2>", _definitions(measured)]
-    return (
-        "<!doctype html><html lang='en'><head><meta charset='utf-8'>"
-        f"<title>Evaluation of {html.escape(measured['model'])}</title><style>{STYLE}</style></head><body>"
-        + "".join(parts)
-        + "</body></html>\n"
+    figures = {
+        "auc": _auc_figure(measured),
+        "gain": _gain_figure(measured),
+        "calibration": _calibration_figure(measured),
+        "groups": _group_figure(measured),
+        "course": _course_figure(table),
+        "sensitivity": _sensitivity_figure(measured.get("sensitivity") or ()),
+    }
+    for figure in figures.values():
+        if figure is not None:
+            figure.update_layout(
+                template="simple_white", font={"family": "system-ui, sans-serif", "size": 13, "color": INK},
+                margin={"l": 60, "r": 20, "t": 70 if not figure.layout.annotations else 110, "b": 50},
+                legend={"orientation": "h", "y": -0.25, "yanchor": "top"},
+            )  # fmt: skip
+    pieces = drawn(figures.values(), {"displayModeBar": False, "responsive": True})
+    return filled(
+        "longitudinal_report.html.j2",
+        page=page_of(measured),
+        figures=dict(zip(figures, pieces, strict=True)),
     )
 
 
-def _definitions(measured: dict[str, Any]) -> str:
-    return DEFINITIONS.replace("DRAWS", str(measured["draws"]))
-
-
-class _Figures:
-    """Turns figures to HTML; the first brings the drawing library along."""
-
-    def __init__(self) -> None:
-        self.drawn = 0
-
-    def add(self, figure: go.Figure | None) -> str:
-        if figure is None:
-            return ""
-        figure.update_layout(
-            template="simple_white", font={"family": "system-ui, sans-serif", "size": 13, "color": INK},
-            margin={"l": 60, "r": 20, "t": 70 if not figure.layout.annotations else 110, "b": 50},
-            legend={"orientation": "h", "y": -0.25, "yanchor": "top"},
-        )  # fmt: skip
-        self.drawn += 1
-        return str(
-            figure.to_html(
-                full_html=False,
-                include_plotlyjs="inline" if self.drawn == 1 else False,
-                config={"displayModeBar": False, "responsive": True},
-            )
-        )
-
-
-def _opening(measured: dict[str, Any]) -> str:
+def page_of(measured: dict[str, Any]) -> Page:
+    """Return what the page says of `measured`, as `report_page` takes it."""
     about = measured["set"]
-    what = (
-        "<div class='box'><b>Simulated women.</b> "
-        + " ".join(html.escape(one) for one in about["statements"])
-        + " What is reached here says nothing yet of real women.</div>"
-        if about["simulated"]
-        else ""
+    said = [Target(**one) for one in measured["targets"]]
+    counts = [(verdict, sum(one.verdict == verdict for one in said)) for verdict in VERDICTS]
+    return Page(
+        model=measured["model"],
+        title=measured["title"],
+        weights=measured["weights_sha256"][:12],
+        women=measured["women"],
+        visits=measured["visits"],
+        images_used=measured["images"]["used"],
+        images_left_out=measured["images"]["left_out"],
+        draws=measured["draws"],
+        seeds=said_seeds(about["seeds"]),
+        known_seeds=known_seeds(about),
+        risks_as=about["risks_as"],
+        simulated=about["simulated"],
+        statements=tuple(about["statements"]),
+        topics=_topics(said),
+        auc_years=tuple(measured["risk"]),
+        auc_rows=_auc_rows(measured),
+        readers_fitted_on=measured.get("oracles", {}).get("readers", {}).get("fitted_on", ""),
+        calibration=_calibration_rows(measured),
+        c_index=said_interval(measured, "c_index") if measured.get("c_index_ci") else "",
+        coverage=_coverage(measured),
+        breasts=_breast_rows(measured),
+        density=_density(measured),
+        groups=_group_rows(measured),
+        slopes=_slope_rows(measured),
+        published_source=PUBLISHED_IN,
+        explanations=_explanations(measured),
+        sensitivity=_sensitivity_rows(measured.get("sensitivity") or ()),
+        verdicts=tuple((verdict, count) for verdict, count in counts if count),
+        targets=tuple(said),
     )
-    seeds = seeds_said(about["seeds"])
-    known = known_seeds(about)
-    if known:
-        what += (
-            f"<div class='box'><b>The model learned from women of seed {html.escape(known)}.</b> "
-            "What is shown here is better than it will do on others.</div>"
-        )
-    return (
-        f"<h1>How good is the model?</h1><p><b>{html.escape(measured['title'])}</b></p>"
-        f"<p>{measured['women']} women, {measured['visits']} visits, {measured['images']['used']} images"
-        + (f", {measured['images']['left_out']} left out" if measured["images"]["left_out"] else "")
-        + (f"; seed {html.escape(seeds)}" if seeds else "")
-        + f". Risks are read {html.escape(about['risks_as'])}.</p>{what}"
-        "<p class='note'>Research software. Not for diagnosis. "
-        f"Weights: {html.escape(measured['model'])}, {measured['weights_sha256'][:12]}.</p>"
-    )
 
 
-def _headline(measured: dict[str, Any]) -> str:
-    """One line for each topic: how many of its targets are reached."""
-    rows = []
-    for topic in dict.fromkeys(one["topic"] for one in measured["targets"]):
-        verdicts = [one["verdict"] for one in measured["targets"] if one["topic"] == topic]
-        worst = next(
-            one
-            for one in ("not reached", "cannot be told", "not measured", "reached", "shown")
-            if one in verdicts
-        )
-        bound = [one for one in verdicts if one != "shown"]
-        count = (
-            f"{verdicts.count('reached')} of {len(bound)} targets reached" if bound else "no bound to reach"
-        )
-        rows.append(
-            f"<tr style='background:{SHADES[worst]}'><td>{html.escape(topic)}</td>"
-            f"<td class='v'>{MARKS[worst]} {worst}</td>"
-            f"<td>{count}</td></tr>"
-        )
-    return f"<h2>In one glance</h2><table>{''.join(rows)}</table>"
-
-
-def _verdicts(measured: dict[str, Any]) -> str:
-    said = measured["targets"]
-    count = {verdict: sum(one["verdict"] == verdict for one in said) for verdict in MARKS}
-    rows, topic = [], None
-    for one in said:
-        if one["topic"] != topic:
-            topic = one["topic"]
-            rows.append(f"<tr><th colspan='5'>{html.escape(topic)}</th></tr>")
-        rows.append(
-            f"<tr><td>{html.escape(one['what'])}</td><td>{html.escape(one['target'])}</td>"
-            f"<td>{html.escape(one['measured'])}</td><td class='v' style='background:{SHADES[one['verdict']]}'>"
-            f"{MARKS[one['verdict']]} {one['verdict']}</td><td>{html.escape(one['comment'])}</td></tr>"
-        )
-    words = ", ".join(f"{number} {verdict}" for verdict, number in count.items() if number)
-    return (
-        f"<h2>Every target: {words}</h2><table><tr><th>What</th><th>Target</th><th>Measured (95 % interval)</th>"
-        f"<th>Verdict</th><th></th></tr>{''.join(rows)}</table>"
-    )
+def _topics(said: Sequence[Target]) -> tuple[Topic, ...]:
+    found = []
+    for name in dict.fromkeys(one.topic for one in said):
+        verdicts = [one.verdict for one in said if one.topic == name]
+        worst = next(one for one in WORST_FIRST if one in verdicts)
+        found.append(Topic(name, worst, verdicts.count("reached"), sum(one != "shown" for one in verdicts)))
+    return tuple(found)
 
 
 def _auc_figure(measured: dict[str, Any]) -> go.Figure | None:
@@ -264,46 +309,30 @@ def _points(
     )  # fmt: skip
 
 
-def _auc_table(measured: dict[str, Any]) -> str:
-    """Set AUC of the model, its controls and the perfect readers, and the gains, in a table with a column a year."""
+def _auc_rows(measured: dict[str, Any]) -> tuple[AucRow, ...]:
+    """Set AUC of the model, its controls and the perfect readers, and the gains, in rows with a cell a year."""
     years = list(measured["risk"])
-    if not years:
-        return ""
     readers = {k: one for k, one in measured.get("oracles", {}).get("readers", {}).items() if k.isdigit()}
-    rows: list[tuple[str, dict[str, Any], str, Callable[[float, Sequence[float]], str]]] = [
-        (NAMES["risk"][0], measured["risk"], "auc", _with_ends)
-    ]
+    said: list[tuple[str, dict[str, Any], str]] = [(NAMES["risk"][0], measured["risk"], "auc")]
     for mode, control in measured["controls"].items():
-        rows.append((NAMES[mode][0], control, "auc", _with_ends))
+        said.append((NAMES[mode][0], control, "auc"))
         if mode != "dates":
-            rows.append(("gain over it", control, "gain", _with_sign))
+            said.append(("gain over it", control, "gain"))
     if readers:
-        rows += [
-            ("perfect reader, last visit", readers, "last", _with_ends),
-            ("perfect reader, all visits", readers, "history", _with_ends),
-            ("gain over the last visit", readers, "gain", _with_sign),
+        said += [
+            ("perfect reader, last visit", readers, "last"),
+            ("perfect reader, all visits", readers, "history"),
+            ("gain over the last visit", readers, "gain"),
         ]
-    body = "".join(
-        f"<tr><td>{name}</td>"
-        + "".join(
-            f"<td class='n'>{_in_two_lines(words(said[k][key], said[k][f'{key}_ci'])) if k in said else ''}</td>"
-            for k in years
-        )
-        + "</tr>"
-        for name, said, key, words in rows
+    return tuple(
+        AucRow(name, tuple(_cell(by_year[k], key) if k in by_year else None for k in years))
+        for name, by_year, key in said
     )
-    head = "".join(f"<th class='n'>within {k} year{'s' * (k != '1')}</th>" for k in years)
-    return f"<table><tr><th>AUC (95 % interval)</th>{head}</tr>{body}</table>"
 
 
-def _gain_words(measured: dict[str, Any]) -> str:
-    readers = measured.get("oracles", {}).get("readers", {})
-    if not readers:
-        return ""
-    return (
-        "<p>How much can history give at all? The perfect readers learned what findings mean from "
-        f"{html.escape(readers['fitted_on'])}.</p>"
-    )
+def _cell(one: dict[str, Any], key: str) -> Cell:
+    sign = key == "gain"
+    return Cell(with_bounds(one[key], None, sign=sign), bounds(one[f"{key}_ci"], sign=sign))
 
 
 def _gain_figure(measured: dict[str, Any]) -> go.Figure | None:
@@ -332,35 +361,25 @@ def _gain_figure(measured: dict[str, Any]) -> go.Figure | None:
     )  # fmt: skip
 
 
-def _calibration_table(measured: dict[str, Any]) -> str:
+def _calibration_rows(measured: dict[str, Any]) -> tuple[CalibrationRow, ...]:
     coverage = measured.get("interval_coverage", {})
     rows = []
-    for k, said in measured["risk"].items():
-        held = coverage.get(k)
+    for years, said in measured["risk"].items():
+        held = coverage.get(years)
         rows.append(
-            f"<tr><td>{k}</td><td class='n'>{said['events']} of {said['n']}</td>"
-            f"<td class='n'>{_with_ends(said['auc'], said['auc_ci'])}</td>"
-            f"<td class='n'>{_with_ends(said['o_e'], said['o_e_ci'], 2)}</td>"
-            f"<td class='n'>{_with_ends(said['calibration_slope'], said['calibration_slope_ci'], 2)}</td>"
-            f"<td class='n'>{said['brier']:.3f}</td>"
-            + (
-                f"<td class='n'>{held['covered']:.0%}</td><td class='n'>{held['compatible']:.0%}</td></tr>"
-                if held
-                else "<td></td><td></td></tr>"
+            CalibrationRow(
+                years,
+                said["events"],
+                said["n"],
+                said_interval(said, "auc"),
+                with_bounds(said["o_e"], said["o_e_ci"], digits=2),
+                with_bounds(said["calibration_slope"], said["calibration_slope_ci"], digits=2),
+                with_bounds(said["brier"], None),
+                percent(held["covered"]) if held else "",
+                percent(held["compatible"]) if held else "",
             )
         )
-    ends = measured.get("c_index_ci")
-    concordance = (
-        f"<p>Over all times together, the C-index is {_with_ends(measured['c_index'], ends)}.</p>"
-        if ends
-        else ""
-    )
-    return (
-        "<table><tr><th>Years</th><th>Cancers</th><th>AUC</th><th>Seen / expected</th><th>Slope</th><th>Brier</th>"
-        "<th>Intervals that hold what was seen</th><th>that its own interval meets</th></tr>"
-        + "".join(rows)
-        + f"</table>{concordance}"
-    )
+    return tuple(rows)
 
 
 def _calibration_figure(measured: dict[str, Any]) -> go.Figure | None:
@@ -405,53 +424,32 @@ def _calibration_figure(measured: dict[str, Any]) -> go.Figure | None:
     )  # fmt: skip
 
 
-def _coverage_words(measured: dict[str, Any]) -> str:
+def _coverage(measured: dict[str, Any]) -> IntervalCoverage | None:
     held = measured.get("interval_coverage", {}).get("5")
-    if not held:
-        return ""
-    return (
-        f"<p>The intervals shown with 5-year risks (90 %, from the ensemble's disagreement) are {100 * held['width']:.0f} points wide "
-        f"on average and hold what was seen in {held['covered']:.0%} of the tenths.</p>"
-    )
+    return IntervalCoverage(f"{100 * held['width']:.0f}", percent(held["covered"])) if held else None
 
 
-def _breast_table(measured: dict[str, Any]) -> str:
-    rows = []
+def _breast_rows(measured: dict[str, Any]) -> tuple[BreastRow, ...]:
     oracle = measured.get("oracles", {}).get("malignancy")
-    if "malignancy" in measured:
-        said = measured["malignancy"]
-        beside = ""
-        if oracle:
-            beside = (
-                f"{_with_ends(oracle['oracle'], oracle['oracle_ci'])} for one who knows every true cancer and its size; "
-                f"{_with_ends(oracle['visible_only'], oracle['visible_only_ci'])} if only those that show"
-            )
-        rows.append(("Cancer now or found within a year, by breast", said, beside))
-    if "progression_with_lesion" in measured:
-        rows.append(
-            (
-                "Cancer has grown since the prior, by breast, women with a lesion",
-                measured["progression_with_lesion"],
-                "",
-            )
-        )
-    if "progression" in measured:
-        rows.append(("The same, all women", measured["progression"], ""))
-    body = "".join(
-        f"<tr><td>{name}</td><td class='n'>{said['events']} of {said['n']}</td>"
-        f"<td class='n'>{_with_ends(said['auc'], said['auc_ci'])}</td><td>{beside}</td></tr>"
-        for name, said, beside in rows
+    beside = (said_interval(oracle, "oracle"), said_interval(oracle, "visible_only")) if oracle else ()
+    rows = [
+        ("malignancy", "Cancer now or found within a year, by breast", beside),
+        ("progression_with_lesion", "Cancer has grown since the prior, by breast, women with a lesion", ()),
+        ("progression", "The same, all women", ()),
+    ]
+    return tuple(
+        BreastRow(name, said["events"], said["n"], said_interval(said, "auc"), *known)
+        for key, name, known in rows
+        if (said := measured.get(key)) is not None
     )
-    density = measured.get("density")
-    words = (
-        f"<p>Density A to D is right in {density['accuracy']:.0%} of {density['n']} breasts; kappa "
-        f"{_with_ends(density['kappa'], density['kappa_ci'], 2)}, with linear weights "
-        f"{_with_ends(density['kappa_linear'], density['kappa_linear_ci'], 2)}. Readers agree with each other at "
-        "0.67 to 0.85 (Lehman 2018).</p>"
-        if density
-        else ""
-    )
-    return f"<table><tr><th></th><th>Cases</th><th>AUC</th><th>Beside it</th></tr>{body}</table>{words}"
+
+
+def _density(measured: dict[str, Any]) -> DensityAgreement | None:
+    said = measured.get("density")
+    if not said:
+        return None
+    kappas = (with_bounds(said[key], said[f"{key}_ci"], digits=2) for key in ("kappa", "kappa_linear"))
+    return DensityAgreement(said["n"], percent(said["accuracy"]), *kappas)
 
 
 def _group_figure(measured: dict[str, Any]) -> go.Figure | None:
@@ -461,14 +459,16 @@ def _group_figure(measured: dict[str, Any]) -> go.Figure | None:
     if not groups:
         return None
     figure = make_subplots(cols=2, shared_yaxes=True, subplot_titles=["within 1 year", "within 5 years"])
-    order = [f"{kind}: {one['group']}" for kind, by_horizon in groups.items() for one in by_horizon["5"]]
+    order = [
+        plain(f"{kind}: {one['group']}") for kind, by_horizon in groups.items() for one in by_horizon["5"]
+    ]
     for place, horizon in enumerate(("1", "5"), start=1):
         for key, ends, name, colour, symbol in (
             ("auc", "auc_ci", "CNN + LSTM", INK, "circle"),
             ("reader", "reader_ci", "perfect reader", GREEN, "diamond"),
         ):
             shown = [
-                (f"{kind}: {one['group']} ({one['n']})", one[key], *one[ends])
+                (plain(f"{kind}: {one['group']} ({one['n']})"), one[key], *one[ends])
                 for kind, by_horizon in groups.items()
                 for one in by_horizon[horizon]
                 if key in one
@@ -502,48 +502,42 @@ def _group_figure(measured: dict[str, Any]) -> go.Figure | None:
     )
 
 
-def _group_table(measured: dict[str, Any]) -> str:
-    rows = []
-    for kind, by_horizon in measured.get("groups", {}).items():
-        for horizon, groups in by_horizon.items():
-            for one in groups:
-                own = _with_ends(one["auc"], one["auc_ci"], 2) if "auc" in one else "too few cancers"
-                reader = _with_ends(one["reader"], one["reader_ci"], 2) if "reader" in one else ""
-                rows.append(
-                    f"<tr><td>{html.escape(kind)}: {html.escape(one['group'])}</td><td class='n'>{horizon}</td>"
-                    f"<td class='n'>{one['events']} of {one['n']}</td><td class='n'>{own}</td><td class='n'>{reader}</td></tr>"
-                )
-    return (
-        "<details><summary>The same in figures</summary><table><tr><th>Group</th><th>Years</th><th>Cancers</th>"
-        f"<th>CNN + LSTM, AUC</th><th>Perfect reader, AUC</th></tr>{''.join(rows)}</table></details>"
-        if rows
-        else ""
+def _group_rows(measured: dict[str, Any]) -> tuple[GroupRow, ...]:
+    return tuple(
+        GroupRow(
+            kind,
+            one["group"],
+            years,
+            one["events"],
+            one["n"],
+            *(
+                with_bounds(one[key], one[f"{key}_ci"], digits=2) if key in one else ""
+                for key in ("auc", "reader")
+            ),
+        )
+        for kind, by_horizon in measured.get("groups", {}).items()
+        for years, groups in by_horizon.items()
+        for one in groups
     )
 
 
-def _slope_table(measured: dict[str, Any]) -> str:
+def _slope_rows(measured: dict[str, Any]) -> tuple[SlopeRow, ...]:
     rows = []
-    for kind, words in (("cancer", "Women who came to have cancer"), ("none", "Women in whom none was seen")):
+    for kind, name in (("cancer", "Women who came to have cancer"), ("none", "Women in whom none was seen")):
         said, published = measured["slopes"].get(kind), PUBLISHED_SLOPES[kind]
         if said is None:
             continue
-        ends = published["ci"]  # type: ignore[index]
-        shown = f"{published['percent_a_year']:.2f}"  # type: ignore[index]
-        if ends:
-            shown += f" ({ends[0]:.2f} to {ends[1]:.2f})"
         rows.append(
-            f"<tr><td>{words}</td><td class='n'>{said['n']}</td>"
-            f"<td class='n'>{_with_ends(said['percent_a_year'], said['percent_a_year_ci'], 2)}</td>"
-            f"<td class='n'>{shown}</td>"
-            f"<td class='n'>× {_with_ends(said['times_a_year'], said['times_a_year_ci'], 3)}</td>"
-            f"<td>{published['level']}</td></tr>"  # type: ignore[index]
+            SlopeRow(
+                name,
+                said["n"],
+                with_bounds(said["percent_a_year"], said["percent_a_year_ci"], digits=2),
+                with_bounds(said["times_a_year"], said["times_a_year_ci"]),
+                with_bounds(published.percent_a_year, published.ends, digits=2),
+                published.level,
+            )
         )
-    return (
-        "<table><tr><th></th><th>Women</th><th>5-year risk, points a year</th><th>Published</th><th>Factor a year</th>"
-        f"<th>Published level</th></tr>{''.join(rows)}</table><p class='note'>Published: {PUBLISHED_SLOPES['source']}, real "
-        "women and another model. Points a year depend on how common cancer is among the women; the factor less so "
-        "(published before a cancer: about × 1.21 a year).</p>"
-    )
+    return tuple(rows)
 
 
 def _course_figure(table: pd.DataFrame) -> go.Figure | None:
@@ -576,24 +570,24 @@ def _course_figure(table: pd.DataFrame) -> go.Figure | None:
     )  # fmt: skip
 
 
-def _explanation_words(measured: dict[str, Any]) -> str:
+def _explanations(measured: dict[str, Any]) -> tuple[str, ...]:
     words = []
     pointing = measured.get("pointing", {})
     if pointing.get("hits") is not None:
         kinds = "; ".join(
-            f"{kind} {pointing[kind]['hits']:.0%} of {pointing[kind]['n']}"
+            f"{kind} {percent(pointing[kind]['hits'])} of {pointing[kind]['n']}"
             for kind in ("malignant", "benign")
             if pointing[kind]["hits"] is not None
         )
         words.append(
-            f"The hottest point of the heat map lies on the finding in {pointing['hits']:.0%} of {pointing['n']} views with "
+            f"The hottest point of the heat map lies on the finding in {percent(pointing['hits'])} of {pointing['n']} views with "
             f"a visible finding of 10 mm or more ({kinds})."
         )
     maps = measured.get("randomisation")
     if maps:
         words.append(
             f"With the network's weights shuffled, maps keep a rank correlation of {maps['correlation']:.2f} with the real "
-            f"ones, and the hottest point lies on the finding in {maps['hits']:.0%}: the maps show what was learned, not "
+            f"ones, and the hottest point lies on the finding in {percent(maps['hits'])}: the maps show what was learned, not "
             "what any network would show."
             if maps["correlation"] <= MAPS_AT_MOST
             else f"With the network's weights shuffled, maps still correlate at {maps['correlation']:.2f} with the real ones: "
@@ -606,7 +600,7 @@ def _explanation_words(measured: dict[str, Any]) -> str:
             f"In {adds['women']} women, what each visit brought adds up to the change in the score"
             + (f", to {off:.0e} in log-odds." if off else " exactly.")
         )
-    return "".join(f"<p>{html.escape(one)}</p>" for one in words)
+    return tuple(words)
 
 
 def _sensitivity_figure(rows: Sequence[dict[str, Any]]) -> go.Figure | None:
@@ -616,7 +610,7 @@ def _sensitivity_figure(rows: Sequence[dict[str, Any]]) -> go.Figure | None:
     if not moved:
         return None
     figure = make_subplots(
-        cols=len(moved), shared_yaxes=True, subplot_titles=[name.replace("_", " ") for name in moved]
+        cols=len(moved), shared_yaxes=True, subplot_titles=[plain(name.replace("_", " ")) for name in moved]
     )
     colours = {1: BLUE, 2: PINK, 5: INK}
     for place, name in enumerate(moved, start=1):
@@ -645,29 +639,16 @@ def _sensitivity_figure(rows: Sequence[dict[str, Any]]) -> go.Figure | None:
     return figure.update_layout(height=420)
 
 
-def _sensitivity_table(rows: Sequence[dict[str, Any]]) -> str:
-    body = "".join(
-        f"<tr><td>{html.escape(row['moved'].replace('_', ' '))}</td><td class='n'>{row['value']:g}</td>"
-        f"<td class='n'>{row['horizon_years']}</td><td class='n'>{_with_sign(row['gain'], row['gain_ci'])}</td><td class='n'>"
-        + (_with_sign(row["model_gain"], row["model_gain_ci"]) if row.get("model_gain") is not None else "")
-        + "</td></tr>"
+def _sensitivity_rows(rows: Sequence[dict[str, Any]]) -> tuple[SensitivityRow, ...]:
+    return tuple(
+        SensitivityRow(
+            row["moved"].replace("_", " "),
+            f"{row['value']:g}",
+            row["horizon_years"],
+            with_bounds(row["gain"], row["gain_ci"], sign=True),
+            with_bounds(row["model_gain"], row["model_gain_ci"], sign=True)
+            if row.get("model_gain") is not None
+            else "",
+        )
         for row in rows
     )
-    return (
-        "<details><summary>The same in figures</summary><table><tr><th>Changed</th><th>to</th><th>Years</th>"
-        f"<th>Perfect reader's gain</th><th>This software's</th></tr>{body}</table></details>"
-    )
-
-
-def _in_two_lines(words: str) -> str:
-    """Put the interval under its figure, where five stand side by side."""
-    value, _, ends = words.partition(" ")
-    return f"{value} <small>{ends}</small>"
-
-
-def _with_sign(value: float, ends: Sequence[float]) -> str:
-    return f"{value:+.3f} ({ends[0]:+.3f} to {ends[1]:+.3f})"
-
-
-def _with_ends(value: float, ends: Sequence[float], digits: int = 3) -> str:
-    return f"{value:.{digits}f} ({ends[0]:.{digits}f} to {ends[1]:.{digits}f})"

@@ -8,7 +8,7 @@ reach, is shown with its interval.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
@@ -17,14 +17,20 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from core.evaluation.oracles import HISTORY, LAST_VISIT, oracle_scores, reader_table
+from core.evaluation.wording import (
+    known_seeds,
+    percent,
+    percent_with_bounds,
+    said_interval,
+    said_seeds,
+    with_bounds,
+)
 from core.sets import TrueBreast, by_woman
 
 __all__ = ["Target", "against_truth", "index_groups", "targets"]
 
 HORIZONS = (1, 2, 5)
 GAIN_SHARE = 0.70
-MOST_SAID = 10.0
-"""Shares of more than this are not told in digits."""
 MALIGNANCY_SHARE = 0.85
 DATES_AT_MOST = 0.60
 PROGRESSION_AT_LEAST = 0.85
@@ -37,14 +43,24 @@ MAPS_AT_MOST = 0.50
 """Mean rank correlation of heat maps with those of shuffled weights above which the maps are not what was learned."""
 SMALLEST_LESION_MM = 3.0
 """From this size on a finding may be visible (seed_data/bodies.py)."""
+Verdict = Literal["reached", "not reached", "cannot be told", "not measured", "shown"]
+
+
+@dataclass(frozen=True)
+class PublishedSlope:
+    """Percentage points of 5-year risk a year, with their interval where one is given, and how high the risk was."""
+
+    percent_a_year: float
+    ends: tuple[float, float] | None
+    level: str
+
+
 PUBLISHED_SLOPES = {
-    "cancer": {"percent_a_year": 1.13, "ci": [1.07, 1.18], "level": "2.1 to 6.6 % in six years"},
-    "none": {"percent_a_year": 0.09, "ci": None, "level": "1.8 to 2.2 %"},
-    "source": "Lehman et al., Radiology 2026, 10.1148/radiol.253023",
+    "cancer": PublishedSlope(1.13, (1.07, 1.18), "2.1 to 6.6 % in six years"),
+    "none": PublishedSlope(0.09, None, "1.8 to 2.2 %"),
 }
 """Median 5-year AI risk in 54,014 women; in factors a year (6.6 / 2.1) ** (1 / 6) = 1.21 before a cancer."""
-
-Verdict = Literal["reached", "not reached", "cannot be told", "not measured", "shown"]
+PUBLISHED_IN = "Lehman et al., Radiology 2026, 10.1148/radiol.253023"
 
 
 @dataclass(frozen=True)
@@ -319,11 +335,11 @@ def _women_targets(measured: dict[str, Any]) -> list[Target]:
         comment = f"Seed {known} taught this model: the figures are too good. Simulate women of another seed."
     elif taught:
         comment = (
-            f"Seed {seeds_said(seeds)}. The model learned from {seeds_said(taught)}, says its card; that nothing was chosen "
+            f"Seed {said_seeds(seeds)}. The model learned from {said_seeds(taught)}, says its card; that nothing was chosen "
             "on these women is for whoever ran this to say."
         )
     else:
-        comment = f"Seed {seeds_said(seeds)}. That it was used neither in training nor in choosing is for whoever ran this to say."
+        comment = f"Seed {said_seeds(seeds)}. That it was used neither in training nor in choosing is for whoever ran this to say."
     unseen = measured["women"] >= WOMEN_AT_LEAST and not known
     return [
         Target(
@@ -334,16 +350,6 @@ def _women_targets(measured: dict[str, Any]) -> list[Target]:
             comment,
         )
     ]
-
-
-def known_seeds(about: dict[str, Any]) -> str:
-    """Return, for people, the seeds of an evaluated set whose women taught the model; empty if there is none."""
-    return seeds_said(set(about["seeds"]) & set(about.get("model_learned_from_seeds", [])))
-
-
-def seeds_said(seeds: Iterable[int]) -> str:
-    """Return seeds of simulated sets for people, in order, each once."""
-    return ", ".join(str(seed) for seed in sorted(set(seeds)))
 
 
 def _history_targets(measured: dict[str, Any]) -> list[Target]:
@@ -359,7 +365,7 @@ def _history_targets(measured: dict[str, Any]) -> list[Target]:
             continue
         reader = measured.get("oracles", {}).get("readers", {}).get(horizon)
         beside = (
-            f"Perfect readers gain {_interval(reader['gain'], reader['gain_ci'], sign=True)}."
+            f"Perfect readers gain {with_bounds(reader['gain'], reader['gain_ci'], sign=True)}."
             if reader
             else ""
         )
@@ -368,30 +374,29 @@ def _history_targets(measured: dict[str, Any]) -> list[Target]:
             Target(
                 what,
                 "interval above 0",
-                _interval(control["gain"], control["gain_ci"], sign=True),
+                with_bounds(control["gain"], control["gain_ci"], sign=True),
                 "reached" if low > 0 else "not reached",
                 beside,
             )
         )
         what = f"{years}: share of what history gives a perfect reader"
         if reader is None:
-            found.append(Target(what, f"at least {GAIN_SHARE:.0%}", "", "not measured", "No truth table."))
+            found.append(
+                Target(what, f"at least {percent(GAIN_SHARE)}", "", "not measured", "No truth table.")
+            )
             continue
         found.append(_share_target(what, GAIN_SHARE, reader["share"], reader["share_ci"]))
     return found
 
 
 def _share_target(what: str, least: float, share: float | None, ends: Sequence[float | None]) -> Target:
-    bounds = (
-        "no bound" if ends[0] is None and ends[1] is None else f"{_percent(ends[0])} to {_percent(ends[1])}"
-    )
-    said = f"{'no share' if share is None else _percent(share)} ({bounds})"
+    said = percent_with_bounds(share, ends)
     comment = ""
     if share is None or None in ends:
         comment = "The whole is so small that in some draws of women it is nothing: its share has no bound."
-        return Target(what, f"at least {least:.0%}", said, "cannot be told", comment)
+        return Target(what, f"at least {percent(least)}", said, "cannot be told", comment)
     return Target(
-        what, f"at least {least:.0%}", said, "reached" if share >= least else "not reached", comment
+        what, f"at least {percent(least)}", said, "reached" if share >= least else "not reached", comment
     )
 
 
@@ -406,7 +411,7 @@ def _image_targets(measured: dict[str, Any]) -> list[Target]:
             else Target(
                 what,
                 "interval above 0",
-                _interval(control["gain"], control["gain_ci"], sign=True),
+                with_bounds(control["gain"], control["gain_ci"], sign=True),
                 "reached" if control["gain_ci"][0] > 0 else "not reached",
             )
         )
@@ -423,7 +428,7 @@ def _date_targets(measured: dict[str, Any]) -> list[Target]:
                 Target(
                     f"{horizon}-year AUC of dates and visit counts alone",
                     f"at most {DATES_AT_MOST:.2f}",
-                    _interval(value, ends),
+                    with_bounds(value, ends),
                     "reached" if value <= DATES_AT_MOST else "not reached",
                     "The dates of these women must not give their outcome away. After a longer gap more cancers "
                     "wait to be found, as in life: a little is to be expected at 1 year.",
@@ -436,12 +441,12 @@ def _malignancy_target(measured: dict[str, Any]) -> Target:
     what = "Cancer found within a year, by breast: share of the distance from 0.5 to the truth oracle"
     said = measured.get("oracles", {}).get("malignancy")
     if said is None:
-        return Target(what, f"at least {MALIGNANCY_SHARE:.0%}", "", "not measured", "No truth table.")
+        return Target(what, f"at least {percent(MALIGNANCY_SHARE)}", "", "not measured", "No truth table.")
     found = _share_target(what, MALIGNANCY_SHARE, said["share"], said["share_ci"])
     comment = (
-        f"AUC {_interval(said['model'], said['model_ci'])}; oracle {_interval(said['oracle'], said['oracle_ci'])}. One who "
-        f"knows the visible cancers only: {_interval(said['visible_only'], said['visible_only_ci'])}; share of that: "
-        f"{_percent(said['share_of_visible'])}."
+        f"AUC {with_bounds(said['model'], said['model_ci'])}; oracle {with_bounds(said['oracle'], said['oracle_ci'])}. One who "
+        f"knows the visible cancers only: {with_bounds(said['visible_only'], said['visible_only_ci'])}; share of that: "
+        f"{percent(said['share_of_visible'])}."
     )
     return Target(found.what, found.target, found.measured, found.verdict, comment)
 
@@ -454,7 +459,7 @@ def _auc_target(what: str, said: dict[str, Any] | None, least: float) -> Target:
     return Target(
         what,
         f"AUC at least {least:.2f}",
-        _interval(said["auc"], said["auc_ci"]),
+        with_bounds(said["auc"], said["auc_ci"]),
         "reached" if said["auc"] >= least else "not reached",
         f"{said['events']} of {said['n']} breasts at visits.",
     )
@@ -469,7 +474,7 @@ def _calibration_targets(measured: dict[str, Any]) -> list[Target]:
                 Target(
                     f"{horizon}-year risk: {name}",
                     f"{O_E[0]} to {O_E[1]}",
-                    _interval(said[key], ends) if ends else f"{said[key]:.3f}",
+                    with_bounds(said[key], ends),
                     "reached" if O_E[0] <= said[key] <= O_E[1] else "not reached",
                 )
             )
@@ -484,7 +489,7 @@ def _density_targets(measured: dict[str, Any]) -> list[Target]:
         Target(
             f"Density A to D: {name}",
             f"at least {DENSITY_AT_LEAST:.2f}",
-            _interval(said[key], said[f"{key}_ci"]) if f"{key}_ci" in said else f"{said[key]:.3f}",
+            said_interval(said, key),
             "reached" if said[key] >= DENSITY_AT_LEAST else "not reached",
         )
         for name, key in (
@@ -542,7 +547,7 @@ def _shown_targets(measured: dict[str, Any]) -> list[Target]:
         Target(
             "C-index, all times together",
             aim,
-            _interval(measured["c_index"], measured["c_index_ci"]),
+            with_bounds(measured["c_index"], measured["c_index_ci"]),
             "shown",
         )
         if "c_index" in measured
@@ -559,9 +564,9 @@ def _shown_targets(measured: dict[str, Any]) -> list[Target]:
             Target(
                 what,
                 aim,
-                f"{held['covered']:.0%} ({low:.0%} to {high:.0%})",
+                percent_with_bounds(held["covered"], (low, high)),
                 "shown",
-                f"{held['compatible']:.0%} where the chance in what was seen is allowed for.",
+                f"{percent(held['compatible'])} where the chance in what was seen is allowed for.",
             )
         )
     slopes = measured.get("slopes", {})
@@ -575,9 +580,9 @@ def _shown_targets(measured: dict[str, Any]) -> list[Target]:
             Target(
                 what,
                 beside,
-                f"{_interval(rise, ends, sign=True, digits=2)} points a year",
+                f"{with_bounds(rise, ends, sign=True, digits=2)} points a year",
                 "shown",
-                f"Published, real women and another model: {PUBLISHED_SLOPES[kind]['percent_a_year']:+.2f}.",  # type: ignore[index]
+                f"Published, real women and another model: {PUBLISHED_SLOPES[kind].percent_a_year:+.2f}.",
             )
         )
     return found
@@ -595,14 +600,16 @@ def _explanation_targets(measured: dict[str, Any]) -> list[Target]:
     pointing = measured.get("pointing", {})
     what = "Heat map: peak in the box of a visible finding of 10 mm or more"
     if pointing.get("hits") is None:
-        found.append(Target(what, f"at least {POINTING_AT_LEAST:.0%}", "", "not measured", "No such box."))
+        found.append(
+            Target(what, f"at least {percent(POINTING_AT_LEAST)}", "", "not measured", "No such box.")
+        )
     else:
         ends = pointing.get("hits_ci")
         found.append(
             Target(
                 what,
-                f"at least {POINTING_AT_LEAST:.0%}",
-                f"{pointing['hits']:.0%}" + (f" ({ends[0]:.0%} to {ends[1]:.0%})" if ends else ""),
+                f"at least {percent(POINTING_AT_LEAST)}",
+                percent_with_bounds(pointing["hits"], ends),
                 "reached" if pointing["hits"] >= POINTING_AT_LEAST else "not reached",
                 f"{pointing['n']} views.",
             )
@@ -615,7 +622,7 @@ def _explanation_targets(measured: dict[str, Any]) -> list[Target]:
                 f"mean rank correlation at most {MAPS_AT_MOST:.1f}",
                 f"{maps['correlation']:.2f}",
                 "reached" if maps["correlation"] <= MAPS_AT_MOST else "not reached",
-                f"{maps['views']} views, {maps['shuffles']} shuffles each; peak in the box then: {_percent(maps['hits'])}.",
+                f"{maps['views']} views, {maps['shuffles']} shuffles each; peak in the box then: {percent(maps['hits'])}.",
             )
         )
     adds = measured.get("contributions")
@@ -632,17 +639,3 @@ def _explanation_targets(measured: dict[str, Any]) -> list[Target]:
             )
         )
     return found
-
-
-def _interval(value: float, ends: Sequence[float], *, sign: bool = False, digits: int = 3) -> str:
-    form = f"{'+' if sign else ''}.{digits}f"
-    return f"{value:{form}} ({ends[0]:{form}} to {ends[1]:{form}})"
-
-
-def _percent(value: float | None) -> str:
-    if value is None:
-        return "no bound"
-    # Of next to nothing a share can be anything; its digits say nothing.
-    if abs(value) > MOST_SAID:
-        return f"over {MOST_SAID:.0%}" if value > 0 else f"under -{MOST_SAID:.0%}"
-    return f"{value:.0%}"

@@ -22,3 +22,4 @@ from .renditions import reduced as reduced
 from .renditions import rendition as rendition
 from .renditions import shown_window as shown_window
 from .renditions import thumbnail_png as thumbnail_png
+from .view_codes import coded_view as coded_view

@@ -14,35 +14,12 @@ from pydicom.multival import MultiValue
 from pydicom.valuerep import PersonName
 
 from core.images.reader import VIEWS, Header
+from core.images.view_codes import coded_modifier, coded_view
 
 CRANIOCAUDAL_VIEWS = ("CC", "XCCL", "XCCM", "FB")
 
-# CID 4014, in SNOMED CT and in the retired SNOMED-RT codes that older machines write.
-_VIEW_CODES = {
-    "399162004": "CC", "R-10242": "CC",
-    "399368009": "MLO", "R-10226": "MLO",
-    "399260004": "ML", "R-10224": "ML",
-    "399352003": "LM", "R-10228": "LM",
-    "399099002": "LMO", "R-10230": "LMO",
-    "399192008": "XCCL", "R-1024A": "XCCL",
-    "399101009": "XCCM", "R-1024B": "XCCM",
-    "399196006": "FB", "R-10244": "FB",
-    "399188001": "SIO", "R-102D0": "SIO",
-    "441555000": "ISO", "R-40AAA": "ISO",
-}  # fmt: skip
-# CID 4015: views that show a part, or not the breast as it is; they are kept and marked.
-_MODIFIER_CODES = {
-    "399055006": "spot_compression", "R-102D7": "spot_compression",
-    "399163009": "magnification", "R-102D6": "magnification",
-    "399209000": "implant_displaced", "R-102D5": "implant_displaced",
-    "399226006": "rolled", "R-102D4": "rolled",
-    "399197002": "rolled", "R-102D3": "rolled",
-    "415670009": "rolled", "R-102C9": "rolled",
-    "414493004": "rolled", "R-102CA": "rolled",
-    "399110001": "tangential", "R-102C2": "tangential",
-    "399161006": "cleavage", "R-102D2": "cleavage",
-    "399011000": "axillary_tail", "R-102D1": "axillary_tail",
-}  # fmt: skip
+# Not `pydicom.uid.UID.is_valid`: archives hold UIDs with a part such as .007, which PS3.5 9.1 forbids. They name one
+# thing as well as others do, and the file must not be refused for them.
 _UID = re.compile(r"[0-9]+(\.[0-9]+)*")
 LONGEST_IDENTIFIER = 64
 """Characters of a Long String (LO) and of a UID (UI) at most (PS3.5 6.2)."""
@@ -265,7 +242,8 @@ def _view(reading: HeaderReader) -> str | None:
     orientation = _orientation(reading)
     position = (reading.text("ViewPosition") or "").upper()
     said = {name for name in (position, *orientation) if name in VIEWS}
-    said |= {_VIEW_CODES[code] for code, _ in reading.codes("ViewCodeSequence") if code in _VIEW_CODES}
+    coded = (coded_view(value) for value, _ in reading.codes("ViewCodeSequence"))
+    said |= {view for view in coded if view is not None}
     if position and position not in VIEWS:
         reading.contradictions.append(f"ViewPosition {quoted(position)} is not known here.")
     if len(said) > 1:
@@ -299,11 +277,10 @@ def flag_view(reading: HeaderReader, header: Header) -> None:
     if (reading.text("BreastImplantPresent") or "").upper() == "YES":
         flags.append("implant")
     for _, item in reading.codes("ViewCodeSequence"):
-        flags += [
-            _MODIFIER_CODES[code]
-            for code, _ in reading.codes("ViewModifierCodeSequence", item)
-            if code in _MODIFIER_CODES and _MODIFIER_CODES[code] not in flags
-        ]
+        for value, _ in reading.codes("ViewModifierCodeSequence", item):
+            modifier = coded_modifier(value)
+            if modifier is not None and modifier not in flags:
+                flags.append(modifier)
     magnification = reading.numbers("EstimatedRadiographicMagnificationFactor")
     if magnification and magnification[0] > 1.3 and "magnification" not in flags:
         flags.append("magnification")

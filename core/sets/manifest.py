@@ -7,7 +7,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Self
+
+from pydantic import BaseModel, BeforeValidator, Field, ValidationError, ValidationInfo, model_validator
+from pydantic_core import ErrorDetails, PydanticCustomError
 
 __all__ = [
     "BadRow",
@@ -20,26 +23,6 @@ __all__ = [
 ]
 
 REQUIRED = ("patient_id", "study_date", "laterality", "view", "path")
-OPTIONAL = (
-    "modality",
-    "age",
-    "birth_date",
-    "finding",
-    "density",
-    "roi_x0",
-    "roi_y0",
-    "roi_x1",
-    "roi_y1",
-    "lesion_mm",
-    "progression",
-    "cancer_date",
-    "cancer_laterality",
-    "last_followup_date",
-    "split",
-    "simulated",
-)
-
-
 SPLITS = {
     "train": "train",
     "training": "train",
@@ -152,6 +135,121 @@ def read_manifest(path: Path, *, look_for_files: bool = True) -> Manifest:
     return manifest
 
 
+SAID = "said"
+"""Type of an error whose message is the whole sentence for the person who wrote the file."""
+
+
+def _said(sentence: str) -> PydanticCustomError:
+    return PydanticCustomError(SAID, "{sentence}", {"sentence": sentence})
+
+
+@dataclass(frozen=True)
+class _Folder:
+    """Where a manifest lies, and whether its images must be there."""
+
+    path: Path
+    look_for_files: bool
+
+
+def _by(read: Callable[[str], Any]) -> BeforeValidator:
+    """Let a cell be read by a function; its ValueError or KeyError means that the cell holds something else."""
+
+    def value(text: str) -> Any:
+        try:
+            return read(text)
+        except KeyError as error:
+            raise ValueError from error
+
+    return BeforeValidator(value)
+
+
+def _spelled(*words: str) -> BeforeValidator:
+    """Take one of some words, in whatever case."""
+    known = {word.casefold(): word for word in words}
+    return _by(lambda text: known[text.casefold()])
+
+
+def _image(text: str, info: ValidationInfo) -> Path:
+    folder = info.context
+    assert isinstance(folder, _Folder)
+    if "\0" in text:
+        raise _said("The row has no path.")
+    path = folder.path / text
+    try:
+        there = not folder.look_for_files or path.is_file()
+    except OSError as error:
+        raise _said(f"{text[:40]!r}… cannot be the path of a file: {error.strerror}.") from error
+    if not there:
+        raise _said(f"There is no file {text}.")
+    return path
+
+
+_FLAG = _by({"0": False, "1": True}.__getitem__)
+Day = Annotated[date | None, _by(date.fromisoformat), Field(description="a date such as 2026-05-31")]
+BirthDay = Annotated[date | None, _by(date.fromisoformat), Field(description="a date such as 1961-05-31")]
+Breast = Annotated[str | None, _spelled("L", "R"), Field(description="one of L, R")]
+Pixel = Annotated[float | None, _by(float), Field(ge=-1e6, le=1e6, description="a number of pixels")]
+CORNERS = ("roi_x0", "roi_y0", "roi_x1", "roi_y1")
+
+
+class Cells(BaseModel):
+    """The columns of a manifest, each with what its cells may hold; an empty cell is left out before."""
+
+    patient_id: str
+    study_date: Day = None
+    laterality: Breast = None
+    view: Annotated[str | None, _by(str.upper)] = None
+    path: Annotated[Path, BeforeValidator(_image)]
+    modality: Annotated[str, _spelled("MG", "US", "MR"), Field(description="one of MG, US, MR")] = "MG"
+    age: Annotated[
+        float | None, _by(float), Field(ge=0, le=120, description="a number of years from 0 to 120")
+    ] = None
+    birth_date: BirthDay = None
+    finding: Annotated[
+        str | None,
+        _spelled("normal", "benign", "malignant"),
+        Field(description="one of normal, benign, malignant"),
+    ] = None
+    density: Annotated[str | None, _spelled("A", "B", "C", "D"), Field(description="one of A, B, C, D")] = (
+        None
+    )
+    roi_x0: Pixel = None
+    roi_y0: Pixel = None
+    roi_x1: Pixel = None
+    roi_y1: Pixel = None
+    lesion_mm: Annotated[float | None, _by(float), Field(ge=0, le=500, description="a length in mm")] = None
+    progression: Annotated[bool | None, _FLAG, Field(description="0 or 1")] = None
+    cancer_date: Day = None
+    cancer_laterality: Breast = None
+    last_followup_date: Day = None
+    split: str | None = None
+    simulated: Annotated[bool, _FLAG, Field(description="0 or 1")] = False
+
+    @property
+    def roi(self) -> tuple[float, float, float, float] | None:
+        """The four corners together, None where there is none."""
+        x0, y0, x1, y1 = self.roi_x0, self.roi_y0, self.roi_x1, self.roi_y1
+        return None if x0 is None or y0 is None or x1 is None or y1 is None else (x0, y0, x1, y1)
+
+    @model_validator(mode="after")
+    def _agree(self) -> Self:
+        """Refuse cells each of which is good, but not together."""
+        if self.modality == "MG" and self.laterality is None:
+            raise _said("The row has no laterality: a mammogram needs L or R.")
+        if self.modality == "MG" and self.view is None:
+            raise _said("The row has no view: a mammogram needs CC, MLO or another.")
+        if self.roi is None and self.model_fields_set & set(CORNERS):
+            raise _said("The roi lacks a corner: roi_x0, roi_y0, roi_x1 and roi_y1 are needed together.")
+        if self.roi is not None and (self.roi[2] <= self.roi[0] or self.roi[3] <= self.roi[1]):
+            raise _said("The roi is empty: roi_x1 must exceed roi_x0, and roi_y1 roi_y0.")
+        if self.birth_date and self.study_date and self.birth_date > self.study_date:
+            raise _said("birth_date lies after study_date.")
+        return self
+
+
+OPTIONAL = tuple(name for name in Cells.model_fields if name not in REQUIRED)
+
+
 def _contradictions(rows: list[ManifestRow]) -> list[str]:
     """Return a notice for each column of which rows of one woman say different things."""
     notices = []
@@ -184,101 +282,24 @@ def _row(values: dict[str, Any], line: int, folder: Path, look_for_files: bool) 
     """Read one row; ValueError says what is wrong with it."""
     if None in values:
         raise ValueError("The row has more fields than the header.")
-    given = {key: (value or "").strip() for key, value in values.items()}
-    if not given["patient_id"]:
-        raise ValueError("The row has no patient_id.")
-    study_date = _read(given, "study_date", date.fromisoformat, "a date such as 2026-05-31")
-    laterality = _one_of(given, "laterality", ("L", "R"))
-    modality = _one_of(given, "modality", ("MG", "US", "MR")) or "MG"
-    if modality == "MG" and laterality is None:
-        raise ValueError("The row has no laterality: a mammogram needs L or R.")
-    if modality == "MG" and not given["view"]:
-        raise ValueError("The row has no view: a mammogram needs CC, MLO or another.")
-    row = ManifestRow(
-        line=line,
-        patient_id=given["patient_id"],
-        study_date=study_date,
-        laterality=laterality,
-        view=given["view"].upper() or None,
-        path=_image(given["path"], folder, look_for_files),
-        modality=modality,
-        age=_read(given, "age", _between(0, 120), "a number of years from 0 to 120"),
-        birth_date=_read(given, "birth_date", date.fromisoformat, "a date such as 1961-05-31"),
-        finding=_one_of(given, "finding", ("normal", "benign", "malignant")),
-        density=_one_of(given, "density", ("A", "B", "C", "D")),
-        roi=_roi(given),
-        lesion_mm=_read(given, "lesion_mm", _between(0, 500), "a length in mm"),
-        progression=_read(given, "progression", lambda text: {"0": False, "1": True}[text], "0 or 1"),
-        cancer_date=_read(given, "cancer_date", date.fromisoformat, "a date such as 2026-05-31"),
-        cancer_laterality=_one_of(given, "cancer_laterality", ("L", "R")),
-        last_followup_date=_read(
-            given, "last_followup_date", date.fromisoformat, "a date such as 2026-05-31"
-        ),
-        split=given.get("split") or None,
-        simulated=_read(given, "simulated", lambda text: {"0": False, "1": True}[text], "0 or 1") or False,
-    )
-    if row.birth_date and row.study_date and row.birth_date > row.study_date:
-        raise ValueError("birth_date lies after study_date.")
-    return row
-
-
-def _read(given: dict[str, str], name: str, read: Callable[[str], Any], wanted: str) -> Any:
-    text = given.get(name, "")
-    if not text:
-        return None
+    given = {key: text for key, value in values.items() if (text := (value or "").strip())}
     try:
-        return read(text)
-    except (ValueError, KeyError) as error:
-        raise ValueError(f"{name} is {text[:40]!r}, not {wanted}.") from error
+        cells = Cells.model_validate(given, context=_Folder(folder, look_for_files))
+    except ValidationError as error:
+        faults = error.errors(include_url=False, include_context=False)
+    else:
+        return ManifestRow(line=line, roi=cells.roi, **cells.model_dump(exclude=set(CORNERS)))
+    raise ValueError(" ".join(_sentence(fault, given) for fault in faults))
 
 
-def _between(low: float, high: float) -> Callable[[str], float]:
-    def read(text: str) -> float:
-        value = float(text)
-        if not low <= value <= high:
-            raise ValueError
-        return value
-
-    return read
-
-
-def _one_of(given: dict[str, str], name: str, allowed: tuple[str, ...]) -> str | None:
-    text = given.get(name, "")
-    if not text:
-        return None
-    for value in allowed:
-        if text.casefold() == value.casefold():
-            return value
-    raise ValueError(f"{name} is {text[:40]!r}, not one of {', '.join(allowed)}.")
-
-
-def _roi(given: dict[str, str]) -> tuple[float, float, float, float] | None:
-    corners: list[float | None] = [
-        _read(given, f"roi_{name}", _between(-1e6, 1e6), "a number of pixels")
-        for name in ("x0", "y0", "x1", "y1")
-    ]
-    known = [corner for corner in corners if corner is not None]
-    if not known:
-        return None
-    if len(known) < 4:
-        raise ValueError("The roi lacks a corner: roi_x0, roi_y0, roi_x1 and roi_y1 are needed together.")
-    x0, y0, x1, y1 = known
-    if x1 <= x0 or y1 <= y0:
-        raise ValueError("The roi is empty: roi_x1 must exceed roi_x0, and roi_y1 roi_y0.")
-    return x0, y0, x1, y1
-
-
-def _image(text: str, folder: Path, look: bool) -> Path:
-    if not text or "\0" in text:
-        raise ValueError("The row has no path.")
-    path = folder / text
-    try:
-        there = not look or path.is_file()
-    except OSError as error:
-        raise ValueError(f"{text[:40]!r}… cannot be the path of a file: {error.strerror}.") from error
-    if not there:
-        raise ValueError(f"There is no file {text}.")
-    return path
+def _sentence(fault: ErrorDetails, given: dict[str, str]) -> str:
+    """Say what is wrong with a cell or, where no single cell is, with the row."""
+    if fault["type"] == SAID:
+        return fault["msg"]
+    column = str(fault["loc"][0])
+    if fault["type"] == "missing":
+        return f"The row has no {column}."
+    return f"{column} is {given[column][:40]!r}, not {Cells.model_fields[column].description}."
 
 
 def stated_split(text: str | None) -> str | None:

@@ -64,6 +64,7 @@ def measures_of(classes: int) -> dict[str, Measure]:
         "specificity": mean(lambda y, said, _p: _needed(~said[~y])),
         "auc": mean(lambda y, _said, p: metrics.auc(y, p)),
         "average_precision": mean(lambda y, _said, p: metrics.average_precision(y, p)),
+        # By hand: scikit-learn's for several classes refuses a sum of two probabilities that rounding put above 1.
         "brier": lambda y, p: float(
             ((p - np.eye(classes)[y]) ** 2).sum(axis=1).mean() / (2 if classes == 2 else 1)
         ),

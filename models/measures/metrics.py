@@ -217,6 +217,7 @@ def average_precision(y_true: ArrayLike, y_score: ArrayLike) -> float:
     label, score = _check_labels(y_true, y_score)
     if not label.any():
         raise ValueError("There is no case among the labels.")
+    # By hand: scikit-learn gives the same at forty times the cost, and a bootstrap pays it for every class and draw.
     order = np.argsort(-score, kind="stable")
     hits = np.cumsum(label[order])
     last = np.append(np.diff(score[order]) != 0, True)
@@ -225,9 +226,19 @@ def average_precision(y_true: ArrayLike, y_score: ArrayLike) -> float:
 
 
 def brier(y_true: ArrayLike, y_score: ArrayLike) -> float:
-    """Return the mean squared difference of probability and outcome (Brier 1950)."""
+    """Return the mean squared difference of probability and outcome (Brier 1950).
+
+    Raises
+    ------
+    ValueError
+        If shapes differ, or a score is no probability.
+    """
     label, score = _check_labels(y_true, y_score)
-    return float(np.mean((score - label) ** 2))
+    if score.min() < 0 or score.max() > 1:
+        raise ValueError("The Brier score needs probabilities between 0 and 1.")
+    from sklearn.metrics import brier_score_loss
+
+    return float(brier_score_loss(label, score, pos_label=1))
 
 
 def observed_over_expected(y_true: ArrayLike, y_score: ArrayLike, weight: ArrayLike | None = None) -> float:
@@ -354,6 +365,8 @@ def cohen_kappa(y_true: ArrayLike, y_predicted: ArrayLike, *, linear: bool = Fal
     true, said = np.asarray(y_true, np.int64), np.asarray(y_predicted, np.int64)
     if true.shape != said.shape or true.ndim != 1 or len(true) == 0:
         raise ValueError("There must be as many answers as truths, and one at least.")
+    # By hand for its speed in a bootstrap, as average precision; and a class that does not occur still stands between
+    # its neighbours here, while scikit-learn closes the gap unless it is told of all classes.
     count = int(max(true.max(), said.max())) + 1
     table = np.zeros((count, count))
     np.add.at(table, (true, said), 1)
@@ -439,6 +452,7 @@ def wilson(share: float, n: float, level: float = 0.95) -> tuple[float, float]:
     """
     if n <= 0 or not 0 <= share <= 1:
         raise ValueError("A share lies between 0 and 1 and is of one case or more.")
+    # By hand, as scipy's binomtest takes whole numbers of cases only; of those it gives the same.
     z2 = float(norm.ppf(0.5 + level / 2)) ** 2
     middle = (share + z2 / (2 * n)) / (1 + z2 / n)
     half = np.sqrt(z2) / (1 + z2 / n) * np.sqrt(share * (1 - share) / n + z2 / (4 * n * n))

@@ -5,6 +5,7 @@ from .registry import CARD as CARD
 from .registry import IMAGE_KIND as IMAGE_KIND
 from .registry import ModelCard as ModelCard
 from .registry import cards as cards
+from .registry import check_card_words as check_card_words
 from .registry import check_files as check_files
 from .registry import folder_of as folder_of
 from .registry import read_card as read_card

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, field, fields
+from collections.abc import Mapping
+from dataclasses import asdict, field
 from pathlib import Path
 from typing import Any
+
+from pydantic import ConfigDict, ValidationError
+from pydantic.dataclasses import dataclass
+from pydantic_core import ErrorDetails
 
 __all__ = [
     "CARD",
@@ -14,6 +19,7 @@ __all__ = [
     "ModelCard",
     "card",
     "cards",
+    "check_card_words",
     "check_files",
     "folder_of",
     "read_card",
@@ -27,9 +33,13 @@ IMAGE_KIND = "image"
 """What `settings["kind"]` says on the card of a model of single images; longitudinal models say nothing."""
 
 
-@dataclass(frozen=True)
+# Strict: a card that says "no" for false is wrong, and is not to be read as a yes.
+@dataclass(frozen=True, config=ConfigDict(strict=True, extra="ignore"))
 class ModelCard:
-    """What is known of a model: whence it comes, what it is for, how well it does, and its files' sha256."""
+    """What is known of a model: whence it comes, what it is for, how well it does, and its files' sha256.
+
+    Its values are checked when it is made; `pydantic.ValidationError`, a ValueError, says which is of the wrong kind.
+    """
 
     name: str
     title: str
@@ -83,25 +93,70 @@ def cards() -> list[ModelCard]:
 
 
 def read_card(folder: Path) -> ModelCard:
-    """Read the card of a model's folder.
+    """Read the card of a model's folder; what it says beyond `ModelCard` is left aside.
 
     Raises
     ------
     ValueError
-        If the card is missing, damaged or incomplete.
+        If the card is missing, damaged, incomplete, or says something of the wrong kind.
     """
+    path = folder / CARD
     try:
-        values = json.loads((folder / CARD).read_text(encoding="utf-8"))
+        values = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise ValueError(f"{folder} holds no {CARD}: it is not a model's folder.") from error
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{folder / CARD} is damaged: {error}.") from error
-    needed = {item.name for item in fields(ModelCard)} - {"settings"}
-    missing = sorted(needed - set(values)) if isinstance(values, dict) else sorted(needed)
-    if missing:
-        raise ValueError(f"{folder / CARD} lacks {', '.join(missing)}.")
-    known = needed | {"settings"}
-    return ModelCard(**{key: value for key, value in values.items() if key in known})
+    except ValueError as error:  # no JSON, or no UTF-8
+        raise ValueError(f"{path} is damaged: {error}.") from error
+    if not isinstance(values, dict):
+        raise ValueError(f"{path} is damaged: it holds no JSON object.")
+    return _checked(values, str(path))
+
+
+def check_card_words(words: Mapping[str, Any], source: str) -> None:
+    """Check what a model still to be made is to say on its card, before it is trained for hours.
+
+    Parameters
+    ----------
+    words
+        Some of the values of a card; what no card has is not looked at.
+    source
+        Where they stand, for the message.
+
+    Raises
+    ------
+    ValueError
+        If one is of the wrong kind.
+    """
+    blank: dict[str, Any] = dict.fromkeys(_WORDS, "") | {
+        "metrics": {},
+        "files": {},
+        "simulated_training": False,
+    }
+    _checked(blank | dict(words), source)
+
+
+_WORDS = (
+    "name", "title", "trained_on", "licence", "intended_use", "limits", "weights_sha256", "encoder_sha256",
+    "calibration", "created",
+)  # fmt: skip
+_KINDS = {"string_type": "text", "dict_type": "an object of names and values", "bool_type": "true or false"}
+
+
+def _checked(values: dict[str, Any], source: str) -> ModelCard:
+    try:
+        return ModelCard(**values)
+    except ValidationError as error:
+        faults = error.errors()
+    missing = sorted(str(fault["loc"][0]) for fault in faults if fault["type"] == "missing")
+    wrong = [_sentence(fault) for fault in faults if fault["type"] != "missing"]
+    lacks = [f"{source} lacks {', '.join(missing)}."] if missing else []
+    raise ValueError(" ".join([*lacks, *(f"{source}: {one}" for one in wrong)]))
+
+
+def _sentence(fault: ErrorDetails) -> str:
+    where = ".".join(str(part) for part in fault["loc"])
+    said = json.dumps(fault["input"], ensure_ascii=False, default=str)
+    return f"{where} is {said[:40]}, not {_KINDS.get(fault['type'], fault['msg'])}."
 
 
 def check_files(folder: Path, vouched: ModelCard) -> None:

@@ -13,14 +13,13 @@ from numpy.typing import NDArray
 from PIL import Image
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
+from core.images import coded_view
 from core.sets import MOST_PIXELS
 from seed_data.adapters import terms
 from seed_data.adapters.public_set import Box
 
 __all__ = ["Facts", "Unreadable", "boxes_of_mask", "facts_of", "png_from_pgm"]
 
-# CID 4014, in SNOMED CT and in the retired SNOMED-RT codes.
-_VIEW_CODES = {"399162004": "CC", "R-10242": "CC", "399368009": "MLO", "R-10226": "MLO"}
 _TAGS = [
     "PatientID",
     "PatientAge",
@@ -85,8 +84,8 @@ def _dicom_facts(path: Path) -> Facts:
         value = header.get(keyword)
         return "" if value is None else str(value).strip()
 
-    codes = [str(item.get("CodeValue", "")) for item in header.get("ViewCodeSequence") or []]
-    said = [_VIEW_CODES[code] for code in codes if code in _VIEW_CODES]
+    codes = [str(item.get("CodeValue", "")).strip() for item in header.get("ViewCodeSequence") or []]
+    said = [view for view in map(coded_view, codes) if view is not None]
     orientation = header.get("PatientOrientation") or []
     return Facts(
         rows=int(header.get("Rows") or 0),

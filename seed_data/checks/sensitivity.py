@@ -18,7 +18,7 @@ from typing import Any, Final
 import pandas as pd
 from rich.table import Table
 
-from core.evaluation import Gain, gain_of_history, reader_table
+from core.evaluation import Gain, gain_of_history, reader_table, with_bounds
 from core.sets import true_breasts
 from seed_data.women import lives
 from seed_data.women.cohort import TRUTH_COLUMNS
@@ -239,7 +239,7 @@ def in_words(gain: float | None, interval: Sequence[float] | None) -> str:
     """Return a gain with its interval, or a dash where there is none."""
     if gain is None or interval is None:
         return "–"
-    return f"{gain:+.3f} ({interval[0]:+.3f} to {interval[1]:+.3f})"
+    return with_bounds(gain, interval, sign=True)
 
 
 def _key(mix: dict[str, Any]) -> str:

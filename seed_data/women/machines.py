@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.sr.codedict import codes
 from pydicom.uid import UID, DigitalMammographyXRayImageStorageForPresentation, ExplicitVRLittleEndian
 
 from seed_data.women.bodies import HEIGHT_MM, WIDTH_MM, Picture, Plane
@@ -199,8 +200,7 @@ def uid(*parts: object) -> UID:
     return UID(f"2.25.{int.from_bytes(digest, 'big')}")
 
 
-# View codes of DICOM CID 4014 (SNOMED CT).
-VIEW_CODES: Final = {"CC": ("399162004", "cranio-caudal"), "MLO": ("399368009", "medio-lateral oblique")}
+VIEW_CODES: Final = {"CC": codes.cid4014.CranioCaudal, "MLO": codes.cid4014.MedioLateralObliqueProjection}
 
 
 def to_dicom(film: Film, life: Life, visit: Visit, side: Side, view: str, *, mrn: str | None = None) -> bytes:
@@ -246,8 +246,7 @@ def to_dicom(film: Film, life: Life, visit: Visit, side: Side, view: str, *, mrn
         "P" if side == "R" else "A",
         {"CC": "L" if side == "L" else "R", "MLO": "FL" if side == "L" else "FR"}[view],
     ]
-    code, meaning = VIEW_CODES[view]
-    data.ViewCodeSequence = [_code(code, meaning)]
+    data.ViewCodeSequence = [_code(VIEW_CODES[view].value, VIEW_CODES[view].meaning)]
     data.ViewCodeSequence[0].ViewModifierCodeSequence = []
     data.AnatomicRegionSequence = [_code("76752008", "Breast")]
     data.AcquisitionContextSequence = []

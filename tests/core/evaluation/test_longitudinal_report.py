@@ -5,13 +5,16 @@ import re
 import pandas as pd
 import pytest
 
-from core.evaluation.longitudinal_report import report_page
+from core.evaluation.longitudinal_report import Cell, page_of, report_page
 from core.evaluation.proof import targets
+from tests.core.evaluation.read_page import ReadPage
 from tests.core.evaluation.test_proof import measured, women
+
+HOSTILE = "<script>alert(1)</script><a href='//x'>\"&"
 
 
 @pytest.fixture(scope="module")
-def page():
+def found():
     said = measured()
     said["density"] |= {"kappa_ci": [0.8, 0.82], "kappa_linear_ci": [0.88, 0.92]}
     said["risk"] = {
@@ -52,8 +55,31 @@ def page():
         ],
     }  # fmt: skip
     said["targets"] = [target.to_json() for target in targets(said)]
-    table, _ = women(60)
-    return report_page(said, table.assign(served_5=table["risk_5"]))
+    return said
+
+
+@pytest.fixture(scope="module")
+def table():
+    rows, _ = women(60)
+    return rows.assign(served_5=rows["risk_5"])
+
+
+@pytest.fixture(scope="module")
+def page(found, table):
+    return report_page(found, table)
+
+
+FROM_OUTSIDE = ("model", "title", "statements", "fitted_on", "group", "moved")
+"""Keys of what was measured whose words come from a card, a set or a table."""
+
+
+def with_words(said, change, key=""):
+    """Return a copy in which every text is changed."""
+    if isinstance(said, dict):
+        return {name: with_words(one, change, name) for name, one in said.items()}
+    if isinstance(said, list):
+        return [with_words(one, change, key) for one in said]
+    return change(key, said) if isinstance(said, str) else said
 
 
 def test_simulated_women_are_called_simulated(page):
@@ -90,9 +116,10 @@ def test_every_row_of_the_proof_stands_in_the_table_of_targets(page):
 
 def test_figures_stand_in_tables_too(page):
     assert "+0.100 (+0.050 to +0.150)" in page  # the gain over the last visit alone
-    assert (
-        "<td>perfect reader, all visits</td><td class='n'>0.850 <small>(0.800 to 0.900)</small></td>" in page
+    reader = (
+        "<td>perfect reader, all visits</td>" + 3 * '<td class="n">0.850 <small>(0.800 to 0.900)</small></td>'
     )
+    assert reader in page
     assert "density: A" in page
     assert "growth speed" in page
     assert "again 300 times" in page
@@ -107,6 +134,47 @@ def test_nothing_is_fetched(page):
 def test_names_cannot_write_into_the_page(page):
     assert "m&lt;1&gt;" in page
     assert "m<1>" not in page
+
+
+def test_no_word_from_outside_is_taken_for_html_or_for_a_link_in_a_figure(found, table):
+    """Whatever a card, a set, a truth table or a sensitivity table holds stands on the page as written."""
+    hostile = with_words(found, lambda key, words: words + HOSTILE if key in FROM_OUTSIDE else words)
+    hostile["groups"] = {"density" + HOSTILE: hostile["groups"]["density"]}
+    hostile["targets"] = [
+        one | {"comment": HOSTILE, "topic": one["topic"] + HOSTILE} for one in hostile["targets"]
+    ]
+    page, innocent = ReadPage(report_page(hostile, table)), ReadPage(report_page(found, table))
+    assert page.elements == innocent.elements
+    for words in (
+        "m<1>",
+        "A model",
+        "None of them real.",
+        "others",
+        "density",
+        "growth speed",
+        "Enough women",
+    ):
+        assert words + HOSTILE in page.text
+    figures = "".join(page.scripts)
+    assert HOSTILE not in figures
+    assert "\\u003ca href" not in figures
+
+
+def test_what_goes_into_the_page_is_said_as_it_is_read(found):
+    said = page_of(found)
+    assert [(row.name, row.cells[-1]) for row in said.auc_rows if "perfect" in row.name] == [
+        ("perfect reader, last visit", Cell("0.800", "(0.700 to 0.900)")),
+        ("perfect reader, all visits", Cell("0.850", "(0.800 to 0.900)")),
+    ]
+    (dates,) = [row for row in said.auc_rows if row.name == "dates and visit counts only"]
+    assert dates.cells == (None, None, Cell("0.700", "(0.650 to 0.750)"))
+    assert [(row.years, row.covered) for row in said.calibration] == [("1", "50%"), ("2", ""), ("5", "50%")]
+    assert said.density is not None
+    assert said.density.kappa == "0.81 (0.80 to 0.82)"
+    assert [row.published for row in said.slopes] == ["1.13 (1.07 to 1.18)", "0.09"]
+    assert said.sensitivity[0].gain == "+0.020 (+0.000 to +0.040)"
+    assert said.sensitivity[0].model_gain == ""
+    assert sum(count for _, count in said.verdicts) == len(said.targets)
 
 
 def test_figures_are_drawn_and_no_raw_data_shown(page):

@@ -162,6 +162,14 @@ def test_flags_come_from_the_header():
     )
 
 
+@pytest.mark.parametrize(("uid", "kept"), [("1.2.840.007", True), ("1.2.x", False), ("1..2", False)])
+def test_a_uid_with_a_leading_zero_names_its_study_as_well_as_any(uid, kept):
+    """The standard forbids it, archives hold it; what is no UID at all is a contradiction."""
+    image = read(StudyInstanceUID=uid)
+    assert image.header.study_uid == (uid if kept else None)
+    assert ("contradictory_header" in image.quality_flags) != kept
+
+
 def test_another_modality_is_doubted():
     assert "US" in read(Modality="US").doubt
     assert read(Modality="RG").doubt is None

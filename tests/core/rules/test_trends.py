@@ -1,5 +1,7 @@
 """Slopes, ages, gaps: values in, values out."""
 
+import calendar
+import math
 from datetime import date, timedelta
 
 import numpy as np
@@ -23,6 +25,38 @@ def test_a_straight_line_has_its_slope_and_no_uncertainty() -> None:
     assert found.high == pytest.approx(0.008, abs=1e-9)
 
 
+def by_the_textbook(dates: list[date], values: list[float]) -> tuple[float, float]:
+    """The slope and its standard error, summed without rounding."""
+    years = [(day - min(dates)).days / 365.25 for day in dates]
+    n = len(years)
+    x, y = math.fsum(years) / n, math.fsum(values) / n
+    spread = math.fsum((one - x) ** 2 for one in years)
+    slope = math.fsum((one - x) * (value - y) for one, value in zip(years, values, strict=True)) / spread
+    left = math.fsum((value - y - slope * (one - x)) ** 2 for one, value in zip(years, values, strict=True))
+    return slope, math.sqrt(left / (n - 2) / spread)
+
+
+@given(DAYS, st.integers(0, 2**32 - 1), st.sampled_from(["any", "a line", "all the same", "ties"]))
+def test_the_slope_and_its_interval_are_those_of_the_formula(days: list[int], seed: int, kind: str) -> None:
+    dates = [date(1980, 1, 1) + timedelta(days=day) for day in days]
+    values = {
+        "any": np.random.default_rng(seed).uniform(0, 1, len(days)).tolist(),
+        "a line": [0.01 + 0.9 * day / 20_000 for day in days],
+        "all the same": [0.3] * len(days),
+        "ties": [float(day % 2) for day in days],
+    }[kind]
+    if seed % 2:
+        dates, values = [*dates, dates[0]], [*values, 0.5]
+    found = trends.slope(dates, values)
+    slope, error = by_the_textbook(dates, values)
+    half_width = stats.t.ppf(0.975, len(dates) - 2) * error
+    assert found is not None
+    assert found.per_year == pytest.approx(slope, rel=1e-9, abs=1e-9)
+    assert (found.low, found.high) == pytest.approx(
+        (slope - half_width, slope + half_width), rel=1e-9, abs=1e-9
+    )
+
+
 @given(DAYS, st.integers(0, 2**32 - 1))
 def test_the_slope_and_its_interval_are_those_of_scipy(days: list[int], seed: int) -> None:
     dates = [date(1980, 1, 1) + timedelta(days=day) for day in days]
@@ -34,7 +68,7 @@ def test_the_slope_and_its_interval_are_those_of_scipy(days: list[int], seed: in
     assert found.high is not None
     half_width = stats.t.ppf(0.975, len(days) - 2) * expected.stderr
     assert found.per_year == pytest.approx(expected.slope, rel=1e-6, abs=1e-12)
-    assert (found.high - found.low) / 2 == pytest.approx(half_width, rel=1e-3, abs=1e-9)
+    assert (found.high - found.low) / 2 == pytest.approx(half_width, rel=1e-6, abs=1e-9)
 
 
 @given(DAYS, st.randoms())
@@ -90,6 +124,16 @@ def test_age_counts_whole_years(born: date | None, on: date, age: int | None) ->
 )
 def test_months_are_added_by_the_calendar(day: date, months: int, later: date) -> None:
     assert trends.add_months(day, months) == later
+
+
+def test_months_are_added_as_by_hand_from_every_day_leap_days_and_31sts_included() -> None:
+    def by_hand(day: date, months: int) -> date:
+        year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
+        return date(year, month + 1, min(day.day, calendar.monthrange(year, month + 1)[1]))
+
+    days = [date(2023, 1, 1) + timedelta(days=k) for k in range(800)]
+    for months in (*range(-13, 14), 24, 36, 12 * 40, -12 * 40):
+        assert [trends.add_months(day, months) for day in days] == [by_hand(day, months) for day in days]
 
 
 def test_only_steps_of_more_than_three_years_are_long_gaps() -> None:

@@ -96,6 +96,63 @@ def test_a_bad_value_is_refused_by_name(write, column, value):
     assert column in bad.reason
 
 
+@pytest.mark.parametrize(
+    ("cells", "sentence"),
+    [
+        ({"study_date": "2020-13-01"}, "study_date is '2020-13-01', not a date such as 2026-05-31."),
+        ({"birth_date": "1960"}, "birth_date is '1960', not a date such as 1961-05-31."),
+        ({"birth_date": "2021-01-01"}, "birth_date lies after study_date."),
+        ({"laterality": "B"}, "laterality is 'B', not one of L, R."),
+        ({"laterality": ""}, "The row has no laterality: a mammogram needs L or R."),
+        ({"view": ""}, "The row has no view: a mammogram needs CC, MLO or another."),
+        ({"patient_id": " "}, "The row has no patient_id."),
+        ({"path": ""}, "The row has no path."),
+        ({"path": "b.png"}, "There is no file b.png."),
+        ({"modality": "CT"}, "modality is 'CT', not one of MG, US, MR."),
+        ({"age": "121"}, "age is '121', not a number of years from 0 to 120."),
+        ({"age": "nan"}, "age is 'nan', not a number of years from 0 to 120."),
+        ({"lesion_mm": "inf"}, "lesion_mm is 'inf', not a length in mm."),
+        ({"progression": "true"}, "progression is 'true', not 0 or 1."),
+        ({"simulated": "x" * 50}, f"simulated is '{'x' * 40}', not 0 or 1."),
+        (
+            {"roi_x0": "1", "roi_y0": "1", "roi_x1": "2"},
+            "The roi lacks a corner: roi_x0, roi_y0, roi_x1 and roi_y1 are needed together.",
+        ),
+        (
+            {"roi_x0": "1", "roi_y0": "1", "roi_x1": "1", "roi_y1": "2"},
+            "The roi is empty: roi_x1 must exceed roi_x0, and roi_y1 roi_y0.",
+        ),
+        ({"roi_x0": "nan"}, "roi_x0 is 'nan', not a number of pixels."),
+    ],
+)
+def test_a_fault_is_said_in_one_sentence_of_its_column(write, cells, sentence):
+    good = dict(zip(HEADER.split(","), ("w1", "2020-01-01", "L", "CC", "a.png"), strict=True))
+    row = good | cells
+    (bad,) = read_manifest(write(f"{','.join(row)}\n{','.join(row.values())}\n")).refused
+    assert bad.reason == sentence
+
+
+def test_all_cells_of_a_row_that_are_wrong_are_named_at_once(write):
+    (bad,) = read_manifest(write(f"{HEADER},age,density\nw0,soon,X,CC,a.png,old,E\n")).refused
+    assert [column for column in ("study_date", "laterality", "age", "density") if column in bad.reason] == [
+        "study_date",
+        "laterality",
+        "age",
+        "density",
+    ]
+
+
+def test_dates_and_numbers_are_read_as_text_and_never_guessed(write):
+    """A day is never taken from a count of seconds; words in any case are taken for what they are."""
+    header = f"{HEADER},age,roi_x0,roi_y0,roi_x1,roi_y1,simulated"
+    path = write(f"{header}\nw0,20200229,r,mlo,a.png,1e1,-5,.5,2,+3.,1\nw1,1582934400,L,CC,a.png,,,,,,\n")
+    manifest = read_manifest(path)
+    (row,), (bad,) = manifest.rows, manifest.refused
+    assert (row.study_date, row.laterality, row.view) == (date(2020, 2, 29), "R", "MLO")
+    assert (row.age, row.roi, row.simulated) == (10.0, (-5.0, 0.5, 2.0, 3.0), True)
+    assert bad.reason.startswith("study_date is '1582934400'")
+
+
 def test_line_numbers_survive_a_field_that_spans_lines(write):
     path = write(f'{HEADER}\n"w\n0",2020-01-01,L,CC,a.png\nw1,2020-01-01,Q,CC,a.png\n')
     assert [bad.line for bad in read_manifest(path).refused] == [4]

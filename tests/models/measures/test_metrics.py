@@ -2,7 +2,10 @@
 
 import numpy as np
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 from lifelines.utils import concordance_index
+from scipy.stats import binomtest
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score, brier_score_loss, cohen_kappa_score, roc_auc_score
 
@@ -200,3 +203,52 @@ def test_a_share_draws_whole_women():
     _, wide = metrics.share_of(lambda a: a.mean(), lambda a: 1.0, value, cluster=value, times=200)
     assert wide == [0.0, 1.0]
     assert 0.3 < narrow[0] < narrow[1] < 0.7
+
+
+LABELS = st.lists(st.tuples(st.integers(0, 1), st.integers(0, 12)), min_size=1, max_size=40)
+
+
+@given(LABELS, st.sampled_from([1.0, 1e-13]))
+def test_average_precision_is_that_of_scikit_learn_and_brier_that_of_the_formula(rows, step):
+    """Ties, scores a hair apart, one label only."""
+    label = np.array([one for one, _ in rows])
+    score = 0.5 + step * np.array([place for _, place in rows]) / 24
+    assert metrics.brier(label, score) == pytest.approx(np.mean((score - label) ** 2), abs=1e-9)
+    if label.any():
+        expected = average_precision_score(label, score)
+        assert metrics.average_precision(label, score) == pytest.approx(expected, abs=1e-9)
+    else:
+        with pytest.raises(ValueError, match="no case"):
+            metrics.average_precision(label, score)
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from([0, 1, 3]), st.sampled_from([0, 3, 4])), min_size=1, max_size=30),
+    st.booleans(),
+)
+def test_kappa_is_that_of_scikit_learn_told_of_all_classes(rows, linear):
+    true, said = (list(column) for column in zip(*rows, strict=True))
+    assume(len({*true, *said}) > 1)
+    expected = cohen_kappa_score(true, said, labels=range(5), weights="linear" if linear else None)
+    assert metrics.cohen_kappa(true, said, linear=linear) == pytest.approx(expected, abs=1e-9)
+
+
+@pytest.mark.parametrize("linear", [False, True])
+def test_full_agreement_on_one_class_is_full_agreement(linear):
+    assert metrics.cohen_kappa([2, 2], [2, 2], linear=linear) == 1
+    assert metrics.cohen_kappa([0], [0], linear=linear) == 1
+    assert metrics.cohen_kappa([1, 1], [0, 0], linear=linear) == 0
+
+
+def test_brier_of_what_is_no_probability_is_refused_in_words():
+    with pytest.raises(ValueError, match="between 0 and 1"):
+        metrics.brier([0, 1], [0.5, 1.5])
+
+
+@pytest.mark.parametrize("level", [0.9, 0.95])
+@pytest.mark.parametrize("n", [1, 2, 10, 1000])
+def test_wilson_of_whole_numbers_is_that_of_scipy(n, level):
+    for k in {0, 1, n // 3, n - 1, n}:
+        expected = binomtest(k, n).proportion_ci(level, method="wilson")
+        found = metrics.wilson(k / n, n, level)
+        assert found == pytest.approx((expected.low, expected.high), abs=1e-9)

@@ -1,0 +1,54 @@
+"""The codes of DICOM by which a file names its view and what was done to the breast."""
+
+from __future__ import annotations
+
+from pydicom.sr.codedict import codes
+from pydicom.sr.coding import Code
+
+__all__ = ["coded_modifier", "coded_view"]
+
+_VIEW_CODES = {
+    codes.cid4014.CranioCaudal: "CC",
+    codes.cid4014.MedioLateralObliqueProjection: "MLO",
+    codes.cid4014.MedioLateralProjection: "ML",
+    codes.cid4014.LateroMedial: "LM",
+    codes.cid4014.LateroMedialOblique: "LMO",
+    codes.cid4014.CranioCaudalExaggeratedLaterally: "XCCL",
+    codes.cid4014.CranioCaudalExaggeratedMedially: "XCCM",
+    codes.cid4014.CaudoCranial: "FB",
+    codes.cid4014.SuperolateralToInferomedialOblique: "SIO",
+    codes.cid4014.InferomedialToSuperolateralOblique: "ISO",
+}
+"""Views by their codes (CID 4014)."""
+_MODIFIER_CODES = {
+    codes.cid4015.SpotCompression: "spot_compression",
+    codes.cid4015.Magnification: "magnification",
+    codes.cid4015.ImplantDisplaced: "implant_displaced",
+    codes.cid4015.RolledMedial: "rolled",
+    codes.cid4015.RolledLateral: "rolled",
+    codes.cid4015.RolledSuperior: "rolled",
+    codes.cid4015.RolledInferior: "rolled",
+    codes.cid4015.Tangential: "tangential",
+    codes.cid4015.Cleavage: "cleavage",
+    codes.cid4015.AxillaryTail: "axillary_tail",
+}
+"""Views that show a part, or not the breast as it is, by their codes (CID 4015); they are kept and marked."""
+
+
+def coded_view(value: str) -> str | None:
+    """Return the view that a code value of CID 4014 stands for, None if it is none of them."""
+    return _named(_VIEW_CODES, value)
+
+
+def coded_modifier(value: str) -> str | None:
+    """Return the quality flag of a code value of CID 4015, None if it is none of those that are marked."""
+    return _named(_MODIFIER_CODES, value)
+
+
+def _named(names: dict[Code, str], value: str) -> str | None:
+    """Return what a code stands for, be it in SNOMED CT or in the retired SNOMED-RT that older machines write.
+
+    Of the code's scheme no notice is taken: machines call the retired one SRT, SNM3 or 99SDM, and no value is in both.
+    """
+    either = [Code(value, scheme, "") for scheme in ("SCT", "SRT")]
+    return next((name for code, name in names.items() if code in either), None)
