@@ -6,10 +6,10 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.types import TypeEngine
 
-from db.database import Database, DatabaseUnavailable
+from db.database import Database, DatabaseUnavailable, sqlite_module
 from db.tables import UtcDateTime
 
 
@@ -40,8 +40,9 @@ def current(database: Database) -> str | None:
     try:
         with database.engine.connect() as connection:
             return MigrationContext.configure(connection).get_current_revision()
-    except OperationalError as error:
-        said = " ".join(str(error.orig).split())
+    except (DBAPIError, sqlite_module().Error) as error:
+        # Bare ones come from what is done with a connection before SQLAlchemy hands it out.
+        said = " ".join(str(getattr(error, "orig", error)).split())
         raise DatabaseUnavailable(f"The database {database.shown_url} cannot be used: {said}") from error
 
 

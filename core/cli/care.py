@@ -23,6 +23,7 @@ def register(app: typer.Typer) -> None:
 
 def migrate(json: Json = False) -> None:
     """Bring the database to this release's tables; safe to repeat."""
+    from core.cli.opening import cannot_open
     from core.installation import Installation
     from db.database import DatabaseUnavailable
     from db.images import StoreUnavailable
@@ -33,7 +34,7 @@ def migrate(json: Json = False) -> None:
         before = current(here.database)
         upgrade(here.database)
     except (NewerDatabase, DatabaseUnavailable, StoreUnavailable) as error:
-        wrong_use(str(error))
+        cannot_open(error)
     after = current(here.database)
     here.close()
     if json:
