@@ -17,6 +17,7 @@ from pathlib import Path
 from types import FrameType
 
 from core.logs import LEVEL
+from db.files import OTHERS
 
 PROJECT = Path(__file__).resolve().parents[2]
 # Address and sign-in have to stay in sight: the parts' own reports of every study come on request only.
@@ -48,7 +49,11 @@ class Part:
         """
         self.started_at = time.monotonic()
         self.process = subprocess.Popen(
-            [sys.executable, *self.arguments], cwd=PROJECT, env=environment, start_new_session=True
+            [sys.executable, *self.arguments],
+            cwd=PROJECT,
+            env=environment,
+            start_new_session=True,
+            umask=OTHERS,  # what a part writes is for the account that runs it alone
         )
 
 
