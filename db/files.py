@@ -69,7 +69,7 @@ def whole_file(
     """Write a file that appears under its name when it is complete and on the disk, in the place of an older one.
 
     Until then it has a name that begins with a dot and ends in `PARTIAL`; whatever is raised inside takes it away. What
-    holds no patients may be written with the mode `AS_ASKED`.
+    holds no patients may be written with the mode `AS_ASKED`. A binary file can be read back before it appears.
 
     >>> with whole_file(out / "metrics.json", text=True) as file:
     ...     file.write(json.dumps(measured))
@@ -80,7 +80,7 @@ def whole_file(
         with (
             os.fdopen(descriptor, "w", encoding="utf-8", newline=newline)
             if text
-            else os.fdopen(descriptor, "wb")
+            else os.fdopen(descriptor, "w+b")
         ) as file:
             yield file
             file.flush()
@@ -137,4 +137,4 @@ def tighten(path: Path) -> bool:
 
 
 def _new(path: Path, mode: int) -> int:
-    return os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW, mode)
+    return os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW, mode)

@@ -1,6 +1,7 @@
 from . import benchmark as benchmark
 from . import launch as launch
 from .backup import BackupError as BackupError
+from .backup import BackupManifest as BackupManifest
 from .backup import restore_backup as restore_backup
 from .backup import write_backup as write_backup
 from .doctor import examine as examine

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from core.cli.terminal import SOME_REFUSED, log, print_json, results, wrong_use
+
+if TYPE_CHECKING:
+    from core.care import BackupManifest
 
 Json = Annotated[bool, typer.Option("--json", help="Write JSON to stdout.")]
 
@@ -105,7 +108,9 @@ def verify(json: Json = False) -> None:
 def backup(file: Annotated[Path, typer.Argument(help="The tar file to write.")], json: Json = False) -> None:
     """Copy database, images and quarantine into one tar file; safe while the dashboard runs.
 
-    Settings (LONGVIEW_… and .env) and the weights are not in it.
+    Settings (LONGVIEW_… and .env) and the weights are not in it. Only you can read the file.
+
+    Exit code 0: done; 1: written, but some images are gone or damaged, and the copy lacks them; 2: it cannot be written.
     """
     from core.care import BackupError, write_backup
     from core.cli.opening import open_installation
@@ -118,12 +123,22 @@ def backup(file: Annotated[Path, typer.Argument(help="The tar file to write.")],
     finally:
         here.close()
     _tell_backup(json, file, manifest, "written")
+    if manifest.missing:
+        log.print(
+            f"{len(manifest.missing)} objects that rows name are gone or damaged, so the copy lacks them too. "
+            "Which they are says: python -m core verify",
+            highlight=False,
+        )
+        raise typer.Exit(SOME_REFUSED)
 
 
 def restore(
     file: Annotated[Path, typer.Argument(help="A file that backup wrote.")], json: Json = False
 ) -> None:
-    """Fill an empty home (LONGVIEW_HOME) from a backup; nothing is ever overwritten."""
+    """Fill an empty home (LONGVIEW_HOME) from a backup; nothing is ever overwritten.
+
+    All of the file is checked before anything appears in the home. Everybody has to sign in anew.
+    """
     from core.care import BackupError, restore_backup
     from core.settings import Settings
 
@@ -135,17 +150,19 @@ def restore(
     _tell_backup(json, settings.root, manifest, "restored")
 
 
-def _tell_backup(json: bool, where: Path, manifest: dict, what: str) -> None:
+def _tell_backup(json: bool, where: Path, manifest: BackupManifest, what: str) -> None:
     facts = {
         "path": str(where),
-        "made_at": manifest["made_at"],
-        "revision": manifest["revision"],
-        "objects": len(manifest["images"]),
-        "quarantined": len(manifest["quarantine"]),
+        "made_at": manifest.made_at.isoformat(),
+        "revision": manifest.revision,
+        "objects": len(manifest.images),
+        "quarantined": len(manifest.quarantine),
+        "missing": manifest.missing,
     }
     if json:
         print_json(facts)
     else:
         log.print(
-            f"{where} {what}: {facts['objects']} objects, copy of {facts['made_at'][:16]}.", highlight=False
+            f"{where} {what}: {len(manifest.images)} objects, copy of {manifest.made_at:%Y-%m-%d %H:%M} UTC.",
+            highlight=False,
         )
