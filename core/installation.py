@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from db.database import Database
 from db.files import is_open_to_others, private_folder, tighten
 from db.images import ImageStore, StoreUnavailable, open_store
 
+_NO_PLACE = (errno.EEXIST, errno.ENOTDIR, errno.ENOENT, errno.ENAMETOOLONG, errno.ELOOP)
 _FOLDERS = ("images", "quarantine", "uploads")
 _FILES = ("longview.db", "longview.db-wal", "longview.db-shm", "longview.db-journal", "worker.json")
 
@@ -43,9 +45,12 @@ class Installation:
         settings = settings or Settings()
         try:
             private_folder(settings.root)
-        except (FileExistsError, NotADirectoryError) as error:
+        except OSError as error:
+            if error.errno not in _NO_PLACE:
+                raise
             raise StoreUnavailable(
-                f"{settings.root} cannot be a folder: {error.filename} is a file. Set LONGVIEW_HOME to another place."
+                f"{settings.root} cannot be made a folder ({error.filename}: {error.strerror}). Set LONGVIEW_HOME to "
+                "another place."
             ) from error
         here = cls(
             settings=settings,

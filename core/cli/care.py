@@ -93,12 +93,13 @@ def verify(json: Json = False) -> None:
     if json:
         print_json(found.to_json())
     else:
-        for kind in ("missing", "damaged", "orphans"):
+        for kind in ("missing", "damaged", "older", "orphans"):
             for key in getattr(found, kind):
                 results.print(f"{kind:<9} {key}", highlight=False)
         log.print(
             f"{found.images} images, {found.quarantined} files in quarantine, {found.objects} objects read: "
-            f"{len(found.missing)} missing, {len(found.damaged)} damaged, {len(found.orphans)} that nothing names.",
+            f"{len(found.missing)} missing, {len(found.damaged)} damaged, {len(found.older)} renditions of an older release "
+            f"(made anew when looked at), {len(found.orphans)} that nothing names.",
             highlight=False,
         )
     if not found.well:

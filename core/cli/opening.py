@@ -31,4 +31,4 @@ def cannot_open(error: Exception) -> NoReturn:
     said = outage(error.__cause__) if error.__cause__ is not None else None
     if said is None:
         wrong_use(str(error))
-    machine_failed(f"{error} {said}")
+    machine_failed(f"{str(error).rstrip('.')}. {said}")
