@@ -68,11 +68,11 @@ class Installation:
 
         upgrade(self.database)
 
-    def close_doors(self) -> int:
+    def close_doors(self, *, everywhere: bool = False) -> int:
         """Take away what group and others may of this installation's files; return how many were open.
 
-        A folder is closed after all that is in it, so that one which is closed need not be looked into again: this
-        costs its time once, after an update from a release that left doors open.
+        A folder is closed after all that is in it, so that one which is closed need not be looked into again, unless
+        `everywhere` asks for it: this costs its time once, after an update from a release that left doors open.
         """
         closed = 0
         if self._home_is_own():
@@ -81,7 +81,7 @@ class Installation:
         for name in _FILES:
             closed += tighten(self.home / name)
         for name in _FOLDERS:
-            if is_open_to_others(self.home / name):
+            if everywhere or is_open_to_others(self.home / name):
                 closed += sum(tighten(path) for path in _inside_first(self.home / name))
         return closed
 

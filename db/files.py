@@ -7,6 +7,7 @@ under any umask.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import secrets
 import stat
@@ -20,6 +21,7 @@ __all__ = [
     "OTHERS",
     "PARTIAL",
     "PRIVATE_FILE",
+    "held",
     "is_open_to_others",
     "keep_private",
     "private_file",
@@ -76,6 +78,7 @@ def whole_file(
     """
     half = path.with_name(f".{path.name[:150]}.{secrets.token_hex(4)}{PARTIAL}")
     descriptor = _new(half, mode)
+    _hold(descriptor)
     try:
         with (
             os.fdopen(descriptor, "w", encoding="utf-8", newline=newline)
@@ -96,6 +99,26 @@ def write_whole(path: Path, data: str | bytes, *, mode: int = PRIVATE_FILE) -> N
     """Write a file as `whole_file` does; text as UTF-8."""
     with whole_file(path, mode=mode) as file:
         file.write(data.encode() if isinstance(data, str) else data)
+
+
+@contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """Hold a folder while work is done in it, so that nobody takes it for a left-over, however long it takes.
+
+    The hold ends with the process, whatever ends that.
+    """
+    descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        _hold(descriptor)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _hold(descriptor: int) -> None:
+    # Some network folders have no locks; there the age of a file has to do.
+    with contextlib.suppress(OSError):
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
 
 
 def keep_private() -> None:

@@ -30,7 +30,7 @@ from core.outages import outage
 from core.people import audit
 from core.settings import Settings
 from db.database import Database, sqlite_module
-from db.files import private_file, private_folder, sync_folder, whole_file
+from db.files import held, private_file, private_folder, sync_folder, whole_file
 from db.images import FolderStore
 from db.migrate import current, known_revisions, lacking, upgrade
 from db.tables import Outcome, SignIn, utc_now
@@ -109,7 +109,10 @@ def write_backup(here: Installation, target: Path) -> BackupManifest:
         raise BackupError("There are no tables to copy yet. Run: python -m core migrate")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=here.home, prefix=BACKING_UP) as folder:  # mode 0700
+        with (
+            tempfile.TemporaryDirectory(dir=here.home, prefix=BACKING_UP) as folder,  # mode 0700
+            held(Path(folder)),
+        ):
             copy = Path(folder) / _DATABASE
             _copy_database(here.database, copy)
             wanted = _named_by_rows(copy)
@@ -434,7 +437,8 @@ def _unpacked_beside(home: Path) -> Iterator[Path]:
             folder = Path(tempfile.mkdtemp(dir=home, prefix=f".{RESTORING}"))
         else:
             folder = Path(tempfile.mkdtemp(dir=home.parent, prefix=f".{home.name}{RESTORING}"))
-        yield folder
+        with held(folder):
+            yield folder
     except BaseException:
         if folder is not None:
             shutil.rmtree(folder, ignore_errors=True)

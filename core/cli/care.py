@@ -11,6 +11,7 @@ from core.cli.terminal import SOME_REFUSED, log, print_json, results, wrong_use
 
 if TYPE_CHECKING:
     from core.care import BackupManifest
+    from core.installation import Installation
 
 Json = Annotated[bool, typer.Option("--json", help="Write JSON to stdout.")]
 
@@ -48,31 +49,60 @@ def migrate(json: Json = False) -> None:
         log.print(f"The database went from {before or 'empty'} to revision {after}.")
 
 
-def doctor(json: Json = False) -> None:
-    """Look whether all is well: database, migrations, weights, folders, disk, worker, queue.
+def doctor(
+    sweep: Annotated[
+        bool,
+        typer.Option(
+            help="First take away what work that was cut off left half-written (never anything younger than an hour or in "
+            "use), and close what other accounts could open."
+        ),
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Look whether all is well: database, migrations, weights, folders, privacy, disk, left-overs, worker, queue.
 
     Exit code 0: all well, or warnings only; 1: something is wrong.
     """
     from core.care import examine
+    from core.cli.opening import cannot_open
     from core.installation import Installation
     from db.database import DatabaseUnavailable
     from db.images import StoreUnavailable
 
     try:
-        here = Installation.open()
+        here = Installation.open(close_doors=False)
     except (DatabaseUnavailable, StoreUnavailable) as error:
-        wrong_use(str(error))
+        cannot_open(error)
+    if sweep:
+        _sweep(here)
     findings = examine(here)
     here.close()
     if json:
-        print_json({f.name: {"state": f.state, "said": f.said} for f in findings})
+        print_json(
+            {
+                f.name: {"state": f.state, "said": f.said, **({"items": f.items} if f.items else {})}
+                for f in findings
+            }
+        )
     else:
         colours = {"ok": "green", "warning": "yellow", "error": "bold red"}
         for finding in findings:
             results.print(f"[{colours[finding.state]}]{finding.state:<8}[/] {finding.name:<11}", end=" ")
             results.print(finding.said, markup=False, highlight=False)
+            for item in finding.items:
+                results.print(f"{'':<21}{item}", markup=False, highlight=False)
     if any(finding.state == "error" for finding in findings):
         raise typer.Exit(SOME_REFUSED)
+
+
+def _sweep(here: Installation) -> None:
+    from core.care import sweep
+
+    closed = here.close_doors(everywhere=True)
+    if closed:
+        log.print(f"Closed to other accounts: {closed} files and folders.", highlight=False)
+    for one in sweep(here):
+        log.print(f"Taken away: {one.sentence}", markup=False, highlight=False, soft_wrap=True)
 
 
 def verify(json: Json = False) -> None:
