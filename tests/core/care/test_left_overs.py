@@ -96,10 +96,9 @@ def test_imports_that_were_cut_off_are_counted_but_not_those_at_work(here):
     assert next(check for check in doctor.examine(here) if check.name == "imports").state == "warning"
 
 
-def test_the_command_sweeps_and_then_finds_all_well(littered, tiny_model, monkeypatch):
+def test_the_command_sweeps_and_then_finds_all_well(littered, monkeypatch):
     here, left = littered
     monkeypatch.setenv("LONGVIEW_HOME", str(here.home))
-    monkeypatch.setenv("LONGVIEW_MODEL", str(tiny_model))
     said = json.loads(CliRunner().invoke(app, ["doctor", "--json"]).stdout)
     assert len(said["left-overs"]["items"]) == len(left)
     result = CliRunner().invoke(app, ["doctor", "--sweep", "--json"])
