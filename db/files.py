@@ -66,12 +66,18 @@ def private_file(path: Path, *, buffering: int = -1) -> IO[bytes]:
 
 @contextmanager
 def whole_file(
-    path: Path, *, text: bool = False, newline: str | None = None, mode: int = PRIVATE_FILE
+    path: Path,
+    *,
+    text: bool = False,
+    newline: str | None = None,
+    mode: int = PRIVATE_FILE,
+    durable: bool = True,
 ) -> Iterator[IO[Any]]:
     """Write a file that appears under its name when it is complete and on the disk, in the place of an older one.
 
     Until then it has a name that begins with a dot and ends in `PARTIAL`; whatever is raised inside takes it away. What
-    holds no patients may be written with the mode `AS_ASKED`. A binary file can be read back before it appears.
+    holds no patients may be written with the mode `AS_ASKED`. A binary file can be read back before it appears. One that
+    is not `durable` does not wait for the disk: it is whole all the same, but power loss may take it.
 
     >>> with whole_file(out / "metrics.json", text=True) as file:
     ...     file.write(json.dumps(measured))
@@ -87,17 +93,19 @@ def whole_file(
         ) as file:
             yield file
             file.flush()
-            os.fsync(file.fileno())
+            if durable:
+                os.fsync(file.fileno())
         half.replace(path)
     except BaseException:
         half.unlink(missing_ok=True)
         raise
-    sync_folder(path.parent)
+    if durable:
+        sync_folder(path.parent)
 
 
-def write_whole(path: Path, data: str | bytes, *, mode: int = PRIVATE_FILE) -> None:
+def write_whole(path: Path, data: str | bytes, *, mode: int = PRIVATE_FILE, durable: bool = True) -> None:
     """Write a file as `whole_file` does; text as UTF-8."""
-    with whole_file(path, mode=mode) as file:
+    with whole_file(path, mode=mode, durable=durable) as file:
         file.write(data.encode() if isinstance(data, str) else data)
 
 

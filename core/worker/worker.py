@@ -97,7 +97,7 @@ class _Heart(threading.Thread):
             "model": self.model,
             "warm": self.warm,
         }
-        write_whole(self._path, json.dumps(said))
+        write_whole(self._path, json.dumps(said), durable=False)  # a sign of life waits for no disk
 
     def stop(self) -> None:
         """Stop beating and take the file away: this worker does not run any more."""
