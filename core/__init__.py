@@ -11,5 +11,6 @@ the names that its `__init__` exports::
     sets         images to learn from           people       accounts, sign-ins, audit
     images       from bytes to pixels           rules        thresholds, trends, the field's words
 
-Beside the rooms stand what every one of them needs: `settings`, `installation`, `logs` and `refusals`.
+Beside the rooms stand what every one of them needs: `settings`, `installation`, `logs`, `files`, `refusals` and
+`outages`.
 """

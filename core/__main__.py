@@ -5,6 +5,7 @@ import importlib
 import typer
 
 from core.cli.terminal import Verbs, check_surroundings
+from core.files import keep_private
 
 app = typer.Typer(
     name="python -m core",
@@ -23,4 +24,5 @@ for group in GROUPS:
     importlib.import_module(f"core.cli.{group}").register(app)
 
 if __name__ == "__main__":
+    keep_private()
     app()

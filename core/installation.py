@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import errno
+import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from core.settings import Settings
 from db.database import Database
-from db.images import ImageStore, open_store
+from db.files import is_open_to_others, private_folder, tighten
+from db.images import ImageStore, StoreUnavailable, open_store
+
+_NO_PLACE = (errno.EEXIST, errno.ENOTDIR, errno.ENOENT, errno.ENAMETOOLONG, errno.ELOOP)
+_FOLDERS = ("images", "quarantine", "uploads")
+_FILES = ("longview.db", "longview.db-wal", "longview.db-shm", "longview.db-journal", "worker.json")
 
 
 @dataclass(frozen=True)
@@ -25,25 +33,73 @@ class Installation:
     quarantine: ImageStore
 
     @classmethod
-    def open(cls, settings: Settings | None = None) -> Installation:
+    def open(cls, settings: Settings | None = None, *, close_doors: bool = True) -> Installation:
         """Open the installation that the settings name, making its folders where they are missing.
 
-        Raises `db.database.DatabaseUnavailable` or `db.images.StoreUnavailable` for settings that cannot be met.
+        What it keeps is for the account that runs it alone. Rights of others that an earlier release left are taken
+        away, unless `close_doors` is false.
+
+        Raises `db.database.DatabaseUnavailable` or `db.images.StoreUnavailable` for settings that cannot be met, and
+        `OSError` where the home cannot be made.
         """
         settings = settings or Settings()
-        settings.root.mkdir(parents=True, exist_ok=True)
-        return cls(
+        try:
+            private_folder(settings.root)
+        except OSError as error:
+            if error.errno not in _NO_PLACE:
+                raise
+            raise StoreUnavailable(
+                f"{settings.root} cannot be made a folder ({error.filename}: {error.strerror}). Set LONGVIEW_HOME to "
+                "another place."
+            ) from error
+        here = cls(
             settings=settings,
             database=Database(settings.url),
             images=open_store(settings.image_store, settings.root, "images"),
             quarantine=open_store(settings.image_store, settings.root, "quarantine"),
         )
+        if close_doors:
+            here.close_doors()
+        return here
 
     def migrate(self) -> None:
         """Bring the database to this release's tables; safe to repeat, and at once from several processes."""
         from db.migrate import upgrade
 
         upgrade(self.database)
+
+    def close_doors(self, *, everywhere: bool = False) -> int:
+        """Take away what group and others may of this installation's files; return how many were open.
+
+        A folder is closed after all that is in it, so that one which is closed need not be looked into again, unless
+        `everywhere` asks for it: this costs its time once, after an update from a release that left doors open.
+        """
+        closed = 0
+        if self._home_is_own():
+            # First, for behind it all else is closed already.
+            closed += tighten(self.home)
+        for name in _FILES:
+            closed += tighten(self.home / name)
+        for name in _FOLDERS:
+            if everywhere or is_open_to_others(self.home / name):
+                closed += sum(tighten(path) for path in _inside_first(self.home / name))
+        return closed
+
+    def open_doors(self) -> Iterator[Path]:
+        """Yield every file and folder of this installation to which group or others have a right; reads all folders."""
+        single = (self.home, *(self.home / name for name in _FILES), *self.database.files)
+        for path in dict.fromkeys(single):
+            if is_open_to_others(path):
+                yield path
+        for name in _FOLDERS:
+            yield from (path for path in _inside_first(self.home / name) if is_open_to_others(path))
+
+    def _home_is_own(self) -> bool:
+        """Say whether the home was made for an installation: a folder that others use as well is theirs to close."""
+        shared = (self.home.anchor, os.environ.get("HOME"))
+        return str(self.home) not in shared and any(
+            (self.home / name).exists() for name in (*_FILES, *_FOLDERS)
+        )
 
     @property
     def home(self) -> Path:
@@ -53,3 +109,11 @@ class Installation:
     def close(self) -> None:
         """Let go of the database."""
         self.database.close()
+
+
+def _inside_first(folder: Path) -> Iterator[Path]:
+    """Yield all that lies in a folder, then the folder; links are not followed."""
+    for parent, _folders, files in os.walk(folder, topdown=False):
+        for name in files:
+            yield Path(parent, name)
+        yield Path(parent)

@@ -7,12 +7,13 @@ wrong in refuses it. `outage` tells the two apart, in one place, and says in wor
 from __future__ import annotations
 
 import errno
+import sqlite3
 
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from core.refusals import Refusal
-from db.database import BUSY_SECONDS, DatabaseUnavailable
+from db.database import BUSY_SECONDS, DatabaseUnavailable, sqlite_module
 from db.images import StoreUnavailable
 
 __all__ = ["MachineFailed", "outage"]
@@ -25,6 +26,7 @@ class MachineFailed(Exception):
 _BY_ERRNO = {
     errno.ENOSPC: "The disk is full. Make room, then repeat.",
     errno.EDQUOT: "The disk's quota is used up. Make room, then repeat.",
+    errno.EFBIG: "A file may not become that large here. Lift the limit of the account or the disk, then repeat.",
     errno.EROFS: "The folder is read-only. Make it writable, then repeat.",
     errno.EACCES: "The folder may not be written or read by this account. Correct its rights, then repeat.",
     errno.EPERM: "The folder may not be written or read by this account. Correct its rights, then repeat.",
@@ -97,6 +99,9 @@ def _outage(error: BaseException) -> str | None:
         return "The database is busy: no connection became free. Repeat later."
     if isinstance(error, DBAPIError):
         return _database_outage(error)
+    if isinstance(error, sqlite3.Error | sqlite_module().Error):
+        # Raised where SQLite is asked without SQLAlchemy between: when a connection is made, and by a backup.
+        return _said_of(str(error))
     if isinstance(error, TimeoutError) and error.errno is None:
         return "The machine is too busy to answer in time. Repeat later."
     if isinstance(error, OSError):
@@ -105,15 +110,19 @@ def _outage(error: BaseException) -> str | None:
 
 
 def _database_outage(error: DBAPIError) -> str | None:
-    words = str(error.orig).lower()
-    for parts, said in _BY_WORDS:
-        if any(part in words for part in parts):
-            return said
+    said = _said_of(str(error.orig))
+    if said is not None:
+        return said
     if error.connection_invalidated or (
         isinstance(error, OperationalError | InterfaceError) and "sqlite" not in type(error.orig).__module__
     ):
         return "The database cannot be reached. Check that its server runs, then repeat."
     return None
+
+
+def _said_of(words: str) -> str | None:
+    words = words.lower()
+    return next((said for parts, said in _BY_WORDS if any(part in words for part in parts)), None)
 
 
 def _file_outage(error: OSError) -> str | None:

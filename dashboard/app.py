@@ -9,6 +9,7 @@ import streamlit as st
 from anyio import create_task_group, to_thread
 from starlette.middleware import Middleware
 
+from core.files import keep_private
 from core.logs import log_of
 from dashboard.house import here
 from dashboard.web.gate import Gate
@@ -29,6 +30,7 @@ def say_it_failed(error: Exception) -> bool:
 @asynccontextmanager
 async def lifespan(_app: st.App) -> AsyncIterator[None]:
     """Bring the database up to date before the first page is served, tidy up uploads, let go of all at the end."""
+    keep_private()
     await to_thread.run_sync(here().migrate)
     async with create_task_group() as beside:
         beside.start_soon(spool().sweep_forever)

@@ -1,16 +1,20 @@
 """The database: how connections are opened, and the one way to read and to write."""
 
+import os
 import time
 import types
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import URL, Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 from sqlalchemy.orm import Session
+
+from db.files import PRIVATE_FILE, tighten
 
 # Imported with this module, not when the first database is opened: TensorFlow carries an SQLite of its own, and
 # where it is loaded first, its older one answers in the place of this one.
@@ -65,6 +69,7 @@ class Database:
             self.engine = create_engine(
                 self.url, module=module, connect_args={"timeout": BUSY_SECONDS}, hide_parameters=True
             )
+            event.listen(self.engine, "do_connect", self._keep_private)
             event.listen(self.engine, "connect", self._set_up_sqlite_connection)
             event.listen(self.engine, "begin", _begin)
         else:
@@ -87,6 +92,22 @@ class Database:
     def shown_url(self) -> str:
         """Return the URL as people may see it: without the password."""
         return self.url.render_as_string(hide_password=True)
+
+    @property
+    def files(self) -> list[Path]:
+        """Return SQLite's files, the database first; some of those beside it exist only at times. None elsewhere."""
+        name = self.url.database
+        if not self.is_sqlite or not name or name == ":memory:" or name.startswith("file:"):
+            return []
+        return [Path(name + end) for end in ("", "-wal", "-shm", "-journal")]
+
+    def _keep_private(self, *_about: object) -> None:
+        # SQLite would make the file readable for everybody; those beside it get the mode of the database.
+        for path in self.files[:1]:
+            with suppress(OSError):  # there already, or SQLite says better why it cannot be made
+                os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, PRIVATE_FILE))
+        for path in self.files:
+            tighten(path)
 
     def _set_up_sqlite_connection(self, connection: Any, _record: object) -> None:
         # Autocommit at the driver: transactions are opened by `_begin`, which knows reads from writes.

@@ -12,8 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from db.files import private_folder, sync_folder
+
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
+
+
+INCOMING = ".incoming-"
+"""How an object's name begins while it is being written."""
 
 
 class StoreUnavailable(OSError):
@@ -102,8 +108,8 @@ class FolderStore(ImageStore):
         target = self.path(sha256)
         if target.exists():
             return sha256
-        target.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, temporary = tempfile.mkstemp(prefix=".incoming-", dir=target.parent)
+        private_folder(target.parent)
+        descriptor, temporary = tempfile.mkstemp(prefix=INCOMING, dir=target.parent)  # mode 0600
         try:
             with os.fdopen(descriptor, "wb") as file:
                 file.write(data)
@@ -113,8 +119,8 @@ class FolderStore(ImageStore):
         except BaseException:
             Path(temporary).unlink(missing_ok=True)
             raise
-        _sync_folder(target.parent)
-        _sync_folder(self.root)
+        sync_folder(target.parent)
+        sync_folder(self.root)
         return sha256
 
     def get(self, sha256: str) -> bytes:
@@ -132,7 +138,7 @@ class FolderStore(ImageStore):
 
     def check(self) -> None:
         """Write a file and take it away again; raises `OSError` if that cannot be done."""
-        self.root.mkdir(parents=True, exist_ok=True)
+        private_folder(self.root)
         with tempfile.NamedTemporaryFile(dir=self.root, prefix=".doctor-"):
             pass
 
@@ -207,11 +213,3 @@ def _name(sha256: str) -> str:
     if len(sha256) != 64 or not set(sha256) <= set("0123456789abcdef"):
         raise ValueError(f"Not a sha256: {sha256!r}")
     return f"{sha256[:2]}/{sha256}"
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -6,11 +6,12 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import inspect
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.types import TypeEngine
 
-from db.database import Database, DatabaseUnavailable
-from db.tables import Document, String, Text, UtcDateTime
+from db.database import Database, DatabaseUnavailable, sqlite_module
+from db.tables import Base, Document, String, Text, UtcDateTime
 
 
 def configuration(database: Database | None = None) -> Config:
@@ -32,6 +33,25 @@ def head() -> str:
     return revision
 
 
+def known_revisions() -> set[str]:
+    """Return the revisions that this release can bring a database from."""
+    return {step.revision for step in ScriptDirectory.from_config(configuration()).walk_revisions()}
+
+
+def lacking(database: Database) -> list[str]:
+    """Name the tables, and columns as ``table.column``, of this release that a database does not have."""
+    found = inspect(database.engine)
+    there = set(found.get_table_names())
+    lacks = []
+    for name, table in Base.metadata.tables.items():
+        if name not in there:
+            lacks.append(name)
+            continue
+        columns = {column["name"] for column in found.get_columns(name)}
+        lacks += [f"{name}.{column.name}" for column in table.columns if column.name not in columns]
+    return lacks
+
+
 def current(database: Database) -> str | None:
     """Return the revision a database stands at, or None if no migration has touched it.
 
@@ -40,8 +60,9 @@ def current(database: Database) -> str | None:
     try:
         with database.engine.connect() as connection:
             return MigrationContext.configure(connection).get_current_revision()
-    except OperationalError as error:
-        said = " ".join(str(error.orig).split())
+    except (DBAPIError, sqlite_module().Error) as error:
+        # Bare ones come from what is done with a connection before SQLAlchemy hands it out.
+        said = " ".join(str(getattr(error, "orig", error)).split())
         raise DatabaseUnavailable(f"The database {database.shown_url} cannot be used: {said}") from error
 
 
@@ -63,8 +84,7 @@ def upgrade(database: Database, revision: str = "head") -> None:
     at = current(database)
     if revision == "head" and at == head():
         return
-    known = {step.revision for step in ScriptDirectory.from_config(configuration()).walk_revisions()}
-    if at is not None and at not in known:
+    if at is not None and at not in known_revisions():
         raise NewerDatabase(
             f"The database is at revision {at}, which this release does not know. Install the newer release again."
         )

@@ -22,7 +22,17 @@ from rich.progress import (
 from rich.table import Table
 
 from core.cli.opening import open_installation
-from core.cli.terminal import DONE, SOME_REFUSED, check_surroundings, log, print_json, results, wrong_use
+from core.cli.terminal import (
+    DONE,
+    SOME_REFUSED,
+    Verbs,
+    check_surroundings,
+    failed,
+    log,
+    print_json,
+    results,
+    wrong_use,
+)
 from seed_data import adapters
 from seed_data import demo as demo_cohort
 from seed_data.checks import report as margins_report
@@ -33,6 +43,7 @@ from seed_data.women.visibility import MEASURED, fitted
 
 app = typer.Typer(
     name="python -m seed_data",
+    cls=Verbs,
     help="Simulated women, none of them real; and public data sets turned into exam manifests (adapt).",
     no_args_is_help=True,
     add_completion=False,
@@ -271,7 +282,7 @@ def sensitivity(
             )  # fmt: skip
         rows = sensitivity_table.with_evaluations(found, evaluated or [])
     except (ValueError, OSError) as error:
-        wrong_use(str(error))
+        failed(error)
     sensitivity_table.write_table(out, rows)
     if as_json:
         print_json(rows)

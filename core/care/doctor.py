@@ -10,6 +10,8 @@ from typing import Literal
 
 from sqlalchemy import select
 
+from core.care.left_overs import find_left_overs
+from core.incoming import count_left_over_batches
 from core.installation import Installation
 from core.worker import Worker, local_worker, worker_seen
 from db.database import WAL_SAFE_SQLITE, Database, DatabaseUnavailable, postgres_settings, sqlite_version
@@ -19,23 +21,29 @@ from db.tables import Study, StudyStatus, utc_now
 from models.store import registry
 
 _LOW_DISK_BYTES = 2_000_000_000
+_MOST_NAMED = 20
 
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that was looked at: how it is, and what to do where it is not well."""
+    """One thing that was looked at: how it is, what to do where it is not well, and each thing that this is about."""
 
     name: str
     state: Literal["ok", "warning", "error"]
     said: str
+    items: tuple[str, ...] = ()
 
 
 def examine(here: Installation) -> list[Check]:
     """Look at database, migrations, weights, folders, worker and disk; changes nothing."""
+    # Before the database is opened, which closes the doors of its own files.
+    privacy = _check_privacy(here)
     checks: tuple[Callable[[Installation], Check], ...] = (
         _check_weights,
         _check_folders,
+        lambda _here: privacy,
         _check_disk,
+        _check_left_overs,
     )
     try:
         has_tables = current(here.database) is not None
@@ -44,7 +52,7 @@ def examine(here: Installation) -> list[Check]:
         return [Check("database", "error", str(error)), *looked_at, _worker(local_worker(here))]
     worker = worker_seen(here) if has_tables else local_worker(here)
     looked_at = (check(here) for check in (_check_database, _check_migrations, *checks))
-    return [*looked_at, _worker(worker), _check_queue(here)]
+    return [*looked_at, _worker(worker), _check_queue(here), _check_imports(here)]
 
 
 def _check_database(here: Installation) -> Check:
@@ -105,6 +113,43 @@ def _check_folders(here: Installation) -> Check:
             return Check("folders", "error", f"{store.where} cannot be written: {error.strerror}.")
     bucket = "" if isinstance(here.images, FolderStore) else f" and {here.images.where}"
     return Check("folders", "ok", f"{here.home}{bucket} can be written.")
+
+
+def _check_privacy(here: Installation) -> Check:
+    open_doors = [str(path) for path in here.open_doors()]
+    if not open_doors:
+        return Check("privacy", "ok", "Only this account can open what is kept.")
+    some = tuple(open_doors[:_MOST_NAMED])
+    many = f"{len(open_doors)} files and folders" if len(open_doors) > 1 else "One file or folder"
+    if str(here.home) in open_doors:
+        said = f"{many} can be opened by other accounts of this machine. Close them: python -m core doctor --sweep"
+        return Check("privacy", "error", said, some)
+    said = (
+        f"{many} may be opened by others, were they not in {here.home}, which is closed to them. "
+        "Close them: python -m core doctor --sweep"
+    )
+    return Check("privacy", "warning", said, some)
+
+
+def _check_left_overs(here: Installation) -> Check:
+    found = find_left_overs(here)
+    if not found:
+        return Check("left-overs", "ok", "Nothing was left half-written.")
+    said = (
+        f"{len(found)} left half-written by work that was cut off, {sum(f.size_bytes for f in found) / 1e6:.1f} MB. "
+        "Take them away: python -m core doctor --sweep"
+    )
+    return Check("left-overs", "warning", said, tuple(one.sentence for one in found))
+
+
+def _check_imports(here: Installation) -> Check:
+    if current(here.database) is None:
+        return Check("imports", "warning", "There are no tables yet.")
+    count = count_left_over_batches(here)
+    if not count:
+        return Check("imports", "ok", "No import was cut off.")
+    said = f"{count} imports were cut off. Repeat them, what was taken in stays; then: python -m core doctor --sweep"
+    return Check("imports", "warning", said)
 
 
 def _check_disk(here: Installation) -> Check:

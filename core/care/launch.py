@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import ipaddress
 import os
 import signal
 import socket
@@ -17,6 +19,7 @@ from pathlib import Path
 from types import FrameType
 
 from core.logs import LEVEL
+from db.files import OTHERS
 
 PROJECT = Path(__file__).resolve().parents[2]
 # Address and sign-in have to stay in sight: the parts' own reports of every study come on request only.
@@ -27,7 +30,11 @@ _RESTART_PAUSE_SECONDS = 5.0
 _STOP_SECONDS = 10.0
 
 
-class PortInUse(Exception):
+class CannotListen(Exception):
+    """The dashboard cannot listen at the address that it should have; the message says why and what to do."""
+
+
+class PortInUse(CannotListen):
     """Another program listens at the address that the dashboard should have."""
 
 
@@ -48,20 +55,72 @@ class Part:
         """
         self.started_at = time.monotonic()
         self.process = subprocess.Popen(
-            [sys.executable, *self.arguments], cwd=PROJECT, env=environment, start_new_session=True
+            [sys.executable, *self.arguments],
+            cwd=PROJECT,
+            env=environment,
+            start_new_session=True,
+            umask=OTHERS,  # what a part writes is for the account that runs it alone
         )
 
 
 def check_port(address: str, port: int) -> None:
-    """Raise `PortInUse` if something already listens at the address."""
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    """Raise `PortInUse` if something already listens at the address, `CannotListen` if nothing can listen there."""
+    try:
+        found = socket.getaddrinfo(address, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except (OSError, UnicodeError) as error:
+        raise CannotListen(
+            f"{address!r} is no address that this machine can listen at. Set LONGVIEW_ADDRESS to 127.0.0.1 for this "
+            "machine alone, or to one of its addresses."
+        ) from error
+    for family, kind, protocol, _name, place in found[:1]:
         try:
-            probe.bind((address, port))
+            with socket.socket(family, kind, protocol) as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind(place)
         except OSError as error:
-            raise PortInUse(
-                f"Port {port} at {address} is taken. Stop what runs there, or choose another: LONGVIEW_PORT={port + 1} make run"
-            ) from error
+            raise _cannot_listen(address, port, family, error) from error
+
+
+def _cannot_listen(address: str, port: int, family: int, error: OSError) -> CannotListen:
+    if error.errno == errno.EADDRINUSE:
+        other = port + 1 if port < 65535 else port - 1
+        return PortInUse(
+            f"Port {port} at {address} is taken. Stop what runs there, or choose another: LONGVIEW_PORT={other} make run"
+        )
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return CannotListen(
+            f"This account may not listen at port {port}. Choose one above 1023: LONGVIEW_PORT=8501"
+        )
+    if family == socket.AF_INET6 and error.errno in (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL):
+        return CannotListen(
+            f"{address} is an IPv6 address, and this machine has no IPv6 or not this address. Switch IPv6 on, or set "
+            "LONGVIEW_ADDRESS=127.0.0.1"
+        )
+    if error.errno == errno.EADDRNOTAVAIL:
+        return CannotListen(
+            f"{address} is not an address of this machine. Set LONGVIEW_ADDRESS to 127.0.0.1 for this machine alone, or to "
+            "one of its addresses."
+        )
+    return CannotListen(
+        f"The dashboard cannot listen at port {port} of {address}: {error.strerror or error}."
+    )
+
+
+def page_url(address: str, port: int, path: str = "") -> str:
+    """Return the URL at which a browser on this machine finds the dashboard; an IPv6 address stands in brackets.
+
+    >>> page_url("::1", 8501)
+    'http://[::1]:8501'
+    """
+    try:
+        at = ipaddress.ip_address(address)
+    except ValueError:
+        return f"http://{address}:{port}{path}"
+    if at.is_unspecified:  # listens everywhere, but is no place to go to
+        at = ipaddress.ip_address("127.0.0.1" if at.version == 4 else "::1")
+    # What stands behind a % names a network card, and is written %25 in a URL (RFC 6874).
+    host = f"[{str(at).replace('%', '%25')}]" if at.version == 6 else str(at)
+    return f"http://{host}:{port}{path}"
 
 
 def parts(address: str, port: int, *, demo: bool) -> list[Part]:
@@ -128,7 +187,7 @@ def wait_for_page(address: str, port: int, *, seconds: float, until: threading.E
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline and not until.is_set():
         try:
-            with urllib.request.urlopen(f"http://{address}:{port}/health", timeout=2):
+            with urllib.request.urlopen(page_url(address, port, "/health"), timeout=2):  # noqa: S310 - always http
                 return True
         except (urllib.error.URLError, OSError):
             time.sleep(0.2)

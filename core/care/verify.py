@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import select
 
+from core.images import is_of_this_release
 from core.installation import Installation
 from db.tables import Image, ImportItem, Outcome
 
@@ -22,11 +23,15 @@ class Verification:
     quarantined: int = 0
     missing: list[str] = field(default_factory=list)
     damaged: list[str] = field(default_factory=list)
+    older: list[str] = field(default_factory=list)
     orphans: list[str] = field(default_factory=list)
 
     @property
     def well(self) -> bool:
-        """Say whether every image is there as it was received; an orphan only takes space."""
+        """Say whether every image is there as it was received.
+
+        An orphan only takes space, and a rendition of an older release is made anew when it is next looked at.
+        """
         return not self.missing and not self.damaged
 
     def to_json(self) -> dict[str, Any]:
@@ -37,8 +42,9 @@ class Verification:
 def verify_objects(here: Installation, on_object: Callable[[], None] | None = None) -> Verification:
     """Read every stored object and compare it with its sha256, and every row with its object.
 
-    Lists images without object as missing, objects with other bytes as damaged, and objects that no row names as
-    orphans (an import that was cut off leaves some; they do no harm). Changes nothing.
+    Lists images without object as missing, objects with other bytes as damaged, renditions that an older release wrote as
+    older, and objects that no row names as orphans (an import that was cut off leaves some, and so does a rendition that
+    was made anew; they do no harm). Changes nothing.
     """
     with here.database.read() as session:
         rows = session.execute(select(Image.sha256, Image.rendition_sha256, Image.thumbnail_sha256)).all()
@@ -48,6 +54,7 @@ def verify_objects(here: Installation, on_object: Callable[[], None] | None = No
             )
         ).all()
     named = {str(key) for row in rows for key in row}
+    renditions = {str(row.rendition_sha256) for row in rows}
     quarantined = {str(key) for key in kept}
     found = Verification(images=len(rows), quarantined=len(quarantined))
     for store, wanted in ((here.images, named), (here.quarantine, quarantined)):
@@ -56,8 +63,11 @@ def verify_objects(here: Installation, on_object: Callable[[], None] | None = No
         found.orphans += sorted(present - wanted)
         for key in sorted(present):
             found.objects += 1
-            if hashlib.sha256(store.get(key)).hexdigest() != key:
+            data = store.get(key)
+            if hashlib.sha256(data).hexdigest() != key:
                 found.damaged.append(key)
+            elif store is here.images and key in renditions and not is_of_this_release(data):
+                found.older.append(key)
             if on_object is not None:
                 on_object()
     return found

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from core.cli.terminal import SOME_REFUSED, log, print_json, results, wrong_use
+
+if TYPE_CHECKING:
+    from core.care import BackupManifest
+    from core.installation import Installation
 
 Json = Annotated[bool, typer.Option("--json", help="Write JSON to stdout.")]
 
@@ -23,6 +27,7 @@ def register(app: typer.Typer) -> None:
 
 def migrate(json: Json = False) -> None:
     """Bring the database to this release's tables; safe to repeat."""
+    from core.cli.opening import cannot_open
     from core.installation import Installation
     from db.database import DatabaseUnavailable
     from db.images import StoreUnavailable
@@ -33,7 +38,7 @@ def migrate(json: Json = False) -> None:
         before = current(here.database)
         upgrade(here.database)
     except (NewerDatabase, DatabaseUnavailable, StoreUnavailable) as error:
-        wrong_use(str(error))
+        cannot_open(error)
     after = current(here.database)
     here.close()
     if json:
@@ -44,31 +49,60 @@ def migrate(json: Json = False) -> None:
         log.print(f"The database went from {before or 'empty'} to revision {after}.")
 
 
-def doctor(json: Json = False) -> None:
-    """Look whether all is well: database, migrations, weights, folders, disk, worker, queue.
+def doctor(
+    sweep: Annotated[
+        bool,
+        typer.Option(
+            help="First take away what work that was cut off left half-written (never anything younger than an hour or in "
+            "use), and close what other accounts could open."
+        ),
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Look whether all is well: database, migrations, weights, folders, privacy, disk, left-overs, worker, queue.
 
     Exit code 0: all well, or warnings only; 1: something is wrong.
     """
     from core.care import examine
+    from core.cli.opening import cannot_open
     from core.installation import Installation
     from db.database import DatabaseUnavailable
     from db.images import StoreUnavailable
 
     try:
-        here = Installation.open()
+        here = Installation.open(close_doors=False)
     except (DatabaseUnavailable, StoreUnavailable) as error:
-        wrong_use(str(error))
+        cannot_open(error)
+    if sweep:
+        _sweep(here)
     findings = examine(here)
     here.close()
     if json:
-        print_json({f.name: {"state": f.state, "said": f.said} for f in findings})
+        print_json(
+            {
+                f.name: {"state": f.state, "said": f.said, **({"items": f.items} if f.items else {})}
+                for f in findings
+            }
+        )
     else:
         colours = {"ok": "green", "warning": "yellow", "error": "bold red"}
         for finding in findings:
             results.print(f"[{colours[finding.state]}]{finding.state:<8}[/] {finding.name:<11}", end=" ")
             results.print(finding.said, markup=False, highlight=False)
+            for item in finding.items:
+                results.print(f"{'':<21}{item}", markup=False, highlight=False)
     if any(finding.state == "error" for finding in findings):
         raise typer.Exit(SOME_REFUSED)
+
+
+def _sweep(here: Installation) -> None:
+    from core.care import sweep
+
+    closed = here.close_doors(everywhere=True)
+    if closed:
+        log.print(f"Closed to other accounts: {closed} files and folders.", highlight=False)
+    for one in sweep(here):
+        log.print(f"Taken away: {one.sentence}", markup=False, highlight=False, soft_wrap=True)
 
 
 def verify(json: Json = False) -> None:
@@ -89,12 +123,13 @@ def verify(json: Json = False) -> None:
     if json:
         print_json(found.to_json())
     else:
-        for kind in ("missing", "damaged", "orphans"):
+        for kind in ("missing", "damaged", "older", "orphans"):
             for key in getattr(found, kind):
                 results.print(f"{kind:<9} {key}", highlight=False)
         log.print(
             f"{found.images} images, {found.quarantined} files in quarantine, {found.objects} objects read: "
-            f"{len(found.missing)} missing, {len(found.damaged)} damaged, {len(found.orphans)} that nothing names.",
+            f"{len(found.missing)} missing, {len(found.damaged)} damaged, {len(found.older)} renditions of an older release "
+            f"(made anew when looked at), {len(found.orphans)} that nothing names.",
             highlight=False,
         )
     if not found.well:
@@ -104,7 +139,9 @@ def verify(json: Json = False) -> None:
 def backup(file: Annotated[Path, typer.Argument(help="The tar file to write.")], json: Json = False) -> None:
     """Copy database, images and quarantine into one tar file; safe while the dashboard runs.
 
-    Settings (LONGVIEW_… and .env) and the weights are not in it.
+    Settings (LONGVIEW_… and .env) and the weights are not in it. Only you can read the file.
+
+    Exit code 0: done; 1: written, but some images are gone or damaged, and the copy lacks them; 2: it cannot be written.
     """
     from core.care import BackupError, write_backup
     from core.cli.opening import open_installation
@@ -117,12 +154,22 @@ def backup(file: Annotated[Path, typer.Argument(help="The tar file to write.")],
     finally:
         here.close()
     _tell_backup(json, file, manifest, "written")
+    if manifest.missing:
+        log.print(
+            f"{len(manifest.missing)} objects that rows name are gone or damaged, so the copy lacks them too. "
+            "Which they are says: python -m core verify",
+            highlight=False,
+        )
+        raise typer.Exit(SOME_REFUSED)
 
 
 def restore(
     file: Annotated[Path, typer.Argument(help="A file that backup wrote.")], json: Json = False
 ) -> None:
-    """Fill an empty home (LONGVIEW_HOME) from a backup; nothing is ever overwritten."""
+    """Fill an empty home (LONGVIEW_HOME) from a backup; nothing is ever overwritten.
+
+    All of the file is checked before anything appears in the home. Everybody has to sign in anew.
+    """
     from core.care import BackupError, restore_backup
     from core.settings import Settings
 
@@ -134,17 +181,19 @@ def restore(
     _tell_backup(json, settings.root, manifest, "restored")
 
 
-def _tell_backup(json: bool, where: Path, manifest: dict, what: str) -> None:
+def _tell_backup(json: bool, where: Path, manifest: BackupManifest, what: str) -> None:
     facts = {
         "path": str(where),
-        "made_at": manifest["made_at"],
-        "revision": manifest["revision"],
-        "objects": len(manifest["images"]),
-        "quarantined": len(manifest["quarantine"]),
+        "made_at": manifest.made_at.isoformat(),
+        "revision": manifest.revision,
+        "objects": len(manifest.images),
+        "quarantined": len(manifest.quarantine),
+        "missing": manifest.missing,
     }
     if json:
         print_json(facts)
     else:
         log.print(
-            f"{where} {what}: {facts['objects']} objects, copy of {facts['made_at'][:16]}.", highlight=False
+            f"{where} {what}: {len(manifest.images)} objects, copy of {manifest.made_at:%Y-%m-%d %H:%M} UTC.",
+            highlight=False,
         )

@@ -4,6 +4,7 @@ import threading
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
 from core.cli.terminal import log, results, wrong_use
 
@@ -26,7 +27,7 @@ def up(
     address, port = settings.address, settings.port
     try:
         launch.check_port(address, port)
-    except launch.PortInUse as error:
+    except launch.CannotListen as error:
         wrong_use(str(error))
     here = open_installation()
     accounts = ensure_demo_accounts(here) if demo else []
@@ -39,7 +40,9 @@ def up(
     def announce() -> None:
         if not launch.wait_for_page(address, port, seconds=120, until=stopping):
             return
-        results.print(f"\n[bold]Longview[/] is at [bold]http://{address}:{port}[/]  (Ctrl-C stops it)")
+        results.print(
+            f"\n[bold]Longview[/] is at [bold]{escape(launch.page_url(address, port))}[/]  (Ctrl-C stops it)"
+        )
         for account in accounts:
             results.print(
                 f"  sign in as {account.username} / {account.password or '(your own password)'}  ({account.role})",

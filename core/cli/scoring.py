@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from core.cli.terminal import SOME_REFUSED, log, print_json, results, wrong_use
+from core.cli.terminal import SOME_REFUSED, log, machine_failed, print_json, results, wrong_use
 
 
 def register(app: typer.Typer) -> None:
@@ -28,16 +28,29 @@ def score(
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     from core.cli.opening import open_installation
-    from core.worker import count_pending, score_pending
+    from core.outages import outage
+    from core.worker import ScoreItem, ScoringReport, count_pending, score_pending
 
     here = open_installation()
+    done: list[ScoreItem] = []
+    failed: str | None = None
+
+    def on_item(item: ScoreItem) -> None:
+        done.append(item)
+        progress.advance(task)
+
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     with Progress(*columns, console=log, transient=True, disable=not log.is_terminal) as progress:
         task = progress.add_task("Scoring studies", total=count_pending(here, everything=everything))
         try:
-            report = score_pending(here, everything=everything, on_item=lambda _item: progress.advance(task))
+            report = score_pending(here, everything=everything, on_item=on_item)
         except (LookupError, ValueError) as error:
             wrong_use(f"The model {here.settings.model!r} cannot be used: {error}")
+        except Exception as error:
+            failed = outage(error)
+            if failed is None:
+                raise
+            report = ScoringReport(done)  # what was finished is stored, and answered for
     here.close()
     if json:
         print_json(report.to_json())
@@ -51,6 +64,8 @@ def score(
             results.print(f"{item.patient}  {item.study_date}  {said}", markup=False, highlight=False)
         refused = sum(item.refusal is not None for item in report.items)
         log.print(f"{len(report.items) - refused} scored, {refused} refused.", highlight=False)
+    if failed is not None:
+        machine_failed(failed)
     if any(item.refusal for item in report.items):
         raise typer.Exit(SOME_REFUSED)
 

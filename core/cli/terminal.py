@@ -5,7 +5,9 @@ command can be repeated.
 """
 
 import json
+import os
 import sys
+from contextlib import suppress
 from typing import Any, NoReturn
 
 import typer
@@ -60,15 +62,41 @@ def machine_failed(said: str) -> NoReturn:
     raise typer.Exit(MACHINE_FAILED)
 
 
+def failed(error: Exception) -> NoReturn:
+    """Leave with exit code 3 where the machine failed the work, and with 2 where what was asked cannot be done."""
+    said = outage(error)
+    if said is not None:
+        machine_failed(said)
+    wrong_use(str(error))
+
+
 class Verbs(TyperGroup):
     """Verbs that end in a sentence and exit code 3, not in a traceback, where the machine fails them."""
 
     def invoke(self, ctx: Any) -> Any:
         """Run the verb; an error that is no outage stays what it is."""
         try:
-            return super().invoke(ctx)
+            try:
+                return super().invoke(ctx)
+            finally:
+                # Here, not when Python ends: an answer that does not arrive is a failure as well.
+                sys.stdout.flush()
+        except BrokenPipeError:
+            raise  # whoever read the answer has enough of it; the library ends quietly
         except Exception as error:
             said = outage(error)
             if said is None:
                 raise
+            _let_go_of_answer()
             machine_failed(said)
+
+
+def _let_go_of_answer() -> None:
+    """Drop what could not be written to stdout, or Python would try again at its end and complain."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        with suppress(OSError, ValueError):
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, sys.stdout.fileno())
+            os.close(nowhere)

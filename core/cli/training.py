@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from core.cli.progress import Progress, train
-from core.cli.terminal import SOME_REFUSED, log, print_json, results, wrong_use
+from core.cli.terminal import SOME_REFUSED, failed, log, print_json, results, wrong_use
 
 if TYPE_CHECKING:
     from core.sets import Manifest
@@ -296,7 +296,7 @@ def evaluate(
             times=draws,
         )
     except (LookupError, ValueError, OSError) as error:
-        wrong_use(str(error))
+        failed(error)
     _tell(measured, as_json)
     if not as_json:
         for target in measured["targets"]:

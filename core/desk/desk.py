@@ -36,6 +36,7 @@ IDLE_SECONDS = 600.0
 START_SECONDS = 300.0
 ANSWER_SECONDS = 60.0
 MOST_OPEN = 32
+_GONE = "This image is not open any more. Open it again."
 MOST_OPEN_A_PERSON = 6
 _LIMITS = ("model", "max_file_mb", "max_pixels", "reader_memory_mb", "reader_seconds")
 
@@ -59,11 +60,20 @@ class OpenedImage:
     image: ReadImage
     modality: str
     source: IO[bytes] = field(repr=False, compare=False)
+    _reading: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False, compare=False)
 
     def bytes(self) -> bytes:
-        """Return the file's bytes."""
-        self.source.seek(0)
-        return self.source.read()
+        """Return the file's bytes, whole whichever threads ask at once; `LookupError` if it has left the desk."""
+        with self._reading:
+            if self.source.closed:
+                raise LookupError(_GONE)
+            self.source.seek(0)
+            return self.source.read()
+
+    def close(self) -> None:
+        """Let the bytes go, when nobody is in the middle of reading them."""
+        with self._reading:
+            self.source.close()
 
 
 @dataclass(frozen=True)
@@ -122,7 +132,7 @@ class Desk:
             if self._watch is not None:
                 self._watch.cancel()
             for opened in self._opened.values():
-                opened.source.close()
+                opened.close()
             self._opened.clear()
         # Not after it has answered or started: that may take minutes, and this process wants to end now.
         self._child.kill()
@@ -242,9 +252,9 @@ class Desk:
             self._opened[token] = opened
             own = [one for one in self._opened.values() if one.user_id == person.user_id]
             for old in own[:-MOST_OPEN_A_PERSON]:
-                self._opened.pop(old.token).source.close()
+                self._opened.pop(old.token).close()
             while len(self._opened) > MOST_OPEN:
-                self._opened.popitem(last=False)[1].source.close()
+                self._opened.popitem(last=False)[1].close()
         return opened
 
     def find(self, person: Person, token: str) -> OpenedImage:
@@ -252,7 +262,7 @@ class Desk:
         with self._listing:
             opened = self._opened.get(token)
             if opened is None or opened.user_id != person.user_id:
-                raise LookupError("This image is not open any more. Open it again.")
+                raise LookupError(_GONE)
             self._opened.move_to_end(token)
             return opened
 

@@ -15,6 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from core.evaluation.classifier_report import comparison_report, image_report
+from core.files import private_folder, write_whole
 from core.sets import CaseError, Cases, ImageCase, Report, may_be, prepare_cases, told_apart
 from models.measures import compare_classes, measure_classes
 from models.store import IMAGE_KIND
@@ -227,10 +228,10 @@ def write_evaluation(
     curve: Sequence[dict[str, Any]] = (),
 ) -> None:
     """Write predictions.csv, metrics.json and report.html to `out`."""
-    out.mkdir(parents=True, exist_ok=True)
-    table.to_csv(out / PREDICTIONS, index=False)
-    (out / METRICS).write_text(json.dumps(measured, indent=1, allow_nan=False) + "\n", "utf-8")
-    (out / REPORT).write_text(image_report(table, measured, title, curve), "utf-8")
+    private_folder(out)
+    write_whole(out / PREDICTIONS, table.to_csv(index=False))
+    write_whole(out / METRICS, json.dumps(measured, indent=1, allow_nan=False) + "\n")
+    write_whole(out / REPORT, image_report(table, measured, title, curve))
 
 
 def compare_runs(runs: Sequence[Path], out: Path | None = None, *, times: int = 1000) -> dict[str, Any]:
@@ -306,10 +307,10 @@ def compare_runs(runs: Sequence[Path], out: Path | None = None, *, times: int = 
         ],
     }
     if out is not None:
-        out.mkdir(parents=True, exist_ok=True)
-        (out / "comparison.json").write_text(json.dumps(compared, indent=1, allow_nan=False) + "\n", "utf-8")
+        private_folder(out)
+        write_whole(out / "comparison.json", json.dumps(compared, indent=1, allow_nan=False) + "\n")
         drawn = dict(zip(names, tables, strict=True))
-        (out / REPORT).write_text(comparison_report(drawn, compared), "utf-8")
+        write_whole(out / REPORT, comparison_report(drawn, compared))
     return compared
 
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from core.evaluation.longitudinal_report import report_page
 from core.evaluation.proof import against_truth, index_groups, targets
 from core.evaluation.wording import percent
+from core.files import private_folder, write_whole
 from core.sets import (
     CachedViews,
     Exams,
@@ -129,10 +130,10 @@ def evaluate_longitudinal(
     measured["targets"] = [target.to_json() for target in targets(measured)]
     if moved is not None:
         measured["sensitivity"] = moved
-    out.mkdir(parents=True, exist_ok=True)
-    table.to_csv(out / "predictions.csv", index=False)
-    (out / "metrics.json").write_text(json.dumps(measured, indent=1, allow_nan=False) + "\n", "utf-8")
-    (out / "report.html").write_text(report_page(measured, table), "utf-8")
+    private_folder(out)
+    write_whole(out / "predictions.csv", table.to_csv(index=False))
+    write_whole(out / "metrics.json", json.dumps(measured, indent=1, allow_nan=False) + "\n")
+    write_whole(out / "report.html", report_page(measured, table))
     report("measuring", 1.0, {})
     return measured
 

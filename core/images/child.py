@@ -20,6 +20,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO, Any, BinaryIO
 
+from core.files import keep_private
+
 _PROJECT = Path(__file__).resolve().parents[2]
 _PIPE_BYTES = 1 << 20
 _MOST_JSON_BYTES = 1 << 20
@@ -179,6 +181,7 @@ def answer_questions(prepare: Callable[[], Callable[[dict[str, Any], bytes], Ans
 
     `prepare` returns what answers; libraries that print do not get between the answers.
     """
+    keep_private()
     questions = os.fdopen(os.dup(0), "rb", buffering=1 << 20)
     answers = os.fdopen(os.dup(1), "wb", buffering=0)
     os.dup2(2, 1)

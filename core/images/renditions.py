@@ -8,22 +8,35 @@ from __future__ import annotations
 
 import json
 import struct
+import threading
 import zlib
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from core.images.reader import ReadImage, lend_reader
+from core.logs import log_of
+from core.outages import outage
 from db.tables import Image
 
 if TYPE_CHECKING:
     from core.installation import Installation
 
+log = log_of(__name__)
+
+Derived = Literal["rendition_sha256", "thumbnail_sha256"]
+
 MAGIC = b"LVR1"
 LONGEST_SIDE = 1600
 THUMBNAIL_SIDE = 256
+
+_turns: dict[str, tuple[threading.Lock, int]] = {}
+"""For every image whose pictures are being made: the lock, and how many hold it or wait for it."""
+_turns_lock = threading.Lock()
 
 
 def rendition(here: Installation, sop_uid: str) -> bytes:
@@ -36,20 +49,73 @@ def thumbnail_png(here: Installation, sop_uid: str) -> bytes:
     return _derived(here, sop_uid, "thumbnail_sha256")
 
 
-def _derived(here: Installation, sop_uid: str, column: str) -> bytes:
+def is_of_this_release(rendition: bytes) -> bool:
+    """Return whether a stored rendition is written as this release writes and its viewer reads it."""
+    return rendition[: len(MAGIC)] == MAGIC
+
+
+def _derived(here: Installation, sop_uid: str, column: Derived) -> bytes:
+    kept = _kept(here, sop_uid, column)
+    if kept is not None:
+        return kept
+    # One request makes it, the others that come meanwhile wait and find it: a page asks for all views at once.
+    with _turn_of(sop_uid):
+        kept = _kept(here, sop_uid, column)
+        return kept if kept is not None else _made_anew(here, sop_uid, column)
+
+
+def _kept(here: Installation, sop_uid: str, column: Derived) -> bytes | None:
+    """Return what is stored, or None if it is gone or of an older release; raises `KeyError` if there is no image."""
     with here.database.read() as session:
-        image = session.scalar(select(Image).where(Image.sop_uid == sop_uid))
-    if image is None:
+        key = session.scalar(select(getattr(Image, column)).where(Image.sop_uid == sop_uid))
+    if key is None:
         raise KeyError(sop_uid)
     try:
-        return here.images.get(getattr(image, column))
+        data = here.images.get(key)
     except FileNotFoundError:
-        # Both can be made again from the image itself, so their loss costs nobody a picture.
-        with lend_reader(here.settings) as reader:
-            made = reader.prepare(here.images.get(image.sha256), image.source_name)
-        here.images.put(made.rendition)
-        here.images.put(made.thumbnail_png)
-        return made.rendition if column == "rendition_sha256" else made.thumbnail_png
+        return None
+    return data if column == "thumbnail_sha256" or is_of_this_release(data) else None
+
+
+def _made_anew(here: Installation, sop_uid: str, column: Derived) -> bytes:
+    """Make both from the image itself and keep them: objects first, then the row that names them.
+
+    What the row named before stays in the store, where `verify` lists it as named by nothing.
+    """
+    with here.database.read() as session:
+        image = session.scalars(select(Image).where(Image.sop_uid == sop_uid)).one()
+    with lend_reader(here.settings) as reader:
+        made = reader.prepare(here.images.get(image.sha256), image.source_name)
+    keys = {
+        "rendition_sha256": here.images.put(made.rendition),
+        "thumbnail_sha256": here.images.put(made.thumbnail_png),
+    }
+    if keys != {name: getattr(image, name) for name in keys}:
+        try:
+            with here.database.write() as session:
+                session.execute(update(Image).where(Image.id == image.id).values(keys))
+        except Exception as error:
+            # The picture is there to be looked at; which object it is can be written down the next time.
+            if (said := outage(error)) is None:
+                raise
+            log.warning("a picture was made anew, but could not be kept", lacks=said)
+    return made.rendition if column == "rendition_sha256" else made.thumbnail_png
+
+
+@contextmanager
+def _turn_of(sop_uid: str) -> Iterator[None]:
+    """Let one thread at a time make the pictures of an image."""
+    with _turns_lock:
+        turn, waiting = _turns.get(sop_uid, (threading.Lock(), 0))
+        _turns[sop_uid] = turn, waiting + 1
+    try:
+        with turn:
+            yield
+    finally:
+        with _turns_lock:
+            turn, waiting = _turns.pop(sop_uid)
+            if waiting > 1:
+                _turns[sop_uid] = turn, waiting - 1
 
 
 def make_rendition(image: ReadImage) -> bytes:

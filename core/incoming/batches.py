@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from core.incoming.claims import LONGEST_MRN
@@ -49,6 +49,13 @@ def finish_batch(here: Installation, batch_id: int, *, whole: bool) -> None:
         _finish(session, session.get_one(ImportBatch, batch_id), utc_now(), whole=whole)
 
 
+def count_left_over_batches(here: Installation, *, now: datetime | None = None) -> int:
+    """Count the batches whose process was cut off: nothing has ended in them for `LEFT_OVER_AFTER`."""
+    left_over = _left_over(now or utc_now())
+    with here.database.read() as session:
+        return session.scalar(select(func.count()).select_from(left_over.subquery())) or 0
+
+
 def finish_left_over_batches(here: Installation, *, now: datetime | None = None) -> int:
     """Finish the batches whose process was cut off, and return how many there were.
 
@@ -56,13 +63,7 @@ def finish_left_over_batches(here: Installation, *, now: datetime | None = None)
     nothing has ended in it for `LEFT_OVER_AFTER`.
     """
     now = now or utc_now()
-    last_ended = (
-        select(func.max(ImportItem.created_at)).where(ImportItem.batch_id == ImportBatch.id).scalar_subquery()
-    )
-    left_over = select(ImportBatch).where(
-        ImportBatch.finished_at.is_(None),
-        func.coalesce(last_ended, ImportBatch.started_at) < now - LEFT_OVER_AFTER,
-    )
+    left_over = _left_over(now)
     with here.database.read() as session:
         if session.scalar(left_over.limit(1)) is None:
             return 0
@@ -71,6 +72,16 @@ def finish_left_over_batches(here: Installation, *, now: datetime | None = None)
         for batch in batches:
             _finish(session, batch, now, whole=False)
         return len(batches)
+
+
+def _left_over(now: datetime) -> Select[ImportBatch]:
+    last_ended = (
+        select(func.max(ImportItem.created_at)).where(ImportItem.batch_id == ImportBatch.id).scalar_subquery()
+    )
+    return select(ImportBatch).where(
+        ImportBatch.finished_at.is_(None),
+        func.coalesce(last_ended, ImportBatch.started_at) < now - LEFT_OVER_AFTER,
+    )
 
 
 def _finish(session: Session, batch: ImportBatch, now: datetime, *, whole: bool) -> None:

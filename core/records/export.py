@@ -17,7 +17,9 @@ from typing import IO, Any, Literal
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from core.files import sync_folder, whole_file, write_whole
 from core.installation import Installation
+from core.outages import outage
 from core.people import audit
 from core.records import cards
 from core.records.csv import FORMULA_STARTS
@@ -39,6 +41,8 @@ from db.tables import (
 __all__ = ["TABLES", "ExportError", "Exported", "export"]
 
 STATEMENT = "Research software, not for diagnosis. Rows with simulated = 1 are of simulated women; none of them is real."
+EXPORTING = ".export-"
+"""How the name of a folder begins in which an export is being made."""
 _WOMEN_AT_ONCE = 200
 _RISKS = tuple(f"risk_{year}y{end}" for year in range(1, 6) for end in ("", "_low", "_high"))
 
@@ -128,14 +132,18 @@ def export(
     ------
     ExportError
         If an MRN is unknown, or `out` is there already or cannot be written.
+    OSError
+        If the machine lacks something for a while (`core.outages`); nothing is left behind.
     """
     if out.exists():
         raise ExportError(f"{out} is there already. Choose another name.")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        half = Path(tempfile.mkdtemp(prefix=".export-", dir=out.parent))
+        half = Path(tempfile.mkdtemp(prefix=EXPORTING, dir=out.parent))  # mode 0700
     except OSError as error:
-        raise ExportError(f"{out} cannot be written: {error.strerror}.") from error
+        if outage(error) is not None:
+            raise  # it will pass, and the command can be repeated
+        raise ExportError(f"{out} cannot be written: {error.strerror or error}.") from error
     try:
         with here.database.read() as session:
             women = _women(session, mrns)
@@ -145,7 +153,7 @@ def export(
         made = Exported(out, rows, simulated, len(women) - simulated)
         if kind == "csv":
             about = json.dumps(_about(here, made, names), indent=1, ensure_ascii=False)
-            (half / "export.json").write_text(about + "\n", "utf-8")
+            write_whole(half / "export.json", about + "\n")
         # The entry comes first: no export lies about that the trail does not know.
         audit.note(
             here,
@@ -160,14 +168,16 @@ def export(
                 "from": "command line",
             },
         )
-        half.chmod(0o700)
         if kind == "csv":
+            sync_folder(half)
             half.rename(out)
         else:
             (half / "document.json").replace(out)
-            out.chmod(0o600)
+        sync_folder(out.parent)
     except OSError as error:
-        raise ExportError(f"{out} cannot be written: {error.strerror}.") from error
+        if outage(error) is not None:
+            raise  # it will pass, and the command can be repeated
+        raise ExportError(f"{out} cannot be written: {error.strerror or error}.") from error
     finally:
         shutil.rmtree(half, ignore_errors=True)
     return made
@@ -268,7 +278,7 @@ def _write_tables(folder: Path, chunks: Iterator[Chunk]) -> dict[str, int]:
         writers = {}
         for table, columns in TABLES.items():
             file: IO[str] = open_files.enter_context(
-                (folder / f"{table}.csv").open("w", encoding="utf-8", newline="")
+                whole_file(folder / f"{table}.csv", text=True, newline="")
             )
             writers[table] = csv.DictWriter(file, ("patient", "simulated", *columns))
             writers[table].writeheader()
@@ -292,7 +302,7 @@ def _write_document(folder: Path, chunks: Iterator[Chunk]) -> dict[str, int]:
     """Write one JSON document, woman by woman, so that it is never in memory as a whole."""
     rows = dict.fromkeys(TABLES, 0)
     head = json.dumps({"statement": STATEMENT, "made_at": utc_now().isoformat()}, indent=1)
-    with (folder / "document.json").open("w", encoding="utf-8") as file:
+    with whole_file(folder / "document.json", text=True) as file:
         file.write(head.removesuffix("\n}") + ',\n "patients": [')
         first = True
         for chunk in chunks:

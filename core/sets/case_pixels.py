@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.fft import dctn
 
+from core.files import private_folder
 from core.refusals import Refusal
 from core.sets.cases import ImageCase
 from core.sets.exams import Report, file_version, read_pixels
@@ -54,7 +55,7 @@ def prepare_cases(
 
     What cannot be read, has no breast where one is wanted, or whose box lies outside is left out, with the reason.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    private_folder(folder)
     sides = tissue_sides(cases)
     listing = "\n".join(
         f"{file_version(case.path)} {side if case.anywhere else case.box}"

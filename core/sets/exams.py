@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from core.files import private_folder
 from core.sets.manifest import Manifest, ManifestRow, by_patient
 from models.view import NETWORK_SHAPE, ViewTransform, standardise
 
@@ -204,7 +205,7 @@ def cache_views(images: Sequence[Image], folder: Path, report: Report, processes
 
     Images that cannot be read, or in which no breast is found, are left out; `left_out` says which and why.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    private_folder(folder)
     listing = "\n".join(file_version(image.path) for image in images)
     stamp = hashlib.sha256(listing.encode()).hexdigest()[:16]
     pixels_path, facts_path = folder / f"views-{stamp}.u8", folder / f"views-{stamp}.jsonl"

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from core.files import private_folder, write_whole
 from core.sets import (
     DENSITIES,
     FINDINGS,
@@ -121,8 +122,7 @@ def train_image(
     chosen, classes = choose_classes(cases, plan.classes)
     _check_counts(chosen.cases, classes)
     wanted = ImageInput(plan.shape, plan.region, plan.steps, plan.lesion_map is not None)
-    out.mkdir(parents=True, exist_ok=True)
-    (out / "work").mkdir(exist_ok=True)
+    private_folder(out / "work")
     prepared = prepare_cases(chosen.cases, wanted, out / "work" / "cache", report)
     readable = [case for case, ok in zip(chosen.cases, prepared.readable, strict=True) if ok]
     if not readable:
@@ -657,9 +657,7 @@ class _Run:
             **measure_cases(table, classes),
             "images": {"used": len(self.cases), "left_out": self.left_out},
         }
-        (out / SEEN).write_text(
-            json.dumps(sorted(set(sha256_of_cases([self.cases[i] for i in seen])))), "utf-8"
-        )
+        write_whole(out / SEEN, json.dumps(sorted(set(sha256_of_cases([self.cases[i] for i in seen])))))
         own = [case for case in self.cases if not case.practice]
         practice = len(self.cases) - len(own)
         facts: dict[str, Any] = {

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from core.files import private_folder, whole_file, write_whole
 from core.sets import Report
 from models.sequence import EVENTS_FOR_LSTM, SMALL_MODES, EmbeddedWoman, cross_validate, fit_small
 
@@ -138,7 +139,7 @@ def train_on_embeddings(
             f"{cancers} women with cancer within five years of their last visit and {without} without are too few: "
             f"{least} of each are the least."
         )
-    out.mkdir(parents=True, exist_ok=True)
+    private_folder(out)
     measured: dict[str, Any] = {}
     scores: dict[str, dict[str, float]] = {}
     if folds > 1:
@@ -150,18 +151,19 @@ def train_on_embeddings(
         table["y_true"] = table["patient_id"].map(
             {woman.patient_id: int(woman.label == 1) for woman in women}
         )
-        table.to_csv(out / "predictions.csv", index=False)
+        write_whole(out / "predictions.csv", table.to_csv(index=False))
     model = fit_small([woman for woman in women if np.isfinite(woman.label)], "history", seed=seed)
-    np.savez(
-        out / "sequence.npz",
-        allow_pickle=False,
-        parts=np.array(model.parts),
-        penalty=np.array(model.penalty),
-        mean=model.mean,
-        scale=model.scale,
-        change_scale=model.change_scale,
-        coefficients=model.coefficients,
-        intercept=np.array(model.intercept),
-    )
-    (out / "metrics.json").write_text(json.dumps(measured, indent=1) + "\n", "utf-8")
+    with whole_file(out / "sequence.npz") as file:
+        np.savez(
+            file,
+            allow_pickle=False,
+            parts=np.array(model.parts),
+            penalty=np.array(model.penalty),
+            mean=model.mean,
+            scale=model.scale,
+            change_scale=model.change_scale,
+            coefficients=model.coefficients,
+            intercept=np.array(model.intercept),
+        )
+    write_whole(out / "metrics.json", json.dumps(measured, indent=1) + "\n")
     return measured

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from core.files import private_folder, write_whole
 from core.sets import (
     DENSITIES,
     FINDINGS,
@@ -189,7 +190,8 @@ def train_longitudinal(
             "those who had one."
         )
     work = out / "work"
-    work.mkdir(parents=True, exist_ok=True)
+    private_folder(out)
+    private_folder(work)
     same_plan(
         work / "plan.json",
         asdict(plan),
@@ -271,7 +273,7 @@ def _encoder_seconds(
     heads = min(0.3 * plan.minutes * 60, 60 + 0.25 * women * plan.members / 5)
     left = plan.minutes * 60 - (time.monotonic() - begun) - embedding - heads
     seconds = max(left, 0.3 * plan.minutes * 60)
-    path.write_text(json.dumps({"encoder_seconds": seconds, "embedding": embedding, "heads": heads}), "utf-8")
+    write_whole(path, json.dumps({"encoder_seconds": seconds, "embedding": embedding, "heads": heads}))
     return seconds
 
 
@@ -363,7 +365,7 @@ def _train_heads(
     values["settings"] = values["settings"] | {"seeds": seeds}
     model = LongitudinalModel(ModelCard(**values), trained.model, ensemble, served)
     model.save(out)
-    (out / "metrics.json").write_text(json.dumps(measured, indent=1) + "\n", "utf-8")
+    write_whole(out / "metrics.json", json.dumps(measured, indent=1) + "\n")
     write_curves(out / "curves.csv", curve)
     return measured
 

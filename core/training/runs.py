@@ -9,6 +9,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from core.files import whole_file, write_whole
+
 if TYPE_CHECKING:  # Networks are loaded when training starts: `--help` must not wait for them.
     pass
 
@@ -41,13 +43,13 @@ def same_plan(path: Path, plan: dict[str, Any], images: Sequence[Path], labels: 
                 f"{path.parent.parent} holds a run with other settings ({changed}). Choose another folder for --out, "
                 "or remove that one."
             )
-    path.write_text(json.dumps(asked, indent=1), "utf-8")
+    write_whole(path, json.dumps(asked, indent=1))
 
 
 def write_curves(path: Path, curve: Sequence[dict[str, Any]]) -> None:
     """Write the records of a training as CSV, a column for each figure."""
     names = sorted({key for record in curve for key in record}, key=lambda name: (name != "stage", name))
-    with path.open("w", encoding="utf-8", newline="") as file:
+    with whole_file(path, text=True, newline="") as file:
         writer = csv.DictWriter(file, names)
         writer.writeheader()
         writer.writerows(curve)

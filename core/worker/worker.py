@@ -8,6 +8,7 @@ import threading
 import time
 from typing import Any
 
+from core.files import write_whole
 from core.installation import Installation
 from core.logs import log_of
 from core.worker.progress import HEARTBEAT
@@ -96,9 +97,7 @@ class _Heart(threading.Thread):
             "model": self.model,
             "warm": self.warm,
         }
-        temporary = self._path.with_name(f".{HEARTBEAT}.{os.getpid()}.{threading.get_ident()}")
-        temporary.write_text(json.dumps(said), encoding="utf-8")
-        temporary.replace(self._path)
+        write_whole(self._path, json.dumps(said), durable=False)  # a sign of life waits for no disk
 
     def stop(self) -> None:
         """Stop beating and take the file away: this worker does not run any more."""

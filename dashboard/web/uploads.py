@@ -32,6 +32,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from streamlit.runtime import Runtime
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
+from core.files import private_file, private_folder
 from core.incoming import IncomingFile, printable_name
 from core.logs import log_of
 from core.refusals import Refusal
@@ -147,7 +148,7 @@ class Spool:
 
     def room(self, session: str) -> int:
         """Return how many bytes more a session may bring."""
-        self.root.mkdir(parents=True, exist_ok=True)
+        private_folder(self.root)
         held = sum(_size(path) for path in (self.root / session).glob("*"))
         return max(0, min(MOST_SESSION_BYTES - held, shutil.disk_usage(self.root).free - FREE_BYTES))
 
@@ -209,8 +210,8 @@ class UploadsToDisk:
         path = spool.path(session, key)
         arriving = path.with_suffix(".arriving")
         try:
-            await to_thread.run_sync(lambda: path.parent.mkdir(parents=True, exist_ok=True))
-            with arriving.open("wb", buffering=0) as target:
+            await to_thread.run_sync(private_folder, path.parent)
+            with private_file(arriving, buffering=0) as target:
                 part = _Part(boundary, target, lambda: spool.room(session))
                 arrived = await _arrives(part, receive)
             if not arrived or part.parts != 1 or not part.complete:

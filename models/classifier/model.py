@@ -353,7 +353,7 @@ class ImageModel:
 
     def save(self, folder: Path) -> ModelCard:
         """Write the model's files and its card, with their sha256, to `folder`; return the card as written."""
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(0o700, parents=True, exist_ok=True)
         if self.head is None:
             self.network.save(folder / NETWORK)
             names = [NETWORK, FACTS]

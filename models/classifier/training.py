@@ -134,7 +134,7 @@ def train_image_network(
     """
     if len(training.label) == 0 or len(validation.label) == 0:
         raise ValueError("There must be images to train on and others to stop on.")
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(0o700, parents=True, exist_ok=True)
     keras.utils.set_random_seed(recipe.seed)
     network = build_image_network(config, weights)
     state = TrainingState(folder)

@@ -166,7 +166,7 @@ def tune_network(
     mine
         (n,) which images to learn from.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(0o700, parents=True, exist_ok=True)
     keras.utils.set_random_seed(recipe.seed)
     state = TrainingState(folder)
     cut = _cut(network)

@@ -127,7 +127,7 @@ class LongitudinalModel:
 
     def save(self, folder: Path) -> ModelCard:
         """Write the model's files and its card, with their sha256, to `folder`; return the card as written."""
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(0o700, parents=True, exist_ok=True)
         self.encoder.save(folder / ENCODER)
         self.sequence.save(folder / SEQUENCE)
         return self.save_calibration(folder)

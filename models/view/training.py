@@ -213,7 +213,7 @@ def train_encoder(
     """
     if len(training.pixels) == 0:
         raise ValueError("There is no view to train the encoder on.")
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(0o700, parents=True, exist_ok=True)
     keras.utils.set_random_seed(recipe.seed)
     curve: list[dict[str, float | str]] = []
     state = TrainingState(folder)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from core.images import VIEWS
+from core.outages import outage
 from core.sets import OPTIONAL, REQUIRED, read_manifest
 from seed_data.adapters.public_set import Account, ExamRow, PublicSet, WrongLayout
 from seed_data.adapters.sets import SETS
@@ -137,6 +138,8 @@ def adapt(name: str, src: Path, out: Path, *, on_row: Callable[[int], None] = la
     except WrongLayout as error:
         raise CannotAdapt(str(error)) from error
     except OSError as error:
+        if outage(error) is not None:
+            raise  # it will pass, and the command can be repeated
         raise CannotAdapt(f"{error.filename or out}: {error.strerror or error}.") from error
 
 

@@ -19,6 +19,7 @@ import pandas as pd
 from rich.table import Table
 
 from core.evaluation import Gain, gain_of_history, reader_table, with_bounds
+from core.files import AS_ASKED, whole_file, write_whole
 from core.sets import true_breasts
 from seed_data.women import lives
 from seed_data.women.cohort import TRUTH_COLUMNS
@@ -109,7 +110,7 @@ def write_lives(
     on_women: Progress | None = None,
 ) -> None:
     """Write the truth table of women of whom no picture is made: for oracles to be fitted on."""
-    with path.open("w", encoding="utf-8", newline="") as file:
+    with whole_file(path, text=True, newline="", mode=AS_ASKED) as file:
         writer = csv.DictWriter(file, TRUTH_COLUMNS, lineterminator="\n")
         writer.writeheader()
         for done, rows in enumerate(in_order(_truth, _orders(women, seed, mix, model), jobs), start=1):
@@ -204,14 +205,14 @@ def with_evaluations(settings: Sequence[Setting], evaluated: Sequence[Path]) -> 
 def write_table(folder: Path, rows: Sequence[dict[str, Any]]) -> None:
     """Write `sensitivity.json` and `sensitivity.csv` (intervals in two columns each) into a folder."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "sensitivity.json").write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+    write_whole(folder / "sensitivity.json", json.dumps(rows, indent=1) + "\n", mode=AS_ASKED)
     flat = []
     for row in rows:
         one = dict(row)
         for name in ("gain", "model_gain"):
             one[f"{name}_low"], one[f"{name}_high"] = one.pop(f"{name}_ci") or ("", "")
         flat.append(one)
-    pd.DataFrame(flat).to_csv(folder / "sensitivity.csv", index=False)
+    write_whole(folder / "sensitivity.csv", pd.DataFrame(flat).to_csv(index=False), mode=AS_ASKED)
 
 
 def printed(rows: Sequence[dict[str, Any]]) -> Table:

@@ -6,6 +6,7 @@ import csv
 import json
 import os
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from datetime import date
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any, Final, Literal
 
 import cv2
 
+from core.files import AS_ASKED, whole_file, write_whole
 from core.settings import Settings
 from seed_data.women import backgrounds, lives, machines, practice
 from seed_data.women.backgrounds import Background
@@ -270,8 +272,14 @@ def simulate(
         "risk": "risk_factors.csv",
         "events": "events.csv",
     }
-    files = {key: (folder / names[key]).open("w", encoding="utf-8", newline="") for key in tables}
-    try:
+    with ExitStack() as half_written:
+        # The one opened first appears last: where the manifest lies, the set is complete.
+        files = {
+            key: half_written.enter_context(
+                whole_file(folder / names[key], text=True, newline="", mode=AS_ASKED)
+            )
+            for key in tables
+        }
         writers = {key: csv.DictWriter(files[key], tables[key], lineterminator="\n") for key in tables}
         for writer in writers.values():
             writer.writeheader()
@@ -283,29 +291,26 @@ def simulate(
             cancers += woman.observed
             if on_woman:
                 on_woman(done, images)
-    finally:
-        for file in files.values():
-            file.close()
-    description = {
-        "simulated": True,
-        "statement": _statement(patients, cancers, mix, on_real is not None),
-        "patients": patients,
-        "visits": visits,
-        "images": images,
-        "women_with_cancer": cancers,
-        "seed": seed,
-        "format": image_format,
-        "pixel_spacing_mm": spacing_mm,
-        "case_mix": asdict(mix),
-        "real_backgrounds": on_real is not None,
-        "how_records_end": (
-            "Number and dates of visits and length of follow-up are drawn alike for all women, whatever comes after. "
-            "Untreated women have no diagnosis before their last visit, so risk labels are unbiased at the last visit "
-            "(also of a record whose first visits are left out), not at earlier ones."
-        ),
-        "constants": "seed_data/lives.py and seed_data/bodies.py, each with its source",
-    }
-    (folder / "simulation.json").write_text(json.dumps(description, indent=2) + "\n", encoding="utf-8")
+        description = {
+            "simulated": True,
+            "statement": _statement(patients, cancers, mix, on_real is not None),
+            "patients": patients,
+            "visits": visits,
+            "images": images,
+            "women_with_cancer": cancers,
+            "seed": seed,
+            "format": image_format,
+            "pixel_spacing_mm": spacing_mm,
+            "case_mix": asdict(mix),
+            "real_backgrounds": on_real is not None,
+            "how_records_end": (
+                "Number and dates of visits and length of follow-up are drawn alike for all women, whatever comes after. "
+                "Untreated women have no diagnosis before their last visit, so risk labels are unbiased at the last visit "
+                "(also of a record whose first visits are left out), not at earlier ones."
+            ),
+            "constants": "seed_data/lives.py and seed_data/bodies.py, each with its source",
+        }
+        write_whole(folder / "simulation.json", json.dumps(description, indent=2) + "\n", mode=AS_ASKED)
     return description
 
 

@@ -1,5 +1,6 @@
 """Care: doctor says what is wrong, verify finds what lacks, a backup comes back whole."""
 
+import errno
 import json
 import os
 import tarfile
@@ -109,10 +110,10 @@ def test_a_backup_does_not_overwrite_and_leaves_nothing_half_written(stocked, tm
     with pytest.raises(BackupError, match="exists"):
         write_backup(stocked, file)
 
-    def fail(_path):
-        raise OSError("no space left on device")
+    def fail(*_arguments):
+        raise OSError(errno.ENOSPC, "no space left on device")
 
-    monkeypatch.setattr("core.care.backup._check_archive", fail)
+    monkeypatch.setattr("core.care.backup._read", fail)
     with pytest.raises(OSError, match="no space"):
         write_backup(stocked, tmp_path / "second.tar")
     assert [path.name for path in tmp_path.glob("*.tar*")] == ["longview.tar"]

@@ -1,5 +1,6 @@
 """Starting an installation: a part that dies comes back, one that is done does not."""
 
+import errno
 import os
 import signal
 import socket
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from core.care.launch import Part, PortInUse, check_port, keep_running, parts
+from core.care.launch import CannotListen, Part, PortInUse, check_port, keep_running, page_url, parts
 
 
 def test_a_taken_port_is_refused_with_a_sentence_that_says_what_to_do() -> None:
@@ -25,6 +26,72 @@ def test_a_free_port_is_accepted() -> None:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     check_port("127.0.0.1", port)
+
+
+IPV6 = Path("/proc/net/if_inet6")
+
+
+@pytest.mark.skipif(not (IPV6.exists() and IPV6.read_text()), reason="this machine has no IPv6")
+def test_an_ipv6_address_is_free_or_taken_like_any_other() -> None:
+    with socket.socket(socket.AF_INET6) as taken:
+        taken.bind(("::1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(PortInUse, match="taken"):
+            check_port("::1", port)
+    check_port("::1", port)
+
+
+def test_a_machine_without_ipv6_says_so_and_not_that_the_port_is_taken(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    real = socket.socket
+
+    def without_ipv6(family: int = socket.AF_INET, *more: int) -> socket.socket:
+        if family == socket.AF_INET6:
+            raise OSError(errno.EAFNOSUPPORT, "Address family not supported by protocol")
+        return real(family, *more)
+
+    monkeypatch.setattr(socket, "socket", without_ipv6)
+    with pytest.raises(CannotListen, match="no IPv6") as caught:
+        check_port("::1", 8501)
+    assert not isinstance(caught.value, PortInUse)
+
+
+@pytest.mark.parametrize("address", ["192.0.2.1", "2001:db8::1", "no such place", "x" * 300, "fe80::1"])
+def test_an_address_that_is_not_of_this_machine_is_not_called_a_taken_port(address: str) -> None:
+    with pytest.raises(CannotListen) as caught:
+        check_port(address, 8501)
+    assert not isinstance(caught.value, PortInUse)
+    assert address[:20] in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("address", "url"),
+    [
+        ("127.0.0.1", "http://127.0.0.1:8501/health"),
+        ("::1", "http://[::1]:8501/health"),
+        ("::", "http://[::1]:8501/health"),
+        ("0.0.0.0", "http://127.0.0.1:8501/health"),
+        ("fe80::1%eth0", "http://[fe80::1%25eth0]:8501/health"),
+        ("localhost", "http://localhost:8501/health"),
+    ],
+)
+def test_the_address_that_is_printed_is_one_that_a_browser_opens(address: str, url: str) -> None:
+    assert page_url(address, 8501, "/health") == url
+
+
+def test_what_a_part_writes_is_for_its_own_account(tmp_path: Path) -> None:
+    written = tmp_path / "written"
+    before = os.umask(0)
+    try:
+        part = Part("worker", ("-c", f"open({str(written)!r}, 'w')"))
+        part.start(dict(os.environ))
+    finally:
+        os.umask(before)
+    assert part.process is not None
+    assert part.process.wait(60) == 0
+    assert written.stat().st_mode & 0o777 == 0o600
 
 
 def test_the_demo_cohort_runs_once_while_worker_and_dashboard_are_kept_running() -> None:

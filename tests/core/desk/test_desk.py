@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from pathlib import Path
 
@@ -11,9 +12,10 @@ import pytest
 from sqlalchemy import select
 
 from core.desk import desk
-from core.desk.desk import BoxRefused, Desk, DeskClosed
+from core.desk.desk import BoxRefused, Desk, DeskClosed, OpenedImage
 from core.desk.process import Desk as Answering
 from core.images.child import ChildDied
+from core.images.reader import ReadImage
 from core.images.renditions import open_rendition
 from core.incoming.intake import take_in
 from core.incoming.items import IncomingFile, Statement
@@ -26,6 +28,20 @@ from tests.pictures import breast, dicom, png
 
 PICTURE = breast("L", rows=640, columns=480)
 BOX = (60.0, 250.0, 160.0, 350.0)
+
+
+def test_threads_that_read_an_open_image_at_once_all_get_the_whole_of_it(tmp_path):
+    data = os.urandom(3_000_000)
+    source = (tmp_path / "source").open("w+b")
+    source.write(data)
+    opened = OpenedImage("t", 1, "one.png", "5e" * 32, ReadImage(1, 1, 8, "image/png", PICTURE), "MG", source)
+    with ThreadPoolExecutor(4) as pool:
+        read = list(pool.map(lambda _: opened.bytes(), range(60)))
+    assert {len(one) for one in read} == {len(data)}
+    assert all(one == data for one in read)
+    opened.close()
+    with pytest.raises(LookupError, match="Open it again"):
+        opened.bytes()
 
 
 class InThisProcess:

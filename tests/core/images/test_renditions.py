@@ -1,0 +1,70 @@
+"""What the viewer fetches is made anew once where an older release made it, and the row then names what is kept."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from sqlalchemy import select
+
+from core.care.verify import verify_objects
+from core.images import renditions
+from core.images.reader import GuardedReader
+from core.incoming.intake import take_in
+from core.incoming.items import IncomingFile
+from db.database import sqlite_module
+from db.tables import Image
+from tests.pictures import dicom
+
+
+@pytest.fixture
+def stocked(here):
+    take_in(here, [IncomingFile("a", dicom(SOPInstanceUID="1.2.3.4"))], statement=None, source="cli")
+    return here
+
+
+def older(stocked, sop_uid: str) -> str:
+    """Put the rendition of an older release in the place of an image's; return its key."""
+    key = stocked.images.put(b"LVR0" + renditions.rendition(stocked, sop_uid)[4:])
+    with stocked.database.write() as session:
+        image = session.scalars(select(Image).where(Image.sop_uid == sop_uid)).one()
+        stocked.images.path(image.rendition_sha256).unlink()
+        image.rendition_sha256 = key
+    return key
+
+
+def test_a_rendition_of_an_older_release_is_made_anew_once_and_kept(stocked, monkeypatch):
+    first = renditions.rendition(stocked, "1.2.3.4")
+    key = older(stocked, "1.2.3.4")
+    found = verify_objects(stocked)
+    assert (found.well, found.older, found.damaged, found.missing) == (True, [key], [], [])
+
+    decoded = []
+    prepare = GuardedReader.prepare
+    monkeypatch.setattr(GuardedReader, "prepare", lambda *asked: decoded.append(asked) or prepare(*asked))
+    with ThreadPoolExecutor(4) as pool:
+        assert set(pool.map(lambda _: renditions.rendition(stocked, "1.2.3.4"), range(8))) == {first}
+    assert len(decoded) == 1
+    found = verify_objects(stocked)
+    assert (found.well, found.older, found.orphans) == (True, [], [key])
+    assert renditions._turns == {}
+
+
+def test_a_lost_rendition_that_this_release_makes_otherwise_is_decoded_once_and_verify_is_well_again(
+    stocked, monkeypatch
+):
+    stocked.images.path(older(stocked, "1.2.3.4")).unlink()
+    assert not verify_objects(stocked).well
+    renditions.rendition(stocked, "1.2.3.4")
+    monkeypatch.setattr(GuardedReader, "prepare", None)
+    assert renditions.open_rendition(renditions.rendition(stocked, "1.2.3.4"))
+    assert verify_objects(stocked).well
+
+
+def test_a_picture_is_shown_also_where_its_row_cannot_be_written(stocked, monkeypatch):
+    monkeypatch.setattr("db.database.BUSY_SECONDS", 0.05)
+    first = renditions.rendition(stocked, "1.2.3.4")
+    older(stocked, "1.2.3.4")
+    stocked.database.close()
+    holder = sqlite_module().connect(str(stocked.home / "longview.db"), isolation_level=None)
+    holder.execute("BEGIN IMMEDIATE")
+    assert renditions.rendition(stocked, "1.2.3.4") == first
+    holder.close()
