@@ -9,7 +9,7 @@ import streamlit as st
 
 from core.images import Header
 from core.incoming import BatchReport, IncomingFile, ItemReport, Statement, intake
-from core.people import Permission, Person, audit, require
+from core.people import Closed, NewAccount, Permission, Person, audit, require
 from core.records import Found, find
 from dashboard import look
 from dashboard.house import here
@@ -97,8 +97,13 @@ def take_in(
     person: Person,
     *,
     on_item: Callable[[ItemReport], None] | None = None,
+    own_admin: NewAccount | None = None,
+    on_closed: Callable[[Closed], None] | None = None,
 ) -> BatchReport:
-    """Hand files to the intake as the person states them, and write to the audit trail that she did."""
+    """Hand files to the intake as the person states them, and write to the audit trail that she did.
+
+    `own_admin` comes with the first real patient, where there are accounts of the demo; without, `OwnAdminNeeded`.
+    """
     require(person, Permission.ADD_STUDY)
     statement = Statement(
         mrn=found.mrn,
@@ -109,7 +114,14 @@ def take_in(
         simulated=found.simulated,
     )
     report = intake.take_in(
-        here(), files, statement=statement, source="web", user_id=person.user_id, on_item=on_item
+        here(),
+        files,
+        statement=statement,
+        source="web",
+        user_id=person.user_id,
+        on_item=on_item,
+        own_admin=lambda: own_admin,
+        on_closed=on_closed,
     )
     detail = {"study_date": study_date.isoformat(), "files": len(report.items)}
     audit.note(here(), person, "study_added", f"patient:{found.mrn}", detail)

@@ -11,13 +11,14 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import Literal
 
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 
 from core.images import GuardedReader, Prepared, lend_reader, storable
 from core.incoming.claims import LONGEST_MRN, Claim, check_statement, said_view, settle_claim
 from core.incoming.items import BatchReport, Examined, IncomingFile, ItemReport, Statement
 from core.incoming.keep import (
     add_item,
+    is_simulated,
     keep,
     quarantine,
     report_of,
@@ -27,6 +28,7 @@ from core.incoming.keep import (
 )
 from core.installation import Installation
 from core.logs import log_of
+from core.people import Closed, FirstRealPatient, NewAccount, OwnAdminNeeded
 from core.refusals import Refusal
 from db.tables import (
     Image,
@@ -73,11 +75,17 @@ def take_in(
     source: Literal["cli", "web", "demo"],
     user_id: int | None = None,
     on_item: Callable[[ItemReport], None] | None = None,
+    own_admin: Callable[[], NewAccount | None] | None = None,
+    on_closed: Callable[[Closed], None] | None = None,
 ) -> BatchReport:
     """Store files as studies that wait to be scored; each file ends accepted, duplicate or quarantined.
 
     With a statement the person says whose and when, and the files form one study; what they say otherwise is kept
     with the image. Without, both come from the files. A file that is reported to `on_item` is durable.
+
+    Where there are accounts of the demo, the first real patient comes in together with an admin of one's own, for whom
+    `own_admin` asks if there is none, and closes them for good (`core.people.demo_accounts`); `on_closed` is told so
+    when it is durable. Raises `OwnAdminNeeded` if there is no such admin: neither that file is taken in nor one after it.
     """
     if statement is not None:
         statement = replace(statement, mrn=statement.mrn.strip())
@@ -92,19 +100,33 @@ def take_in(
         session.flush()
         batch_id = batch.id
     report = BatchReport()
-    with lend_reader(here.settings) as reader:
-        for file in files:
-            item = _take_one(here, reader, batch_id, file, file.said or statement)
-            report.items.append(item)
-            del file  # or its bytes would stay while the next one's are read
-            if on_item is not None:
-                on_item(item)
+    first = FirstRealPatient(own_admin, user_id)
+    try:
+        with lend_reader(here.settings) as reader:
+            for file in files:
+                item, closed = _take_one(here, reader, batch_id, file, file.said or statement, first)
+                report.items.append(item)
+                del file  # or its bytes would stay while the next one's are read
+                if closed is not None and on_closed is not None:
+                    on_closed(closed)
+                if on_item is not None:
+                    on_item(item)
+    except OwnAdminNeeded:
+        if not report.items:
+            _drop(here, batch_id)
+        raise
     with here.database.write() as session:
         session.execute(update(ImportBatch).where(ImportBatch.id == batch_id).values(finished_at=utc_now()))
     counts = {outcome.value: report.count(outcome) for outcome in Outcome}
     otherwise = sum(item.detail is not None and item.outcome == Outcome.ACCEPTED for item in report.items)
     log.info("batch taken in", batch=batch_id, source=source, **counts, files_saying_otherwise=otherwise)
     return report
+
+
+def _drop(here: Installation, batch_id: int) -> None:
+    """Take back a batch that nothing came of."""
+    with here.database.write() as session:
+        session.execute(delete(ImportBatch).where(ImportBatch.id == batch_id))
 
 
 def _read(reader: GuardedReader, file: IncomingFile, data: bytes) -> Prepared:
@@ -123,7 +145,8 @@ def _take_one(
     batch_id: int,
     file: IncomingFile,
     statement: Statement | None,
-) -> ItemReport:
+    first: FirstRealPatient,
+) -> tuple[ItemReport, Closed | None]:
     data = storable(file.data)
     sha256 = hashlib.sha256(data).hexdigest()
     prepared: Prepared | None = None
@@ -136,24 +159,27 @@ def _take_one(
                 raise Refusal("bad_statement", str(error)) from error
         known = _known(here, batch_id, file, sha256, statement)
         if known is not None:
-            return known
+            return known, None
         prepared = _read(reader, file, data)
         claim = settle_claim(prepared.image.header, file.name, sha256, statement)
         with here.database.read() as session:
             # Looked at before the objects are written, so that a refused file leaves nothing in the image store.
             stored = stored_image(session, claim, sha256)
+            patient = None
             if stored is None:
-                stored_patient(session, claim, prepared.image.header, statement)
+                patient = stored_patient(session, claim, prepared.image.header, statement)
                 stored_study(session, claim)
+        if stored is None and patient is None and not is_simulated(prepared.image.header, statement):
+            first.expect(here)
         if stored is None:
             here.images.put(prepared.rendition)
             here.images.put(prepared.thumbnail_png)
             here.images.put(data)
         with here.database.write() as session:
-            return keep(session, batch_id, file, sha256, prepared, claim, statement)
+            return keep(session, batch_id, file, sha256, prepared, claim, statement, first)
     except Refusal as refusal:
         header = prepared.image.header if prepared else None
-        return quarantine(here, batch_id, file, data, sha256, refusal, header, claim)
+        return quarantine(here, batch_id, file, data, sha256, refusal, header, claim), None
 
 
 def _known(

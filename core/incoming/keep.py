@@ -13,6 +13,7 @@ from core.images import Header, Prepared
 from core.incoming.claims import Claim, study_uid_of
 from core.incoming.items import IncomingFile, ItemReport, Statement
 from core.installation import Installation
+from core.people import Closed, FirstRealPatient
 from core.refusals import Refusal
 from db.tables import (
     Image,
@@ -71,7 +72,7 @@ def stored_patient(
         return None
     if not of_another and header.sex and statement is None and header.sex != patient.sex.value:
         raise Refusal("identity_conflict", f"Sex {header.sex} here, {patient.sex.value} as stored.")
-    if _is_simulated(header, statement) != patient.simulated:
+    if is_simulated(header, statement) != patient.simulated:
         stored = "simulated" if patient.simulated else "real"
         raise Refusal("identity_conflict", f"Patient {patient.mrn} is a {stored} one.")
     return patient
@@ -83,7 +84,8 @@ def born_on(header: Header, claim: Claim, statement: Statement | None) -> date |
     return (statement.birth_date if statement else None) or (header.birth_date if own else None)
 
 
-def _is_simulated(header: Header, statement: Statement | None) -> bool:
+def is_simulated(header: Header, statement: Statement | None) -> bool:
+    """Return whether file or person says that she is a simulated patient."""
     return header.simulated or (statement is not None and statement.simulated)
 
 
@@ -124,8 +126,12 @@ def keep(
     prepared: Prepared,
     claim: Claim,
     statement: Statement | None,
-) -> ItemReport:
-    """Write all rows of one accepted file, or that it is there already; raises `Refusal` and then writes nothing."""
+    first: FirstRealPatient,
+) -> tuple[ItemReport, Closed | None]:
+    """Write all rows of one accepted file, or that it is there already; raises `Refusal` and then writes nothing.
+
+    Returns also what a new real patient closed. Raises `OwnAdminNeeded` where she cannot come in, and writes nothing.
+    """
     stored = stored_image(session, claim, sha256)
     if stored is not None:
         study = stored.study
@@ -133,19 +139,23 @@ def keep(
         if (stored.laterality, stored.view) != (claim.laterality, claim.view):
             detail = f"It is stored as {stored.laterality.value}-{stored.view}."
         item = add_item(session, batch_id, file, sha256, Outcome.DUPLICATE, detail=detail, image_id=stored.id)
-        return report_of(item, study.patient.mrn, study, stored)
+        return report_of(item, study.patient.mrn, study, stored), None
     header, image = prepared.image.header, prepared.image
     patient = stored_patient(session, claim, header, statement)
     own = header.patient_id in (None, claim.mrn)
     born = born_on(header, claim, statement)
     name = (statement.name if statement else None) or (header.patient_name if own else None)
+    closed = None
     if patient is None:
+        simulated = is_simulated(header, statement)
+        if not simulated:
+            closed = first.comes(session)
         patient = Patient(
             mrn=claim.mrn,
             name=name,
             birth_date=born,
             sex=Sex(header.sex) if own and header.sex else Sex.FEMALE,
-            simulated=_is_simulated(header, statement),
+            simulated=simulated,
         )
         session.add(patient)
         session.flush()
@@ -188,7 +198,7 @@ def keep(
     said = sorted(set(claim.otherwise) - {"age_years"})
     detail = f"The file says otherwise of: {', '.join(said)}." if said and claim.stated else None
     item = add_item(session, batch_id, file, sha256, Outcome.ACCEPTED, detail=detail, image_id=row.id)
-    return report_of(item, patient.mrn, study, row)
+    return report_of(item, patient.mrn, study, row), closed
 
 
 def _ask_for_scores(session: Session, study: Study) -> None:

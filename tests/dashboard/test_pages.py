@@ -519,14 +519,14 @@ def test_saving_an_account_takes_back_no_role_that_another_admin_gave(
 ) -> None:
     accounts.create_user(here, "bo", "the old password", Role.STAFF)
     app = open_account(pages, "bo")
-    accounts.set_role(here, "bo", Role.ONCOLOGIST)
+    accounts.change_account(here, "bo", role=Role.ONCOLOGIST)
     next(box for box in app.text_input if box.label == "New password").set_value("a new password")
     press(app, "Save")
     assert sign_ins.sign_in(here, "bo", "a new password").person.role is Role.ONCOLOGIST
     role = next(box for box in app.selectbox if str(box.key).startswith("role_of_"))
     assert role.value == Role.ONCOLOGIST
     role.set_value(Role.ANALYST)
-    accounts.set_role(here, "bo", Role.ADMIN)
+    accounts.change_account(here, "bo", role=Role.ADMIN)
     press(app, "Save")
     assert "Another admin changed this role to admin" in app.warning[0].value
     assert sign_ins.sign_in(here, "bo", "a new password").person.role is Role.ADMIN

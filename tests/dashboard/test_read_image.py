@@ -214,7 +214,7 @@ def test_who_lost_the_right_to_assess_keeps_nothing_in_a_dialog_that_is_open(
     def meanwhile(image) -> ReadingAsks:
         with here.database.read() as session:
             username = session.scalars(select(User.username)).one()
-        accounts.set_role(here, username, Role.STAFF)
+        accounts.change_account(here, username, role=Role.STAFF)
         return reading(image)
 
     monkeypatch.setattr(components, "reading", meanwhile)

@@ -93,13 +93,13 @@ def test_the_last_admin_cannot_be_closed_or_demoted(here: Installation) -> None:
     with pytest.raises(ValueError, match="last admin"):
         accounts.set_active(here, "root", False)
     with pytest.raises(ValueError, match="last admin"):
-        accounts.set_role(here, "root", Role.STAFF)
+        accounts.change_account(here, "root", role=Role.STAFF)
 
 
 def test_only_an_admin_changes_accounts(here: Installation, oncologist: roles.Person) -> None:
     for change in (
         lambda: accounts.create_user(here, "eve", PASSWORD, Role.ADMIN, by=oncologist),
-        lambda: accounts.set_role(here, "ada", Role.ADMIN, by=oncologist),
+        lambda: accounts.change_account(here, "ada", role=Role.ADMIN, by=oncologist),
         lambda: accounts.set_password(here, "ada", PASSWORD, by=oncologist),
         lambda: accounts.set_active(here, "ada", False, by=oncologist),
     ):
@@ -123,7 +123,7 @@ def test_role_and_password_are_changed_together_or_not_at_all(here: Installation
 def test_a_role_that_another_admin_changed_meanwhile_is_not_overwritten_unseen(
     here: Installation, oncologist: roles.Person
 ) -> None:
-    accounts.set_role(here, "ada", Role.ANALYST)
+    accounts.change_account(here, "ada", role=Role.ANALYST)
     with pytest.raises(accounts.RoleChangedMeanwhile, match="changed this role to analyst"):
         accounts.change_account(here, "ada", role=Role.STAFF, role_was=Role.ONCOLOGIST)
     accounts.change_account(here, "ada", role=Role.STAFF, role_was=Role.ANALYST)
