@@ -408,7 +408,7 @@ class FirstReal:
         if press.button("Sign in"):
             try:
                 sign_ins.sign_in(
-                    here(), username, password, address=st.context.ip_address, instead_of=session.token()
+                    here(), username, password, address=session.address(), instead_of=session.token()
                 )
             except SignInRefused as error:
                 st.session_state[REFUSED] = str(error)
