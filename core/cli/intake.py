@@ -132,6 +132,14 @@ def import_files(
                 + (f"The {taken} files before this one are taken in." if taken else "Nothing is taken in.")
             )
     here.close()
+    if admin and not asking.made:
+        log.print(
+            f"--admin {admin} made no account: it does so only with the first real patient, where there are demo accounts "
+            "and no admin of your own.",
+            highlight=False,
+            markup=False,
+            soft_wrap=True,
+        )
     if json:
         made = {"admin": asking.made} if asking.made else {}
         print_json(report.to_json() | made)

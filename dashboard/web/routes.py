@@ -6,14 +6,15 @@ import base64
 import hmac
 import html
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from string import Template
 from urllib.parse import parse_qs
 
 import streamlit
-from anyio import CapacityLimiter, to_thread
+from anyio import CapacityLimiter, WouldBlock, to_thread
 from starlette.requests import Request
 from starlette.responses import (
     FileResponse,
@@ -35,9 +36,8 @@ from dashboard.web.gate import COOKIE, is_from_this_machine, is_https, same_orig
 FORM_COOKIE = "longview_form"
 _LARGEST_FORM_BYTES = 16_384
 
-# Sign-ins wait in threads of their own, and only so many: others' requests and pages go on in a flood of guesses.
-_SIGN_INS_AT_ONCE = 16
-_signing_in = CapacityLimiter(_SIGN_INS_AT_ONCE)
+# Each waits in a thread for its password to be looked at: fewer than there are threads, so that pages go on.
+_signing_in = CapacityLimiter(16)
 # Questions to the desk are answered one by one: more threads would only wait.
 _desk = CapacityLimiter(4)
 
@@ -147,17 +147,18 @@ async def sign_in(request: Request) -> Response:
     address = request.client.host if request.client else None
     here_itself = is_from_this_machine(request.scope)
     try:
-        if not _signing_in.available_tokens:
-            raise SignInBusy
-        entered = await to_thread.run_sync(
-            lambda: sign_ins.sign_in(
-                here(), username, fields.get("password", ""), loopback=here_itself, address=address
-            ),
-            limiter=_signing_in,
-        )
+        with _place_to_sign_in(request):
+            entered = await to_thread.run_sync(
+                lambda: sign_ins.sign_in(
+                    here(), username, fields.get("password", ""), loopback=here_itself, address=address
+                )
+            )
     except SignInRefused as refusal:
         status = {SignInBusy: 503, SignInWaits: 429}.get(type(refusal), 401)
-        return await _form(request, target=target, username=username, message=str(refusal), status=status)
+        form = await _form(request, target=target, username=username, message=str(refusal), status=status)
+        if isinstance(refusal, SignInWaits):
+            form.headers["Retry-After"] = str(refusal.seconds)
+        return form
     response = RedirectResponse(target, status_code=303)
     response.set_cookie(
         COOKIE,
@@ -170,6 +171,19 @@ async def sign_in(request: Request) -> Response:
     )
     response.delete_cookie(FORM_COOKIE, path="/sign-in")
     return response
+
+
+@contextmanager
+def _place_to_sign_in(request: Request) -> Iterator[None]:
+    """Take one of the places for sign-ins, or raise `SignInBusy` at once: a flood is not to fill the threads of all."""
+    try:
+        _signing_in.acquire_on_behalf_of_nowait(request)
+    except WouldBlock:
+        raise SignInBusy from None
+    try:
+        yield
+    finally:
+        _signing_in.release_on_behalf_of(request)
 
 
 async def sign_out(request: Request) -> Response:

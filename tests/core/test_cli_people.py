@@ -109,6 +109,7 @@ def test_the_admin_who_comes_with_her_gets_a_first_password_that_is_shown_once(u
     assert [name for name, open_ in active.items() if open_] == ["anna"]
     again = core("import", film, *HERS, "--admin", "bo")
     assert "password" not in again.stderr
+    assert "--admin bo made no account" in again.stderr
     assert "no demo accounts here" in user("demo", code=2).stderr
     assert "closed for good" in user("activate", "admin", code=2).stderr
 
