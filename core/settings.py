@@ -24,6 +24,10 @@ class Settings(BaseSettings):
     model: str = Field(default="longitudinal-sim", description="Name of the model that speaks.")
     address: str = Field(default="127.0.0.1", description="Address the dashboard listens at.")
     port: int = Field(default=8501, gt=0, lt=65536, description="Port the dashboard listens at.")
+    demo: bool = Field(
+        default=False,
+        description="Let the demo accounts sign in on this machine; `core up --demo` sets it for what it starts.",
+    )
     session_hours: float = Field(default=12.0, gt=0, description="How long a sign-in lasts.")
     max_file_mb: int = Field(default=200, gt=0, description="Largest file that is read.")
     max_pixels: int = Field(

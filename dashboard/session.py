@@ -14,6 +14,11 @@ def token() -> str | None:
     return st.context.cookies.get(COOKIE)
 
 
+def address() -> str | None:
+    """Return where this page's connection comes from; None from this machine itself."""
+    return st.context.ip_address
+
+
 def person() -> Person | None:
     """Return who is signed in now; asked anew at every run, so that signing out takes effect at once."""
     return sign_ins.who(here(), token())

@@ -9,7 +9,7 @@ import streamlit as st
 
 from core.images import Header
 from core.incoming import BatchReport, IncomingFile, ItemReport, Statement, intake, names_agree
-from core.people import Permission, Person, require
+from core.people import Closed, NewAccount, Permission, Person, require
 from core.records import Found, find
 from dashboard import look
 from dashboard.house import here
@@ -100,8 +100,13 @@ def take_in(
     person: Person,
     *,
     on_item: Callable[[ItemReport], None] | None = None,
+    own_admin: NewAccount | None = None,
+    on_closed: Callable[[Closed], None] | None = None,
 ) -> BatchReport:
-    """Hand files to the intake as the person states them, in her name."""
+    """Hand files to the intake as the person states them, in her name.
+
+    `own_admin` comes with the first real patient, where there are accounts of the demo; without, `OwnAdminNeeded`.
+    """
     require(person, Permission.ADD_STUDY)
     statement = Statement(
         mrn=found.mrn,
@@ -111,4 +116,13 @@ def take_in(
         views=views,
         simulated=found.simulated,
     )
-    return intake.take_in(here(), files, statement=statement, source="web", person=person, on_item=on_item)
+    return intake.take_in(
+        here(),
+        files,
+        statement=statement,
+        source="web",
+        person=person,
+        on_item=on_item,
+        own_admin=lambda: own_admin,
+        on_closed=on_closed,
+    )

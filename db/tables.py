@@ -499,7 +499,10 @@ class ImportItem(Base):
 
 
 class User(Base):
-    """A person with an account here. The password is kept as an argon2id hash."""
+    """A person with an account here. The password is kept as an argon2id hash.
+
+    `demo` marks an account of the demo that still has its published password, or had it when it was closed for good.
+    """
 
     __tablename__ = "user"
 
@@ -509,8 +512,7 @@ class User(Base):
     password_hash: Mapped[str] = mapped_column(String(256))
     role: Mapped[Role]
     active: Mapped[bool] = mapped_column(default=True)
-    failed_sign_ins: Mapped[int] = mapped_column(default=0)
-    locked_until: Mapped[datetime | None]
+    demo: Mapped[bool] = mapped_column(default=False)
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
 
 
@@ -525,6 +527,29 @@ class SignIn(Base):
     expires_at: Mapped[datetime]
 
     user: Mapped[User] = relationship()
+
+
+class SignInAttempt(Base):
+    """One try to sign in, written before its password is looked at: until it has succeeded it counts as failed.
+
+    `name_sha256` is of the name as it was typed, whether there is such an account or not: people type passwords into
+    that field too. `address` is the client's, or its network's; null where there is none. `familiar` says that this name
+    had been signed in from this address before.
+    """
+
+    __tablename__ = "sign_in_attempt"
+    __table_args__ = (
+        Index("ix_sign_in_attempt_name", "name_sha256", "at"),
+        Index("ix_sign_in_attempt_address", "address", "at"),
+        Index("ix_sign_in_attempt_at", "at"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    at: Mapped[datetime] = mapped_column(default=utc_now)
+    name_sha256: Mapped[str] = mapped_column(String(64))
+    address: Mapped[str | None] = mapped_column(String(64))
+    familiar: Mapped[bool] = mapped_column(default=False)
+    succeeded: Mapped[bool] = mapped_column(default=False)
 
 
 class AuditEntry(Base):

@@ -142,10 +142,18 @@ def parts(address: str, port: int, *, demo: bool) -> list[Part]:
 
 
 def keep_running(
-    children: list[Part], home: Path, *, until: threading.Event, log: Callable[[str], None]
+    children: list[Part],
+    home: Path,
+    *,
+    until: threading.Event,
+    log: Callable[[str], None],
+    demo: bool = False,
 ) -> None:
-    """Start the parts and restart what dies, until the event is set; then stop all of them."""
-    environment = {**QUIETLY, **os.environ, "LONGVIEW_HOME": str(home)}
+    """Start the parts and restart what dies, until the event is set; then stop all of them.
+
+    `demo` lets the demo accounts sign in, here and in no other dashboard of the installation.
+    """
+    environment = {**QUIETLY, **os.environ, "LONGVIEW_HOME": str(home), "LONGVIEW_DEMO": str(demo)}
     for child in children:
         child.start(environment)
     try:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import secrets
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
@@ -14,8 +16,12 @@ from core.cli.terminal import SOME_REFUSED, log, machine_failed, print_json, res
 from core.outages import outage
 
 if TYPE_CHECKING:
-    from core.incoming import BatchReport, IncomingFile, Statement
+    from rich.progress import Progress
+
+    from core.incoming import BatchReport, IncomingFile, ItemReport, Statement
     from core.incoming.files import Gathered
+    from core.installation import Installation
+    from core.people import Closed, NewAccount
 
 _DAY = ["%Y-%m-%d", "%Y%m%d"]
 
@@ -42,6 +48,14 @@ def import_files(
         datetime | None, typer.Option(formats=_DAY, help="Her birth date, if she is new here.")
     ] = None,
     simulated: Annotated[bool, typer.Option(help="Mark the patient as simulated, if she is new.")] = False,
+    admin: Annotated[
+        str | None,
+        typer.Option(
+            help="User name of your first admin, who comes in with the first real patient where there are demo accounts; "
+            "her first password is printed once.",
+            metavar="NAME",
+        ),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Write JSON to stdout.")] = False,
 ) -> None:
     """Take mammograms in: DICOM, PNG and JPEG, from files, folders and ZIP archives.
@@ -51,6 +65,9 @@ def import_files(
     Side and view come from the DICOM or from --views. With --patient, a name that is only side and view, such as
     L-CC.png or r_mlo.dcm, counts as said by you. Each file ends accepted, duplicate or quarantined with a reason;
     repeating an import does no harm.
+
+    Where there are demo accounts, the first patient who is not simulated closes them for good and needs an admin of your
+    own: you are asked for one, or say --admin. Without demo accounts, or with an admin of your own, nothing is asked.
 
     Exit code 0: all accepted or there already; 1: some quarantined; 2: wrong use; 3: the machine failed (the files
     that were finished by then are answered and stay; repeat the import for the others).
@@ -83,20 +100,26 @@ def import_files(
             wrong_use(str(error))
     for notice in found.notices:
         log.print(printable_name(notice), highlight=False, markup=False)
-    report = _take_in(found, statement)
-    _tell(report, len(found), json)
+    report, made = _take_in(found, statement, admin)
+    _tell(report, len(found), made, json)
     if report.cut_short is not None:
         machine_failed(report.cut_short)
     if report.count("quarantined"):
         raise typer.Exit(SOME_REFUSED)
 
 
-def _take_in(found: Gathered, statement: Statement | None) -> BatchReport:
-    """Take the files in; where the machine fails, even before the first one, the report says so."""
+def _take_in(
+    found: Gathered, statement: Statement | None, admin: str | None
+) -> tuple[BatchReport, str | None]:
+    """Take the files in; where the machine fails, even before the first one, the report says so.
+
+    Returns also the user name of an admin who was made.
+    """
     from rich.progress import Progress
 
     from core.cli.opening import open_installation
     from core.incoming import BatchReport, named_view, take_in
+    from core.people import OwnAdminNeeded
 
     files: Iterator[IncomingFile] = (
         replace(file, said=_with_named_view(statement, file.name, named_view(file.name)))
@@ -110,25 +133,49 @@ def _take_in(found: Gathered, statement: Statement | None) -> BatchReport:
         said = outage(error)
         if said is None:
             raise
-        return BatchReport(cut_short=said)
+        return BatchReport(cut_short=said), None
     try:
         with Progress(console=log, transient=True, disable=not log.is_terminal) as progress:
             task = progress.add_task("Taking files in", total=len(found))
-            return take_in(
+            asking = FirstAdmin(here, admin, progress)
+
+            def on_item(_item: ItemReport) -> None:
+                asking.finished += 1
+                progress.advance(task)
+
+            report = take_in(
                 here,
                 files,
                 statement=statement,
                 source="cli",
-                on_item=lambda _item: progress.advance(task),
+                on_item=on_item,
+                own_admin=asking.ask,
+                on_closed=asking.tell,
             )
+    except OwnAdminNeeded as error:
+        taken = asking.finished
+        how = "" if admin else "Add --admin NAME, or repeat this in a terminal. "
+        wrong_use(
+            f"{error} {how}"
+            + (f"The {taken} files before this one are taken in." if taken else "Nothing is taken in.")
+        )
     finally:
         here.close()
+    if admin and not asking.made:
+        log.print(
+            f"--admin {admin} made no account: it does so only with the first real patient, where there are demo accounts "
+            "and no admin of your own.",
+            highlight=False,
+            markup=False,
+            soft_wrap=True,
+        )
+    return report, asking.made
 
 
-def _tell(report: BatchReport, files: int, json: bool) -> None:
+def _tell(report: BatchReport, files: int, admin: str | None, json: bool) -> None:
     """Write what became of each file: to stdout, and the sums to stderr."""
     if json:
-        print_json(report.to_json())
+        print_json(report.to_json() | ({"admin": admin} if admin else {}))
     else:
         for item in report.items:
             what = "-".join(part for part in (item.laterality, item.view) if part)
@@ -142,6 +189,65 @@ def _tell(report: BatchReport, files: int, json: bool) -> None:
         log.print(
             f"{len(report.items)} of {files} files were finished and stay. Repeat the same import for the others.",
             highlight=False,
+        )
+
+
+class FirstAdmin:
+    """The admin of one's own who comes with the first real patient: by the name that was given, or as a person says.
+
+    `made` is her user name once she is stored, `finished` how many files are in.
+    """
+
+    def __init__(self, here: Installation, name: str | None, progress: Progress) -> None:
+        self.here, self.name, self.progress = here, name, progress
+        self.password: str | None = None
+        self.made: str | None = None
+        self.finished = 0
+
+    def ask(self) -> NewAccount | None:
+        """Return the account to make; None where no name was given and nobody can be asked."""
+        from core.people import ASKED_OF_A_PASSWORD, OwnAdminNeeded, prepare_account
+
+        if self.name is not None:
+            self.password = secrets.token_urlsafe(12)
+            try:
+                return prepare_account(self.here, self.name, self.password)
+            except ValueError as error:
+                raise OwnAdminNeeded(f"--admin {self.name}: {error}") from error
+        if not (sys.stdin.isatty() and sys.stderr.isatty()):
+            return None
+        self.progress.stop()  # it draws over the line that is typed into
+        log.print(f"{OwnAdminNeeded()} (Ctrl-C: nothing is taken in.)", highlight=False)
+        while True:
+            name = str(typer.prompt("User name of your admin", err=True))
+            log.print(f"Her password: {ASKED_OF_A_PASSWORD}", highlight=False)
+            password = str(typer.prompt("Password", hide_input=True, confirmation_prompt=True, err=True))
+            try:
+                account = prepare_account(self.here, name, password)
+            except ValueError as error:
+                log.print(str(error), highlight=False, markup=False)
+                continue
+            self.progress.start()
+            return account
+
+    def tell(self, closed: Closed) -> None:
+        """Say what the first real patient closed and who is admin now: a first password is shown this once."""
+        log.print(
+            f"The first real patient is in: the demo accounts ({', '.join(closed.accounts)}) are closed for good.",
+            highlight=False,
+        )
+        if closed.admin is None:
+            return
+        self.made = closed.admin.username
+        if self.password is None:
+            log.print(f"Admin: {closed.admin.username}", highlight=False, markup=False)
+            return
+        log.print(
+            f"Admin: {closed.admin.username}, first password: {self.password}\n"
+            f"It is shown this once. Set your own: python -m core user password {closed.admin.username}",
+            highlight=False,
+            markup=False,
+            soft_wrap=True,
         )
 
 

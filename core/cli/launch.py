@@ -15,7 +15,12 @@ def register(app: typer.Typer) -> None:
 
 
 def up(
-    demo: Annotated[bool, typer.Option(help="Load the simulated demo cohort and the demo accounts.")] = False,
+    demo: Annotated[
+        bool,
+        typer.Option(
+            help="Load the simulated demo cohort, and let the demo accounts sign in on this machine."
+        ),
+    ] = False,
 ) -> None:
     """Migrate the database, start worker and dashboard, print the address; Ctrl-C stops both."""
     from core.care import launch
@@ -23,14 +28,16 @@ def up(
     from core.people import ensure_demo_accounts, has_accounts
     from core.settings import Settings
 
-    settings = Settings()
+    settings = Settings(demo=demo)
     address, port = settings.address, settings.port
     try:
         launch.check_port(address, port)
     except launch.CannotListen as error:
         wrong_use(str(error))
-    here = open_installation()
+    here = open_installation(settings)
     accounts = ensure_demo_accounts(here) if demo else []
+    if demo and not accounts:
+        log.print("The demo accounts are closed: sign in with an account of your own.", highlight=False)
     nobody = not has_accounts(here)
     here.close()
 
@@ -57,4 +64,5 @@ def up(
         here.home,
         until=stopping,
         log=lambda line: log.print(line, highlight=False),
+        demo=demo,
     )

@@ -4,10 +4,11 @@ from typing import NoReturn
 
 from core.cli.terminal import machine_failed, wrong_use
 from core.installation import Installation
+from core.settings import Settings
 
 
-def open_installation() -> Installation:
-    """Open the installation that the settings name; a database of an earlier release is migrated first.
+def open_installation(settings: Settings | None = None) -> Installation:
+    """Open the installation that the settings name, the surroundings' if none are given; a database of an earlier release is migrated first.
 
     One that cannot be used as it is set ends the command with a sentence and exit code 2; one that the machine keeps
     from being used now (locked, out of reach, on a full disk), with exit code 3.
@@ -17,7 +18,7 @@ def open_installation() -> Installation:
     from db.migrate import NewerDatabase, upgrade
 
     try:
-        here = Installation.open()
+        here = Installation.open(settings)
         upgrade(here.database)
     except (NewerDatabase, DatabaseUnavailable, StoreUnavailable) as error:
         cannot_open(error)

@@ -117,10 +117,15 @@ def _set_active(username: str, active: bool) -> None:
 def demo(json: Annotated[bool, typer.Option("--json", help="For machines.")] = False) -> None:
     """Make one account a role for trying Longview out, and print how to sign in.
 
-    With simulated patients only, the passwords are published ones that work on this machine alone. Beside real
-    patients they are random and shown once.
+    The passwords are published ones. They open nothing from another machine, nor unless the dashboard was started by
+    `python -m core up --demo`, as `make run` does. The first real patient closes these accounts for good.
     """
     made = demo_accounts.ensure_demo_accounts(open_installation())
+    if not made:
+        terminal.wrong_use(
+            "There are no demo accounts here: they stand beside simulated patients only, and those that were closed stay "
+            "so. Make an account of your own: python -m core user add NAME --role admin"
+        )
     if json:
         terminal.print_json(
             [{"username": a.username, "role": a.role.value, "password": a.password} for a in made]

@@ -18,6 +18,7 @@ from core.incoming.claims import Claim, check_statement, said_view, settle_claim
 from core.incoming.items import BatchReport, Examined, IncomingFile, ItemReport, Statement, StoredAs
 from core.incoming.keep import (
     add_item,
+    is_simulated,
     keep,
     quarantine,
     report_of,
@@ -28,7 +29,7 @@ from core.incoming.keep import (
 from core.installation import Installation
 from core.logs import log_of
 from core.outages import outage
-from core.people import Person
+from core.people import Closed, FirstRealPatient, NewAccount, OwnAdminNeeded, Person
 from core.refusals import Refusal
 from db.tables import (
     Image,
@@ -73,6 +74,8 @@ def take_in(
     source: Source,
     person: Person | None = None,
     on_item: Callable[[ItemReport], None] | None = None,
+    own_admin: Callable[[], NewAccount | None] | None = None,
+    on_closed: Callable[[Closed], None] | None = None,
 ) -> BatchReport:
     """Store files as studies that wait to be scored; each file ends accepted, duplicate or quarantined.
 
@@ -82,14 +85,23 @@ def take_in(
     Where the machine fails (`core.outages`), the files that were finished by then are answered all the same and the
     report says in `cut_short` what it lacks; the same files can be taken in again. `person` is who does it, for the
     audit trail; None is the command line.
+
+    Where there are accounts of the demo, the first real patient comes in together with an admin of one's own, for whom
+    `own_admin` asks if there is none, and closes them for good (`core.people.demo_accounts`); `on_closed` is told so
+    when it is durable. Raises `OwnAdminNeeded` if there is no such admin: neither that file is taken in nor one after it.
     """
     if statement is not None:
         statement = replace(statement, mrn=statement.mrn.strip())
     report = BatchReport()
+    first = FirstRealPatient(own_admin, person.user_id if person else None)
     batch_id = None
     try:
         batch_id = begin_batch(here, source=source, person=person, statement=statement)
-        _take_all(here, batch_id, files, statement, report, on_item)
+        _take_all(here, batch_id, files, statement, first, report, on_item, on_closed)
+    except OwnAdminNeeded:
+        if batch_id is not None:
+            finish_batch(here, batch_id, whole=False)
+        raise
     except Exception as error:  # noqa: BLE001 - what is no outage is raised again
         report.cut_short = _lacking(error)
     if batch_id is not None:
@@ -122,14 +134,18 @@ def _take_all(
     batch_id: int,
     files: Iterable[IncomingFile],
     statement: Statement | None,
+    first: FirstRealPatient,
     report: BatchReport,
     on_item: Callable[[ItemReport], None] | None,
+    on_closed: Callable[[Closed], None] | None,
 ) -> None:
     with lend_reader(here.settings) as reader:
         for file in files:
-            item = _take_one(here, reader, batch_id, file, file.said or statement)
+            item, closed = _take_one(here, reader, batch_id, file, file.said or statement, first)
             report.items.append(item)
             del file  # or its bytes would stay while the next one's are read
+            if closed is not None and on_closed is not None:
+                on_closed(closed)
             if on_item is not None:
                 on_item(item)
 
@@ -150,7 +166,8 @@ def _take_one(
     batch_id: int,
     file: IncomingFile,
     statement: Statement | None,
-) -> ItemReport:
+    first: FirstRealPatient,
+) -> tuple[ItemReport, Closed | None]:
     data = storable(file.data)
     sha256 = hashlib.sha256(data).hexdigest()
     prepared: Prepared | None = None
@@ -159,15 +176,15 @@ def _take_one(
         _check(statement)
         known = _known(here, batch_id, file, sha256, statement)
         if known is not None:
-            return known
+            return known, None
         prepared = _read(reader, file, data)
         claim = settle_claim(prepared.image.header, file.name, sha256, statement)
-        _store_objects(here, data, sha256, prepared, claim, statement)
+        _store_objects(here, data, sha256, prepared, claim, statement, first)
         with here.database.write() as session:
-            return keep(session, batch_id, file, sha256, prepared, claim, statement)
+            return keep(session, batch_id, file, sha256, prepared, claim, statement, first)
     except Refusal as refusal:
         header = prepared.image.header if prepared else None
-        return quarantine(here, batch_id, file, data, sha256, refusal, header, claim)
+        return quarantine(here, batch_id, file, data, sha256, refusal, header, claim), None
 
 
 def _check(statement: Statement | None) -> None:
@@ -186,14 +203,17 @@ def _store_objects(
     prepared: Prepared,
     claim: Claim,
     statement: Statement | None,
+    first: FirstRealPatient,
 ) -> None:
     """Put what an image is made of into the image store; a file that is refused leaves nothing there."""
     with here.database.read() as session:
         stored = stored_image(session, claim, sha256)
         if stored is not None:
             return
-        stored_patient(session, claim, prepared.image.header, statement)
+        patient = stored_patient(session, claim, prepared.image.header, statement)
         stored_study(session, claim)
+    if patient is None and not is_simulated(prepared.image.header, statement):
+        first.expect(here)
     here.images.put(prepared.rendition)
     here.images.put(prepared.thumbnail_png)
     here.images.put(data)

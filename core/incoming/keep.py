@@ -14,6 +14,7 @@ from core.incoming.claims import Claim, study_uid_of
 from core.incoming.identity import disagreements, is_hers, is_of
 from core.incoming.items import IncomingFile, ItemReport, Statement, printable_name
 from core.installation import Installation
+from core.people import Closed, FirstRealPatient
 from core.refusals import Refusal
 from db.tables import (
     Image,
@@ -74,7 +75,7 @@ def stored_patient(
         return None
     if not claim.by_person and (disagreeing := disagreements(header, patient)):
         raise Refusal("identity_conflict", " ".join(one.sentence for one in disagreeing))
-    if _is_simulated(header, statement) != patient.simulated:
+    if is_simulated(header, statement) != patient.simulated:
         stored = "simulated" if patient.simulated else "real"
         raise Refusal("identity_conflict", f"Patient {patient.mrn} is a {stored} one.")
     return patient
@@ -88,7 +89,8 @@ def born_on(
     return (statement.birth_date if statement else None) or (header.birth_date if own else None)
 
 
-def _is_simulated(header: Header, statement: Statement | None) -> bool:
+def is_simulated(header: Header, statement: Statement | None) -> bool:
+    """Return whether file or person says that she is a simulated patient."""
     return header.simulated or (statement is not None and statement.simulated)
 
 
@@ -129,22 +131,26 @@ def keep(
     prepared: Prepared,
     claim: Claim,
     statement: Statement | None,
-) -> ItemReport:
-    """Write all rows of one accepted file, or that it is there already; raises `Refusal` and then writes nothing."""
+    first: FirstRealPatient,
+) -> tuple[ItemReport, Closed | None]:
+    """Write all rows of one accepted file, or that it is there already; raises `Refusal` and then writes nothing.
+
+    Returns also what a new real patient closed. Raises `OwnAdminNeeded` where she cannot come in, and writes nothing.
+    """
     stored = stored_image(session, claim, sha256)
     if stored is not None:
-        return _keep_duplicate(session, batch_id, file, sha256, claim, stored)
+        return _keep_duplicate(session, batch_id, file, sha256, claim, stored), None
     header = prepared.image.header
     patient = stored_patient(session, claim, header, statement)
     file_says = _says_beside(header, claim, patient)
-    patient = _keep_patient(session, claim, header, statement, patient)
+    patient, closed = _keep_patient(session, claim, header, statement, patient, first)
     study = _keep_study(session, claim, header, patient)
     image = _keep_image(session, file, sha256, prepared, claim, study, file_says)
     _ask_for_scores(session, study)
     otherwise = sorted(set(file_says) - {"age_years"})
     detail = f"The file says otherwise of: {', '.join(otherwise)}." if otherwise and claim.by_person else None
     item = add_item(session, batch_id, file, sha256, Outcome.ACCEPTED, detail=detail, image_id=image.id)
-    return report_of(item, patient.mrn, study, image)
+    return report_of(item, patient.mrn, study, image), closed
 
 
 def _keep_duplicate(
@@ -173,13 +179,20 @@ def _says_beside(header: Header, claim: Claim, patient: Patient | None) -> dict[
 
 
 def _keep_patient(
-    session: Session, claim: Claim, header: Header, statement: Statement | None, known: Patient | None
-) -> Patient:
-    """Return the woman's row, made if she is new; what was not known of her is filled in."""
+    session: Session,
+    claim: Claim,
+    header: Header,
+    statement: Statement | None,
+    known: Patient | None,
+    first: FirstRealPatient,
+) -> tuple[Patient, Closed | None]:
+    """Return the woman's row, made if she is new, and what she closed; what was not known of her is filled in."""
     own = is_hers(header, claim.mrn, statement, known)
     born = born_on(header, claim, statement, known)
     name = (statement.name if statement else None) or (header.patient_name if own else None)
-    patient = known or Patient(mrn=claim.mrn, simulated=_is_simulated(header, statement))
+    simulated = is_simulated(header, statement)
+    closed = first.comes(session) if known is None and not simulated else None
+    patient = known or Patient(mrn=claim.mrn, simulated=simulated)
     patient.birth_date = patient.birth_date or born
     patient.name = patient.name or name
     if own:
@@ -190,7 +203,7 @@ def _keep_patient(
     if known is None:
         session.add(patient)
     session.flush()
-    return patient
+    return patient, closed
 
 
 def _keep_study(session: Session, claim: Claim, header: Header, patient: Patient) -> Study:

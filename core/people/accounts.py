@@ -2,30 +2,38 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import unicodedata
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from core.installation import Installation
-from core.people import audit
+from core.people import attempts, audit
 from core.people.passwords import check_password, hash_of
 from core.people.roles import Permission, Person, require
-from db.tables import Role, SignIn, User
+from db.tables import Patient, Role, SignIn, User, utc_now
 
 __all__ = [
     "Account",
+    "NewAccount",
     "Role",
     "RoleChangedMeanwhile",
     "change_account",
     "create_user",
     "has_accounts",
     "list_accounts",
+    "plain_name",
+    "prepare_account",
     "set_active",
     "set_password",
-    "set_role",
 ]
+
+CLOSED_FOR_GOOD = (
+    "“{name}” is an account of the demo, which is closed for good beside real patients. "
+    "Make an account of your own: python -m core user add"
+)
 
 
 @dataclass(frozen=True)
@@ -51,15 +59,81 @@ class RoleChangedMeanwhile(ValueError):
         )
 
 
+@dataclass(frozen=True)
+class NewAccount:
+    """An account that may be made: its name is a name, its password is good enough and hashed already.
+
+    `takes_over` is the token of a sign-in that goes over to it when it is made.
+    """
+
+    username: str
+    display_name: str
+    password_hash: str = field(repr=False)
+    takes_over: str | None = field(default=None, repr=False)
+
+
+def plain_name(username: str) -> str:
+    """Return a user name as it is kept and compared: letter case and the way that accents are typed do not tell apart."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", username.strip()).lower())
+
+
 def person_of(user: User) -> Person:
     """Return the person that a stored account stands for."""
     return Person(user.id, user.username, user.display_name, user.role)
 
 
 def _user(session: Session, username: str) -> User:
-    user = session.scalar(select(User).where(User.username == username.strip().lower()))
+    user = session.scalar(select(User).where(User.username == plain_name(username)))
     if user is None:
         raise ValueError(f"There is no account “{username}”.")
+    return user
+
+
+def prepare_account(
+    here: Installation,
+    username: str,
+    password: str,
+    *,
+    display_name: str | None = None,
+    takes_over: str | None = None,
+) -> NewAccount:
+    """Check name and password of a new account; raises `ValueError` with a sentence if one of them will not do."""
+    name = plain_name(username)
+    if (
+        not name
+        or len(name) > 64
+        or any(character.isspace() or not character.isprintable() for character in name)
+    ):
+        raise ValueError("A user name has 1 to 64 characters and no spaces.")
+    with here.database.read() as session:
+        _refuse_taken(session, name)
+    shown = (display_name or name).strip()[:128] or name
+    check_password(password, about=[name, *shown.split()])
+    return NewAccount(name, shown, hash_of(password), takes_over)
+
+
+def _refuse_taken(session: Session, name: str) -> None:
+    if session.scalar(select(User.id).where(User.username == name)) is not None:
+        raise ValueError(f"The user name “{name}” is taken.")
+
+
+def add_account(
+    session: Session, new: NewAccount, role: Role, *, by: Person | None, demo: bool = False
+) -> User:
+    """Make a prepared account inside the caller's transaction; raises `ValueError` if its name is taken by now."""
+    _refuse_taken(session, new.username)
+    user = User(
+        username=new.username,
+        display_name=new.display_name,
+        password_hash=new.password_hash,
+        role=role,
+        demo=demo,
+    )
+    session.add(user)
+    # What was tried of the name before there was such an account says nothing of it.
+    attempts.forget(session, new.username)
+    session.flush()
+    audit.record(session, by, "user_added", f"user:{new.username}", {"role": role.value})
     return user
 
 
@@ -72,33 +146,14 @@ def create_user(
     display_name: str | None = None,
     by: Person | None = None,
 ) -> Person:
-    """Make an account; raises `ValueError` with a sentence if the name is taken or the password too short.
+    """Make an account; raises `ValueError` with a sentence if the name is taken or the password will not do.
 
     `by` is who makes it, None at the terminal; here and below `AccessDenied` if she is no admin.
     """
     _require_admin(by)
-    name = username.strip().lower()
-    if (
-        not name
-        or len(name) > 64
-        or any(character.isspace() or not character.isprintable() for character in name)
-    ):
-        raise ValueError("A user name has 1 to 64 characters and no spaces.")
-    check_password(password)
-    password_hash = hash_of(password)
+    new = prepare_account(here, username, password, display_name=display_name)
     with here.database.write() as session:
-        if session.scalar(select(User.id).where(User.username == name)) is not None:
-            raise ValueError(f"The user name “{name}” is taken.")
-        user = User(
-            username=name,
-            display_name=(display_name or name).strip()[:128] or name,
-            password_hash=password_hash,
-            role=role,
-        )
-        session.add(user)
-        session.flush()
-        audit.record(session, by, "user_added", f"user:{name}", {"role": role.value})
-        return person_of(user)
+        return person_of(add_account(session, new, role, by=by))
 
 
 def set_password(here: Installation, username: str, password: str, *, by: Person | None = None) -> None:
@@ -107,23 +162,22 @@ def set_password(here: Installation, username: str, password: str, *, by: Person
 
 
 def set_active(here: Installation, username: str, active: bool, *, by: Person | None = None) -> None:
-    """Open or close an account; closing ends its sign-ins. The last active admin cannot be closed."""
+    """Open or close an account; closing ends its sign-ins, opening lifts a lock.
+
+    The last active admin cannot be closed, and an account of the demo not be opened beside real patients.
+    """
     _require_admin(by)
     with here.database.write() as session:
         user = _user(session, username)
         if not active and user.role is Role.ADMIN:
             _keep_an_admin(session, user)
-        user.active = active
         if active:
-            user.failed_sign_ins, user.locked_until = 0, None
+            _refuse_closed_demo(session, user)
+            attempts.forget(session, user.username)
         else:
             session.execute(delete(SignIn).where(SignIn.user_id == user.id))
+        user.active = active
         audit.record(session, by, "user_activated" if active else "user_deactivated", f"user:{user.username}")
-
-
-def set_role(here: Installation, username: str, role: Role, *, by: Person | None = None) -> None:
-    """Give an account another role; the last active admin keeps hers."""
-    change_account(here, username, role=role, by=by)
 
 
 def change_account(
@@ -137,8 +191,9 @@ def change_account(
 ) -> None:
     """Give an account another role, another password, or both at once: all of it or nothing.
 
-    A new password lifts a lock and ends all of that person's sign-ins. The last active admin keeps her role.
-    `role_was` is the role that whoever changes it had before her: a change that another admin made meanwhile is not
+    A new password lifts a lock. Either ends all of that person's sign-ins: what she has open was opened in another
+    role, or by somebody who knew the old password. The last active admin keeps her role. A password of its own makes
+    an account of the demo an ordinary one; beside real patients those are closed and not changed any more. `role_was` is the role that whoever changes it had before her: a change that another admin made meanwhile is not
     taken back unseen.
 
     Raises
@@ -146,25 +201,29 @@ def change_account(
     RoleChangedMeanwhile
         If the role is not `role_was` any more.
     ValueError
-        If there is no such account, the password is too short, or it is the last admin's role.
+        If there is no such account, it is one of the demo beside real patients, the password will not do, or it is
+        the last admin's role.
     """
     _require_admin(by)
     if password is not None:
-        check_password(password)
+        check_password(password, about=_about(here, username))
     password_hash = None if password is None else hash_of(password)
     with here.database.write() as session:
         user = _user(session, username)
+        _refuse_closed_demo(session, user)
         if role is not None:
             if role_was is not None and user.role is not role_was:
                 raise RoleChangedMeanwhile(user.role)
             if user.role is Role.ADMIN and role is not Role.ADMIN:
                 _keep_an_admin(session, user)
-            before, user.role = user.role, role
-            said = {"from": before.value, "to": role.value}
-            audit.record(session, by, "role_set", f"user:{user.username}", said)
+            if user.role is not role:
+                said = {"from": user.role.value, "to": role.value}
+                user.role = role
+                session.execute(delete(SignIn).where(SignIn.user_id == user.id))
+                audit.record(session, by, "role_set", f"user:{user.username}", said)
         if password_hash is not None:
-            user.password_hash = password_hash
-            user.failed_sign_ins, user.locked_until = 0, None
+            user.password_hash, user.demo = password_hash, False
+            attempts.forget(session, user.username)
             session.execute(delete(SignIn).where(SignIn.user_id == user.id))
             audit.record(session, by, "password_set", f"user:{user.username}")
 
@@ -175,22 +234,58 @@ def _require_admin(by: Person | None) -> None:
         require(by, Permission.ADMINISTER)
 
 
+def _about(here: Installation, username: str) -> list[str]:
+    with here.database.read() as session:
+        user = _user(session, username)
+        return [user.username, *user.display_name.split()]
+
+
 def _keep_an_admin(session: Session, leaving: User) -> None:
+    # An admin of the demo goes with it, and leaves nobody behind.
     others = select(User.id).where(User.role == Role.ADMIN, User.active.is_(True), User.id != leaving.id)
+    if not leaving.demo:
+        others = others.where(User.demo.is_(False))
     if session.scalar(others.limit(1)) is None:
         raise ValueError("This is the last admin. Make another account an admin first.")
+
+
+def _refuse_closed_demo(session: Session, user: User) -> None:
+    if user.demo and has_real_patients(session):
+        raise ValueError(CLOSED_FOR_GOOD.format(name=user.username))
+
+
+def has_real_patients(session: Session) -> bool:
+    """Return whether a patient is stored who is not simulated."""
+    return session.scalar(select(Patient.id).where(Patient.simulated.is_(False)).limit(1)) is not None
+
+
+def demo_is_open(here: Installation, session: Session) -> bool:
+    """Return whether accounts of the demo may sign in: with the switch that `make run` sets, and no real patient stored."""
+    return here.settings.demo and not has_real_patients(session)
 
 
 def has_accounts(here: Installation) -> bool:
     """Return whether anybody can sign in at all."""
     with here.database.read() as session:
-        return session.scalar(select(User.id).where(User.active.is_(True)).limit(1)) is not None
+        able = select(User.id).where(User.active.is_(True))
+        if not demo_is_open(here, session):
+            able = able.where(User.demo.is_(False))
+        return session.scalar(able.limit(1)) is not None
 
 
 def list_accounts(here: Installation) -> list[Account]:
-    """Return all accounts by user name."""
+    """Return all accounts by user name; `locked_until` is for all but the addresses that she has signed in from."""
     with here.database.read() as session:
+        locks = attempts.locks(session, utc_now())
         return [
-            Account(u.id, u.username, u.display_name, u.role, u.active, u.locked_until, u.created_at)
+            Account(
+                user_id=u.id,
+                username=u.username,
+                display_name=u.display_name,
+                role=u.role,
+                active=u.active,
+                locked_until=locks.get(attempts.Try(u.username, None).name_sha256),
+                created_at=u.created_at,
+            )
             for u in session.scalars(select(User).order_by(User.username))
         ]

@@ -1,28 +1,43 @@
-"""The accounts of the demo, whose passwords are published and open nothing from another machine."""
+"""The accounts of the demo, whose passwords are published: for simulated women, on this machine, and nothing else.
+
+They sign in only while the switch is on that `make run` sets (setting `demo`), and only from this machine itself. The
+first real patient ends them for good: she is taken in together with an admin of one's own, in one transaction in which
+the accounts of the demo are closed, their passwords thrown away and their sign-ins ended (`FirstRealPatient`). Beside
+real patients they are neither made nor opened nor changed any more. To keep one, give it a password of your own before:
+that makes it an ordinary account.
+"""
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 
-from sqlalchemy import select
+from sqlalchemy import Select, delete, exists, select
 from sqlalchemy.orm import Session
 
 from core.installation import Installation
-from core.people.accounts import create_user
-from core.people.passwords import matches
-from db.tables import Patient, Role, User
+from core.people import audit, sign_ins
+from core.people.accounts import NewAccount, add_account, demo_is_open, has_real_patients, person_of
+from core.people.passwords import PUBLISHED, hash_of
+from core.people.roles import Person
+from db.tables import Role, SignIn, User
 
 __all__ = [
     "DEMO_ACCOUNTS",
+    "Closed",
     "DemoAccount",
+    "FirstRealPatient",
+    "OwnAdminNeeded",
     "demo_accounts_to_show",
     "ensure_demo_accounts",
-    "is_demo_password",
+    "first_real_patient_closes",
+    "own_admin_is_needed",
     "published_accounts",
 ]
+
+
+CLOSED = "closed for good"
+"""What stands in the place of a closed account's password: the hash of none."""
 
 
 @dataclass(frozen=True)
@@ -35,65 +50,152 @@ class DemoAccount:
 
 
 DEMO_ACCOUNTS: Mapping[str, tuple[Role, str, str]] = {
-    "oncologist": (Role.ONCOLOGIST, "Demo oncologist", "longview-demo-oncologist"),
-    "staff": (Role.STAFF, "Demo clinical staff", "longview-demo-staff"),
-    "analyst": (Role.ANALYST, "Demo analyst", "longview-demo-analyst"),
-    "admin": (Role.ADMIN, "Demo admin", "longview-demo-admin"),
+    "oncologist": (Role.ONCOLOGIST, "Demo oncologist", PUBLISHED[Role.ONCOLOGIST]),
+    "staff": (Role.STAFF, "Demo clinical staff", PUBLISHED[Role.STAFF]),
+    "analyst": (Role.ANALYST, "Demo analyst", PUBLISHED[Role.ANALYST]),
+    "admin": (Role.ADMIN, "Demo admin", PUBLISHED[Role.ADMIN]),
 }
-"""User name -> role, display name, password. Published, so they open nothing from another machine."""
+"""User name -> role, display name, password."""
 
 
-def is_demo_password(password: str) -> bool:
-    """Return whether this is one of the published demo passwords."""
-    return any(password == published for _, _, published in DEMO_ACCOUNTS.values())
+@dataclass(frozen=True)
+class Closed:
+    """What the first real patient ended: the names of the demo's accounts, and the admin who was made, if one was."""
+
+    accounts: tuple[str, ...]
+    admin: Person | None
+
+
+class OwnAdminNeeded(Exception):
+    """The first real patient cannot come in: there are accounts of the demo, and no admin of one's own."""
+
+    def __init__(self, why: str = "") -> None:
+        super().__init__(
+            why
+            or "These are the first real patients here. They need an admin of your own, and close the demo accounts, "
+            "whose passwords are published, for good."
+        )
 
 
 def ensure_demo_accounts(here: Installation) -> list[DemoAccount]:
-    """Make one account a role where it is missing, and return all four with the password where it is known.
+    """Make one account a role where it is missing, and return those that are open, with the password where it is known.
 
-    With no real patient stored the passwords are the published ones; beside real patients each new account gets
-    a random password, which is returned this once and kept nowhere.
+    Beside real patients none is made or returned, and what an earlier release left open is closed for good.
     """
     with here.database.read() as session:
-        has_real_patients = _has_real_patients(session)
-        hashes = {u.username: u.password_hash for u in session.scalars(select(User))}
-    made = []
-    for username, (role, display_name, published) in DEMO_ACCOUNTS.items():
-        password: str | None
-        if username in hashes:
-            password = published if _is_still(hashes[username], published) else None
-        else:
-            password = secrets.token_urlsafe(12) if has_real_patients else published
-            create_user(here, username, password, role, display_name=display_name)
-        made.append(DemoAccount(username, role, password))
-    return made
-
-
-def published_accounts(here: Installation) -> list[DemoAccount]:
-    """Return the active demo accounts whose published password nobody has changed."""
-    with here.database.read() as session:
-        rows = session.execute(select(User.username, User.password_hash).where(User.active.is_(True)))
-        hashes: dict[str, str] = dict(rows.all())
+        missing = DEMO_ACCOUNTS.keys() - set(session.scalars(select(User.username)))
+        if has_real_patients(session):
+            missing = set()
+    # Hashed before the write lock is taken.
+    made = {
+        name: NewAccount(name, DEMO_ACCOUNTS[name][1], hash_of(DEMO_ACCOUNTS[name][2])) for name in missing
+    }
+    with here.database.write() as session:
+        if has_real_patients(session):
+            _close(session, by=None)
+            return []
+        stored = {user.username: user for user in session.scalars(select(User))}
+        for name, (role, _, _) in DEMO_ACCOUNTS.items():
+            if name in made and name not in stored:
+                stored[name] = add_account(session, made[name], role, by=None, demo=True)
     return [
-        DemoAccount(name, role, password)
-        for name, (role, _, password) in DEMO_ACCOUNTS.items()
-        if name in hashes and _is_still(hashes[name], password)
+        DemoAccount(name, stored[name].role, password if stored[name].demo else None)
+        for name, (_, _, password) in DEMO_ACCOUNTS.items()
+        if name in stored and stored[name].active
     ]
 
 
-def demo_accounts_to_show(here: Installation) -> list[DemoAccount]:
-    """Return the accounts that a sign-in page may name with their password: none once a real patient is stored."""
+def published_accounts(here: Installation) -> list[DemoAccount]:
+    """Return the active accounts that have their published password still."""
     with here.database.read() as session:
-        if _has_real_patients(session):
+        users = session.scalars(_open()).all()
+    return [DemoAccount(user.username, user.role, DEMO_ACCOUNTS[user.username][2]) for user in users]
+
+
+def demo_accounts_to_show(here: Installation) -> list[DemoAccount]:
+    """Return the accounts that a sign-in page may name with their password, to somebody at this machine."""
+    with here.database.read() as session:
+        if not demo_is_open(here, session):
             return []
     return published_accounts(here)
 
 
-@lru_cache(maxsize=16)
-def _is_still(password_hash: str, published: str) -> bool:
-    # Remembered, because a hash costs a noticeable time and the sign-in page asks at every visit.
-    return matches(password_hash, published)
+def first_real_patient_closes(here: Installation) -> list[str]:
+    """Return the names of the accounts that the next real patient would close; none where there is no demo."""
+    return [account.username for account in published_accounts(here)]
 
 
-def _has_real_patients(session: Session) -> bool:
-    return session.scalar(select(Patient.id).where(Patient.simulated.is_(False)).limit(1)) is not None
+def own_admin_is_needed(here: Installation) -> bool:
+    """Return whether a real patient can come in only together with an admin of one's own."""
+    with here.database.read() as session:
+        return session.scalar(_open().limit(1)) is not None and not _has_own_admin(session)
+
+
+class FirstRealPatient:
+    """What has to happen with the first real patient of an import, for whoever writes her row.
+
+    Parameters
+    ----------
+    own_admin
+        Asks a person for an admin of her own, or returns None if there is nobody to ask. Called at most once, only where
+        one is needed, and outside any transaction.
+    user_id
+        Who takes her in, for the audit trail.
+    """
+
+    def __init__(self, own_admin: Callable[[], NewAccount | None] | None, user_id: int | None) -> None:
+        self._ask = own_admin
+        self._user_id = user_id
+        self._admin: NewAccount | None = None
+
+    def expect(self, here: Installation) -> None:
+        """Have an admin ready before anything is stored of her; raises `OwnAdminNeeded` if there is none to be had."""
+        if self._admin is not None or not own_admin_is_needed(here):
+            return
+        self._admin = self._ask() if self._ask else None
+        if self._admin is None:
+            raise OwnAdminNeeded
+
+    def comes(self, session: Session) -> Closed | None:
+        """Close the demo in the transaction that makes her row; None where there was nothing to close.
+
+        Raises `OwnAdminNeeded` where nobody of one's own could look after the installation from then on.
+        """
+        if session.scalar(_open().limit(1)) is None:
+            return None
+        by = session.get(User, self._user_id) if self._user_id is not None else None
+        person = person_of(by) if by else None
+        admin = None
+        if not _has_own_admin(session):
+            if self._admin is None:
+                raise OwnAdminNeeded
+            try:
+                made = add_account(session, self._admin, Role.ADMIN, by=person)
+            except ValueError as error:
+                raise OwnAdminNeeded(str(error)) from error
+            admin = person_of(made)
+            if self._admin.takes_over:
+                sign_ins.hand_over(session, self._admin.takes_over, admin)
+        return Closed(_close(session, by=person), admin)
+
+
+def _open() -> Select[User]:
+    return select(User).where(User.demo.is_(True), User.active.is_(True)).order_by(User.id)
+
+
+def _has_own_admin(session: Session) -> bool:
+    own = select(User.id).where(User.role == Role.ADMIN, User.active.is_(True), User.demo.is_(False))
+    return session.scalar(select(exists(own))) or False
+
+
+def _close(session: Session, *, by: Person | None) -> tuple[str, ...]:
+    """Close the demo's accounts for good: no password opens them again, even if a row were set active by hand."""
+    users = session.scalars(_open()).all()
+    for user in users:
+        user.active = False
+        user.password_hash = CLOSED
+        session.execute(delete(SignIn).where(SignIn.user_id == user.id))
+        audit.record(
+            session, by, "user_deactivated", f"user:{user.username}", {"reason": "first real patient"}
+        )
+    return tuple(user.username for user in users)

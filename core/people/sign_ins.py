@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, update
+from sqlalchemy.orm import Session
 
 from core.installation import Installation
-from core.people import audit
-from core.people.accounts import person_of
-from core.people.demo_accounts import is_demo_password
-from core.people.passwords import hash_of_nothing, matches
+from core.people import attempts, audit
+from core.people.accounts import demo_is_open, person_of, plain_name
+from core.people.passwords import TooBusy, hash_of_nothing, is_published, matches, room_to_hash
 from core.people.roles import Person
 from db.tables import SignIn, User, utc_now
 
-__all__ = ["NewSignIn", "SignInRefused", "sign_in", "sign_out", "who"]
+__all__ = ["NewSignIn", "SignInBusy", "SignInRefused", "SignInWaits", "sign_in", "sign_out", "who"]
 
-FAILURES_BEFORE_LOCK = 5
-FIRST_LOCK = timedelta(minutes=1)
-LONGEST_LOCK = timedelta(hours=1)
+WAIT_TO_HASH_SECONDS = 2.0
+"""How long a sign-in waits while other passwords are checked; then the person is told, and can try again."""
 
 
 @dataclass(frozen=True)
@@ -37,82 +37,175 @@ class SignInRefused(Exception):
     """The sign-in did not succeed; the message says what to do, never which half was wrong."""
 
 
-def _token_sha256(token: str) -> str:
+class SignInWaits(SignInRefused):
+    """Too many tries have failed: nothing is looked at before `seconds` have passed."""
+
+    def __init__(self, message: str, seconds: int) -> None:
+        self.seconds = seconds
+        super().__init__(message)
+
+
+class SignInBusy(SignInRefused):
+    """So many are signing in that this one was not looked at; it is not counted."""
+
+    def __init__(self) -> None:
+        super().__init__("Many are signing in at this moment. Try again in a few seconds.")
+
+
+def token_sha256(token: str) -> str:
+    """Return what is stored of a token."""
     return hashlib.sha256(token.encode()).hexdigest()
 
 
 def sign_in(
-    here: Installation, username: str, password: str, *, now: datetime | None = None, loopback: bool = True
+    here: Installation,
+    username: str,
+    password: str,
+    *,
+    now: datetime | None = None,
+    loopback: bool = False,
+    address: str | None = None,
+    instead_of: str | None = None,
 ) -> NewSignIn:
-    """Check a password and open a sign-in; raises `SignInRefused`.
+    """Check a password and open a sign-in.
 
-    After `FAILURES_BEFORE_LOCK` wrong passwords in a row the account is locked, for a minute at first and twice
-    as long with each further failure, up to an hour. The published passwords of the demo accounts open nothing
-    unless the browser runs on this same machine (`loopback`).
+    A try is counted before its password is looked at, by name and by address (`core.people.attempts`); names that do
+    not exist are answered like those that do, in the same words and as slowly.
+
+    Parameters
+    ----------
+    loopback
+        Whether the browser runs on this same machine: the published passwords of the demo accounts open nothing from
+        elsewhere, nor without the switch `LONGVIEW_DEMO`, nor beside real patients.
+    address
+        Where the try comes from.
+    instead_of
+        The token of an open sign-in of the demo, which becomes this person's; without, a new one is opened.
+
+    Raises
+    ------
+    SignInRefused
+        If it does not succeed; `SignInWaits` and `SignInBusy` if the password was not looked at.
     """
     now = now or utc_now()
-    name = username.strip().lower()[:64]
-    if is_demo_password(password) and not loopback:
-        raise SignInRefused(
-            "The demo accounts can be used on this machine only. "
-            "Ask your admin to make an account for you: python -m core user add"
-        )
+    attempt = attempts.Try(plain_name(username), attempts.network_of(address))
+    demo = is_published(password)
     with here.database.read() as session:
-        found = session.scalar(select(User).where(User.username == name))
-    # The hash takes its time outside the write lock, and just as long for a name that does not exist.
-    right = matches(found.password_hash if found else hash_of_nothing(), password[:1024])
-    wrong = SignInRefused("User name or password is wrong. Try again, or ask your admin for a new password.")
-    refusal: SignInRefused
+        if demo and not (loopback and demo_is_open(here, session)):
+            raise SignInRefused(
+                "The demo accounts can be used on this machine only, where “make run” was started, "
+                "and not beside real patients. "
+                "Ask your admin to make an account for you: python -m core user add"
+            )
+        _refuse_waiting(session, attempt, now)
+        found = session.scalar(select(User).where(User.username == attempt.name, User.active.is_(True)))
+    nothing = hash_of_nothing()
+    try:
+        with room_to_hash(WAIT_TO_HASH_SECONDS):
+            with here.database.write() as session:
+                _refuse_waiting(session, attempt, now)
+                row = attempts.reserve(session, attempt, now)
+            # The hash takes its time outside the write lock, and just as long for a name that does not exist.
+            right = matches(found.password_hash if found else nothing, password[:1024])
+    except TooBusy:
+        raise SignInBusy from None
     with here.database.write() as session:
         user = session.get(User, found.id) if found else None
-        if user is None:
-            audit.record(session, None, "sign_in_failed", None, {"reason": "unknown name"})
-            refusal = wrong
-        elif user.locked_until is not None and user.locked_until > now:
-            audit.record(session, None, "sign_in_failed", f"user:{name}", {"reason": "locked"})
-            minutes = max(1, round((user.locked_until - now).total_seconds() / 60))
-            refusal = SignInRefused(
-                f"Too many wrong passwords: this account is locked for another {minutes} min. "
-                "Wait, or ask your admin for a new password."
-            )
-        elif not right or not user.active or user.password_hash != (found.password_hash if found else None):
-            audit.record(session, None, "sign_in_failed", f"user:{name}", {"reason": "password or inactive"})
-            user.failed_sign_ins += 1
-            beyond = user.failed_sign_ins - FAILURES_BEFORE_LOCK
-            if beyond >= 0:
-                user.locked_until = now + min(FIRST_LOCK * 2 ** min(beyond, 10), LONGEST_LOCK)
-            refusal = wrong
+        if user is None or not right or not _may_still(here, session, user, found, demo):
+            _record_failure(session, attempt, now)
         else:
-            user.failed_sign_ins, user.locked_until = 0, None
-            token = secrets.token_urlsafe(32)
-            expires_at = now + timedelta(hours=here.settings.session_hours)
-            session.execute(delete(SignIn).where(SignIn.expires_at <= now))
-            session.add(
-                SignIn(
-                    token_sha256=_token_sha256(token), user_id=user.id, created_at=now, expires_at=expires_at
-                )
-            )
-            person = person_of(user)
-            audit.record(session, person, "signed_in", f"user:{name}")
-            return NewSignIn(token, person, expires_at)
-    raise refusal
+            attempts.succeed(session, attempt, row, now)
+            return _open(here, session, user, now, instead_of)
+    raise SignInRefused("User name or password is wrong. Try again, or ask your admin for a new password.")
+
+
+def _refuse_waiting(session: Session, attempt: attempts.Try, now: datetime) -> None:
+    wait = attempts.wait_for(session, attempt, now)
+    if wait is None:
+        return
+    seconds = math.ceil((wait.until - now).total_seconds())
+    whose = "from this computer or network" if wait.of_address else "for this name: it is locked"
+    raise SignInWaits(
+        f"Too many wrong passwords {whose}. Wait {math.ceil(seconds / 60)} min, then try again, or ask your admin for a "
+        "new password.",
+        seconds,
+    )
+
+
+def _may_still(here: Installation, session: Session, user: User, found: User | None, demo: bool) -> bool:
+    """Return whether the account is as it was when its password was looked at, and may sign in."""
+    same = found is not None and user.password_hash == found.password_hash
+    return same and user.active and user.demo == demo and (not demo or demo_is_open(here, session))
+
+
+def _record_failure(session: Session, attempt: attempts.Try, now: datetime) -> None:
+    """Write to the audit trail that a try failed, and that it locked the name; not what was typed where no account is."""
+    known = session.scalar(select(User.id).where(User.username == attempt.name)) is not None
+    detail = {"reason": "password or inactive" if known else "unknown name"}
+    if attempts.wait_for(session, attempt, now) is not None:
+        detail["then"] = "locked"
+    audit.record(session, None, "sign_in_failed", f"user:{attempt.name}" if known else None, detail)
+
+
+def _open(
+    here: Installation, session: Session, user: User, now: datetime, instead_of: str | None
+) -> NewSignIn:
+    person = person_of(user)
+    session.execute(delete(SignIn).where(SignIn.expires_at <= now))
+    if instead_of is not None:
+        handed = hand_over(session, instead_of, person)
+        if handed is None:
+            raise SignInRefused("Your sign-in has ended meanwhile. Reload this page to sign in again.")
+        return NewSignIn(instead_of, person, handed)
+    token = secrets.token_urlsafe(32)
+    expires_at = now + timedelta(hours=here.settings.session_hours)
+    session.add(
+        SignIn(token_sha256=token_sha256(token), user_id=user.id, created_at=now, expires_at=expires_at)
+    )
+    audit.record(session, person, "signed_in", f"user:{person.username}")
+    return NewSignIn(token, person, expires_at)
+
+
+def hand_over(session: Session, token: str, person: Person) -> datetime | None:
+    """Make a sign-in of the demo another person's, who has shown who she is, and return when it ends.
+
+    None for any other sign-in: what a person of one's own has opened stays hers.
+    """
+    found = session.execute(
+        select(SignIn, User.username)
+        .join(User, User.id == SignIn.user_id)
+        .where(SignIn.token_sha256 == token_sha256(token), User.demo.is_(True))
+    ).first()
+    if found is None:
+        return None
+    session.execute(
+        update(SignIn).where(SignIn.token_sha256 == token_sha256(token)).values(user_id=person.user_id)
+    )
+    audit.record(session, person, "signed_in", f"user:{person.username}", {"instead_of": str(found.username)})
+    expires_at: datetime = found.SignIn.expires_at
+    return expires_at
 
 
 def who(here: Installation, token: str | None, *, now: datetime | None = None) -> Person | None:
-    """Return who a cookie's token stands for, or None if it is unknown, signed out, too old or deactivated."""
+    """Return who a cookie's token stands for, or None if it is unknown, signed out, too old or deactivated.
+
+    An account of the demo is nobody where the demo is not open.
+    """
     if not token or len(token) > 256:
         return None
     with here.database.read() as session:
         row = session.execute(
-            select(User.id, User.username, User.display_name, User.role)
+            select(User.id, User.username, User.display_name, User.role, User.demo)
             .join(SignIn, SignIn.user_id == User.id)
             .where(
-                SignIn.token_sha256 == _token_sha256(token),
+                SignIn.token_sha256 == token_sha256(token),
                 SignIn.expires_at > (now or utc_now()),
                 User.active.is_(True),
             )
         ).first()
-    return None if row is None else Person(row.id, row.username, row.display_name, row.role)
+        if row is None or (row.demo and not demo_is_open(here, session)):
+            return None
+    return Person(row.id, row.username, row.display_name, row.role)
 
 
 def sign_out(here: Installation, token: str | None) -> None:
@@ -121,5 +214,8 @@ def sign_out(here: Installation, token: str | None) -> None:
     if person is None or token is None:
         return
     with here.database.write() as session:
-        session.execute(delete(SignIn).where(SignIn.token_sha256 == _token_sha256(token)))
+        stored = session.get(SignIn, token_sha256(token))
+        if stored is None:  # another window was faster, and has written it down
+            return
+        session.delete(stored)
         audit.record(session, person, "signed_out", f"user:{person.username}")

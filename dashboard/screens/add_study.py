@@ -6,6 +6,7 @@ import base64
 import itertools
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from datetime import date
 
 import streamlit as st
@@ -13,7 +14,19 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from core.images import VIEWS, hanging
 from core.incoming import BatchReport, Examined, StoredAs, intake, named_view, printable_name
-from core.people import Permission, Person
+from core.people import (
+    ASKED_OF_A_PASSWORD,
+    Closed,
+    NewAccount,
+    OwnAdminNeeded,
+    Permission,
+    Person,
+    SignInRefused,
+    first_real_patient_closes,
+    own_admin_is_needed,
+    prepare_account,
+    sign_ins,
+)
 from core.records import Found, StudyStatus, cards, record_of, statuses
 from core.records import known as known_
 from core.refusals import refusal_text
@@ -23,7 +36,7 @@ from dashboard.house import here
 from dashboard.web import uploads
 
 STEPS = ("Who", "Files", "Check", "Done")
-STEP, WHO, REPORT = "add_step", "add_who", "add_report"
+STEP, WHO, REPORT, CLOSED, REFUSED = "add_step", "add_who", "add_report", "add_closed", "add_refused"
 FILES, EXAMINED, FIELD = "add_files", "add_examined", "add_field"
 """The uploads by the names that their files go by, what each file is, and the ids of the uploads in the field."""
 SIDES = {"L": "left", "R": "right"}
@@ -39,7 +52,7 @@ def go(step: int) -> None:
 def again(keep_patient: bool) -> None:
     """Begin anew, for the same woman or for another."""
     uploads.drop(upload for same in st.session_state.get(FILES, {}).values() for upload in same)
-    for key in (FILES, EXAMINED, FIELD, REPORT, *([] if keep_patient else [WHO])):
+    for key in (FILES, EXAMINED, FIELD, REPORT, CLOSED, *([] if keep_patient else [WHO])):
         st.session_state.pop(key, None)
     st.session_state["add_upload_number"] = st.session_state.get("add_upload_number", 0) + 1
     go(1 if keep_patient else 0)
@@ -320,16 +333,102 @@ def check(found: Found, person: Person) -> None:
         )
     if study_date is None:
         look.show('<p class="lv-note">Say the day of the study.</p>')
+    first = FirstReal.of(found, usable, person)
     buttons = st.container(horizontal=True)
     buttons.button("Back to the files", on_click=go, args=(1,))
-    ready = not missing and confirmed and study_date is not None
+    ready = not missing and confirmed and study_date is not None and first.ready
     if buttons.button(
         f"Add {len(usable)} image{'s' if len(usable) != 1 else ''}", type="primary", disabled=not ready
     ):
         assert study_date is not None
-        take_in(found, study_date, {n: (s, v) for n, (s, v) in stated.items() if s and v}, person)
-        go(3)
+        views = {n: (s, v) for n, (s, v) in stated.items() if s and v}
+        try:
+            take_in(found, study_date, views, person, first.admin())
+        except (ValueError, OwnAdminNeeded) as error:
+            # What was entered is all still there: it is asked again, or for the first time.
+            st.session_state[REFUSED] = str(error)
+        else:
+            go(3)
         st.rerun()
+
+
+@dataclass(frozen=True)
+class FirstReal:
+    """What the first real patient asks for, where there are accounts of the demo: whoever adds her as somebody of her own.
+
+    `closes` are the accounts that she closes. `makes` says that an admin of one's own is made with her; `ready` that
+    all is said.
+    """
+
+    closes: Sequence[str] = ()
+    makes: bool = False
+    ready: bool = True
+    said: tuple[str, str, str] = ("", "", "")
+
+    @classmethod
+    def of(cls, found: Found, usable: Sequence[Examined], person: Person) -> FirstReal:
+        """Ask, below the check, for what is needed; nothing for a woman who is known here or simulated."""
+        simulated = all(item.header is not None and item.header.simulated for item in usable)
+        closes = [] if simulated or known_(here(), found.mrn) else first_real_patient_closes(here())
+        if not closes:
+            return cls()
+        with st.container(border=True, key="first_real"):
+            look.heading("The first real patient")
+            look.show(
+                '<p class="lv-note">She closes the demo accounts, whose passwords are published, for good: '
+                f"{look.safe(', '.join(closes))}.</p>"
+            )
+            refused = st.session_state.pop(REFUSED, "")
+            if own_admin_is_needed(here()):
+                made = cls.ask_for_admin(closes, takes_over=person.username in closes)
+            else:
+                made = cls(closes, ready=person.username not in closes or cls.sign_in())
+            if refused:
+                st.warning(look.plain(refused))
+        return made
+
+    @classmethod
+    def ask_for_admin(cls, closes: Sequence[str], *, takes_over: bool) -> FirstReal:
+        """Ask for the name and password of an admin of one's own."""
+        then = " You go on as this admin, without signing in again." if takes_over else ""
+        look.show(f'<p class="lv-note">Make an admin of your own, who comes in with her.{then}</p>')
+        left, middle, right = st.columns(3)
+        username = left.text_input("User name of your admin", max_chars=64, key="first_username")
+        password = middle.text_input(
+            "Password", type="password", key="first_password", help=ASKED_OF_A_PASSWORD
+        )
+        again = right.text_input("Password again", type="password", key="first_password_again")
+        look.show(f'<p class="lv-muted">{ASKED_OF_A_PASSWORD}</p>')
+        return cls(closes, makes=True, said=(username, password, again))
+
+    @staticmethod
+    def sign_in() -> bool:
+        """Have somebody who is signed in with an account that is about to close sign in as herself."""
+        look.show(
+            '<p class="lv-note alert">You are signed in with one of them. Sign in as yourself to go on: all that you have '
+            "entered stays.</p>"
+        )
+        left, right, press = st.columns([2, 2, 1], vertical_alignment="bottom")
+        username = left.text_input("Your user name", key="first_own_username")
+        password = right.text_input("Your password", type="password", key="first_own_password")
+        if press.button("Sign in"):
+            try:
+                sign_ins.sign_in(
+                    here(), username, password, address=session.address(), instead_of=session.token()
+                )
+            except SignInRefused as error:
+                st.session_state[REFUSED] = str(error)
+            st.rerun()
+        return False
+
+    def admin(self) -> NewAccount | None:
+        """Return the admin who comes in with her, if one is made; raises `ValueError` if name or password will not do."""
+        if not self.makes:
+            return None
+        username, password, again = self.said
+        if password != again:
+            raise ValueError("The two passwords are not the same. Type them again.")
+        return prepare_account(here(), username, password, takes_over=session.token())
 
 
 def ask_view(item: Examined) -> tuple[str | None, str | None]:
@@ -388,7 +487,13 @@ def named_otherwise(item: Examined) -> bool:
     return named is not None and proposed(item) is None and named != (item.laterality, item.view)
 
 
-def take_in(found: Found, study_date: date, views: Mapping[str, tuple[str, str]], person: Person) -> None:
+def take_in(
+    found: Found,
+    study_date: date,
+    views: Mapping[str, tuple[str, str]],
+    person: Person,
+    own_admin: NewAccount | None,
+) -> None:
     """Hand the files to the intake and remember what became of each."""
     # The files that cannot be added go in as well: each is answered, and kept in quarantine with its reason.
     files: dict[str, list[UploadedFile]] = st.session_state[FILES]
@@ -401,8 +506,20 @@ def take_in(found: Found, study_date: date, views: Mapping[str, tuple[str, str]]
         done += 1
         bar.progress(min(1.0, done / len(named)), f"Added {done} of {len(named)}")
 
+    def on_closed(closed: Closed) -> None:
+        st.session_state[CLOSED] = closed
+
     with closing(uploads.opened_in_turn(named)) as incoming:
-        report = statement.take_in(found, study_date, views, incoming, person, on_item=on_item)
+        report = statement.take_in(
+            found,
+            study_date,
+            views,
+            incoming,
+            person,
+            on_item=on_item,
+            own_admin=own_admin,
+            on_closed=on_closed,
+        )
     bar.empty()
     st.session_state[REPORT] = report
     answered = list(files)[: len(report.items)]
@@ -444,6 +561,12 @@ def done(found: Found) -> None:
     """Step 4: what became of each file, and the score as it comes."""
     known = known_(here(), found.mrn) or found
     look.show(identifiers(known))
+    closed: Closed | None = st.session_state.get(CLOSED)
+    if closed:
+        now = f" {closed.admin.username} is admin here now." if closed.admin else ""
+        look.show(
+            f'<p class="lv-note good"><b>The demo accounts are closed for good.</b>{look.safe(now)}</p>'
+        )
     report: BatchReport = st.session_state[REPORT]
     if report.cut_short is not None:
         cut_short(report, st.session_state.get(FILES, {}))

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from core.people import (
-    PASSWORD_MIN_LENGTH,
+    ASKED_OF_A_PASSWORD,
     Account,
     Permission,
     Person,
@@ -38,7 +38,7 @@ def people(me: Person) -> None:
     if published:
         look.show(
             f'<p class="lv-note alert">Accounts with published demo passwords: {", ".join(a.username for a in published)}. They open nothing from another '
-            "machine; set other passwords or close them before real patients come in.</p>"
+            "machine, and the first real patient closes them for good. One with a password of your own is yours and stays.</p>"
         )
     accounts = list_accounts(here())
     rows = "".join(
@@ -65,8 +65,9 @@ def people(me: Person) -> None:
             key=f"new_role_{added}",
         )
         password = st.text_input(
-            f"First password (at least {PASSWORD_MIN_LENGTH} characters)",
+            "First password",
             type="password",
+            help=ASKED_OF_A_PASSWORD,
             key=f"new_password_{added}",
         )
         if st.form_submit_button("Add person", type="primary", key="add_person"):
@@ -88,7 +89,10 @@ def people(me: Person) -> None:
             "Role", list(ROLE_WORDS), format_func=lambda role: ROLE_WORDS[Role(role)], key=field
         )
         new_password = st.text_input(
-            "New password", type="password", key=f"password_of_{account.user_id}_{saved}"
+            "New password",
+            type="password",
+            help=ASKED_OF_A_PASSWORD,
+            key=f"password_of_{account.user_id}_{saved}",
         )
         change, close = st.columns(2)
         if change.button("Save", type="primary", width="stretch", key=SAVE):

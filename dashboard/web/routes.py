@@ -6,16 +6,15 @@ import base64
 import hmac
 import html
 import secrets
-import time
-from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from string import Template
 from urllib.parse import parse_qs
 
 import streamlit
-from anyio import CapacityLimiter, to_thread
+from anyio import CapacityLimiter, WouldBlock, to_thread
 from starlette.requests import Request
 from starlette.responses import (
     FileResponse,
@@ -29,20 +28,18 @@ from starlette.routing import Route
 
 from core.desk import BoxRefused, DeskClosed, OpenedImage, Said
 from core.images import rendition, thumbnail_png
-from core.people import SignInRefused, accounts, demo_accounts, sign_ins
+from core.people import SignInBusy, SignInRefused, SignInWaits, accounts, demo_accounts, sign_ins
 from core.refusals import Refusal
 from dashboard.house import desk, here
-from dashboard.web.gate import COOKIE, is_https, is_loopback, same_origin, token_of
+from dashboard.web.gate import COOKIE, is_from_this_machine, is_https, same_origin, token_of
 
 FORM_COOKIE = "longview_form"
 _LARGEST_FORM_BYTES = 16_384
-_FAILURES_PER_ADDRESS, _WINDOW_SECONDS = 30, 300.0
 
-# Two at a time: a password hash takes 64 MiB and a core, and a flood of guesses must not take the machine.
-_hashing = CapacityLimiter(2)
+# Each waits in a thread for its password to be looked at: fewer than there are threads, so that pages go on.
+_signing_in = CapacityLimiter(16)
 # Questions to the desk are answered one by one: more threads would only wait.
 _desk = CapacityLimiter(4)
-_failures: dict[str, deque[float]] = {}
 
 
 async def health(_request: Request) -> Response:
@@ -113,9 +110,9 @@ async def _form(
 
 async def _demo_table(request: Request) -> str:
     """List the demo accounts to somebody at this machine, while only simulated women are stored."""
-    if not is_loopback(request.scope):
+    if not is_from_this_machine(request.scope):
         return ""
-    shown = await to_thread.run_sync(demo_accounts.demo_accounts_to_show, here(), limiter=_hashing)
+    shown = await to_thread.run_sync(demo_accounts.demo_accounts_to_show, here())
     if not shown:
         return ""
     rows = "".join(
@@ -147,24 +144,21 @@ async def sign_in(request: Request) -> Response:
             message="This page was open for too long. Try again.",
             status=403,
         )
-    address = request.client.host if request.client else ""
-    if _too_many_failures(address):
-        return await _form(
-            request,
-            target=target,
-            username=username,
-            message="Too many wrong passwords from this computer. Wait five minutes, then try again.",
-            status=429,
-        )
-    loopback = is_loopback(request.scope)
+    address = request.client.host if request.client else None
+    here_itself = is_from_this_machine(request.scope)
     try:
-        entered = await to_thread.run_sync(
-            lambda: sign_ins.sign_in(here(), username, fields.get("password", ""), loopback=loopback),
-            limiter=_hashing,
-        )
+        with _place_to_sign_in(request):
+            entered = await to_thread.run_sync(
+                lambda: sign_ins.sign_in(
+                    here(), username, fields.get("password", ""), loopback=here_itself, address=address
+                )
+            )
     except SignInRefused as refusal:
-        _failures.setdefault(address, deque(maxlen=_FAILURES_PER_ADDRESS)).append(time.monotonic())
-        return await _form(request, target=target, username=username, message=str(refusal), status=401)
+        status = {SignInBusy: 503, SignInWaits: 429}.get(type(refusal), 401)
+        form = await _form(request, target=target, username=username, message=str(refusal), status=status)
+        if isinstance(refusal, SignInWaits):
+            form.headers["Retry-After"] = str(refusal.seconds)
+        return form
     response = RedirectResponse(target, status_code=303)
     response.set_cookie(
         COOKIE,
@@ -179,15 +173,17 @@ async def sign_in(request: Request) -> Response:
     return response
 
 
-def _too_many_failures(address: str) -> bool:
-    times = _failures.get(address)
-    now = time.monotonic()
-    while times and now - times[0] > _WINDOW_SECONDS:
-        times.popleft()
-    if not times:
-        _failures.pop(address, None)
-        return False
-    return len(times) >= _FAILURES_PER_ADDRESS
+@contextmanager
+def _place_to_sign_in(request: Request) -> Iterator[None]:
+    """Take one of the places for sign-ins, or raise `SignInBusy` at once: a flood is not to fill the threads of all."""
+    try:
+        _signing_in.acquire_on_behalf_of_nowait(request)
+    except WouldBlock:
+        raise SignInBusy from None
+    try:
+        yield
+    finally:
+        _signing_in.release_on_behalf_of(request)
 
 
 async def sign_out(request: Request) -> Response:

@@ -18,13 +18,23 @@ from core.care.verify import verify_objects
 from core.incoming.intake import take_in
 from core.incoming.items import IncomingFile
 from core.installation import Installation
+from core.people import (
+    OwnAdminNeeded,
+    Role,
+    SignInRefused,
+    create_user,
+    ensure_demo_accounts,
+    list_accounts,
+    prepare_account,
+    sign_ins,
+)
 from core.records import search
 from core.settings import Settings
 from core.worker import progress
 from core.worker.queue import count_pending
 from core.worker.scoring import Scorer
 from db.migrate import upgrade
-from db.tables import Embedding, Image, Patient, Score, Study, StudyStatus, utc_now
+from db.tables import Embedding, Image, Patient, Score, SignInAttempt, Study, StudyStatus, utc_now
 from tests import factories
 from tests.factories import VisitPlan
 from tests.pictures import breast, dicom
@@ -171,3 +181,27 @@ def test_doctor_names_the_server_and_backup_says_whose_task_it_is(grown, tmp_pat
     with pytest.raises(BackupError, match=r"with pg_dump first, then .*images"):
         write_backup(grown, tmp_path / "copy.tar")
     assert not (tmp_path / "copy.tar").exists()
+
+
+def test_guesses_at_once_are_counted_and_the_first_real_patient_ends_the_demo(grown):
+    create_user(grown, "bo", "seven quiet rivers", Role.STAFF)
+
+    def guess(number):
+        with pytest.raises(SignInRefused):
+            sign_ins.sign_in(grown, "bo", f"wrong guess {number}", address="203.0.113.9")
+
+    with ThreadPoolExecutor(4) as pool:
+        for done in [pool.submit(guess, number) for number in range(12)]:
+            done.result()
+    with grown.database.read() as session:
+        assert len(session.scalars(select(SignInAttempt)).all()) == 5
+    assert list_accounts(grown)[0].locked_until > utc_now()
+    ensure_demo_accounts(grown)
+    with pytest.raises(OwnAdminNeeded):
+        take_in(grown, files(1), statement=None, source="cli")
+
+    def anna():
+        return prepare_account(grown, "anna", "seven quiet rivers")
+
+    assert take_in(grown, files(1), statement=None, source="cli", own_admin=anna).count("accepted") == 2
+    assert {account.username for account in list_accounts(grown) if account.active} == {"anna", "bo"}

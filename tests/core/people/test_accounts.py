@@ -6,11 +6,11 @@ import pytest
 from sqlalchemy import select
 
 from core.installation import Installation
-from core.people import accounts, audit, demo_accounts, roles, sign_ins
+from core.people import accounts, attempts, audit, roles, sign_ins
 from core.people.accounts import Role
 from core.people.roles import Permission
 from core.people.sign_ins import SignInRefused
-from db.tables import Patient, SignIn, User, utc_now
+from db.tables import SignIn, User, utc_now
 
 PASSWORD = "correct horse battery"
 
@@ -44,7 +44,7 @@ def test_the_account_locks_after_five_wrong_passwords_and_opens_again_later(
     here: Installation, oncologist: roles.Person
 ) -> None:
     now = utc_now()
-    for _ in range(sign_ins.FAILURES_BEFORE_LOCK):
+    for _ in range(attempts.FAILURES_BEFORE_LOCK):
         with pytest.raises(SignInRefused):
             sign_ins.sign_in(here, "ada", "wrong password", now=now)
     with pytest.raises(SignInRefused, match="locked"):
@@ -80,7 +80,7 @@ def test_a_new_password_ends_old_sign_ins_and_lifts_the_lock(
     here: Installation, oncologist: roles.Person
 ) -> None:
     token = sign_ins.sign_in(here, "ada", PASSWORD).token
-    for _ in range(sign_ins.FAILURES_BEFORE_LOCK):
+    for _ in range(attempts.FAILURES_BEFORE_LOCK):
         with pytest.raises(SignInRefused):
             sign_ins.sign_in(here, "ada", "wrong password")
     accounts.set_password(here, "ada", "another horse battery")
@@ -93,13 +93,13 @@ def test_the_last_admin_cannot_be_closed_or_demoted(here: Installation) -> None:
     with pytest.raises(ValueError, match="last admin"):
         accounts.set_active(here, "root", False)
     with pytest.raises(ValueError, match="last admin"):
-        accounts.set_role(here, "root", Role.STAFF)
+        accounts.change_account(here, "root", role=Role.STAFF)
 
 
 def test_only_an_admin_changes_accounts(here: Installation, oncologist: roles.Person) -> None:
     for change in (
         lambda: accounts.create_user(here, "eve", PASSWORD, Role.ADMIN, by=oncologist),
-        lambda: accounts.set_role(here, "ada", Role.ADMIN, by=oncologist),
+        lambda: accounts.change_account(here, "ada", role=Role.ADMIN, by=oncologist),
         lambda: accounts.set_password(here, "ada", PASSWORD, by=oncologist),
         lambda: accounts.set_active(here, "ada", False, by=oncologist),
     ):
@@ -123,7 +123,7 @@ def test_role_and_password_are_changed_together_or_not_at_all(here: Installation
 def test_a_role_that_another_admin_changed_meanwhile_is_not_overwritten_unseen(
     here: Installation, oncologist: roles.Person
 ) -> None:
-    accounts.set_role(here, "ada", Role.ANALYST)
+    accounts.change_account(here, "ada", role=Role.ANALYST)
     with pytest.raises(accounts.RoleChangedMeanwhile, match="changed this role to analyst"):
         accounts.change_account(here, "ada", role=Role.STAFF, role_was=Role.ONCOLOGIST)
     accounts.change_account(here, "ada", role=Role.STAFF, role_was=Role.ANALYST)
@@ -147,20 +147,14 @@ def test_analysts_see_no_patients_and_only_oncologists_assess() -> None:
     assert [role for role in Role if Permission.ADMINISTER in may[role]] == [Role.ADMIN]
 
 
-def test_demo_accounts_are_made_once_and_open_nothing_from_elsewhere(here: Installation) -> None:
-    first, second = demo_accounts.ensure_demo_accounts(here), demo_accounts.ensure_demo_accounts(here)
-    assert first == second
-    assert {account.role for account in first} == set(Role)
-    assert all(sign_ins.sign_in(here, a.username, a.password or "").person.role is a.role for a in first)
-    with pytest.raises(SignInRefused, match="this machine only"):
-        sign_ins.sign_in(here, "admin", first[3].password or "", loopback=False)
-
-
-def test_beside_real_patients_demo_passwords_are_random(here: Installation) -> None:
-    with here.database.write() as session:
-        session.add(Patient(mrn="1", simulated=False))
-    made = demo_accounts.ensure_demo_accounts(here)
-    assert not any(demo_accounts.is_demo_password(account.password or "") for account in made)
+def test_another_role_ends_what_is_open_in_the_old_one(here: Installation, oncologist: roles.Person) -> None:
+    token = sign_ins.sign_in(here, "ada", PASSWORD).token
+    accounts.change_account(here, "ada", role=Role.ONCOLOGIST)
+    assert sign_ins.who(here, token) == oncologist
+    assert [entry.action for entry in audit.latest(here)].count("role_set") == 0
+    accounts.change_account(here, "ada", role=Role.ANALYST)
+    assert sign_ins.who(here, token) is None
+    assert sign_ins.sign_in(here, "ada", PASSWORD).person.role is Role.ANALYST
 
 
 def test_what_is_done_to_accounts_is_in_the_audit_trail(here: Installation, oncologist: roles.Person) -> None:

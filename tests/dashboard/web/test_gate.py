@@ -4,18 +4,21 @@ import asyncio
 import http.client
 import re
 import urllib.parse
+from concurrent.futures import ThreadPoolExecutor
 from http.cookies import SimpleCookie
 
 import pytest
 import websockets
 from sqlalchemy import select
 
-from core.people import sign_ins
+from core.installation import Installation
+from core.people import accounts, demo_accounts, sign_ins
 from core.people.accounts import Role
 from core.people.demo_accounts import DEMO_ACCOUNTS
-from dashboard.web.gate import COOKIE
+from core.settings import Settings
+from dashboard.web.gate import COOKIE, is_from_this_machine
 from db.tables import Image
-from tests.dashboard.conftest import Served
+from tests.dashboard.conftest import Served, serve
 
 ROLES_THAT_SEE_PATIENTS = [Role.ONCOLOGIST, Role.STAFF, Role.ADMIN]
 
@@ -156,8 +159,16 @@ def test_another_host_name_is_not_served(served: Served) -> None:
     assert ask(served, "/sign-in", headers={"host": "elsewhere.example"}).status == 421
 
 
-def sign_in(served: Served, username: str, password: str, *, next_: str = "/", **changed: str) -> Answer:
-    form = ask(served, "/sign-in")
+def sign_in(
+    served: Served,
+    username: str,
+    password: str,
+    *,
+    next_: str = "/",
+    headers: dict[str, str] | None = None,
+    **changed: str,
+) -> Answer:
+    form = ask(served, "/sign-in", headers=headers)
     token = re.search(rb'name="form_token" value="([^"]+)"', form.body)
     assert token
     fields = {
@@ -175,6 +186,7 @@ def sign_in(served: Served, username: str, password: str, *, next_: str = "/", *
         headers={
             "cookie": f"longview_form={form.cookie('longview_form')}",
             "content-type": "application/x-www-form-urlencoded",
+            **(headers or {}),
         },
     )
 
@@ -233,6 +245,112 @@ def test_demo_passwords_open_nothing_through_a_proxy(served: Served) -> None:
     )
     assert answer.status == 401
     assert not answer.cookie(COOKIE)
+
+
+def scope_of(peer: str | None, host: str | None, **headers: str) -> dict:
+    named = {"host": host, **{name.replace("_", "-"): value for name, value in headers.items()}}
+    return {
+        "type": "http",
+        "client": None if peer is None else (peer, 50000),
+        "headers": [(n.encode(), v.encode()) for n, v in named.items() if v is not None],
+    }
+
+
+@pytest.mark.parametrize("peer", ["127.0.0.1", "::1", "127.8.9.10", "::ffff:127.0.0.1"])
+@pytest.mark.parametrize("host", ["localhost:8501", "127.0.0.1:8501", "[::1]:8501", "LOCALHOST"])
+def test_a_browser_at_this_machine_is_known(peer: str, host: str) -> None:
+    assert is_from_this_machine(scope_of(peer, host, accept="text/html", cookie="a=b"))
+
+
+@pytest.mark.parametrize(
+    "scope",
+    [
+        scope_of("127.0.0.1", "longview.clinic.example"),
+        scope_of("127.0.0.1", "localhost.clinic.example"),
+        scope_of("127.0.0.1", None),
+        scope_of("127.0.0.1", "[half"),
+        scope_of("192.0.2.7", "localhost:8501"),
+        scope_of(None, "localhost:8501"),
+        scope_of("localhost.example", "localhost:8501"),
+        {**scope_of("127.0.0.1", "localhost"), "headers": [(b"host", b"localhost"), (b"host", b"a.example")]},
+    ],
+)
+def test_another_peer_or_another_host_is_not_this_machine(scope: dict) -> None:
+    assert not is_from_this_machine(scope)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        *(
+            "x_forwarded_for",
+            "x_forwarded_host",
+            "x_forwarded_proto",
+            "x_forwarded_server",
+            "x_forwarded_port",
+        ),
+        *(
+            "forwarded",
+            "via",
+            "x_real_ip",
+            "x_client_ip",
+            "true_client_ip",
+            "cf_connecting_ip",
+            "x_original_host",
+        ),
+    ],
+)
+def test_what_was_forwarded_is_not_from_this_machine(header: str) -> None:
+    assert not is_from_this_machine(scope_of("127.0.0.1", "localhost:8501", **{header: ""}))
+
+
+def test_a_proxy_that_hands_on_only_the_host_gets_no_demo_passwords(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """nginx on the same machine with `proxy_set_header Host $host` and nothing else."""
+    monkeypatch.setenv("STREAMLIT_SERVER_ALLOWED_HOSTS", "localhost 127.0.0.1 longview.clinic.example")
+    home = tmp_path_factory.mktemp("proxied") / "var"
+    here = Installation.open(Settings(home=home, demo=True, _env_file=None))
+    here.migrate()
+    demo_accounts.ensure_demo_accounts(here)
+    proxied = {"host": "longview.clinic.example"}
+    with serve(here) as running:
+        assert b"longview-demo" in ask(running, "/sign-in").body
+        form = ask(running, "/sign-in", headers=proxied)
+        assert form.status == 200
+        assert b"longview-demo" not in form.body
+        answer = sign_in(running, "admin", DEMO_ACCOUNTS["admin"][2], headers=proxied)
+        assert answer.status == 401
+        assert b"this machine only" in answer.body
+        assert not answer.cookie(COOKIE)
+
+
+def test_who_guesses_is_told_to_wait_and_a_name_that_does_not_exist_is_told_the_same(served: Served) -> None:
+    answers = []
+    for name in ("locked-out", "nobody-at-all"):
+        if name == "locked-out":
+            accounts.create_user(served.here, name, "seven quiet rivers", Role.STAFF)
+        told = [sign_in(served, name, f"wrong guess {number}") for number in range(6)]
+        answers.append([(one.status, re.findall(rb'role="alert">([^<]+)<', one.body)) for one in told])
+    assert answers[0] == answers[1]
+    assert [status for status, _ in answers[0]] == [401] * 5 + [429]
+    assert b"Too many wrong passwords for this name" in answers[0][5][1][0]
+
+
+def test_guesses_in_parallel_hold_nobody_up(served: Served) -> None:
+    """More at once than are looked at: each is answered, soon, and pages and other sign-ins go on."""
+
+    def one(number: int) -> int:
+        return sign_in(served, "hammered", f"wrong guess {number}").status
+
+    with ThreadPoolExecutor(24) as pool:
+        guesses = [pool.submit(one, number) for number in range(72)]
+        assert ask(served, "/health").status == 200
+        statuses = [guess.result() for guess in guesses]
+    assert set(statuses) <= {401, 429, 503}
+    assert statuses.count(401) <= 5
+    entered = sign_in(served, "oncologist", DEMO_ACCOUNTS["oncologist"][2])
+    assert entered.status == 303
 
 
 def test_signing_out_ends_the_sign_in(served: Served) -> None:
