@@ -15,7 +15,12 @@ from core.refusals import Refusal
 from db.database import BUSY_SECONDS, DatabaseUnavailable
 from db.images import StoreUnavailable
 
-__all__ = ["outage"]
+__all__ = ["Outage", "outage"]
+
+
+class Outage(RuntimeError):
+    """What the machine lacks, already in words, for callers that can only wait or give up."""
+
 
 _BY_ERRNO = {
     errno.ENOSPC: "The disk is full. Make room, then repeat.",
@@ -84,7 +89,7 @@ def outage(error: BaseException) -> str | None:
 
 
 def _outage(error: BaseException) -> str | None:
-    if isinstance(error, DatabaseUnavailable | StoreUnavailable):
+    if isinstance(error, Outage | DatabaseUnavailable | StoreUnavailable):
         return str(error)
     if isinstance(error, MemoryError) or type(error).__name__ == _TOO_LARGE_FOR_MEMORY:
         return "The machine has no memory left. End other programs, then repeat."

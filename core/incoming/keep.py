@@ -6,7 +6,7 @@ import hashlib
 import re
 from datetime import date
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from core.images import Header, Prepared
@@ -14,6 +14,7 @@ from core.incoming.claims import Claim, study_uid_of
 from core.incoming.items import IncomingFile, ItemReport, Statement
 from core.installation import Installation
 from core.refusals import Refusal
+from core.rules import rescoring
 from db.tables import (
     Image,
     ImportItem,
@@ -21,8 +22,6 @@ from db.tables import (
     Patient,
     Sex,
     Study,
-    StudyStatus,
-    utc_now,
 )
 
 
@@ -149,7 +148,8 @@ def keep(
         )
         session.add(patient)
         session.flush()
-    patient.birth_date = patient.birth_date or born
+    if patient.birth_date is None:
+        rescoring.set_birth_date(session, patient, born)
     patient.name = patient.name or name
     joined = stored_study(session, claim)
     study = joined or Study(
@@ -184,35 +184,11 @@ def keep(
     )
     session.add(row)
     session.flush()
-    _ask_for_scores(session, study)
+    rescoring.image_added(session, study)
     said = sorted(set(claim.otherwise) - {"age_years"})
     detail = f"The file says otherwise of: {', '.join(said)}." if said and claim.stated else None
     item = add_item(session, batch_id, file, sha256, Outcome.ACCEPTED, detail=detail, image_id=row.id)
     return report_of(item, patient.mrn, study, row)
-
-
-def _ask_for_scores(session: Session, study: Study) -> None:
-    """Put this study and all later ones of the woman in the queue: their scores read the image that has come."""
-    session.execute(
-        update(Study)
-        .where(
-            Study.patient_id == study.patient_id,
-            or_(
-                Study.study_date > study.study_date,
-                (Study.study_date == study.study_date) & (Study.id >= study.id),
-            ),
-        )
-        .values(
-            inputs_changed_at=utc_now(),
-            status=StudyStatus.PENDING,
-            refusal_reason=None,
-            refusal_detail=None,
-            claimed_by=None,
-            claimed_until=None,
-            attempts=0,
-        )
-        .execution_options(synchronize_session=False)
-    )
 
 
 def quarantine(

@@ -1,6 +1,6 @@
 """What the field agrees on, as data and plain functions: thresholds, alert rules, hanging, trends, words.
 
-Values in, values out: nothing here opens a file of a patient or a database.
+Values in, values out: nothing here opens a file of a patient or a database. `rescoring` writes, in its callers' session.
 """
 
 import lazy_loader

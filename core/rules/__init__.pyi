@@ -1,3 +1,4 @@
+from . import rescoring as rescoring
 from . import thresholds as thresholds
 from . import trends as trends
 from .comparable import last_of_each_day as last_of_each_day
