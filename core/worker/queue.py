@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session, aliased
 from core.installation import Installation
 from core.logs import log_of
 from core.outages import outage
-from core.people import Person, audit
+from core.people import Permission, Person, audit, require
 from core.refusals import Refusal
 from core.rules import rescoring
 from core.worker import identity
@@ -361,7 +361,12 @@ def retry_refused(
     ------
     LookupError
         If there is no such study or patient.
+    core.people.roles.AccessDenied
+        If who asks may not add studies, or may not administer where all are meant.
     """
+    if by is not None:
+        everything = study is None and patient is None
+        require(by, Permission.ADMINISTER if everything else Permission.ADD_STUDY)
     which = Study.status == StudyStatus.REFUSED
     with here.database.write() as session:
         if study is not None:

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
 log = log_of(__name__)
 PATIENCE_SECONDS = 60.0
-"""How long `score_pending` waits for what is away, or for studies that keep failing, while nothing else is done."""
+"""How long `score_pending` waits for what is away, or for studies that keep failing, while nothing is finished."""
 _KILLED = -9
 """The exit status of a process that the system ended, as a rule because memory was short."""
 
@@ -232,12 +232,12 @@ def score_pending(
     on_item: Callable[[ScoreItem], None] | None = None,
     model: LongitudinalModel | None = None,
     readers: int | None = None,
-    patience_seconds: float = PATIENCE_SECONDS,
+    patience_seconds: float | None = None,
 ) -> ScoringReport:
     """Score all studies that wait; with `everything`, all mammograms anew. Scores are added, never edited.
 
     While the networks are at one study, `readers` processes (one a core, if None) read the images of the next. What
-    is put off is tried again until nothing has been finished for `patience_seconds`; then the report says why it
+    is put off is tried again until nothing has been finished for `patience_seconds` (a minute, if None); then the report says why it
     stopped, and the rest stays in the queue.
     """
     report = ScoringReport()
@@ -250,7 +250,8 @@ def score_pending(
             queue_everything(here)
         waiting = images_waiting(here, scorer.model.card.encoder_sha256)
         with ReadingAhead(here, waiting, readers or os.cpu_count() or 1) as scorer.ahead:
-            _score_all(scorer, report, on_item, patience_seconds)
+            patience = PATIENCE_SECONDS if patience_seconds is None else patience_seconds
+            _score_all(scorer, report, on_item, patience)
     finally:
         scorer.ahead = None
         scorer.close()

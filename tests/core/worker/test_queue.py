@@ -11,6 +11,7 @@ from sqlalchemy import select, update
 
 from core.people import Person, Role, create_user
 from core.people.audit import latest
+from core.people.roles import AccessDenied
 from core.worker import identity, queue
 from core.worker.queue import LEASE, MOST_FAILURES, Pauses, Queue, queue_unscored, retry_refused
 from db.tables import ImportBatch, Score, Study, StudyStatus, utc_now
@@ -239,3 +240,12 @@ def test_refused_studies_are_brought_back_by_study_by_woman_or_all(here):
     for unknown in ({"study": "9.9"}, {"patient": "nobody"}):
         with pytest.raises(LookupError, match="There is no"):
             retry_refused(here, **unknown)
+
+
+def test_only_who_may_add_studies_or_administer_brings_refused_ones_back(here):
+    factories.woman(here, "1", [refused()])
+    staff, analyst = (Person(1, role.value, role.value, role) for role in (Role.STAFF, Role.ANALYST))
+    for person, which in ((analyst, {"patient": "1"}), (staff, {})):
+        with pytest.raises(AccessDenied):
+            retry_refused(here, by=person, **which)
+    assert the_study(here).status is StudyStatus.REFUSED
