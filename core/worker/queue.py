@@ -183,7 +183,7 @@ class Queue:
             _count_failure(session, study)
             if study.attempts >= MOST_FAILURES:
                 return Refusal("scoring_failed", why)
-            _put_off(study, f"Scoring it failed: {why}", _now(session))
+            _put_off(study, f"Scoring failed: {why.rstrip('.')}.", _now(session))
         return None
 
     def free_dead(self) -> int:
