@@ -36,10 +36,8 @@ def run_worker(here: Installation, stop: threading.Event, *, scorer: Scorer | No
         started = time.monotonic()
         scorer = scorer or Scorer(here)
         heart.model = scorer.model.card.name
-        while not stop.is_set() and not _get_ready(here, scorer, started, pauses, stop):
+        while not stop.is_set() and not _get_ready(here, scorer, heart, started, pauses, stop):
             pass
-        heart.warm = True
-        heart.beat()
         while not stop.is_set():
             _score_one(scorer, pauses, stop)
     finally:
@@ -50,12 +48,20 @@ def run_worker(here: Installation, stop: threading.Event, *, scorer: Scorer | No
 
 
 def _get_ready(
-    here: Installation, scorer: Scorer, started: float, pauses: Pauses, stop: threading.Event
+    here: Installation,
+    scorer: Scorer,
+    heart: _Heart,
+    started: float,
+    pauses: Pauses,
+    stop: threading.Event,
 ) -> bool:
+    """Warm the networks up, free what dead workers held and say so; or wait a while, and return False."""
     try:
         scorer.warm_up()
         freed = scorer.queue.free_dead()
         again = queue_unscored(here, scorer.model.card)
+        heart.warm = True
+        heart.beat()
     except Exception as error:
         if outage(error) is None:
             raise
