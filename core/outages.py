@@ -19,8 +19,8 @@ from db.images import StoreUnavailable
 __all__ = ["MachineFailed", "outage"]
 
 
-class MachineFailed(Exception):
-    """Work that an outage cut short, where what was finished is told elsewhere; the message is what the machine lacks."""
+class MachineFailed(RuntimeError):
+    """What the machine lacks, already in words: of work that was cut short, or for callers that can only wait."""
 
 
 _BY_ERRNO = {

@@ -35,7 +35,7 @@ SENTENCES: dict[str, str] = {
     "no_usable_view": "The study holds no view that the model can read. Add a CC or MLO view of the whole breast.",
     "image_unreadable": "A stored image of this study can no longer be read. Run verify, and add the image again.",
     "modality_not_scored": "Only mammograms are scored.",
-    "scoring_failed": "Scoring this study failed several times. Tell your admin: the worker's log says why.",
+    "scoring_failed": "Scoring this study failed several times while others were scored. Tell your admin: the worker's log says more. Once that is mended, try it again.",
 }
 
 

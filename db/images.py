@@ -43,7 +43,7 @@ class ImageStore(ABC):
 
     @abstractmethod
     def get(self, sha256: str) -> bytes:
-        """Return an object's bytes; raises `FileNotFoundError` if it is not here."""
+        """Return an object's bytes; raises `FileNotFoundError` if it is not here, `StoreUnavailable` if the store is not."""
 
     @abstractmethod
     def __contains__(self, sha256: str) -> bool: ...
@@ -124,8 +124,26 @@ class FolderStore(ImageStore):
         return sha256
 
     def get(self, sha256: str) -> bytes:
-        """Return an object's bytes; raises `FileNotFoundError` if it is not here."""
-        return self.path(sha256).read_bytes()
+        """Return an object's bytes; raises `FileNotFoundError` if it is not here.
+
+        Raises `StoreUnavailable` where the whole folder is away or empty, as that of a disk that is not mounted: then
+        nothing can be said of one object.
+        """
+        try:
+            return self.path(sha256).read_bytes()
+        except (FileNotFoundError, NotADirectoryError):
+            if self._holds_something():
+                raise
+            raise StoreUnavailable(
+                f"The image store is away: the folder {self.root} is missing or empty. Mount its disk again, or "
+                "restore a backup."
+            ) from None
+
+    def _holds_something(self) -> bool:
+        try:
+            return next(self.root.glob("[0-9a-f][0-9a-f]"), None) is not None
+        except OSError:
+            return False
 
     def __contains__(self, sha256: str) -> bool:
         return self.path(sha256).exists()
@@ -165,8 +183,15 @@ class BucketStore(ImageStore):
         """Return an object's bytes; raises `FileNotFoundError` if it is not here."""
         import obstore
 
-        with self._telling():
-            return bytes(obstore.get(self._objects, _name(sha256)).bytes())
+        try:
+            with self._telling():
+                return bytes(obstore.get(self._objects, _name(sha256)).bytes())
+        except FileNotFoundError as error:
+            if "NoSuchBucket" not in str(error):
+                raise
+            raise StoreUnavailable(
+                f"The image store {self.where} is away: there is no such bucket. Check LONGVIEW_IMAGE_STORE."
+            ) from error
 
     def __contains__(self, sha256: str) -> bool:
         import obstore

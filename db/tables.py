@@ -236,8 +236,11 @@ class RiskFactors(Base):
 class Study(Base):
     """One visit: the images of one day, and what the reader said of them.
 
-    `inputs_changed_at` moves whenever the study or an earlier one of the same woman gains images; a score
-    older than it is out of date. `claimed_until` is a worker's lease: past it the study is free again.
+    `inputs_changed_at` moves whenever the study or an earlier one of the same woman gains images, or her birth date
+    becomes known; a score older than it is out of date. `claimed_until` is a worker's lease: past it the study is free
+    again. `attempts` counts what it failed in by itself since it was queued; `failed_after_score` is the newest score
+    there was when it last failed. `put_off_since` and `put_off_because` say that it waits for something else than
+    its turn, and for what.
     """
 
     __tablename__ = "study"
@@ -259,10 +262,14 @@ class Study(Base):
     status: Mapped[StudyStatus] = mapped_column(default=StudyStatus.PENDING)
     refusal_reason: Mapped[str | None] = mapped_column(String(64))
     refusal_detail: Mapped[str | None] = mapped_column(Text)
+    refused_at: Mapped[datetime | None]
     inputs_changed_at: Mapped[datetime] = mapped_column(default=utc_now)
     claimed_by: Mapped[str | None] = mapped_column(String(128))
     claimed_until: Mapped[datetime | None]
     attempts: Mapped[int] = mapped_column(default=0)
+    failed_after_score: Mapped[int | None]
+    put_off_since: Mapped[datetime | None]
+    put_off_because: Mapped[str | None] = mapped_column(Text)
     bi_rads: Mapped[str | None] = mapped_column(String(2))
     bi_rads_edition: Mapped[str | None] = mapped_column(String(16))
     reader_density: Mapped[str | None] = mapped_column(String(1))

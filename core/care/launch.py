@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import http
+import http.client
 import ipaddress
 import os
 import signal
@@ -11,13 +13,12 @@ import subprocess
 import sys
 import threading
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 
+from core.care.leash import STOP_SECONDS
 from core.logs import LEVEL
 from db.files import OTHERS
 
@@ -27,7 +28,11 @@ QUIETLY = {LEVEL: "warning"}
 # A part that stops by itself within this many seconds of its start is not restarted at once, so that a
 # broken installation does not spin.
 _RESTART_PAUSE_SECONDS = 5.0
-_STOP_SECONDS = 10.0
+# A page is asked for often enough that a hang is noticed within a minute, and patiently enough that a machine busy
+# with training is not taken for one.
+_PROBE_SECONDS, _PROBE_PATIENCE_SECONDS, _MOST_SILENCES = 10.0, 10.0, 3
+# A first start compiles and warms much: until the page has answered once, silence is nothing unusual for so long.
+_START_SECONDS = 180.0
 
 
 class CannotListen(Exception):
@@ -40,13 +45,18 @@ class PortInUse(CannotListen):
 
 @dataclass
 class Part:
-    """One child process: the arguments after ``python``, and whether it is started again when it stops."""
+    """One child process: the arguments after ``python``, and whether it is started again when it stops.
+
+    `page` is where it answers at ``/health`` as long as it is well, address and port; None for one without pages.
+    """
 
     name: str
     arguments: tuple[str, ...]
     restarted: bool = True
+    page: tuple[str, int] | None = None
     process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
     started_at: float = 0.0
+    _held: int | None = field(default=None, repr=False)
 
     def start(self, environment: dict[str, str]) -> None:
         """Start the child in the project's folder, its output in this terminal.
@@ -54,13 +64,68 @@ class Part:
         A Ctrl-C reaches this process alone, which then asks each child to stop, once.
         """
         self.started_at = time.monotonic()
-        self.process = subprocess.Popen(
-            [sys.executable, *self.arguments],
-            cwd=PROJECT,
-            env=environment,
-            start_new_session=True,
-            umask=OTHERS,  # what a part writes is for the account that runs it alone
-        )
+        self._let_go()
+        # It ends when the pipe does, whose end here nobody but this process holds (`core.care.leash`).
+        theirs, self._held = os.pipe()
+        try:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "core.care.leash", str(theirs), *self.arguments],
+                cwd=PROJECT,
+                env=environment,
+                start_new_session=True,
+                pass_fds=(theirs,),
+                umask=OTHERS,  # what a part writes is for the account that runs it alone
+            )
+        finally:
+            os.close(theirs)
+
+    def stop(self, seconds: float = STOP_SECONDS) -> None:
+        """Ask the child to stop, and end it where it does not within the time."""
+        if self.process is not None and self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(seconds)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        self._let_go()
+
+    def _let_go(self) -> None:
+        if self._held is not None:
+            os.close(self._held)
+            self._held = None
+
+
+class Probe(threading.Thread):
+    """Asks a part's page every few seconds, beside the loop that keeps the parts running.
+
+    A process that hangs neither ends nor answers: `hangs` says so after some silences one after another. A part that
+    has never answered is left alone: it may be set up to be reached in another way than is asked here.
+    """
+
+    def __init__(self, part: Part, until: threading.Event) -> None:
+        super().__init__(name=f"probe of the {part.name}", daemon=True)
+        self._part, self._until = part, until
+        self._asked_of: subprocess.Popen[bytes] | None = None
+        self._ever_answered, self._answered, self._silences = False, False, 0
+
+    @property
+    def hangs(self) -> bool:
+        """Whether the process that runs now has fallen silent."""
+        return self._asked_of is self._part.process and self._silences >= _MOST_SILENCES
+
+    def run(self) -> None:
+        """Ask until the event is set."""
+        assert self._part.page is not None
+        while not self._until.wait(_PROBE_SECONDS):
+            process = self._part.process
+            if process is not self._asked_of:
+                self._asked_of, self._answered, self._silences = process, False, 0
+            starting = not self._answered and time.monotonic() - self._part.started_at < _START_SECONDS
+            if answers(*self._part.page, _PROBE_PATIENCE_SECONDS):
+                self._ever_answered, self._answered, self._silences = True, True, 0
+            elif self._ever_answered and not starting:
+                self._silences += 1
 
 
 def check_port(address: str, port: int) -> None:
@@ -106,18 +171,26 @@ def _cannot_listen(address: str, port: int, family: int, error: OSError) -> Cann
     )
 
 
+def _reachable(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | str:
+    """Return where this machine finds what listens at an address; a host's name is returned as it is."""
+    try:
+        at = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    if at.is_unspecified:  # listens everywhere, but is no place to go to
+        return ipaddress.ip_address("127.0.0.1" if at.version == 4 else "::1")
+    return at
+
+
 def page_url(address: str, port: int, path: str = "") -> str:
     """Return the URL at which a browser on this machine finds the dashboard; an IPv6 address stands in brackets.
 
     >>> page_url("::1", 8501)
     'http://[::1]:8501'
     """
-    try:
-        at = ipaddress.ip_address(address)
-    except ValueError:
-        return f"http://{address}:{port}{path}"
-    if at.is_unspecified:  # listens everywhere, but is no place to go to
-        at = ipaddress.ip_address("127.0.0.1" if at.version == 4 else "::1")
+    at = _reachable(address)
+    if isinstance(at, str):
+        return f"http://{at}:{port}{path}"
     # What stands behind a % names a network card, and is written %25 in a URL (RFC 6874).
     host = f"[{str(at).replace('%', '%25')}]" if at.version == 6 else str(at)
     return f"http://{host}:{port}{path}"
@@ -135,7 +208,10 @@ def parts(address: str, port: int, *, demo: bool) -> list[Part]:
         "--server.port",
         str(port),
     )
-    listed = [Part("dashboard", dashboard), Part("worker", ("-m", "core", "worker"))]
+    listed = [
+        Part("dashboard", dashboard, page=(address, port)),
+        Part("worker", ("-m", "core", "worker")),
+    ]
     if demo:
         listed.append(Part("demo cohort", ("-m", "seed_data", "demo"), restarted=False))
     return listed
@@ -149,16 +225,23 @@ def keep_running(
     log: Callable[[str], None],
     demo: bool = False,
 ) -> None:
-    """Start the parts and restart what dies, until the event is set; then stop all of them.
+    """Start the parts and restart what dies or hangs, until the event is set; then stop all of them.
 
     `demo` lets the demo accounts sign in, here and in no other dashboard of the installation.
     """
     environment = {**QUIETLY, **os.environ, "LONGVIEW_HOME": str(home), "LONGVIEW_DEMO": str(demo)}
     for child in children:
         child.start(environment)
+    probes = {child.name: Probe(child, until) for child in children if child.page is not None}
+    for probe in probes.values():
+        probe.start()
     try:
         while not until.wait(0.5):
             for child in children:
+                if child.name in probes and probes[child.name].hangs:
+                    log(f"The {child.name} does not answer any more; starting it again.")
+                    child.stop()
+                    child.start(environment)
                 if child.process is None or child.process.poll() is None:
                     continue
                 code = child.process.returncode
@@ -179,26 +262,33 @@ def keep_running(
 
 
 def _stop(children: list[Part]) -> None:
-    running = [child.process for child in children if child.process and child.process.poll() is None]
-    for process in running:
-        process.terminate()
-    deadline = time.monotonic() + _STOP_SECONDS
-    for process in running:
-        try:
-            process.wait(max(0.1, deadline - time.monotonic()))
-        except subprocess.TimeoutExpired:
-            process.kill()
+    for child in children:
+        if child.process is not None and child.process.poll() is None:
+            child.process.terminate()
+    deadline = time.monotonic() + STOP_SECONDS
+    for child in children:
+        child.stop(max(0.1, deadline - time.monotonic()))
+
+
+def answers(address: str, port: int, seconds: float) -> bool:
+    """Return whether the dashboard answers at ``/health`` within the time; no proxy is asked."""
+    connection = http.client.HTTPConnection(str(_reachable(address)), port, timeout=seconds)
+    try:
+        connection.request("GET", "/health")
+        return connection.getresponse().status == http.HTTPStatus.OK
+    except (http.client.HTTPException, OSError):
+        return False
+    finally:
+        connection.close()
 
 
 def wait_for_page(address: str, port: int, *, seconds: float, until: threading.Event) -> bool:
     """Return whether the dashboard answers at ``/health`` within the time."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline and not until.is_set():
-        try:
-            with urllib.request.urlopen(page_url(address, port, "/health"), timeout=2):  # noqa: S310 - always http
-                return True
-        except (urllib.error.URLError, OSError):
-            time.sleep(0.2)
+        if answers(address, port, 2):
+            return True
+        time.sleep(0.2)
     return False
 
 

@@ -13,6 +13,7 @@ def register(app: typer.Typer) -> None:
     """Add this module's verbs."""
     app.command()(score)
     app.command()(worker)
+    app.command()(retry)
 
 
 def score(
@@ -23,7 +24,8 @@ def score(
 ) -> None:
     """Score the studies that wait, and stop. Scores are added to earlier ones, never put in their place.
 
-    Exit code 0: all scored; 1: some studies were refused; 2: the model cannot be loaded.
+    Exit code 0: all scored; 1: some studies were refused; 2: the model cannot be loaded; 3: the image store, the
+    database or memory stayed away, and what was scored by then is answered: repeat it then.
     """
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -66,6 +68,8 @@ def score(
         log.print(f"{len(report.items) - refused} scored, {refused} refused.", highlight=False)
     if failed is not None:
         machine_failed(failed)
+    if report.stopped is not None:
+        machine_failed(f"{report.stopped} What is not scored yet stays in the queue.")
     if any(item.refusal for item in report.items):
         raise typer.Exit(SOME_REFUSED)
 
@@ -87,3 +91,36 @@ def worker() -> None:
         wrong_use(f"The model {here.settings.model!r} cannot be used: {error}")
     finally:
         here.close()
+
+
+def retry(
+    study: Annotated[str | None, typer.Option(help="UID of the one study to try again.")] = None,
+    patient: Annotated[
+        str | None, typer.Option(help="MRN of the patient whose studies to try again.")
+    ] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Try all refused studies again.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Write JSON to stdout.")] = False,
+) -> None:
+    """Put refused studies back in the queue: once what they were refused for is mended. Scores them: core score.
+
+    Exit code 0: done, whether or not there were any; 2: there is no such study or patient.
+    """
+    from core.cli.opening import open_installation
+    from core.worker import retry_refused
+
+    if (study is not None) + (patient is not None) + everything != 1:
+        wrong_use("Say which studies: one of --study UID, --patient MRN and --all.")
+    here = open_installation()
+    try:
+        number = retry_refused(here, study=study, patient=patient)
+    except LookupError as error:
+        wrong_use(str(error.args[0]))
+    finally:
+        here.close()
+    if json:
+        print_json({"retried": number})
+    else:
+        log.print(
+            f"{number} refused {'study waits' if number == 1 else 'studies wait'} to be scored again.",
+            highlight=False,
+        )

@@ -22,6 +22,7 @@ from sqlalchemy import select
 from core.images import Child, ChildDied, ReadImage, image_from_json
 from core.installation import Installation
 from core.logs import log_of
+from core.outages import outage
 from core.people import Permission, Person, require
 from core.refusals import Refusal
 from core.settings import Settings
@@ -232,6 +233,11 @@ class Desk:
             data = here.images.get(image.sha256)
         except FileNotFoundError:
             raise Refusal("image_unreadable") from None
+        except OSError as error:
+            said = outage(error)
+            if said is None:
+                raise
+            raise DeskClosed(said) from error
         return self._open(person, data, f"{image.laterality.value} {image.view}", image.sha256)
 
     def _open(self, person: Person, data: bytes, name: str, sha256: str) -> OpenedImage:

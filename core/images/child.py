@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import IO, Any, BinaryIO
 
 from core.files import keep_private
+from core.outages import MachineFailed
 
 _PROJECT = Path(__file__).resolve().parents[2]
 _PIPE_BYTES = 1 << 20
@@ -37,6 +38,10 @@ class ChildDied(Exception):
     def __init__(self, code: int | None) -> None:
         self.code = code
         super().__init__(f"The process stopped (exit status {code}).")
+
+
+class ChildUnstartable(MachineFailed):
+    """The child's process cannot be started, or stops before it is ready: what it was to do is not at fault."""
 
 
 class Child:
@@ -65,7 +70,7 @@ class Child:
         return self.process is not None and self.process.poll() is None
 
     def start(self, seconds: float) -> None:
-        """Start it and wait until it says that it is ready; raises `RuntimeError` with its last word if it is not."""
+        """Start it and wait until it says that it is ready; raises `ChildUnstartable` with its last word if it is not."""
         self.close()
         self._complaints = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the child
         environment = {n: v for n, v in os.environ.items() if n in _PASSED_ON or n.startswith("PYTHON")}
@@ -89,7 +94,9 @@ class Child:
         except (ChildDied, TimeoutError) as error:
             said = self.last_word()
             self.close()
-            raise RuntimeError(f"The process {self._arguments[1]} does not start: {said or error}") from None
+            raise ChildUnstartable(
+                f"The process {self._arguments[1]} does not start: {said or error}"
+            ) from None
 
     def last_word(self) -> str:
         """Return the last line the child wrote to stderr, "" if there is none."""
@@ -108,7 +115,7 @@ class Child:
         return self._receive(deadline)
 
     def kill(self) -> None:
-        """End the process under whoever is asking or starting it, who gets `ChildDied` or `RuntimeError`."""
+        """End the process under whoever is asking or starting it, who gets `ChildDied` or `ChildUnstartable`."""
         process = self.process
         if process is not None:
             process.kill()

@@ -83,13 +83,17 @@ def chest_wall_side(pixels: np.ndarray) -> Side | None:
     return "left" if left > right else "right"
 
 
-@lru_cache(maxsize=16_384)
 def chest_wall_side_of_object(images: ImageStore, sha256: str) -> Side | None:
-    """Say the same of a thumbnail in the image store, whose objects never change; None where it is lost."""
+    """Say the same of a thumbnail in the image store, whose objects never change; None where it is lost or away."""
     try:
-        return chest_wall_side_of_png(images.get(sha256))
-    except FileNotFoundError:
-        return None
+        return _chest_wall_side_of_object(images, sha256)
+    except OSError:
+        return None  # and is looked at again when it is asked for again
+
+
+@lru_cache(maxsize=16_384)
+def _chest_wall_side_of_object(images: ImageStore, sha256: str) -> Side | None:
+    return chest_wall_side_of_png(images.get(sha256))
 
 
 def chest_wall_side_of_png(png: bytes) -> Side | None:

@@ -164,11 +164,13 @@ class GuardedReader:
             self.close()
             if death.code == -24:  # SIGXCPU: the processor time ran out before the clock did
                 raise Refusal("timeout", "It used up its processor time.") from None
-            raise Refusal("unreadable", "The decoder stopped while reading it.") from None
-        if answer.pop("spent", False):
+            raise Refusal("unreadable", "The decoder stopped while reading it.") from death
+        spent = answer.pop("spent", False)
+        if spent:
             self.close()
         if "refusal" in answer:
-            raise Refusal(answer["refusal"], answer["detail"])
+            # The cause tells who has read the file before that it is the machine's memory that is short today.
+            raise Refusal(answer["refusal"], answer["detail"]) from (MemoryError() if spent else None)
         return answer, parts
 
     def _ensure_started(self) -> None:

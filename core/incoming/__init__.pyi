@@ -1,6 +1,7 @@
 from . import history as history
 from . import intake as intake
 from . import items as items
+from . import rescoring as rescoring
 from .batches import count_left_over_batches as count_left_over_batches
 from .batches import finish_left_over_batches as finish_left_over_batches
 from .claims import check_statement as check_statement

@@ -6,10 +6,11 @@ import hashlib
 from datetime import date
 from typing import Any
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from core.images import Header, Prepared
+from core.incoming import rescoring
 from core.incoming.claims import Claim, study_uid_of
 from core.incoming.identity import disagreements, is_hers, is_of
 from core.incoming.items import IncomingFile, ItemReport, Statement, printable_name
@@ -23,8 +24,6 @@ from db.tables import (
     Patient,
     Sex,
     Study,
-    StudyStatus,
-    utc_now,
 )
 
 
@@ -146,7 +145,7 @@ def keep(
     patient, closed = _keep_patient(session, claim, header, statement, patient, first)
     study = _keep_study(session, claim, header, patient)
     image = _keep_image(session, file, sha256, prepared, claim, study, file_says)
-    _ask_for_scores(session, study)
+    rescoring.image_added(session, study)
     otherwise = sorted(set(file_says) - {"age_years"})
     detail = f"The file says otherwise of: {', '.join(otherwise)}." if otherwise and claim.by_person else None
     item = add_item(session, batch_id, file, sha256, Outcome.ACCEPTED, detail=detail, image_id=image.id)
@@ -192,8 +191,9 @@ def _keep_patient(
     name = (statement.name if statement else None) or (header.patient_name if own else None)
     simulated = is_simulated(header, statement)
     closed = first.comes(session) if known is None and not simulated else None
-    patient = known or Patient(mrn=claim.mrn, simulated=simulated)
-    patient.birth_date = patient.birth_date or born
+    patient = known or Patient(mrn=claim.mrn, birth_date=born, simulated=simulated)
+    if patient.birth_date is None:
+        rescoring.set_birth_date(session, patient, born)
     patient.name = patient.name or name
     if own:
         patient.sex = patient.sex or (Sex(header.sex) if header.sex else None)
@@ -257,30 +257,6 @@ def _keep_image(
     session.add(row)
     session.flush()
     return row
-
-
-def _ask_for_scores(session: Session, study: Study) -> None:
-    """Put this study and all later ones of the woman in the queue: their scores read the image that has come."""
-    session.execute(
-        update(Study)
-        .where(
-            Study.patient_id == study.patient_id,
-            or_(
-                Study.study_date > study.study_date,
-                (Study.study_date == study.study_date) & (Study.id >= study.id),
-            ),
-        )
-        .values(
-            inputs_changed_at=utc_now(),
-            status=StudyStatus.PENDING,
-            refusal_reason=None,
-            refusal_detail=None,
-            claimed_by=None,
-            claimed_until=None,
-            attempts=0,
-        )
-        .execution_options(synchronize_session=False)
-    )
 
 
 def quarantine(

@@ -1,8 +1,10 @@
 from . import progress as progress
+from .progress import PutOff as PutOff
 from .progress import Worker as Worker
 from .progress import local_worker as local_worker
 from .progress import worker_seen as worker_seen
 from .queue import count_pending as count_pending
+from .queue import retry_refused as retry_refused
 from .rows import ScoreItem as ScoreItem
 from .rows import ScoringReport as ScoringReport
 from .scoring import Scorer as Scorer

@@ -7,8 +7,11 @@ from datetime import date
 from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.orm import Session
 
-from core.rules import AlertRule, alert_rules
+from core.rules import AlertRule, alert_rules, said_alike
 from db.tables import Alert, Score, Study, StudyStatus, utc_now
+
+CHANGES = frozenset({"risk_2y_change"})
+"""Measures of rules that set a score beside the one of the visit before."""
 
 
 def raise_alerts(session: Session, score: Score, previous: Score | None) -> list[Alert]:
@@ -17,13 +20,22 @@ def raise_alerts(session: Session, score: Score, previous: Score | None) -> list
     `previous` is the newest score of the visit before, None if there is none. A study has one alert a rule: scoring
     it again renews an alert that nobody has acknowledged, and withdraws one that no longer holds. Open alerts of
     earlier studies are closed as superseded, since this score has read those studies too; nothing is deleted.
+
+    Scores by other weights or another calibration are not compared, as on the pages (`core.rules.comparable`): a rule
+    on a change says nothing then, and leaves the alert it raised before as it is; an alert of an earlier study stays
+    open until that study has a score that this one can be set beside. A person may acknowledge either.
     """
     study = session.get_one(Study, score.study_id)
     if _has_newer(session, study):
         return []
     standing = {a.rule: a for a in session.scalars(select(Alert).where(Alert.study_id == study.id))}
+    alike = previous is None or said_alike((score, previous))
     raised = []
     for rule in alert_rules():
+        if rule.measure in CHANGES and not alike:
+            kept = standing.get(rule.rule)
+            raised += [kept] if kept is not None and kept.acknowledged_at is None else []
+            continue
         value = _measure(rule, score, previous)
         alert = standing.get(rule.rule)
         if value is not None and value > rule.above:
@@ -42,8 +54,16 @@ def raise_alerts(session: Session, score: Score, previous: Score | None) -> list
             raised.append(alert)
         elif alert is not None and alert.acknowledged_at is None:
             _close(alert, "withdrawn when the study was scored again")
+    beside = select(Score.study_id).where(
+        Score.model == score.model,
+        Score.weights_sha256 == score.weights_sha256,
+        Score.calibration == score.calibration,
+    )
     earlier = select(Alert).where(
-        Alert.patient_id == study.patient_id, Alert.study_id != study.id, Alert.acknowledged_at.is_(None)
+        Alert.patient_id == study.patient_id,
+        Alert.study_id != study.id,
+        Alert.acknowledged_at.is_(None),
+        Alert.study_id.in_(beside),
     )
     for alert in session.scalars(earlier):
         _close(alert, f"superseded by the study of {study.study_date}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -13,6 +12,8 @@ from sqlalchemy import func, select
 
 from core.installation import Installation
 from core.refusals import refusal_text
+from core.worker import identity
+from core.worker.queue import LEASE
 from db.tables import (
     Alert,
     ImportBatch,
@@ -28,7 +29,7 @@ from db.tables import (
 
 HEARTBEAT = "worker.json"
 SILENT_AFTER = timedelta(seconds=15)
-"""A worker whose last sign of life is older than this is taken for stopped."""
+"""A worker whose last sign of life is older than this is taken for stopped, and one from further in the future too."""
 UNSEEN_AFTER = timedelta(minutes=5)
 """A worker on another machine shows only in what it scores: after this long without, nobody knows whether one runs."""
 
@@ -86,8 +87,22 @@ def local_worker(here: Installation, *, now: datetime | None = None) -> Worker:
         seen_at = _moment(beat["at"])
     except (OSError, ValueError, KeyError, TypeError):
         return Worker(False, False, "", None)
-    running = (now or utc_now()) - seen_at < SILENT_AFTER
+    running = abs(_age(beat, seen_at, now or utc_now())) < SILENT_AFTER and _process_runs(beat)
     return Worker(running, running and bool(beat.get("warm")), str(beat.get("model", "")), seen_at)
+
+
+def _age(beat: Mapping[str, Any], seen_at: datetime, now: datetime) -> timedelta:
+    """Return how old a sign of life is: by the clock that nobody sets, where both are of one run of the machine."""
+    here, there = identity.uptime(), beat.get("uptime")
+    if here is not None and isinstance(there, list) and len(there) == 2 and there[0] == here[0]:
+        return timedelta(seconds=here[1] - float(there[1]))
+    return now - seen_at
+
+
+def _process_runs(beat: Mapping[str, Any]) -> bool:
+    """Tell whether the process that beat still runs; of one on another machine, or unnamed, its sign has to do."""
+    name = beat.get("process")
+    return not isinstance(name, str) or not identity.is_of_this_machine(name) or identity.runs(name)
 
 
 def last_work(here: Installation, *, now: datetime) -> datetime | None:
@@ -96,8 +111,8 @@ def last_work(here: Installation, *, now: datetime) -> datetime | None:
         # A study that was put off is claimed by nobody, and a lease that ran out may be a dead worker's.
         held = select(Study.id).where(
             Study.status == StudyStatus.PENDING,
-            Study.claimed_by.not_like(f"{socket.gethostname()}:%"),
-            Study.claimed_until >= now,
+            ~Study.claimed_by.startswith(f"{identity.machine()}:", autoescape=True),
+            Study.claimed_until.between(now, now + 2 * LEASE),
         )
         if session.scalar(held.limit(1)) is not None:
             return now
@@ -135,13 +150,40 @@ def queue(here: Installation) -> Mapping[StudyStatus, int]:
 
 @dataclass(frozen=True)
 class Waiting:
-    """A study that was not scored, or a file that was not taken: what and why. `at` is when it came in."""
+    """A study that was not scored, or a file that was not taken: what and why. `at` is when; None if that is not known."""
 
-    at: datetime
+    at: datetime | None
     what: str
     whose: str
     reason: str
     by: str
+
+
+@dataclass(frozen=True)
+class PutOff:
+    """Why studies that wait are not scored now: since when, and how many; what is behind them waits too."""
+
+    why: str
+    since: datetime
+    studies: int
+
+    @property
+    def sentence(self) -> str:
+        """Say it for people."""
+        many = "1 study" if self.studies == 1 else f"{self.studies} studies"
+        return f"Put off since {self.since.astimezone():%Y-%m-%d %H:%M}, {many}: {self.why}"
+
+
+def put_off(here: Installation) -> list[PutOff]:
+    """Return why pending studies are put off, what has lasted longest first; they come back by themselves."""
+    query = (
+        select(Study.put_off_because, func.min(Study.put_off_since), func.count())
+        .where(Study.status == StudyStatus.PENDING, Study.put_off_because.is_not(None))
+        .group_by(Study.put_off_because)
+        .order_by(func.min(Study.put_off_since))
+    )
+    with here.database.read() as session:
+        return [PutOff(why, since, number) for why, since, number in session.execute(query) if why and since]
 
 
 def quarantined(here: Installation) -> int:
@@ -175,21 +217,18 @@ def quarantine(here: Installation, *, limit: int = 200) -> list[Waiting]:
 
 
 def refused_studies(here: Installation, *, limit: int = 200) -> list[Waiting]:
-    """Return the studies that could not be scored, newest first, at most `limit` (`queue` counts all).
-
-    `at` is when the study came: when scoring it was refused is not kept.
-    """
+    """Return the studies that could not be scored, the last refused first, at most `limit` (`queue` counts all)."""
     query = (
         select(Study, Patient.mrn)
         .join(Patient, Patient.id == Study.patient_id)
         .where(Study.status == StudyStatus.REFUSED)
-        .order_by(Study.id.desc())
+        .order_by(Study.refused_at.desc().nulls_last(), Study.id.desc())
         .limit(limit)
     )
     with here.database.read() as session:
         return [
             Waiting(
-                at=study.created_at,
+                at=study.refused_at,
                 what=f"study of {study.study_date}",
                 whose=f"MRN {mrn}",
                 reason=refusal_text(study.refusal_reason, study.refusal_detail),

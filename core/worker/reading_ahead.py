@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Self
 
 from core.images import lend_reader
 from core.installation import Installation
+from core.outages import outage
+from core.refusals import Refusal
 
 if TYPE_CHECKING:
     from models.view import StandardView
@@ -44,6 +46,7 @@ class ReadingAhead:
     def __init__(self, here: Installation, images: Iterable[WaitingImage], readers: int) -> None:
         self._here = here
         self._waiting = deque(images)
+        self._place = {image.id: place for place, image in enumerate(self._waiting)}
         self._read: dict[int, Future[StandardView]] = {}
         self._lock = threading.Lock()
         self._pool = ThreadPoolExecutor(readers, thread_name_prefix="reading-ahead")
@@ -59,14 +62,31 @@ class ReadingAhead:
         """Return the standard view of an image, waiting for it if it is being read; None if it is not among them.
 
         Whatever reading it raised is raised: `core.refusals.Refusal`, FileNotFoundError, or ValueError if no breast is
-        found in it. An image is handed out once.
+        found in it. Where only the machine failed then, None is returned: who asks reads it now. An image is handed
+        out once.
         """
         with self._lock:
             future = self._read.pop(image_id, None)
-            if future is None:  # its turn came early: who asks reads it, so it need not be read again
-                self._waiting = deque(image for image in self._waiting if image.id != image_id)
+            if future is None and image_id in self._place:
+                self._let_go_before(image_id)
         self._top_up()
-        return None if future is None else future.result()
+        if future is None:
+            return None
+        try:
+            return future.result()
+        except Exception as error:
+            if outage(error) is not None or (isinstance(error, Refusal) and error.reason == "timeout"):
+                return None
+            raise
+
+    def _let_go_before(self, image_id: int) -> None:
+        """Drop what stood before an image whose turn came early: it was passed over, as another worker scored it.
+
+        Otherwise what nobody takes would fill the room for good. Who asks reads the image itself.
+        """
+        for early in [one for one in self._read if self._place[one] < self._place[image_id]]:
+            self._read.pop(early).cancel()
+        self._waiting = deque(i for i in self._waiting if self._place[i.id] > self._place[image_id])
 
     def _top_up(self) -> None:
         with self._lock:

@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from sqlalchemy import and_, or_, select
+from sqlalchemy import and_, func, or_, select
 from sqlalchemy.orm import Session, selectinload
 
 from core.images import shows_the_breast
 from core.installation import Installation
 from core.refusals import Refusal
+from core.worker.reading_ahead import WaitingImage
 from db.tables import (
     Embedding,
     Image,
     Patient,
     Score,
     Study,
+    StudyStatus,
 )
 
 if TYPE_CHECKING:
     from models.longitudinal import ViewReading, VisitScore
     from models.store import ModelCard
+    from models.view import StandardView
 
 FOUR_VIEWS = ("R-CC", "L-CC", "R-MLO", "L-MLO")
 
@@ -48,9 +52,12 @@ class ScoringReport:
     """What a round of scoring did."""
 
     items: list[ScoreItem] = field(default_factory=list)
+    stopped: str | None = None
+    """Why the round ended before all was scored; None if it did not. What is left stays in the queue."""
 
     def to_json(self) -> dict[str, Any]:
         """Return the shape of ``score --json``."""
+        stopped = {} if self.stopped is None else {"stopped": self.stopped}
         return {
             "scored": [
                 {
@@ -77,6 +84,7 @@ class ScoringReport:
                 for item in self.items
                 if item.refusal is not None
             ],
+            **stopped,
         }
 
 
@@ -139,6 +147,70 @@ def reading_of(stored: Embedding) -> ViewReading:
         finding=np.array([stored.finding[key] for key in ("normal", "benign", "malignant")], np.float32),
         heat_map=np.frombuffer(stored.heat_map, "<f2").reshape(stored.heat_map_shape),
     )
+
+
+def stored_readings(
+    here: Installation, image_ids: Sequence[int], encoder_sha256: str
+) -> dict[int, ViewReading]:
+    """Return by image what the encoder has seen in those that it knows."""
+    with here.database.read() as session:
+        stored = session.scalars(
+            select(Embedding).where(
+                Embedding.image_id.in_(image_ids), Embedding.encoder_sha256 == encoder_sha256
+            )
+        ).all()
+    return {row.image_id: reading_of(row) for row in stored}
+
+
+def keep_readings(
+    here: Installation,
+    readings: Mapping[int, ViewReading],
+    views: Mapping[int, StandardView],
+    encoder_sha256: str,
+) -> None:
+    """Store by image what the encoder saw in its standard view; what another worker has stored meanwhile stays."""
+    with here.database.write() as session:
+        known = set(
+            session.scalars(
+                select(Embedding.image_id).where(
+                    Embedding.image_id.in_(list(readings)), Embedding.encoder_sha256 == encoder_sha256
+                )
+            )
+        )
+        for image_id, reading in readings.items():
+            if image_id not in known:
+                transform = views[image_id].transform.to_json()
+                session.add(embedding_of(image_id, encoder_sha256, reading, transform))
+
+
+def images_waiting(here: Installation, encoder_sha256: str) -> list[WaitingImage]:
+    """Return the images of pending studies that the encoder has not seen, about in the order of scoring.
+
+    That is women by their latest change, of each the oldest study first (`core.worker.queue.Queue.take`); where
+    scoring takes another order after all, an image is read when its turn comes.
+    """
+    known = select(Embedding.image_id).where(Embedding.encoder_sha256 == encoder_sha256)
+    latest = func.max(Study.inputs_changed_at).over(partition_by=Study.patient_id)
+    with here.database.read() as session:
+        order = session.execute(
+            select(Study.id, Study.patient_id, latest.label("latest"))
+            .where(Study.status == StudyStatus.PENDING)
+            .order_by(latest.desc(), Study.patient_id, Study.study_date, Study.id)
+        ).all()
+        images: dict[int, list[Image]] = {}
+        for image in session.scalars(
+            select(Image)
+            .join(Study, Study.id == Image.study_id)
+            .where(Study.status == StudyStatus.PENDING, Image.id.not_in(known))
+            .order_by(Image.id)
+        ):
+            if shows_the_breast(image):
+                images.setdefault(image.study_id, []).append(image)
+        return [
+            WaitingImage(image.id, image.sha256, image.source_name)
+            for study, *_ in order
+            for image in images.get(study, [])
+        ]
 
 
 def embedding_of(

@@ -1,66 +1,52 @@
 """Scoring: what is pending is read, encoded once, and scored as of its date.
 
-A study's status is the queue. A worker claims a study for a minute, computes without holding the database, and
-writes score, alerts and status in one transaction, unless the study has changed meanwhile: then it is done again.
+A worker claims a study (`core.worker.queue`), computes without holding the database, and writes score, alerts and
+status in one transaction, unless the study has changed meanwhile: then it is done again.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
-import socket
 import time
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import date
 from typing import TYPE_CHECKING
 
 import numpy as np
-from sqlalchemy import and_, func, or_, select
-from sqlalchemy.orm import Session, aliased
 
-from core.images import GuardedReader, shows_the_breast
+from core.images import ChildDied, GuardedReader
 from core.installation import Installation
 from core.logs import log_of
+from core.outages import MachineFailed, outage
 from core.refusals import Refusal
+from core.worker import progress
 from core.worker.alerts import raise_alerts, raise_alerts_before
-from core.worker.queue import (
-    LEASE,
-    MOST_ATTEMPTS,
-    SETTLED_AFTER,
-    Claimed,
-    count_pending,
-    queue_everything,
-    settle,
-)
-from core.worker.reading_ahead import ReadingAhead, WaitingImage
+from core.worker.queue import Claimed, Pauses, Queue, count_pending, queue_everything, settle
+from core.worker.reading_ahead import ReadingAhead
 from core.worker.rows import (
     Day,
     ScoreItem,
     ScoringReport,
-    embedding_of,
     history_of,
+    images_waiting,
     item_of,
+    keep_readings,
     previous_score,
-    reading_of,
     score_row,
+    stored_readings,
 )
-from db.tables import (
-    Embedding,
-    Image,
-    ImportBatch,
-    ImportItem,
-    Patient,
-    Study,
-    StudyStatus,
-    utc_now,
-)
+from db.tables import Image, Patient, StudyStatus
 
 if TYPE_CHECKING:
     from models.longitudinal import LongitudinalModel, ViewReading, Visit, VisitScore
     from models.view import StandardView
 
 log = log_of(__name__)
-MOST_FAILURES = 3
+PATIENCE_SECONDS = 60.0
+"""How long `score_pending` waits for what is away, or for studies that keep failing, while nothing is finished."""
+_KILLED = -9
+"""The exit status of a process that the system ended, as a rule because memory was short."""
 
 
 class Scorer:
@@ -73,10 +59,12 @@ class Scorer:
     Raises `LookupError` or `ValueError` if the model is not there or is not the one its card vouches for.
     """
 
-    def __init__(self, here: Installation, model: LongitudinalModel | None = None) -> None:
+    def __init__(
+        self, here: Installation, model: LongitudinalModel | None = None, *, name: str | None = None
+    ) -> None:
         self.here = here
         self.model = model or load_model(here.settings.model)
-        self.name = f"{socket.gethostname()}:{os.getpid()}"
+        self.queue = Queue(here, name)
         self._reader = GuardedReader(here.settings)
         self.ahead: ReadingAhead | None = None
 
@@ -96,94 +84,43 @@ class Scorer:
         self.model.score([Visit(date(2020, 1, 1), None, (SeenView("L", "CC", reading),))])
         self._reader.__enter__()
 
-    def release_own_claims(self) -> int:
-        """Free the studies that dead workers of this machine held; return how many."""
-        host = socket.gethostname()
-        with self.here.database.write() as session:
-            held = session.scalars(select(Study).where(Study.claimed_by.startswith(f"{host}:"))).all()
-            dead = [study for study in held if not _is_alive(str(study.claimed_by))]
-            for study in dead:
-                study.claimed_by = study.claimed_until = None
-        return len(dead)
-
     def score_next(self, *, settled: bool = True) -> ScoreItem | None:
         """Claim and score one study; None if nothing waits. A refused study is an item with its refusal.
 
-        With `settled`, a study to which files may still be coming is left for later.
+        With `settled`, a study to which files may still be coming is left for later. A study that failed by itself is
+        put off and the next one taken. Raises `core.outages.MachineFailed` if the world failed: the study is put off and will
+        be tried again, and the caller does well to wait before it goes on.
         """
-        while (claimed := self._claim(settled)) is not None:
+        while (claimed := self.queue.take(settled=settled)) is not None:
             item = self._score_claimed(claimed)
             if item is not None:
                 return item
         return None
 
-    def seconds_to_retry(self) -> float | None:
-        """Return how long it is until a study that failed may be tried again; None if none was put off."""
-        put_off = select(func.min(Study.claimed_until)).where(
-            Study.status == StudyStatus.PENDING, Study.claimed_by.is_(None), Study.claimed_until.is_not(None)
-        )
-        with self.here.database.read() as session:
-            due = session.scalar(put_off)
-        return None if due is None else max(0.0, (due - utc_now()).total_seconds())
-
-    def _claim(self, settled: bool) -> Claimed | None:
-        now = utc_now()
-        # A woman of whom one study is in work or put off waits: the next one's score follows from that one's.
-        held = aliased(Study)
-        free = and_(
-            Study.status == StudyStatus.PENDING,
-            or_(Study.claimed_until.is_(None), Study.claimed_until < now),
-            Study.patient_id.not_in(
-                select(held.patient_id).where(held.status == StudyStatus.PENDING, held.claimed_until >= now)
-            ),
-        )
-        if settled:
-            arriving = (
-                select(Image.study_id)
-                .join(ImportItem, ImportItem.image_id == Image.id)
-                .join(ImportBatch, ImportBatch.id == ImportItem.batch_id)
-                .where(ImportBatch.finished_at.is_(None))
-            )
-            free = and_(free, or_(Study.inputs_changed_at < now - SETTLED_AFTER, Study.id.not_in(arriving)))
-        with self.here.database.read() as session:
-            if session.scalar(select(Study.id).where(free).limit(1)) is None:
-                return None
-        with self.here.database.write() as session:
-            # The woman who came last is first, so that a person who waits is not behind a bulk import; of her
-            # studies the oldest, so that a score finds that of the visit before.
-            woman = session.scalar(
-                select(Study.patient_id).where(free).order_by(Study.inputs_changed_at.desc()).limit(1)
-            )
-            study = session.scalar(
-                select(Study)
-                .where(free, Study.patient_id == woman)
-                .order_by(Study.study_date, Study.id)
-                .limit(1)
-            )
-            if study is None:
-                return None
-            study.claimed_by = self.name
-            study.claimed_until = now + LEASE
-            study.attempts += 1
-            return Claimed(study.id, study.inputs_changed_at, study.attempts)
-
     def _score_claimed(self, claimed: Claimed) -> ScoreItem | None:
         """Score a claimed study; None if it changed meanwhile or is to be tried again."""
         try:
-            if claimed.attempts > MOST_ATTEMPTS:
-                raise Refusal("scoring_failed", f"It was tried {MOST_ATTEMPTS} times.")
+            with self.queue.holding(claimed):
+                return self._score_held(claimed)
+        except Exception as error:
+            said = outage(error)
+            if said is None:
+                log.exception("scoring failed", study=claimed.study_id)
+                refusal = self.queue.fail(claimed, error)
+                return self._refuse(claimed, refusal) if refusal is not None else None
+            self.queue.put_off(claimed, said)
+            raise MachineFailed(said) from error
+
+    def _score_held(self, claimed: Claimed) -> ScoreItem | None:
+        try:
+            if claimed.given_up is not None:
+                raise claimed.given_up
             history = history_of(self.here, claimed.study_id)
             visits = self._visits(history)
-            score = self.model.score(visits)
+            said = self.model.score(visits)
         except Refusal as refusal:
             return self._refuse(claimed, refusal)
-        except Exception as error:
-            log.exception("scoring failed", study=claimed.study_id, attempt=claimed.attempts)
-            if claimed.attempts >= MOST_FAILURES:
-                return self._refuse(claimed, Refusal("scoring_failed", f"{type(error).__name__}."))
-            self._put_off(claimed)
-            return None
-        return self._write(claimed, history, visits, score)
+        return self._write(claimed, history, visits, said)
 
     def _visits(self, history: list[Day]) -> list[Visit]:
         """Return the visits up to the study; raises `Refusal` if the last has no view that the model can read."""
@@ -212,14 +149,7 @@ class Scorer:
         Images in which no breast can be found are left out; raises `Refusal` if one's bytes are gone or damaged.
         """
         encoder = self.model.card.encoder_sha256
-        with self.here.database.read() as session:
-            stored = session.scalars(
-                select(Embedding).where(
-                    Embedding.image_id.in_([image.id for image in images]),
-                    Embedding.encoder_sha256 == encoder,
-                )
-            ).all()
-        readings = {row.image_id: reading_of(row) for row in stored}
+        readings = stored_readings(self.here, [image.id for image in images], encoder)
         views = {}
         for image in images:
             if image.id in readings:
@@ -230,18 +160,7 @@ class Scorer:
             return readings
         # All new images in one call: the encoder takes them four at a time.
         fresh = dict(zip(views, self.model.encode(list(views.values())), strict=True))
-        with self.here.database.write() as session:
-            known = set(
-                session.scalars(
-                    select(Embedding.image_id).where(
-                        Embedding.image_id.in_(list(fresh)), Embedding.encoder_sha256 == encoder
-                    )
-                )
-            )
-            for image_id, reading in fresh.items():
-                if image_id not in known:
-                    transform = views[image_id].transform.to_json()
-                    session.add(embedding_of(image_id, encoder, reading, transform))
+        keep_readings(self.here, fresh, views, encoder)
         return readings | fresh
 
     def _standardised(self, image: Image) -> StandardView:
@@ -254,9 +173,8 @@ class Scorer:
                 return ready
             pixels = self._reader.read(self.here.images.get(image.sha256), image.source_name).pixels
         except (FileNotFoundError, Refusal) as error:
-            if isinstance(error, Refusal) and error.reason == "timeout":
-                # It was read when it came: the machine is busy now, and the study is tried again.
-                raise TimeoutError(error.text) from error
+            if isinstance(error, Refusal) and (lack := _lack(error)):
+                raise MachineFailed(lack) from error
             what = error.text if isinstance(error, Refusal) else "Its file is gone."
             raise Refusal("image_unreadable", f"{image.laterality.value}-{image.view}: {what}") from error
         return standardise(pixels)
@@ -265,7 +183,7 @@ class Scorer:
         self, claimed: Claimed, history: list[Day], visits: list[Visit], said: VisitScore
     ) -> ScoreItem | None:
         with self.here.database.write() as session:
-            study = self._still_ours(session, claimed)
+            study = self.queue.still_ours(session, claimed)
             if study is None:
                 return None
             row = score_row(study, self.model.card, history, said)
@@ -278,7 +196,7 @@ class Scorer:
 
     def _refuse(self, claimed: Claimed, refusal: Refusal) -> ScoreItem | None:
         with self.here.database.write() as session:
-            study = self._still_ours(session, claimed)
+            study = self.queue.still_ours(session, claimed)
             if study is None:
                 return None
             settle(study, StudyStatus.REFUSED, refusal)
@@ -286,18 +204,15 @@ class Scorer:
             patient = session.get_one(Patient, study.patient_id)
             return ScoreItem(patient.mrn, study.uid, study.study_date, self.model.card.name, refusal=refusal)
 
-    def _put_off(self, claimed: Claimed) -> None:
-        with self.here.database.write() as session:
-            study = self._still_ours(session, claimed)
-            if study is not None:
-                study.claimed_by = None
-                study.claimed_until = utc_now() + timedelta(seconds=2 * claimed.attempts)
 
-    def _still_ours(self, session: Session, claimed: Claimed) -> Study | None:
-        """Return the study if nothing came in between: then what was computed is of what is stored."""
-        study = session.get_one(Study, claimed.study_id)
-        ours = study.claimed_by == self.name and study.inputs_changed_at == claimed.inputs_changed_at
-        return study if ours and study.status is StudyStatus.PENDING else None
+def _lack(refusal: Refusal) -> str | None:
+    """Say what the machine lacks if an image, which was read when it came, is refused for that today."""
+    if refusal.reason == "timeout":
+        return "The machine is too busy to read an image in time. It is tried again."
+    killed = isinstance(refusal.__cause__, ChildDied) and refusal.__cause__.code == _KILLED
+    if killed or isinstance(refusal.__cause__, MemoryError):
+        return "The machine has no memory left for reading an image. End other programs."
+    return None
 
 
 def load_model(name: str) -> LongitudinalModel:
@@ -317,76 +232,66 @@ def score_pending(
     on_item: Callable[[ScoreItem], None] | None = None,
     model: LongitudinalModel | None = None,
     readers: int | None = None,
+    patience_seconds: float | None = None,
 ) -> ScoringReport:
     """Score all studies that wait; with `everything`, all mammograms anew. Scores are added, never edited.
 
-    While the networks are at one study, `readers` processes (one a core, if None) read the images of the next.
+    While the networks are at one study, `readers` processes (one a core, if None) read the images of the next. What
+    is put off is tried again until nothing has been finished for `patience_seconds` (a minute, if None); then the report says why it
+    stopped, and the rest stays in the queue.
     """
     report = ScoringReport()
     if not everything and count_pending(here) == 0:
         return report
     scorer = Scorer(here, model)
     try:
-        scorer.release_own_claims()
+        scorer.queue.free_dead()
         if everything:
             queue_everything(here)
-        waiting = _images_waiting(here, scorer.model.card.encoder_sha256)
+        waiting = images_waiting(here, scorer.model.card.encoder_sha256)
         with ReadingAhead(here, waiting, readers or os.cpu_count() or 1) as scorer.ahead:
-            while True:
-                item = scorer.score_next(settled=False)
-                if item is not None:
-                    report.items.append(item)
-                    if on_item is not None:
-                        on_item(item)
-                elif (seconds := scorer.seconds_to_retry()) is not None:
-                    time.sleep(max(seconds, 0.2))  # one that failed is tried again before this ends
-                else:
-                    break
+            patience = PATIENCE_SECONDS if patience_seconds is None else patience_seconds
+            _score_all(scorer, report, on_item, patience)
     finally:
         scorer.ahead = None
         scorer.close()
     return report
 
 
-def _images_waiting(here: Installation, encoder_sha256: str) -> list[WaitingImage]:
-    """Return the images of pending studies that the encoder has not seen, about in the order of scoring.
+def _score_all(
+    scorer: Scorer,
+    report: ScoringReport,
+    on_item: Callable[[ScoreItem], None] | None,
+    patience_seconds: float,
+) -> None:
+    pauses, last = Pauses(), time.monotonic()
+    while True:
+        why: str | None = None
+        try:
+            item = scorer.score_next(settled=False)
+            seconds = scorer.queue.seconds_to_next() if item is None else None
+        except Exception as error:
+            why = outage(error)
+            if why is None:
+                raise
+            item, seconds = None, pauses.longer()
+            log.warning("put off", why=why, again_in_seconds=seconds)
+        if item is not None:
+            pauses.over()
+            last = time.monotonic()
+            report.items.append(item)
+            if on_item is not None:
+                on_item(item)
+            continue
+        if seconds is None:
+            return
+        left = last + patience_seconds - time.monotonic()
+        if left <= 0:
+            report.stopped = why or _why_put_off(scorer.here)
+            return
+        time.sleep(min(max(seconds, 0.2), left))
 
-    That is women by their latest change, of each the oldest study first (`Scorer._claim`); where scoring takes another
-    order after all, an image is read when its turn comes.
-    """
-    known = select(Embedding.image_id).where(Embedding.encoder_sha256 == encoder_sha256)
-    latest = func.max(Study.inputs_changed_at).over(partition_by=Study.patient_id)
-    with here.database.read() as session:
-        order = session.execute(
-            select(Study.id, Study.patient_id, latest.label("latest"))
-            .where(Study.status == StudyStatus.PENDING)
-            .order_by(latest.desc(), Study.patient_id, Study.study_date, Study.id)
-        ).all()
-        images: dict[int, list[Image]] = {}
-        for image in session.scalars(
-            select(Image)
-            .join(Study, Study.id == Image.study_id)
-            .where(Study.status == StudyStatus.PENDING, Image.id.not_in(known))
-            .order_by(Image.id)
-        ):
-            if shows_the_breast(image):
-                images.setdefault(image.study_id, []).append(image)
-        return [
-            WaitingImage(image.id, image.sha256, image.source_name)
-            for study, *_ in order
-            for image in images.get(study, [])
-        ]
 
-
-def _is_alive(worker: str) -> bool:
-    """Tell whether the process of a claim on this machine still runs (and is not this one, come back)."""
-    pid = int(worker.rpartition(":")[2])
-    if pid == os.getpid():
-        return False
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+def _why_put_off(here: Installation) -> str:
+    found = progress.put_off(here)
+    return found[0].why if found else "Another worker is at the studies that are left."

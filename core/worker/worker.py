@@ -11,8 +11,10 @@ from typing import Any
 from core.files import write_whole
 from core.installation import Installation
 from core.logs import log_of
+from core.outages import outage
+from core.worker import identity
 from core.worker.progress import HEARTBEAT
-from core.worker.queue import queue_unscored
+from core.worker.queue import Pauses, queue_unscored
 from core.worker.scoring import Scorer
 from db.tables import utc_now
 
@@ -25,29 +27,20 @@ BEAT_SECONDS = 2.0
 def run_worker(here: Installation, stop: threading.Event, *, scorer: Scorer | None = None) -> None:
     """Score pending studies until `stop` is set; the study in work is finished first.
 
-    Raises `LookupError` or `ValueError` if the model cannot be loaded.
+    While the world fails (store, database, memory or disk away) it waits, with pauses that grow to a minute, and goes
+    on by itself. Raises `LookupError` or `ValueError` if the model cannot be loaded.
     """
     heart = _Heart(here)
     heart.start()
+    pauses = Pauses()
     try:
         started = time.monotonic()
         scorer = scorer or Scorer(here)
         heart.model = scorer.model.card.name
-        scorer.warm_up()
-        freed = scorer.release_own_claims()
-        again = queue_unscored(here, scorer.model.card)
-        heart.warm = True
-        heart.beat()
-        log.info(
-            "worker is ready",
-            model=scorer.model.card.name,
-            seconds=round(time.monotonic() - started, 1),
-            freed=freed,
-            queued_for_these_weights=again,
-        )
+        while not stop.is_set() and not _get_ready(here, scorer, heart, started, pauses, stop):
+            pass
         while not stop.is_set():
-            if not _score_one(scorer):
-                stop.wait(POLL_SECONDS)
+            _score_one(scorer, pauses, stop)
     finally:
         if scorer is not None:
             scorer.close()
@@ -55,20 +48,59 @@ def run_worker(here: Installation, stop: threading.Event, *, scorer: Scorer | No
         log.info("worker stops")
 
 
-def _score_one(scorer: Scorer) -> bool:
+def _get_ready(
+    here: Installation,
+    scorer: Scorer,
+    heart: _Heart,
+    started: float,
+    pauses: Pauses,
+    stop: threading.Event,
+) -> bool:
+    """Warm the networks up, free what dead workers held and say so; or wait a while, and return False."""
+    try:
+        scorer.warm_up()
+        freed = scorer.queue.free_dead()
+        again = queue_unscored(here, scorer.model.card)
+        heart.warm = True
+        heart.beat()
+    except Exception as error:
+        if outage(error) is None:
+            raise
+        _wait_out(error, pauses, stop)
+        return False
+    log.info(
+        "worker is ready",
+        model=scorer.model.card.name,
+        seconds=round(time.monotonic() - started, 1),
+        freed=freed,
+        queued_for_these_weights=again,
+    )
+    return True
+
+
+def _score_one(scorer: Scorer, pauses: Pauses, stop: threading.Event) -> None:
+    """Score the next study, or wait a moment if there is none, or longer while the world fails."""
     started = time.monotonic()
     try:
         item = scorer.score_next()
-    except Exception:
-        # The database may be locked or the disk full for a while: the study keeps its place in the queue.
-        log.exception("the worker could not go on; it tries again")
-        time.sleep(2.0)
-        return False
+    except Exception as error:
+        if outage(error) is None:
+            # A defect: the study keeps its place in the queue, and the log has to say where it is.
+            log.exception("the worker could not go on; it tries again")
+        _wait_out(error, pauses, stop)
+        return
     if item is None:
-        return False
+        stop.wait(POLL_SECONDS)
+        return
+    pauses.over()
     outcome = item.refusal.reason if item.refusal else "scored"
     log.info("study done", outcome=outcome, seconds=round(time.monotonic() - started, 2))
-    return True
+
+
+def _wait_out(error: Exception, pauses: Pauses, stop: threading.Event) -> None:
+    seconds = pauses.longer()
+    log.warning("put off", why=outage(error) or type(error).__name__, again_in_seconds=seconds)
+    stop.wait(seconds)
 
 
 class _Heart(threading.Thread):
@@ -93,6 +125,8 @@ class _Heart(threading.Thread):
         """Write the file whole or not at all."""
         said: dict[str, Any] = {
             "pid": os.getpid(),
+            "process": identity.own_name(),
+            "uptime": identity.uptime(),
             "at": utc_now().isoformat(),
             "model": self.model,
             "warm": self.warm,

@@ -17,11 +17,13 @@ from core.people import (
     set_active,
 )
 from core.records import StudyStatus, cards
-from core.worker import progress
+from core.worker import progress, retry_refused
 from dashboard import look, session
 from dashboard.drafts import Draft
 from dashboard.house import here
 
+MOST_REASONS = 5
+"""How many reasons for putting studies off are listed: one is the rule, a broken release may have one a study."""
 SAVE, SAVED, ADDED = "save_account", "accounts_saved", "accounts_added"
 
 ROLE_WORDS = {
@@ -160,6 +162,13 @@ def health() -> None:
     session.require(Permission.ADMINISTER)
     worker, queue = progress.worker_seen(here()), progress.queue(here())
     look.show(f'<p class="lv-note{"" if worker.running else " alert"}">{look.safe(worker.sentence)}</p>')
+    waits = progress.put_off(here())
+    for one in waits[:MOST_REASONS]:
+        look.show(f'<p class="lv-note alert">{look.safe(one.sentence)}</p>')
+    if len(waits) > MOST_REASONS:
+        look.show(
+            f'<p class="lv-muted">and for {len(waits) - MOST_REASONS} other reasons: the worker’s log says all.</p>'
+        )
     look.figures(
         [
             ("waiting to be scored", str(queue[StudyStatus.PENDING]), "", "Studies in the queue"),
@@ -189,7 +198,7 @@ def problems() -> None:
             "Studies that were not scored",
             progress.refused_studies(here()),
             progress.queue(here())[StudyStatus.REFUSED],
-            "study came in",
+            "refused",
             "Every study was scored or waits.",
         ),
     ):
@@ -207,6 +216,18 @@ def problems() -> None:
             f'<table class="lv-table"><tr><th>{when}</th><th>what</th><th>whose</th><th>why, and what to do</th><th>by</th></tr>'
             f"{rows}</table>"
         )
+    try_again()
+
+
+def try_again() -> None:
+    """Let an admin put all refused studies back in the queue, once what they were refused for is mended."""
+    refused = progress.queue(here())[StudyStatus.REFUSED]
+    if not refused:
+        return
+    label = "Try to score it again" if refused == 1 else f"Try to score all {refused} again"
+    if st.button(label, icon=":material/refresh:", key="try_again"):
+        retry_refused(here(), by=session.require(Permission.ADMINISTER))
+        st.rerun()
 
 
 me = session.require(Permission.ADMINISTER)

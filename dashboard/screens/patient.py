@@ -29,6 +29,7 @@ from core.records import (
 from core.records import add_event as add_event_
 from core.records import remove_event as remove_event_
 from core.rules import thresholds, trends
+from core.worker import retry_refused
 from dashboard import components, keys, look, session
 from dashboard.charts import course
 from dashboard.drafts import Draft
@@ -612,6 +613,15 @@ def model_card(record: PatientRecord) -> None:
         look.card_table(card)
 
 
+def try_again(visit: Visit, person: Person) -> None:
+    """Let who adds studies put a refused one back in the queue, once what it was refused for is mended."""
+    if visit.status is not StudyStatus.REFUSED or not person.may(Permission.ADD_STUDY):
+        return
+    if st.button("Try to score it again", icon=":material/refresh:", key=f"try_again_{visit.study_uid}"):
+        retry_refused(here(), study=visit.study_uid, by=session.require(Permission.ADD_STUDY))
+        st.rerun()
+
+
 @st.fragment(run_every=2.0)
 def wait_for_score(waiting: Mapping[str, StudyStatus]) -> None:
     """Look now and then whether a pending study has its score, and show it when it has."""
@@ -671,6 +681,7 @@ def page(person: Person) -> None:
         events(record, person)
     with words:
         what_the_model_said(chosen)
+        try_again(chosen, person)
         assessment(chosen, person)
     model_card(record)
     waiting = {v.study_uid: v.status for v in record.visits if v.status is StudyStatus.PENDING}

@@ -28,6 +28,7 @@ from starlette.routing import Route
 
 from core.desk import BoxRefused, DeskClosed, OpenedImage, Said
 from core.images import rendition, thumbnail_png
+from core.outages import outage
 from core.people import SignInBusy, SignInRefused, SignInWaits, accounts, demo_accounts, sign_ins
 from core.refusals import Refusal
 from dashboard.house import desk, here
@@ -225,6 +226,10 @@ async def _stored(request: Request, read: object, media_type: str) -> Response:
         data = await to_thread.run_sync(read, here(), request.path_params["sop_uid"])
     except (LookupError, FileNotFoundError):
         return PlainTextResponse("There is no such image here.", 404)
+    except OSError as error:
+        if (said := outage(error)) is None:
+            raise
+        return PlainTextResponse(said, 503, headers={"Retry-After": "10"})
     return Response(data, media_type=media_type)
 
 

@@ -246,3 +246,47 @@ def test_what_is_missing_is_said_before_the_networks_are_loaded(home, monkeypatc
     monkeypatch.setattr(backend, "load", loaded)
     said = run(*arguments, code=2).stderr
     assert ("no-such-model" if "no-such-model" in arguments else "nowhere.csv") in said
+
+
+def test_a_store_that_is_away_ends_scoring_with_exit_code_3_and_the_study_comes_back(
+    home, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("core.worker.scoring.PATIENCE_SECONDS", 0.0)
+    run("import", write(tmp_path / "one.dcm", dicom(StudyInstanceUID="1.2.3")))
+    (home / "images").rename(home / "elsewhere")
+    (home / "images").mkdir()
+    result = run("score", "--json", code=3)
+    report = json.loads(result.stdout)
+    assert (report["scored"], report["refused"]) == ([], [])
+    assert "Mount its disk" in report["stopped"]
+    assert "stays in the queue" in result.stderr
+    (home / "images").rmdir()
+    (home / "elsewhere").rename(home / "images")
+    assert [s["study_uid"] for s in run_json("score")["scored"]] == ["1.2.3"]
+
+
+def test_refused_studies_are_tried_again(home, tmp_path):
+    one = write(tmp_path / "one.dcm", dicom(StudyInstanceUID="1.2.3", PatientID="P"))
+    run("import", one)
+    image = next(path for path in (home / "images").glob("??/*") if path.read_bytes()[128:132] == b"DICM")
+    image.rename(tmp_path / "lost")
+    assert [r["reason"] for r in run_json("score", code=1)["refused"]] == ["image_unreadable"]
+    assert run_json("score") == {"scored": [], "refused": []}
+    (tmp_path / "lost").rename(image)
+    assert run_json("retry", "--study", "1.2.3") == {"retried": 1}
+    assert run_json("retry", "--patient", "P") == {"retried": 0}
+    assert run_json("retry", "--all") == {"retried": 0}
+    assert [s["study_uid"] for s in run_json("score")["scored"]] == ["1.2.3"]
+
+
+@pytest.mark.parametrize(
+    ("which", "said"),
+    [
+        ((), "Say which studies"),
+        (("--all", "--patient", "P"), "Say which studies"),
+        (("--study", "9.9"), "no study 9.9"),
+        (("--patient", "nobody"), "no patient nobody"),
+    ],
+)
+def test_retry_says_what_is_not_there(home, which, said):
+    assert said in run("retry", *which, code=2).stderr

@@ -31,7 +31,7 @@ from core.people import (
 from core.records import search
 from core.settings import Settings
 from core.worker import progress
-from core.worker.queue import count_pending
+from core.worker.queue import Queue, count_pending
 from core.worker.scoring import Scorer
 from db.migrate import upgrade
 from db.tables import Embedding, Image, Patient, Score, SignInAttempt, Study, StudyStatus, utc_now
@@ -149,8 +149,7 @@ def test_two_workers_score_no_study_twice(grown, tiny_model):
                 return model.score(visits)
 
     def work(name: str) -> list[str]:
-        scorer = Scorer(grown, Shared())
-        scorer.name = name
+        scorer = Scorer(grown, Shared(), name=name)
         done = []
         while (item := scorer.score_next(settled=False)) is not None:
             done.append(item.study_uid)
@@ -165,6 +164,15 @@ def test_two_workers_score_no_study_twice(grown, tiny_model):
     with grown.database.read() as session:
         assert Counter(session.scalars(select(Score.study_id))) == Counter(session.scalars(select(Study.id)))
         assert len(session.scalars(select(Embedding)).all()) == len(session.scalars(select(Image)).all())
+
+
+def test_leases_go_by_the_servers_clock_whatever_a_workers_own_says(grown, monkeypatch):
+    factories.woman(grown, "1", [VisitPlan(date(2026, 1, 1), status=StudyStatus.PENDING, views=())])
+    assert Queue(grown, "elsewhere:1").take() is not None
+    for hours in (-3, 3):
+        wrong = utc_now() + timedelta(hours=hours)
+        monkeypatch.setattr("core.worker.queue.utc_now", lambda wrong=wrong: wrong)
+        assert Queue(grown, "elsewhere:2").take() is None
 
 
 def test_doctor_looks_at_the_worker_of_a_database_without_tables(tmp_path):

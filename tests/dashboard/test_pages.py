@@ -30,6 +30,7 @@ from db.tables import (
     Score,
     Study,
     StudyStatus,
+    utc_now,
 )
 from models.store import registry
 from tests import factories
@@ -566,7 +567,45 @@ def test_lists_of_problems_say_how_many_there_are_and_when_each_came(
     text = words(pages(Role.ADMIN, "admin"))
     assert "Files in quarantine<small>newest 200 of 201</small>" in text
     assert "Studies that were not scored<small>1</small>" in text
-    assert "<th>study came in</th>" in text
+    assert "<th>refused</th>" in text
+
+
+def test_the_admin_is_told_what_is_put_off_and_why(here: Installation, pages: OpenPage) -> None:
+    factories.woman(here, "1", [VisitPlan(date(2025, 1, 1), status=StudyStatus.PENDING)])
+    assert "Put off since" not in words(pages(Role.ADMIN, "admin"))
+    with here.database.write() as session:
+        study = session.scalars(select(Study)).one()
+        study.put_off_since, study.put_off_because = utc_now(), "The image store is away."
+    text = words(pages(Role.ADMIN, "admin"))
+    assert ", 1 study: The image store is away." in text
+    assert "Put off since" in text
+
+
+def test_refused_studies_are_tried_again_from_the_admin_page_and_from_the_patients(
+    here: Installation, pages: OpenPage
+) -> None:
+    for mrn in ("1", "2", "3"):
+        factories.woman(here, mrn, [VisitPlan(date(2025, 1, 1), status=StudyStatus.REFUSED)])
+
+    def left() -> int:
+        with here.database.read() as session:
+            refused = select(func.count()).where(Study.status == StudyStatus.REFUSED)
+            return int(session.scalar(refused) or 0)
+
+    app = pages(Role.STAFF, "patient", mrn="2")
+    press(app, "Try to score it again")
+    assert no_error(app)
+    assert left() == 2
+    assert "waits to be scored" in words(app)
+    assert not any(button.label.startswith("Try to score") for button in app.button)
+    app = pages(Role.ADMIN, "admin")
+    press(app, "Try to score all 2 again")
+    assert no_error(app)
+    assert left() == 0
+    with here.database.read() as session:
+        entries = session.scalars(select(AuditEntry).where(AuditEntry.action == "scoring_retried")).all()
+    assert [entry.detail for entry in entries] == [{"studies": 1}, {"studies": 2}]
+    assert all(entry.user_id for entry in entries)
 
 
 @pytest.mark.parametrize(

@@ -45,9 +45,24 @@ def test_putting_the_same_again_changes_nothing(store):
 
 def test_what_is_not_here_is_a_file_not_found(store):
     missing = "0" * 64
+    store.put(b"view")
     assert missing not in store
     with pytest.raises(FileNotFoundError):
         store.get(missing)
+
+
+@pytest.mark.parametrize("how", ["missing", "empty", "a file"])
+def test_a_folder_that_is_away_says_nothing_of_one_object(tmp_path, how):
+    """A disk that is not mounted leaves its empty mount point: the images are not lost."""
+    store = FolderStore(tmp_path / "images")
+    key = store.put(b"view")
+    store.root.rename(tmp_path / "elsewhere")
+    if how == "empty":
+        store.root.mkdir()
+    if how == "a file":
+        store.root.write_bytes(b"")
+    with pytest.raises(StoreUnavailable, match=r"images is missing or empty. Mount its disk"):
+        store.get(key)
 
 
 @pytest.mark.parametrize("key", ["", "../../etc/passwd", "A" * 64, "0" * 63, "0" * 63 + "/"])

@@ -4,13 +4,27 @@ import errno
 import os
 import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
-from core.care.launch import CannotListen, Part, PortInUse, check_port, keep_running, page_url, parts
+from core.care.launch import (
+    PROJECT,
+    CannotListen,
+    Part,
+    PortInUse,
+    Probe,
+    answers,
+    check_port,
+    keep_running,
+    page_url,
+    parts,
+)
 
 
 def test_a_taken_port_is_refused_with_a_sentence_that_says_what_to_do() -> None:
@@ -181,3 +195,105 @@ def test_parts_report_in_the_terminal_only_what_needs_a_look_unless_asked(
     stopping.set()
     loop.join(20)
     assert said.read_text() == level
+
+
+HANGING = """
+import http.server, pathlib, signal, sys, time
+said = pathlib.Path(sys.argv[1])
+class Page(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        first = not said.exists()
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b"ok")
+        self.wfile.flush()
+        if first:
+            said.write_text("answered once")
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            time.sleep(60)
+    def log_message(self, *_): pass
+http.server.HTTPServer.allow_reuse_address = True
+http.server.HTTPServer(("127.0.0.1", int(sys.argv[2])), Page).serve_forever()
+"""
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def test_a_dashboard_that_hangs_is_started_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, seconds in (
+        ("_PROBE_SECONDS", 0.05),
+        ("_PROBE_PATIENCE_SECONDS", 0.2),
+        ("_START_SECONDS", 5.0),
+    ):
+        monkeypatch.setattr(f"core.care.launch.{name}", seconds)
+    monkeypatch.setattr(Part.stop, "__defaults__", (0.3,))
+    port = free_port()
+    page = Part("dashboard", ("-c", HANGING, str(tmp_path / "said"), str(port)), page=("127.0.0.1", port))
+    lines: list[str] = []
+    stopping = threading.Event()
+    loop = threading.Thread(
+        target=keep_running, args=([page], tmp_path), kwargs={"until": stopping, "log": lines.append}
+    )
+    loop.start()
+    deadline = time.monotonic() + 30
+    while not any("does not answer any more" in line for line in lines):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    while not answers("127.0.0.1", port, 0.2):
+        assert time.monotonic() < deadline
+    stopping.set()
+    loop.join(20)
+    assert page.process is not None
+    assert page.process.poll() is not None
+
+
+def test_a_part_that_never_answered_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may be reached in another way than is asked here; one that is restarted again and again is no dashboard."""
+    monkeypatch.setattr("core.care.launch._PROBE_SECONDS", 0.01)
+    monkeypatch.setattr("core.care.launch._START_SECONDS", 0.0)
+    until = threading.Event()
+    probe = Probe(Part("dashboard", ("-c", "pass"), page=("127.0.0.1", free_port())), until)
+    probe.start()
+    time.sleep(0.3)
+    assert not probe.hangs
+    until.set()
+    probe.join(5)
+
+
+PARENT = """
+import sys, threading
+from pathlib import Path
+from core.care.launch import Part, keep_running
+code = "import os, sys, time, pathlib; pathlib.Path(sys.argv[1]).write_text(str(os.getpid())); time.sleep(60)"
+parts = [Part(name, ("-c", code, f"{sys.argv[1]}/{name}")) for name in ("worker", "dashboard")]
+keep_running(parts, Path(sys.argv[1]), until=threading.Event(), log=lambda _line: None)
+"""
+
+
+def test_the_parts_end_when_what_started_them_is_killed(tmp_path: Path) -> None:
+    parent = subprocess.Popen([sys.executable, "-c", PARENT, str(tmp_path)], cwd=PROJECT)
+    deadline = time.monotonic() + 30
+    told = [tmp_path / "worker", tmp_path / "dashboard"]
+    while not all(path.exists() and path.read_text() for path in told):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    children = [psutil.Process(int(path.read_text())) for path in told]
+    parent.kill()
+    parent.wait()
+    _, alive = psutil.wait_procs(children, timeout=10)
+    assert [child for child in alive if child.status() != psutil.STATUS_ZOMBIE] == []
+
+
+def test_a_program_on_a_leash_runs_as_by_itself(tmp_path: Path) -> None:
+    reading, writing = os.pipe()
+    said = subprocess.run(
+        [sys.executable, "-m", "core.care.leash", str(reading), "-m", "core", "--help"],
+        cwd=PROJECT, pass_fds=(reading,), capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    os.close(reading)
+    os.close(writing)
+    assert "python -m core" in said.stdout

@@ -20,9 +20,10 @@ CALM = {
 def add_score(session, study: Study, **said) -> Score:
     values = {**CALM, **said}
     risks = {f"risk_{year}y{end}": 0.01 for year in range(1, 6) for end in ("", "_low", "_high")}
+    made = {"model": "m", "weights_sha256": "a" * 64, "calibration": "c"}
     row = Score(
-        study_id=study.id, model="m", weights_sha256="a" * 64, calibration="c", inputs={}, priors=0,
-        density_a=0.25, density_b=0.25, density_c=0.25, density_d=0.25, **{**risks, **values},
+        study_id=study.id, inputs={}, priors=0,
+        density_a=0.25, density_b=0.25, density_c=0.25, density_d=0.25, **{**made, **risks, **values},
     )  # fmt: skip
     session.add(row)
     session.flush()
@@ -139,3 +140,49 @@ def test_a_newer_study_supersedes_the_open_alerts_of_earlier_ones(session, studi
     raise_alerts(session, add_score(session, later), None)
     assert messages(session) == []
     assert "superseded by the study of 2025-01-01" in messages(session, still_open=False)[0]
+
+
+@pytest.mark.parametrize("other", [{"weights_sha256": "b" * 64}, {"calibration": "d"}, {"model": "n"}])
+def test_scores_that_the_pages_do_not_compare_raise_no_jump(session, studies, other):
+    before = add_score(session, studies[0], risk_2y=0.05, **other)
+    assert raise_alerts(session, add_score(session, studies[1], risk_2y=0.60), before) == []
+
+
+def test_a_score_that_cannot_be_compared_leaves_a_jump_as_it_is(session, studies):
+    before = add_score(session, studies[0], risk_2y=0.05)
+    raise_alerts(session, add_score(session, studies[1], risk_2y=0.26), before)
+    jump = messages(session)
+    others = {"weights_sha256": "b" * 64}
+    (alert,) = raise_alerts(session, add_score(session, studies[1], risk_2y=0.06, **others), before)
+    assert (alert.rule, messages(session)) == ("risk_jump", jump)
+    # Now the visit before is scored by the same weights: there is no jump.
+    before = add_score(session, studies[0], risk_2y=0.05, **others)
+    assert raise_alerts(session, add_score(session, studies[1], risk_2y=0.06, **others), before) == []
+    assert messages(session) == []
+
+
+def test_an_earlier_alert_stays_open_until_a_score_can_be_set_beside_its_study(session, studies):
+    before, newest = studies
+    newest.status = StudyStatus.REFUSED
+    raise_alerts(session, add_score(session, before, malignancy_left=0.9), None)
+    newest.status = StudyStatus.PENDING
+    others = {"weights_sha256": "b" * 64}
+    raise_alerts(session, add_score(session, newest, **others), None)
+    assert messages(session) == ["Suspicious breast: left 90 %"]
+    add_score(session, before, malignancy_left=0.8, **others)
+    raise_alerts(session, add_score(session, newest, **others), None)
+    assert messages(session) == []
+
+
+def test_a_refused_study_leaves_the_alerts_of_scores_that_are_not_compared(session, studies):
+    """The visit before it was scored by other weights than the one before that."""
+    first, last = studies
+    refused = Study(
+        uid="1.9", patient_id=last.patient_id, study_date=date(2025, 1, 1), status=StudyStatus.REFUSED
+    )
+    session.add(refused)
+    session.flush()
+    add_score(session, first, risk_2y=0.05, weights_sha256="b" * 64)
+    add_score(session, last, risk_2y=0.60)
+    first.status = last.status = StudyStatus.SCORED
+    assert raise_alerts_before(session, refused, "m") == []

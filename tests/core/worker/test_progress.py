@@ -1,13 +1,14 @@
 """What people see of the worker, the queue and the quarantine."""
 
 import json
+import os
 from datetime import date, timedelta
 
 import pytest
 from sqlalchemy import update
 
 from core.installation import Installation
-from core.worker import progress
+from core.worker import identity, progress
 from db.tables import Score, Study, StudyStatus, utc_now
 from tests import factories
 from tests.factories import VisitPlan
@@ -32,6 +33,37 @@ def test_a_worker_that_fell_silent_is_not_running_and_the_sentence_says_what_to_
     assert not worker.running
     assert not worker.warm
     assert "python -m core worker" in worker.sentence
+
+
+def test_a_sign_of_life_from_the_future_is_none(here: Installation) -> None:
+    """The clock was ahead when the worker beat; it has been set since, and the worker is dead."""
+    beat(here, at=(utc_now() + timedelta(hours=3)).isoformat())
+    assert not progress.worker_seen(here).running
+    beat(here, at=(utc_now() + timedelta(seconds=2)).isoformat())
+    assert progress.worker_seen(here).running
+
+
+@pytest.mark.skipif(identity.uptime() is None, reason="this system does not say how long it has been on")
+def test_a_clock_that_is_set_neither_stops_a_worker_nor_brings_a_dead_one_back(here: Installation) -> None:
+    boot, seconds = identity.uptime() or ("", 0.0)
+    for hours in (-3, 3):
+        at = (utc_now() + timedelta(hours=hours)).isoformat()
+        beat(here, at=at, uptime=[boot, seconds], process=identity.own_name())
+        assert progress.worker_seen(here).running
+        beat(here, at=at, uptime=[boot, seconds - 60])
+        assert not progress.worker_seen(here).running
+    # What another run of the machine counted says nothing.
+    beat(here, uptime=["another boot", seconds + 1e6])
+    assert progress.worker_seen(here).running
+
+
+def test_a_worker_whose_process_has_ended_or_is_another_one_now_is_not_running(here: Installation) -> None:
+    beat(here, process=f"{identity.machine()}:4194999:17")
+    assert not progress.worker_seen(here).running
+    beat(here, process=f"{identity.machine()}:{os.getpid()}:17")
+    assert not progress.worker_seen(here).running, "its number was given to another process"
+    beat(here, process="another-machine:4194999:17")
+    assert progress.worker_seen(here).running, "its processes cannot be looked at from here"
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"at": null}', '{"at": "yesterday"}'])
@@ -68,3 +100,18 @@ def test_queue_and_refusals_are_counted_with_their_sentences(here: Installation)
     (refused,) = progress.refused_studies(here)
     assert (refused.whose, "Add a CC or MLO view" in refused.reason) == ("MRN 2", True)
     assert progress.quarantine(here) == []
+
+
+def test_what_was_refused_last_stands_first_and_says_when(here: Installation) -> None:
+    now = utc_now()
+    for number, at in enumerate((now - timedelta(hours=1), now, None)):
+        factories.woman(here, str(number), [VisitPlan(date(2025, 1, 1), status=StudyStatus.REFUSED)])
+        with here.database.write() as session:
+            uids = update(Study).where(Study.refused_at.is_(None), Study.patient_id == number + 1)
+            session.execute(uids.values(refused_at=at))
+    found = progress.refused_studies(here)
+    assert [(one.whose, one.at) for one in found] == [
+        ("MRN 1", now),
+        ("MRN 0", now - timedelta(hours=1)),
+        ("MRN 2", None),
+    ]

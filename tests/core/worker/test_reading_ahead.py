@@ -10,6 +10,7 @@ from core.images.reader import GuardedReader
 from core.refusals import Refusal
 from core.worker.reading_ahead import MOST_AHEAD, ReadingAhead, WaitingImage
 from core.worker.scoring import score_pending
+from db.images import StoreUnavailable
 from db.tables import Image
 from models.view.preprocess import standardise
 from tests.core.worker.test_scoring import Counting, add_visit, model, scores, statuses
@@ -48,12 +49,12 @@ def test_an_image_is_handed_out_once_and_a_stranger_never(here):
 
 
 def test_what_cannot_be_read_is_told_to_who_asks(here):
+    broken = here.images.put(b"not an image")
     with (
         ReadingAhead(here, [WaitingImage(1, "0" * 64, "gone.dcm")], readers=1) as ahead,
         pytest.raises(FileNotFoundError),
     ):
         ahead.take(1)
-    broken = here.images.put(b"not an image")
     with (
         ReadingAhead(here, [WaitingImage(2, broken, "broken.png")], readers=1) as ahead,
         pytest.raises(Refusal),
@@ -72,6 +73,25 @@ def test_no_more_is_read_than_is_soon_needed(here, monkeypatch):
         for image in images:
             ahead.take(image.id)
     assert set(read) == {image.id for image in images}
+
+
+def test_reading_goes_on_after_images_that_nobody_takes(here, monkeypatch):
+    """Another worker has scored their studies."""
+    monkeypatch.setattr(ReadingAhead, "_standardised", lambda _self, image: image.id)
+    images = [WaitingImage(k, "0" * 64, "x") for k in range(4 * MOST_AHEAD)]
+    with ReadingAhead(here, images, readers=2) as ahead:
+        assert ahead.take(MOST_AHEAD + 5) is None, "it was not read yet: who asks reads it"
+        for k in range(MOST_AHEAD + 6, 4 * MOST_AHEAD):
+            assert ahead.take(k) == k, "reading goes on from there"
+
+
+def test_what_the_machine_failed_in_ahead_is_read_when_asked_for(here, monkeypatch):
+    def fail(_self, _image):
+        raise StoreUnavailable("The image store is away.")
+
+    monkeypatch.setattr(ReadingAhead, "_standardised", fail)
+    with ReadingAhead(here, [WaitingImage(1, "0" * 64, "x")], readers=1) as ahead:
+        assert ahead.take(1) is None
 
 
 def test_a_bulk_scores_every_study_and_encodes_every_image_once(here, model):

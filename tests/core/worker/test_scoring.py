@@ -1,22 +1,28 @@
 """Scoring: as of a visit's date, each image once, scores added and never edited."""
 
+import errno
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 
-import numpy as np
 import pytest
-from sqlalchemy import func, select, update
+from sqlalchemy import event, func, select, update
 
+from core.images.child import ChildDied, ChildUnstartable
 from core.images.reader import GuardedReader
+from core.incoming import rescoring
 from core.incoming.intake import take_in
 from core.incoming.items import IncomingFile, Statement
+from core.outages import MachineFailed, outage
 from core.refusals import Refusal
 from core.settings import Settings
-from core.worker.queue import LEASE, queue_everything, queue_unscored
+from core.worker import progress
+from core.worker.queue import queue_everything
 from core.worker.rows import FOUR_VIEWS
 from core.worker.scoring import Scorer, score_pending
-from db.tables import Alert, Embedding, Image, ImportBatch, Score, Study, StudyStatus, utc_now
+from db.database import sqlite_module
+from db.images import StoreUnavailable
+from db.tables import Alert, Embedding, Image, Score, Study, StudyStatus, utc_now
 from tests.pictures import breast, dicom
 
 
@@ -159,17 +165,6 @@ def test_an_image_passes_the_encoder_once(here, model):
         assert session.scalar(select(func.count()).select_from(Embedding)) == 6
 
 
-def test_stored_readings_give_back_what_the_encoder_saw(here, model):
-    add_visit(here, date(2024, 1, 1))
-    scorer = Scorer(here, model)
-    with here.database.read() as session:
-        image = session.scalars(select(Image)).first()
-    fresh, stored = (scorer._readings([image])[image.id] for _ in range(2))
-    scorer.close()
-    for name in ("vector", "density", "finding", "heat_map"):
-        assert np.array_equal(getattr(fresh, name), getattr(stored, name)), name
-
-
 def test_missing_views_are_told_and_a_breast_without_image_has_no_score(here, model):
     add_visit(here, date(2024, 1, 1), views=("L-CC", "L-MLO"))
     (item,) = score_pending(here, model=model).items
@@ -244,23 +239,6 @@ def test_a_study_that_changes_while_it_is_scored_is_scored_again(here, model):
     assert len(scores(here)[date(2024, 1, 1)]) == 1, "what was computed of half a study is not written"
 
 
-def test_a_study_that_keeps_failing_is_refused_and_does_not_stop_the_others(here, model, monkeypatch):
-    class Failing(Counting):
-        def score(self, visits):
-            if visits[-1].on.year == 2019:
-                raise RuntimeError("a defect")
-            return self.model.score(visits)
-
-    monkeypatch.setattr("core.worker.scoring.timedelta", lambda seconds=0: timedelta(0))
-    add_visit(here, date(2019, 1, 1), views=("L-CC",))
-    add_visit(here, date(2024, 1, 1), views=("L-CC",), mrn="MRN-2")
-    report = score_pending(here, model=Failing(model))
-    assert {(i.patient, i.refusal and i.refusal.reason) for i in report.items} == {
-        ("MRN-1", "scoring_failed"),
-        ("MRN-2", None),
-    }
-
-
 def test_a_study_that_fails_once_is_scored_before_scoring_ends(here, model):
     class FailingOnce(Counting):
         failed = False
@@ -292,93 +270,12 @@ def test_an_image_that_a_busy_machine_reads_too_slowly_is_read_again(here, model
     assert [item.refusal for item in score_pending(here, model=model).items] == [None]
 
 
-def test_a_claimed_study_is_left_alone_until_its_lease_runs_out(here, model):
-    add_visit(here, date(2024, 1, 1), views=("L-CC",))
-    scorer = Scorer(here, model)
-
-    def claim(until):
-        with here.database.write() as session:
-            session.execute(update(Study).values(claimed_by="elsewhere:1", claimed_until=until))
-
-    claim(utc_now() + LEASE)
-    assert scorer.score_next() is None
-    claim(utc_now() - timedelta(seconds=1))
-    assert scorer.score_next() is not None
-    scorer.close()
-
-
-def test_two_workers_never_score_the_same_study_twice(here, model):
-    add_visit(here, date(2024, 1, 1), views=("L-CC",))
-    first, second = Scorer(here, model), Scorer(here, model)
-    second.name = "elsewhere:2"
-    claimed = first._claim(settled=False)
-    assert claimed is not None
-    assert second._claim(settled=False) is None
-    first.close()
-    second.close()
-
-
-def test_the_visits_of_one_woman_are_scored_one_after_another_by_any_number_of_workers(here, model):
-    add_visit(here, date(2020, 1, 1), views=("L-CC",))
-    add_visit(here, date(2022, 1, 1), views=("L-CC",))
-    add_visit(here, date(2021, 1, 1), views=("L-CC",), mrn="MRN-2")
-    first, second = Scorer(here, model), Scorer(here, model)
-    first.name, second.name = "elsewhere:1", "elsewhere:2"
-    days = [claim_day(here, scorer) for scorer in (first, second, second)]
-    assert days == [date(2021, 1, 1), date(2020, 1, 1), None], "a jump is seen against the score of 2020"
-    first.close()
-    second.close()
-
-
-def claim_day(here, scorer: Scorer) -> date | None:
-    claimed = scorer._claim(settled=False)
-    if claimed is None:
-        return None
-    with here.database.read() as session:
-        return session.get_one(Study, claimed.study_id).study_date
-
-
-def test_claims_of_a_dead_worker_of_this_machine_are_freed_at_once(here, model):
-    import socket
-
-    add_visit(here, date(2024, 1, 1), views=("L-CC",))
-    with here.database.write() as session:
-        dead = f"{socket.gethostname()}:4194999"
-        session.execute(update(Study).values(claimed_by=dead, claimed_until=utc_now() + LEASE))
-    scorer = Scorer(here, model)
-    assert scorer.release_own_claims() == 1
-    assert scorer.score_next() is not None
-    scorer.close()
-
-
-def test_a_study_to_which_files_are_still_coming_waits(here, model):
-    add_visit(here, date(2024, 1, 1), views=("L-CC",))
-    with here.database.write() as session:
-        session.execute(update(ImportBatch).values(finished_at=None))
-    scorer = Scorer(here, model)
-    assert scorer.score_next() is None
-    with here.database.write() as session:
-        session.execute(update(Study).values(inputs_changed_at=utc_now() - timedelta(seconds=4)))
-    assert scorer.score_next() is not None, "a batch that was cut off does not hold its studies for ever"
-    scorer.close()
-
-
 def test_who_came_last_is_scored_first_and_her_oldest_visit_before_the_others(here, model):
     for mrn in ("MRN-1", "MRN-2"):
         for year in (2024, 2020):
             add_visit(here, date(year, 1, 1), views=("L-CC",), mrn=mrn)
     order = [(item.patient, item.study_date.year) for item in score_pending(here, model=model).items]
     assert order == [("MRN-2", 2020), ("MRN-2", 2024), ("MRN-1", 2020), ("MRN-1", 2024)]
-
-
-def test_other_weights_put_scored_studies_back_in_the_queue(here, model):
-    from dataclasses import replace
-
-    add_visit(here, date(2024, 1, 1), views=("L-CC",))
-    score_pending(here, model=model)
-    assert queue_unscored(here, model.card) == 0
-    assert queue_unscored(here, replace(model.card, weights_sha256="0" * 64)) == 1
-    assert statuses(here) == ["pending"]
 
 
 def test_scoring_everything_adds_rows_and_edits_none(here, model):
@@ -419,3 +316,201 @@ def test_settings_may_name_a_models_folder(here, tiny_model):
     here.settings.model = str(tiny_model)
     assert score_pending(here).items[0].model == "untrained"
     assert isinstance(here.settings, Settings)
+
+
+class Away:
+    """An image store that is away for a while."""
+
+    def __init__(self, store, times: int):
+        self.store, self.left = store, times
+
+    def get(self, sha256: str) -> bytes:
+        if self.left > 0:
+            self.left -= 1
+            raise StoreUnavailable("The image store is away.")
+        return self.store.get(sha256)
+
+
+def test_a_store_that_is_away_for_a_while_puts_studies_off_and_refuses_none(here, model, monkeypatch):
+    monkeypatch.setattr("core.worker.queue.FIRST_PAUSE", timedelta(seconds=0.01))
+    monkeypatch.setattr("core.worker.queue.LONGEST_PAUSE", timedelta(seconds=0.05))
+    for mrn in ("MRN-1", "MRN-2"):
+        add_visit(here, date(2024, 1, 1), views=("L-CC",), mrn=mrn)
+    away = replace(here, images=Away(here.images, times=20))
+    report = score_pending(away, model=model, readers=1)
+    assert [item.refusal for item in report.items] == [None, None]
+    assert report.stopped is None
+    assert away.images.left == 0
+
+
+def test_a_bulk_that_the_store_leaves_in_the_lurch_answers_for_what_it_finished(here, model, monkeypatch):
+    monkeypatch.setattr("core.worker.queue.FIRST_PAUSE", timedelta(seconds=0.01))
+    add_visit(here, date(2024, 1, 1), views=("L-CC",), mrn="MRN-1")
+    score_pending(here, model=model)
+    add_visit(here, date(2024, 1, 1), views=("L-CC",), mrn="MRN-2")
+    with here.database.write() as session:
+        rescoring.queue_again(session, Study.id > 0)
+    away = replace(here, images=Away(here.images, times=10**6))
+
+    # The woman whose reading is stored comes first: hers needs no store.
+    with here.database.write() as session:
+        session.execute(
+            update(Study).where(Study.id == 1).values(inputs_changed_at=utc_now() + timedelta(seconds=1))
+        )
+    report = score_pending(away, model=model, readers=1, patience_seconds=0.3)
+    assert [item.patient for item in report.items] == ["MRN-1"]
+    assert report.stopped == "The image store is away."
+    assert report.to_json()["stopped"] == report.stopped
+    assert statuses(here) == ["scored", "pending"]
+    (put_off,) = progress.put_off(here)
+    assert (put_off.why, put_off.studies) == ("The image store is away.", 1)
+    assert "Put off since" in put_off.sentence
+    # The store is back.
+    assert [item.patient for item in score_pending(here, model=model).items] == ["MRN-2"]
+    assert progress.put_off(here) == []
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        StoreUnavailable("away"),
+        MemoryError(),
+        OSError(errno.ENOSPC, "No space left on device"),
+        ChildUnstartable("The process core.images.process does not start: Cannot allocate memory"),
+    ],
+)
+def test_what_the_world_fails_in_never_counts_against_a_study(here, model, error):
+    class Failing(Counting):
+        def score(self, visits):
+            raise error
+
+    add_visit(here, date(2024, 1, 1), views=("L-CC",))
+    scorer = Scorer(here, Failing(model))
+    for _ in range(7):
+        with pytest.raises(MachineFailed):
+            scorer.score_next(settled=False)
+        come_due(here)
+    with here.database.read() as session:
+        study = session.scalars(select(Study)).one()
+    assert (study.status, study.attempts) == (StudyStatus.PENDING, 0)
+    assert study.put_off_because == outage(error)
+    scorer.close()
+
+
+@pytest.mark.parametrize("how", ["killed", "no memory"])
+def test_a_reading_process_that_memory_fails_puts_the_study_off(here, model, monkeypatch, how):
+    def fail(self, data, name):
+        cause = ChildDied(-9) if how == "killed" else MemoryError()
+        raise Refusal("unreadable", "The decoder stopped.") from cause
+
+    add_visit(here, date(2024, 1, 1), views=("L-CC",))
+    scorer = Scorer(here, model)
+    with monkeypatch.context() as short:
+        short.setattr(GuardedReader, "read", fail)
+        with pytest.raises(MachineFailed, match="memory"):
+            scorer.score_next(settled=False)
+    come_due(here)
+    assert scorer.score_next(settled=False).refusal is None
+    scorer.close()
+
+
+def test_a_database_that_goes_away_while_a_study_is_in_work_leaves_it_in_the_queue(here, model):
+    class Pulling(Counting):
+        def score(self, visits):
+            held.execute("BEGIN IMMEDIATE")
+            return self.model.score(visits)
+
+    add_visit(here, date(2024, 1, 1), views=("L-CC",))
+    held = sqlite_module().connect(str(here.home / "longview.db"), isolation_level=None)
+    event.listen(here.database.engine, "checkout", lambda c, *_: c.execute("PRAGMA busy_timeout = 10"))
+    scorer = Scorer(here, Pulling(model))
+    with pytest.raises(MachineFailed, match="busy"):
+        scorer.score_next(settled=False)
+    held.execute("ROLLBACK")
+    held.close()
+    # Given back as soon as the database is there, not when the lease runs out.
+    scorer.model = model
+    assert scorer.score_next(settled=False) is None
+    come_due(here)
+    assert scorer.score_next(settled=False).refusal is None
+    scorer.close()
+
+
+def come_due(here) -> None:
+    """Let the pause of what was put off be over."""
+    with here.database.write() as session:
+        session.execute(
+            update(Study)
+            .where(Study.claimed_by.is_(None), Study.claimed_until.is_not(None))
+            .values(claimed_until=utc_now() - timedelta(seconds=1))
+        )
+
+
+class FailingOf2019(Counting):
+    def score(self, visits):
+        if visits[-1].on.year == 2019:
+            raise RuntimeError("a defect in MRN-1 of her")
+        return self.model.score(visits)
+
+
+def test_a_study_that_fails_while_others_succeed_is_set_aside_with_its_reason(here, model):
+    add_visit(here, date(2019, 1, 1), views=("L-CC",))
+    scorer = Scorer(here, FailingOf2019(model))
+    items = []
+    for number in range(6):
+        if item := scorer.score_next(settled=False):
+            items.append(item)
+        add_visit(here, date(2024, 1, 1), views=("L-CC",), mrn=f"OTHER-{number}")
+        come_due(here)
+        while item := scorer.score_next(settled=False):
+            items.append(item)
+        come_due(here)
+    refused = [item for item in items if item.refusal]
+    assert [(item.patient, item.refusal.reason) for item in refused] == [("MRN-1", "scoring_failed")]
+    assert refused[0].refusal.detail == "RuntimeError: a defect in … of her"
+    with here.database.read() as session:
+        study = session.scalars(select(Study).where(Study.status == StudyStatus.REFUSED)).one()
+    assert abs(study.refused_at - utc_now()) < timedelta(minutes=1)
+    scorer.close()
+
+
+def test_a_failure_that_hits_every_study_alike_counts_for_none(here, model):
+    class Broken(Counting):
+        def score(self, visits):
+            raise RuntimeError("a defect")
+
+    for mrn in ("MRN-1", "MRN-2"):
+        add_visit(here, date(2024, 1, 1), views=("L-CC",), mrn=mrn)
+    scorer = Scorer(here, Broken(model))
+    for _ in range(7):
+        assert scorer.score_next(settled=False) is None
+        come_due(here)
+    assert statuses(here) == ["pending", "pending"]
+    (put_off,) = progress.put_off(here)
+    assert (put_off.studies, "RuntimeError: a defect" in put_off.why) == (2, True)
+    report = score_pending(here, model=Broken(model), patience_seconds=0)
+    assert "RuntimeError" in report.stopped
+    scorer.close()
+
+
+def test_a_birth_date_that_a_later_study_brings_gives_the_earlier_ones_their_age(here, model):
+    """The shipped kind of model reads her age: an earlier score made without it does not stand alone."""
+    ages = []
+
+    class Asking(Counting):
+        def score(self, visits):
+            ages.append([visit.age_years for visit in visits])
+            return self.model.score(visits)
+
+    add_visit(here, date(2020, 1, 1), views=("L-CC",), PatientBirthDate="")
+    score_pending(here, model=Asking(model))
+    assert ages == [[None]]
+    add_visit(here, date(2022, 1, 1), views=("L-CC",), PatientBirthDate="19700101")
+    report = score_pending(here, model=Asking(model))
+    assert [item.study_date.year for item in report.items] == [2020, 2022]
+    assert ages[1] == [pytest.approx(50.0, abs=0.01)]
+    assert ages[2] == [pytest.approx(50.0, abs=0.01), pytest.approx(52.0, abs=0.01)]
+    assert [len(said) for said in scores(here).values()] == [2, 1], "the first score of 2020 stays"
+    # It is known now: one more study tells nothing new of the earlier ones.
+    add_visit(here, date(2024, 1, 1), views=("L-CC",), PatientBirthDate="19700101")
+    assert [item.study_date.year for item in score_pending(here, model=model).items] == [2024]
