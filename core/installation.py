@@ -25,16 +25,17 @@ class Installation:
     quarantine: ImageStore
 
     @classmethod
-    def open(cls, settings: Settings | None = None) -> Installation:
+    def open(cls, settings: Settings | None = None, *, busy_seconds: float | None = None) -> Installation:
         """Open the installation that the settings name, making its folders where they are missing.
 
+        `busy_seconds` is how long to wait for a lock on the database, where not as long as a command does.
         Raises `db.database.DatabaseUnavailable` or `db.images.StoreUnavailable` for settings that cannot be met.
         """
         settings = settings or Settings()
         settings.root.mkdir(parents=True, exist_ok=True)
         return cls(
             settings=settings,
-            database=Database(settings.url),
+            database=Database(settings.url, busy_seconds=busy_seconds),
             images=open_store(settings.image_store, settings.root, "images"),
             quarantine=open_store(settings.image_store, settings.root, "quarantine"),
         )

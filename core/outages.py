@@ -41,7 +41,7 @@ _BY_ERRNO = {
 _BY_WORDS: tuple[tuple[tuple[str, ...], str], ...] = (
     (
         ("database is locked", "database is busy", "lock timeout", "database table is locked"),
-        f"The database is busy: something else has held it for more than {BUSY_SECONDS:.0f} seconds. Repeat later.",
+        "The database is busy: something else has held it for more than {seconds:.0f} seconds. Repeat later.",
     ),
     (
         ("disk is full", "no space left", "disk full"),
@@ -103,7 +103,7 @@ def _database_outage(error: DBAPIError) -> str | None:
     words = str(error.orig).lower()
     for parts, said in _BY_WORDS:
         if any(part in words for part in parts):
-            return said
+            return said.format(seconds=getattr(error.orig, "busy_seconds", BUSY_SECONDS))
     if error.connection_invalidated or (
         isinstance(error, OperationalError | InterfaceError) and "sqlite" not in type(error.orig).__module__
     ):

@@ -119,7 +119,16 @@ class FolderStore(ImageStore):
 
     def get(self, sha256: str) -> bytes:
         """Return an object's bytes; raises `FileNotFoundError` if it is not here."""
-        return self.path(sha256).read_bytes()
+        try:
+            return self.path(sha256).read_bytes()
+        except FileNotFoundError:
+            # A disk that is not mounted leaves no folder, or an empty one: then it is not this object that is missing.
+            if not self.root.is_dir() or not any(self.root.iterdir()):
+                raise StoreUnavailable(
+                    f"The image store {self.where} is away: its folder is missing or empty. "
+                    "Bring the folder or its disk back, then repeat."
+                ) from None
+            raise
 
     def __contains__(self, sha256: str) -> bool:
         return self.path(sha256).exists()

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
 
 from core.installation import Installation
 from core.people import audit
@@ -42,9 +43,17 @@ def _token_sha256(token: str) -> str:
 
 
 def sign_in(
-    here: Installation, username: str, password: str, *, now: datetime | None = None, loopback: bool = True
+    here: Installation,
+    username: str,
+    password: str,
+    *,
+    now: datetime | None = None,
+    loopback: bool = True,
+    instead_of: str | None = None,
 ) -> NewSignIn:
     """Check a password and open a sign-in; raises `SignInRefused`.
+
+    `instead_of` is the token that the browser held until now: that sign-in, whoever's it was, ends as this one begins.
 
     After `FAILURES_BEFORE_LOCK` wrong passwords in a row the account is locked, for a minute at first and twice
     as long with each further failure, up to an hour. The published passwords of the demo accounts open nothing
@@ -93,9 +102,21 @@ def sign_in(
                 )
             )
             person = person_of(user)
+            _end_the_one_before(session, instead_of, person)
             audit.record(session, person, "signed_in", f"user:{name}")
             return NewSignIn(token, person, expires_at)
     raise refusal
+
+
+def _end_the_one_before(session: Session, token: str | None, successor: Person) -> None:
+    before = session.get(SignIn, _token_sha256(token)) if token else None
+    if before is None:
+        return
+    gone = person_of(before.user)
+    session.delete(before)
+    audit.record(
+        session, gone, "signed_out", f"user:{gone.username}", {"replaced by": f"user:{successor.username}"}
+    )
 
 
 def who(here: Installation, token: str | None, *, now: datetime | None = None) -> Person | None:

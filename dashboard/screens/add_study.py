@@ -18,7 +18,7 @@ from core.records import Found, StudyStatus, cards, record_of, statuses
 from core.records import known as known_
 from core.refusals import refusal_text
 from core.worker import worker_seen
-from dashboard import keys, look, session, statement
+from dashboard import keys, look, outages, session, statement
 from dashboard.house import here
 from dashboard.web import uploads
 
@@ -321,9 +321,12 @@ def check(found: Found, person: Person) -> None:
         f"Add {len(usable)} image{'s' if len(usable) != 1 else ''}", type="primary", disabled=not ready
     ):
         assert study_date is not None
-        take_in(found, study_date, {n: (s, v) for n, (s, v) in stated.items() if s and v}, person)
-        go(3)
-        st.rerun()
+        with outages.beside_the_act(
+            "Not all is added. Add them once more: what is stored already is not added twice."
+        ):
+            take_in(found, study_date, {n: (s, v) for n, (s, v) in stated.items() if s and v}, person)
+            go(3)
+            st.rerun()
 
 
 def ask_view(item: Examined) -> tuple[str | None, str | None]:
