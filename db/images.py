@@ -39,6 +39,25 @@ class ImageStore(ABC):
     def get(self, sha256: str) -> bytes:
         """Return an object's bytes; raises `FileNotFoundError` if it is not here."""
 
+    def get_kept(self, sha256: str) -> bytes:
+        """Return the bytes of an object that a row says is here.
+
+        Raises `StoreUnavailable` where the whole store is away, `FileNotFoundError` where only this object is missing.
+        """
+        try:
+            return self.get(sha256)
+        except FileNotFoundError:
+            # A disk that is not mounted leaves no folder, or an empty one: it is not this object that is missing.
+            if self.is_empty():
+                raise StoreUnavailable(
+                    f"The image store {self.where} is away: it is missing or empty. Bring it back, then repeat."
+                ) from None
+            raise
+
+    def is_empty(self) -> bool:
+        """Return whether nothing at all is here; a bucket that answers is taken to hold what it held."""
+        return False
+
     @abstractmethod
     def __contains__(self, sha256: str) -> bool: ...
 
@@ -119,16 +138,11 @@ class FolderStore(ImageStore):
 
     def get(self, sha256: str) -> bytes:
         """Return an object's bytes; raises `FileNotFoundError` if it is not here."""
-        try:
-            return self.path(sha256).read_bytes()
-        except FileNotFoundError:
-            # A disk that is not mounted leaves no folder, or an empty one: then it is not this object that is missing.
-            if not self.root.is_dir() or not any(self.root.iterdir()):
-                raise StoreUnavailable(
-                    f"The image store {self.where} is away: its folder is missing or empty. "
-                    "Bring the folder or its disk back, then repeat."
-                ) from None
-            raise
+        return self.path(sha256).read_bytes()
+
+    def is_empty(self) -> bool:
+        """Return whether the folder is missing or holds nothing."""
+        return not self.root.is_dir() or not any(self.root.iterdir())
 
     def __contains__(self, sha256: str) -> bool:
         return self.path(sha256).exists()

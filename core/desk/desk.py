@@ -219,7 +219,7 @@ class Desk:
         if image is None:
             raise KeyError(sop_uid)
         try:
-            data = here.images.get(image.sha256)
+            data = here.images.get_kept(image.sha256)
         except FileNotFoundError:
             raise Refusal("image_unreadable") from None
         return self._open(person, data, f"{image.laterality.value} {image.view}", image.sha256)

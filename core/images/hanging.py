@@ -83,13 +83,18 @@ def chest_wall_side(pixels: np.ndarray) -> Side | None:
     return "left" if left > right else "right"
 
 
-@lru_cache(maxsize=16_384)
 def chest_wall_side_of_object(images: ImageStore, sha256: str) -> Side | None:
-    """Say the same of a thumbnail in the image store, whose objects never change; None where it is lost."""
+    """Say the same of a thumbnail in the image store; None where it is lost, or the store is away for now."""
     try:
-        return chest_wall_side_of_png(images.get(sha256))
-    except FileNotFoundError:
+        return _chest_wall_side_of_object(images, sha256)
+    except OSError:
         return None
+
+
+@lru_cache(maxsize=16_384)
+def _chest_wall_side_of_object(images: ImageStore, sha256: str) -> Side | None:
+    # Objects never change, so what was seen is remembered; that a store was away is not.
+    return chest_wall_side_of_png(images.get(sha256))
 
 
 def chest_wall_side_of_png(png: bytes) -> Side | None:

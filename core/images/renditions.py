@@ -42,11 +42,11 @@ def _derived(here: Installation, sop_uid: str, column: str) -> bytes:
     if image is None:
         raise KeyError(sop_uid)
     try:
-        return here.images.get(getattr(image, column))
+        return here.images.get_kept(getattr(image, column))
     except FileNotFoundError:
         # Both can be made again from the image itself, so their loss costs nobody a picture.
         with lend_reader(here.settings) as reader:
-            made = reader.prepare(here.images.get(image.sha256), image.source_name)
+            made = reader.prepare(here.images.get_kept(image.sha256), image.source_name)
         here.images.put(made.rendition)
         here.images.put(made.thumbnail_png)
         return made.rendition if column == "rendition_sha256" else made.thumbnail_png

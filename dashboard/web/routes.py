@@ -234,8 +234,13 @@ async def _stored(request: Request, read: object, media_type: str) -> Response:
     assert callable(read)
     try:
         data = await to_thread.run_sync(read, here(), request.path_params["sop_uid"])
-    except (LookupError, FileNotFoundError):
-        return PlainTextResponse("There is no such image here.", 404)
+    except LookupError:
+        return JSONResponse({"error": "There is no such image here."}, 404)
+    except FileNotFoundError:
+        sentence = "This view's pixels are not in the image store. Tell your admin: python -m core verify lists what is missing."
+        return JSONResponse({"error": sentence}, 404)
+    except Refusal as refusal:
+        return JSONResponse({"error": refusal.text, "reason": refusal.reason}, 422)
     return Response(data, media_type=media_type)
 
 
