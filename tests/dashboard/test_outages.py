@@ -122,7 +122,9 @@ def test_an_account_that_cannot_be_made_keeps_what_was_put_in(here: Installation
     assert next(box for box in app.text_input if box.label == "User name").value == "bo"
 
 
-@pytest.mark.parametrize("page", ["worklist", "patient", "add_study", "read_image", "cohort", "models", "admin"])
+@pytest.mark.parametrize(
+    "page", ["worklist", "patient", "add_study", "read_image", "cohort", "models", "admin"]
+)
 def test_every_page_says_in_words_that_the_database_cannot_be_read(
     here: Installation, pages: OpenPage, page: str
 ) -> None:
