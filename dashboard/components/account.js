@@ -28,6 +28,10 @@ function made(parentElement) {
   // Not to be closed by Escape: what lies beneath is not for whoever sits here now.
   cover.addEventListener("cancel", (event) => event.preventDefault())
   cover.addEventListener("close", () => cover.dataset.on && cover.showModal())
+  // An open form beneath would close at a click or a key elsewhere, and drop what stands in it.
+  for (const name of ["pointerdown", "mousedown", "mouseup", "click", "focusin", "touchstart"]) {
+    cover.addEventListener(name, (event) => event.stopPropagation())
+  }
   parentElement.append(root, cover)
   return root
 }
@@ -82,11 +86,18 @@ export default function ({ data, parentElement }) {
   // Whoever comes to this page, or does something on it, is asked for before long.
   const soon = () => document.visibilityState === "visible" && Date.now() - asked > NOT_SOONER_MS && check()
   const timer = setInterval(check, EVERY_MS)
+  const onlyTheCover = (event) => {
+    if (!cover.open) return
+    event.stopImmediatePropagation()
+    if (event.key === "Escape") event.preventDefault()
+  }
+  window.addEventListener("keydown", onlyTheCover, true)
   const events = [[document, "visibilitychange"], [window, "focus"], [window, "pageshow"], [document, "pointerdown"],
     [document, "keydown"]]
   for (const [target, name] of events) target.addEventListener(name, soon, true)
   return () => {
     clearInterval(timer)
+    window.removeEventListener("keydown", onlyTheCover, true)
     for (const [target, name] of events) target.removeEventListener(name, soon, true)
     uncover(cover)
   }

@@ -56,7 +56,8 @@ MOST_PERSON_FILES = 256
 FREE_BYTES = 1 << 30
 """What uploads leave free on the disk, for the studies that are being added."""
 IDLE_SECONDS = 2 * 3600.0
-SESSION_GRACE_SECONDS = 120.0
+SESSION_GRACE_SECONDS = 600.0
+"""As long as Streamlit keeps a page that lost its connection (`disconnectedSessionTTL` in config.toml)."""
 SWEEP_SECONDS = 30.0
 
 _PATH = re.compile(r"/_stcore/upload_file/(?P<session>[^/]*)/(?P<file>.*)", re.DOTALL)
