@@ -16,10 +16,13 @@ from numpy.typing import NDArray
 from sqlalchemy import select
 
 from core.images.reader import ReadImage, lend_reader
+from core.logs import log_of
 from db.tables import Image
 
 if TYPE_CHECKING:
     from core.installation import Installation
+
+log = log_of(__name__)
 
 MAGIC = b"LVR1"
 LONGEST_SIDE = 1600
@@ -47,8 +50,12 @@ def _derived(here: Installation, sop_uid: str, column: str) -> bytes:
         # Both can be made again from the image itself, so their loss costs nobody a picture.
         with lend_reader(here.settings) as reader:
             made = reader.prepare(here.images.get_kept(image.sha256), image.source_name)
-        here.images.put(made.rendition)
-        here.images.put(made.thumbnail_png)
+        try:
+            here.images.put(made.rendition)
+            here.images.put(made.thumbnail_png)
+        except OSError:
+            # A store that takes nothing now keeps nobody from seeing what it gives; it is made again the next time.
+            log.warning("a rendition that was made anew could not be kept")
         return made.rendition if column == "rendition_sha256" else made.thumbnail_png
 
 

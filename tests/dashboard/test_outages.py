@@ -5,9 +5,10 @@ import html
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date
+from typing import Any
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import event, func, select
 from streamlit.testing.v1 import AppTest
 
 from core.installation import Installation
@@ -76,6 +77,27 @@ def test_a_patient_stays_closed_while_that_cannot_be_recorded_and_opens_when_it_
     press(app, "Try again")
     assert 'class="lv-identity' in words(app)
     assert opened(here) == 1
+
+
+def test_a_database_that_takes_no_writes_opens_no_patient_but_lists_them(
+    here: Installation, pages: OpenPage
+) -> None:
+    a_woman(here)
+    app = pages(Role.ONCOLOGIST, "models")
+
+    def read_only(connection: Any, _record: object) -> None:
+        connection.execute("PRAGMA query_only = ON")
+
+    house.here().database.close()
+    event.listen(house.here().database.engine, "connect", read_only)
+    app.switch_page("screens/patient.py")
+    app.query_params["mrn"] = "1"
+    app.run()
+    assert not app.exception
+    assert "it stays closed. The database is read-only." in words(app)
+    assert "Worklist, cohort and models can still be read." in words(app)
+    app.switch_page("screens/worklist.py").run()
+    assert "1 of 1 patients" in words(app)
 
 
 def test_an_event_that_cannot_be_recorded_says_so_and_stays_in_the_form(
