@@ -33,11 +33,15 @@ class Installation:
     quarantine: ImageStore
 
     @classmethod
-    def open(cls, settings: Settings | None = None, *, close_doors: bool = True) -> Installation:
+    def open(
+        cls, settings: Settings | None = None, *, close_doors: bool = True, busy_seconds: float | None = None
+    ) -> Installation:
         """Open the installation that the settings name, making its folders where they are missing.
 
         What it keeps is for the account that runs it alone. Rights of others that an earlier release left are taken
         away, unless `close_doors` is false.
+
+        `busy_seconds` is how long to wait for a lock on the database, where not as long as a command does.
 
         Raises `db.database.DatabaseUnavailable` or `db.images.StoreUnavailable` for settings that cannot be met, and
         `OSError` where the home cannot be made.
@@ -54,7 +58,7 @@ class Installation:
             ) from error
         here = cls(
             settings=settings,
-            database=Database(settings.url),
+            database=Database(settings.url, busy_seconds=busy_seconds),
             images=open_store(settings.image_store, settings.root, "images"),
             quarantine=open_store(settings.image_store, settings.root, "quarantine"),
         )

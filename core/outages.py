@@ -48,7 +48,7 @@ _BY_ERRNO = {
 _BY_WORDS: tuple[tuple[tuple[str, ...], str], ...] = (
     (
         ("database is locked", "database is busy", "lock timeout", "database table is locked"),
-        f"The database is busy: something else has held it for more than {BUSY_SECONDS:.0f} seconds. Repeat later.",
+        "The database is busy: something else has held it for more than {seconds:.0f} seconds. Repeat later.",
     ),
     (
         ("disk is full", "no space left", "disk full"),
@@ -112,7 +112,7 @@ def _outage(error: BaseException) -> str | None:
 def _database_outage(error: DBAPIError) -> str | None:
     said = _said_of(str(error.orig))
     if said is not None:
-        return said
+        return said.format(seconds=getattr(error.orig, "busy_seconds", BUSY_SECONDS))
     if error.connection_invalidated or (
         isinstance(error, OperationalError | InterfaceError) and "sqlite" not in type(error.orig).__module__
     ):

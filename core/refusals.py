@@ -6,6 +6,7 @@ SENTENCES: dict[str, str] = {
     "empty_file": "The file is empty. Export it again.",
     "too_large": "The file is larger than this installation reads. Export single images, one file each.",
     "upload_full": "Too much was uploaded at once. Add these files first, then the others, or use python -m core import.",
+    "upload_not_kept": "The upload could not be kept on this machine. Tell your admin, then choose the file again.",
     "upload_gone": "The uploaded file was not used for long and was dropped. Choose it again.",
     "truncated": "The file ends before its image does. Copy or export it again.",
     "unreadable": "The file is damaged or written in a way that cannot be read. Export it again, uncompressed if possible.",

@@ -7,7 +7,7 @@ from pathlib import Path
 import streamlit as st
 
 from core.people import Permission, Person, Role
-from dashboard import components, look, session
+from dashboard import components, look, outages, session
 
 ICON = Path(__file__).with_name("icon.png")
 ROLE_NAMES = {
@@ -56,15 +56,17 @@ def main() -> None:
     """Run one page for whoever is signed in."""
     st.set_page_config(page_title="Longview", page_icon=str(ICON), layout="wide")
     look.dress()
-    person = session.person()
-    if person is None:
-        st.info("Your sign-in has ended. Reload this page to sign in again.")
-        st.stop()
+    with outages.closing_the_page():
+        show_page(session.person())
+
+
+def show_page(person: Person) -> None:
+    """Run the page that the address names, as far as her role opens it."""
     home = st.Page(
         lambda: first_page(person), title="Longview", url_path="home", default=True, visibility="hidden"
     )
     page = st.navigation([home, *pages_for(person)], position="top")
-    components.account(person.display_name, ROLE_NAMES[person.role])
+    components.account(person.display_name, ROLE_NAMES[person.role], user_id=person.user_id)
     page.run()
 
 

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from typing import NoReturn
+
 import streamlit as st
+from streamlit.runtime import Runtime
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from core.people import Permission, Person, audit, sign_ins
+from dashboard import look, outages, owners
 from dashboard.house import here
 from dashboard.web.gate import COOKIE
+
+OWNER = "page_owner"
 
 
 def token() -> str | None:
@@ -19,17 +26,51 @@ def address() -> str | None:
     return st.context.ip_address
 
 
-def person() -> Person | None:
-    """Return who is signed in now; asked anew at every run, so that signing out takes effect at once."""
-    return sign_ins.who(here(), token())
+def person() -> Person:
+    """Return who is signed in now and whose page this is; where that is not one and the same, say so and end the page.
+
+    Asked anew at every run of a page and of a part of one, before anything is read, done or written in it: signing out,
+    or signing in as somebody else in the same browser, takes effect at once on every page that is open.
+    """
+    somebody = sign_ins.who(here(), token())
+    owner: Person | None = st.session_state.get(OWNER)
+    if somebody is None:
+        _end(
+            "Your sign-in has ended. Sign in again in another tab, then come back and reload this page.",
+            owner,
+        )
+    if owner is None:
+        owner = st.session_state[OWNER] = somebody
+    if owner.user_id != somebody.user_id:
+        _end(
+            f"{somebody.display_name} is signed in in this browser now, and this page was opened by "
+            f"{owner.display_name}. Reload it to go on as {somebody.display_name}, or sign in as "
+            f"{owner.display_name} again in another tab.",
+            owner,
+        )
+    context = get_script_run_ctx()
+    if context is not None and Runtime.exists():
+        owners.claim(context.session_id, somebody.user_id)
+    return somebody
+
+
+def _end(sentence: str, owner: Person | None) -> NoReturn:
+    kept = " Nothing was done here since, and what was typed and not recorded is not saved." if owner else ""
+    look.show(f'<p class="lv-note alert" role="alert">{look.safe(sentence + kept)}</p>')
+    st.stop()
+
+
+def goes_over_to(person: Person) -> None:
+    """Make this page another person's, to whom its sign-in of the demo has gone over: nothing on it is lost."""
+    st.session_state[OWNER] = person
+    context = get_script_run_ctx()
+    if context is not None:
+        owners.hand_over(context.session_id, person.user_id)
 
 
 def require(permission: Permission) -> Person:
     """Return the person if she may do this; otherwise say so and end the page."""
     somebody = person()
-    if somebody is None:
-        st.info("Your sign-in has ended. Reload this page to sign in again.")
-        st.stop()
     if not somebody.may(permission):
         st.info("Your role does not include this page. Ask your admin.")
         st.stop()
@@ -37,8 +78,16 @@ def require(permission: Permission) -> Person:
 
 
 def note_once(who: Person, action: str, subject: str) -> None:
-    """Write to the audit trail that something was looked at, once a browser session and not at every rerun."""
+    """Write to the audit trail that something was looked at, once a browser session and not at every rerun.
+
+    Looking and its entry are one: where the entry cannot be written the page says so and stays closed.
+    """
     noted = st.session_state.setdefault("noted", set())
-    if (action, subject) not in noted:
+    if (action, subject) in noted:
+        return
+    with outages.closing_the_page(
+        "Opening a patient's images or record is written to the audit trail, and that failed: it stays closed.",
+        still="Worklist, cohort and models can still be read.",
+    ):
         audit.note(here(), who, action, subject)
-        noted.add((action, subject))
+    noted.add((action, subject))

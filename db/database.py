@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Engine, create_engine, event, text
+from sqlalchemy import URL, Engine, ExceptionContext, create_engine, event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 from sqlalchemy.orm import Session
@@ -27,7 +27,7 @@ except ImportError:
 WAL_SAFE_SQLITE = (3, 51, 3)
 
 BUSY_SECONDS = 30.0
-"""How long a connection waits for a lock that another one holds."""
+"""How long a connection waits for a lock that another one holds, where its `Database` does not say otherwise."""
 
 WRITERS_LOCK = 0x4C6F6E6776696577
 """The key of the advisory lock that writers queue for in PostgreSQL: "Longview" in ASCII."""
@@ -53,6 +53,9 @@ class Database:
     lock that ends with the transaction. Both kinds of session keep loaded rows usable after they close. Errors name
     the statement but not its values, which may be a patient's.
 
+    `busy_seconds` is how long connections wait for a lock and for each other (default `BUSY_SECONDS`); an error that
+    the driver raises then says it in its attribute `busy_seconds`.
+
     Raises `DatabaseUnavailable` if the URL is none, names another engine, or the engine's driver is not installed.
 
     >>> database = Database("sqlite:////tmp/longview/longview.db")
@@ -60,14 +63,19 @@ class Database:
     ...     session.add(Patient(mrn="00017", birth_date=date(1968, 3, 2)))
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, busy_seconds: float | None = None) -> None:
         self.url = _checked(url)
+        self.busy_seconds = BUSY_SECONDS if busy_seconds is None else busy_seconds
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         if self.is_sqlite:
             module = sqlite_module()
             self.journal_mode = "WAL" if module.sqlite_version_info >= WAL_SAFE_SQLITE else "DELETE"
             self.engine = create_engine(
-                self.url, module=module, connect_args={"timeout": BUSY_SECONDS}, hide_parameters=True
+                self.url,
+                module=module,
+                pool_timeout=self.busy_seconds,
+                connect_args={"timeout": self.busy_seconds},
+                hide_parameters=True,
             )
             event.listen(self.engine, "do_connect", self._keep_private)
             event.listen(self.engine, "connect", self._set_up_sqlite_connection)
@@ -78,15 +86,17 @@ class Database:
                 self.engine = create_engine(
                     self.url,
                     pool_pre_ping=True,
+                    pool_timeout=self.busy_seconds,
                     hide_parameters=True,
-                    connect_args={"connect_timeout": int(BUSY_SECONDS)},
+                    connect_args={"connect_timeout": max(1, int(self.busy_seconds))},
                 )
             except (ImportError, NoSuchModuleError) as error:
                 raise DatabaseUnavailable(
                     f"The driver for {self.shown_url} is not installed. "
                     "Run: pip install -r requirements-grown.txt"
                 ) from error
-            event.listen(self.engine, "begin", _queue_for_writing)
+            event.listen(self.engine, "begin", self._queue_for_writing)
+        event.listen(self.engine, "handle_error", self._say_how_long)
 
     @property
     def shown_url(self) -> str:
@@ -113,7 +123,7 @@ class Database:
         # Autocommit at the driver: transactions are opened by `_begin`, which knows reads from writes.
         connection.isolation_level = None
         cursor = connection.cursor()
-        cursor.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000:.0f}")
+        cursor.execute(f"PRAGMA busy_timeout = {self.busy_seconds * 1000:.0f}")
         self._set_journal_mode(cursor)
         cursor.execute("PRAGMA synchronous = FULL")
         cursor.execute("PRAGMA foreign_keys = ON")
@@ -122,7 +132,7 @@ class Database:
     def _set_journal_mode(self, cursor: Any) -> None:
         # While another process recovers the log or, as the last one, closes it, SQLite answers "locked" here at
         # once and does not wait as it does elsewhere (sqlite.org/wal.html, section 9).
-        deadline = time.monotonic() + BUSY_SECONDS
+        deadline = time.monotonic() + self.busy_seconds
         while True:
             try:
                 cursor.execute(f"PRAGMA journal_mode = {self.journal_mode}")
@@ -131,6 +141,16 @@ class Database:
                 if "locked" not in str(error) or time.monotonic() > deadline:
                     raise
                 time.sleep(0.05)
+
+    def _queue_for_writing(self, connection: Any) -> None:
+        # Statements after this one see what the writer before has committed: the isolation level is READ COMMITTED.
+        if connection.get_execution_options().get("longview_immediate", False):
+            connection.exec_driver_sql(f"SET LOCAL lock_timeout = {self.busy_seconds * 1000:.0f}")
+            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({WRITERS_LOCK})")
+
+    def _say_how_long(self, context: ExceptionContext) -> None:
+        # Nobody who meets the error further up knows which database it came from.
+        context.original_exception.busy_seconds = self.busy_seconds  # type: ignore[attr-defined]
 
     @contextmanager
     def read(self) -> Iterator[Session]:
@@ -165,13 +185,6 @@ class Database:
 def _begin(connection: Any) -> None:
     immediate = connection.get_execution_options().get("longview_immediate", False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
-
-
-def _queue_for_writing(connection: Any) -> None:
-    # Statements after this one see what the writer before has committed: the isolation level is READ COMMITTED.
-    if connection.get_execution_options().get("longview_immediate", False):
-        connection.exec_driver_sql(f"SET LOCAL lock_timeout = {BUSY_SECONDS * 1000:.0f}")
-        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({WRITERS_LOCK})")
 
 
 def _checked(url: str) -> URL:

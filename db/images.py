@@ -45,6 +45,25 @@ class ImageStore(ABC):
     def get(self, sha256: str) -> bytes:
         """Return an object's bytes; raises `FileNotFoundError` if it is not here, `StoreUnavailable` if the store is not."""
 
+    def get_kept(self, sha256: str) -> bytes:
+        """Return the bytes of an object that a row says is here.
+
+        Raises `StoreUnavailable` where the whole store is away, `FileNotFoundError` where only this object is missing.
+        """
+        try:
+            return self.get(sha256)
+        except FileNotFoundError:
+            # A disk that is not mounted leaves no folder, or an empty one: it is not this object that is missing.
+            if self.is_empty():
+                raise StoreUnavailable(
+                    f"The image store {self.where} is away: it is missing or empty. Bring it back, then repeat."
+                ) from None
+            raise
+
+    def is_empty(self) -> bool:
+        """Return whether nothing at all is here; a bucket that answers is taken to hold what it held."""
+        return False
+
     @abstractmethod
     def __contains__(self, sha256: str) -> bool: ...
 
@@ -144,6 +163,10 @@ class FolderStore(ImageStore):
             return next(self.root.glob("[0-9a-f][0-9a-f]"), None) is not None
         except OSError:
             return False
+
+    def is_empty(self) -> bool:
+        """Return whether the folder is missing or holds nothing."""
+        return not self.root.is_dir() or not any(self.root.iterdir())
 
     def __contains__(self, sha256: str) -> bool:
         return self.path(sha256).exists()

@@ -230,7 +230,7 @@ class Desk:
         if image is None:
             raise KeyError(sop_uid)
         try:
-            data = here.images.get(image.sha256)
+            data = here.images.get_kept(image.sha256)
         except FileNotFoundError:
             raise Refusal("image_unreadable") from None
         except OSError as error:

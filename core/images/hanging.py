@@ -84,15 +84,16 @@ def chest_wall_side(pixels: np.ndarray) -> Side | None:
 
 
 def chest_wall_side_of_object(images: ImageStore, sha256: str) -> Side | None:
-    """Say the same of a thumbnail in the image store, whose objects never change; None where it is lost or away."""
+    """Say the same of a thumbnail in the image store; None where it is lost, or the store is away for now."""
     try:
         return _chest_wall_side_of_object(images, sha256)
     except OSError:
-        return None  # and is looked at again when it is asked for again
+        return None
 
 
 @lru_cache(maxsize=16_384)
 def _chest_wall_side_of_object(images: ImageStore, sha256: str) -> Side | None:
+    # Objects never change, so what was seen is remembered; that a store was away is not.
     return chest_wall_side_of_png(images.get(sha256))
 
 

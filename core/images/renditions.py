@@ -71,7 +71,7 @@ def _kept(here: Installation, sop_uid: str, column: Derived) -> bytes | None:
     if key is None:
         raise KeyError(sop_uid)
     try:
-        data = here.images.get(key)
+        data = here.images.get_kept(key)
     except FileNotFoundError:
         return None
     return data if column == "thumbnail_sha256" or is_of_this_release(data) else None
@@ -85,20 +85,20 @@ def _made_anew(here: Installation, sop_uid: str, column: Derived) -> bytes:
     with here.database.read() as session:
         image = session.scalars(select(Image).where(Image.sop_uid == sop_uid)).one()
     with lend_reader(here.settings) as reader:
-        made = reader.prepare(here.images.get(image.sha256), image.source_name)
-    keys = {
-        "rendition_sha256": here.images.put(made.rendition),
-        "thumbnail_sha256": here.images.put(made.thumbnail_png),
-    }
-    if keys != {name: getattr(image, name) for name in keys}:
-        try:
+        made = reader.prepare(here.images.get_kept(image.sha256), image.source_name)
+    try:
+        keys = {
+            "rendition_sha256": here.images.put(made.rendition),
+            "thumbnail_sha256": here.images.put(made.thumbnail_png),
+        }
+        if keys != {name: getattr(image, name) for name in keys}:
             with here.database.write() as session:
                 session.execute(update(Image).where(Image.id == image.id).values(keys))
-        except Exception as error:
-            # The picture is there to be looked at; which object it is can be written down the next time.
-            if (said := outage(error)) is None:
-                raise
-            log.warning("a picture was made anew, but could not be kept", lacks=said)
+    except Exception as error:
+        # The picture is there to be looked at; it can be kept, and written down, the next time.
+        if (said := outage(error)) is None:
+            raise
+        log.warning("a picture was made anew, but could not be kept", lacks=said)
     return made.rendition if column == "rendition_sha256" else made.thumbnail_png
 
 

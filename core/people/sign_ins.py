@@ -65,6 +65,7 @@ def sign_in(
     now: datetime | None = None,
     loopback: bool = False,
     address: str | None = None,
+    takes_over: str | None = None,
     instead_of: str | None = None,
 ) -> NewSignIn:
     """Check a password and open a sign-in.
@@ -79,8 +80,10 @@ def sign_in(
         elsewhere, nor without the switch `LONGVIEW_DEMO`, nor beside real patients.
     address
         Where the try comes from.
-    instead_of
+    takes_over
         The token of an open sign-in of the demo, which becomes this person's; without, a new one is opened.
+    instead_of
+        The token that the browser held until now: that sign-in, whoever's it was, ends as this one begins.
 
     Raises
     ------
@@ -115,7 +118,7 @@ def sign_in(
             _record_failure(session, attempt, now)
         else:
             attempts.succeed(session, attempt, row, now)
-            return _open(here, session, user, now, instead_of)
+            return _open(here, session, user, now, takes_over=takes_over, instead_of=instead_of)
     raise SignInRefused("User name or password is wrong. Try again, or ask your admin for a new password.")
 
 
@@ -148,20 +151,27 @@ def _record_failure(session: Session, attempt: attempts.Try, now: datetime) -> N
 
 
 def _open(
-    here: Installation, session: Session, user: User, now: datetime, instead_of: str | None
+    here: Installation,
+    session: Session,
+    user: User,
+    now: datetime,
+    *,
+    takes_over: str | None,
+    instead_of: str | None,
 ) -> NewSignIn:
     person = person_of(user)
     session.execute(delete(SignIn).where(SignIn.expires_at <= now))
-    if instead_of is not None:
-        handed = hand_over(session, instead_of, person)
+    if takes_over is not None:
+        handed = hand_over(session, takes_over, person)
         if handed is None:
             raise SignInRefused("Your sign-in has ended meanwhile. Reload this page to sign in again.")
-        return NewSignIn(instead_of, person, handed)
+        return NewSignIn(takes_over, person, handed)
     token = secrets.token_urlsafe(32)
     expires_at = now + timedelta(hours=here.settings.session_hours)
     session.add(
         SignIn(token_sha256=token_sha256(token), user_id=user.id, created_at=now, expires_at=expires_at)
     )
+    _end_the_one_before(session, instead_of, person)
     audit.record(session, person, "signed_in", f"user:{person.username}")
     return NewSignIn(token, person, expires_at)
 
@@ -184,6 +194,17 @@ def hand_over(session: Session, token: str, person: Person) -> datetime | None:
     audit.record(session, person, "signed_in", f"user:{person.username}", {"instead_of": str(found.username)})
     expires_at: datetime = found.SignIn.expires_at
     return expires_at
+
+
+def _end_the_one_before(session: Session, token: str | None, successor: Person) -> None:
+    before = session.get(SignIn, token_sha256(token)) if token else None
+    if before is None:
+        return
+    gone = person_of(before.user)
+    session.delete(before)
+    audit.record(
+        session, gone, "signed_out", f"user:{gone.username}", {"replaced by": f"user:{successor.username}"}
+    )
 
 
 def who(here: Installation, token: str | None, *, now: datetime | None = None) -> Person | None:

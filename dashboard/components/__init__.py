@@ -27,10 +27,12 @@ def _component(name: str, *before: str) -> Callable[..., Any]:
     return st.components.v2.component(f"longview_{name}", css="".join(css), js="".join(js))
 
 
-def account(who: str, role: str) -> None:
-    """Show who is signed in and the way out; leaves the page when the sign-in has ended elsewhere."""
+def account(who: str, role: str, *, user_id: int) -> None:
+    """Show who is signed in and the way out; covers the page when its sign-in has ended, or somebody else signed in."""
     with st.container(key="account"):
-        _component("account")(key="account_part", data={"who": who, "role": role}, width="content")
+        _component("account")(
+            key="account_part", data={"who": who, "role": role, "user": user_id}, width="content"
+        )
 
 
 @dataclass(frozen=True)

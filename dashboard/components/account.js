@@ -1,41 +1,104 @@
-// Who is signed in, the way out, and a watch: a page left open shows nothing once its sign-in has ended.
+// Who is signed in, the way out, and a watch: a page shows nothing and does nothing once its sign-in has ended or
+// somebody else has signed in in this browser. It is covered, not left: what was typed on it stands beneath, and is there
+// again when its own person is.
 const EVERY_MS = 30000
+const NOT_SOONER_MS = 1500
+
+const part = (name, cls, text) => {
+  const made = document.createElement(name)
+  if (cls) made.className = cls
+  if (text !== undefined) made.textContent = text
+  return made
+}
+
+function made(parentElement) {
+  const root = part("div", "account")
+  const out = part("a", "", "Sign out")
+  out.href = "/sign-out"
+  root.append(part("span", "who"), part("span", "role"), out)
+  const cover = part("dialog", "cover")
+  cover.setAttribute("aria-labelledby", "cover-title")
+  const title = part("h2", "", "")
+  title.id = "cover-title"
+  const again = part("a", "again", "")
+  again.href = "/sign-in"
+  again.target = "_blank"
+  again.rel = "noopener"
+  cover.append(title, part("p", "said"), again, part("button", "leave", ""))
+  // Not to be closed by Escape: what lies beneath is not for whoever sits here now.
+  cover.addEventListener("cancel", (event) => event.preventDefault())
+  cover.addEventListener("close", () => cover.dataset.on && cover.showModal())
+  // An open form beneath would close at a click or a key elsewhere, and drop what stands in it.
+  for (const name of ["pointerdown", "mousedown", "mouseup", "click", "focusin", "touchstart"]) {
+    cover.addEventListener(name, (event) => event.stopPropagation())
+  }
+  parentElement.append(root, cover)
+  return root
+}
+
+function coverWith(cover, title, said, again, leave, target) {
+  cover.querySelector("h2").textContent = title
+  cover.querySelector(".said").textContent = said
+  cover.querySelector(".again").textContent = again
+  const button = cover.querySelector(".leave")
+  button.textContent = leave
+  button.onclick = () => location.replace(target)
+  cover.dataset.on = "yes"
+  if (!cover.open) cover.showModal()
+}
+
+function uncover(cover) {
+  delete cover.dataset.on
+  if (cover.open) cover.close()
+}
 
 export default function ({ data, parentElement }) {
-  let root = parentElement.querySelector(".account")
-  if (!root) {
-    root = document.createElement("div")
-    root.className = "account"
-    const who = document.createElement("span")
-    who.className = "who"
-    const role = document.createElement("span")
-    role.className = "role"
-    const out = document.createElement("a")
-    out.href = "/sign-out"
-    out.textContent = "Sign out"
-    root.append(who, role, out)
-    parentElement.append(root)
-  }
+  const root = parentElement.querySelector(".account") ?? made(parentElement)
+  const cover = parentElement.querySelector(".cover")
   const who = root.querySelector(".who")
   who.textContent = data.who
   who.title = `${data.who}, ${data.role}`
   root.querySelector(".role").textContent = data.role
 
+  let asked = 0
   const check = async () => {
+    asked = Date.now()
+    let answer
     try {
-      const answer = await fetch("/signed-in", { cache: "no-store" })
-      if (answer.status === 401) {
-        location.replace("/sign-in?next=" + encodeURIComponent(location.pathname + location.search))
-      }
+      answer = await fetch(`/signed-in?as=${data.user}`, { cache: "no-store" })
     } catch {
-      // The server does not answer: Streamlit says so itself, and asks again.
+      return // The server does not answer: Streamlit says so itself, and asks again.
+    }
+    const kept = "Nothing is recorded here meanwhile. What was typed and not recorded yet still stands on this page: " +
+      `to go on with it, sign in as ${data.who} and come back to this tab.`
+    if (answer.status === 204) {
+      uncover(cover)
+    } else if (answer.status === 401) {
+      const here = encodeURIComponent(location.pathname + location.search)
+      coverWith(cover, "Your sign-in has ended", kept, "Sign in again, in another tab",
+        "Drop what was typed and leave this page", `/sign-in?next=${here}`)
+    } else if (answer.status === 409) {
+      const { name } = await answer.json()
+      coverWith(cover, `${name} is signed in now`, `This page was opened by ${data.who}. ${kept}`,
+        `Sign in as ${data.who}, in another tab`, `Drop what was typed and go on as ${name}`, "/")
     }
   }
-  const onShow = () => document.visibilityState === "visible" && check()
+  // Whoever comes to this page, or does something on it, is asked for before long.
+  const soon = () => document.visibilityState === "visible" && Date.now() - asked > NOT_SOONER_MS && check()
   const timer = setInterval(check, EVERY_MS)
-  document.addEventListener("visibilitychange", onShow)
+  const onlyTheCover = (event) => {
+    if (!cover.open) return
+    event.stopImmediatePropagation()
+    if (event.key === "Escape") event.preventDefault()
+  }
+  window.addEventListener("keydown", onlyTheCover, true)
+  const events = [[document, "visibilitychange"], [window, "focus"], [window, "pageshow"], [document, "pointerdown"],
+    [document, "keydown"]]
+  for (const [target, name] of events) target.addEventListener(name, soon, true)
   return () => {
     clearInterval(timer)
-    document.removeEventListener("visibilitychange", onShow)
+    window.removeEventListener("keydown", onlyTheCover, true)
+    for (const [target, name] of events) target.removeEventListener(name, soon, true)
+    uncover(cover)
   }
 }

@@ -31,7 +31,7 @@ from core.records import Found, StudyStatus, cards, record_of, statuses
 from core.records import known as known_
 from core.refusals import refusal_text
 from core.worker import worker_seen
-from dashboard import keys, look, session, statement
+from dashboard import keys, look, outages, session, statement
 from dashboard.house import here
 from dashboard.web import uploads
 
@@ -342,14 +342,17 @@ def check(found: Found, person: Person) -> None:
     ):
         assert study_date is not None
         views = {n: (s, v) for n, (s, v) in stated.items() if s and v}
-        try:
-            take_in(found, study_date, views, person, first.admin())
-        except (ValueError, OwnAdminNeeded) as error:
-            # What was entered is all still there: it is asked again, or for the first time.
-            st.session_state[REFUSED] = str(error)
-        else:
-            go(3)
-        st.rerun()
+        with outages.beside_the_act(
+            "Not all is added. Add them once more: what is stored already is not added twice."
+        ):
+            try:
+                take_in(found, study_date, views, person, first.admin())
+            except (ValueError, OwnAdminNeeded) as error:
+                # What was entered is all still there: it is asked again, or for the first time.
+                st.session_state[REFUSED] = str(error)
+            else:
+                go(3)
+            st.rerun()
 
 
 @dataclass(frozen=True)
@@ -413,9 +416,10 @@ class FirstReal:
         password = right.text_input("Your password", type="password", key="first_own_password")
         if press.button("Sign in"):
             try:
-                sign_ins.sign_in(
-                    here(), username, password, address=session.address(), instead_of=session.token()
+                entered = sign_ins.sign_in(
+                    here(), username, password, address=session.address(), takes_over=session.token()
                 )
+                session.goes_over_to(entered.person)
             except SignInRefused as error:
                 st.session_state[REFUSED] = str(error)
             st.rerun()
@@ -508,6 +512,8 @@ def take_in(
 
     def on_closed(closed: Closed) -> None:
         st.session_state[CLOSED] = closed
+        if closed.admin is not None and person.username in closed.accounts:
+            session.goes_over_to(closed.admin)
 
     with closing(uploads.opened_in_turn(named)) as incoming:
         report = statement.take_in(

@@ -18,7 +18,7 @@ from core.people import (
 )
 from core.records import StudyStatus, cards
 from core.worker import progress, retry_refused
-from dashboard import look, session
+from dashboard import look, outages, session
 from dashboard.drafts import Draft
 from dashboard.house import here
 
@@ -132,11 +132,12 @@ def save(account: Account, draft: Draft, role: Role, password: str, me: Person) 
 def tell(act: object, *, clears: str | None = None) -> None:
     """Do something to an account and say why where it cannot be done; `clears` counts what clears fields by then."""
     assert callable(act)
-    try:
-        act()
-    except ValueError as error:
-        st.warning(look.plain(error))
-    else:
+    with outages.beside_the_act():
+        try:
+            act()
+        except ValueError as error:
+            st.warning(look.plain(error))
+            return
         if clears:
             st.session_state[clears] = st.session_state.get(clears, 0) + 1
         st.rerun()

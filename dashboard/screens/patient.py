@@ -29,8 +29,8 @@ from core.records import (
 from core.records import add_event as add_event_
 from core.records import remove_event as remove_event_
 from core.rules import thresholds, trends
-from core.worker import retry_refused
-from dashboard import components, keys, look, session
+from core.worker import retry_refused, worker_seen
+from dashboard import components, keys, look, outages, session
 from dashboard.charts import course
 from dashboard.drafts import Draft
 from dashboard.house import here
@@ -137,8 +137,9 @@ def alerts(record: PatientRecord, person: Person) -> None:
         with text:
             look.show(words)
         if button.button("Acknowledge", key=f"acknowledge_{alert.alert_id}", width="stretch"):
-            acknowledge(here(), person, alert.alert_id)
-            st.rerun()
+            with outages.beside_the_act("The alert is not acknowledged."):
+                acknowledge(here(), person, alert.alert_id)
+                st.rerun()
     seen = [alert for alert in record.alerts if alert.acknowledged_at is not None]
     if seen:
         rows = "".join(
@@ -327,7 +328,7 @@ def what_the_model_said(visit: Visit) -> None:
             reason = look.safe(visit.refusal)
             look.show(f'<p class="lv-note alert">This study was not scored. {reason}</p>')
         else:
-            look.show('<p class="lv-note">This study waits to be scored.</p>')
+            look.show(f'<p class="lv-note">This study waits to be scored. {look.safe(worker_away())}</p>')
         return
     if visit.status is not StudyStatus.SCORED:
         said = f"What follows is the score of {look.moment(score.computed_at)}."
@@ -389,6 +390,12 @@ def what_the_model_said(visit: Visit) -> None:
     look.footer(cards.footer(cards.card_of(here(), score.model), score.model))
 
 
+def worker_away() -> str:
+    """Say why a study may wait for long; nothing where the worker runs."""
+    worker = worker_seen(here())
+    return "" if worker.running else worker.sentence
+
+
 def assessment(visit: Visit, person: Person) -> None:
     """Show the reader's assessment, and let an oncologist record it."""
     look.heading("Reader's assessment")
@@ -434,24 +441,25 @@ def assess(visit: Visit) -> None:
         return
     instead_of = draft.version
     assert instead_of is None or isinstance(instead_of, datetime)
-    try:
-        record_assessment(
-            here(),
-            person,
-            visit.study_uid,
-            bi_rads=bi_rads,
-            density=density,
-            note=note,
-            instead_of=instead_of,
-        )
-    except AssessedMeanwhile as meanwhile:
-        draft.refused(fields(name, meanwhile.stored), meanwhile.stored.at, str(meanwhile))
-    except ValueError as error:
-        st.warning(str(error))
-        return
-    else:
-        draft.forget()
-    st.rerun()
+    with outages.beside_the_act("The assessment is not recorded."):
+        try:
+            record_assessment(
+                here(),
+                person,
+                visit.study_uid,
+                bi_rads=bi_rads,
+                density=density,
+                note=note,
+                instead_of=instead_of,
+            )
+        except AssessedMeanwhile as meanwhile:
+            draft.refused(fields(name, meanwhile.stored), meanwhile.stored.at, str(meanwhile))
+        except ValueError as error:
+            st.warning(str(error))
+            return
+        else:
+            draft.forget()
+        st.rerun()
 
 
 def ask_category(label: str, words: Mapping[str, str], *, key: str) -> str | None:
@@ -534,8 +542,9 @@ def what_was_done(record: PatientRecord, person: Person) -> None:
 
 def remove_event(record: PatientRecord, person: Person, event: EventEntry) -> None:
     """Take an event back and say so."""
-    remove_event_(here(), person, event.event_id)
-    event_done(record, f"Taken back: {say_event(event)}. The audit trail keeps what it said.")
+    with outages.beside_the_act("Nothing is taken back."):
+        remove_event_(here(), person, event.event_id)
+        event_done(record, f"Taken back: {say_event(event)}. The audit trail keeps what it said.")
 
 
 def take_event_back(record: PatientRecord, person: Person, form: str) -> None:
@@ -586,21 +595,22 @@ def add_event(record: PatientRecord, person: Person, form: str) -> None:
         )
         detail = st.text_area("Note", height=80, max_chars=10_000, key=f"{form}_note")
         if st.form_submit_button("Add", key=f"{form}_add", type="primary"):
-            try:
-                added = add_event_(
-                    here(),
-                    person,
-                    record.mrn,
-                    kind=kind,
-                    on=on,
-                    end=end,
-                    laterality=laterality,
-                    detail=detail,
-                )
-            except ValueError as error:
-                st.warning(str(error))
-                return
-            event_done(record, f"Recorded: {say_event(added)}.", added.event_id)
+            with outages.beside_the_act("It is not recorded."):
+                try:
+                    added = add_event_(
+                        here(),
+                        person,
+                        record.mrn,
+                        kind=kind,
+                        on=on,
+                        end=end,
+                        laterality=laterality,
+                        detail=detail,
+                    )
+                except ValueError as error:
+                    st.warning(str(error))
+                    return
+                event_done(record, f"Recorded: {say_event(added)}.", added.event_id)
 
 
 def model_card(record: PatientRecord) -> None:

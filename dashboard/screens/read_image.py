@@ -8,7 +8,7 @@ from core.incoming import IncomingFile
 from core.people import Permission, Person
 from core.records import Finding, Place, cards, findings
 from core.refusals import Refusal
-from dashboard import components, keys, look, session, statement
+from dashboard import components, keys, look, outages, session, statement
 from dashboard.house import desk, here
 from dashboard.web import uploads
 
@@ -214,15 +214,16 @@ def ask_whose(opened: OpenedImage, box: findings.Box, model: str | None) -> None
         assert study_date is not None
         assert side is not None
         assert view is not None
-        file = IncomingFile(opened.name, opened.bytes())
-        report = statement.take_in(matches[mrn], study_date, {opened.name: (side, view)}, [file], person)
-        place = findings.place_of(here(), opened.sha256)
-        if place is None or place.mrn != mrn:
-            why = report.cut_short or report.items[0].text or "It was not added."
-            look.show(f'<p class="lv-note alert">{look.safe(why)}</p>')
-            return
-        keep(person, opened, place, box, model)
-        st.rerun()
+        with outages.beside_the_act("The finding is not kept. Try once more: no image is added twice."):
+            file = IncomingFile(opened.name, opened.bytes())
+            report = statement.take_in(matches[mrn], study_date, {opened.name: (side, view)}, [file], person)
+            place = findings.place_of(here(), opened.sha256)
+            if place is None or place.mrn != mrn:
+                why = report.cut_short or report.items[0].text or "It was not added."
+                look.show(f'<p class="lv-note alert">{look.safe(why)}</p>')
+                return
+            keep(person, opened, place, box, model)
+            st.rerun()
 
 
 def page(person: Person) -> None:
@@ -283,13 +284,15 @@ def page(person: Person) -> None:
         )
     if asks.keep and may:
         if place:
-            keep(person, opened, place, asks.keep, model)
-            st.rerun()
+            with outages.beside_the_act("The finding is not kept."):
+                keep(person, opened, place, asks.keep, model)
+                st.rerun()
         else:
             ask_whose(opened, asks.keep, model)
     if asks.take_back is not None and may:
-        take_back(person, asks.take_back)
-        st.rerun()
+        with outages.beside_the_act("The finding is not taken back."):
+            take_back(person, asks.take_back)
+            st.rerun()
 
 
 page(session.require(Permission.SEE_PATIENTS))

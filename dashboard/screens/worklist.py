@@ -7,7 +7,7 @@ import streamlit as st
 from core.people import Permission
 from core.records import DENSITIES, Column, Group, Order, StudyStatus, worklist
 from core.rules import thresholds
-from core.worker import progress
+from core.worker import progress, worker_seen
 from dashboard import components, keys, look, session
 from dashboard.house import here
 
@@ -214,6 +214,10 @@ if column:
     chosen = worklist.ordered(chosen, Order(Column(column), descending))
 if not found or any(row.last_status is StudyStatus.PENDING for row in found):
     watch(seen)
+if found and any(row.last_status is StudyStatus.PENDING for row in found):
+    worker = worker_seen(here())
+    if not worker.running:
+        look.show(f'<p class="lv-note alert">{look.safe(worker.sentence)}</p>')
 if not found:
     empty(person.may(Permission.ADD_STUDY))
     st.stop()

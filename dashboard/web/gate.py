@@ -15,6 +15,7 @@ from http.cookies import CookieError, SimpleCookie
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
+import anyio
 import streamlit
 from anyio import to_thread
 from starlette.datastructures import Headers, MutableHeaders
@@ -23,7 +24,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from streamlit.web.server.starlette.starlette_websocket import is_host_allowed
 
 from core.installation import Installation
+from core.outages import outage
 from core.people import Permission, Person, sign_ins
+from dashboard import owners
+from dashboard.web.plain import failed
 
 COOKIE = "longview_sign_in"
 
@@ -41,6 +45,11 @@ NEEDED: tuple[tuple[str, Permission], ...] = (
     ("/_stcore/agent", Permission.ADMINISTER),
 )
 """Routes by prefix that need more than being signed in."""
+
+_NOT_ALLOWED, _TRY_AGAIN_LATER = 1008, 1013
+"""Codes that close a WebSocket (RFC 6455 and the registry of close codes)."""
+HELD_SECONDS = 2.0
+"""How often a page that is held asks whether the sign-in it came back with has ended."""
 
 NEVER_STORED = ("/img/", "/thumb/", "/reading/", "/media/", "/sign-in", "/sign-out")
 
@@ -103,7 +112,10 @@ def same_origin(headers: Headers) -> bool:
     origin = headers.get("origin")
     if origin is None:
         return headers.get("sec-fetch-site", "same-origin") in {"same-origin", "none"}
-    return urlsplit(origin).netloc == headers.get("host")
+    try:
+        return urlsplit(origin).netloc == headers.get("host")
+    except ValueError:
+        return False
 
 
 class Gate:
@@ -128,11 +140,21 @@ class Gate:
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         path, headers = scope["path"], Headers(scope=scope)
-        if path == HEALTH:
-            await self.app(scope, receive, send)
-            return
-        answer = await self._refusal(path, scope["method"], scope, headers)
-        await (answer or self.app)(scope, receive, send)
+        begun = False
+
+        async def send_begun(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        # The one edge of all routes, ours and Streamlit's: whatever fails behind it is answered in words.
+        try:
+            answer = None if path == HEALTH else await self._refusal(path, scope["method"], scope, headers)
+            await (answer or self.app)(scope, receive, send_begun)
+        except Exception as error:
+            if begun:
+                raise
+            await failed(error, scope)(scope, receive, send)
 
     async def _refusal(self, path: str, method: str, scope: Scope, headers: Headers) -> Response | None:
         if not is_host_allowed(headers.get("host")):
@@ -159,20 +181,73 @@ class Gate:
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = Headers(scope=scope)
         known = is_host_allowed(headers.get("host")) and same_origin(headers)
-        if not known or await self._person(headers) is None:
+        try:
+            person = await self._person(headers) if known else None
+        except Exception as error:
+            if outage(error) is None:
+                raise
             await receive()
-            await send({"type": "websocket.close", "code": 1008})
+            await send({"type": "websocket.close", "code": _TRY_AGAIN_LATER})
+            return
+        if person is None:
+            await receive()
+            await send({"type": "websocket.close", "code": _NOT_ALLOWED})
+            return
+        subprotocol, page = _asked_of_websocket(headers)
+        owner = owners.owner_of(page) if page else None
+        if owner is not None and owner != person.user_id:
+            await self._hold(headers, subprotocol, receive, send)
             return
 
         async def receive_while_signed_in() -> Message:
             # A page that is still open after signing out, or after the account was closed, must not go on.
             message = await receive()
-            if message["type"] == "websocket.receive" and await self._person(headers) is None:
-                await send({"type": "websocket.close", "code": 1008})
-                return {"type": "websocket.disconnect", "code": 1008}
+            if message["type"] == "websocket.receive" and await self._has_ended(headers):
+                await send({"type": "websocket.close", "code": _NOT_ALLOWED})
+                return {"type": "websocket.disconnect", "code": _NOT_ALLOWED}
             return message
 
         await self.app(scope, receive_while_signed_in, send)
+
+    async def _has_ended(self, headers: Headers) -> bool:
+        try:
+            return await self._person(headers) is None
+        except Exception as error:
+            if outage(error) is None:
+                raise
+            # The page asks as well before it reads or does anything, and can say in words what the machine lacks.
+            return False
+
+    async def _hold(self, headers: Headers, subprotocol: str | None, receive: Receive, send: Send) -> None:
+        """Keep the connection of a page that another person opened, and let nothing of it through.
+
+        A browser that is refused asks again at once and for ever. One that is held leaves the page as it stands, with
+        what was typed on it; the page says who is signed in (`components/account.js`), and goes on when its own person
+        is: then this sign-in has ended, the connection is closed, and the browser connects anew with hers.
+        """
+        await receive()
+        await send({"type": "websocket.accept", "subprotocol": subprotocol})
+        async with anyio.create_task_group() as tasks:
+
+            async def until_it_goes() -> None:
+                while (await receive())["type"] != "websocket.disconnect":
+                    pass
+                tasks.cancel_scope.cancel()
+
+            async def until_it_has_ended() -> None:
+                while not await self._has_ended(headers):
+                    await anyio.sleep(HELD_SECONDS)
+                await send({"type": "websocket.close", "code": _NOT_ALLOWED})
+                tasks.cancel_scope.cancel()
+
+            tasks.start_soon(until_it_goes)
+            tasks.start_soon(until_it_has_ended)
+
+
+def _asked_of_websocket(headers: Headers) -> tuple[str | None, str | None]:
+    """Return the subprotocol that a browser asks for, and the session it comes back to: Streamlit's first and third."""
+    asked = [part.strip() or None for part in headers.get("sec-websocket-protocol", "").split(",")]
+    return asked[0], asked[2] if len(asked) > 2 else None
 
 
 def _with_security_headers(scope: Scope, send: Send) -> Send:

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from string import Template
 from urllib.parse import parse_qs
 
 import streamlit
@@ -28,11 +27,11 @@ from starlette.routing import Route
 
 from core.desk import BoxRefused, DeskClosed, OpenedImage, Said
 from core.images import rendition, thumbnail_png
-from core.outages import outage
-from core.people import SignInBusy, SignInRefused, SignInWaits, accounts, demo_accounts, sign_ins
+from core.people import Person, SignInBusy, SignInRefused, SignInWaits, accounts, demo_accounts, sign_ins
 from core.refusals import Refusal
 from dashboard.house import desk, here
 from dashboard.web.gate import COOKIE, is_from_this_machine, is_https, same_origin, token_of
+from dashboard.web.plain import plain_page
 
 FORM_COOKIE = "longview_form"
 _LARGEST_FORM_BYTES = 16_384
@@ -58,11 +57,6 @@ def _font() -> Path:
     return next(
         (Path(streamlit.__file__).parent / "static" / "static" / "media").glob("SourceSansVF-Upright*.woff2")
     )
-
-
-@cache
-def _page() -> Template:
-    return Template((Path(__file__).parent / "sign_in.html").read_text(encoding="utf-8"))
 
 
 def _safe_target(target: str) -> str:
@@ -94,9 +88,9 @@ async def _form(
 </form>"""
     if not message and not await to_thread.run_sync(accounts.has_accounts, here()):
         message = "There are no accounts yet. Make the first in a terminal: python -m core user add NAME --role admin"
-    note = f'<p class="message" role="alert">{html.escape(message)}</p>' if message else ""
     response = HTMLResponse(
-        _page().substitute(message=note, form=form, demo=await _demo_table(request)), status_code=status
+        plain_page("Sign in", message=message, form=form, beside=await _demo_table(request)),
+        status_code=status,
     )
     response.set_cookie(
         FORM_COOKIE,
@@ -151,7 +145,13 @@ async def sign_in(request: Request) -> Response:
         with _place_to_sign_in(request):
             entered = await to_thread.run_sync(
                 lambda: sign_ins.sign_in(
-                    here(), username, fields.get("password", ""), loopback=here_itself, address=address
+                    here(),
+                    username,
+                    fields.get("password", ""),
+                    loopback=here_itself,
+                    address=address,
+                    # Two people never hold one browser: the other tabs of the one before must not act in her name.
+                    instead_of=token_of(request.headers),
                 )
             )
     except SignInRefused as refusal:
@@ -191,9 +191,8 @@ async def sign_out(request: Request) -> Response:
     """End the sign-in. A link on a foreign page only gets asked whether that is meant."""
     if not (request.method == "POST" or (request.headers.get("sec-fetch-site") == "same-origin")):
         return HTMLResponse(
-            _page().substitute(
-                message="",
-                demo="",
+            plain_page(
+                "Sign out",
                 form='<form method="post" action="/sign-out"><button type="submit">Sign out</button></form>',
             )
         )
@@ -205,8 +204,14 @@ async def sign_out(request: Request) -> Response:
     return response
 
 
-async def signed_in(_request: Request) -> Response:
-    """Answer only behind the gate: an open page asks now and then whether its sign-in still holds."""
+async def signed_in(request: Request) -> Response:
+    """Answer only behind the gate: an open page asks now and then whether its sign-in still holds.
+
+    ``as=7`` says whose page it is, by user id; where somebody else is signed in by now, the answer says who.
+    """
+    person: Person = request.state.person
+    if request.query_params.get("as", str(person.user_id)) != str(person.user_id):
+        return JSONResponse({"name": person.display_name}, 409, headers={"Cache-Control": "no-store"})
     return Response(status_code=204)
 
 
@@ -224,12 +229,13 @@ async def _stored(request: Request, read: object, media_type: str) -> Response:
     assert callable(read)
     try:
         data = await to_thread.run_sync(read, here(), request.path_params["sop_uid"])
-    except (LookupError, FileNotFoundError):
-        return PlainTextResponse("There is no such image here.", 404)
-    except OSError as error:
-        if (said := outage(error)) is None:
-            raise
-        return PlainTextResponse(said, 503, headers={"Retry-After": "10"})
+    except LookupError:
+        return JSONResponse({"error": "There is no such image here."}, 404)
+    except FileNotFoundError:
+        sentence = "This view's pixels are not in the image store. Tell your admin: python -m core verify lists what is missing."
+        return JSONResponse({"error": sentence}, 404)
+    except Refusal as refusal:
+        return JSONResponse({"error": refusal.text, "reason": refusal.reason}, 422)
     return Response(data, media_type=media_type)
 
 

@@ -3,8 +3,9 @@
 Streamlit keeps every uploaded file in memory until its session has ended and another one begins. So an ASGI
 middleware takes the bytes out of the request on their way in, writes them under ``<home>/uploads`` and hands
 Streamlit a short note in their place; a page that gets the note reads the file from disk when its turn comes.
-Files are dropped when the person removes them, when the study was added, when their session has ended, and when
-nobody read them for two hours.
+An upload belongs to the person whose page it was chosen on: from anybody else, and from a request that another site
+may have made, nothing is written, replaced or taken away. Files are dropped when the person removes them, when the
+study was added, when their session has ended, and when nobody read them for two hours.
 """
 
 from __future__ import annotations
@@ -27,15 +28,21 @@ from anyio import to_thread
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.datastructures import Headers
+from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from streamlit.runtime import Runtime
 from streamlit.runtime.uploaded_file_manager import UploadedFile
+from streamlit.web.server.server_util import is_xsrf_enabled
+from streamlit.web.server.starlette.starlette_app_utils import validate_xsrf_token
+from streamlit.web.server.starlette.starlette_server_config import XSRF_COOKIE_NAME
 
 from core.files import private_file, private_folder
 from core.incoming import IncomingFile, printable_name
 from core.logs import log_of
+from core.people import Person
 from core.refusals import Refusal
+from dashboard import owners
 from dashboard.house import here
 
 log = log_of(__name__)
@@ -43,23 +50,29 @@ log = log_of(__name__)
 LARGEST_FILE_BYTES = 100 << 20
 """Largest file that a page takes, as `maxUploadSize` in config.toml says it too. A view of the largest detectors
 has 56 MB uncompressed (4728 × 5928 pixels of 16 bits); the command line takes larger files."""
-MOST_SESSION_BYTES = 1 << 30
-"""Most that one open page may have on disk: more than thirty uncompressed views."""
+MOST_PERSON_BYTES = 1 << 30
+"""Most that one person may have on disk, on all her pages: more than ten uncompressed views of the largest kind."""
+MOST_PERSON_FILES = 256
+"""Most files that one person may have on disk, on all her pages."""
 FREE_BYTES = 1 << 30
 """What uploads leave free on the disk, for the studies that are being added."""
 IDLE_SECONDS = 2 * 3600.0
-SESSION_GRACE_SECONDS = 120.0
+SESSION_GRACE_SECONDS = 600.0
+"""As long as Streamlit keeps a page that lost its connection (`disconnectedSessionTTL` in config.toml)."""
 SWEEP_SECONDS = 30.0
 
 _PATH = re.compile(r"/_stcore/upload_file/(?P<session>[^/]*)/(?P<file>.*)", re.DOTALL)
 _SESSION = re.compile(r"[0-9a-f-]{36}")
-_NOTE = re.compile(rb"longview-upload:(?P<session>[0-9a-f-]{36})/(?P<key>[0-9a-f]{64}) (?P<state>\w+)")
+_NOTE = re.compile(
+    rb"longview-upload:(?P<user>\d+)/(?P<session>[0-9a-f-]{36})/(?P<key>[0-9a-f]{64}) (?P<state>\w+)"
+)
 # Room for the headers and boundaries around a file in a multipart body.
 _FRAME_BYTES = 65_536
 _LONGEST_NOTE = 256
 
 _FULL = "full"
 _TOO_LARGE = "too_large"
+_NOT_KEPT = "not_kept"
 _KEPT = "kept"
 
 # One file's bytes at a time, whoever sent it: what a page holds does not grow with the number of people.
@@ -115,11 +128,15 @@ class _Part:
         self.size += end - start
         if self.size > LARGEST_FILE_BYTES:
             self.state = _TOO_LARGE
-        elif self.room() < end - start:
-            self.state = _FULL
         else:
-            self.target.write(data[start:end])
-            return
+            try:
+                if self.room() >= end - start:
+                    self.target.write(data[start:end])
+                    return
+                self.state = _FULL
+            except OSError:
+                log.exception("an upload could not be written")
+                self.state = _NOT_KEPT
         # What is refused gives its room back to the files that arrive beside it.
         self.target.truncate(0)
 
@@ -133,31 +150,46 @@ class _Part:
 
 
 class Spool:
-    """The folder of uploaded files, one folder a session.
+    """The folder of uploaded files: one folder a person, in it one a session.
 
-    ``is_open`` says whether a session has an open page; what belongs to none is dropped.
+    ``is_open`` says whether a session has an open page; what belongs to none is dropped. ``owner_of`` says whose the
+    page of a session is, by user id.
     """
 
-    def __init__(self, root: Path, is_open: Callable[[str], bool]) -> None:
+    def __init__(
+        self,
+        root: Path,
+        is_open: Callable[[str], bool],
+        owner_of: Callable[[str], int | None] = owners.owner_of,
+    ) -> None:
         self.root = root
         self.is_open = is_open
+        self.owner_of = owner_of
 
-    def path(self, session: str, key: str) -> Path:
-        """Return where a file lies; both names are made of hex digits and dashes alone."""
-        return self.root / session / key
+    def belongs(self, session: str, user_id: int) -> bool:
+        """Return whether a session has an open page and it is this person's."""
+        return self.is_open(session) and self.owner_of(session) == user_id
 
-    def room(self, session: str) -> int:
-        """Return how many bytes more a session may bring."""
+    def path(self, user_id: int, session: str, key: str) -> Path:
+        """Return where a file lies; the names are made of hex digits and dashes alone."""
+        return self.root / str(user_id) / session / key
+
+    def room(self, user_id: int) -> int:
+        """Return how many bytes more a person may bring; raises `OSError` where nothing can be written."""
         private_folder(self.root)
-        held = sum(_size(path) for path in (self.root / session).glob("*"))
-        return max(0, min(MOST_SESSION_BYTES - held, shutil.disk_usage(self.root).free - FREE_BYTES))
+        sizes = [_size(path) for path in (self.root / str(user_id)).glob("*/*")]
+        if len(sizes) > MOST_PERSON_FILES:
+            return 0
+        return max(0, min(MOST_PERSON_BYTES - sum(sizes), shutil.disk_usage(self.root).free - FREE_BYTES))
 
     def sweep(self, now: float) -> None:
         """Drop the files of sessions that ended, and those that nobody read for long; `now` is Unix time.
 
         A session that another web process serves is kept fresh by that process.
         """
-        for folder in self.root.glob("*"):
+        for folder in [*self.root.glob("*/*/"), *self.root.glob("*/")]:
+            if folder.parent == self.root and folder.name.isdecimal():
+                continue  # a person's; any other here is a session's, of a release that knew no persons
             if self.is_open(folder.name):
                 os.utime(folder, (now, now))
                 for path in folder.glob("*"):
@@ -187,32 +219,48 @@ class UploadsToDisk:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
         match = _PATH.fullmatch(scope["path"]) if scope["type"] == "http" else None
-        if match and scope["method"] == "PUT":
-            await self._put(scope, receive, send, match["session"], _key(match["file"]))
+        if not match or scope["method"] not in {"PUT", "DELETE"}:
+            await self.app(scope, receive, send)
             return
-        if match and scope["method"] == "DELETE" and _SESSION.fullmatch(match["session"]):
-            path = self.spool().path(match["session"], _key(match["file"]))
-            await to_thread.run_sync(lambda: path.unlink(missing_ok=True))
+        # All that can refuse an upload comes before its first byte is read.
+        refused = self._refusal(scope, match["session"])
+        if refused is not None:
+            await refused(scope, receive, send)
+            return
+        user_id = _person_of(scope).user_id
+        if scope["method"] == "PUT":
+            await self._put(scope, receive, send, user_id, match["session"], _key(match["file"]))
+            return
+        path = self.spool().path(user_id, match["session"], _key(match["file"]))
+        await to_thread.run_sync(lambda: path.unlink(missing_ok=True))
         await self.app(scope, receive, send)
 
-    async def _put(self, scope: Scope, receive: Receive, send: Send, session: str, key: str) -> None:
-        headers = Headers(scope=scope)
-        boundary = _boundary(headers)
-        spool = self.spool()
-        if boundary is None or not _SESSION.fullmatch(session) or not spool.is_open(session):
-            await PlainTextResponse("This upload belongs to no open page. Reload the page.", 400)(
-                scope, receive, send
-            )
-            return
-        if _length(headers) > LARGEST_FILE_BYTES + _FRAME_BYTES:
-            await PlainTextResponse(too_large(), 413)(scope, receive, send)
-            return
-        path = spool.path(session, key)
+    def _refusal(self, scope: Scope, session: str) -> PlainTextResponse | None:
+        request = Request(scope)
+        if is_xsrf_enabled() and not validate_xsrf_token(
+            request.headers.get("X-Xsrftoken"), request.cookies.get(XSRF_COOKIE_NAME)
+        ):
+            return PlainTextResponse("This request does not come from an open page. Reload the page.", 403)
+        if not _SESSION.fullmatch(session) or not self.spool().belongs(session, _person_of(scope).user_id):
+            return PlainTextResponse("This upload belongs to no open page of yours. Reload the page.", 400)
+        if scope["method"] == "PUT":
+            if _boundary(request.headers) is None:
+                return PlainTextResponse("This is no upload. Choose the file again.", 400)
+            if _length(request.headers) > LARGEST_FILE_BYTES + _FRAME_BYTES:
+                return PlainTextResponse(too_large(), 413)
+        return None
+
+    async def _put(
+        self, scope: Scope, receive: Receive, send: Send, user_id: int, session: str, key: str
+    ) -> None:
+        boundary, spool = _boundary(Headers(scope=scope)), self.spool()
+        assert boundary is not None
+        path = spool.path(user_id, session, key)
         arriving = path.with_suffix(".arriving")
         try:
             await to_thread.run_sync(private_folder, path.parent)
             with private_file(arriving, buffering=0) as target:
-                part = _Part(boundary, target, lambda: spool.room(session))
+                part = _Part(boundary, target, lambda: spool.room(user_id))
                 arrived = await _arrives(part, receive)
             if not arrived or part.parts != 1 or not part.complete:
                 await PlainTextResponse("The upload is not whole. Choose the file again.", 400)(
@@ -221,7 +269,7 @@ class UploadsToDisk:
                 return
             if part.state == _KEPT:
                 arriving.replace(path)
-            note = f"longview-upload:{session}/{key} {part.state}".encode()
+            note = f"longview-upload:{user_id}/{session}/{key} {part.state}".encode()
             await self._pass_on(scope, part.with_note(note), send)
         finally:
             arriving.unlink(missing_ok=True)
@@ -260,6 +308,12 @@ async def _arrives(part: _Part, receive: Receive) -> bool:
 def _boundary(headers: Headers) -> bytes | None:
     kind, options = parse_options_header(headers.get("content-type"))
     return options.get(b"boundary") if kind == b"multipart/form-data" else None
+
+
+def _person_of(scope: Scope) -> Person:
+    """Return whom the gate let in; nothing comes here without having passed it."""
+    person: Person = scope["state"]["person"]
+    return person
 
 
 def _length(headers: Headers) -> int:
@@ -308,6 +362,10 @@ def _noted(upload: UploadedFile) -> re.Match[bytes] | None:
     return _NOTE.fullmatch(upload.getvalue()) if upload.size < _LONGEST_NOTE else None
 
 
+def _noted_path(note: re.Match[bytes]) -> Path:
+    return spool().path(int(note["user"]), note["session"].decode(), note["key"].decode())
+
+
 def opened(upload: UploadedFile, name: str | None = None) -> IncomingFile:
     """Return an uploaded file with its bytes, read from disk now; one that is not there any more says why.
 
@@ -322,7 +380,9 @@ def opened(upload: UploadedFile, name: str | None = None) -> IncomingFile:
         return IncomingFile(name, b"", Refusal("too_large", too_large()))
     if state == _FULL:
         return IncomingFile(name, b"", Refusal("upload_full"))
-    path = spool().path(note["session"].decode(), note["key"].decode())
+    if state == _NOT_KEPT:
+        return IncomingFile(name, b"", Refusal("upload_not_kept"))
+    path = _noted_path(note)
     try:
         os.utime(path)
         return IncomingFile(name, path.read_bytes())
@@ -342,4 +402,4 @@ def drop(uploads: Iterable[UploadedFile]) -> None:
     for upload in uploads:
         note = _noted(upload)
         if note is not None:
-            spool().path(note["session"].decode(), note["key"].decode()).unlink(missing_ok=True)
+            _noted_path(note).unlink(missing_ok=True)

@@ -69,3 +69,17 @@ def test_a_database_that_another_process_holds_is_an_outage(tmp_path, monkeypatc
     assert "busy" in (outage(caught.value) or "")
     holder.close()
     database.close()
+
+
+def test_what_is_said_of_a_busy_database_is_how_long_this_one_was_waited_for(tmp_path):
+    path = tmp_path / "longview.db"
+    database = Database(f"sqlite:///{path}", busy_seconds=1)
+    holder = sqlite_module().connect(str(path), isolation_level=None)
+    holder.execute("BEGIN IMMEDIATE")
+
+    with pytest.raises(OperationalError) as caught, database.write():
+        pass
+
+    assert "held it for more than 1 seconds" in (outage(caught.value) or "")
+    holder.close()
+    database.close()

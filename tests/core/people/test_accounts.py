@@ -165,3 +165,28 @@ def test_what_is_done_to_accounts_is_in_the_audit_trail(here: Installation, onco
     trail = audit.latest(here)
     assert [entry.action for entry in trail] == ["sign_in_failed", "signed_out", "signed_in", "user_added"]
     assert not any("wrong password" in entry.detail for entry in trail)
+
+
+def test_a_new_sign_in_ends_the_one_that_the_browser_held_and_the_trail_says_so(
+    here: Installation, oncologist: roles.Person
+) -> None:
+    accounts.create_user(here, "bo", PASSWORD, Role.STAFF)
+    before, elsewhere = (sign_ins.sign_in(here, "ada", PASSWORD) for _ in range(2))
+    with pytest.raises(SignInRefused):
+        sign_ins.sign_in(here, "bo", "not it at all", instead_of=before.token)
+    assert sign_ins.who(here, before.token) == oncologist
+    after = sign_ins.sign_in(here, "bo", PASSWORD, instead_of=before.token)
+    assert sign_ins.who(here, before.token) is None
+    assert sign_ins.who(here, after.token) == after.person
+    assert sign_ins.who(here, elsewhere.token) == oncologist
+    entries = [(entry.person, entry.action, entry.detail) for entry in audit.latest(here, limit=2)]
+    assert sorted(entries) == [("ada", "signed_out", "replaced by user:bo"), ("bo", "signed_in", "")]
+
+
+@pytest.mark.parametrize("held", [None, "", "made up"])
+def test_a_new_sign_in_ends_nothing_where_the_browser_held_none(
+    here: Installation, oncologist: roles.Person, held: str | None
+) -> None:
+    elsewhere = sign_ins.sign_in(here, "ada", PASSWORD)
+    assert sign_ins.sign_in(here, "ada", PASSWORD, instead_of=held).person == oncologist
+    assert sign_ins.who(here, elsewhere.token) == oncologist

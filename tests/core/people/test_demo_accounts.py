@@ -236,13 +236,13 @@ def test_a_sign_in_of_the_demo_becomes_that_of_a_person_who_shows_who_she_is(dem
     accounts.create_user(demo, "sam", PASSWORD, Role.STAFF)
     token = enter(demo, "staff").token
     with pytest.raises(SignInRefused, match="wrong"):
-        sign_ins.sign_in(demo, "sam", "wrong password", instead_of=token)
-    assert sign_ins.sign_in(demo, "sam", PASSWORD, instead_of=token).token == token
+        sign_ins.sign_in(demo, "sam", "wrong password", takes_over=token)
+    assert sign_ins.sign_in(demo, "sam", PASSWORD, takes_over=token).token == token
     sam = sign_ins.who(demo, token)
     assert sam is not None
     assert sam.username == "sam"
     with pytest.raises(SignInRefused, match="Reload"):  # hers now: it goes over to nobody else
-        sign_ins.sign_in(demo, "sam", PASSWORD, instead_of=token)
+        sign_ins.sign_in(demo, "sam", PASSWORD, takes_over=token)
 
 
 def test_only_a_sign_in_of_the_demo_goes_over_to_a_new_admin(demo: Installation) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import http.client
+import json
 import re
 import urllib.parse
 from concurrent.futures import ThreadPoolExecutor
@@ -10,6 +11,9 @@ from http.cookies import SimpleCookie
 import pytest
 import websockets
 from sqlalchemy import select
+from streamlit.proto.BackMsg_pb2 import BackMsg
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+from websockets import Subprotocol
 
 from core.installation import Installation
 from core.people import accounts, demo_accounts, sign_ins
@@ -60,10 +64,10 @@ def some_sop_uid(served: Served) -> str:
         return session.scalars(select(Image.sop_uid).limit(1)).one()
 
 
-async def websocket_opens(served: Served, headers: dict[str, str]) -> bool:
+async def websocket_opens(served: Served, headers: dict[str, str], *, path: str = "/_stcore/stream") -> bool:
     try:
         async with websockets.connect(
-            served.url.replace("http", "ws") + "/_stcore/stream", additional_headers=headers, proxy=None
+            served.url.replace("http", "ws") + path, additional_headers=headers, proxy=None
         ):
             return True
     except websockets.InvalidStatus:
@@ -165,9 +169,11 @@ def sign_in(
     password: str,
     *,
     next_: str = "/",
+    holding: str = "",
     headers: dict[str, str] | None = None,
     **changed: str,
 ) -> Answer:
+    """Sign in as a browser does that holds a sign-in token already, or none."""
     form = ask(served, "/sign-in", headers=headers)
     token = re.search(rb'name="form_token" value="([^"]+)"', form.body)
     assert token
@@ -184,7 +190,7 @@ def sign_in(
         method="POST",
         body=urllib.parse.urlencode(fields).encode(),
         headers={
-            "cookie": f"longview_form={form.cookie('longview_form')}",
+            "cookie": f"longview_form={form.cookie('longview_form')}; {COOKIE}={holding}",
             "content-type": "application/x-www-form-urlencoded",
             **(headers or {}),
         },
@@ -225,6 +231,84 @@ def test_a_form_that_is_not_ours_signs_nobody_in(served: Served) -> None:
 def test_signing_in_never_leads_to_another_site(served: Served, target: str) -> None:
     answer = sign_in(served, "oncologist", DEMO_ACCOUNTS["oncologist"][2], next_=target)
     assert (answer.status, answer.headers["location"]) == (303, "/")
+
+
+def test_signing_in_over_another_sign_in_ends_that_one(served: Served) -> None:
+    hers = served.token(Role.ONCOLOGIST)
+    answer = sign_in(served, "staff", DEMO_ACCOUNTS["staff"][2], holding=hers)
+    assert answer.status == 303
+    assert ask(served, "/signed-in", headers={"cookie": f"{COOKIE}={hers}"}).status == 401
+    assert ask(served, "/signed-in", headers={"cookie": f"{COOKIE}={answer.cookie(COOKIE)}"}).status == 204
+
+
+def test_a_page_that_asks_hears_whether_its_own_person_is_signed_in(served: Served) -> None:
+    cookie = as_role(served, Role.STAFF)
+    person = sign_ins.who(served.here, cookie["cookie"].split("=", 1)[1])
+    assert person is not None
+    assert ask(served, f"/signed-in?as={person.user_id}", headers=cookie).status == 204
+    answer = ask(served, f"/signed-in?as={person.user_id + 1}", headers=cookie)
+    assert (answer.status, json.loads(answer.body)) == (409, {"name": "Demo clinical staff"})
+
+
+def test_a_page_of_another_person_is_held_and_let_go_when_its_own_is_back(served: Served) -> None:
+    """A browser comes back to its page with another's cookie: nothing of the page runs, until that sign-in ends."""
+
+    async def come_back() -> tuple[list[str], int | None, list[str]]:
+        hers, others = served.token(Role.ONCOLOGIST), served.token(Role.STAFF)
+        async with page_socket(served, hers) as first:
+            session, _ = await run_page(first)
+        said: list[str] = []
+        async with page_socket(served, others, session) as second:
+            await second.send(rerun())
+            try:
+                while True:
+                    message = await asyncio.wait_for(second.recv(), 1)
+                    said.append(str(ForwardMsg.FromString(message).WhichOneof("type")))
+            except TimeoutError:
+                pass
+            sign_ins.sign_out(served.here, others)
+            try:
+                await asyncio.wait_for(second.recv(), 10)
+            except websockets.ConnectionClosed as closed:
+                code = closed.rcvd.code if closed.rcvd else None
+        async with page_socket(served, hers, session) as third:
+            again, types = await run_page(third)
+            assert again == session
+        return said, code, types
+
+    said, code, types = asyncio.run(come_back())
+    assert said == []
+    assert code == 1008
+    assert "delta" in types
+
+
+def rerun() -> bytes:
+    message = BackMsg()
+    message.rerun_script.SetInParent()
+    return message.SerializeToString()
+
+
+def page_socket(served: Served, token: str, session: str = "") -> websockets.connect:
+    return websockets.connect(
+        served.url.replace("http", "ws") + "/_stcore/stream",
+        additional_headers={"cookie": f"{COOKIE}={token}"},
+        # As Streamlit's own page asks: subprotocol, token against forgery, the session that it comes back to.
+        subprotocols=[Subprotocol(part) for part in ("streamlit", "-", session) if part],
+        proxy=None,
+        max_size=None,
+    )
+
+
+async def run_page(connection: websockets.ClientConnection) -> tuple[str, list[str]]:
+    """Run a page once; its session's id and the kinds of messages that came."""
+    await connection.send(rerun())
+    session, types = "", []
+    while not session or types[-1] != "script_finished":
+        message = ForwardMsg.FromString(await asyncio.wait_for(connection.recv(), 20))  # type: ignore[arg-type]
+        types.append(str(message.WhichOneof("type")))
+        if types[-1] == "new_session":
+            session = message.new_session.initialize.session_id
+    return session, types
 
 
 def test_demo_passwords_open_nothing_through_a_proxy(served: Served) -> None:

@@ -18,8 +18,9 @@ from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.Common_pb2 import FileURLs
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from streamlit.runtime.uploaded_file_manager import UploadedFile, UploadedFileRec
+from streamlit.web.server.starlette.starlette_app_utils import generate_xsrf_token_string
 
-from core.people.accounts import Role
+from core.people import Person, Role
 from dashboard.web import uploads
 from dashboard.web.gate import COOKIE
 from dashboard.web.uploads import Spool, UploadsToDisk
@@ -27,6 +28,9 @@ from tests.dashboard.conftest import Served
 from tests.dashboard.web.test_gate import ask
 
 SESSION = "63e72fbc-c599-4f74-94f0-408e0e9bf224"
+HER = Person(7, "bo", "Bo", Role.STAFF)
+SOMEBODY_ELSE = Person(8, "eve", "Eve", Role.STAFF)
+XSRF = generate_xsrf_token_string()
 
 
 def body_of(data: bytes, name: str = "one.dcm", boundary: str = "b0undary") -> bytes:
@@ -40,6 +44,7 @@ class Desk:
 
     spool: Spool
     handed: list[bytes] = field(default_factory=list)
+    received: int = 0
 
     async def _streamlit(self, scope, receive, send) -> None:
         if scope["method"] == "PUT":
@@ -57,6 +62,8 @@ class Desk:
         session: str = SESSION,
         breaks_off: bool = False,
         chunk: int = 7_000,
+        person: Person = HER,
+        token: str = XSRF,
     ) -> tuple[int, bytes]:
         chunks = [body[i : i + chunk] for i in range(0, len(body), chunk)] or [b""]
         messages = [{"type": "http.request", "body": part, "more_body": True} for part in chunks]
@@ -65,6 +72,7 @@ class Desk:
         said: list[dict] = []
 
         async def receive() -> dict:
+            self.received += 1
             return messages.pop(0)
 
         async def send(message: dict) -> None:
@@ -73,18 +81,21 @@ class Desk:
         headers = [
             (b"content-type", b"multipart/form-data; boundary=b0undary"),
             (b"transfer-encoding", b"chunked"),
+            (b"cookie", f"_streamlit_xsrf={XSRF}".encode()),
+            (b"x-xsrftoken", token.encode()),
         ]
         scope = {
             "type": "http",
             "method": method,
             "path": f"/_stcore/upload_file/{session}/{file}",
             "headers": headers,
+            "state": {"person": person},
         }
         asyncio.run(UploadsToDisk(self._streamlit, lambda: self.spool)(scope, receive, send))
         return said[0]["status"], said[1]["body"]
 
     def on_disk(self) -> list[bytes]:
-        return [path.read_bytes() for path in self.spool.root.glob("*/*")]
+        return [path.read_bytes() for path in self.spool.root.glob("*/*/*")]
 
     def upload(self, number: int = -1) -> UploadedFile:
         """What Streamlit gives the page for a body that it was handed."""
@@ -97,7 +108,8 @@ class Desk:
 
 @pytest.fixture
 def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
-    made = Desk(Spool(tmp_path / "uploads", lambda session: session == SESSION))
+    owner = {SESSION: HER.user_id}
+    made = Desk(Spool(tmp_path / "uploads", lambda session: session == SESSION, owner.get))
     monkeypatch.setattr(uploads, "spool", lambda: made.spool)
     return made
 
@@ -147,8 +159,74 @@ def test_an_upload_that_breaks_off_leaves_nothing(desk: Desk) -> None:
 )
 def test_an_upload_without_an_open_page_is_refused(desk: Desk, session: str) -> None:
     status, said = desk.ask("f", body_of(b"one"), session=session)
-    assert (status, said) == (400, b"This upload belongs to no open page. Reload the page.")
+    assert (status, said) == (400, b"This upload belongs to no open page of yours. Reload the page.")
     assert desk.on_disk() == []
+
+
+@pytest.mark.parametrize("method", ["PUT", "DELETE"])
+@pytest.mark.parametrize(
+    ("asked", "status"),
+    [
+        ({"token": ""}, 403),
+        ({"token": "made up"}, 403),
+        ({"person": SOMEBODY_ELSE}, 400),
+        ({"person": SOMEBODY_ELSE, "session": "e7733e9d-c133-451d-9be8-0159b6374d89"}, 400),
+    ],
+)
+def test_without_her_token_or_as_somebody_else_nothing_is_read_replaced_or_taken_away(
+    desk: Desk, method: str, asked: dict, status: int
+) -> None:
+    desk.ask("f", body_of(b"hers"))
+    before, handed = desk.received, len(desk.handed)
+    assert desk.ask("f", body_of(b"not hers"), method=method, **asked)[0] == status
+    assert (desk.received, len(desk.handed)) == (before, handed)
+    assert desk.on_disk() == [b"hers"]
+    assert uploads.opened(desk.upload()).data == b"hers"
+
+
+def test_what_a_person_may_bring_is_counted_over_all_her_pages(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = "e7733e9d-c133-451d-9be8-0159b6374d89"
+    desk.spool.is_open = lambda _session: True
+    desk.spool.owner_of = {SESSION: 7, other: 7, other[::-1]: 8}.get
+    monkeypatch.setattr(uploads, "MOST_PERSON_FILES", 2)
+    desk.ask("f", body_of(b"one"))
+    desk.ask("f", body_of(b"two"), session=other)
+    desk.ask("g", body_of(b"three"), session=other)
+    refusal = uploads.opened(desk.upload()).refusal
+    assert refusal is not None
+    assert refusal.reason == "upload_full"
+    assert sorted(desk.on_disk()) == [b"one", b"two"]
+
+
+def test_a_disk_that_takes_nothing_is_told_on_the_page(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_room(_user_id: int) -> int:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(desk.spool, "room", no_room)
+    assert desk.ask("f", body_of(b"one"))[0] == 204
+    assert desk.on_disk() == []
+    refusal = uploads.opened(desk.upload()).refusal
+    assert refusal is not None
+    assert refusal.reason == "upload_not_kept"
+
+
+def test_what_an_earlier_process_left_behind_is_dropped_at_the_first_sweep(desk: Desk) -> None:
+    for left in (
+        desk.spool.root / "7" / SESSION.replace("6", "0"),
+        desk.spool.root / SESSION.replace("6", "0"),
+    ):
+        left.mkdir(parents=True)
+        (left / "f").write_bytes(b"left")
+        os.utime(left, (0, 0))
+
+    async def start() -> None:
+        await asyncio.wait_for(desk.spool.sweep_forever(), timeout=0.5)
+
+    with pytest.raises(TimeoutError):
+        asyncio.run(start())
+    assert not list(desk.spool.root.rglob("f"))
 
 
 def test_no_name_of_a_file_leads_out_of_its_folder(desk: Desk) -> None:
@@ -169,7 +247,7 @@ def test_a_file_too_large_is_told_so_and_not_kept(desk: Desk, monkeypatch: pytes
 def test_a_page_that_brings_too_much_keeps_what_came_first(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(uploads, "MOST_SESSION_BYTES", 50_000)
+    monkeypatch.setattr(uploads, "MOST_PERSON_BYTES", 50_000)
     for number in range(3):
         desk.ask(str(number), body_of(bytes(20_000)))
     assert [uploads.opened(desk.upload(n)).refusal is None for n in range(3)] == [True, True, False]
@@ -247,11 +325,14 @@ async def open_page(served: Served, token: str) -> AsyncIterator[str]:
         message = BackMsg()
         message.rerun_script.SetInParent()
         await connection.send(message.SerializeToString())
+        session = ""
         while True:
             answer = ForwardMsg.FromString(await asyncio.wait_for(connection.recv(), 20))  # type: ignore[arg-type]
             if answer.WhichOneof("type") == "new_session":
-                yield answer.new_session.initialize.session_id
-                return
+                session = answer.new_session.initialize.session_id
+            if answer.WhichOneof("type") == "script_finished":
+                break
+        yield session
 
 
 def test_uploads_that_are_left_lying_do_not_fill_the_memory_of_the_web_process(
@@ -276,7 +357,7 @@ def test_uploads_that_are_left_lying_do_not_fill_the_memory_of_the_web_process(
                     ask, served, path, method="PUT", body=body_of(data), headers=headers
                 )
                 assert answer.status == 204, answer.body
-            assert len(list((served.here.home / "uploads" / session).iterdir())) == 4
+            assert len(list((served.here.home / "uploads").glob(f"*/{session}/*"))) == 4
 
     before = web_process.memory_info().rss
     asyncio.run(leave_some_lying())
