@@ -17,6 +17,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from core.evaluation.oracles import HISTORY, LAST_VISIT, oracle_scores, reader_table
+from core.rules.vocabulary import DENSITIES
 from core.sets import TrueBreast, by_woman
 
 __all__ = ["Target", "against_truth", "index_groups", "targets"]
@@ -277,7 +278,7 @@ def index_groups(index: pd.DataFrame, truth: Sequence[TrueBreast] = ()) -> dict[
     true = index[["density_true_L", "density_true_R"]].max(axis=1).to_numpy(int)
     priors = index["visits"].to_numpy(int) - 1
     groups: dict[str, NDArray[Any]] = {
-        "density": np.array(["unknown" if one < 0 else "ABCD"[one] for one in true]),
+        "density": np.array(["unknown" if one < 0 else DENSITIES[one] for one in true]),
         "priors": np.array(["none" if n == 0 else "1 or 2" if n < 3 else "3 or 4" if n < 5 else "5 or more" for n in priors]),
         "views": np.where(index["standard_views"].to_numpy(int) >= 4, "all four", "some missing"),
     }  # fmt: skip

@@ -9,6 +9,9 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from core.rules import exact_age_years
+from core.rules.vocabulary import DENSITIES, FINDINGS
+
 __all__ = [
     "BadRow",
     "Manifest",
@@ -90,9 +93,7 @@ class ManifestRow:
         """Age at the study in years, as stated or from the birth date."""
         if self.age is not None:
             return self.age
-        if self.birth_date is None or self.study_date is None:
-            return None
-        return (self.study_date - self.birth_date).days / 365.25
+        return None if self.study_date is None else exact_age_years(self.birth_date, self.study_date)
 
 
 @dataclass(frozen=True)
@@ -204,8 +205,8 @@ def _row(values: dict[str, Any], line: int, folder: Path, look_for_files: bool) 
         modality=modality,
         age=_read(given, "age", _between(0, 120), "a number of years from 0 to 120"),
         birth_date=_read(given, "birth_date", date.fromisoformat, "a date such as 1961-05-31"),
-        finding=_one_of(given, "finding", ("normal", "benign", "malignant")),
-        density=_one_of(given, "density", ("A", "B", "C", "D")),
+        finding=_one_of(given, "finding", FINDINGS),
+        density=_one_of(given, "density", DENSITIES),
         roi=_roi(given),
         lesion_mm=_read(given, "lesion_mm", _between(0, 500), "a length in mm"),
         progression=_read(given, "progression", lambda text: {"0": False, "1": True}[text], "0 or 1"),

@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from core.rules.vocabulary import DENSITIES, FINDINGS
 from core.sets import (
-    DENSITIES,
-    FINDINGS,
     INNER_FOLDS,
     CaseError,
     Cases,

@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from core.installation import Installation
 from core.records import cohort
-from core.records.cohort import Definition, Kind
+from core.records.cohort import Definition, Population
 from core.records.record import PatientRecord, record_of
 from core.rules import thresholds
 from dashboard import look
@@ -136,7 +136,7 @@ def test_contributions_show_by_how_much_each_visit_multiplied_the_odds(gappy: Pa
 
 def test_cohort_figures_count_every_woman_once(here: Installation) -> None:
     factories.cohort(here, 8)
-    chosen = cohort.cohort(cohort.everyone(here), Definition(Kind.SIMULATED))
+    chosen = cohort.cohort(cohort.everyone(here), Definition(Population.SIMULATED))
     assert sum(course.risk_histogram(chosen.women["risk_5y"]).data[0].y) == 8
     assert sum(course.counts(chosen.women["density"], x_title="density", order="ABCD").data[0].y) == 8
     assert sum(len(box.y) for box in course.risk_by_density(chosen.women).data) == 8
@@ -154,7 +154,7 @@ def test_risks_from_a_tenth_of_a_percent_to_nearly_all_stand_in_bars_of_their_ow
 
 def test_figures_name_their_axes(here: Installation) -> None:
     factories.cohort(here, 4)
-    chosen = cohort.cohort(cohort.everyone(here), Definition(Kind.SIMULATED))
+    chosen = cohort.cohort(cohort.everyone(here), Definition(Population.SIMULATED))
     table = cohort.course(chosen.visits, "years_to_last")
     for figure in (
         course.risk_histogram(chosen.women["risk_5y"]),

@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from core.installation import Installation
 from core.records import cohort, csv
-from core.records.cohort import Definition, Kind
+from core.records.cohort import Definition, Population
 from db.tables import EventKind, Study
 from tests import factories
 from tests.factories import VisitPlan
@@ -27,13 +27,17 @@ def mixed(here: Installation) -> Installation:
 
 
 def chosen(here: Installation, **wanted: object) -> cohort.Cohort:
-    return cohort.cohort(cohort.everyone(here), Definition(**{"kind": Kind.SIMULATED, **wanted}))  # type: ignore[arg-type]
+    return cohort.cohort(cohort.everyone(here), Definition(**{"kind": Population.SIMULATED, **wanted}))  # type: ignore[arg-type]
 
 
 def test_simulated_and_real_women_are_never_counted_together_unasked(mixed: Installation) -> None:
-    assert (chosen(mixed).n, chosen(mixed, kind=Kind.REAL).n, chosen(mixed, kind=Kind.BOTH).n) == (2, 1, 3)
-    assert cohort.kinds(mixed) == {Kind.SIMULATED: 2, Kind.REAL: 1, Kind.BOTH: 3}
-    assert "simulated and real together" in chosen(mixed, kind=Kind.BOTH).sentence
+    assert (
+        chosen(mixed).n,
+        chosen(mixed, kind=Population.REAL).n,
+        chosen(mixed, kind=Population.BOTH).n,
+    ) == (2, 1, 3)
+    assert cohort.kinds(mixed) == {Population.SIMULATED: 2, Population.REAL: 1, Population.BOTH: 3}
+    assert "simulated and real together" in chosen(mixed, kind=Population.BOTH).sentence
 
 
 def test_the_definition_narrows_and_says_so(mixed: Installation) -> None:
@@ -55,7 +59,7 @@ def test_the_definition_narrows_and_says_so(mixed: Installation) -> None:
     ],
 )
 def test_the_sentence_names_only_the_ends_of_age_that_were_chosen(ages: dict[str, int], said: str) -> None:
-    sentence = Definition(Kind.REAL, **ages).sentence(3)
+    sentence = Definition(Population.REAL, **ages).sentence(3)
     assert ", ".join(part for part in ("n = 3 real women", said, "with a scored visit") if part) == sentence
 
 

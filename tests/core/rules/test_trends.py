@@ -66,19 +66,6 @@ def test_unequal_lengths_are_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("born", "on", "age"),
-    [
-        (date(1968, 3, 2), date(2026, 3, 1), 57),
-        (date(1968, 3, 2), date(2026, 3, 2), 58),
-        (date(1968, 2, 29), date(2026, 2, 28), 57),
-        (None, date(2026, 1, 1), None),
-    ],
-)
-def test_age_counts_whole_years(born: date | None, on: date, age: int | None) -> None:
-    assert trends.age_years(born, on) == age
-
-
-@pytest.mark.parametrize(
     ("day", "months", "later"),
     [
         (date(2024, 1, 31), 1, date(2024, 2, 29)),
