@@ -147,7 +147,9 @@ def kinds(here: Installation) -> Mapping[Population, int]:
 
 def told_kinds(number: Mapping[Population, int]) -> dict[Population, str]:
     """Say how many women of each kind `kinds` counted; of few no number, nor a sum that would tell of few."""
-    alone: dict[Population, int] = {kind: women for kind, women in number.items() if kind is not Population.BOTH}
+    alone: dict[Population, int] = {
+        kind: women for kind, women in number.items() if kind is not Population.BOTH
+    }
     together = "" if any_small(alone.values()) else str(number[Population.BOTH])
     return {**told(alone), Population.BOTH: together}
 

@@ -163,7 +163,9 @@ def keep(person: Person, opened: OpenedImage, place: Place, box: findings.Box, m
         st.session_state[NOTE] = ("alert", str(error), None)
         return
     size = look.millimetres(kept.diameter_mm) if kept.diameter_mm else "size unknown: pixel size not recorded"
-    text = f"{kept.label} is kept on {place.label}, study of {place.study_date}, {kept.view_name.words}, {size}."
+    text = (
+        f"{kept.label} is kept on {place.label}, study of {place.study_date}, {kept.view_name.words}, {size}."
+    )
     st.session_state[NOTE] = ("good", text, kept.finding_id)
 
 
