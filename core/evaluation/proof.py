@@ -17,7 +17,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from core.evaluation.oracles import HISTORY, LAST_VISIT, oracle_scores, reader_table
-from core.rules.vocabulary import DENSITIES
+from core.rules.vocabulary import DENSITIES, SIDES
 from core.sets import TrueBreast, by_woman
 
 __all__ = ["Target", "against_truth", "index_groups", "targets"]
@@ -195,7 +195,7 @@ def _malignancy(
     rows = [
         (row[f"malignancy_true_{side}"], row[f"malignancy_{side}"], *size[patient, side], patient)
         for patient, row in zip(index.index, index.to_dict("records"), strict=True)
-        for side in ("L", "R")
+        for side in SIDES
         if row[f"seen_{side}"] and np.isfinite(row[f"malignancy_true_{side}"]) and (patient, side) in size
     ]
     if not rows:
@@ -253,7 +253,7 @@ def _progression(table: pd.DataFrame, truth: Sequence[TrueBreast]) -> dict[str, 
     here = [key in with_lesion for key in zip(table["patient_id"], table["day"].astype(int), strict=True)]
     rows = table[np.array(here, bool)]
     label, said, whose = [], [], []
-    for side in ("L", "R"):
+    for side in SIDES:
         known = rows[rows[f"seen_{side}"] & rows[f"progression_true_{side}"].notna()]
         label.append(known[f"progression_true_{side}"].to_numpy(float))
         said.append(known[f"progression_{side}"].to_numpy(float))

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from typing import NamedTuple, Self
+from typing import Literal, NamedTuple, Self
 
-SIDES = ("L", "R")
+Side = Literal["L", "R"]
+SIDES: tuple[Side, Side] = ("L", "R")
 """The breasts by their DICOM codes (Image Laterality (0020,0062)), left first, as everything that counts both has it."""
 
 SIDE_WORDS: Mapping[str, str] = {"L": "left", "R": "right"}

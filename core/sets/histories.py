@@ -70,7 +70,7 @@ def histories_of(
                     [{k: FINDINGS.index(v) for k, v in study.items()} for study in woman.finding], -1
                 ).astype(np.int64),
                 years_to_cancer=_years(woman.cancer_date, days),
-                cancer_breast=-1 if woman.cancer_laterality is None else "LR".index(woman.cancer_laterality),
+                cancer_breast=-1 if woman.cancer_laterality is None else SIDES.index(woman.cancer_laterality),
                 years_followed=np.maximum(np.nan_to_num(_years(_followed_until(woman), days), nan=0.0), 0.0),
                 weight=index_weights(n),
             )
@@ -113,7 +113,7 @@ def _malignancy(woman: Woman, days: NDArray[np.float64]) -> NDArray[np.float32]:
         for on in woman.dates[-1:]
     )
     for k, day in enumerate(days):
-        for i, side in enumerate("LR"):
+        for i, side in enumerate(SIDES):
             if not dated:
                 finding = woman.finding[k].get(side)
                 label[k, i] = np.nan if finding is None else float(finding == FindingClass.MALIGNANT)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from core.rules import exact_age_years
-from core.rules.vocabulary import DENSITIES, FINDINGS
+from core.rules.vocabulary import DENSITIES, FINDINGS, SIDES
 
 __all__ = [
     "BadRow",
@@ -189,7 +189,7 @@ def _row(values: dict[str, Any], line: int, folder: Path, look_for_files: bool) 
     if not given["patient_id"]:
         raise ValueError("The row has no patient_id.")
     study_date = _read(given, "study_date", date.fromisoformat, "a date such as 2026-05-31")
-    laterality = _one_of(given, "laterality", ("L", "R"))
+    laterality = _one_of(given, "laterality", SIDES)
     modality = _one_of(given, "modality", ("MG", "US", "MR")) or "MG"
     if modality == "MG" and laterality is None:
         raise ValueError("The row has no laterality: a mammogram needs L or R.")
@@ -211,7 +211,7 @@ def _row(values: dict[str, Any], line: int, folder: Path, look_for_files: bool) 
         lesion_mm=_read(given, "lesion_mm", _between(0, 500), "a length in mm"),
         progression=_read(given, "progression", lambda text: {"0": False, "1": True}[text], "0 or 1"),
         cancer_date=_read(given, "cancer_date", date.fromisoformat, "a date such as 2026-05-31"),
-        cancer_laterality=_one_of(given, "cancer_laterality", ("L", "R")),
+        cancer_laterality=_one_of(given, "cancer_laterality", SIDES),
         last_followup_date=_read(
             given, "last_followup_date", date.fromisoformat, "a date such as 2026-05-31"
         ),

@@ -167,7 +167,7 @@ def _thresholds(figure: go.Figure, top: float) -> None:
             yref="y",
             y0=band.lower,
             y1=band.lower,
-            line={"color": "#C9A227" if band.key == "raised" else "#C2694A", "width": 1, "dash": "dash"},
+            line={"color": template.BAND_LINE[band.key], "width": 1, "dash": "dash"},
             layer="between",
         )
         figure.add_annotation(

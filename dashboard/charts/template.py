@@ -11,6 +11,8 @@ from dashboard import look
 
 BAND_FILL = {"average": None, "raised": look.PALE_AMBER, "high": look.PALE_RED}
 """The colour under a band of risk, by its key; none where nobody acts."""
+BAND_LINE = {"raised": "#C9A227", "high": "#C2694A"}
+"""The colour of the line at which a band begins."""
 
 
 def layout(**more: Any) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from core.rules.vocabulary import FINDINGS
+from core.rules.vocabulary import FINDINGS, SIDES
 from seed_data.adapters import terms
 from seed_data.adapters.pictures import Unreadable, facts_of
 from seed_data.adapters.public_set import Account, Box, ExamRow, PublicSet, WrongLayout
@@ -170,7 +170,7 @@ def _identifier(text: str) -> str:
 
 def _sides(text: str) -> tuple[str, ...]:
     side = terms.laterality(text)
-    return (side,) if side else ("L", "R")
+    return (side,) if side else SIDES
 
 
 def _image(said: str, roots: list[Path]) -> Path | None:

@@ -20,11 +20,11 @@ from typing import Final, Literal
 
 import numpy as np
 
-from core.rules import ages
+from core.rules import ages, vocabulary
 from core.rules.vocabulary import DENSITIES, STANDARD_VIEWS
 
-Side = Literal["L", "R"]
-SIDES: Final[tuple[Side, Side]] = ("L", "R")
+Side = vocabulary.Side
+SIDES: Final = vocabulary.SIDES
 DAYS_PER_YEAR: Final = ages.DAYS_PER_YEAR
 
 # Share of women with density C or D by age: Sprague 2014, in CLINICAL.md. Probits of 57 55 46 38 33 31 26 %.
