@@ -16,6 +16,7 @@ from typer.core import TyperGroup
 
 from core import logs
 from core.outages import outage
+from core.rules import RulesError
 from core.settings import Settings
 
 DONE, SOME_REFUSED, WRONG_USE, MACHINE_FAILED = 0, 1, 2, 3
@@ -68,7 +69,8 @@ class Verbs(TyperGroup):
         try:
             return super().invoke(ctx)
         except Exception as error:
-            said = outage(error)
+            # Rules that cannot be read are a damaged installation, and name the file.
+            said = str(error) if isinstance(error, RulesError) else outage(error)
             if said is None:
                 raise
             machine_failed(said)

@@ -15,9 +15,6 @@ from core.rules.hanging_protocols import Edge
 from core.rules.vocabulary import NOT_FOR_THE_MODEL, OTHER_THAN_STANDARD
 from db.images import ImageStore
 
-HANGING = hanging_protocols.protocol().rows
-"""Rows of the hanging protocol in force, of views from the left; of four views, CC above MLO, right breast left."""
-
 
 class Flagged(Protocol):
     """Anything with the quality flags of an image."""

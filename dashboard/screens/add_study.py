@@ -17,6 +17,7 @@ from core.people import Permission, Person
 from core.records import Found, StudyStatus, cards, record_of, statuses
 from core.records import known as known_
 from core.refusals import refusal_text
+from core.rules import hanging_protocols
 from core.rules.vocabulary import SIDE_WORDS, SIDES, VIEWS, flag_words
 from core.worker import worker_seen
 from dashboard import keys, look, session, statement
@@ -357,9 +358,9 @@ def ask_view(item: Examined) -> tuple[str | None, str | None]:
 
 
 def hung(usable: Sequence[Examined], stated: Mapping[str, tuple[str | None, str | None]]) -> str:
-    """Return the views as they will hang: CC above MLO, right breast on the left, chest walls meeting."""
+    """Return the views as they will hang, by the hanging protocol in force."""
     cells = ""
-    for row in hanging.HANGING:
+    for row in hanging_protocols.protocol().rows:
         for place in row:
             fits = [item for item in usable if stated[item.name] == place]
             side = SIDE_WORDS[place.laterality]

@@ -3,7 +3,10 @@
 from pathlib import Path
 
 import pytest
+import typer
+from typer.testing import CliRunner
 
+from core.cli.terminal import MACHINE_FAILED, Verbs
 from core.rules import alerts, documents, hanging_protocols, thresholds
 from core.rules.alerts import AlertRules, Measure, alert_rules
 from core.rules.documents import RulesError
@@ -64,6 +67,23 @@ def test_what_cannot_be_is_named_by_file_table_and_key(
 def test_a_missing_file_is_said(tmp_path: Path) -> None:
     with pytest.raises(RulesError, match=r"alerts.toml is missing\. Take the file of this release again\."):
         documents.read("alerts.toml", AlertRules, folder=tmp_path)
+
+
+def test_a_command_says_which_file_of_rules_is_damaged(tmp_path: Path) -> None:
+    verbs = typer.Typer(cls=Verbs)
+
+    @verbs.callback()
+    def _all() -> None:
+        pass
+
+    @verbs.command()
+    def worklist() -> None:
+        documents.read("alerts.toml", AlertRules, folder=tmp_path)
+
+    ended = CliRunner().invoke(verbs, ["worklist"])
+    assert ended.exit_code == MACHINE_FAILED
+    assert "alerts.toml is missing" in ended.stderr
+    assert "Traceback" not in ended.output
 
 
 def test_what_speaks_of_disease_now_is_most_urgent_then_change_then_level() -> None:

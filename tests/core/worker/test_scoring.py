@@ -12,12 +12,14 @@ from core.images.reader import GuardedReader
 from core.incoming.intake import take_in
 from core.incoming.items import IncomingFile, Statement
 from core.refusals import Refusal
+from core.rules import vocabulary
 from core.settings import Settings
 from core.worker.queue import LEASE, queue_everything, queue_unscored
-from core.worker.rows import FOUR_VIEWS
 from core.worker.scoring import Scorer, score_pending
 from db.tables import Alert, Embedding, Image, ImportBatch, Score, Study, StudyStatus, utc_now
 from tests.pictures import breast, dicom
+
+FOUR_VIEWS = tuple(view.code for view in vocabulary.FOUR_VIEWS)
 
 
 @pytest.fixture(scope="module")
