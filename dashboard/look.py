@@ -10,7 +10,6 @@ import html
 import re
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any
 
 import streamlit as st
 
@@ -173,33 +172,3 @@ def figures(entries: list[tuple[str, str, str, str]]) -> None:
 def dress() -> None:
     """Put the CSS on the page."""
     st.html(Path(__file__).with_name("look.css"))
-
-
-def figure_layout(**more: Any) -> dict[str, Any]:
-    """Return the layout that all figures share."""
-    return {
-        "font": {"family": FONT, "size": 13, "color": INK},
-        "paper_bgcolor": "rgba(0,0,0,0)",
-        "plot_bgcolor": "rgba(0,0,0,0)",
-        "margin": {"l": 56, "r": 16, "t": 8, "b": 40},
-        "showlegend": False,
-        "hoverlabel": {"font": {"family": FONT, "size": 13}, "bgcolor": "#FFFFFF", "bordercolor": LINE},
-        "dragmode": False,
-        **more,
-    }
-
-
-def axis(title_text: str = "", **more: Any) -> dict[str, Any]:
-    """Return an axis as all figures have it."""
-    return {
-        "title": {"text": title_text, "font": {"size": 13, "color": MUTED}, "standoff": 8},
-        "tickfont": {"size": 12, "color": MUTED},
-        "gridcolor": "#EEF1F4",
-        "linecolor": LINE,
-        "zeroline": False,
-        "fixedrange": True,
-        **more,
-    }
-
-
-FIGURE_CONFIG = {"displayModeBar": False, "responsive": True, "showTips": False}

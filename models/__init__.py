@@ -8,5 +8,6 @@ the names that its `__init__` exports::
     view           one view: standardised and encoded
     measures       how good scores are          store        folders, cards, weights, the library behind Keras
 
-The shipped weights and their cards lie in `weights`.
+Beside the rooms stands `vocabulary`: in which order sides, views and answers stand in the arrays. The shipped weights
+and their cards lie in `weights`.
 """

@@ -18,6 +18,7 @@ from typer.core import TyperGroup
 
 from core import logs
 from core.outages import outage
+from core.rules import RulesError
 from core.settings import Settings
 
 DONE, SOME_REFUSED, WRONG_USE, MACHINE_FAILED = 0, 1, 2, 3
@@ -84,7 +85,8 @@ class Verbs(TyperGroup):
         except BrokenPipeError:
             raise  # whoever read the answer has enough of it; the library ends quietly
         except Exception as error:
-            said = outage(error)
+            # Rules that cannot be read are a damaged installation, and name the file.
+            said = str(error) if isinstance(error, RulesError) else outage(error)
             if said is None:
                 raise
             _let_go_of_answer()

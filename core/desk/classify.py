@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from core.images import GuardedReader, ReadImage, lend_reader, recognise
 from core.refusals import Refusal
+from core.rules.vocabulary import DENSITIES, FINDINGS, FindingClass
 from core.settings import Settings
 from models.classifier import Box, check_box, prepare
 from models.store import IMAGE_KIND, ModelCard, backend, cards, folder_of, read_card
@@ -37,7 +38,6 @@ __all__ = [
     "speakers",
 ]
 
-DENSITIES = ("A", "B", "C", "D")
 DEFAULT_TASKS = ("finding", "density")
 ENCODER_DOUBT = (
     "It was made to follow women over years: for one image by itself its figures are not calibrated."
@@ -351,7 +351,7 @@ class OpenImage:
         if task == "density":
             return dict(zip(DENSITIES, self._seen.density.tolist(), strict=True))
         if box is None:
-            return dict(zip(("normal", "benign", "malignant"), self._seen.finding.tolist(), strict=True))
+            return dict(zip(FINDINGS, self._seen.finding.tolist(), strict=True))
         try:
             return read_region(self._lesions, self._view, box)
         except ValueError as error:
@@ -396,7 +396,7 @@ def _spoke(task: str, model: ImageModel, regional: bool) -> Spoke:
 
 def _reach(card: ModelCard) -> str | None:
     """Say how far a model that looks for lesions in whole images is to be believed, from its card."""
-    normal = card.metrics.get("by_class", {}).get("normal")
+    normal = card.metrics.get("by_class", {}).get(FindingClass.NORMAL)
     if normal is None:
         return None
     low, high = normal["auc_ci"]

@@ -16,6 +16,7 @@ from core.evaluation.longitudinal_report import report_page
 from core.evaluation.proof import against_truth, index_groups, targets
 from core.evaluation.wording import percent
 from core.files import private_folder, write_whole
+from core.rules.vocabulary import FindingClass
 from core.sets import (
     CachedViews,
     Exams,
@@ -269,7 +270,7 @@ def _boxed(
     for manifest in manifests:
         for row in manifest.rows:
             if row.roi and (row.lesion_mm or 0) >= POINTED_MM:
-                large.setdefault(row.path, []).append((*row.roi, row.finding == "malignant"))
+                large.setdefault(row.path, []).append((*row.roi, row.finding == FindingClass.MALIGNANT))
     return [
         _BoxedView(place, i, exams.images[i].woman, tuple(large[exams.images[i].path]), cached.transforms[i])
         for place, i in enumerate(rows)

@@ -34,6 +34,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from core.rules.ages import DAYS_PER_YEAR
 from core.sets import TrueBreast, TrueLesion, by_woman
 
 __all__ = [
@@ -65,7 +66,6 @@ LOOKS: Mapping[str, str] = {
 }
 """What each kind of finding of the simulator looks like to a reader (seed_data/bodies.py draws them so)."""
 NAMES = tuple(dict.fromkeys(LOOKS.values()))
-DAYS_A_YEAR = 365.25
 FASTEST = 8.0
 """Doublings of volume a year beyond which growth is called just fast."""
 FEW = 3000
@@ -160,7 +160,7 @@ def _at_least(seen: dict[str, float], key: str, value: float) -> None:
 
 
 def _years(start: Any, end: Any) -> float:
-    return max((end - start).days, 1) / DAYS_A_YEAR
+    return max((end - start).days, 1) / DAYS_PER_YEAR
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ from core.evaluation.wording import (
     said_seeds,
     with_bounds,
 )
+from core.rules.vocabulary import DENSITIES, SIDES
 from core.sets import TrueBreast, by_woman
 
 __all__ = ["Target", "against_truth", "index_groups", "targets"]
@@ -210,7 +211,7 @@ def _malignancy(
     rows = [
         (row[f"malignancy_true_{side}"], row[f"malignancy_{side}"], *size[patient, side], patient)
         for patient, row in zip(index.index, index.to_dict("records"), strict=True)
-        for side in ("L", "R")
+        for side in SIDES
         if row[f"seen_{side}"] and np.isfinite(row[f"malignancy_true_{side}"]) and (patient, side) in size
     ]
     if not rows:
@@ -268,7 +269,7 @@ def _progression(table: pd.DataFrame, truth: Sequence[TrueBreast]) -> dict[str, 
     here = [key in with_lesion for key in zip(table["patient_id"], table["day"].astype(int), strict=True)]
     rows = table[np.array(here, bool)]
     label, said, whose = [], [], []
-    for side in ("L", "R"):
+    for side in SIDES:
         known = rows[rows[f"seen_{side}"] & rows[f"progression_true_{side}"].notna()]
         label.append(known[f"progression_true_{side}"].to_numpy(float))
         said.append(known[f"progression_{side}"].to_numpy(float))
@@ -293,7 +294,7 @@ def index_groups(index: pd.DataFrame, truth: Sequence[TrueBreast] = ()) -> dict[
     true = index[["density_true_L", "density_true_R"]].max(axis=1).to_numpy(int)
     priors = index["visits"].to_numpy(int) - 1
     groups: dict[str, NDArray[Any]] = {
-        "density": np.array(["unknown" if one < 0 else "ABCD"[one] for one in true]),
+        "density": np.array(["unknown" if one < 0 else DENSITIES[one] for one in true]),
         "priors": np.array(["none" if n == 0 else "1 or 2" if n < 3 else "3 or 4" if n < 5 else "5 or more" for n in priors]),
         "views": np.where(index["standard_views"].to_numpy(int) >= 4, "all four", "some missing"),
     }  # fmt: skip

@@ -5,11 +5,9 @@ from .child import ChildDied as ChildDied
 from .child import ChildUnstartable as ChildUnstartable
 from .child import answer_questions as answer_questions
 from .decoding import decode as decode
-from .hanging import Side as Side
 from .hanging import shows_the_breast as shows_the_breast
 from .mammogram import recognise as recognise
 from .preamble import storable as storable
-from .reader import VIEWS as VIEWS
 from .reader import GuardedReader as GuardedReader
 from .reader import Header as Header
 from .reader import Prepared as Prepared

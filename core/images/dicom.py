@@ -15,6 +15,7 @@ from core.images.dicom_header import HeaderReader, flag_view, header_of
 from core.images.preamble import check_inflated_size
 from core.images.reader import ReadImage
 from core.refusals import Refusal
+from core.rules.vocabulary import QualityFlag
 
 _DICOMDIR = "1.2.840.10008.1.3.10"
 # Modalities under which single X-ray pictures of the breast arrive; others are something else by their own word.
@@ -107,7 +108,7 @@ def _spacing(reading: HeaderReader) -> float | None:
     elif any(abs(calibrated - candidate) <= 0.02 * calibrated for candidate in (imager, imager / factor)):
         found = imager / factor
     else:
-        reading.flags.append("pixel_spacing_disagrees")
+        reading.flags.append(QualityFlag.PIXEL_SPACING_DISAGREES)
         reading.contradictions.append(
             f"PixelSpacing {calibrated:g} mm and ImagerPixelSpacing {imager:g} mm disagree."
         )
@@ -179,7 +180,7 @@ def _pixels(reading: HeaderReader) -> tuple[NDArray[np.uint16], int, float | Non
     if center is not None and width is not None:
         lowest, highest = center - width / 2, center + width / 2
         if width < 1 or highest <= float(pixels.min()) or lowest >= float(pixels.max()):
-            reading.flags.append("window_unusable")
+            reading.flags.append(QualityFlag.WINDOW_UNUSABLE)
             center = width = None
     return pixels, min(bits, 16), center, width, doubt
 

@@ -13,8 +13,10 @@ from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
 from pydicom.valuerep import PersonName
 
-from core.images.reader import VIEWS, Header
+from core.images.reader import Header
 from core.images.view_codes import coded_modifier, coded_view
+from core.rules.ages import DAYS_PER_YEAR
+from core.rules.vocabulary import VIEWS, QualityFlag
 
 CRANIOCAUDAL_VIEWS = ("CC", "XCCL", "XCCM", "FB")
 
@@ -204,7 +206,7 @@ def _age(reading: HeaderReader) -> float | None:
     match = re.fullmatch(r"(\d{3})([DWMY])", reading.text("PatientAge") or "")
     if match is None:
         return None
-    years = int(match[1]) * {"D": 1 / 365.25, "W": 7 / 365.25, "M": 1 / 12, "Y": 1.0}[match[2]]
+    years = int(match[1]) * {"D": 1 / DAYS_PER_YEAR, "W": 7 / DAYS_PER_YEAR, "M": 1 / 12, "Y": 1.0}[match[2]]
     return years if 0 < years < 130 else None
 
 
@@ -269,22 +271,22 @@ def flag_view(reading: HeaderReader, header: Header) -> None:
     """Add the quality flags that the header gives."""
     flags = reading.flags
     if (reading.text("PresentationIntentType") or "").upper() == "FOR PROCESSING":
-        flags.append("for_processing")
+        flags.append(QualityFlag.FOR_PROCESSING)
     if (reading.text("BurnedInAnnotation") or "").upper() == "YES":
-        flags.append("burned_in_annotation")
+        flags.append(QualityFlag.BURNED_IN_ANNOTATION)
     if reading.text("LossyImageCompression") == "01":
-        flags.append("lossy_compression")
+        flags.append(QualityFlag.LOSSY_COMPRESSION)
     if (reading.text("BreastImplantPresent") or "").upper() == "YES":
-        flags.append("implant")
+        flags.append(QualityFlag.IMPLANT)
     for _, item in reading.codes("ViewCodeSequence"):
         for value, _ in reading.codes("ViewModifierCodeSequence", item):
             modifier = coded_modifier(value)
             if modifier is not None and modifier not in flags:
                 flags.append(modifier)
     magnification = reading.numbers("EstimatedRadiographicMagnificationFactor")
-    if magnification and magnification[0] > 1.3 and "magnification" not in flags:
-        flags.append("magnification")
+    if magnification and magnification[0] > 1.3 and QualityFlag.MAGNIFICATION not in flags:
+        flags.append(QualityFlag.MAGNIFICATION)
     if (reading.text("PartialView") or "").upper() == "YES":
-        flags.append("partial_view")
+        flags.append(QualityFlag.PARTIAL_VIEW)
     if reading.contradictions:
-        flags.append("contradictory_header")
+        flags.append(QualityFlag.CONTRADICTORY_HEADER)

@@ -1,32 +1,19 @@
-"""How a view is hung: which way it has to be turned so that the chest walls meet in the middle."""
+"""Which image hangs as a view, and which way it is turned: by the hanging protocol in force (`core.rules`)."""
 
 from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from typing import Literal, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 import numpy as np
 from PIL import Image as PillowImage
 
+from core.rules import hanging_protocols
+from core.rules.hanging_protocols import Edge
+from core.rules.vocabulary import NOT_FOR_THE_MODEL, OTHER_THAN_STANDARD
 from db.images import ImageStore
-
-Side = Literal["left", "right"]
-
-HANGING: tuple[tuple[tuple[str, str], tuple[str, str]], ...] = (
-    (("R", "CC"), ("L", "CC")),
-    (("R", "MLO"), ("L", "MLO")),
-)
-"""Rows of the four-view hanging: CC above MLO; right breast on the left (CLINICAL.md, Hanging)."""
-
-NOT_FOR_THE_MODEL = frozenset(
-    {"for_processing", "spot_compression", "magnification", "tangential", "cleavage", "axillary_tail"}
-)
-"""Quality flags of images that are kept and shown, but that the model cannot read as a view of the breast."""
-
-OTHER_THAN_STANDARD = NOT_FOR_THE_MODEL | {"implant_displaced", "rolled", "partial_view"}
-"""These, and the flags of images that the model reads, but that are taken beside the standard view."""
 
 
 class Flagged(Protocol):
@@ -61,7 +48,7 @@ def to_hang(images: Iterable[AnImage]) -> AnImage | None:
     )
 
 
-def chest_wall_side(pixels: np.ndarray) -> Side | None:
+def chest_wall_side(pixels: np.ndarray) -> Edge | None:
     """Say at which edge of a picture the breast ends, from its grey values (rows, columns), larger = brighter.
 
     The chest wall is cut off straight by the edge of the picture, the nipple side is surrounded by air. So the
@@ -80,10 +67,10 @@ def chest_wall_side(pixels: np.ndarray) -> Side | None:
     right = float(tissue[:, -border - strip : -border].mean())
     if max(left, right) < 0.05 or abs(left - right) < 0.15 * max(left, right):
         return None
-    return "left" if left > right else "right"
+    return Edge.LEFT if left > right else Edge.RIGHT
 
 
-def chest_wall_side_of_object(images: ImageStore, sha256: str) -> Side | None:
+def chest_wall_side_of_object(images: ImageStore, sha256: str) -> Edge | None:
     """Say the same of a thumbnail in the image store; None where it is lost, or the store is away for now."""
     try:
         return _chest_wall_side_of_object(images, sha256)
@@ -92,18 +79,17 @@ def chest_wall_side_of_object(images: ImageStore, sha256: str) -> Side | None:
 
 
 @lru_cache(maxsize=16_384)
-def _chest_wall_side_of_object(images: ImageStore, sha256: str) -> Side | None:
+def _chest_wall_side_of_object(images: ImageStore, sha256: str) -> Edge | None:
     # Objects never change, so what was seen is remembered; that a store was away is not.
     return chest_wall_side_of_png(images.get(sha256))
 
 
-def chest_wall_side_of_png(png: bytes) -> Side | None:
+def chest_wall_side_of_png(png: bytes) -> Edge | None:
     """Say the same of a thumbnail."""
     with PillowImage.open(io.BytesIO(png)) as picture:
         return chest_wall_side(np.asarray(picture.convert("L")))
 
 
-def is_flipped(laterality: str, chest_wall: Side | None) -> bool:
-    """Say whether a view must be mirrored on screen: a right breast's chest wall belongs on the right."""
-    wanted = "right" if laterality == "R" else "left"
-    return chest_wall is not None and chest_wall != wanted
+def is_flipped(laterality: str, chest_wall: Edge | None) -> bool:
+    """Say whether a view must be mirrored on screen, so that its chest wall stands where the protocol has it."""
+    return chest_wall is not None and chest_wall != hanging_protocols.protocol().chest_wall[laterality]

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.images.ultrasound import why_not_ultrasound
+from core.rules.vocabulary import QualityFlag
 
 __all__ = ["COLOURED", "Outline", "Recognised", "exposure_flags", "recognise", "why_not_a_mammogram"]
 
@@ -130,7 +131,7 @@ def exposure_flags(pixels: NDArray[np.uint16], bits_stored: int) -> list[str]:
     """Return quality flags that the pixels give: under- or overexposed, cut off at the nipple's side, few pixels."""
     flags: list[str] = []
     if max(pixels.shape) < _FEWEST_ROWS:
-        flags.append("low_resolution")
+        flags.append(QualityFlag.LOW_RESOLUTION)
     sketch = _sketch(pixels)
     shades = _even(sketch)
     if shades is None:
@@ -142,12 +143,12 @@ def exposure_flags(pixels: NDArray[np.uint16], bits_stored: int) -> list[str]:
     inside = sketch[found.mask > 0]
     top = 2.0**bits_stored - 1
     if float(np.mean(inside >= 0.995 * top)) > 0.25:
-        flags.append("overexposed")
+        flags.append(QualityFlag.OVEREXPOSED)
     low, high = np.percentile(inside, (5, 95))
     if high - low < 0.01 * top:
-        flags.append("low_contrast")
+        flags.append(QualityFlag.LOW_CONTRAST)
     if found.tip_touch > 0.02:
-        flags.append("cut_off")
+        flags.append(QualityFlag.CUT_OFF)
     return flags
 
 

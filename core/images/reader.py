@@ -25,9 +25,6 @@ from core.settings import Settings
 if TYPE_CHECKING:
     import subprocess
 
-VIEWS = ("CC", "MLO", "ML", "LM", "LMO", "XCCL", "XCCM", "FB", "SIO", "ISO")
-"""Views of one breast by their DICOM names (View Position (0018,5101), CID 4014)."""
-
 # Half a second as a rule; on a machine that trains on every core it has taken more than half a minute.
 _START_SECONDS = 120.0
 _IDLE_READERS = 2

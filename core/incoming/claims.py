@@ -8,10 +8,11 @@ from datetime import date, timedelta
 from pathlib import PurePath
 from typing import Any
 
-from core.images import VIEWS, Header
+from core.images import Header
 from core.incoming.identity import is_hers, is_of
 from core.incoming.items import Statement
 from core.refusals import Refusal
+from core.rules.vocabulary import SIDES, VIEWS
 from db.tables import (
     Laterality,
 )
@@ -60,7 +61,7 @@ def check_statement(statement: Statement) -> None:
     if statement.birth_date and statement.birth_date > statement.study_date:
         raise ValueError(f"The birth date {statement.birth_date} lies after the study.")
     for name, (side, view) in statement.views.items():
-        if side not in ("L", "R") or view not in VIEWS:
+        if side not in SIDES or view not in VIEWS:
             raise ValueError(
                 f"{name}: {side}-{view} is no view. Sides are L and R, views {', '.join(VIEWS)}."
             )

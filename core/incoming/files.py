@@ -18,9 +18,9 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import IO, cast
 
-from core.images import VIEWS
 from core.incoming.items import IncomingFile, Statement
 from core.refusals import Refusal
+from core.rules.vocabulary import VIEWS
 from core.sets import Manifest, ManifestError, ManifestRow, read_manifest
 
 MANIFEST = "manifest.csv"

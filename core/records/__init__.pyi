@@ -2,10 +2,10 @@ from . import cards as cards
 from . import cohort as cohort
 from . import csv as csv
 from . import export as export
+from . import figures as figures
 from . import findings as findings
+from . import small_groups as small_groups
 from . import worklist as worklist
-from .assessments import BI_RADS as BI_RADS
-from .assessments import DENSITIES as DENSITIES
 from .assessments import AssessedMeanwhile as AssessedMeanwhile
 from .assessments import Assessment as Assessment
 from .assessments import acknowledge as acknowledge
@@ -13,11 +13,11 @@ from .assessments import record_assessment as record_assessment
 from .cards import Card as Card
 from .cohort import Cohort as Cohort
 from .cohort import Definition as Definition
-from .cohort import Kind as Kind
+from .cohort import Population as Population
 from .events import EventEntry as EventEntry
 from .events import add_event as add_event
 from .events import remove_event as remove_event
-from .findings import Finding as Finding
+from .findings import KeptFinding as KeptFinding
 from .findings import Place as Place
 from .record import EventKind as EventKind
 from .record import PatientRecord as PatientRecord

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -10,6 +9,7 @@ from sqlalchemy import select
 
 from core.installation import Installation
 from core.people import Permission, Person, audit, require
+from core.rules.vocabulary import BI_RADS, BI_RADS_EDITION, DENSITIES
 from db.tables import (
     Alert,
     Study,
@@ -17,33 +17,11 @@ from db.tables import (
 )
 
 __all__ = [
-    "BI_RADS",
-    "BI_RADS_EDITION",
-    "DENSITIES",
     "AssessedMeanwhile",
     "Assessment",
     "acknowledge",
     "record_assessment",
 ]
-
-BI_RADS: Mapping[str, str] = {
-    "0": "0 · needs additional imaging",
-    "1": "1 · negative",
-    "2": "2 · benign",
-    "3": "3 · probably benign",
-    "4A": "4A · low suspicion",
-    "4B": "4B · moderate suspicion",
-    "4C": "4C · high suspicion",
-    "5": "5 · highly suggestive of malignancy",
-    "6": "6 · known malignancy",
-}
-BI_RADS_EDITION = "v2025"
-DENSITIES: Mapping[str, str] = {
-    "A": "A · almost entirely fatty",
-    "B": "B · scattered fibroglandular",
-    "C": "C · heterogeneously dense",
-    "D": "D · extremely dense",
-}
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,8 @@
-"""Groups of women: who they are, how high their risk is, how it runs. No names and no record numbers come out."""
+"""Groups of women: who they are, how high their risk is, how it runs.
+
+No names and no record numbers come out, and of fewer than five women nothing does (`core.records.small_groups`): pages
+show and hand out the tables of `core.records.figures`, never the rows of a cohort.
+"""
 
 from __future__ import annotations
 
@@ -12,11 +16,14 @@ from sqlalchemy import func, select
 
 from core.installation import Installation
 from core.records import cards
-from core.rules import last_of_each_day, latest_score_ids, thresholds, trends
+from core.records.small_groups import FEW, SMALLEST_GROUP, any_small, is_small, may_be_told, told
+from core.rules import last_of_each_day, latest_score_ids, thresholds
+from core.rules.ages import DAYS_PER_YEAR, ages_years
+from core.rules.vocabulary import DENSITIES
 from db.tables import Event, EventKind, Patient, Score, Study
 
 
-class Kind(enum.StrEnum):
+class Population(enum.StrEnum):
     """Which women: simulated and real ones are never counted together unless somebody asks for it."""
 
     SIMULATED = "simulated"
@@ -28,7 +35,7 @@ class Kind(enum.StrEnum):
 class Definition:
     """Which women belong to the cohort. Ages in whole years at the last scored visit; empty means any."""
 
-    kind: Kind
+    kind: Population
     age_from: int = 0
     age_to: int = 120
     densities: tuple[str, ...] = ()
@@ -37,8 +44,8 @@ class Definition:
 
     def sentence(self, women: int) -> str:
         """Say in words who is counted, for the subtitle of every figure."""
-        parts = [f"n = {women} {'women, ' if self.kind is Kind.BOTH else ''}{self.kind.value}"]
-        if self.kind is not Kind.BOTH:
+        parts = [f"n = {women} {'women, ' if self.kind is Population.BOTH else ''}{self.kind.value}"]
+        if self.kind is not Population.BOTH:
             parts[0] += " women"
         if self._ages:
             parts.append(self._ages)
@@ -63,21 +70,31 @@ class Definition:
 
 
 @dataclass(frozen=True)
+class Counted:
+    """Women of one kind: how many fit a definition, and of how many with a scored visit."""
+
+    fit: int
+    of: int
+
+
+@dataclass(frozen=True)
 class Cohort:
     """The women of a definition and their scored visits.
 
-    `women` has one row a woman: age_years, density, risk_5y, risk_5y_low, risk_5y_high, visits, last_visit,
-    diagnosed, simulated. `visits` has one row a scored visit: woman (a running number), on, year, risk_5y,
-    years_to_last, years_to_diagnosis (empty where none is known), diagnosed.
+    `women` has one row a woman: age_years, density, risk_5y, visits, last_visit, diagnosed, simulated. `visits` has one
+    row a scored visit: woman (a running number), on, year, risk_5y, years_to_last, years_to_diagnosis (empty where
+    none is known), diagnosed. Both are for `core.records.figures`, not for a page. `counted` tells of each kind
+    of women that the definition asks for.
     """
 
     definition: Definition
     women: pd.DataFrame
     visits: pd.DataFrame
+    counted: Mapping[Population, Counted]
 
     @property
     def n(self) -> int:
-        """Return the number of women."""
+        """Return the number of women; to be told where `withheld` is empty."""
         return len(self.women)
 
     @property
@@ -85,28 +102,56 @@ class Cohort:
         """Say in words who is counted."""
         return self.definition.sentence(self.n)
 
-    def sentence_where_known(self, column: str, what: str) -> str:
-        """Say who is counted by a column of `women`: those of whom it is not known are left out, and how many.
+    @property
+    def withheld(self) -> str:
+        """Say why nothing is told of this cohort; empty where something is.
 
-        >>> cohort.sentence_where_known("age_years", "a birth date")
-        'n = 9 real women, with a scored visit; 3 more without a birth date are left out'
+        Fewer than five women fit, or all but fewer than five: those few would be the difference to the figures of
+        everybody. Where two kinds are counted together this holds for each, since each can be asked for alone.
         """
-        known = int(self.women[column].notna().sum())
-        left_out = self.n - known
-        sentence = self.definition.sentence(known)
-        if not left_out:
-            return sentence
-        return f"{sentence}; {left_out} more without {what} {'is' if left_out == 1 else 'are'} left out"
+        if self.n < SMALLEST_GROUP:
+            return f"{FEW.capitalize()} women fit this definition. Nothing is shown of so few: it could be told whose it is."
+        for kind, counted in self.counted.items():
+            if is_small(counted.fit):
+                return (
+                    f"{FEW.capitalize()} {kind.value} women fit this definition. Figures of all together, beside those "
+                    "of the others, would tell of these few."
+                )
+            if is_small(counted.of - counted.fit):
+                return (
+                    f"This definition leaves out {FEW} of the {kind.value} women. Figures of the rest, beside those "
+                    "of all of them, would tell of these few."
+                )
+        return ""
+
+    @property
+    def diagnosed(self) -> int:
+        """Return the number of women with a diagnosis; to be told where `may_tell_diagnosed`."""
+        return int(self.women["diagnosed"].sum())
+
+    @property
+    def may_tell_diagnosed(self) -> bool:
+        """Say whether the women with a diagnosis may be told apart: neither they nor the others are few."""
+        return may_be_told(self.diagnosed, self.n)
 
 
-def kinds(here: Installation) -> Mapping[Kind, int]:
+def kinds(here: Installation) -> Mapping[Population, int]:
     """Count the women of each kind that are stored, so that a page can begin with one that is there."""
     with here.database.read() as session:
         found: dict[bool, int] = dict(
             session.execute(select(Patient.simulated, func.count()).group_by(Patient.simulated)).all()
         )
     simulated, real = found.get(True, 0), found.get(False, 0)
-    return {Kind.SIMULATED: simulated, Kind.REAL: real, Kind.BOTH: simulated + real}
+    return {Population.SIMULATED: simulated, Population.REAL: real, Population.BOTH: simulated + real}
+
+
+def told_kinds(number: Mapping[Population, int]) -> dict[Population, str]:
+    """Say how many women of each kind `kinds` counted; of few no number, nor a sum that would tell of few."""
+    alone: dict[Population, int] = {
+        kind: women for kind, women in number.items() if kind is not Population.BOTH
+    }
+    together = "" if any_small(alone.values()) else str(number[Population.BOTH])
+    return {**told(alone), Population.BOTH: together}
 
 
 def everyone(here: Installation) -> pd.DataFrame:
@@ -159,9 +204,9 @@ def everyone(here: Installation) -> pd.DataFrame:
     )
     # An empty answer has no types of its own.
     visits = visits.astype({"risk_5y": float, "risk_5y_low": float, "risk_5y_high": float, "simulated": bool})
-    letters = [f"density_{letter}" for letter in "abcd"]
-    shares = visits[letters].to_numpy(dtype=float).reshape(-1, 4)
-    likeliest = pd.Series(np.array(list("ABCD"))[shares.argmax(axis=1)], index=visits.index, dtype=object)
+    letters = [f"density_{letter.lower()}" for letter in DENSITIES]
+    shares = visits[letters].to_numpy(dtype=float).reshape(-1, len(DENSITIES))
+    likeliest = pd.Series(np.array(DENSITIES)[shares.argmax(axis=1)], index=visits.index, dtype=object)
     visits["density"] = visits["reader_density"].where(visits["reader_density"].notna(), likeliest)
     for column in ("on", "birth_date", "diagnosed_on"):
         visits[column] = pd.to_datetime(visits[column])
@@ -170,80 +215,54 @@ def everyone(here: Installation) -> pd.DataFrame:
 
 def cohort(visits: pd.DataFrame, definition: Definition) -> Cohort:
     """Choose the women of a definition from `everyone`'s table; a pure function of its arguments."""
-    visits = visits.copy()
-    if definition.kind is not Kind.BOTH:
-        visits = visits[visits["simulated"] == (definition.kind is Kind.SIMULATED)]
-    last = visits.groupby("patient_id").tail(1).set_index("patient_id")
-    last["age_years"] = np.floor((last["on"] - last["birth_date"]).dt.days / trends.DAYS_PER_YEAR)
-    last["visits"] = visits.groupby("patient_id").size()
+    kinds_wanted = [definition.kind]
+    if definition.kind is Population.BOTH:
+        kinds_wanted = [Population.SIMULATED, Population.REAL]
+    else:
+        visits = visits[visits["simulated"] == (definition.kind is Population.SIMULATED)]
+    everybody = visits.groupby("patient_id").tail(1).set_index("patient_id")
+    everybody["age_years"] = ages_years(everybody["birth_date"], everybody["on"])
+    everybody["visits"] = visits.groupby("patient_id").size()
+    last = everybody[_fits(everybody, definition)]
+    counted = {}
+    for kind in kinds_wanted:
+        simulated = kind is Population.SIMULATED
+        fit, of = (int((them["simulated"] == simulated).sum()) for them in (last, everybody))
+        counted[kind] = Counted(fit, of)
+    women = last.rename(columns={"on": "last_visit"}).assign(diagnosed=last["diagnosed_on"].notna())
+    return Cohort(definition, women.reset_index(drop=True)[_OF_A_WOMAN], _visits_of(last, visits), counted)
+
+
+_OF_A_WOMAN = ["age_years", "density", "risk_5y", "visits", "last_visit", "diagnosed", "simulated"]
+
+
+def _fits(last: pd.DataFrame, definition: Definition) -> pd.Series:
+    """Say which women a definition asks for, by their last scored visits."""
+    fits = last["visits"] >= definition.visits_from
     if (definition.age_from, definition.age_to) != (0, 120):
-        last = last[last["age_years"].between(definition.age_from, definition.age_to)]
+        fits &= last["age_years"].between(definition.age_from, definition.age_to)
     if definition.densities:
-        last = last[last["density"].isin(definition.densities)]
+        fits &= last["density"].isin(definition.densities)
     if definition.bands:
-        last = last[last["risk_5y"].map(lambda risk: thresholds.risk_band(risk).key).isin(definition.bands)]
-    last = last[last["visits"] >= definition.visits_from]
-    women = (
-        last.rename(columns={"on": "last_visit"})
-        .assign(diagnosed=last["diagnosed_on"].notna())
-        .reset_index(drop=True)[
-            [
-                "age_years",
-                "density",
-                "risk_5y",
-                "risk_5y_low",
-                "risk_5y_high",
-                "visits",
-                "last_visit",
-                "diagnosed",
-                "simulated",
-            ]
-        ]
-    )
+        bands = last["risk_5y"].map(lambda risk: thresholds.risk_band(risk).key)
+        fits &= bands.isin(definition.bands)
+    return fits
+
+
+def _visits_of(last: pd.DataFrame, visits: pd.DataFrame) -> pd.DataFrame:
+    """Return the scored visits of the chosen women, without saying who they are."""
     anchors = pd.DataFrame(
         {"woman": np.arange(1, len(last) + 1), "last_on": last["on"].to_numpy()}, index=last.index
     )
     chosen = visits.join(anchors, on="patient_id", how="inner")
-    course = pd.DataFrame(
+    return pd.DataFrame(
         {
             "woman": chosen["woman"],
             "on": chosen["on"],
             "year": chosen["on"].dt.year,
             "risk_5y": chosen["risk_5y"],
-            "years_to_last": (chosen["on"] - chosen["last_on"]).dt.days / trends.DAYS_PER_YEAR,
-            "years_to_diagnosis": (chosen["on"] - chosen["diagnosed_on"]).dt.days / trends.DAYS_PER_YEAR,
+            "years_to_last": (chosen["on"] - chosen["last_on"]).dt.days / DAYS_PER_YEAR,
+            "years_to_diagnosis": (chosen["on"] - chosen["diagnosed_on"]).dt.days / DAYS_PER_YEAR,
             "diagnosed": chosen["diagnosed_on"].notna(),
         }
     ).reset_index(drop=True)
-    return Cohort(definition, women, course)
-
-
-def medians_by(visits: pd.DataFrame, column: str, *, smallest_group: int = 3) -> pd.DataFrame:
-    """Return median and quartiles of 5-year risk by a column, one value a woman and group.
-
-    A woman with several visits in a group counts once, with her mean there. Groups of fewer than
-    `smallest_group` women are left out: their median would be one woman's score.
-    """
-    per_woman = visits.dropna(subset=[column]).groupby([column, "woman"])["risk_5y"].mean().reset_index()
-    grouped = per_woman.groupby(column)["risk_5y"]
-    table = pd.DataFrame(
-        {
-            "lower_quartile": grouped.quantile(0.25),
-            "median": grouped.median(),
-            "upper_quartile": grouped.quantile(0.75),
-            "women": grouped.size(),
-        }
-    )
-    return table[table["women"] >= smallest_group].reset_index()
-
-
-def course(cohort_visits: pd.DataFrame, anchor: str) -> pd.DataFrame:
-    """Return `medians_by` whole years before the anchor, ``years_to_last`` or ``years_to_diagnosis``."""
-    before = cohort_visits[cohort_visits[anchor] <= 0]
-    return medians_by(before.assign(years=before[anchor].round().astype("Int64")), "years")
-
-
-def age_groups(ages: pd.Series, *, width: int = 5) -> pd.Series:
-    """Return the age group of each age as 40–44; empty where the age is unknown."""
-    lower = (ages // width * width).astype("Int64")
-    return lower.map(lambda low: f"{low}–{low + width - 1}", na_action="ignore")

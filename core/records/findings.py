@@ -12,15 +12,16 @@ from sqlalchemy.orm import Session
 
 from core.installation import Installation
 from core.people import Permission, Person, audit, require
+from core.rules import ViewName
 from db.tables import Image, Lesion, Measurement, Patient, Study, User
 
-__all__ = ["Finding", "Place", "diameter_mm", "keep", "of_image", "of_patient", "place_of", "remove"]
+__all__ = ["KeptFinding", "Place", "diameter_mm", "keep", "of_image", "of_patient", "place_of", "remove"]
 
 Box = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True)
-class Finding:
+class KeptFinding:
     """One finding as the pages show it.
 
     `box` is x0, y0, x1, y1 in pixels of the image, origin top left. `diameter_mm` is the longer side of the box,
@@ -43,9 +44,9 @@ class Finding:
     at: datetime
 
     @property
-    def where(self) -> str:
-        """Return side and view: L CC."""
-        return f"{self.laterality} {self.view}"
+    def view_name(self) -> ViewName:
+        """Return which view of which breast it is on."""
+        return ViewName(self.laterality, self.view)
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,11 @@ class Place:
     study_date: date
     laterality: str
     view: str
+
+    @property
+    def view_name(self) -> ViewName:
+        """Return which view of which breast the image is."""
+        return ViewName(self.laterality, self.view)
 
 
 def place_of(here: Installation, sha256: str) -> Place | None:
@@ -94,7 +100,7 @@ def keep(
     box: Box,
     *,
     reading: Mapping[str, Any] | None = None,
-) -> Finding:
+) -> KeptFinding:
     """Keep a box as a finding on the study of a stored image; it is numbered within the patient.
 
     Parameters
@@ -176,19 +182,19 @@ def remove(here: Installation, person: Person, finding_id: int) -> None:
             audit.record(session, person, "finding_removed", subject, detail)
 
 
-def of_patient(here: Installation, mrn: str) -> list[Finding]:
+def of_patient(here: Installation, mrn: str) -> list[KeptFinding]:
     """Return a woman's findings, by study date, then in the order in which they were kept."""
     with here.database.read() as session:
         return _findings(session, Patient.mrn == mrn)
 
 
-def of_image(here: Installation, sop_uid: str) -> list[Finding]:
+def of_image(here: Installation, sop_uid: str) -> list[KeptFinding]:
     """Return the findings on one image."""
     with here.database.read() as session:
         return _findings(session, Image.sop_uid == sop_uid)
 
 
-def _findings(session: Session, condition: Any) -> list[Finding]:
+def _findings(session: Session, condition: Any) -> list[KeptFinding]:
     rows = session.execute(
         select(Lesion, Measurement, Image, Study, User.display_name)
         .join(Measurement, Measurement.lesion_id == Lesion.id)
@@ -200,7 +206,7 @@ def _findings(session: Session, condition: Any) -> list[Finding]:
         .order_by(Study.study_date, Measurement.id)
     )
     return [
-        Finding(
+        KeptFinding(
             finding_id=lesion.id,
             label=lesion.label,
             study_uid=study.uid,

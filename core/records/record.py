@@ -6,18 +6,21 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import cached_property
 from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from core.images import Side, hanging
+from core.images import hanging
 from core.installation import Installation
 from core.records import cards
 from core.records.assessments import Assessment
 from core.records.events import EventEntry, event_entry
+from core.records.standing import Interval, Standing
 from core.refusals import refusal_text
-from core.rules import last_of_each_day, last_said, latest_score_ids, said_alike, thresholds, trends
+from core.rules import ViewName, latest_score_ids, vocabulary
+from core.rules.hanging_protocols import Edge
 from db.tables import (
     Alert,
     Embedding,
@@ -47,15 +50,6 @@ __all__ = [
 
 
 @dataclass(frozen=True)
-class Interval:
-    """A probability (0..1) with the interval that the model's members span."""
-
-    value: float
-    low: float
-    high: float
-
-
-@dataclass(frozen=True)
 class Contribution:
     """How much one visit moved a score, and when that visit was."""
 
@@ -77,7 +71,7 @@ class VisitScore:
     progression: float | None
     density: Mapping[str, float]
     priors: int
-    missing_views: tuple[str, ...]
+    missing_views: tuple[ViewName, ...]
     contributions: tuple[Contribution, ...]
 
     @property
@@ -88,7 +82,7 @@ class VisitScore:
     @property
     def likeliest_density(self) -> str:
         """Return the density category, A to D, that the model finds likeliest."""
-        return max(self.density, key=lambda letter: self.density[letter])
+        return vocabulary.likeliest(self.density)
 
 
 @dataclass(frozen=True)
@@ -102,7 +96,12 @@ class ViewImage:
     columns: int
     spacing_mm: float | None
     quality_flags: tuple[str, ...]
-    chest_wall: Side | None
+    chest_wall: Edge | None
+
+    @property
+    def view_name(self) -> ViewName:
+        """Return which view of which breast it is."""
+        return ViewName(self.laterality, self.view)
 
     @property
     def flipped(self) -> bool:
@@ -129,17 +128,17 @@ class Visit:
     assessed_at: datetime | None
 
     @property
-    def missing_views(self) -> tuple[str, ...]:
-        """Return which of the four standard views this study has no image of, as R CC, L MLO.
+    def missing_views(self) -> tuple[ViewName, ...]:
+        """Return which of the four standard views this study has no image of.
 
         A spot or a magnification is no view of the breast: the score too counts the view as not seen.
         """
-        taken = {(image.laterality, image.view) for image in self.images if hanging.shows_the_breast(image)}
-        return tuple(f"{s} {v}" for row in hanging.HANGING for s, v in row if (s, v) not in taken)
+        taken = {image.view_name for image in self.images if hanging.shows_the_breast(image)}
+        return tuple(view for view in vocabulary.FOUR_VIEWS if view not in taken)
 
-    def hung(self, laterality: str, view: str) -> ViewImage | None:
-        """Return the image that is hung as this side and view; None where there is none."""
-        return hanging.to_hang(i for i in self.images if (i.laterality, i.view) == (laterality, view))
+    def hung(self, view: ViewName) -> ViewImage | None:
+        """Return the image that is hung as this view; None where there is none."""
+        return hanging.to_hang(image for image in self.images if image.view_name == view)
 
     @property
     def density(self) -> str | None:
@@ -185,70 +184,23 @@ class PatientRecord:
         """Return the name, or the MRN where no name is known."""
         return self.name or f"MRN {self.mrn}"
 
+    @cached_property
+    def standing(self) -> Standing[Visit]:
+        """Where she stands by her visits: newest and prior score, change, density, when the next study is due."""
+        diagnosed = any(event.kind is EventKind.DIAGNOSIS for event in self.events)
+        return Standing(self.visits, self.birth_date, diagnosed)
+
     @property
     def scored(self) -> tuple[Visit, ...]:
         """Return the visits that have a score, oldest first; of the studies of one day the last scored one."""
-        return tuple(last_of_each_day((v for v in self.visits if v.score is not None), lambda v: v.on))
-
-    @property
-    def reader_density(self) -> str | None:
-        """Return the density that a reader recorded on the day of the last scored visit, in whichever of its studies."""
-        if not self.scored:
-            return None
-        return last_said(v.reader_density for v in self.visits if v.on == self.scored[-1].on)
-
-    @property
-    def prior(self) -> Visit | None:
-        """Return the scored visit before the last one: that of an earlier day."""
-        return self.scored[-2] if len(self.scored) > 1 else None
+        return self.standing.scored
 
     @property
     def open_alerts(self) -> tuple[AlertEntry, ...]:
         """Return the alerts that nobody has acknowledged."""
         return tuple(alert for alert in self.alerts if alert.acknowledged_at is None)
 
-    @property
-    def change_since_prior(self) -> float | None:
-        """Return the change of 5-year risk from the visit before to the last one, where both were scored alike."""
-        scores = [visit.score for visit in self.scored[-2:] if visit.score]
-        if len(scores) < 2 or not said_alike(scores):
-            return None
-        prior, last = scores
-        return last.risk_5y.value - prior.risk_5y.value
-
-    @property
-    def slope(self) -> trends.Slope | None:
-        """Return the slope of 5-year risk over her visits (see `trends.SLOPE_METHOD`), where all were scored alike."""
-        scores = [(visit.on, visit.score) for visit in self.scored if visit.score]
-        if not said_alike(score for _, score in scores):
-            return None
-        return trends.slope([on for on, _ in scores], [score.risk_5y.value for _, score in scores])
-
-    @property
-    def diagnosed(self) -> bool:
-        """Whether a diagnosis is on record: from then on the clinic plans the follow-up, no screening interval does."""
-        return any(event.kind is EventKind.DIAGNOSIS for event in self.events)
-
-    @property
-    def next_due(self) -> date | None:
-        """Return when the next study is due by the screening interval in force.
-
-        None after a diagnosis, without any study, and outside the screening ages.
-        """
-        if not self.visits or self.diagnosed:
-            return None
-        interval = thresholds.screening_interval()
-        return interval.due(self.visits[-1].on, self.birth_date, date.today())
-
-    @property
-    def overdue(self) -> bool:
-        """Whether the next study should have come by now."""
-        if not self.visits or self.diagnosed:
-            return False
-        interval = thresholds.screening_interval()
-        return interval.is_overdue(self.visits[-1].on, self.birth_date, date.today())
-
-    def missing_views(self, visit: Visit) -> tuple[str, ...]:
+    def missing_views(self, visit: Visit) -> tuple[ViewName, ...]:
         """Return which of the four standard views no study of that visit's day has: they are one visit."""
         of_the_day = [other.missing_views for other in self.visits if other.on == visit.on]
         return tuple(view for view in visit.missing_views if all(view in missing for missing in of_the_day))
@@ -319,10 +271,10 @@ def _images(here: Installation, session: Session, patient_id: int) -> defaultdic
     )
     found: defaultdict[int, list[ViewImage]] = defaultdict(list)
     for image in rows:
-        chest_wall: Side | None
+        chest_wall: Edge | None
         if "flipped" in seen_flipped.get(image.id, {}):
             # The model turned the chest wall to the left: what it had to turn ended at the right.
-            chest_wall = "right" if seen_flipped[image.id]["flipped"] else "left"
+            chest_wall = Edge.RIGHT if seen_flipped[image.id]["flipped"] else Edge.LEFT
         else:
             chest_wall = hanging.chest_wall_side_of_object(here.images, image.thumbnail_sha256)
         found[image.study_id].append(
@@ -367,7 +319,7 @@ def _visit_score(score: Score) -> VisitScore:
         progression=score.progression,
         density={"A": score.density_a, "B": score.density_b, "C": score.density_c, "D": score.density_d},
         priors=score.priors,
-        missing_views=tuple(str(view).replace("-", " ") for view in score.missing_views),
+        missing_views=tuple(ViewName.of_code(str(view)) for view in score.missing_views),
         contributions=tuple(
             Contribution(str(c["study_uid"]), date.fromisoformat(str(c["study_date"])), float(c["value"]))
             for c in score.contributions

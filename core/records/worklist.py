@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import enum
-from collections import defaultdict
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Any
-
-from sqlalchemy import select
 
 from core.installation import Installation
 from core.records import cards
+from core.records.listing import ListedWoman, listed_women
 from core.records.search import is_called
-from core.refusals import refusal_text
-from core.rules import last_of_each_day, last_said, latest_score_ids, said_alike, thresholds, trends
-from db.tables import Alert, Event, EventKind, Patient, Score, Study, StudyStatus, utc_now
-
-NEW_FOR = timedelta(days=7)
-"""A score counts as new for a week, or until the reader's assessment is recorded."""
+from core.rules import age_years, thresholds, urgency
+from db.tables import StudyStatus, utc_now
 
 
 class Column(enum.StrEnum):
@@ -146,119 +141,49 @@ def rows(here: Installation, *, today: date, now: datetime | None = None) -> lis
     """Read all women, what needs a look first, in five queries whatever their number."""
     now = now or utc_now()
     with here.database.read() as session:
-        patients = session.execute(
-            select(Patient.id, Patient.mrn, Patient.name, Patient.simulated, Patient.birth_date)
-        ).all()
-        studies = defaultdict(list)
-        for study in session.execute(
-            select(
-                Study.id,
-                Study.patient_id,
-                Study.study_date,
-                Study.status,
-                Study.refusal_detail,
-                Study.refusal_reason,
-                Study.reader_density,
-                Study.assessed_at,
-            ).order_by(Study.study_date, Study.id)
-        ):
-            studies[study.patient_id].append(study)
-        scores = {
-            score.study_id: score
-            for score in session.execute(
-                select(
-                    Score.study_id,
-                    Score.model,
-                    Score.weights_sha256,
-                    Score.calibration,
-                    Score.computed_at,
-                    Score.risk_5y,
-                    Score.risk_5y_low,
-                    Score.risk_5y_high,
-                    Score.density_a,
-                    Score.density_b,
-                    Score.density_c,
-                    Score.density_d,
-                ).where(Score.id.in_(latest_score_ids(cards.speaking(here))))
-            )
-        }
-        alerts = defaultdict(list)
-        for alert in session.execute(
-            select(Alert.patient_id, Alert.rule, Alert.message)
-            .where(Alert.acknowledged_at.is_(None))
-            .order_by(Alert.id)
-        ):
-            alerts[alert.patient_id].append(alert)
-        diagnosed = set(session.scalars(select(Event.patient_id).where(Event.kind == EventKind.DIAGNOSIS)))
-    interval = thresholds.screening_interval()
-    found = []
-    for patient in patients:
-        hers = studies[patient.id]
-        scored = last_of_each_day(
-            ((study, scores[study.id]) for study in hers if study.id in scores),
-            lambda visit: visit[0].study_date,
-        )
-        last = hers[-1] if hers else None
-        newest = scored[-1] if scored else None
-        prior = scored[-2] if len(scored) > 1 else None
-        comparable = newest and prior and said_alike((newest[1], prior[1]))
-        of_the_day = [study for study in hers if newest and study.study_date == newest[0].study_date]
-        density = last_said(study.reader_density for study in of_the_day)
-        by_reader = density is not None
-        if newest and density is None:
-            density = _likeliest_density(newest[1])
-        found.append(
-            Row(
-                mrn=patient.mrn,
-                name=patient.name,
-                simulated=patient.simulated,
-                age_years=trends.age_years(patient.birth_date, today),
-                last_study=last.study_date if last else None,
-                last_status=last.status if last else None,
-                refusal=refusal_text(last.refusal_reason, last.refusal_detail) if last else "",
-                studies=len(hers),
-                risk_5y=newest[1].risk_5y if newest else None,
-                risk_5y_low=newest[1].risk_5y_low if newest else None,
-                risk_5y_high=newest[1].risk_5y_high if newest else None,
-                scored_on=newest[0].study_date if newest else None,
-                change_since_prior=newest[1].risk_5y - prior[1].risk_5y
-                if newest and prior and comparable
-                else None,
-                prior_on=prior[0].study_date if prior else None,
-                course=tuple(CoursePoint(study.study_date, score.risk_5y) for study, score in scored),
-                density=density,
-                density_by_reader=by_reader,
-                alerts=tuple(alert.message for alert in alerts[patient.id]),
-                alert_rules=tuple(alert.rule for alert in alerts[patient.id]),
-                # After a diagnosis the clinic plans the follow-up; the screening interval no longer says when.
-                diagnosed=patient.id in diagnosed,
-                next_due=interval.due(last.study_date, patient.birth_date, today)
-                if last and patient.id not in diagnosed
-                else None,
-                overdue=last is not None
-                and patient.id not in diagnosed
-                and interval.is_overdue(last.study_date, patient.birth_date, today),
-                new=newest is not None
-                and last_said(study.assessed_at for study in of_the_day) is None
-                and newest[1].computed_at > now - NEW_FOR,
-            )
-        )
-    return sorted(found, key=_urgency)
+        women = list(listed_women(session, cards.speaking(here)))
+    return sorted((row_of(woman, today=today, now=now) for woman in women), key=_urgency)
 
 
-def _likeliest_density(score: Any) -> str:
-    return max("ABCD", key=lambda letter: float(getattr(score, f"density_{letter.lower()}")))
+def row_of(woman: ListedWoman, *, today: date, now: datetime) -> Row:
+    """Say a woman in one row, as of a day and a moment."""
+    stands = woman.standing
+    last, newest, prior = stands.last, stands.newest, stands.prior
+    risk = newest.score.risk_5y if newest and newest.score else None
+    return Row(
+        mrn=woman.mrn,
+        name=woman.name,
+        simulated=woman.simulated,
+        age_years=age_years(woman.birth_date, today),
+        last_study=last.on if last else None,
+        last_status=last.status if last else None,
+        refusal=last.refusal if last else "",
+        studies=len(stands.studies),
+        risk_5y=risk.value if risk else None,
+        risk_5y_low=risk.low if risk else None,
+        risk_5y_high=risk.high if risk else None,
+        scored_on=newest.on if newest else None,
+        change_since_prior=stands.change_since_prior,
+        prior_on=prior.on if prior else None,
+        course=tuple(
+            CoursePoint(visit.on, visit.score.risk_5y.value) for visit in stands.scored if visit.score
+        ),
+        density=stands.density,
+        density_by_reader=stands.reader_density is not None,
+        alerts=tuple(alert.message for alert in woman.alerts),
+        alert_rules=tuple(alert.rule for alert in woman.alerts),
+        diagnosed=stands.diagnosed,
+        next_due=stands.next_due(today),
+        overdue=stands.is_overdue(today),
+        new=stands.is_new(now),
+    )
 
 
-# Most urgent first: what speaks of disease now, then of change, then of level.
-_RULES_BY_URGENCY = ("malignancy", "risk_jump", "progression", "risk_high")
-
-
-def _urgency(row: Row) -> tuple[bool, int, bool, float, str]:
-    ranks = [_RULES_BY_URGENCY.index(rule) for rule in row.alert_rules if rule in _RULES_BY_URGENCY]
+def _urgency(row: Row) -> tuple[bool, float, bool, float, str]:
+    known = [rank for rule in row.alert_rules if (rank := urgency(rule)) is not None]
     return (
         not row.needs_a_look,
-        min(ranks, default=len(_RULES_BY_URGENCY)),
+        min(known, default=math.inf),
         not row.overdue,
         -(row.risk_5y or 0.0),
         row.mrn,

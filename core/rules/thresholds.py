@@ -1,50 +1,45 @@
 """Thresholds as data: read once from `thresholds.toml`, each with its source."""
 
-import tomllib
-from dataclasses import dataclass
 from datetime import date
 from functools import cache
-from importlib.resources import files
-from typing import Any, Literal
+from typing import Annotated, Self
 
-from core.rules.trends import add_months, age_years
+from pydantic import Field, model_validator
 
-Measure = Literal["risk_5y", "risk_2y_change", "malignancy_max", "progression"]
+from core.rules import documents
+from core.rules.ages import age_years
+from core.rules.documents import Document, Probability, Table, Words
+from core.rules.trends import add_months
 
 
-@dataclass(frozen=True)
-class RiskBand:
+class RiskBand(Table):
     """A band of 5-year risk, from `lower` (inclusive, 0..1) up to the next band."""
 
-    key: str
-    label: str
-    lower: float
-    source: str
+    key: Words
+    label: Words
+    lower: Annotated[Probability, Field(alias="from")]
+    source: Words
 
 
-@dataclass(frozen=True)
-class AlertRule:
-    """Raise an alert when `measure` of a score is above `above`."""
-
-    rule: str
-    label: str
-    measure: Measure
-    above: float
-    source: str
-
-
-@dataclass(frozen=True)
-class ScreeningInterval:
+class ScreeningInterval(Table):
     """When the next study is due, and when it counts as overdue, in months after the last; ages in whole years.
 
     A woman whose birth date is not known counts as of screening age.
     """
 
-    from_age: int
-    to_age: int
-    interval_months: int
-    overdue_after_months: int
-    source: str
+    from_age: Annotated[int, Field(ge=0, le=120)]
+    to_age: Annotated[int, Field(ge=0, le=120)]
+    interval_months: Annotated[int, Field(ge=1)]
+    overdue_after_months: Annotated[int, Field(ge=1)]
+    source: Words
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.from_age > self.to_age:
+            raise ValueError("from_age lies above to_age")
+        if self.overdue_after_months < self.interval_months:
+            raise ValueError("overdue_after_months is shorter than interval_months")
+        return self
 
     @property
     def outside(self) -> str:
@@ -75,19 +70,34 @@ class ScreeningInterval:
         return max(last, add_months(birth_date, 12 * self.from_age - self.interval_months))
 
 
+class Thresholds(Document):
+    """The file of thresholds."""
+
+    risk_5y: Annotated[tuple[RiskBand, ...], Field(min_length=1)]
+    screening: ScreeningInterval
+
+    @model_validator(mode="after")
+    def _from_nothing_upwards(self) -> Self:
+        lower = [band.lower for band in self.risk_5y]
+        documents.unique([band.key for band in self.risk_5y], "the band")
+        if lower[0] != 0 or lower != sorted(set(lower)):
+            raise ValueError("the bands of risk_5y must begin at 0 and each lie above the one before")
+        return self
+
+
 @cache
-def _document() -> dict[str, Any]:
-    return tomllib.loads(files("core.rules").joinpath("thresholds.toml").read_text(encoding="utf-8"))
+def _in_force() -> Thresholds:
+    return documents.read("thresholds.toml", Thresholds)
 
 
 def edition() -> str:
     """Return the edition of the thresholds in force."""
-    return str(_document()["edition"])
+    return _in_force().edition
 
 
 def risk_bands() -> tuple[RiskBand, ...]:
     """Return the bands of 5-year risk, lowest first."""
-    return tuple(RiskBand(b["key"], b["label"], b["from"], b["source"]) for b in _document()["risk_5y"])
+    return _in_force().risk_5y
 
 
 def risk_band(risk_5y: float) -> RiskBand:
@@ -95,11 +105,6 @@ def risk_band(risk_5y: float) -> RiskBand:
     return [band for band in risk_bands() if risk_5y >= band.lower][-1]
 
 
-def alert_rules() -> tuple[AlertRule, ...]:
-    """Return the alert rules in force."""
-    return tuple(AlertRule(**rule) for rule in _document()["alert"])
-
-
 def screening_interval() -> ScreeningInterval:
     """Return the screening interval in force."""
-    return ScreeningInterval(**_document()["screening"])
+    return _in_force().screening

@@ -10,7 +10,7 @@ from datetime import date
 import numpy as np
 from dateutil.relativedelta import relativedelta
 
-DAYS_PER_YEAR = 365.25
+from core.rules.ages import years_between
 
 LONG_GAP_YEARS = 3.0
 """Between visits further apart than this a course is drawn dotted: nobody looked for that long (SCREENS.md)."""
@@ -31,19 +31,6 @@ class Slope:
     low: float | None
     high: float | None
     visits: int
-
-
-def years_between(earlier: date, later: date) -> float:
-    """Return the years from one date to another, negative if `later` comes first."""
-    return (later - earlier).days / DAYS_PER_YEAR
-
-
-def age_years(birth_date: date | None, on: date) -> int | None:
-    """Return the age in whole years on a day, or None if the birth date is unknown."""
-    if birth_date is None:
-        return None
-    # Born on 29 February, a woman has her birthday on 1 March of other years; relativedelta says 28 February.
-    return on.year - birth_date.year - ((on.month, on.day) < (birth_date.month, birth_date.day))
 
 
 def add_months(day: date, months: int) -> date:

@@ -11,8 +11,6 @@ from .cases import parse_density_source as parse_density_source
 from .cases import told_apart as told_apart
 from .cases import with_practice as with_practice
 from .encoded import encode_views as encode_views
-from .exams import DENSITIES as DENSITIES
-from .exams import FINDINGS as FINDINGS
 from .exams import MOST_PIXELS as MOST_PIXELS
 from .exams import CachedViews as CachedViews
 from .exams import Exams as Exams

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 
-from core.sets.exams import FINDINGS
+from core.rules.vocabulary import DENSITIES, FINDINGS, FindingClass
 from core.sets.manifest import OPTIONAL, REQUIRED, BadRow, Manifest, ManifestRow, read_manifest, stated_split
 
 __all__ = [
@@ -227,7 +227,7 @@ def parse_density_source(text: str | None) -> DensitySource | None:
     column, _, pairs = text.partition(":")
     stands_for = dict(pair.split("=", 1) for pair in pairs.split(",") if "=" in pair)
     letters = {part for value in stands_for.values() for part in value.split("+")}
-    if not column.strip() or not stands_for or not letters <= set("ABCD"):
+    if not column.strip() or not stands_for or not letters <= set(DENSITIES):
         raise CaseError(
             f"{text!r} does not say where density is told: write column:value=A,value=B,value=C+D and so on."
         )
@@ -272,7 +272,7 @@ def _from_manifest(
             study_date=row.study_date,
             laterality=row.laterality,
             view=row.view,
-            lesions=() if boxes or row.roi is None else ((row.roi, row.finding == "malignant"),),
+            lesions=() if boxes or row.roi is None else ((row.roi, row.finding == FindingClass.MALIGNANT),),
         )
         before = None if boxes else by_image.get(row.path)
         if before is not None:

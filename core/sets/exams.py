@@ -16,13 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.files import private_folder
+from core.rules.vocabulary import FINDINGS, FindingClass
 from core.sets.manifest import Manifest, ManifestRow, by_patient
 from models.view import NETWORK_SHAPE, ViewTransform, standardise
 
 __all__ = ["Exams", "Image", "Woman", "cache_views", "file_version", "gather", "read_pixels"]
 
-FINDINGS = ("normal", "benign", "malignant")
-DENSITIES = ("A", "B", "C", "D")
 MOST_PIXELS = 60_000_000
 CHUNK = 32
 
@@ -106,7 +105,7 @@ def _woman(name: str, rows: list[ManifestRow]) -> Woman:
     for row in rows:
         k, side = studies.index(row.study_date), row.laterality or ""
         if row.finding:
-            worse = max(finding[k].get(side, "normal"), row.finding, key=FINDINGS.index)
+            worse = max(finding[k].get(side, FindingClass.NORMAL), row.finding, key=FINDINGS.index)
             finding[k][side] = worse
         if row.density:
             density[k][side] = row.density
@@ -149,7 +148,7 @@ def _images(woman: int, rows: list[ManifestRow]) -> list[Image]:
                 visit=studies.index(first.study_date),
                 laterality=first.laterality or "",
                 view=first.view or "",
-                boxes=tuple((*row.roi, row.finding == "malignant") for row in several if row.roi),
+                boxes=tuple((*row.roi, row.finding == FindingClass.MALIGNANT) for row in several if row.roi),
                 finding=max(said, key=FINDINGS.index) if said else None,
                 density=first.density,
             )

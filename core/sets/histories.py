@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.sets.exams import DENSITIES, FINDINGS, Exams, Image, Woman
+from core.rules.ages import DAYS_PER_YEAR
+from core.rules.vocabulary import DENSITIES, FINDINGS, SIDES, FindingClass
+from core.sets.exams import Exams, Image, Woman
 
 if TYPE_CHECKING:  # Networks are loaded when training starts: `--help` must not wait for them.
     from models.sequence import History
 
 __all__ = ["histories_of"]
-
-DAYS_A_YEAR = 365.25
 
 
 def histories_of(
@@ -70,7 +70,7 @@ def histories_of(
                     [{k: FINDINGS.index(v) for k, v in study.items()} for study in woman.finding], -1
                 ).astype(np.int64),
                 years_to_cancer=_years(woman.cancer_date, days),
-                cancer_breast=-1 if woman.cancer_laterality is None else "LR".index(woman.cancer_laterality),
+                cancer_breast=-1 if woman.cancer_laterality is None else SIDES.index(woman.cancer_laterality),
                 years_followed=np.maximum(np.nan_to_num(_years(_followed_until(woman), days), nan=0.0), 0.0),
                 weight=index_weights(n),
             )
@@ -83,13 +83,13 @@ def _side(image: Image) -> Any:
 
 
 def _by_side(studies: Sequence[dict[str, float]], unknown: float) -> NDArray[np.float32]:
-    return np.array([[study.get(side, unknown) for side in "LR"] for study in studies], np.float32)
+    return np.array([[study.get(side, unknown) for side in SIDES] for study in studies], np.float32)
 
 
 def _years(on: date | None, days: NDArray[np.float64]) -> NDArray[np.float64]:
     if on is None or (days == date.min.toordinal()).all():
         return np.full(len(days), np.nan)
-    return (on.toordinal() - days) / DAYS_A_YEAR
+    return (on.toordinal() - days) / DAYS_PER_YEAR
 
 
 def _followed_until(woman: Woman) -> date | None:
@@ -100,7 +100,7 @@ def _followed_until(woman: Woman) -> date | None:
     """
     if woman.cancer_date is None:
         for on, found in zip(woman.dates, woman.finding, strict=True):
-            if "malignant" in found.values():
+            if FindingClass.MALIGNANT in found.values():
                 return on
     return woman.last_followup
 
@@ -113,12 +113,12 @@ def _malignancy(woman: Woman, days: NDArray[np.float64]) -> NDArray[np.float32]:
         for on in woman.dates[-1:]
     )
     for k, day in enumerate(days):
-        for i, side in enumerate("LR"):
+        for i, side in enumerate(SIDES):
             if not dated:
                 finding = woman.finding[k].get(side)
-                label[k, i] = np.nan if finding is None else float(finding == "malignant")
+                label[k, i] = np.nan if finding is None else float(finding == FindingClass.MALIGNANT)
                 continue
-            if woman.cancer_date is None and woman.finding[k].get(side) == "malignant":
+            if woman.cancer_date is None and woman.finding[k].get(side) == FindingClass.MALIGNANT:
                 label[k, i] = 1
                 continue
             ahead = None if woman.cancer_date is None else woman.cancer_date.toordinal() - day

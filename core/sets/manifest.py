@@ -12,6 +12,8 @@ from typing import Annotated, Any, Self
 from pydantic import BaseModel, BeforeValidator, Field, ValidationError, ValidationInfo, model_validator
 from pydantic_core import ErrorDetails, PydanticCustomError
 
+from core.rules import exact_age_years
+
 __all__ = [
     "BadRow",
     "Manifest",
@@ -73,9 +75,7 @@ class ManifestRow:
         """Age at the study in years, as stated or from the birth date."""
         if self.age is not None:
             return self.age
-        if self.birth_date is None or self.study_date is None:
-            return None
-        return (self.study_date - self.birth_date).days / 365.25
+        return None if self.study_date is None else exact_age_years(self.birth_date, self.study_date)
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.files import private_folder, write_whole
+from core.rules.vocabulary import DENSITIES, FINDINGS
 from core.sets import (
-    DENSITIES,
-    FINDINGS,
     INNER_FOLDS,
     CaseError,
     Cases,

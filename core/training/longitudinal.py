@@ -15,9 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.files import private_folder, write_whole
+from core.rules.vocabulary import DENSITIES, FINDINGS, FindingClass
 from core.sets import (
-    DENSITIES,
-    FINDINGS,
     CachedViews,
     Exams,
     Manifest,
@@ -97,7 +96,9 @@ def split_women(women: Sequence[Woman], seed: int, *, keep_encoder: bool = False
 
 
 def _has_cancer(woman: Woman) -> bool:
-    return woman.cancer_date is not None or any("malignant" in study.values() for study in woman.finding)
+    return woman.cancer_date is not None or any(
+        FindingClass.MALIGNANT in study.values() for study in woman.finding
+    )
 
 
 def _stated(woman: Woman) -> str | None:

@@ -1,4 +1,4 @@
-"""Alerts: why a patient needs a look. Raised by her newest score, by the rules of `core.rules.thresholds`."""
+"""Alerts: why a patient needs a look. Raised by her newest score, by the rules of `core.rules.alerts`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from datetime import date
 from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.orm import Session
 
-from core.rules import AlertRule, alert_rules, said_alike
+from core.rules import AlertRule, Measure, alert_rules, said_alike
+from core.rules.vocabulary import SIDE_WORDS
 from db.tables import Alert, Score, Study, StudyStatus, utc_now
 
 CHANGES = frozenset({"risk_2y_change"})
@@ -112,21 +113,21 @@ def _has_newer(session: Session, study: Study) -> bool:
 
 
 def _measure(rule: AlertRule, score: Score, previous: Score | None) -> float | None:
-    if rule.measure == "risk_5y":
+    if rule.measure is Measure.RISK_5Y:
         return score.risk_5y
-    if rule.measure == "risk_2y_change":
+    if rule.measure is Measure.RISK_2Y_CHANGE:
         return None if previous is None else score.risk_2y - previous.risk_2y
-    if rule.measure == "malignancy_max":
+    if rule.measure is Measure.MALIGNANCY_MAX:
         known = [v for v in (score.malignancy_left, score.malignancy_right) if v is not None]
         return max(known, default=None)
     return score.progression
 
 
 def _said(rule: AlertRule, score: Score, value: float, previous: Score | None) -> str:
-    if rule.measure == "malignancy_max":
-        side = "left" if score.malignancy_left == value else "right"
+    if rule.measure is Measure.MALIGNANCY_MAX:
+        side = SIDE_WORDS["L" if score.malignancy_left == value else "R"]
         return f"{side} {_percent(value)}"
-    if rule.measure == "risk_2y_change":
+    if rule.measure is Measure.RISK_2Y_CHANGE:
         since: date | None = previous.study.study_date if previous else None
         return f"2-year risk {_percent(score.risk_2y)}, {value * 100:+.0f} points since {since}"
     return _percent(value)

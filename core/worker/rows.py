@@ -14,6 +14,8 @@ from sqlalchemy.orm import Session, selectinload
 from core.images import shows_the_breast
 from core.installation import Installation
 from core.refusals import Refusal
+from core.rules import ViewName, exact_age_years
+from core.rules.vocabulary import DENSITIES, FINDINGS, FOUR_VIEWS
 from core.worker.reading_ahead import WaitingImage
 from db.tables import (
     Embedding,
@@ -28,8 +30,6 @@ if TYPE_CHECKING:
     from models.longitudinal import ViewReading, VisitScore
     from models.store import ModelCard
     from models.view import StandardView
-
-FOUR_VIEWS = ("R-CC", "L-CC", "R-MLO", "L-MLO")
 
 
 @dataclass
@@ -132,7 +132,7 @@ def history_of(here: Installation, study_id: int) -> list[Day]:
 def _age_years(patient: Patient, study: Study) -> float | None:
     """Return her age at a study: from her birth date, else as the files state it, else None."""
     if patient.birth_date is not None:
-        return (study.study_date - patient.birth_date).days / 365.25
+        return exact_age_years(patient.birth_date, study.study_date)
     said = [image.file_says["age_years"] for image in study.images if "age_years" in image.file_says]
     return float(said[0]) if said else None
 
@@ -143,8 +143,8 @@ def reading_of(stored: Embedding) -> ViewReading:
 
     return ViewReading(
         vector=np.frombuffer(stored.vector, "<f4"),
-        density=np.array([stored.density[key] for key in "ABCD"], np.float32),
-        finding=np.array([stored.finding[key] for key in ("normal", "benign", "malignant")], np.float32),
+        density=np.array([stored.density[key] for key in DENSITIES], np.float32),
+        finding=np.array([stored.finding[key] for key in FINDINGS], np.float32),
         heat_map=np.frombuffer(stored.heat_map, "<f2").reshape(stored.heat_map_shape),
     )
 
@@ -225,14 +225,14 @@ def embedding_of(
         heat_map=reading.heat_map.astype("<f2").tobytes(),
         heat_map_shape=list(reading.heat_map.shape),
         transform=transform,
-        finding=dict(zip(("normal", "benign", "malignant"), map(float, reading.finding), strict=True)),
-        density=dict(zip("ABCD", map(float, reading.density), strict=True)),
+        finding=dict(zip(FINDINGS, map(float, reading.finding), strict=True)),
+        density=dict(zip(DENSITIES, map(float, reading.density), strict=True)),
     )
 
 
 def score_row(study: Study, card: ModelCard, history: list[Day], said: VisitScore) -> Score:
     """Return the row that keeps what the model said of a study: its numbers, weights, inputs and contributions."""
-    seen = {f"{image.laterality.value}-{image.view}" for image in history[-1].images}
+    seen = {ViewName(image.laterality.value, image.view) for image in history[-1].images}
     inputs: dict[str, list[str]] = {}
     for day in history:
         for image in day.images:
@@ -260,7 +260,7 @@ def score_row(study: Study, card: ModelCard, history: list[Day], said: VisitScor
         density_c=float(said.density[2]),
         density_d=float(said.density[3]),
         priors=len(history) - 1,
-        missing_views=[view for view in FOUR_VIEWS if view not in seen],
+        missing_views=[view.code for view in FOUR_VIEWS if view not in seen],
         contributions=contributions,
         **risks,
     )

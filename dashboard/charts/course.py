@@ -1,4 +1,4 @@
-"""Figures: functions from data to a Plotly figure. All share one template and the colours of `look`."""
+"""Figures of one woman: her course, and what each visit did to a score."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import Any
 
-import pandas as pd
 import plotly.graph_objects as go
 
 from core.records import EventEntry, EventKind, PatientRecord, Visit, VisitScore
-from core.rules import last_of_each_day, thresholds, trends
+from core.rules import last_of_each_day, trends, years_between
+from core.rules.vocabulary import SIDE_WORDS
 from dashboard import look
+from dashboard.charts import template
 
 # The rows of the trend as shares of its height, from the bottom: time axis, then density, events, below, risk.
 _DENSITY_LANE, _EVENT_LANE = (0.0, 0.065), (0.08, 0.195)
@@ -25,11 +26,7 @@ _EVENT_SYMBOL = {
     EventKind.THERAPY: "circle",
     EventKind.NOTE: "circle-open",
 }
-_BAND_FILL = {"average": None, "raised": look.PALE_AMBER, "high": look.PALE_RED}
-# Risks of a whole cohort are drawn by their logarithm: so many bars for a tenfold risk, no risk below the least.
-_BARS_A_DECADE = 8
-_LEAST_DRAWN = 1e-4
-_RISK_TICKS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
+_SIDES = (("L", look.LEFT, "circle", "● left"), ("R", look.RIGHT, "diamond", "◆ right"))
 
 
 def trend(record: PatientRecord, *, chosen: str | None = None) -> go.Figure:
@@ -52,27 +49,59 @@ def trend(record: PatientRecord, *, chosen: str | None = None) -> go.Figure:
     top = max([0.042, *(_score(visit).risk_5y.high * 1.12 for visit in scored)])
     _thresholds(figure, top)
     _interval_band(figure, scored)
-    _line(figure, scored, [_score(v).risk_5y.value for v in scored], look.RISK, "y", width=2.5)
-    _markers(
-        figure,
-        scored,
-        [_score(v).risk_5y.value for v in scored],
-        look.RISK,
-        "circle",
-        "y",
-        size=11,
-        name="5-year risk",
-        texts=[_risk_hover(v) for v in scored],
+    _risk(figure, scored)
+    _below(figure, scored)
+    _events(figure, record.events, (first, last), begins=span[0])
+    _densities(figure, record.visits)
+    _mark(figure, next((visit for visit in record.visits if visit.study_uid == chosen), None))
+    figure.update_layout(
+        template.layout(
+            height=520,
+            margin={"l": 64, "r": 16, "t": 8, "b": 32},
+            hovermode="closest",
+            clickmode="event+select",
+            xaxis=template.axis(
+                range=[f"{span[0]}", f"{span[1]}"],
+                type="date",
+                anchor="free",
+                position=0,
+                hoverformat="%Y-%m-%d",
+                **_time_ticks(span),
+            ),
+            yaxis=template.axis(
+                "5-year risk", domain=_RISK_LANE, range=[0, top], tickformat=".0%" if top > 0.06 else ".1%"
+            ),
+            yaxis2=template.axis(
+                "probability", domain=_BELOW_LANE, range=[-0.04, 1.04], tickformat=".0%", nticks=3
+            ),
+            yaxis3=template.axis(
+                domain=_EVENT_LANE, range=[-1, 1], showgrid=False, tickvals=[0], ticktext=["events"]
+            ),
+            yaxis4=template.axis(
+                domain=_DENSITY_LANE, range=[-1, 1], showgrid=False, tickvals=[0], ticktext=["density"]
+            ),
+        )
     )
+    return figure
+
+
+def _risk(figure: go.Figure, scored: Sequence[Visit]) -> None:
+    """Draw 5-year risk from visit to visit."""
+    values = [_score(visit).risk_5y.value for visit in scored]
+    _line(figure, scored, values, look.RISK, "y", width=2.5)
+    texts = [_risk_hover(visit) for visit in scored]
+    _markers(figure, scored, values, look.RISK, "circle", "y", size=11, name="5-year risk", texts=texts)
+
+
+def _below(figure: go.Figure, scored: Sequence[Visit]) -> None:
+    """Draw malignancy per breast and progression, each named at its end."""
     labels: list[tuple[float, str, str]] = []
-    for laterality, colour, symbol, word in (
-        ("L", look.LEFT, "circle", "● left"),
-        ("R", look.RIGHT, "diamond", "◆ right"),
-    ):
+    for laterality, colour, symbol, word in _SIDES:
         with_side = [v for v in scored if _score(v).malignancy[laterality] is not None]
         values = [float(_score(v).malignancy[laterality] or 0.0) for v in with_side]
         _line(figure, with_side, values, colour, "y2", width=1.5)
-        _markers(figure, with_side, values, colour, symbol, "y2", size=8, name=f"malignancy {word[2:]}")
+        name = f"malignancy {SIDE_WORDS[laterality]}"
+        _markers(figure, with_side, values, colour, symbol, "y2", size=8, name=name)
         if values:
             labels.append((values[-1], word, colour))
     grown = [v for v in scored if _score(v).progression is not None]
@@ -83,55 +112,26 @@ def trend(record: PatientRecord, *, chosen: str | None = None) -> go.Figure:
         labels.append((values[-1], "▲ progression", look.PROGRESSION))
     if scored:
         _end_labels(figure, labels, scored[-1].on)
-    _events(figure, record.events, (first, last), begins=span[0])
-    _densities(figure, record.visits)
-    for visit in record.visits:
-        if visit.study_uid == chosen:
-            figure.add_shape(
-                type="line",
-                x0=visit.on,
-                x1=visit.on,
-                y0=_EVENT_LANE[0],
-                y1=1,
-                yref="paper",
-                line={"color": look.ACCENT, "width": 1.5},
-                layer="below",
-            )
 
-    figure.update_layout(
-        look.figure_layout(
-            height=520,
-            margin={"l": 64, "r": 16, "t": 8, "b": 32},
-            hovermode="closest",
-            clickmode="event+select",
-            xaxis=look.axis(
-                range=[f"{span[0]}", f"{span[1]}"],
-                type="date",
-                anchor="free",
-                position=0,
-                hoverformat="%Y-%m-%d",
-                **_time_ticks(span),
-            ),
-            yaxis=look.axis(
-                "5-year risk", domain=_RISK_LANE, range=[0, top], tickformat=".0%" if top > 0.06 else ".1%"
-            ),
-            yaxis2=look.axis(
-                "probability", domain=_BELOW_LANE, range=[-0.04, 1.04], tickformat=".0%", nticks=3
-            ),
-            yaxis3=look.axis(
-                domain=_EVENT_LANE, range=[-1, 1], showgrid=False, tickvals=[0], ticktext=["events"]
-            ),
-            yaxis4=look.axis(
-                domain=_DENSITY_LANE, range=[-1, 1], showgrid=False, tickvals=[0], ticktext=["density"]
-            ),
+
+def _mark(figure: go.Figure, chosen: Visit | None) -> None:
+    """Draw a line through the chosen visit."""
+    if chosen is not None:
+        figure.add_shape(
+            type="line",
+            x0=chosen.on,
+            x1=chosen.on,
+            y0=_EVENT_LANE[0],
+            y1=1,
+            yref="paper",
+            line={"color": look.ACCENT, "width": 1.5},
+            layer="below",
         )
-    )
-    return figure
 
 
 def _time_ticks(span: tuple[date, date]) -> dict[str, Any]:
     """Return one tick a year, fewer over long spans, months over short ones."""
-    years = trends.years_between(*span)
+    years = years_between(*span)
     if years < 2:
         return {"tickformat": "%Y-%m", "dtick": "M1" if years < 0.7 else "M3"}
     return {"tickformat": "%Y", "dtick": f"M{12 * math.ceil(years / 14)}"}
@@ -143,10 +143,8 @@ def _score(visit: Visit) -> VisitScore:
 
 
 def _thresholds(figure: go.Figure, top: float) -> None:
-    bands = thresholds.risk_bands()
-    lowest = next((band for band in bands if _BAND_FILL[band.key]), None)
-    for band, above in zip(bands, [*bands[1:], None], strict=True):
-        fill = _BAND_FILL[band.key]
+    lowest = next((band for band, _, fill in template.bands() if fill), None)
+    for band, above, fill in template.bands():
         if band.lower >= top or fill is None:
             continue
         figure.add_shape(
@@ -169,7 +167,7 @@ def _thresholds(figure: go.Figure, top: float) -> None:
             yref="y",
             y0=band.lower,
             y1=band.lower,
-            line={"color": "#C9A227" if band.key == "raised" else "#C2694A", "width": 1, "dash": "dash"},
+            line={"color": template.BAND_LINE[band.key], "width": 1, "dash": "dash"},
             layer="between",
         )
         figure.add_annotation(
@@ -295,7 +293,7 @@ def _risk_hover(visit: Visit) -> str:
         f"cancer within 5 years {look.percent(risk.value)} {look.interval(risk.low, risk.high)}",
     ]
     if score.missing_views:
-        lines.append("not seen by the model: " + ", ".join(score.missing_views))
+        lines.append("not seen by the model: " + ", ".join(view.words for view in score.missing_views))
     return "<br>".join(lines)
 
 
@@ -432,186 +430,12 @@ def contributions(score: VisitScore) -> go.Figure:
         type="line", x0=0, x1=0, y0=0, y1=1, yref="paper", line={"color": look.MUTED, "width": 1}
     )
     figure.update_layout(
-        look.figure_layout(
+        template.layout(
             height=48 + 26 * max(1, len(entries)),
             margin={"l": 88, "r": 8, "t": 4, "b": 4},
             bargap=0.35,
-            xaxis=look.axis(range=[-limit, limit], showticklabels=False, showgrid=False),
-            yaxis=look.axis(type="category"),
-        )
-    )
-    return figure
-
-
-def counts(
-    values: pd.Series, *, x_title: str, colour: str = look.INK, order: Sequence[str] | None = None
-) -> go.Figure:
-    """Draw how many women fall into each category, the numbers written on the bars."""
-    table = values.dropna().value_counts()
-    table = table.reindex(list(order), fill_value=0) if order is not None else table.sort_index()
-    figure = go.Figure(
-        go.Bar(
-            x=[str(label) for label in table.index],
-            y=table.to_list(),
-            marker={"color": colour},
-            text=table.to_list(),
-            textposition="outside",
-            cliponaxis=False,
-            hovertemplate="%{x}: %{y} women<extra></extra>",
-        )
-    )
-    figure.update_layout(
-        look.figure_layout(
-            height=280,
-            bargap=0.25,
-            margin={"l": 56, "r": 16, "t": 24, "b": 48},
-            xaxis=look.axis(x_title, type="category", showgrid=False),
-            yaxis=look.axis("women", rangemode="tozero", tickformat="d"),
-        )
-    )
-    return figure
-
-
-def risk_histogram(risks: pd.Series) -> go.Figure:
-    """Draw how the latest 5-year risks are distributed, over the bands that people act on.
-
-    Risks run from some tenths of a percent to nearly all: bars and axis go by the logarithm of the risk.
-    """
-    logs = [math.log10(max(risk, _LEAST_DRAWN)) for risk in risks]
-    first = math.floor(min([*logs, -2.5]) * _BARS_A_DECADE)
-    last = math.floor(max([*logs, -1.25]) * _BARS_A_DECADE) + 1
-    edges = [number / _BARS_A_DECADE for number in range(first, last + 1)]
-    table = pd.cut(pd.Series(logs, dtype=float), edges, right=False).value_counts(sort=False).to_list()
-    width = 1 / _BARS_A_DECADE
-    figure = go.Figure(
-        go.Bar(
-            x=[edge + width / 2 for edge in edges[:-1]],
-            y=table,
-            width=[width * 0.94] * len(table),
-            marker={"color": look.RISK},
-            customdata=[
-                [look.percent(10**a, unit=False), look.percent(min(1.0, 10 ** (a + width)))]
-                for a in edges[:-1]
-            ],
-            hovertemplate="%{customdata[0]}–%{customdata[1]}: %{y} women<extra></extra>",
-        )
-    )
-    bands = thresholds.risk_bands()
-    for band, above in zip(bands, [*bands[1:], None], strict=True):
-        fill = _BAND_FILL[band.key]
-        if fill:
-            figure.add_shape(
-                type="rect", x0=math.log10(band.lower), x1=math.log10(above.lower) if above else edges[-1], yref="paper", y0=0, y1=1,
-                fillcolor=fill, line_width=0, layer="below",
-            )  # fmt: skip
-        if band.lower:
-            figure.add_annotation(
-                x=math.log10(band.lower), xanchor="left" if above is None else "right",
-                yref="paper", y=1.0, yanchor="bottom", showarrow=False,
-                text=look.percent(band.lower), hovertext=band.source, font={"size": 11, "color": look.MUTED},
-            )  # fmt: skip
-    figure.update_layout(
-        look.figure_layout(
-            height=300,
-            margin={"l": 56, "r": 16, "t": 24, "b": 48},
-            xaxis=look.axis(
-                "5-year risk at the last scored visit",
-                range=[edges[0], edges[-1]],
-                tickvals=[math.log10(risk) for risk in _RISK_TICKS],
-                ticktext=[look.percent(risk) for risk in _RISK_TICKS],
-            ),
-            yaxis=look.axis("women", rangemode="tozero", tickformat="d"),
-        )
-    )
-    return figure
-
-
-def risk_by_density(women: pd.DataFrame) -> go.Figure:
-    """Draw each woman's latest 5-year risk by density, with median and quartiles from five women on."""
-    figure = go.Figure()
-    for letter in "ABCD":
-        risks = women.loc[women["density"] == letter, "risk_5y"].clip(lower=_LEAST_DRAWN)
-        # Quartiles of fewer than five women would say more than is known: they are dots alone.
-        boxed = len(risks) >= 5
-        figure.add_trace(
-            go.Box(
-                y=risks,
-                x=[letter] * len(risks),
-                boxpoints="all" if len(women) <= 400 else "outliers",
-                jitter=0.4,
-                pointpos=0,
-                marker={"color": look.DENSITY, "size": 4, "opacity": 0.55},
-                line={"color": look.DENSITY if boxed else "rgba(0,0,0,0)", "width": 1.5},
-                fillcolor="rgba(0, 158, 115, 0.08)" if boxed else "rgba(0,0,0,0)",
-                name=letter,
-                hovertemplate="density %{x}: %{y:.1%}<extra></extra>",
-            )
-        )
-    figure.update_layout(
-        look.figure_layout(
-            height=300,
-            xaxis=look.axis(
-                "density", showgrid=False, categoryorder="array", categoryarray=list("ABCD"), type="category"
-            ),
-            yaxis=look.axis(
-                "5-year risk",
-                type="log",
-                tickvals=list(_RISK_TICKS),
-                ticktext=[look.percent(risk) for risk in _RISK_TICKS],
-            ),
-        )
-    )
-    return figure
-
-
-def median_course(table: pd.DataFrame, column: str, *, x_title: str) -> go.Figure:
-    """Draw the median 5-year risk with its quartiles over a column, the number of women at each point below."""
-    x = table[column].astype(float).to_list()
-    labelled: list[tuple[float, int]] = []
-    # From the last point backwards, every point that has room for its label.
-    for value, women in zip(x[::-1], table["women"].to_list()[::-1], strict=True):
-        if not labelled or labelled[-1][0] - value >= (x[-1] - x[0]) / 9:
-            labelled.append((value, women))
-    figure = go.Figure()
-    if len(table) > 1:
-        figure.add_trace(
-            go.Scatter(
-                x=x + x[::-1],
-                y=table["upper_quartile"].to_list() + table["lower_quartile"].to_list()[::-1],
-                fill="toself",
-                fillcolor=look.RISK_BAND,
-                line={"width": 0},
-                mode="lines",
-                hoverinfo="skip",
-                name="half of the women",
-            )
-        )
-    figure.add_trace(
-        go.Scatter(
-            x=x,
-            y=table["median"],
-            mode="lines+markers",
-            line={"color": look.RISK, "width": 2.5},
-            marker={"size": 8, "color": look.RISK},
-            customdata=table[["women"]],
-            hovertemplate="median %{y:.1%}, %{customdata[0]} women<extra></extra>",
-            name="median",
-        )
-    )
-    figure.update_layout(
-        look.figure_layout(
-            height=320,
-            margin={"l": 56, "r": 16, "t": 8, "b": 64},
-            xaxis=look.axis(
-                x_title,
-                tickangle=0,
-                tickvals=[value for value, _ in labelled],
-                ticktext=[
-                    f"{int(value)}<br><span style='font-size:11px'>n {women}</span>".replace("-", "−")
-                    for value, women in labelled
-                ],
-            ),
-            yaxis=look.axis("5-year risk, median and quartiles", rangemode="tozero", tickformat=".1~%"),
+            xaxis=template.axis(range=[-limit, limit], showticklabels=False, showgrid=False),
+            yaxis=template.axis(type="category"),
         )
     )
     return figure

@@ -12,7 +12,7 @@ from datetime import date
 import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
-from core.images import VIEWS, hanging
+from core.images import hanging
 from core.incoming import BatchReport, Examined, StoredAs, intake, named_view, printable_name
 from core.people import (
     ASKED_OF_A_PASSWORD,
@@ -30,6 +30,8 @@ from core.people import (
 from core.records import Found, StudyStatus, cards, record_of, statuses
 from core.records import known as known_
 from core.refusals import refusal_text
+from core.rules import hanging_protocols
+from core.rules.vocabulary import SIDE_WORDS, SIDES, VIEWS, flag_words
 from core.worker import worker_seen
 from dashboard import keys, look, outages, session, statement
 from dashboard.house import here
@@ -39,7 +41,6 @@ STEPS = ("Who", "Files", "Check", "Done")
 STEP, WHO, REPORT, CLOSED, REFUSED = "add_step", "add_who", "add_report", "add_closed", "add_refused"
 FILES, EXAMINED, FIELD = "add_files", "add_examined", "add_field"
 """The uploads by the names that their files go by, what each file is, and the ids of the uploads in the field."""
-SIDES = {"L": "left", "R": "right"}
 # What a person can say when the file does not; all other refusals are final.
 ASKED = frozenset({"no_identity", "no_study_date", "unknown_laterality", "unknown_view"})
 
@@ -281,11 +282,11 @@ def table_of(examined: Sequence[Examined], found: Found) -> str:
     for item in sorted(examined, key=lambda item: ranks[verdict(item, found)[1]]):
         words, cls = verdict(item, found)
         size = f"{item.columns} × {item.rows}" if item.rows and item.columns else ""
-        flags = ", ".join(flag.replace("_", " ") for flag in item.quality_flags)
+        flags = ", ".join(map(flag_words, item.quality_flags))
         quality = flags or ("no remarks" if is_usable(item) else look.UNKNOWN)
         rows += (
             f'<tr><td class="pic">{picture(item)}</td><td>{look.safe(item.name)}<br><span class="lv-muted">{size}</span></td>'
-            f"<td>{SIDES.get(item.laterality or '', look.UNKNOWN)}</td><td>{look.safe(item.view or look.UNKNOWN)}</td>"
+            f"<td>{SIDE_WORDS.get(item.laterality or '', look.UNKNOWN)}</td><td>{look.safe(item.view or look.UNKNOWN)}</td>"
             f'<td>{look.safe(quality)}</td><td class="{cls}">{look.safe(words)}</td></tr>'
         )
     return (
@@ -446,10 +447,10 @@ def ask_view(item: Examined) -> tuple[str | None, str | None]:
     said = proposed(item) or (item.laterality, item.view)
     side = side_column.selectbox(
         "Side",
-        list(SIDES),
-        index=list(SIDES).index(said[0]) if said[0] in SIDES else None,
+        list(SIDE_WORDS),
+        index=SIDES.index(said[0]) if said[0] in SIDES else None,
         label_visibility="collapsed",
-        format_func=lambda key: SIDES[key],
+        format_func=lambda key: SIDE_WORDS[key],
         placeholder="Side?",
         key=f"add_side_{item.sha256}_{item.name}",
     )
@@ -466,22 +467,20 @@ def ask_view(item: Examined) -> tuple[str | None, str | None]:
 
 
 def hung(usable: Sequence[Examined], stated: Mapping[str, tuple[str | None, str | None]]) -> str:
-    """Return the views as they will hang: CC above MLO, right breast on the left, chest walls meeting."""
+    """Return the views as they will hang, by the hanging protocol in force."""
     cells = ""
-    for row in hanging.HANGING:
-        for laterality, view in row:
-            fits = [item for item in usable if stated[item.name] == (laterality, view)]
-            side = "right" if laterality == "R" else "left"
+    for row in hanging_protocols.protocol().rows:
+        for place in row:
+            fits = [item for item in usable if stated[item.name] == place]
+            side = SIDE_WORDS[place.laterality]
             unsaid = any(None in stated[item.name] for item in usable)
-            inner = (
-                f"<span>{'not said yet' if unsaid else f'{laterality} {view} is not among the files'}</span>"
-            )
+            inner = f"<span>{'not said yet' if unsaid else f'{place.words} is not among the files'}</span>"
             hangs = hanging.to_hang(fits)
             if hangs and hangs.thumbnail_png:
                 wall = hanging.chest_wall_side_of_png(hangs.thumbnail_png)
-                inner = picture(hangs, cls="flipped" if hanging.is_flipped(laterality, wall) else "")
+                inner = picture(hangs, cls="flipped" if hanging.is_flipped(place.laterality, wall) else "")
             more = f" · {len(fits)} files" if len(fits) > 1 else ""
-            cells += f'<div class="{side}"><b>{laterality} {view}{more}</b>{inner}</div>'
+            cells += f'<div class="{side}"><b>{place.words}{more}</b>{inner}</div>'
     return f'<div class="lv-hung">{cells}</div>'
 
 
@@ -587,7 +586,7 @@ def done(found: Found) -> None:
         word, cls = words[str(item.outcome)]
         why = refusal_text(item.reason, item.detail) if str(item.outcome) == "quarantined" else ""
         rows += (
-            f"<tr><td>{look.safe(item.path)}</td><td>{SIDES.get(item.laterality or '', '')}</td>"
+            f"<tr><td>{look.safe(item.path)}</td><td>{SIDE_WORDS.get(item.laterality or '', '')}</td>"
             f'<td>{look.safe(item.view or "")}</td><td class="{cls}">{word}</td><td>{look.safe(why)}</td></tr>'
         )
     if rows:

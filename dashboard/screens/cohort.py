@@ -1,5 +1,6 @@
 """The cohort: who the women are, how high their risk is, how it runs."""
 
+import enum
 from collections.abc import Mapping
 
 import pandas as pd
@@ -7,24 +8,40 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from core.people import Permission
-from core.records import DENSITIES, Cohort, Definition, Kind, cards, cohort, csv
+from core.records import Cohort, Definition, Population, cards, cohort, csv, figures
+from core.records.small_groups import FEW, SMALLEST_GROUP
 from core.rules import thresholds
+from core.rules.vocabulary import DENSITIES
 from dashboard import look, session
-from dashboard.charts.course import counts, median_course, risk_by_density, risk_histogram
+from dashboard.charts import template
+from dashboard.charts.cohort import counts, median_course, risk_by_density, risk_histogram
 from dashboard.house import here
 
 AGES = (20, 100)
+JOINED = f"Groups of {FEW} women are joined with their neighbours."
 
 
-def define(number: Mapping[Kind, int]) -> Definition:
+class Anchor(enum.StrEnum):
+    """From where the years of a course are counted."""
+
+    LAST_VISIT = "to the last visit"
+    DIAGNOSIS = "to the diagnosis"
+
+
+def define(number: Mapping[Population, int]) -> Definition:
     """Ask which women belong, and return the definition."""
     # Never both unasked: the page begins with the kind of which there are more.
-    default = Kind.REAL if number[Kind.REAL] >= number[Kind.SIMULATED] else Kind.SIMULATED
+    default = (
+        Population.REAL if number[Population.REAL] >= number[Population.SIMULATED] else Population.SIMULATED
+    )
+    told = cohort.told_kinds(number)
     kind = st.radio(
         "Women",
-        list(Kind),
-        index=list(Kind).index(default),
-        format_func=lambda kind: f"{Kind(kind).value} ({number[Kind(kind)]})",
+        list(Population),
+        index=list(Population).index(default),
+        format_func=lambda kind: " ".join(
+            [Population(kind).value, *(f"({many})" for many in [told[Population(kind)]] if many)]
+        ),
         key="kind",
         bind="query-params",
     )
@@ -49,7 +66,7 @@ def define(number: Mapping[Kind, int]) -> Definition:
     )
     visits = st.slider("Scored visits, at least", 1, 8, 1, key="visits", bind="query-params")
     return Definition(
-        kind=Kind(kind or default),
+        kind=Population(kind or default),
         age_from=age[0] if age[0] > AGES[0] else 0,
         age_to=age[1] if age[1] < AGES[1] else 120,
         densities=tuple(density),
@@ -94,95 +111,94 @@ def figure(
             drawn,
             key=f"figure_{name}",
             theme=None,
-            config=look.FIGURE_CONFIG,
+            config=template.CONFIG,
             alt=f"{question} {counted}",
         )
+
+
+def too_few() -> None:
+    """Say why a figure of points has none."""
+    look.show(
+        f'<div class="lv-empty"><b>Too few visits</b>A point needs at least {SMALLEST_GROUP} women.</div>'
+    )
 
 
 def who(chosen: Cohort) -> None:
     """Show ages and densities."""
     left, right = st.columns(2)
-    groups = cohort.age_groups(chosen.women["age_years"])
+    ages, counted = figures.ages(chosen)
     with left:
         figure(
             "How old are the women?",
             chosen,
-            counts(groups, x_title="age at the last scored visit, years"),
-            groups.value_counts().sort_index().rename_axis("age_group").reset_index(name="women"),
+            counts(ages, "age_group", x_title="age at the last scored visit, years"),
+            ages,
             name="age",
             method="One count a woman, by her age at her last scored visit, in groups of five years. "
-            "Women without a birth date are not counted here.",
-            counted=chosen.sentence_where_known("age_years", "a birth date"),
+            f"Women without a birth date are not counted here. {JOINED}",
+            counted=counted,
         )
+    densities = figures.densities(chosen)
     with right:
-        densities = chosen.women["density"]
         figure(
             "How dense are their breasts?",
             chosen,
-            counts(densities, x_title="density", colour=look.DENSITY, order=list(DENSITIES)),
-            densities.value_counts()
-            .reindex(list(DENSITIES), fill_value=0)
-            .rename_axis("density")
-            .reset_index(name="women"),
+            counts(densities, "density", x_title="density", colour=look.DENSITY),
+            densities,
             name="density",
             method="One count a woman at her last scored visit: the reader's density where one is recorded, "
-            "else the category that the model finds likeliest.",
+            f"else the category that the model finds likeliest. {JOINED}",
         )
 
 
 def risk(chosen: Cohort) -> None:
     """Show the latest 5-year risks."""
     left, right = st.columns(2)
+    risks = figures.risks(chosen)
     with left:
         figure(
             "How high is the latest 5-year risk?",
             chosen,
-            risk_histogram(chosen.women["risk_5y"]),
-            chosen.women[["risk_5y", "risk_5y_low", "risk_5y_high"]].sort_values("risk_5y"),
+            risk_histogram(risks),
+            risks,
             name="risk",
             method="Probability of cancer within 5 years at each woman's last scored visit, "
-            "on a logarithmic axis: each bar reaches a third higher than the one before. "
-            + " ".join(f"{band.label}: {band.source}." for band in thresholds.risk_bands()[1:]),
+            "on a logarithmic axis: each step reaches a third higher than the one before. "
+            + " ".join(f"{band.label}: {band.source}." for band in thresholds.risk_bands()[1:])
+            + f" {JOINED} A bar over several steps is as high as their mean.",
         )
+    by_density = figures.risks_by_density(chosen)
     with right:
         figure(
             "Is it higher in denser breasts?",
             chosen,
-            risk_by_density(chosen.women),
-            chosen.women[["density", "risk_5y"]].sort_values(["density", "risk_5y"]),
+            risk_by_density(by_density),
+            by_density,
             name="risk-by-density",
-            method="Box: median and quartiles; whiskers to the farthest woman within 1.5 box lengths; a dot is a woman. "
-            "The axis is logarithmic. "
-            "Fewer than five women get no box. "
-            "Neither age nor any other difference between the groups is taken out.",
+            method="Box: quartiles; line and dot: median. The axis is logarithmic. "
+            f"Neither age nor any other difference between the groups is taken out. {JOINED}",
         )
 
 
 def course(chosen: Cohort) -> None:
     """Show how risk runs up to the last visit or a diagnosis, and over the calendar."""
-    diagnosed = chosen.visits[chosen.visits["diagnosed"]]
-    options = ["to the last visit"] + (["to the diagnosis"] if diagnosed["woman"].nunique() >= 3 else [])
-    anchor = options[0]
-    if len(options) > 1:
-        anchor = (
-            st.segmented_control("Years counted", options, default=anchor, key="anchor", required=True)
+    anchor = Anchor.LAST_VISIT
+    if chosen.may_tell_diagnosed:
+        anchor = Anchor(
+            st.segmented_control("Years counted", list(Anchor), default=anchor, key="anchor", required=True)
             or anchor
         )
-    to_diagnosis = anchor == "to the diagnosis"
-    table = cohort.course(
-        diagnosed if to_diagnosis else chosen.visits,
-        "years_to_diagnosis" if to_diagnosis else "years_to_last",
-    )
+    to_diagnosis = anchor is Anchor.DIAGNOSIS
+    table = figures.course_to_diagnosis(chosen) if to_diagnosis else figures.course_to_last(chosen)
     left, right = st.columns(2)
     method = (
         "Median and quartiles of 5-year risk over women, one value a woman and year (her mean, if she came more than "
-        "once). Points with fewer than three women are left out. Different women stand behind different points."
+        f"once). Points with {FEW} women are left out. Different women stand behind different points."
     )
     with left:
         if table.empty:
-            look.show('<div class="lv-empty"><b>Too few visits</b>A point needs at least three women.</div>')
+            too_few()
         else:
-            women = diagnosed["woman"].nunique()
             figure(
                 "How does risk run before a diagnosis?"
                 if to_diagnosis
@@ -196,12 +212,14 @@ def course(chosen: Cohort) -> None:
                 table,
                 name="course",
                 method=method,
-                counted=f"{women} of them with a diagnosis; {chosen.sentence}" if to_diagnosis else "",
+                counted=f"{chosen.diagnosed} of them with a diagnosis; {chosen.sentence}"
+                if to_diagnosis
+                else "",
             )
+    calendar = figures.calendar(chosen)
     with right:
-        calendar = cohort.medians_by(chosen.visits, "year")
         if calendar.empty:
-            look.show('<div class="lv-empty"><b>Too few visits</b>A point needs at least three women.</div>')
+            too_few()
         else:
             figure(
                 "Has risk changed over the calendar years?",
@@ -215,7 +233,7 @@ def course(chosen: Cohort) -> None:
 
 session.require(Permission.SEE_COHORT)
 number = cohort.kinds(here())
-if not number[Kind.BOTH]:
+if not number[Population.BOTH]:
     look.title("Cohort")
     look.show(
         '<div class="lv-empty"><b>No women yet</b>Figures appear when studies are scored. Load simulated women '
@@ -229,16 +247,18 @@ with definition_column:
     definition = define(number)
 chosen = cohort.cohort(cohort.everyone(here()), definition)
 with live:
-    marked = look.badge(True) if definition.kind is not Kind.REAL else ""
-    look.show(f'<p style="margin:0"><span class="lv-big">{chosen.n}</span> women{marked}</p>')
+    marked = look.badge(True) if definition.kind is not Population.REAL else ""
+    many = FEW if chosen.n < SMALLEST_GROUP else look.UNKNOWN if chosen.withheld else chosen.n
+    look.show(f'<p style="margin:0"><span class="lv-big">{many}</span> women{marked}</p>')
 with figures_column:
-    if not chosen.n:
+    if chosen.withheld:
         look.show(
-            '<div class="lv-empty"><b>Nobody fits this definition</b>Widen it on the left, or choose other women. '
+            f'<div class="lv-empty"><b>Nothing is shown of this group</b>{look.safe(chosen.withheld)} '
+            "Widen the definition on the left, or choose other women. "
             "Only women with a scored study are counted.</div>"
         )
         st.stop()
-    if definition.kind is Kind.BOTH:
+    if definition.kind is Population.BOTH:
         look.show(
             '<p class="lv-note alert">Simulated and real women are counted together in these figures.</p>'
         )

@@ -3,18 +3,17 @@
 import streamlit as st
 
 from core.desk import DeskClosed, OpenedImage, finding_models, speakers
-from core.images import VIEWS
 from core.incoming import IncomingFile
 from core.people import Permission, Person
-from core.records import Finding, Place, cards, findings
+from core.records import KeptFinding, Place, cards, findings
 from core.refusals import Refusal
+from core.rules.vocabulary import SIDE_WORDS, SIDES, VIEWS, FindingClass
 from dashboard import components, keys, look, outages, session, statement
 from dashboard.house import desk, here
 from dashboard.web import uploads
 
 OPEN, MODEL, NOTE, UPLOAD, ANSWERED = "read_open", "read_model", "read_note", "read_upload", "read_answered"
 MODALITIES = {"MG": "mammogram", "US": "breast ultrasound"}
-SIDES = {"L": "left", "R": "right"}
 
 
 def open_what_is_asked(person: Person) -> tuple[OpenedImage | None, str | None]:
@@ -130,7 +129,7 @@ def whose(opened: OpenedImage, place: Place | None) -> None:
     )
     if place:
         who = f"<b>{look.safe(place.label)}</b>{look.badge(place.simulated)}"
-        facts.insert(0, f"{place.laterality} {look.safe(place.view)}, study of {place.study_date}")
+        facts.insert(0, f"{look.safe(place.view_name.words)}, study of {place.study_date}")
     else:
         who = f"<b>{look.safe(opened.name)}</b>"
         facts.insert(0, "not in a patient's record")
@@ -138,9 +137,9 @@ def whose(opened: OpenedImage, place: Place | None) -> None:
     look.show(f'<div class="lv-identity lv-open"><span>{who}</span>{beside}</div>')
 
 
-def entry(finding: Finding) -> dict[str, object]:
+def entry(finding: KeptFinding) -> dict[str, object]:
     """Say a finding for the component."""
-    malignant = finding.reading.get("malignant")
+    malignant = finding.reading.get(FindingClass.MALIGNANT)
     return {
         "id": finding.finding_id,
         "label": finding.label,
@@ -164,7 +163,9 @@ def keep(person: Person, opened: OpenedImage, place: Place, box: findings.Box, m
         st.session_state[NOTE] = ("alert", str(error), None)
         return
     size = look.millimetres(kept.diameter_mm) if kept.diameter_mm else "size unknown: pixel size not recorded"
-    text = f"{kept.label} is kept on {place.label}, study of {place.study_date}, {kept.where}, {size}."
+    text = (
+        f"{kept.label} is kept on {place.label}, study of {place.study_date}, {kept.view_name.words}, {size}."
+    )
     st.session_state[NOTE] = ("good", text, kept.finding_id)
 
 
@@ -198,8 +199,8 @@ def ask_whose(opened: OpenedImage, box: findings.Box, model: str | None) -> None
     with day:
         study_date = statement.ask_date([header], key=f"read_date_{opened.token}")
     side = side_column.selectbox(
-        "Side", list(SIDES), index=list(SIDES).index(header.laterality) if header.laterality in SIDES else None,
-        format_func=lambda key: SIDES[key], placeholder="Side?",
+        "Side", list(SIDE_WORDS), index=SIDES.index(header.laterality) if header.laterality in SIDES else None,
+        format_func=SIDE_WORDS.__getitem__, placeholder="Side?",
     )  # fmt: skip
     view = view_column.selectbox(
         "View", VIEWS, index=VIEWS.index(header.view) if header.view in VIEWS else None, placeholder="View?"
@@ -259,7 +260,7 @@ def page(person: Person) -> None:
     asks = components.reading(
         {
             "token": opened.token,
-            "name": f"{place.laterality} {place.view}" if place else opened.name,
+            "name": place.view_name.words if place else opened.name,
             "rows": opened.image.rows,
             "columns": opened.image.columns,
             "spacing_mm": opened.image.pixel_spacing_mm,

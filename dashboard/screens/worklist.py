@@ -5,8 +5,9 @@ from datetime import date
 import streamlit as st
 
 from core.people import Permission
-from core.records import DENSITIES, Column, Group, Order, StudyStatus, worklist
+from core.records import Column, Group, Order, StudyStatus, worklist
 from core.rules import thresholds
+from core.rules.vocabulary import DENSITIES, DENSITY_WORDS
 from core.worker import progress, worker_seen
 from dashboard import components, keys, look, session
 from dashboard.house import here
@@ -48,7 +49,9 @@ def entry(row: worklist.Row) -> dict[str, object]:
         "course": [[look.iso(p.on), p.risk_5y, look.percent(p.risk_5y)] for p in row.course],
         "threshold": thresholds.risk_bands()[1].lower,
         "density": row.density,
-        "density_hint": f"{DENSITIES[row.density]}, by the {density_by}" if row.density else "Not known yet",
+        "density_hint": f"{DENSITY_WORDS[row.density]}, by the {density_by}"
+        if row.density
+        else "Not known yet",
         "next_due": look.month(row.next_due) if row.next_due else None,
         "due_hint": due_hint(row),
         "overdue": row.overdue,

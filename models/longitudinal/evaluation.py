@@ -23,6 +23,7 @@ from models.sequence import (
     predict_histories,
     risk_from_hazards,
 )
+from models.vocabulary import DAYS_PER_YEAR
 
 __all__ = ["by_group", "interval_coverage", "measure", "prediction_table", "risk_slopes"]
 
@@ -264,7 +265,7 @@ def risk_slopes(
     """
     slopes: dict[str, list[tuple[float, float]]] = {"cancer": [], "none": []}
     for _, visits in table.groupby("patient_id", sort=False):
-        day, risk = visits["day"].to_numpy(float) / 365.25, visits[column].to_numpy(float)
+        day, risk = visits["day"].to_numpy(float) / DAYS_PER_YEAR, visits[column].to_numpy(float)
         ahead = visits["years_to_cancer"].to_numpy(float)
         kind = "cancer" if np.isfinite(ahead).any() else "none"
         until = ahead if kind == "cancer" else day[-1] - day

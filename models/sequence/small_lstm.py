@@ -12,6 +12,7 @@ from models.sequence.embedded import EmbeddedWoman
 from models.sequence.network import HORIZONS, SequenceConfig, build_ensemble, risk_from_hazards
 from models.sequence.study import SLOTS
 from models.sequence.training import History, SequenceRecipe, fit_sequence, index_weights, predict_histories
+from models.vocabulary import DAYS_PER_YEAR
 
 __all__ = ["lstm_logits"]
 
@@ -53,7 +54,7 @@ def _history(woman: EmbeddedWoman, mean: NDArray[np.float64], axes: NDArray[np.f
     present[:, 0, -1] = True
     return History(
         patient_id=woman.patient_id,
-        days=woman.months / 12 * 365.25,
+        days=woman.months / 12 * DAYS_PER_YEAR,
         ages=np.full(n, np.nan),
         vectors=vectors,
         present=present,

@@ -9,18 +9,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any, Literal
+from typing import Any
 
 import keras
 import numpy as np
 from keras import layers, ops
 from numpy.typing import NDArray
 
+from models.vocabulary import DAYS_PER_YEAR, SIDES, SLOTS, Laterality
+
 __all__ = [
     "FACTS",
     "SIDES",
     "SLOTS",
     "Arrays",
+    "Laterality",
     "SeenView",
     "ViewFusion",
     "ViewReading",
@@ -30,10 +33,6 @@ __all__ = [
     "visit_arrays",
 ]
 
-Laterality = Literal["L", "R"]
-SIDES: tuple[Laterality, Laterality] = ("L", "R")
-SLOTS = ("CC", "MLO", "other")
-"""Views have a place each; what is neither CC nor MLO (ML, LM, XCCL, spot, …) shares the third."""
 FACTS = 6
 """Numbers that go with a visit beside its pictures; see `visit_arrays`."""
 
@@ -118,7 +117,7 @@ def visit_arrays(
     n = len(days)
     if not 1 <= n <= length:
         raise ValueError(f"There must be 1 to {length} visits, not {n}.")
-    years = np.asarray(days, np.float64) / 365.25
+    years = np.asarray(days, np.float64) / DAYS_PER_YEAR
     since = np.diff(years, prepend=years[0])
     if (since < 0).any():
         raise ValueError("Visits must stand oldest first.")

@@ -19,6 +19,7 @@ from keras import layers, ops
 from models.view.coarse_map import CoarseMap
 from models.view.efficientnet_lite import LITE, efficientnet_lite
 from models.view.preprocess import NETWORK_SHAPE
+from models.vocabulary import DENSITIES, FINDINGS
 
 __all__ = [
     "BACKBONES",
@@ -31,13 +32,12 @@ __all__ = [
     "build_encoder",
 ]
 
-FINDINGS = ("normal", "benign", "malignant")
 TISSUE, MALIGNANT, BENIGN = 48, 40, 24
 FEATURES = TISSUE + MALIGNANT + BENIGN
 """Numbers at the head of a vector that are learned features; measured facts, answers and the coarse map follow."""
 IMAGENET = "imagenet"
 """Asks `keras.applications` to fetch its own weights: the one wish that needs a network."""
-LESION_FACTS, BREAST_FACTS, DENSITIES = 10, 4, 4
+LESION_FACTS, BREAST_FACTS = 10, 4
 LESION_PRIOR = -4.0
 """Logit at which every cell of the lesion map begins: lesions are rare (Lin et al. 2017, focal loss)."""
 
@@ -111,7 +111,7 @@ def build_encoder(config: EncoderConfig | None = None) -> keras.Model:
     malignant = layers.Dense(MALIGNANT, activation="tanh", name="malignant")(pooled["malignant"])
     benign = layers.Dense(BENIGN, activation="tanh", name="benign")(pooled["benign"])
     seen = layers.Concatenate(name="seen")([tissue, malignant, benign, pooled["facts"], breast["facts"]])
-    density = layers.Dense(DENSITIES, name="density")(tissue)
+    density = layers.Dense(len(DENSITIES), name="density")(tissue)
     finding = layers.Dense(len(FINDINGS), name="finding")(layers.Dropout(0.2, name="finding_drop")(seen))
     coarse = CoarseMap(name="coarse_map")([lesion, size])
     vector = layers.Concatenate(name="vector")([seen, finding, density, coarse])
@@ -128,7 +128,7 @@ def answer_blocks() -> tuple[int, ...]:
     Learned features of tissue, of a malignant and of a benign lesion; measured facts of lesions and of the breast; logits
     of `FINDINGS` and of density.
     """
-    return TISSUE, MALIGNANT, BENIGN, LESION_FACTS, BREAST_FACTS, len(FINDINGS), DENSITIES
+    return TISSUE, MALIGNANT, BENIGN, LESION_FACTS, BREAST_FACTS, len(FINDINGS), len(DENSITIES)
 
 
 @keras.saving.register_keras_serializable("longview")

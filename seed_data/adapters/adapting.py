@@ -14,8 +14,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from core.images import VIEWS
 from core.outages import outage
+from core.rules.vocabulary import DENSITIES, FINDINGS, VIEWS
 from core.sets import OPTIONAL, REQUIRED, read_manifest
 from seed_data.adapters.public_set import Account, ExamRow, PublicSet, WrongLayout
 from seed_data.adapters.sets import SETS
@@ -27,7 +27,7 @@ _COLUMNS = (
     *REQUIRED,
     *(name for name in OPTIONAL if name not in ("birth_date", "lesion_mm", "progression", "simulated")),
 )
-_WORSE = ("", "normal", "benign", "malignant")
+_WORSE = ("", *FINDINGS)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -63,9 +63,9 @@ class Adapted:
             "women": self.women,
             "studies": self.studies,
             "images": self.images,
-            "findings": {name: self.findings[name] for name in ("normal", "benign", "malignant")},
+            "findings": {name: self.findings[name] for name in FINDINGS},
             "breasts_without_finding": self.findings[""],
-            "densities": {letter: self.densities[letter] for letter in "ABCD"},
+            "densities": {letter: self.densities[letter] for letter in DENSITIES},
             "boxes": self.boxes,
             "women_with_cancer_date": self.cancers,
             "dated": self.dated,
@@ -85,7 +85,7 @@ class Adapted:
             f"Manifest: {self.manifest}",
             f"Breasts: {findings['normal']} normal, {findings['benign']} benign, {findings['malignant']} malignant, "
             f"{findings['']} without finding. {self.boxes} boxes. "
-            f"Density A–D: {', '.join(str(self.densities[letter]) for letter in 'ABCD')} breasts.",
+            f"Density A–D: {', '.join(str(self.densities[letter]) for letter in DENSITIES)} breasts.",
             f"Findings: {one.findings}",
             f"Dates: {one.dates}",
         ]

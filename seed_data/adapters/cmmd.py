@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from core.rules.vocabulary import FINDINGS
 from seed_data.adapters import terms
 from seed_data.adapters.pictures import Facts, Unreadable, facts_of
 from seed_data.adapters.public_set import Account, ExamRow, PublicSet, WrongLayout
@@ -22,7 +23,7 @@ _REQUIRED = ("ID1", "LeftRight", "classification")
 _OPTIONAL = ("Age", "abnormality", "subtype")
 _WOMAN = re.compile(r"D[12]-\d{4}")
 _FINDINGS = {"benign": "benign", "malignant": "malignant"}
-_WORSE = ("", "benign", "malignant")
+_WORSE = ("", *FINDINGS)
 
 
 def read(src: Path, out: Path, account: Account) -> Iterator[ExamRow]:

@@ -20,6 +20,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
+from core.rules.vocabulary import FINDINGS, SIDES
 from seed_data.adapters import terms
 from seed_data.adapters.pictures import Unreadable, facts_of
 from seed_data.adapters.public_set import Account, Box, ExamRow, PublicSet, WrongLayout
@@ -43,7 +44,7 @@ _BY_SEVERITY = {
 }
 _BY_ASSESSMENT = {"N": "normal", "B": "benign", "P": "benign", "K": "malignant"}
 _BI_RADS = {"A": "0", "N": "1", "B": "2", "P": "3", "S": "4", "M": "5", "K": "6"}
-_WORSE = ("", "normal", "benign", "malignant")
+_WORSE = ("", *FINDINGS)
 _CANCER = ("0", "1")
 
 
@@ -169,7 +170,7 @@ def _identifier(text: str) -> str:
 
 def _sides(text: str) -> tuple[str, ...]:
     side = terms.laterality(text)
-    return (side,) if side else ("L", "R")
+    return (side,) if side else SIDES
 
 
 def _image(said: str, roots: list[Path]) -> Path | None:

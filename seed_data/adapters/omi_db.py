@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from core.rules.vocabulary import FINDINGS
 from seed_data.adapters import terms
 from seed_data.adapters.pictures import Unreadable, facts_of
 from seed_data.adapters.public_set import Account, Box, ExamRow, PublicSet, WrongLayout
@@ -42,7 +43,7 @@ _NORMAL = {
     "A1",
     "ASSESS NORMAL",
 }
-_WORSE = ("", "normal", "benign", "malignant")
+_WORSE = ("", *FINDINGS)
 _UID = re.compile(r"[0-9.]+")
 _LATERALITY, _VIEW, _INTENT, _AGE = "00200062", "00185101", "00080068", "00101010"
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from datetime import date, datetime
 
-from core.images import VIEWS
+from core.rules.ages import DAYS_PER_YEAR
+from core.rules.vocabulary import DENSITIES, VIEWS
 
 __all__ = ["age_years", "bi_rads", "day", "density", "flag", "laterality", "view"]
 
@@ -17,7 +18,7 @@ _VIEWS = {
     "MEDIO-LATERAL OBLIQUE": "MLO",
 }
 _BLANK = {"", "NAN", "NA", "N/A", "NONE", "NULL", "-"}
-_UNITS = {"D": 365.25, "W": 52.18, "M": 12.0, "Y": 1.0}
+_UNITS = {"D": DAYS_PER_YEAR, "W": 52.18, "M": 12.0, "Y": 1.0}
 
 
 def laterality(text: str) -> str:
@@ -36,7 +37,7 @@ def view(text: str) -> str:
 def density(text: str) -> str:
     """Return the BI-RADS composition A to D from A–D, 1–4 (4th edition) or such as ``DENSITY C``; else empty."""
     word = re.sub(r"\.0+$", "", text.strip().upper().removeprefix("DENSITY").strip())
-    return {"1": "A", "2": "B", "3": "C", "4": "D"}.get(word, word if word in ("A", "B", "C", "D") else "")
+    return {"1": "A", "2": "B", "3": "C", "4": "D"}.get(word, word if word in DENSITIES else "")
 
 
 def bi_rads(text: str) -> str:

@@ -12,6 +12,7 @@ import math
 from collections.abc import Iterator
 from pathlib import Path
 
+from core.rules.vocabulary import FINDINGS
 from seed_data.adapters import terms
 from seed_data.adapters.public_set import Account, Box, ExamRow, PublicSet, WrongLayout
 from seed_data.adapters.tables import Row, find, read_table
@@ -21,7 +22,7 @@ _FINDINGS = "finding_annotations.csv"
 _REQUIRED = ("study_id", "image_id", "laterality", "view_position", "breast_birads", "breast_density")
 _BOXES = ("image_id", "xmin", "ymin", "xmax", "ymax", "finding_birads")
 _BY_BI_RADS = {"1": "normal", "2": "benign", "3": "benign", "4": "malignant", "5": "malignant"}
-_WORSE = ("", "normal", "benign", "malignant")
+_WORSE = ("", *FINDINGS)
 _SPLITS = {"training": "train", "test": "test"}
 _SUFFIXES = (".dicom", ".dcm", ".png")
 

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from core.images import lend_reader
 from core.refusals import Refusal
+from core.rules.vocabulary import STANDARD_VIEWS
 from core.sets import ManifestRow, by_patient, read_manifest
 from core.settings import Settings
 from seed_data.women import bodies
@@ -67,7 +68,7 @@ def backgrounds(manifest: Path) -> list[Background]:
             for row in rows
             if row.modality == "MG"
             and row.laterality in SIDES
-            and row.view in ("CC", "MLO")
+            and row.view in STANDARD_VIEWS
             and row.finding in (None, "normal")
             and row.study_date in (None, day)
         )
@@ -167,7 +168,7 @@ def life_in(background: Background, seed: int, number: int, mix: CaseMix) -> Lif
     """Return a simulated life that fits the real views: visits show those, findings lie in breasts that have one."""
     life = draw_life(seed, number, mix)
     sides = background.sides
-    taken = tuple((side, view) for side in sides for view in ("CC", "MLO") if _row(background, side, view))
+    taken = tuple((side, view) for side in sides for view in STANDARD_VIEWS if _row(background, side, view))
 
     def moved(side: Side | None) -> Side | None:
         return side if side is None or side in sides else sides[0]

@@ -15,6 +15,8 @@ from typing import Any, Final, Literal
 import cv2
 
 from core.files import AS_ASKED, whole_file, write_whole
+from core.rules import ages
+from core.rules.vocabulary import FindingClass
 from core.settings import Settings
 from seed_data.women import backgrounds, lives, machines, practice
 from seed_data.women.backgrounds import Background
@@ -37,7 +39,6 @@ RISK_COLUMNS: Final = (
     "hormone_therapy", "prior_biopsy",
 )  # fmt: skip
 EVENT_COLUMNS: Final = ("patient_id", "kind", "event_date", "end_date", "laterality", "detail")
-DAYS_PER_MONTH: Final = lives.DAYS_PER_YEAR / 12
 
 Row = dict[str, Any]
 
@@ -112,7 +113,9 @@ def _truth_row(life: Life, visit: Visit, side: Side, records: list[ViewRecord]) 
     progressed = life.progressed(visit, side)
     affected = life.cancer_side == side and life.cancer_date is not None
     seen = [item for item in findings if item["visible"]]
-    finding = "malignant" if any(item["malignant"] for item in seen) else "benign" if seen else "normal"
+    finding = FindingClass.NORMAL
+    if seen:
+        finding = FindingClass.of_lesion(malignant=any(item["malignant"] for item in seen))
     return {
         "patient_id": life.name,
         "visit": visit.number + 1,
@@ -139,7 +142,7 @@ def _truth_row(life: Life, visit: Visit, side: Side, records: list[ViewRecord]) 
 
 
 def _months(start: date, end: date | None) -> str:
-    return "" if end is None else f"{(end - start).days / DAYS_PER_MONTH:.2f}"
+    return "" if end is None else f"{(end - start).days / ages.DAYS_PER_MONTH:.2f}"
 
 
 def _largest(life: Life, side: Side, on: date) -> float:
@@ -337,7 +340,7 @@ def _further_findings(record: ViewRecord, row: Row) -> list[Row]:
     for shown in record.shown:
         if shown.visible and shown is not record.leading:
             x0, y0, x1, y1 = record.box(shown)
-            finding = "malignant" if shown.lesion.malignant else "benign"
+            finding = FindingClass.of_lesion(malignant=shown.lesion.malignant)
             place = {"roi_x0": x0, "roi_y0": y0, "roi_x1": x1, "roi_y1": y1}
             rows.append(row | place | {"finding": finding, "lesion_mm": f"{shown.diameter_mm:.1f}"})
     return rows

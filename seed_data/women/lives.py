@@ -20,9 +20,12 @@ from typing import Final, Literal
 
 import numpy as np
 
-Side = Literal["L", "R"]
-SIDES: Final[tuple[Side, Side]] = ("L", "R")
-DAYS_PER_YEAR: Final = 365.25
+from core.rules import ages, vocabulary
+from core.rules.vocabulary import DENSITIES, STANDARD_VIEWS
+
+Side = vocabulary.Side
+SIDES: Final = vocabulary.SIDES
+DAYS_PER_YEAR: Final = ages.DAYS_PER_YEAR
 
 # Share of women with density C or D by age: Sprague 2014, in CLINICAL.md. Probits of 57 55 46 38 33 31 26 %.
 DENSITY_AGES: Final = np.array([35.0, 42.5, 47.5, 52.5, 57.5, 62.5, 67.5, 72.5, 85.0])
@@ -232,7 +235,7 @@ class Life:
 
     def age_years(self, on: date) -> float:
         """Return her age on a day."""
-        return (on - self.birth_date).days / DAYS_PER_YEAR
+        return ages.years_between(self.birth_date, on)
 
     def lesions_on(self, on: date, side: Side | None = None) -> list[tuple[Lesion, float]]:
         """Return the findings present on a day with their diameters in mm, visible or not."""
@@ -262,7 +265,7 @@ class Life:
 
 def density_letter(score: float) -> str:
     """Return A-D for a latent density score."""
-    return "ABCD"[int(np.searchsorted(DENSITY_CUTS, score, side="right"))]
+    return DENSITIES[int(np.searchsorted(DENSITY_CUTS, score, side="right"))]
 
 
 def gland_share(score: float) -> float:
@@ -579,7 +582,7 @@ def _treat(rng: np.random.Generator, tumour: _Tumour, end: date) -> tuple[list[L
 
 def _views(rng: np.random.Generator) -> tuple[tuple[Side, str], ...]:
     """Draw which views were taken: four, but for one visit in twenty with one missing, one in a hundred one breast."""
-    views: list[tuple[Side, str]] = [(side, view) for side in SIDES for view in ("CC", "MLO")]
+    views: list[tuple[Side, str]] = [(side, view) for side in SIDES for view in STANDARD_VIEWS]
     luck = rng.random()
     if luck < 0.01:
         kept = SIDES[int(rng.random() < 0.5)]

@@ -16,6 +16,7 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.sr.codedict import codes
 from pydicom.uid import UID, DigitalMammographyXRayImageStorageForPresentation, ExplicitVRLittleEndian
 
+from core.rules import age_years
 from seed_data.women.bodies import HEIGHT_MM, WIDTH_MM, Picture, Plane
 from seed_data.women.lives import Life, Side, Visit
 
@@ -233,7 +234,7 @@ def to_dicom(film: Film, life: Life, visit: Visit, side: Side, view: str, *, mrn
     data.PatientName, data.PatientID = life.name, mrn or life.name
     data.PatientBirthDate = life.birth_date.strftime("%Y%m%d")
     data.PatientSex = "F"
-    data.PatientAge = f"{int(life.age_years(visit.on)):03d}Y"
+    data.PatientAge = f"{age_years(life.birth_date, visit.on):03d}Y"
     data.PatientComments = "SIMULATED"
     data.BodyPartExamined = "BREAST"
     data.StudyInstanceUID = uid("study", life.name, life.key, visit.number)

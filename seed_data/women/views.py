@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from core.rules.vocabulary import STANDARD_VIEWS, FindingClass
 from seed_data.women import machines
 from seed_data.women.bodies import BreastView, Shown
 from seed_data.women.lives import SIDES, Life, Side, Visit
@@ -46,15 +47,16 @@ class ViewRecord:
     @property
     def finding(self) -> str:
         """Return what this view shows: normal, benign or malignant."""
-        leading = self.leading
-        return "normal" if leading is None else "malignant" if leading.lesion.malignant else "benign"
+        if self.leading is None:
+            return FindingClass.NORMAL
+        return FindingClass.of_lesion(malignant=self.leading.lesion.malignant)
 
 
 def imaged(life: Life, spacing_mm: float, visits: Iterable[Visit] | None = None) -> Iterator[ViewRecord]:
     """Draw every view of a woman, breast by breast; the result for one visit does not depend on the others."""
     wanted = life.visits if visits is None else tuple(visits)
     for side in SIDES:
-        for view in ("CC", "MLO"):
+        for view in STANDARD_VIEWS:
             taken = [visit for visit in wanted if (side, view) in visit.views]
             if not taken:
                 continue

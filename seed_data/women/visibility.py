@@ -23,6 +23,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from core.rules.vocabulary import STANDARD_VIEWS
 from seed_data.women import lives
 from seed_data.women.bodies import VISIBLE_CONTRAST_TO_CLUTTER, VISIBLE_MM
 from seed_data.women.cohort import truth_rows
@@ -179,7 +180,7 @@ def truth_without_pictures(life: Life, model: Visibility) -> list[dict[str, Any]
             by_visit = rng.normal(0, model.spread_by_visit, 2)
             shown = {
                 view: _shows(model, finding, row["density"], conspicuity, place, by_visit, index)
-                for index, view in enumerate(("CC", "MLO"))
+                for index, view in enumerate(STANDARD_VIEWS)
             }
             finding["visible"] = any(shown[view] for view in views)
         row["views"] = " ".join(views)

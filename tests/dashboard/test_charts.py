@@ -2,17 +2,17 @@
 
 from datetime import date
 
-import pandas as pd
 import plotly.graph_objects as go
 import pytest
 from sqlalchemy import select
 
 from core.installation import Installation
-from core.records import cohort
-from core.records.cohort import Definition, Kind
+from core.records import cohort, figures
+from core.records.cohort import Cohort, Definition, Population
 from core.records.record import PatientRecord, record_of
 from core.rules import thresholds
 from dashboard import look
+from dashboard.charts import cohort as group
 from dashboard.charts import course
 from db.tables import EventKind, Score
 from tests import factories
@@ -134,32 +134,45 @@ def test_contributions_show_by_how_much_each_visit_multiplied_the_odds(gappy: Pa
     assert all((value > 0) == (float(text[1:]) > 1) for value, text in zip(bars.x, bars.text, strict=True))
 
 
-def test_cohort_figures_count_every_woman_once(here: Installation) -> None:
-    factories.cohort(here, 8)
-    chosen = cohort.cohort(cohort.everyone(here), Definition(Kind.SIMULATED))
-    assert sum(course.risk_histogram(chosen.women["risk_5y"]).data[0].y) == 8
-    assert sum(course.counts(chosen.women["density"], x_title="density", order="ABCD").data[0].y) == 8
-    assert sum(len(box.y) for box in course.risk_by_density(chosen.women).data) == 8
+@pytest.fixture
+def chosen(here: Installation) -> Cohort:
+    factories.cohort(here, 24)
+    return cohort.cohort(cohort.everyone(here), Definition(Population.SIMULATED))
 
 
-def test_risks_from_a_tenth_of_a_percent_to_nearly_all_stand_in_bars_of_their_own() -> None:
-    risks = pd.Series([0.001, 0.004, 0.006, 0.02, 0.04, 0.44, 0.88, 1.0, 0.0])
-    figure = course.risk_histogram(risks)
-    (bars,) = figure.data
-    assert sum(bars.y) == len(risks)
-    assert max(bars.y) == 1
-    assert len(bars.y) < 40
-    assert sum(course.risk_histogram(pd.Series([], dtype=float)).data[0].y) == 0
+def test_cohort_figures_count_every_woman_once(chosen: Cohort) -> None:
+    (bars,) = group.risk_histogram(figures.risks(chosen)).data
+    assert sum(women for _, _, women in bars.customdata) == 24
+    (bars,) = group.counts(figures.densities(chosen), "density", x_title="density").data
+    assert sum(bars.y) == 24
 
 
-def test_figures_name_their_axes(here: Installation) -> None:
-    factories.cohort(here, 4)
-    chosen = cohort.cohort(cohort.everyone(here), Definition(Kind.SIMULATED))
-    table = cohort.course(chosen.visits, "years_to_last")
+def test_the_area_of_a_bar_of_joined_steps_is_its_women(chosen: Cohort) -> None:
+    table = figures.risks(chosen)
+    assert (table["steps"] > 1).any()
+    (bars,) = group.risk_histogram(table).data
+    women = [
+        height * width / 0.94 * figures.STEPS_A_DECADE
+        for height, width in zip(bars.y, bars.width, strict=True)
+    ]
+    assert women == pytest.approx(table["women"].to_list())
+
+
+def test_no_woman_has_a_mark_of_her_own_in_a_figure_of_a_cohort(chosen: Cohort) -> None:
+    figure = group.risk_by_density(figures.risks_by_density(chosen))
+    box, medians = figure.data
+    assert box.y is None
+    assert len(medians.x) == len(box.median) <= 4
+    assert all(women >= 5 for women, *_ in medians.customdata)
+
+
+def test_figures_name_their_axes(chosen: Cohort) -> None:
+    table = figures.course_to_last(chosen)
     for figure in (
-        course.risk_histogram(chosen.women["risk_5y"]),
-        course.risk_by_density(chosen.women),
-        course.median_course(table, "years", x_title="years before the last visit"),
+        group.counts(figures.ages(chosen)[0], "age_group", x_title="age"),
+        group.risk_histogram(figures.risks(chosen)),
+        group.risk_by_density(figures.risks_by_density(chosen)),
+        group.median_course(table, "years", x_title="years before the last visit"),
     ):
         assert figure.layout.xaxis.title.text
         assert figure.layout.yaxis.title.text

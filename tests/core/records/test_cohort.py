@@ -7,9 +7,9 @@ import pytest
 from sqlalchemy import select
 
 from core.installation import Installation
-from core.records import cohort, csv
-from core.records.cohort import Definition, Kind
-from db.tables import EventKind, Study
+from core.records import cohort, csv, worklist
+from core.records.cohort import Definition, Population
+from db.tables import Study
 from tests import factories
 from tests.factories import VisitPlan
 
@@ -27,13 +27,17 @@ def mixed(here: Installation) -> Installation:
 
 
 def chosen(here: Installation, **wanted: object) -> cohort.Cohort:
-    return cohort.cohort(cohort.everyone(here), Definition(**{"kind": Kind.SIMULATED, **wanted}))  # type: ignore[arg-type]
+    return cohort.cohort(cohort.everyone(here), Definition(**{"kind": Population.SIMULATED, **wanted}))  # type: ignore[arg-type]
 
 
 def test_simulated_and_real_women_are_never_counted_together_unasked(mixed: Installation) -> None:
-    assert (chosen(mixed).n, chosen(mixed, kind=Kind.REAL).n, chosen(mixed, kind=Kind.BOTH).n) == (2, 1, 3)
-    assert cohort.kinds(mixed) == {Kind.SIMULATED: 2, Kind.REAL: 1, Kind.BOTH: 3}
-    assert "simulated and real together" in chosen(mixed, kind=Kind.BOTH).sentence
+    assert (
+        chosen(mixed).n,
+        chosen(mixed, kind=Population.REAL).n,
+        chosen(mixed, kind=Population.BOTH).n,
+    ) == (2, 1, 3)
+    assert cohort.kinds(mixed) == {Population.SIMULATED: 2, Population.REAL: 1, Population.BOTH: 3}
+    assert "simulated and real together" in chosen(mixed, kind=Population.BOTH).sentence
 
 
 def test_the_definition_narrows_and_says_so(mixed: Installation) -> None:
@@ -55,18 +59,36 @@ def test_the_definition_narrows_and_says_so(mixed: Installation) -> None:
     ],
 )
 def test_the_sentence_names_only_the_ends_of_age_that_were_chosen(ages: dict[str, int], said: str) -> None:
-    sentence = Definition(Kind.REAL, **ages).sentence(3)
+    sentence = Definition(Population.REAL, **ages).sentence(3)
     assert ", ".join(part for part in ("n = 3 real women", said, "with a scored visit") if part) == sentence
 
 
-def test_women_of_whom_a_figure_knows_nothing_are_not_in_its_n(mixed: Installation) -> None:
-    assert chosen(mixed).sentence_where_known("age_years", "a birth date") == chosen(mixed).sentence
-    for mrn in ("s3", "s4"):
-        factories.woman(mixed, mrn, visits([0.01]), birth_date=None)
-    assert chosen(mixed).n == 4
-    assert chosen(mixed).sentence_where_known("age_years", "a birth date") == (
-        "n = 2 simulated women, with a scored visit; 2 more without a birth date are left out"
-    )
+@pytest.mark.parametrize(
+    ("birth_date", "age"),
+    [
+        (date(1968, 6, 2), 49),
+        (date(1968, 6, 1), 50),
+        (date(1968, 5, 31), 50),
+        (date(1968, 2, 29), 50),
+        (date(1967, 6, 1), 51),
+    ],
+)
+def test_a_cohorts_ages_are_those_of_the_record_on_the_day_before_and_after_a_birthday(
+    here: Installation, birth_date: date, age: int
+) -> None:
+    on = date(2018, 6, 1)
+    factories.woman(here, "1", [VisitPlan(on)], birth_date=birth_date)
+    (row,) = worklist.rows(here, today=on)
+    assert chosen(here).women["age_years"].to_list() == [age] == [row.age_years]
+    assert (chosen(here, age_from=age, age_to=age).n, chosen(here, age_from=age + 1).n) == (1, 0)
+
+
+def test_on_29_february_a_cohort_and_the_record_agree(here: Installation) -> None:
+    born = date(1968, 2, 29)
+    for on in (date(2018, 2, 28), date(2018, 3, 1), date(2020, 2, 29)):
+        factories.woman(here, on.isoformat(), [VisitPlan(on)], birth_date=born)
+        (row,) = (row for row in worklist.rows(here, today=on) if row.mrn == on.isoformat())
+        assert chosen(here).women["age_years"].to_list()[-1] == row.age_years
 
 
 def test_studies_of_one_day_are_one_visit(here: Installation) -> None:
@@ -92,31 +114,39 @@ def test_no_identity_comes_out(mixed: Installation) -> None:
 def test_an_empty_installation_gives_an_empty_cohort(here: Installation) -> None:
     found = chosen(here, densities=("A",), bands=("high",), age_from=40)
     assert found.n == 0
-    assert cohort.course(found.visits, "years_to_last").empty
-    assert cohort.medians_by(found.visits, "year").empty
+    assert found.withheld
+    assert cohort.told_kinds(cohort.kinds(here)) == dict.fromkeys(Population, "0")
 
 
-def test_a_woman_counts_once_a_group_and_small_groups_are_left_out() -> None:
-    table = pd.DataFrame(
-        {
-            "woman": [1, 1, 2, 3, 4],
-            "year": [2020, 2020, 2020, 2020, 2021],
-            "risk_5y": [0.01, 0.03, 0.04, 0.06, 0.9],
-        }
-    )
-    found = cohort.medians_by(table, "year")
-    assert found["year"].to_list() == [2020]
-    assert found["women"].to_list() == [3]
-    assert found["median"].to_list() == pytest.approx([0.04])
+@pytest.mark.parametrize("women", [0, 1, 4])
+def test_of_fewer_than_five_women_nothing_is_told(here: Installation, women: int) -> None:
+    for number in range(women):
+        factories.woman(here, str(number), visits([0.01, 0.02]))
+    assert chosen(here).withheld.startswith("Fewer than 5 women fit this definition.")
+    factories.woman(here, "more", visits([0.01]))
+    if women == 4:
+        assert chosen(here).withheld == ""
 
 
-def test_the_course_before_a_diagnosis_leaves_later_visits_out(here: Installation) -> None:
-    for number in range(3):
-        diagnosis = (EventKind.DIAGNOSIS, date(2020, 1, 1), None, "left")
-        factories.woman(here, str(number), visits([0.01, 0.02, 0.03, 0.04]), events=[diagnosis])
-    found = cohort.course(chosen(here).visits, "years_to_diagnosis")
-    assert found["years"].to_list() == [-2, -1]
-    assert found["median"].to_list() == pytest.approx([0.01, 0.02])
+def test_all_but_a_few_women_are_not_told_of_either(here: Installation) -> None:
+    for number in range(12):
+        density = "A" if number < 5 else "B" if number < 10 else "C" if number < 11 else "D"
+        factories.woman(here, str(number), visits([0.01], density=density))
+    assert chosen(here).withheld == ""
+    assert chosen(here, densities=("A",)).withheld == ""
+    assert "leaves out fewer than 5 of the simulated women" in chosen(here, densities=("A", "B")).withheld
+    assert "leaves out fewer than 5" in chosen(here, densities=("A", "B", "C")).withheld
+
+
+def test_a_few_real_women_are_not_worked_out_from_the_simulated_and_all_together(here: Installation) -> None:
+    for number in range(6):
+        factories.woman(here, f"s{number}", visits([0.01]))
+    factories.woman(here, "r", visits([0.5]), simulated=False)
+    assert chosen(here).withheld == ""
+    assert chosen(here, kind=Population.REAL).withheld
+    assert "Fewer than 5 real women" in chosen(here, kind=Population.BOTH).withheld
+    told = cohort.told_kinds(cohort.kinds(here))
+    assert told == {Population.SIMULATED: "6", Population.REAL: "fewer than 5", Population.BOTH: ""}
 
 
 def test_no_cell_of_a_download_is_a_formula() -> None:
@@ -127,7 +157,3 @@ def test_no_cell_of_a_download_is_a_formula() -> None:
     assert lines[2] == "'=1+1,-1.5"
     cells = [line.split(",")[0].strip('"') for line in lines[2:8]]
     assert all(cell.startswith("'") for cell in cells)
-
-
-def test_ages_fall_into_groups_of_five_years() -> None:
-    assert cohort.age_groups(pd.Series([40.0, 44.0, 45.0])).to_list() == ["40–44", "40–44", "45–49"]

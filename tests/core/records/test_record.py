@@ -13,6 +13,7 @@ from core.records.assessments import AssessedMeanwhile, acknowledge, record_asse
 from core.records.events import add_event, remove_event
 from core.records.record import PatientRecord, record_of
 from core.records.search import find, known
+from core.rules import ViewName
 from db.tables import Alert, AuditEntry, EventKind, Image, Score, Study
 from tests import factories
 from tests.factories import FOUR_VIEWS, VisitPlan
@@ -44,7 +45,7 @@ def test_a_record_tells_visits_in_order_with_what_was_missing(here: Installation
     factories.woman(here, "1", list(reversed(COURSE)))
     found = record(here)
     assert [visit.on.year for visit in found.visits] == [2018, 2020, 2025]
-    assert [visit.missing_views for visit in found.visits] == [(), ("L MLO",), ()]
+    assert [visit.missing_views for visit in found.visits] == [(), (ViewName("L", "MLO"),), ()]
 
 
 def test_a_spot_image_neither_takes_a_views_place_nor_counts_as_it(here: Installation) -> None:
@@ -52,15 +53,15 @@ def test_a_spot_image_neither_takes_a_views_place_nor_counts_as_it(here: Install
     uid = record(here).visits[0].study_uid
     spot = factories.another_image(here, uid, "L", "CC", ["spot_compression"])
     visit = record(here).visits[0]
-    hung = visit.hung("L", "CC")
-    assert visit.missing_views == ("L CC",)
+    hung = visit.hung(ViewName("L", "CC"))
+    assert visit.missing_views == (ViewName("L", "CC"),)
     assert hung is not None
     assert hung.sop_uid == spot, "where nothing else was taken, it hangs"
     factories.another_image(here, uid, "L", "CC", ["implant_displaced"])
     whole = factories.another_image(here, uid, "L", "CC")
     factories.another_image(here, uid, "L", "CC")
     visit = record(here).visits[0]
-    hung = visit.hung("L", "CC")
+    hung = visit.hung(ViewName("L", "CC"))
     assert visit.missing_views == ()
     assert hung is not None
     assert hung.sop_uid == whole, "the first of the whole breast in the standard view"
@@ -73,25 +74,25 @@ def test_studies_of_one_day_are_one_visit(here: Installation) -> None:
     found = record(here)
     assert [visit.on.year for visit in found.visits] == [2021, 2023, 2025, 2025]
     assert [visit.on.year for visit in found.scored] == [2021, 2023, 2025]
-    assert found.prior is not None
-    assert found.prior.on == date(2023, 1, 1)
-    assert found.change_since_prior == pytest.approx(0.041)
-    assert found.slope is not None
-    assert found.slope.visits == 3
-    assert found.visits[-1].missing_views == ("R CC", "L CC", "R MLO")
+    assert found.standing.prior is not None
+    assert found.standing.prior.on == date(2023, 1, 1)
+    assert found.standing.change_since_prior == pytest.approx(0.041)
+    assert found.standing.slope is not None
+    assert found.standing.slope.visits == 3
+    assert found.visits[-1].missing_views == FOUR_VIEWS[:3]
     assert found.missing_views(found.visits[-1]) == (), "the study before it, of that day, has them"
-    assert found.reader_density is None
+    assert found.standing.reader_density is None
     with here.database.write() as session:
         session.get_one(Study, 3).reader_density = "D"
-    assert record(here).reader_density == "D", "whichever study of the day it was recorded in"
+    assert record(here).standing.reader_density == "D", "whichever study of the day it was recorded in"
 
 
 def test_change_and_slope_are_of_five_year_risk(here: Installation) -> None:
     factories.woman(here, "1", COURSE)
     found = record(here)
-    assert found.change_since_prior == pytest.approx(0.016)
-    assert found.slope is not None
-    assert found.slope.per_year == pytest.approx(0.0032, abs=2e-4)
+    assert found.standing.change_since_prior == pytest.approx(0.016)
+    assert found.standing.slope is not None
+    assert found.standing.slope.per_year == pytest.approx(0.0032, abs=2e-4)
 
 
 @pytest.mark.parametrize(("what", "value"), [("weights_sha256", "0" * 64), ("calibration", "another")])
@@ -102,7 +103,7 @@ def test_scores_by_different_weights_or_calibrations_are_not_compared(
     with here.database.write() as session:
         setattr(session.scalars(select(Score).order_by(Score.id.desc()).limit(1)).one(), what, value)
     found = record(here)
-    assert (found.change_since_prior, found.slope) == (None, None)
+    assert (found.standing.change_since_prior, found.standing.slope) == (None, None)
 
 
 def test_no_line_is_drawn_through_the_scores_of_two_models(here: Installation) -> None:
@@ -110,8 +111,8 @@ def test_no_line_is_drawn_through_the_scores_of_two_models(here: Installation) -
     with here.database.write() as session:
         session.scalars(select(Score).order_by(Score.id).limit(1)).one().weights_sha256 = "0" * 64
     found = record(here)
-    assert found.slope is None
-    assert found.change_since_prior == pytest.approx(0.016), "the last two were scored alike"
+    assert found.standing.slope is None
+    assert found.standing.change_since_prior == pytest.approx(0.016), "the last two were scored alike"
 
 
 def test_the_newest_score_of_the_model_that_speaks_counts(here: Installation) -> None:
@@ -239,11 +240,11 @@ def test_an_event_taken_back_changes_nothing_any_more_and_leaves_its_trace(
     day = date(2020, 1, 1)
     wrong = add_event(here, staff, "1", kind=EventKind.DIAGNOSIS, on=day, laterality="L", detail="not hers")
     assert record(here).events == (wrong,)
-    assert record(here).diagnosed
+    assert record(here).standing.diagnosed
     remove_event(here, staff, wrong.event_id)
     remove_event(here, staff, wrong.event_id)
     assert record(here).events == ()
-    assert not record(here).diagnosed
+    assert not record(here).standing.diagnosed
     with here.database.read() as session:
         trail = session.scalars(select(AuditEntry).where(AuditEntry.action.startswith("event_"))).all()
     assert [entry.action for entry in trail] == ["event_added", "event_removed"]

@@ -11,13 +11,14 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from core.rules import trends
+from core.rules.ages import DAYS_PER_YEAR
 
 DAYS = st.lists(st.integers(0, 20_000), min_size=3, max_size=40, unique=True)
 
 
 def test_a_straight_line_has_its_slope_and_no_uncertainty() -> None:
     first = date(2010, 1, 1)
-    dates = [first + timedelta(days=round(trends.DAYS_PER_YEAR * 4 * k)) for k in range(5)]
+    dates = [first + timedelta(days=round(DAYS_PER_YEAR * 4 * k)) for k in range(5)]
     found = trends.slope(dates, [0.01 + 0.008 * k * 4 for k in range(5)])
     assert found is not None
     assert found.per_year == pytest.approx(0.008, rel=1e-6)
@@ -62,7 +63,7 @@ def test_the_slope_and_its_interval_are_those_of_scipy(days: list[int], seed: in
     dates = [date(1980, 1, 1) + timedelta(days=day) for day in days]
     values = np.random.default_rng(seed).uniform(0, 1, len(days)).tolist()
     found = trends.slope(dates, values)
-    expected = stats.linregress([day / trends.DAYS_PER_YEAR for day in days], values)
+    expected = stats.linregress([day / DAYS_PER_YEAR for day in days], values)
     assert found is not None
     assert found.low is not None
     assert found.high is not None
@@ -97,19 +98,6 @@ def test_two_visits_have_a_slope_without_interval() -> None:
 def test_unequal_lengths_are_refused() -> None:
     with pytest.raises(ValueError, match="1 dates but 2 values"):
         trends.slope([date(2020, 1, 1)], [0.1, 0.2])
-
-
-@pytest.mark.parametrize(
-    ("born", "on", "age"),
-    [
-        (date(1968, 3, 2), date(2026, 3, 1), 57),
-        (date(1968, 3, 2), date(2026, 3, 2), 58),
-        (date(1968, 2, 29), date(2026, 2, 28), 57),
-        (None, date(2026, 1, 1), None),
-    ],
-)
-def test_age_counts_whole_years(born: date | None, on: date, age: int | None) -> None:
-    assert trends.age_years(born, on) == age
 
 
 @pytest.mark.parametrize(

@@ -15,15 +15,17 @@ from core.incoming.intake import take_in
 from core.incoming.items import IncomingFile, Statement
 from core.outages import MachineFailed, outage
 from core.refusals import Refusal
+from core.rules import vocabulary
 from core.settings import Settings
 from core.worker import progress
 from core.worker.queue import queue_everything
-from core.worker.rows import FOUR_VIEWS
 from core.worker.scoring import Scorer, score_pending
 from db.database import sqlite_module
 from db.images import StoreUnavailable
 from db.tables import Alert, Embedding, Image, Score, Study, StudyStatus, utc_now
 from tests.pictures import breast, dicom
+
+FOUR_VIEWS = tuple(view.code for view in vocabulary.FOUR_VIEWS)
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,156 @@
+"""Where a woman stands: her last study, newest and prior score, change, density, when the next study is due.
+
+Pure: from her studies, in the order of date and id, to what the worklist, her record and its pages say alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from functools import cached_property
+from typing import Generic, Protocol, TypeVar
+
+from core.rules import last_of_each_day, last_said, said_alike, thresholds, trends
+from core.rules.comparable import SaidBy
+
+__all__ = ["NEW_FOR", "Interval", "Standing"]
+
+NEW_FOR = timedelta(days=7)
+"""A score counts as new for a week, or until the reader's assessment is recorded."""
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A probability (0..1) with the interval that the model's members span."""
+
+    value: float
+    low: float
+    high: float
+
+
+class ScoreSaid(SaidBy, Protocol):
+    """What a standing needs of a score."""
+
+    @property
+    def computed_at(self) -> datetime:
+        """Return when it was computed."""
+
+    @property
+    def risk_5y(self) -> Interval:
+        """Return the probability of cancer within 5 years."""
+
+    @property
+    def likeliest_density(self) -> str:
+        """Return the density category that the model finds likeliest."""
+
+
+class StudySaid(Protocol):
+    """What a standing needs of a study."""
+
+    @property
+    def on(self) -> date:
+        """Return its day."""
+
+    @property
+    def score(self) -> ScoreSaid | None:
+        """Return the score that counts; None where there is none."""
+
+    @property
+    def reader_density(self) -> str | None:
+        """Return the density that a reader recorded."""
+
+    @property
+    def assessed_at(self) -> datetime | None:
+        """Return when a reader assessed it."""
+
+
+AStudy = TypeVar("AStudy", bound=StudySaid)
+
+
+@dataclass(frozen=True)
+class Standing(Generic[AStudy]):
+    """A woman's standing by her studies, oldest first, her birth date, and whether a diagnosis is on record."""
+
+    studies: Sequence[AStudy]
+    birth_date: date | None
+    diagnosed: bool
+
+    @cached_property
+    def scored(self) -> tuple[AStudy, ...]:
+        """The studies that have a score, oldest first; of the studies of one day the last scored one."""
+        return tuple(last_of_each_day((s for s in self.studies if s.score is not None), lambda s: s.on))
+
+    @property
+    def last(self) -> AStudy | None:
+        """The last study, scored or not."""
+        return self.studies[-1] if self.studies else None
+
+    @property
+    def newest(self) -> AStudy | None:
+        """The last scored visit."""
+        return self.scored[-1] if self.scored else None
+
+    @property
+    def prior(self) -> AStudy | None:
+        """The scored visit before the last one: that of an earlier day."""
+        return self.scored[-2] if len(self.scored) > 1 else None
+
+    @property
+    def change_since_prior(self) -> float | None:
+        """The change of 5-year risk from the visit before to the last one, where both were scored alike."""
+        scores = _scores(self.scored[-2:])
+        if len(scores) < 2 or not said_alike(scores):
+            return None
+        prior, newest = scores
+        return newest.risk_5y.value - prior.risk_5y.value
+
+    @property
+    def slope(self) -> trends.Slope | None:
+        """The slope of 5-year risk over her visits (see `trends.SLOPE_METHOD`), where all were scored alike."""
+        scores = _scores(self.scored)
+        if not said_alike(scores):
+            return None
+        return trends.slope([visit.on for visit in self.scored], [score.risk_5y.value for score in scores])
+
+    @cached_property
+    def of_the_day(self) -> tuple[AStudy, ...]:
+        """The studies of the last scored visit's day: they are one visit."""
+        return tuple(study for study in self.studies if self.newest and study.on == self.newest.on)
+
+    @property
+    def reader_density(self) -> str | None:
+        """The density that a reader recorded on the day of the last scored visit, in whichever of its studies."""
+        return last_said(study.reader_density for study in self.of_the_day)
+
+    @property
+    def density(self) -> str | None:
+        """The density at the last scored visit: the reader's where recorded, else the model's likeliest."""
+        score = self.newest.score if self.newest else None
+        return self.reader_density or (score.likeliest_density if score else None)
+
+    def next_due(self, today: date) -> date | None:
+        """Return when the next study is due by the screening interval in force.
+
+        None without any study, outside the screening ages, and after a diagnosis: from then on the clinic plans the
+        follow-up.
+        """
+        if self.last is None or self.diagnosed:
+            return None
+        return thresholds.screening_interval().due(self.last.on, self.birth_date, today)
+
+    def is_overdue(self, today: date) -> bool:
+        """Say whether the next study should have come by now."""
+        if self.last is None or self.diagnosed:
+            return False
+        return thresholds.screening_interval().is_overdue(self.last.on, self.birth_date, today)
+
+    def is_new(self, now: datetime) -> bool:
+        """Say whether her last score came within `NEW_FOR` and nobody has assessed its visit since."""
+        score = self.newest.score if self.newest else None
+        assessed = last_said(study.assessed_at for study in self.of_the_day)
+        return score is not None and assessed is None and score.computed_at > now - NEW_FOR
+
+
+def _scores(visits: Sequence[AStudy]) -> list[ScoreSaid]:
+    return [visit.score for visit in visits if visit.score is not None]

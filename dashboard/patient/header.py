@@ -1,0 +1,149 @@
+"""Who she is, what is open, the figures of her last visit, and who spoke."""
+
+from datetime import date
+
+import streamlit as st
+
+from core.people import Permission, Person
+from core.records import PatientRecord, acknowledge, cards
+from core.rules import age_years, thresholds, trends
+from core.rules.vocabulary import DENSITY_WORDS
+from dashboard import look, outages
+from dashboard.house import here
+
+
+def identity(record: PatientRecord) -> None:
+    """Say who she is."""
+    today, stands = date.today(), record.standing
+    age, next_due = age_years(record.birth_date, today), stands.next_due(today)
+    if stands.diagnosed:
+        due = "as the clinic plans"
+    elif record.visits and next_due is None:
+        due = thresholds.screening_interval().outside
+    else:
+        due = look.month(next_due) + (" (overdue)" if stands.is_overdue(today) else "")
+    facts = [
+        ("MRN", look.safe(record.mrn)),
+        (
+            "born",
+            f"{look.iso(record.birth_date) if record.birth_date else 'unknown'}{f' · {age} y' if age is not None else ''}",
+        ),
+        ("next due", due),
+    ]
+    facts_html = "".join(f'<span class="fact">{what} <i>{value}</i></span>' for what, value in facts)
+    look.show(
+        f'<div class="lv-identity"><span><b>{look.safe(record.label)}</b>{look.badge(record.simulated)}</span>'
+        f"{facts_html}</div>"
+    )
+
+
+def key_figures(record: PatientRecord) -> None:
+    """Show the figures of the last scored visit."""
+    if not record.scored:
+        return
+    last = record.scored[-1]
+    score = last.score
+    assert score is not None
+    stands = record.standing
+    density = stands.density or score.likeliest_density
+    risk, slope, change, prior = score.risk_5y, stands.slope, stands.change_since_prior, stands.prior
+    if slope is None:
+        slope_text, slope_beside = look.UNKNOWN, look.OTHER_WEIGHTS if prior else "needs two visits"
+    elif slope.low is None or slope.high is None:
+        slope_text, slope_beside = look.signed(slope.per_year), "points a year"
+    else:
+        slope_text = look.signed(slope.per_year)
+        slope_beside = f"({look.signed(slope.low)} to {look.signed(slope.high)}) points a year"
+    look.figures(
+        [
+            (
+                f"5-year risk, {look.month(last.on)}",
+                look.percent(risk.value),
+                look.interval(risk.low, risk.high),
+                "Probability of cancer within 5 years of this visit; in brackets the interval of the model's members",
+            ),
+            (
+                f"since {look.month(prior.on)}" if prior else "since prior",
+                look.points(change),
+                "points" if change is not None else look.OTHER_WEIGHTS if prior else "no prior",
+                "Change of 5-year risk since the visit before, in percentage points; "
+                "scores by different weights or calibrations are not compared",
+            ),
+            ("slope", slope_text, slope_beside, trends.SLOPE_METHOD),
+            (
+                "malignancy L",
+                f'<span style="color:{look.LEFT}">●</span> {look.percent(score.malignancy["L"])}',
+                "",
+                "Probability of cancer in the left breast now or within 12 months",
+            ),
+            (
+                "malignancy R",
+                f'<span style="color:{look.RIGHT}">◆</span> {look.percent(score.malignancy["R"])}',
+                "",
+                "Probability of cancer in the right breast now or within 12 months",
+            ),
+            (
+                "progression",
+                f'<span style="color:{look.PROGRESSION}">▲</span> {look.percent(score.progression)}',
+                "" if score.progression is not None else "no prior",
+                "Probability that disease has grown since the visit before",
+            ),
+            (
+                "density",
+                density,
+                "reader" if stands.reader_density else "model",
+                DENSITY_WORDS[density],
+            ),
+        ]
+    )
+
+
+def alerts(record: PatientRecord, person: Person) -> None:
+    """Show open alerts, each to be acknowledged."""
+    for alert in record.open_alerts:
+        words = (
+            f'<p class="lv-note alert">{look.safe(alert.message)} '
+            f'<span class="lv-muted">at the visit of {alert.study_date}</span></p>'
+        )
+        if not person.may(Permission.ASSESS):
+            look.show(words)
+            continue
+        text, button = st.columns([6, 1], vertical_alignment="center")
+        with text:
+            look.show(words)
+        if button.button("Acknowledge", key=f"acknowledge_{alert.alert_id}", width="stretch"):
+            with outages.beside_the_act("The alert is not acknowledged."):
+                acknowledge(here(), person, alert.alert_id)
+                st.rerun()
+    seen = [alert for alert in record.alerts if alert.acknowledged_at is not None]
+    if seen:
+        rows = "".join(
+            f'<tr><td class="d">{alert.study_date}</td><td>{look.safe(alert.message)}</td>'
+            f"<td>{look.safe(alert.acknowledged_by or 'closed by a newer score')}</td><td class=d>{look.moment(alert.acknowledged_at)}</td></tr>"
+            for alert in seen
+        )
+        with st.expander(f"Earlier alerts {len(seen)}"):
+            look.show(
+                f'<table class="lv-table"><tr><th>visit</th><th>alert</th><th>acknowledged by</th><th>at</th></tr>{rows}</table>'
+            )
+
+
+def model_card(record: PatientRecord) -> None:
+    """Show the card of the model that spoke."""
+    score = record.scored[-1].score if record.scored else None
+    card = cards.card_of(here(), score.model) if score else None
+    if card is None:
+        return
+    with st.expander(f"The model that spoke: {look.plain(card.title)}"):
+        look.card_table(card)
+
+
+def nobody(mrn: str) -> None:
+    """Say what to do where no patient is chosen."""
+    text = f"There is no patient with MRN {look.safe(mrn)}." if mrn else "No patient is chosen."
+    look.show(
+        f'<div class="lv-empty"><b>{text}</b>Open her from the worklist, or search there by name or MRN.</div>'
+    )
+    st.container(horizontal=True, horizontal_alignment="center").page_link(
+        "screens/worklist.py", label="Worklist", icon=":material/arrow_back:"
+    )

@@ -1,0 +1,81 @@
+"""Her course over time, and her visits to choose from."""
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from core.images import hanging
+from core.records import PatientRecord, StudyStatus, Visit
+from core.rules import ViewName
+from core.rules.vocabulary import MLO, SIDE_WORDS, SIDES
+from dashboard import components, keys, look
+from dashboard.charts import course, template
+
+
+def choose_visit(record: PatientRecord) -> Visit:
+    """Return the chosen visit: the one in the address, else the last."""
+    asked = str(st.query_params.get(keys.VISIT, ""))
+    return record.visit(asked) or record.visits[-1]
+
+
+def go_to(study_uid: str) -> None:
+    """Choose a visit everywhere on the page."""
+    st.query_params[keys.VISIT] = study_uid
+
+
+def trend(record: PatientRecord, chosen: Visit) -> None:
+    """Draw the course; a click on a visit chooses it."""
+    # The chart's key changes with the choice, so that one click is answered once and the next starts afresh.
+    state = st.plotly_chart(
+        course.trend(record, chosen=chosen.study_uid),
+        key=f"trend_{record.mrn}_{chosen.study_uid}",
+        theme=None,
+        on_select="rerun",
+        selection_mode="points",
+        config=template.CONFIG,
+        alt=f"Course of 5-year risk over {len(record.scored)} scored visits",
+    )
+    for point in state["selection"]["points"]:
+        uid = point.get("customdata", [None])[0]
+        if uid and uid != chosen.study_uid and record.visit(str(uid)):
+            go_to(str(uid))
+            st.rerun()
+
+
+def strip(record: PatientRecord, chosen: Visit) -> None:
+    """Show all visits as thumbnails."""
+    entries = [strip_entry(visit, record.missing_views(visit)) for visit in record.visits]
+    picked = components.visit_strip(entries, chosen=chosen.study_uid)
+    if picked and picked != chosen.study_uid and record.visit(picked):
+        go_to(picked)
+        st.rerun()
+
+
+def strip_entry(visit: Visit, not_taken: Sequence[ViewName]) -> dict[str, object]:
+    """Say one visit for the strip, with the views that no study of its day has."""
+    thumbs = {}
+    for laterality in reversed(SIDES):
+        hers = [image for image in visit.images if image.laterality == laterality]
+        best = visit.hung(ViewName(laterality, MLO)) or hanging.to_hang(hers)
+        if best:
+            thumbs[SIDE_WORDS[laterality]] = {
+                "sop_uid": best.sop_uid,
+                "flipped": best.flipped,
+                "label": best.view_name.words,
+            }
+    missing = len(not_taken)
+    words = {StudyStatus.PENDING: "being scored", StudyStatus.REFUSED: "not scored"}
+    note = words.get(visit.status) or (
+        f"{missing} view{'s' if missing > 1 else ''} missing" if missing else ""
+    )
+    return {
+        "uid": visit.study_uid,
+        "on": visit.on.isoformat(),
+        "risk": look.percent(visit.score.risk_5y.value) if visit.score else look.UNKNOWN,
+        "note": note or ("part of a visit" if visit.missing_views else "4 views"),
+        "warns": bool(note),
+        "bi_rads": f"BI-RADS {visit.bi_rads}" if visit.bi_rads else "",
+        "hint": f"Visit of {visit.on}"
+        + (f", not taken: {', '.join(view.words for view in not_taken)}" if missing else ""),
+        "thumbs": thumbs,
+    }

@@ -1,0 +1,128 @@
+"""What the model said of the chosen visit, why it moved, and who spoke."""
+
+from collections.abc import Mapping
+
+import streamlit as st
+
+from core.people import Permission, Person
+from core.records import StudyStatus, Visit, VisitScore, cards, statuses
+from core.worker import retry_refused, worker_seen
+from dashboard import look, outages, session
+from dashboard.charts import course, template
+from dashboard.house import here
+
+
+def what_the_model_said(visit: Visit) -> None:
+    """Show a visit's score as of then, why it moved, and who spoke."""
+    look.heading("What the model said then")
+    not_now(visit)
+    score = visit.score
+    if score is None:
+        return
+    look.show(
+        f'<table class="lv-table">{probabilities(score)}'
+        f'<tr><td>density</td><td class="n" colspan="2">{densities(score)}</td></tr></table>'
+    )
+    if score.missing_views:
+        unseen = ", ".join(view.words for view in score.missing_views)
+        look.show(
+            f'<p class="lv-note">Not seen by the model: {look.safe(unseen)}. The score is less certain for it.</p>'
+        )
+    if len(score.contributions) > 1:
+        look.heading("Why it moved", beside="what each visit did to the odds")
+        st.plotly_chart(
+            course.contributions(score),
+            key=f"contributions_{visit.study_uid}",
+            theme=None,
+            config=template.CONFIG,
+            alt="How much each visit multiplied the odds of cancer within 5 years",
+        )
+    look.footer(cards.footer(cards.card_of(here(), score.model), score.model))
+
+
+def not_now(visit: Visit) -> None:
+    """Say why a visit has no score, or that the one it has is of before; nothing where it is scored."""
+    if visit.status is StudyStatus.SCORED:
+        return
+    refused = visit.status is StudyStatus.REFUSED
+    if visit.score is None:
+        look.show(
+            f'<p class="lv-note alert">This study was not scored. {look.safe(visit.refusal)}</p>'
+            if refused
+            else f'<p class="lv-note">This study waits to be scored. {look.safe(worker_away())}</p>'
+        )
+        return
+    said = f"What follows is the score of {look.moment(visit.score.computed_at)}."
+    why = (
+        f"This study could not be scored again. {look.safe(visit.refusal)}"
+        if refused
+        else "This study is being scored again."
+    )
+    look.show(f'<p class="lv-note alert">{why} {said}</p>')
+
+
+def worker_away() -> str:
+    """Say why a study may wait for long; nothing where the worker runs."""
+    worker = worker_seen(here())
+    return "" if worker.running else worker.sentence
+
+
+def try_again(visit: Visit, person: Person) -> None:
+    """Let who adds studies put a refused one back in the queue, once what it was refused for is mended."""
+    if visit.status is not StudyStatus.REFUSED or not person.may(Permission.ADD_STUDY):
+        return
+    if st.button("Try to score it again", icon=":material/refresh:", key=f"try_again_{visit.study_uid}"):
+        with outages.beside_the_act("It is not put back in the queue."):
+            retry_refused(here(), study=visit.study_uid, by=session.require(Permission.ADD_STUDY))
+            st.rerun()
+
+
+def probabilities(score: VisitScore) -> str:
+    """Return the score's probabilities as rows of a table: what, how likely, what stands beside it."""
+    rows: list[tuple[str, float | None, str]] = [
+        (
+            f"cancer within {years} year{'s' if years > 1 else ''}",
+            risk.value,
+            look.interval(risk.low, risk.high),
+        )
+        for years, risk in sorted(score.risk.items())
+    ]
+    rows += [
+        (
+            f'<span style="color:{look.LEFT}">●</span> cancer now, left',
+            score.malignancy["L"],
+            "within 12 months",
+        ),
+        (
+            f'<span style="color:{look.RIGHT}">◆</span> cancer now, right',
+            score.malignancy["R"],
+            "within 12 months",
+        ),
+        (
+            f'<span style="color:{look.PROGRESSION}">▲</span> grown since prior',
+            score.progression,
+            "" if score.progression is not None else "no prior",
+        ),
+    ]
+    return "".join(
+        f'<tr><td>{word}</td><td class="n"><b>{look.percent(value)}</b></td><td class="n lv-muted">{beside}</td></tr>'
+        for word, value, beside in rows
+    )
+
+
+def densities(score: VisitScore) -> str:
+    """Return how likely each density is, the likeliest in bold."""
+    return " · ".join(
+        f"<b>{letter} {look.percent(p)}</b>"
+        if letter == score.likeliest_density
+        else f"{letter} {look.percent(p)}"
+        for letter, p in score.density.items()
+    )
+
+
+@st.fragment(run_every=2.0)
+def wait_for_score(waiting: Mapping[str, StudyStatus]) -> None:
+    """Look now and then whether a pending study has its score, and show it when it has."""
+    session.require(Permission.SEE_PATIENTS)
+    if statuses(here(), list(waiting)) != waiting:
+        st.rerun()

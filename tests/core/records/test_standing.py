@@ -1,0 +1,90 @@
+"""Where a woman stands: worked out in one place, so that the worklist and her own page say the same."""
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+import pytest
+
+from core.installation import Installation
+from core.records import worklist
+from core.records.record import record_of
+from core.records.standing import NEW_FOR, Interval, Standing
+from tests import factories
+
+TODAY = date(2026, 11, 21)
+NOW = datetime(2026, 11, 21, 12)
+
+
+@dataclass(frozen=True)
+class Score:
+    risk_5y: Interval
+    model: str = "m"
+    weights_sha256: str = "w"
+    calibration: str = "c"
+    computed_at: datetime = NOW
+    likeliest_density: str = "B"
+
+
+@dataclass(frozen=True)
+class Study:
+    on: date
+    score: Score | None = None
+    reader_density: str | None = None
+    assessed_at: datetime | None = None
+
+
+def score(risk: float, **more: object) -> Score:
+    return Score(Interval(risk, risk / 2, risk * 2), **more)  # type: ignore[arg-type]
+
+
+def standing(*studies: Study, diagnosed: bool = False) -> Standing[Study]:
+    return Standing(studies, date(1966, 1, 1), diagnosed)
+
+
+def test_the_worklist_and_her_own_page_say_the_same_of_every_woman(here: Installation) -> None:
+    factories.cohort(here, 16)
+    for row in worklist.rows(here, today=TODAY):
+        record = record_of(here, row.mrn)
+        assert record is not None
+        stands = record.standing
+        newest = stands.newest
+        assert newest is not None
+        assert newest.score is not None
+        assert row.risk_5y == newest.score.risk_5y.value
+        assert (row.scored_on, row.studies) == (newest.on, len(record.visits))
+        assert row.prior_on == (stands.prior.on if stands.prior else None)
+        assert (row.change_since_prior, row.density) == (stands.change_since_prior, stands.density)
+        assert (row.next_due, row.overdue) == (stands.next_due(TODAY), stands.is_overdue(TODAY))
+        assert (row.diagnosed, row.age_years is None) == (stands.diagnosed, record.birth_date is None)
+
+
+def test_the_change_is_between_the_last_two_days_where_both_were_scored_alike() -> None:
+    first, second = Study(date(2024, 1, 1), score(0.01)), Study(date(2026, 1, 1), score(0.03))
+    assert standing(first, second).change_since_prior == pytest.approx(0.02)
+    later = Study(date(2026, 1, 1), score(0.05))
+    assert standing(first, second, later).change_since_prior == pytest.approx(0.04), "one day is one visit"
+    other = Study(date(2026, 6, 1), score(0.05, weights_sha256="others"))
+    assert (standing(first, other).change_since_prior, standing(first, other).slope) == (None, None)
+    assert standing(first, Study(date(2026, 6, 1))).change_since_prior is None, "the last one has no score"
+
+
+def test_what_a_reader_said_on_the_day_goes_before_the_model() -> None:
+    read = Study(date(2026, 1, 1), reader_density="D", assessed_at=NOW)
+    scored = Study(date(2026, 1, 1), score(0.01))
+    assert (standing(scored).density, standing(scored).reader_density) == ("B", None)
+    assert (standing(read, scored).density, standing(read, scored).is_new(NOW)) == ("D", False)
+
+
+def test_a_score_is_new_for_a_week() -> None:
+    woman = standing(Study(date(2026, 1, 1), score(0.01)))
+    assert woman.is_new(NOW + NEW_FOR - timedelta(seconds=1))
+    assert not woman.is_new(NOW + NEW_FOR)
+
+
+def test_nothing_is_due_without_a_study_or_after_a_diagnosis() -> None:
+    assert standing().next_due(TODAY) is None
+    assert (standing().last, standing().newest, standing().density) == (None, None, None)
+    last = Study(date(2020, 1, 1))
+    assert standing(last).is_overdue(TODAY)
+    assert not standing(last, diagnosed=True).is_overdue(TODAY)
+    assert standing(last, diagnosed=True).next_due(TODAY) is None

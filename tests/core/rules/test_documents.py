@@ -1,0 +1,112 @@
+"""Rules as data: what stands in the files holds, and what cannot be is said by file, table and key."""
+
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from core.cli.terminal import MACHINE_FAILED, Verbs
+from core.rules import alerts, documents, hanging_protocols, thresholds
+from core.rules.alerts import AlertRules, Measure, alert_rules
+from core.rules.documents import RulesError
+from core.rules.hanging_protocols import HangingProtocols
+from core.rules.thresholds import Thresholds
+from core.rules.vocabulary import ViewName
+
+FILES = {"alerts.toml": AlertRules, "thresholds.toml": Thresholds, "hanging.toml": HangingProtocols}
+
+
+def changed(tmp_path: Path, name: str, old: str, new: str) -> RulesError:
+    """Change a shipped file of rules in one place, and return what reading it then says."""
+    text = documents.FOLDER.joinpath(name).read_text("utf-8")
+    assert old in text
+    (tmp_path / name).write_text(text.replace(old, new, 1), "utf-8")
+    with pytest.raises(RulesError) as refused:
+        documents.read(name, FILES[name], folder=tmp_path)  # type: ignore[type-var]
+    return refused.value
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_the_shipped_rules_hold_and_say_their_edition(name: str) -> None:
+    assert documents.read(name, FILES[name]).edition  # type: ignore[type-var]
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "said"),
+    [
+        ("alerts.toml", "above = 0.10", "above = 10", '[[alert]] 1, key "above": input should be less than'),
+        ("alerts.toml", "above = 0.10\n", "", '[[alert]] 1, key "above" is missing'),
+        ("alerts.toml", "above = 0.10", "over = 0.10", '[[alert]] 1, key "over" is not known here'),
+        ("alerts.toml", '"risk_2y_change"', '"risk_9y"', '[[alert]] 2, key "measure"'),
+        ("alerts.toml", "urgency = 2", "urgency = 1", "the urgency 1 stands there more than once"),
+        ("alerts.toml", 'rule = "progression"', 'rule = "risk_high"', "the rule risk_high stands there more"),
+        ("alerts.toml", 'source = "BI-RADS', 'source = ""  # "BI-RADS', '[[alert]] 1, key "source"'),
+        ("alerts.toml", 'edition = "2026-11-21"', "", 'key "edition" is missing'),
+        ("alerts.toml", "[[alert]]", "[[alert]", "is no TOML"),
+        ("thresholds.toml", "from = 0.030", "from = 0.010", "each lie above the one before"),
+        ("thresholds.toml", "to_age = 74", "to_age = 30", "[screening]: from_age lies above to_age"),
+        ("thresholds.toml", "to_age = 74", 'to_age = "old"', '[screening], key "to_age"'),
+        ("thresholds.toml", "interval_months = 24", "", '[screening], key "interval_months" is missing'),
+        ("hanging.toml", '"R-CC"', '"R-CCC"', "“R-CCC” is no view"),
+        ("hanging.toml", '"R-CC"', '"L-CC"', "the view L-CC stands there more than once"),
+        ("hanging.toml", '"four views"', '"six views"', "in_force names “six views”"),
+        ("hanging.toml", ', L = "left"', "", "chest_wall names an edge for each of L and R"),
+        ("hanging.toml", 'prior = "below"', 'prior = "under"', '[[protocol]] 1, key "prior"'),
+    ],
+)
+def test_what_cannot_be_is_named_by_file_table_and_key(
+    tmp_path: Path, name: str, old: str, new: str, said: str
+) -> None:
+    sentence = str(changed(tmp_path, name, old, new))
+    assert sentence.startswith(name)
+    assert said in sentence
+    assert "pydantic" not in sentence
+
+
+def test_a_missing_file_is_said(tmp_path: Path) -> None:
+    with pytest.raises(RulesError, match=r"alerts.toml is missing\. Take the file of this release again\."):
+        documents.read("alerts.toml", AlertRules, folder=tmp_path)
+
+
+def test_a_command_says_which_file_of_rules_is_damaged(tmp_path: Path) -> None:
+    verbs = typer.Typer(cls=Verbs)
+
+    @verbs.callback()
+    def _all() -> None:
+        pass
+
+    @verbs.command()
+    def worklist() -> None:
+        documents.read("alerts.toml", AlertRules, folder=tmp_path)
+
+    ended = CliRunner().invoke(verbs, ["worklist"])
+    assert ended.exit_code == MACHINE_FAILED
+    assert "alerts.toml is missing" in ended.stderr
+    assert "Traceback" not in ended.output
+
+
+def test_what_speaks_of_disease_now_is_most_urgent_then_change_then_level() -> None:
+    assert [rule.rule for rule in alert_rules()] == ["malignancy", "risk_jump", "progression", "risk_high"]
+    assert {rule.measure for rule in alert_rules()} == set(Measure)
+    assert (alerts.urgency("malignancy"), alerts.urgency("a rule of before")) == (1, None)
+
+
+def test_the_four_views_hang_craniocaudal_above_oblique_with_the_chest_walls_in_the_middle() -> None:
+    protocol = hanging_protocols.protocol()
+    assert protocol.rows == (
+        (ViewName("R", "CC"), ViewName("L", "CC")),
+        (ViewName("R", "MLO"), ViewName("L", "MLO")),
+    )
+    assert protocol.chest_wall == {"R": "right", "L": "left"}
+    assert protocol.prior is hanging_protocols.PriorPlace.BELOW
+
+
+def test_a_risk_lies_in_the_band_that_begins_at_or_below_it() -> None:
+    assert [thresholds.risk_band(risk).key for risk in (0.0, 0.0169, 0.017, 0.03, 1.0)] == [
+        "average",
+        "average",
+        "raised",
+        "high",
+        "high",
+    ]
