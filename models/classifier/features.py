@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -12,12 +13,23 @@ from keras import layers, ops
 from numpy.typing import NDArray
 
 from models.classifier.lesions import LESION_FACTS
+from models.classifier.options import Region
 from models.classifier.outline import OUTLINE_FEATURES, outline_features
+from models.store import keep_arrays, kept_arrays
 
-__all__ = ["ZONES", "FeatureLayout", "ZonePooling", "cut_for_features", "layout_of", "looks_at", "with_facts"]
+__all__ = [
+    "ZONES",
+    "FeatureLayout",
+    "ZonePooling",
+    "cut_for_features",
+    "kept_features",
+    "layout_of",
+    "looks_at",
+    "with_facts",
+]
 
 STRIDES = (4, 8, 16, 32)
-ZONES = {"image": ("whole", "middle"), "breast": ("tissue",), "box": ("whole", "middle")}
+ZONES = {Region.IMAGE: ("whole", "middle"), Region.BREAST: ("tissue",), Region.BOX: ("whole", "middle")}
 """Over what maps are pooled, by what an image shows. A box's middle is the lesion, the whole is its surroundings too."""
 STATISTICS = 3
 """The mean, the highest and the spread of each channel."""
@@ -40,15 +52,15 @@ class FeatureLayout:
     deep_spread: slice
 
 
-def cut_for_features(network: keras.Model, region: str) -> keras.Model:
+def cut_for_features(network: keras.Model, region: Region) -> keras.Model:
     """Return the part of a classifier that gives features.
 
     Parameters
     ----------
     network
-        As `models.classifier.model.build_image_network` builds it.
+        As `models.classifier.network.build_image_network` builds it.
     region
-        What its images show, a key of `ZONES`.
+        What its images show.
 
     Returns
     -------
@@ -67,7 +79,7 @@ def cut_for_features(network: keras.Model, region: str) -> keras.Model:
 
 
 def layout_of(
-    network: keras.Model, region: str, *, outline: bool = False, around: bool = False
+    network: keras.Model, region: Region, *, outline: bool = False, around: bool = False
 ) -> FeatureLayout:
     """Return how features are laid out: of a network from `cut_for_features`, an outline, a lesion map around a box."""
     zones = len(ZONES[region])
@@ -129,6 +141,22 @@ def looks_at(
 def with_facts(looks: NDArray[np.float32], facts: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return features (n, looks, size) with the same facts (n, count) at the end of each of an image's looks."""
     return np.concatenate([looks, np.repeat(facts[:, None], looks.shape[1], axis=1)], axis=2)
+
+
+def kept_features(path: Path, make: Callable[[], NDArray[np.float32]]) -> NDArray[np.float32]:
+    """Return features read from `path`, an .npz, if it is there; else made, and kept there for the next fold or run.
+
+    Raises
+    ------
+    DamagedCache
+        If the file is damaged.
+    """
+    kept = kept_arrays(path)
+    if kept is not None and "features" in kept:
+        return np.asarray(kept["features"])
+    features = make()
+    keep_arrays(path, features=features)
+    return features
 
 
 class ZonePooling(layers.Layer):

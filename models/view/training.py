@@ -21,7 +21,7 @@ import numpy as np
 from keras import ops
 from numpy.typing import NDArray
 
-from models.store import one_pass_normalization
+from models.store import DamagedCache, keep_arrays, kept_arrays, one_pass_normalization
 from models.view.encoder import EncoderConfig, build_encoder
 from models.view.preprocess import STRIDE
 
@@ -523,17 +523,18 @@ class TrainingState:
         facts = json.dumps({"spent": spent, "steps": steps, "curve": curve, "done": done, "n": len(weights)})
         arrays = {f"w{i}": value for i, value in enumerate(weights)}
         arrays |= {f"a{i}": value for i, value in enumerate(average)}
-        half = self.folder / f"{stage}.half.npz"
-        np.savez(half, allow_pickle=False, facts=np.array(facts), **arrays)
-        half.replace(self.folder / f"{stage}.npz")
+        keep_arrays(self.folder / f"{stage}.npz", facts=np.array(facts), **arrays)
 
     def read(self, stage: str) -> KeptState | None:
-        """Return what was kept of a stage, or None."""
+        """Return what was kept of a stage, or None; `DamagedCache` if it cannot be read."""
         path = self.folder / f"{stage}.npz"
-        if not path.is_file():
+        kept = kept_arrays(path)
+        if kept is None:
             return None
-        with np.load(path, allow_pickle=False) as file:
-            facts = json.loads(str(file["facts"]))
-            weights = [file[f"w{i}"] for i in range(facts["n"])]
-            average = [file[f"a{i}"] for i in range(facts["n"])]
-        return KeptState(weights, average, facts["spent"], facts["steps"], facts["curve"], facts["done"])
+        try:
+            facts = json.loads(str(kept["facts"]))
+            weights = [kept[f"w{i}"] for i in range(facts["n"])]
+            average = [kept[f"a{i}"] for i in range(facts["n"])]
+            return KeptState(weights, average, facts["spent"], facts["steps"], facts["curve"], facts["done"])
+        except (KeyError, ValueError) as error:
+            raise DamagedCache(path, f"it lacks {error}") from error
