@@ -1,12 +1,9 @@
 from .features import layout_of as layout_of
 from .features import with_facts as with_facts
-from .head import Head as Head
 from .kernel_head import KernelHead as KernelHead
 from .kernel_head import build_beside as build_beside
 from .kernel_head import build_feature_network as build_feature_network
 from .kernel_head import kernel_features as kernel_features
-from .kernel_regression import FittedRegression as FittedRegression
-from .kernel_regression import KernelRegression as KernelRegression
 from .kernel_regression import fit_regression as fit_regression
 from .lesion_head import LesionHead as LesionHead
 from .lesions import LesionRecipe as LesionRecipe
