@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from models.store import keep_arrays, kept_arrays
 __all__ = [
     "ZONES",
     "FeatureLayout",
+    "Zone",
     "ZonePooling",
     "cut_for_features",
     "kept_features",
@@ -29,7 +31,21 @@ __all__ = [
 ]
 
 STRIDES = (4, 8, 16, 32)
-ZONES = {Region.IMAGE: ("whole", "middle"), Region.BREAST: ("tissue",), Region.BOX: ("whole", "middle")}
+
+
+class Zone(StrEnum):
+    """Where a map is pooled: all of it, the middle half of its height and width, or where the view is not black."""
+
+    WHOLE = "whole"
+    MIDDLE = "middle"
+    TISSUE = "tissue"
+
+
+ZONES = {
+    Region.IMAGE: (Zone.WHOLE, Zone.MIDDLE),
+    Region.BREAST: (Zone.TISSUE,),
+    Region.BOX: (Zone.WHOLE, Zone.MIDDLE),
+}
 """Over what maps are pooled, by what an image shows. A box's middle is the lesion, the whole is its surroundings too."""
 STATISTICS = 3
 """The mean, the highest and the spread of each channel."""
@@ -163,13 +179,11 @@ class ZonePooling(layers.Layer):
     """Pools a map over zones: the mean, the highest and the standard deviation of each channel.
 
     Inputs: view (batch, H, W, 1) in 0..1, map (batch, h, w, c). Output: (batch, zones * 3 * c), by zone and statistic.
-    Zones: ``whole``; ``middle``, the half of the height and width around the middle; ``tissue``, where the view is
-    not black.
     """
 
-    def __init__(self, zones: tuple[str, ...], **settings: Any) -> None:
+    def __init__(self, zones: tuple[Zone, ...], **settings: Any) -> None:
         super().__init__(**settings)
-        self.zones = zones
+        self.zones = tuple(Zone(zone) for zone in zones)
 
     def call(self, inputs: list[Any]) -> Any:
         """Pool."""
@@ -177,7 +191,7 @@ class ZonePooling(layers.Layer):
         high, wide = features.shape[1:3]
         parts = []
         for zone in self.zones:
-            if zone == "tissue":
+            if zone is Zone.TISSUE:
                 step = view.shape[1] // high
                 inside = ops.average_pool(ops.cast(view > 0, "float32"), step, strides=step)
             else:
@@ -191,9 +205,9 @@ class ZonePooling(layers.Layer):
         return ops.concatenate(parts, axis=-1)
 
 
-def _zone(zone: str, high: int, wide: int) -> NDArray[np.float32]:
+def _zone(zone: Zone, high: int, wide: int) -> NDArray[np.float32]:
     inside = np.ones((high, wide), np.float32)
-    if zone == "middle":
+    if zone is Zone.MIDDLE:
         rows, columns = (np.abs((np.arange(side) + 0.5) / side - 0.5) <= 0.25 for side in (high, wide))
         inside = np.outer(rows, columns).astype(np.float32)
     return inside
