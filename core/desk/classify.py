@@ -19,8 +19,8 @@ from core.images import GuardedReader, ReadImage, lend_reader, recognise
 from core.refusals import Refusal
 from core.rules.vocabulary import DENSITIES, FINDINGS, FindingClass
 from core.settings import Settings
-from models.classifier import Box, check_box, prepare
-from models.store import IMAGE_KIND, ModelCard, backend, cards, folder_of, read_card
+from models.classifier import Box, Region, check_box, prepare
+from models.store import ModelCard, backend, cards, folder_of, read_card
 from models.view import NETWORK_SHAPE, StandardView, ViewTransform, standardise
 
 if TYPE_CHECKING:
@@ -159,7 +159,7 @@ class Classifier:
         card = self._asked_card
         wanted: list[str] = []
         if card is not None:
-            wanted = list(card.settings["modalities"]) if _is_image_model(card) else ["MG"]
+            wanted = list(card.settings["modalities"]) if card.of_single_images else ["MG"]
         if wanted and not {"MG", "US"} & set(wanted):
             return str(wanted[0])
         seen = recognise(image.pixels, image.doubt, image.header.modality)
@@ -190,15 +190,15 @@ class Classifier:
         """
         if self._asked_card is not None:
             only = self._asked_card
-            if not _is_image_model(only):
+            if not only.of_single_images:
                 return {}
-            if _region(only) == "box" and not regional:
+            if _region(only) is Region.BOX and not regional:
                 raise ValueError(f"{only.name} reads regions: give one with --roi x0,y0,x1,y1.")
             return {only.settings["task"]: only}
         fitting: dict[str, list[ModelCard]] = {"finding": [], "density": []}
         second_best: list[ModelCard] = []
         for card in _image_cards(modality):
-            task, of_regions = str(card.settings.get("task")), _region(card) == "box"
+            task, of_regions = str(card.settings.get("task")), _region(card) is Region.BOX
             if task == "density" and not of_regions:
                 fitting["density"].append(card)
             elif task == "finding" and of_regions == regional:
@@ -216,7 +216,7 @@ class Classifier:
     def needs_encoder(self, modality: str, said: dict[str, Any]) -> bool:
         """Whether the longitudinal model's encoder has to say what no classifier said; it knows mammograms only."""
         if self._asked_card is not None:
-            return not _is_image_model(self._asked_card)
+            return not self._asked_card.of_single_images
         return modality == "MG" and not {"finding", "density"} <= set(said)
 
     @cached_property
@@ -295,7 +295,7 @@ class OpenImage:
                 continue
             model = classifier.image_model(card)
             region = model.config.input.region
-            shown_box = box if region == "box" or (self.modality == "US" and task == "finding") else None
+            shown_box = box if region is Region.BOX or (self.modality == "US" and task == "finding") else None
             try:
                 shown = prepare(self.pixels, model.config.input, shown_box)
             except ValueError as error:
@@ -382,13 +382,13 @@ class NoBreast(ValueError):
 
 def _spoke(task: str, model: ImageModel, regional: bool) -> Spoke:
     """Say who spoke, and why its figures are not calibrated where they are not."""
-    of_regions = model.config.input.region == "box"
+    of_regions = model.config.input.region is Region.BOX
     doubt = None
     if regional and not of_regions:
         doubt = f"It learned from whole images. {REGION_DOUBT}"
     elif model.scaling == type(model.scaling)():
         doubt = "Its probabilities are not calibrated."
-    elif model.config.head == "lesions":
+    elif model.head.may_miss_lesions:
         doubt = _reach(model.card)
     reads = "image" if not regional else "region" if of_regions else "region of the whole image"
     return Spoke(task, model.card.name, model.card.title, reads, doubt)
@@ -406,13 +406,9 @@ def _reach(card: ModelCard) -> str | None:
     )
 
 
-def _is_image_model(card: ModelCard) -> bool:
-    return card.settings.get("kind") == IMAGE_KIND
-
-
 def _image_cards(modality: str) -> list[ModelCard]:
     return [
-        card for card in cards() if _is_image_model(card) and modality in card.settings.get("modalities", [])
+        card for card in cards() if card.of_single_images and modality in card.settings.get("modalities", [])
     ]
 
 
@@ -447,5 +443,5 @@ def speakers(settings: Settings, modality: str, finding_by: str | None = None) -
     return list(dict.fromkeys(names))
 
 
-def _region(card: ModelCard) -> str:
-    return str(card.settings.get("plan", {}).get("region", "image"))
+def _region(card: ModelCard) -> Region:
+    return Region(card.settings.get("plan", {}).get("region", Region.IMAGE))

@@ -108,14 +108,14 @@ def stepped(image: ReadImage, steps: list[str]) -> ReadImage:
     It is made as small as the viewer wants it first. Without steps it is returned as it is.
     """
     from core.images import LONGEST_SIDE, reduced, shown_window
-    from models.classifier import STEPS, apply_step
+    from models.classifier import Step, apply_step
 
     if not steps:
         return image
     pixels = reduced(image.pixels, LONGEST_SIDE)
     center, width = shown_window(image)
     shades = np.clip((pixels.astype(np.float32) - (center - width / 2)) / width, 0, 1)
-    for step in STEPS:
+    for step in Step:
         if step in steps:
             shades = apply_step(shades, step)
     return ReadImage(

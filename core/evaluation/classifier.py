@@ -18,7 +18,6 @@ from core.evaluation.classifier_report import comparison_report, image_report
 from core.files import private_folder, write_whole
 from core.sets import CaseError, Cases, ImageCase, Report, may_be, prepare_cases, told_apart
 from models.measures import compare_classes, measure_classes
-from models.store import IMAGE_KIND
 
 __all__ = [
     "as_told_apart",
@@ -117,7 +116,7 @@ def is_image_model(model: str) -> bool:
     from models.store import folder_of, read_card
 
     try:
-        return read_card(folder_of(model)).settings.get("kind") == IMAGE_KIND
+        return read_card(folder_of(model)).of_single_images
     except (LookupError, ValueError):
         return False
 

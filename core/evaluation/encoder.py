@@ -55,7 +55,7 @@ def evaluate_encoder(
 ) -> dict[str, Any]:
     """Measure how much of a label of single mammograms the features of a longitudinal model's encoder tell.
 
-    The encoder stays as it is. In every fold a `models.classifier.kernel_head.KernelHead` is fitted to the other women's features,
+    The encoder stays as it is. In every fold a `models.classifier.kernel_regression.KernelRegression` is fitted to the other women's features,
     its strength chosen on inner folds of them. Writes ``metrics.json``, ``predictions.csv`` and ``report.html`` to `out`,
     in the form of a classifier of single images, so that `core.evaluation.classifier.compare_runs` takes them.
 
@@ -90,7 +90,7 @@ def evaluate_encoder(
     LookupError, ValueError
         If there is no such model, or none of the images can be used.
     """
-    from models.classifier import fit_head, fit_scaling
+    from models.classifier import fit_regression, fit_scaling
     from models.longitudinal import LongitudinalModel
 
     chosen, names = choose_classes(cases, classes)
@@ -118,9 +118,9 @@ def evaluate_encoder(
         report("fitting", k / folds, {})
         taught = np.flatnonzero(fold != k)
         inner = fold_groups([films.cases[i] for i in taught], INNER_FOLDS, seed + 1)
-        fitted = fit_head(films.features[taught], label[taught], inner, films.blocks, len(names))
+        fitted = fit_regression(films.features[taught], label[taught], inner, films.blocks, len(names))
         scaling = fit_scaling(fitted.inner_logits, label[taught])
-        said[fold == k] = scaling(fitted.head.logits(films.features[fold == k]))
+        said[fold == k] = scaling(fitted.regression.logits(films.features[fold == k]))
     report("fitting", 1.0, {})
     table = prediction_rows(films.cases, label, said, names, [str(k) for k in fold])
     notices = [

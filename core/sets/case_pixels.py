@@ -18,7 +18,9 @@ from core.files import private_folder
 from core.refusals import Refusal
 from core.sets.cases import ImageCase
 from core.sets.exams import Report, file_version, read_pixels
-from models.classifier import AROUND, ImageInput, prepare, tissue_box
+from core.sets.record_lines import RecordLines
+from core.sets.stored_rows import mapped_rows
+from models.classifier import AROUND, ImageInput, PreparedImage, prepare, tissue_box
 from models.view import ViewTransform
 
 __all__ = ["PreparedCases", "fingerprint", "near_duplicates", "prepare_cases", "tissue_sides"]
@@ -63,44 +65,48 @@ def prepare_cases(
     )
     stamp = hashlib.sha256(f"{LAYOUT}{listing}\n{json.dumps(asdict(wanted))}".encode()).hexdigest()[:16]
     pixels_path, facts_path = folder / f"images-{stamp}.u8", folder / f"images-{stamp}.jsonl"
-    known = (
-        facts_path.read_text("utf-8").splitlines() if facts_path.is_file() and pixels_path.is_file() else []
-    )
-    facts: list[Any] = [json.loads(line) for line in known[: len(cases)]]
-    shape = (len(cases), *wanted.shape)
-    pixels = np.memmap(pixels_path, np.uint8, "r+" if facts else "w+", shape=shape)
+    kept = RecordLines(facts_path, len(cases))
+    pixels = mapped_rows(pixels_path, (len(cases), *wanted.shape), kept)
     around_path = folder / f"around-{stamp}.u8"
-    around_shape = (len(cases), *AROUND, 2)
-    around = None
-    if wanted.around:
-        around = np.memmap(around_path, np.uint8, "r+" if facts else "w+", shape=around_shape)
-    while len(facts) < len(cases):
+    around = mapped_rows(around_path, (len(cases), *AROUND, 2), kept) if wanted.around else None
+    while len(kept.records) < len(cases):
+        begun = len(kept.records)
         chunk: list[Any] = []
-        for case in cases[len(facts) : len(facts) + CHUNK]:
+        for place in range(begun, min(begun + CHUNK, len(cases))):
             try:
-                read = read_pixels(case.path)
-                side = sides[len(facts) + len(chunk)]
-                box = tissue_box(read, side, _seed(case)) if case.anywhere else case.box
-                shown = prepare(read, wanted, box)
+                shown, fact = _prepared(cases[place], sides[place], wanted)
             except Exception as error:  # noqa: BLE001 - decoders raise anything; the image is left out and named
                 chunk.append(error.text if isinstance(error, Refusal) else str(error) or type(error).__name__)
                 continue
-            pixels[len(facts) + len(chunk)] = np.round(shown.pixels * 255).astype(np.uint8)
+            pixels[place] = np.round(shown.pixels * 255).astype(np.uint8)
             if around is not None and shown.around is not None:
-                around[len(facts) + len(chunk)] = shown.around
-            fact = {"size": list(read.shape), "sketch": _sketch(shown.pixels).ravel().tolist()}
-            chunk.append(fact | {"transform": shown.transform.to_json()})
+                around[place] = shown.around
+            chunk.append(fact)
         pixels.flush()
         if around is not None:
             around.flush()
-        with facts_path.open("a", encoding="utf-8") as file:
-            file.write("".join(json.dumps(fact) + "\n" for fact in chunk))
-        facts += chunk
-        report("reading images", len(facts) / len(cases), {})
+        kept.append(chunk)
+        report("reading images", len(kept.records) / len(cases), {})
+    return _as_prepared(kept, pixels_path, around_path, wanted)
+
+
+def _prepared(case: ImageCase, side: int, wanted: ImageInput) -> tuple[PreparedImage, dict[str, Any]]:
+    """Return an image made ready and what is kept of it; decoders raise anything."""
+    read = read_pixels(case.path)
+    box = tissue_box(read, side, _seed(case)) if case.anywhere else case.box
+    shown = prepare(read, wanted, box)
+    fact = {"size": list(read.shape), "sketch": _sketch(shown.pixels).ravel().tolist()}
+    return shown, fact | {"transform": shown.transform.to_json()}
+
+
+def _as_prepared(
+    kept: RecordLines, pixels_path: Path, around_path: Path, wanted: ImageInput
+) -> PreparedCases:
+    facts = kept.records
     ok = [not isinstance(fact, str) for fact in facts]
     blank = [0] * SKETCH**2
     return PreparedCases(
-        pixels=np.memmap(pixels_path, np.uint8, "r", shape=shape),
+        pixels=np.memmap(pixels_path, np.uint8, "r", shape=(len(facts), *wanted.shape)),
         readable=np.array(ok, bool),
         sketches=np.array(
             [fact["sketch"] if good else blank for fact, good in zip(facts, ok, strict=True)], np.float32
@@ -111,7 +117,9 @@ def prepare_cases(
             ViewTransform.from_json(fact["transform"]) if good else None
             for fact, good in zip(facts, ok, strict=True)
         ],
-        around=None if around is None else np.memmap(around_path, np.uint8, "r", shape=around_shape),
+        around=np.memmap(around_path, np.uint8, "r", shape=(len(facts), *AROUND, 2))
+        if wanted.around
+        else None,
     )
 
 

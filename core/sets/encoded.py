@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from core.sets.exams import CachedViews, Image, Report, cache_views
 from core.sets.stored_rows import late_rows
+from models.store import keep_arrays, kept_arrays
 
 if TYPE_CHECKING:
     from models.longitudinal import LongitudinalModel
@@ -46,20 +46,18 @@ def encode_views(
     Raises
     ------
     ValueError
-        If none of the images can be used.
+        If none of the images can be used, or what an earlier run kept is damaged.
     """
     from models.view import embed
 
     cached = cache_views(images, work / "cache", report)
     rows = cached.usable()
     kept = work / f"embedded-{model.card.encoder_sha256[:16]}-{cached.stamp}{'-mirrored' * mirrored}.npz"
-    if kept.is_file():
-        with np.load(kept) as file:
-            return EncodedViews(cached, rows, {key: file[key] for key in file.files})
+    before = kept_arrays(kept)
+    if before is not None:
+        return EncodedViews(cached, rows, before)
     said: dict[str, NDArray[Any]] = embed(
         model.encoder, late_rows(cached.pixels, rows, mirrored=mirrored), report
     )
-    half = kept.with_name("embedded.half.npz")
-    np.savez(half, allow_pickle=False, **said)
-    half.replace(kept)
+    keep_arrays(kept, **said)
     return EncodedViews(cached, rows, said)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -18,6 +17,8 @@ from numpy.typing import NDArray
 from core.files import private_folder
 from core.rules.vocabulary import FINDINGS, FindingClass
 from core.sets.manifest import Manifest, ManifestRow, by_patient
+from core.sets.record_lines import RecordLines
+from core.sets.stored_rows import mapped_rows
 from models.view import NETWORK_SHAPE, ViewTransform, standardise
 
 __all__ = ["Exams", "Image", "Woman", "cache_views", "file_version", "gather", "read_pixels"]
@@ -211,28 +212,23 @@ def cache_views(images: Sequence[Image], folder: Path, report: Report, processes
     shape = (len(images), *NETWORK_SHAPE)
     if not images:
         return CachedViews(np.zeros(shape, np.uint8), [], {}, stamp)
-    known = (
-        facts_path.read_text("utf-8").splitlines() if facts_path.is_file() and pixels_path.is_file() else []
-    )
-    facts: list[Any] = [json.loads(line) for line in known]
-    facts = facts[: len(facts) // CHUNK * CHUNK] if len(facts) < len(images) else facts
-    pixels = np.memmap(pixels_path, np.uint8, "r+" if facts else "w+", shape=shape)
-    if len(facts) < len(images):
-        facts_path.write_text("".join(json.dumps(fact) + "\n" for fact in facts), "utf-8")
+    kept = RecordLines(facts_path, len(images))
+    pixels = mapped_rows(pixels_path, shape, kept)
+    begun = len(kept.records)
+    if begun < len(images):
         with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
-            todo = [image.path for image in images[len(facts) :]]
+            todo = [image.path for image in images[begun:]]
             chunk: list[Any] = []
-            for done, (one, fact) in enumerate(pool.map(_standardised, todo, chunksize=8), start=1):
-                place = len(facts) + len(chunk)
+            for place, (one, fact) in enumerate(pool.map(_standardised, todo, chunksize=8), start=begun):
                 if one is not None:
                     pixels[place] = one
                 chunk.append(fact)
-                if len(chunk) == CHUNK or done == len(todo):
+                if len(chunk) == CHUNK or place == len(images) - 1:
                     pixels.flush()
-                    with facts_path.open("a", encoding="utf-8") as file:
-                        file.write("".join(json.dumps(fact) + "\n" for fact in chunk))
-                    facts, chunk = facts + chunk, []
-                    report("reading images", len(facts) / len(images), {})
+                    kept.append(chunk)
+                    chunk = []
+                    report("reading images", len(kept.records) / len(images), {})
+    facts = kept.records
     left_out = {
         str(image.path): fact for image, fact in zip(images, facts, strict=True) if isinstance(fact, str)
     }

@@ -1,9 +1,15 @@
-from .classifier import ImagePlan as ImagePlan
 from .classifier import train_image as train_image
 from .embeddings import EmbeddingsError as EmbeddingsError
 from .embeddings import read_embeddings as read_embeddings
 from .embeddings import train_on_embeddings as train_on_embeddings
-from .longitudinal import Plan as Plan
+from .image_plan import Duration as Duration
+from .image_plan import ImagePlan as ImagePlan
+from .image_plan import KernelOptions as KernelOptions
+from .image_plan import LesionOptions as LesionOptions
+from .image_plan import Measuring as Measuring
+from .image_plan import Network as Network
+from .image_plan import Pictures as Pictures
 from .longitudinal import train_longitudinal as train_longitudinal
+from .longitudinal_plan import Plan as Plan
 from .recalibration import recalibrate as recalibrate
 from .runs import TrainingError as TrainingError

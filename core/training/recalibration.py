@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from core.sets import Manifest, Report, encode_views, gather, histories_of
-from core.training.longitudinal import calibrate, moved_to, taught_by
+from core.training.longitudinal import taught_by
+from core.training.longitudinal_heads import calibrate, moved_to
 from core.training.runs import TrainingError
 
 if TYPE_CHECKING:

@@ -7,14 +7,12 @@ import hashlib
 import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from core.files import whole_file, write_whole
+from models.store import DamagedCache
 
-if TYPE_CHECKING:  # Networks are loaded when training starts: `--help` must not wait for them.
-    pass
-
-__all__ = ["TrainingError", "same_plan", "write_curves"]
+__all__ = ["TrainingError", "keep_facts", "kept_facts", "same_plan", "write_curves"]
 
 
 class TrainingError(ValueError):
@@ -35,15 +33,33 @@ def same_plan(path: Path, plan: dict[str, Any], images: Sequence[Path], labels: 
     asked = json.loads(
         json.dumps(plan | {"images": of(str(image.resolve()) for image in images), "labels": of(labels)})
     )
-    if path.is_file():
-        before = json.loads(path.read_text("utf-8"))
-        if before != asked:
-            changed = ", ".join(sorted(key for key in asked if before.get(key) != asked[key]))
-            raise TrainingError(
-                f"{path.parent.parent} holds a run with other settings ({changed}). Choose another folder for --out, "
-                "or remove that one."
-            )
-    write_whole(path, json.dumps(asked, indent=1))
+    before = kept_facts(path)
+    if before is None:
+        keep_facts(path, asked)
+    elif before != asked:
+        changed = ", ".join(sorted(key for key in asked | before if before.get(key) != asked.get(key)))
+        raise TrainingError(
+            f"{path.parent.parent} holds a run with other settings ({changed}). Choose another folder for --out, "
+            "or remove that one."
+        )
+
+
+def keep_facts(path: Path, facts: dict[str, Any]) -> None:
+    """Put what a run is to know when it goes on in the place of what was there, as JSON, in one step."""
+    write_whole(path, json.dumps(facts, indent=1))
+
+
+def kept_facts(path: Path) -> dict[str, Any] | None:
+    """Return what `keep_facts` kept, or None if there is nothing; `DamagedCache` if it cannot be read."""
+    try:
+        facts = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except ValueError as error:
+        raise DamagedCache(path, error) from error
+    if not isinstance(facts, dict):
+        raise DamagedCache(path, "it holds no names")
+    return facts
 
 
 def write_curves(path: Path, curve: Sequence[dict[str, Any]]) -> None:

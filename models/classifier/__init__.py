@@ -1,4 +1,4 @@
-"""Classifiers of single images: prepared picture, network or kernel head, lesion map, training and tuning.
+"""Classifiers of single images: prepared picture, a class for each head, lesion map, training and tuning.
 
 A folder of `models/weights` with an `image.json` is one of these.
 """

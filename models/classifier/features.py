@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -12,12 +14,38 @@ from keras import layers, ops
 from numpy.typing import NDArray
 
 from models.classifier.lesions import LESION_FACTS
+from models.classifier.options import Region
 from models.classifier.outline import OUTLINE_FEATURES, outline_features
+from models.store import keep_arrays, kept_arrays
 
-__all__ = ["ZONES", "FeatureLayout", "ZonePooling", "cut_for_features", "layout_of", "looks_at", "with_facts"]
+__all__ = [
+    "ZONES",
+    "FeatureLayout",
+    "Zone",
+    "ZonePooling",
+    "cut_for_features",
+    "kept_features",
+    "layout_of",
+    "looks_at",
+    "with_facts",
+]
 
 STRIDES = (4, 8, 16, 32)
-ZONES = {"image": ("whole", "middle"), "breast": ("tissue",), "box": ("whole", "middle")}
+
+
+class Zone(StrEnum):
+    """Where a map is pooled: all of it, the middle half of its height and width, or where the view is not black."""
+
+    WHOLE = "whole"
+    MIDDLE = "middle"
+    TISSUE = "tissue"
+
+
+ZONES = {
+    Region.IMAGE: (Zone.WHOLE, Zone.MIDDLE),
+    Region.BREAST: (Zone.TISSUE,),
+    Region.BOX: (Zone.WHOLE, Zone.MIDDLE),
+}
 """Over what maps are pooled, by what an image shows. A box's middle is the lesion, the whole is its surroundings too."""
 STATISTICS = 3
 """The mean, the highest and the spread of each channel."""
@@ -40,15 +68,15 @@ class FeatureLayout:
     deep_spread: slice
 
 
-def cut_for_features(network: keras.Model, region: str) -> keras.Model:
+def cut_for_features(network: keras.Model, region: Region) -> keras.Model:
     """Return the part of a classifier that gives features.
 
     Parameters
     ----------
     network
-        As `models.classifier.model.build_image_network` builds it.
+        As `models.classifier.network.build_image_network` builds it.
     region
-        What its images show, a key of `ZONES`.
+        What its images show.
 
     Returns
     -------
@@ -67,7 +95,7 @@ def cut_for_features(network: keras.Model, region: str) -> keras.Model:
 
 
 def layout_of(
-    network: keras.Model, region: str, *, outline: bool = False, around: bool = False
+    network: keras.Model, region: Region, *, outline: bool = False, around: bool = False
 ) -> FeatureLayout:
     """Return how features are laid out: of a network from `cut_for_features`, an outline, a lesion map around a box."""
     zones = len(ZONES[region])
@@ -131,17 +159,31 @@ def with_facts(looks: NDArray[np.float32], facts: NDArray[np.float32]) -> NDArra
     return np.concatenate([looks, np.repeat(facts[:, None], looks.shape[1], axis=1)], axis=2)
 
 
+def kept_features(path: Path, make: Callable[[], NDArray[np.float32]]) -> NDArray[np.float32]:
+    """Return features read from `path`, an .npz, if it is there; else made, and kept there for the next fold or run.
+
+    Raises
+    ------
+    DamagedCache
+        If the file is damaged.
+    """
+    kept = kept_arrays(path)
+    if kept is not None and "features" in kept:
+        return np.asarray(kept["features"])
+    features = make()
+    keep_arrays(path, features=features)
+    return features
+
+
 class ZonePooling(layers.Layer):
     """Pools a map over zones: the mean, the highest and the standard deviation of each channel.
 
     Inputs: view (batch, H, W, 1) in 0..1, map (batch, h, w, c). Output: (batch, zones * 3 * c), by zone and statistic.
-    Zones: ``whole``; ``middle``, the half of the height and width around the middle; ``tissue``, where the view is
-    not black.
     """
 
-    def __init__(self, zones: tuple[str, ...], **settings: Any) -> None:
+    def __init__(self, zones: tuple[Zone, ...], **settings: Any) -> None:
         super().__init__(**settings)
-        self.zones = zones
+        self.zones = tuple(Zone(zone) for zone in zones)
 
     def call(self, inputs: list[Any]) -> Any:
         """Pool."""
@@ -149,7 +191,7 @@ class ZonePooling(layers.Layer):
         high, wide = features.shape[1:3]
         parts = []
         for zone in self.zones:
-            if zone == "tissue":
+            if zone is Zone.TISSUE:
                 step = view.shape[1] // high
                 inside = ops.average_pool(ops.cast(view > 0, "float32"), step, strides=step)
             else:
@@ -163,9 +205,9 @@ class ZonePooling(layers.Layer):
         return ops.concatenate(parts, axis=-1)
 
 
-def _zone(zone: str, high: int, wide: int) -> NDArray[np.float32]:
+def _zone(zone: Zone, high: int, wide: int) -> NDArray[np.float32]:
     inside = np.ones((high, wide), np.float32)
-    if zone == "middle":
+    if zone is Zone.MIDDLE:
         rows, columns = (np.abs((np.arange(side) + 0.5) / side - 0.5) <= 0.25 for side in (high, wide))
         inside = np.outer(rows, columns).astype(np.float32)
     return inside

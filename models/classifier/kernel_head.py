@@ -1,247 +1,226 @@
-"""A head on frozen features: logistic regression, linear and with a radial kernel, its strength chosen on inner folds."""
+"""A kernel head: a regression on features of a backbone that stays as it is.
+
+It may read a lesion map around boxes too. Beside it a second network may stand that was fine-tuned
+(`models.classifier.tuning`); they say together what the model says.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
+import cv2
+import keras
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
-from scipy.special import softmax
 
-__all__ = ["STRENGTHS", "FittedHead", "KernelHead", "fit_head"]
+from models.classifier.dense_head import class_heat
+from models.classifier.features import cut_for_features, kept_features, layout_of, looks_at, with_facts
+from models.classifier.head import Head
+from models.classifier.kernel_regression import KernelRegression
+from models.classifier.lesions import build_lesion_reader, lesion_facts
+from models.classifier.network import BATCH, ImageConfig, build_image_network, predict
+from models.classifier.options import HeadName
+from models.classifier.tuning import joined
+from models.store import COARSE, LEVELS, load_weights, rounded, save_weights
+from models.view import Report
 
-COMPONENTS = 128
-"""Principal components that the radial kernel compares."""
-STRENGTHS = tuple(float(one) for one in np.logspace(-4, -0.5, 8))
-"""Penalties tried, as shares of a training image; the weakest first."""
-TINY = 1e-6
+__all__ = ["KernelHead", "beside_logits", "build_beside", "build_feature_network", "kernel_features"]
+
+REGRESSION, BACKBONE = "head.npz", "backbone.npz"
+READER, BESIDE = "lesions.npz", "beside.npz"
+"""The first where it reads a lesion map around boxes, the other where a network stands beside it."""
 
 
-@dataclass(frozen=True)
-class KernelHead:
-    """Turns features into logits, the mean of a linear and a radial part.
+class KernelHead(Head):
+    """A regression on features.
 
     Parameters
     ----------
-    centre, spread
-        (size,) Features are taken as ``(x - centre) / spread``, in which blocks of features weigh the same.
-    linear, bias
-        (size, classes) and (classes,): the linear part.
-    axes
-        (size, k) principal axes of the evened features.
-    landmarks
-        (n, k) training features on these axes.
-    pull, radial_bias
-        (n, classes) and (classes,): the radial part is ``exp(-|z - landmark|^2) @ pull + radial_bias``.
+    network
+        The frozen backbone, as `build_feature_network` builds it.
+    config
+        How it was built.
+    regression
+        What answers.
+    reader
+        What reads a lesion map around boxes, where the input wants what lies around them.
+    beside
+        The network that was fine-tuned, as `build_beside` builds it, if there is one.
     """
 
-    centre: NDArray[np.float32]
-    spread: NDArray[np.float32]
-    linear: NDArray[np.float32]
-    bias: NDArray[np.float32]
-    axes: NDArray[np.float16]
-    landmarks: NDArray[np.float16]
-    pull: NDArray[np.float32]
-    radial_bias: NDArray[np.float32]
+    name = HeadName.KERNEL
+    encoder_file = BACKBONE
 
-    def logits(self, features: NDArray[Any]) -> NDArray[np.float64]:
-        """Return logits (n, classes) of features (n, looks, size): the mean over an image's looks."""
-        n, looks, size = features.shape
-        even = self._even(features.reshape(n * looks, size))
-        linear = even @ self.linear + self.bias
-        radial = self._nearness(even) @ self.pull + self.radial_bias
-        return np.asarray((linear + radial) / 2, np.float64).reshape(n, looks, -1).mean(axis=1)
-
-    def slope(self, features: NDArray[Any], towards: NDArray[Any]) -> NDArray[np.float64]:
-        """Return how ``logits @ towards`` of one look's features (size,) rises with each of them, (size,)."""
-        even = self._even(features[None])
-        near = self._nearness(even)[0]
-        apart = even @ self.axes.astype(np.float32) - self.landmarks.astype(np.float32)
-        radial = self.axes.astype(np.float32) @ (-2 * apart.T @ (near * (self.pull @ towards)))
-        return np.asarray((self.linear @ towards + radial) / 2 / self.spread, np.float64)
-
-    def save(self, path: Path) -> None:
-        """Write the head as .npz."""
-        arrays = {one.name: getattr(self, one.name) for one in fields(self)}
-        np.savez_compressed(path, allow_pickle=False, **arrays)
+    def __init__(
+        self,
+        network: keras.Model,
+        config: ImageConfig,
+        regression: KernelRegression,
+        reader: keras.Model | None = None,
+        beside: keras.Model | None = None,
+    ) -> None:
+        super().__init__(network, config)
+        self.regression, self.reader, self.beside = regression, reader, beside
 
     @classmethod
-    def load(cls, path: Path) -> KernelHead:
-        """Read what `save` wrote; ValueError if the file lacks something."""
-        with np.load(path, allow_pickle=False) as file:
-            missing = [one.name for one in fields(cls) if one.name not in file]
-            if missing:
-                raise ValueError(f"{path.name} lacks {', '.join(missing)}.")
-            return cls(**{one.name: file[one.name] for one in fields(cls)})
+    def load(cls, folder: Path, config: ImageConfig) -> Self:
+        """Read backbone, regression and what stands beside them."""
+        network = cut_for_features(build_image_network(config), config.input.region)
+        network.set_weights(load_weights(folder / BACKBONE))
+        regression = KernelRegression.load(folder / REGRESSION)
+        reader: keras.Model | None = None
+        beside: keras.Model | None = None
+        if config.input.around:
+            reader = build_lesion_reader()
+            reader.set_weights(load_weights(folder / READER))
+        if config.beside:
+            beside = build_beside(config)
+            beside.set_weights(load_weights(folder / BESIDE))
+        return cls(network, config, regression, reader, beside)
 
-    def _even(self, rows: NDArray[Any]) -> NDArray[np.float32]:
-        return np.asarray((rows - self.centre) / self.spread, np.float32)
+    def save(self, folder: Path) -> list[str]:
+        """Write regression, backbone and what stands beside them."""
+        save_weights(folder / BACKBONE, self.network.get_weights(), _levels(self.config))
+        self.regression.save(folder / REGRESSION)
+        names = [REGRESSION, BACKBONE]
+        for name, network in ((READER, self.reader), (BESIDE, self.beside)):
+            if network is not None:
+                save_weights(folder / name, network.get_weights())
+                names.append(name)
+        return names
 
-    def _nearness(self, even: NDArray[np.float32]) -> NDArray[np.float32]:
-        return _nearness(even @ self.axes.astype(np.float32), self.landmarks.astype(np.float32))
+    def logits(self, pixels: NDArray[Any], around: NDArray[np.uint8] | None = None) -> NDArray[np.float64]:
+        """Return logits (n, classes) of prepared images."""
+        return self.joined_logits(self._looks(pixels, around)[0], pixels)
+
+    def joined_logits(self, features: NDArray[np.float32], pixels: NDArray[Any]) -> NDArray[np.float64]:
+        """Return logits (n, classes) of images whose features (n, looks, size) are known."""
+        logits = self.regression.logits(features)
+        if self.beside is None:
+            return logits
+        return joined([logits, beside_logits(self.beside, self.config, pixels)])
+
+    def seen(
+        self, pixels: NDArray[np.float32], around: NDArray[np.uint8] | None
+    ) -> tuple[NDArray[Any], NDArray[np.float16]]:
+        """Return logits (n, classes) and heat maps; a network beside has its share in both."""
+        looks, deep = self._looks(pixels, around)
+        heat = np.stack([self._heat(*one) for one in zip(deep, looks[:, 0], strict=True)])
+        logits = self.regression.logits(looks)
+        if self.beside is None:
+            return logits, heat
+        seen = [_beside_seen(self.beside, self.config, one) for one in pixels]
+        other = class_heat(self.beside, np.stack([one["deep"][0] for one in seen]))
+        said = np.stack([one["logits"].mean(axis=0) for one in seen])
+        return joined([logits, said]), np.stack([_both(*two) for two in zip(heat, other, strict=True)])
+
+    def _looks(
+        self, pixels: NDArray[Any], around: NDArray[np.uint8] | None
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        config = self.config
+        looks, deep = looks_at(
+            pixels,
+            lambda some: predict(self.network, some, batch=1),
+            mirror=config.mirror,
+            turns=config.turns,
+            outline=config.outline,
+            chunk=BATCH,
+        )
+        if self.reader is not None:
+            if around is None:
+                raise ValueError("The model reads what lies around a box too.")
+            looks = with_facts(looks, lesion_facts(self.reader, around))
+        return looks, deep
+
+    def _heat(self, deep: NDArray[np.float32], features: NDArray[np.float32]) -> NDArray[np.float16]:
+        """Weigh the deep map (h, w, channels) by how the last class's logit rises with each channel's mean and spread.
+
+        As Grad-CAM does (Selvaraju et al. 2017, arXiv:1610.02391), with what each place gives to the pooled mean and
+        standard deviation.
+        """
+        classes = len(self.config.classes)
+        towards = np.full(classes, -1 / (classes - 1))
+        towards[-1] = 1
+        rise = self.regression.slope(features, towards)
+        layout = layout_of(self.network, self.config.input.region)
+        mean, spread = features[layout.deep_mean], features[layout.deep_spread]
+        apart = deep - mean
+        given = apart @ rise[layout.deep_mean] + (apart**2 / (2 * spread + 1e-6)) @ rise[layout.deep_spread]
+        heat = np.maximum(given, 0)
+        return np.asarray(heat / max(float(heat.max()), 1e-9), np.float16)
 
 
-@dataclass(frozen=True)
-class FittedHead:
-    """A head, the logits (n, classes) that inner folds gave its own training images, and a record for each strength.
+def build_feature_network(config: ImageConfig, weights: str | None = None) -> keras.Model:
+    """Build what a kernel head reads: `models.classifier.features.cut_for_features` of the classifier.
 
-    Logits of images that were never held out are 0.
-    """
-
-    head: KernelHead
-    inner_logits: NDArray[np.float64]
-    curve: list[dict[str, float | str]]
-
-
-def fit_head(
-    features: NDArray[Any],
-    label: NDArray[np.int64] | NDArray[np.bool_],
-    fold: NDArray[np.int64],
-    blocks: Sequence[int],
-    classes: int,
-    among: NDArray[np.bool_] | None = None,
-) -> FittedHead:
-    """Fit a head.
-
-    Parameters
-    ----------
-    features
-        (n, looks, size): each look at an image is a training row; an image's looks stay together.
-    label
-        (n,) from 0; or (n, classes) of truth values, where an image's label leaves open which of several it is.
-    fold
-        (n,) inner folds of whole women, from 0; images below 0 are learned from and never held out. The strength of
-        each part is the one whose log-loss over the folds is lowest.
-    blocks
-        Sizes of the blocks of features, one after another; each block weighs the same.
-    classes
-        How many there are.
-    among
-        (n, classes) truth values: an image teaches only to tell these classes apart, and nothing of the others. None:
-        all of them.
+    Its weights are rounded as `models.store.stored_weights` keeps them, so that a head fits them after loading too.
 
     Raises
     ------
     ValueError
-        If an inner fold's training images lack a class, or the blocks do not fit.
+        As `build_image_network` does.
     """
-    n, looks, size = features.shape
-    if sum(blocks) != size:
-        raise ValueError(f"Blocks of {sum(blocks)} features do not fit {size} features.")
-    truth = np.asarray(label if label.ndim == 2 else np.eye(classes, dtype=bool)[label], bool)
-    for k in np.unique(fold[fold >= 0]):
-        if not truth[fold != k].any(axis=0).all():
-            raise ValueError("There are too few images of a class to choose a strength on inner folds.")
-    rows = features.reshape(n * looks, size).astype(np.float32)
-    open_to = np.ones_like(truth) if among is None else among
-    answer = np.repeat(truth, looks, axis=0), np.repeat(open_to, looks, axis=0)
-    where = np.repeat(fold, looks)
-    centre = rows.mean(axis=0)
-    weigh = np.sqrt(np.repeat(np.asarray(blocks, np.float32) * len(blocks), blocks))
-    # A feature that hardly ever differs says nothing, and must not be blown up by its own smallness.
-    own = rows.std(axis=0)
-    spread = (np.maximum(own, 0.05 * np.median(own[own > 0])) if (own > 0).any() else np.ones(size)) * weigh
-    even = (rows - centre) / spread.astype(np.float32)
-    squared, turned = np.linalg.eigh(np.asarray(even @ even.T, np.float64))
-    kept = np.flatnonzero(squared > TINY * squared[-1])[::-1]
-    axes = (even.T @ (turned[:, kept] / np.sqrt(squared[kept])).astype(np.float32)).astype(np.float32)
-    scores = even @ axes
-    short = axes[:, :COMPONENTS].astype(np.float16)
-    landmarks = (even @ short.astype(np.float32)).astype(np.float16)
-    near = _nearness(landmarks.astype(np.float32), landmarks.astype(np.float32))
-    strength, rotated = np.linalg.eigh(np.asarray(near, np.float64))
-    good = strength > TINY * strength[-1]
-    spanned = rotated[:, good] * np.sqrt(strength[good])
-    curve: list[dict[str, float | str]] = []
-    held, weights, biases = [], [], []
-    for name, inputs in (("linear", scores), ("radial", spanned)):
-        said, weight, bias = _fit_part(name, np.asarray(inputs, np.float64), answer, where, curve)
-        held.append(said)
-        weights.append(weight)
-        biases.append(bias)
-    head = KernelHead(
-        centre=centre,
-        spread=spread.astype(np.float32),
-        linear=(axes @ weights[0]).astype(np.float32),
-        bias=biases[0].astype(np.float32),
-        axes=short,
-        landmarks=landmarks,
-        pull=(rotated[:, good] @ (weights[1] / np.sqrt(strength[good])[:, None])).astype(np.float32),
-        radial_bias=biases[1].astype(np.float32),
-    )
-    inner = ((held[0] + held[1]) / 2).reshape(n, looks, classes).mean(axis=1)
-    return FittedHead(head, inner, curve)
+    network = cut_for_features(build_image_network(config, weights), config.input.region)
+    network.trainable = False
+    network.set_weights(rounded(network.get_weights(), _levels(config)))
+    return network
 
 
-def _nearness(one: NDArray[np.float32], other: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return ``exp(-|a - b|^2)`` of rows: evened features have a mean square of 1, so this is the usual width."""
-    apart = (one**2).sum(axis=1)[:, None] + (other**2).sum(axis=1) - 2 * one @ other.T
-    return np.asarray(np.exp(-np.maximum(apart, 0)), np.float32)
+def build_beside(config: ImageConfig, weights: str | None = None) -> keras.Model:
+    """Build the network that is fine-tuned beside a kernel head, as `build_image_network` does."""
+    assert config.beside is not None
+    return build_image_network(replace(config, backbone=config.beside, head=HeadName.DENSE), weights)
 
 
-def _fit_part(
-    name: str,
-    inputs: NDArray[np.float64],
-    answer: tuple[NDArray[np.bool_], NDArray[np.bool_]],
-    fold: NDArray[np.int64],
-    curve: list[dict[str, float | str]],
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Choose a part's strength on inner folds and fit it on all rows; return held-out logits, weights and bias."""
-    truth, among = answer
-    said = np.zeros((len(STRENGTHS), *truth.shape))
-    held_out = fold >= 0
-    for k in np.unique(fold[held_out]):
-        mine = fold != k
-        start: NDArray[np.float64] | None = None
-        for place in range(len(STRENGTHS) - 1, -1, -1):
-            start = _logistic(inputs[mine], truth[mine], among[mine], STRENGTHS[place], start)
-            said[place, ~mine] = inputs[~mine] @ start[:-1] + start[-1]
-    losses = [_log_loss(one[held_out], truth[held_out]) for one in said]
-    curve += [
-        {"stage": name, "epoch": place + 1, "strength": strength, "validation_loss": loss}
-        for place, (strength, loss) in enumerate(zip(STRENGTHS, losses, strict=True))
-    ]
-    best = int(np.argmin(losses))
-    found = _logistic(inputs, truth, among, STRENGTHS[best], None)
-    return said[best], found[:-1], found[-1]
+def beside_logits(network: keras.Model, config: ImageConfig, pixels: NDArray[Any]) -> NDArray[np.float64]:
+    """Return logits (n, classes) of prepared images by the network beside a kernel head."""
+    return np.concatenate([_beside_seen(network, config, one)["logits"].mean(axis=0)[None] for one in pixels])
 
 
-def _log_loss(logits: NDArray[np.float64], truth: NDArray[np.bool_]) -> float:
-    share = (softmax(logits, axis=1) * truth).sum(axis=1)
-    return float(-np.log(np.maximum(share, 1e-12)).mean())
+def _beside_seen(
+    network: keras.Model, config: ImageConfig, image: NDArray[Any]
+) -> dict[str, NDArray[np.float32]]:
+    """Return a network's outputs for one image and, where mirroring is allowed, its mirror image."""
+    looks = [image, image[:, ::-1]] if config.mirror else [image]
+    return predict(network, np.stack(looks), batch=len(looks))
 
 
-def _logistic(
-    inputs: NDArray[np.float64],
-    truth: NDArray[np.bool_],
-    among: NDArray[np.bool_],
-    strength: float,
-    start: NDArray[np.float64] | None,
-) -> NDArray[np.float64]:
-    """Return weights and, as last row, bias of multinomial logistic regression with an L2 penalty on the weights.
+def _levels(config: ImageConfig) -> int:
+    """Return how finely a frozen backbone is kept: more coarsely where another network lies beside it."""
+    return COARSE if config.beside else LEVELS
 
-    Where several classes may be true, what is maximised is the probability of them together, given that it is one of
-    those in `among`.
+
+def kernel_features(
+    network: keras.Model,
+    config: ImageConfig,
+    pixels: NDArray[np.uint8],
+    path: Path,
+    report: Report,
+) -> NDArray[np.float32]:
+    """Return what a kernel head reads of images, as `pretrained_features` does for a dense one.
+
+    `network` is as `build_feature_network` builds it of `config`; the features are
+    (n, looks, size), as `models.classifier.features.looks_at` gives them.
     """
-    n, size = inputs.shape
-    classes = truth.shape[1]
 
-    def loss(flat: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-        at = flat.reshape(size + 1, classes)
-        share = softmax(inputs @ at[:-1] + at[-1], axis=1)
-        true, all_ = share * truth, share * among
-        held = np.maximum(true.sum(axis=1, keepdims=True), 1e-300)
-        whole = np.maximum(all_.sum(axis=1, keepdims=True), 1e-300)
-        value = float((np.log(whole) - np.log(held)).mean()) + 0.5 * strength * float((at[:-1] ** 2).sum())
-        wrong = (all_ / whole - true / held) / n
-        slope = np.concatenate([inputs.T @ wrong + strength * at[:-1], wrong.sum(axis=0, keepdims=True)])
-        return value, slope.ravel()
+    def make() -> NDArray[np.float32]:
+        features, _ = looks_at(
+            pixels,
+            lambda some: predict(network, some, batch=4),
+            mirror=config.mirror,
+            turns=config.turns,
+            outline=config.outline,
+            told=lambda share: report("features", share, {}),
+        )
+        return features
 
-    begin = np.zeros((size + 1, classes)) if start is None else start
-    settings: Any = {"jac": True, "method": "L-BFGS-B", "options": {"maxiter": 100}}
-    found = minimize(loss, begin.ravel(), **settings)
-    return np.asarray(found.x.reshape(size + 1, classes))
+    return kept_features(path, make)
+
+
+def _both(fine: NDArray[np.float16], coarse: NDArray[np.float16]) -> NDArray[np.float16]:
+    """Return the mean of two heat maps of one picture, on the grid of the finer, its highest value 1."""
+    wide = cv2.resize(coarse.astype(np.float32), fine.shape[::-1], interpolation=cv2.INTER_LINEAR)
+    heat = fine + wide
+    return np.asarray(heat / max(float(heat.max()), 1e-6), np.float16)

@@ -95,15 +95,7 @@ def outline_features(image: NDArray[np.uint8]) -> NDArray[np.float32]:
     fine = cv2.GaussianBlur(shades, (0, 0), 1.5 * rows / 256)
     steep = np.hypot(cv2.Sobel(fine, cv2.CV_32F, 1, 0), cv2.Sobel(fine, cv2.CV_32F, 0, 1))
     margin = steep[line[:, 1], line[:, 0]]
-    end = min(rows, y + high + max(8, high))
-    behind = _mean(shades[y + high : end, x : x + wide], float(within.mean()))
-    beside = np.concatenate(
-        [
-            shades[y + high : end, max(0, x - wide) : x].ravel(),
-            shades[y + high : end, x + wide : x + 2 * wide].ravel(),
-        ]
-    )
-    before = _mean(shades[max(0, y - high // 2) : y, x : x + wide], float(around.mean()))
+    behind, beside, before = _along(shades, (x, y, wide, high), float(within.mean()), float(around.mean()))
     return np.array(
         [
             likeness,
@@ -130,7 +122,7 @@ def outline_features(image: NDArray[np.uint8]) -> NDArray[np.float32]:
             margin.mean() / spread,
             margin.std() / (margin.mean() + 1),
             np.percentile(margin, 20) / spread,
-            (behind - _mean(beside, float(around.mean()))) / spread,
+            (behind - beside) / spread,
             (behind - within.mean()) / spread,
             (behind - before) / spread,
             (within < 0.3 * mean).mean(),
@@ -141,6 +133,28 @@ def outline_features(image: NDArray[np.uint8]) -> NDArray[np.float32]:
             (shades < 10).mean(),
         ],
         np.float32,
+    )
+
+
+def _along(
+    shades: NDArray[np.float32], box: tuple[int, int, int, int], within: float, around: float
+) -> tuple[float, float, float]:
+    """Return the mean shades behind a box (x, y, width, height) as the beam goes, beside that, and before the box.
+
+    Where there is nothing behind it counts as `within`, and beside and before as `around`.
+    """
+    x, y, wide, high = box
+    end = min(len(shades), y + high + max(8, high))
+    beside = np.concatenate(
+        [
+            shades[y + high : end, max(0, x - wide) : x].ravel(),
+            shades[y + high : end, x + wide : x + 2 * wide].ravel(),
+        ]
+    )
+    return (
+        _mean(shades[y + high : end, x : x + wide], within),
+        _mean(beside, around),
+        _mean(shades[max(0, y - high // 2) : y, x : x + wide], around),
     )
 
 

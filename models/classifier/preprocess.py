@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,12 +10,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from models.classifier.options import Region, Step, region_called, step_called
 from models.view import STRIDE, ViewTransform, standardise
 
 __all__ = [
     "AROUND",
-    "REGIONS",
-    "STEPS",
     "Box",
     "ImageInput",
     "PreparedImage",
@@ -24,10 +24,6 @@ __all__ = [
     "tissue_box",
 ]
 
-REGIONS = ("image", "breast", "box")
-"""What is shown: the whole image, the breast as `models.view.preprocess` stands it, or a box with what is around it."""
-STEPS = ("normalise", "denoise", "clahe", "sharpen")
-"""What can be done to the shades, in the order in which it is done best."""
 CONTEXT = 2.0
 """A box is shown within twice its height and width: the margin of a lesion tells as much as its middle."""
 
@@ -46,25 +42,22 @@ class ImageInput:
     shape
         Rows and columns; multiples of 32.
     region
-        One of `REGIONS`.
+        Which part; a name is taken too.
     steps
-        Some of `STEPS`, in the order in which they are done.
+        In the order in which they are done; names are taken too.
     around
         With a box of a mammogram: show the part of the standard view around it, too.
     """
 
     shape: tuple[int, int] = (224, 224)
-    region: str = "image"
-    steps: tuple[str, ...] = ("normalise",)
+    region: Region = Region.IMAGE
+    steps: tuple[Step, ...] = (Step.NORMALISE,)
     around: bool = False
 
     def __post_init__(self) -> None:
         """Check; ValueError says what is not known."""
-        if self.region not in REGIONS:
-            raise ValueError(f"No region is called {self.region!r}. There are: {', '.join(REGIONS)}.")
-        for step in self.steps:
-            if step not in STEPS:
-                raise ValueError(f"No preprocessing step is called {step!r}. There are: {', '.join(STEPS)}.")
+        object.__setattr__(self, "region", region_called(self.region))
+        object.__setattr__(self, "steps", tuple(step_called(step) for step in self.steps))
         if any(side % 32 or side < 32 for side in self.shape):
             raise ValueError(f"Rows and columns must be multiples of 32, not {self.shape}.")
 
@@ -102,15 +95,15 @@ def prepare(pixels: NDArray[Any], wanted: ImageInput, box: Box | None = None) ->
     image = np.asarray(pixels)
     if image.ndim != 2 or min(image.shape) < 8:
         raise ValueError(f"An image must have rows and columns, 8 at the least, not shape {image.shape}.")
-    if box is None and wanted.region == "breast":
+    if box is None and wanted.region is Region.BREAST:
         return _breast(image, wanted)
-    if box is None and wanted.region == "box":
+    if box is None and wanted.region is Region.BOX:
         raise ValueError("The model reads a region: a box is needed.")
     crop = _square(check_box(box, image.shape), wanted.shape) if box else _whole(image.shape, wanted.shape)
     # The shades are evened over the whole image, so that a box looks alike whatever lies around it.
     low, high = (
         np.percentile(image[::2, ::2], (0.5, 99.5))
-        if "normalise" in wanted.steps
+        if Step.NORMALISE in wanted.steps
         else (float(image.min()), float(image.max()))
     )
     x0, y0, x1, y1 = crop
@@ -161,30 +154,46 @@ def tissue_box(pixels: NDArray[Any], side: float, seed: int) -> Box:
     return x0, y0, x0 + side, y0 + side
 
 
-def apply_step(image: NDArray[np.float32], step: str) -> NDArray[np.float32]:
-    """Return the image (rows, columns) in 0..1 after one of `STEPS`.
+def apply_step(image: NDArray[np.float32], step: Step) -> NDArray[np.float32]:
+    """Return the image (rows, columns) in 0..1 after a step.
 
     CLAHE: Zuiderveld 1994, clip limit 2 on 8 by 8 tiles; denoising: bilateral filter (Tomasi and Manduchi 1998);
     sharpening: unsharp mask, half of the detail added once more.
     """
-    if step == "normalise":
-        low, high = np.percentile(image, (0.5, 99.5))
-        return np.asarray(np.clip((image - low) / max(float(high - low), 1e-6), 0, 1), np.float32)
-    if step == "denoise":
-        return np.asarray(cv2.bilateralFilter(image, 5, 0.08, 2.0), np.float32)
-    if step == "clahe":
-        shades = np.round(image * 255).astype(np.uint8)
-        return cv2.createCLAHE(2.0, (8, 8)).apply(shades).astype(np.float32) / 255
-    if step == "sharpen":
-        return np.clip(1.5 * image - 0.5 * cv2.GaussianBlur(image, (0, 0), 2.0), 0, 1).astype(np.float32)
-    raise ValueError(f"No preprocessing step is called {step!r}. There are: {', '.join(STEPS)}.")
+    return _DOES[step_called(step)](image)
 
 
-def _stepped(image: NDArray[np.float32], steps: tuple[str, ...]) -> NDArray[np.float32]:
+def _evened(image: NDArray[np.float32]) -> NDArray[np.float32]:
+    low, high = np.percentile(image, (0.5, 99.5))
+    return np.asarray(np.clip((image - low) / max(float(high - low), 1e-6), 0, 1), np.float32)
+
+
+def _denoised(image: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.asarray(cv2.bilateralFilter(image, 5, 0.08, 2.0), np.float32)
+
+
+def _equalised(image: NDArray[np.float32]) -> NDArray[np.float32]:
+    shades = np.round(image * 255).astype(np.uint8)
+    return cv2.createCLAHE(2.0, (8, 8)).apply(shades).astype(np.float32) / 255
+
+
+def _sharpened(image: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.clip(1.5 * image - 0.5 * cv2.GaussianBlur(image, (0, 0), 2.0), 0, 1).astype(np.float32)
+
+
+_DOES: dict[Step, Callable[[NDArray[np.float32]], NDArray[np.float32]]] = {
+    Step.NORMALISE: _evened,
+    Step.DENOISE: _denoised,
+    Step.CLAHE: _equalised,
+    Step.SHARPEN: _sharpened,
+}
+
+
+def _stepped(image: NDArray[np.float32], steps: tuple[Step, ...]) -> NDArray[np.float32]:
     """Do the steps; background stays black, and evening has been done while the whole image was at hand."""
     dark = image <= 0
     for step in steps:
-        if step != "normalise":
+        if step is not Step.NORMALISE:
             image = apply_step(image, step)
     return np.where(dark, 0, image).astype(np.float32)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,23 +12,22 @@ import cv2
 import keras
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
-from scipy.special import log_softmax, logsumexp
+from scipy.special import log_softmax
 
-from models.classifier.features import looks_at
-from models.classifier.kernel_head import KernelHead
-from models.classifier.model import BATCH, ImageConfig, Scaling, build_head, build_image_network, predict
+from models.classifier.dense_head import DenseHead
+from models.classifier.features import kept_features
+from models.classifier.head import Head
+from models.classifier.network import BATCH, ImageConfig, build_head, build_image_network, predict
+from models.classifier.options import Augmentation
+from models.classifier.scaling import Scaling, fit_scaling
 from models.view import KeptState, Report, TrainingState, ahead
 
 __all__ = [
-    "Augmentation",
     "ImageRecipe",
     "LabelledImages",
     "TrainedImage",
     "augmented",
     "class_weights",
-    "fit_scaling",
-    "kernel_features",
     "pretrained_features",
     "train_image_network",
 ]
@@ -55,16 +54,6 @@ class LabelledImages:
 
 
 @dataclass(frozen=True)
-class Augmentation:
-    """How an image may differ from itself: turn in degrees, mirroring, zoom and contrast as shares."""
-
-    rotation: float = 12.0
-    flip: bool = True
-    zoom: float = 0.12
-    contrast: float = 0.25
-
-
-@dataclass(frozen=True)
 class ImageRecipe:
     """How a classifier is trained; `patience` counts epochs without a better validation loss."""
 
@@ -77,7 +66,7 @@ class ImageRecipe:
     fine_share: float = 0.4
     """Share of a pretrained backbone's layers, the deepest, that are fine-tuned."""
     batch: int = 16
-    augmentation: Augmentation = Augmentation()
+    augmentation: Augmentation = field(default_factory=Augmentation)
     save_every: float = 15.0
     """Seconds after which what is reached is kept, at the end of an epoch."""
     seed: int = 0
@@ -85,16 +74,11 @@ class ImageRecipe:
 
 @dataclass
 class TrainedImage:
-    """A network, the scaling fitted on images held out, a record for each epoch; the head, if it is no layer.
+    """A head with its network, the scaling fitted on images held out, a record for each epoch."""
 
-    `beside` is the network fine-tuned beside a kernel head, if there is one.
-    """
-
-    network: keras.Model
+    head: Head
     scaling: Scaling
     curve: list[dict[str, float | str]]
-    head: KernelHead | None = None
-    beside: keras.Model | None = None
 
 
 def class_weights(label: NDArray[np.int64], classes: int) -> NDArray[np.float32]:
@@ -148,26 +132,7 @@ def train_image_network(
         fine = weights is not None
         curve += _train_fine(network, count, training, validation, recipe, left, state, report, fine=fine)
     logits = predict(network, validation.pixels)["logits"]
-    return TrainedImage(network, fit_scaling(logits, validation.label), curve)
-
-
-def fit_scaling(logits: NDArray[Any], label: NDArray[np.int64] | NDArray[np.bool_]) -> Scaling:
-    """Fit `Scaling` by maximum likelihood, with a pull towards the identity that few images cannot overcome.
-
-    `label` is (n,) from 0, or (n, classes) of truth values where it leaves open which of several classes it is.
-    """
-    classes = logits.shape[1]
-    truth = label if label.ndim == 2 else np.eye(classes, dtype=bool)[label]
-    if truth.sum(axis=0).min() < 3:
-        return Scaling()
-
-    def loss(at: NDArray[np.float64]) -> float:
-        said = log_softmax(np.exp(at[0]) * np.asarray(logits, np.float64) + at[1:], axis=1)
-        held = logsumexp(np.where(truth, said, -np.inf), axis=1)
-        return float(-held.sum() + 2 * at[0] ** 2 + (at[1:] ** 2).sum())
-
-    fit = minimize(loss, np.zeros(classes + 1), method="L-BFGS-B")
-    return Scaling(float(np.exp(fit.x[0])), tuple(float(one) for one in fit.x[1:]))
+    return TrainedImage(DenseHead(network, config), fit_scaling(logits, validation.label), curve)
 
 
 def _train_frozen(
@@ -394,55 +359,18 @@ def pretrained_features(
     ndarray
         (n, 1 or 2, size) pooled features.
     """
-    if path.is_file():
-        return _kept_features(path)
-    network = build_image_network(config, weights)
-    looks: list[Any] = [pixels, _Mirrored(pixels)] if flip else [pixels]
-    parts: list[list[NDArray[np.float32]]] = [[] for _ in looks]
-    for start in range(0, len(pixels), BATCH):
-        for part, look in zip(parts, looks, strict=True):
-            part.append(predict(network, look[start : start + BATCH])["pooled"])
-        report("features", min(1.0, (start + BATCH) / len(pixels)), {})
-    features = np.stack([np.concatenate(part) for part in parts], axis=1)
-    _keep_features(path, features)
-    return features
 
+    def make() -> NDArray[np.float32]:
+        network = build_image_network(config, weights)
+        looks: list[Any] = [pixels, _Mirrored(pixels)] if flip else [pixels]
+        parts: list[list[NDArray[np.float32]]] = [[] for _ in looks]
+        for start in range(0, len(pixels), BATCH):
+            for part, look in zip(parts, looks, strict=True):
+                part.append(predict(network, look[start : start + BATCH])["pooled"])
+            report("features", min(1.0, (start + BATCH) / len(pixels)), {})
+        return np.stack([np.concatenate(part) for part in parts], axis=1)
 
-def kernel_features(
-    network: keras.Model,
-    config: ImageConfig,
-    pixels: NDArray[np.uint8],
-    path: Path,
-    report: Report,
-) -> NDArray[np.float32]:
-    """Return what a kernel head reads of images, as `pretrained_features` does for a dense one.
-
-    `network` is as `models.classifier.model.build_feature_network` builds it of `config`; the features are
-    (n, looks, size), as `models.classifier.features.looks_at` gives them.
-    """
-    if path.is_file():
-        return _kept_features(path)
-    features, _ = looks_at(
-        pixels,
-        lambda some: predict(network, some, batch=4),
-        mirror=config.mirror,
-        turns=config.turns,
-        outline=config.outline,
-        told=lambda share: report("features", share, {}),
-    )
-    _keep_features(path, features)
-    return features
-
-
-def _kept_features(path: Path) -> NDArray[np.float32]:
-    with np.load(path, allow_pickle=False) as file:
-        return np.asarray(file["features"])
-
-
-def _keep_features(path: Path, features: NDArray[np.float32]) -> None:
-    half = path.with_name(f"{path.stem}.half.npz")
-    np.savez(half, allow_pickle=False, features=features)
-    half.replace(path)
+    return kept_features(path, make)
 
 
 class _Mirrored:

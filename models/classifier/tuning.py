@@ -19,11 +19,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import log_softmax
 
-from models.store import rounded
-from models.view import Report, TrainingState
+from models.store import DamagedCache, rounded
+from models.view import KeptState, Report, TrainingState
 
 __all__ = ["TuningRecipe", "Variation", "joined", "shallow_maps", "tune_network", "varied"]
 
+STAGE = "tuning"
 CUT = 8
 """Stride at whose narrowest map the layers that stay end."""
 AVERAGE_EVERY = 4
@@ -113,7 +114,7 @@ def shallow_maps(
     Parameters
     ----------
     network
-        A classifier of `models.classifier.model.build_image_network`, as it starts.
+        A classifier of `models.classifier.network.build_image_network`, as it starts.
     pixels
         (n, rows, columns).
     path
@@ -143,7 +144,10 @@ def shallow_maps(
         kept.flush()
         del kept
         half.replace(path)
-    return np.load(path, mmap_mode="r")
+    try:
+        return np.load(path, mmap_mode="r", allow_pickle=False)
+    except (ValueError, EOFError) as error:
+        raise DamagedCache(path, error) from error
 
 
 def tune_network(
@@ -175,60 +179,94 @@ def tune_network(
     for layer in (*deep.layers, network.get_layer("head").get_layer("even")):
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.trainable = False
-    kept = state.read("tuning")
+    kept = state.read(STAGE)
     if kept is not None and kept.done:
         network.set_weights(kept.average)
         return kept.curve
     places = np.flatnonzero(mine)
-    classes = int(deep.output.shape[-1])
     _even_out(network, keras.Model(cut, network.output["pooled"]), maps[0][places])
-    weights = [one for one in deep.weights if one.trainable]
-    curve: list[dict[str, float | str]] = [] if kept is None else kept.curve
-    done, spent = (0, 0.0) if kept is None else (kept.steps, kept.spent)
-    average = [np.asarray(one) for one in weights]
+    run = _Tuning(deep, maps, label, places, recipe)
     if kept is not None:
-        average = kept.average
-        _assign(weights, kept.weights)
-    begun = saved = time.monotonic()
-    optimizer = keras.optimizers.AdamW(recipe.rate, weight_decay=recipe.decay, global_clipnorm=1.0)
-    loss = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=recipe.smoothing)
-    deep.compile(optimizer=optimizer, loss=loss)
-    steps = max(1, len(places) // recipe.batch)
-    share = len(places) / (classes * np.maximum(np.bincount(label[places], minlength=classes), 1))
-    counts = np.sqrt(share).astype(np.float32)
-    answer = np.eye(classes, dtype=np.float32)
-    for epoch in range(done, recipe.epochs):
-        random = np.random.default_rng((recipe.seed, epoch))
-        order = np.resize(random.permutation(places), steps * recipe.batch)
-        losses = []
-        for step, some in enumerate(order.reshape(steps, -1)):
-            optimizer.learning_rate = recipe.rate * _share_of_rate(epoch * steps + step, steps, recipe)
-            shown = np.stack(
-                [
-                    maps[which, i]
-                    for which, i in zip(random.integers(len(maps), size=len(some)), some, strict=True)
-                ]
-            )
-            deep.reset_metrics()
-            losses.append(
-                float(deep.train_on_batch(shown.astype(np.float32), answer[label[some]], counts[label[some]]))
-            )
-            if step % AVERAGE_EVERY == 0:
-                stay = min(recipe.keep, (epoch * steps + step) / (epoch * steps + step + 10 * AVERAGE_EVERY))
-                average = [
-                    stay * a + (1 - stay) * np.asarray(b) for a, b in zip(average, weights, strict=True)
-                ]
-            report("tuning", (epoch + (step + 1) / steps) / recipe.epochs, {})
-        curve.append({"stage": "tuning", "epoch": epoch + 1, "train_loss": float(np.mean(losses))})
+        run.go_on(kept)
+    saved = time.monotonic()
+    begun = saved - run.spent
+    for epoch in range(run.epoch, recipe.epochs):
+        run.learn(epoch, report)
         if time.monotonic() - saved >= recipe.save_every:
             saved = time.monotonic()
-            reached = [np.asarray(one) for one in weights]
-            state.write("tuning", reached, average, spent + saved - begun, epoch + 1, curve, done=False)
-    _assign(weights, average)
+            state.write(STAGE, run.reached(), run.average, saved - begun, epoch + 1, run.curve, done=False)
+    _assign(run.weights, run.average)
     network.set_weights(rounded(network.get_weights()))
-    final, spent = network.get_weights(), spent + time.monotonic() - begun
-    state.write("tuning", final, final, spent, recipe.epochs, curve, done=True)
-    return curve
+    final, spent = network.get_weights(), time.monotonic() - begun
+    state.write(STAGE, final, final, spent, recipe.epochs, run.curve, done=True)
+    return run.curve
+
+
+class _Tuning:
+    """What moves while a network is tuned: weights, their running average, the curve.
+
+    Parameters
+    ----------
+    deep
+        The layers that are tuned: maps in, logits out.
+    maps, label, places
+        Of all images, and which of them to learn from.
+    """
+
+    def __init__(
+        self,
+        deep: keras.Model,
+        maps: NDArray[np.float16],
+        label: NDArray[np.int64],
+        places: NDArray[np.intp],
+        recipe: TuningRecipe,
+    ) -> None:
+        self.deep, self.maps, self.label, self.places, self.recipe = deep, maps, label, places, recipe
+        self.weights = [one for one in deep.weights if one.trainable]
+        self.average = self.reached()
+        self.curve: list[dict[str, float | str]] = []
+        self.epoch, self.spent = 0, 0.0
+        self.optimizer = keras.optimizers.AdamW(recipe.rate, weight_decay=recipe.decay, global_clipnorm=1.0)
+        loss = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=recipe.smoothing)
+        deep.compile(optimizer=self.optimizer, loss=loss)
+        classes = int(deep.output.shape[-1])
+        self.steps = max(1, len(places) // recipe.batch)
+        share = len(places) / (classes * np.maximum(np.bincount(label[places], minlength=classes), 1))
+        self.counts = np.sqrt(share).astype(np.float32)
+        self.answer = np.eye(classes, dtype=np.float32)
+
+    def go_on(self, kept: KeptState) -> None:
+        """Take up what a killed run had reached."""
+        self.epoch, self.spent, self.curve, self.average = kept.steps, kept.spent, kept.curve, kept.average
+        _assign(self.weights, kept.weights)
+
+    def reached(self) -> list[NDArray[Any]]:
+        """Return the weights as they are now."""
+        return [np.asarray(one) for one in self.weights]
+
+    def learn(self, epoch: int, report: Report) -> None:
+        """See each image once, as it is or as a variant; the same for the same seed and epoch."""
+        recipe, steps = self.recipe, self.steps
+        random = np.random.default_rng((recipe.seed, epoch))
+        order = np.resize(random.permutation(self.places), steps * recipe.batch)
+        losses = []
+        for step, some in enumerate(order.reshape(steps, -1)):
+            done = epoch * steps + step
+            self.optimizer.learning_rate = recipe.rate * _share_of_rate(done, steps, recipe)
+            which = random.integers(len(self.maps), size=len(some))
+            shown = np.stack([self.maps[one, i] for one, i in zip(which, some, strict=True)])
+            label = self.label[some]
+            self.deep.reset_metrics()
+            loss = self.deep.train_on_batch(shown.astype(np.float32), self.answer[label], self.counts[label])
+            losses.append(float(loss))
+            if step % AVERAGE_EVERY == 0:
+                stay = min(recipe.keep, done / (done + 10 * AVERAGE_EVERY))
+                self.average = [
+                    stay * a + (1 - stay) * np.asarray(b)
+                    for a, b in zip(self.average, self.weights, strict=True)
+                ]
+            report(STAGE, (epoch + (step + 1) / steps) / recipe.epochs, {})
+        self.curve.append({"stage": STAGE, "epoch": epoch + 1, "train_loss": float(np.mean(losses))})
 
 
 def _assign(variables: Sequence[Any], values: Sequence[NDArray[Any]]) -> None:

@@ -56,6 +56,11 @@ class ModelCard:
     simulated_training: bool
     settings: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def of_single_images(self) -> bool:
+        """Whether the model reads single images; else it is a longitudinal one."""
+        return self.settings.get("kind") == IMAGE_KIND
+
     def to_json(self) -> dict[str, Any]:
         """Return the card as plain values, as it stands in `card.json`."""
         return asdict(self)

@@ -1,3 +1,6 @@
+from .batches import LabelledViews as LabelledViews
+from .batches import Lesion as Lesion
+from .batches import ahead as ahead
 from .coarse_map import KINDS as KINDS
 from .coarse_map import coarse_grid as coarse_grid
 from .encoder import BACKBONES as BACKBONES
@@ -16,12 +19,9 @@ from .region import lesion_map as lesion_map
 from .region import over_breast as over_breast
 from .region import read_region as read_region
 from .training import EncoderRecipe as EncoderRecipe
-from .training import KeptState as KeptState
-from .training import LabelledViews as LabelledViews
-from .training import Lesion as Lesion
 from .training import Report as Report
 from .training import TrainedEncoder as TrainedEncoder
-from .training import TrainingState as TrainingState
-from .training import ahead as ahead
 from .training import embed as embed
 from .training import train_encoder as train_encoder
+from .training_state import KeptState as KeptState
+from .training_state import TrainingState as TrainingState

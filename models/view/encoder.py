@@ -9,7 +9,7 @@ name.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -63,10 +63,6 @@ class EncoderConfig:
     shape: tuple[int, int] = NETWORK_SHAPE
     width: float = 1.0
     weights: str | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        """Return plain values."""
-        return asdict(self) | {"shape": list(self.shape)}
 
 
 def build_encoder(config: EncoderConfig | None = None) -> keras.Model:

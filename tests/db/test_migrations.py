@@ -121,7 +121,7 @@ def test_processes_that_start_at_once_migrate_once(database):
     with ThreadPoolExecutor(4) as pool:
         for done in [pool.submit(migrate.upgrade, database) for _ in range(4)]:
             done.result()
-    assert migrate.is_current(database)
+    assert migrate.current(database) == migrate.head()
 
 
 def test_a_database_that_cannot_be_reached_is_said_so_without_its_password():
@@ -148,7 +148,7 @@ def test_database_of_an_earlier_release_keeps_every_row(release, tmp_path):
 
     migrate.upgrade(database)
 
-    assert migrate.is_current(database)
+    assert migrate.current(database) == migrate.head()
     with database.read() as session:
         for name, count in before.items():
             assert (

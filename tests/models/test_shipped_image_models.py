@@ -7,7 +7,7 @@ from models.classifier.model import ImageModel
 from models.classifier.preprocess import prepare
 from models.store import registry
 
-SHIPPED = [card for card in registry.cards() if card.settings.get("kind") == registry.IMAGE_KIND]
+SHIPPED = [card for card in registry.cards() if card.of_single_images]
 NAMES = [card.name for card in SHIPPED]
 MEGABYTES = 15
 

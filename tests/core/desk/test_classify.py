@@ -11,7 +11,9 @@ from typer.testing import CliRunner
 from core.__main__ import app
 from core.desk.classify import BoxError, Classifier, finding_models, parse_box, speakers
 from core.settings import Settings
-from models.classifier.model import ImageConfig, ImageModel, build_image_network
+from models.classifier.dense_head import DenseHead
+from models.classifier.model import ImageModel
+from models.classifier.network import ImageConfig, build_image_network
 from models.classifier.preprocess import ImageInput
 from models.longitudinal.model import untrained
 from models.store import registry
@@ -101,7 +103,7 @@ def test_an_installed_image_model_speaks_before_the_encoder(folder, monkeypatch,
     settings = {"task": "finding", "modalities": ["MG"], "plan": {"region": "breast"}}
     today = date.today().isoformat()
     card = ModelCard("tumour-x", "T", "", "", "", "", {}, "", "", "", today, {}, False, settings)
-    ImageModel(card, build_image_network(config), config).save(tmp_path / "tumour-x")
+    ImageModel(card, DenseHead(build_image_network(config), config)).save(tmp_path / "tumour-x")
     untrained(0, width=0.25, members=1).save(tmp_path / "spoken")
     monkeypatch.setattr(registry, "WEIGHTS", tmp_path)
     classifier = Classifier(Settings(model=str(tmp_path / "spoken"), _env_file=None))

@@ -7,6 +7,7 @@ import pytest
 from core.sets.case_pixels import fingerprint, near_duplicates, prepare_cases, tissue_sides
 from core.sets.cases import ImageCase, gather_cases
 from models.classifier.preprocess import ImageInput
+from models.store import DamagedCache
 
 QUIET = lambda *_: None  # noqa: E731
 
@@ -112,3 +113,49 @@ def test_reading_is_not_repeated(tmp_path):
     again = prepare_cases(cases, ImageInput((64, 64)), tmp_path / "cache", lambda *a: told.append(a))
     assert not told
     np.testing.assert_array_equal(first.pixels, again.pixels)
+
+
+@pytest.fixture
+def prepared(tmp_path):
+    images = {f"{i}.png": picture(i) for i in range(3)}
+    cases = cases_of(tmp_path / "images", images)
+    cases[1].path.write_bytes(b"no image")
+    done = prepare_cases(cases, ImageInput((96, 96)), tmp_path / "cache", QUIET)
+    return cases, tmp_path / "cache", done
+
+
+def same(one, other):
+    np.testing.assert_array_equal(one.pixels, other.pixels)
+    np.testing.assert_array_equal(one.sketches, other.sketches)
+    assert (one.sizes, one.left_out, one.transforms) == (other.sizes, other.left_out, other.transforms)
+
+
+@pytest.mark.parametrize("cut", [1, 2, 40, 1500])
+def test_a_run_that_was_killed_while_it_wrote_a_record_goes_on(prepared, cut):
+    cases, cache, done = prepared
+    (listing,) = cache.glob("*.jsonl")
+    whole = listing.read_bytes()
+    listing.write_bytes(whole[:-cut])
+    same(prepare_cases(cases, ImageInput((96, 96)), cache, QUIET), done)
+    assert listing.read_bytes() == whole
+
+
+def test_records_without_their_pixels_are_made_anew(prepared):
+    cases, cache, done = prepared
+    before = np.array(done.pixels)
+    next(cache.glob("*.u8")).unlink()
+    again = prepare_cases(cases, ImageInput((96, 96)), cache, QUIET)
+    np.testing.assert_array_equal(again.pixels, before)
+    assert len(next(cache.glob("*.jsonl")).read_text("utf-8").splitlines()) == 3
+
+
+def test_damage_that_no_kill_leaves_is_refused_with_the_name_of_the_file(prepared):
+    cases, cache, _ = prepared
+    pixels = next(cache.glob("*.u8"))
+    pixels.write_bytes(pixels.read_bytes()[:-7])
+    with pytest.raises(DamagedCache, match=pixels.name):
+        prepare_cases(cases, ImageInput((96, 96)), cache, QUIET)
+    (listing,) = cache.glob("*.jsonl")
+    listing.write_bytes(listing.read_bytes()[5:])
+    with pytest.raises(DamagedCache, match=listing.name):
+        prepare_cases(cases, ImageInput((96, 96)), cache, QUIET)

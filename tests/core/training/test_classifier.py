@@ -13,15 +13,21 @@ from core.__main__ import app
 from core.evaluation.classifier import compare_runs
 from core.sets.cases import ImageCase, gather_cases
 from core.sets.parts import TooFewWomen, fold_groups, part_groups
-from core.training.classifier import ImagePlan, LeakageError, train_image
+from core.training.classifier import train_image
+from core.training.image_parts import LeakageError
+from core.training.image_plan import Duration, ImagePlan, Measuring, Network, Pictures
 from core.training.runs import TrainingError
+from models.classifier.kernel_head import KernelHead
 from models.classifier.model import ImageModel
 from models.classifier.preprocess import prepare
 from models.store.registry import check_files, read_card
 from models.view.encoder import EncoderConfig, build_encoder
 
 QUIET = lambda *_: None  # noqa: E731
-PLAN = ImagePlan("finding", shape=(32, 32), width=0.25, epochs=3, minutes=1.0)
+PLAN = ImagePlan(
+    Pictures("finding", shape=(32, 32)), network=Network(width=0.25), duration=Duration(1.0, epochs=3)
+)
+ONE_EPOCH = replace(PLAN, duration=Duration(1.0, epochs=1))
 SMALL = ["--size", "32x32", "--width", "0.25", "--epochs", "4", "--budget-minutes", "1"]
 
 
@@ -114,7 +120,7 @@ def test_near_duplicates_of_a_folder_without_women_stay_in_one_part(tmp_path):
     image = cv2.imread(str(tmp_path / "folder" / "benign" / "0.png"), cv2.IMREAD_GRAYSCALE)
     cv2.imwrite(str(tmp_path / "folder" / "benign" / "copy.png"), image[:, ::-1])
     gathered = gather_cases([tmp_path / "folder"], "finding")
-    train_image(gathered, tmp_path / "out", replace(PLAN, epochs=1), QUIET)
+    train_image(gathered, tmp_path / "out", ONE_EPOCH, QUIET)
     assert any("benign/0.png and benign/copy.png" in notice for notice in gathered.notices)
 
 
@@ -133,9 +139,9 @@ def test_mixed_sizes_are_told_and_damaged_images_left_out_by_line(tmp_path):
 
 def test_another_plan_does_not_go_on_in_the_same_folder(tmp_path):
     gathered = gather_cases([write_set(tmp_path / "set")], "finding")
-    train_image(gathered, tmp_path / "out", replace(PLAN, epochs=1), QUIET)
+    train_image(gathered, tmp_path / "out", ONE_EPOCH, QUIET)
     with pytest.raises(TrainingError, match="seed"):
-        train_image(gathered, tmp_path / "out", replace(PLAN, epochs=1, seed=1), QUIET)
+        train_image(gathered, tmp_path / "out", replace(ONE_EPOCH, measuring=Measuring(seed=1)), QUIET)
 
 
 @pytest.fixture(scope="module")
@@ -290,7 +296,9 @@ def test_a_network_tuned_beside_a_kernel_head_speaks_with_it(run):
     shown = prepare(image, model.config.input)
     (one,), (_, other) = model.read([shown]), model.read([shown, shown])
     assert one.probabilities == pytest.approx(other.probabilities, abs=1e-6)
-    alone = ImageModel(model.card, model.network, model.config, model.scaling, model.head)
+    alone = ImageModel(
+        model.card, KernelHead(model.network, model.config, model.head.regression), model.scaling
+    )
     assert alone.read([shown])[0].probabilities != pytest.approx(one.probabilities, abs=1e-4)
     assert one.heat_map.max() == pytest.approx(1, abs=1e-3)
     logits = model.logits(np.stack([shown.pixels]))

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from models.classifier.features import ZonePooling, layout_of, looks_at
-from models.classifier.model import ImageConfig, build_feature_network, predict
+from models.classifier.kernel_head import build_feature_network
+from models.classifier.network import ImageConfig, predict
 from models.classifier.preprocess import ImageInput
 
 

@@ -16,8 +16,8 @@ from models.classifier.lesions import (
     train_lesion_network,
 )
 from models.classifier.preprocess import AROUND
+from models.view.batches import LabelledViews, Lesion
 from models.view.encoder import EncoderConfig, build_encoder
-from models.view.training import LabelledViews, Lesion
 
 
 class Says:

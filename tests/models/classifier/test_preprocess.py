@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from models.classifier.preprocess import AROUND, STEPS, ImageInput, apply_step, check_box, prepare, tissue_box
+from models.classifier.options import Step
+from models.classifier.preprocess import AROUND, ImageInput, apply_step, check_box, prepare, tissue_box
 
 
 @pytest.fixture
@@ -55,7 +56,7 @@ def test_a_model_of_regions_asks_for_a_box(picture):
         prepare(picture, ImageInput((64, 64), "box"))
 
 
-@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("step", Step)
 def test_each_step_changes_shades_and_keeps_them_in_range(step):
     image = np.random.default_rng(2).uniform(0.2, 0.7, (64, 64)).astype(np.float32)
     done = apply_step(image, step)

@@ -5,15 +5,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from models.classifier.model import ImageConfig, ImageModel, backbone_called, build_image_network, predict
+from models.classifier.model import ImageModel
+from models.classifier.network import ImageConfig, backbone_called, build_image_network, predict
+from models.classifier.options import Augmentation
 from models.classifier.preprocess import ImageInput, PreparedImage
+from models.classifier.scaling import fit_scaling
 from models.classifier.training import (
-    Augmentation,
     ImageRecipe,
     LabelledImages,
     augmented,
     class_weights,
-    fit_scaling,
     pretrained_features,
     train_image_network,
 )
@@ -43,7 +44,7 @@ def trained(tmp_path_factory):
 
 def test_a_bright_spot_is_learned(trained):
     held = images(20, 2)
-    said = trained[0].scaling(predict(trained[0].network, held.pixels)["logits"])
+    said = trained[0].scaling(predict(trained[0].head.network, held.pixels)["logits"])
     assert measure_classes(held.label, said, CONFIG.classes, np.arange(20), times=10)["auc"] > 0.9
 
 
@@ -55,7 +56,7 @@ def test_a_run_that_is_done_is_not_done_again(trained):
     )
     assert again.curve == made.curve
     assert not told
-    for one, other in zip(made.network.get_weights(), again.network.get_weights(), strict=True):
+    for one, other in zip(made.head.network.get_weights(), again.head.network.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
 
 
@@ -78,7 +79,7 @@ def test_a_run_that_was_stopped_goes_on_at_the_epoch_it_had_reached(tmp_path):
 
 def test_with_weights_the_head_is_trained_first_and_the_shallow_layers_stay(trained, tmp_path):
     source = tmp_path / "source.keras"
-    trained[0].network.save(source)
+    trained[0].head.network.save(source)
     recipe = ImageRecipe(seconds=60, frozen_epochs=5, epochs=1, batch=8)
     both = [
         replace(
@@ -92,7 +93,9 @@ def test_with_weights_the_head_is_trained_first_and_the_shallow_layers_stay(trai
     made = train_image_network(CONFIG, str(source), *both, recipe, tmp_path / "state", QUIET)
     assert [record["stage"] for record in made.curve][:1] == ["frozen"]
     assert made.curve[-1]["stage"] == "fine-tuning"
-    stem = [network.get_layer("stem").get_weights()[0] for network in (trained[0].network, made.network)]
+    stem = [
+        network.get_layer("stem").get_weights()[0] for network in (trained[0].head.network, made.head.network)
+    ]
     np.testing.assert_array_equal(*stem)
 
 
@@ -111,7 +114,7 @@ def test_weights_that_do_not_fit_are_refused_in_words(tmp_path):
 
 def test_a_saved_model_says_the_same_and_a_changed_file_is_refused(trained, tmp_path):
     card = ModelCard("t", "T", "", "", "", "", {}, "", "", "", "2026-01-01", {}, False, {"task": "finding"})
-    model = ImageModel(card, trained[0].network, CONFIG, trained[0].scaling)
+    model = ImageModel(card, trained[0].head, trained[0].scaling)
     model.save(tmp_path)
     loaded = ImageModel.load(tmp_path)
     shown = [

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from scipy.special import softmax
 
-from models.classifier.model import ImageConfig, beside_logits, build_beside
+from models.classifier.kernel_head import beside_logits, build_beside
+from models.classifier.network import ImageConfig
 from models.classifier.preprocess import ImageInput
 from models.classifier.tuning import TuningRecipe, Variation, joined, shallow_maps, tune_network, varied
 from models.store.stored_weights import rounded

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from models.classifier.model import ImageConfig, backbone_called, build_image_network
+from models.classifier.network import ImageConfig, backbone_called, build_image_network
 from models.classifier.preprocess import ImageInput
 from models.view.efficientnet_lite import LITE, Scale, efficientnet_lite
 from models.view.encoder import EncoderConfig, build_encoder

@@ -18,15 +18,9 @@ from models.sequence.training import (
     index_weights,
     predict_histories,
 )
+from models.view.batches import LabelledViews, Lesion, lesion_targets
 from models.view.encoder import EncoderConfig, build_encoder
-from models.view.training import (
-    EncoderRecipe,
-    LabelledViews,
-    Lesion,
-    embed,
-    lesion_targets,
-    train_encoder,
-)
+from models.view.training import EncoderRecipe, embed, train_encoder
 
 SMALL = EncoderConfig(shape=(128, 96), width=0.25)
 

@@ -1,0 +1,177 @@
+"""What a training of a classifier of single images is asked for: options in groups, each of which checks itself.
+
+The plan, what a run keeps to know itself again, and the command line share these groups. No network is loaded here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from models.classifier import Augmentation, HeadName, Region, Step, head_called, region_called, step_called
+
+__all__ = ["Duration", "ImagePlan", "KernelOptions", "LesionOptions", "Measuring", "Network", "Pictures"]
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Which pictures teach what, and what is shown of them.
+
+    Parameters
+    ----------
+    task
+        ``finding``, ``density`` or a column of the manifest.
+    classes
+        Which classes, the positive one last; `+` joins; None: all.
+    density_from
+        Column that tells density in other words, as `core.sets.cases.parse_density_source` reads it.
+    region, steps
+        What is shown and what is done to its shades; names are taken too.
+    shape
+        Rows and columns.
+    """
+
+    task: str
+    classes: str | None = None
+    density_from: str | None = None
+    region: Region = Region.IMAGE
+    steps: tuple[Step, ...] = (Step.NORMALISE,)
+    shape: tuple[int, int] = (224, 224)
+
+    def __post_init__(self) -> None:
+        """Check; ValueError says what is not known."""
+        object.__setattr__(self, "region", region_called(self.region))
+        object.__setattr__(self, "steps", tuple(step_called(step) for step in self.steps))
+        object.__setattr__(self, "shape", tuple(self.shape))
+
+
+@dataclass(frozen=True)
+class Network:
+    """What is built: backbone, what it starts from, channels of `compact` times `width`, and what it ends in."""
+
+    backbone: str = "compact"
+    weights: str | None = None
+    width: float = 1.0
+    head: HeadName = HeadName.DENSE
+
+    def __post_init__(self) -> None:
+        """Check; ValueError says what is not known."""
+        object.__setattr__(self, "head", head_called(self.head))
+        if not 0.05 <= self.width <= 4:
+            raise ValueError(f"The width must lie within 0.05 and 4, not {self.width:g}.")
+
+
+@dataclass(frozen=True)
+class KernelOptions:
+    """What a kernel head reads: outlines, turned images, a lesion map around boxes; what is tuned beside it."""
+
+    outline: bool = False
+    turns: bool = False
+    lesion_map: str | None = None
+    beside: str | None = None
+    beside_weights: str | None = None
+    beside_epochs: int = 12
+
+    def __post_init__(self) -> None:
+        """Check; ValueError says what is wrong."""
+        _at_least("beside_epochs", self.beside_epochs, 1)
+
+
+@dataclass(frozen=True)
+class LesionOptions:
+    """How long a head on lesions learns: steps on crops, and as many on whole films."""
+
+    lesion_steps: int = 150
+
+    def __post_init__(self) -> None:
+        """Check; ValueError says what is wrong."""
+        _at_least("lesion_steps", self.lesion_steps, 1)
+
+
+@dataclass(frozen=True)
+class Duration:
+    """How long a run may take: minutes, most epochs of the whole network, epochs without gain that end it."""
+
+    minutes: float = 30.0
+    epochs: int = 60
+    patience: int = 8
+
+    def __post_init__(self) -> None:
+        """Check; ValueError says what is wrong."""
+        if not self.minutes > 0:
+            raise ValueError(f"A run needs time: {self.minutes:g} minutes are none.")
+        _at_least("epochs", self.epochs, 0)
+        _at_least("patience", self.patience, 1)
+
+
+@dataclass(frozen=True)
+class Measuring:
+    """How it is measured: folds of cross-validation, 0 for one split; the seed parts the women."""
+
+    folds: int = 0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Check; ValueError says what is wrong."""
+        if self.folds == 1:
+            raise ValueError("One fold is no cross-validation: choose 0, or 2 or more.")
+        _at_least("folds", self.folds, 0)
+        _at_least("seed", self.seed, 0)
+
+
+@dataclass(frozen=True)
+class ImagePlan:
+    """What a run was asked for; a run goes on only under the same plan. `name` is the model's."""
+
+    pictures: Pictures
+    augmentation: Augmentation = field(default_factory=Augmentation)
+    network: Network = field(default_factory=Network)
+    kernel: KernelOptions = field(default_factory=KernelOptions)
+    lesions: LesionOptions = field(default_factory=LesionOptions)
+    duration: Duration = field(default_factory=Duration)
+    measuring: Measuring = field(default_factory=Measuring)
+    name: str = "image"
+
+    def __post_init__(self) -> None:
+        """Check what groups ask of each other; ValueError says what is wrong."""
+        rows, columns = self.pictures.shape
+        if self.kernel.turns and rows != columns:
+            raise ValueError("Only squares can be turned by quarters: choose a --size such as 160x160.")
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values under one name each, as `plan.json` and cards keep them since the first release."""
+        pictures, network, duration = self.pictures, self.network, self.duration
+        return {
+            "task": pictures.task,
+            "classes": pictures.classes,
+            "backbone": network.backbone,
+            "weights": network.weights,
+            "region": pictures.region.value,
+            "steps": [step.value for step in pictures.steps],
+            "shape": list(pictures.shape),
+            "rotation": self.augmentation.rotation,
+            "flip": self.augmentation.flip,
+            "zoom": self.augmentation.zoom,
+            "contrast": self.augmentation.contrast,
+            "minutes": duration.minutes,
+            "epochs": duration.epochs,
+            "patience": duration.patience,
+            "folds": self.measuring.folds,
+            "seed": self.measuring.seed,
+            "name": self.name,
+            "width": network.width,
+            "head": network.head.value,
+            "density_from": pictures.density_from,
+            "outline": self.kernel.outline,
+            "turns": self.kernel.turns,
+            "lesion_steps": self.lesions.lesion_steps,
+            "lesion_map": self.kernel.lesion_map,
+            "beside": self.kernel.beside,
+            "beside_weights": self.kernel.beside_weights,
+            "beside_epochs": self.kernel.beside_epochs,
+        }
+
+
+def _at_least(name: str, value: int, least: int) -> None:
+    if value < least:
+        raise ValueError(f"{name} must be {least} or more, not {value}.")
