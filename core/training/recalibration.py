@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from core.sets import Manifest, Report, encode_views, gather, histories_of
-from core.training.longitudinal import taught_by
-from core.training.longitudinal_heads import calibrate, moved_to
+from core.training.longitudinal.heads import calibrate, moved_to
+from core.training.longitudinal.run import taught_by
 from core.training.runs import TrainingError
 
 if TYPE_CHECKING:

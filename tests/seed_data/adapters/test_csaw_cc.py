@@ -6,7 +6,7 @@ import pytest
 
 from core.sets.exams import gather
 from core.sets.manifest import read_manifest
-from core.training.longitudinal_plan import split_women
+from core.training.longitudinal.plan import split_women
 from seed_data.adapters import CannotAdapt
 from tests.seed_data.adapters.conftest import mask
 

@@ -15,8 +15,8 @@ from core.__main__ import app
 from core.sets.exams import cache_views, gather
 from core.sets.histories import histories_of, observed_rates
 from core.sets.manifest import read_manifest
-from core.training.longitudinal import labelled_views, taught_by, train_longitudinal
-from core.training.longitudinal_plan import Plan, split_women
+from core.training.longitudinal.plan import Plan, split_women
+from core.training.longitudinal.run import labelled_views, taught_by, train_longitudinal
 from core.training.recalibration import recalibrate
 from core.training.runs import TrainingError, same_plan
 from models.longitudinal.model import LongitudinalModel, untrained

@@ -7,7 +7,7 @@ from dataclasses import replace
 from enum import StrEnum
 
 from core.sets import ImageCase, fold_groups, part_groups
-from core.training.image_plan import Measuring
+from core.training.classifier.plan import Measuring
 from core.training.runs import TrainingError
 
 __all__ = ["LeakageError", "Part", "assign_parts", "check_leakage", "join_twins", "named_pairs"]

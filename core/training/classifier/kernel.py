@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.sets import INNER_FOLDS, fold_groups, told_apart, women_by_class
-from core.training.head_training import HeadTraining, Pass
-from core.training.image_plan import ImagePlan
+from core.training.classifier.heads import HeadTraining, Pass
+from core.training.classifier.plan import ImagePlan
 from core.training.runs import TrainingError
 from models.classifier import HeadName, Region
 

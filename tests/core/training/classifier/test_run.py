@@ -13,9 +13,9 @@ from core.__main__ import app
 from core.evaluation.classifier import compare_runs
 from core.sets.cases import ImageCase, gather_cases
 from core.sets.parts import TooFewWomen, fold_groups, part_groups
-from core.training.classifier import train_image
-from core.training.image_parts import LeakageError
-from core.training.image_plan import Duration, ImagePlan, Measuring, Network, Pictures
+from core.training.classifier.parts import LeakageError
+from core.training.classifier.plan import Duration, ImagePlan, Measuring, Network, Pictures
+from core.training.classifier.run import train_image
 from core.training.runs import TrainingError
 from models.classifier.kernel_head import KernelHead
 from models.classifier.model import ImageModel

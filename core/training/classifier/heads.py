@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.sets import ImageCase, PreparedCases, Report, late_rows, part_groups
-from core.training.image_parts import Part
-from core.training.image_plan import ImagePlan
+from core.training.classifier.parts import Part
+from core.training.classifier.plan import ImagePlan
 from core.training.runs import TrainingError
 from models.classifier import HeadName, ImageInput
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from core.sets import ImageCase
 from core.rules.vocabulary import DENSITIES, FINDINGS
-from core.training.head_training import HeadTraining, Pass
-from core.training.image_plan import ImagePlan
+from core.sets import ImageCase
+from core.training.classifier.heads import HeadTraining, Pass
+from core.training.classifier.plan import ImagePlan
 from core.training.runs import TrainingError
 from models.classifier import HeadName, Region, check_box
 

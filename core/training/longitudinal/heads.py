@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.sets import Exams, Report, histories_of, observed_rates
-from core.training.longitudinal_plan import SPLITS, Plan, Split
+from core.training.longitudinal.plan import SPLITS, Plan, Split
 
 if TYPE_CHECKING:  # Networks are loaded when training starts: `--help` must not wait for them.
     import keras

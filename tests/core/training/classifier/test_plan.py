@@ -6,8 +6,7 @@ from hashlib import sha256
 
 import pytest
 
-from core.training.classifier import TRAININGS
-from core.training.image_plan import (
+from core.training.classifier.plan import (
     Duration,
     ImagePlan,
     KernelOptions,
@@ -16,6 +15,7 @@ from core.training.image_plan import (
     Network,
     Pictures,
 )
+from core.training.classifier.run import TRAININGS
 from core.training.runs import TrainingError, same_plan
 from models.classifier.options import Augmentation, HeadName, Region, Step
 from models.store import DamagedCache

@@ -25,12 +25,12 @@ from core.sets import (
     near_duplicates,
     prepare_cases,
 )
-from core.training.dense_training import DenseTraining
-from core.training.head_training import HeadTraining, Material, Pass, shown_input
-from core.training.image_parts import Part, assign_parts, check_leakage, join_twins, named_pairs
-from core.training.image_plan import ImagePlan
-from core.training.kernel_training import KernelTraining
-from core.training.lesion_training import LesionTraining
+from core.training.classifier.dense import DenseTraining
+from core.training.classifier.heads import HeadTraining, Material, Pass, shown_input
+from core.training.classifier.kernel import KernelTraining
+from core.training.classifier.lesions import LesionTraining
+from core.training.classifier.parts import Part, assign_parts, check_leakage, join_twins, named_pairs
+from core.training.classifier.plan import ImagePlan
 from core.training.runs import TrainingError, same_plan, write_curves
 from models.classifier import HeadName
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from core.training.head_training import HeadTraining, Pass
+from core.training.classifier.heads import HeadTraining, Pass
 from core.training.runs import TrainingError
 from models.classifier import HeadName
 

@@ -25,8 +25,8 @@ from core.sets import (
     late_rows,
     simulation_beside,
 )
-from core.training.longitudinal_heads import EncodedWomen, TrainedHeads, train_heads
-from core.training.longitudinal_plan import Plan, Split, has_cancer, parts_needed, split_women
+from core.training.longitudinal.heads import EncodedWomen, TrainedHeads, train_heads
+from core.training.longitudinal.plan import Plan, Split, has_cancer, parts_needed, split_women
 from core.training.runs import TrainingError, keep_facts, kept_facts, same_plan, write_curves
 from models.store import keep_arrays, kept_arrays
 
