@@ -14,7 +14,7 @@ import numpy as np
 from core.incoming import history, intake, items
 from core.installation import Installation
 from seed_data.women import lives, machines
-from seed_data.women.lives import CaseMix, Life, LifeEvent, Visit
+from seed_data.women.lives import CaseMix, Life, LifeEvent, LifeVisit
 from seed_data.women.processes import in_order
 from seed_data.women.views import imaged
 
@@ -35,7 +35,7 @@ class Story:
     days_ago: tuple[int, int]
 
 
-def _cancer_mm(life: Life, visit: Visit) -> float:
+def _cancer_mm(life: Life, visit: LifeVisit) -> float:
     return max((size for lesion, size in life.lesions_on(visit.on) if lesion.malignant), default=0.0)
 
 

@@ -107,7 +107,7 @@ def _four_views(here: Installation, scorer: Scorer, rounds: int = 3) -> dict[str
 
 def _arrays_to_score(model: LongitudinalModel, rounds: int = 5) -> float:
     """Return seconds from four decoded films to the score of their study, by a model that is warm."""
-    from models.longitudinal import SeenView, Visit
+    from models.longitudinal import SeenView, VisitInput
     from models.view import standardise
 
     films = [(side, view, _picture(side, FILM, seed=n)) for n, (side, view) in enumerate(FOUR_VIEWS)]
@@ -116,7 +116,7 @@ def _arrays_to_score(model: LongitudinalModel, rounds: int = 5) -> float:
         started = time.perf_counter()
         readings = model.encode([standardise(pixels) for _, _, pixels in films])
         seen = [SeenView(side, view, one) for (side, view, _), one in zip(films, readings, strict=True)]
-        model.score([Visit(date(2020, 1, 1), 50.0, tuple(seen))])
+        model.score([VisitInput(date(2020, 1, 1), 50.0, tuple(seen))])
         seconds.append(time.perf_counter() - started)
     return statistics.median(seconds)
 

@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 
 from core.evaluation.classifier_report import comparison_report, image_report
 from core.files import private_folder, write_whole
-from core.sets import CaseError, Cases, ImageCase, Report, may_be, prepare_cases, told_apart
+from core.sets import CaseError, Cases, ImageCase, may_be, prepare_cases, told_apart
 from models.measures import compare_classes, measure_classes
+from models.store import OnProgress
 
 __all__ = [
     "as_told_apart",
@@ -40,7 +41,7 @@ KEY = ["sha256", "box"]
 
 
 def evaluate_image(
-    model: str | Path, cases: Cases, out: Path, report: Report, *, times: int = 1000
+    model: str | Path, cases: Cases, out: Path, report: OnProgress, *, times: int = 1000
 ) -> dict[str, Any]:
     """Measure a classifier on labelled images.
 

@@ -14,14 +14,14 @@ from core.sets import (
     INNER_FOLDS,
     CaseError,
     Cases,
-    Image,
+    ExamImage,
     ImageCase,
-    Report,
     choose_classes,
     encode_views,
     fold_groups,
     may_be,
 )
+from models.store import OnProgress
 
 __all__ = ["evaluate_encoder"]
 
@@ -45,7 +45,7 @@ def evaluate_encoder(
     model: str | Path,
     cases: Cases,
     out: Path,
-    report: Report,
+    report: OnProgress,
     *,
     classes: str | None = None,
     folds: int = 5,
@@ -141,9 +141,9 @@ def evaluate_encoder(
     return measured
 
 
-def _image(case: ImageCase) -> Image:
+def _image(case: ImageCase) -> ExamImage:
     """Return the image alone: the encoder is told nothing of what is known."""
-    return Image(case.path, 0, 0, case.laterality or "", case.view or "", (), None, None)
+    return ExamImage(case.path, 0, 0, case.laterality or "", case.view or "", (), None, None)
 
 
 def _features(cases: list[ImageCase], looks: NDArray[np.float32], both_breasts: bool) -> _Films:

@@ -21,7 +21,6 @@ from core.sets import (
     CachedViews,
     Exams,
     Manifest,
-    Report,
     TrueBreast,
     encode_views,
     gather,
@@ -31,6 +30,7 @@ from core.sets import (
     simulation_beside,
     truth_beside,
 )
+from models.store import OnProgress
 
 if TYPE_CHECKING:
     from models.longitudinal import Calibration, LongitudinalModel
@@ -50,7 +50,7 @@ def evaluate_longitudinal(
     model: str | Path,
     manifests: Sequence[Manifest],
     out: Path,
-    report: Report,
+    report: OnProgress,
     *,
     oracle_data: Sequence[Path] = (),
     sensitivity: Path | None = None,
@@ -357,11 +357,11 @@ def _visits(woman: History) -> list[Any]:
     """Return a woman's visits as a scorer gives them to the model; of a reading only the vector matters there."""
     from datetime import date
 
-    from models.sequence import SIDES, SLOTS, SeenView, ViewReading, Visit
+    from models.sequence import SIDES, SLOTS, SeenView, ViewReading, VisitInput
 
     empty = (np.zeros(4, np.float32), np.zeros(3, np.float32), np.zeros((1, 1), np.float16))
     return [
-        Visit(
+        VisitInput(
             date.fromordinal(int(day)),
             None if np.isnan(age) else float(age),
             tuple(

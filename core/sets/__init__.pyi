@@ -13,9 +13,8 @@ from .cases import with_practice as with_practice
 from .encoded import encode_views as encode_views
 from .exams import MOST_PIXELS as MOST_PIXELS
 from .exams import CachedViews as CachedViews
+from .exams import ExamImage as ExamImage
 from .exams import Exams as Exams
-from .exams import Image as Image
-from .exams import Report as Report
 from .exams import Woman as Woman
 from .exams import cache_views as cache_views
 from .exams import gather as gather

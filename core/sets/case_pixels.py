@@ -17,10 +17,11 @@ from scipy.fft import dctn
 from core.files import private_folder
 from core.refusals import Refusal
 from core.sets.cases import ImageCase
-from core.sets.exams import Report, file_version, read_pixels
+from core.sets.exams import file_version, read_pixels
 from core.sets.record_lines import RecordLines
 from core.sets.stored_rows import mapped_rows
 from models.classifier import AROUND, ImageInput, PreparedImage, prepare, tissue_box
+from models.store import OnProgress
 from models.view import ViewTransform
 
 __all__ = ["PreparedCases", "fingerprint", "near_duplicates", "prepare_cases", "tissue_sides"]
@@ -51,7 +52,7 @@ class PreparedCases:
 
 
 def prepare_cases(
-    cases: Sequence[ImageCase], wanted: ImageInput, folder: Path, report: Report
+    cases: Sequence[ImageCase], wanted: ImageInput, folder: Path, report: OnProgress
 ) -> PreparedCases:
     """Decode and prepare images into `folder`, going on where a killed run stopped.
 

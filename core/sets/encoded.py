@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
-from core.sets.exams import CachedViews, Image, Report, cache_views
+from core.sets.exams import CachedViews, ExamImage, cache_views
 from core.sets.stored_rows import late_rows
-from models.store import keep_arrays, kept_arrays
+from models.store import OnProgress, keep_arrays, kept_arrays
 
 if TYPE_CHECKING:
     from models.longitudinal import LongitudinalModel
@@ -39,7 +39,12 @@ class EncodedViews:
 
 
 def encode_views(
-    model: LongitudinalModel, images: Sequence[Image], work: Path, report: Report, *, mirrored: bool = False
+    model: LongitudinalModel,
+    images: Sequence[ExamImage],
+    work: Path,
+    report: OnProgress,
+    *,
+    mirrored: bool = False,
 ) -> EncodedViews:
     """Standardise and encode images, or their mirror images, going on where an earlier run in `work` stopped.
 

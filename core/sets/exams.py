@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -19,18 +19,17 @@ from core.rules.vocabulary import FINDINGS, FindingClass
 from core.sets.manifest import Manifest, ManifestRow, by_patient
 from core.sets.record_lines import RecordLines
 from core.sets.stored_rows import mapped_rows
+from models.store import OnProgress
 from models.view import NETWORK_SHAPE, ViewTransform, standardise
 
-__all__ = ["Exams", "Image", "Woman", "cache_views", "file_version", "gather", "read_pixels"]
+__all__ = ["ExamImage", "Exams", "Woman", "cache_views", "file_version", "gather", "read_pixels"]
 
 MOST_PIXELS = 60_000_000
 CHUNK = 32
 
-Report = Callable[[str, float, dict[str, float]], None]
-
 
 @dataclass(frozen=True)
-class Image:
+class ExamImage:
     """One image of the set: where it belongs and the boxes drawn in it (x0, y0, x1, y1, malignant), original pixels."""
 
     path: Path
@@ -64,7 +63,7 @@ class Exams:
     """Women and their images; `boxed` says that the set draws boxes around what is visible."""
 
     women: list[Woman] = field(default_factory=list)
-    images: list[Image] = field(default_factory=list)
+    images: list[ExamImage] = field(default_factory=list)
     boxed: bool = False
 
 
@@ -133,7 +132,7 @@ def _woman(name: str, rows: list[ManifestRow]) -> Woman:
     )
 
 
-def _images(woman: int, rows: list[ManifestRow]) -> list[Image]:
+def _images(woman: int, rows: list[ManifestRow]) -> list[ExamImage]:
     studies = sorted({row.study_date for row in rows}, key=lambda on: on or date.min)
     grouped: dict[Path, list[ManifestRow]] = {}
     for row in rows:
@@ -143,7 +142,7 @@ def _images(woman: int, rows: list[ManifestRow]) -> list[Image]:
         first = several[0]
         said = [row.finding for row in several if row.finding]
         images.append(
-            Image(
+            ExamImage(
                 path=path,
                 woman=woman,
                 visit=studies.index(first.study_date),
@@ -200,7 +199,9 @@ def file_version(path: Path) -> str:
     return f"{path.resolve()} {facts.st_size} {facts.st_mtime_ns}"
 
 
-def cache_views(images: Sequence[Image], folder: Path, report: Report, processes: int = 2) -> CachedViews:
+def cache_views(
+    images: Sequence[ExamImage], folder: Path, report: OnProgress, processes: int = 2
+) -> CachedViews:
     """Standardise images into a memory map in `folder`, going on where a killed run stopped.
 
     Images that cannot be read, or in which no breast is found, are left out; `left_out` says which and why.

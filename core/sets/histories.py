@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from core.rules.ages import DAYS_PER_YEAR
 from core.rules.vocabulary import DENSITIES, FINDINGS, SIDES, FindingClass
-from core.sets.exams import Exams, Image, Woman
+from core.sets.exams import ExamImage, Exams, Woman
 
 if TYPE_CHECKING:  # Networks are loaded when training starts: `--help` must not wait for them.
     from models.sequence import History
@@ -78,7 +78,7 @@ def histories_of(
     return made
 
 
-def _side(image: Image) -> Any:
+def _side(image: ExamImage) -> Any:
     return image.laterality
 
 

@@ -13,8 +13,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from core.files import private_folder, whole_file, write_whole
-from core.sets import Report
 from models.sequence import EVENTS_FOR_LSTM, SMALL_MODES, EmbeddedWoman, cross_validate, fit_small
+from models.store import OnProgress
 
 __all__ = ["EmbeddingsError", "read_embeddings", "train_on_embeddings"]
 
@@ -94,7 +94,7 @@ def _at_every_visit(months: pd.Series, years_to_cancer: pd.Series) -> NDArray[np
 def train_on_embeddings(
     women: Sequence[EmbeddedWoman],
     out: Path,
-    report: Report,
+    report: OnProgress,
     *,
     folds: int = 0,
     repeats: int = 1,

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from core.sets import Manifest, Report, encode_views, gather, histories_of
+from core.sets import Manifest, encode_views, gather, histories_of
 from core.training.longitudinal.heads import calibrate, moved_to
 from core.training.longitudinal.run import taught_by
 from core.training.runs import TrainingError
+from models.store import OnProgress
 
 if TYPE_CHECKING:
     from models.sequence import History
@@ -31,7 +32,7 @@ def recalibrate(
     model: Path,
     manifests: Sequence[Manifest],
     out: Path,
-    report: Report,
+    report: OnProgress,
     *,
     base_rates: tuple[float, ...] | None = None,
 ) -> ModelCard:

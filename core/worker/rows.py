@@ -27,7 +27,7 @@ from db.tables import (
 )
 
 if TYPE_CHECKING:
-    from models.longitudinal import ViewReading, VisitScore
+    from models.longitudinal import ViewReading, VisitAnswer
     from models.store import ModelCard
     from models.view import StandardView
 
@@ -230,7 +230,7 @@ def embedding_of(
     )
 
 
-def score_row(study: Study, card: ModelCard, history: list[Day], said: VisitScore) -> Score:
+def score_row(study: Study, card: ModelCard, history: list[Day], said: VisitAnswer) -> Score:
     """Return the row that keeps what the model said of a study: its numbers, weights, inputs and contributions."""
     seen = {ViewName(image.laterality.value, image.view) for image in history[-1].images}
     inputs: dict[str, list[str]] = {}

@@ -39,7 +39,7 @@ from core.worker.rows import (
 from db.tables import Image, Patient, StudyStatus
 
 if TYPE_CHECKING:
-    from models.longitudinal import LongitudinalModel, ViewReading, Visit, VisitScore
+    from models.longitudinal import LongitudinalModel, ViewReading, VisitAnswer, VisitInput
     from models.view import StandardView
 
 log = log_of(__name__)
@@ -74,14 +74,14 @@ class Scorer:
 
     def warm_up(self) -> None:
         """Run the networks once, so that the first study does not wait for them to be built."""
-        from models.longitudinal import SeenView, Visit
+        from models.longitudinal import SeenView, VisitInput
         from models.view import StandardView, ViewTransform
 
         rows, columns = self.model.shape
         whole = ViewTransform(False, 0, 0, columns, rows, 1.0, columns)
         empty = StandardView(np.zeros((rows, columns, 1), np.float32), whole)
         reading = self.model.encode([empty])[0]
-        self.model.score([Visit(date(2020, 1, 1), None, (SeenView("L", "CC", reading),))])
+        self.model.score([VisitInput(date(2020, 1, 1), None, (SeenView("L", "CC", reading),))])
         self._reader.__enter__()
 
     def score_next(self, *, settled: bool = True) -> ScoreItem | None:
@@ -122,9 +122,9 @@ class Scorer:
             return self._refuse(claimed, refusal)
         return self._write(claimed, history, visits, said)
 
-    def _visits(self, history: list[Day]) -> list[Visit]:
+    def _visits(self, history: list[Day]) -> list[VisitInput]:
         """Return the visits up to the study; raises `Refusal` if the last has no view that the model can read."""
-        from models.longitudinal import SeenView, Visit
+        from models.longitudinal import SeenView, VisitInput
 
         readings = self._readings([image for day in history for image in day.images])
         for day in history:
@@ -133,7 +133,7 @@ class Scorer:
             raise Refusal("no_usable_view")
         history[:] = [day for day in history if day.images]
         return [
-            Visit(
+            VisitInput(
                 day.on,
                 day.age_years,
                 tuple(
@@ -180,7 +180,7 @@ class Scorer:
         return standardise(pixels)
 
     def _write(
-        self, claimed: Claimed, history: list[Day], visits: list[Visit], said: VisitScore
+        self, claimed: Claimed, history: list[Day], visits: list[VisitInput], said: VisitAnswer
     ) -> ScoreItem | None:
         with self.here.database.write() as session:
             study = self.queue.still_ours(session, claimed)

@@ -23,8 +23,7 @@ from models.classifier.lesions import build_lesion_reader, lesion_facts
 from models.classifier.network import BATCH, ImageConfig, build_image_network, predict
 from models.classifier.options import HeadName
 from models.classifier.tuning import joined
-from models.store import COARSE, LEVELS, load_weights, rounded, save_weights
-from models.view import Report
+from models.store import COARSE, LEVELS, OnProgress, load_weights, rounded, save_weights
 
 __all__ = ["KernelHead", "beside_logits", "build_beside", "build_feature_network", "kernel_features"]
 
@@ -197,7 +196,7 @@ def kernel_features(
     config: ImageConfig,
     pixels: NDArray[np.uint8],
     path: Path,
-    report: Report,
+    report: OnProgress,
 ) -> NDArray[np.float32]:
     """Return what a kernel head reads of images, as `pretrained_features` does for a dense one.
 

@@ -18,16 +18,8 @@ from numpy.typing import NDArray
 from scipy.special import expit, logsumexp
 
 from models.classifier.preprocess import AROUND
-from models.store import rounded, weights_folder
-from models.view import (
-    FINDINGS,
-    EncoderConfig,
-    EncoderRecipe,
-    LabelledViews,
-    Report,
-    build_encoder,
-    train_encoder,
-)
+from models.store import OnProgress, rounded, weights_folder
+from models.view import FINDINGS, EncoderConfig, EncoderRecipe, LabelledViews, build_encoder, train_encoder
 
 __all__ = [
     "LESION_FACTS",
@@ -199,7 +191,7 @@ def train_lesion_network(
     training: LabelledViews,
     recipe: LesionRecipe,
     folder: Path,
-    report: Report,
+    report: OnProgress,
 ) -> tuple[keras.Model, list[dict[str, float | str]]]:
     """Train an encoder on films with boxes, going on where `folder` says that a killed run stopped.
 

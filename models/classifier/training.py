@@ -20,7 +20,8 @@ from models.classifier.head import Head
 from models.classifier.network import BATCH, ImageConfig, build_head, build_image_network, predict
 from models.classifier.options import Augmentation
 from models.classifier.scaling import Scaling, fit_scaling
-from models.view import KeptState, Report, TrainingState, ahead
+from models.store import OnProgress
+from models.view import KeptState, TrainingState, ahead
 
 __all__ = [
     "ImageRecipe",
@@ -94,7 +95,7 @@ def train_image_network(
     validation: LabelledImages,
     recipe: ImageRecipe,
     folder: Path,
-    report: Report,
+    report: OnProgress,
 ) -> TrainedImage:
     """Train a classifier in two phases, going on where `folder` says that a killed run stopped.
 
@@ -142,7 +143,7 @@ def _train_frozen(
     validation: LabelledImages,
     recipe: ImageRecipe,
     state: TrainingState,
-    report: Report,
+    report: OnProgress,
 ) -> list[dict[str, float | str]]:
     """Train the head on features of the images and, where mirroring is allowed, of their mirror images."""
     head = network.get_layer("head")
@@ -193,7 +194,7 @@ def _train_fine(
     recipe: ImageRecipe,
     seconds: float,
     state: TrainingState,
-    report: Report,
+    report: OnProgress,
     *,
     fine: bool,
 ) -> list[dict[str, float | str]]:
@@ -249,7 +250,7 @@ class _Run:
         seconds: float,
         save_every: float,
         state: TrainingState,
-        report: Report,
+        report: OnProgress,
     ) -> None:
         self.save_every = save_every
         self.stage, self.model, self.patience, self.epochs = stage, model, patience, epochs
@@ -335,7 +336,7 @@ def pretrained_features(
     weights: str,
     pixels: NDArray[np.uint8],
     path: Path,
-    report: Report,
+    report: OnProgress,
     *,
     flip: bool = True,
 ) -> NDArray[np.float32]:

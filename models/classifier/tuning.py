@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import log_softmax
 
-from models.store import DamagedCache, rounded
-from models.view import KeptState, Report, TrainingState
+from models.store import DamagedCache, OnProgress, rounded
+from models.view import KeptState, TrainingState
 
 __all__ = ["TuningRecipe", "Variation", "joined", "shallow_maps", "tune_network", "varied"]
 
@@ -107,7 +107,7 @@ def varied(image: NDArray[np.uint8], how: Variation, random: np.random.Generator
 
 
 def shallow_maps(
-    network: keras.Model, pixels: NDArray[np.uint8], recipe: TuningRecipe, path: Path, report: Report
+    network: keras.Model, pixels: NDArray[np.uint8], recipe: TuningRecipe, path: Path, report: OnProgress
 ) -> NDArray[np.float16]:
     """Return what the layers that stay make of images and their variants, read from `path` if it is there.
 
@@ -157,7 +157,7 @@ def tune_network(
     mine: NDArray[np.bool_],
     recipe: TuningRecipe,
     folder: Path,
-    report: Report,
+    report: OnProgress,
 ) -> list[dict[str, float | str]]:
     """Tune a classifier in place, going on where `folder` says that a killed run stopped; return its curve.
 
@@ -244,7 +244,7 @@ class _Tuning:
         """Return the weights as they are now."""
         return [np.asarray(one) for one in self.weights]
 
-    def learn(self, epoch: int, report: Report) -> None:
+    def learn(self, epoch: int, report: OnProgress) -> None:
         """See each image once, as it is or as a variant; the same for the same seed and epoch."""
         recipe, steps = self.recipe, self.steps
         random = np.random.default_rng((recipe.seed, epoch))

@@ -12,5 +12,5 @@ from .explanation import randomised as randomised
 from .model import LongitudinalModel as LongitudinalModel
 from .model import SeenView as SeenView
 from .model import ViewReading as ViewReading
-from .model import Visit as Visit
-from .model import VisitScore as VisitScore
+from .model import VisitAnswer as VisitAnswer
+from .model import VisitInput as VisitInput

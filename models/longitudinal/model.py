@@ -24,7 +24,7 @@ from models.sequence import (
     SeenView,
     SequenceConfig,
     ViewReading,
-    Visit,
+    VisitInput,
     build_ensemble,
     build_sequence,
     risk_from_hazards,
@@ -40,8 +40,8 @@ __all__ = [
     "LongitudinalModel",
     "SeenView",
     "ViewReading",
-    "Visit",
-    "VisitScore",
+    "VisitAnswer",
+    "VisitInput",
     "untrained",
 ]
 
@@ -53,7 +53,7 @@ ENCODER, SEQUENCE, CALIBRATION = "encoder.keras", "sequence.keras", "calibration
 
 
 @dataclass(frozen=True)
-class VisitScore:
+class VisitAnswer:
     """What the model says of a woman at one visit.
 
     Parameters
@@ -186,7 +186,7 @@ class LongitudinalModel:
                 )
         return readings
 
-    def score(self, visits: Sequence[Visit]) -> VisitScore:
+    def score(self, visits: Sequence[VisitInput]) -> VisitAnswer:
         """Score the last of one woman's visits, which stand oldest first.
 
         The cost does not grow with the number of visits: arrays are padded to `LONGEST`. Of a longer history
@@ -210,7 +210,7 @@ class LongitudinalModel:
         seen = {side: any(view.laterality == side for view in read[-1].views) for side in SIDES}
         malignancy = self.calibration.malignancies(now["malignancy"].mean(axis=0))
         breasts = np.array([seen[side] for side in SIDES])
-        return VisitScore(
+        return VisitAnswer(
             malignancy={side: float(malignancy[i]) if seen[side] else None for i, side in enumerate(SIDES)},
             progression=self._progression(now["progression"], breasts) if len(visits) > 1 else None,
             risk=value[0],
@@ -245,7 +245,7 @@ def _density(logits: NDArray[np.float32], breasts: NDArray[np.bool_]) -> NDArray
     return np.asarray(each[breasts].mean(axis=0) if breasts.any() else each.mean(axis=0))
 
 
-def _from_each_visit(visits: Sequence[Visit], vector_size: int) -> Arrays:
+def _from_each_visit(visits: Sequence[VisitInput], vector_size: int) -> Arrays:
     """Return a batch of `LONGEST` histories: the k-th begins at the k-th visit; rows beyond n are padding."""
     days = np.array([visit.on.toordinal() for visit in visits], np.float64)
     ages = np.array([np.nan if v.age_years is None else v.age_years for v in visits], np.float64)
@@ -254,7 +254,7 @@ def _from_each_visit(visits: Sequence[Visit], vector_size: int) -> Arrays:
     return stack_arrays(rows + [rows[0]] * (LONGEST - len(rows)))
 
 
-def _slots(visits: Sequence[Visit], vector_size: int) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+def _slots(visits: Sequence[VisitInput], vector_size: int) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     """Put views in their places, (n, 2, 3, D) and (n, 2, 3); several views of one place are averaged."""
     vectors = np.zeros((len(visits), 2, len(SLOTS), vector_size), np.float32)
     present = np.zeros(vectors.shape[:-1], bool)

@@ -14,7 +14,7 @@ from .study import Arrays as Arrays
 from .study import Laterality as Laterality
 from .study import SeenView as SeenView
 from .study import ViewReading as ViewReading
-from .study import Visit as Visit
+from .study import VisitInput as VisitInput
 from .study import slot_of as slot_of
 from .study import stack_arrays as stack_arrays
 from .study import visit_arrays as visit_arrays

@@ -8,7 +8,7 @@ change since the earlier ones), whose penalty and whose parts are chosen by an i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -19,6 +19,7 @@ from threadpoolctl import threadpool_limits
 
 from models.measures import metrics
 from models.sequence.embedded import HORIZON_YEARS, EmbeddedWoman, label_of
+from models.store import OnProgress
 
 __all__ = ["SmallMode", "SmallModel", "cross_validate", "fit_small"]
 
@@ -41,7 +42,6 @@ PARTS: dict[SmallMode, tuple[tuple[float, float, float], ...]] = {
 }
 EARLIER_WEIGHT = 0.3
 MOST_AXES = 120
-Report = Callable[[str, float, dict[str, float]], None]
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ def cross_validate(
     folds: int = 5,
     repeats: int = 5,
     seed: int = 0,
-    report: Report | None = None,
+    report: OnProgress | None = None,
 ) -> dict[str, Any]:
     """Score every woman by models that never saw her.
 

@@ -27,7 +27,7 @@ __all__ = [
     "SeenView",
     "ViewFusion",
     "ViewReading",
-    "Visit",
+    "VisitInput",
     "slot_of",
     "stack_arrays",
     "visit_arrays",
@@ -71,7 +71,7 @@ class SeenView:
 
 
 @dataclass(frozen=True)
-class Visit:
+class VisitInput:
     """One study of a woman: its date, her age in years (None if unknown), the views there are."""
 
     on: date

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -15,6 +15,7 @@ from scipy.special import softmax
 
 from models.sequence.network import HORIZONS, SequenceConfig, build_sequence
 from models.sequence.study import SLOTS, Arrays, stack_arrays, visit_arrays
+from models.store import OnProgress
 
 __all__ = [
     "MODES",
@@ -32,8 +33,6 @@ __all__ = [
 Mode = Literal["history", "last", "no_pixels", "dates"]
 MODES: tuple[Mode, ...] = ("history", "last", "no_pixels", "dates")
 """What a model is shown: all visits; the last visit alone; age, density and dates without pictures; dates alone."""
-
-Report = Callable[[str, float, dict[str, float]], None]
 
 
 @dataclass(frozen=True)
@@ -291,7 +290,7 @@ def fit_sequence(
     training: Sequence[History],
     validation: Sequence[History],
     recipe: SequenceRecipe,
-    report: Report,
+    report: OnProgress,
     *,
     deadline: float | None = None,
     name: str = "sequence",

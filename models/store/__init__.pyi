@@ -4,6 +4,7 @@ from .backend import one_pass_normalization as one_pass_normalization
 from .cached_arrays import DamagedCache as DamagedCache
 from .cached_arrays import keep_arrays as keep_arrays
 from .cached_arrays import kept_arrays as kept_arrays
+from .progress import OnProgress as OnProgress
 from .registry import CARD as CARD
 from .registry import IMAGE_KIND as IMAGE_KIND
 from .registry import ModelCard as ModelCard

@@ -1,5 +1,5 @@
 from .batches import LabelledViews as LabelledViews
-from .batches import Lesion as Lesion
+from .batches import LesionBox as LesionBox
 from .batches import ahead as ahead
 from .coarse_map import KINDS as KINDS
 from .coarse_map import coarse_grid as coarse_grid
@@ -19,7 +19,6 @@ from .region import lesion_map as lesion_map
 from .region import over_breast as over_breast
 from .region import read_region as read_region
 from .training import EncoderRecipe as EncoderRecipe
-from .training import Report as Report
 from .training import TrainedEncoder as TrainedEncoder
 from .training import embed as embed
 from .training import train_encoder as train_encoder

@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 
 from models.view.preprocess import STRIDE
 
-__all__ = ["LabelledViews", "Lesion", "ahead", "lesion_targets", "lesson_batches", "validation_batch"]
+__all__ = ["LabelledViews", "LesionBox", "ahead", "lesion_targets", "lesson_batches", "validation_batch"]
 
 UNKNOWN = -1
 
 
 @dataclass(frozen=True)
-class Lesion:
+class LesionBox:
     """A box in network pixels around a visible lesion."""
 
     x0: float
@@ -49,14 +49,14 @@ class LabelledViews:
     """
 
     pixels: NDArray[np.uint8]
-    lesions: list[list[Lesion]]
+    lesions: list[list[LesionBox]]
     finding: NDArray[np.int64]
     density: NDArray[np.int64]
     boxed: NDArray[np.bool_]
 
 
 def lesion_targets(
-    lesions: list[Lesion], shape: tuple[int, int], *, boxed: bool = True
+    lesions: list[LesionBox], shape: tuple[int, int], *, boxed: bool = True
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Draw what the lesion map and the size map should say of one view.
 
@@ -184,15 +184,15 @@ def _augmented(
 
 
 def _moved(
-    lesions: list[Lesion], warp: NDArray[np.float64], shape: tuple[int, int], zoom: float
-) -> list[Lesion]:
+    lesions: list[LesionBox], warp: NDArray[np.float64], shape: tuple[int, int], zoom: float
+) -> list[LesionBox]:
     """Move lesions with the image; those whose centre leaves it are left out."""
     moved = []
     for lesion in lesions:
         x, y = warp @ ((lesion.x0 + lesion.x1) / 2, (lesion.y0 + lesion.y1) / 2, 1.0)
         if 0 <= x < shape[1] and 0 <= y < shape[0]:
             wide, high = (lesion.x1 - lesion.x0) * zoom / 2, (lesion.y1 - lesion.y0) * zoom / 2
-            moved.append(Lesion(x - wide, y - high, x + wide, y + high, lesion.malignant))
+            moved.append(LesionBox(x - wide, y - high, x + wide, y + high, lesion.malignant))
     return moved
 
 

@@ -7,7 +7,6 @@ what a lesion looks like. Full views follow, for everything that needs the whole
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,17 +16,15 @@ import numpy as np
 from keras import ops
 from numpy.typing import NDArray
 
-from models.store import one_pass_normalization
+from models.store import OnProgress, one_pass_normalization
 from models.view.batches import LabelledViews, ahead, lesson_batches, validation_batch
 from models.view.encoder import EncoderConfig, build_encoder
 from models.view.training_state import TrainingState
 
-__all__ = ["CROP_SHAPE", "EncoderRecipe", "Report", "TrainedEncoder", "embed", "train_encoder"]
+__all__ = ["CROP_SHAPE", "EncoderRecipe", "OnProgress", "TrainedEncoder", "embed", "train_encoder"]
 
 CROP_SHAPE = (256, 224)
 AVERAGE = 0.85
-Report = Callable[[str, float, dict[str, float]], None]
-"""Called with the stage's name, the share of it that is done (0..1) and the latest figures."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +88,7 @@ def train_encoder(
     validation: LabelledViews,
     recipe: EncoderRecipe,
     folder: Path,
-    report: Report,
+    report: OnProgress,
     *,
     start: keras.Model | None = None,
 ) -> TrainedEncoder:
@@ -162,7 +159,7 @@ def _train_stage(
     validation: LabelledViews,
     recipe: EncoderRecipe,
     state: TrainingState,
-    report: Report,
+    report: OnProgress,
 ) -> list[dict[str, float | str]]:
     """Train one stage until its time is up; the rate follows a cosine over that time, after a short rise."""
     optimizer = keras.optimizers.AdamW(recipe.rate, weight_decay=1e-4, global_clipnorm=5.0)
@@ -219,7 +216,7 @@ def _train_stage(
 
 
 def embed(
-    model: keras.Model, pixels: NDArray[np.uint8], report: Report, batch: int = 16
+    model: keras.Model, pixels: NDArray[np.uint8], report: OnProgress, batch: int = 16
 ) -> dict[str, NDArray[Any]]:
     """Encode all views.
 

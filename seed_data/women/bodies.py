@@ -20,7 +20,7 @@ import numpy as np
 import scipy.fft
 from numpy.typing import NDArray
 
-from seed_data.women.lives import Lesion, Life, Side, Visit, gland_share
+from seed_data.women.lives import Life, LifeLesion, LifeVisit, Side, gland_share
 
 Plane = NDArray[np.float32]
 
@@ -51,7 +51,7 @@ VISIBLE_MM: Final = 3.0
 class Shown:
     """Where one finding lies in one view: pixels of the image as drawn, chest wall left, and how it stands out."""
 
-    lesion: Lesion
+    lesion: LifeLesion
     diameter_mm: float
     x: float
     y: float
@@ -308,7 +308,7 @@ class BreastView:
             low, high = (level, high) if covered > share else (low, level)
         return (low + high) / 2
 
-    def picture(self, visit: Visit, spacing_mm: float, shape: tuple[int, int]) -> Picture:
+    def picture(self, visit: LifeVisit, spacing_mm: float, shape: tuple[int, int]) -> Picture:
         """Draw this view as it was on one visit: (rows, columns) at `spacing_mm`, chest wall left."""
         view_code = 0 if self.view == "CC" else 1
         rng = np.random.default_rng(
@@ -421,7 +421,7 @@ _PULL: Final = {"distortion": 0.34, "spiculated mass": 0.20, "radial scar": 0.26
 def pull_tissue(
     source_u: Plane,
     source_v: Plane,
-    findings: list[tuple[Lesion, float, tuple[float, float]]],
+    findings: list[tuple[LifeLesion, float, tuple[float, float]]],
     spacing_mm: float,
 ) -> None:
     """Draw the tissue around distortions and spiculated masses towards them, in place on the coarse maps."""
@@ -467,7 +467,7 @@ def draw_finding(
     signal: Plane,
     gland: Plane,
     skin: Plane,
-    lesion: Lesion,
+    lesion: LifeLesion,
     size_mm: float,
     at_mm: tuple[float, float],
     spacing_mm: float,
@@ -516,7 +516,7 @@ def draw_finding(
 
 
 def _mass(
-    rng: np.random.Generator, lesion: Lesion, radius: float, du: Plane, dv: Plane
+    rng: np.random.Generator, lesion: LifeLesion, radius: float, du: Plane, dv: Plane
 ) -> tuple[Plane, Plane]:
     """Return spicules (0..1) and the path length in mm through the body of a mass, over a patch."""
     look = _LOOKS[lesion.kind]
@@ -551,7 +551,7 @@ def _mass(
 
 
 def _calcifications(
-    rng: np.random.Generator, lesion: Lesion, size_mm: float, du: Plane, dv: Plane
+    rng: np.random.Generator, lesion: LifeLesion, size_mm: float, du: Plane, dv: Plane
 ) -> tuple[Plane, float]:
     """Return what a cluster of calcifications adds over a patch, and the strength of its specks."""
     added = np.zeros((dv.shape[0], du.shape[1]), np.float32)

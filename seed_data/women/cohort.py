@@ -20,7 +20,7 @@ from core.rules.vocabulary import FindingClass
 from core.settings import Settings
 from seed_data.women import backgrounds, lives, machines, practice
 from seed_data.women.backgrounds import Background
-from seed_data.women.lives import SIDES, CaseMix, Life, Side, Visit
+from seed_data.women.lives import SIDES, CaseMix, Life, LifeVisit, Side
 from seed_data.women.processes import in_order
 from seed_data.women.views import ViewRecord, imaged
 
@@ -88,7 +88,7 @@ def truth_rows(life: Life, records: Iterable[ViewRecord]) -> list[Row]:
     return rows
 
 
-def _truth_row(life: Life, visit: Visit, side: Side, records: list[ViewRecord]) -> Row:
+def _truth_row(life: Life, visit: LifeVisit, side: Side, records: list[ViewRecord]) -> Row:
     findings = []
     for lesion, size in life.lesions_on(visit.on, side):
         views = {}
@@ -149,7 +149,7 @@ def _largest(life: Life, side: Side, on: date) -> float:
     return max((size for lesion, size in life.lesions_on(on, side) if lesion.malignant), default=0.0)
 
 
-def risk_row(life: Life, visit: Visit) -> Row:
+def risk_row(life: Life, visit: LifeVisit) -> Row:
     """Return what was known of a woman's risk factors at a visit."""
     return {
         "patient_id": life.name,

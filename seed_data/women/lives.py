@@ -134,7 +134,7 @@ class CaseMix:
 
 
 @dataclass(frozen=True)
-class Lesion:
+class LifeLesion:
     """One finding, placed in breast coordinates.
 
     `position_mm`: x from the chest wall towards the nipple, y lateral positive, z upwards, origin at the chest wall
@@ -188,7 +188,7 @@ class LifeEvent:
 
 
 @dataclass(frozen=True)
-class Visit:
+class LifeVisit:
     """One screening or follow-up visit: density per breast and which views were taken."""
 
     number: int
@@ -219,8 +219,8 @@ class Life:
     hormone_therapy: bool
     prior_biopsy: bool
     breast_mm: tuple[float, float, float]
-    visits: tuple[Visit, ...]
-    lesions: tuple[Lesion, ...]
+    visits: tuple[LifeVisit, ...]
+    lesions: tuple[LifeLesion, ...]
     cancer_date: date | None
     cancer_side: Side | None
     found_by: Literal["screening", "symptoms"] | None
@@ -237,12 +237,12 @@ class Life:
         """Return her age on a day."""
         return ages.years_between(self.birth_date, on)
 
-    def lesions_on(self, on: date, side: Side | None = None) -> list[tuple[Lesion, float]]:
+    def lesions_on(self, on: date, side: Side | None = None) -> list[tuple[LifeLesion, float]]:
         """Return the findings present on a day with their diameters in mm, visible or not."""
         present = [(lesion, lesion.diameter_mm(on)) for lesion in self.lesions if side in (None, lesion.side)]
         return [(lesion, size) for lesion, size in present if size > 0]
 
-    def progressed(self, visit: Visit, side: Side) -> bool | None:
+    def progressed(self, visit: LifeVisit, side: Side) -> bool | None:
         """Say whether cancer in one breast has grown since the previous study; None at the first.
 
         RECIST 1.1 (CLINICAL.md): at least 20 % and 5 mm above the smallest size so far, or a new lesion, which here
@@ -410,7 +410,7 @@ def _draw_benign(
     first: date,
     last: date,
     age: float,
-) -> list[Lesion]:
+) -> list[LifeLesion]:
     """Draw benign findings: some there from the start, some new; they stay, grow slowly, or go. Assumptions."""
     found = []
     span_days = (last - first).days
@@ -446,7 +446,7 @@ def _draw_benign(
         if kind == "lymph node":
             position = (0.3 * breast_mm[0], 0.55 * breast_mm[1], 0.45 * breast_mm[2])
         found.append(
-            Lesion(
+            LifeLesion(
                 f"B{index + 1}",
                 side,
                 kind,
@@ -466,7 +466,7 @@ def _draw_benign(
 
 @dataclass(frozen=True)
 class _Tumour:
-    lesion: Lesion
+    lesion: LifeLesion
     found_on: date
     found_by: Literal["screening", "symptoms"]
 
@@ -502,7 +502,7 @@ def _draw_tumour(
         noise = float(rng.normal(0, mix.detection_noise))
         years = 3 * math.log2(felt_mm / SMALLEST_MM) * doubling
         since = felt_on - timedelta(days=years)
-        lesion = Lesion(
+        lesion = LifeLesion(
             "M1", side, kind, True, position, since, SMALLEST_MM, doubling, LARGEST_MM,
             math.exp(0.22 * noise), int(rng.integers(2**31)),
         )  # fmt: skip
@@ -530,7 +530,7 @@ def _draw_tumour(
     return None
 
 
-def _treat(rng: np.random.Generator, tumour: _Tumour, end: date) -> tuple[list[Lesion], list[LifeEvent]]:
+def _treat(rng: np.random.Generator, tumour: _Tumour, end: date) -> tuple[list[LifeLesion], list[LifeEvent]]:
     """Let a diagnosed cancer be treated: an operation leaving a scar, or medicine with response and relapse.
 
     How often and how fast are assumptions. These women's cancer comes before their last visit, so risk is not judged in
@@ -545,7 +545,7 @@ def _treat(rng: np.random.Generator, tumour: _Tumour, end: date) -> tuple[list[L
         operated = found + timedelta(days=int(rng.integers(25, 60)))
         lesions = [
             replace(lesion, gone_on=operated),
-            Lesion(
+            LifeLesion(
                 "S1", lesion.side, "scar", False, lesion.position_mm, operated, float(rng.uniform(9, 16)),
                 shape_seed=int(rng.integers(2**31)),
             ),
@@ -670,7 +670,7 @@ def draw_life(
             LifeEvent("diagnosis", tumour.found_on, None, tumour.lesion.side, f"found by {tumour.found_by}")
         )
     visits = tuple(
-        Visit(index, on, {"L": scores["L"][index], "R": scores["R"][index]}, _views(rng))
+        LifeVisit(index, on, {"L": scores["L"][index], "R": scores["R"][index]}, _views(rng))
         for index, on in enumerate(dates)
     )
     return Life(

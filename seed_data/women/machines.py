@@ -18,7 +18,7 @@ from pydicom.uid import UID, DigitalMammographyXRayImageStorageForPresentation, 
 
 from core.rules import age_years
 from seed_data.women.bodies import HEIGHT_MM, WIDTH_MM, Picture, Plane
-from seed_data.women.lives import Life, Side, Visit
+from seed_data.women.lives import Life, LifeVisit, Side
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class Film:
     mirrored: bool
 
 
-def machine_of(life: Life, visit: Visit) -> Machine:
+def machine_of(life: Life, visit: LifeVisit) -> Machine:
     """Return the machine that stood there at a visit: drawn per woman, changing now and then, film before 2008."""
     rng = np.random.default_rng([*life.key, 6])
     names = list(MACHINES)
@@ -204,7 +204,9 @@ def uid(*parts: object) -> UID:
 VIEW_CODES: Final = {"CC": codes.cid4014.CranioCaudal, "MLO": codes.cid4014.MedioLateralObliqueProjection}
 
 
-def to_dicom(film: Film, life: Life, visit: Visit, side: Side, view: str, *, mrn: str | None = None) -> bytes:
+def to_dicom(
+    film: Film, life: Life, visit: LifeVisit, side: Side, view: str, *, mrn: str | None = None
+) -> bytes:
     """Return the film as a Digital Mammography X-Ray Image, For Presentation, explicit VR little endian.
 
     `mrn` is the PatientID; default: the woman's name. One study UID a visit, one SOP UID a view, both derived from

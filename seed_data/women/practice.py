@@ -13,7 +13,7 @@ from typing import Final
 
 import numpy as np
 
-from seed_data.women.lives import BENIGN_KINDS, MALIGNANT_KINDS, SIDES, Lesion, Life, draw_position, pick
+from seed_data.women.lives import BENIGN_KINDS, MALIGNANT_KINDS, SIDES, Life, LifeLesion, draw_position, pick
 
 MALIGNANT_SHARE: Final = 0.45
 # Median 8 mm and log-SD 0.5: from the smallest that show to the largest that screening leaves unfound. Assumption.
@@ -40,7 +40,7 @@ def strewn(life: Life, per_breast: float) -> Life:
                 malignant = bool(rng.random() < MALIGNANT_SHARE)
                 size = float(rng.lognormal(math.log(PRACTICE_MM), PRACTICE_LOG_SD))
                 lesions.append(
-                    Lesion(
+                    LifeLesion(
                         f"P{visit.number + 1}{side}{index + 1}",
                         side,
                         pick(rng, MALIGNANT_KINDS if malignant else BENIGN_KINDS),

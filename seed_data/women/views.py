@@ -10,7 +10,7 @@ import numpy as np
 from core.rules.vocabulary import STANDARD_VIEWS, FindingClass
 from seed_data.women import machines
 from seed_data.women.bodies import BreastView, Shown
-from seed_data.women.lives import SIDES, Life, Side, Visit
+from seed_data.women.lives import SIDES, Life, LifeVisit, Side
 from seed_data.women.machines import Film
 
 
@@ -18,7 +18,7 @@ from seed_data.women.machines import Film
 class ViewRecord:
     """One finished view of one visit, with where its findings lie in the film's own pixels."""
 
-    visit: Visit
+    visit: LifeVisit
     side: Side
     view: str
     film: Film
@@ -52,7 +52,7 @@ class ViewRecord:
         return FindingClass.of_lesion(malignant=self.leading.lesion.malignant)
 
 
-def imaged(life: Life, spacing_mm: float, visits: Iterable[Visit] | None = None) -> Iterator[ViewRecord]:
+def imaged(life: Life, spacing_mm: float, visits: Iterable[LifeVisit] | None = None) -> Iterator[ViewRecord]:
     """Draw every view of a woman, breast by breast; the result for one visit does not depend on the others."""
     wanted = life.visits if visits is None else tuple(visits)
     for side in SIDES:

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from core.sets import ImageCase, PreparedCases, Report, late_rows, part_groups
+from core.sets import ImageCase, PreparedCases, late_rows, part_groups
 from core.training.classifier.parts import Part
 from core.training.classifier.plan import ImagePlan
 from core.training.runs import TrainingError
 from models.classifier import HeadName, ImageInput
+from models.store import OnProgress
 
 if TYPE_CHECKING:  # Networks are loaded when training starts: `--help` must not wait for them.
     from models.classifier import ImageConfig, TrainedImage
@@ -111,7 +112,9 @@ class HeadTraining(ABC):
     takes_open_labels: ClassVar[bool] = False
     """Whether it learns from labels that leave open which of several classes it is."""
 
-    def __init__(self, plan: ImagePlan, material: Material, out: Path, report: Report, begun: float) -> None:
+    def __init__(
+        self, plan: ImagePlan, material: Material, out: Path, report: OnProgress, begun: float
+    ) -> None:
         self.plan, self.material, self.out = plan, material, out
         self.report, self.begun = report, begun
 
@@ -182,7 +185,7 @@ class HeadTraining(ABC):
         spent = time.monotonic() - self.begun
         return max(LEAST_SECONDS, (self.plan.duration.minutes * 60 - spent) / one.left)
 
-    def told(self, one: Pass) -> Report:
+    def told(self, one: Pass) -> OnProgress:
         """Return a report that says which training it is."""
         return lambda name, done, figures: self.report(one.stage + name, done, figures)
 

@@ -17,7 +17,7 @@ from models.classifier import HeadName, Region, check_box
 
 if TYPE_CHECKING:  # Networks are loaded when training starts: `--help` must not wait for them.
     from models.classifier import TrainedImage
-    from models.view import LabelledViews, Lesion
+    from models.view import LabelledViews, LesionBox
 
 __all__ = ["LesionTraining"]
 
@@ -94,9 +94,9 @@ class LesionTraining(HeadTraining):
             boxed=np.array([case.label == FINDINGS[0] or bool(case.lesions) for case in cases], bool),
         )
 
-    def _lesions(self, place: int) -> list[Lesion]:
+    def _lesions(self, place: int) -> list[LesionBox]:
         """Return the boxes drawn in an image, in pixels of what is shown of it."""
-        from models.view import Lesion
+        from models.view import LesionBox
 
         case, row = self.material.cases[place], self.material.rows[place]
         transform, size = self.material.prepared.transforms[row], self.material.prepared.sizes[row]
@@ -107,7 +107,7 @@ class LesionTraining(HeadTraining):
                 x0, y0, x1, y1 = transform.box_to_network(*check_box(box, size))
             except ValueError as error:
                 raise TrainingError(f"{case.source}: {error}") from error
-            lesions.append(Lesion(x0, y0, x1, y1, malignant))
+            lesions.append(LesionBox(x0, y0, x1, y1, malignant))
         return lesions
 
 

@@ -19,7 +19,6 @@ from core.sets import (
     Cases,
     ImageCase,
     PreparedCases,
-    Report,
     choose_classes,
     may_be,
     near_duplicates,
@@ -33,6 +32,7 @@ from core.training.classifier.parts import Part, assign_parts, check_leakage, jo
 from core.training.classifier.plan import ImagePlan
 from core.training.runs import TrainingError, same_plan, write_curves
 from models.classifier import HeadName
+from models.store import OnProgress
 
 if TYPE_CHECKING:  # Networks are loaded when training starts: `--help` must not wait for them.
     from models.classifier import Scaling, TrainedImage
@@ -48,7 +48,7 @@ WORK = "work"
 
 
 def train_image(
-    cases: Cases, out: Path, plan: ImagePlan, report: Report, about: dict[str, Any] | None = None
+    cases: Cases, out: Path, plan: ImagePlan, report: OnProgress, about: dict[str, Any] | None = None
 ) -> dict[str, Any]:
     """Train a classifier and write it to `out`; a killed run goes on where it stopped.
 

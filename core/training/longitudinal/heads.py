@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.sets import Exams, Report, histories_of, observed_rates
+from core.sets import Exams, histories_of, observed_rates
 from core.training.longitudinal.plan import SPLITS, Plan, Split
+from models.store import OnProgress
 
 if TYPE_CHECKING:  # Networks are loaded when training starts: `--help` must not wait for them.
     import keras
@@ -69,7 +70,7 @@ class TrainedHeads:
     measured: dict[str, Any]
 
 
-def train_heads(women: EncodedWomen, plan: Plan, report: Report) -> TrainedHeads:
+def train_heads(women: EncodedWomen, plan: Plan, report: OnProgress) -> TrainedHeads:
     """Train the ensemble and the controls on the embeddings, calibrate and measure them.
 
     Parameters
@@ -119,7 +120,7 @@ def _teachers(grouped: dict[Split, list[History]]) -> dict[str, list[History]]:
 
 
 def _controls(
-    config: SequenceConfig, training: list[History], validation: list[History], plan: Plan, report: Report
+    config: SequenceConfig, training: list[History], validation: list[History], plan: Plan, report: OnProgress
 ) -> tuple[dict[Mode, keras.Model], list[dict[str, Any]]]:
     """Train what is shown less than all visits, by what it is shown; return the models and their curve."""
     from models.sequence import MODES, SequenceConfig, SequenceRecipe, as_mode, build_ensemble, fit_sequence
@@ -143,7 +144,7 @@ def _choose(
     women: dict[str, list[History]],
     grouped: dict[Split, list[History]],
     plan: Plan,
-    report: Report,
+    report: OnProgress,
 ) -> tuple[SequenceConfig, list[History], str]:
     """Ask the validation women, with one member each, what the heads are to learn from.
 

@@ -15,20 +15,11 @@ from numpy.typing import NDArray
 
 from core.files import private_folder, write_whole
 from core.rules.vocabulary import DENSITIES, FINDINGS
-from core.sets import (
-    CachedViews,
-    Exams,
-    Manifest,
-    Report,
-    cache_views,
-    gather,
-    late_rows,
-    simulation_beside,
-)
+from core.sets import CachedViews, Exams, Manifest, cache_views, gather, late_rows, simulation_beside
 from core.training.longitudinal.heads import EncodedWomen, TrainedHeads, train_heads
 from core.training.longitudinal.plan import Plan, Split, has_cancer, parts_needed, split_women
 from core.training.runs import TrainingError, keep_facts, kept_facts, same_plan, write_curves
-from models.store import keep_arrays, kept_arrays
+from models.store import OnProgress, keep_arrays, kept_arrays
 
 if TYPE_CHECKING:  # Networks are loaded when training starts: `--help` must not wait for them.
     import keras
@@ -64,13 +55,13 @@ class _Views:
 
 def labelled_views(exams: Exams, cached: CachedViews, chosen: Sequence[int]) -> LabelledViews:
     """Return the chosen images with their labels in network pixels."""
-    from models.view import LabelledViews, Lesion
+    from models.view import LabelledViews, LesionBox
 
     lesions, finding, density, boxed = [], [], [], []
     for i in chosen:
         image, transform = exams.images[i], cached.transforms[i]
         assert transform is not None
-        boxes = [Lesion(*transform.box_to_network(*box[:4]), malignant=box[4]) for box in image.boxes]
+        boxes = [LesionBox(*transform.box_to_network(*box[:4]), malignant=box[4]) for box in image.boxes]
         lesions.append(boxes)
         # A finding without a box may be invisible in this view: then the view cannot teach it.
         unseen = exams.boxed and not boxes and image.finding not in (None, "normal")
@@ -90,7 +81,7 @@ def train_longitudinal(
     manifests: Sequence[Manifest],
     out: Path,
     plan: Plan,
-    report: Report,
+    report: OnProgress,
     *,
     encoder_only: Sequence[Manifest] = (),
     facts: dict[str, Any] | None = None,
@@ -180,7 +171,7 @@ def _checked_splits(exams: Exams, plan: Plan, *, more_for_encoder: bool) -> list
 
 
 def _trained_encoder(
-    views: _Views, plan: Plan, start: LongitudinalModel | None, begun: float, report: Report
+    views: _Views, plan: Plan, start: LongitudinalModel | None, begun: float, report: OnProgress
 ) -> TrainedEncoder:
     """Train an encoder, further than the one it starts from; or keep that as it is."""
     from models.view import EncoderConfig, EncoderRecipe, TrainedEncoder, train_encoder
@@ -208,7 +199,7 @@ def _trained_encoder(
     )
 
 
-def _vectors(views: _Views, encoder: keras.Model, report: Report) -> NDArray[np.float32]:
+def _vectors(views: _Views, encoder: keras.Model, report: OnProgress) -> NDArray[np.float32]:
     """Return what the encoder says of the images to embed, (m, D), kept so that a run that goes on has it."""
     from models.view import embed
 

@@ -16,7 +16,7 @@ from models.classifier.lesions import (
     train_lesion_network,
 )
 from models.classifier.preprocess import AROUND
-from models.view.batches import LabelledViews, Lesion
+from models.view.batches import LabelledViews, LesionBox
 from models.view.encoder import EncoderConfig, build_encoder
 
 
@@ -101,7 +101,7 @@ def test_training_moves_the_lesion_map_towards_the_boxes(tmp_path):
     views[:2, 24:40, 24:40] = 250
     training = LabelledViews(
         views,
-        [[Lesion(24, 24, 40, 40, malignant=True)]] * 2 + [[]] * 2,
+        [[LesionBox(24, 24, 40, 40, malignant=True)]] * 2 + [[]] * 2,
         np.array([2, 2, 0, 0]),
         np.full(4, -1),
         np.ones(4, bool),

@@ -11,7 +11,7 @@ from models.longitudinal.model import (
     LongitudinalModel,
     SeenView,
     ViewReading,
-    Visit,
+    VisitInput,
     untrained,
 )
 from models.measures.censoring import safe_logit
@@ -48,7 +48,7 @@ def history(model, n, seed=0, gap_days=400):
             SeenView(side, view, reading)
             for (side, view), reading in zip(FOUR, readings(model, 100 * seed + k), strict=True)
         )
-        visits.append(Visit(on, 50.0 + k, views))
+        visits.append(VisitInput(on, 50.0 + k, views))
         on += timedelta(days=int(random.integers(20, 2 * gap_days)))
     return visits
 
@@ -166,7 +166,7 @@ def test_wrong_use_is_answered_in_words(model):
         model.score(history(model, 3)[::-1])
     short = replace(readings(model, 1, 1)[0], vector=np.zeros(3, np.float32))
     with pytest.raises(ValueError, match="encode the view again"):
-        model.score([Visit(date(2020, 1, 1), None, (SeenView("L", "CC", short),))])
+        model.score([VisitInput(date(2020, 1, 1), None, (SeenView("L", "CC", short),))])
 
 
 def test_a_view_reads_the_same_in_any_company(model):

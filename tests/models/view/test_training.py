@@ -18,7 +18,7 @@ from models.sequence.training import (
     index_weights,
     predict_histories,
 )
-from models.view.batches import LabelledViews, Lesion, lesion_targets
+from models.view.batches import LabelledViews, LesionBox, lesion_targets
 from models.view.encoder import EncoderConfig, build_encoder
 from models.view.training import EncoderRecipe, embed, train_encoder
 
@@ -41,13 +41,13 @@ def spotted_views(n=24, seed=0):
         x, y = int(random.integers(16, 60)), int(random.integers(16, 90))
         malignant = i < n // 2
         pixels[i, y : y + 20, x : x + 20] = 240 if malignant else 5
-        lesions.append([Lesion(x, y, x + 20, y + 20, malignant)])
+        lesions.append([LesionBox(x, y, x + 20, y + 20, malignant)])
     finding = np.array([0 if not one else 2 if one[0].malignant else 1 for one in lesions])
     return LabelledViews(pixels, lesions, finding, np.full(n, -1), np.ones(n, bool))
 
 
 def test_a_lesion_is_drawn_where_it_is_and_as_large_as_it_is():
-    heat, size = lesion_targets([Lesion(32, 48, 48, 80, True)], (128, 96))
+    heat, size = lesion_targets([LesionBox(32, 48, 48, 80, True)], (128, 96))
     assert heat.shape == (8, 6, 3)
     assert (heat[..., 0] == 0).all()
     assert np.unravel_index(heat[..., 1].argmax(), (8, 6)) == (4, 2)

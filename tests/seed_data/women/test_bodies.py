@@ -6,7 +6,7 @@ import pytest
 
 from seed_data.checks.report import texture_exponents
 from seed_data.women.bodies import BreastView, plane_position
-from seed_data.women.lives import Lesion, Life, draw_life
+from seed_data.women.lives import Life, LifeLesion, draw_life
 from seed_data.women.views import imaged
 
 SPACING = 0.6
@@ -26,7 +26,7 @@ def life() -> Life:
 def _with_lesion(life: Life, **changes) -> Life:
     """The woman with one large round cancer in the left breast, present from before her first visit."""
     depth, width, height = life.breast_mm
-    lesion = Lesion(
+    lesion = LifeLesion(
         "M1", "L", "round mass", True, (0.45 * depth, 0.2 * width, 0.15 * height),
         life.visits[0].on - timedelta(days=400), 16.0, shape_seed=5,
     )  # fmt: skip
@@ -92,7 +92,9 @@ def test_denser_breasts_hold_more_bright_tissue(life):
 
 def test_later_visits_do_not_change_earlier_images(life):
     early = {(r.visit.number, r.side, r.view): r.film.pixels for r in imaged(life, SPACING, life.visits[:2])}
-    new = Lesion("M9", "L", "spiculated mass", True, (40, 5, 5), life.visits[1].on + timedelta(days=1), 12.0)
+    new = LifeLesion(
+        "M9", "L", "spiculated mass", True, (40, 5, 5), life.visits[1].on + timedelta(days=1), 12.0
+    )
     later = replace(life, lesions=(*life.lesions, new))
     for record in imaged(later, SPACING):
         key = (record.visit.number, record.side, record.view)

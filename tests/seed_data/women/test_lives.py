@@ -6,7 +6,7 @@ import pytest
 
 from seed_data.checks import report
 from seed_data.women import lives
-from seed_data.women.lives import CaseMix, Lesion, draw_life
+from seed_data.women.lives import CaseMix, LifeLesion, draw_life
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +64,7 @@ def test_density_margins_follow_age_and_body_mass():
 
 
 def test_a_tumour_doubles_its_volume_in_its_doubling_time():
-    lesion = Lesion("M1", "L", "round mass", True, (40, 0, 0), date(2015, 1, 1), 4.0, doubling_days=100)
+    lesion = LifeLesion("M1", "L", "round mass", True, (40, 0, 0), date(2015, 1, 1), 4.0, doubling_days=100)
     later = date(2015, 1, 1) + timedelta(days=100)
     assert (lesion.diameter_mm(later) / 4.0) ** 3 == pytest.approx(2.0)
     assert lesion.diameter_mm(date(2014, 12, 31)) == 0
@@ -73,7 +73,7 @@ def test_a_tumour_doubles_its_volume_in_its_doubling_time():
 
 def test_a_treated_tumour_shrinks_then_comes_back():
     start = date(2015, 1, 1)
-    lesion = Lesion(
+    lesion = LifeLesion(
         "M1", "L", "round mass", True, (40, 0, 0), start, 16.0, 100, shrinks_from=start + timedelta(days=1),
         halving_days=100, regrows_from=start + timedelta(days=301),
     )  # fmt: skip
@@ -92,7 +92,7 @@ def test_screening_finds_a_quarter_at_5_mm_and_nine_of_ten_at_10_mm():
 def test_progression_needs_a_fifth_and_five_millimetres_or_a_new_lesion():
     life = next(life for life in (draw_life(8, n) for n in range(1, 99)) if len(life.visits) >= 3)
     first, second = life.visits[0].on, life.visits[1].on
-    still = Lesion("M1", "L", "round mass", True, (40, 0, 0), first - timedelta(days=900), 12.0)
+    still = LifeLesion("M1", "L", "round mass", True, (40, 0, 0), first - timedelta(days=900), 12.0)
     growing = replace(still, doubling_days=(second - first).days / 3, start_mm=6.0, since=first)
     new = replace(still, since=first + timedelta(days=10), start_mm=5.5)
     for lesion, expected in ((still, False), (growing, True), (new, True)):
