@@ -17,9 +17,14 @@ def in_a_folder_of_its_own(tmp_path, monkeypatch):
 
 
 def refused(*arguments: str) -> str:
-    """What a command that ends with exit code 2 says; nothing of it may be a traceback or a password."""
+    """What a command says that is refused as wrong use."""
+    return ended(2, *arguments)
+
+
+def ended(code: int, *arguments: str) -> str:
+    """What a command that ends with this exit code says; nothing of it may be a traceback or a password."""
     result = CliRunner().invoke(app, list(arguments))
-    assert result.exit_code == 2, result.output + repr(result.exception)
+    assert result.exit_code == code, result.output + repr(result.exception)
     assert "Traceback" not in result.output
     assert "secret" not in result.output
     return " ".join(result.output.split())
@@ -50,7 +55,7 @@ def test_an_image_store_that_there_cannot_be_is_refused(monkeypatch, url):
 @pytest.mark.parametrize("verb", ["migrate", "verify", "score"])
 def test_a_database_that_cannot_be_reached_is_said_so(monkeypatch, verb):
     monkeypatch.setenv("LONGVIEW_DATABASE_URL", POSTGRES)
-    assert "127.0.0.1:1/longview cannot be used" in refused(verb)
+    assert "127.0.0.1:1/longview cannot be used" in ended(3, verb)
 
 
 def test_a_database_of_another_make_is_refused(monkeypatch):

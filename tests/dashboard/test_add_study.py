@@ -316,8 +316,9 @@ def demo_pages(here: Installation, pages: OpenPage, monkeypatch: pytest.MonkeyPa
     ensure_demo_accounts(here)
 
     def as_demo_staff() -> AppTest:
-        token = sign_ins.sign_in(here, "staff", DEMO_ACCOUNTS["staff"][2], loopback=True).token
-        monkeypatch.setattr(session, "token", lambda: token)
+        entered = sign_ins.sign_in(here, "staff", DEMO_ACCOUNTS["staff"][2], loopback=True)
+        monkeypatch.setattr(session, "token", lambda: entered.token)
+        app.session_state[session.OWNER] = entered.person
         return app.run()
 
     return as_demo_staff
@@ -397,7 +398,7 @@ def test_beside_an_admin_of_ones_own_whoever_came_by_the_demo_signs_in_as_hersel
     assert no_error(app)
     assert "The demo accounts are closed for good" in words(app)
     with here.database.read() as opened:
-        (added,) = opened.scalars(select(AuditEntry).where(AuditEntry.action == "study_added"))
+        (added,) = opened.scalars(select(AuditEntry).where(AuditEntry.action == "import_begun"))
     assert added.user_id == {a.username: a.user_id for a in accounts.list_accounts(here)}["sam"]
     assert not able(here) & DEMO_ACCOUNTS.keys()
 

@@ -304,7 +304,7 @@ def test_a_backup_of_a_newer_release_says_that_it_needs_that_release(copy, place
         "DROP TABLE image",
         "DROP TABLE alembic_version",
         "DROP TABLE sign_in",
-        "ALTER TABLE user DROP COLUMN locked_until",
+        "ALTER TABLE user DROP COLUMN display_name",
         "DELETE FROM alembic_version",
         "PRAGMA foreign_keys = OFF; DELETE FROM study",
         "UPDATE image SET sha256 = printf('%064d', 1)",

@@ -13,7 +13,7 @@ from core.people.accounts import NewAccount, Role
 from core.people.demo_accounts import DEMO_ACCOUNTS, Closed, OwnAdminNeeded
 from core.people.sign_ins import SignInRefused
 from core.settings import Settings
-from db.tables import AuditEntry, ImportBatch, Patient, SignIn, User
+from db.tables import AuditEntry, ImportBatch, ImportItem, Patient, SignIn, User
 from tests.pictures import breast, dicom
 
 PASSWORD = "correct horse battery"
@@ -83,7 +83,7 @@ def test_the_first_real_patient_comes_with_an_admin_and_closes_them_for_good(dem
     told: list[Closed] = []
     report = add(
         demo,
-        user_id=token.person.user_id,
+        person=token.person,
         own_admin=anna(demo, takes_over=token.token),
         on_closed=told.append,
     )
@@ -129,7 +129,8 @@ def test_without_an_admin_of_ones_own_no_real_patient_comes_in_by_any_way(demo: 
     assert list(demo.images.keys()) == []
     assert enter(demo, "staff").person.username == "staff"
     with demo.database.read() as session:
-        assert session.scalars(select(ImportBatch)).all() == []
+        assert session.scalars(select(ImportItem)).all() == []
+        assert all(batch.finished_at is not None for batch in session.scalars(select(ImportBatch)))
 
 
 def test_simulated_patients_ask_nothing_and_close_nothing(demo: Installation) -> None:
@@ -206,12 +207,12 @@ def test_patient_admin_closing_and_trail_are_one_transaction(
 ) -> None:
     token = enter(demo, "staff").token
     with demo.database.read() as session:
-        before = len(session.scalars(select(AuditEntry)).all())
+        before = session.scalars(select(AuditEntry.action)).all()
 
     def fails(*_: object, **__: object) -> None:
         raise RuntimeError("power cut")
 
-    monkeypatch.setattr("core.incoming.keep._ask_for_scores", fails)
+    monkeypatch.setattr("core.incoming.rescoring.image_added", fails)
     with pytest.raises(RuntimeError, match="power cut"):
         add(demo, own_admin=anna(demo, takes_over=token))
     assert mrns(demo) == []
@@ -220,7 +221,8 @@ def test_patient_admin_closing_and_trail_are_one_transaction(
     assert staff is not None
     assert staff.username == "staff"
     with demo.database.read() as session:
-        assert len(session.scalars(select(AuditEntry)).all()) == before
+        # That an import began is an act of its own, before any file of it.
+        assert session.scalars(select(AuditEntry.action)).all() == [*before, "import_begun"]
 
 
 def test_a_name_that_is_taken_meanwhile_takes_nothing_in(demo: Installation) -> None:

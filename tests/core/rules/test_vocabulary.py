@@ -5,7 +5,7 @@ import json
 import pytest
 
 import models.vocabulary
-from core.images import dicom_header, hanging
+from core.images import hanging, view_codes
 from core.rules import ages, vocabulary
 from core.rules.vocabulary import QualityFlag, ViewName
 
@@ -51,7 +51,7 @@ def test_the_model_reads_no_parts_of_a_breast_and_a_part_hangs_after_the_whole()
 
 
 def test_every_flag_that_a_header_gives_is_a_known_one() -> None:
-    assert {QualityFlag(code) for code in dicom_header._MODIFIER_CODES.values()}
+    assert {QualityFlag(code) for code in view_codes._MODIFIER_CODES.values()}
 
 
 def test_of_equally_likely_densities_the_fattiest_is_said() -> None:
