@@ -3,6 +3,8 @@
 // again when its own person is.
 const EVERY_MS = 30000
 const NOT_SOONER_MS = 1500
+// The server lets go of a held page within half a second, and the browser connects anew: what is pressed before is lost.
+const GOING_ON_MS = 3000
 
 const part = (name, cls, text) => {
   const made = document.createElement(name)
@@ -61,6 +63,7 @@ export default function ({ data, parentElement }) {
   root.querySelector(".role").textContent = data.role
 
   let asked = 0
+  let goingOn
   const check = async () => {
     asked = Date.now()
     let answer
@@ -72,8 +75,17 @@ export default function ({ data, parentElement }) {
     const kept = "Nothing is recorded here meanwhile. What was typed and not recorded yet still stands on this page: " +
       `to go on with it, sign in as ${data.who} and come back to this tab.`
     if (answer.status === 204) {
-      uncover(cover)
-    } else if (answer.status === 401) {
+      if (!cover.open || goingOn) return
+      cover.querySelector("h2").textContent = `Going on as ${data.who} …`
+      goingOn = setTimeout(() => {
+        goingOn = undefined
+        uncover(cover)
+      }, GOING_ON_MS)
+      return
+    }
+    clearTimeout(goingOn)
+    goingOn = undefined
+    if (answer.status === 401) {
       const here = encodeURIComponent(location.pathname + location.search)
       coverWith(cover, "Your sign-in has ended", kept, "Sign in again, in another tab",
         "Drop what was typed and leave this page", `/sign-in?next=${here}`)
@@ -97,6 +109,7 @@ export default function ({ data, parentElement }) {
   for (const [target, name] of events) target.addEventListener(name, soon, true)
   return () => {
     clearInterval(timer)
+    clearTimeout(goingOn)
     window.removeEventListener("keydown", onlyTheCover, true)
     for (const [target, name] of events) target.removeEventListener(name, soon, true)
     uncover(cover)

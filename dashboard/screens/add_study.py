@@ -605,16 +605,25 @@ def done(found: Found) -> None:
 
 
 @st.fragment(run_every=1.0)
-def progress(mrn: str, uids: tuple[str, ...]) -> None:
-    """Say live whether the study is scored."""
+def wait(uids: tuple[str, ...]) -> None:
+    """Say live that studies are being scored, and have the page say how they ended when they have.
+
+    Only while they are: what goes on by itself may ask once more when another page is open already, and empty that one.
+    """
     session.require(Permission.ADD_STUDY)
-    states = statuses(here(), uids)
-    if StudyStatus.PENDING in states.values():
-        worker = worker_seen(here())
-        if worker.running:
-            look.show('<p class="lv-note">Being scored …</p>')
-        else:
-            look.show(f'<p class="lv-note alert">{look.safe(worker.sentence)}</p>')
+    if StudyStatus.PENDING not in statuses(here(), uids).values():
+        st.rerun()
+    worker = worker_seen(here())
+    if worker.running:
+        look.show('<p class="lv-note">Being scored …</p>')
+    else:
+        look.show(f'<p class="lv-note alert">{look.safe(worker.sentence)}</p>')
+
+
+def progress(mrn: str, uids: tuple[str, ...]) -> None:
+    """Say whether the study is scored, live while it is not."""
+    if StudyStatus.PENDING in statuses(here(), uids).values():
+        wait(uids)
         return
     record = record_of(here(), mrn)
     for uid in uids:

@@ -48,7 +48,7 @@ NEEDED: tuple[tuple[str, Permission], ...] = (
 
 _NOT_ALLOWED, _TRY_AGAIN_LATER = 1008, 1013
 """Codes that close a WebSocket (RFC 6455 and the registry of close codes)."""
-HELD_SECONDS = 2.0
+HELD_SECONDS = 0.5
 """How often a page that is held asks whether the sign-in it came back with has ended."""
 
 NEVER_STORED = ("/img/", "/thumb/", "/reading/", "/media/", "/sign-in", "/sign-out")
