@@ -262,6 +262,7 @@ def test_a_store_that_is_away_ends_scoring_with_exit_code_3_and_the_study_comes_
     assert "stays in the queue" in result.stderr
     (home / "images").rmdir()
     (home / "elsewhere").rename(home / "images")
+    monkeypatch.setattr("core.worker.scoring.PATIENCE_SECONDS", 60.0)  # it was put off for some seconds
     assert [s["study_uid"] for s in run_json("score")["scored"]] == ["1.2.3"]
 
 

@@ -272,8 +272,12 @@ def test_a_page_of_another_person_is_held_and_let_go_when_its_own_is_back(served
             except websockets.ConnectionClosed as closed:
                 code = closed.rcvd.code if closed.rcvd else None
         async with page_socket(served, hers, session) as third:
-            again, types = await run_page(third)
-            assert again == session
+            # A page that is gone back to may find the end of a run of before first: it is asked until it is drawn.
+            for _ in range(5):
+                again, types = await run_page(third)
+                assert again == session
+                if "delta" in types:
+                    break
         return said, code, types
 
     said, code, types = asyncio.run(come_back())
