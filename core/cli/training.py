@@ -221,15 +221,20 @@ def sequence(
     if as_json:
         print_json(measured)
         return
+    gain = measured.pop("gain", None)
     for mode, reached in measured.items():
         results.print(
             f"{mode:>8}: AUC {with_bounds(reached['auc'], reached['ci'])}, {reached['events']} cancers in "
             f"{reached['n']} women, out of fold"
-            + (", read-out and LSTM averaged" if reached["folds_with_lstm"] else ""),
+            + (f", the LSTM's share {reached['lstm_share']:.0%}" if reached["lstm_share"] else ""),
             highlight=False,
         )
-    if any(reached["folds_with_lstm"] for reached in measured.values()):
-        log.print("The model that is kept is the read-out alone.", highlight=False)
+    if gain is not None:
+        low, high = gain["ci"]
+        results.print(
+            f"Gain of history over the last visit: {gain['value']:+.3f} ({low:+.3f} to {high:+.3f}); {gain['said']}.",
+            highlight=False,
+        )
     results.print(f"The model is in {out}.")
 
 

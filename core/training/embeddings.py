@@ -13,13 +13,15 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from core.files import private_folder, whole_file, write_whole
-from models.sequence import EVENTS_FOR_LSTM, SMALL_MODES, EmbeddedWoman, cross_validate, fit_small
+from models.sequence import SMALL_MODES, EmbeddedWoman, cross_validate, fit_small, gain_of
 from models.store import OnProgress
 
 __all__ = ["EmbeddingsError", "read_embeddings", "train_on_embeddings"]
 
 USUAL_FOLDS = 5
 MONTHS_A_YEAR = 12
+MANY_WOMEN = 1000
+"""Of more, one round of cross-validation tells as much as five of few, and takes as long."""
 NEEDED = ("patient_id", "months", "years_to_cancer", "years_followed")
 
 
@@ -102,8 +104,8 @@ def train_on_embeddings(
 ) -> dict[str, Any]:
     """Fit sequence models on embeddings, cross-validate them, and write them to `out`.
 
-    Writes ``sequence.npz`` (the read-out of `history`, fitted on all women; an LSTM is measured beside it where cancers are
-    many, and not kept), ``metrics.json`` and, where cross-validated, ``predictions.csv``.
+    Writes ``sequence.npz`` (the model of `history`, fitted on all women: projection, read-out, LSTM and its share),
+    ``metrics.json`` and, where cross-validated, ``predictions.csv``.
 
     Parameters
     ----------
@@ -114,15 +116,16 @@ def train_on_embeddings(
     report
         Told of progress.
     folds, repeats
-        Of the cross-validation. Without folds there are five, five times over (once where an LSTM is trained in every
-        fold), or none where there are too few women for five.
+        Of the cross-validation. Without folds there are five, five times over (once where women are many), or none
+        where there are too few women for five.
     seed
         The same gives the same folds.
 
     Returns
     -------
     dict
-        By mode (history, last, dates): auc, ci and more, out of fold; empty if not cross-validated.
+        By mode (history, last, dates): auc, ci and more, out of fold; and ``gain``, what history adds to the last visit.
+        Empty if not cross-validated.
 
     Raises
     ------
@@ -132,7 +135,7 @@ def train_on_embeddings(
     label = np.array([woman.label for woman in women])
     cancers, without = int((label == 1).sum()), int((label == 0).sum())
     if folds == 0 and min(cancers, without) >= USUAL_FOLDS + 2:
-        folds, repeats = USUAL_FOLDS, 1 if cancers >= EVENTS_FOR_LSTM else USUAL_FOLDS
+        folds, repeats = USUAL_FOLDS, 1 if len(women) > MANY_WOMEN else USUAL_FOLDS
     least = max(3, folds + (folds > 1) * 2)
     if min(cancers, without) < least:
         raise EmbeddingsError(
@@ -147,23 +150,13 @@ def train_on_embeddings(
             reached = cross_validate(women, mode, folds=folds, repeats=repeats, seed=seed, report=report)
             scores[mode] = reached.pop("scores")
             measured[mode] = reached
+        ill = {woman.patient_id: woman.label == 1 for woman in women if np.isfinite(woman.label)}
+        measured["gain"] = gain_of(scores["history"], scores["last"], ill)
         table = pd.DataFrame(scores).rename_axis("patient_id").reset_index()
-        table["y_true"] = table["patient_id"].map(
-            {woman.patient_id: int(woman.label == 1) for woman in women}
-        )
+        table["y_true"] = table["patient_id"].map(ill).astype(int)
         write_whole(out / "predictions.csv", table.to_csv(index=False))
     model = fit_small([woman for woman in women if np.isfinite(woman.label)], "history", seed=seed)
     with whole_file(out / "sequence.npz") as file:
-        np.savez(
-            file,
-            allow_pickle=False,
-            parts=np.array(model.parts),
-            penalty=np.array(model.penalty),
-            mean=model.mean,
-            scale=model.scale,
-            change_scale=model.change_scale,
-            coefficients=model.coefficients,
-            intercept=np.array(model.intercept),
-        )
+        np.savez(file, allow_pickle=False, **model.arrays())
     write_whole(out / "metrics.json", json.dumps(measured, indent=1) + "\n")
     return measured

@@ -91,8 +91,7 @@ def recalibrate(
 
 def _check_outcomes(women: Sequence[History]) -> None:
     """Refuse women of whom too little is known at some horizon: its risks could not be put right."""
-    from models.longitudinal import FEWEST
-    from models.measures import horizon_labels
+    from models.measures import FEWEST, horizon_labels
 
     to_cancer = np.array([woman.years_to_cancer[-1] for woman in women])
     followed = np.array([woman.years_followed[-1] for woman in women])

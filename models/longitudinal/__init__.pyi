@@ -1,4 +1,3 @@
-from .calibration import FEWEST as FEWEST
 from .calibration import Calibration as Calibration
 from .calibration import fit_calibration as fit_calibration
 from .evaluation import CONTROLS as CONTROLS

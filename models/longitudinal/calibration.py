@@ -10,33 +10,14 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
 from scipy.special import expit
 
-from models.measures import censoring_weights, horizon_labels, safe_logit
+from models.measures import Logistic, censoring_weights, fit_logistic, horizon_labels, safe_logit
 
-__all__ = ["FEWEST", "Calibration", "Logistic", "fit_calibration", "fit_logistic"]
+__all__ = ["Calibration", "fit_calibration"]
 
-FEWEST = 5
-"""Fewer events, or fewer who have none, say nothing of a line."""
 Z_90 = 1.6448536269514722
 """Half width of a two-sided 90 % interval of the normal distribution."""
-
-
-@dataclass(frozen=True)
-class Logistic:
-    """A line on the scale of log-odds: ``logit(q) = intercept + slope * logit(p)``, slope above 0."""
-
-    intercept: float = 0.0
-    slope: float = 1.0
-
-    def of_logit(self, value: Any) -> NDArray[np.float64]:
-        """Return calibrated log-odds of raw log-odds."""
-        return self.intercept + self.slope * np.asarray(value, np.float64)
-
-    def __call__(self, probability: Any) -> NDArray[np.float64]:
-        """Return the calibrated probability."""
-        return np.asarray(expit(self.of_logit(safe_logit(probability))))
 
 
 @dataclass(frozen=True)
@@ -152,33 +133,6 @@ class Calibration:
             fitted_on=str(values["fitted_on"]),
             prior_shift=tuple(float(value) for value in values.get("prior_shift", (0.0,) * 5)),
         )
-
-
-def fit_logistic(
-    raw_logit: NDArray[np.float64], label: NDArray[np.float64], weight: NDArray[np.float64] | None = None
-) -> Logistic:
-    """Fit a line on log-odds by maximum likelihood (Platt 1999), with a weak pull of the slope towards 1.
-
-    Raises
-    ------
-    ValueError
-        If there are fewer than `FEWEST` events or non-events.
-    """
-    x, y = np.asarray(raw_logit, np.float64), np.asarray(label, np.float64)
-    if min(y.sum(), (1 - y).sum()) < FEWEST:
-        raise ValueError(f"{y.sum():.0f} events of {len(y)} are too few, or too many, to calibrate on.")
-    w = np.ones_like(y) if weight is None else np.asarray(weight, np.float64)
-
-    def loss(line: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-        intercept, log_slope = line
-        slope = np.exp(log_slope)
-        z = intercept + slope * x
-        off = w * (expit(z) - y)
-        value = float((w * (np.logaddexp(0, z) - y * z)).sum() + 0.5 * (log_slope / 0.5) ** 2)
-        return value, np.array([off.sum(), (off * slope * x).sum() + log_slope / 0.25])
-
-    fit = minimize(loss, np.zeros(2), jac=True, method="L-BFGS-B")
-    return Logistic(float(fit.x[0]), float(np.exp(fit.x[1])))
 
 
 def fit_calibration(

@@ -10,3 +10,6 @@ from .metrics import bootstrap as bootstrap
 from .metrics import paired_bootstrap as paired_bootstrap
 from .metrics import share_of as share_of
 from .metrics import wilson as wilson
+from .platt import FEWEST as FEWEST
+from .platt import Logistic as Logistic
+from .platt import fit_logistic as fit_logistic

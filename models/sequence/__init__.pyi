@@ -4,10 +4,10 @@ from .network import SequenceConfig as SequenceConfig
 from .network import build_ensemble as build_ensemble
 from .network import build_sequence as build_sequence
 from .network import risk_from_hazards as risk_from_hazards
-from .small import EVENTS_FOR_LSTM as EVENTS_FOR_LSTM
-from .small import SMALL_MODES as SMALL_MODES
-from .small import cross_validate as cross_validate
-from .small import fit_small as fit_small
+from .small.model import SMALL_MODES as SMALL_MODES
+from .small.model import cross_validate as cross_validate
+from .small.model import fit_small as fit_small
+from .small.model import gain_of as gain_of
 from .study import SIDES as SIDES
 from .study import SLOTS as SLOTS
 from .study import Arrays as Arrays

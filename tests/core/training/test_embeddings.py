@@ -90,11 +90,17 @@ def test_nobody_has_to_ask_for_the_cross_validation(tmp_path, monkeypatch):
 
     def crossed(women, mode, *, folds, repeats, seed, report):
         asked.append((mode, folds, repeats))
-        return {"auc": 0.5, "ci": [0.4, 0.6], "n": len(women), "events": 7, "scores": {}}
+        scores = {woman.patient_id: float(place) for place, woman in enumerate(women)}
+        return {"auc": 0.5, "ci": [0.4, 0.6], "n": len(women), "events": 7, "scores": scores}
 
     monkeypatch.setattr("core.training.embeddings.cross_validate", crossed)
     enough, few = cohort(1, n=20, ill=7, width=20), cohort(1, n=20, ill=6, width=20)
-    assert set(train_on_embeddings(enough, tmp_path / "a", lambda *_: None)) == {"history", "last", "dates"}
+    assert set(train_on_embeddings(enough, tmp_path / "a", lambda *_: None)) == {
+        "history",
+        "last",
+        "dates",
+        "gain",
+    }
     assert asked == [("history", 5, 5), ("last", 5, 5), ("dates", 5, 5)]
     assert train_on_embeddings(few, tmp_path / "b", lambda *_: None) == {}
     assert (tmp_path / "b" / "sequence.npz").is_file()
@@ -119,7 +125,10 @@ def test_the_verb_cross_validates_the_three_modes(tmp_path):
     )
     assert run.exit_code == 0, run.output
     measured = json.loads(run.stdout)
-    assert set(measured) == {"history", "last", "dates"}
+    assert set(measured) == {"history", "last", "dates", "gain"}
+    gain = measured.pop("gain")
+    assert gain["ci"][0] <= gain["value"] <= gain["ci"][1]
+    assert gain["value"] == pytest.approx(measured["history"]["auc"] - measured["last"]["auc"])
     for reached in measured.values():
         assert reached["ci"][0] <= reached["auc"] <= reached["ci"][1]
     assert (tmp_path / "o" / "sequence.npz").is_file()

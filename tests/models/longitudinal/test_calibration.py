@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 from scipy.special import expit, logit
 
-from models.longitudinal.calibration import Calibration, Logistic, fit_calibration
+from models.longitudinal.calibration import Calibration, fit_calibration
 from models.measures.censoring import safe_logit
+from models.measures.platt import Logistic
 
 MEMBERS = np.array([[[0.1, 0.15, 0.2, 0.25, 0.3]], [[0.12, 0.16, 0.22, 0.26, 0.34]]])
 ENRICHED, NATURAL = (0.1, 0.14, 0.18, 0.22, 0.3), (0.004, 0.006, 0.008, 0.011, 0.014)

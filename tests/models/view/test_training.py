@@ -5,9 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from models.longitudinal.calibration import Calibration, Logistic, fit_logistic
+from models.longitudinal.calibration import Calibration
 from models.longitudinal.explanation import heat_map, heat_peak
 from models.measures.censoring import censoring_weights, horizon_labels
+from models.measures.platt import Logistic, fit_logistic
 from models.sequence.network import SequenceConfig, build_ensemble, risk_from_hazards
 from models.sequence.training import (
     History,
