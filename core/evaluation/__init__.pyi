@@ -15,6 +15,5 @@ from .oracles import gain_of_history as gain_of_history
 from .oracles import reader_table as reader_table
 from .score_file import ScoreFileError as ScoreFileError
 from .score_file import measure_scores as measure_scores
-from .wording import percent as percent
 from .wording import said_interval as said_interval
 from .wording import with_bounds as with_bounds

@@ -2,7 +2,6 @@ from . import hanging as hanging
 from .child import Answer as Answer
 from .child import Child as Child
 from .child import ChildDied as ChildDied
-from .child import ChildUnstartable as ChildUnstartable
 from .child import answer_questions as answer_questions
 from .decoding import decode as decode
 from .hanging import shows_the_breast as shows_the_breast

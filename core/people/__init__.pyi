@@ -21,7 +21,6 @@ from .demo_accounts import first_real_patient_closes as first_real_patient_close
 from .demo_accounts import own_admin_is_needed as own_admin_is_needed
 from .demo_accounts import published_accounts as published_accounts
 from .passwords import ASKED_OF_A_PASSWORD as ASKED_OF_A_PASSWORD
-from .passwords import PASSWORD_MIN_LENGTH as PASSWORD_MIN_LENGTH
 from .roles import Permission as Permission
 from .roles import Person as Person
 from .roles import require as require

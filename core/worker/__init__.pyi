@@ -1,5 +1,4 @@
 from . import progress as progress
-from .progress import PutOff as PutOff
 from .progress import Worker as Worker
 from .progress import local_worker as local_worker
 from .progress import worker_seen as worker_seen
