@@ -95,8 +95,21 @@ export default function ({ data, parentElement }) {
         `Sign in as ${data.who}, in another tab`, `Drop what was typed and go on as ${name}`, "/")
     }
   }
-  // Whoever comes to this page, or does something on it, is asked for before long.
-  const soon = () => document.visibilityState === "visible" && Date.now() - asked > NOT_SOONER_MS && check()
+  // Whoever comes to this page, or does something on it, is asked for before long: at once, or, where that was asked a
+  // moment ago (the answer may be older than what just happened), when the moment is over.
+  let later
+  const soon = () => {
+    if (document.visibilityState !== "visible" || later) return
+    const wait = asked + NOT_SOONER_MS - Date.now()
+    if (wait <= 0) {
+      check()
+      return
+    }
+    later = setTimeout(() => {
+      later = undefined
+      check()
+    }, wait)
+  }
   const timer = setInterval(check, EVERY_MS)
   const onlyTheCover = (event) => {
     if (!cover.open) return
@@ -109,6 +122,7 @@ export default function ({ data, parentElement }) {
   for (const [target, name] of events) target.addEventListener(name, soon, true)
   return () => {
     clearInterval(timer)
+    clearTimeout(later)
     clearTimeout(goingOn)
     window.removeEventListener("keydown", onlyTheCover, true)
     for (const [target, name] of events) target.removeEventListener(name, soon, true)

@@ -88,3 +88,15 @@ def test_a_page_whose_sign_in_ended_is_covered_and_says_so(page: Page, served: S
     expect(cover).to_contain_text("Your sign-in has ended")
     cover.get_by_role("button").click()
     expect(page.locator("#username")).to_be_visible()
+
+
+def test_a_sign_in_that_ended_just_after_it_was_asked_for_is_noticed_soon(page: Page, served: Served) -> None:
+    sign_in(page, served, "staff")
+    expect(page.locator(".account .who")).to_be_visible()
+    page.wait_for_timeout(2000)
+    with page.expect_response(lambda answer: "/signed-in" in answer.url):
+        page.evaluate("window.dispatchEvent(new Event('focus'))")
+    hers = {cookie["name"]: cookie["value"] for cookie in page.context.cookies()}[COOKIE]
+    sign_ins.sign_out(served.here, hers)
+    page.evaluate("window.dispatchEvent(new Event('focus'))")
+    expect(page.locator("dialog.cover")).to_contain_text("Your sign-in has ended", timeout=6000)
