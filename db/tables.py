@@ -351,6 +351,8 @@ class Score(Base):
     has no image. `progression`: probability that disease has grown since the previous study; null at the first.
     `risk_Ny`: probability of cancer within N years, with the interval of the ensemble. `contributions`: one
     ``{"study_uid", "study_date", "value"}`` a visit. `inputs`: sha256 of every image that was read, by study UID.
+    `trust_*`: how far it may be believed (`core.rules.trust`); only a trusted score is shown as a number. `left_out`: views
+    of earlier visits that were unlike what the model knows, as ``{"study_date", "view"}``.
     """
 
     __tablename__ = "score"
@@ -388,6 +390,11 @@ class Score(Base):
     priors: Mapped[int]
     missing_views: Mapped[list[Any]] = mapped_column(default=list)
     contributions: Mapped[list[Any]] = mapped_column(default=list)
+    trust_level: Mapped[str] = mapped_column(String(16), default="withheld")
+    trust_doubt: Mapped[str | None] = mapped_column(String(32))
+    trust_distance: Mapped[float | None]
+    trust_limit: Mapped[float | None]
+    left_out: Mapped[list[Any]] = mapped_column(default=list)
 
     study: Mapped[Study] = relationship(back_populates="scores")
 

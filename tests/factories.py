@@ -261,6 +261,10 @@ def score_row(study: Study, plan: VisitPlan, earlier: list[dict[str, object]], s
         priors=len(earlier) - 1,
         missing_views=[f"{s}-{v}" for s, v in FOUR_VIEWS if (s, v) not in plan.views],
         contributions=[dict(entry) for entry in earlier],
+        trust_level="trusted",
+        trust_doubt=None,
+        trust_distance=1.0,
+        trust_limit=2.0,
     )
 
 

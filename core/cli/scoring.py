@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from core.cli.terminal import SOME_REFUSED, log, machine_failed, print_json, results, wrong_use
+
+if TYPE_CHECKING:
+    from core.worker import ScoreItem
 
 
 def register(app: typer.Typer) -> None:
@@ -31,7 +34,7 @@ def score(
 
     from core.cli.opening import open_installation
     from core.outages import outage
-    from core.worker import ScoreItem, ScoringReport, count_pending, score_pending
+    from core.worker import ScoringReport, count_pending, score_pending
 
     here = open_installation()
     done: list[ScoreItem] = []
@@ -58,11 +61,7 @@ def score(
         print_json(report.to_json())
     else:
         for item in report.items:
-            said = (
-                f"refused  {item.refusal.reason}: {item.refusal.text}"
-                if item.refusal
-                else f"scored   5-year risk {item.risk['5']['value'] * 100:.1f} %"
-            )
+            said = _said(item)
             results.print(f"{item.patient}  {item.study_date}  {said}", markup=False, highlight=False)
         refused = sum(item.refusal is not None for item in report.items)
         log.print(f"{len(report.items) - refused} scored, {refused} refused.", highlight=False)
@@ -124,3 +123,12 @@ def retry(
             f"{number} refused {'study waits' if number == 1 else 'studies wait'} to be scored again.",
             highlight=False,
         )
+
+
+def _said(item: ScoreItem) -> str:
+    """Say in a line how a study ended; a score that may not be shown is no number here either."""
+    if item.refusal is not None:
+        return f"refused  {item.refusal.reason}: {item.refusal.text}"
+    if item.trust is None or not item.trust.is_trusted:
+        return f"withheld {item.trust.sentence if item.trust else ''}"
+    return f"scored   5-year risk {item.risk['5']['value'] * 100:.1f} %"

@@ -157,6 +157,52 @@ def calibration(
         raise typer.Exit(SOME_REFUSED)
 
 
+@train.command()
+def domain(
+    model: Annotated[str, typer.Argument(help="Name of a shipped longitudinal model, or a model's folder.")],
+    data: Annotated[
+        list[Path],
+        typer.Option(
+            "--data", help="Exam manifest of women of the kind it learned from; give it again for more."
+        ),
+    ],
+    out: Annotated[Path, typer.Option("--out", help="Folder for the model with its domain.")],
+    against: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--against",
+            help="Exam manifest of other pictures; the card says how many of its studies the model turns away. Give it "
+            "again for more.",
+        ),
+    ] = None,
+) -> None:
+    """Say which pictures a longitudinal model knows, where it was made before that was kept; nothing else changes."""
+    from models.store import backend, folder_of
+
+    try:
+        folder = folder_of(model)
+    except LookupError as error:
+        wrong_use(str(error))
+    manifests, refused = _manifests(data)
+    others, refused_others = _manifests(against or [])
+    backend.load()
+    from core.training import give_domain
+
+    try:
+        card = give_domain(folder, manifests, out, Progress(), against=others)
+    except ValueError as error:
+        wrong_use(str(error))
+    for name, share in card.settings["domain"]["turned_away"].items():
+        results.print(
+            f"{name}: {share['studies_beyond']} of {share['studies']} studies turned away "
+            f"({share['views_beyond']} of {share['views']} views)",
+            highlight=False,
+        )
+    results.print(f"The model {card.name} with its domain is in {out}.", highlight=False, soft_wrap=True)
+    if refused + refused_others:
+        raise typer.Exit(SOME_REFUSED)
+
+
 def _card_words(path: Path | None) -> dict[str, Any]:
     if path is None:
         return {}

@@ -17,7 +17,7 @@ from sqlalchemy import func, select
 from core.installation import Installation
 from core.records import cards
 from core.records.small_groups import FEW, SMALLEST_GROUP, any_small, is_small, may_be_told, told
-from core.rules import last_of_each_day, latest_score_ids, thresholds
+from core.rules import is_trusted, last_of_each_day, latest_score_ids, thresholds
 from core.rules.ages import DAYS_PER_YEAR, ages_years
 from core.rules.vocabulary import DENSITIES
 from db.tables import Event, EventKind, Patient, Score, Study
@@ -184,7 +184,7 @@ def everyone(here: Installation) -> pd.DataFrame:
         .join(Study, Study.patient_id == Patient.id)
         .join(Score, Score.study_id == Study.id)
         .outerjoin(diagnosis, diagnosis.c.patient_id == Patient.id)
-        .where(Score.id.in_(latest_score_ids(cards.speaking(here))))
+        .where(Score.id.in_(latest_score_ids(cards.speaking(here))), is_trusted())
         .order_by(Patient.id, Study.study_date, Study.id)
     )
     with here.database.read() as session:

@@ -23,7 +23,7 @@ from core.outages import outage
 from core.people import audit
 from core.records import cards
 from core.records.csv import FORMULA_STARTS
-from core.rules import latest_score_ids
+from core.rules import latest_score_ids, trust_of
 from db.tables import (
     Alert,
     Event,
@@ -46,6 +46,11 @@ EXPORTING = ".export-"
 _WOMEN_AT_ONCE = 200
 _RISKS = tuple(f"risk_{year}y{end}" for year in range(1, 6) for end in ("", "_low", "_high"))
 
+_NUMBERS = (
+    "malignancy_left", "malignancy_right", "progression", *_RISKS, "density_a", "density_b", "density_c", "density_d",
+)  # fmt: skip
+"""What a score says: empty where it may not be said; what the model would have said stands under `untrusted`."""
+
 TABLES: dict[str, tuple[str, ...]] = {
     "patients": ("name", "birth_date", "sex"),
     "studies": (
@@ -58,8 +63,7 @@ TABLES: dict[str, tuple[str, ...]] = {
     ),
     "scores": (
         "study_uid", "study_date", "speaks", "model", "weights_sha256", "calibration", "computed_at",
-        "malignancy_left", "malignancy_right", "progression", *_RISKS, "density_a", "density_b", "density_c",
-        "density_d", "priors", "missing_views",
+        *_NUMBERS, "priors", "missing_views", "trust_level", "trust_reason", "trust_distance", "trust_limit", "untrusted",
     ),
     "events": ("kind", "event_date", "end_date", "laterality", "detail"),
     "risk_factors": (
@@ -234,10 +238,13 @@ def _chunk(
         session.scalars(latest_score_ids(model).join(Study, Study.id == Score.study_id).where(hers))
     )
     for score in session.scalars(select(Score).join(Study).where(hers).order_by(Score.id)):
-        study = by_id[score.study_id]
+        study, trust = by_id[score.study_id], trust_of(score)
+        said = {name: getattr(score, name) for name in _NUMBERS}
+        silenced = {} if trust.is_trusted else dict.fromkeys(_NUMBERS)
         add(
             "scores", study.patient_id, score,
             study_uid=study.uid, study_date=study.study_date, speaks=int(score.id in speaking),
+            trust_reason=trust.sentence, untrusted=None if trust.is_trusted else said, **silenced,
         )  # fmt: skip
     for event in session.scalars(
         select(Event).where(Event.patient_id.in_(women)).order_by(Event.event_date, Event.id)

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from core.records.standing import Interval, Standing
 from core.refusals import refusal_text
-from core.rules import latest_score_ids, vocabulary
+from core.rules import Trust, is_trusted, latest_score_ids, trust_of, vocabulary
 from db.tables import Alert, Event, EventKind, Patient, Score, Study, StudyStatus
 
 __all__ = ["ListedAlert", "ListedScore", "ListedStudy", "ListedWoman", "listed_women"]
@@ -45,6 +45,8 @@ class ListedStudy:
     reader_density: str | None
     assessed_at: datetime | None
     score: ListedScore | None
+    doubt: Trust | None
+    """How far its score may be believed where it may not be shown as a number; None where it may, or there is none."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,7 @@ def listed_women(session: Session, model: str) -> Iterator[ListedWoman]:
     patients = session.execute(
         select(Patient.id, Patient.mrn, Patient.name, Patient.simulated, Patient.birth_date)
     ).all()
-    studies = _studies(session, _scores(session, model))
+    studies = _studies(session, _scores(session, model), _doubts(session, model))
     alerts = _open_alerts(session)
     diagnosed = set(session.scalars(select(Event.patient_id).where(Event.kind == EventKind.DIAGNOSIS)))
     for patient_id, mrn, name, simulated, birth_date in patients:
@@ -80,7 +82,9 @@ def listed_women(session: Session, model: str) -> Iterator[ListedWoman]:
         yield ListedWoman(mrn, name, simulated, birth_date, standing, alerts[patient_id])
 
 
-def _studies(session: Session, scores: dict[int, ListedScore]) -> defaultdict[int, list[ListedStudy]]:
+def _studies(
+    session: Session, scores: dict[int, ListedScore], doubts: dict[int, Trust]
+) -> defaultdict[int, list[ListedStudy]]:
     found: defaultdict[int, list[ListedStudy]] = defaultdict(list)
     query = select(
         Study.id,
@@ -101,6 +105,7 @@ def _studies(session: Session, scores: dict[int, ListedScore]) -> defaultdict[in
                 reader_density=study.reader_density,
                 assessed_at=study.assessed_at,
                 score=scores.get(study.id),
+                doubt=doubts.get(study.id),
             )
         )
     return found
@@ -120,7 +125,7 @@ def _scores(session: Session, model: str) -> dict[int, ListedScore]:
         Score.density_b,
         Score.density_c,
         Score.density_d,
-    ).where(Score.id.in_(latest_score_ids(model)))
+    ).where(Score.id.in_(latest_score_ids(model)), is_trusted())
     return {
         score.study_id: ListedScore(
             model=score.model,
@@ -132,6 +137,11 @@ def _scores(session: Session, model: str) -> dict[int, ListedScore]:
         )
         for score in session.execute(query)
     }
+
+
+def _doubts(session: Session, model: str) -> dict[int, Trust]:
+    query = select(Score).where(Score.id.in_(latest_score_ids(model)), ~is_trusted())
+    return {score.study_id: trust_of(score) for score in session.scalars(query)}
 
 
 def _open_alerts(session: Session) -> defaultdict[int, list[ListedAlert]]:

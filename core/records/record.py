@@ -19,7 +19,7 @@ from core.records.assessments import Assessment
 from core.records.events import EventEntry, event_entry
 from core.records.standing import Interval, Standing
 from core.refusals import refusal_text
-from core.rules import ViewName, latest_score_ids, vocabulary
+from core.rules import Trust, ViewName, latest_score_ids, trust_of, vocabulary
 from core.rules.hanging_protocols import Edge
 from db.tables import (
     Alert,
@@ -121,6 +121,10 @@ class Visit:
     refusal: str
     images: tuple[ViewImage, ...]
     score: VisitScore | None
+    doubt: Trust | None
+    """How far its score may be believed where it may not be shown as a number; None where it may, or there is none."""
+    untrusted: VisitScore | None
+    """What the model would have said then: for research, never in an order, an alert, a report or a group."""
     bi_rads: str | None
     reader_density: str | None
     assessment_note: str | None
@@ -292,13 +296,13 @@ def _images(here: Installation, session: Session, patient_id: int) -> defaultdic
     return found
 
 
-def _scores(here: Installation, session: Session, patient_id: int) -> dict[int, VisitScore]:
+def _scores(here: Installation, session: Session, patient_id: int) -> dict[int, tuple[VisitScore, Trust]]:
     rows = session.scalars(
         select(Score)
         .join(Study, Study.id == Score.study_id)
         .where(Study.patient_id == patient_id, Score.id.in_(latest_score_ids(cards.speaking(here))))
     ).all()
-    return {score.study_id: _visit_score(score) for score in rows}
+    return {score.study_id: (_visit_score(score), trust_of(score)) for score in rows}
 
 
 def _visit_score(score: Score) -> VisitScore:
@@ -328,8 +332,13 @@ def _visit_score(score: Score) -> VisitScore:
 
 
 def _visit(
-    study: Study, images: Sequence[ViewImage], score: VisitScore | None, names: Mapping[int, str]
+    study: Study,
+    images: Sequence[ViewImage],
+    said: tuple[VisitScore, Trust] | None,
+    names: Mapping[int, str],
 ) -> Visit:
+    score, trust = said or (None, None)
+    trusted = trust is not None and trust.is_trusted
     return Visit(
         study_uid=study.uid,
         on=study.study_date,
@@ -338,7 +347,9 @@ def _visit(
         status=study.status,
         refusal=refusal_text(study.refusal_reason, study.refusal_detail),
         images=tuple(images),
-        score=score,
+        score=score if trusted else None,
+        doubt=None if trusted else trust,
+        untrusted=None if trusted else score,
         bi_rads=study.bi_rads,
         reader_density=study.reader_density,
         assessment_note=study.assessment_note,

@@ -44,6 +44,7 @@ class Group(enum.StrEnum):
     NEEDS_A_LOOK = "needs a look"
     OVERDUE = "overdue"
     NEW = "new scores"
+    NOT_SCORED = "not scored: read as usual"
     ALL = "all"
 
 
@@ -71,6 +72,8 @@ class Row:
     risk_5y_low: float | None
     risk_5y_high: float | None
     scored_on: date | None
+    withheld: str
+    """Why the last study has no number, though a model has read it; empty otherwise."""
     change_since_prior: float | None
     prior_on: date | None
     course: tuple[CoursePoint, ...]
@@ -104,6 +107,7 @@ class Row:
             Group.NEEDS_A_LOOK: self.needs_a_look,
             Group.OVERDUE: self.overdue,
             Group.NEW: self.new,
+            Group.NOT_SCORED: bool(self.withheld),
             Group.ALL: True,
         }[group]
 
@@ -149,7 +153,9 @@ def row_of(woman: ListedWoman, *, today: date, now: datetime) -> Row:
     """Say a woman in one row, as of a day and a moment."""
     stands = woman.standing
     last, newest, prior = stands.last, stands.newest, stands.prior
-    risk = newest.score.risk_5y if newest and newest.score else None
+    doubt = last.doubt if last else None
+    # Where the last study's score is withheld, an earlier one is not where she stands now.
+    risk = newest.score.risk_5y if newest and newest.score and doubt is None else None
     return Row(
         mrn=woman.mrn,
         name=woman.name,
@@ -162,8 +168,9 @@ def row_of(woman: ListedWoman, *, today: date, now: datetime) -> Row:
         risk_5y=risk.value if risk else None,
         risk_5y_low=risk.low if risk else None,
         risk_5y_high=risk.high if risk else None,
-        scored_on=newest.on if newest else None,
-        change_since_prior=stands.change_since_prior,
+        scored_on=newest.on if newest and doubt is None else None,
+        withheld=doubt.sentence if doubt else "",
+        change_since_prior=stands.change_since_prior if doubt is None else None,
         prior_on=prior.on if prior else None,
         course=tuple(
             CoursePoint(visit.on, visit.score.risk_5y.value) for visit in stands.scored if visit.score
@@ -175,7 +182,7 @@ def row_of(woman: ListedWoman, *, today: date, now: datetime) -> Row:
         diagnosed=stands.diagnosed,
         next_due=stands.next_due(today),
         overdue=stands.is_overdue(today),
-        new=stands.is_new(now),
+        new=stands.is_new(now) and doubt is None,
     )
 
 

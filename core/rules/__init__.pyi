@@ -10,10 +10,16 @@ from .alerts import AlertRule as AlertRule
 from .alerts import Measure as Measure
 from .alerts import alert_rules as alert_rules
 from .alerts import urgency as urgency
+from .comparable import is_trusted as is_trusted
 from .comparable import last_of_each_day as last_of_each_day
 from .comparable import last_said as last_said
 from .comparable import latest_score_ids as latest_score_ids
 from .comparable import said_alike as said_alike
+from .comparable import trust_of as trust_of
 from .documents import RulesError as RulesError
+from .trust import Doubt as Doubt
+from .trust import Trust as Trust
+from .trust import TrustLevel as TrustLevel
+from .trust import settle_trust as settle_trust
 from .vocabulary import QualityFlag as QualityFlag
 from .vocabulary import ViewName as ViewName

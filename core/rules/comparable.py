@@ -3,8 +3,9 @@
 from collections.abc import Callable, Hashable, Iterable
 from typing import Protocol, TypeVar
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import ColumnElement, Select, func, select
 
+from core.rules.trust import Doubt, Trust, TrustLevel
 from db.tables import Score
 
 Scored = TypeVar("Scored")
@@ -32,6 +33,11 @@ def latest_score_ids(model: str) -> Select[int]:
     return select(func.max(Score.id)).where(Score.model == model).group_by(Score.study_id)
 
 
+def is_trusted() -> ColumnElement[bool]:
+    """Return the condition that a score may be shown as a number: it stands in every query of numbers."""
+    return Score.trust_level == TrustLevel.TRUSTED.value
+
+
 def last_of_each_day(scored: Iterable[Scored], day: Callable[[Scored], Hashable]) -> list[Scored]:
     """Keep of the scored studies of one day the last: they are one visit, and the last score has read them all.
 
@@ -51,3 +57,13 @@ def said_alike(scores: Iterable[SaidBy]) -> bool:
     `core.worker.queue.queue_unscored` asks for a new score where one of the three is another.
     """
     return len({(score.model, score.weights_sha256, score.calibration) for score in scores}) <= 1
+
+
+def trust_of(row: Score) -> Trust:
+    """Return how far a stored score may be believed."""
+    return Trust(
+        TrustLevel(row.trust_level),
+        Doubt(row.trust_doubt) if row.trust_doubt else None,
+        row.trust_distance,
+        row.trust_limit,
+    )

@@ -6,6 +6,7 @@ from .classifier.plan import Measuring as Measuring
 from .classifier.plan import Network as Network
 from .classifier.plan import Pictures as Pictures
 from .classifier.run import train_image as train_image
+from .domain import give_domain as give_domain
 from .embeddings import EmbeddingsError as EmbeddingsError
 from .embeddings import read_embeddings as read_embeddings
 from .embeddings import train_on_embeddings as train_on_embeddings

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -11,7 +12,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from core.sets import Manifest, encode_views, gather, histories_of
+from core.sets import Manifest, encode_views, gather, histories_of, simulation_beside
+from core.training.domain import domain_of
 from core.training.longitudinal.heads import calibrate, moved_to
 from core.training.longitudinal.run import taught_by
 from core.training.runs import TrainingError
@@ -83,10 +85,18 @@ def recalibrate(
         calibration = moved_to(calibration, women, base_rates, "those women")
     for name in loaded.card.files:
         shutil.copyfile(model / name, out / name)
-    settings = loaded.card.settings | {"calibrated_on_seeds": seeds, "base_rates": base_rates}
+    settings = loaded.card.settings | {
+        "calibrated_on_seeds": seeds,
+        "base_rates": base_rates,
+        "calibrated_on_simulated": any(simulation_beside(one.source) for one in manifests),
+    }
     card = replace(loaded.card, metrics={}, created=date.today().isoformat(), settings=settings)
     # The networks' files stay the same to the byte: what they saw of images that are on record stays good.
-    return LongitudinalModel(card, loaded.encoder, loaded.sequence, calibration).save_calibration(out)
+    domain = loaded.domain
+    with suppress(ValueError):  # of too few women it knows what it knew before
+        # What it may be believed of from now on is what it is calibrated on.
+        domain = domain_of(exams, encoded.rows, encoded.said["vector"], "the women it was calibrated on")
+    return LongitudinalModel(card, loaded.encoder, loaded.sequence, calibration, domain).save_calibration(out)
 
 
 def _check_outcomes(women: Sequence[History]) -> None:

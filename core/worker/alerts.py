@@ -7,7 +7,7 @@ from datetime import date
 from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.orm import Session
 
-from core.rules import AlertRule, Measure, alert_rules, said_alike
+from core.rules import AlertRule, Measure, alert_rules, is_trusted, said_alike
 from core.rules.vocabulary import SIDE_WORDS
 from db.tables import Alert, Score, Study, StudyStatus, utc_now
 
@@ -93,7 +93,9 @@ def _newest_score(session: Session, patient_id: int, model: str, which: ColumnEl
     return session.scalar(
         select(Score)
         .join(Study, Study.id == Score.study_id)
-        .where(Study.patient_id == patient_id, Study.modality == "MG", Score.model == model, which)
+        .where(
+            Study.patient_id == patient_id, Study.modality == "MG", Score.model == model, is_trusted(), which
+        )
         .order_by(Study.study_date.desc(), Study.id.desc(), Score.id.desc())
         .limit(1)
     )

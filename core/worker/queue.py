@@ -23,6 +23,7 @@ from core.logs import log_of
 from core.outages import outage
 from core.people import Permission, Person, audit, require
 from core.refusals import Refusal
+from core.rules import Doubt
 from core.worker import identity
 from db.tables import (
     Image,
@@ -331,11 +332,19 @@ def queue_everything(here: Installation) -> int:
 
 
 def queue_unscored(here: Installation, card: ModelCard) -> int:
-    """Put the scored studies in the queue that these weights have not scored: another model speaks now."""
+    """Put the scored studies in the queue that these weights have not scored: another model speaks now.
+
+    Also those of which it is not known how far their scores may be believed, and those that were held against no domain
+    though the model has one by now.
+    """
+    from models.longitudinal import DOMAIN
+
+    unknown = [Doubt.NOT_KNOWN.value, *([Doubt.NO_DOMAIN.value] if DOMAIN in card.files else [])]
     by_these = select(Score.study_id).where(
         Score.model == card.name,
         Score.weights_sha256 == card.weights_sha256,
         Score.calibration == card.calibration,
+        or_(Score.trust_doubt.is_(None), Score.trust_doubt.not_in(unknown)),
     )
     with here.database.write() as session:
         return rescoring.queue_again(

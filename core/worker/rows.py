@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session, selectinload
 from core.images import shows_the_breast
 from core.installation import Installation
 from core.refusals import Refusal
-from core.rules import ViewName, exact_age_years
+from core.rules import Trust, ViewName, exact_age_years, is_trusted, trust_of
 from core.rules.vocabulary import DENSITIES, FINDINGS, FOUR_VIEWS
 from core.worker.reading_ahead import WaitingImage
 from db.tables import (
@@ -44,7 +44,36 @@ class ScoreItem:
     progression: float | None = None
     risk: dict[str, dict[str, float]] = field(default_factory=dict)
     density: dict[str, float] = field(default_factory=dict)
+    trust: Trust | None = None
     refusal: Refusal | None = None
+
+    def numbers(self) -> dict[str, Any]:
+        """Return what the model said, in the shape of ``score --json``."""
+        return {
+            "malignancy": self.malignancy,
+            "progression": self.progression,
+            "risk": self.risk,
+            "density": self.density,
+        }
+
+    def to_json(self) -> dict[str, Any]:
+        """Return one entry of ``scored``: numbers that may not be said are null, and stand under ``untrusted``."""
+        said = self.numbers()
+        trusted = self.trust is not None and self.trust.is_trusted
+        return {
+            "patient": self.patient,
+            "study_uid": self.study_uid,
+            "study_date": self.study_date.isoformat(),
+            **(said if trusted else _silenced(said)),
+            "trust": self.trust.to_json() if self.trust is not None else None,
+            "model": self.model,
+            **({} if trusted else {"untrusted": said}),
+        }
+
+
+def _silenced(said: Any) -> Any:
+    """Return the same shape with null in the place of every number."""
+    return {key: _silenced(value) for key, value in said.items()} if isinstance(said, dict) else None
 
 
 @dataclass
@@ -59,20 +88,7 @@ class ScoringReport:
         """Return the shape of ``score --json``."""
         stopped = {} if self.stopped is None else {"stopped": self.stopped}
         return {
-            "scored": [
-                {
-                    "patient": item.patient,
-                    "study_uid": item.study_uid,
-                    "study_date": item.study_date.isoformat(),
-                    "malignancy": item.malignancy,
-                    "progression": item.progression,
-                    "risk": item.risk,
-                    "density": item.density,
-                    "model": item.model,
-                }
-                for item in self.items
-                if item.refusal is None
-            ],
+            "scored": [item.to_json() for item in self.items if item.refusal is None],
             "refused": [
                 {
                     "study_uid": item.study_uid,
@@ -230,7 +246,14 @@ def embedding_of(
     )
 
 
-def score_row(study: Study, card: ModelCard, history: list[Day], said: VisitAnswer) -> Score:
+def score_row(
+    study: Study,
+    card: ModelCard,
+    history: list[Day],
+    said: VisitAnswer,
+    trust: Trust,
+    left_out: Sequence[Mapping[str, str]],
+) -> Score:
     """Return the row that keeps what the model said of a study: its numbers, weights, inputs and contributions."""
     seen = {ViewName(image.laterality.value, image.view) for image in history[-1].images}
     inputs: dict[str, list[str]] = {}
@@ -262,17 +285,26 @@ def score_row(study: Study, card: ModelCard, history: list[Day], said: VisitAnsw
         priors=len(history) - 1,
         missing_views=[view.code for view in FOUR_VIEWS if view not in seen],
         contributions=contributions,
+        trust_level=trust.level.value,
+        trust_doubt=trust.doubt.value if trust.doubt else None,
+        trust_distance=trust.distance,
+        trust_limit=trust.limit if trust.limit is not None and np.isfinite(trust.limit) else None,
+        left_out=[dict(one) for one in left_out],
         **risks,
     )
 
 
 def previous_score(session: Session, history: list[Day], model: str) -> Score | None:
-    """Return the newest score by `model` of the visit before the last one; None if there is none."""
+    """Return the newest trusted score by `model` of the visit before the last one; None if there is none."""
     if len(history) < 2:
         return None
     return session.scalar(
         select(Score)
-        .where(Score.study_id == history[-2].study.id, Score.model == model)
+        .where(
+            Score.study_id == history[-2].study.id,
+            Score.model == model,
+            is_trusted(),
+        )
         .order_by(Score.id.desc())
         .limit(1)
     )
@@ -296,4 +328,5 @@ def item_of(row: Score, study: Study, mrn: str) -> ScoreItem:
             for year in range(1, 6)
         },
         density={"A": row.density_a, "B": row.density_b, "C": row.density_c, "D": row.density_d},
+        trust=trust_of(row),
     )

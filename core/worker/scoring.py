@@ -9,7 +9,8 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ from core.installation import Installation
 from core.logs import log_of
 from core.outages import MachineFailed, outage
 from core.refusals import Refusal
+from core.rules import Trust, settle_trust
 from core.worker import progress
 from core.worker.alerts import raise_alerts, raise_alerts_before
 from core.worker.queue import Claimed, Pauses, Queue, count_pending, queue_everything, settle
@@ -47,6 +49,15 @@ PATIENCE_SECONDS = 60.0
 """How long `score_pending` waits for what is away, or for studies that keep failing, while nothing is finished."""
 _KILLED = -9
 """The exit status of a process that the system ended, as a rule because memory was short."""
+
+
+@dataclass(frozen=True)
+class _Read:
+    """A history as the model reads it, how far out the study's own views lie, and which earlier ones were left out."""
+
+    visits: list[VisitInput]
+    distance: float | None
+    left_out: list[dict[str, str]]
 
 
 class Scorer:
@@ -116,14 +127,18 @@ class Scorer:
             if claimed.given_up is not None:
                 raise claimed.given_up
             history = history_of(self.here, claimed.study_id)
-            visits = self._visits(history)
-            said = self.model.score(visits)
+            read = self._read(history)
+            said = self.model.score(read.visits)
         except Refusal as refusal:
             return self._refuse(claimed, refusal)
-        return self._write(claimed, history, visits, said)
+        return self._write(claimed, history, read, said)
 
-    def _visits(self, history: list[Day]) -> list[VisitInput]:
-        """Return the visits up to the study; raises `Refusal` if the last has no view that the model can read."""
+    def _read(self, history: list[Day]) -> _Read:
+        """Return the visits up to the study; raises `Refusal` if the last has no view that the model can read.
+
+        Earlier views that are unlike what the model learned from are left out as if they were missing; of the study's
+        own the least familiar decides how far its score may be believed.
+        """
         from models.longitudinal import SeenView, VisitInput
 
         readings = self._readings([image for day in history for image in day.images])
@@ -131,8 +146,9 @@ class Scorer:
             day.images = [image for image in day.images if image.id in readings]
         if not history or not history[-1].images:
             raise Refusal("no_usable_view")
+        distance, left_out = self._leave_out_unlike(history, readings)
         history[:] = [day for day in history if day.images]
-        return [
+        visits = [
             VisitInput(
                 day.on,
                 day.age_years,
@@ -142,6 +158,37 @@ class Scorer:
             )
             for day in history
         ]
+        return _Read(visits, distance, left_out)
+
+    def _leave_out_unlike(
+        self, history: list[Day], readings: Mapping[int, ViewReading]
+    ) -> tuple[float | None, list[dict[str, str]]]:
+        """Take earlier views beyond the model's limit out of the history; return how far out the study's own lie."""
+        domain = self.model.domain
+        far = self.model.distances(list(readings.values()))
+        if domain is None or far is None:
+            return None, []
+        distances = dict(zip(readings, far, strict=True))
+        left_out = []
+        for day in history[:-1]:
+            for image in list(day.images):
+                if distances[image.id] > domain.limit:
+                    day.images.remove(image)
+                    left_out.append(
+                        {"study_date": day.on.isoformat(), "view": f"{image.laterality.value}-{image.view}"}
+                    )
+        return max(distances[image.id] for image in history[-1].images), left_out
+
+    def _trust(self, patient: Patient, age_years: float | None, distance: float | None) -> Trust:
+        domain, card = self.model.domain, self.model.card
+        return settle_trust(
+            distance=distance,
+            limit=domain.limit if domain is not None else None,
+            age_years=age_years,
+            ages=domain.ages if domain is not None else None,
+            women_alike=patient.simulated == card.calibrated_on_simulated,
+            auc_low=None if patient.simulated else card.settings.get("real_auc_low"),
+        )
 
     def _readings(self, images: list[Image]) -> dict[int, ViewReading]:
         """Return by image what the encoder sees in it: from the database, or by reading it for the first time.
@@ -180,18 +227,20 @@ class Scorer:
         return standardise(pixels)
 
     def _write(
-        self, claimed: Claimed, history: list[Day], visits: list[VisitInput], said: VisitAnswer
+        self, claimed: Claimed, history: list[Day], read: _Read, said: VisitAnswer
     ) -> ScoreItem | None:
         with self.here.database.write() as session:
             study = self.queue.still_ours(session, claimed)
             if study is None:
                 return None
-            row = score_row(study, self.model.card, history, said)
+            patient = session.get_one(Patient, study.patient_id)
+            trust = self._trust(patient, history[-1].age_years, read.distance)
+            row = score_row(study, self.model.card, history, said, trust, read.left_out)
             session.add(row)
             session.flush()
-            raise_alerts(session, row, previous_score(session, history, self.model.card.name))
+            if trust.is_trusted:  # a score that is not raises no alert and closes none
+                raise_alerts(session, row, previous_score(session, history, self.model.card.name))
             settle(study, StudyStatus.SCORED)
-            patient = session.get_one(Patient, study.patient_id)
             return item_of(row, study, patient.mrn)
 
     def _refuse(self, claimed: Claimed, refusal: Refusal) -> ScoreItem | None:

@@ -18,6 +18,7 @@ def what_the_model_said(visit: Visit) -> None:
     not_now(visit)
     score = visit.score
     if score is None:
+        withheld(visit)
         return
     look.show(
         f'<table class="lv-table">{probabilities(score)}'
@@ -46,6 +47,9 @@ def not_now(visit: Visit) -> None:
         return
     refused = visit.status is StudyStatus.REFUSED
     if visit.score is None:
+        if visit.doubt is not None and visit.status is StudyStatus.PENDING:
+            look.show('<p class="lv-note">This study is being scored again.</p>')
+            return
         look.show(
             f'<p class="lv-note alert">This study was not scored. {look.safe(visit.refusal)}</p>'
             if refused
@@ -59,6 +63,20 @@ def not_now(visit: Visit) -> None:
         else "This study is being scored again."
     )
     look.show(f'<p class="lv-note alert">{why} {said}</p>')
+
+
+def withheld(visit: Visit) -> None:
+    """Say why a score is not shown, and what would be needed; what the model would have said only when asked for."""
+    if visit.doubt is None or visit.doubt.doubt is None:
+        return
+    doubt = visit.doubt.doubt
+    look.show(
+        f'<p class="lv-note alert"><b>No number is shown.</b> {look.safe(doubt.words)} Read this study as usual.</p>'
+        f'<p class="lv-muted">What would be needed: {look.safe(doubt.needed)}</p>'
+    )
+    if visit.untrusted is None:
+        return
+    look.footer(cards.footer(cards.card_of(here(), visit.untrusted.model), visit.untrusted.model))
 
 
 def worker_away() -> str:

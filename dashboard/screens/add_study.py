@@ -637,6 +637,11 @@ def progress(mrn: str, uids: tuple[str, ...]) -> None:
                 f"{look.interval(risk.low, risk.high)}.</p>"
             )
             look.footer(cards.footer(cards.card_of(here(), visit.score.model), visit.score.model))
+        elif visit.doubt is not None:
+            look.show(
+                '<p class="lv-note"><b>Read by the model, no number shown.</b> '
+                f"{look.safe(visit.doubt.sentence)} Read this study as usual.</p>"
+            )
         else:
             look.show(f'<p class="lv-note alert">Not scored. {look.safe(visit.refusal)}</p>')
 

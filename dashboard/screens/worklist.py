@@ -37,11 +37,9 @@ def entry(row: worklist.Row) -> dict[str, object]:
         "status_hint": (row.refusal or "")
         if row.last_status is StudyStatus.REFUSED
         else "Waits for the worker",
-        "risk_text": look.percent(row.risk_5y),
+        "risk_text": "withheld" if row.withheld else look.percent(row.risk_5y),
         "interval_text": look.interval(row.risk_5y_low, row.risk_5y_high),
-        "risk_hint": f"Cancer within 5 years, as of {row.scored_on}"
-        if row.scored_on
-        else "No study is scored yet",
+        "risk_hint": risk_hint(row),
         "band": row.band,
         "change": row.change_since_prior,
         "change_text": look.points(row.change_since_prior),
@@ -57,6 +55,13 @@ def entry(row: worklist.Row) -> dict[str, object]:
         "overdue": row.overdue,
         "alerts": list(row.alerts),
     }
+
+
+def risk_hint(row: worklist.Row) -> str:
+    """Say what the risk is of and as of when, or why there is none."""
+    if row.withheld:
+        return f"{row.withheld} Read as usual."
+    return f"Cancer within 5 years, as of {row.scored_on}" if row.scored_on else "No study is scored yet"
 
 
 def change_hint(row: worklist.Row) -> str:

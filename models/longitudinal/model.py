@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from scipy.special import softmax
 
 from models.longitudinal.calibration import Calibration
+from models.longitudinal.domain import DOMAIN, Domain
 from models.longitudinal.explanation import contributions, heat_map
 from models.sequence import (
     HORIZONS,
@@ -93,12 +94,18 @@ class LongitudinalModel:
     """
 
     def __init__(
-        self, card: ModelCard, encoder: keras.Model, sequence: keras.Model, calibration: Calibration
+        self,
+        card: ModelCard,
+        encoder: keras.Model,
+        sequence: keras.Model,
+        calibration: Calibration,
+        domain: Domain | None = None,
     ) -> None:
         self.card = card
         self.encoder = encoder
         self.sequence = sequence
         self.calibration = calibration
+        self.domain = domain
 
     @classmethod
     def load(cls, name_or_folder: str | Path) -> LongitudinalModel:
@@ -123,6 +130,7 @@ class LongitudinalModel:
             encoder=_load(folder / ENCODER),
             sequence=_load(folder / SEQUENCE),
             calibration=Calibration.from_json(json.loads((folder / CALIBRATION).read_text("utf-8"))),
+            domain=Domain.load(folder / DOMAIN) if DOMAIN in card.files else None,
         )
 
     def save(self, folder: Path) -> ModelCard:
@@ -135,10 +143,17 @@ class LongitudinalModel:
     def save_calibration(self, folder: Path) -> ModelCard:
         """Write calibration and card to a folder that holds the networks; return the card as written."""
         (folder / CALIBRATION).write_text(json.dumps(self.calibration.to_json(), indent=1) + "\n", "utf-8")
+        return self.save_domain(folder)
+
+    def save_domain(self, folder: Path) -> ModelCard:
+        """Write domain and card to a folder that holds networks and calibration; return the card as written."""
+        if self.domain is not None:
+            self.domain.save(folder / DOMAIN)
+        domain = [DOMAIN] if self.domain is not None else []
         beside = [name for name in self.card.files if (folder / name).is_file()]
         files = {
             name: sha256_of(folder / name)
-            for name in dict.fromkeys((ENCODER, SEQUENCE, CALIBRATION, *beside))
+            for name in dict.fromkeys((ENCODER, SEQUENCE, CALIBRATION, *domain, *beside))
         }
         self.card = replace(
             self.card,
@@ -151,6 +166,14 @@ class LongitudinalModel:
         text = json.dumps(self.card.to_json(), indent=1, ensure_ascii=False, allow_nan=False)
         (folder / CARD).write_text(text + "\n", "utf-8")
         return self.card
+
+    def distances(self, readings: Sequence[ViewReading]) -> list[float] | None:
+        """Return how unlike each reading is to what the model learned from; None if the model does not know that."""
+        if self.domain is None or not readings:
+            return None if self.domain is None else []
+        return [
+            float(one) for one in self.domain.distances(np.stack([reading.vector for reading in readings]))
+        ]
 
     @property
     def vector_size(self) -> int:
@@ -313,4 +336,16 @@ def untrained(seed: int, *, width: float = 1.0, members: int = 3) -> Longitudina
         simulated_training=True,
         settings={"shape": list(NETWORK_SHAPE), "horizons_years": list(range(1, HORIZONS + 1))},
     )
-    return LongitudinalModel(card, encoder, build_ensemble(heads, size), Calibration())
+    everything = Domain(
+        mean=np.zeros(size, np.float32),
+        scale=np.ones(size, np.float32),
+        axes=np.zeros((size, 0), np.float32),
+        spread=np.zeros(0, np.float32),
+        rest=1.0,
+        limit=float("inf"),
+        ages=(0.0, 120.0),
+        fitted_on="nothing: every picture is let pass",
+        women=0,
+        studies=0,
+    )
+    return LongitudinalModel(card, encoder, build_ensemble(heads, size), Calibration(), everything)

@@ -61,6 +61,11 @@ class ModelCard:
         """Whether the model reads single images; else it is a longitudinal one."""
         return self.settings.get("kind") == IMAGE_KIND
 
+    @property
+    def calibrated_on_simulated(self) -> bool:
+        """Whether the women that its probabilities were held against are simulated ones."""
+        return bool(self.settings.get("calibrated_on_simulated", self.simulated_training))
+
     def to_json(self) -> dict[str, Any]:
         """Return the card as plain values, as it stands in `card.json`."""
         return asdict(self)

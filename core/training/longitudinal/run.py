@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from core.files import private_folder, write_whole
 from core.rules.vocabulary import DENSITIES, FINDINGS
 from core.sets import CachedViews, Exams, Manifest, cache_views, gather, late_rows, simulation_beside
+from core.training.domain import domain_of
 from core.training.longitudinal.heads import EncodedWomen, TrainedHeads, train_heads
 from core.training.longitudinal.plan import Plan, Split, has_cancer, parts_needed, split_women
 from core.training.runs import TrainingError, keep_facts, kept_facts, same_plan, write_curves
@@ -24,7 +25,7 @@ from models.store import OnProgress, keep_arrays, kept_arrays
 if TYPE_CHECKING:  # Networks are loaded when training starts: `--help` must not wait for them.
     import keras
 
-    from models.longitudinal import LongitudinalModel
+    from models.longitudinal import Domain, LongitudinalModel
     from models.store import ModelCard
     from models.view import EncoderConfig, LabelledViews, TrainedEncoder
 
@@ -42,14 +43,15 @@ class _Views:
 
     def of(self, *splits: Split) -> LabelledViews:
         """Return the views of some parts' women, a part after another, with their labels."""
-        chosen = [i for split in splits for i in self.cached.usable() if self._split(i) is split]
+        chosen = [i for split in splits for i in self.cached.usable() if self.split_of(i) is split]
         return labelled_views(self.exams, self.cached, chosen)
 
     def to_embed(self) -> list[int]:
         """Return the places of the images that teach more than the encoder."""
-        return [i for i in self.cached.usable() if self._split(i) is not Split.ENCODER_ONLY]
+        return [i for i in self.cached.usable() if self.split_of(i) is not Split.ENCODER_ONLY]
 
-    def _split(self, image: int) -> Split:
+    def split_of(self, image: int) -> Split:
+        """Return the part that an image's woman is in."""
         return self.splits[self.exams.images[image].woman]
 
 
@@ -144,7 +146,8 @@ def train_longitudinal(
     for mode, control in heads.controls.items():
         control.save(out / f"control_{mode}.keras")
     card = _card(plan, views, heads, measured, facts or {}, seeds)
-    LongitudinalModel(card, trained.model, heads.ensemble, heads.calibration).save(out)
+    domain = _domain(views, vectors)
+    LongitudinalModel(card, trained.model, heads.ensemble, heads.calibration, domain).save(out)
     write_whole(out / "metrics.json", json.dumps(measured, indent=1) + "\n")
     write_curves(out / "curves.csv", [*trained.curve, *heads.curve])
     return measured
@@ -210,6 +213,24 @@ def _vectors(views: _Views, encoder: keras.Model, report: OnProgress) -> NDArray
     vectors = embed(encoder, late_rows(views.cached.pixels, views.to_embed()), report)["vector"]
     keep_arrays(path, vector=vectors)
     return vectors
+
+
+def _domain(views: _Views, vectors: NDArray[np.float32]) -> Domain | None:
+    """Return what the model knows, by women whose views did not teach the encoder: of those it is not too sure.
+
+    None where they are too few: such a model is believed of nobody until it is calibrated on more.
+    """
+    shown = views.to_embed()
+    unseen = [place for place, i in enumerate(shown) if views.split_of(i) is not Split.ENCODER]
+    try:
+        return domain_of(
+            views.exams,
+            [shown[place] for place in unseen],
+            vectors[unseen],
+            "women who did not teach the encoder",
+        )
+    except ValueError:
+        return None
 
 
 def taught_by(manifests: Sequence[Manifest], before: ModelCard | None = None) -> list[int]:

@@ -1,6 +1,6 @@
 """Keep when a study was refused, why one is put off, and what its failures are measured by.
 
-Revision: 0005, after 0003.
+Revision: 0005, after 0004.
 """
 
 import sqlalchemy as sa

@@ -1,6 +1,6 @@
 """Keep who gave a patient's MRN and her name in other scripts, and let her sex be unknown.
 
-Revision: 0006, after 0003.
+Revision: 0006, after 0005.
 """
 
 import sqlalchemy as sa

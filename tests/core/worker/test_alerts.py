@@ -23,7 +23,7 @@ def add_score(session, study: Study, **said) -> Score:
     made = {"model": "m", "weights_sha256": "a" * 64, "calibration": "c"}
     row = Score(
         study_id=study.id, inputs={}, priors=0,
-        density_a=0.25, density_b=0.25, density_c=0.25, density_d=0.25, **{**made, **risks, **values},
+        density_a=0.25, density_b=0.25, density_c=0.25, density_d=0.25, trust_level="trusted", trust_doubt=None, **{**made, **risks, **values},
     )  # fmt: skip
     session.add(row)
     session.flush()

@@ -204,7 +204,7 @@ def test_other_weights_put_scored_studies_back_in_the_queue(here):
     with here.database.read() as session:
         score = session.scalars(select(Score)).one()
     card = SimpleNamespace(
-        name=score.model, weights_sha256=score.weights_sha256, calibration=score.calibration
+        name=score.model, weights_sha256=score.weights_sha256, calibration=score.calibration, files={}
     )
     assert queue_unscored(here, card) == 0
     card.weights_sha256 = "0" * 64

@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 
+import numpy as np
 import pytest
 from sqlalchemy import event, func, select, update
 
@@ -516,3 +517,72 @@ def test_a_birth_date_that_a_later_study_brings_gives_the_earlier_ones_their_age
     # It is known now: one more study tells nothing new of the earlier ones.
     add_visit(here, date(2024, 1, 1), views=("L-CC",), PatientBirthDate="19700101")
     assert [item.study_date.year for item in score_pending(here, model=model).items] == [2024]
+
+
+# How far a score may be believed
+
+
+def believed(here) -> dict[date, tuple[str, str | None]]:
+    with here.database.read() as session:
+        rows = session.execute(
+            select(Study.study_date, Score.trust_level, Score.trust_doubt)
+            .join(Score.study)
+            .order_by(Score.id)
+        )
+        return {on: (level, doubt) for on, level, doubt in rows}
+
+
+def test_a_score_of_women_that_the_model_never_met_is_no_number_and_raises_no_alert(here, model):
+    model.card = replace(model.card, simulated_training=True)
+    try:
+        add_visit(here, date(2020, 5, 1))
+        item = score_pending(here, model=model).items[0]
+    finally:
+        model.card = replace(model.card, simulated_training=False)
+    said = item.to_json()
+    assert said["trust"]["level"] == "withheld"
+    assert "never held against real women" in said["trust"]["reason"]
+    assert said["risk"]["5"] == {"value": None, "low": None, "high": None}
+    assert set(said["malignancy"].values()) == {None}
+    assert said["progression"] is None
+    assert set(said["density"].values()) == {None}
+    assert 0 <= said["untrusted"]["risk"]["5"]["value"] <= 1
+    with here.database.read() as session:
+        assert session.scalars(select(Alert)).all() == []
+
+
+def test_pictures_beyond_the_limit_are_withheld_and_left_out_of_what_comes_after(here, model):
+    add_visit(here, date(2020, 5, 1))
+    add_visit(here, date(2022, 5, 1))
+    known = model.domain
+    score_pending(here, model=model)
+    with here.database.read() as session:
+        far = {
+            on: max(model.domain.distances(np.frombuffer(v, "<f4")[None])[0] for v in vectors)
+            for on, vectors in by_day(session).items()
+        }
+    first, second = sorted(far)
+    model.domain = replace(known, limit=(far[first] + far[second]) / 2)
+    unlike = max(far, key=far.__getitem__)
+    try:
+        score_pending(here, everything=True, model=model)
+    finally:
+        model.domain = known
+    assert believed(here)[unlike] == ("withheld", "unlike_pictures")
+    if unlike == first:
+        assert believed(here)[second] == ("trusted", None)
+        with here.database.read() as session:
+            last = session.scalars(select(Score).order_by(Score.id.desc())).first()
+            assert last.priors == 0
+            assert {one["study_date"] for one in last.left_out} == {first.isoformat()}
+
+
+def by_day(session) -> dict[date, list[bytes]]:
+    found: dict[date, list[bytes]] = {}
+    for on, vector in session.execute(
+        select(Study.study_date, Embedding.vector)
+        .join(Image, Image.study_id == Study.id)
+        .join(Embedding, Embedding.image_id == Image.id)
+    ):
+        found.setdefault(on, []).append(vector)
+    return found
