@@ -82,7 +82,7 @@ def recalibrate(
     _check_outcomes(women)
     calibration = calibrate(loaded.sequence, women, "women who did not teach it", loaded.calibration)
     if base_rates is not None:
-        calibration = moved_to(calibration, women, base_rates, "those women")
+        calibration = moved_to(calibration, loaded.sequence, women, base_rates, "those women")
     for name in loaded.card.files:
         shutil.copyfile(model / name, out / name)
     settings = loaded.card.settings | {

@@ -1,4 +1,6 @@
 from .calibration import Calibration as Calibration
+from .calibration import Outcomes as Outcomes
+from .calibration import Risks as Risks
 from .calibration import fit_calibration as fit_calibration
 from .domain import DOMAIN as DOMAIN
 from .domain import Domain as Domain

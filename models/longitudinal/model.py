@@ -28,7 +28,6 @@ from models.sequence import (
     VisitInput,
     build_ensemble,
     build_sequence,
-    risk_from_hazards,
     slot_of,
     stack_arrays,
     visit_arrays,
@@ -60,12 +59,13 @@ class VisitAnswer:
     Parameters
     ----------
     malignancy
-        Per breast, probability that cancer is present or found within 12 months; None for a breast of which
-        this visit has no view.
+        Per breast, probability that cancer is present or found within 12 months, which is its risk within the first
+        year; None for a breast of which this visit has no view (the woman's risk counts it all the same).
     progression
         Probability that disease has grown since the previous visit; None at the first.
     risk, risk_low, risk_high
-        (5,) probability of cancer within 1..5 years with a 90 % interval; none falls with the horizon.
+        (5,) probability of cancer within 1..5 years with a 90 % interval; none falls with the horizon, and within one
+        year it lies between the larger of the two breasts' malignancies and their sum.
     density
         (4,) probabilities of A..D.
     contributions
@@ -228,22 +228,23 @@ class LongitudinalModel:
         # Row k holds the visits from the k-th on, so the visit to score is its (n - k)-th.
         last = [(k, n - 1 - k) for k in range(n)]
         hazards = np.stack([out["hazard"][:, k, t] for k, t in last], axis=1)
-        value, low, high = self.calibration.risks(risk_from_hazards(hazards))
-        now = {key: out[key][:, 0, n - 1] for key in ("malignancy", "progression", "density")}
+        said = self.calibration.risks(hazards)
+        now = {key: out[key][:, 0, n - 1] for key in ("progression", "density")}
         seen = {side: any(view.laterality == side for view in read[-1].views) for side in SIDES}
-        malignancy = self.calibration.malignancies(now["malignancy"].mean(axis=0))
         breasts = np.array([seen[side] for side in SIDES])
         return VisitAnswer(
-            malignancy={side: float(malignancy[i]) if seen[side] else None for i, side in enumerate(SIDES)},
+            malignancy={
+                side: float(said.breast[0, i, 0]) if seen[side] else None for i, side in enumerate(SIDES)
+            },
             progression=self._progression(now["progression"], breasts) if len(visits) > 1 else None,
-            risk=value[0],
-            risk_low=low[0],
-            risk_high=high[0],
+            risk=said.value[0],
+            risk_low=said.low[0],
+            risk_high=said.high[0],
             density=_density(now["density"], breasts),
             contributions=np.concatenate(
                 [
                     np.zeros(len(visits) - n),
-                    contributions(value[:, -1], self.calibration.baseline),
+                    contributions(said.value[:, -1], self.calibration.baseline),
                 ]
             ),
             baseline=self.calibration.baseline,
