@@ -34,9 +34,7 @@ def women(n: int, seed: int = 0, *, named: float = 1.0) -> tuple[np.ndarray, Out
 
 @given(
     HAZARDS,
-    st.lists(
-        st.tuples(st.floats(-4, 4), st.floats(0.05, 4), st.floats(-6, 3)), min_size=5, max_size=5
-    ),
+    st.lists(st.tuples(st.floats(-4, 4), st.floats(0.05, 4), st.floats(-6, 3)), min_size=5, max_size=5),
 )
 def test_what_is_said_of_breasts_and_woman_always_agrees(hazards, lines):
     calibration = Calibration(
@@ -67,9 +65,9 @@ def test_fitted_risks_come_true_for_women_and_for_breasts(named):
     for k in range(5):
         label, _ = horizon_labels(later.years_to_cancer, later.years_followed, k + 1)
         weight = censoring_weights(later.years_to_cancer, later.years_followed, k + 1)
-        assert np.average(label, weights=weight) / np.average(said.value[:, k], weights=weight) == pytest.approx(
-            1, abs=0.12
-        )
+        assert np.average(label, weights=weight) / np.average(
+            said.value[:, k], weights=weight
+        ) == pytest.approx(1, abs=0.12)
         left = label * (later.cancer_breast == 0)
         assert np.average(left, weights=weight) / np.average(
             said.breast[:, 0, k], weights=weight
@@ -88,7 +86,9 @@ def test_moving_to_rarer_cancer_makes_the_mean_risk_there_come_true():
         there = weight * np.where(label == 1, share / rate, (1 - share) / (1 - rate))
         # A longer horizon may be lifted to the shorter one's risk: never below, hardly above.
         assert np.average(said.value[:, k], weights=there) == pytest.approx(share, rel=0.02)
-    assert moved.fitted_on.endswith("; moved from those women's share of cancers to 0.4, 0.6, 0.8, 1.1, 1.4 % within 1..5 years")
+    assert moved.fitted_on.endswith(
+        "; moved from those women's share of cancers to 0.4, 0.6, 0.8, 1.1, 1.4 % within 1..5 years"
+    )
     assert replace(moved.as_fitted(), fitted_on=fitted.fitted_on) == fitted
     order = np.argsort(fitted.risks(hazards).breast[:, 0, 0])
     assert (np.diff(said.breast[order, 0, 0]) >= 0).all()
