@@ -18,12 +18,11 @@ from numpy.typing import NDArray
 from scipy.optimize import brentq, minimize
 from scipy.special import expit
 
+from models.longitudinal.spread import Z_90, Spread
 from models.measures import FEWEST, Logistic, censoring_weights, fit_logistic, horizon_labels, safe_logit
 
-__all__ = ["Calibration", "Outcomes", "Risks", "fit_calibration", "of_either"]
+__all__ = ["Calibration", "LogOdds", "Outcomes", "Risks", "fit_calibration", "of_either", "of_woman"]
 
-Z_90 = 1.6448536269514722
-"""Half width of a two-sided 90 % interval of the normal distribution."""
 FARTHEST_SHIFT = 12.0
 """Log-odds; no two places where cancer occurs differ by more."""
 
@@ -68,6 +67,14 @@ class Risks:
 
 
 @dataclass(frozen=True)
+class LogOdds:
+    """Calibrated log-odds of the woman's risk (…, 5) and of each breast's (…, 2, 5), each with the members' half width."""
+
+    woman: tuple[NDArray[np.float64], NDArray[np.float64]]
+    breast: tuple[NDArray[np.float64], NDArray[np.float64]]
+
+
+@dataclass(frozen=True)
 class Calibration:
     """The calibration of a longitudinal model, fitted on validation women only.
 
@@ -86,6 +93,8 @@ class Calibration:
     prior_shift
         Log-odds added to a breast's risk within 1 to 5 years, from where cancer is as common as among the validation
         women to where the model is used. The first is added to progression before a diagnosis too.
+    spread
+        What widens the intervals beside the members' spread.
     """
 
     breast: tuple[Logistic, ...] = (Logistic(),) * 5
@@ -95,6 +104,7 @@ class Calibration:
     baseline_5y: float = 0.0167
     fitted_on: str = "not calibrated"
     prior_shift: tuple[float, ...] = (0.0,) * 5
+    spread: Spread = Spread()
 
     def moved(
         self, hazards: NDArray[np.float64], outcomes: Outcomes, to: Sequence[float], *, whose: str
@@ -143,31 +153,74 @@ class Calibration:
         """`baseline_5y` where the model is used."""
         return float(expit(safe_logit(self.baseline_5y) + self.prior_shift[-1]))
 
-    def progressions(self, raw_logit: Any, *, after: bool = False) -> NDArray[np.float64]:
-        """Return calibrated probabilities of progression from raw log-odds, before a diagnosis or after one."""
-        if after:
-            return np.asarray(expit(self.progression_after.of_logit(raw_logit)))
-        return np.asarray(expit(self.progression.of_logit(raw_logit) + self.prior_shift[0]))
+    def progressions(
+        self, members: NDArray[Any], lacking: NDArray[np.float64] | None = None, *, after: bool = False
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+        """Return calibrated probabilities of progression, before a diagnosis or after one, with their 90 % intervals.
 
-    def risks(self, hazards: NDArray[Any]) -> Risks:
-        """Return calibrated risk of each breast and of the woman, from the members' yearly hazards (members, …, 2, 5)."""
-        lines = self._lines(hazards)
-        half = Z_90 * self.widen * _spread(lines)
-        centre = lines.mean(axis=0)
-        breast, breast_low, breast_high = (
-            _rising(expit(line)) for line in (centre, centre - half, centre + half)
-        )
-        value = of_either(breast)
-        # The members agree or not on the woman too: her interval is theirs, not that of two breasts at their worst.
-        middle = safe_logit(value)
-        half = Z_90 * self.widen * _spread(safe_logit(of_either(_rising(expit(lines)))))
+        Parameters
+        ----------
+        members
+            (members, …, 2) raw log-odds by breast.
+        lacking
+            (…, 2, 4) what the study lacks, as `models.longitudinal.lacks` finds it; None: nothing.
+        after
+            Whether a diagnosis came before; then nothing is moved to where cancer is rare.
+
+        Returns
+        -------
+        value, low, high
+            (…, 2) each.
+        """
+        value, half = self.growth_log_odds(members, after=after)
+        below, above = self.spread.reach("progression", half[..., None], lacking)
+        return expit(value), expit(value - below[..., 0]), expit(value + above[..., 0])
+
+    def growth_log_odds(
+        self, members: NDArray[Any], *, after: bool = False
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return calibrated log-odds of progression (…, 2) and the members' half width."""
+        line, shift = (self.progression_after, 0.0) if after else (self.progression, self.prior_shift[0])
+        lines = line.of_logit(members) + shift
+        return lines.mean(axis=0), Z_90 * self.widen * _spread(lines)
+
+    def risks(self, hazards: NDArray[Any], lacking: NDArray[np.float64] | None = None) -> Risks:
+        """Return calibrated risk of each breast and of the woman.
+
+        Parameters
+        ----------
+        hazards
+            (members, …, 2, 5) yearly hazards.
+        lacking
+            (…, 2, 4) what the study lacks, as `models.longitudinal.lacks` finds it; None: nothing.
+        """
+        odds = self.log_odds(hazards)
+        value, half = odds.breast
+        below, above = self.spread.reach("breast", half, lacking)
+        breast, breast_low, breast_high = (_rising(expit(line)) for line in (value, value - below, value + above))
+        value, half = odds.woman
+        below, above = self.spread.reach("risk", half, None if lacking is None else of_woman(lacking))
+        risk = of_either(breast)
         return Risks(
             breast,
             breast_low,
             breast_high,
-            value,
-            np.minimum(_rising(expit(middle - half)), value),
-            np.maximum(_rising(expit(middle + half)), value),
+            risk,
+            np.minimum(_rising(expit(value - below)), risk),
+            np.maximum(_rising(expit(value + above)), risk),
+        )
+
+    def log_odds(self, hazards: NDArray[Any]) -> LogOdds:
+        """Return calibrated log-odds from the members' yearly hazards (members, …, 2, 5).
+
+        The members agree or not on the woman too: her interval is theirs, not that of two breasts at their worst.
+        """
+        lines = self._lines(hazards)
+        centre = lines.mean(axis=0)
+        woman = safe_logit(of_either(_rising(expit(centre))))
+        apart = _spread(safe_logit(of_either(_rising(expit(lines)))))
+        return LogOdds(
+            (woman, Z_90 * self.widen * apart), (centre, Z_90 * self.widen * _spread(lines))
         )
 
     def _lines(self, hazards: NDArray[Any]) -> NDArray[np.float64]:
@@ -201,7 +254,14 @@ class Calibration:
             baseline_5y=float(values["baseline_5y"]),
             fitted_on=fitted_on,
             prior_shift=tuple(float(value) for value in values.get("prior_shift", (0.0,) * 5)),
+            spread=Spread.from_json(values["spread"]) if "spread" in values else Spread(),
         )
+
+
+def of_woman(lacking: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return (…, 4) what the woman's risk lacks, from (…, 2, 4) by breast: views of both count, visits once."""
+    left, right = lacking[..., 0, :], lacking[..., 1, :]
+    return np.concatenate([(left + right)[..., :2], left[..., 2:]], axis=-1)
 
 
 def of_either(breast: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -233,7 +293,8 @@ def fit_calibration(
     fitted_on
         Plain words for the card.
     before
-        An earlier calibration, whose lines of progression are kept where too few breasts say anything.
+        An earlier calibration, whose lines of progression are kept where too few breasts say anything, and whose spread
+        is kept until it is measured anew.
 
     Returns
     -------
@@ -256,7 +317,8 @@ def fit_calibration(
     fitted_on += how and f"; too few breasts for progression: {how}"
     after, how = _fit_growth(progression_after, before.progression_after if before else None, growth)
     fitted_on += how and f"; too few breasts for progression after a diagnosis: {how}"
-    calibration = Calibration(tuple(lines), growth, after, fitted_on=fitted_on)
+    spread = before.spread if before else Spread()
+    calibration = Calibration(tuple(lines), growth, after, fitted_on=fitted_on, spread=spread)
     if centre.shape[0]:
         calibration = replace(
             calibration, baseline_5y=float(calibration.risks(hazards).value[..., -1].mean())

@@ -12,6 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from models.longitudinal.calibration import Calibration
+from models.longitudinal.lacks import lacking
 from models.measures import censoring_weights, horizon_labels, metrics
 from models.sequence import (
     HORIZONS,
@@ -61,7 +62,7 @@ def prediction_table(
     answers = predict_histories(ensemble, histories)
     for history, said in zip(histories, answers, strict=True):
         n = len(history)
-        risks = calibration.risks(said["hazard"])
+        risks = calibration.risks(said["hazard"], lacking(history.days, history.present))
         told = risks.value if served is None else served.risks(said["hazard"]).value
         columns: dict[str, Any] = {
             "patient_id": [history.patient_id] * n,
@@ -80,10 +81,10 @@ def prediction_table(
                 f"low_{k + 1}": risks.low[:, k],
                 f"high_{k + 1}": risks.high[:, k],
             }
-        growth = said["progression"].mean(axis=0)
+        growth = said["progression"]
         after = (history.years_to_cancer < 0)[:, None]
         progression = np.where(
-            after, calibration.progressions(growth, after=True), calibration.progressions(growth)
+            after, calibration.progressions(growth, after=True)[0], calibration.progressions(growth)[0]
         )
         for i, side in enumerate(SIDES):
             columns |= {

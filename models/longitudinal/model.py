@@ -16,6 +16,7 @@ from scipy.special import softmax
 from models.longitudinal.calibration import Calibration
 from models.longitudinal.domain import DOMAIN, Domain
 from models.longitudinal.explanation import contributions, heat_map
+from models.longitudinal.lacks import lacking
 from models.sequence import (
     HORIZONS,
     SIDES,
@@ -52,17 +53,23 @@ BATCH = 4
 ENCODER, SEQUENCE, CALIBRATION = "encoder.keras", "sequence.keras", "calibration.json"
 
 
+Interval = tuple[float, float, float]
+"""Value, lower and upper bound."""
+
+
 @dataclass(frozen=True)
 class VisitAnswer:
     """What the model says of a woman at one visit.
 
     Parameters
     ----------
-    malignancy
+    malignancy, malignancy_low, malignancy_high
         Per breast, probability that cancer is present or found within 12 months, which is its risk within the first
-        year; None for a breast of which this visit has no view (the woman's risk counts it all the same).
-    progression
-        Probability that disease has grown since the previous visit; None at the first.
+        year, with a 90 % interval; None for a breast of which this visit has no view (the woman's risk counts it all the
+        same).
+    progression, progression_after
+        Probability that disease has grown since the previous visit, with a 90 % interval, for a woman without a diagnosis
+        and for one with it; None at the first visit.
     risk, risk_low, risk_high
         (5,) probability of cancer within 1..5 years with a 90 % interval; none falls with the horizon, and within one
         year it lies between the larger of the two breasts' malignancies and their sum.
@@ -76,7 +83,10 @@ class VisitAnswer:
     """
 
     malignancy: dict[Laterality, float | None]
-    progression: float | None
+    malignancy_low: dict[Laterality, float | None]
+    malignancy_high: dict[Laterality, float | None]
+    progression: Interval | None
+    progression_after: Interval | None
     risk: NDArray[np.float64]
     risk_low: NDArray[np.float64]
     risk_high: NDArray[np.float64]
@@ -224,23 +234,37 @@ class LongitudinalModel:
             raise ValueError("There is no visit to score.")
         read = list(visits[-LONGEST:])
         n = len(read)
-        out = self.predict(_from_each_visit(read, self.vector_size))
+        days, vectors, present = _slots(read, self.vector_size)
+        out = self.predict(_from_each_visit(read, days, vectors, present))
         # Row k holds the visits from the k-th on, so the visit to score is its (n - k)-th.
         last = [(k, n - 1 - k) for k in range(n)]
         hazards = np.stack([out["hazard"][:, k, t] for k, t in last], axis=1)
-        said = self.calibration.risks(hazards)
-        now = {key: out[key][:, 0, n - 1] for key in ("progression", "density")}
-        seen = {side: any(view.laterality == side for view in read[-1].views) for side in SIDES}
-        breasts = np.array([seen[side] for side in SIDES])
+        lacks = lacking(days, present)[-1]
+        said = self.calibration.risks(hazards, lacks)
+        breasts = present[-1].any(axis=1)
+
+        def by_breast(values: NDArray[np.float64]) -> dict[Laterality, float | None]:
+            return {side: float(values[0, i, 0]) if breasts[i] else None for i, side in enumerate(SIDES)}
+
+        def growth(*, after: bool) -> Interval | None:
+            """Join the breasts seen: growth in either is growth."""
+            if len(visits) == 1 or not breasts.any():
+                return None
+            logits = out["progression"][:, 0, n - 1]
+            each = np.stack(self.calibration.progressions(logits, lacks, after=after))[:, breasts]
+            value, low, high = 1 - np.prod(1 - each, axis=1)
+            return float(value), float(low), float(high)
+
         return VisitAnswer(
-            malignancy={
-                side: float(said.breast[0, i, 0]) if seen[side] else None for i, side in enumerate(SIDES)
-            },
-            progression=self._progression(now["progression"], breasts) if len(visits) > 1 else None,
+            malignancy=by_breast(said.breast),
+            malignancy_low=by_breast(said.breast_low),
+            malignancy_high=by_breast(said.breast_high),
+            progression=growth(after=False),
+            progression_after=growth(after=True),
             risk=said.value[0],
             risk_low=said.low[0],
             risk_high=said.high[0],
-            density=_density(now["density"], breasts),
+            density=_density(out["density"][:, 0, n - 1], breasts),
             contributions=np.concatenate(
                 [
                     np.zeros(len(visits) - n),
@@ -255,13 +279,6 @@ class LongitudinalModel:
         inputs = {key: arrays[key] for key in ("vectors", "present", "facts")}
         return {key: np.asarray(out) for key, out in self.sequence.predict_on_batch(inputs).items()}
 
-    def _progression(self, logits: NDArray[np.float32], breasts: NDArray[np.bool_]) -> float | None:
-        """Join the breasts seen: growth in either is growth."""
-        if not breasts.any():
-            return None
-        each = self.calibration.progressions(logits.mean(axis=0))[breasts]
-        return float(1 - np.prod(1 - each))
-
 
 def _density(logits: NDArray[np.float32], breasts: NDArray[np.bool_]) -> NDArray[np.float64]:
     """Average members and the breasts seen (both, if none is)."""
@@ -269,17 +286,23 @@ def _density(logits: NDArray[np.float32], breasts: NDArray[np.bool_]) -> NDArray
     return np.asarray(each[breasts].mean(axis=0) if breasts.any() else each.mean(axis=0))
 
 
-def _from_each_visit(visits: Sequence[VisitInput], vector_size: int) -> Arrays:
+def _from_each_visit(
+    visits: Sequence[VisitInput],
+    days: NDArray[np.float64],
+    vectors: NDArray[np.float32],
+    present: NDArray[np.bool_],
+) -> Arrays:
     """Return a batch of `LONGEST` histories: the k-th begins at the k-th visit; rows beyond n are padding."""
-    days = np.array([visit.on.toordinal() for visit in visits], np.float64)
     ages = np.array([np.nan if v.age_years is None else v.age_years for v in visits], np.float64)
-    vectors, present = _slots(visits, vector_size)
     rows = [visit_arrays(days[k:], ages[k:], vectors[k:], present[k:], LONGEST) for k in range(len(visits))]
     return stack_arrays(rows + [rows[0]] * (LONGEST - len(rows)))
 
 
-def _slots(visits: Sequence[VisitInput], vector_size: int) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """Put views in their places, (n, 2, 3, D) and (n, 2, 3); several views of one place are averaged."""
+def _slots(
+    visits: Sequence[VisitInput], vector_size: int
+) -> tuple[NDArray[np.float64], NDArray[np.float32], NDArray[np.bool_]]:
+    """Return the days (n,) and put views in their places, (n, 2, 3, D) and (n, 2, 3); several of one are averaged."""
+    days = np.array([visit.on.toordinal() for visit in visits], np.float64)
     vectors = np.zeros((len(visits), 2, len(SLOTS), vector_size), np.float32)
     present = np.zeros(vectors.shape[:-1], bool)
     for n, visit in enumerate(visits):
@@ -296,7 +319,7 @@ def _slots(visits: Sequence[VisitInput], vector_size: int) -> tuple[NDArray[np.f
             # Sorted before they are summed, so that the order of views changes not even the last bit.
             vectors[n, side, slot] = np.sort(np.stack(several).astype(np.float64), axis=0).mean(axis=0)
             present[n, side, slot] = True
-    return vectors, present
+    return days, vectors, present
 
 
 def _load(path: Path) -> keras.Model:

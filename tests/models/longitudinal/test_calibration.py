@@ -98,8 +98,9 @@ def test_progression_after_a_diagnosis_is_not_moved_to_where_cancer_is_rare():
     hazards, outcomes = women(4000)
     fitted = replace(Calibration(), progression=Logistic(0.3, 1.1), progression_after=Logistic(0.9, 0.8))
     moved = fitted.moved(hazards, outcomes, NATURAL, whose="those women")
-    assert moved.progressions(0.0) < fitted.progressions(0.0)
-    assert moved.progressions(0.5, after=True) == pytest.approx(expit(0.9 + 0.4))
+    zero, half = np.zeros((1, 2)), np.full((1, 2), 0.5)
+    assert (moved.progressions(zero)[0] < fitted.progressions(zero)[0]).all()
+    assert moved.progressions(half, after=True)[0] == pytest.approx(expit(0.9 + 0.4))
 
 
 def test_what_was_written_comes_back_and_a_calibration_of_the_whole_woman_still_reads():
