@@ -16,6 +16,8 @@ from scipy.special import softmax
 from models.longitudinal.calibration import Calibration
 from models.longitudinal.domain import DOMAIN, Domain
 from models.longitudinal.explanation import contributions, heat_map
+from models.longitudinal.movement import COALITIONS, PLAYERS, Movement, coalition_arrays, shapley
+from models.measures import safe_logit
 from models.sequence import (
     HORIZONS,
     SIDES,
@@ -226,9 +228,7 @@ class LongitudinalModel:
         n = len(read)
         out = self.predict(_from_each_visit(read, self.vector_size))
         # Row k holds the visits from the k-th on, so the visit to score is its (n - k)-th.
-        last = [(k, n - 1 - k) for k in range(n)]
-        hazards = np.stack([out["hazard"][:, k, t] for k, t in last], axis=1)
-        value, low, high = self.calibration.risks(risk_from_hazards(hazards))
+        value, low, high = self._risks(out, [n - 1 - k for k in range(n)])
         now = {key: out[key][:, 0, n - 1] for key in ("malignancy", "progression", "density")}
         seen = {side: any(view.laterality == side for view in read[-1].views) for side in SIDES}
         malignancy = self.calibration.malignancies(now["malignancy"].mean(axis=0))
@@ -248,6 +248,47 @@ class LongitudinalModel:
             ),
             baseline=self.calibration.baseline,
         )
+
+    def movement(self, visits: Sequence[VisitInput]) -> Movement | None:
+        """Say why the score of the last visit is another than that of the one before; None at a first visit.
+
+        `visits` are as for `score`, and so are the errors. Costs one batch, whatever the number of visits.
+        """
+        if len(visits) < 2:
+            return None
+        # Of more than a score looks back on, the prior's own score read one visit further back.
+        return self.movement_of(*_laid_out(visits[-LONGEST - 1 :], self.vector_size))
+
+    def movement_of(
+        self,
+        days: NDArray[np.float64],
+        ages: NDArray[np.float64],
+        vectors: NDArray[np.float32],
+        present: NDArray[np.bool_],
+    ) -> Movement:
+        """Return `movement` from the arrays of a woman's visits; see `models.sequence.study.visit_arrays`.
+
+        Raises
+        ------
+        ValueError
+            If there are fewer than two visits, or they are out of order.
+        """
+        arrays, last = coalition_arrays(days, ages, vectors, present, LONGEST)
+        risk = self._risks(self.predict(arrays), last)[0][:, -1]
+        log_odds = safe_logit(risk)
+        parts = shapley(log_odds)
+        return Movement(
+            before=float(risk[0]),
+            now=float(risk[COALITIONS - 1]),
+            log_odds=log_odds,
+            parts={name: float(part) for name, part in zip(PLAYERS, parts, strict=True)},
+        )
+
+    def _risks(
+        self, out: dict[str, NDArray[np.float32]], last: Sequence[int]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+        """Return calibrated risk (n, 5) with its interval at the `last` visit of the first n histories of a batch."""
+        return self.calibration.risks(risk_from_hazards(out["hazard"][:, range(len(last)), last]))
 
     def predict(self, arrays: Arrays) -> dict[str, NDArray[np.float32]]:
         """Run the ensemble on stacked `visit_arrays`; outputs have the members in front."""
@@ -270,11 +311,18 @@ def _density(logits: NDArray[np.float32], breasts: NDArray[np.bool_]) -> NDArray
 
 def _from_each_visit(visits: Sequence[VisitInput], vector_size: int) -> Arrays:
     """Return a batch of `LONGEST` histories: the k-th begins at the k-th visit; rows beyond n are padding."""
-    days = np.array([visit.on.toordinal() for visit in visits], np.float64)
-    ages = np.array([np.nan if v.age_years is None else v.age_years for v in visits], np.float64)
-    vectors, present = _slots(visits, vector_size)
+    days, ages, vectors, present = _laid_out(visits, vector_size)
     rows = [visit_arrays(days[k:], ages[k:], vectors[k:], present[k:], LONGEST) for k in range(len(visits))]
     return stack_arrays(rows + [rows[0]] * (LONGEST - len(rows)))
+
+
+def _laid_out(
+    visits: Sequence[VisitInput], vector_size: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float32], NDArray[np.bool_]]:
+    """Return days, ages, vectors and what is present, as `visit_arrays` takes them."""
+    days = np.array([visit.on.toordinal() for visit in visits], np.float64)
+    ages = np.array([np.nan if v.age_years is None else v.age_years for v in visits], np.float64)
+    return days, ages, *_slots(visits, vector_size)
 
 
 def _slots(visits: Sequence[VisitInput], vector_size: int) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
