@@ -352,7 +352,9 @@ class Score(Base):
     `risk_Ny`: probability of cancer within N years, with the interval of the ensemble. `contributions`: one
     ``{"study_uid", "study_date", "value"}`` a visit. `inputs`: sha256 of every image that was read, by study UID.
     `trust_*`: how far it may be believed (`core.rules.trust`); only a trusted score is shown as a number. `left_out`: views
-    of earlier visits that were unlike what the model knows, as ``{"study_date", "view"}``.
+    of earlier visits that were unlike what the model knows, as ``{"study_date", "view"}``. `moved`: why the 5-year risk is
+    another than the prior's, as ``{"from", "to", "from_study", "parts": [{"what", "log_odds"}]}``; null at a first visit and
+    where the two were not said alike.
     """
 
     __tablename__ = "score"
@@ -395,6 +397,7 @@ class Score(Base):
     trust_distance: Mapped[float | None]
     trust_limit: Mapped[float | None]
     left_out: Mapped[list[Any]] = mapped_column(default=list)
+    moved: Mapped[dict[str, Any] | None]
 
     study: Mapped[Study] = relationship(back_populates="scores")
 

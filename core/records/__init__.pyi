@@ -20,6 +20,7 @@ from .events import remove_event as remove_event
 from .findings import KeptFinding as KeptFinding
 from .findings import Place as Place
 from .record import EventKind as EventKind
+from .record import Moved as Moved
 from .record import PatientRecord as PatientRecord
 from .record import StudyStatus as StudyStatus
 from .record import ViewImage as ViewImage

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from core.records.assessments import Assessment
 from core.records.events import EventEntry, event_entry
 from core.records.standing import Interval, Standing
 from core.refusals import refusal_text
-from core.rules import Trust, ViewName, latest_score_ids, trust_of, vocabulary
+from core.rules import Trust, ViewName, latest_score_ids, said_alike, trust_of, vocabulary
 from core.rules.hanging_protocols import Edge
 from db.tables import (
     Alert,
@@ -39,6 +40,7 @@ __all__ = [
     "Contribution",
     "EventKind",
     "Interval",
+    "Moved",
     "PatientRecord",
     "StudyStatus",
     "ViewImage",
@@ -59,6 +61,16 @@ class Contribution:
 
 
 @dataclass(frozen=True)
+class Moved:
+    """Why a 5-year risk is another than the prior's: from the one to the other, in log-odds by what is new since then."""
+
+    from_study: str
+    before: float
+    now: float
+    parts: Mapping[str, float]
+
+
+@dataclass(frozen=True)
 class VisitScore:
     """What the model said of one visit, as of its date. Probabilities are 0..1; see `db.tables.Score`."""
 
@@ -73,6 +85,7 @@ class VisitScore:
     priors: int
     missing_views: tuple[ViewName, ...]
     contributions: tuple[Contribution, ...]
+    moved: Moved | None
 
     @property
     def risk_5y(self) -> Interval:
@@ -209,6 +222,19 @@ class PatientRecord:
         of_the_day = [other.missing_views for other in self.visits if other.on == visit.on]
         return tuple(view for view in visit.missing_views if all(view in missing for missing in of_the_day))
 
+    def moved_from(self, visit: Visit) -> Visit | None:
+        """Return the prior whose score a visit's score says it moved from; None where the two are not set beside each other.
+
+        Both must be shown as numbers today, by the same weights and calibration, and the prior's must still be the same.
+        """
+        score = visit.score
+        if score is None or score.moved is None:
+            return None
+        prior = self.visit(score.moved.from_study)
+        if prior is None or prior.score is None or not said_alike((prior.score, score)):
+            return None
+        return prior if math.isclose(prior.score.risk_5y.value, score.moved.before, rel_tol=1e-3) else None
+
     def visit(self, study_uid: str) -> Visit | None:
         """Return one visit by its study UID."""
         return next((visit for visit in self.visits if visit.study_uid == study_uid), None)
@@ -328,6 +354,18 @@ def _visit_score(score: Score) -> VisitScore:
             Contribution(str(c["study_uid"]), date.fromisoformat(str(c["study_date"])), float(c["value"]))
             for c in score.contributions
         ),
+        moved=_moved(score),
+    )
+
+
+def _moved(score: Score) -> Moved | None:
+    if score.moved is None:
+        return None
+    return Moved(
+        from_study=str(score.moved["from_study"]),
+        before=float(score.moved["from"]),
+        now=float(score.moved["to"]),
+        parts={str(part["what"]): float(part["log_odds"]) for part in score.moved["parts"]},
     )
 
 

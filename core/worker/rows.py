@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session, selectinload
 from core.images import shows_the_breast
 from core.installation import Installation
 from core.refusals import Refusal
-from core.rules import Trust, ViewName, exact_age_years, is_trusted, trust_of
+from core.rules import Trust, ViewName, exact_age_years, trust_of
 from core.rules.vocabulary import DENSITIES, FINDINGS, FOUR_VIEWS
 from core.worker.reading_ahead import WaitingImage
 from db.tables import (
@@ -27,7 +27,7 @@ from db.tables import (
 )
 
 if TYPE_CHECKING:
-    from models.longitudinal import ViewReading, VisitAnswer
+    from models.longitudinal import Movement, ViewReading, VisitAnswer
     from models.store import ModelCard
     from models.view import StandardView
 
@@ -45,6 +45,7 @@ class ScoreItem:
     risk: dict[str, dict[str, float]] = field(default_factory=dict)
     density: dict[str, float] = field(default_factory=dict)
     trust: Trust | None = None
+    moved: dict[str, Any] | None = None
     refusal: Refusal | None = None
 
     def numbers(self) -> dict[str, Any]:
@@ -66,6 +67,7 @@ class ScoreItem:
             "study_date": self.study_date.isoformat(),
             **(said if trusted else _silenced(said)),
             "trust": self.trust.to_json() if self.trust is not None else None,
+            "moved": self.moved if trusted else None,
             "model": self.model,
             **({} if trusted else {"untrusted": said}),
         }
@@ -253,6 +255,7 @@ def score_row(
     said: VisitAnswer,
     trust: Trust,
     left_out: Sequence[Mapping[str, str]],
+    moved: dict[str, Any] | None,
 ) -> Score:
     """Return the row that keeps what the model said of a study: its numbers, weights, inputs and contributions."""
     seen = {ViewName(image.laterality.value, image.view) for image in history[-1].images}
@@ -290,24 +293,32 @@ def score_row(
         trust_distance=trust.distance,
         trust_limit=trust.limit if trust.limit is not None and np.isfinite(trust.limit) else None,
         left_out=[dict(one) for one in left_out],
+        moved=moved,
         **risks,
     )
 
 
+def moved_json(movement: Movement, from_study: str) -> dict[str, Any]:
+    """Return why a score moved as its row keeps it; `from_study` is the prior's UID."""
+    return {
+        "from": movement.before,
+        "to": movement.now,
+        "from_study": from_study,
+        "parts": [{"what": what, "log_odds": part} for what, part in movement.parts.items()],
+    }
+
+
 def previous_score(session: Session, history: list[Day], model: str) -> Score | None:
-    """Return the newest trusted score by `model` of the visit before the last one; None if there is none."""
+    """Return the newest score by `model` of the visit before the last one; None if there is none, or it is not trusted."""
     if len(history) < 2:
         return None
-    return session.scalar(
+    newest = session.scalar(
         select(Score)
-        .where(
-            Score.study_id == history[-2].study.id,
-            Score.model == model,
-            is_trusted(),
-        )
+        .where(Score.study_id == history[-2].study.id, Score.model == model)
         .order_by(Score.id.desc())
         .limit(1)
     )
+    return newest if newest is not None and trust_of(newest).is_trusted else None
 
 
 def item_of(row: Score, study: Study, mrn: str) -> ScoreItem:
@@ -329,4 +340,5 @@ def item_of(row: Score, study: Study, mrn: str) -> ScoreItem:
         },
         density={"A": row.density_a, "B": row.density_b, "C": row.density_c, "D": row.density_d},
         trust=trust_of(row),
+        moved=row.moved,
     )

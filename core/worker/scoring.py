@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -34,11 +34,12 @@ from core.worker.rows import (
     images_waiting,
     item_of,
     keep_readings,
+    moved_json,
     previous_score,
     score_row,
     stored_readings,
 )
-from db.tables import Image, Patient, StudyStatus
+from db.tables import Image, Patient, Study, StudyStatus
 
 if TYPE_CHECKING:
     from models.longitudinal import LongitudinalModel, ViewReading, VisitAnswer, VisitInput
@@ -47,6 +48,8 @@ if TYPE_CHECKING:
 log = log_of(__name__)
 PATIENCE_SECONDS = 60.0
 """How long `score_pending` waits for what is away, or for studies that keep failing, while nothing is finished."""
+SAME_RISK = 1e-4
+"""Two machines may round a score differently by so much of itself; more means that the prior read something else."""
 _KILLED = -9
 """The exit status of a process that the system ended, as a rule because memory was short."""
 
@@ -129,9 +132,10 @@ class Scorer:
             history = history_of(self.here, claimed.study_id)
             read = self._read(history)
             said = self.model.score(read.visits)
+            moved = self._moved(claimed.study_id, history, read)
         except Refusal as refusal:
             return self._refuse(claimed, refusal)
-        return self._write(claimed, history, read, said)
+        return self._write(claimed, history, read, said, moved)
 
     def _read(self, history: list[Day]) -> _Read:
         """Return the visits up to the study; raises `Refusal` if the last has no view that the model can read.
@@ -190,6 +194,28 @@ class Scorer:
             auc_low=None if patient.simulated else card.settings.get("real_auc_low"),
         )
 
+    def _moved(self, study_id: int, history: list[Day], read: _Read) -> dict[str, Any] | None:
+        """Return why the score is another than the prior's; None where the two may not be set beside each other.
+
+        That is: both are trusted, said by the same weights and calibration, and the prior's score is what the model says
+        again of what is known of her up to then.
+        """
+        card = self.model.card
+        with self.here.database.read() as session:
+            patient = session.get_one(Study, study_id).patient
+            if not self._trust(patient, history[-1].age_years, read.distance).is_trusted:
+                return None
+            prior = previous_score(session, history, card.name)
+        if prior is None or (prior.weights_sha256, prior.calibration) != (
+            card.weights_sha256,
+            card.calibration,
+        ):
+            return None
+        movement = self.model.movement(read.visits)
+        if movement is None or abs(movement.before - prior.risk_5y) > SAME_RISK * prior.risk_5y:
+            return None
+        return moved_json(movement, history[-2].study.uid)
+
     def _readings(self, images: list[Image]) -> dict[int, ViewReading]:
         """Return by image what the encoder sees in it: from the database, or by reading it for the first time.
 
@@ -227,7 +253,12 @@ class Scorer:
         return standardise(pixels)
 
     def _write(
-        self, claimed: Claimed, history: list[Day], read: _Read, said: VisitAnswer
+        self,
+        claimed: Claimed,
+        history: list[Day],
+        read: _Read,
+        said: VisitAnswer,
+        moved: dict[str, Any] | None,
     ) -> ScoreItem | None:
         with self.here.database.write() as session:
             study = self.queue.still_ours(session, claimed)
@@ -235,7 +266,7 @@ class Scorer:
                 return None
             patient = session.get_one(Patient, study.patient_id)
             trust = self._trust(patient, history[-1].age_years, read.distance)
-            row = score_row(study, self.model.card, history, said, trust, read.left_out)
+            row = score_row(study, self.model.card, history, said, trust, read.left_out, moved)
             session.add(row)
             session.flush()
             if trust.is_trusted:  # a score that is not raises no alert and closes none

@@ -18,3 +18,6 @@ from .model import SeenView as SeenView
 from .model import ViewReading as ViewReading
 from .model import VisitAnswer as VisitAnswer
 from .model import VisitInput as VisitInput
+from .movement import PLAYERS as PLAYERS
+from .movement import Movement as Movement
+from .movement import without_each as without_each

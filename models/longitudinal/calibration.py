@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from itertools import pairwise
 from typing import Any
 
@@ -104,7 +104,7 @@ class Calibration:
     baseline_5y: float = 0.0167
     fitted_on: str = "not calibrated"
     prior_shift: tuple[float, ...] = (0.0,) * 5
-    spread: Spread = Spread()
+    spread: Spread = field(default_factory=Spread)
 
     def moved(
         self, hazards: NDArray[np.float64], outcomes: Outcomes, to: Sequence[float], *, whose: str
@@ -197,7 +197,9 @@ class Calibration:
         odds = self.log_odds(hazards)
         value, half = odds.breast
         below, above = self.spread.reach("breast", half, lacking)
-        breast, breast_low, breast_high = (_rising(expit(line)) for line in (value, value - below, value + above))
+        breast, breast_low, breast_high = (
+            _rising(expit(line)) for line in (value, value - below, value + above)
+        )
         value, half = odds.woman
         below, above = self.spread.reach("risk", half, None if lacking is None else of_woman(lacking))
         risk = of_either(breast)
@@ -219,9 +221,7 @@ class Calibration:
         centre = lines.mean(axis=0)
         woman = safe_logit(of_either(_rising(expit(centre))))
         apart = _spread(safe_logit(of_either(_rising(expit(lines)))))
-        return LogOdds(
-            (woman, Z_90 * self.widen * apart), (centre, Z_90 * self.widen * _spread(lines))
-        )
+        return LogOdds((woman, Z_90 * self.widen * apart), (centre, Z_90 * self.widen * _spread(lines)))
 
     def _lines(self, hazards: NDArray[Any]) -> NDArray[np.float64]:
         """Return calibrated log-odds by member, breast and horizon."""

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.longitudinal.calibration import Calibration, of_woman
-from models.longitudinal.spread import LACKS, Z_90, Quantity, Spread
+from models.longitudinal.spread import LACKS, Quantity, Spread
 from models.sequence import History, predict_histories
 from models.vocabulary import DAYS_PER_YEAR
 
@@ -77,7 +77,9 @@ def _said(ensemble: keras.Model, calibration: Calibration, women: Sequence[Histo
     answers = predict_histories(ensemble, women)
     found = np.stack([lacking(woman.days, woman.present)[-1] for woman in women])
     odds = calibration.log_odds(np.stack([answer["hazard"][:, -1] for answer in answers], axis=1))
-    growth = calibration.growth_log_odds(np.stack([answer["progression"][:, -1] for answer in answers], axis=1))
+    growth = calibration.growth_log_odds(
+        np.stack([answer["progression"][:, -1] for answer in answers], axis=1)
+    )
     return _Said(
         {"risk": odds.woman[0][:, None], "breast": odds.breast[0], "progression": growth[0][..., None]},
         {"risk": odds.woman[1][:, None], "breast": odds.breast[1], "progression": growth[1][..., None]},
@@ -121,7 +123,7 @@ def fit_spread(
         kept = _taken_again(ensemble, calibration, women, again)
     calibration = replace(calibration, spread=replace(kept, lacks={}))
     random = np.random.default_rng(seed)
-    lacks: dict[str, dict[str, Any]] = {quantity: {} for quantity in ("risk", "breast", "progression")}
+    lacks: dict[Quantity, dict[str, Any]] = {"risk": {}, "breast": {}, "progression": {}}
     told = 0
     for lack in LACKS:
         pairs = [(woman, less) for woman in women if (less := without(woman, lack, random)) is not None]
@@ -135,8 +137,7 @@ def fit_spread(
             off = _off(whole, part, quantity, lack)
             if off is not None:
                 each[lack] = _reaches(off, calibration.spread, quantity)
-    lacks = {quantity: each for quantity, each in lacks.items() if each}
-    if not lacks:
+    if told == 0:
         return kept
     for each in lacks.values():
         if LACKS[ONE_VIEW] in each and LACKS[NO_VIEW] in each:
@@ -145,7 +146,11 @@ def fit_spread(
                 tuple(np.maximum(one, none))
                 for one, none in zip(each[LACKS[ONE_VIEW]], each[LACKS[NO_VIEW]], strict=True)
             )
-    return replace(kept, lacks=lacks, fitted_on=f"{told} complete studies of {fitted_on}")
+    return replace(
+        kept,
+        lacks={str(name): each for name, each in lacks.items()},
+        fitted_on=f"{told} complete studies of {fitted_on}",
+    )
 
 
 def _off(
@@ -180,7 +185,9 @@ def _taken_again(
     by_name = {woman.patient_id: woman for woman in women}
     pairs = [(by_name[one.patient_id], one) for one in again if one.patient_id in by_name]
     first, second = (_said(ensemble, calibration, [pair[i] for pair in pairs]) for i in range(2))
-    exposure, smallest, levels = {}, {}, {}
+    exposure: dict[str, tuple[float, ...]] = {}
+    smallest: dict[str, tuple[float, ...]] = {}
+    levels: dict[str, tuple[float, ...]] = {}
     for quantity in first.value:
         here = np.ones((len(pairs), 1), bool) if quantity == "risk" else first.seen & second.seen
         change = (second.value[quantity] - first.value[quantity])[here]
@@ -192,7 +199,13 @@ def _taken_again(
         smallest[quantity] = tuple(
             float(1.96 * np.sqrt((change[group == level, -1] ** 2).mean())) for level in range(3)
         )
-    return Spread(exposure, {}, smallest, levels, f"{len(pairs)} studies taken twice on one day")
+    return replace(
+        calibration.spread,
+        exposure=exposure,
+        smallest_change=smallest,
+        levels=levels,
+        repeated_on=f"{len(pairs)} studies taken twice on one day",
+    )
 
 
 def coverage(
@@ -217,7 +230,8 @@ def coverage(
         whole, part = (_said(ensemble, calibration, [pair[i] for pair in pairs]) for i in range(2))
         far = (whole.value["risk"] - part.value["risk"])[:, 0, -1]
         reaches = [
-            calibration.spread.reach("risk", one.members["risk"][:, 0], one.lacks["risk"][:, 0]) for one in (whole, part)
+            calibration.spread.reach("risk", one.members["risk"][:, 0], one.lacks["risk"][:, 0])
+            for one in (whole, part)
         ]
         below, above = (one[:, -1] for one in reaches[1])
         held = float(((-below <= far) & (far <= above)).mean())

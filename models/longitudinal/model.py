@@ -13,10 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import softmax
 
-from models.longitudinal.calibration import Calibration
+from models.longitudinal.calibration import Calibration, Risks
 from models.longitudinal.domain import DOMAIN, Domain
 from models.longitudinal.explanation import contributions, heat_map
 from models.longitudinal.lacks import lacking
+from models.longitudinal.movement import COALITIONS, PLAYERS, Movement, coalition_arrays, shapley
+from models.measures import safe_logit
 from models.sequence import (
     HORIZONS,
     SIDES,
@@ -234,13 +236,11 @@ class LongitudinalModel:
             raise ValueError("There is no visit to score.")
         read = list(visits[-LONGEST:])
         n = len(read)
-        days, vectors, present = _slots(read, self.vector_size)
-        out = self.predict(_from_each_visit(read, days, vectors, present))
+        days, ages, vectors, present = _laid_out(read, self.vector_size)
+        out = self.predict(_from_each_visit(days, ages, vectors, present))
         # Row k holds the visits from the k-th on, so the visit to score is its (n - k)-th.
-        last = [(k, n - 1 - k) for k in range(n)]
-        hazards = np.stack([out["hazard"][:, k, t] for k, t in last], axis=1)
         lacks = lacking(days, present)[-1]
-        said = self.calibration.risks(hazards, lacks)
+        said = self._risks(out, [n - 1 - k for k in range(n)], lacks)
         breasts = present[-1].any(axis=1)
 
         def by_breast(values: NDArray[np.float64]) -> dict[Laterality, float | None]:
@@ -274,6 +274,50 @@ class LongitudinalModel:
             baseline=self.calibration.baseline,
         )
 
+    def movement(self, visits: Sequence[VisitInput]) -> Movement | None:
+        """Say why the score of the last visit is another than that of the one before; None at a first visit.
+
+        `visits` are as for `score`, and so are the errors. Costs one batch, whatever the number of visits.
+        """
+        if len(visits) < 2:
+            return None
+        # Of more than a score looks back on, the prior's own score read one visit further back.
+        return self.movement_of(*_laid_out(visits[-LONGEST - 1 :], self.vector_size))
+
+    def movement_of(
+        self,
+        days: NDArray[np.float64],
+        ages: NDArray[np.float64],
+        vectors: NDArray[np.float32],
+        present: NDArray[np.bool_],
+    ) -> Movement:
+        """Return `movement` from the arrays of a woman's visits; see `models.sequence.study.visit_arrays`.
+
+        Raises
+        ------
+        ValueError
+            If there are fewer than two visits, or they are out of order.
+        """
+        arrays, last = coalition_arrays(days, ages, vectors, present, LONGEST)
+        risk = self._risks(self.predict(arrays), last).value[:, -1]
+        log_odds = safe_logit(risk)
+        parts = shapley(log_odds)
+        return Movement(
+            before=float(risk[0]),
+            now=float(risk[COALITIONS - 1]),
+            log_odds=log_odds,
+            parts={name: float(part) for name, part in zip(PLAYERS, parts, strict=True)},
+        )
+
+    def _risks(
+        self,
+        out: dict[str, NDArray[np.float32]],
+        last: Sequence[int],
+        lacks: NDArray[np.float64] | None = None,
+    ) -> Risks:
+        """Return calibrated risks at the `last` visit of the first n histories of a batch; `lacks` as for `risks`."""
+        return self.calibration.risks(out["hazard"][:, range(len(last)), last], lacks)
+
     def predict(self, arrays: Arrays) -> dict[str, NDArray[np.float32]]:
         """Run the ensemble on stacked `visit_arrays`; outputs have the members in front."""
         inputs = {key: arrays[key] for key in ("vectors", "present", "facts")}
@@ -287,22 +331,27 @@ def _density(logits: NDArray[np.float32], breasts: NDArray[np.bool_]) -> NDArray
 
 
 def _from_each_visit(
-    visits: Sequence[VisitInput],
     days: NDArray[np.float64],
+    ages: NDArray[np.float64],
     vectors: NDArray[np.float32],
     present: NDArray[np.bool_],
 ) -> Arrays:
     """Return a batch of `LONGEST` histories: the k-th begins at the k-th visit; rows beyond n are padding."""
-    ages = np.array([np.nan if v.age_years is None else v.age_years for v in visits], np.float64)
-    rows = [visit_arrays(days[k:], ages[k:], vectors[k:], present[k:], LONGEST) for k in range(len(visits))]
+    rows = [visit_arrays(days[k:], ages[k:], vectors[k:], present[k:], LONGEST) for k in range(len(days))]
     return stack_arrays(rows + [rows[0]] * (LONGEST - len(rows)))
 
 
-def _slots(
+def _laid_out(
     visits: Sequence[VisitInput], vector_size: int
-) -> tuple[NDArray[np.float64], NDArray[np.float32], NDArray[np.bool_]]:
-    """Return the days (n,) and put views in their places, (n, 2, 3, D) and (n, 2, 3); several of one are averaged."""
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float32], NDArray[np.bool_]]:
+    """Return days, ages, vectors and what is present, as `visit_arrays` takes them."""
     days = np.array([visit.on.toordinal() for visit in visits], np.float64)
+    ages = np.array([np.nan if v.age_years is None else v.age_years for v in visits], np.float64)
+    return days, ages, *_slots(visits, vector_size)
+
+
+def _slots(visits: Sequence[VisitInput], vector_size: int) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Put views in their places, (n, 2, 3, D) and (n, 2, 3); several views of one place are averaged."""
     vectors = np.zeros((len(visits), 2, len(SLOTS), vector_size), np.float32)
     present = np.zeros(vectors.shape[:-1], bool)
     for n, visit in enumerate(visits):
@@ -319,7 +368,7 @@ def _slots(
             # Sorted before they are summed, so that the order of views changes not even the last bit.
             vectors[n, side, slot] = np.sort(np.stack(several).astype(np.float64), axis=0).mean(axis=0)
             present[n, side, slot] = True
-    return days, vectors, present
+    return vectors, present
 
 
 def _load(path: Path) -> keras.Model:

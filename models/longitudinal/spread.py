@@ -41,8 +41,8 @@ class Spread:
         10.1023/A:1013138911638), for low, middle and high scores.
     levels
         By quantity, the two log-odds that part low, middle and high scores.
-    fitted_on
-        Whose studies told, in words.
+    fitted_on, repeated_on
+        Whose studies told what missing things do, and what position and exposure do, in words.
     """
 
     exposure: dict[str, tuple[float, ...]] = field(default_factory=dict)
@@ -50,6 +50,7 @@ class Spread:
     smallest_change: dict[str, tuple[float, ...]] = field(default_factory=dict)
     levels: dict[str, tuple[float, ...]] = field(default_factory=dict)
     fitted_on: str = "not measured"
+    repeated_on: str = "not measured"
 
     def reach(
         self, quantity: Quantity, members: NDArray[np.float64], lacking: NDArray[np.float64] | None
@@ -92,4 +93,9 @@ class Spread:
             }
             for quantity, each in values["lacks"].items()
         }
-        return cls(**several, lacks=lacks, fitted_on=str(values["fitted_on"]))
+        return cls(
+            **several,
+            lacks=lacks,
+            fitted_on=str(values["fitted_on"]),
+            repeated_on=str(values["repeated_on"]),
+        )
