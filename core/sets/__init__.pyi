@@ -10,6 +10,7 @@ from .cases import may_be as may_be
 from .cases import parse_density_source as parse_density_source
 from .cases import told_apart as told_apart
 from .cases import with_practice as with_practice
+from .encoded import EncodedViews as EncodedViews
 from .encoded import encode_views as encode_views
 from .exams import MOST_PIXELS as MOST_PIXELS
 from .exams import CachedViews as CachedViews

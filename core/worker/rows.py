@@ -42,6 +42,7 @@ class ScoreItem:
     model: str
     malignancy: dict[str, float | None] = field(default_factory=dict)
     progression: float | None = None
+    intervals: dict[str, Any] = field(default_factory=dict)
     risk: dict[str, dict[str, float]] = field(default_factory=dict)
     density: dict[str, float] = field(default_factory=dict)
     trust: Trust | None = None
@@ -53,6 +54,7 @@ class ScoreItem:
         return {
             "malignancy": self.malignancy,
             "progression": self.progression,
+            "intervals": self.intervals,
             "risk": self.risk,
             "density": self.density,
         }
@@ -279,8 +281,14 @@ def score_row(
         calibration=card.calibration,
         inputs=inputs,
         malignancy_left=said.malignancy["L"],
+        malignancy_left_low=said.malignancy_low["L"],
+        malignancy_left_high=said.malignancy_high["L"],
         malignancy_right=said.malignancy["R"],
-        progression=said.progression,
+        malignancy_right_low=said.malignancy_low["R"],
+        malignancy_right_high=said.malignancy_high["R"],
+        smallest_change=said.smallest_change,
+        **_interval("progression", said.progression),
+        **_interval("progression_after", said.progression_after),
         density_a=float(said.density[0]),
         density_b=float(said.density[1]),
         density_c=float(said.density[2]),
@@ -296,6 +304,11 @@ def score_row(
         moved=moved,
         **risks,
     )
+
+
+def _interval(name: str, said: tuple[float, float, float] | None) -> dict[str, float | None]:
+    value, low, high = said or (None, None, None)
+    return {name: value, f"{name}_low": low, f"{name}_high": high}
 
 
 def moved_json(movement: Movement, from_study: str) -> dict[str, Any]:
@@ -330,6 +343,13 @@ def item_of(row: Score, study: Study, mrn: str) -> ScoreItem:
         model=row.model,
         malignancy={"L": row.malignancy_left, "R": row.malignancy_right},
         progression=row.progression,
+        intervals={
+            "malignancy": {
+                "L": [row.malignancy_left_low, row.malignancy_left_high],
+                "R": [row.malignancy_right_low, row.malignancy_right_high],
+            },
+            "progression": [row.progression_low, row.progression_high],
+        },
         risk={
             str(year): {
                 "value": getattr(row, f"risk_{year}y"),

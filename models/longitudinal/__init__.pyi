@@ -13,6 +13,8 @@ from .explanation import heat_map as heat_map
 from .explanation import heat_peak as heat_peak
 from .explanation import map_agreement as map_agreement
 from .explanation import randomised as randomised
+from .lacks import coverage as coverage
+from .lacks import fit_spread as fit_spread
 from .model import LongitudinalModel as LongitudinalModel
 from .model import SeenView as SeenView
 from .model import ViewReading as ViewReading
@@ -21,3 +23,5 @@ from .model import VisitInput as VisitInput
 from .movement import PLAYERS as PLAYERS
 from .movement import Movement as Movement
 from .movement import without_each as without_each
+from .spread import LACKS as LACKS
+from .spread import Spread as Spread

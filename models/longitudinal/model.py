@@ -82,6 +82,9 @@ class VisitAnswer:
         ``logit(risk[4]) - logit(baseline)``.
     baseline
         5-year risk said of a woman of whom nothing is seen.
+    smallest_change
+        The smallest change of 5-year risk, in log-odds, that is not what position and exposure alone do; None where
+        that was not measured.
     """
 
     malignancy: dict[Laterality, float | None]
@@ -95,6 +98,7 @@ class VisitAnswer:
     density: NDArray[np.float64]
     contributions: NDArray[np.float64]
     baseline: float
+    smallest_change: float | None
 
 
 class LongitudinalModel:
@@ -272,6 +276,7 @@ class LongitudinalModel:
                 ]
             ),
             baseline=self.calibration.baseline,
+            smallest_change=self.calibration.smallest_change(said.value[0, -1]),
         )
 
     def movement(self, visits: Sequence[VisitInput]) -> Movement | None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:  # Networks are loaded when training starts: `--help` must not
     from models.longitudinal import Calibration, Outcomes
     from models.sequence import History, Mode, SequenceConfig
 
-__all__ = ["EncodedWomen", "TrainedHeads", "calibrate", "moved_to", "train_heads"]
+__all__ = ["EncodedWomen", "TrainedHeads", "calibrate", "moved_to", "train_heads", "with_spread"]
 
 ENOUGH_WOMEN = 100
 """Fewer are not parted by a trial: all features of the first group are taken."""
@@ -94,7 +94,7 @@ def train_heads(women: EncodedWomen, plan: Plan, report: OnProgress) -> TrainedH
     held = grouped[Split.VALIDATION]
     members, curve = fit_sequence(config, training, held, recipe, report, name="history")
     ensemble = build_ensemble(members, size)
-    calibration = calibrate(ensemble, held)
+    calibration = with_spread(ensemble, calibrate(ensemble, held), held)
     controls, more = _controls(config, training, held, plan, report)
     test = grouped[Split.TEST] or held
     measured = measure(prediction_table(ensemble, calibration, controls, test))
@@ -206,6 +206,20 @@ def calibrate(
         f"{len(outcomes.cancer_breast)} {whose}",
         before,
     )
+
+
+def with_spread(
+    ensemble: Any,
+    calibration: Calibration,
+    women: Sequence[History],
+    whose: str = "validation women",
+    again: Sequence[History] = (),
+) -> Calibration:
+    """Measure what widens the intervals; `again` as for `models.longitudinal.fit_spread`."""
+    from models.longitudinal import fit_spread
+
+    before = [woman for woman in women if not woman.years_to_cancer[-1] < 0]
+    return replace(calibration, spread=fit_spread(ensemble, calibration, before, again, whose))
 
 
 def moved_to(
