@@ -33,6 +33,7 @@ from .parts import INNER_FOLDS as INNER_FOLDS
 from .parts import fold_groups as fold_groups
 from .parts import part_groups as part_groups
 from .parts import women_by_class as women_by_class
+from .repeats import taken_again as taken_again
 from .stored_rows import late_rows as late_rows
 from .truth import TrueBreast as TrueBreast
 from .truth import TrueLesion as TrueLesion

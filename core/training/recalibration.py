@@ -13,14 +13,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from core.sets import (
-    EncodedViews,
-    Exams,
     Manifest,
     encode_views,
     gather,
     histories_of,
-    read_manifest,
     simulation_beside,
+    taken_again,
 )
 from core.training.domain import domain_of
 from core.training.longitudinal.heads import calibrate, moved_to, with_spread
@@ -29,14 +27,11 @@ from core.training.runs import TrainingError
 from models.store import OnProgress
 
 if TYPE_CHECKING:
-    from models.longitudinal import LongitudinalModel
     from models.sequence import History
     from models.store import ModelCard
 
 __all__ = ["CANCERS_AT_LEAST", "recalibrate"]
 
-REPEAT = "repeat_1.csv"
-"""The manifest of the same women with their last study taken again, beside the first (`seed_data simulate --repeats`)."""
 CANCERS_AT_LEAST = 20
 """Fewer say nothing of a slope. For a calibration curve 200 of each are asked for (Van Calster et al. 2016,
 10.1016/j.jclinepi.2015.12.005)."""
@@ -94,7 +89,7 @@ def recalibrate(
     _check_outcomes(women)
     whose = "women who did not teach it"
     calibration = calibrate(loaded.sequence, women, whose, loaded.calibration)
-    again = _taken_again(loaded, manifests, exams, encoded, out / "work" / "again", report)
+    again = taken_again(loaded, manifests, exams, encoded, out / "work" / "again", report)
     calibration = with_spread(loaded.sequence, calibration, women, whose, again)
     if base_rates is not None:
         calibration = moved_to(calibration, loaded.sequence, women, base_rates, "those women")
@@ -112,36 +107,6 @@ def recalibrate(
         # What it may be believed of from now on is what it is calibrated on.
         domain = domain_of(exams, encoded.rows, encoded.said["vector"], "the women it was calibrated on")
     return LongitudinalModel(card, loaded.encoder, loaded.sequence, calibration, domain).save_calibration(out)
-
-
-def _taken_again(
-    model: LongitudinalModel,
-    manifests: Sequence[Manifest],
-    exams: Exams,
-    encoded: EncodedViews,
-    work: Path,
-    report: OnProgress,
-) -> list[History]:
-    """Return the histories of women whose last study was taken twice on one day, with the second in its place.
-
-    They are told by `REPEAT` beside a manifest (`python -m seed_data simulate --repeats 1`).
-    """
-    beside = [one.source.parent / REPEAT for one in manifests]
-    if not any(path.is_file() for path in beside):
-        return []
-    # A set without stands for itself, so that women are numbered as in the first gathering.
-    others = gather(
-        [read_manifest(path) if path.is_file() else one for path, one in zip(beside, manifests, strict=True)]
-    )
-    said = {
-        exams.images[i].path: vector for i, vector in zip(encoded.rows, encoded.said["vector"], strict=True)
-    }
-    fresh = [image for image in others.images if image.path not in said]
-    taken = encode_views(model, fresh, work, report)
-    said |= {fresh[i].path: vector for i, vector in zip(taken.rows, taken.said["vector"], strict=True)}
-    rows = [i for i, image in enumerate(others.images) if image.path in said]
-    again = sorted({image.woman for image in fresh})
-    return histories_of(others, rows, np.stack([said[others.images[i].path] for i in rows]), again)
 
 
 def _check_outcomes(women: Sequence[History]) -> None:

@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 from scipy.optimize import brentq, minimize
 from scipy.special import expit
 
-from models.longitudinal.spread import Z_90, Spread
+from models.longitudinal.spread import Spread
 from models.measures import FEWEST, Logistic, censoring_weights, fit_logistic, horizon_labels, safe_logit
 
-__all__ = ["Calibration", "LogOdds", "Outcomes", "Risks", "fit_calibration", "of_either", "of_woman"]
+__all__ = ["Calibration", "LogOdds", "Outcomes", "Risks", "apart", "fit_calibration", "of_either", "of_woman"]
 
 FARTHEST_SHIFT = 12.0
 """Log-odds; no two places where cancer occurs differ by more."""
@@ -68,10 +68,12 @@ class Risks:
 
 @dataclass(frozen=True)
 class LogOdds:
-    """Calibrated log-odds of the woman's risk (…, 5) and of each breast's (…, 2, 5), each with the members' half width."""
+    """Calibrated log-odds of the woman's risk (…, 5) and of each breast's (…, 2, 5), with the members' in front."""
 
-    woman: tuple[NDArray[np.float64], NDArray[np.float64]]
-    breast: tuple[NDArray[np.float64], NDArray[np.float64]]
+    woman: NDArray[np.float64]
+    woman_members: NDArray[np.float64]
+    breast: NDArray[np.float64]
+    breast_members: NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -84,8 +86,6 @@ class Calibration:
         One `Logistic` for each horizon, 1 to 5 years: from a breast's raw risk to the probability of cancer in it.
     progression, progression_after
         For progression, before a diagnosis and after one.
-    widen
-        The members' spread is multiplied by this to give the interval.
     baseline_5y
         Mean 5-year risk of the validation women's visits: what is said of a woman of whom nothing is seen.
     fitted_on
@@ -94,13 +94,12 @@ class Calibration:
         Log-odds added to a breast's risk within 1 to 5 years, from where cancer is as common as among the validation
         women to where the model is used. The first is added to progression before a diagnosis too.
     spread
-        What widens the intervals beside the members' spread.
+        How far intervals reach, and which change is one.
     """
 
     breast: tuple[Logistic, ...] = (Logistic(),) * 5
     progression: Logistic = Logistic()
     progression_after: Logistic = Logistic()
-    widen: float = 1.0
     baseline_5y: float = 0.0167
     fitted_on: str = "not calibrated"
     prior_shift: tuple[float, ...] = (0.0,) * 5
@@ -172,17 +171,15 @@ class Calibration:
         value, low, high
             (…, 2) each.
         """
-        value, half = self.growth_log_odds(members, after=after)
-        below, above = self.spread.reach("progression", half[..., None], lacking)
+        lines = self.growth_log_odds(members, after=after)
+        value = lines.mean(axis=0)
+        below, above = self.spread.reach("progression", apart(lines)[..., None], lacking)
         return expit(value), expit(value - below[..., 0]), expit(value + above[..., 0])
 
-    def growth_log_odds(
-        self, members: NDArray[Any], *, after: bool = False
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return calibrated log-odds of progression (…, 2) and the members' half width."""
+    def growth_log_odds(self, members: NDArray[Any], *, after: bool = False) -> NDArray[np.float64]:
+        """Return the members' calibrated log-odds of progression (members, …, 2)."""
         line, shift = (self.progression_after, 0.0) if after else (self.progression, self.prior_shift[0])
-        lines = line.of_logit(members) + shift
-        return lines.mean(axis=0), Z_90 * self.widen * _spread(lines)
+        return line.of_logit(members) + shift
 
     def risks(self, hazards: NDArray[Any], lacking: NDArray[np.float64] | None = None) -> Risks:
         """Return calibrated risk of each breast and of the woman.
@@ -195,13 +192,13 @@ class Calibration:
             (…, 2, 4) what the study lacks, as `models.longitudinal.lacks` finds it; None: nothing.
         """
         odds = self.log_odds(hazards)
-        value, half = odds.breast
-        below, above = self.spread.reach("breast", half, lacking)
+        value = odds.breast
+        below, above = self.spread.reach("breast", apart(odds.breast_members), lacking)
         breast, breast_low, breast_high = (
             _rising(expit(line)) for line in (value, value - below, value + above)
         )
-        value, half = odds.woman
-        below, above = self.spread.reach("risk", half, None if lacking is None else of_woman(lacking))
+        value, lacks = odds.woman, None if lacking is None else of_woman(lacking)
+        below, above = self.spread.reach("risk", apart(odds.woman_members), lacks)
         risk = of_either(breast)
         return Risks(
             breast,
@@ -219,13 +216,16 @@ class Calibration:
     def log_odds(self, hazards: NDArray[Any]) -> LogOdds:
         """Return calibrated log-odds from the members' yearly hazards (members, …, 2, 5).
 
-        The members agree or not on the woman too: her interval is theirs, not that of two breasts at their worst.
+        The members agree or not on the woman too: their spread is hers, not that of two breasts at their worst.
         """
         lines = self._lines(hazards)
         centre = lines.mean(axis=0)
-        woman = safe_logit(of_either(_rising(expit(centre))))
-        apart = _spread(safe_logit(of_either(_rising(expit(lines)))))
-        return LogOdds((woman, Z_90 * self.widen * apart), (centre, Z_90 * self.widen * _spread(lines)))
+        return LogOdds(
+            safe_logit(of_either(_rising(expit(centre)))),
+            safe_logit(of_either(_rising(expit(lines)))),
+            centre,
+            lines,
+        )
 
     def _lines(self, hazards: NDArray[Any]) -> NDArray[np.float64]:
         """Return calibrated log-odds by member, breast and horizon."""
@@ -254,7 +254,6 @@ class Calibration:
             breast=tuple(Logistic(**line) for line in lines),
             progression=progression,
             progression_after=progression if after is None else Logistic(**after),
-            widen=float(values["widen"]),
             baseline_5y=float(values["baseline_5y"]),
             fitted_on=fitted_on,
             prior_shift=tuple(float(value) for value in values.get("prior_shift", (0.0,) * 5)),
@@ -351,8 +350,8 @@ def _rising(risk: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.maximum.accumulate(risk, axis=-1)
 
 
-def _spread(lines: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the members' standard deviation; 0 of one member."""
+def apart(lines: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the members' standard deviation, from (members, …); 0 of one member."""
     return np.asarray(lines.std(axis=0, ddof=1) if len(lines) > 1 else np.zeros(lines.shape[1:]))
 
 

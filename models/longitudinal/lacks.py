@@ -1,7 +1,8 @@
-"""What missing views and visits do to a score, measured by taking them away from complete studies.
+"""How far intervals must reach, measured by taking views and visits away from complete studies.
 
-Of a study that lacks something, the interval is to hold what the complete study would have said. How far that may lie
-away is learned from women who did not teach the model (split conformal prediction, Vovk et al. 2005), and tried on
+The interval of a study, whatever it lacks, is to hold what a model trained anew would say of a complete study of the same
+woman, taken anew on the same day. For models trained anew stand the ensemble's members, each by itself. How far that
+lies away is learned from women who did not teach the model (split conformal prediction, Vovk et al. 2005), and tried on
 others (`coverage`).
 """
 
@@ -14,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.longitudinal.calibration import Calibration, of_woman
-from models.longitudinal.spread import LACKS, Quantity, Spread
+from models.longitudinal.calibration import Calibration, apart, of_woman
+from models.longitudinal.spread import COMPLETE, LACKS, Quantity, Reach, Spread
+from models.measures import wilson
 from models.sequence import History, predict_histories
 from models.vocabulary import DAYS_PER_YEAR
 
@@ -32,21 +34,23 @@ FEWEST = 60
 """Of fewer complete studies the rarest twentieth on either side says nothing."""
 TAIL = 0.05
 ONE_VIEW, NO_VIEW, FIRST, MISSED = range(len(LACKS))
+QUANTITIES: tuple[Quantity, ...] = ("risk", "breast", "progression")
 
 
 def lacking(days: NDArray[np.float64], present: NDArray[np.bool_]) -> NDArray[np.float64]:
     """Return (n, 2, 4) which of `LACKS` each of n visits has, by breast, from its days (n,) and views (n, 2, 3)."""
     views = present[:, :, :STANDARD_PLACES].sum(axis=2)
+    seen = present.any(axis=2)
     found = np.zeros((len(days), 2, len(LACKS)))
-    found[..., ONE_VIEW] = (views == 1) | ((views == 0) & present.any(axis=2))
-    found[..., NO_VIEW] = ~present.any(axis=2)
+    found[..., ONE_VIEW] = seen & (views < STANDARD_PLACES)
+    found[..., NO_VIEW] = ~seen
     found[0, :, FIRST] = 1
     found[1:, :, MISSED] = (np.diff(days) > GAP_YEARS * DAYS_PER_YEAR)[:, None]
     return found
 
 
 def without(history: History, lack: str, random: np.random.Generator) -> History | None:
-    """Return a woman's history as if her last study lacked something; None if it does already or can't."""
+    """Return a woman's history as if her last study lacked something; None if it does already, or can't."""
     last = len(history) - 1
     if lacking(history.days, history.present)[last].any():
         return None
@@ -65,27 +69,32 @@ def without(history: History, lack: str, random: np.random.Generator) -> History
 
 @dataclass(frozen=True)
 class _Said:
-    """Log-odds and the members' half widths at the last visits, by quantity, (n, 2 or 1, k), and what they lack."""
+    """What is said at the last visits, in log-odds: value (n, b, k), each member's (members, n, b, k).
 
-    value: dict[Quantity, NDArray[np.float64]]
-    members: dict[Quantity, NDArray[np.float64]]
-    lacks: dict[Quantity, NDArray[np.float64]]
-    seen: NDArray[np.bool_]
+    b is 2, the breasts, or 1, the woman. `lacks` (n, b, 4) is what the studies lack; `there` (n, b) of which something is
+    said: of the woman always, of a breast that is seen.
+    """
+
+    value: NDArray[np.float64]
+    members: NDArray[np.float64]
+    lacks: NDArray[np.float64]
+    there: NDArray[np.bool_]
 
 
-def _said(ensemble: keras.Model, calibration: Calibration, women: Sequence[History]) -> _Said:
+def _said(ensemble: keras.Model, calibration: Calibration, women: Sequence[History]) -> dict[Quantity, _Said]:
     answers = predict_histories(ensemble, women)
     found = np.stack([lacking(woman.days, woman.present)[-1] for woman in women])
+    seen = np.stack([woman.present[-1].any(axis=1) for woman in women])
     odds = calibration.log_odds(np.stack([answer["hazard"][:, -1] for answer in answers], axis=1))
     growth = calibration.growth_log_odds(
         np.stack([answer["progression"][:, -1] for answer in answers], axis=1)
-    )
-    return _Said(
-        {"risk": odds.woman[0][:, None], "breast": odds.breast[0], "progression": growth[0][..., None]},
-        {"risk": odds.woman[1][:, None], "breast": odds.breast[1], "progression": growth[1][..., None]},
-        {"risk": of_woman(found)[:, None], "breast": found, "progression": found},
-        np.stack([woman.present[-1].any(axis=1) for woman in women]),
-    )
+    )[..., None]
+    whole = np.ones((len(women), 1), bool)
+    return {
+        "risk": _Said(odds.woman[:, None], odds.woman_members[:, :, None], of_woman(found)[:, None], whole),
+        "breast": _Said(odds.breast, odds.breast_members, found, seen),
+        "progression": _Said(growth.mean(axis=0), growth, found, seen),
+    }
 
 
 def fit_spread(
@@ -97,16 +106,17 @@ def fit_spread(
     *,
     seed: int = 0,
 ) -> Spread:
-    """Measure what widens the intervals of a calibration.
+    """Measure how far the intervals of a calibration must reach, and which change of a score is one.
 
     Parameters
     ----------
     ensemble, calibration
         Of the model.
     women
-        Who did not teach it. Those with a complete last study and a prior tell what missing things do.
+        Who did not teach it, before a diagnosis. Those with a complete last study and a prior tell.
     again
-        Some of them, whose last study was taken once more on the same day; empty where none was.
+        Some of them, whose last study was taken once more on the same day; then they alone tell. Without them position
+        and exposure are not in the intervals.
     fitted_on
         Whose studies these are, in words.
     seed
@@ -115,131 +125,179 @@ def fit_spread(
     Returns
     -------
     Spread
-        Without what too few women tell; of that the calibration's own spread is kept.
+        The calibration's own where too few women tell.
     """
     calibration = calibration.as_fitted()
-    kept = calibration.spread
-    if len(again) >= FEWEST:
-        kept = _taken_again(ensemble, calibration, women, again)
-    calibration = replace(calibration, spread=replace(kept, lacks={}))
-    random = np.random.default_rng(seed)
-    lacks: dict[Quantity, dict[str, Any]] = {"risk": {}, "breast": {}, "progression": {}}
-    told = 0
-    for lack in LACKS:
-        pairs = [(woman, less) for woman in women if (less := without(woman, lack, random)) is not None]
+    spread, random = calibration.spread, np.random.default_rng(seed)
+    second = {one.patient_id: one for one in again}
+    if twice := [woman for woman in women if woman.patient_id in second]:
+        women = twice
+    whole = [woman for woman in women if not lacking(woman.days, woman.present)[-1].any()]
+    if len(whole) < FEWEST:
+        return spread
+    if twice:
+        takes = (whole, [second[woman.patient_id] for woman in whole])
+        spread = _smallest_changes(spread, *(_said(ensemble, calibration, take) for take in takes))
+    plain = _said(ensemble, calibration, whole)
+    spread = replace(
+        spread,
+        usual={quantity: _medians(plain[quantity]) for quantity in QUANTITIES},
+        reaches={},
+        fitted_on=f"{len(whole)} complete studies of {fitted_on}",
+    )
+    reaches: dict[str, dict[str, Reach]] = {quantity: {} for quantity in QUANTITIES}
+    for lack in (COMPLETE, *LACKS):
+        pairs = _pairs(whole, lack, second, random)
         if len(pairs) < FEWEST:
             continue
-        told = max(told, len(pairs))
-        whole, part = (_said(ensemble, calibration, [pair[i] for pair in pairs]) for i in range(2))
-        for quantity, each in lacks.items():
-            if quantity == "progression" and lack != LACKS[ONE_VIEW]:
+        target, part = (_said(ensemble, calibration, [pair[i] for pair in pairs]) for i in range(2))
+        for quantity in QUANTITIES:
+            if quantity == "progression" and lack in (LACKS[FIRST], LACKS[MISSED]):
                 continue  # without the prior it speaks of another stretch of time
-            off = _off(whole, part, quantity, lack)
-            if off is not None:
-                each[lack] = _reaches(off, calibration.spread, quantity)
-    if told == 0:
-        return kept
-    for each in lacks.values():
-        if LACKS[ONE_VIEW] in each and LACKS[NO_VIEW] in each:
-            # Seeing less is never surer.
-            each[LACKS[NO_VIEW]] = tuple(
-                tuple(np.maximum(one, none))
-                for one, none in zip(each[LACKS[ONE_VIEW]], each[LACKS[NO_VIEW]], strict=True)
+            concerned = part[quantity].there
+            if lack in LACKS:
+                concerned = concerned & (part[quantity].lacks[..., LACKS.index(lack)] > 0)
+            if concerned.sum() >= FEWEST:
+                known = reaches[quantity].get(COMPLETE)
+                reaches[quantity][lack] = _reach(
+                    target[quantity], part[quantity], concerned, spread, quantity, known
+                )
+    for each in reaches.values():
+        if LACKS[ONE_VIEW] in each and LACKS[NO_VIEW] in each:  # seeing less is never surer
+            below, above = (
+                tuple(map(max, *sides))
+                for sides in zip(each[LACKS[ONE_VIEW]], each[LACKS[NO_VIEW]], strict=True)
             )
-    return replace(
-        kept,
-        lacks={str(name): each for name, each in lacks.items()},
-        fitted_on=f"{told} complete studies of {fitted_on}",
-    )
+            each[LACKS[NO_VIEW]] = (below, above)
+    return replace(spread, reaches=reaches)
 
 
-def _off(
-    whole: _Said, part: _Said, quantity: Quantity, lack: str
-) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
-    """Return how far above the lesser study's score the complete one's lies, (m, k), and the members' half widths."""
-    if quantity == "risk":
-        return (whole.value["risk"] - part.value["risk"])[:, 0], part.members["risk"][:, 0]
-    concerned = part.seen & (part.lacks["breast"][..., LACKS.index(lack)] > 0)
-    if concerned.sum() < FEWEST:
-        return None
-    return (whole.value[quantity] - part.value[quantity])[concerned], part.members[quantity][concerned]
+def _pairs(
+    whole: Sequence[History], lack: str, second: dict[str, History], random: np.random.Generator
+) -> list[tuple[History, History]]:
+    """Return complete studies, taken anew where that was done, each with one of the same woman that lacks something."""
+    pairs = []
+    for woman in whole:
+        part = woman if lack == COMPLETE else without(woman, lack, random)
+        if part is not None:
+            pairs.append((second.get(woman.patient_id, woman), part))
+    return pairs
 
 
-def _reaches(off: tuple[NDArray[np.float64], NDArray[np.float64]], spread: Spread, quantity: Quantity) -> Any:
-    """Return how far below and above is to be added, in squares, for nine in ten to lie within."""
-    far, members = off
-    known = spread.reach(quantity, members, None)[0]
-    beyond = np.sqrt(np.maximum(far**2 - known**2, 0))
-    # The rank that keeps the promise for studies yet to come.
-    rank = min(1.0, (1 - TAIL) * (len(far) + 1) / len(far))
-    return tuple(
-        tuple(float(one) for one in np.quantile(np.where(side, beyond, 0), rank, axis=0, method="higher"))
-        for side in (far < 0, far > 0)
-    )
+def _medians(said: _Said) -> tuple[float, ...]:
+    return tuple(float(one) for one in np.median(apart(said.members)[said.there], axis=0))
 
 
-def _taken_again(
-    ensemble: keras.Model, calibration: Calibration, women: Sequence[History], again: Sequence[History]
-) -> Spread:
-    """Measure what position and exposure alone do."""
-    by_name = {woman.patient_id: woman for woman in women}
-    pairs = [(by_name[one.patient_id], one) for one in again if one.patient_id in by_name]
-    first, second = (_said(ensemble, calibration, [pair[i] for pair in pairs]) for i in range(2))
-    exposure: dict[str, tuple[float, ...]] = {}
+def _reach(
+    target: _Said,
+    part: _Said,
+    concerned: NDArray[np.bool_],
+    spread: Spread,
+    quantity: Quantity,
+    complete: Reach | None,
+) -> Reach:
+    """Return how many standard deviations below and above nine in ten of the targets lie, beyond those of `complete`."""
+    scale = spread.scale(quantity, apart(part.members))
+    times = ((target.members - part.value) / scale)[:, concerned]
+    count = times.shape[1]
+    missed = np.full(times.shape[-1], TAIL)
+    sides: list[tuple[float, ...]] = []
+    for side, sign in enumerate((-1, 1)):
+        far = np.maximum(sign * times, 0)
+        # The rank that keeps the promise for studies yet to come, of which there is one for all members. What the lower
+        # side does not need the upper one may use: without priors hardly a score was too high.
+        ranks = np.minimum((1 - 2 * TAIL + missed) * (count + 1) / count, 1.0)
+        reached = np.array([np.quantile(far[..., k], rank, method="higher") for k, rank in enumerate(ranks)])
+        before = np.zeros_like(reached) if complete is None else np.asarray(complete[side])
+        sides.append(tuple(float(one) for one in np.sqrt(np.maximum(reached**2 - before**2, 0))))
+        missed = (far > np.maximum(reached, before)).mean(axis=(0, 1))
+    return sides[0], sides[1]
+
+
+def _smallest_changes(spread: Spread, first: dict[Quantity, _Said], second: dict[Quantity, _Said]) -> Spread:
+    """Measure what position and exposure alone do to a score, by its level."""
     smallest: dict[str, tuple[float, ...]] = {}
     levels: dict[str, tuple[float, ...]] = {}
-    for quantity in first.value:
-        here = np.ones((len(pairs), 1), bool) if quantity == "risk" else first.seen & second.seen
-        change = (second.value[quantity] - first.value[quantity])[here]
-        # The difference of two takes has twice the variance of one.
-        exposure[quantity] = tuple(float(one) for one in np.sqrt((change**2).mean(axis=0) / 2))
-        middle = (second.value[quantity] + first.value[quantity])[here][:, -1] / 2
-        levels[quantity] = tuple(float(one) for one in np.quantile(middle, (1 / 3, 2 / 3)))
-        group = np.searchsorted(levels[quantity], middle)
+    for quantity in QUANTITIES:
+        here = first[quantity].there & second[quantity].there
+        one, other = (said[quantity].value[here][:, -1] for said in (first, second))
+        parted = np.quantile((one + other) / 2, (1 / 3, 2 / 3))
+        level = np.searchsorted(parted, (one + other) / 2)
+        levels[quantity] = tuple(float(edge) for edge in parted)
         smallest[quantity] = tuple(
-            float(1.96 * np.sqrt((change[group == level, -1] ** 2).mean())) for level in range(3)
+            float(1.96 * np.sqrt(((other - one)[level == at] ** 2).mean())) for at in range(3)
         )
+    studies = len(first["risk"].value)
     return replace(
-        calibration.spread,
-        exposure=exposure,
+        spread,
         smallest_change=smallest,
         levels=levels,
-        repeated_on=f"{len(pairs)} studies taken twice on one day",
+        repeated_on=f"{studies} studies taken twice on one day",
     )
 
 
 def coverage(
-    ensemble: keras.Model, calibration: Calibration, women: Sequence[History], *, seed: int = 1
+    ensemble: keras.Model,
+    calibration: Calibration,
+    women: Sequence[History],
+    again: Sequence[History],
+    *,
+    seed: int = 1,
 ) -> dict[str, Any]:
-    """Say whether intervals hold what the complete study would have said, on women with a complete last study.
+    """Say whether the intervals of 5-year risk hold what they are to hold, on women with a complete last study.
+
+    Parameters
+    ----------
+    ensemble, calibration
+        Of the model.
+    women, again
+        As for `fit_spread`, others than there.
 
     Returns
     -------
     dict
-        By lack: ``n``; ``held``, the share of complete studies' 5-year risks within the lesser study's interval, with
-        its 95 % interval ``held_ci`` (Wilson); ``width`` and ``width_complete``, mean widths in log-odds.
+        By what the study lacks (``complete`` first): ``n``; ``held``, the share of what each member says of the
+        complete study taken anew that lies within, and ``held_same``, of what the model said of the complete study
+        itself; both with a 95 % interval (Wilson); ``width``, the mean in log-odds, and ``width_complete``, of the same
+        women's complete studies.
     """
-    from models.measures import wilson
-
     random = np.random.default_rng(seed)
+    second = {one.patient_id: one for one in again}
+    if twice := [woman for woman in women if woman.patient_id in second]:
+        women = twice
+    whole = [woman for woman in women if not lacking(woman.days, woman.present)[-1].any()]
     found: dict[str, Any] = {}
-    for lack in LACKS:
-        pairs = [(woman, less) for woman in women if (less := without(woman, lack, random)) is not None]
+    for lack in (COMPLETE, *LACKS):
+        pairs = _pairs(whole, lack, second, random)
         if len(pairs) < 2:
             continue
-        whole, part = (_said(ensemble, calibration, [pair[i] for pair in pairs]) for i in range(2))
-        far = (whole.value["risk"] - part.value["risk"])[:, 0, -1]
-        reaches = [
-            calibration.spread.reach("risk", one.members["risk"][:, 0], one.lacks["risk"][:, 0])
-            for one in (whole, part)
-        ]
-        below, above = (one[:, -1] for one in reaches[1])
-        held = float(((-below <= far) & (far <= above)).mean())
+        names = {part.patient_id for _, part in pairs}
+        same = [woman for woman in whole if woman.patient_id in names]
+        target, part, first = (
+            _said(ensemble, calibration, some)["risk"]
+            for some in ([pair[0] for pair in pairs], [pair[1] for pair in pairs], same)
+        )
+        reaches = [calibration.spread.reach("risk", apart(one.members), one.lacks) for one in (part, first)]
+        below, above = (side[:, 0, -1] for side in reaches[0])
+
+        def share(
+            value: NDArray[np.float64],
+            off: NDArray[np.float64] = part.value[:, 0, -1],
+            below: NDArray[np.float64] = below,
+            above: NDArray[np.float64] = above,
+        ) -> tuple[float, list[float]]:
+            held = float(((value - off >= -below) & (value - off <= above)).mean())
+            return held, list(wilson(held, float(len(off))))
+
+        held, held_ci = share(target.members[:, :, 0, -1])
+        held_same, held_same_ci = share(first.value[:, 0, -1])
         found[lack] = {
             "n": len(pairs),
             "held": held,
-            "held_ci": list(wilson(held, float(len(pairs)))),
+            "held_ci": held_ci,
+            "held_same": held_same,
+            "held_same_ci": held_same_ci,
             "width": float((below + above).mean()),
-            "width_complete": float((reaches[0][0] + reaches[0][1])[:, -1].mean()),
+            "width_complete": float((reaches[1][0] + reaches[1][1])[:, 0, -1].mean()),
         }
     return found

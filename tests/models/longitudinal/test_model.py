@@ -201,7 +201,7 @@ def test_saved_and_loaded_it_says_the_same_to_the_last_bit(model, tmp_path):
 def test_two_calibrations_never_pass_for_the_same_one(model, tmp_path):
     one = model.save(tmp_path / "m").calibration
     other = LongitudinalModel(
-        model.card, model.encoder, model.sequence, replace(model.calibration, widen=1.5)
+        model.card, model.encoder, model.sequence, replace(model.calibration, baseline_5y=0.02)
     )
     assert other.save(tmp_path / "n").calibration != one
     assert model.save(tmp_path / "m").calibration == one
