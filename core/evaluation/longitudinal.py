@@ -13,6 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from core.evaluation.longitudinal_report import report_page
+from core.evaluation.movement import faithfulness
 from core.evaluation.proof import against_truth, index_groups, targets
 from core.evaluation.wording import percent
 from core.files import private_folder, write_whole
@@ -86,8 +87,8 @@ def evaluate_longitudinal(
     -------
     dict
         What `models.longitudinal.evaluation.measure` gives, with the model's name and sha256; ``set`` says what the women are;
-        ``oracles``, ``progression_with_lesion`` and ``groups`` (`core.evaluation.proof`); ``pointing``, ``randomisation`` and
-        ``contributions`` test the explanations; ``targets`` are the verdicts. `core.sets.truth.TruthError` is raised for a
+        ``oracles``, ``progression_with_lesion`` and ``groups`` (`core.evaluation.proof`); ``pointing``, ``randomisation``,
+        ``contributions`` and ``moved`` (`core.evaluation.movement`) test the explanations; ``targets`` are the verdicts. `core.sets.truth.TruthError` is raised for a
         truth table that cannot be read.
     """
     moved = _sensitivity(sensitivity) if sensitivity is not None else None
@@ -128,6 +129,7 @@ def evaluate_longitudinal(
     measured["pointing"] = _pointing(views, encoded.said["lesion"])
     measured["randomisation"] = _randomisation(loaded.encoder, cached.pixels, views, encoded.said["lesion"])
     measured["contributions"] = _added_up(loaded, women)
+    measured["moved"] = faithfulness(loaded, women)
     measured["targets"] = [target.to_json() for target in targets(measured)]
     if moved is not None:
         measured["sensitivity"] = moved

@@ -600,6 +600,17 @@ def _explanations(measured: dict[str, Any]) -> tuple[str, ...]:
             f"In {adds['women']} women, what each visit brought adds up to the change in the score"
             + (f", to {off:.0e} in log-odds." if off else " exactly.")
         )
+    moved = measured.get("moved")
+    if moved:
+        shuffled = moved["shuffled"]
+        words.append(
+            f"Why a score moved since the prior: in {moved['women']} women the parts sum to the change, to "
+            f"{moved['largest_difference']:.0e} in log-odds. Taking the largest part back to the prior moves the score most in "
+            f"{percent(moved['largest_first'])}; the sizes of parts and of what taking them back does agree in rank "
+            f"({moved['rank_agreement']:.2f}). With the weights of the sequence shuffled, parts are "
+            f"{shuffled['size']:.2f} times as large and keep a rank correlation of {shuffled['rank_correlation']:.2f} with "
+            "the real ones."
+        )
     return tuple(words)
 
 

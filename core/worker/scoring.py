@@ -39,7 +39,7 @@ from core.worker.rows import (
     score_row,
     stored_readings,
 )
-from db.tables import Image, Patient, Study, StudyStatus
+from db.tables import Image, Patient, StudyStatus
 
 if TYPE_CHECKING:
     from models.longitudinal import LongitudinalModel, ViewReading, VisitAnswer, VisitInput
@@ -95,7 +95,11 @@ class Scorer:
         whole = ViewTransform(False, 0, 0, columns, rows, 1.0, columns)
         empty = StandardView(np.zeros((rows, columns, 1), np.float32), whole)
         reading = self.model.encode([empty])[0]
-        self.model.score([VisitInput(date(2020, 1, 1), None, (SeenView("L", "CC", reading),))])
+        visits = [
+            VisitInput(date(year, 1, 1), None, (SeenView("L", "CC", reading),)) for year in (2018, 2020)
+        ]
+        self.model.score(visits)
+        self.model.movement(visits)
         self._reader.__enter__()
 
     def score_next(self, *, settled: bool = True) -> ScoreItem | None:
@@ -132,7 +136,7 @@ class Scorer:
             history = history_of(self.here, claimed.study_id)
             read = self._read(history)
             said = self.model.score(read.visits)
-            moved = self._moved(claimed.study_id, history, read)
+            moved = self._moved(history, read)
         except Refusal as refusal:
             return self._refuse(claimed, refusal)
         return self._write(claimed, history, read, said, moved)
@@ -194,15 +198,17 @@ class Scorer:
             auc_low=None if patient.simulated else card.settings.get("real_auc_low"),
         )
 
-    def _moved(self, study_id: int, history: list[Day], read: _Read) -> dict[str, Any] | None:
+    def _moved(self, history: list[Day], read: _Read) -> dict[str, Any] | None:
         """Return why the score is another than the prior's; None where the two may not be set beside each other.
 
         That is: both are trusted, said by the same weights and calibration, and the prior's score is what the model says
         again of what is known of her up to then.
         """
+        if len(read.visits) < 2:
+            return None
         card = self.model.card
         with self.here.database.read() as session:
-            patient = session.get_one(Study, study_id).patient
+            patient = session.get_one(Patient, history[-1].study.patient_id)
             if not self._trust(patient, history[-1].age_years, read.distance).is_trusted:
                 return None
             prior = previous_score(session, history, card.name)

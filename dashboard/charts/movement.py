@@ -18,7 +18,17 @@ WORDS = {
     "right breast": "◆ right breast",
 }
 _COLOURS = {"left breast": look.LEFT, "right breast": look.RIGHT}
-_TICKS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 0.8)
+_TICKS = (
+    (0.001, 0.01, 0.1, 0.5, 0.9),
+    (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 0.8, 0.95),
+    tuple(
+        round(mantissa * scale, 4)
+        for scale in (0.001, 0.01, 0.1)
+        for mantissa in (1, 1.5, 2, 3, 4, 5, 6, 7, 8, 9)
+    ),
+)
+"""Risks at which the axis may be marked, from few to many."""
+_MOST_TICKS = 5
 _LEAST_SPAN = math.log(1.5)
 """A change that is hardly one must not fill the figure."""
 _ROW_PX = 27
@@ -81,6 +91,7 @@ def waterfall(moved: Moved, from_day: str, to_day: str) -> go.Figure:
         )
     middle = (min(steps) + max(steps)) / 2
     reach = max(max(steps) - min(steps), _LEAST_SPAN) * 0.58
+    ticks = _ticks(middle - reach, middle + reach)
     figure.update_layout(
         template.layout(
             height=_ROW_PX * len(rows) + 28,
@@ -88,8 +99,8 @@ def waterfall(moved: Moved, from_day: str, to_day: str) -> go.Figure:
             bargap=0.35,
             xaxis=template.axis(
                 range=[middle - reach, middle + reach],
-                tickvals=[_logit(tick) for tick in _TICKS],
-                ticktext=[look.percent(tick) for tick in _TICKS],
+                tickvals=[_logit(tick) for tick in ticks],
+                ticktext=[look.percent(tick) for tick in ticks],
             ),
             yaxis=template.axis(
                 range=[len(rows) - 0.5, -0.5], tickvals=places, ticktext=rows, showgrid=False
@@ -97,6 +108,12 @@ def waterfall(moved: Moved, from_day: str, to_day: str) -> go.Figure:
         )
     )
     return figure
+
+
+def _ticks(low: float, high: float) -> list[float]:
+    """Return risks to mark between two log-odds: of the finest steps that leave room for their words."""
+    within = [[tick for tick in ticks if low < _logit(tick) < high] for ticks in _TICKS]
+    return max((ticks for ticks in within if len(ticks) <= _MOST_TICKS), key=len, default=within[0])
 
 
 def said(moved: Moved) -> str:

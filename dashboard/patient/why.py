@@ -21,7 +21,7 @@ def _since_the_prior(record: PatientRecord, visit: Visit, score: VisitScore) -> 
     prior = record.moved_from(visit)
     if prior is None or score.moved is None:
         look.heading("Why it moved")
-        look.show('<p class="lv-muted">The prior has no score that this one can be set beside.</p>')
+        look.footer("The prior has no score that this one can be set beside.")
         return
     look.heading("Why it moved", beside=f"since the prior; odds {movement.change(score.moved)} in all")
     st.plotly_chart(
@@ -31,18 +31,17 @@ def _since_the_prior(record: PatientRecord, visit: Visit, score: VisitScore) -> 
         config=template.CONFIG,
         alt=movement.said(score.moved),
     )
-    look.show(
-        '<p class="lv-muted">5-year risk from the prior to this visit. History: the prior is now one of the visits before. '
-        "Left and right breast: their new pictures in the place of the prior's. ×: what each does to the odds; together "
-        "they make the change.</p>"
+    look.footer(
+        "5-year risk, from the prior to this visit. × is what each does to the odds; together they make the change. History: "
+        "the prior now stands among the visits before. Breasts: new pictures in the place of the prior's."
     )
 
 
 def _each_visit(visit: Visit, score: VisitScore) -> None:
     with st.expander("What each visit told"):
-        look.show(
-            '<p class="lv-muted">By how much each visit, seen besides those after it, multiplies the odds of cancer within '
-            "5 years, from those of a woman of whom nothing is seen.</p>"
+        look.footer(
+            "By how much each visit, seen besides those after it, multiplies the odds of cancer within 5 years, from those of "
+            "a woman of whom nothing is seen."
         )
         st.plotly_chart(
             course.contributions(score),

@@ -55,6 +55,17 @@ def test_contributions_add_up_in_every_woman(evaluated):
     assert said["contributions"]["largest_difference"] < 1e-6
 
 
+def test_why_scores_moved_sums_and_names_what_moves_them(evaluated):
+    _, out, said = evaluated
+    moved = said["moved"]
+    assert 1 <= moved["women"] <= 8
+    assert moved["largest_difference"] < 1e-6
+    assert moved["rank_agreement"] > 0.5, "what a part is said to do is what taking it back undoes"
+    assert moved["largest_first"] > 0.4
+    assert moved["shuffled"]["rank_correlation"] < 0.9
+    assert "Why a score moved since the prior" in (out / "report.html").read_text("utf-8")
+
+
 def test_every_target_has_a_verdict(evaluated):
     _, _, said = evaluated
     assert len(said["targets"]) > 5
