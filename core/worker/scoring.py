@@ -21,7 +21,7 @@ from core.installation import Installation
 from core.logs import log_of
 from core.outages import MachineFailed, outage
 from core.refusals import Refusal
-from core.rules import Trust, settle_trust
+from core.rules import Trust, rank_among_reference, settle_trust
 from core.worker import progress
 from core.worker.alerts import raise_alerts, raise_alerts_before
 from core.worker.queue import Claimed, Pauses, Queue, count_pending, queue_everything, settle
@@ -30,6 +30,7 @@ from core.worker.rows import (
     Day,
     ScoreItem,
     ScoringReport,
+    diagnosed_on,
     history_of,
     images_waiting,
     item_of,
@@ -188,6 +189,8 @@ class Scorer:
             ages=domain.ages if domain is not None else None,
             women_alike=patient.simulated == card.calibrated_on_simulated,
             auc_low=None if patient.simulated else card.settings.get("real_auc_low"),
+            # A score that was never calibrated on such women is shown as a rank, or not at all.
+            is_ranked=rank_among_reference(card.settings, 0.0) is not None,
         )
 
     def _readings(self, images: list[Image]) -> dict[int, ViewReading]:
@@ -238,10 +241,12 @@ class Scorer:
             row = score_row(study, self.model.card, history, said, trust, read.left_out)
             session.add(row)
             session.flush()
+            diagnosed = diagnosed_on(session, patient.id)
             if trust.is_trusted:  # a score that is not raises no alert and closes none
-                raise_alerts(session, row, previous_score(session, history, self.model.card.name))
+                previous = previous_score(session, history, self.model.card.name)
+                raise_alerts(session, row, previous, diagnosed)
             settle(study, StudyStatus.SCORED)
-            return item_of(row, study, patient.mrn)
+            return item_of(row, study, patient.mrn, self.model.card.settings, diagnosed)
 
     def _refuse(self, claimed: Claimed, refusal: Refusal) -> ScoreItem | None:
         with self.here.database.write() as session:
@@ -249,7 +254,8 @@ class Scorer:
             if study is None:
                 return None
             settle(study, StudyStatus.REFUSED, refusal)
-            raise_alerts_before(session, study, self.model.card.name)
+            diagnosed = diagnosed_on(session, study.patient_id)
+            raise_alerts_before(session, study, self.model.card.name, diagnosed)
             patient = session.get_one(Patient, study.patient_id)
             return ScoreItem(patient.mrn, study.uid, study.study_date, self.model.card.name, refusal=refusal)
 
