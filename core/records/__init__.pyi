@@ -19,6 +19,7 @@ from .events import add_event as add_event
 from .events import remove_event as remove_event
 from .findings import KeptFinding as KeptFinding
 from .findings import Place as Place
+from .record import AlertEntry as AlertEntry
 from .record import EventKind as EventKind
 from .record import PatientRecord as PatientRecord
 from .record import StudyStatus as StudyStatus

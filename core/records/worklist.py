@@ -12,7 +12,7 @@ from typing import Any
 from core.installation import Installation
 from core.records.listing import ListedWoman, listed_women
 from core.records.search import is_called
-from core.rules import Doubt, age_years, thresholds, urgency
+from core.rules import Doubt, Rank, age_years, thresholds, urgency
 from db.tables import StudyStatus, utc_now
 
 
@@ -74,8 +74,8 @@ class Row:
     scored_on: date | None
     withheld: str
     """Why her last study has no number, though a model has read it; empty otherwise."""
-    rank: str
-    """What stands in the place of a number that was never calibrated on such women; empty otherwise."""
+    rank: Rank | None
+    """What stands in the place of a number that was never calibrated on such women."""
     ended: bool
     """Whether the number is missing only because a diagnosis ends it, not because the model cannot read her."""
     change_since_prior: float | None
@@ -102,8 +102,10 @@ class Row:
 
     @property
     def band(self) -> str | None:
-        """Return the key of the band that her 5-year risk lies in."""
-        return None if self.risk_5y is None else thresholds.risk_band(self.risk_5y).key
+        """Return the key of the band of screening that her 5-year risk lies in; None after a diagnosis."""
+        if self.risk_5y is None or self.diagnosed:
+            return None
+        return thresholds.risk_band(self.risk_5y).key
 
     def belongs_to(self, group: Group) -> bool:
         """Say whether this row counts in a group."""
@@ -175,7 +177,7 @@ def row_of(woman: ListedWoman, *, today: date, now: datetime) -> Row:
         risk_5y_high=risk.high if risk else None,
         scored_on=newest.on if newest and doubt is None else None,
         withheld=doubt.sentence if doubt else "",
-        rank=last_read.rank.words if last_read and last_read.rank else "",
+        rank=last_read.rank if last_read else None,
         ended=doubt is not None and doubt.doubt is Doubt.AFTER_DIAGNOSIS,
         change_since_prior=stands.change_since_prior,
         prior_on=prior.on if prior and doubt is None else None,
@@ -199,7 +201,8 @@ def _urgency(row: Row) -> tuple[bool, float, bool, float, str]:
         not row.needs_a_look,
         min(known, default=math.inf),
         not row.overdue,
-        -(row.risk_5y or 0.0),
+        # After a diagnosis, and where no number may be said, she has no place in an order by risk.
+        0.0 if row.diagnosed else -(row.risk_5y or 0.0),
         row.mrn,
     )
 

@@ -81,7 +81,8 @@ _NEEDED = {
     Doubt.OTHER_WOMEN: "Calibrate it on your own women: python -m core train calibration.",
     Doubt.NO_DOMAIN: _TRAIN,
     Doubt.NOT_KNOWN: "Wait for the worker, or run: python -m core score --all",
-    Doubt.AFTER_DIAGNOSIS: "Nothing makes it a number: whether disease has grown since the prior is still told.",
+    Doubt.AFTER_DIAGNOSIS: "A model that learned from women after a diagnosis. Whether disease has grown since the prior "
+    "is told meanwhile.",
 }
 
 

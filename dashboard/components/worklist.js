@@ -77,7 +77,7 @@ function rowOf(r, open) {
     last.append(status)
   }
   const risk = cell("n nowrap")
-  const value = element("span", `risk ${r.band ?? ""}`)
+  const value = element("span", `risk ${r.band ?? ""} ${r.told ? "" : "untold"}`)
   value.append(element("span", "", r.risk_text), " ", element("span", "interval", r.interval_text))
   value.title = r.risk_hint
   risk.append(value)

@@ -89,6 +89,41 @@ def others(metrics: Mapping[str, object]) -> list[list[str]]:
     return rows
 
 
+def domain(shown: Card) -> None:
+    """Say which pictures a longitudinal model knows, and what it turns away: of the rest its numbers are withheld."""
+    if shown.of_single_images:
+        return
+    known = shown.domain
+    look.heading("Which pictures it knows")
+    limit = known.get("limit")
+    if not isinstance(limit, int | float):
+        look.show(
+            '<p class="lv-note alert">It is not recorded which pictures it learned from, so none of its numbers is '
+            "shown. From a terminal: <code>python -m core train domain</code></p>"
+        )
+        return
+    look.show(
+        f'<p class="lv-muted">Fitted on {look.safe(known.get("fitted_on", "women"))}: '
+        f"{look.safe(known.get('women', look.UNKNOWN))} women, {look.safe(known.get('studies', look.UNKNOWN))} studies. "
+        f"A picture further away than {number(limit)} is unlike them (1 is usual), and its study has no number.</p>"
+    )
+    rows = [
+        [look.safe(name.replace("_", " ")), turned(one, "studies"), turned(one, "views")]
+        for name in part(known, "turned_away")
+        if (one := part(known, "turned_away", name))
+    ]
+    if rows:
+        look.show(table(rows, ["turned away, of", "studies", "views"]))
+
+
+def turned(share: Mapping[str, object], what: str) -> str:
+    """Say how many of a set's studies or views lie beyond the limit."""
+    beyond, of = share.get(f"{what}_beyond"), share.get(what)
+    if not (isinstance(beyond, int) and isinstance(of, int) and of > 0):
+        return look.UNKNOWN
+    return f"{beyond} of {of} <span class='lv-muted'>({look.percent(beyond / of)})</span>"
+
+
 def classes(metrics: Mapping[str, object]) -> list[list[str]]:
     """Return a row for each class that a model of single images tells from the rest."""
     return [
@@ -211,6 +246,7 @@ def card(shown: Card) -> None:
             )
         with figures:
             measured(shown)
+            domain(shown)
 
 
 def table(rows: Sequence[Sequence[str]], head: Sequence[str] = ()) -> str:
