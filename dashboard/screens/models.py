@@ -14,6 +14,8 @@ RIVALS = {
     "no_pixels": "no pictures: age, density, dates",
     "dates": "dates and number of visits alone",
 }
+COUNTED = ("women", "cases", "studies", "views", "images")
+"""What a domain is counted in."""
 MEASURED = {
     "malignancy": "cancer in this breast within 12 months",
     "progression": "disease has grown since the prior",
@@ -90,30 +92,32 @@ def others(metrics: Mapping[str, object]) -> list[list[str]]:
 
 
 def domain(shown: Card) -> None:
-    """Say which pictures a longitudinal model knows, and what it turns away: of the rest its numbers are withheld."""
-    if shown.of_single_images:
-        return
+    """Say which pictures a model knows, and what it turns away: of those its numbers are withheld."""
     known = shown.domain
-    look.heading("Which pictures it knows")
     limit = known.get("limit")
+    if shown.of_single_images and limit is None:
+        return
+    look.heading("Which pictures it knows")
     if not isinstance(limit, int | float):
         look.show(
             '<p class="lv-note alert">It is not recorded which pictures it learned from, so none of its numbers is '
             "shown. From a terminal: <code>python -m core train domain</code></p>"
         )
         return
+    many = ", ".join(f"{look.safe(known[what])} {what}" for what in COUNTED if what in known)
     look.show(
-        f'<p class="lv-muted">Fitted on {look.safe(known.get("fitted_on", "women"))}: '
-        f"{look.safe(known.get('women', look.UNKNOWN))} women, {look.safe(known.get('studies', look.UNKNOWN))} studies. "
-        f"A picture further away than {number(limit)} is unlike them (1 is usual), and its study has no number.</p>"
+        f'<p class="lv-muted">Fitted on {look.safe(known.get("fitted_on", "women"))}'
+        f"{f' ({many})' if many else ''}. A picture further away than {number(limit)} is unlike them, and no number is "
+        "shown of it; 1 is usual.</p>"
     )
+    turned_away = part(known, "turned_away")
+    counted = [what for what in COUNTED if any(f"{what}_beyond" in part(turned_away, n) for n in turned_away)]
     rows = [
-        [look.safe(name.replace("_", " ")), turned(one, "studies"), turned(one, "views")]
-        for name in part(known, "turned_away")
-        if (one := part(known, "turned_away", name))
+        [look.safe(name.replace("_", " ")), *(turned(part(turned_away, name), what) for what in counted)]
+        for name in turned_away
     ]
     if rows:
-        look.show(table(rows, ["turned away, of", "studies", "views"]))
+        look.show(table(rows, ["turned away, of", *counted]))
 
 
 def turned(share: Mapping[str, object], what: str) -> str:
