@@ -114,7 +114,7 @@ class Row:
             Group.OVERDUE: self.overdue,
             Group.NEW: self.new,
             Group.DIAGNOSED: self.diagnosed,
-            Group.NOT_SCORED: bool(self.withheld) and not self.ended,
+            Group.NOT_SCORED: bool(self.withheld) and not self.ended and self.rank is None,
             Group.ALL: True,
         }[group]
 

@@ -93,7 +93,7 @@ function rowOf(r, open) {
   due.title = r.due_hint
   if (r.overdue) due.append(element("small", "status", "overdue"))
   const alerts = cell()
-  if (!r.alerts.length) alerts.textContent = "–"
+  if (!r.alerts.length) alerts.append(r.why ? element("small", "", r.why) : "–")
   for (const text of r.alerts) alerts.append(element("span", "alert", text))
   row.tabIndex = 0
   row.addEventListener("click", () => open(r.mrn))

@@ -36,7 +36,7 @@ def show_withheld(visit: Visit, person: Person, mrn: str) -> None:
     if visit.rank is not None:
         look.show(
             f'<p class="lv-ranked">Cancer within 5 years: {visit.rank.words}</p>'
-            f'<p class="lv-muted">Reference women: {look.safe(visit.rank.women)}. {look.safe(doubt.words)} '
+            f'<p class="lv-needed">Reference women: {look.safe(visit.rank.women)}. {look.safe(doubt.words)} '
             "So nobody can say how likely it is.</p>"
         )
     elif doubt is Doubt.AFTER_DIAGNOSIS:
@@ -48,7 +48,7 @@ def show_withheld(visit: Visit, person: Person, mrn: str) -> None:
         look.show(
             f'<p class="lv-note alert"><b>No number is shown.</b> {look.safe(doubt.words)} Read this study as usual.</p>'
         )
-    look.show(f'<p class="lv-muted">What would be needed: {look.safe(doubt.needed)}</p>')
+    look.show(f'<p class="lv-needed">What would be needed: {look.safe(doubt.needed)}</p>')
     show_anyway(visit, visit.untrusted, person, mrn)
     look.footer(cards.footer(cards.card_of(here(), visit.untrusted.model), visit.untrusted.model))
 

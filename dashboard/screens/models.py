@@ -106,7 +106,7 @@ def domain(shown: Card) -> None:
         return
     many = ", ".join(f"{look.safe(known[what])} {what}" for what in COUNTED if what in known)
     look.show(
-        f'<p class="lv-muted">Fitted on {look.safe(known.get("fitted_on", "women"))}'
+        f'<p class="lv-needed">Fitted on {look.safe(known.get("fitted_on", "women"))}'
         f"{f' ({many})' if many else ''}. A picture further away than {number(limit)} is unlike them, and no number is "
         "shown of it; 1 is usual.</p>"
     )

@@ -39,6 +39,7 @@ def entry(row: worklist.Row) -> dict[str, object]:
         else "Waits for the worker",
         "risk_text": risk_text(row),
         "told": not row.withheld,
+        "why": "" if row.ended or row.rank else row.withheld,
         "interval_text": look.interval(row.risk_5y_low, row.risk_5y_high),
         "risk_hint": risk_hint(row),
         "band": row.band,

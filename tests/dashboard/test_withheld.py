@@ -162,7 +162,7 @@ def test_her_row_of_the_worklist_has_no_number_no_alert_and_no_place_by_risk(
     by_risk = [row.mrn for row in worklist.ordered(found, Order(Column.RISK, True))]
     assert set(by_risk[-len(WOMEN) :]) == set(WOMEN)
     count = worklist.counts(found)
-    assert (count[Group.NOT_SCORED], count[Group.DIAGNOSED], count[Group.NEEDS_A_LOOK]) == (3, 1, 0)
+    assert (count[Group.NOT_SCORED], count[Group.DIAGNOSED], count[Group.NEEDS_A_LOOK]) == (2, 1, 0)
     assert {row.mrn: row.rank is not None for row in found if row.mrn in WOMEN}["ranked"]
 
 
