@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from core.rules.trust import Trust, settle_trust
+from core.rules import Trust, trust_by
 from core.sets import Exams
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def _trusts(
     simulated: bool,
 ) -> list[Trust]:
     """Settle the trust of each index visit by its least familiar view."""
-    domain, card = model.domain, model.card
+    domain = model.domain
     far: dict[tuple[str, int], float] = {}
     if domain is not None and len(rows):
         for i, distance in zip(rows, domain.distances(vectors), strict=True):
@@ -80,13 +80,8 @@ def _trusts(
             far[key] = max(far.get(key, 0.0), float(distance))
     ages = {woman.patient_id: woman.ages for woman in exams.women}
     return [
-        settle_trust(
-            distance=far.get((patient, visit)),
-            limit=domain.limit if domain is not None else None,
-            age_years=ages[patient][visit],
-            ages=domain.ages if domain is not None else None,
-            women_alike=simulated == card.calibrated_on_simulated,
-            auc_low=None if simulated else card.settings.get("real_auc_low"),
+        trust_by(
+            model, distance=far.get((patient, visit)), age_years=ages[patient][visit], simulated=simulated
         )
         for patient, visit in zip(index["patient_id"], index["visit"], strict=True)
     ]

@@ -28,6 +28,9 @@ class Card:
     created: str
     simulated_training: bool
     speaks: bool
+    domain: Mapping[str, Any]
+    """Which pictures it knows, as its card says: see `core.training.domain`; empty where that is not recorded."""
+    of_single_images: bool
 
 
 @lru_cache(maxsize=32)
@@ -45,6 +48,12 @@ def speaking(here: Installation) -> str:
     """Return the name of the model that speaks, whose scores the pages show; the setting may name its folder."""
     card = _installed(here.settings.model)
     return card.name if card else here.settings.model
+
+
+def settings_of(here: Installation, weights_sha256: str) -> Mapping[str, Any]:
+    """Return the settings on the card of the model that speaks; empty where a score was made by other weights."""
+    card = _installed(here.settings.model)
+    return card.settings if card is not None and card.weights_sha256 == weights_sha256 else {}
 
 
 def _installed(name_or_folder: str) -> registry.ModelCard | None:
@@ -68,7 +77,13 @@ def _shown(card: registry.ModelCard, speaking: str) -> Card:
         created=card.created,
         simulated_training=card.simulated_training,
         speaks=card.name == speaking,
+        domain=_mapping(card.settings.get("domain")),
+        of_single_images=card.of_single_images,
     )
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
 
 
 def cards(here: Installation) -> list[Card]:

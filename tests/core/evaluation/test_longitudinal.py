@@ -68,7 +68,9 @@ def test_why_scores_moved_sums_and_names_what_moves_them(evaluated):
 
 def test_it_is_said_of_whom_a_number_may_be_shown_and_that_numbers_agree(evaluated):
     _, out, said = evaluated
-    assert [(one["level"], one["n"]) for one in said["trust"]] == [("withheld", 7)], "one was diagnosed before"
+    assert [(one["level"], one["n"]) for one in said["trust"]] == [("withheld", 7)], (
+        "one was diagnosed before"
+    )
     assert "never held against" in said["trust"][0]["reason"]
     assert said["agreement"] == {
         "visits": said["visits"],

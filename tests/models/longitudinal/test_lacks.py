@@ -55,10 +55,14 @@ def ensemble():
 
 @pytest.fixture(scope="module")
 def fitted(ensemble):
-    return replace(Calibration(), spread=fit_spread(ensemble, Calibration(), *women(250, 0), "women of a test"))
+    return replace(
+        Calibration(), spread=fit_spread(ensemble, Calibration(), *women(250, 0), "women of a test")
+    )
 
 
-def test_intervals_hold_what_they_are_to_hold_in_other_women_and_are_wider_where_less_is_seen(ensemble, fitted):
+def test_intervals_hold_what_they_are_to_hold_in_other_women_and_are_wider_where_less_is_seen(
+    ensemble, fitted
+):
     found = coverage(ensemble, fitted, *women(250, 1))
     assert set(found) == {COMPLETE, *LACKS}
     for lack, one in found.items():
