@@ -28,6 +28,7 @@ class Card:
     created: str
     simulated_training: bool
     speaks: bool
+    settings: Mapping[str, Any]
 
 
 @lru_cache(maxsize=32)
@@ -68,6 +69,7 @@ def _shown(card: registry.ModelCard, speaking: str) -> Card:
         created=card.created,
         simulated_training=card.simulated_training,
         speaks=card.name == speaking,
+        settings=card.settings,
     )
 
 

@@ -16,6 +16,7 @@ from core.sets import Manifest, encode_views, gather, histories_of, simulation_b
 from core.training.domain import domain_of
 from core.training.longitudinal.heads import calibrate, moved_to
 from core.training.longitudinal.run import taught_by
+from core.training.reference import reference_by_age
 from core.training.runs import TrainingError
 from models.store import OnProgress
 
@@ -88,6 +89,9 @@ def recalibrate(
     settings = loaded.card.settings | {
         "calibrated_on_seeds": seeds,
         "base_rates": base_rates,
+        "reference_by_age": reference_by_age(
+            loaded.sequence, calibration, women, "the women it was calibrated on"
+        ),
         "calibrated_on_simulated": any(simulation_beside(one.source) for one in manifests),
     }
     card = replace(loaded.card, metrics={}, created=date.today().isoformat(), settings=settings)

@@ -11,6 +11,7 @@ from .explanation import heat_map as heat_map
 from .explanation import heat_peak as heat_peak
 from .explanation import map_agreement as map_agreement
 from .explanation import randomised as randomised
+from .explanation import shuffled as shuffled
 from .model import LongitudinalModel as LongitudinalModel
 from .model import SeenView as SeenView
 from .model import ViewReading as ViewReading
