@@ -65,15 +65,16 @@ def _shuffled(
     The encoder stays: where its lesion map has changed, any network is moved, so that the few large parts go together
     (Pearson's correlation); whether the order of all parts was learned is told by the ranks.
     """
-    from models.longitudinal import LongitudinalModel, randomised
+    from models.longitudinal import LongitudinalModel, randomised, shuffled
 
     places = _some(range(len(women)), WOMEN_SHUFFLED)
     real = parts[places].ravel()
     ranks, plain, sizes = [], [], []
+    # One network for all draws: it is built once.
+    blind = LongitudinalModel(loaded.card, loaded.encoder, randomised(loaded.sequence, 0), loaded.calibration)
+    learned = loaded.sequence.get_weights()
     for seed in range(SHUFFLES):
-        blind = LongitudinalModel(
-            loaded.card, loaded.encoder, randomised(loaded.sequence, seed), loaded.calibration
-        )
+        blind.sequence.set_weights(shuffled(learned, seed))
         others = np.array([list(_movement(blind, women[place]).parts.values()) for place in places]).ravel()
         ranks.append(_correlation(_ranks(real), _ranks(others)))
         plain.append(_correlation(real, others))

@@ -31,6 +31,7 @@ class Card:
     domain: Mapping[str, Any]
     """Which pictures it knows, as its card says: see `core.training.domain`; empty where that is not recorded."""
     of_single_images: bool
+    settings: Mapping[str, Any]
 
 
 @lru_cache(maxsize=32)
@@ -79,6 +80,7 @@ def _shown(card: registry.ModelCard, speaking: str) -> Card:
         speaks=card.name == speaking,
         domain=_mapping(card.settings.get("domain")),
         of_single_images=card.of_single_images,
+        settings=card.settings,
     )
 
 

@@ -19,6 +19,8 @@ from .comparable import latest_score_ids as latest_score_ids
 from .comparable import said_alike as said_alike
 from .comparable import trust_of as trust_of
 from .documents import RulesError as RulesError
+from .reference import PlaceAtAge as PlaceAtAge
+from .reference import place_at_age as place_at_age
 from .trust import Doubt as Doubt
 from .trust import Rank as Rank
 from .trust import Trust as Trust

@@ -13,4 +13,5 @@ from .embeddings import train_on_embeddings as train_on_embeddings
 from .longitudinal.plan import Plan as Plan
 from .longitudinal.run import train_longitudinal as train_longitudinal
 from .recalibration import recalibrate as recalibrate
+from .reference import reference_by_age as reference_by_age
 from .runs import TrainingError as TrainingError

@@ -23,6 +23,7 @@ from core.sets import (
 from core.training.domain import domain_of
 from core.training.longitudinal.heads import calibrate, moved_to, with_spread
 from core.training.longitudinal.run import taught_by
+from core.training.reference import references
 from core.training.runs import TrainingError
 from models.store import OnProgress
 
@@ -98,6 +99,7 @@ def recalibrate(
     settings = loaded.card.settings | {
         "calibrated_on_seeds": seeds,
         "base_rates": base_rates,
+        **references(loaded.sequence, calibration, women, "the women it was calibrated on"),
         "calibrated_on_simulated": any(simulation_beside(one.source) for one in manifests),
     }
     card = replace(loaded.card, metrics={}, created=date.today().isoformat(), settings=settings)

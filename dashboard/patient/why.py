@@ -2,19 +2,42 @@
 
 import streamlit as st
 
-from core.records import PatientRecord, Visit, VisitScore
+from core.records import PatientRecord, Visit, VisitScore, cards
+from core.rules import exact_age_years, place_at_age
 from dashboard import look
 from dashboard.charts import course, movement, template
+from dashboard.house import here
 
 
 def why_it_moved(record: PatientRecord, visit: Visit) -> None:
     """Show how a visit's 5-year risk came from the prior's, and what each visit told; nothing without a score."""
     score = visit.score
-    if score is None or not score.priors:
+    if score is None:
+        return
+    if not score.priors:
+        _first_visit(record, visit, score)
         return
     _since_the_prior(record, visit, score)
     if len(score.contributions) > 1:
         _each_visit(visit, score)
+
+
+def _first_visit(record: PatientRecord, visit: Visit, score: VisitScore) -> None:
+    """Say where a first score stands among women of her age; nothing where her age or theirs is not known."""
+    card = cards.card_of(here(), score.model)
+    if card is None or (card.weights_sha256, card.calibration) != (score.weights_sha256, score.calibration):
+        return  # its women were given their risks by other weights
+    age = exact_age_years(record.birth_date, visit.on)
+    place = place_at_age(card.settings, age, score.risk_5y.value)
+    if place is None:
+        return
+    youngest, oldest = place.ages
+    look.heading("Among women of her age", beside="first visit: no prior to set it beside")
+    look.show(
+        f"<p>Her 5-year risk is higher than that of <b>{place.higher_than} of 100</b> reference women aged {youngest} to "
+        f"{oldest}, whose median is {look.percent(place.median)}.</p>"
+    )
+    look.footer(f"{place.n} {place.women}, in whom no cancer was found within 5 years.")
 
 
 def _since_the_prior(record: PatientRecord, visit: Visit, score: VisitScore) -> None:

@@ -13,6 +13,7 @@ from .explanation import heat_map as heat_map
 from .explanation import heat_peak as heat_peak
 from .explanation import map_agreement as map_agreement
 from .explanation import randomised as randomised
+from .explanation import shuffled as shuffled
 from .lacks import coverage as coverage
 from .lacks import fit_spread as fit_spread
 from .model import LongitudinalModel as LongitudinalModel

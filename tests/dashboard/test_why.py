@@ -1,6 +1,8 @@
 """Why a score moved, as the page tells it: from the prior's number to this one, and nothing where they are not alike."""
 
 import math
+from dataclasses import replace
+from datetime import date
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -8,6 +10,7 @@ from sqlalchemy import select, update
 
 from core.installation import Installation
 from core.people.accounts import Role
+from core.records import cards
 from core.records.record import PatientRecord, record_of
 from dashboard import look
 from dashboard.charts import movement
@@ -98,6 +101,29 @@ def test_a_first_visit_and_a_withheld_score_tell_of_no_move(here: Installation, 
     assert no_error(app)
     assert "Why it moved" not in words(app)
     assert "×" not in words(app)
+
+
+def test_a_first_visit_is_set_beside_women_of_her_age_where_the_card_tells_of_them(
+    here: Installation, pages: OpenPage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    factories.woman(here, "00017", COURSE[:1], birth_date=date(1968, 3, 2))
+    assert "women of her age" not in words(pages(Role.ONCOLOGIST, "patient", mrn="00017"))
+    women = {"age": 50, "around": 5.0, "n": 40, "median_5y": 0.011, "quantiles_5y": [0.008, 0.012, 0.03]}
+    card = cards.card_of(here, "longitudinal-sim")
+    assert card is not None
+    card = replace(
+        card,
+        weights_sha256=factories.WEIGHTS_SHA256,
+        calibration="none",
+        settings={"reference_by_age": {"women": "women who did not teach it", "bins": [women]}},
+    )
+    monkeypatch.setattr(cards, "card_of", lambda *_: card)
+    app = pages(Role.ONCOLOGIST, "patient", mrn="00017")
+    assert no_error(app)
+    assert "higher than that of <b>50 of 100</b> reference women aged 45 to 55" in words(app)
+    assert f"whose median is {look.percent(0.011)}" in words(app)
+    monkeypatch.setattr(cards, "card_of", lambda *_: replace(card, calibration="another"))
+    assert "women of her age" not in words(pages(Role.ONCOLOGIST, "patient", mrn="00017"))
 
 
 def test_a_score_of_before_this_was_kept_still_shows_its_visits(here: Installation, pages: OpenPage) -> None:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from core.sets import Exams, histories_of
 from core.training.longitudinal.plan import SPLITS, Plan, Split
+from core.training.reference import references
 from models.store import OnProgress
 
 if TYPE_CHECKING:  # Networks are loaded when training starts: `--help` must not wait for them.
@@ -61,13 +62,17 @@ class EncodedWomen:
 
 @dataclass(frozen=True)
 class TrainedHeads:
-    """An ensemble, its calibration where it is to be used, the controls, the curve and what was measured of them."""
+    """An ensemble, its calibration where it is to be used, the controls, the curve and what was measured of them.
+
+    `reference` is what cards keep of the validation women (`core.training.reference`).
+    """
 
     ensemble: keras.Model
     calibration: Calibration
     controls: dict[Mode, keras.Model]
     curve: list[dict[str, Any]]
     measured: dict[str, Any]
+    reference: dict[str, Any]
 
 
 def train_heads(women: EncodedWomen, plan: Plan, report: OnProgress) -> TrainedHeads:
@@ -106,7 +111,8 @@ def train_heads(women: EncodedWomen, plan: Plan, report: OnProgress) -> TrainedH
     }
     if plan.base_rates is not None:
         calibration = moved_to(calibration, ensemble, held, plan.base_rates, "the validation women")
-    return TrainedHeads(ensemble, calibration, controls, [*curve, *more], measured)
+    reference = references(ensemble, calibration, held, "women who did not teach it")
+    return TrainedHeads(ensemble, calibration, controls, [*curve, *more], measured, reference)
 
 
 def _teachers(grouped: dict[Split, list[History]]) -> dict[str, list[History]]:

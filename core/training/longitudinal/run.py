@@ -299,5 +299,8 @@ def _card(
         },
     )
     values = card.to_json() | {key: value for key, value in facts.items() if key in card.to_json()}
-    values["settings"] = values["settings"] | {"seeds": seeds}
+    values["settings"] = values["settings"] | {
+        "seeds": seeds,
+        **heads.reference,
+    }
     return ModelCard(**values)
