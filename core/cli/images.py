@@ -205,6 +205,10 @@ def classify(
 ) -> None:
     """Tell tumour and density probabilities of single mammograms; other pictures are turned away.
 
+    Each model speaks only of pictures like those that it learned from. Of others its numbers are null in JSON, stand
+    under "untrusted" for research, and "trust" says why: that of the model that tells tumours. Density is another
+    model's, whose trust stands under "density_trust".
+
     Exit code 0: all read; 1: some refused, each with its reason; 2: wrong use, such as a box outside an image.
     """
     from core.desk import Classifier, parse_box
@@ -235,12 +239,12 @@ def classify(
 def _classified(item: Classified) -> str:
     if item.refused:
         return f"{item.path}  refused  {item.detail}"
-    tables = {"tumour": item.tumour, "density": item.density, **(item.other or {})}
-    words = [
-        f"{name}: " + ", ".join(f"{one} {share:.0%}" for one, share in shares.items())
-        for name, shares in tables.items()
-        if shares
-    ]
+    said = {"finding": item.tumour, "density": item.density, **(item.other or {})}
+    words = []
+    for one in item.spoke:
+        shares, name = said.get(one.task), "tumour" if one.task == "finding" else one.task
+        told = ", ".join(f"{kind} {share:.0%}" for kind, share in (shares or {}).items())
+        words.append(f"{name}: {told or f'withheld. {one.trust.sentence}'}")
     return f"{item.path}  {'; '.join(words)}  [{item.model}]"
 
 

@@ -20,6 +20,7 @@ from .documents import RulesError as RulesError
 from .trust import Doubt as Doubt
 from .trust import Trust as Trust
 from .trust import TrustLevel as TrustLevel
+from .trust import settle_picture as settle_picture
 from .trust import settle_trust as settle_trust
 from .vocabulary import QualityFlag as QualityFlag
 from .vocabulary import ViewName as ViewName

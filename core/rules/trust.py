@@ -12,7 +12,7 @@ import enum
 import math
 from dataclasses import dataclass
 
-__all__ = ["Doubt", "Trust", "TrustLevel", "settle_trust"]
+__all__ = ["Doubt", "Trust", "TrustLevel", "settle_picture", "settle_trust"]
 
 LEAST_AUC = 0.65
 """Lower limit of AUC, measured on such pictures, from which an uncalibrated score may be shown as a rank."""
@@ -30,9 +30,11 @@ class Doubt(enum.StrEnum):
     """Why a score is not trusted; the values are stored."""
 
     UNLIKE_PICTURES = "unlike_pictures"
+    UNLIKE_PICTURE = "unlike_picture"
     UNLIKE_AGE = "unlike_age"
     OTHER_WOMEN = "other_women"
     NO_DOMAIN = "no_domain"
+    NO_PICTURE_DOMAIN = "no_picture_domain"
     NOT_KNOWN = "not_known"
 
     @property
@@ -49,18 +51,23 @@ class Doubt(enum.StrEnum):
 _TRAIN = "Train or calibrate a model on your own women: python -m core train longitudinal, train calibration."
 _WORDS = {
     Doubt.UNLIKE_PICTURES: "These pictures are unlike those that the model learned from.",
+    Doubt.UNLIKE_PICTURE: "This picture is unlike those that the model learned from.",
     Doubt.UNLIKE_AGE: "The model has not learned from women of this age.",
     Doubt.OTHER_WOMEN: "The model's probabilities were never held against real women: it learned from, and was "
     "calibrated on, simulated ones.",
     Doubt.NO_DOMAIN: "It is not recorded which pictures this model learned from.",
+    Doubt.NO_PICTURE_DOMAIN: "It is not recorded which pictures this model learned from.",
     Doubt.NOT_KNOWN: "This score was made before it was checked whether the model knows such pictures. It is made anew "
     "when the worker comes to it.",
 }
 _NEEDED = {
     Doubt.UNLIKE_PICTURES: _TRAIN,
+    Doubt.UNLIKE_PICTURE: "Train a model on such pictures of your own: python -m core train image.",
     Doubt.UNLIKE_AGE: _TRAIN,
     Doubt.OTHER_WOMEN: "Calibrate it on your own women: python -m core train calibration.",
     Doubt.NO_DOMAIN: _TRAIN,
+    Doubt.NO_PICTURE_DOMAIN: "Say which, from the pictures it was trained on: python -m core train domain MODEL --data "
+    "MANIFEST --out FOLDER.",
     Doubt.NOT_KNOWN: "Wait for the worker, or run: python -m core score --all",
 }
 
@@ -131,3 +138,16 @@ def settle_trust(
     shown = auc_low is not None and auc_low >= LEAST_AUC
     level = TrustLevel.UNCALIBRATED if shown else TrustLevel.WITHHELD
     return Trust(level, Doubt.OTHER_WOMEN, distance, limit)
+
+
+def settle_picture(distance: float | None, limit: float | None) -> Trust:
+    """Settle how far may be believed what a model of single images says of one: it is trusted, or withheld.
+
+    `distance` is how unlike the image is to what the model learned from, `limit` the model's; None without a domain.
+    """
+    if distance is None or limit is None:
+        return Trust(TrustLevel.WITHHELD, Doubt.NO_PICTURE_DOMAIN)
+    # Not "beyond": a distance that is no number is not within.
+    if not distance <= limit:
+        return Trust(TrustLevel.WITHHELD, Doubt.UNLIKE_PICTURE, distance, limit)
+    return Trust(TrustLevel.TRUSTED, None, distance, limit)

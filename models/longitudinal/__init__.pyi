@@ -1,8 +1,5 @@
 from .calibration import Calibration as Calibration
 from .calibration import fit_calibration as fit_calibration
-from .domain import DOMAIN as DOMAIN
-from .domain import Domain as Domain
-from .domain import fit_domain as fit_domain
 from .evaluation import CONTROLS as CONTROLS
 from .evaluation import by_group as by_group
 from .evaluation import measure as measure

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from scipy.special import softmax
 
 from models.longitudinal.calibration import Calibration
-from models.longitudinal.domain import DOMAIN, Domain
 from models.longitudinal.explanation import contributions, heat_map
+from models.measures import DOMAIN, Domain
 from models.sequence import (
     HORIZONS,
     SIDES,

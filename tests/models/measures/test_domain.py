@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from models.longitudinal.domain import Domain, fit_domain
+from models.measures.domain import Domain, fit_domain
 
 
 def readings(seed: int, women: int = 300, *, width: int = 40, shift: float = 0.0, still: int = 3):
