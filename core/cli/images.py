@@ -119,6 +119,45 @@ def evaluate_image_model(model: str, data: list[Path], out: Path, draws: int, as
     _tell_evaluation(gathered, measured, as_json)
 
 
+def give_image_model_its_domain(folder: Path, data: list[Path], out: Path, against: list[Path]) -> None:
+    """Say which pictures a model of single images knows; `core.cli.training.domain` hands over here."""
+    from core.sets import gather_cases, gather_pictures, parse_density_source
+    from models.store import backend, read_card
+
+    try:
+        settings = read_card(folder).settings
+        plan = settings.get("plan", {})
+        boxes = plan.get("region") == Region.BOX
+        source = parse_density_source(plan.get("density_from"))
+        own = gather_cases(data, settings["task"], boxes=boxes, density_from=source)
+        others = {_name_of(path): gather_pictures(path, boxes=boxes) for path in against}
+        backend.load()
+        from core.training import give_picture_domain
+
+        card = give_picture_domain(folder, own, out, Progress(), against=others)
+    except (LookupError, ValueError) as error:
+        wrong_use(str(error))
+    known = card.settings["domain"]
+    told = {"of the same kind, unseen": known["same_kind"], "not trained on": known.get("new")}
+    for name, share in (told | known["turned_away"]).items():
+        if share:
+            results.print(
+                f"{name}: {share['cases_beyond']} of {share['cases']} turned away",
+                highlight=False,
+                markup=False,
+            )
+    results.print(f"The model {card.name} with its domain is in {out}.", highlight=False, soft_wrap=True)
+    refused = own.refused + [one for cases in others.values() for one in cases.refused]
+    _tell_refused(refused)
+    if refused:
+        raise typer.Exit(SOME_REFUSED)
+
+
+def _name_of(path: Path) -> str:
+    """Return what a collection is called: its folder."""
+    return (path if path.is_dir() else path.parent).resolve().name
+
+
 def evaluate_films(
     folder: Path,
     data: list[Path],
