@@ -155,7 +155,7 @@ def give_image_model_its_domain(folder: Path, data: list[Path], out: Path, again
 
 def _name_of(path: Path) -> str:
     """Return what a collection is called: its folder."""
-    return (path if path.is_dir() else path.parent).resolve().name
+    return (path if path.is_dir() else path.parent).absolute().name
 
 
 def evaluate_films(
@@ -332,6 +332,9 @@ def _tell(measured: dict[str, Any], as_json: bool) -> None:
         for name, one in measured.get("pairs", {}).items():
             words = f"ROC-AUC {said_interval(one, 'auc')}, accuracy {said_interval(one, 'accuracy')}"
             results.print(f"{name}: {words}", highlight=False)
+    for level, one in measured.get("by_trust", {}).items():
+        words = f", ROC-AUC {said_interval(one, 'auc')}" if "auc" in one else ""
+        results.print(f"{level}: {one['n']} images{words}", highlight=False)
     at_90 = "sensitivity_at_90_specificity"
     results.print(f"sensitivity at 90 % specificity: {said_interval(positive, at_90)}", highlight=False)
     for name, one in (measured.get("by_density") or {}).items():

@@ -28,6 +28,8 @@ class Card:
     created: str
     simulated_training: bool
     speaks: bool
+    knows: str = ""
+    """Of which pictures it speaks, and how many of others it turned away; empty where its card does not say."""
 
 
 @lru_cache(maxsize=32)
@@ -68,7 +70,21 @@ def _shown(card: registry.ModelCard, speaking: str) -> Card:
         created=card.created,
         simulated_training=card.simulated_training,
         speaks=card.name == speaking,
+        knows=_knows(card.settings.get("domain") or {}),
     )
+
+
+def _knows(domain: Mapping[str, Any]) -> str:
+    """Say the card's domain in one line; models of single images count cases, longitudinal ones studies."""
+    unit = "cases" if "cases" in domain else "studies"
+    if unit not in domain:
+        return ""
+    others = dict(domain.get("turned_away", {}))
+    if "same_kind" in domain:
+        others = {"unseen of the same kind": domain["same_kind"]} | others
+    turned = ", ".join(f"{name} {one[f'{unit}_beyond']} of {one[unit]}" for name, one in others.items())
+    own = {"cases": "pictures"}.get(unit, unit)
+    return f"pictures like {domain[unit]} {own} of {domain['women']} women or groups. Turned away: {turned or 'not measured'}."
 
 
 def cards(here: Installation) -> list[Card]:

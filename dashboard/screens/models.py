@@ -198,6 +198,7 @@ def card(shown: Card) -> None:
                         (what, look.safe(words))
                         for what, words in (
                             ("learned from", shown.learned_from),
+                            ("knows", shown.knows or "not recorded: what it says is withheld"),
                             ("meant for", shown.intended_use),
                             ("limits", shown.limits),
                             ("calibration", shown.calibration),

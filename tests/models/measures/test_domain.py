@@ -3,7 +3,15 @@
 import numpy as np
 import pytest
 
-from models.measures.domain import Domain, fit_domain
+from models.measures.domain import (
+    PICTURES_TURNED_AWAY,
+    Domain,
+    check_enough,
+    cross_fitted,
+    fit_domain,
+    spread_of,
+    turned_away_by_others,
+)
 
 
 def readings(seed: int, women: int = 300, *, width: int = 40, shift: float = 0.0, still: int = 3):
@@ -73,3 +81,70 @@ def test_too_few_studies_set_no_limit():
     vectors, whose, studies = readings(1, women=20)
     with pytest.raises(ValueError, match="too few"):
         fit_domain(vectors, whose, studies, [50.0], "few")
+
+
+def pictures(seed: int, women: int = 56, *, width: int = 300, shift: float = 0.0):
+    """Two pictures a woman, fewer than they have features; some features hardly move, one never does."""
+    random = np.random.default_rng(seed)
+    mix = np.random.default_rng(0).normal(size=(10, width))
+    latent = random.normal(size=(women, 1, 10)) + 0.5 * random.normal(size=(women, 2, 10))
+    vectors = latent @ mix + 0.3 * random.normal(size=(women, 2, width)) + shift
+    vectors[..., :2] = 1.0 + 1e-7 * random.normal(size=(women, 2, 2))
+    vectors[..., 2] = 4.0
+    return vectors.reshape(-1, width).astype(np.float32), [f"w{i}" for i in range(women) for _ in range(2)]
+
+
+def of_pictures(seed: int = 1) -> Domain:
+    vectors, women = pictures(seed)
+    return spread_of(vectors, women, "made pictures").limited(
+        cross_fitted(vectors, women), PICTURES_TURNED_AWAY
+    )
+
+
+def test_at_most_three_pictures_of_a_hundred_of_the_same_kind_are_turned_away_though_few_were_learned():
+    shares = []
+    for seed in range(6):
+        domain = of_pictures(seed)
+        shares.append((domain.distances(pictures(100 + seed, 400)[0]) > domain.limit).mean())
+    assert np.mean(shares) <= 0.03
+    vectors, women = pictures(1)
+    assert turned_away_by_others(cross_fitted(vectors, women), women).mean() <= 0.03
+
+
+def test_pictures_unlike_are_turned_away_and_features_that_never_move_blow_nothing_up():
+    domain = of_pictures()
+    assert (domain.distances(pictures(2, shift=4.0)[0]) > domain.limit).all()
+    vectors, _ = pictures(3)
+    moved = vectors.copy()
+    moved[:, :3] += 1e-4
+    assert np.isfinite(domain.distances(moved)).all()
+    np.testing.assert_allclose(domain.distances(moved), domain.distances(vectors), rtol=0.01)
+    everything_still = spread_of(np.ones((40, 5), np.float32), ["w"] * 40, "still")
+    assert np.isfinite(everything_still.distances(np.ones((1, 5), np.float32))).all()
+
+
+def test_neither_order_nor_company_changes_how_far_a_picture_lies_out():
+    vectors, women = pictures(1)
+    order = np.random.default_rng(0).permutation(len(vectors))
+    shuffled = [women[i] for i in order]
+    np.testing.assert_allclose(
+        cross_fitted(vectors[order], shuffled), cross_fitted(vectors, women)[order], rtol=1e-4
+    )
+    domain = of_pictures()
+    together = domain.distances(vectors)
+    alone = [domain.distances(one[None])[0] for one in vectors[:20]]
+    np.testing.assert_allclose(alone, together[:20], rtol=1e-6)
+
+
+def test_a_picture_that_is_no_number_is_not_within(tmp_path):
+    domain = of_pictures()
+    broken = np.full((1, 300), np.nan, np.float32)
+    assert not (domain.distances(broken) <= domain.limit).any()
+
+
+@pytest.mark.parametrize(
+    "women", [["w"] * 50, [f"w{i}" for i in range(20)]], ids=["one woman", "20 pictures"]
+)
+def test_too_few_pictures_are_said_so(women):
+    with pytest.raises(ValueError, match="too few to say which pictures"):
+        check_enough(women)
