@@ -8,7 +8,6 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from models.classifier.familiar import MEANS, roots
 from models.classifier.head import NetworkHead, Seen
 from models.classifier.network import predict
 from models.classifier.options import HeadName
@@ -28,7 +27,7 @@ class DenseHead(NetworkHead):
     def seen(self, pixels: NDArray[np.float32], around: NDArray[np.uint8] | None) -> Seen:
         """Return logits, class activation maps and vectors."""
         out = predict(self.with_means, pixels, batch=1)
-        return Seen(out["logits"], class_heat(self.network, out["deep"]), roots(out[MEANS]))
+        return Seen(out["logits"], class_heat(self.network, out["deep"]), self.vectors_of(out, pixels))
 
 
 def class_heat(network: keras.Model, deep: NDArray[np.float32]) -> NDArray[np.float16]:

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from models.classifier.familiar import MEANS, roots, with_means
+from models.classifier.familiar import MEANS, roots, shades, with_means
 from models.classifier.network import ImageConfig, predict
 from models.classifier.options import HeadName
 
@@ -100,4 +100,9 @@ class NetworkHead(Head):
 
     def vectors(self, pixels: NDArray[Any], around: NDArray[np.uint8] | None = None) -> NDArray[np.float32]:
         """Return vectors (n, D) of prepared images."""
-        return roots(predict(self.with_means, pixels, batch=4)[MEANS])
+        return self.vectors_of(predict(self.with_means, pixels, batch=4), pixels)
+
+    @staticmethod
+    def vectors_of(out: dict[str, NDArray[np.float32]], pixels: NDArray[Any]) -> NDArray[np.float32]:
+        """Return vectors (n, D) of images whose outputs are known."""
+        return np.concatenate([roots(out[MEANS]), shades(pixels)], axis=1)

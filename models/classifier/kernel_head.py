@@ -121,7 +121,8 @@ class KernelHead(Head):
         """
         if self._reader_means is None or around is None:
             raise ValueError(WANTS_AROUND)
-        return roots(predict(self._reader_means, around[..., 0], batch=1)[MEANS])
+        network = self._reader_means
+        return roots(np.concatenate([predict(network, one[None, ..., 0], batch=1)[MEANS] for one in around]))
 
     @cached_property
     def _reader_means(self) -> keras.Model | None:

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.classifier.familiar import MEANS, roots
 from models.classifier.head import NetworkHead, Seen
 from models.classifier.lesions import lesion_heat, lesion_logits
 from models.classifier.network import predict
@@ -31,4 +30,4 @@ class LesionHead(NetworkHead):
         """Return logits, where a lesion is seen, and vectors."""
         out = predict(self.with_means, pixels, batch=1)
         logits = lesion_logits(out["finding"], out["lesion"], self.config.classes)
-        return Seen(logits, lesion_heat(out["lesion"]), roots(out[MEANS]))
+        return Seen(logits, lesion_heat(out["lesion"]), self.vectors_of(out, pixels))
