@@ -27,6 +27,7 @@ from .trust import Trust as Trust
 from .trust import TrustLevel as TrustLevel
 from .trust import is_after_diagnosis as is_after_diagnosis
 from .trust import rank_among_reference as rank_among_reference
+from .trust import settle_picture as settle_picture
 from .trust import settle_trust as settle_trust
 from .trust import trust_by as trust_by
 from .vocabulary import QualityFlag as QualityFlag

@@ -6,6 +6,7 @@ from .cases import Cases as Cases
 from .cases import ImageCase as ImageCase
 from .cases import choose_classes as choose_classes
 from .cases import gather_cases as gather_cases
+from .cases import gather_pictures as gather_pictures
 from .cases import may_be as may_be
 from .cases import parse_density_source as parse_density_source
 from .cases import told_apart as told_apart

@@ -2,9 +2,6 @@ from .calibration import Calibration as Calibration
 from .calibration import Outcomes as Outcomes
 from .calibration import Risks as Risks
 from .calibration import fit_calibration as fit_calibration
-from .domain import DOMAIN as DOMAIN
-from .domain import Domain as Domain
-from .domain import fit_domain as fit_domain
 from .evaluation import CONTROLS as CONTROLS
 from .evaluation import by_group as by_group
 from .evaluation import measure as measure

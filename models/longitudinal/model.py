@@ -14,11 +14,10 @@ from numpy.typing import NDArray
 from scipy.special import softmax
 
 from models.longitudinal.calibration import Calibration, Risks
-from models.longitudinal.domain import DOMAIN, Domain
 from models.longitudinal.explanation import contributions, heat_map
 from models.longitudinal.lacks import lacking
 from models.longitudinal.movement import COALITIONS, PLAYERS, Movement, coalition_arrays, shapley
-from models.measures import safe_logit
+from models.measures import DOMAIN, Domain, safe_logit
 from models.sequence import (
     HORIZONS,
     SIDES,
