@@ -28,11 +28,15 @@ MIX: Final = CaseMix(cancer_rate=0.5, benign_per_woman=1.1, treated_rate=0.3)
 
 @dataclass(frozen=True)
 class Story:
-    """A course of events that the demo shows: `fits` picks lives; `days_ago` is how long the last visit is past."""
+    """A course of events that the demo shows: `fits` picks lives; `days_ago` is how long the last visit is past.
+
+    `worn`: her films are scratched and dusty as no shipped model has learned them, so that its numbers are withheld.
+    """
 
     title: str
     fits: Callable[[Life], bool]
     days_ago: tuple[int, int]
+    worn: bool = False
 
 
 def _cancer_mm(life: Life, visit: LifeVisit) -> float:
@@ -144,7 +148,8 @@ def _nothing_found(life: Life) -> bool:
 
 
 STORIES: Final = (
-    Story("cancer grows and is found at screening", _growing, (20, 90)),
+    # So lately that nothing has come of it yet: the alert stands.
+    Story("cancer grows and is seen at screening", _growing, (3, 14)),
     Story("stable benign mass", _stable_benign, (20, 300)),
     Story("interval cancer", _missed_on_screen, (420, 600)),
     Story("nothing found", _nothing_found, (10, 500)),
@@ -157,7 +162,7 @@ STORIES: Final = (
     Story("missing views", _misses_views, (20, 300)),
     Story("operated, relapse", _relapses, (10, 90)),
     Story("benign calcifications", _benign_calcifications, (20, 300)),
-    Story("any woman without cancer", _well, (10, 500)),
+    Story("old, scratched films", _well, (10, 500), worn=True),
 )
 
 
@@ -196,17 +201,24 @@ def mrn_of(life: Life) -> str:
     return life.name.replace("Sim-", "SIM")
 
 
-def _files_of(life: Life) -> list[items.IncomingFile]:
+def _files_of(life: Life, *, worn: bool = False) -> list[items.IncomingFile]:
     """Draw all of a woman's views and return them as DICOM files in memory, oldest visit first."""
     cv2.setNumThreads(1)
     records = sorted(imaged(life, SPACING_MM), key=lambda r: (r.visit.number, r.side, r.view))
-    return [
-        items.IncomingFile(
-            f"{life.name}/{record.visit.on.isoformat()}_{record.side}_{record.view}.dcm",
-            machines.to_dicom(record.film, life, record.visit, record.side, record.view, mrn=mrn_of(life)),
-        )
-        for record in records
-    ]
+    files = []
+    for number, record in enumerate(records):
+        film = record.film
+        if worn:
+            film = machines.worn(film, np.random.default_rng([*life.key, number]))
+        data = machines.to_dicom(film, life, record.visit, record.side, record.view, mrn=mrn_of(life))
+        name = f"{life.name}/{record.visit.on.isoformat()}_{record.side}_{record.view}.dcm"
+        files.append(items.IncomingFile(name, data))
+    return files
+
+
+def _drawn(cast_as: tuple[str, Life]) -> list[items.IncomingFile]:
+    story, life = cast_as
+    return _files_of(life, worn=any(one.worn for one in STORIES if one.title == story))
 
 
 def _events(life: Life, until: date) -> list[history.EventNote]:
@@ -301,11 +313,11 @@ def load(
         life = _as_stored(life, held)
         planned.append((story, life))
         if not _complete(life, held):
-            missing.append(life)
+            missing.append((story, life))
         told.women += 1
         told.studies += len(life.visits)
-    files = in_order(_files_of, missing, jobs)
-    absent = {life.name for life in missing}
+    files = in_order(_drawn, missing, jobs)
+    absent = {life.name for _, life in missing}
     for done, (story, life) in enumerate(planned, start=1):
         if life.name in absent:
             report = intake.take_in(here, next(files), statement=None, source="demo")

@@ -54,6 +54,8 @@ class VisitPlan:
     lesion_px: int = 0
     status: StudyStatus = StudyStatus.SCORED
     alerts: Sequence[tuple[str, str]] = field(default_factory=tuple)
+    trust: tuple[str, str | None] = ("trusted", None)
+    bi_rads: str | None = None
 
 
 @lru_cache(maxsize=64)
@@ -163,6 +165,7 @@ def _add_visit(
         status=plan.status,
         refusal_reason="no_usable_view" if plan.status is StudyStatus.REFUSED else None,
         refusal_detail="No breast was found." if plan.status is StudyStatus.REFUSED else None,
+        bi_rads=plan.bi_rads,
     )
     session.add(study)
     session.flush()
@@ -269,8 +272,8 @@ def score_row(study: Study, plan: VisitPlan, earlier: list[dict[str, object]], s
         missing_views=[f"{s}-{v}" for s, v in FOUR_VIEWS if (s, v) not in plan.views],
         contributions=[dict(entry) for entry in earlier],
         moved=_moved(earlier),
-        trust_level="trusted",
-        trust_doubt=None,
+        trust_level=plan.trust[0],
+        trust_doubt=plan.trust[1],
         trust_distance=1.0,
         trust_limit=2.0,
     )

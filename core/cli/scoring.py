@@ -129,6 +129,8 @@ def _said(item: ScoreItem) -> str:
     """Say in a line how a study ended; a score that may not be shown is no number here either."""
     if item.refusal is not None:
         return f"refused  {item.refusal.reason}: {item.refusal.text}"
+    if item.rank is not None:
+        return f"ranked   5-year risk {item.rank.words} ({item.rank.women}); it was never calibrated on such women"
     if item.trust is None or not item.trust.is_trusted:
         return f"withheld {item.trust.sentence if item.trust else ''}"
     return f"scored   5-year risk {item.risk['5']['value'] * 100:.1f} %"

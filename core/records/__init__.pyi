@@ -23,6 +23,7 @@ from .events import add_event as add_event
 from .events import remove_event as remove_event
 from .findings import KeptFinding as KeptFinding
 from .findings import Place as Place
+from .record import AlertEntry as AlertEntry
 from .record import EventKind as EventKind
 from .record import Moved as Moved
 from .record import PatientRecord as PatientRecord
@@ -35,6 +36,7 @@ from .record import statuses as statuses
 from .search import Found as Found
 from .search import find as find
 from .search import known as known
+from .trusted import AlertStanding as AlertStanding
 from .worklist import Column as Column
 from .worklist import Group as Group
 from .worklist import Order as Order

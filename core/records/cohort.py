@@ -17,10 +17,10 @@ from sqlalchemy import func, select
 from core.installation import Installation
 from core.records import cards
 from core.records.small_groups import FEW, SMALLEST_GROUP, any_small, is_small, may_be_told, told
-from core.rules import is_trusted, last_of_each_day, latest_score_ids, thresholds
+from core.rules import first_diagnoses, last_of_each_day, latest_score_ids, thresholds, trust_of
 from core.rules.ages import DAYS_PER_YEAR, ages_years
 from core.rules.vocabulary import DENSITIES
-from db.tables import Event, EventKind, Patient, Score, Study
+from db.tables import Patient, Score, Study
 
 
 class Population(enum.StrEnum):
@@ -157,14 +157,10 @@ def told_kinds(number: Mapping[Population, int]) -> dict[Population, str]:
 def everyone(here: Installation) -> pd.DataFrame:
     """Read every scored visit: patient_id, birth_date, simulated, on, risk_5y(_low, _high), density, diagnosed_on.
 
-    The studies of one day are one visit, told by the last of them.
+    The studies of one day are one visit, told by the last of them. Visits whose scores may not be told are left out:
+    those that the model does not know, and those after a diagnosis.
     """
-    diagnosis = (
-        select(Event.patient_id, func.min(Event.event_date).label("diagnosed_on"))
-        .where(Event.kind == EventKind.DIAGNOSIS)
-        .group_by(Event.patient_id)
-        .subquery()
-    )
+    diagnosis = first_diagnoses().subquery()
     query = (
         select(
             Patient.id.label("patient_id"),
@@ -179,23 +175,32 @@ def everyone(here: Installation) -> pd.DataFrame:
             Score.density_b,
             Score.density_c,
             Score.density_d,
+            Score.trust_level,
+            Score.trust_doubt,
+            Score.trust_distance,
+            Score.trust_limit,
             diagnosis.c.diagnosed_on,
         )
         .join(Study, Study.patient_id == Patient.id)
         .join(Score, Score.study_id == Study.id)
         .outerjoin(diagnosis, diagnosis.c.patient_id == Patient.id)
-        .where(Score.id.in_(latest_score_ids(cards.speaking(here))), is_trusted())
+        .where(Score.id.in_(latest_score_ids(cards.speaking(here))))
         .order_by(Patient.id, Study.study_date, Study.id)
     )
     with here.database.read() as session:
-        studies = session.execute(query).mappings().all()
-    scored = last_of_each_day(studies, lambda study: (study["patient_id"], study["on"]))
+        studies = session.execute(query).all()
+    read = last_of_each_day(studies, lambda study: (study.patient_id, study.on))
+    scored = [
+        study._mapping
+        for study in read
+        if trust_of(study, on=study.on, diagnosed_on=study.diagnosed_on).is_trusted
+    ]
     visits = pd.DataFrame(scored, columns=[c.key for c in query.selected_columns])
     # A reader may have recorded it in another study of that day.
     by_reader = {
-        (study["patient_id"], study["on"]): study["reader_density"]
+        (study.patient_id, study.on): study.reader_density
         for study in studies
-        if study["reader_density"] is not None
+        if study.reader_density is not None
     }
     visits["reader_density"] = pd.Series(
         [by_reader.get(day) for day in zip(visits["patient_id"], visits["on"], strict=True)],
@@ -210,7 +215,8 @@ def everyone(here: Installation) -> pd.DataFrame:
     visits["density"] = visits["reader_density"].where(visits["reader_density"].notna(), likeliest)
     for column in ("on", "birth_date", "diagnosed_on"):
         visits[column] = pd.to_datetime(visits[column])
-    return visits.drop(columns=[*letters, "reader_density"])
+    trust = [f"trust_{what}" for what in ("level", "doubt", "distance", "limit")]
+    return visits.drop(columns=[*letters, *trust, "reader_density"])
 
 
 def cohort(visits: pd.DataFrame, definition: Definition) -> Cohort:

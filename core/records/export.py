@@ -23,7 +23,8 @@ from core.outages import outage
 from core.people import audit
 from core.records import cards
 from core.records.csv import FORMULA_STARTS
-from core.rules import latest_score_ids, trust_of
+from core.records.trusted import AlertStanding, alert_standing
+from core.rules import Trust, first_diagnoses, latest_score_ids, trust_of
 from db.tables import (
     Alert,
     Event,
@@ -46,9 +47,10 @@ EXPORTING = ".export-"
 _WOMEN_AT_ONCE = 200
 _RISKS = tuple(f"risk_{year}y{end}" for year in range(1, 6) for end in ("", "_low", "_high"))
 
-_NUMBERS = (
-    "malignancy_left", "malignancy_right", "progression", *_RISKS, "density_a", "density_b", "density_c", "density_d",
-)  # fmt: skip
+_OF_RISK = ("malignancy_left", "malignancy_right", *_RISKS)
+_OF_GROWTH = ("progression", "density_a", "density_b", "density_c", "density_d")
+"""What a diagnosis does not end."""
+_NUMBERS = ("malignancy_left", "malignancy_right", "progression", *_RISKS, *_OF_GROWTH[1:])
 """What a score says: empty where it may not be said; what the model would have said stands under `untrusted`."""
 
 TABLES: dict[str, tuple[str, ...]] = {
@@ -237,14 +239,24 @@ def _chunk(
     speaking = set(
         session.scalars(latest_score_ids(model).join(Study, Study.id == Score.study_id).where(hers))
     )
+    diagnoses: dict[int, date] = dict(
+        session.execute(first_diagnoses().where(Event.patient_id.in_(women))).all()
+    )
+    trusts: dict[int, Trust] = {}
+    newest: dict[int, Trust] = {}
     for score in session.scalars(select(Score).join(Study).where(hers).order_by(Score.id)):
-        study, trust = by_id[score.study_id], trust_of(score)
-        said = {name: getattr(score, name) for name in _NUMBERS}
-        silenced = {} if trust.is_trusted else dict.fromkeys(_NUMBERS)
+        study = by_id[score.study_id]
+        trust = trusts[score.id] = trust_of(
+            score, on=study.study_date, diagnosed_on=diagnoses.get(study.patient_id)
+        )
+        if score.id in speaking:
+            newest[study.id] = trust
+        silenced = _silenced(trust)
+        said = {name: getattr(score, name) for name in silenced}
         add(
             "scores", study.patient_id, score,
             study_uid=study.uid, study_date=study.study_date, speaks=int(score.id in speaking),
-            trust_reason=trust.sentence, untrusted=None if trust.is_trusted else said, **silenced,
+            trust_level=trust.level, trust_reason=trust.sentence, untrusted=said or None, **dict.fromkeys(silenced),
         )  # fmt: skip
     for event in session.scalars(
         select(Event).where(Event.patient_id.in_(women)).order_by(Event.event_date, Event.id)
@@ -266,8 +278,21 @@ def _chunk(
             lesion=lesion.label, kind=lesion.kind, laterality=lesion.laterality, sop_uid=sop_uid,
         )  # fmt: skip
     for alert in session.scalars(select(Alert).where(Alert.patient_id.in_(women)).order_by(Alert.id)):
-        add("alerts", alert.patient_id, alert, study_uid=by_id[alert.study_id].uid)
+        diagnosed_on = diagnoses.get(alert.patient_id)
+        standing = alert_standing(
+            alert.rule, diagnosed_on, trusts[alert.score_id], newest.get(alert.study_id)
+        )
+        withheld = standing is AlertStanding.WITHHELD
+        message = "Raised by a score that is withheld." if withheld else alert.message
+        add("alerts", alert.patient_id, alert, study_uid=by_id[alert.study_id].uid, message=message)
     return chunk
+
+
+def _silenced(trust: Trust) -> tuple[str, ...]:
+    """Return which numbers of a score may not be said."""
+    if trust.is_trusted:
+        return ()
+    return _OF_RISK if trust.tells_growth else _NUMBERS
 
 
 def _plain(value: Any) -> Any:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Row, select
 from sqlalchemy.orm import Session
 
+from core.installation import Installation
+from core.records import cards
 from core.records.standing import Interval, Standing
+from core.records.trusted import AlertStanding, alert_standing, trust_and_rank
 from core.refusals import refusal_text
-from core.rules import Trust, is_trusted, latest_score_ids, trust_of, vocabulary
-from db.tables import Alert, Event, EventKind, Patient, Score, Study, StudyStatus
+from core.rules import Rank, Trust, first_diagnoses, latest_score_ids, trust_of, vocabulary
+from db.tables import Alert, Patient, Score, Study, StudyStatus
 
 __all__ = ["ListedAlert", "ListedScore", "ListedStudy", "ListedWoman", "listed_women"]
 
@@ -27,12 +31,6 @@ class ListedScore:
     calibration: str
     computed_at: datetime
     risk_5y: Interval
-    density: tuple[float, float, float, float]
-
-    @property
-    def likeliest_density(self) -> str:
-        """Return the density category, A to D, that the model finds likeliest."""
-        return vocabulary.likeliest(dict(zip(vocabulary.DENSITIES, self.density, strict=True)))
 
 
 @dataclass(frozen=True)
@@ -47,6 +45,19 @@ class ListedStudy:
     score: ListedScore | None
     doubt: Trust | None
     """How far its score may be believed where it may not be shown as a number; None where it may, or there is none."""
+    rank: Rank | None
+    """What is shown in the place of a number that was never calibrated on such women."""
+    model_density: str | None
+
+
+@dataclass(frozen=True)
+class _Said:
+    """What may be told of one study's newest score."""
+
+    score: ListedScore | None
+    trust: Trust
+    rank: Rank | None
+    density: str | None
 
 
 @dataclass(frozen=True)
@@ -69,22 +80,21 @@ class ListedWoman:
     alerts: Sequence[ListedAlert]
 
 
-def listed_women(session: Session, model: str) -> Iterator[ListedWoman]:
-    """Yield every woman, her scores those by `model`."""
+def listed_women(here: Installation, session: Session) -> Iterator[ListedWoman]:
+    """Yield every woman, her scores those by the model that speaks."""
     patients = session.execute(
         select(Patient.id, Patient.mrn, Patient.name, Patient.simulated, Patient.birth_date)
     ).all()
-    studies = _studies(session, _scores(session, model), _doubts(session, model))
-    alerts = _open_alerts(session)
-    diagnosed = set(session.scalars(select(Event.patient_id).where(Event.kind == EventKind.DIAGNOSIS)))
+    diagnoses: dict[int, date] = dict(session.execute(first_diagnoses()).all())
+    said = _said(here, session, diagnoses)
+    studies = _studies(session, said)
+    alerts = _open_alerts(session, said, diagnoses)
     for patient_id, mrn, name, simulated, birth_date in patients:
-        standing = Standing(studies[patient_id], birth_date, patient_id in diagnosed)
+        standing = Standing(studies[patient_id], birth_date, patient_id in diagnoses)
         yield ListedWoman(mrn, name, simulated, birth_date, standing, alerts[patient_id])
 
 
-def _studies(
-    session: Session, scores: dict[int, ListedScore], doubts: dict[int, Trust]
-) -> defaultdict[int, list[ListedStudy]]:
+def _studies(session: Session, said: Mapping[int, _Said]) -> defaultdict[int, list[ListedStudy]]:
     found: defaultdict[int, list[ListedStudy]] = defaultdict(list)
     query = select(
         Study.id,
@@ -97,6 +107,7 @@ def _studies(
         Study.assessed_at,
     ).order_by(Study.study_date, Study.id)
     for study in session.execute(query):
+        its = said.get(study.id)
         found[study.patient_id].append(
             ListedStudy(
                 on=study.study_date,
@@ -104,53 +115,89 @@ def _studies(
                 refusal=refusal_text(study.refusal_reason, study.refusal_detail),
                 reader_density=study.reader_density,
                 assessed_at=study.assessed_at,
-                score=scores.get(study.id),
-                doubt=doubts.get(study.id),
+                score=its.score if its else None,
+                doubt=its.trust if its and its.score is None else None,
+                rank=its.rank if its else None,
+                model_density=its.density if its else None,
             )
         )
     return found
 
 
-def _scores(session: Session, model: str) -> dict[int, ListedScore]:
-    query = select(
-        Score.study_id,
-        Score.model,
-        Score.weights_sha256,
-        Score.calibration,
-        Score.computed_at,
-        Score.risk_5y,
-        Score.risk_5y_low,
-        Score.risk_5y_high,
-        Score.density_a,
-        Score.density_b,
-        Score.density_c,
-        Score.density_d,
-    ).where(Score.id.in_(latest_score_ids(model)), is_trusted())
-    return {
-        score.study_id: ListedScore(
-            model=score.model,
-            weights_sha256=score.weights_sha256,
-            calibration=score.calibration,
-            computed_at=score.computed_at,
-            risk_5y=Interval(score.risk_5y, score.risk_5y_low, score.risk_5y_high),
-            density=(score.density_a, score.density_b, score.density_c, score.density_d),
+def _said(here: Installation, session: Session, diagnoses: Mapping[int, date]) -> dict[int, _Said]:
+    """Return by study what may be told of its newest score."""
+    query = (
+        select(
+            Score.study_id,
+            Study.patient_id,
+            Study.study_date,
+            Score.model,
+            Score.weights_sha256,
+            Score.calibration,
+            Score.computed_at,
+            Score.risk_5y,
+            Score.risk_5y_low,
+            Score.risk_5y_high,
+            Score.density_a,
+            Score.density_b,
+            Score.density_c,
+            Score.density_d,
+            Score.trust_level,
+            Score.trust_doubt,
+            Score.trust_distance,
+            Score.trust_limit,
         )
-        for score in session.execute(query)
-    }
+        .join(Study, Study.id == Score.study_id)
+        .where(Score.id.in_(latest_score_ids(cards.speaking(here))))
+    )
+    return {row.study_id: _said_of(here, row, diagnoses) for row in session.execute(query)}
 
 
-def _doubts(session: Session, model: str) -> dict[int, Trust]:
-    query = select(Score).where(Score.id.in_(latest_score_ids(model)), ~is_trusted())
-    return {score.study_id: trust_of(score) for score in session.scalars(query)}
+def _said_of(here: Installation, row: Row[*tuple[Any, ...]], diagnoses: Mapping[int, date]) -> _Said:
+    trust, rank = trust_and_rank(
+        row,
+        cards.settings_of(here, row.weights_sha256),
+        on=row.study_date,
+        diagnosed_on=diagnoses.get(row.patient_id),
+    )
+    score = ListedScore(
+        model=row.model,
+        weights_sha256=row.weights_sha256,
+        calibration=row.calibration,
+        computed_at=row.computed_at,
+        risk_5y=Interval(row.risk_5y, row.risk_5y_low, row.risk_5y_high),
+    )
+    shares = (row.density_a, row.density_b, row.density_c, row.density_d)
+    density = vocabulary.likeliest(dict(zip(vocabulary.DENSITIES, shares, strict=True)))
+    return _Said(score if trust.is_trusted else None, trust, rank, density if trust.tells_growth else None)
 
 
-def _open_alerts(session: Session) -> defaultdict[int, list[ListedAlert]]:
+def _open_alerts(
+    session: Session, said: Mapping[int, _Said], diagnoses: Mapping[int, date]
+) -> defaultdict[int, list[ListedAlert]]:
+    """Return the alerts that nobody has acknowledged and that still stand."""
     found: defaultdict[int, list[ListedAlert]] = defaultdict(list)
     query = (
-        select(Alert.patient_id, Alert.rule, Alert.message)
+        select(
+            Alert.patient_id,
+            Alert.study_id,
+            Alert.rule,
+            Alert.message,
+            Study.study_date,
+            Score.trust_level,
+            Score.trust_doubt,
+            Score.trust_distance,
+            Score.trust_limit,
+        )
+        .join(Study, Study.id == Alert.study_id)
+        .join(Score, Score.id == Alert.score_id)
         .where(Alert.acknowledged_at.is_(None))
         .order_by(Alert.id)
     )
-    for patient_id, rule, message in session.execute(query):
-        found[patient_id].append(ListedAlert(rule, message))
+    for row in session.execute(query):
+        diagnosed_on = diagnoses.get(row.patient_id)
+        own = trust_of(row, on=row.study_date, diagnosed_on=diagnosed_on)
+        newest = said[row.study_id].trust if row.study_id in said else None
+        if alert_standing(row.rule, diagnosed_on, own, newest) is AlertStanding.STANDS:
+            found[row.patient_id].append(ListedAlert(row.rule, row.message))
     return found

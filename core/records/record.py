@@ -19,8 +19,9 @@ from core.records import cards
 from core.records.assessments import Assessment
 from core.records.events import EventEntry, event_entry
 from core.records.standing import Interval, Standing
+from core.records.trusted import AlertStanding, alert_standing, trust_and_rank
 from core.refusals import refusal_text
-from core.rules import Trust, ViewName, latest_score_ids, said_alike, trust_of, vocabulary
+from core.rules import Rank, Trust, ViewName, growth_of, latest_score_ids, said_alike, trust_of, vocabulary
 from core.rules.hanging_protocols import Edge
 from db.tables import (
     Alert,
@@ -86,6 +87,9 @@ class VisitScore:
     missing_views: tuple[ViewName, ...]
     contributions: tuple[Contribution, ...]
     moved: Moved | None
+    malignancy_interval: Mapping[str, Interval | None]
+    progression_interval: Interval | None
+    smallest_change: float | None
 
     @property
     def risk_5y(self) -> Interval:
@@ -134,8 +138,13 @@ class Visit:
     refusal: str
     images: tuple[ViewImage, ...]
     score: VisitScore | None
+    progression: float | None
+    """Whether disease has grown since the prior (0..1): told after a diagnosis too, when `score` is not."""
+    model_density: str | None
     doubt: Trust | None
     """How far its score may be believed where it may not be shown as a number; None where it may, or there is none."""
+    rank: Rank | None
+    """What is shown in the place of a number that was never calibrated on such women."""
     untrusted: VisitScore | None
     """What the model would have said then: for research, never in an order, an alert, a report or a group."""
     bi_rads: str | None
@@ -160,7 +169,7 @@ class Visit:
     @property
     def density(self) -> str | None:
         """Return the density category: the reader's where recorded, else the model's likeliest."""
-        return self.reader_density or (self.score.likeliest_density if self.score else None)
+        return self.reader_density or self.model_density
 
     @property
     def assessment(self) -> Assessment:
@@ -172,11 +181,12 @@ class Visit:
 
 @dataclass(frozen=True)
 class AlertEntry:
-    """Why the patient needs a look."""
+    """Why the patient needs a look; `message` is empty where the score that raised it may not be told any more."""
 
     alert_id: int
     rule: str
     message: str
+    standing: AlertStanding
     study_date: date
     raised_at: datetime
     acknowledged_at: datetime | None
@@ -204,8 +214,12 @@ class PatientRecord:
     @cached_property
     def standing(self) -> Standing[Visit]:
         """Where she stands by her visits: newest and prior score, change, density, when the next study is due."""
-        diagnosed = any(event.kind is EventKind.DIAGNOSIS for event in self.events)
-        return Standing(self.visits, self.birth_date, diagnosed)
+        return Standing(self.visits, self.birth_date, self.diagnosed_on is not None)
+
+    @property
+    def diagnosed_on(self) -> date | None:
+        """Return the day of her first diagnosis; from then on risk and malignancy are not told."""
+        return _first_diagnosis(self.events)
 
     @property
     def scored(self) -> tuple[Visit, ...]:
@@ -214,8 +228,12 @@ class PatientRecord:
 
     @property
     def open_alerts(self) -> tuple[AlertEntry, ...]:
-        """Return the alerts that nobody has acknowledged."""
-        return tuple(alert for alert in self.alerts if alert.acknowledged_at is None)
+        """Return the alerts that nobody has acknowledged and that still stand."""
+        return tuple(
+            alert
+            for alert in self.alerts
+            if alert.acknowledged_at is None and alert.standing is AlertStanding.STANDS
+        )
 
     def missing_views(self, visit: Visit) -> tuple[ViewName, ...]:
         """Return which of the four standard views no study of that visit's day has: they are one visit."""
@@ -254,14 +272,16 @@ def record_of(here: Installation, mrn: str) -> PatientRecord | None:
             select(Study).where(Study.patient_id == patient.id).order_by(Study.study_date, Study.id)
         ).all()
         images = _images(here, session, patient.id)
-        scores = _scores(here, session, patient.id)
         names = dict(session.execute(select(User.id, User.display_name)).all())
         events = session.scalars(
             select(Event).where(Event.patient_id == patient.id).order_by(Event.event_date, Event.id)
         ).all()
+        diagnosed_on = _first_diagnosis([event_entry(event) for event in events])
+        said = _said(here, session, patient.id, diagnosed_on)
         alerts = session.execute(
-            select(Alert, Study.study_date)
+            select(Alert, Study.study_date, Score)
             .join(Study, Study.id == Alert.study_id)
+            .join(Score, Score.id == Alert.score_id)
             .where(Alert.patient_id == patient.id)
             .order_by(Alert.raised_at.desc(), Alert.id)
         )
@@ -271,21 +291,35 @@ def record_of(here: Installation, mrn: str) -> PatientRecord | None:
             birth_date=patient.birth_date,
             sex=patient.sex.value if patient.sex else None,
             simulated=patient.simulated,
-            visits=tuple(_visit(study, images[study.id], scores.get(study.id), names) for study in studies),
+            visits=tuple(_visit(study, images[study.id], said.get(study.id), names) for study in studies),
             events=tuple(event_entry(event) for event in events),
             alerts=tuple(
-                AlertEntry(
-                    alert_id=alert.id,
-                    rule=alert.rule,
-                    message=alert.message,
-                    study_date=on,
-                    raised_at=alert.raised_at,
-                    acknowledged_at=alert.acknowledged_at,
-                    acknowledged_by=names.get(alert.acknowledged_by_id or 0),
-                )
-                for alert, on in alerts
+                _alert(alert, on, score, said.get(alert.study_id), diagnosed_on, names)
+                for alert, on, score in alerts
             ),
         )
+
+
+def _alert(
+    alert: Alert,
+    on: date,
+    score: Score,
+    newest: _Said | None,
+    diagnosed_on: date | None,
+    names: Mapping[int, str],
+) -> AlertEntry:
+    own = trust_of(score, on=on, diagnosed_on=diagnosed_on)
+    standing = alert_standing(alert.rule, diagnosed_on, own, newest.trust if newest else None)
+    return AlertEntry(
+        alert_id=alert.id,
+        rule=alert.rule,
+        message="" if standing is AlertStanding.WITHHELD else alert.message,
+        standing=standing,
+        study_date=on,
+        raised_at=alert.raised_at,
+        acknowledged_at=alert.acknowledged_at,
+        acknowledged_by=names.get(alert.acknowledged_by_id or 0),
+    )
 
 
 def _images(here: Installation, session: Session, patient_id: int) -> defaultdict[int, list[ViewImage]]:
@@ -326,16 +360,37 @@ def _images(here: Installation, session: Session, patient_id: int) -> defaultdic
     return found
 
 
-def _scores(here: Installation, session: Session, patient_id: int) -> dict[int, tuple[VisitScore, Trust]]:
-    rows = session.scalars(
-        select(Score)
+def _first_diagnosis(events: Sequence[EventEntry]) -> date | None:
+    return min((event.on for event in events if event.kind is EventKind.DIAGNOSIS), default=None)
+
+
+@dataclass(frozen=True)
+class _Said:
+    """What the model said of one study, and how far that may be believed."""
+
+    score: VisitScore
+    trust: Trust
+    rank: Rank | None
+
+
+def _said(
+    here: Installation, session: Session, patient_id: int, diagnosed_on: date | None
+) -> dict[int, _Said]:
+    rows = session.execute(
+        select(Score, Study.study_date)
         .join(Study, Study.id == Score.study_id)
         .where(Study.patient_id == patient_id, Score.id.in_(latest_score_ids(cards.speaking(here))))
     ).all()
-    return {score.study_id: (_visit_score(score), trust_of(score)) for score in rows}
+    found = {}
+    for score, on in rows:
+        settings = cards.settings_of(here, score.weights_sha256)
+        trust, rank = trust_and_rank(score, settings, on=on, diagnosed_on=diagnosed_on)
+        found[score.study_id] = _Said(_visit_score(score, trust), trust, rank)
+    return found
 
 
-def _visit_score(score: Score) -> VisitScore:
+def _visit_score(score: Score, trust: Trust) -> VisitScore:
+    growth = growth_of(score, trust)
     return VisitScore(
         model=score.model,
         weights_sha256=score.weights_sha256,
@@ -350,7 +405,7 @@ def _visit_score(score: Score) -> VisitScore:
             for years in range(1, 6)
         },
         malignancy={"L": score.malignancy_left, "R": score.malignancy_right},
-        progression=score.progression,
+        progression=growth[0],
         density={"A": score.density_a, "B": score.density_b, "C": score.density_c, "D": score.density_d},
         priors=score.priors,
         missing_views=tuple(ViewName.of_code(str(view)) for view in score.missing_views),
@@ -359,7 +414,18 @@ def _visit_score(score: Score) -> VisitScore:
             for c in score.contributions
         ),
         moved=_moved(score),
+        malignancy_interval={
+            "L": _interval(score.malignancy_left, score.malignancy_left_low, score.malignancy_left_high),
+            "R": _interval(score.malignancy_right, score.malignancy_right_low, score.malignancy_right_high),
+        },
+        progression_interval=_interval(*growth),
+        smallest_change=score.smallest_change,
     )
+
+
+def _interval(value: float | None, low: float | None, high: float | None) -> Interval | None:
+    """Return a value with its interval; None where either is not known."""
+    return None if value is None or low is None or high is None else Interval(value, low, high)
 
 
 def _moved(score: Score) -> Moved | None:
@@ -376,11 +442,11 @@ def _moved(score: Score) -> Moved | None:
 def _visit(
     study: Study,
     images: Sequence[ViewImage],
-    said: tuple[VisitScore, Trust] | None,
+    said: _Said | None,
     names: Mapping[int, str],
 ) -> Visit:
-    score, trust = said or (None, None)
-    trusted = trust is not None and trust.is_trusted
+    trusted = said is not None and said.trust.is_trusted
+    tells_growth = said is not None and said.trust.tells_growth
     return Visit(
         study_uid=study.uid,
         on=study.study_date,
@@ -389,9 +455,12 @@ def _visit(
         status=study.status,
         refusal=refusal_text(study.refusal_reason, study.refusal_detail),
         images=tuple(images),
-        score=score if trusted else None,
-        doubt=None if trusted else trust,
-        untrusted=None if trusted else score,
+        score=said.score if said and trusted else None,
+        progression=said.score.progression if said and tells_growth else None,
+        model_density=said.score.likeliest_density if said and tells_growth else None,
+        doubt=said.trust if said and not trusted else None,
+        rank=said.rank if said else None,
+        untrusted=said.score if said and not trusted else None,
         bi_rads=study.bi_rads,
         reader_density=study.reader_density,
         assessment_note=study.assessment_note,

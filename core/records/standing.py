@@ -11,7 +11,7 @@ from datetime import date, datetime, timedelta
 from functools import cached_property
 from typing import Generic, Protocol, TypeVar
 
-from core.rules import last_of_each_day, last_said, said_alike, thresholds, trends
+from core.rules import Trust, last_of_each_day, last_said, said_alike, thresholds, trends
 from core.rules.comparable import SaidBy
 
 __all__ = ["NEW_FOR", "Interval", "Standing"]
@@ -40,10 +40,6 @@ class ScoreSaid(SaidBy, Protocol):
     def risk_5y(self) -> Interval:
         """Return the probability of cancer within 5 years."""
 
-    @property
-    def likeliest_density(self) -> str:
-        """Return the density category that the model finds likeliest."""
-
 
 class StudySaid(Protocol):
     """What a standing needs of a study."""
@@ -54,7 +50,15 @@ class StudySaid(Protocol):
 
     @property
     def score(self) -> ScoreSaid | None:
-        """Return the score that counts; None where there is none."""
+        """Return the score that counts; None where there is none, or it may not be shown as a number."""
+
+    @property
+    def doubt(self) -> Trust | None:
+        """Return how far its score may be believed where it may not be shown as a number."""
+
+    @property
+    def model_density(self) -> str | None:
+        """Return the density that the model finds likeliest, where it knows such pictures."""
 
     @property
     def reader_density(self) -> str | None:
@@ -77,14 +81,30 @@ class Standing(Generic[AStudy]):
     diagnosed: bool
 
     @cached_property
+    def read(self) -> tuple[AStudy, ...]:
+        """The studies that a model has read, oldest first; of the studies of one day the last one, which has read all."""
+        by_model = (s for s in self.studies if s.score is not None or s.doubt is not None)
+        return tuple(last_of_each_day(by_model, lambda s: s.on))
+
+    @cached_property
     def scored(self) -> tuple[AStudy, ...]:
-        """The studies that have a score, oldest first; of the studies of one day the last scored one."""
-        return tuple(last_of_each_day((s for s in self.studies if s.score is not None), lambda s: s.on))
+        """Those of `read` whose scores may be shown as numbers."""
+        return tuple(study for study in self.read if study.score is not None)
 
     @property
     def last(self) -> AStudy | None:
         """The last study, scored or not."""
         return self.studies[-1] if self.studies else None
+
+    @property
+    def last_read(self) -> AStudy | None:
+        """The last visit that a model has read."""
+        return self.read[-1] if self.read else None
+
+    @property
+    def doubt(self) -> Trust | None:
+        """How far the score of the last visit may be believed where it may not be shown: an earlier one is not where she stands."""
+        return self.last_read.doubt if self.last_read else None
 
     @property
     def newest(self) -> AStudy | None:
@@ -98,9 +118,9 @@ class Standing(Generic[AStudy]):
 
     @property
     def change_since_prior(self) -> float | None:
-        """The change of 5-year risk from the visit before to the last one, where both were scored alike."""
+        """The change of 5-year risk from the visit before to the last one, where both were scored alike and may be shown."""
         scores = _scores(self.scored[-2:])
-        if len(scores) < 2 or not said_alike(scores):
+        if self.doubt is not None or len(scores) < 2 or not said_alike(scores):
             return None
         prior, newest = scores
         return newest.risk_5y.value - prior.risk_5y.value
@@ -115,19 +135,18 @@ class Standing(Generic[AStudy]):
 
     @cached_property
     def of_the_day(self) -> tuple[AStudy, ...]:
-        """The studies of the last scored visit's day: they are one visit."""
-        return tuple(study for study in self.studies if self.newest and study.on == self.newest.on)
+        """The studies of the day of the last visit that a model has read: they are one visit."""
+        return tuple(study for study in self.studies if self.last_read and study.on == self.last_read.on)
 
     @property
     def reader_density(self) -> str | None:
-        """The density that a reader recorded on the day of the last scored visit, in whichever of its studies."""
+        """The density that a reader recorded on the day of the last visit that was read, in whichever of its studies."""
         return last_said(study.reader_density for study in self.of_the_day)
 
     @property
     def density(self) -> str | None:
-        """The density at the last scored visit: the reader's where recorded, else the model's likeliest."""
-        score = self.newest.score if self.newest else None
-        return self.reader_density or (score.likeliest_density if score else None)
+        """The density at the last visit that was read: the reader's where recorded, else the model's likeliest."""
+        return self.reader_density or (self.last_read.model_density if self.last_read else None)
 
     def next_due(self, today: date) -> date | None:
         """Return when the next study is due by the screening interval in force.
@@ -147,7 +166,7 @@ class Standing(Generic[AStudy]):
 
     def is_new(self, now: datetime) -> bool:
         """Say whether her last score came within `NEW_FOR` and nobody has assessed its visit since."""
-        score = self.newest.score if self.newest else None
+        score = self.last_read.score if self.last_read else None
         assessed = last_said(study.assessed_at for study in self.of_the_day)
         return score is not None and assessed is None and score.computed_at > now - NEW_FOR
 

@@ -10,10 +10,9 @@ from datetime import date, datetime
 from typing import Any
 
 from core.installation import Installation
-from core.records import cards
 from core.records.listing import ListedWoman, listed_women
 from core.records.search import is_called
-from core.rules import age_years, thresholds, urgency
+from core.rules import Doubt, Rank, age_years, thresholds, urgency
 from db.tables import StudyStatus, utc_now
 
 
@@ -44,6 +43,7 @@ class Group(enum.StrEnum):
     NEEDS_A_LOOK = "needs a look"
     OVERDUE = "overdue"
     NEW = "new scores"
+    DIAGNOSED = "after a diagnosis"
     NOT_SCORED = "not scored: read as usual"
     ALL = "all"
 
@@ -73,7 +73,11 @@ class Row:
     risk_5y_high: float | None
     scored_on: date | None
     withheld: str
-    """Why the last study has no number, though a model has read it; empty otherwise."""
+    """Why her last study has no number, though a model has read it; empty otherwise."""
+    rank: Rank | None
+    """What stands in the place of a number that was never calibrated on such women."""
+    ended: bool
+    """Whether the number is missing only because a diagnosis ends it, not because the model cannot read her."""
     change_since_prior: float | None
     prior_on: date | None
     course: tuple[CoursePoint, ...]
@@ -98,8 +102,10 @@ class Row:
 
     @property
     def band(self) -> str | None:
-        """Return the key of the band that her 5-year risk lies in."""
-        return None if self.risk_5y is None else thresholds.risk_band(self.risk_5y).key
+        """Return the key of the band of screening that her 5-year risk lies in; None after a diagnosis."""
+        if self.risk_5y is None or self.diagnosed:
+            return None
+        return thresholds.risk_band(self.risk_5y).key
 
     def belongs_to(self, group: Group) -> bool:
         """Say whether this row counts in a group."""
@@ -107,7 +113,8 @@ class Row:
             Group.NEEDS_A_LOOK: self.needs_a_look,
             Group.OVERDUE: self.overdue,
             Group.NEW: self.new,
-            Group.NOT_SCORED: bool(self.withheld),
+            Group.DIAGNOSED: self.diagnosed,
+            Group.NOT_SCORED: bool(self.withheld) and not self.ended and self.rank is None,
             Group.ALL: True,
         }[group]
 
@@ -145,7 +152,7 @@ def rows(here: Installation, *, today: date, now: datetime | None = None) -> lis
     """Read all women, what needs a look first, in five queries whatever their number."""
     now = now or utc_now()
     with here.database.read() as session:
-        women = list(listed_women(session, cards.speaking(here)))
+        women = list(listed_women(here, session))
     return sorted((row_of(woman, today=today, now=now) for woman in women), key=_urgency)
 
 
@@ -153,8 +160,8 @@ def row_of(woman: ListedWoman, *, today: date, now: datetime) -> Row:
     """Say a woman in one row, as of a day and a moment."""
     stands = woman.standing
     last, newest, prior = stands.last, stands.newest, stands.prior
-    doubt = last.doubt if last else None
-    # Where the last study's score is withheld, an earlier one is not where she stands now.
+    doubt, last_read = stands.doubt, stands.last_read
+    # Where the last score is withheld, an earlier one is not where she stands now.
     risk = newest.score.risk_5y if newest and newest.score and doubt is None else None
     return Row(
         mrn=woman.mrn,
@@ -170,8 +177,10 @@ def row_of(woman: ListedWoman, *, today: date, now: datetime) -> Row:
         risk_5y_high=risk.high if risk else None,
         scored_on=newest.on if newest and doubt is None else None,
         withheld=doubt.sentence if doubt else "",
-        change_since_prior=stands.change_since_prior if doubt is None else None,
-        prior_on=prior.on if prior else None,
+        rank=last_read.rank if last_read else None,
+        ended=doubt is not None and doubt.doubt is Doubt.AFTER_DIAGNOSIS,
+        change_since_prior=stands.change_since_prior,
+        prior_on=prior.on if prior and doubt is None else None,
         course=tuple(
             CoursePoint(visit.on, visit.score.risk_5y.value) for visit in stands.scored if visit.score
         ),
@@ -182,7 +191,7 @@ def row_of(woman: ListedWoman, *, today: date, now: datetime) -> Row:
         diagnosed=stands.diagnosed,
         next_due=stands.next_due(today),
         overdue=stands.is_overdue(today),
-        new=stands.is_new(now) and doubt is None,
+        new=stands.is_new(now),
     )
 
 
@@ -192,7 +201,8 @@ def _urgency(row: Row) -> tuple[bool, float, bool, float, str]:
         not row.needs_a_look,
         min(known, default=math.inf),
         not row.overdue,
-        -(row.risk_5y or 0.0),
+        # After a diagnosis, and where no number may be said, she has no place in an order by risk.
+        0.0 if row.diagnosed else -(row.risk_5y or 0.0),
         row.mrn,
     )
 

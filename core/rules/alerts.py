@@ -31,6 +31,11 @@ class AlertRule(Table):
     urgency: Annotated[int, Field(ge=1)]
     source: Words
 
+    @property
+    def is_of_growth(self) -> bool:
+        """Say whether it looks at growth since the prior, which a diagnosis does not end."""
+        return self.measure is Measure.PROGRESSION
+
 
 class AlertRules(Document):
     """The file of alert rules."""

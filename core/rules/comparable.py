@@ -1,12 +1,13 @@
 """Which score of a study counts, which study of a day, and which scores may be compared. Used by every page."""
 
 from collections.abc import Callable, Hashable, Iterable
+from datetime import date
 from typing import Protocol, TypeVar
 
 from sqlalchemy import ColumnElement, Select, func, select
 
-from core.rules.trust import Doubt, Trust, TrustLevel
-from db.tables import Score
+from core.rules.trust import Doubt, Trust, TrustLevel, as_read
+from db.tables import Event, EventKind, Score
 
 Scored = TypeVar("Scored")
 Said = TypeVar("Said")
@@ -34,8 +35,30 @@ def latest_score_ids(model: str) -> Select[int]:
 
 
 def is_trusted() -> ColumnElement[bool]:
-    """Return the condition that a score may be shown as a number: it stands in every query of numbers."""
+    """Return the condition that a score was trusted when it was made; `trust_of` also knows of a diagnosis."""
     return Score.trust_level == TrustLevel.TRUSTED.value
+
+
+class GrowthStored(Protocol):
+    """A score as it is stored, for what it says of growth since the prior."""
+
+    progression: float | None
+    progression_low: float | None
+    progression_high: float | None
+    progression_after: float | None
+    progression_after_low: float | None
+    progression_after_high: float | None
+
+
+def growth_of(row: GrowthStored, trust: Trust) -> tuple[float | None, float | None, float | None]:
+    """Return the probability that disease has grown since the prior, with its interval.
+
+    After a diagnosis it is another one than before: disease grows oftener there. Scores of before that was told apart
+    say what they said.
+    """
+    if trust.doubt is Doubt.AFTER_DIAGNOSIS and row.progression_after is not None:
+        return row.progression_after, row.progression_after_low, row.progression_after_high
+    return row.progression, row.progression_low, row.progression_high
 
 
 def last_of_each_day(scored: Iterable[Scored], day: Callable[[Scored], Hashable]) -> list[Scored]:
@@ -59,11 +82,44 @@ def said_alike(scores: Iterable[SaidBy]) -> bool:
     return len({(score.model, score.weights_sha256, score.calibration) for score in scores}) <= 1
 
 
-def trust_of(row: Score) -> Trust:
-    """Return how far a stored score may be believed."""
-    return Trust(
+def first_diagnoses() -> Select[int, date]:
+    """Return a query for the day of each woman's first diagnosis: ``patient_id``, ``diagnosed_on``."""
+    return (
+        select(Event.patient_id, func.min(Event.event_date).label("diagnosed_on"))
+        .where(Event.kind == EventKind.DIAGNOSIS)
+        .group_by(Event.patient_id)
+    )
+
+
+class TrustStored(Protocol):
+    """Anything that tells what is stored of how far a score may be believed; see `db.tables.Score`."""
+
+    @property
+    def trust_level(self) -> str:
+        """Return the level."""
+
+    @property
+    def trust_doubt(self) -> str | None:
+        """Return why it is no higher."""
+
+    @property
+    def trust_distance(self) -> float | None:
+        """Return how unlike the pictures are to what was learned."""
+
+    @property
+    def trust_limit(self) -> float | None:
+        """Return the distance beyond which the model may not speak."""
+
+
+def trust_of(row: TrustStored, *, on: date, diagnosed_on: date | None) -> Trust:
+    """Return how far a stored score may be believed: of a study of the day `on`, of a woman diagnosed then, or never.
+
+    Whoever shows, orders, counts or hands out scores asks here.
+    """
+    stored = Trust(
         TrustLevel(row.trust_level),
         Doubt(row.trust_doubt) if row.trust_doubt else None,
         row.trust_distance,
         row.trust_limit,
     )
+    return as_read(stored, on, diagnosed_on)

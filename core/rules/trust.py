@@ -4,15 +4,36 @@ Three levels. `trusted`: pictures as the model learned them, calibrated on women
 as learned, but the probabilities were never held against such women. `withheld`: unlike what was learned, or not known.
 Only a trusted score is a number on a page, in an order, an alert or a group; what a model would have said of the others
 stays reachable for research, under its own name.
+
+Risk and malignancy were learned before a diagnosis. So what is stored of a score (`settle_trust`) is read beside the
+woman's events (`as_read`): from her diagnosis on both are withheld, and growth and density stay.
 """
 
 from __future__ import annotations
 
 import enum
 import math
-from dataclasses import dataclass
+from bisect import bisect_left
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["Doubt", "Trust", "TrustLevel", "settle_trust"]
+if TYPE_CHECKING:  # the networks' libraries are not loaded for it
+    from models.longitudinal import LongitudinalModel
+
+__all__ = [
+    "Doubt",
+    "Rank",
+    "Trust",
+    "TrustLevel",
+    "as_read",
+    "is_after_diagnosis",
+    "rank_among_reference",
+    "settle_picture",
+    "settle_trust",
+    "trust_by",
+]
 
 LEAST_AUC = 0.65
 """Lower limit of AUC, measured on such pictures, from which an uncalibrated score may be shown as a rank."""
@@ -27,13 +48,16 @@ class TrustLevel(enum.StrEnum):
 
 
 class Doubt(enum.StrEnum):
-    """Why a score is not trusted; the values are stored."""
+    """Why a score is not trusted; the values are stored, but for `AFTER_DIAGNOSIS`, which her events decide when read."""
 
     UNLIKE_PICTURES = "unlike_pictures"
+    UNLIKE_PICTURE = "unlike_picture"
     UNLIKE_AGE = "unlike_age"
     OTHER_WOMEN = "other_women"
     NO_DOMAIN = "no_domain"
+    NO_PICTURE_DOMAIN = "no_picture_domain"
     NOT_KNOWN = "not_known"
+    AFTER_DIAGNOSIS = "after_diagnosis"
 
     @property
     def words(self) -> str:
@@ -49,19 +73,28 @@ class Doubt(enum.StrEnum):
 _TRAIN = "Train or calibrate a model on your own women: python -m core train longitudinal, train calibration."
 _WORDS = {
     Doubt.UNLIKE_PICTURES: "These pictures are unlike those that the model learned from.",
+    Doubt.UNLIKE_PICTURE: "This picture is unlike those that the model learned from.",
     Doubt.UNLIKE_AGE: "The model has not learned from women of this age.",
     Doubt.OTHER_WOMEN: "The model's probabilities were never held against real women: it learned from, and was "
     "calibrated on, simulated ones.",
     Doubt.NO_DOMAIN: "It is not recorded which pictures this model learned from.",
+    Doubt.NO_PICTURE_DOMAIN: "It is not recorded which pictures this model learned from.",
     Doubt.NOT_KNOWN: "This score was made before it was checked whether the model knows such pictures. It is made anew "
     "when the worker comes to it.",
+    Doubt.AFTER_DIAGNOSIS: "The model learned from women before a diagnosis; of risk and malignancy after one it knows "
+    "nothing.",
 }
 _NEEDED = {
     Doubt.UNLIKE_PICTURES: _TRAIN,
+    Doubt.UNLIKE_PICTURE: "Train a model on such pictures of your own: python -m core train image.",
     Doubt.UNLIKE_AGE: _TRAIN,
     Doubt.OTHER_WOMEN: "Calibrate it on your own women: python -m core train calibration.",
     Doubt.NO_DOMAIN: _TRAIN,
+    Doubt.NO_PICTURE_DOMAIN: "Say which, from the pictures it was trained on: python -m core train domain MODEL --data "
+    "MANIFEST --out FOLDER.",
     Doubt.NOT_KNOWN: "Wait for the worker, or run: python -m core score --all",
+    Doubt.AFTER_DIAGNOSIS: "A model that learned from women after a diagnosis. Whether disease has grown since the prior "
+    "is told meanwhile.",
 }
 
 
@@ -82,6 +115,11 @@ class Trust:
     def is_trusted(self) -> bool:
         """Say whether the score may be shown as a number."""
         return self.level is TrustLevel.TRUSTED
+
+    @property
+    def tells_growth(self) -> bool:
+        """Say whether growth since the prior and density may be shown as numbers: a diagnosis does not end them."""
+        return self.is_trusted or self.doubt is Doubt.AFTER_DIAGNOSIS
 
     @property
     def sentence(self) -> str:
@@ -106,6 +144,7 @@ def settle_trust(
     ages: tuple[float, float] | None,
     women_alike: bool,
     auc_low: float | None,
+    is_ranked: bool,
 ) -> Trust:
     """Settle how far a score may be believed.
 
@@ -119,6 +158,8 @@ def settle_trust(
         Whether the model was calibrated on women of her kind: real on real, simulated on simulated.
     auc_low
         Lower limit of the AUC that the model's card states for pictures of her kind; None where it states none.
+    is_ranked
+        Whether the card names reference women among whom her risk can be ranked.
     """
     if distance is None or limit is None:
         return Trust(TrustLevel.WITHHELD, Doubt.NO_DOMAIN)
@@ -128,6 +169,94 @@ def settle_trust(
         return Trust(TrustLevel.WITHHELD, Doubt.UNLIKE_AGE, distance, limit)
     if women_alike:
         return Trust(TrustLevel.TRUSTED, None, distance, limit)
-    shown = auc_low is not None and auc_low >= LEAST_AUC
+    shown = is_ranked and auc_low is not None and auc_low >= LEAST_AUC
     level = TrustLevel.UNCALIBRATED if shown else TrustLevel.WITHHELD
     return Trust(level, Doubt.OTHER_WOMEN, distance, limit)
+
+
+def settle_picture(distance: float | None, limit: float | None) -> Trust:
+    """Settle how far may be believed what a model of single images says of one: it is trusted, or withheld.
+
+    `distance` is how unlike the image is to what the model learned from, `limit` the model's; None without a domain.
+    """
+    if distance is None or limit is None:
+        return Trust(TrustLevel.WITHHELD, Doubt.NO_PICTURE_DOMAIN)
+    # Not "beyond": a distance that is no number is not within.
+    if not distance <= limit:
+        return Trust(TrustLevel.WITHHELD, Doubt.UNLIKE_PICTURE, distance, limit)
+    return Trust(TrustLevel.TRUSTED, None, distance, limit)
+
+
+def is_after_diagnosis(on: date, diagnosed_on: date | None) -> bool:
+    """Say whether a study of that day is not of a woman before her (first) diagnosis any more."""
+    return diagnosed_on is not None and on >= diagnosed_on
+
+
+def trust_by(
+    model: LongitudinalModel, *, distance: float | None, age_years: float | None, simulated: bool
+) -> Trust:
+    """Settle how far a score by a model may be believed.
+
+    Parameters
+    ----------
+    model
+        Who said it; its domain and its card tell whom it knows.
+    distance
+        Of the least familiar picture of the visit; None where the model does not know distances.
+    age_years, simulated
+        The woman's age then, if it is known, and whether she is simulated.
+    """
+    domain, card = model.domain, model.card
+    return settle_trust(
+        distance=distance,
+        limit=domain.limit if domain is not None else None,
+        age_years=age_years,
+        ages=domain.ages if domain is not None else None,
+        women_alike=simulated == card.calibrated_on_simulated,
+        auc_low=None if simulated else card.settings.get("real_auc_low"),
+        # A score that was never calibrated on such women is shown as a rank, or not at all.
+        is_ranked=rank_among_reference(card.settings, 0.0) is not None,
+    )
+
+
+def as_read(trust: Trust, on: date, diagnosed_on: date | None) -> Trust:
+    """Return how far a stored score may be believed, given when she was diagnosed.
+
+    One that was not trusted before keeps its own reason, and is no rank after a diagnosis either.
+    """
+    if not is_after_diagnosis(on, diagnosed_on):
+        return trust
+    doubt = Doubt.AFTER_DIAGNOSIS if trust.is_trusted else trust.doubt
+    return replace(trust, level=TrustLevel.WITHHELD, doubt=doubt)
+
+
+@dataclass(frozen=True)
+class Rank:
+    """Of a hundred reference women, how many have a lower 5-year risk by the same model; and who they are, in words."""
+
+    higher_than: int
+    women: str
+
+    @property
+    def words(self) -> str:
+        """Say it."""
+        return f"higher than {self.higher_than} of 100 reference women"
+
+    def to_json(self) -> dict[str, object]:
+        """Return the shape of ``rank`` in ``score --json``."""
+        return {"higher_than": self.higher_than, "of": 100, "women": self.women}
+
+
+def rank_among_reference(settings: Mapping[str, Any], risk_5y: float) -> Rank | None:
+    """Return where a 5-year risk (0..1) stands among the reference women of a model.
+
+    None where the settings of its card name none: ``reference`` with ``women``, in words, and ``risk_5``, the quantiles
+    0, 1 … 100 % of their risks.
+    """
+    reference = settings.get("reference")
+    if not isinstance(reference, Mapping):
+        return None
+    quantiles, women = reference.get("risk_5"), reference.get("women")
+    if not (isinstance(quantiles, list) and len(quantiles) == 101 and isinstance(women, str) and women):
+        return None
+    return Rank(max(0, bisect_left(quantiles, risk_5y) - 1), women)

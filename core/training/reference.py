@@ -1,4 +1,4 @@
-"""What risks a longitudinal model gives to women of each age: what a first visit is set beside."""
+"""Reference women of a longitudinal model: among whom a score is ranked, and beside whom a first visit is set."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     import keras
@@ -13,13 +14,39 @@ if TYPE_CHECKING:
     from models.longitudinal import Calibration
     from models.sequence import History
 
-__all__ = ["reference_by_age"]
+__all__ = ["FEWEST_REFERENCE_WOMEN", "reference_by_age", "reference_women", "references"]
 
 AGES = range(30, 91, 5)
 YEARS_AROUND = 5.0
 FEWEST_WOMEN = 20
 """Of fewer a median says little, and might tell of one."""
 QUANTILES = np.linspace(0, 1, 21)
+
+
+FEWEST_REFERENCE_WOMEN = 100
+"""A rank among a hundred needs as many."""
+
+
+def reference_women(risk_5: NDArray[np.float64], who: str) -> dict[str, Any] | None:
+    """Return what a card keeps of its reference women under ``reference``; None of too few.
+
+    Parameters
+    ----------
+    risk_5
+        (n,) 5-year risks (0..1) as the model tells them, one a woman.
+    who
+        Who the women are, in words that follow "of 100 reference women:".
+
+    Returns
+    -------
+    dict or None
+        ``women``, in words with their number, and ``risk_5``, the quantiles 0, 1 … 100 % (`core.rules.rank_among_reference`).
+    """
+    known = risk_5[np.isfinite(risk_5)]
+    if len(known) < FEWEST_REFERENCE_WOMEN:
+        return None
+    quantiles = np.quantile(known, np.linspace(0, 1, 101))
+    return {"women": f"{len(known):,} {who}", "risk_5": [float(value) for value in quantiles]}
 
 
 def reference_by_age(
@@ -68,3 +95,21 @@ def reference_by_age(
             }
         )
     return {"women": whose, "bins": bins}
+
+
+def references(
+    ensemble: keras.Model, calibration: Calibration, women: Sequence[History], whose: str
+) -> dict[str, Any]:
+    """Return what a model's card keeps under ``reference`` and ``reference_by_age``; arguments as `reference_by_age`.
+
+    A rank is among the last visits of those in whom no cancer was seen: how many cancers a set holds must not matter.
+    """
+    from models.longitudinal import prediction_table
+
+    well = [woman for woman in women if np.isnan(woman.years_to_cancer).all()]
+    last = prediction_table(ensemble, calibration, {}, well) if well else None
+    risks = last.loc[last["index"], "risk_5"].to_numpy(float) if last is not None else np.zeros(0)
+    return {
+        "reference": reference_women(risks, f"of {whose}, without cancer"),
+        "reference_by_age": reference_by_age(ensemble, calibration, women, whose),
+    }

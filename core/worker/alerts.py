@@ -7,7 +7,7 @@ from datetime import date
 from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.orm import Session
 
-from core.rules import AlertRule, Measure, alert_rules, is_trusted, said_alike
+from core.rules import AlertRule, Measure, alert_rules, is_after_diagnosis, is_trusted, said_alike
 from core.rules.vocabulary import SIDE_WORDS
 from db.tables import Alert, Score, Study, StudyStatus, utc_now
 
@@ -15,7 +15,9 @@ CHANGES = frozenset({"risk_2y_change"})
 """Measures of rules that set a score beside the one of the visit before."""
 
 
-def raise_alerts(session: Session, score: Score, previous: Score | None) -> list[Alert]:
+def raise_alerts(
+    session: Session, score: Score, previous: Score | None, diagnosed_on: date | None = None
+) -> list[Alert]:
     """Raise what the rules say of a score, inside the caller's transaction; return the alerts that stand.
 
     `previous` is the newest score of the visit before, None if there is none. A study has one alert a rule: scoring
@@ -25,14 +27,19 @@ def raise_alerts(session: Session, score: Score, previous: Score | None) -> list
     Scores by other weights or another calibration are not compared, as on the pages (`core.rules.comparable`): a rule
     on a change says nothing then, and leaves the alert it raised before as it is; an alert of an earlier study stays
     open until that study has a score that this one can be set beside. A person may acknowledge either.
+
+    From her diagnosis on (`diagnosed_on`) only growth is told: the other rules raise nothing, and what they raised before
+    is left to a person.
     """
     study = session.get_one(Study, score.study_id)
     if _has_newer(session, study):
         return []
     standing = {a.rule: a for a in session.scalars(select(Alert).where(Alert.study_id == study.id))}
     alike = previous is None or said_alike((score, previous))
+    ended = is_after_diagnosis(study.study_date, diagnosed_on)
+    rules = [rule for rule in alert_rules() if rule.is_of_growth or not ended]
     raised = []
-    for rule in alert_rules():
+    for rule in rules:
         if rule.measure in CHANGES and not alike:
             kept = standing.get(rule.rule)
             raised += [kept] if kept is not None and kept.acknowledged_at is None else []
@@ -66,12 +73,16 @@ def raise_alerts(session: Session, score: Score, previous: Score | None) -> list
         Alert.acknowledged_at.is_(None),
         Alert.study_id.in_(beside),
     )
+    if ended:
+        earlier = earlier.where(Alert.rule.in_([rule.rule for rule in rules]))
     for alert in session.scalars(earlier):
         _close(alert, f"superseded by the study of {study.study_date}")
     return raised
 
 
-def raise_alerts_before(session: Session, refused: Study, model: str) -> list[Alert]:
+def raise_alerts_before(
+    session: Session, refused: Study, model: str, diagnosed_on: date | None = None
+) -> list[Alert]:
     """Raise the alerts of the study before one that was refused and has no score: its score is the newest there is.
 
     Inside the caller's transaction, with the refusal written; returns the alerts that stand, as `raise_alerts` does.
@@ -86,7 +97,7 @@ def raise_alerts_before(session: Session, refused: Study, model: str) -> list[Al
     if last is None or last.study.status is not StudyStatus.SCORED:
         return []  # one that waits raises its own when it is scored
     previous = _newest_score(session, refused.patient_id, model, Study.study_date < last.study.study_date)
-    return raise_alerts(session, last, previous)
+    return raise_alerts(session, last, previous, diagnosed_on)
 
 
 def _newest_score(session: Session, patient_id: int, model: str, which: ColumnElement[bool]) -> Score | None:

@@ -14,11 +14,22 @@ from sqlalchemy.orm import Session, selectinload
 from core.images import shows_the_breast
 from core.installation import Installation
 from core.refusals import Refusal
-from core.rules import Trust, ViewName, exact_age_years, trust_of
+from core.rules import (
+    Rank,
+    Trust,
+    TrustLevel,
+    ViewName,
+    exact_age_years,
+    first_diagnoses,
+    growth_of,
+    rank_among_reference,
+    trust_of,
+)
 from core.rules.vocabulary import DENSITIES, FINDINGS, FOUR_VIEWS
 from core.worker.reading_ahead import WaitingImage
 from db.tables import (
     Embedding,
+    Event,
     Image,
     Patient,
     Score,
@@ -32,6 +43,10 @@ if TYPE_CHECKING:
     from models.view import StandardView
 
 
+OF_GROWTH = frozenset({"progression", "density"})
+"""What of a score a diagnosis does not end."""
+
+
 @dataclass
 class ScoreItem:
     """How one study ended: scored, or refused with a reason."""
@@ -42,10 +57,12 @@ class ScoreItem:
     model: str
     malignancy: dict[str, float | None] = field(default_factory=dict)
     progression: float | None = None
+    intervals: dict[str, Any] = field(default_factory=dict)
     risk: dict[str, dict[str, float]] = field(default_factory=dict)
     density: dict[str, float] = field(default_factory=dict)
     trust: Trust | None = None
     moved: dict[str, Any] | None = None
+    rank: Rank | None = None
     refusal: Refusal | None = None
 
     def numbers(self) -> dict[str, Any]:
@@ -53,24 +70,35 @@ class ScoreItem:
         return {
             "malignancy": self.malignancy,
             "progression": self.progression,
+            "intervals": self.intervals,
             "risk": self.risk,
             "density": self.density,
         }
 
     def to_json(self) -> dict[str, Any]:
-        """Return one entry of ``scored``: numbers that may not be said are null, and stand under ``untrusted``."""
+        """Return one entry of ``scored``: numbers that may not be said are null, and stand under ``untrusted``.
+
+        After a diagnosis those are risk and malignancy. Where a rank is shown for a number, it stands under ``rank``.
+        """
         said = self.numbers()
         trusted = self.trust is not None and self.trust.is_trusted
+        told = [name for name in said if trusted or (self.tells_growth and name in OF_GROWTH)]
         return {
             "patient": self.patient,
             "study_uid": self.study_uid,
             "study_date": self.study_date.isoformat(),
-            **(said if trusted else _silenced(said)),
+            **{name: value if name in told else _silenced(value) for name, value in said.items()},
             "trust": self.trust.to_json() if self.trust is not None else None,
             "moved": self.moved if trusted else None,
+            "rank": self.rank.to_json() if self.rank is not None else None,
             "model": self.model,
             **({} if trusted else {"untrusted": said}),
         }
+
+    @property
+    def tells_growth(self) -> bool:
+        """Say whether growth since the prior and density may be told."""
+        return self.trust is not None and self.trust.tells_growth
 
 
 def _silenced(said: Any) -> Any:
@@ -279,8 +307,14 @@ def score_row(
         calibration=card.calibration,
         inputs=inputs,
         malignancy_left=said.malignancy["L"],
+        malignancy_left_low=said.malignancy_low["L"],
+        malignancy_left_high=said.malignancy_high["L"],
         malignancy_right=said.malignancy["R"],
-        progression=said.progression,
+        malignancy_right_low=said.malignancy_low["R"],
+        malignancy_right_high=said.malignancy_high["R"],
+        smallest_change=said.smallest_change,
+        **_interval("progression", said.progression),
+        **_interval("progression_after", said.progression_after),
         density_a=float(said.density[0]),
         density_b=float(said.density[1]),
         density_c=float(said.density[2]),
@@ -296,6 +330,11 @@ def score_row(
         moved=moved,
         **risks,
     )
+
+
+def _interval(name: str, said: tuple[float, float, float] | None) -> dict[str, float | None]:
+    value, low, high = said or (None, None, None)
+    return {name: value, f"{name}_low": low, f"{name}_high": high}
 
 
 def moved_json(movement: Movement, from_study: str) -> dict[str, Any]:
@@ -318,18 +357,36 @@ def previous_score(session: Session, history: list[Day], model: str) -> Score | 
         .order_by(Score.id.desc())
         .limit(1)
     )
-    return newest if newest is not None and trust_of(newest).is_trusted else None
+    return newest if newest is not None and newest.trust_level == TrustLevel.TRUSTED else None
 
 
-def item_of(row: Score, study: Study, mrn: str) -> ScoreItem:
-    """Return a stored score as ``score --json`` shows it."""
+def diagnosed_on(session: Session, patient_id: int) -> date | None:
+    """Return the day of a woman's first diagnosis; None if there is none."""
+    found = session.execute(first_diagnoses().where(Event.patient_id == patient_id)).one_or_none()
+    return found.diagnosed_on if found is not None else None
+
+
+def item_of(
+    row: Score, study: Study, mrn: str, card_settings: Mapping[str, Any], diagnosed: date | None
+) -> ScoreItem:
+    """Return a stored score as ``score --json`` shows it, of a woman diagnosed on that day, or never."""
+    trust = trust_of(row, on=study.study_date, diagnosed_on=diagnosed)
+    uncalibrated = trust.level is TrustLevel.UNCALIBRATED
+    growth, *growth_interval = growth_of(row, trust)
     return ScoreItem(
         patient=mrn,
         study_uid=study.uid,
         study_date=study.study_date,
         model=row.model,
         malignancy={"L": row.malignancy_left, "R": row.malignancy_right},
-        progression=row.progression,
+        progression=growth,
+        intervals={
+            "malignancy": {
+                "L": [row.malignancy_left_low, row.malignancy_left_high],
+                "R": [row.malignancy_right_low, row.malignancy_right_high],
+            },
+            "progression": growth_interval,
+        },
         risk={
             str(year): {
                 "value": getattr(row, f"risk_{year}y"),
@@ -339,6 +396,7 @@ def item_of(row: Score, study: Study, mrn: str) -> ScoreItem:
             for year in range(1, 6)
         },
         density={"A": row.density_a, "B": row.density_b, "C": row.density_c, "D": row.density_d},
-        trust=trust_of(row),
         moved=row.moved,
+        trust=trust,
+        rank=rank_among_reference(card_settings, row.risk_5y) if uncalibrated else None,
     )

@@ -21,7 +21,7 @@ from core.installation import Installation
 from core.logs import log_of
 from core.outages import MachineFailed, outage
 from core.refusals import Refusal
-from core.rules import Trust, settle_trust
+from core.rules import Trust, trust_by
 from core.worker import progress
 from core.worker.alerts import raise_alerts, raise_alerts_before
 from core.worker.queue import Claimed, Pauses, Queue, count_pending, queue_everything, settle
@@ -30,6 +30,7 @@ from core.worker.rows import (
     Day,
     ScoreItem,
     ScoringReport,
+    diagnosed_on,
     history_of,
     images_waiting,
     item_of,
@@ -187,15 +188,12 @@ class Scorer:
                     )
         return max(distances[image.id] for image in history[-1].images), left_out
 
-    def _trust(self, patient: Patient, age_years: float | None, distance: float | None) -> Trust:
-        domain, card = self.model.domain, self.model.card
-        return settle_trust(
-            distance=distance,
-            limit=domain.limit if domain is not None else None,
-            age_years=age_years,
-            ages=domain.ages if domain is not None else None,
-            women_alike=patient.simulated == card.calibrated_on_simulated,
-            auc_low=None if patient.simulated else card.settings.get("real_auc_low"),
+    def _trust(self, patient: Patient, history: list[Day], read: _Read) -> Trust:
+        return trust_by(
+            self.model,
+            distance=read.distance,
+            age_years=history[-1].age_years,
+            simulated=patient.simulated,
         )
 
     def _moved(self, history: list[Day], read: _Read) -> dict[str, Any] | None:
@@ -209,7 +207,7 @@ class Scorer:
         card = self.model.card
         with self.here.database.read() as session:
             patient = session.get_one(Patient, history[-1].study.patient_id)
-            if not self._trust(patient, history[-1].age_years, read.distance).is_trusted:
+            if not self._trust(patient, history, read).is_trusted:
                 return None
             prior = previous_score(session, history, card.name)
         if prior is None or (prior.weights_sha256, prior.calibration) != (
@@ -271,14 +269,16 @@ class Scorer:
             if study is None:
                 return None
             patient = session.get_one(Patient, study.patient_id)
-            trust = self._trust(patient, history[-1].age_years, read.distance)
+            trust = self._trust(patient, history, read)
             row = score_row(study, self.model.card, history, said, trust, read.left_out, moved)
             session.add(row)
             session.flush()
+            diagnosed = diagnosed_on(session, patient.id)
             if trust.is_trusted:  # a score that is not raises no alert and closes none
-                raise_alerts(session, row, previous_score(session, history, self.model.card.name))
+                previous = previous_score(session, history, self.model.card.name)
+                raise_alerts(session, row, previous, diagnosed)
             settle(study, StudyStatus.SCORED)
-            return item_of(row, study, patient.mrn)
+            return item_of(row, study, patient.mrn, self.model.card.settings, diagnosed)
 
     def _refuse(self, claimed: Claimed, refusal: Refusal) -> ScoreItem | None:
         with self.here.database.write() as session:
@@ -286,7 +286,8 @@ class Scorer:
             if study is None:
                 return None
             settle(study, StudyStatus.REFUSED, refusal)
-            raise_alerts_before(session, study, self.model.card.name)
+            diagnosed = diagnosed_on(session, study.patient_id)
+            raise_alerts_before(session, study, self.model.card.name, diagnosed)
             patient = session.get_one(Patient, study.patient_id)
             return ScoreItem(patient.mrn, study.uid, study.study_date, self.model.card.name, refusal=refusal)
 

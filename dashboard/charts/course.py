@@ -33,24 +33,25 @@ def trend(record: PatientRecord, *, chosen: str | None = None) -> go.Figure:
     """Draw a woman's course on one true time axis.
 
     On top 5-year risk with its interval over the thresholds; below it malignancy per breast with progression,
-    events, and density.
+    events, and density. Risk, malignancy and thresholds end at a diagnosis. A visit whose number may not be said is a
+    grey mark; where there is no number at all, only visits, events and density are drawn.
 
     A marker is hollow where views were missing; a line is dotted where two visits lie more than three years
     apart. Each marker carries its study's UID, so that a click chooses the visit.
     """
+    if not any(visit.score or visit.progression is not None for visit in record.visits):
+        return without_numbers(record, chosen=chosen)
     figure = go.Figure()
     scored = record.scored
     days = [visit.on for visit in record.visits] + [event.on for event in record.events]
     first, last = min(days, default=date.today()), max(days, default=date.today())
-    room = timedelta(days=max(120, (last - first).days // 8))
-    # A single visit stands in the middle of its year; a course leaves room at its end for the lines' names.
-    span = (first - room / 4, last + room) if last > first else (first - room * 1.5, last + room * 1.5)
-
+    span = _span(first, last)
     top = max([0.042, *(_score(visit).risk_5y.high * 1.12 for visit in scored)])
-    _thresholds(figure, top)
+    _thresholds(figure, top, span, record.diagnosed_on)
     _interval_band(figure, scored)
     _risk(figure, scored)
-    _below(figure, scored)
+    _untold(figure, [visit for visit in record.standing.read if visit.doubt], 0.03 * top)
+    _below(figure, record)
     _events(figure, record.events, (first, last), begins=span[0])
     _densities(figure, record.visits)
     _mark(figure, next((visit for visit in record.visits if visit.study_uid == chosen), None))
@@ -85,6 +86,88 @@ def trend(record: PatientRecord, *, chosen: str | None = None) -> go.Figure:
     return figure
 
 
+def without_numbers(record: PatientRecord, *, chosen: str | None = None) -> go.Figure:
+    """Draw the course of a woman of whom no number may be said: visits with the reader's assessment, events, density."""
+    figure = go.Figure()
+    days = [visit.on for visit in record.visits] + [event.on for event in record.events]
+    first, last = min(days, default=date.today()), max(days, default=date.today())
+    span = _span(first, last)
+    visits = list(record.standing.read)
+    _untold(figure, visits, 0.0, assessed=True)
+    _events(figure, record.events, (first, last), begins=span[0])
+    _densities(figure, record.visits)
+    _mark(figure, next((visit for visit in record.visits if visit.study_uid == chosen), None), from_=0.25)
+    figure.update_layout(
+        template.layout(
+            height=220,
+            margin={"l": 64, "r": 16, "t": 8, "b": 32},
+            hovermode="closest",
+            clickmode="event+select",
+            xaxis=template.axis(
+                range=[f"{span[0]}", f"{span[1]}"],
+                type="date",
+                anchor="free",
+                position=0,
+                hoverformat="%Y-%m-%d",
+                **_time_ticks(span),
+            ),
+            yaxis=template.axis(
+                domain=(0.62, 1.0), range=[-1, 1], showgrid=False, tickvals=[0], ticktext=["visits"]
+            ),
+            yaxis3=template.axis(
+                domain=(0.25, 0.58), range=[-1, 1], showgrid=False, tickvals=[0], ticktext=["events"]
+            ),
+            yaxis4=template.axis(
+                domain=(0.0, 0.2), range=[-1, 1], showgrid=False, tickvals=[0], ticktext=["density"]
+            ),
+        )
+    )
+    return figure
+
+
+def _span(first: date, last: date) -> tuple[date, date]:
+    """Return the days that a course is drawn over."""
+    room = timedelta(days=max(120, (last - first).days // 8))
+    # A single visit stands in the middle of its year; a course leaves room at its end for the lines' names.
+    return (first - room / 4, last + room) if last > first else (first - room * 1.5, last + room * 1.5)
+
+
+def _untold(figure: go.Figure, visits: Sequence[Visit], height: float, *, assessed: bool = False) -> None:
+    """Mark visits whose numbers may not be said, with the reader's assessment beside them where that is asked for."""
+    if not visits:
+        return
+    figure.add_trace(
+        go.Scatter(
+            x=[visit.on for visit in visits],
+            y=[height] * len(visits),
+            yaxis="y",
+            mode="markers+text" if assessed else "markers",
+            cliponaxis=False,
+            marker={"color": "#9AA5B1", "symbol": "circle-x-open", "size": 11, "line": {"width": 1.5}},
+            selected={"marker": {"opacity": 1.0}},
+            unselected={"marker": {"opacity": 1.0}},
+            text=[visit.bi_rads or "" for visit in visits],
+            textposition="top center",
+            textfont={"size": 12, "color": look.INK},
+            customdata=[[visit.study_uid] for visit in visits],
+            hovertext=[_untold_hover(visit) for visit in visits],
+            hovertemplate="%{hovertext}<extra></extra>",
+            name="no number",
+        )
+    )
+
+
+def _untold_hover(visit: Visit) -> str:
+    lines = [f"{visit.on}"]
+    if visit.rank is not None:
+        lines.append(f"{visit.rank.words}: {visit.rank.women}")
+    elif visit.doubt is not None:
+        lines.append(f"no number: {visit.doubt.sentence}")
+    if visit.bi_rads:
+        lines.append(f"BI-RADS {visit.bi_rads}, by the reader")
+    return "<br>".join(look.safe(line) for line in lines)
+
+
 def _risk(figure: go.Figure, scored: Sequence[Visit]) -> None:
     """Draw 5-year risk from visit to visit."""
     values = [_score(visit).risk_5y.value for visit in scored]
@@ -93,8 +176,9 @@ def _risk(figure: go.Figure, scored: Sequence[Visit]) -> None:
     _markers(figure, scored, values, look.RISK, "circle", "y", size=11, name="5-year risk", texts=texts)
 
 
-def _below(figure: go.Figure, scored: Sequence[Visit]) -> None:
-    """Draw malignancy per breast and progression, each named at its end."""
+def _below(figure: go.Figure, record: PatientRecord) -> None:
+    """Draw malignancy per breast and progression, each named at its end; a diagnosis ends the one, not the other."""
+    scored = record.scored
     labels: list[tuple[float, str, str]] = []
     for laterality, colour, symbol, word in _SIDES:
         with_side = [v for v in scored if _score(v).malignancy[laterality] is not None]
@@ -104,24 +188,30 @@ def _below(figure: go.Figure, scored: Sequence[Visit]) -> None:
         _markers(figure, with_side, values, colour, symbol, "y2", size=8, name=name)
         if values:
             labels.append((values[-1], word, colour))
-    grown = [v for v in scored if _score(v).progression is not None]
-    values = [float(_score(v).progression or 0.0) for v in grown]
-    _line(figure, grown, values, look.PROGRESSION, "y2", width=1.5)
-    _markers(figure, grown, values, look.PROGRESSION, "triangle-up", "y2", size=8, name="progression")
-    if values:
-        labels.append((values[-1], "▲ progression", look.PROGRESSION))
+    grown = [v for v in record.standing.read if v.progression is not None]
+    # Before a diagnosis and after it another question is asked: no line joins the two.
+    for part in ([v for v in grown if v.score], [v for v in grown if not v.score]):
+        values = [float(v.progression or 0.0) for v in part]
+        _line(figure, part, values, look.PROGRESSION, "y2", width=1.5)
+        _markers(figure, part, values, look.PROGRESSION, "triangle-up", "y2", size=8, name="progression")
+    if grown:
+        growth = (float(grown[-1].progression or 0.0), "▲ progression", look.PROGRESSION)
+        if scored and grown[-1].on <= scored[-1].on:
+            labels.append(growth)
+        else:
+            _end_labels(figure, [growth], grown[-1].on)
     if scored:
         _end_labels(figure, labels, scored[-1].on)
 
 
-def _mark(figure: go.Figure, chosen: Visit | None) -> None:
+def _mark(figure: go.Figure, chosen: Visit | None, from_: float = _EVENT_LANE[0]) -> None:
     """Draw a line through the chosen visit."""
     if chosen is not None:
         figure.add_shape(
             type="line",
             x0=chosen.on,
             x1=chosen.on,
-            y0=_EVENT_LANE[0],
+            y0=from_,
             y1=1,
             yref="paper",
             line={"color": look.ACCENT, "width": 1.5},
@@ -142,16 +232,21 @@ def _score(visit: Visit) -> VisitScore:
     return visit.score
 
 
-def _thresholds(figure: go.Figure, top: float) -> None:
+def _thresholds(figure: go.Figure, top: float, span: tuple[date, date], diagnosed_on: date | None) -> None:
+    """Draw the thresholds of screening, up to the diagnosis where there is one."""
+    until = min(span[1], diagnosed_on) if diagnosed_on else span[1]
+    if diagnosed_on:
+        _end_of_screening(figure, diagnosed_on, span)
+    if until <= span[0]:
+        return
     lowest = next((band for band, _, fill in template.bands() if fill), None)
     for band, above, fill in template.bands():
         if band.lower >= top or fill is None:
             continue
         figure.add_shape(
             type="rect",
-            xref="paper",
-            x0=0,
-            x1=1,
+            x0=span[0],
+            x1=until,
             yref="y",
             y0=band.lower,
             y1=min(top, above.lower) if above else top,
@@ -161,9 +256,8 @@ def _thresholds(figure: go.Figure, top: float) -> None:
         )
         figure.add_shape(
             type="line",
-            xref="paper",
-            x0=0,
-            x1=1,
+            x0=span[0],
+            x1=until,
             yref="y",
             y0=band.lower,
             y1=band.lower,
@@ -171,8 +265,8 @@ def _thresholds(figure: go.Figure, top: float) -> None:
             layer="between",
         )
         figure.add_annotation(
-            xref="paper",
-            x=0.998,
+            x=until,
+            xshift=-4,
             yref="y",
             y=band.lower,
             text=f"{look.percent(band.lower)} {band.source.split()[0]}",
@@ -183,6 +277,32 @@ def _thresholds(figure: go.Figure, top: float) -> None:
             yanchor="top" if band is lowest else "bottom",
             font={"size": 11, "color": look.MUTED},
         )
+
+
+def _end_of_screening(figure: go.Figure, diagnosed_on: date, span: tuple[date, date]) -> None:
+    """Draw where the diagnosis ends risk and malignancy, and say so beside it."""
+    figure.add_shape(
+        type="line",
+        x0=diagnosed_on,
+        x1=diagnosed_on,
+        yref="paper",
+        y0=_BELOW_LANE[0],
+        y1=1,
+        line={"color": look.MUTED, "width": 1, "dash": "dot"},
+        layer="below",
+    )
+    near_the_end = span[1] - diagnosed_on < (span[1] - span[0]) * 0.3
+    figure.add_annotation(
+        x=diagnosed_on,
+        xshift=-6 if near_the_end else 6,
+        yref="paper",
+        y=1,
+        text="risk ends at the diagnosis",
+        showarrow=False,
+        xanchor="right" if near_the_end else "left",
+        yanchor="top",
+        font={"size": 11, "color": look.MUTED},
+    )
 
 
 def _interval_band(figure: go.Figure, scored: Sequence[Visit]) -> None:
@@ -270,7 +390,7 @@ def _markers(
             mode="markers",
             cliponaxis=False,
             marker={
-                "color": ["#FFFFFF" if _score(visit).missing_views else colour for visit in visits],
+                "color": ["#FFFFFF" if _views_missing(visit) else colour for visit in visits],
                 "symbol": symbol,
                 "size": size,
                 "line": {"color": colour, "width": 2},
@@ -283,6 +403,11 @@ def _markers(
             name=name,
         )
     )
+
+
+def _views_missing(visit: Visit) -> bool:
+    said = visit.score or visit.untrusted
+    return said is not None and bool(said.missing_views)
 
 
 def _risk_hover(visit: Visit) -> str:

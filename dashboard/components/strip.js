@@ -34,7 +34,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
       }
     }
     const first = element("div", "line")
-    first.append(element("b", "", visit.on), element("span", "", visit.risk))
+    first.append(element("b", "", visit.on), element("span", visit.told ? "" : "untold", visit.risk))
     const second = element("div", "line second")
     second.append(element("span", visit.warns ? "status" : "", visit.note), element("span", "", visit.bi_rads))
     button.append(pair, first, second)

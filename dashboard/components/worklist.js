@@ -77,7 +77,7 @@ function rowOf(r, open) {
     last.append(status)
   }
   const risk = cell("n nowrap")
-  const value = element("span", `risk ${r.band ?? ""}`)
+  const value = element("span", `risk ${r.band ?? ""} ${r.told ? "" : "untold"}`)
   value.append(element("span", "", r.risk_text), " ", element("span", "interval", r.interval_text))
   value.title = r.risk_hint
   risk.append(value)
@@ -93,7 +93,7 @@ function rowOf(r, open) {
   due.title = r.due_hint
   if (r.overdue) due.append(element("small", "status", "overdue"))
   const alerts = cell()
-  if (!r.alerts.length) alerts.textContent = "–"
+  if (!r.alerts.length) alerts.append(r.why ? element("small", "", r.why) : "–")
   for (const text of r.alerts) alerts.append(element("span", "alert", text))
   row.tabIndex = 0
   row.addEventListener("click", () => open(r.mrn))

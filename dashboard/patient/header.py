@@ -5,11 +5,14 @@ from datetime import date
 import streamlit as st
 
 from core.people import Permission, Person
-from core.records import PatientRecord, acknowledge, cards
+from core.records import AlertEntry, AlertStanding, PatientRecord, acknowledge, cards
 from core.rules import age_years, thresholds, trends
 from core.rules.vocabulary import DENSITY_WORDS
 from dashboard import look, outages
 from dashboard.house import here
+from dashboard.patient import withheld
+
+WITHHELD_ALERT = "Raised by a score that is withheld: read that study as usual."
 
 
 def identity(record: PatientRecord) -> None:
@@ -38,7 +41,10 @@ def identity(record: PatientRecord) -> None:
 
 
 def key_figures(record: PatientRecord) -> None:
-    """Show the figures of the last scored visit."""
+    """Show the figures of the last visit that the model has read; none where no number may be said of it."""
+    if record.standing.doubt is not None:
+        told_of_last(record)
+        return
     if not record.scored:
         return
     last = record.scored[-1]
@@ -98,6 +104,44 @@ def key_figures(record: PatientRecord) -> None:
     )
 
 
+def told_of_last(record: PatientRecord) -> None:
+    """Show what may be said of the last visit where its risk may not: no earlier number is where she stands now."""
+    last, stands = record.standing.last_read, record.standing
+    assert last is not None
+    assert last.doubt is not None
+    entries = [
+        (
+            f"5-year risk, {look.month(last.on)}",
+            f'<span class="lv-untold">{withheld.in_short(last)}</span>',
+            look.safe(
+                f"reference women: {last.rank.women}" if last.rank is not None else last.doubt.sentence
+            ),
+            withheld.in_full(last),
+        )
+    ]
+    if last.doubt.tells_growth:
+        entries.append(
+            (
+                "progression",
+                f'<span style="color:{look.PROGRESSION}">▲</span> {look.percent(last.progression)}',
+                "" if last.progression is not None else "no prior",
+                "Probability that disease has grown since the visit before",
+            )
+        )
+    if last.bi_rads:
+        entries.append(("BI-RADS", last.bi_rads, "reader", last.assessment.words))
+    if stands.density:
+        entries.append(
+            (
+                "density",
+                stands.density,
+                "reader" if stands.reader_density else "model",
+                DENSITY_WORDS[stands.density],
+            )
+        )
+    look.figures(entries)
+
+
 def alerts(record: PatientRecord, person: Person) -> None:
     """Show open alerts, each to be acknowledged."""
     for alert in record.open_alerts:
@@ -115,17 +159,24 @@ def alerts(record: PatientRecord, person: Person) -> None:
             with outages.beside_the_act("The alert is not acknowledged."):
                 acknowledge(here(), person, alert.alert_id)
                 st.rerun()
-    seen = [alert for alert in record.alerts if alert.acknowledged_at is not None]
+    seen = [alert for alert in record.alerts if alert not in record.open_alerts]
     if seen:
         rows = "".join(
-            f'<tr><td class="d">{alert.study_date}</td><td>{look.safe(alert.message)}</td>'
-            f"<td>{look.safe(alert.acknowledged_by or 'closed by a newer score')}</td><td class=d>{look.moment(alert.acknowledged_at)}</td></tr>"
+            f'<tr><td class="d">{alert.study_date}</td><td>{look.safe(alert.message or WITHHELD_ALERT)}</td>'
+            f"<td>{look.safe(how_it_ended(alert))}</td><td class=d>{look.moment(alert.acknowledged_at)}</td></tr>"
             for alert in seen
         )
         with st.expander(f"Earlier alerts {len(seen)}"):
             look.show(
-                f'<table class="lv-table"><tr><th>visit</th><th>alert</th><th>acknowledged by</th><th>at</th></tr>{rows}</table>'
+                f'<table class="lv-table"><tr><th>visit</th><th>alert</th><th>ended by</th><th>at</th></tr>{rows}</table>'
             )
+
+
+def how_it_ended(alert: AlertEntry) -> str:
+    """Say who or what ended an alert."""
+    if alert.acknowledged_at is not None:
+        return alert.acknowledged_by or "a newer score"
+    return "the diagnosis" if alert.standing is AlertStanding.ANSWERED else look.UNKNOWN
 
 
 def model_card(record: PatientRecord) -> None:

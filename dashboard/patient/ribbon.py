@@ -8,8 +8,9 @@ from core.images import hanging
 from core.records import PatientRecord, StudyStatus, Visit
 from core.rules import ViewName
 from core.rules.vocabulary import MLO, SIDE_WORDS, SIDES
-from dashboard import components, keys, look
+from dashboard import components, keys
 from dashboard.charts import course, template
+from dashboard.patient import withheld
 
 
 def choose_visit(record: PatientRecord) -> Visit:
@@ -33,7 +34,9 @@ def trend(record: PatientRecord, chosen: Visit) -> None:
         on_select="rerun",
         selection_mode="points",
         config=template.CONFIG,
-        alt=f"Course of 5-year risk over {len(record.scored)} scored visits",
+        alt=f"Course of 5-year risk over {len(record.scored)} scored visits"
+        if record.scored
+        else f"{len(record.visits)} visits without a number, events and density",
     )
     for point in state["selection"]["points"]:
         uid = point.get("customdata", [None])[0]
@@ -49,6 +52,13 @@ def strip(record: PatientRecord, chosen: Visit) -> None:
     if picked and picked != chosen.study_uid and record.visit(picked):
         go_to(picked)
         st.rerun()
+
+
+def risk_of(visit: Visit) -> str:
+    """Say how high a visit's risk is as shortly as a thumbnail is wide."""
+    if visit.rank is not None:
+        return f"{visit.rank.higher_than} of 100"
+    return "withheld" if visit.doubt is not None else withheld.in_short(visit)
 
 
 def strip_entry(visit: Visit, not_taken: Sequence[ViewName]) -> dict[str, object]:
@@ -71,11 +81,13 @@ def strip_entry(visit: Visit, not_taken: Sequence[ViewName]) -> dict[str, object
     return {
         "uid": visit.study_uid,
         "on": visit.on.isoformat(),
-        "risk": look.percent(visit.score.risk_5y.value) if visit.score else look.UNKNOWN,
+        "risk": risk_of(visit),
+        "told": visit.score is not None or visit.doubt is None,
         "note": note or ("part of a visit" if visit.missing_views else "4 views"),
         "warns": bool(note),
         "bi_rads": f"BI-RADS {visit.bi_rads}" if visit.bi_rads else "",
         "hint": f"Visit of {visit.on}"
+        + (f": {withheld.in_full(visit)}" if visit.doubt else "")
         + (f", not taken: {', '.join(view.words for view in not_taken)}" if missing else ""),
         "thumbs": thumbs,
     }

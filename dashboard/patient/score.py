@@ -10,15 +10,16 @@ from core.worker import retry_refused, worker_seen
 from dashboard import look, outages, session
 from dashboard.house import here
 from dashboard.patient import why
+from dashboard.patient.withheld import show_withheld
 
 
-def what_the_model_said(record: PatientRecord, visit: Visit) -> None:
+def what_the_model_said(record: PatientRecord, visit: Visit, person: Person) -> None:
     """Show a visit's score as of then, why it moved, and who spoke."""
     look.heading("What the model said then")
     not_now(visit)
     score = visit.score
     if score is None:
-        withheld(visit)
+        show_withheld(visit, person, record.mrn)
         return
     look.show(
         f'<table class="lv-table">{probabilities(score)}'
@@ -55,20 +56,6 @@ def not_now(visit: Visit) -> None:
         else "This study is being scored again."
     )
     look.show(f'<p class="lv-note alert">{why} {said}</p>')
-
-
-def withheld(visit: Visit) -> None:
-    """Say why a score is not shown, and what would be needed; what the model would have said only when asked for."""
-    if visit.doubt is None or visit.doubt.doubt is None:
-        return
-    doubt = visit.doubt.doubt
-    look.show(
-        f'<p class="lv-note alert"><b>No number is shown.</b> {look.safe(doubt.words)} Read this study as usual.</p>'
-        f'<p class="lv-muted">What would be needed: {look.safe(doubt.needed)}</p>'
-    )
-    if visit.untrusted is None:
-        return
-    look.footer(cards.footer(cards.card_of(here(), visit.untrusted.model), visit.untrusted.model))
 
 
 def worker_away() -> str:

@@ -638,10 +638,14 @@ def progress(mrn: str, uids: tuple[str, ...]) -> None:
             )
             look.footer(cards.footer(cards.card_of(here(), visit.score.model), visit.score.model))
         elif visit.doubt is not None:
+            why = look.safe(visit.doubt.sentence)
             look.show(
-                '<p class="lv-note"><b>Read by the model, no number shown.</b> '
-                f"{look.safe(visit.doubt.sentence)} Read this study as usual.</p>"
+                f'<p class="lv-note"><b>Cancer within 5 years: {visit.rank.words}.</b> {why}</p>'
+                if visit.rank
+                else f'<p class="lv-note"><b>Read by the model, no number shown.</b> {why} Read this study as usual.</p>'
             )
+            if visit.untrusted:
+                look.footer(cards.footer(cards.card_of(here(), visit.untrusted.model), visit.untrusted.model))
         else:
             look.show(f'<p class="lv-note alert">Not scored. {look.safe(visit.refusal)}</p>')
 

@@ -14,6 +14,8 @@ RIVALS = {
     "no_pixels": "no pictures: age, density, dates",
     "dates": "dates and number of visits alone",
 }
+COUNTED = ("women", "cases", "studies", "views", "images")
+"""What a domain is counted in."""
 MEASURED = {
     "malignancy": "cancer in this breast within 12 months",
     "progression": "disease has grown since the prior",
@@ -87,6 +89,43 @@ def others(metrics: Mapping[str, object]) -> list[list[str]]:
     if pointing:
         rows.append(["heat map peaks on the true lesion", look.percent_of(pointing.get("hits"))])
     return rows
+
+
+def domain(shown: Card) -> None:
+    """Say which pictures a model knows, and what it turns away: of those its numbers are withheld."""
+    known = shown.domain
+    limit = known.get("limit")
+    if shown.of_single_images and limit is None:
+        return
+    look.heading("Which pictures it knows")
+    if not isinstance(limit, int | float):
+        look.show(
+            '<p class="lv-note alert">It is not recorded which pictures it learned from, so none of its numbers is '
+            "shown. From a terminal: <code>python -m core train domain</code></p>"
+        )
+        return
+    many = ", ".join(f"{look.safe(known[what])} {what}" for what in COUNTED if what in known)
+    look.show(
+        f'<p class="lv-needed">Fitted on {look.safe(known.get("fitted_on", "women"))}'
+        f"{f' ({many})' if many else ''}. A picture further away than {number(limit)} is unlike them, and no number is "
+        "shown of it; 1 is usual.</p>"
+    )
+    turned_away = part(known, "turned_away")
+    counted = [what for what in COUNTED if any(f"{what}_beyond" in part(turned_away, n) for n in turned_away)]
+    rows = [
+        [look.safe(name.replace("_", " ")), *(turned(part(turned_away, name), what) for what in counted)]
+        for name in turned_away
+    ]
+    if rows:
+        look.show(table(rows, ["turned away, of", *counted]))
+
+
+def turned(share: Mapping[str, object], what: str) -> str:
+    """Say how many of a set's studies or views lie beyond the limit."""
+    beyond, of = share.get(f"{what}_beyond"), share.get(what)
+    if not (isinstance(beyond, int) and isinstance(of, int) and of > 0):
+        return look.UNKNOWN
+    return f"{beyond} of {of} <span class='lv-muted'>({look.percent(beyond / of)})</span>"
 
 
 def classes(metrics: Mapping[str, object]) -> list[list[str]]:
@@ -211,6 +250,7 @@ def card(shown: Card) -> None:
             )
         with figures:
             measured(shown)
+            domain(shown)
 
 
 def table(rows: Sequence[Sequence[str]], head: Sequence[str] = ()) -> str:

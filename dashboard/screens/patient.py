@@ -38,7 +38,7 @@ def page(person: Person) -> None:
     header.alerts(record, person)
     header.key_figures(record)
     chosen = ribbon.choose_visit(record)
-    if record.scored:
+    if record.standing.read:
         ribbon.trend(record, chosen)
     ribbon.strip(record, chosen)
     left, right = st.columns([5, 3], gap="medium")
@@ -48,7 +48,7 @@ def page(person: Person) -> None:
         pictures.findings_of(chosen, found, person)
         events.show_events(record, person)
     with right:
-        score.what_the_model_said(record, chosen)
+        score.what_the_model_said(record, chosen, person)
         score.try_again(chosen, person)
         assessment.show_assessment(chosen, person)
     header.model_card(record)

@@ -37,7 +37,9 @@ def entry(row: worklist.Row) -> dict[str, object]:
         "status_hint": (row.refusal or "")
         if row.last_status is StudyStatus.REFUSED
         else "Waits for the worker",
-        "risk_text": "withheld" if row.withheld else look.percent(row.risk_5y),
+        "risk_text": risk_text(row),
+        "told": not row.withheld,
+        "why": "" if row.ended or row.rank else row.withheld,
         "interval_text": look.interval(row.risk_5y_low, row.risk_5y_high),
         "risk_hint": risk_hint(row),
         "band": row.band,
@@ -57,15 +59,28 @@ def entry(row: worklist.Row) -> dict[str, object]:
     }
 
 
+def risk_text(row: worklist.Row) -> str:
+    """Say how high the risk is, or what stands in its place."""
+    if row.rank:
+        return f"above {row.rank.higher_than} of 100"
+    if row.withheld:
+        return "after diagnosis" if row.ended else "withheld"
+    return look.percent(row.risk_5y)
+
+
 def risk_hint(row: worklist.Row) -> str:
     """Say what the risk is of and as of when, or why there is none."""
+    if row.rank:
+        return f"{row.rank.words.capitalize()} ({row.rank.women}). {row.withheld}"
     if row.withheld:
-        return f"{row.withheld} Read as usual."
+        return row.withheld if row.ended else f"{row.withheld} Read as usual."
     return f"Cancer within 5 years, as of {row.scored_on}" if row.scored_on else "No study is scored yet"
 
 
 def change_hint(row: worklist.Row) -> str:
     """Say since when a change is, or why there is none."""
+    if row.withheld:
+        return risk_hint(row)
     if row.prior_on is None:
         return "There is no scored visit before"
     return f"since {row.prior_on}" + (f": {look.OTHER_WEIGHTS}" if row.change_since_prior is None else "")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Final, Literal
 
@@ -135,6 +135,26 @@ def expose(
     return Film(pixels, machine, spacing_mm, mirrored)
 
 
+def worn(film: Film, rng: np.random.Generator) -> Film:
+    """Return a view as an old film would give it after years in a damp cellar: flat, dusty, scratched.
+
+    No model of simulated women learned from such pictures; a reader still sees the breast.
+    """
+    top = 2**film.machine.bits - 1
+    image = (film.pixels.astype(np.float32) / top) ** 0.7
+    rows, columns = image.shape
+    longer = max(rows, columns)
+    for _ in range(24):
+        x, y = int(rng.integers(columns)), int(rng.integers(-rows // 2, rows))
+        end = (x + int(rng.normal(0, 25)), y + int(rng.uniform(0.3, 0.9) * longer))
+        cv2.line(image, (x, y), end, float(rng.uniform(0.75, 1.0)), 2, cv2.LINE_AA)
+    for _ in range(160):
+        place = (int(rng.integers(columns)), int(rng.integers(rows)))
+        cv2.circle(image, place, int(rng.integers(1, 4)), float(rng.uniform(0.7, 1.0)), -1, cv2.LINE_AA)
+    machine = replace(film.machine, name="Old film (simulated)", model="Cellar")
+    return replace(film, pixels=(np.clip(image, 0, 1) * top).astype(np.uint16), machine=machine)
+
+
 def _mark(
     image: Plane,
     machine: Machine,
@@ -216,7 +236,7 @@ def to_dicom(
     top = 2**machine.bits - 1
     meta = FileMetaDataset()
     meta.MediaStorageSOPClassUID = DigitalMammographyXRayImageStorageForPresentation
-    meta.MediaStorageSOPInstanceUID = uid("sop", life.name, life.key, visit.number, side, view)
+    meta.MediaStorageSOPInstanceUID = uid("sop", life.name, life.key, visit.number, side, view, *visit.again)
     meta.TransferSyntaxUID = ExplicitVRLittleEndian
     meta.ImplementationClassUID = uid("longview", "seed_data")
     data = Dataset()
@@ -239,8 +259,8 @@ def to_dicom(
     data.PatientAge = f"{age_years(life.birth_date, visit.on):03d}Y"
     data.PatientComments = "SIMULATED"
     data.BodyPartExamined = "BREAST"
-    data.StudyInstanceUID = uid("study", life.name, life.key, visit.number)
-    data.SeriesInstanceUID = uid("series", life.name, life.key, visit.number, side, view)
+    data.StudyInstanceUID = uid("study", life.name, life.key, visit.number, *visit.again)
+    data.SeriesInstanceUID = uid("series", life.name, life.key, visit.number, side, view, *visit.again)
     data.StudyID, data.SeriesNumber = str(visit.number + 1), 1
     data.InstanceNumber = 1 + 2 * (side == "L") + (view == "MLO")
     data.ImageLaterality = side

@@ -1,6 +1,8 @@
+import io
 from datetime import date
 
 import pytest
+from pydicom import dcmread
 
 from core.incoming import history
 from seed_data import demo
@@ -52,3 +54,17 @@ def test_an_interrupted_load_is_completed_with_the_dates_it_began_with(here, mon
 def test_an_impossible_number_of_women_is_refused():
     with pytest.raises(ValueError, match="women"):
         demo.cast(0, UNTIL)
+
+
+def test_some_women_have_films_that_no_model_has_learned_and_are_simulated_all_the_same(here, monkeypatch):
+    monkeypatch.setattr(demo, "SPACING_MM", 0.6)
+    story, life = next((story, life) for story, life in demo.cast(28, UNTIL) if "scratched" in story)
+    worn, clean = demo._drawn((story, life)), demo._files_of(life)
+    assert len(worn) == len(clean)
+    assert worn == demo._drawn((story, life)), "the same films each time"
+    pictures = [[dcmread(io.BytesIO(file.data)) for file in files[:1]] for files in (worn, clean)]
+    (scratched,), (plain,) = pictures
+    assert scratched.PatientComments == "SIMULATED"
+    assert (scratched.pixel_array != plain.pixel_array).mean() > 0.2
+    report = demo.intake.take_in(here, worn[:4], statement=None, source="demo")
+    assert report.count("accepted") == 4

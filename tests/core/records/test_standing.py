@@ -9,6 +9,7 @@ from core.installation import Installation
 from core.records import worklist
 from core.records.record import record_of
 from core.records.standing import NEW_FOR, Interval, Standing
+from core.rules import Trust
 from tests import factories
 
 TODAY = date(2026, 11, 21)
@@ -22,7 +23,6 @@ class Score:
     weights_sha256: str = "w"
     calibration: str = "c"
     computed_at: datetime = NOW
-    likeliest_density: str = "B"
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,8 @@ class Study:
     score: Score | None = None
     reader_density: str | None = None
     assessed_at: datetime | None = None
+    doubt: Trust | None = None
+    model_density: str | None = "B"
 
 
 def score(risk: float, **more: object) -> Score:

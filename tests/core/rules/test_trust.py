@@ -1,10 +1,11 @@
 """What may be shown of a score, and why no more."""
 
 import math
+from datetime import date
 
 import pytest
 
-from core.rules.trust import Doubt, TrustLevel, settle_trust
+from core.rules.trust import Doubt, Trust, TrustLevel, as_read, rank_among_reference, settle_trust
 
 KNOWN = {
     "distance": 1.0,
@@ -13,6 +14,7 @@ KNOWN = {
     "ages": (35.0, 80.0),
     "women_alike": True,
     "auc_low": None,
+    "is_ranked": True,
 }
 
 
@@ -33,6 +35,7 @@ def test_pictures_as_learned_of_women_like_these_are_trusted():
         ({"age_years": 91.0}, Doubt.UNLIKE_AGE),
         ({"women_alike": False}, Doubt.OTHER_WOMEN),
         ({"women_alike": False, "auc_low": 0.64}, Doubt.OTHER_WOMEN),
+        ({"women_alike": False, "auc_low": 0.9, "is_ranked": False}, Doubt.OTHER_WOMEN),
         ({"distance": None}, Doubt.NO_DOMAIN),
         ({"limit": None}, Doubt.NO_DOMAIN),
         # What is unlike is unlike, whatever else is known.
@@ -56,3 +59,61 @@ def test_other_women_are_uncalibrated_only_where_discrimination_was_measured_on_
 
 def test_an_age_that_nobody_knows_is_no_reason():
     assert settle_trust(**KNOWN | {"age_years": None}).is_trusted
+
+
+TRUSTED = Trust(TrustLevel.TRUSTED, None, 1.0, 2.0)
+DIAGNOSED = date(2024, 5, 1)
+
+
+@pytest.mark.parametrize(
+    ("on", "diagnosed_on", "told"),
+    [
+        (date(2024, 4, 30), DIAGNOSED, True),
+        (date(2024, 5, 1), DIAGNOSED, False),
+        (date(2026, 1, 1), DIAGNOSED, False),
+        (date(2026, 1, 1), None, True),
+    ],
+)
+def test_risk_ends_at_a_diagnosis_and_growth_does_not(on, diagnosed_on, told):
+    trust = as_read(TRUSTED, on, diagnosed_on)
+
+    assert trust.is_trusted is told
+    assert trust.tells_growth
+    assert trust.sentence.startswith("" if told else "The model learned from women before a diagnosis")
+
+
+@pytest.mark.parametrize("doubt", [doubt for doubt in Doubt if doubt is not Doubt.AFTER_DIAGNOSIS])
+@pytest.mark.parametrize("level", [TrustLevel.WITHHELD, TrustLevel.UNCALIBRATED])
+def test_what_was_not_trusted_before_a_diagnosis_tells_no_growth_after_it(level, doubt):
+    trust = as_read(Trust(level, doubt, 3.0, 2.0), DIAGNOSED, DIAGNOSED)
+
+    assert (trust.level, trust.doubt) == (TrustLevel.WITHHELD, doubt)
+    assert not trust.tells_growth
+
+
+REFERENCE = {"reference": {"women": "100 women", "risk_5": [n / 1000 for n in range(101)]}}
+
+
+@pytest.mark.parametrize(
+    ("risk", "higher_than"), [(0.0, 0), (0.0005, 0), (0.0835, 83), (0.1, 99), (0.9, 100), (-1.0, 0)]
+)
+def test_a_rank_is_among_a_hundred_women(risk, higher_than):
+    rank = rank_among_reference(REFERENCE, risk)
+
+    assert rank is not None
+    assert (rank.higher_than, rank.women) == (higher_than, "100 women")
+
+
+@pytest.mark.parametrize(
+    "reference",
+    [
+        None,
+        {},
+        "women",
+        {"women": "100 women"},
+        {"women": "", "risk_5": [0.0] * 101},
+        {"women": "w", "risk_5": [0.1]},
+    ],
+)
+def test_a_card_without_whole_reference_women_ranks_nobody(reference):
+    assert rank_among_reference({"reference": reference}, 0.1) is None

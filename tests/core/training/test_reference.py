@@ -1,11 +1,14 @@
-"""What risks a model gives to women of each age: each counted once, without those who soon had a cancer."""
+"""Reference women: whoever stands among them is told her own place, and each counts once at an age."""
 
 import numpy as np
 import pytest
 
-from core.training.reference import FEWEST_WOMEN, reference_by_age
+from core.rules import rank_among_reference
+from core.training.reference import FEWEST_WOMEN, reference_by_age, reference_women
 from models.longitudinal.model import untrained
 from models.sequence.training import History
+
+RISKS = np.random.default_rng(1).lognormal(-4, 0.8, 2000)
 
 
 @pytest.fixture(scope="module")
@@ -50,3 +53,16 @@ def test_a_woman_counts_once_at_an_age_and_not_with_a_cancer_to_come(model):
 def test_of_few_women_nothing_is_said(model):
     few = [woman(model, n, [52.0]) for n in range(FEWEST_WOMEN - 1)]
     assert reference_by_age(model.sequence, model.calibration, few, "women")["bins"] == []
+
+
+@pytest.mark.parametrize("share", [0.02, 0.35, 0.5, 0.83, 0.99])
+def test_a_rank_is_the_share_of_women_with_a_lower_risk(share):
+    settings = {"reference": reference_women(RISKS, "simulated women")}
+    rank = rank_among_reference(settings, float(np.quantile(RISKS, share)))
+    assert rank is not None
+    assert abs(rank.higher_than - 100 * share) <= 1
+    assert rank.women == "2,000 simulated women"
+
+
+def test_too_few_women_are_no_reference():
+    assert reference_women(RISKS[:99], "women") is None

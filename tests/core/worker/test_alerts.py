@@ -186,3 +186,27 @@ def test_a_refused_study_leaves_the_alerts_of_scores_that_are_not_compared(sessi
     add_score(session, last, risk_2y=0.60)
     first.status = last.status = StudyStatus.SCORED
     assert raise_alerts_before(session, refused, "m") == []
+
+
+DIAGNOSED = date(2023, 5, 1)
+
+
+def test_after_a_diagnosis_only_growth_raises_an_alert(session, studies):
+    loud = {"risk_5y": 0.4, "risk_2y": 0.5, "malignancy_left": 0.9, "progression": 0.7}
+    before = add_score(session, studies[0], risk_2y=0.05)
+    raised = raise_alerts(session, add_score(session, studies[1], **loud), before, DIAGNOSED)
+    assert [alert.rule for alert in raised] == ["progression"]
+    later = raise_alerts(session, add_score(session, studies[1], **loud), before, date(2024, 1, 2))
+    assert {alert.rule for alert in later} == {"malignancy", "risk_jump", "progression", "risk_high"}
+
+
+def test_a_score_after_a_diagnosis_closes_no_alert_of_risk(session, studies):
+    newest = studies.pop()
+    session.delete(newest)
+    session.flush()
+    raise_alerts(session, add_score(session, studies[0], malignancy_left=0.3, progression=0.8), None)
+    later = Study(uid="1.9", patient_id=studies[0].patient_id, study_date=date(2025, 1, 1))
+    session.add(later)
+    session.flush()
+    raise_alerts(session, add_score(session, later), None, DIAGNOSED)
+    assert messages(session) == ["Suspicious breast: left 30 %"]

@@ -1,0 +1,60 @@
+"""How far the stored scores may be believed, as the pages read them: beside her diagnosis and the model's card."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import date
+from typing import Any, Protocol
+
+from core.rules import Rank, Trust, TrustLevel, alert_rules, rank_among_reference, trust_of
+from core.rules.comparable import SaidBy, TrustStored
+
+__all__ = ["AlertStanding", "StoredScore", "alert_standing", "trust_and_rank"]
+
+
+class StoredScore(SaidBy, TrustStored, Protocol):
+    """What is needed of a score's row."""
+
+    @property
+    def risk_5y(self) -> float:
+        """Return the probability of cancer within 5 years."""
+
+
+def trust_and_rank(
+    row: StoredScore, card_settings: Mapping[str, Any], *, on: date, diagnosed_on: date | None
+) -> tuple[Trust, Rank | None]:
+    """Return how far a score may be believed, and its rank where it may be shown as one only.
+
+    `card_settings` are those of the card of the model that made it, empty where that is not installed any more: then
+    nobody can say among whom it would be ranked, and it is withheld.
+    """
+    trust = trust_of(row, on=on, diagnosed_on=diagnosed_on)
+    if trust.level is not TrustLevel.UNCALIBRATED:
+        return trust, None
+    rank = rank_among_reference(card_settings, row.risk_5y)
+    return (trust, rank) if rank is not None else (replace(trust, level=TrustLevel.WITHHELD), None)
+
+
+class AlertStanding(enum.StrEnum):
+    """Whether an alert still asks for a look."""
+
+    STANDS = "stands"
+    ANSWERED = "answered"
+    """By a diagnosis: she is under treatment, and no rule of screening speaks of her any more."""
+    WITHHELD = "withheld"
+    """It was raised by a score that may not be told, or its study has a newer one that may not."""
+
+
+def alert_standing(rule: str, diagnosed_on: date | None, own: Trust, newest: Trust | None) -> AlertStanding:
+    """Say how an alert by a rule stands, acknowledged or not.
+
+    `own` tells of the score that raised it, `newest` of the newest one of its study by the model that speaks. What it
+    says of growth, a diagnosis does not end.
+    """
+    of_growth = any(one.rule == rule and one.is_of_growth for one in alert_rules())
+    known = [own] if newest is None else [own, newest]
+    if not all(trust.is_trusted or (of_growth and trust.tells_growth) for trust in known):
+        return AlertStanding.WITHHELD
+    return AlertStanding.ANSWERED if diagnosed_on is not None and not of_growth else AlertStanding.STANDS
