@@ -253,6 +253,10 @@ class PatientRecord:
             return None
         return prior if math.isclose(prior.score.risk_5y.value, score.moved.before, rel_tol=1e-3) else None
 
+    def images_of_day(self, visit: Visit) -> tuple[ViewImage, ...]:
+        """Return the images of all studies of a visit's day: they are one visit."""
+        return tuple(image for other in self.visits if other.on == visit.on for image in other.images)
+
     def visit(self, study_uid: str) -> Visit | None:
         """Return one visit by its study UID."""
         return next((visit for visit in self.visits if visit.study_uid == study_uid), None)
