@@ -135,6 +135,7 @@ def card_table(card: Card) -> None:
         f'<tr><td class="d">{what}</td><td>{safe(text)}</td></tr>'
         for what, text in (
             ("learned from", card.learned_from),
+            ("knows", card.knows or "not recorded: what it says is withheld"),
             ("meant for", card.intended_use),
             ("limits", card.limits),
             ("calibration", card.calibration),

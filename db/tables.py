@@ -348,11 +348,15 @@ class Score(Base):
     """What one model said of one study, as of that study's date. Rows are added, never edited.
 
     `malignancy_*`: probability of cancer present or found within 12 months, per breast; null where that breast
-    has no image. `progression`: probability that disease has grown since the previous study; null at the first.
-    `risk_Ny`: probability of cancer within N years, with the interval of the ensemble. `contributions`: one
+    has no image. `progression`: probability that disease has grown since the previous study; null at the first;
+    `progression_after`: the same for a woman who has had a diagnosis. `risk_Ny`: probability of cancer within N years.
+    `*_low`, `*_high`: 90 % intervals; null in scores of before they were kept. `smallest_change`: of 5-year risk, in
+    log-odds; a smaller one is what position and exposure do; null where that was not measured. `contributions`: one
     ``{"study_uid", "study_date", "value"}`` a visit. `inputs`: sha256 of every image that was read, by study UID.
     `trust_*`: how far it may be believed (`core.rules.trust`); only a trusted score is shown as a number. `left_out`: views
-    of earlier visits that were unlike what the model knows, as ``{"study_date", "view"}``.
+    of earlier visits that were unlike what the model knows, as ``{"study_date", "view"}``. `moved`: why the 5-year risk is
+    another than the prior's, as ``{"from", "to", "from_study", "parts": [{"what", "log_odds"}]}``; null at a first visit and
+    where the two were not said alike.
     """
 
     __tablename__ = "score"
@@ -366,8 +370,18 @@ class Score(Base):
     inputs: Mapped[dict[str, Any]]
     computed_at: Mapped[datetime] = mapped_column(default=utc_now)
     malignancy_left: Mapped[float | None]
+    malignancy_left_low: Mapped[float | None]
+    malignancy_left_high: Mapped[float | None]
     malignancy_right: Mapped[float | None]
+    malignancy_right_low: Mapped[float | None]
+    malignancy_right_high: Mapped[float | None]
     progression: Mapped[float | None]
+    progression_low: Mapped[float | None]
+    progression_high: Mapped[float | None]
+    progression_after: Mapped[float | None]
+    progression_after_low: Mapped[float | None]
+    progression_after_high: Mapped[float | None]
+    smallest_change: Mapped[float | None]
     risk_1y: Mapped[float]
     risk_1y_low: Mapped[float]
     risk_1y_high: Mapped[float]
@@ -395,6 +409,7 @@ class Score(Base):
     trust_distance: Mapped[float | None]
     trust_limit: Mapped[float | None]
     left_out: Mapped[list[Any]] = mapped_column(default=list)
+    moved: Mapped[dict[str, Any] | None]
 
     study: Mapped[Study] = relationship(back_populates="scores")
 

@@ -97,6 +97,15 @@ def simulate(
             "--backgrounds", help="Exam manifest of real mammograms: findings grow in these, one woman each."
         ),
     ] = None,
+    repeats: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            max=9,
+            help="Take each woman's last study again so often on the same day, positioned and exposed anew "
+            "(repeat_1.csv …): what changes then is no change of hers.",
+        ),
+    ] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print the description as JSON.")] = False,
 ) -> None:
     """Write simulated women: images, manifest.csv, truth.csv, risk_factors.csv, events.csv, simulation.json."""
@@ -113,6 +122,8 @@ def simulate(
     )
     if findings_per_breast is not None and real_backgrounds is not None:
         wrong_use("--findings-per-breast and --backgrounds cannot go together.")
+    if repeats and (findings_per_breast is not None or real_backgrounds is not None):
+        wrong_use("--repeats goes with drawn women only, not with --findings-per-breast or --backgrounds.")
     on_real = None
     if real_backgrounds is not None:
         try:
@@ -132,7 +143,7 @@ def simulate(
             task = progress.add_task("Simulating women", total=patients)
             description = cohort.simulate(
                 out, patients=patients, seed=seed, mix=mix, image_format=image_format.value,
-                spacing_mm=pixel_spacing_mm, jobs=jobs or None, on_real=on_real,
+                spacing_mm=pixel_spacing_mm, jobs=jobs or None, on_real=on_real, repeats=repeats,
                 on_woman=lambda done, _images: progress.update(task, completed=done),
             )  # fmt: skip
     except backgrounds.UnusableBackground as error:

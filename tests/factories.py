@@ -7,12 +7,14 @@ test says otherwise.
 from __future__ import annotations
 
 import json
+import math
 import struct
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from functools import lru_cache
+from typing import Any
 
 import cv2
 import numpy as np
@@ -244,7 +246,12 @@ def score_row(study: Study, plan: VisitPlan, earlier: list[dict[str, object]], s
     risks = {year: plan.risk_5y * year / 5 for year in range(1, 6)}
     densities = dict.fromkeys("abcd", 0.1) | {plan.density.lower(): 0.7}
     earlier.append(
-        {"study_uid": study.uid, "study_date": plan.on.isoformat(), "value": (plan.risk_5y / 0.016 - 1) / 4}
+        {
+            "study_uid": study.uid,
+            "study_date": plan.on.isoformat(),
+            "value": (plan.risk_5y / 0.016 - 1) / 4,
+            "risk_5y": plan.risk_5y,
+        }
     )
     lateralities = {laterality for laterality, _ in plan.views}
     return Score(
@@ -264,11 +271,27 @@ def score_row(study: Study, plan: VisitPlan, earlier: list[dict[str, object]], s
         priors=len(earlier) - 1,
         missing_views=[f"{s}-{v}" for s, v in FOUR_VIEWS if (s, v) not in plan.views],
         contributions=[dict(entry) for entry in earlier],
+        moved=_moved(earlier),
         trust_level=plan.trust[0],
         trust_doubt=plan.trust[1],
         trust_distance=1.0,
         trust_limit=2.0,
     )
+
+
+def _moved(visits: Sequence[Mapping[str, Any]]) -> dict[str, object] | None:
+    """Part the change since the visit before: 0.4 of it by the left breast, -0.1 by the history, and so on."""
+    if len(visits) < 2:
+        return None
+    before, now = (visit["risk_5y"] for visit in visits[-2:])
+    change = math.log(now / (1 - now)) - math.log(before / (1 - before))
+    shares = {"history": -0.1, "time and age": 0.2, "left breast": 0.4, "right breast": 0.5}
+    return {
+        "from": before,
+        "to": now,
+        "from_study": visits[-2]["study_uid"],
+        "parts": [{"what": what, "log_odds": share * change} for what, share in shares.items()],
+    }
 
 
 def cohort(here: Installation, women: int = 24, *, seed: int = 7, today: date = date(2026, 11, 21)) -> None:

@@ -119,6 +119,45 @@ def evaluate_image_model(model: str, data: list[Path], out: Path, draws: int, as
     _tell_evaluation(gathered, measured, as_json)
 
 
+def give_image_model_its_domain(folder: Path, data: list[Path], out: Path, against: list[Path]) -> None:
+    """Say which pictures a model of single images knows; `core.cli.training.domain` hands over here."""
+    from core.sets import gather_cases, gather_pictures, parse_density_source
+    from models.store import backend, read_card
+
+    try:
+        settings = read_card(folder).settings
+        plan = settings.get("plan", {})
+        boxes = plan.get("region") == Region.BOX
+        source = parse_density_source(plan.get("density_from"))
+        own = gather_cases(data, settings["task"], boxes=boxes, density_from=source)
+        others = {_name_of(path): gather_pictures(path, boxes=boxes) for path in against}
+        backend.load()
+        from core.training import give_picture_domain
+
+        card = give_picture_domain(folder, own, out, Progress(), against=others)
+    except (LookupError, ValueError) as error:
+        wrong_use(str(error))
+    known = card.settings["domain"]
+    told = {"of the same kind, unseen": known["same_kind"], "not trained on": known.get("new")}
+    for name, share in (told | known["turned_away"]).items():
+        if share:
+            results.print(
+                f"{name}: {share['cases_beyond']} of {share['cases']} turned away",
+                highlight=False,
+                markup=False,
+            )
+    results.print(f"The model {card.name} with its domain is in {out}.", highlight=False, soft_wrap=True)
+    refused = own.refused + [one for cases in others.values() for one in cases.refused]
+    _tell_refused(refused)
+    if refused:
+        raise typer.Exit(SOME_REFUSED)
+
+
+def _name_of(path: Path) -> str:
+    """Return what a collection is called: its folder."""
+    return (path if path.is_dir() else path.parent).absolute().name
+
+
 def evaluate_films(
     folder: Path,
     data: list[Path],
@@ -205,6 +244,10 @@ def classify(
 ) -> None:
     """Tell tumour and density probabilities of single mammograms; other pictures are turned away.
 
+    Each model speaks only of pictures like those that it learned from. Of others its numbers are null in JSON, stand
+    under "untrusted" for research, and "trust" says why: that of the model that tells tumours. Density is another
+    model's, whose trust stands under "density_trust".
+
     Exit code 0: all read; 1: some refused, each with its reason; 2: wrong use, such as a box outside an image.
     """
     from core.desk import Classifier, parse_box
@@ -235,12 +278,12 @@ def classify(
 def _classified(item: Classified) -> str:
     if item.refused:
         return f"{item.path}  refused  {item.detail}"
-    tables = {"tumour": item.tumour, "density": item.density, **(item.other or {})}
-    words = [
-        f"{name}: " + ", ".join(f"{one} {share:.0%}" for one, share in shares.items())
-        for name, shares in tables.items()
-        if shares
-    ]
+    said = {"finding": item.tumour, "density": item.density, **(item.other or {})}
+    words = []
+    for one in item.spoke:
+        shares, name = said.get(one.task), "tumour" if one.task == "finding" else one.task
+        told = ", ".join(f"{kind} {share:.0%}" for kind, share in (shares or {}).items())
+        words.append(f"{name}: {told or f'withheld. {one.trust.sentence}'}")
     return f"{item.path}  {'; '.join(words)}  [{item.model}]"
 
 
@@ -289,6 +332,9 @@ def _tell(measured: dict[str, Any], as_json: bool) -> None:
         for name, one in measured.get("pairs", {}).items():
             words = f"ROC-AUC {said_interval(one, 'auc')}, accuracy {said_interval(one, 'accuracy')}"
             results.print(f"{name}: {words}", highlight=False)
+    for level, one in measured.get("by_trust", {}).items():
+        words = f", ROC-AUC {said_interval(one, 'auc')}" if "auc" in one else ""
+        results.print(f"{level}: {one['n']} images{words}", highlight=False)
     at_90 = "sensitivity_at_90_specificity"
     results.print(f"sensitivity at 90 % specificity: {said_interval(positive, at_90)}", highlight=False)
     for name, one in (measured.get("by_density") or {}).items():

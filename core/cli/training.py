@@ -159,11 +159,13 @@ def calibration(
 
 @train.command()
 def domain(
-    model: Annotated[str, typer.Argument(help="Name of a shipped longitudinal model, or a model's folder.")],
+    model: Annotated[str, typer.Argument(help="Name of a shipped model, or a model's folder.")],
     data: Annotated[
         list[Path],
         typer.Option(
-            "--data", help="Exam manifest of women of the kind it learned from; give it again for more."
+            "--data",
+            help="Exam manifest of women of the kind it learned from; of a model of single images, manifest or folder of "
+            "the pictures it was trained on. Give it again for more.",
         ),
     ],
     out: Annotated[Path, typer.Option("--out", help="Folder for the model with its domain.")],
@@ -171,18 +173,24 @@ def domain(
         list[Path] | None,
         typer.Option(
             "--against",
-            help="Exam manifest of other pictures; the card says how many of its studies the model turns away. Give it "
-            "again for more.",
+            help="Exam manifest of other pictures; the card says how many of them the model turns away. Give it again for "
+            "more.",
         ),
     ] = None,
 ) -> None:
-    """Say which pictures a longitudinal model knows, where it was made before that was kept; nothing else changes."""
+    """Say which pictures a model knows, where it was made before that was kept; nothing else changes."""
+    from core.evaluation import is_image_model
     from models.store import backend, folder_of
 
     try:
         folder = folder_of(model)
     except LookupError as error:
         wrong_use(str(error))
+    if is_image_model(model):
+        from core.cli.images import give_image_model_its_domain
+
+        give_image_model_its_domain(folder, data, out, against or [])
+        return
     manifests, refused = _manifests(data)
     others, refused_others = _manifests(against or [])
     backend.load()

@@ -1,13 +1,14 @@
 """One image, read: tumour and density probabilities, for a script or a page, after a gate that turns others away.
 
 What speaks is the classifier of single images that is installed for the task; while there is none for mammograms,
-the findings and density of the longitudinal model's encoder, and `model` says so.
+the findings and density of the longitudinal model's encoder, and `model` says so. Each model speaks only of pictures
+that lie in its own domain; what it would have said of others is kept apart, for research.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 
 from core.images import GuardedReader, ReadImage, lend_reader, recognise
 from core.refusals import Refusal
+from core.rules import Trust, TrustLevel, settle_picture
 from core.rules.vocabulary import DENSITIES, FINDINGS, FindingClass
 from core.settings import Settings
 from models.classifier import Box, Region, check_box, prepare
@@ -38,10 +40,11 @@ __all__ = [
     "speakers",
 ]
 
-DEFAULT_TASKS = ("finding", "density")
+FINDING, DENSITY = DEFAULT_TASKS = ("finding", "density")
 ENCODER_DOUBT = (
     "It was made to follow women over years: for one image by itself its figures are not calibrated."
 )
+ITS_ENCODER = " (its encoder)"
 REGION_DOUBT = "Its figures for a region are not calibrated."
 
 
@@ -55,7 +58,7 @@ class Spoke:
 
     `reads` is what it was shown: ``image``, ``region``, or ``region of the whole image`` for a box in what a model
     of whole images saw. `doubt` says why its probabilities are not calibrated for that, or how weak the model is;
-    None where there is nothing to warn of.
+    None where there is nothing to warn of. `trust` says whether it knows such pictures.
     """
 
     task: str
@@ -63,6 +66,13 @@ class Spoke:
     title: str
     reads: str
     doubt: str | None
+    trust: Trust
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values; beside the trust what would be needed, None where nothing is."""
+        name = self.model.removesuffix(ITS_ENCODER)
+        needed = self.trust.doubt.needed.replace("MODEL", name) if self.trust.doubt else None
+        return asdict(self) | {"trust": self.trust.to_json(), "needed": needed}
 
 
 @dataclass(frozen=True)
@@ -70,8 +80,10 @@ class Classified:
     """What is said of one image.
 
     `refused` is a reason code and `detail` its sentence; then nothing else is said. `tumour` and `density` hold
-    probabilities by class, `other` those of a task that is neither, by its name. `heat_map` is (h, w) in 0..1,
-    over a picture of `heat_shape` (rows, columns), whose coordinates `transform` maps to the original's.
+    probabilities by class, `other` those of a task that is neither, by its name; None where nothing may be said, and
+    then `untrusted` holds by task what the model would have said. `heat_map` is (h, w) in 0..1, over a picture of
+    `heat_shape` (rows, columns), whose coordinates `transform` maps to the original's; it is the tumour's, trusted or
+    not.
     """
 
     path: str
@@ -80,6 +92,7 @@ class Classified:
     tumour: dict[str, float] | None = None
     density: dict[str, float] | None = None
     other: dict[str, dict[str, float]] | None = None
+    untrusted: dict[str, dict[str, float]] = field(default_factory=dict)
     model: str | None = None
     spoke: tuple[Spoke, ...] = ()
     modality: str | None = None
@@ -88,19 +101,50 @@ class Classified:
     heat_shape: tuple[int, int] | None = None
     transform: ViewTransform | None = None
 
+    @property
+    def trust(self) -> Trust | None:
+        """How far may be believed what is said of the tumour, or of what the only model says; None if it was refused."""
+        others = [one.trust for one in self.spoke if one.task != DENSITY]
+        return others[0] if others else self.density_trust
+
+    @property
+    def density_trust(self) -> Trust | None:
+        """The same of density, which another model may say; None where none was asked."""
+        return next((one.trust for one in self.spoke if one.task == DENSITY), None)
+
     def to_json(self) -> dict[str, Any]:
-        """Return plain values in DESIGN.md's shape."""
+        """Return plain values in DESIGN.md's shape.
+
+        Two models may speak, each in its own domain: ``trust`` is that of the model that says what is benign or
+        malignant (of a model of another task, if that was asked alone), ``density_trust`` that of the one that says
+        density. What may not be said is null, and stands in the same shape under ``untrusted``, which is there only then.
+        A refused picture is withheld for the reason that it was refused for.
+        """
+        trust, density_trust = self.trust, self.density_trust
+        refused = {"level": TrustLevel.WITHHELD.value, "reason": self.detail, "distance": None, "limit": None}
+        other = {
+            one.task: (self.other or {}).get(one.task) for one in self.spoke if one.task not in DEFAULT_TASKS
+        }
+        held = {task: said for task, said in self.untrusted.items() if task not in DEFAULT_TASKS}
+        untrusted = {
+            "tumour": self.untrusted.get(FINDING),
+            "density": self.untrusted.get(DENSITY),
+            **({"other": held} if held else {}),
+        }
         return {
             "path": self.path,
             "refused": self.refused,
             "detail": self.detail,
             "tumour": self.tumour,
             "density": self.density,
-            **({"other": self.other} if self.other else {}),
+            **({"other": other} if other else {}),
+            "trust": trust.to_json() if trust else refused,
+            "density_trust": density_trust.to_json() if density_trust else None,
+            **({"untrusted": untrusted} if self.untrusted else {}),
             "roi": list(self.box) if self.box else None,
             "model": self.model,
             "modality": self.modality,
-            "spoke": [asdict(one) for one in self.spoke],
+            "spoke": [one.to_json() for one in self.spoke],
         }
 
 
@@ -302,7 +346,8 @@ class OpenImage:
                 raise NoBreast(str(error)) from error
             (reading,) = model.read([shown])
             said[task] = reading.probabilities
-            spoke.append(_spoke(task, model, shown_box is not None))
+            trust = settle_picture(reading.distance, model.domain.limit if model.domain else None)
+            spoke.append(_spoke(task, model, shown_box is not None, trust))
             if task != "density":
                 heat, heat_shape, transform = reading.heat_map, model.config.input.shape, shown.transform
         wanted = said if tasks is None else said | {task: {} for task in DEFAULT_TASKS if task not in tasks}
@@ -317,15 +362,19 @@ class OpenImage:
                     regional = box is not None and task == "finding"
                     reads = "region of the whole image" if regional else "image"
                     doubt = REGION_DOUBT if regional else ENCODER_DOUBT
-                    spoke.append(Spoke(task, f"{card.name} (its encoder)", card.title, reads, doubt))
+                    name = card.name + ITS_ENCODER
+                    spoke.append(Spoke(task, name, card.title, reads, doubt, self._encoder_trust))
         if not said:
             refusal = Refusal("no_model", "")
             return Classified(self.name, refusal.reason, refusal.text, modality=self.modality)
+        withheld = {one.task for one in spoke if not one.trust.is_trusted}
+        may = {task: shares for task, shares in said.items() if task not in withheld}
         return Classified(
             self.name,
-            tumour=said.get("finding"),
-            density=said.get("density"),
-            other={task: v for task, v in said.items() if task not in DEFAULT_TASKS} or None,
+            tumour=may.get(FINDING),
+            density=may.get(DENSITY),
+            other={task: v for task, v in may.items() if task not in DEFAULT_TASKS} or None,
+            untrusted={task: v for task, v in said.items() if task in withheld},
             model=", ".join(dict.fromkeys(one.model for one in spoke)),
             spoke=tuple(spoke),
             modality=self.modality,
@@ -370,6 +419,13 @@ class OpenImage:
         return seen
 
     @cached_property
+    def _encoder_trust(self) -> Trust:
+        """Whether the encoder knows such a view; of a box in it it speaks as of the view."""
+        model = self.classifier.longitudinal
+        far = model.distances([self._seen])
+        return settle_picture(far[0] if far else None, model.domain.limit if model.domain else None)
+
+    @cached_property
     def _lesions(self) -> NDArray[np.float32]:
         from models.view import lesion_map
 
@@ -380,7 +436,7 @@ class NoBreast(ValueError):
     """The picture passed the gate, but no breast could be cut out of it."""
 
 
-def _spoke(task: str, model: ImageModel, regional: bool) -> Spoke:
+def _spoke(task: str, model: ImageModel, regional: bool, trust: Trust) -> Spoke:
     """Say who spoke, and why its figures are not calibrated where they are not."""
     of_regions = model.config.input.region is Region.BOX
     doubt = None
@@ -391,7 +447,7 @@ def _spoke(task: str, model: ImageModel, regional: bool) -> Spoke:
     elif model.head.may_miss_lesions:
         doubt = _reach(model.card)
     reads = "image" if not regional else "region" if of_regions else "region of the whole image"
-    return Spoke(task, model.card.name, model.card.title, reads, doubt)
+    return Spoke(task, model.card.name, model.card.title, reads, doubt, trust)
 
 
 def _reach(card: ModelCard) -> str | None:

@@ -61,6 +61,10 @@ class OpenedImage:
     image: ReadImage
     modality: str
     source: IO[bytes] = field(repr=False, compare=False)
+    shown_anyway: threading.Event = field(
+        default_factory=threading.Event, init=False, repr=False, compare=False
+    )
+    """Set when it is in the audit trail that withheld numbers of it were shown."""
     _reading: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False, compare=False)
 
     def bytes(self) -> bytes:

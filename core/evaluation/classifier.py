@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from core.evaluation.classifier_report import comparison_report, image_report
 from core.files import private_folder, write_whole
+from core.rules import TrustLevel, settle_picture
 from core.sets import CaseError, Cases, ImageCase, may_be, prepare_cases, told_apart
 from models.measures import compare_classes, measure_classes
 from models.store import OnProgress
@@ -45,7 +46,8 @@ def evaluate_image(
 ) -> dict[str, Any]:
     """Measure a classifier on labelled images.
 
-    Writes ``metrics.json``, ``predictions.csv`` and ``report.html`` to `out`. Images of women it was trained on are
+    Writes ``metrics.json``, ``predictions.csv`` and ``report.html`` to `out`. All are measured, and ``by_trust`` those of
+    which the model may speak and those of which it may not. Images of women it was trained on are
     left out, and counted in ``seen_in_training``; where there are no others they are measured, and that is said.
 
     Parameters
@@ -92,23 +94,39 @@ def evaluate_image(
     chosen_rows = rows[kept]
     around = None if prepared.around is None else prepared.around[chosen_rows]
     logits = loaded.logits(prepared.pixels[chosen_rows], around)
+    far = loaded.distances(prepared.pixels[chosen_rows], around)
     report("predicting", 1.0, {})
     tested = [usable[i] for i in kept]
     label, said, classes = as_told_apart(tested, loaded.scaling(logits), loaded.config.classes)
     parts = ["trained on" if seen[i] else "new" for i in kept]
+    limit = loaded.domain.limit if loaded.domain is not None else None
     table = prediction_rows(tested, label, said, classes, parts)
+    table["distance"] = np.nan if far is None else far
+    trusts = [settle_picture(None if far is None else float(far[i]), limit) for i in range(len(tested))]
+    table["trust"] = [trust.level.value for trust in trusts]
     measured: dict[str, Any] = {
         "model": loaded.card.name,
         "weights_sha256": loaded.card.weights_sha256,
         "seen_in_training": int(seen.sum()),
         "notices": notices,
         **measure_cases(table, classes, times=times),
+        "by_trust": _by_trust(table, classes, times),
         "images": {
             "used": len(tested),
             "left_out": {chosen.cases[place].source: why for place, why in prepared.left_out.items()},
         },
     }
     write_evaluation(out, table, measured, loaded.card.title)
+    return measured
+
+
+def _by_trust(table: pd.DataFrame, classes: Sequence[str], times: int) -> dict[str, Any]:
+    """Measure the cases of which the model may speak, and those of which it may not; only counted are cases of one class."""
+    measured = {}
+    for level in (TrustLevel.TRUSTED, TrustLevel.WITHHELD):
+        own = table[table["trust"] == level.value]
+        several = own["true"].nunique() > 1
+        measured[level.value] = measure_cases(own, classes, times=times) if several else {"n": len(own)}
     return measured
 
 

@@ -13,7 +13,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from core.evaluation.longitudinal_report import report_page
+from core.evaluation.movement import faithfulness
 from core.evaluation.proof import against_truth, index_groups, targets
+from core.evaluation.soundness import agreement, by_trust, intervals
 from core.evaluation.wording import percent
 from core.files import private_folder, write_whole
 from core.rules.vocabulary import FindingClass
@@ -28,6 +30,7 @@ from core.sets import (
     observed_rates,
     read_truth,
     simulation_beside,
+    taken_again,
     truth_beside,
 )
 from models.store import OnProgress
@@ -86,8 +89,9 @@ def evaluate_longitudinal(
     -------
     dict
         What `models.longitudinal.evaluation.measure` gives, with the model's name and sha256; ``set`` says what the women are;
-        ``oracles``, ``progression_with_lesion`` and ``groups`` (`core.evaluation.proof`); ``pointing``, ``randomisation`` and
-        ``contributions`` test the explanations; ``targets`` are the verdicts. `core.sets.truth.TruthError` is raised for a
+        ``oracles``, ``progression_with_lesion`` and ``groups`` (`core.evaluation.proof`); ``pointing``, ``randomisation``,
+        ``contributions`` and ``moved`` (`core.evaluation.movement`) test the explanations; ``trust``, ``intervals``
+        and ``agreement`` (`core.evaluation.soundness`) say whether numbers may be shown; ``targets`` are the verdicts. `core.sets.truth.TruthError` is raised for a
         truth table that cannot be read.
     """
     moved = _sensitivity(sensitivity) if sensitivity is not None else None
@@ -121,6 +125,12 @@ def evaluate_longitudinal(
     }
     if len(simulated) == 1:
         measured["case_mix"] = simulated[0]["case_mix"]
+    vectors, served = encoded.said["vector"], loaded.calibration
+    index = table[table["index"] & ~(table["years_to_cancer"] < 0)]
+    again = taken_again(loaded, manifests, exams, encoded, out / "work" / "again", report)
+    measured["trust"] = by_trust(loaded, exams, rows, vectors, index, simulated=bool(simulated))
+    measured["intervals"] = intervals(loaded, served.as_fitted() if enriched else served, women, again)
+    measured["agreement"] = agreement(table)
     report("measuring", 0.3, {})
     measured |= _beside_oracles(table, truth, learned_from, times)
     report("measuring", 0.6, {})
@@ -128,6 +138,7 @@ def evaluate_longitudinal(
     measured["pointing"] = _pointing(views, encoded.said["lesion"])
     measured["randomisation"] = _randomisation(loaded.encoder, cached.pixels, views, encoded.said["lesion"])
     measured["contributions"] = _added_up(loaded, women)
+    measured["moved"] = faithfulness(loaded, women)
     measured["targets"] = [target.to_json() for target in targets(measured)]
     if moved is not None:
         measured["sensitivity"] = moved

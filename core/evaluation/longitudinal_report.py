@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -144,6 +145,29 @@ class SensitivityRow:
 
 
 @dataclass(frozen=True)
+class TrustRow:
+    """Index studies at one level of trust, with AUC within 1 and 5 years where it can be told."""
+
+    level: str
+    reason: str
+    n: int
+    auc_1: str
+    auc_5: str
+
+
+@dataclass(frozen=True)
+class IntervalRow:
+    """What intervals hold of studies that lack something, and how wide they are in log-odds."""
+
+    lack: str
+    n: int
+    held: str
+    held_same: str
+    width: str
+    width_complete: str
+
+
+@dataclass(frozen=True)
 class Page:
     """All that the page says, in words and figures as they are read; what was not measured is empty or None.
 
@@ -169,6 +193,11 @@ class Page:
     readers_fitted_on: str
     calibration: tuple[CalibrationRow, ...]
     c_index: str
+    trust: tuple[TrustRow, ...]
+    agreement: str
+    intervals: tuple[IntervalRow, ...]
+    taken_twice: int
+    smallest_change: str
     coverage: IntervalCoverage | None
     breasts: tuple[BreastRow, ...]
     density: DensityAgreement | None
@@ -239,6 +268,11 @@ def page_of(measured: dict[str, Any]) -> Page:
         readers_fitted_on=measured.get("oracles", {}).get("readers", {}).get("fitted_on", ""),
         calibration=_calibration_rows(measured),
         c_index=said_interval(measured, "c_index") if measured.get("c_index_ci") else "",
+        trust=_trust_rows(measured),
+        agreement=_agreement(measured),
+        intervals=_interval_rows(measured),
+        taken_twice=measured.get("intervals", {}).get("taken_twice", 0),
+        smallest_change=_smallest_change(measured),
         coverage=_coverage(measured),
         breasts=_breast_rows(measured),
         density=_density(measured),
@@ -429,6 +463,55 @@ def _coverage(measured: dict[str, Any]) -> IntervalCoverage | None:
     return IntervalCoverage(f"{100 * held['width']:.0f}", percent(held["covered"])) if held else None
 
 
+def _trust_rows(measured: dict[str, Any]) -> tuple[TrustRow, ...]:
+    return tuple(
+        TrustRow(
+            one["level"],
+            one["reason"] or "",
+            one["n"],
+            *(said_interval(one, f"auc_{k}") if f"auc_{k}" in one else "" for k in (1, 5)),
+        )
+        for one in measured.get("trust", ())
+    )
+
+
+def _agreement(measured: dict[str, Any]) -> str:
+    found = measured.get("agreement")
+    if found is None:
+        return ""
+    return (
+        f"Of {found['visits']} visits, {found['breast_above_woman']} give a breast more than the woman within a year, "
+        f"{found['woman_above_both']} the woman more than both breasts together, and {found['falls']} a risk that falls "
+        "with the years."
+    )
+
+
+def _interval_rows(measured: dict[str, Any]) -> tuple[IntervalRow, ...]:
+    return tuple(
+        IntervalRow(
+            {"complete": "nothing", "no view": "every view of a breast"}.get(lack, lack),
+            one["n"],
+            *(
+                f"{percent(one[key])} ({100 * one[f'{key}_ci'][0]:.0f}–{100 * one[f'{key}_ci'][1]:.0f})"
+                for key in ("held", "held_same")
+            ),
+            *(f"{one[key]:.2f}" for key in ("width", "width_complete")),
+        )
+        for lack, one in measured.get("intervals", {}).get("by_lack", {}).items()
+    )
+
+
+def _smallest_change(measured: dict[str, Any]) -> str:
+    known = measured.get("intervals", {}).get("smallest_change", {}).get("risk")
+    if not known:
+        return ""
+    factors = ", ".join(f"× {math.exp(one):.2f}" for one in known)
+    return (
+        f"The odds of cancer within 5 years must change by more than {factors} (low, middle and high risks) to be more than "
+        f"what positioning and exposure do ({measured['intervals']['repeated_on']})."
+    )
+
+
 def _breast_rows(measured: dict[str, Any]) -> tuple[BreastRow, ...]:
     oracle = measured.get("oracles", {}).get("malignancy")
     beside = (said_interval(oracle, "oracle"), said_interval(oracle, "visible_only")) if oracle else ()
@@ -599,6 +682,17 @@ def _explanations(measured: dict[str, Any]) -> tuple[str, ...]:
         words.append(
             f"In {adds['women']} women, what each visit brought adds up to the change in the score"
             + (f", to {off:.0e} in log-odds." if off else " exactly.")
+        )
+    moved = measured.get("moved")
+    if moved:
+        shuffled = moved["shuffled"]
+        words.append(
+            f"Why a score moved since the prior: in {moved['women']} women the parts sum to the change, to "
+            f"{moved['largest_difference']:.0e} in log-odds. Taking the largest part back to the prior moves the score most in "
+            f"{percent(moved['largest_first'])}; the sizes of parts and of what taking them back does agree in rank "
+            f"({moved['rank_agreement']:.2f}). With the weights of the sequence shuffled, parts are "
+            f"{shuffled['size']:.2f} times as large and keep a rank correlation of {shuffled['rank_correlation']:.2f} with "
+            "the real ones."
         )
     return tuple(words)
 

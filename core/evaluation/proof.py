@@ -41,7 +41,9 @@ GROUP_AT_LEAST = 0.90
 O_E = (0.9, 1.1)
 WOMEN_AT_LEAST = 2000
 MAPS_AT_MOST = 0.50
-"""Mean rank correlation of heat maps with those of shuffled weights above which the maps are not what was learned."""
+"""Mean rank correlation of heat maps, or of parts, with those of shuffled weights above which they are not what was learned."""
+PARTS_AGREE_AT_LEAST = 0.70
+"""Rank agreement between what is said to have moved a score and what taking it back does."""
 SMALLEST_LESION_MM = 3.0
 """From this size on a finding may be visible (seed_data/bodies.py)."""
 Verdict = Literal["reached", "not reached", "cannot be told", "not measured", "shown"]
@@ -639,4 +641,35 @@ def _explanation_targets(measured: dict[str, Any]) -> list[Target]:
                 f"{adds['women']} women.",
             )
         )
+    moved = measured.get("moved")
+    if moved:
+        found += _movement_targets(moved)
     return found
+
+
+def _movement_targets(moved: dict[str, Any]) -> list[Target]:
+    shuffled = moved["shuffled"]
+    return [
+        Target(
+            "Why it moved: the parts sum to the change",
+            "to rounding",
+            f"largest difference {moved['largest_difference']:.1e} (log-odds)",
+            "reached" if moved["largest_difference"] <= 1e-6 else "not reached",
+            f"{moved['women']} women.",
+        ),
+        Target(
+            "Why it moved: taking the largest part back moves the score most",
+            f"rank agreement at least {PARTS_AGREE_AT_LEAST:.1f}",
+            f"{moved['rank_agreement']:.2f}",
+            "reached" if moved["rank_agreement"] >= PARTS_AGREE_AT_LEAST else "not reached",
+            f"In {percent(moved['largest_first'])} of {moved['women']} women the largest part is the one that moves it most.",
+        ),
+        Target(
+            "Why it moved: changes when the weights are shuffled",
+            f"mean rank correlation at most {MAPS_AT_MOST:.1f}",
+            f"{shuffled['rank_correlation']:.2f}",
+            "reached" if shuffled["rank_correlation"] <= MAPS_AT_MOST else "not reached",
+            f"{shuffled['women']} women, {shuffled['shuffles']} shuffles each; parts are {shuffled['size']:.2f} times as large "
+            "then.",
+        ),
+    ]

@@ -21,6 +21,7 @@ from .findings import KeptFinding as KeptFinding
 from .findings import Place as Place
 from .record import AlertEntry as AlertEntry
 from .record import EventKind as EventKind
+from .record import Moved as Moved
 from .record import PatientRecord as PatientRecord
 from .record import StudyStatus as StudyStatus
 from .record import ViewImage as ViewImage

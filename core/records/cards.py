@@ -31,6 +31,9 @@ class Card:
     domain: Mapping[str, Any]
     """Which pictures it knows, as its card says: see `core.training.domain`; empty where that is not recorded."""
     of_single_images: bool
+    settings: Mapping[str, Any]
+    knows: str = ""
+    """Of which pictures it speaks, and how many of others it turned away; empty where its card does not say."""
 
 
 @lru_cache(maxsize=32)
@@ -79,11 +82,26 @@ def _shown(card: registry.ModelCard, speaking: str) -> Card:
         speaks=card.name == speaking,
         domain=_mapping(card.settings.get("domain")),
         of_single_images=card.of_single_images,
+        settings=card.settings,
+        knows=_knows(_mapping(card.settings.get("domain"))),
     )
 
 
 def _mapping(value: object) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
+
+
+def _knows(domain: Mapping[str, Any]) -> str:
+    """Say the card's domain in one line; models of single images count cases, longitudinal ones studies."""
+    unit = "cases" if "cases" in domain else "studies"
+    if unit not in domain:
+        return ""
+    others = dict(domain.get("turned_away", {}))
+    if "same_kind" in domain:
+        others = {"unseen of the same kind": domain["same_kind"]} | others
+    turned = ", ".join(f"{name} {one[f'{unit}_beyond']} of {one[unit]}" for name, one in others.items())
+    own = {"cases": "pictures"}.get(unit, unit)
+    return f"pictures like {domain[unit]} {own} of {domain['women']} women or groups. Turned away: {turned or 'not measured'}."
 
 
 def cards(here: Installation) -> list[Card]:

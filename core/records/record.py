@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from core.records.events import EventEntry, event_entry
 from core.records.standing import Interval, Standing
 from core.records.trusted import AlertStanding, alert_standing, trust_and_rank
 from core.refusals import refusal_text
-from core.rules import Rank, Trust, ViewName, latest_score_ids, trust_of, vocabulary
+from core.rules import Rank, Trust, ViewName, growth_of, latest_score_ids, said_alike, trust_of, vocabulary
 from core.rules.hanging_protocols import Edge
 from db.tables import (
     Alert,
@@ -40,6 +41,7 @@ __all__ = [
     "Contribution",
     "EventKind",
     "Interval",
+    "Moved",
     "PatientRecord",
     "StudyStatus",
     "ViewImage",
@@ -60,6 +62,16 @@ class Contribution:
 
 
 @dataclass(frozen=True)
+class Moved:
+    """Why a 5-year risk is another than the prior's: from the one to the other, in log-odds by what is new since then."""
+
+    from_study: str
+    before: float
+    now: float
+    parts: Mapping[str, float]
+
+
+@dataclass(frozen=True)
 class VisitScore:
     """What the model said of one visit, as of its date. Probabilities are 0..1; see `db.tables.Score`."""
 
@@ -74,6 +86,10 @@ class VisitScore:
     priors: int
     missing_views: tuple[ViewName, ...]
     contributions: tuple[Contribution, ...]
+    moved: Moved | None
+    malignancy_interval: Mapping[str, Interval | None]
+    progression_interval: Interval | None
+    smallest_change: float | None
 
     @property
     def risk_5y(self) -> Interval:
@@ -224,6 +240,19 @@ class PatientRecord:
         of_the_day = [other.missing_views for other in self.visits if other.on == visit.on]
         return tuple(view for view in visit.missing_views if all(view in missing for missing in of_the_day))
 
+    def moved_from(self, visit: Visit) -> Visit | None:
+        """Return the prior whose score a visit's score says it moved from; None where the two are not set beside each other.
+
+        Both must be shown as numbers today, by the same weights and calibration, and the prior's must still be the same.
+        """
+        score = visit.score
+        if score is None or score.moved is None:
+            return None
+        prior = self.visit(score.moved.from_study)
+        if prior is None or prior.score is None or not said_alike((prior.score, score)):
+            return None
+        return prior if math.isclose(prior.score.risk_5y.value, score.moved.before, rel_tol=1e-3) else None
+
     def visit(self, study_uid: str) -> Visit | None:
         """Return one visit by its study UID."""
         return next((visit for visit in self.visits if visit.study_uid == study_uid), None)
@@ -351,11 +380,12 @@ def _said(
     found = {}
     for score, on in rows:
         trust, rank = trust_and_rank(here, score, on=on, diagnosed_on=diagnosed_on)
-        found[score.study_id] = _Said(_visit_score(score), trust, rank)
+        found[score.study_id] = _Said(_visit_score(score, trust), trust, rank)
     return found
 
 
-def _visit_score(score: Score) -> VisitScore:
+def _visit_score(score: Score, trust: Trust) -> VisitScore:
+    growth = growth_of(score, trust)
     return VisitScore(
         model=score.model,
         weights_sha256=score.weights_sha256,
@@ -370,7 +400,7 @@ def _visit_score(score: Score) -> VisitScore:
             for years in range(1, 6)
         },
         malignancy={"L": score.malignancy_left, "R": score.malignancy_right},
-        progression=score.progression,
+        progression=growth[0],
         density={"A": score.density_a, "B": score.density_b, "C": score.density_c, "D": score.density_d},
         priors=score.priors,
         missing_views=tuple(ViewName.of_code(str(view)) for view in score.missing_views),
@@ -378,6 +408,29 @@ def _visit_score(score: Score) -> VisitScore:
             Contribution(str(c["study_uid"]), date.fromisoformat(str(c["study_date"])), float(c["value"]))
             for c in score.contributions
         ),
+        moved=_moved(score),
+        malignancy_interval={
+            "L": _interval(score.malignancy_left, score.malignancy_left_low, score.malignancy_left_high),
+            "R": _interval(score.malignancy_right, score.malignancy_right_low, score.malignancy_right_high),
+        },
+        progression_interval=_interval(*growth),
+        smallest_change=score.smallest_change,
+    )
+
+
+def _interval(value: float | None, low: float | None, high: float | None) -> Interval | None:
+    """Return a value with its interval; None where either is not known."""
+    return None if value is None or low is None or high is None else Interval(value, low, high)
+
+
+def _moved(score: Score) -> Moved | None:
+    if score.moved is None:
+        return None
+    return Moved(
+        from_study=str(score.moved["from_study"]),
+        before=float(score.moved["from"]),
+        now=float(score.moved["to"]),
+        parts={str(part["what"]): float(part["log_odds"]) for part in score.moved["parts"]},
     )
 
 

@@ -11,6 +11,7 @@ from .alerts import Measure as Measure
 from .alerts import alert_rules as alert_rules
 from .alerts import urgency as urgency
 from .comparable import first_diagnoses as first_diagnoses
+from .comparable import growth_of as growth_of
 from .comparable import is_trusted as is_trusted
 from .comparable import last_of_each_day as last_of_each_day
 from .comparable import last_said as last_said
@@ -18,12 +19,16 @@ from .comparable import latest_score_ids as latest_score_ids
 from .comparable import said_alike as said_alike
 from .comparable import trust_of as trust_of
 from .documents import RulesError as RulesError
+from .reference import PlaceAtAge as PlaceAtAge
+from .reference import place_at_age as place_at_age
 from .trust import Doubt as Doubt
 from .trust import Rank as Rank
 from .trust import Trust as Trust
 from .trust import TrustLevel as TrustLevel
 from .trust import is_after_diagnosis as is_after_diagnosis
 from .trust import rank_among_reference as rank_among_reference
+from .trust import settle_picture as settle_picture
 from .trust import settle_trust as settle_trust
+from .trust import trust_by as trust_by
 from .vocabulary import QualityFlag as QualityFlag
 from .vocabulary import ViewName as ViewName

@@ -39,6 +39,28 @@ def is_trusted() -> ColumnElement[bool]:
     return Score.trust_level == TrustLevel.TRUSTED.value
 
 
+class GrowthStored(Protocol):
+    """A score as it is stored, for what it says of growth since the prior."""
+
+    progression: float | None
+    progression_low: float | None
+    progression_high: float | None
+    progression_after: float | None
+    progression_after_low: float | None
+    progression_after_high: float | None
+
+
+def growth_of(row: GrowthStored, trust: Trust) -> tuple[float | None, float | None, float | None]:
+    """Return the probability that disease has grown since the prior, with its interval.
+
+    After a diagnosis it is another one than before: disease grows oftener there. Scores of before that was told apart
+    say what they said.
+    """
+    if trust.doubt is Doubt.AFTER_DIAGNOSIS and row.progression_after is not None:
+        return row.progression_after, row.progression_after_low, row.progression_after_high
+    return row.progression, row.progression_low, row.progression_high
+
+
 def last_of_each_day(scored: Iterable[Scored], day: Callable[[Scored], Hashable]) -> list[Scored]:
     """Keep of the scored studies of one day the last: they are one visit, and the last score has read them all.
 

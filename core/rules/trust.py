@@ -17,7 +17,10 @@ from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # the networks' libraries are not loaded for it
+    from models.longitudinal import LongitudinalModel
 
 __all__ = [
     "Doubt",
@@ -27,7 +30,9 @@ __all__ = [
     "as_read",
     "is_after_diagnosis",
     "rank_among_reference",
+    "settle_picture",
     "settle_trust",
+    "trust_by",
 ]
 
 LEAST_AUC = 0.65
@@ -46,9 +51,11 @@ class Doubt(enum.StrEnum):
     """Why a score is not trusted; the values are stored, but for `AFTER_DIAGNOSIS`, which her events decide when read."""
 
     UNLIKE_PICTURES = "unlike_pictures"
+    UNLIKE_PICTURE = "unlike_picture"
     UNLIKE_AGE = "unlike_age"
     OTHER_WOMEN = "other_women"
     NO_DOMAIN = "no_domain"
+    NO_PICTURE_DOMAIN = "no_picture_domain"
     NOT_KNOWN = "not_known"
     AFTER_DIAGNOSIS = "after_diagnosis"
 
@@ -66,10 +73,12 @@ class Doubt(enum.StrEnum):
 _TRAIN = "Train or calibrate a model on your own women: python -m core train longitudinal, train calibration."
 _WORDS = {
     Doubt.UNLIKE_PICTURES: "These pictures are unlike those that the model learned from.",
+    Doubt.UNLIKE_PICTURE: "This picture is unlike those that the model learned from.",
     Doubt.UNLIKE_AGE: "The model has not learned from women of this age.",
     Doubt.OTHER_WOMEN: "The model's probabilities were never held against real women: it learned from, and was "
     "calibrated on, simulated ones.",
     Doubt.NO_DOMAIN: "It is not recorded which pictures this model learned from.",
+    Doubt.NO_PICTURE_DOMAIN: "It is not recorded which pictures this model learned from.",
     Doubt.NOT_KNOWN: "This score was made before it was checked whether the model knows such pictures. It is made anew "
     "when the worker comes to it.",
     Doubt.AFTER_DIAGNOSIS: "The model learned from women before a diagnosis; of risk and malignancy after one it knows "
@@ -77,9 +86,12 @@ _WORDS = {
 }
 _NEEDED = {
     Doubt.UNLIKE_PICTURES: _TRAIN,
+    Doubt.UNLIKE_PICTURE: "Train a model on such pictures of your own: python -m core train image.",
     Doubt.UNLIKE_AGE: _TRAIN,
     Doubt.OTHER_WOMEN: "Calibrate it on your own women: python -m core train calibration.",
     Doubt.NO_DOMAIN: _TRAIN,
+    Doubt.NO_PICTURE_DOMAIN: "Say which, from the pictures it was trained on: python -m core train domain MODEL --data "
+    "MANIFEST --out FOLDER.",
     Doubt.NOT_KNOWN: "Wait for the worker, or run: python -m core score --all",
     Doubt.AFTER_DIAGNOSIS: "A model that learned from women after a diagnosis. Whether disease has grown since the prior "
     "is told meanwhile.",
@@ -162,9 +174,49 @@ def settle_trust(
     return Trust(level, Doubt.OTHER_WOMEN, distance, limit)
 
 
+def settle_picture(distance: float | None, limit: float | None) -> Trust:
+    """Settle how far may be believed what a model of single images says of one: it is trusted, or withheld.
+
+    `distance` is how unlike the image is to what the model learned from, `limit` the model's; None without a domain.
+    """
+    if distance is None or limit is None:
+        return Trust(TrustLevel.WITHHELD, Doubt.NO_PICTURE_DOMAIN)
+    # Not "beyond": a distance that is no number is not within.
+    if not distance <= limit:
+        return Trust(TrustLevel.WITHHELD, Doubt.UNLIKE_PICTURE, distance, limit)
+    return Trust(TrustLevel.TRUSTED, None, distance, limit)
+
+
 def is_after_diagnosis(on: date, diagnosed_on: date | None) -> bool:
     """Say whether a study of that day is not of a woman before her (first) diagnosis any more."""
     return diagnosed_on is not None and on >= diagnosed_on
+
+
+def trust_by(
+    model: LongitudinalModel, *, distance: float | None, age_years: float | None, simulated: bool
+) -> Trust:
+    """Settle how far a score by a model may be believed.
+
+    Parameters
+    ----------
+    model
+        Who said it; its domain and its card tell whom it knows.
+    distance
+        Of the least familiar picture of the visit; None where the model does not know distances.
+    age_years, simulated
+        The woman's age then, if it is known, and whether she is simulated.
+    """
+    domain, card = model.domain, model.card
+    return settle_trust(
+        distance=distance,
+        limit=domain.limit if domain is not None else None,
+        age_years=age_years,
+        ages=domain.ages if domain is not None else None,
+        women_alike=simulated == card.calibrated_on_simulated,
+        auc_low=None if simulated else card.settings.get("real_auc_low"),
+        # A score that was never calibrated on such women is shown as a rank, or not at all.
+        is_ranked=rank_among_reference(card.settings, 0.0) is not None,
+    )
 
 
 def as_read(trust: Trust, on: date, diagnosed_on: date | None) -> Trust:

@@ -6,10 +6,12 @@ from .cases import Cases as Cases
 from .cases import ImageCase as ImageCase
 from .cases import choose_classes as choose_classes
 from .cases import gather_cases as gather_cases
+from .cases import gather_pictures as gather_pictures
 from .cases import may_be as may_be
 from .cases import parse_density_source as parse_density_source
 from .cases import told_apart as told_apart
 from .cases import with_practice as with_practice
+from .encoded import EncodedViews as EncodedViews
 from .encoded import encode_views as encode_views
 from .exams import MOST_PIXELS as MOST_PIXELS
 from .exams import CachedViews as CachedViews
@@ -32,6 +34,7 @@ from .parts import INNER_FOLDS as INNER_FOLDS
 from .parts import fold_groups as fold_groups
 from .parts import part_groups as part_groups
 from .parts import women_by_class as women_by_class
+from .repeats import taken_again as taken_again
 from .stored_rows import late_rows as late_rows
 from .truth import TrueBreast as TrueBreast
 from .truth import TrueLesion as TrueLesion

@@ -18,6 +18,7 @@ __all__ = [
     "ImageCase",
     "choose_classes",
     "gather_cases",
+    "gather_pictures",
     "may_be",
     "parse_density_source",
     "told_apart",
@@ -133,6 +134,40 @@ def gather_cases(
         gathered.notices += one.notices
         gathered.grouped &= one.grouped
     return gathered
+
+
+def gather_pictures(source: Path, *, boxes: bool = False) -> Cases:
+    """Gather the images of an exam manifest, or of a folder of sub-folders, whatever is known of them.
+
+    With `boxes` each box that is drawn is a case, and of an image without one a box of tissue.
+
+    Raises
+    ------
+    CaseError
+        If there is no such file or folder.
+    """
+    inner = source / "manifest.csv"
+    path = inner if inner.is_file() else source
+    if not source.exists():
+        raise CaseError(f"There is no file or folder {source}.")
+    if path.is_dir():
+        gathered = _from_folder(path)
+        gathered.cases = [replace(case, anywhere=boxes) for case in gathered.cases]
+        return gathered
+    manifest = read_manifest(path)
+    by_case = {
+        (row.path, row.roi if boxes else None): ImageCase(
+            path=row.path,
+            group=row.patient_id,
+            label="",
+            source=f"{path}, line {row.line}",
+            box=row.roi if boxes else None,
+            anywhere=boxes and row.roi is None,
+            modality=row.modality,
+        )
+        for row in manifest.rows
+    }
+    return Cases(list(by_case.values()), [_where(path, bad) for bad in manifest.refused])
 
 
 def with_practice(cases: Cases, practice: Cases) -> Cases:

@@ -1,3 +1,4 @@
+from .classifier.domain import give_picture_domain as give_picture_domain
 from .classifier.plan import Duration as Duration
 from .classifier.plan import ImagePlan as ImagePlan
 from .classifier.plan import KernelOptions as KernelOptions
@@ -13,4 +14,5 @@ from .embeddings import train_on_embeddings as train_on_embeddings
 from .longitudinal.plan import Plan as Plan
 from .longitudinal.run import train_longitudinal as train_longitudinal
 from .recalibration import recalibrate as recalibrate
+from .reference import reference_by_age as reference_by_age
 from .runs import TrainingError as TrainingError

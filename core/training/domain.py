@@ -17,7 +17,8 @@ from core.training.runs import TrainingError
 from models.store import OnProgress
 
 if TYPE_CHECKING:
-    from models.longitudinal import Domain, LongitudinalModel
+    from models.longitudinal import LongitudinalModel
+    from models.measures import Domain
     from models.store import ModelCard
 
 __all__ = ["domain_of", "give_domain"]
@@ -42,7 +43,7 @@ def domain_of(exams: Exams, images: Sequence[int], vectors: NDArray[np.float32],
     ValueError
         If there are too few studies to set a limit on.
     """
-    from models.longitudinal import fit_domain
+    from models.measures import fit_domain
 
     shown = [exams.images[place] for place in images]
     women = [exams.women[image.woman] for image in shown]

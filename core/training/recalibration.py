@@ -12,10 +12,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from core.sets import Manifest, encode_views, gather, histories_of, simulation_beside
+from core.sets import (
+    Manifest,
+    encode_views,
+    gather,
+    histories_of,
+    simulation_beside,
+    taken_again,
+)
 from core.training.domain import domain_of
-from core.training.longitudinal.heads import calibrate, moved_to
+from core.training.longitudinal.heads import calibrate, moved_to, with_spread
 from core.training.longitudinal.run import taught_by
+from core.training.reference import references
 from core.training.runs import TrainingError
 from models.store import OnProgress
 
@@ -80,14 +88,18 @@ def recalibrate(
     encoded = encode_views(loaded, exams.images, out / "work", report)
     women = histories_of(exams, encoded.rows, encoded.said["vector"], range(len(exams.women)))
     _check_outcomes(women)
-    calibration = calibrate(loaded.sequence, women, "women who did not teach it", loaded.calibration)
+    whose = "women who did not teach it"
+    calibration = calibrate(loaded.sequence, women, whose, loaded.calibration)
+    again = taken_again(loaded, manifests, exams, encoded, out / "work" / "again", report)
+    calibration = with_spread(loaded.sequence, calibration, women, whose, again)
     if base_rates is not None:
-        calibration = moved_to(calibration, women, base_rates, "those women")
+        calibration = moved_to(calibration, loaded.sequence, women, base_rates, "those women")
     for name in loaded.card.files:
         shutil.copyfile(model / name, out / name)
     settings = loaded.card.settings | {
         "calibrated_on_seeds": seeds,
         "base_rates": base_rates,
+        **references(loaded.sequence, calibration, women, "the women it was calibrated on"),
         "calibrated_on_simulated": any(simulation_beside(one.source) for one in manifests),
     }
     card = replace(loaded.card, metrics={}, created=date.today().isoformat(), settings=settings)

@@ -1,13 +1,27 @@
-"""Reference women of a longitudinal model: among whom a score is ranked that may be told as a rank only."""
+"""Reference women of a longitudinal model: among whom a score is ranked, and beside whom a first visit is set."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["FEWEST_REFERENCE_WOMEN", "reference_women"]
+if TYPE_CHECKING:
+    import keras
+
+    from models.longitudinal import Calibration
+    from models.sequence import History
+
+__all__ = ["FEWEST_REFERENCE_WOMEN", "reference_by_age", "reference_women", "references"]
+
+AGES = range(30, 91, 5)
+YEARS_AROUND = 5.0
+FEWEST_WOMEN = 20
+"""Of fewer a median says little, and might tell of one."""
+QUANTILES = np.linspace(0, 1, 21)
+
 
 FEWEST_REFERENCE_WOMEN = 100
 """A rank among a hundred needs as many."""
@@ -33,3 +47,69 @@ def reference_women(risk_5: NDArray[np.float64], who: str) -> dict[str, Any] | N
         return None
     quantiles = np.quantile(known, np.linspace(0, 1, 101))
     return {"women": f"{len(known):,} {who}", "risk_5": [float(value) for value in quantiles]}
+
+
+def reference_by_age(
+    ensemble: keras.Model, calibration: Calibration, women: Sequence[History], whose: str
+) -> dict[str, Any]:
+    """Return what stands as ``reference_by_age`` among the settings of a model's card.
+
+    Each woman counts once at an age: with the visit nearest to it. Visits followed by a cancer within 5 years, or after
+    one, are left out, so that it does not matter how many cancers a set holds.
+
+    Parameters
+    ----------
+    ensemble, calibration
+        As they serve.
+    women
+        Who did not teach the ensemble.
+    whose
+        Who they are, in words.
+
+    Returns
+    -------
+    dict
+        ``women`` in words; ``bins``, one for each age of which there are 20 women at least: ``age`` with ``around``, the years
+        to both sides of it, ``n`` women, their ``median_5y`` and 21 ``quantiles_5y`` of 5-year risk, from the lowest to the
+        highest.
+    """
+    from models.longitudinal import prediction_table
+
+    table = prediction_table(ensemble, calibration, {}, women)
+    table["age"] = np.concatenate([woman.ages for woman in women])
+    table = table[~(table["years_to_cancer"] <= 5) & table["age"].notna()]
+    bins = []
+    for age in AGES:
+        off = (table["age"] - age).abs()
+        near = table[off <= YEARS_AROUND].assign(off=off).sort_values("off").drop_duplicates("patient_id")
+        if len(near) < FEWEST_WOMEN:
+            continue
+        risks = near["risk_5"].to_numpy(float)
+        bins.append(
+            {
+                "age": age,
+                "around": YEARS_AROUND,
+                "n": len(near),
+                "median_5y": float(np.median(risks)),
+                "quantiles_5y": [float(risk) for risk in np.quantile(risks, QUANTILES)],
+            }
+        )
+    return {"women": whose, "bins": bins}
+
+
+def references(
+    ensemble: keras.Model, calibration: Calibration, women: Sequence[History], whose: str
+) -> dict[str, Any]:
+    """Return what a model's card keeps under ``reference`` and ``reference_by_age``; arguments as `reference_by_age`.
+
+    A rank is among the last visits of those in whom no cancer was seen: how many cancers a set holds must not matter.
+    """
+    from models.longitudinal import prediction_table
+
+    well = [woman for woman in women if np.isnan(woman.years_to_cancer).all()]
+    last = prediction_table(ensemble, calibration, {}, well) if well else None
+    risks = last.loc[last["index"], "risk_5"].to_numpy(float) if last is not None else np.zeros(0)
+    return {
+        "reference": reference_women(risks, f"of {whose}, without cancer"),
+        "reference_by_age": reference_by_age(ensemble, calibration, women, whose),
+    }

@@ -337,7 +337,7 @@ def queue_unscored(here: Installation, card: ModelCard) -> int:
     Also those of which it is not known how far their scores may be believed, and those that were held against no domain
     though the model has one by now.
     """
-    from models.longitudinal import DOMAIN
+    from models.measures import DOMAIN
 
     unknown = [Doubt.NOT_KNOWN.value, *([Doubt.NO_DOMAIN.value] if DOMAIN in card.files else [])]
     by_these = select(Score.study_id).where(

@@ -21,7 +21,7 @@ from core.rules import (
     ViewName,
     exact_age_years,
     first_diagnoses,
-    is_trusted,
+    growth_of,
     rank_among_reference,
     trust_of,
 )
@@ -38,7 +38,7 @@ from db.tables import (
 )
 
 if TYPE_CHECKING:
-    from models.longitudinal import ViewReading, VisitAnswer
+    from models.longitudinal import Movement, ViewReading, VisitAnswer
     from models.store import ModelCard
     from models.view import StandardView
 
@@ -57,9 +57,11 @@ class ScoreItem:
     model: str
     malignancy: dict[str, float | None] = field(default_factory=dict)
     progression: float | None = None
+    intervals: dict[str, Any] = field(default_factory=dict)
     risk: dict[str, dict[str, float]] = field(default_factory=dict)
     density: dict[str, float] = field(default_factory=dict)
     trust: Trust | None = None
+    moved: dict[str, Any] | None = None
     rank: Rank | None = None
     refusal: Refusal | None = None
 
@@ -68,6 +70,7 @@ class ScoreItem:
         return {
             "malignancy": self.malignancy,
             "progression": self.progression,
+            "intervals": self.intervals,
             "risk": self.risk,
             "density": self.density,
         }
@@ -86,6 +89,7 @@ class ScoreItem:
             "study_date": self.study_date.isoformat(),
             **{name: value if name in told else _silenced(value) for name, value in said.items()},
             "trust": self.trust.to_json() if self.trust is not None else None,
+            "moved": self.moved if trusted else None,
             "rank": self.rank.to_json() if self.rank is not None else None,
             "model": self.model,
             **({} if trusted else {"untrusted": said}),
@@ -279,6 +283,7 @@ def score_row(
     said: VisitAnswer,
     trust: Trust,
     left_out: Sequence[Mapping[str, str]],
+    moved: dict[str, Any] | None,
 ) -> Score:
     """Return the row that keeps what the model said of a study: its numbers, weights, inputs and contributions."""
     seen = {ViewName(image.laterality.value, image.view) for image in history[-1].images}
@@ -302,8 +307,14 @@ def score_row(
         calibration=card.calibration,
         inputs=inputs,
         malignancy_left=said.malignancy["L"],
+        malignancy_left_low=said.malignancy_low["L"],
+        malignancy_left_high=said.malignancy_high["L"],
         malignancy_right=said.malignancy["R"],
-        progression=said.progression,
+        malignancy_right_low=said.malignancy_low["R"],
+        malignancy_right_high=said.malignancy_high["R"],
+        smallest_change=said.smallest_change,
+        **_interval("progression", said.progression),
+        **_interval("progression_after", said.progression_after),
         density_a=float(said.density[0]),
         density_b=float(said.density[1]),
         density_c=float(said.density[2]),
@@ -316,24 +327,37 @@ def score_row(
         trust_distance=trust.distance,
         trust_limit=trust.limit if trust.limit is not None and np.isfinite(trust.limit) else None,
         left_out=[dict(one) for one in left_out],
+        moved=moved,
         **risks,
     )
 
 
+def _interval(name: str, said: tuple[float, float, float] | None) -> dict[str, float | None]:
+    value, low, high = said or (None, None, None)
+    return {name: value, f"{name}_low": low, f"{name}_high": high}
+
+
+def moved_json(movement: Movement, from_study: str) -> dict[str, Any]:
+    """Return why a score moved as its row keeps it; `from_study` is the prior's UID."""
+    return {
+        "from": movement.before,
+        "to": movement.now,
+        "from_study": from_study,
+        "parts": [{"what": what, "log_odds": part} for what, part in movement.parts.items()],
+    }
+
+
 def previous_score(session: Session, history: list[Day], model: str) -> Score | None:
-    """Return the newest trusted score by `model` of the visit before the last one; None if there is none."""
+    """Return the newest score by `model` of the visit before the last one; None if there is none, or it is not trusted."""
     if len(history) < 2:
         return None
-    return session.scalar(
+    newest = session.scalar(
         select(Score)
-        .where(
-            Score.study_id == history[-2].study.id,
-            Score.model == model,
-            is_trusted(),
-        )
+        .where(Score.study_id == history[-2].study.id, Score.model == model)
         .order_by(Score.id.desc())
         .limit(1)
     )
+    return newest if newest is not None and newest.trust_level == TrustLevel.TRUSTED else None
 
 
 def diagnosed_on(session: Session, patient_id: int) -> date | None:
@@ -348,13 +372,21 @@ def item_of(
     """Return a stored score as ``score --json`` shows it, of a woman diagnosed on that day, or never."""
     trust = trust_of(row, on=study.study_date, diagnosed_on=diagnosed)
     uncalibrated = trust.level is TrustLevel.UNCALIBRATED
+    growth, *growth_interval = growth_of(row, trust)
     return ScoreItem(
         patient=mrn,
         study_uid=study.uid,
         study_date=study.study_date,
         model=row.model,
         malignancy={"L": row.malignancy_left, "R": row.malignancy_right},
-        progression=row.progression,
+        progression=growth,
+        intervals={
+            "malignancy": {
+                "L": [row.malignancy_left_low, row.malignancy_left_high],
+                "R": [row.malignancy_right_low, row.malignancy_right_high],
+            },
+            "progression": growth_interval,
+        },
         risk={
             str(year): {
                 "value": getattr(row, f"risk_{year}y"),
@@ -364,6 +396,7 @@ def item_of(
             for year in range(1, 6)
         },
         density={"A": row.density_a, "B": row.density_b, "C": row.density_c, "D": row.density_d},
+        moved=row.moved,
         trust=trust,
         rank=rank_among_reference(card_settings, row.risk_5y) if uncalibrated else None,
     )

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,7 +21,7 @@ from core.installation import Installation
 from core.logs import log_of
 from core.outages import MachineFailed, outage
 from core.refusals import Refusal
-from core.rules import Trust, rank_among_reference, settle_trust
+from core.rules import Trust, trust_by
 from core.worker import progress
 from core.worker.alerts import raise_alerts, raise_alerts_before
 from core.worker.queue import Claimed, Pauses, Queue, count_pending, queue_everything, settle
@@ -35,6 +35,7 @@ from core.worker.rows import (
     images_waiting,
     item_of,
     keep_readings,
+    moved_json,
     previous_score,
     score_row,
     stored_readings,
@@ -48,6 +49,8 @@ if TYPE_CHECKING:
 log = log_of(__name__)
 PATIENCE_SECONDS = 60.0
 """How long `score_pending` waits for what is away, or for studies that keep failing, while nothing is finished."""
+SAME_RISK = 1e-4
+"""Two machines may round a score differently by so much of itself; more means that the prior read something else."""
 _KILLED = -9
 """The exit status of a process that the system ended, as a rule because memory was short."""
 
@@ -93,7 +96,11 @@ class Scorer:
         whole = ViewTransform(False, 0, 0, columns, rows, 1.0, columns)
         empty = StandardView(np.zeros((rows, columns, 1), np.float32), whole)
         reading = self.model.encode([empty])[0]
-        self.model.score([VisitInput(date(2020, 1, 1), None, (SeenView("L", "CC", reading),))])
+        visits = [
+            VisitInput(date(year, 1, 1), None, (SeenView("L", "CC", reading),)) for year in (2018, 2020)
+        ]
+        self.model.score(visits)
+        self.model.movement(visits)
         self._reader.__enter__()
 
     def score_next(self, *, settled: bool = True) -> ScoreItem | None:
@@ -130,9 +137,10 @@ class Scorer:
             history = history_of(self.here, claimed.study_id)
             read = self._read(history)
             said = self.model.score(read.visits)
+            moved = self._moved(history, read)
         except Refusal as refusal:
             return self._refuse(claimed, refusal)
-        return self._write(claimed, history, read, said)
+        return self._write(claimed, history, read, said, moved)
 
     def _read(self, history: list[Day]) -> _Read:
         """Return the visits up to the study; raises `Refusal` if the last has no view that the model can read.
@@ -180,18 +188,37 @@ class Scorer:
                     )
         return max(distances[image.id] for image in history[-1].images), left_out
 
-    def _trust(self, patient: Patient, age_years: float | None, distance: float | None) -> Trust:
-        domain, card = self.model.domain, self.model.card
-        return settle_trust(
-            distance=distance,
-            limit=domain.limit if domain is not None else None,
-            age_years=age_years,
-            ages=domain.ages if domain is not None else None,
-            women_alike=patient.simulated == card.calibrated_on_simulated,
-            auc_low=None if patient.simulated else card.settings.get("real_auc_low"),
-            # A score that was never calibrated on such women is shown as a rank, or not at all.
-            is_ranked=rank_among_reference(card.settings, 0.0) is not None,
+    def _trust(self, patient: Patient, history: list[Day], read: _Read) -> Trust:
+        return trust_by(
+            self.model,
+            distance=read.distance,
+            age_years=history[-1].age_years,
+            simulated=patient.simulated,
         )
+
+    def _moved(self, history: list[Day], read: _Read) -> dict[str, Any] | None:
+        """Return why the score is another than the prior's; None where the two may not be set beside each other.
+
+        That is: both are trusted, said by the same weights and calibration, and the prior's score is what the model says
+        again of what is known of her up to then.
+        """
+        if len(read.visits) < 2:
+            return None
+        card = self.model.card
+        with self.here.database.read() as session:
+            patient = session.get_one(Patient, history[-1].study.patient_id)
+            if not self._trust(patient, history, read).is_trusted:
+                return None
+            prior = previous_score(session, history, card.name)
+        if prior is None or (prior.weights_sha256, prior.calibration) != (
+            card.weights_sha256,
+            card.calibration,
+        ):
+            return None
+        movement = self.model.movement(read.visits)
+        if movement is None or abs(movement.before - prior.risk_5y) > SAME_RISK * prior.risk_5y:
+            return None
+        return moved_json(movement, history[-2].study.uid)
 
     def _readings(self, images: list[Image]) -> dict[int, ViewReading]:
         """Return by image what the encoder sees in it: from the database, or by reading it for the first time.
@@ -230,15 +257,20 @@ class Scorer:
         return standardise(pixels)
 
     def _write(
-        self, claimed: Claimed, history: list[Day], read: _Read, said: VisitAnswer
+        self,
+        claimed: Claimed,
+        history: list[Day],
+        read: _Read,
+        said: VisitAnswer,
+        moved: dict[str, Any] | None,
     ) -> ScoreItem | None:
         with self.here.database.write() as session:
             study = self.queue.still_ours(session, claimed)
             if study is None:
                 return None
             patient = session.get_one(Patient, study.patient_id)
-            trust = self._trust(patient, history[-1].age_years, read.distance)
-            row = score_row(study, self.model.card, history, said, trust, read.left_out)
+            trust = self._trust(patient, history, read)
+            row = score_row(study, self.model.card, history, said, trust, read.left_out, moved)
             session.add(row)
             session.flush()
             diagnosed = diagnosed_on(session, patient.id)

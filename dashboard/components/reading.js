@@ -28,8 +28,8 @@ const FAILED = "The answer could not be fetched. Check the connection and try ag
 
 const percent = (p) => `${100 * p < 9.95 ? (100 * p).toFixed(1) : (100 * p).toFixed(0)} %`
 
-function bars(shares, cls) {
-  const list = element("div", `bars ${cls}`)
+function bars(shares, cls, believed = true) {
+  const list = element("div", `bars ${cls}${believed ? "" : " withheld"}`)
   for (const [name, share] of Object.entries(shares)) {
     const row = element("div", `bar-row ${name}`)
     const track = element("span", "track")
@@ -109,7 +109,7 @@ class Reading {
   // -- opening ---------------------------------------------------------------------------------------------------
 
   open() {
-    Object.assign(this, { boxes: [], chosen: null, number: 0, zoom: 1, dx: 0, dy: 0, view: null, after: null, heat: null })
+    Object.assign(this, { boxes: [], chosen: null, number: 0, zoom: 1, dx: 0, dy: 0, view: null, after: null, heat: null, anyway: false })
     this.steps.clear()
     this.message.textContent = "Loading …"
     delete this.root.dataset.ready
@@ -128,12 +128,14 @@ class Reading {
   query(more) {
     const said = new URLSearchParams(more)
     if (this.data.model) said.set("model", this.data.model)
+    if (this.anyway) said.set("anyway", "1")
     return said
   }
 
   async askAll() {
     const { token, model } = this.data
-    const current = () => token === this.data.token && model === this.data.model
+    const { anyway } = this
+    const current = () => token === this.data.token && model === this.data.model && anyway === this.anyway
     this.answer = this.heat = null
     this.drawWhole()
     for (const box of this.boxes) this.ask(box)
@@ -157,15 +159,16 @@ class Reading {
     }
     box.busy = true
     const { token, model } = this.data
+    const { anyway } = this
     try {
       const answer = await askFor(`/reading/${token}/region?${this.query({ box: box.at.join() })}`)
       if (token !== this.data.token) return
-      if (model === this.data.model) Object.assign(box, { answer, error: null })
+      if (model === this.data.model && anyway === this.anyway) Object.assign(box, { answer, error: null })
     } catch (error) {
       Object.assign(box, { answer: null, error: error.message })
     }
     box.busy = false
-    if (box.again || model !== this.data.model) {
+    if (box.again || model !== this.data.model || anyway !== this.anyway) {
       box.again = false
       this.ask(box)
     }
@@ -445,7 +448,7 @@ class Reading {
     const body = []
     if (box.error) body.push(element("p", "sentence", box.error))
     else if (!box.answer) body.push(element("p", "sentence", "Reading …"))
-    else body.push(bars(box.answer.tumour ?? {}, "tumour"))
+    else body.push(...this.shares(box.answer, "tumour", true))
     if (this.data.can_keep) {
       const keep = element("button", "keep", box.keeping ? "Keeping …" : "Keep as finding")
       keep.disabled = Boolean(box.keeping)
@@ -482,23 +485,55 @@ class Reading {
     else if (!answer) this.whole.append(element("p", "sentence loading", "Reading the image … the first one takes longer, while the models load."))
     if (!answer) return
     const parts = element("div", "parts")
-    const part = (title, shares, cls) => {
+    for (const [title, kind] of [["What it shows", "tumour"], ["Breast density", "density"]]) {
+      const shares = this.shares(answer, kind)
+      if (!shares.length) continue
       const made = element("div")
-      made.append(element("h4", "", title), bars(shares, cls))
+      made.append(element("h4", "", title), ...shares)
       parts.append(made)
     }
-    if (answer.tumour) part("What it shows", answer.tumour, "tumour")
-    if (answer.density) part("Breast density", answer.density, "density")
     this.whole.append(parts)
+    const held = answer.spoke.filter((one) => one.trust.level !== "trusted")
+    if (held.length) this.whole.append(this.withheld(held))
     if (this.heat && this.heat.top < 0.08) this.whole.append(element("p", "sentence", "The heat map is empty: the model finds no place that stands out."))
     this.whole.append(this.speakers(answer))
   }
 
+  // What is said of one kind: bars; a sentence where nothing may be said; hatched bars for who asked for them anyway.
+  shares(answer, kind, short) {
+    const trust = kind === "density" ? answer.density_trust : answer.trust
+    if (answer[kind]) return [bars(answer[kind], kind)]
+    if (!trust || trust.level === "trusted") return []
+    const untrusted = answer.untrusted?.[kind]
+    if (!untrusted) return [element("p", "sentence", short ? `Withheld. ${trust.reason}` : "Withheld: see below.")]
+    return [element("p", "disbelieve", "Not to be believed"), bars(untrusted, kind, false)]
+  }
+
+  withheld(held) {
+    const made = element("div", "withheld-note")
+    const same = new Set(held.map((one) => one.trust.reason + one.needed)).size === 1
+    for (const one of same ? held.slice(0, 1) : held) {
+      const whose = same ? "" : ` (${one.title})`
+      made.append(element("p", "sentence alert", `${one.trust.reason}${whose} No number of it is shown. ${one.needed}`))
+    }
+    const button = element("button", "anyway", this.anyway ? "Hide again" : "Show anyway")
+    button.title = "What the model would have said, for research; that it was shown is written to the audit trail"
+    button.setAttribute("aria-pressed", String(Boolean(this.anyway)))
+    button.addEventListener("click", () => {
+      this.anyway = !this.anyway
+      this.askAll()
+    })
+    made.append(button)
+    return made
+  }
+
   speakers(answer) {
-    const doubts = [...new Set(answer.spoke.map((one) => one.doubt).filter(Boolean))]
+    const trusted = answer.spoke.filter((one) => one.trust.level === "trusted" || this.anyway)
+    const doubts = [...new Set(trusted.map((one) => one.doubt).filter(Boolean))]
     const names = (said) => [...new Set(said.spoke.map((one) => one.title))].join(" and ")
     const made = element("p", "sentence")
-    if (answer === this.answer || !this.answer || names(answer) !== names(this.answer)) made.append(`Said by: ${names(answer)}. `)
+    const asked = trusted.length ? "Said by" : "Asked"
+    if (answer === this.answer || !this.answer || names(answer) !== names(this.answer)) made.append(`${asked}: ${names(answer)}. `)
     for (const doubt of doubts) made.append(element("span", "doubt", doubt))
     return made
   }

@@ -5,21 +5,21 @@ from collections.abc import Mapping
 import streamlit as st
 
 from core.people import Permission, Person
-from core.records import StudyStatus, Visit, VisitScore, cards, statuses
+from core.records import PatientRecord, StudyStatus, Visit, VisitScore, cards, statuses
 from core.worker import retry_refused, worker_seen
 from dashboard import look, outages, session
-from dashboard.charts import course, template
 from dashboard.house import here
+from dashboard.patient import why
 from dashboard.patient.withheld import show_withheld
 
 
-def what_the_model_said(visit: Visit, person: Person, mrn: str) -> None:
+def what_the_model_said(record: PatientRecord, visit: Visit, person: Person) -> None:
     """Show a visit's score as of then, why it moved, and who spoke."""
     look.heading("What the model said then")
     not_now(visit)
     score = visit.score
     if score is None:
-        show_withheld(visit, person, mrn)
+        show_withheld(visit, person, record.mrn)
         return
     look.show(
         f'<table class="lv-table">{probabilities(score)}'
@@ -30,15 +30,7 @@ def what_the_model_said(visit: Visit, person: Person, mrn: str) -> None:
         look.show(
             f'<p class="lv-note">Not seen by the model: {look.safe(unseen)}. The score is less certain for it.</p>'
         )
-    if len(score.contributions) > 1:
-        look.heading("Why it moved", beside="what each visit did to the odds")
-        st.plotly_chart(
-            course.contributions(score),
-            key=f"contributions_{visit.study_uid}",
-            theme=None,
-            config=template.CONFIG,
-            alt="How much each visit multiplied the odds of cancer within 5 years",
-        )
+    why.why_it_moved(record, visit)
     look.footer(cards.footer(cards.card_of(here(), score.model), score.model))
 
 

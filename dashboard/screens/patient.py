@@ -48,7 +48,7 @@ def page(person: Person) -> None:
         pictures.findings_of(chosen, found, person)
         events.show_events(record, person)
     with right:
-        score.what_the_model_said(chosen, person, record.mrn)
+        score.what_the_model_said(record, chosen, person)
         score.try_again(chosen, person)
         assessment.show_assessment(chosen, person)
     header.model_card(record)

@@ -27,12 +27,24 @@ from starlette.routing import Route
 
 from core.desk import BoxRefused, DeskClosed, OpenedImage, Said
 from core.images import rendition, thumbnail_png
-from core.people import Person, SignInBusy, SignInRefused, SignInWaits, accounts, demo_accounts, sign_ins
+from core.people import (
+    Person,
+    SignInBusy,
+    SignInRefused,
+    SignInWaits,
+    accounts,
+    audit,
+    demo_accounts,
+    sign_ins,
+)
+from core.records import findings
 from core.refusals import Refusal
 from dashboard.house import desk, here
 from dashboard.web.gate import COOKIE, is_from_this_machine, is_https, same_origin, token_of
 from dashboard.web.plain import plain_page
 
+SAID = ("tumour", "density", "trust", "density_trust", "model", "spoke")
+"""What a page is told of an image; what may not be said stands beside it, and only who asks for it gets it."""
 FORM_COOKIE = "longview_form"
 _LARGEST_FORM_BYTES = 16_384
 
@@ -240,13 +252,14 @@ async def _stored(request: Request, read: object, media_type: str) -> Response:
 
 
 async def read_whole(request: Request) -> Response:
-    """Say what is seen in an open image."""
+    """Say what is seen in an open image; with ``anyway=1`` also what no model may be believed in, which is logged."""
     model = request.query_params.get("model") or None
-    return await _read(request, lambda opened: _said(desk().whole(opened, model)))
+    anyway = _anyway(request)
+    return await _read(request, lambda opened: _said(desk().whole(opened, model), anyway(opened)))
 
 
 async def read_region(request: Request) -> Response:
-    """Say what is seen in a box of an open image: ``box=x0,y0,x1,y1`` in its pixels."""
+    """Say what is seen in a box of an open image: ``box=x0,y0,x1,y1`` in its pixels; ``anyway`` as for the whole."""
     model = request.query_params.get("model") or None
     try:
         box = [float(part) for part in request.query_params.get("box", "").split(",")]
@@ -254,7 +267,8 @@ async def read_region(request: Request) -> Response:
         box = []
     if len(box) != 4:
         return JSONResponse({"error": "This box cannot be read. Draw it again."}, 422)
-    return await _read(request, lambda opened: _said(desk().region(opened, box, model)))
+    anyway = _anyway(request)
+    return await _read(request, lambda opened: _said(desk().region(opened, box, model), anyway(opened)))
 
 
 async def read_picture(request: Request) -> Response:
@@ -281,9 +295,32 @@ async def _read(request: Request, answer: Callable[[OpenedImage], Response]) -> 
         return JSONResponse({"error": str(error)}, 503)
 
 
-def _said(said: Said) -> Response:
-    answer = {key: said.answer[key] for key in ("tumour", "density", "model", "spoke")}
-    if said.heat_shape:
+def _anyway(request: Request) -> Callable[[OpenedImage], bool]:
+    """Return what says whether withheld numbers of an image are to be shown; the first time it writes that to the trail.
+
+    Showing and its entry are one: where the entry cannot be written, nothing is shown.
+    """
+    person: Person = request.state.person
+    if request.query_params.get("anyway") != "1":
+        return lambda _opened: False
+
+    def shown(opened: OpenedImage) -> bool:
+        if not opened.shown_anyway.is_set():
+            place = findings.place_of(here(), opened.sha256)
+            subject = f"patient:{place.mrn}" if place else f"image:{opened.sha256[:16]}"
+            detail = {"image": place.sop_uid} if place else {}
+            audit.note(here(), person, "withheld_shown", subject, detail)
+            opened.shown_anyway.set()
+        return True
+
+    return shown
+
+
+def _said(said: Said, anyway: bool) -> Response:
+    answer = {key: said.answer[key] for key in SAID}
+    if anyway and "untrusted" in said.answer:
+        answer["untrusted"] = said.answer["untrusted"]
+    if said.heat_shape and (anyway or said.answer["trust"]["level"] == "trusted"):
         answer["heat"] = {
             "shape": said.heat_shape,
             "corners": said.heat_corners,

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from models.classifier.head import NetworkHead
+from models.classifier.head import NetworkHead, Seen
 from models.classifier.network import predict
 from models.classifier.options import HeadName
 
@@ -24,12 +24,10 @@ class DenseHead(NetworkHead):
         """Return logits (n, classes) of prepared images."""
         return np.asarray(predict(self.network, pixels)["logits"], np.float64)
 
-    def seen(
-        self, pixels: NDArray[np.float32], around: NDArray[np.uint8] | None
-    ) -> tuple[NDArray[Any], NDArray[np.float16]]:
-        """Return logits (n, classes) and class activation maps."""
-        out = predict(self.network, pixels, batch=1)
-        return out["logits"], class_heat(self.network, out["deep"])
+    def seen(self, pixels: NDArray[np.float32], around: NDArray[np.uint8] | None) -> Seen:
+        """Return logits, class activation maps and vectors."""
+        out = predict(self.with_means, pixels, batch=1)
+        return Seen(out["logits"], class_heat(self.network, out["deep"]), self.vectors_of(out, pixels))
 
 
 def class_heat(network: keras.Model, deep: NDArray[np.float32]) -> NDArray[np.float16]:

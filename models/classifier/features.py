@@ -61,11 +61,14 @@ class FeatureLayout:
         Sizes of its blocks, in order: by map, shallow to deep, by zone, by statistic (mean, highest, spread).
     deep_mean, deep_spread
         Where the deepest map's mean and spread over the first zone lie, for heat maps.
+    means
+        (D,) places of all maps' means over the first zone.
     """
 
     blocks: tuple[int, ...]
     deep_mean: slice
     deep_spread: slice
+    means: NDArray[np.intp]
 
 
 def cut_for_features(network: keras.Model, region: Region) -> keras.Model:
@@ -105,9 +108,11 @@ def layout_of(
         if isinstance(layer, ZonePooling)
     ]
     blocks = tuple(one for one in channels for _ in range(STATISTICS * zones))
-    deep, start = channels[-1], sum(blocks[: -STATISTICS * zones])
+    starts = np.cumsum([0, *(STATISTICS * zones * one for one in channels)])
+    means = np.concatenate([start + np.arange(one) for start, one in zip(starts[:-1], channels, strict=True)])
+    deep, start = channels[-1], int(starts[-2])
     blocks += (OUTLINE_FEATURES,) * outline + (LESION_FACTS,) * around
-    return FeatureLayout(blocks, slice(start, start + deep), slice(start + 2 * deep, start + 3 * deep))
+    return FeatureLayout(blocks, slice(start, start + deep), slice(start + 2 * deep, start + 3 * deep), means)
 
 
 def looks_at(

@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from models.classifier.network import ImageConfig
+from models.classifier.familiar import MEANS, roots, shades, with_means
+from models.classifier.network import ImageConfig, predict
 from models.classifier.options import HeadName
 
-__all__ = ["NETWORK", "Head", "NetworkHead"]
+__all__ = ["NETWORK", "Head", "NetworkHead", "Seen"]
 
 NETWORK = "network.keras"
+
+
+class Seen(NamedTuple):
+    """Logits (n, classes), heat maps (n, h, w) and vectors (n, D), as `Head.vectors` gives them, of images."""
+
+    logits: NDArray[Any]
+    heat: NDArray[np.float16]
+    vectors: NDArray[np.float32]
 
 
 class Head(ABC):
@@ -60,10 +70,12 @@ class Head(ABC):
         """
 
     @abstractmethod
-    def seen(
-        self, pixels: NDArray[np.float32], around: NDArray[np.uint8] | None
-    ) -> tuple[NDArray[Any], NDArray[np.float16]]:
-        """Return logits (n, classes) and heat maps (n, h, w) of images; each image by itself, whatever stands beside it."""
+    def vectors(self, pixels: NDArray[Any], around: NDArray[np.uint8] | None = None) -> NDArray[np.float32]:
+        """Return vectors (n, D) in which it is measured how unlike prepared images are to what was learned; as `logits`."""
+
+    @abstractmethod
+    def seen(self, pixels: NDArray[np.float32], around: NDArray[np.uint8] | None) -> Seen:
+        """Return what is seen in images; each image by itself, whatever stands beside it."""
 
 
 class NetworkHead(Head):
@@ -80,3 +92,17 @@ class NetworkHead(Head):
         """Write the network."""
         self.network.save(folder / NETWORK)
         return [NETWORK]
+
+    @cached_property
+    def with_means(self) -> keras.Model:
+        """The network, with the means of its maps beside its outputs."""
+        return with_means(self.network)
+
+    def vectors(self, pixels: NDArray[Any], around: NDArray[np.uint8] | None = None) -> NDArray[np.float32]:
+        """Return vectors (n, D) of prepared images."""
+        return self.vectors_of(predict(self.with_means, pixels, batch=4), pixels)
+
+    @staticmethod
+    def vectors_of(out: dict[str, NDArray[np.float32]], pixels: NDArray[Any]) -> NDArray[np.float32]:
+        """Return vectors (n, D) of images whose outputs are known."""
+        return np.concatenate([roots(out[MEANS]), shades(pixels)], axis=1)

@@ -7,6 +7,7 @@ It may read a lesion map around boxes too. Beside it a second network may stand 
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
@@ -16,8 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.classifier.dense_head import class_heat
+from models.classifier.familiar import MEANS, roots, with_means
 from models.classifier.features import cut_for_features, kept_features, layout_of, looks_at, with_facts
-from models.classifier.head import Head
+from models.classifier.head import Head, Seen
 from models.classifier.kernel_regression import KernelRegression
 from models.classifier.lesions import build_lesion_reader, lesion_facts
 from models.classifier.network import BATCH, ImageConfig, build_image_network, predict
@@ -30,6 +32,7 @@ __all__ = ["KernelHead", "beside_logits", "build_beside", "build_feature_network
 REGRESSION, BACKBONE = "head.npz", "backbone.npz"
 READER, BESIDE = "lesions.npz", "beside.npz"
 """The first where it reads a lesion map around boxes, the other where a network stands beside it."""
+WANTS_AROUND = "The model reads what lies around a box too."
 
 
 class KernelHead(Head):
@@ -101,19 +104,43 @@ class KernelHead(Head):
             return logits
         return joined([logits, beside_logits(self.beside, self.config, pixels)])
 
-    def seen(
-        self, pixels: NDArray[np.float32], around: NDArray[np.uint8] | None
-    ) -> tuple[NDArray[Any], NDArray[np.float16]]:
-        """Return logits (n, classes) and heat maps; a network beside has its share in both."""
+    def vectors(self, pixels: NDArray[Any], around: NDArray[np.uint8] | None = None) -> NDArray[np.float32]:
+        """Return vectors (n, D) of prepared images as they are, neither mirrored nor turned."""
+        if self.reader is not None:
+            return self.vectors_around(around)
+        return self.vectors_of(predict(self.network, pixels, batch=4)["pooled"])
+
+    def vectors_of(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return vectors (n, D) of images whose features (n, size) are known, where it reads no lesion map."""
+        return roots(features[:, layout_of(self.network, self.config.input.region).means])
+
+    def vectors_around(self, around: NDArray[np.uint8] | None) -> NDArray[np.float32]:
+        """Return vectors (n, D) of what lies around boxes, at the scale of the whole view, where it reads a lesion map.
+
+        A box alone looks much alike on any picture: what is around it tells of what kind the picture is.
+        """
+        if self._reader_means is None or around is None:
+            raise ValueError(WANTS_AROUND)
+        network = self._reader_means
+        return roots(np.concatenate([predict(network, one[None, ..., 0], batch=1)[MEANS] for one in around]))
+
+    @cached_property
+    def _reader_means(self) -> keras.Model | None:
+        return None if self.reader is None else with_means(self.reader)
+
+    def seen(self, pixels: NDArray[np.float32], around: NDArray[np.uint8] | None) -> Seen:
+        """Return logits, heat maps and vectors; a network beside has its share in the first two."""
         looks, deep = self._looks(pixels, around)
         heat = np.stack([self._heat(*one) for one in zip(deep, looks[:, 0], strict=True)])
+        vectors = self.vectors_of(looks[:, 0]) if self.reader is None else self.vectors_around(around)
         logits = self.regression.logits(looks)
         if self.beside is None:
-            return logits, heat
+            return Seen(logits, heat, vectors)
         seen = [_beside_seen(self.beside, self.config, one) for one in pixels]
         other = class_heat(self.beside, np.stack([one["deep"][0] for one in seen]))
         said = np.stack([one["logits"].mean(axis=0) for one in seen])
-        return joined([logits, said]), np.stack([_both(*two) for two in zip(heat, other, strict=True)])
+        both = np.stack([_both(*two) for two in zip(heat, other, strict=True)])
+        return Seen(joined([logits, said]), both, vectors)
 
     def _looks(
         self, pixels: NDArray[Any], around: NDArray[np.uint8] | None
@@ -129,7 +156,7 @@ class KernelHead(Head):
         )
         if self.reader is not None:
             if around is None:
-                raise ValueError("The model reads what lies around a box too.")
+                raise ValueError(WANTS_AROUND)
             looks = with_facts(looks, lesion_facts(self.reader, around))
         return looks, deep
 

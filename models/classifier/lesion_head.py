@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.classifier.head import NetworkHead
+from models.classifier.head import NetworkHead, Seen
 from models.classifier.lesions import lesion_heat, lesion_logits
 from models.classifier.network import predict
 from models.classifier.options import HeadName
@@ -26,10 +26,8 @@ class LesionHead(NetworkHead):
         out = predict(self.network, pixels, batch=4)
         return lesion_logits(out["finding"], out["lesion"], self.config.classes)
 
-    def seen(
-        self, pixels: NDArray[np.float32], around: NDArray[np.uint8] | None
-    ) -> tuple[NDArray[Any], NDArray[np.float16]]:
-        """Return logits (n, classes) and where a lesion is seen."""
-        out = predict(self.network, pixels, batch=1)
+    def seen(self, pixels: NDArray[np.float32], around: NDArray[np.uint8] | None) -> Seen:
+        """Return logits, where a lesion is seen, and vectors."""
+        out = predict(self.with_means, pixels, batch=1)
         logits = lesion_logits(out["finding"], out["lesion"], self.config.classes)
-        return logits, lesion_heat(out["lesion"])
+        return Seen(logits, lesion_heat(out["lesion"]), self.vectors_of(out, pixels))

@@ -25,6 +25,7 @@ from models.classifier.network import BATCH, ImageConfig
 from models.classifier.options import HeadName
 from models.classifier.preprocess import PreparedImage
 from models.classifier.scaling import Scaling
+from models.measures import DOMAIN, Domain
 from models.store import CARD, IMAGE_KIND, ModelCard, check_files, folder_of, read_card, sha256_of
 
 __all__ = ["HEADS", "ImageModel", "ImageReading"]
@@ -44,10 +45,13 @@ class ImageReading:
     heat_map
         float16 (h, w) in 0..1, coordinates of the prepared image: where what speaks for the positive class lies
         (class activation map, Zhou et al. 2016, arXiv:1512.04150).
+    distance
+        How unlike the image is to what the model learned from (`models.measures.Domain`); None if it does not know that.
     """
 
     probabilities: dict[str, float]
     heat_map: NDArray[np.float16]
+    distance: float | None = None
 
 
 class ImageModel:
@@ -57,8 +61,10 @@ class ImageModel:
     >>> (reading,) = model.read([prepare(pixels, model.config.input)])
     """
 
-    def __init__(self, card: ModelCard, head: Head, scaling: Scaling | None = None) -> None:
-        self.card, self.head, self.scaling = card, head, scaling or Scaling()
+    def __init__(
+        self, card: ModelCard, head: Head, scaling: Scaling | None = None, domain: Domain | None = None
+    ) -> None:
+        self.card, self.head, self.scaling, self.domain = card, head, scaling or Scaling(), domain
 
     @property
     def config(self) -> ImageConfig:
@@ -90,7 +96,8 @@ class ImageModel:
         config = ImageConfig.from_json(facts["config"])
         head = HEADS[config.head].load(folder, config)
         scaling = Scaling(float(facts["scaling"]["slope"]), tuple(facts["scaling"]["bias"]))
-        return cls(card, head, scaling)
+        domain = Domain.load(folder / DOMAIN) if DOMAIN in card.files else None
+        return cls(card, head, scaling, domain)
 
     def save(self, folder: Path) -> ModelCard:
         """Write the model's files and its card, with their sha256, to `folder`; return the card as written."""
@@ -98,7 +105,7 @@ class ImageModel:
         names = [*self.head.save(folder), FACTS]
         facts = {"config": self.config.to_json(), "scaling": asdict(self.scaling)}
         (folder / FACTS).write_text(json.dumps(facts, indent=1) + "\n", "utf-8")
-        files = {name: sha256_of(folder / name) for name in (*names, *self.card.files)}
+        files = self._files(folder, [*names, *self.card.files])
         self.card = replace(
             self.card,
             files=files,
@@ -106,6 +113,22 @@ class ImageModel:
             encoder_sha256=files[self.head.encoder_file],
             settings=self.card.settings | {"kind": IMAGE_KIND},
         )
+        return self._save_card(folder)
+
+    def save_domain(self, folder: Path) -> ModelCard:
+        """Write domain and card to a folder that holds all else; return the card as written."""
+        self.card = replace(self.card, files=self._files(folder, list(self.card.files)))
+        return self._save_card(folder)
+
+    def _files(self, folder: Path, names: list[str]) -> dict[str, str]:
+        """Write the domain, if there is one, and return the sha256 of each file."""
+        named = [name for name in dict.fromkeys(names) if name != DOMAIN]
+        if self.domain is not None:
+            self.domain.save(folder / DOMAIN)
+            named.append(DOMAIN)
+        return {name: sha256_of(folder / name) for name in named}
+
+    def _save_card(self, folder: Path) -> ModelCard:
         text = json.dumps(self.card.to_json(), indent=1, ensure_ascii=False, allow_nan=False)
         (folder / CARD).write_text(text + "\n", "utf-8")
         return self.card
@@ -114,16 +137,24 @@ class ImageModel:
         """Return logits (n, classes), before scaling, of prepared images, as `Head.logits` takes them."""
         return self.head.logits(pixels, around)
 
+    def distances(
+        self, pixels: NDArray[Any], around: NDArray[np.uint8] | None = None
+    ) -> NDArray[np.float64] | None:
+        """Return (n,) how unlike prepared images are to what was learned; None if the model does not know that."""
+        return None if self.domain is None else self.domain.distances(self.head.vectors(pixels, around))
+
     def read(self, images: Sequence[PreparedImage]) -> list[ImageReading]:
         """Read images, each by itself: the same image gives the same reading in any company."""
         readings = []
         for start in range(0, len(images), BATCH):
             some = images[start : start + BATCH]
             around = [one.around for one in some if one.around is not None]
-            logits, heat = self.head.seen(
+            seen = self.head.seen(
                 np.stack([one.pixels for one in some]), np.stack(around) if around else None
             )
-            for place, shares in enumerate(self.scaling(logits)):
-                by_class = zip(self.config.classes, shares.tolist(), strict=True)
-                readings.append(ImageReading(dict(by_class), heat[place]))
+            for place, shares in enumerate(self.scaling(seen.logits)):
+                by_class = dict(zip(self.config.classes, shares.tolist(), strict=True))
+                vector = seen.vectors[place : place + 1]
+                distance = None if self.domain is None else float(self.domain.distances(vector)[0])
+                readings.append(ImageReading(by_class, seen.heat[place], distance))
         return readings

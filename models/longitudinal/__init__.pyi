@@ -1,8 +1,7 @@
 from .calibration import Calibration as Calibration
+from .calibration import Outcomes as Outcomes
+from .calibration import Risks as Risks
 from .calibration import fit_calibration as fit_calibration
-from .domain import DOMAIN as DOMAIN
-from .domain import Domain as Domain
-from .domain import fit_domain as fit_domain
 from .evaluation import CONTROLS as CONTROLS
 from .evaluation import by_group as by_group
 from .evaluation import measure as measure
@@ -11,8 +10,16 @@ from .explanation import heat_map as heat_map
 from .explanation import heat_peak as heat_peak
 from .explanation import map_agreement as map_agreement
 from .explanation import randomised as randomised
+from .explanation import shuffled as shuffled
+from .lacks import coverage as coverage
+from .lacks import fit_spread as fit_spread
 from .model import LongitudinalModel as LongitudinalModel
 from .model import SeenView as SeenView
 from .model import ViewReading as ViewReading
 from .model import VisitAnswer as VisitAnswer
 from .model import VisitInput as VisitInput
+from .movement import PLAYERS as PLAYERS
+from .movement import Movement as Movement
+from .movement import without_each as without_each
+from .spread import LACKS as LACKS
+from .spread import Spread as Spread

@@ -12,6 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from models.longitudinal.calibration import Calibration
+from models.longitudinal.lacks import lacking
 from models.measures import censoring_weights, horizon_labels, metrics
 from models.sequence import (
     HORIZONS,
@@ -61,9 +62,8 @@ def prediction_table(
     answers = predict_histories(ensemble, histories)
     for history, said in zip(histories, answers, strict=True):
         n = len(history)
-        raw = risk_from_hazards(said["hazard"])
-        value, low, high = calibration.risks(raw)
-        told = value if served is None else served.risks(raw)[0]
+        risks = calibration.risks(said["hazard"], lacking(history.days, history.present))
+        told = risks.value if served is None else served.risks(said["hazard"]).value
         columns: dict[str, Any] = {
             "patient_id": [history.patient_id] * n,
             "visit": np.arange(n),
@@ -76,12 +76,19 @@ def prediction_table(
             "served_5": told[:, HORIZONS - 1],
         }
         for k in range(HORIZONS):
-            columns |= {f"risk_{k + 1}": value[:, k], f"low_{k + 1}": low[:, k], f"high_{k + 1}": high[:, k]}
-        malignancy = calibration.malignancies(said["malignancy"].mean(axis=0))
-        progression = calibration.progressions(said["progression"].mean(axis=0))
+            columns |= {
+                f"risk_{k + 1}": risks.value[:, k],
+                f"low_{k + 1}": risks.low[:, k],
+                f"high_{k + 1}": risks.high[:, k],
+            }
+        growth = said["progression"]
+        after = (history.years_to_cancer < 0)[:, None]
+        progression = np.where(
+            after, calibration.progressions(growth, after=True)[0], calibration.progressions(growth)[0]
+        )
         for i, side in enumerate(SIDES):
             columns |= {
-                f"malignancy_{side}": malignancy[:, i],
+                f"malignancy_{side}": risks.breast[:, i, 0],
                 f"malignancy_true_{side}": history.malignancy[:, i],
                 f"progression_{side}": progression[:, i],
                 f"progression_true_{side}": history.progression[:, i],
@@ -93,11 +100,11 @@ def prediction_table(
     table = pd.concat(parts, ignore_index=True)
     for mode, control in controls.items():
         shown = [one for history in histories for one in as_mode(history, mode)]
-        risks = np.concatenate(
+        raw = np.concatenate(
             [risk_from_hazards(said["hazard"]).mean(axis=0) for said in predict_histories(control, shown)]
         )
         for k in range(HORIZONS):
-            table[f"{mode}_{k + 1}"] = risks[:, k]
+            table[f"{mode}_{k + 1}"] = raw[:, k]
     return table
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from scipy.stats import spearmanr
 
 from models.measures import safe_logit
 
-__all__ = ["contributions", "heat_map", "heat_peak", "map_agreement", "randomised"]
+__all__ = ["contributions", "heat_map", "heat_peak", "map_agreement", "randomised", "shuffled"]
 
 BENIGN_SHARE = 0.4
 """What a benign-looking lesion adds to the heat map, so that the eye goes to the suspicious one first."""
@@ -79,10 +80,15 @@ def randomised(encoder: Any, seed: int) -> Any:
     """
     import keras
 
-    random = np.random.default_rng(seed)
     copy = keras.models.clone_model(encoder)
-    copy.set_weights([random.permuted(weight) for weight in encoder.get_weights()])
+    copy.set_weights(shuffled(encoder.get_weights(), seed))
     return copy
+
+
+def shuffled(weights: Sequence[NDArray[Any]], seed: int) -> list[NDArray[Any]]:
+    """Return weights, each shuffled within its own array."""
+    random = np.random.default_rng(seed)
+    return [random.permuted(weight) for weight in weights]
 
 
 def map_agreement(one: NDArray[Any], other: NDArray[Any], breast: NDArray[np.bool_]) -> float:

@@ -13,9 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import softmax
 
-from models.longitudinal.calibration import Calibration
-from models.longitudinal.domain import DOMAIN, Domain
+from models.longitudinal.calibration import Calibration, Risks
 from models.longitudinal.explanation import contributions, heat_map
+from models.longitudinal.lacks import lacking
+from models.longitudinal.movement import COALITIONS, PLAYERS, Movement, coalition_arrays, shapley
+from models.measures import DOMAIN, Domain, safe_logit
 from models.sequence import (
     HORIZONS,
     SIDES,
@@ -28,7 +30,6 @@ from models.sequence import (
     VisitInput,
     build_ensemble,
     build_sequence,
-    risk_from_hazards,
     slot_of,
     stack_arrays,
     visit_arrays,
@@ -48,9 +49,15 @@ __all__ = [
 
 LONGEST = 20
 """Visits a score looks back on; of a woman with more, the last twenty are read."""
+SHORT = 8
+"""Visits that most histories have at most: why a score moved is asked of these in half the time."""
 BATCH = 4
 """Views pass the encoder in fours, padded, so that a view's vector does not depend on its company."""
 ENCODER, SEQUENCE, CALIBRATION = "encoder.keras", "sequence.keras", "calibration.json"
+
+
+Interval = tuple[float, float, float]
+"""Value, lower and upper bound."""
 
 
 @dataclass(frozen=True)
@@ -59,13 +66,16 @@ class VisitAnswer:
 
     Parameters
     ----------
-    malignancy
-        Per breast, probability that cancer is present or found within 12 months; None for a breast of which
-        this visit has no view.
-    progression
-        Probability that disease has grown since the previous visit; None at the first.
+    malignancy, malignancy_low, malignancy_high
+        Per breast, probability that cancer is present or found within 12 months, which is its risk within the first
+        year, with a 90 % interval; None for a breast of which this visit has no view (the woman's risk counts it all the
+        same).
+    progression, progression_after
+        Probability that disease has grown since the previous visit, with a 90 % interval, for a woman without a diagnosis
+        and for one with it; None at the first visit.
     risk, risk_low, risk_high
-        (5,) probability of cancer within 1..5 years with a 90 % interval; none falls with the horizon.
+        (5,) probability of cancer within 1..5 years with a 90 % interval; none falls with the horizon, and within one
+        year it lies between the larger of the two breasts' malignancies and their sum.
     density
         (4,) probabilities of A..D.
     contributions
@@ -73,16 +83,23 @@ class VisitAnswer:
         ``logit(risk[4]) - logit(baseline)``.
     baseline
         5-year risk said of a woman of whom nothing is seen.
+    smallest_change
+        The smallest change of 5-year risk, in log-odds, that is not what position and exposure alone do; None where
+        that was not measured.
     """
 
     malignancy: dict[Laterality, float | None]
-    progression: float | None
+    malignancy_low: dict[Laterality, float | None]
+    malignancy_high: dict[Laterality, float | None]
+    progression: Interval | None
+    progression_after: Interval | None
     risk: NDArray[np.float64]
     risk_low: NDArray[np.float64]
     risk_high: NDArray[np.float64]
     density: NDArray[np.float64]
     contributions: NDArray[np.float64]
     baseline: float
+    smallest_change: float | None
 
 
 class LongitudinalModel:
@@ -224,42 +241,94 @@ class LongitudinalModel:
             raise ValueError("There is no visit to score.")
         read = list(visits[-LONGEST:])
         n = len(read)
-        out = self.predict(_from_each_visit(read, self.vector_size))
+        days, ages, vectors, present = _laid_out(read, self.vector_size)
+        out = self.predict(_from_each_visit(days, ages, vectors, present))
         # Row k holds the visits from the k-th on, so the visit to score is its (n - k)-th.
-        last = [(k, n - 1 - k) for k in range(n)]
-        hazards = np.stack([out["hazard"][:, k, t] for k, t in last], axis=1)
-        value, low, high = self.calibration.risks(risk_from_hazards(hazards))
-        now = {key: out[key][:, 0, n - 1] for key in ("malignancy", "progression", "density")}
-        seen = {side: any(view.laterality == side for view in read[-1].views) for side in SIDES}
-        malignancy = self.calibration.malignancies(now["malignancy"].mean(axis=0))
-        breasts = np.array([seen[side] for side in SIDES])
+        lacks = lacking(days, present)[-1]
+        said = self._risks(out, [n - 1 - k for k in range(n)], lacks)
+        breasts = present[-1].any(axis=1)
+
+        def by_breast(values: NDArray[np.float64]) -> dict[Laterality, float | None]:
+            return {side: float(values[0, i, 0]) if breasts[i] else None for i, side in enumerate(SIDES)}
+
+        def growth(*, after: bool) -> Interval | None:
+            """Join the breasts seen: growth in either is growth."""
+            if len(visits) == 1 or not breasts.any():
+                return None
+            logits = out["progression"][:, 0, n - 1]
+            each = np.stack(self.calibration.progressions(logits, lacks, after=after))[:, breasts]
+            value, low, high = 1 - np.prod(1 - each, axis=1)
+            return float(value), float(low), float(high)
+
         return VisitAnswer(
-            malignancy={side: float(malignancy[i]) if seen[side] else None for i, side in enumerate(SIDES)},
-            progression=self._progression(now["progression"], breasts) if len(visits) > 1 else None,
-            risk=value[0],
-            risk_low=low[0],
-            risk_high=high[0],
-            density=_density(now["density"], breasts),
+            malignancy=by_breast(said.breast),
+            malignancy_low=by_breast(said.breast_low),
+            malignancy_high=by_breast(said.breast_high),
+            progression=growth(after=False),
+            progression_after=growth(after=True),
+            risk=said.value[0],
+            risk_low=said.low[0],
+            risk_high=said.high[0],
+            density=_density(out["density"][:, 0, n - 1], breasts),
             contributions=np.concatenate(
                 [
                     np.zeros(len(visits) - n),
-                    contributions(value[:, -1], self.calibration.baseline),
+                    contributions(said.value[:, -1], self.calibration.baseline),
                 ]
             ),
             baseline=self.calibration.baseline,
+            smallest_change=self.calibration.smallest_change(said.value[0, -1]),
         )
+
+    def movement(self, visits: Sequence[VisitInput]) -> Movement | None:
+        """Say why the score of the last visit is another than that of the one before; None at a first visit.
+
+        `visits` are as for `score`, and so are the errors. Costs one batch of 16 histories.
+        """
+        if len(visits) < 2:
+            return None
+        # Of more than a score looks back on, the prior's own score read one visit further back.
+        return self.movement_of(*_laid_out(visits[-LONGEST - 1 :], self.vector_size))
+
+    def movement_of(
+        self,
+        days: NDArray[np.float64],
+        ages: NDArray[np.float64],
+        vectors: NDArray[np.float32],
+        present: NDArray[np.bool_],
+    ) -> Movement:
+        """Return `movement` from the arrays of a woman's visits; see `models.sequence.study.visit_arrays`.
+
+        Raises
+        ------
+        ValueError
+            If there are fewer than two visits, or they are out of order.
+        """
+        longest = SHORT if len(days) <= SHORT else LONGEST
+        arrays, last = coalition_arrays(days, ages, vectors, present, longest)
+        risk = self._risks(self.predict(arrays), last).value[:, -1]
+        log_odds = safe_logit(risk)
+        parts = shapley(log_odds)
+        return Movement(
+            before=float(risk[0]),
+            now=float(risk[COALITIONS - 1]),
+            log_odds=log_odds,
+            parts={name: float(part) for name, part in zip(PLAYERS, parts, strict=True)},
+        )
+
+    def _risks(
+        self,
+        out: dict[str, NDArray[np.float32]],
+        last: Sequence[int],
+        lacks: NDArray[np.float64] | None = None,
+    ) -> Risks:
+        """Return calibrated risks at the `last` visit of the first n histories of a batch; `lacks` as for `risks`."""
+        return self.calibration.risks(out["hazard"][:, range(len(last)), last], lacks)
 
     def predict(self, arrays: Arrays) -> dict[str, NDArray[np.float32]]:
         """Run the ensemble on stacked `visit_arrays`; outputs have the members in front."""
         inputs = {key: arrays[key] for key in ("vectors", "present", "facts")}
         return {key: np.asarray(out) for key, out in self.sequence.predict_on_batch(inputs).items()}
-
-    def _progression(self, logits: NDArray[np.float32], breasts: NDArray[np.bool_]) -> float | None:
-        """Join the breasts seen: growth in either is growth."""
-        if not breasts.any():
-            return None
-        each = self.calibration.progressions(logits.mean(axis=0))[breasts]
-        return float(1 - np.prod(1 - each))
 
 
 def _density(logits: NDArray[np.float32], breasts: NDArray[np.bool_]) -> NDArray[np.float64]:
@@ -268,13 +337,24 @@ def _density(logits: NDArray[np.float32], breasts: NDArray[np.bool_]) -> NDArray
     return np.asarray(each[breasts].mean(axis=0) if breasts.any() else each.mean(axis=0))
 
 
-def _from_each_visit(visits: Sequence[VisitInput], vector_size: int) -> Arrays:
+def _from_each_visit(
+    days: NDArray[np.float64],
+    ages: NDArray[np.float64],
+    vectors: NDArray[np.float32],
+    present: NDArray[np.bool_],
+) -> Arrays:
     """Return a batch of `LONGEST` histories: the k-th begins at the k-th visit; rows beyond n are padding."""
+    rows = [visit_arrays(days[k:], ages[k:], vectors[k:], present[k:], LONGEST) for k in range(len(days))]
+    return stack_arrays(rows + [rows[0]] * (LONGEST - len(rows)))
+
+
+def _laid_out(
+    visits: Sequence[VisitInput], vector_size: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float32], NDArray[np.bool_]]:
+    """Return days, ages, vectors and what is present, as `visit_arrays` takes them."""
     days = np.array([visit.on.toordinal() for visit in visits], np.float64)
     ages = np.array([np.nan if v.age_years is None else v.age_years for v in visits], np.float64)
-    vectors, present = _slots(visits, vector_size)
-    rows = [visit_arrays(days[k:], ages[k:], vectors[k:], present[k:], LONGEST) for k in range(len(visits))]
-    return stack_arrays(rows + [rows[0]] * (LONGEST - len(rows)))
+    return days, ages, *_slots(visits, vector_size)
 
 
 def _slots(visits: Sequence[VisitInput], vector_size: int) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:

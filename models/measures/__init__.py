@@ -1,4 +1,4 @@
-"""How good scores are: discrimination, calibration, agreement, censoring, each with its definition and paper.
+"""How good scores are, and of what a model may speak: discrimination, calibration, censoring, domains, with their papers.
 
 Pure functions of arrays.
 """

@@ -4,6 +4,15 @@ from .censoring import horizon_labels as horizon_labels
 from .censoring import safe_logit as safe_logit
 from .classes import compare_classes as compare_classes
 from .classes import measure_classes as measure_classes
+from .domain import DOMAIN as DOMAIN
+from .domain import PICTURES_TURNED_AWAY as PICTURES_TURNED_AWAY
+from .domain import Domain as Domain
+from .domain import check_enough as check_enough
+from .domain import cross_fitted as cross_fitted
+from .domain import fit_domain as fit_domain
+from .domain import folds_of as folds_of
+from .domain import spread_of as spread_of
+from .domain import turned_away_by_others as turned_away_by_others
 from .metrics import auc as auc
 from .metrics import auc_delong as auc_delong
 from .metrics import bootstrap as bootstrap

@@ -88,8 +88,8 @@ def build_sequence(
     keras.Model
         Inputs as `models.sequence.study.visit_arrays` lays them out, batched: ``vectors`` (batch, visits, 2, 3, D),
         ``present`` (batch, visits, 2, 3), ``facts`` (batch, visits, 6). Outputs by name, for every visit:
-        ``malignancy`` (…, 2) logits by breast, ``progression`` (…, 2) logits by breast, ``hazard`` (…, 2, 5)
-        yearly hazards by breast, ``density`` (…, 2, 4) logits by breast, ``shown`` (…, 2) logits by breast of a
+        ``hazard`` (…, 2, 5) yearly hazards by breast, ``malignancy`` (…, 2) the first of them as logits of cancer
+        within the year, ``progression`` (…, 2) logits by breast, ``density`` (…, 2, 4) logits by breast, ``shown`` (…, 2) logits by breast of a
         malignant lesion that the pictures show, which helps training.
     """
     vectors = keras.Input((None, 2, len(SLOTS), config.vector_size), name="vectors")
@@ -121,7 +121,6 @@ def build_sequence(
     x = layers.Dropout(config.dropout, name=f"{name}_mix_drop")(x)
     start = keras.initializers.Constant
     outputs = {
-        "malignancy": layers.Dense(1, bias_initializer=start(-3.0), name=f"{name}_malignancy_head")(x),
         "progression": layers.Dense(1, bias_initializer=start(-3.0), name=f"{name}_progression_head")(x),
         # Softplus of -5 is 0.7 % a year and breast: about the incidence the field reports, times two.
         "hazard": layers.Dense(
@@ -131,8 +130,9 @@ def build_sequence(
         "shown": layers.Dense(1, bias_initializer=start(-3.0), name=f"{name}_shown_head")(x),
     }
     split = {key: FromBreasts(name=f"{name}_{key}")([value, facts]) for key, value in outputs.items()}
-    for key in ("malignancy", "progression", "shown"):
+    for key in ("progression", "shown"):
         split[key] = layers.Reshape((-1, 2), name=f"{name}_{key}_flat")(split[key])
+    split["malignancy"] = FirstYear(name=f"{name}_malignancy")(split["hazard"])
     return keras.Model({"vectors": vectors, "present": present, "facts": facts}, split, name=name)
 
 
@@ -198,6 +198,15 @@ class Span(layers.Layer):
     def get_config(self) -> dict[str, Any]:
         """Return what rebuilds the layer."""
         return super().get_config() | {"start": self.start, "stop": self.stop}
+
+
+@keras.saving.register_keras_serializable("longview")
+class FirstYear(layers.Layer):
+    """Log-odds of cancer within a year, (…,), from yearly hazards (…, 5): of ``1 - exp(-h)`` for the first year's h."""
+
+    def call(self, inputs: Any) -> Any:
+        """Take the first year; below a hazard of 1e-6 it makes no difference how small it is."""
+        return ops.log(ops.expm1(ops.maximum(inputs[..., 0], 1e-6)))
 
 
 @keras.saving.register_keras_serializable("longview")

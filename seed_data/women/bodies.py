@@ -312,7 +312,7 @@ class BreastView:
         """Draw this view as it was on one visit: (rows, columns) at `spacing_mm`, chest wall left."""
         view_code = 0 if self.view == "CC" else 1
         rng = np.random.default_rng(
-            [*self.life.key, 5, visit.number, 0 if self.side == "L" else 1, view_code]
+            [*self.life.key, 5, visit.number, 0 if self.side == "L" else 1, view_code, *visit.again]
         )
         warp = Warp.draw(rng, self.view)
         findings = [

@@ -7,7 +7,7 @@ import json
 import os
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import date
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -182,6 +182,7 @@ class _Woman:
     truth: list[Row] = field(default_factory=list)
     risk: list[Row] = field(default_factory=list)
     events: list[Row] = field(default_factory=list)
+    repeats: list[list[Row]] = field(default_factory=list)
     images: int = 0
     observed: bool = False
 
@@ -197,6 +198,7 @@ class _Order:
     image_format: Literal["png", "dicom"]
     spacing_mm: float
     background: Background | None = None
+    repeats: int = 0
 
 
 def _make_woman(order: _Order) -> _Woman:
@@ -210,29 +212,45 @@ def _make_woman(order: _Order) -> _Woman:
         life = backgrounds.life_in(order.background, order.seed, order.number, order.mix)
         drawn = backgrounds.imaged(life, order.background, order.spacing_mm, Settings())
     made, records = _Woman(observed=life.cancer_date is not None), []
-    folder = order.folder / "images" / life.name
-    folder.mkdir(parents=True, exist_ok=True)
     for record in drawn:
-        stem = f"{record.visit.number + 1}_{record.visit.on.isoformat()}_{record.side}_{record.view}"
-        if order.image_format == "png":
-            path, data = folder / f"{stem}.png", machines.to_png(record.film)
-        else:
-            path, data = (
-                folder / f"{stem}.dcm",
-                machines.to_dicom(record.film, life, record.visit, record.side, record.view),
-            )
-        path.write_bytes(data)
-        row = manifest_row(life, record, path.relative_to(order.folder).as_posix(), order.background)
+        row = _written(life, record, order)
         made.manifest.append(row)
         if order.mix.findings_per_breast is not None:
             made.manifest += _further_findings(record, row)
         made.images += 1
         records.append(record)
-    made.manifest.sort(key=lambda row: (row["study_date"], row["laterality"], row["view"]))
+    made.manifest.sort(key=_in_order)
+    last = life.visits[-1]
+    for number in range(1, order.repeats + 1):
+        again = imaged(life, order.spacing_mm, [replace(last, again=(number,))])
+        before = [row for row in made.manifest if row["study_date"] != last.on.isoformat()]
+        made.repeats.append(sorted(before + [_written(life, one, order) for one in again], key=_in_order))
     made.truth = truth_rows(life, records)
     made.risk = [risk_row(life, visit) for visit in life.visits]
     made.events = event_rows(life)
     return made
+
+
+def _in_order(row: Row) -> tuple[str, str, str]:
+    return row["study_date"], row["laterality"], row["view"]
+
+
+def _written(life: Life, record: ViewRecord, order: _Order) -> Row:
+    """Write the file of a view and return its row of the manifest."""
+    visit = record.visit
+    folder = order.folder / "images" / life.name
+    folder.mkdir(parents=True, exist_ok=True)
+    stem = f"{visit.number + 1}_{visit.on.isoformat()}_{record.side}_{record.view}"
+    stem += "".join(f"_again{number}" for number in visit.again)
+    if order.image_format == "png":
+        path, data = folder / f"{stem}.png", machines.to_png(record.film)
+    else:
+        path, data = (
+            folder / f"{stem}.dcm",
+            machines.to_dicom(record.film, life, visit, record.side, record.view),
+        )
+    path.write_bytes(data)
+    return manifest_row(life, record, path.relative_to(order.folder).as_posix(), order.background)
 
 
 def simulate(
@@ -245,13 +263,16 @@ def simulate(
     spacing_mm: float = 0.375,
     jobs: int | None = None,
     on_real: Sequence[Background] | None = None,
+    repeats: int = 0,
     on_woman: Callable[[int, int], None] | None = None,
 ) -> dict[str, Any]:
     """Write a set of simulated women into `folder` and return its description.
 
     The bytes depend on the arguments but not on `jobs`, the number of processes. `on_woman(women done, images so
     far)` is called after each. With `on_real` the findings are drawn into real pictures, one woman each. The folder gets `images/`, `manifest.csv`, `truth.csv`, `risk_factors.csv`,
-    `events.csv` and `simulation.json`, which states the case mix. Raises ValueError for impossible numbers.
+    `events.csv` and `simulation.json`, which states the case mix. With `repeats` each woman's last study is taken again
+    so often on the same day, positioned and exposed anew: `repeat_1.csv` and so on are the manifest with that study in
+    the place of the first. Raises ValueError for impossible numbers.
     """
     if patients < 1:
         raise ValueError("At least one patient is needed.")
@@ -260,9 +281,20 @@ def simulate(
     if not 0.1 <= spacing_mm <= 1.0:
         raise ValueError("The pixel spacing must lie between 0.1 and 1.0 mm.")
     mix = mix or CaseMix()
+    if repeats and (on_real is not None or mix.findings_per_breast is not None):
+        raise ValueError("Only drawn women with a course can be imaged again on the same day.")
     folder.mkdir(parents=True, exist_ok=True)
     orders = [
-        _Order(seed, number, mix, folder, image_format, spacing_mm, on_real[number - 1] if on_real else None)
+        _Order(
+            seed,
+            number,
+            mix,
+            folder,
+            image_format,
+            spacing_mm,
+            on_real[number - 1] if on_real else None,
+            repeats,
+        )
         for number in range(1, patients + 1)
     ]
     images = cancers = visits = 0
@@ -283,12 +315,21 @@ def simulate(
             )
             for key in tables
         }
+        again = [
+            half_written.enter_context(
+                whole_file(folder / f"repeat_{number}.csv", text=True, newline="", mode=AS_ASKED)
+            )
+            for number in range(1, repeats + 1)
+        ]
         writers = {key: csv.DictWriter(files[key], tables[key], lineterminator="\n") for key in tables}
-        for writer in writers.values():
+        repeated = [csv.DictWriter(file, MANIFEST_COLUMNS, lineterminator="\n") for file in again]
+        for writer in (*writers.values(), *repeated):
             writer.writeheader()
         for done, woman in enumerate(in_order(_make_woman, orders, jobs or os.cpu_count() or 1), start=1):
             for key, writer in writers.items():
                 writer.writerows(getattr(woman, key))
+            for writer, rows in zip(repeated, woman.repeats, strict=True):
+                writer.writerows(rows)
             images += woman.images
             visits += len(woman.risk)
             cancers += woman.observed
@@ -305,6 +346,7 @@ def simulate(
             "format": image_format,
             "pixel_spacing_mm": spacing_mm,
             "case_mix": asdict(mix),
+            "repeats": repeats,
             "real_backgrounds": on_real is not None,
             "how_records_end": (
                 "Number and dates of visits and length of follow-up are drawn alike for all women, whatever comes after. "

@@ -189,12 +189,16 @@ class LifeEvent:
 
 @dataclass(frozen=True)
 class LifeVisit:
-    """One screening or follow-up visit: density per breast and which views were taken."""
+    """One screening or follow-up visit: density per breast and which views were taken.
+
+    `again` numbers a study that was taken once more on the same day, positioned and exposed anew; empty: the first.
+    """
 
     number: int
     on: date
     score: dict[Side, float]
     views: tuple[tuple[Side, str], ...]
+    again: tuple[int, ...] = ()
 
     def density(self, side: Side) -> str:
         """Return the BI-RADS density letter of one breast."""

@@ -236,7 +236,7 @@ def to_dicom(
     top = 2**machine.bits - 1
     meta = FileMetaDataset()
     meta.MediaStorageSOPClassUID = DigitalMammographyXRayImageStorageForPresentation
-    meta.MediaStorageSOPInstanceUID = uid("sop", life.name, life.key, visit.number, side, view)
+    meta.MediaStorageSOPInstanceUID = uid("sop", life.name, life.key, visit.number, side, view, *visit.again)
     meta.TransferSyntaxUID = ExplicitVRLittleEndian
     meta.ImplementationClassUID = uid("longview", "seed_data")
     data = Dataset()
@@ -259,8 +259,8 @@ def to_dicom(
     data.PatientAge = f"{age_years(life.birth_date, visit.on):03d}Y"
     data.PatientComments = "SIMULATED"
     data.BodyPartExamined = "BREAST"
-    data.StudyInstanceUID = uid("study", life.name, life.key, visit.number)
-    data.SeriesInstanceUID = uid("series", life.name, life.key, visit.number, side, view)
+    data.StudyInstanceUID = uid("study", life.name, life.key, visit.number, *visit.again)
+    data.SeriesInstanceUID = uid("series", life.name, life.key, visit.number, side, view, *visit.again)
     data.StudyID, data.SeriesNumber = str(visit.number + 1), 1
     data.InstanceNumber = 1 + 2 * (side == "L") + (view == "MLO")
     data.ImageLaterality = side

@@ -66,7 +66,7 @@ def imaged(life: Life, spacing_mm: float, visits: Iterable[LifeVisit] | None = N
                 spacing = spacing_mm * machine.spacing
                 picture = breast.picture(visit, spacing, machines.film_shape(machine, spacing_mm))
                 rng = np.random.default_rng(
-                    [*life.key, 7, visit.number, SIDES.index(side), int(view == "MLO")]
+                    [*life.key, 7, visit.number, SIDES.index(side), int(view == "MLO"), *visit.again]
                 )
                 film = machines.expose(picture, machine, spacing, side, view, rng)
                 yield ViewRecord(visit, side, view, film, picture.shown)

@@ -61,10 +61,10 @@ class Material:
         """Return the images (m, rows, columns) of some cases, by place or truth value, read when they are asked for."""
         return late_rows(self.prepared.pixels, self._rows(chosen))
 
-    def around(self) -> Any:
-        """Return what lies around all cases' boxes, read when it is asked for."""
+    def around(self, chosen: NDArray[Any] | None = None) -> Any:
+        """Return what lies around the boxes of some cases, read when it is asked for."""
         assert self.prepared.around is not None
-        return late_rows(self.prepared.around, self._rows(None))
+        return late_rows(self.prepared.around, self._rows(chosen))
 
     def _rows(self, chosen: NDArray[Any] | None) -> list[int]:
         return [int(row) for row in (self.rows if chosen is None else self.rows[chosen])]
@@ -162,6 +162,11 @@ class HeadTraining(ABC):
     def logits(self, trained: TrainedImage, places: NDArray[np.intp]) -> NDArray[np.float64]:
         """Return logits (m, classes) of the images at some places (m,), before scaling."""
         return trained.head.logits(self.material.pixels(places))
+
+    def vectors(self, trained: TrainedImage, places: NDArray[np.intp]) -> NDArray[np.float32]:
+        """Return vectors (m, D) of the images at some places (m,), in which it is measured how unlike they are."""
+        around = None if self.material.prepared.around is None else self.material.around(places)
+        return trained.head.vectors(self.material.pixels(places), around)
 
     def config(self) -> ImageConfig:
         """Return how the classifier is built."""

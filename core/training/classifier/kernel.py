@@ -73,6 +73,16 @@ class KernelTraining(HeadTraining):
         assert self._known is not None
         return trained.head.joined_logits(self._known[places], self.material.pixels(places))
 
+    def vectors(self, trained: TrainedImage, places: NDArray[np.intp]) -> NDArray[np.float32]:
+        """Return vectors (m, D) of the images at some places (m,), of the features that are known."""
+        from models.classifier import KernelHead
+
+        assert isinstance(trained.head, KernelHead)
+        assert self._known is not None
+        if trained.head.reader is not None:
+            return super().vectors(trained, places)
+        return trained.head.vectors_of(self._known[places, 0])
+
     def _prepare(self) -> None:
         """Have the frozen backbone and its features of all images, made once for all folds."""
         from models.classifier import (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +25,7 @@ from core.sets import (
     prepare_cases,
 )
 from core.training.classifier.dense import DenseTraining
+from core.training.classifier.domain import picture_domain
 from core.training.classifier.heads import HeadTraining, Material, Pass, shown_input
 from core.training.classifier.kernel import KernelTraining
 from core.training.classifier.lesions import LesionTraining
@@ -32,11 +33,15 @@ from core.training.classifier.parts import Part, assign_parts, check_leakage, jo
 from core.training.classifier.plan import ImagePlan
 from core.training.runs import TrainingError, same_plan, write_curves
 from models.classifier import HeadName
+from models.measures import check_enough, spread_of
 from models.store import OnProgress
 
 if TYPE_CHECKING:  # Networks are loaded when training starts: `--help` must not wait for them.
     from models.classifier import Scaling, TrainedImage
+    from models.measures import Domain
     from models.store import ModelCard
+
+    _Known = tuple[Domain | None, dict[str, Any]]
 
 __all__ = ["TRAININGS", "train_image"]
 
@@ -106,7 +111,7 @@ def train_image(
         )
     material = Material(readable, np.flatnonzero(prepared.readable), truth, classes, prepared)
     left_out = {chosen.cases[place].source: why for place, why in prepared.left_out.items()}
-    run = _Run(kind(plan, material, out, report, begun), left_out, about or {})
+    run = _Run(kind(plan, material, out, report, begun), left_out, about or {}, cases.notices)
     return run.folds(parts) if plan.measuring.folds else run.once(parts)
 
 
@@ -179,6 +184,7 @@ class _Run:
     training: HeadTraining
     left_out: dict[str, str]
     about: dict[str, Any]
+    notices: list[str]
 
     def once(self, parts: list[str]) -> dict[str, Any]:
         """Train on one split and measure on the test images."""
@@ -192,26 +198,64 @@ class _Run:
         note = f"{held} images, one split by woman" + (
             "" if held is Part.TEST else " (no test images: early stopping and scaling saw them)"
         )
-        return self._finish(trained, _Said(tested, shares, where[tested].tolist(), note, seen))
+        known = self._known_after_one(trained, np.flatnonzero(where == Part.TRAIN), tested)
+        return self._finish(trained, _Said(tested, shares, where[tested].tolist(), note, seen), known)
 
     def folds(self, parts: list[str]) -> dict[str, Any]:
         """Cross-validate, measure out of fold, then train the model that is kept on all images."""
         training, count = self.training, self.training.plan.measuring.folds
         fold = np.array([-1 if part == Part.PRACTICE else int(part) for part in parts])
         said = np.zeros(training.material.truth.shape)
+        far = np.zeros(len(fold))
         for k in range(count):
-            own = np.flatnonzero(fold == k)
+            own, others = np.flatnonzero(fold == k), np.flatnonzero((fold >= 0) & (fold != k))
             one = Pass(f"{WORK}/fold-{k}", count + 1 - k, f"fold {k + 1} of {count}: ")
             trained = training.train_fold(fold != k, one)
             logits = training.logits(trained, own)
             said[own] = logits if training.scaled_together else trained.scaling(logits)
+            # Out of what this fold's network makes of those it learned from: neither has met these women.
+            spread = spread_of(training.vectors(trained, others), [], "")
+            far[own] = spread.distances(training.vectors(trained, own))
         trained = training.train_fold(np.ones(len(fold), bool), Pass(stage="all images: "))
         if training.scaled_together:
             said, trained.scaling = self._scaled(said, fold)
         measured = np.flatnonzero(fold >= 0)
         where = [f"fold {k + 1}" for k in fold[measured]]
         note = f"out of fold, {count} folds by woman; the model that is kept is trained on all images"
-        return self._finish(trained, _Said(measured, said[measured], where, note, list(range(len(fold)))))
+        known = self._known(trained, measured, far[measured], measured)
+        return self._finish(
+            trained, _Said(measured, said[measured], where, note, list(range(len(fold)))), known
+        )
+
+    def _known_after_one(
+        self, trained: TrainedImage, learned: NDArray[np.intp], tested: NDArray[np.intp]
+    ) -> _Known:
+        """Return the domain of a model that was trained on one split, its limit set on the others if they are enough."""
+        women = [self.training.material.cases[i].group for i in tested]
+        try:
+            check_enough(women)
+        except ValueError:
+            everybody = np.concatenate([learned, tested])
+            return self._known(trained, everybody, None, everybody)
+        training = self.training
+        spread = spread_of(training.vectors(trained, learned), [], "")
+        return self._known(trained, learned, spread.distances(training.vectors(trained, tested)), tested)
+
+    def _known(
+        self,
+        trained: TrainedImage,
+        learned: NDArray[np.intp],
+        far: NDArray[np.float64] | None,
+        judged: NDArray[np.intp],
+    ) -> _Known:
+        """Return the domain of the images at some places, its limit set by how far those judged lie out."""
+        cases = self.training.material.cases
+        women, others = ([cases[i].group for i in places] for places in (learned, judged))
+        try:
+            return picture_domain(self.training.vectors(trained, learned), women, far, others)
+        except ValueError as error:
+            self.notices.append(f"{error} What this model says is withheld until it is said which it knows.")
+            return None, {}
 
     def _scaled(
         self, logits: NDArray[np.float64], fold: NDArray[np.int64]
@@ -226,7 +270,7 @@ class _Run:
             said[fold == k] = fit_scaling(logits[others], truth[others])(logits[fold == k])
         return said, fit_scaling(logits[fold >= 0], truth[fold >= 0])
 
-    def _finish(self, trained: TrainedImage, said: _Said) -> dict[str, Any]:
+    def _finish(self, trained: TrainedImage, said: _Said, known: _Known) -> dict[str, Any]:
         """Measure, and write the model with its card, curves and report."""
         from core.evaluation import (
             SEEN,
@@ -249,8 +293,11 @@ class _Run:
         }
         seen = sorted(set(sha256_of_cases([material.cases[i] for i in said.seen])))
         write_whole(out / SEEN, json.dumps(seen))
+        domain, facts = known
         card = self._card(measured, {SEEN: ""})
-        ImageModel(card, trained.head, trained.scaling).save(out)
+        if domain is not None:
+            card = replace(card, settings=card.settings | {"domain": facts})
+        ImageModel(card, trained.head, trained.scaling, domain).save(out)
         write_curves(out / "curves.csv", trained.curve)
         write_evaluation(out, table, measured, card.title, trained.curve)
         return measured

@@ -9,17 +9,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.sets import Exams, histories_of, observed_rates
+from core.sets import Exams, histories_of
 from core.training.longitudinal.plan import SPLITS, Plan, Split
+from core.training.reference import references
 from models.store import OnProgress
 
 if TYPE_CHECKING:  # Networks are loaded when training starts: `--help` must not wait for them.
     import keras
 
-    from models.longitudinal import Calibration
+    from models.longitudinal import Calibration, Outcomes
     from models.sequence import History, Mode, SequenceConfig
 
-__all__ = ["EncodedWomen", "TrainedHeads", "calibrate", "moved_to", "train_heads"]
+__all__ = ["EncodedWomen", "TrainedHeads", "calibrate", "moved_to", "train_heads", "with_spread"]
 
 ENOUGH_WOMEN = 100
 """Fewer are not parted by a trial: all features of the first group are taken."""
@@ -61,13 +62,17 @@ class EncodedWomen:
 
 @dataclass(frozen=True)
 class TrainedHeads:
-    """An ensemble, its calibration where it is to be used, the controls, the curve and what was measured of them."""
+    """An ensemble, its calibration where it is to be used, the controls, the curve and what was measured of them.
+
+    `reference` is what cards keep of the validation women (`core.training.reference`).
+    """
 
     ensemble: keras.Model
     calibration: Calibration
     controls: dict[Mode, keras.Model]
     curve: list[dict[str, Any]]
     measured: dict[str, Any]
+    reference: dict[str, Any]
 
 
 def train_heads(women: EncodedWomen, plan: Plan, report: OnProgress) -> TrainedHeads:
@@ -94,7 +99,7 @@ def train_heads(women: EncodedWomen, plan: Plan, report: OnProgress) -> TrainedH
     held = grouped[Split.VALIDATION]
     members, curve = fit_sequence(config, training, held, recipe, report, name="history")
     ensemble = build_ensemble(members, size)
-    calibration = calibrate(ensemble, held)
+    calibration = with_spread(ensemble, calibrate(ensemble, held), held)
     controls, more = _controls(config, training, held, plan, report)
     test = grouped[Split.TEST] or held
     measured = measure(prediction_table(ensemble, calibration, controls, test))
@@ -105,9 +110,9 @@ def train_heads(women: EncodedWomen, plan: Plan, report: OnProgress) -> TrainedH
         "sequence_trained_on": chosen,
     }
     if plan.base_rates is not None:
-        everyone = [history for one in grouped.values() for history in one]
-        calibration = moved_to(calibration, everyone, plan.base_rates, "the training set")
-    return TrainedHeads(ensemble, calibration, controls, [*curve, *more], measured)
+        calibration = moved_to(calibration, ensemble, held, plan.base_rates, "the validation women")
+    reference = references(ensemble, calibration, held, "women who did not teach it")
+    return TrainedHeads(ensemble, calibration, controls, [*curve, *more], measured, reference)
 
 
 def _teachers(grouped: dict[Split, list[History]]) -> dict[str, list[History]]:
@@ -172,15 +177,6 @@ def _choose(
     return configs[best[1]], women[best[0]], ", ".join(best)
 
 
-def moved_to(
-    calibration: Calibration, women: Sequence[History], base_rates: tuple[float, ...], whose: str
-) -> Calibration:
-    """Move risks from the share of cancers among women to that of where the model is to be used; it says so."""
-    said = ", ".join(f"{100 * rate:.2g}" for rate in base_rates)
-    moved = f"{calibration.fitted_on}; moved from {whose}'s share of cancers to {said} % within 1..5 years"
-    return replace(calibration.moved(observed_rates(women), base_rates), fitted_on=moved)
-
-
 def calibrate(
     ensemble: Any,
     validation: Sequence[History],
@@ -192,29 +188,69 @@ def calibrate(
     `before` is as for `models.longitudinal.calibration.fit_calibration`.
     """
     from models.longitudinal import fit_calibration
-    from models.sequence import predict_histories, risk_from_hazards
+    from models.sequence import predict_histories
 
     answers = predict_histories(ensemble, validation)
-    usable = [i for i, history in enumerate(validation) if not history.years_to_cancer[-1] < 0]
-    hazards = np.stack([answers[i]["hazard"][:, -1] for i in usable], axis=1)
+    hazards, outcomes = _at_the_last(answers, validation)
 
-    def breasts(name: str, *, last: bool) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def growth(*, after: bool) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         raw, label = [], []
         for answer, history in zip(answers, validation, strict=True):
-            visits = slice(-1, None) if last else slice(None)
-            truth = getattr(history, name)[visits]
             seen = np.asarray(history.present.any(axis=2), bool)
-            known = np.isfinite(truth) & seen[visits]
-            raw.append(answer[name].mean(axis=0)[visits][known])
-            label.append(truth[known])
+            then = (history.years_to_cancer < 0) == after
+            known = np.isfinite(history.progression) & seen & then[:, None]
+            raw.append(answer["progression"].mean(axis=0)[known])
+            label.append(history.progression[known])
         return np.concatenate(raw), np.concatenate(label).astype(np.float64)
 
     return fit_calibration(
-        risk_from_hazards(hazards),
-        np.array([validation[i].years_to_cancer[-1] for i in usable]),
-        np.array([validation[i].years_followed[-1] for i in usable]),
-        breasts("malignancy", last=True),
-        breasts("progression", last=False),
-        f"logistic per horizon, fitted on the last visits of {len(usable)} {whose}",
+        hazards,
+        outcomes,
+        growth(after=False),
+        growth(after=True),
+        "logistic per breast and horizon, fitted on the last visits of "
+        f"{len(outcomes.cancer_breast)} {whose}",
         before,
+    )
+
+
+def with_spread(
+    ensemble: Any,
+    calibration: Calibration,
+    women: Sequence[History],
+    whose: str = "validation women",
+    again: Sequence[History] = (),
+) -> Calibration:
+    """Measure what widens the intervals; `again` as for `models.longitudinal.fit_spread`."""
+    from models.longitudinal import fit_spread
+
+    before = [woman for woman in women if not woman.years_to_cancer[-1] < 0]
+    return replace(calibration, spread=fit_spread(ensemble, calibration, before, again, whose))
+
+
+def moved_to(
+    calibration: Calibration,
+    ensemble: Any,
+    women: Sequence[History],
+    base_rates: tuple[float, ...],
+    whose: str,
+) -> Calibration:
+    """Move risks from the share of cancers among women to that of where the model is to be used; it says so."""
+    from models.sequence import predict_histories
+
+    hazards, outcomes = _at_the_last(predict_histories(ensemble, women), women)
+    return calibration.moved(hazards, outcomes, base_rates, whose=whose)
+
+
+def _at_the_last(
+    answers: Sequence[dict[str, NDArray[np.float64]]], women: Sequence[History]
+) -> tuple[NDArray[np.float64], Outcomes]:
+    """Return the hazards said at each woman's last visit and what became of her; of those not yet diagnosed."""
+    from models.longitudinal import Outcomes
+
+    usable = [i for i, history in enumerate(women) if not history.years_to_cancer[-1] < 0]
+    return np.stack([answers[i]["hazard"][:, -1] for i in usable], axis=1), Outcomes(
+        np.array([women[i].years_to_cancer[-1] for i in usable]),
+        np.array([women[i].years_followed[-1] for i in usable]),
+        np.array([women[i].cancer_breast for i in usable]),
     )

@@ -25,7 +25,8 @@ from models.store import OnProgress, keep_arrays, kept_arrays
 if TYPE_CHECKING:  # Networks are loaded when training starts: `--help` must not wait for them.
     import keras
 
-    from models.longitudinal import Domain, LongitudinalModel
+    from models.longitudinal import LongitudinalModel
+    from models.measures import Domain
     from models.store import ModelCard
     from models.view import EncoderConfig, LabelledViews, TrainedEncoder
 
@@ -299,5 +300,8 @@ def _card(
         },
     )
     values = card.to_json() | {key: value for key, value in facts.items() if key in card.to_json()}
-    values["settings"] = values["settings"] | {"seeds": seeds}
+    values["settings"] = values["settings"] | {
+        "seeds": seeds,
+        **heads.reference,
+    }
     return ModelCard(**values)

@@ -1,7 +1,7 @@
 """One image, read: the gate, the shape of the answer, boxes, and which model speaks."""
 
 import json
-from datetime import date
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -16,6 +16,7 @@ from models.classifier.model import ImageModel
 from models.classifier.network import ImageConfig, build_image_network
 from models.classifier.preprocess import ImageInput
 from models.longitudinal.model import untrained
+from models.measures.domain import spread_of
 from models.store import registry
 from models.store.registry import ModelCard
 
@@ -98,15 +99,36 @@ def test_without_a_model_it_is_said_which_is_missing(folder, monkeypatch, tmp_pa
     assert "No model is called" in " ".join(result.stderr.split())
 
 
-def test_an_installed_image_model_speaks_before_the_encoder(folder, monkeypatch, tmp_path):
-    config = ImageConfig(("benign", "malignant"), ImageInput((64, 64), "breast"), width=0.25)
-    settings = {"task": "finding", "modalities": ["MG"], "plan": {"region": "breast"}}
-    today = date.today().isoformat()
-    card = ModelCard("tumour-x", "T", "", "", "", "", {}, "", "", "", today, {}, False, settings)
-    ImageModel(card, DenseHead(build_image_network(config), config)).save(tmp_path / "tumour-x")
+def image_model(name, task="finding", limit=np.inf, classes=("benign", "malignant")):
+    """A model of whole breasts with random weights that knows pictures up to a distance; None: it does not know which."""
+    config = ImageConfig(classes, ImageInput((64, 64), "breast"), width=0.25)
+    settings = {"task": task, "modalities": ["MG"], "plan": {"region": "breast"}}
+    card = ModelCard(name, "T", "", "", "", "", {}, "", "", "", "2026-01-01", {}, False, settings)
+    head = DenseHead(build_image_network(config), config)
+    domain = None
+    if limit is not None:
+        vectors = head.vectors(np.random.default_rng(0).random((4, 64, 64)))
+        domain = replace(spread_of(vectors, ["w"] * 4, "four pictures"), limit=limit)
+    return ImageModel(card, head, domain=domain)
+
+
+@pytest.fixture
+def installed(monkeypatch, tmp_path):
+    """Install models in a folder of their own; the longitudinal model knows every picture."""
     untrained(0, width=0.25, members=1).save(tmp_path / "spoken")
     monkeypatch.setattr(registry, "WEIGHTS", tmp_path)
-    classifier = Classifier(Settings(model=str(tmp_path / "spoken"), _env_file=None))
+    monkeypatch.setenv("LONGVIEW_MODEL", str(tmp_path / "spoken"))
+
+    def install(*models):
+        for model in models:
+            model.save(tmp_path / model.card.name)
+        return Classifier(Settings(_env_file=None))
+
+    return install
+
+
+def test_an_installed_image_model_speaks_before_the_encoder(installed):
+    classifier = installed(image_model("tumour-x"))
     item = classifier.classify_pixels(draw_breast(), "breast")
     assert set(item.tumour) == {"benign", "malignant"}
     assert set(item.density) == set("ABCD")
@@ -114,6 +136,69 @@ def test_an_installed_image_model_speaks_before_the_encoder(folder, monkeypatch,
     # It reads whole breasts: a box is looked at by the encoder.
     boxed = classifier.classify_pixels(draw_breast(), "breast", (100, 300, 250, 450))
     assert set(boxed.tumour) == {"normal", "benign", "malignant"}
+
+
+def test_each_model_speaks_of_the_pictures_in_its_own_domain_only(installed):
+    density = image_model("density-x", "density", classes=tuple("ABCD"))
+    item = (
+        installed(image_model("tumour-x", limit=0.0), density).classify_pixels(draw_breast(), "b").to_json()
+    )
+    assert item["tumour"] is None
+    assert set(item["density"]) == set("ABCD")
+    assert item["trust"]["level"] == "withheld"
+    assert "unlike those that the model learned from" in item["trust"]["reason"]
+    assert item["trust"]["distance"] > item["trust"]["limit"] == 0
+    assert item["density_trust"]["level"] == "trusted"
+    assert set(item["untrusted"]["tumour"]) == {"benign", "malignant"}
+    assert item["untrusted"]["density"] is None
+    json.dumps(item, allow_nan=False)
+
+
+def test_a_model_that_does_not_say_what_it_knows_is_withheld_with_the_command_that_mends_it(
+    installed, folder
+):
+    installed(image_model("tumour-old", limit=None))
+    result = classify(folder, "breast.png", model=None, options=["--json"])
+    assert result.exit_code == 0, result.output
+    (item,) = json.loads(result.stdout)
+    assert item["tumour"] is None
+    assert item["trust"] | {"reason": ""} == {
+        "level": "withheld",
+        "reason": "",
+        "distance": None,
+        "limit": None,
+    }
+    speaks = {one["task"]: one for one in item["spoke"]}["finding"]
+    assert "python -m core train domain tumour-old" in speaks["needed"]
+    assert sum(item["untrusted"]["tumour"].values()) == pytest.approx(1)
+    told = classify(folder, "breast.png", model=None).stdout
+    assert "tumour: withheld. It is not recorded which pictures this model learned from." in " ".join(
+        told.split()
+    )
+    assert "malignant" not in told
+
+
+def test_a_class_of_its_own_is_withheld_in_its_own_place(installed):
+    installed(image_model("kind-x", "kind", limit=0.0, classes=("fatty", "cystic")))
+    folder = registry.WEIGHTS / "kind-x"
+    item = Classifier(Settings(_env_file=None), str(folder)).classify_pixels(draw_breast(), "b").to_json()
+    assert item["other"] == {"kind": None}
+    assert item["trust"]["level"] == "withheld"
+    assert set(item["untrusted"]["other"]["kind"]) == {"fatty", "cystic"}
+
+
+def test_a_damaged_domain_is_not_used(installed):
+    installed(image_model("tumour-x"))
+    path = registry.WEIGHTS / "tumour-x" / "domain.npz"
+    path.write_bytes(path.read_bytes()[:-30])
+    with pytest.raises(ValueError, match=r"domain\.npz .*sha256"):
+        Classifier(Settings(_env_file=None)).classify_pixels(draw_breast(), "breast")
+
+
+def test_what_was_refused_is_withheld_too(folder):
+    (noise,) = json.loads(classify(folder, "noise.png", options=["--json"]).stdout)
+    assert (noise["trust"]["level"], noise["trust"]["reason"]) == ("withheld", noise["detail"])
+    assert "untrusted" not in noise
 
 
 def test_the_heat_map_can_be_laid_over_the_image(folder):

@@ -16,7 +16,7 @@ from seed_data.women.lives import CaseMix
 def evaluated(tiny_model, tmp_path_factory):
     """An untrained model on twelve women of whom half have cancer; there is little to measure, and much to write."""
     folder = tmp_path_factory.mktemp("set")
-    simulate(folder, patients=8, seed=3, mix=CaseMix(cancer_rate=0.5), spacing_mm=0.8, jobs=1)
+    simulate(folder, patients=8, seed=3, mix=CaseMix(cancer_rate=0.5), spacing_mm=0.8, jobs=1, repeats=1)
     out = folder / "out"
     said = evaluate_longitudinal(
         Path(tiny_model), [read_manifest(folder / "manifest.csv")], out, lambda *_: None, times=20
@@ -53,6 +53,38 @@ def test_contributions_add_up_in_every_woman(evaluated):
     _, _, said = evaluated
     assert said["contributions"]["women"] == 8
     assert said["contributions"]["largest_difference"] < 1e-6
+
+
+def test_why_scores_moved_sums_and_names_what_moves_them(evaluated):
+    _, out, said = evaluated
+    moved = said["moved"]
+    assert 1 <= moved["women"] <= 8
+    assert moved["largest_difference"] < 1e-6
+    assert moved["rank_agreement"] > 0.2, "what a part is said to do is about what taking it back undoes"
+    assert 0 <= moved["largest_first"] <= 1
+    assert moved["shuffled"]["rank_correlation"] < 0.9
+    assert "Why a score moved since the prior" in (out / "report.html").read_text("utf-8")
+
+
+def test_it_is_said_of_whom_a_number_may_be_shown_and_that_numbers_agree(evaluated):
+    _, out, said = evaluated
+    assert [(one["level"], one["n"]) for one in said["trust"]] == [("withheld", 7)], (
+        "one was diagnosed before"
+    )
+    assert "never held against" in said["trust"][0]["reason"]
+    assert said["agreement"] == {
+        "visits": said["visits"],
+        "breast_above_woman": 0,
+        "woman_above_both": 0,
+        "falls": 0,
+    }
+    held = said["intervals"]["by_lack"]["no view"]
+    assert 0 <= held["held"] <= 1
+    assert held["width"] > 0
+    assert said["intervals"]["taken_twice"] == 8
+    page = (out / "report.html").read_text("utf-8")
+    assert "Of whom may a number be shown?" in page
+    assert "every view of a breast" in page
 
 
 def test_every_target_has_a_verdict(evaluated):

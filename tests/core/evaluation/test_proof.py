@@ -42,6 +42,10 @@ def measured(**said):
         "pointing": {"hits": 0.8, "hits_ci": [0.7, 0.9], "n": 50},
         "randomisation": {"views": 9, "shuffles": 3, "correlation": 0.1, "hits": 0.05},
         "contributions": {"women": 9, "largest_difference": 1e-9},
+        "moved": {
+            "women": 9, "largest_difference": 1e-12, "rank_agreement": 0.9, "largest_first": 0.9,
+            "shuffled": {"women": 9, "shuffles": 3, "rank_correlation": 0.1, "size": 0.1},
+        },
         "set": {"simulated": True, "seeds": [9]},
         "women": 2000,
         "c_index": 0.7,

@@ -1,64 +1,146 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
-from scipy.special import expit, logit
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from scipy.special import expit
 
-from models.longitudinal.calibration import Calibration, fit_calibration
-from models.measures.censoring import safe_logit
+from models.longitudinal.calibration import Calibration, Outcomes, fit_calibration
+from models.measures import censoring_weights, horizon_labels
 from models.measures.platt import Logistic
 
-MEMBERS = np.array([[[0.1, 0.15, 0.2, 0.25, 0.3]], [[0.12, 0.16, 0.22, 0.26, 0.34]]])
-ENRICHED, NATURAL = (0.1, 0.14, 0.18, 0.22, 0.3), (0.004, 0.006, 0.008, 0.011, 0.014)
-FITTED = Calibration(risk=(Logistic(0.2, 0.9),) * 5, baseline_5y=0.3)
+NATURAL = (0.004, 0.006, 0.008, 0.011, 0.014)
+NOTHING = np.zeros(4), np.zeros(4)
+HAZARDS = arrays(np.float64, (3, 4, 2, 5), elements=st.floats(0, 3))
 
 
-def test_moving_to_rarer_cancer_divides_the_odds_as_bayes_says():
-    before, _, _ = FITTED.risks(MEMBERS)
-    after, low, high = FITTED.moved(ENRICHED, NATURAL).risks(MEMBERS)
-    expected = expit(logit(before[0, 4]) + logit(0.014) - logit(0.3))
-    assert after[0, 4] == pytest.approx(expected)
-    assert (low <= after).all()
-    assert (after <= high).all()
-    assert (np.diff(after) >= 0).all()
+def women(n: int, seed: int = 0, *, named: float = 1.0) -> tuple[np.ndarray, Outcomes]:
+    """Women whose raw hazards are wrong by a factor of three, and what became of them."""
+    random = np.random.default_rng(seed)
+    true = np.exp(random.normal(-3.6, 1.2, (n, 2, 1))) * np.ones(5)
+    when = random.exponential(1 / true[..., 0])
+    breast = when.argmin(axis=1)
+    years = when.min(axis=1)
+    followed = random.uniform(2, 9, n)
+    seen = years <= np.minimum(followed, 8)
+    known = random.random(n) < named
+    outcomes = Outcomes(
+        np.where(seen, years, np.nan), followed, np.where(seen & known, breast, -1).astype(np.int64)
+    )
+    return np.stack([true * 3 * np.exp(random.normal(0, 0.1, true.shape)) for _ in range(3)]), outcomes
 
 
-def test_moving_keeps_the_order_of_women_and_can_be_undone():
-    moved = FITTED.moved(ENRICHED, NATURAL)
-    assert moved.malignancies([-1.0, 2.0]).argmax() == 1
-    assert moved.malignancies(0.0) < FITTED.malignancies(0.0)
-    assert moved.progressions(0.0) < FITTED.progressions(0.0)
-    assert moved.baseline == pytest.approx(0.014)
-    assert moved.as_fitted() == FITTED
+@given(
+    HAZARDS,
+    st.lists(st.tuples(st.floats(-4, 4), st.floats(0.05, 4), st.floats(-6, 3)), min_size=5, max_size=5),
+)
+def test_what_is_said_of_breasts_and_woman_always_agrees(hazards, lines):
+    calibration = Calibration(
+        breast=tuple(Logistic(a, b) for a, b, _ in lines), prior_shift=tuple(shift for *_, shift in lines)
+    )
+    said = calibration.risks(hazards)
+    left, right = said.breast[:, 0], said.breast[:, 1]
+    assert (said.value >= np.maximum(left, right)).all()
+    assert (said.value <= left + right).all()
+    assert said.value == pytest.approx(1 - (1 - left) * (1 - right))
+    for low, value, high in (
+        (said.low, said.value, said.high),
+        (said.breast_low, said.breast, said.breast_high),
+    ):
+        assert (np.diff(value) >= 0).all()
+        assert (low <= value).all()
+        assert (value <= high).all()
+        assert (low >= 0).all()
+        assert (high <= 1).all()
 
 
-def test_a_card_written_before_still_reads_and_a_moved_one_comes_back():
-    values = FITTED.to_json()
-    del values["prior_shift"]
-    assert Calibration.from_json(values) == FITTED
-    moved = FITTED.moved(ENRICHED, NATURAL)
+@pytest.mark.parametrize("named", [1.0, 0.5, 0.0])
+def test_fitted_risks_come_true_for_women_and_for_breasts(named):
+    hazards, outcomes = women(6000, named=named)
+    made = fit_calibration(hazards, outcomes, NOTHING, NOTHING, "fitted on some")
+    others, later = women(6000, seed=1)
+    said = made.risks(others)
+    for k in range(5):
+        label, _ = horizon_labels(later.years_to_cancer, later.years_followed, k + 1)
+        weight = censoring_weights(later.years_to_cancer, later.years_followed, k + 1)
+        assert np.average(label, weights=weight) / np.average(
+            said.value[:, k], weights=weight
+        ) == pytest.approx(1, abs=0.12)
+        left = label * (later.cancer_breast == 0)
+        assert np.average(left, weights=weight) / np.average(
+            said.breast[:, 0, k], weights=weight
+        ) == pytest.approx(1, abs=0.16)
+
+
+def test_moving_to_rarer_cancer_makes_the_mean_risk_there_come_true():
+    hazards, outcomes = women(4000)
+    fitted = fit_calibration(hazards, outcomes, NOTHING, NOTHING, "fitted on some")
+    moved = fitted.moved(hazards, outcomes, NATURAL, whose="those women")
+    said = moved.risks(hazards)
+    for k, share in enumerate(NATURAL):
+        label, _ = horizon_labels(outcomes.years_to_cancer, outcomes.years_followed, k + 1)
+        weight = censoring_weights(outcomes.years_to_cancer, outcomes.years_followed, k + 1)
+        rate = np.average(label, weights=weight)
+        there = weight * np.where(label == 1, share / rate, (1 - share) / (1 - rate))
+        # A longer horizon may be lifted to the shorter one's risk: never below, hardly above.
+        assert np.average(said.value[:, k], weights=there) == pytest.approx(share, rel=0.02)
+    assert moved.fitted_on.endswith(
+        "; moved from those women's share of cancers to 0.4, 0.6, 0.8, 1.1, 1.4 % within 1..5 years"
+    )
+    assert replace(moved.as_fitted(), fitted_on=fitted.fitted_on) == fitted
+    order = np.argsort(fitted.risks(hazards).breast[:, 0, 0])
+    assert (np.diff(said.breast[order, 0, 0]) >= 0).all()
+
+
+def test_progression_after_a_diagnosis_is_not_moved_to_where_cancer_is_rare():
+    hazards, outcomes = women(4000)
+    fitted = replace(Calibration(), progression=Logistic(0.3, 1.1), progression_after=Logistic(0.9, 0.8))
+    moved = fitted.moved(hazards, outcomes, NATURAL, whose="those women")
+    zero, half = np.zeros((1, 2)), np.full((1, 2), 0.5)
+    assert (moved.progressions(zero)[0] < fitted.progressions(zero)[0]).all()
+    assert moved.progressions(half, after=True)[0] == pytest.approx(expit(0.9 + 0.4))
+
+
+def test_what_was_written_comes_back_and_a_calibration_of_the_whole_woman_still_reads():
+    hazards, outcomes = women(800)
+    moved = Calibration(breast=(Logistic(0.2, 0.9),) * 5).moved(hazards, outcomes, NATURAL, whose="theirs")
     assert Calibration.from_json(moved.to_json()) == moved
+    values = moved.to_json() | {"risk": moved.to_json()["breast"], "malignancy": {"intercept": 0, "slope": 1}}
+    for name in ("breast", "progression_after", "prior_shift"):
+        del values[name]
+    older = Calibration.from_json(values)
+    assert older.breast == moved.breast
+    assert older.progression_after == moved.progression
+    assert older.fitted_on.endswith("one line of the whole woman stands in for each of her breasts")
 
 
 @pytest.mark.parametrize("rates", [(0.1,) * 4, (0.0, 0.1, 0.2, 0.3, 0.4), (0.2, 0.1, 0.3, 0.4, 0.5)])
 def test_impossible_rates_are_refused(rates):
+    hazards, outcomes = women(100)
     with pytest.raises(ValueError, match="cancer"):
-        FITTED.moved(ENRICHED, rates)
+        Calibration().moved(hazards, outcomes, rates, whose="theirs")
 
 
 def test_a_horizon_of_which_too_few_women_tell_does_not_lift_all_that_come_after():
     random = np.random.default_rng(0)
     years = np.where(random.random(3000) < 0.014, random.uniform(1.0, 5.0, 3000), np.nan)
-    years[np.flatnonzero(np.isfinite(years))[:4]] = 0.5
-    raw = expit(np.where(np.isfinite(years), 0.5, -1.0)[None, :, None] + random.normal(0, 1, (2, 3000, 5)))
-    breasts = np.zeros(40), np.repeat([0.0, 1.0], 20)
-    nothing = np.zeros(4), np.zeros(4)
-    kept = Calibration(progression=Logistic(0.7, 1.1))
-    made = fit_calibration(raw, years, np.full(3000, 6.0), breasts, nothing, "fitted on some", kept)
-    assert made.risks(raw)[0].mean(axis=0).max() < 0.05 < raw.mean()
-    assert made.risk[0] == made.risk[1]
-    assert made.progression == kept.progression
+    ill = np.isfinite(years)
+    years[np.flatnonzero(ill)[:4]] = 0.5
+    hazards = np.exp(np.where(ill, -1.0, -2.0)[None, :, None, None] + random.normal(0, 0.5, (2, 3000, 2, 5)))
+    outcomes = Outcomes(years, np.full(3000, 6.0), np.where(ill, 0, -1))
+    kept = Calibration(progression=Logistic(0.7, 1.1), progression_after=Logistic(0.1, 1.2))
+    made = fit_calibration(hazards, outcomes, NOTHING, NOTHING, "fitted on some", kept)
+    raw = Calibration().risks(hazards).value
+    assert made.risks(hazards).value.mean(axis=0).max() < 0.05 < raw.mean()
+    assert made.breast[0] == made.breast[1]
+    assert (made.progression, made.progression_after) == (kept.progression, kept.progression_after)
     assert made.fitted_on == (
-        "fitted on some; too few women for year 1: by the line of year 2; too few breasts for progression: as before"
+        "fitted on some; too few women for year 1: by the line of year 2; too few breasts for progression: as before; "
+        "too few breasts for progression after a diagnosis: as before"
     )
-    raw_still = fit_calibration(raw[:, :9], years[:9], np.full(9, 6.0), nothing, nothing, "fitted on few")
-    assert raw_still.risk[4].of_logit(safe_logit(0.3)) == pytest.approx(safe_logit(0.3))
-    assert raw_still.fitted_on.count("not calibrated") == 7
+    few = Outcomes(years[:9], np.full(9, 6.0), outcomes.cancer_breast[:9])
+    still = fit_calibration(hazards[:, :9], few, NOTHING, NOTHING, "fitted on few")
+    assert still.breast == (Logistic(),) * 5
+    assert still.fitted_on.count("not calibrated") == 7

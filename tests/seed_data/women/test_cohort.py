@@ -50,6 +50,34 @@ def test_the_same_seed_gives_the_same_bytes_on_any_number_of_processes(made, tmp
     assert _hashes(tmp_path) == _hashes(made)
 
 
+def test_a_study_taken_again_shows_the_same_woman_otherwise_positioned_and_leaves_the_rest_as_it_is(
+    made, tmp_path
+):
+    cohort.simulate(tmp_path, patients=2, seed=7, mix=RICH, spacing_mm=0.7, jobs=1, repeats=2)
+    before, after = _hashes(made), _hashes(tmp_path)
+    assert {name: after[name] for name in before if name in after and name.endswith(".png")} == {
+        name: sha for name, sha in before.items() if name in after and name.endswith(".png")
+    }
+    first, *again = (
+        [vars(row) for row in read_manifest(tmp_path / name).rows]
+        for name in ("manifest.csv", "repeat_1.csv", "repeat_2.csv")
+    )
+    for number, rows in enumerate(again, start=1):
+        assert len(rows) == len(first)
+        for one, other in zip(first, rows, strict=True):
+            taken_again = one["study_date"] == max(
+                row["study_date"] for row in first if row["patient_id"] == one["patient_id"]
+            )
+            assert (one["path"] != other["path"]) == taken_again
+            if taken_again:
+                assert other["path"].stem == f"{one['path'].stem}_again{number}"
+                pair = [cv2.imread(str(row["path"]), cv2.IMREAD_UNCHANGED) for row in (one, other)]
+                assert pair[0].shape == pair[1].shape
+                assert 0.5 < np.corrcoef(pair[0].ravel(), pair[1].ravel())[0, 1] < 0.9999
+            same = ("patient_id", "study_date", "laterality", "view", "density", "cancer_date")
+            assert {name: one[name] for name in same} == {name: other[name] for name in same}
+
+
 def test_every_image_of_the_manifest_is_there_and_readable(made, manifest):
     assert len(manifest) > 60
     for row in manifest:

@@ -184,6 +184,66 @@ def test_evaluate_leaves_out_women_the_model_was_trained_on(run):
     assert {"true", "predicted", "p_benign", "p_malignant", "group"} <= set(predicted)
 
 
+def test_a_model_of_a_folders_own_classes_speaks_of_pictures_like_those_and_of_no_others(tmp_path):
+    manifest = write_set(tmp_path / "set", 72)
+    for case in gather_cases([manifest], "finding").cases:
+        place = tmp_path / "folder" / {"benign": "clear", "malignant": "spot"}[case.label]
+        place.mkdir(parents=True, exist_ok=True)
+        (place / case.path.name).write_bytes(case.path.read_bytes())
+    command = ["train", "image", "--task", "kind", "--data", str(tmp_path / "folder")]
+    result = CliRunner().invoke(app, [*command, "--out", str(tmp_path / "own"), *SMALL])
+    assert result.exit_code == 0, result.output
+    known = read_card(tmp_path / "own").settings["domain"]
+    assert known["same_kind"]["cases_beyond"] <= 0.03 * known["same_kind"]["cases"] + 1
+    others = write_set(tmp_path / "others", 24, seed=9).parent
+    noise = np.random.default_rng(0).integers(0, 255, (48, 56)).astype(np.uint8)
+    cv2.imwrite(str(others / "noise.png"), noise)
+    paths = [str(others / f"{i}.png") for i in range(24)] + [str(others / "noise.png")]
+    result = CliRunner().invoke(app, ["classify", *paths, "--model", str(tmp_path / "own"), "--json"])
+    assert result.exit_code == 0, result.output
+    *alike, odd = json.loads(result.stdout)
+    assert sum(item["trust"]["level"] == "trusted" for item in alike) >= 22
+    assert odd["trust"]["level"] == "withheld"
+    assert odd["other"] == {"kind": None}
+
+
+def test_evaluate_says_by_level_how_it_does(run):
+    folder, _, _ = run
+    measured = json.loads((folder / "again" / "metrics.json").read_text("utf-8"))
+    assert {level: one["n"] for level, one in measured["by_trust"].items()}.keys() == {"trusted", "withheld"}
+    assert sum(one["n"] for one in measured["by_trust"].values()) == measured["n"]
+    assert set(pd.read_csv(folder / "again" / "predictions.csv")["trust"]) <= {"trusted", "withheld"}
+
+
+def test_a_model_made_before_is_told_which_pictures_it_knows_and_its_networks_stay_as_they_are(run):
+    folder, manifest, _ = run
+    odd = folder / "odd"
+    odd.mkdir()
+    noise = np.random.default_rng(0).integers(0, 255, (48, 56)).astype(np.uint8)
+    cv2.imwrite(str(odd / "noise.png"), noise)
+    (odd / "manifest.csv").write_text(
+        "patient_id,study_date,modality,laterality,view,path\nx,,US,,,noise.png\n", encoding="utf-8"
+    )
+    command = ["train", "domain", str(folder / "one"), "--data", str(manifest), "--against", str(odd)]
+    result = CliRunner().invoke(app, [*command, "--out", str(folder / "known")])
+    assert result.exit_code == 0, result.output
+    assert "odd: 1 of 1 turned away" in result.output
+    before, after = read_card(folder / "one"), read_card(folder / "known")
+    check_files(folder / "known", after)
+    assert {**before.files, "domain.npz": after.files["domain.npz"]} == after.files
+    assert (after.weights_sha256, after.metrics) == (before.weights_sha256, before.metrics)
+    new = after.settings["domain"]["new"]  # the test women, of whom it learned nothing
+    assert new["cases"] == before.metrics["n"]
+
+
+def test_too_few_pictures_make_a_model_that_is_withheld_and_says_so(tmp_path):
+    gathered = gather_cases([write_set(tmp_path / "set", 24)], "finding")
+    train_image(gathered, tmp_path / "out", ONE_EPOCH, QUIET)
+    assert any("too few to say which pictures a model knows" in notice for notice in gathered.notices)
+    assert "domain.npz" not in read_card(tmp_path / "out").files
+    assert ImageModel.load(tmp_path / "out").domain is None
+
+
 def test_evaluate_names_a_class_the_model_does_not_know(run, tmp_path):
     folder, manifest, _ = run
     strange = manifest.parent / "strange.csv"
@@ -245,7 +305,7 @@ def test_a_kernel_head_learns_from_practice_images_and_is_measured_on_none(kerne
     card = read_card(folder / "kernel")
     assert (card.title, card.licence) == ("A trial", "None")
     assert "practice" in card.trained_on
-    assert set(card.files) == {"head.npz", "backbone.npz", "image.json", "seen.json"}
+    assert set(card.files) == {"head.npz", "backbone.npz", "image.json", "seen.json", "domain.npz"}
 
 
 def test_a_kernel_model_reads_images_and_shows_where(kernel):

@@ -1,0 +1,75 @@
+"""Why the score of the chosen visit is another than the prior's."""
+
+import streamlit as st
+
+from core.records import PatientRecord, Visit, VisitScore, cards
+from core.rules import exact_age_years, place_at_age
+from dashboard import look
+from dashboard.charts import course, movement, template
+from dashboard.house import here
+
+
+def why_it_moved(record: PatientRecord, visit: Visit) -> None:
+    """Show how a visit's 5-year risk came from the prior's, and what each visit told; nothing without a score."""
+    score = visit.score
+    if score is None:
+        return
+    if not score.priors:
+        _first_visit(record, visit, score)
+        return
+    _since_the_prior(record, visit, score)
+    if len(score.contributions) > 1:
+        _each_visit(visit, score)
+
+
+def _first_visit(record: PatientRecord, visit: Visit, score: VisitScore) -> None:
+    """Say where a first score stands among women of her age; nothing where her age or theirs is not known."""
+    card = cards.card_of(here(), score.model)
+    if card is None or (card.weights_sha256, card.calibration) != (score.weights_sha256, score.calibration):
+        return  # its women were given their risks by other weights
+    age = exact_age_years(record.birth_date, visit.on)
+    place = place_at_age(card.settings, age, score.risk_5y.value)
+    if place is None:
+        return
+    youngest, oldest = place.ages
+    look.heading("Among women of her age", beside="first visit: no prior to set it beside")
+    look.show(
+        f"<p>Her 5-year risk is higher than that of <b>{place.higher_than} of 100</b> reference women aged {youngest} to "
+        f"{oldest}, whose median is {look.percent(place.median)}.</p>"
+    )
+    look.footer(f"{place.n} {place.women}, in whom no cancer was found within 5 years.")
+
+
+def _since_the_prior(record: PatientRecord, visit: Visit, score: VisitScore) -> None:
+    prior = record.moved_from(visit)
+    if prior is None or score.moved is None:
+        look.heading("Why it moved")
+        look.footer("The prior has no score that this one can be set beside.")
+        return
+    look.heading("Why it moved", beside=f"since the prior; odds {movement.change(score.moved)} in all")
+    st.plotly_chart(
+        movement.waterfall(score.moved, look.iso(prior.on), look.iso(visit.on)),
+        key=f"moved_{visit.study_uid}",
+        theme=None,
+        config=template.CONFIG,
+        alt=movement.said(score.moved),
+    )
+    look.footer(
+        "5-year risk, from the prior to this visit. × is what each does to the odds; together they make the change. History: "
+        "the prior now stands among the visits before. Breasts: new pictures in the place of the prior's."
+    )
+
+
+def _each_visit(visit: Visit, score: VisitScore) -> None:
+    with st.expander("What each visit told"):
+        look.footer(
+            "By how much each visit, seen besides those after it, multiplies the odds of cancer within 5 years, from those of "
+            "a woman of whom nothing is seen."
+        )
+        st.plotly_chart(
+            course.contributions(score),
+            key=f"contributions_{visit.study_uid}",
+            theme=None,
+            config=template.CONFIG,
+            alt="How much each visit multiplied the odds of cancer within 5 years",
+        )
