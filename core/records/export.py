@@ -24,7 +24,7 @@ from core.people import audit
 from core.records import cards
 from core.records.csv import FORMULA_STARTS
 from core.records.trusted import AlertStanding, alert_standing
-from core.rules import Trust, first_diagnoses, latest_score_ids, trust_of
+from core.rules import Trust, first_diagnoses, growth_of, latest_score_ids, trust_of
 from db.tables import (
     Alert,
     Event,
@@ -252,11 +252,13 @@ def _chunk(
         if score.id in speaking:
             newest[study.id] = trust
         silenced = _silenced(trust)
-        said = {name: getattr(score, name) for name in silenced}
+        growth = {"progression": growth_of(score, trust)[0]}
+        said = {name: growth.get(name, getattr(score, name)) for name in silenced}
         add(
             "scores", study.patient_id, score,
             study_uid=study.uid, study_date=study.study_date, speaks=int(score.id in speaking),
-            trust_level=trust.level, trust_reason=trust.sentence, untrusted=said or None, **dict.fromkeys(silenced),
+            trust_level=trust.level, trust_reason=trust.sentence, untrusted=said or None,
+            **growth | dict.fromkeys(silenced),
         )  # fmt: skip
     for event in session.scalars(
         select(Event).where(Event.patient_id.in_(women)).order_by(Event.event_date, Event.id)

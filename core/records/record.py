@@ -383,8 +383,7 @@ def _said(
     ).all()
     found = {}
     for score, on in rows:
-        settings = cards.settings_of(here, score.weights_sha256)
-        trust, rank = trust_and_rank(score, settings, on=on, diagnosed_on=diagnosed_on)
+        trust, rank = trust_and_rank(here, score, on=on, diagnosed_on=diagnosed_on)
         found[score.study_id] = _Said(_visit_score(score, trust), trust, rank)
     return found
 

@@ -44,7 +44,7 @@ def raise_alerts(
             kept = standing.get(rule.rule)
             raised += [kept] if kept is not None and kept.acknowledged_at is None else []
             continue
-        value = _measure(rule, score, previous)
+        value = _measure(rule, score, previous, ended=ended)
         alert = standing.get(rule.rule)
         if value is not None and value > rule.above:
             message = f"{rule.label}: {_said(rule, score, value, previous)}"
@@ -125,7 +125,7 @@ def _has_newer(session: Session, study: Study) -> bool:
     return session.scalar(newer.limit(1)) is not None
 
 
-def _measure(rule: AlertRule, score: Score, previous: Score | None) -> float | None:
+def _measure(rule: AlertRule, score: Score, previous: Score | None, *, ended: bool) -> float | None:
     if rule.measure is Measure.RISK_5Y:
         return score.risk_5y
     if rule.measure is Measure.RISK_2Y_CHANGE:
@@ -133,7 +133,8 @@ def _measure(rule: AlertRule, score: Score, previous: Score | None) -> float | N
     if rule.measure is Measure.MALIGNANCY_MAX:
         known = [v for v in (score.malignancy_left, score.malignancy_right) if v is not None]
         return max(known, default=None)
-    return score.progression
+    after = score.progression_after if ended else None
+    return score.progression if after is None else after
 
 
 def _said(rule: AlertRule, score: Score, value: float, previous: Score | None) -> str:

@@ -271,4 +271,7 @@ with figures_column:
             with tab:
                 part(chosen)
     name = cards.speaking(here())
-    look.footer(cards.footer(cards.card_of(here(), name), name))
+    look.footer(
+        "Visits of which no number may be told, and those after a diagnosis, are not counted. "
+        + cards.footer(cards.card_of(here(), name), name)
+    )

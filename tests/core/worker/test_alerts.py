@@ -210,3 +210,10 @@ def test_a_score_after_a_diagnosis_closes_no_alert_of_risk(session, studies):
     session.flush()
     raise_alerts(session, add_score(session, later), None, DIAGNOSED)
     assert messages(session) == ["Suspicious breast: left 30 %"]
+
+
+def test_after_a_diagnosis_growth_is_judged_as_it_is_told_then(session, studies):
+    said = {"progression": 0.2, "progression_after": 0.7}
+    (alert,) = raise_alerts(session, add_score(session, studies[1], **said), None, DIAGNOSED)
+    assert alert.message == "Probable progression: 70 %"
+    assert raise_alerts(session, add_score(session, studies[1], **said), None) == []
