@@ -23,6 +23,7 @@ class Score:
     weights_sha256: str = "w"
     calibration: str = "c"
     computed_at: datetime = NOW
+    smallest_change: float | None = None
 
 
 @dataclass(frozen=True)
