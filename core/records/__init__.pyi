@@ -32,6 +32,7 @@ from .record import statuses as statuses
 from .search import Found as Found
 from .search import find as find
 from .search import known as known
+from .standing import Interval as Interval
 from .trusted import AlertStanding as AlertStanding
 from .worklist import Column as Column
 from .worklist import Group as Group
