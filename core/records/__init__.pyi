@@ -19,6 +19,8 @@ from .events import add_event as add_event
 from .events import remove_event as remove_event
 from .findings import KeptFinding as KeptFinding
 from .findings import Place as Place
+from .newer_weights import ChangedAlert as ChangedAlert
+from .newer_weights import changed_alerts as changed_alerts
 from .record import AlertEntry as AlertEntry
 from .record import EventKind as EventKind
 from .record import Moved as Moved

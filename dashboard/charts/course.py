@@ -413,13 +413,14 @@ def _markers(
         f"{visit.on}<br>{name} {look.percent(value)} {look.interval_of(interval)}".rstrip()
         for visit, value, interval in zip(visits, values, intervals, strict=True)
     ]
+    if intervals and intervals[-1] is not None:
+        _whiskers(figure, visits[-1].on, intervals[-1], colour, axis, name)
     style = {"opacity": 1.0}
     figure.add_trace(
         go.Scatter(
             x=[visit.on for visit in visits],
             y=list(values),
             yaxis=axis,
-            error_y=_whiskers(values, intervals, colour),
             mode="markers",
             cliponaxis=False,
             marker={
@@ -438,22 +439,20 @@ def _markers(
     )
 
 
-def _whiskers(
-    values: Sequence[float], intervals: Sequence[Interval | None], colour: str
-) -> dict[str, Any] | None:
-    """Return the newest visit's interval as whiskers; None where it is not known."""
-    if not intervals or intervals[-1] is None:
-        return None
-    before = [0.0] * (len(values) - 1)
-    return {
-        "type": "data",
-        "symmetric": False,
-        "array": [*before, intervals[-1].high - values[-1]],
-        "arrayminus": [*before, values[-1] - intervals[-1].low],
-        "color": colour,
-        "thickness": 1.5,
-        "width": 3,
-    }
+def _whiskers(figure: go.Figure, on: date, known: Interval, colour: str, axis: str, name: str) -> None:
+    """Draw the interval of a visit's probability, behind its mark."""
+    figure.add_trace(
+        go.Scatter(
+            x=[on, on],
+            y=[known.low, known.high],
+            yaxis=axis,
+            mode="lines+markers",
+            line={"color": colour, "width": 3},
+            marker={"color": colour, "symbol": "line-ew-open", "size": 10, "line": {"width": 2}},
+            hoverinfo="skip",
+            name=f"interval of {name}",
+        )
+    )
 
 
 def _views_missing(visit: Visit) -> bool:

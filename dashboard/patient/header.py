@@ -67,14 +67,14 @@ def key_figures(record: PatientRecord) -> None:
             (
                 "malignancy L",
                 f'<span style="color:{look.LEFT}">●</span> {look.percent(score.malignancy["L"])}',
-                look.interval_of(score.malignancy_interval["L"]),
-                f"Probability of cancer in the left breast now or within 12 months{in_brackets(score.malignancy_interval['L'])}",
+                roomy(look.interval_of(score.malignancy_interval["L"])),
+                f"Probability of cancer in the left breast now or within 12 months{interval_words(score.malignancy_interval['L'])}",
             ),
             (
                 "malignancy R",
                 f'<span style="color:{look.RIGHT}">◆</span> {look.percent(score.malignancy["R"])}',
-                look.interval_of(score.malignancy_interval["R"]),
-                f"Probability of cancer in the right breast now or within 12 months{in_brackets(score.malignancy_interval['R'])}",
+                roomy(look.interval_of(score.malignancy_interval["R"])),
+                f"Probability of cancer in the right breast now or within 12 months{interval_words(score.malignancy_interval['R'])}",
             ),
             progression(last),
             (
@@ -100,7 +100,12 @@ def since_prior(record: PatientRecord) -> look.Figure:
         return what, look.UNKNOWN, look.OTHER_WEIGHTS if prior else "no prior", more
     if noise:
         number = f'<span class="lv-noise">{look.points(change, within_noise=True)}</span>'
-        return what, number, look.WITHIN_NOISE, f"{more}. {look.WITHIN_NOISE_WHY}"
+        return (
+            what,
+            number,
+            roomy(look.WITHIN_NOISE, "within positioning"),
+            f"{more}. {look.WITHIN_NOISE_WHY}",
+        )
     return what, look.points(change), "points", more
 
 
@@ -123,14 +128,19 @@ def progression(visit: Visit) -> look.Figure:
     return (
         "progression",
         f'<span style="color:{look.PROGRESSION}">▲</span> {look.percent(visit.progression)}',
-        look.interval_of(visit.progression_interval) if visit.progression is not None else "no prior",
-        f"Probability that disease has grown since the visit before{in_brackets(visit.progression_interval)}",
+        roomy(look.interval_of(visit.progression_interval)) if visit.progression is not None else "no prior",
+        f"Probability that disease has grown since the visit before{interval_words(visit.progression_interval)}",
     )
 
 
-def in_brackets(known: Interval | None) -> str:
-    """Say what stands in brackets, where something does."""
-    return f"; in brackets the {INTERVAL}" if known is not None else ""
+def roomy(text: str, tight: str = "") -> str:
+    """Return what stands beside a number where there is room for it, and what where there is none, as HTML."""
+    return f'<span class="lv-roomy">{text}</span><span class="lv-tight">{tight}</span>' if text else ""
+
+
+def interval_words(known: Interval | None) -> str:
+    """Say an interval on hover, where it is known."""
+    return "" if known is None else f"; {look.interval_of(known)} % is the {INTERVAL}"
 
 
 def told_of_last(record: PatientRecord) -> None:

@@ -48,7 +48,7 @@ def _since_the_prior(record: PatientRecord, visit: Visit, score: VisitScore) -> 
         return
     beside = f"since the prior; odds {movement.change(score.moved)} in all"
     if prior.score is not None and is_within_noise(prior.score, score):
-        beside += f", {look.WITHIN_NOISE}"
+        beside = f"odds {movement.change(score.moved)} in all, {look.WITHIN_NOISE}"
     look.heading("Why it moved", beside=beside)
     st.plotly_chart(
         movement.waterfall(score.moved, look.iso(prior.on), look.iso(visit.on)),
