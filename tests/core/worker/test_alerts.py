@@ -210,3 +210,28 @@ def test_a_score_after_a_diagnosis_closes_no_alert_of_risk(session, studies):
     session.flush()
     raise_alerts(session, add_score(session, later), None, DIAGNOSED)
     assert messages(session) == ["Suspicious breast: left 30 %"]
+
+
+def test_a_jump_within_what_positioning_makes_is_none_but_a_level_is(session, studies):
+    noisy = {"smallest_change": 1.5}
+    before = add_score(session, studies[0], risk_2y=0.05, risk_5y=0.10, **noisy)
+    now = {"risk_2y": 0.26, "risk_5y": 0.30}
+    raised = raise_alerts(session, add_score(session, studies[1], **now, **noisy), before)
+    assert [alert.rule for alert in raised] == ["risk_high"]
+    surer = {"smallest_change": 1.3}
+    before = add_score(session, studies[0], risk_2y=0.05, risk_5y=0.10, **surer)
+    raised = raise_alerts(session, add_score(session, studies[1], **now, **surer), before)
+    assert {alert.rule for alert in raised} == {"risk_jump", "risk_high"}
+    # Known to be noise after all, as when the noise is measured anew: the alert is withdrawn.
+    before = add_score(session, studies[0], risk_2y=0.05, risk_5y=0.10, **noisy)
+    raise_alerts(session, add_score(session, studies[1], **now, **noisy), before)
+    assert messages(session) == ["5-year risk above 3.0 %: 30 %"]
+
+
+def test_growth_after_a_diagnosis_is_what_the_pages_say_of_it(session, studies):
+    score = add_score(session, studies[1], progression=0.7, progression_after=0.4)
+    assert raise_alerts(session, score, None, DIAGNOSED) == []
+    (alert,) = raise_alerts(session, score, None)
+    assert alert.message == "Probable progression: 70 %"
+    assert raise_alerts(session, score, None, DIAGNOSED) == []
+    assert messages(session) == []
