@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test lint lock clean
+.PHONY: run test lint lock pictures clean
 
 run: $(VENV)/.run-installed
 	@$(BIN)/python -m core up --demo
@@ -41,6 +41,9 @@ lock: $(VENV)/.test-installed
 		-o $(VENV)/dev.txt
 	@{ echo "-r requirements.txt"; grep -v -x -F -f requirements.txt $(VENV)/grown.txt; } > requirements-grown.txt
 	@{ echo "-r requirements-grown.txt"; grep -v -x -F -f $(VENV)/grown.txt $(VENV)/dev.txt; } > requirements-dev.txt
+
+pictures: $(VENV)/.test-installed
+	$(BIN)/python -m tests.pictures
 
 clean:
 	rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache .hypothesis

@@ -15,6 +15,7 @@ from .reader import image_from_json as image_from_json
 from .reader import image_to_json as image_to_json
 from .reader import lend_reader as lend_reader
 from .renditions import LONGEST_SIDE as LONGEST_SIDE
+from .renditions import crop_png as crop_png
 from .renditions import is_of_this_release as is_of_this_release
 from .renditions import make_rendition as make_rendition
 from .renditions import reduced as reduced

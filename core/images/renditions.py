@@ -33,6 +33,7 @@ Derived = Literal["rendition_sha256", "thumbnail_sha256"]
 MAGIC = b"LVR1"
 LONGEST_SIDE = 1600
 THUMBNAIL_SIDE = 256
+CROP_SIDE = 320
 
 _turns: dict[str, tuple[threading.Lock, int]] = {}
 """For every image whose pictures are being made: the lock, and how many hold it or wait for it."""
@@ -47,6 +48,38 @@ def rendition(here: Installation, sop_uid: str) -> bytes:
 def thumbnail_png(here: Installation, sop_uid: str) -> bytes:
     """Return a small PNG of one image, its window applied; raises `KeyError` if there is no such image."""
     return _derived(here, sop_uid, "thumbnail_sha256")
+
+
+def crop_png(here: Installation, sop_uid: str, box: tuple[int, int, int, int]) -> bytes:
+    """Return a part of one image as a PNG, window applied, its longest side at least `CROP_SIDE` pixels.
+
+    Parameters
+    ----------
+    box
+        Left, top, right, bottom in the image's own pixels; what reaches beyond the image is left out.
+
+    Raises
+    ------
+    KeyError
+        If there is no such image.
+    ValueError
+        If the box is empty or beside the image.
+    """
+    import cv2
+
+    header, pixels = open_rendition(rendition(here, sop_uid))
+    scale = header["columns"] / header["source_columns"]
+    left, top, right, bottom = (round(edge * scale) for edge in box)
+    part = pixels[max(0, top) : max(0, bottom), max(0, left) : max(0, right)].astype(np.float32)
+    if not part.size:
+        raise ValueError("This box shows nothing of the image.")
+    low = header["window_center"] - header["window_width"] / 2
+    shown = np.clip((part - low) / header["window_width"], 0.0, 1.0) * 255.0
+    enlarge = CROP_SIDE / max(part.shape)
+    if enlarge > 1:
+        shown = cv2.resize(shown, None, fx=enlarge, fy=enlarge, interpolation=cv2.INTER_LINEAR)
+    _, png = cv2.imencode(".png", shown.round().astype(np.uint8))
+    return bytes(png)
 
 
 def is_of_this_release(rendition: bytes) -> bool:

@@ -11,6 +11,10 @@ from .assessments import Assessment as Assessment
 from .assessments import acknowledge as acknowledge
 from .assessments import record_assessment as record_assessment
 from .cards import Card as Card
+from .changes import CROP_MM as CROP_MM
+from .changes import ChangedPlace as ChangedPlace
+from .changes import Crop as Crop
+from .changes import changed_places as changed_places
 from .cohort import Cohort as Cohort
 from .cohort import Definition as Definition
 from .cohort import Population as Population

@@ -84,8 +84,8 @@ class Cohort:
     `women` has one row a woman: age_years, density, risk_5y, visits, last_visit, diagnosed, simulated. `visits` has one
     row a scored visit: woman (a running number), on, year, risk_5y, years_to_last, years_to_diagnosis (empty where
     none is known), diagnosed; where visits were scored by different weights or calibrations, of those that most were
-    scored by, since a course never joins the others. Both are for `core.records.figures`, not for a page. `counted` tells of each kind
-    of women that the definition asks for.
+    scored by, since a course never joins the others. Both are for `core.records.figures`, not for a page. `counted`
+    tells of each kind of women that the definition asks for.
     """
 
     definition: Definition

@@ -156,12 +156,7 @@ def _said(here: Installation, session: Session, diagnoses: Mapping[int, date]) -
 
 
 def _said_of(here: Installation, row: Row[*tuple[Any, ...]], diagnoses: Mapping[int, date]) -> _Said:
-    trust, rank = trust_and_rank(
-        row,
-        cards.settings_of(here, row.weights_sha256),
-        on=row.study_date,
-        diagnosed_on=diagnoses.get(row.patient_id),
-    )
+    trust, rank = trust_and_rank(here, row, on=row.study_date, diagnosed_on=diagnoses.get(row.patient_id))
     score = ListedScore(
         model=row.model,
         weights_sha256=row.weights_sha256,

@@ -260,6 +260,10 @@ class PatientRecord:
         place = next((n for n, one in enumerate(self.scored) if one.study_uid == visit.study_uid), 0)
         return self.scored[place - 1] if place else None
 
+    def images_of_day(self, visit: Visit) -> tuple[ViewImage, ...]:
+        """Return the images of all studies of a visit's day: they are one visit."""
+        return tuple(image for other in self.visits if other.on == visit.on for image in other.images)
+
     def visit(self, study_uid: str) -> Visit | None:
         """Return one visit by its study UID."""
         return next((visit for visit in self.visits if visit.study_uid == study_uid), None)
@@ -386,8 +390,7 @@ def _said(
     ).all()
     found = {}
     for score, on in rows:
-        settings = cards.settings_of(here, score.weights_sha256)
-        trust, rank = trust_and_rank(score, settings, on=on, diagnosed_on=diagnosed_on)
+        trust, rank = trust_and_rank(here, score, on=on, diagnosed_on=diagnosed_on)
         found[score.study_id] = _Said(_visit_score(score, trust), trust, rank)
     return found
 

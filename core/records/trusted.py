@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date
-from typing import Any, Protocol
+from typing import Protocol
 
+from core.installation import Installation
+from core.records import cards
 from core.rules import Rank, Trust, TrustLevel, alert_rules, rank_among_reference, trust_of
 from core.rules.comparable import SaidBy, TrustStored
 
@@ -23,17 +24,16 @@ class StoredScore(SaidBy, TrustStored, Protocol):
 
 
 def trust_and_rank(
-    row: StoredScore, card_settings: Mapping[str, Any], *, on: date, diagnosed_on: date | None
+    here: Installation, row: StoredScore, *, on: date, diagnosed_on: date | None
 ) -> tuple[Trust, Rank | None]:
     """Return how far a score may be believed, and its rank where it may be shown as one only.
 
-    `card_settings` are those of the card of the model that made it, empty where that is not installed any more: then
-    nobody can say among whom it would be ranked, and it is withheld.
+    Where the model that made it is not installed any more, nobody can say among whom it would be ranked: it is withheld.
     """
     trust = trust_of(row, on=on, diagnosed_on=diagnosed_on)
     if trust.level is not TrustLevel.UNCALIBRATED:
         return trust, None
-    rank = rank_among_reference(card_settings, row.risk_5y)
+    rank = rank_among_reference(cards.settings_of(here, row.weights_sha256), row.risk_5y)
     return (trust, rank) if rank is not None else (replace(trust, level=TrustLevel.WITHHELD), None)
 
 

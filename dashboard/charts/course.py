@@ -605,7 +605,7 @@ def contributions(score: VisitScore) -> go.Figure:
             hovertemplate="%{y}: %{text} the odds<extra></extra>",
         )
     )
-    limit = math.log2(reach) * 1.35
+    limit = math.log2(reach) * 1.7  # room for the words, in a narrow column too
     figure.add_shape(
         type="line", x0=0, x1=0, y0=0, y1=1, yref="paper", line={"color": look.MUTED, "width": 1}
     )

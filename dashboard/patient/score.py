@@ -86,12 +86,12 @@ def probabilities(score: VisitScore) -> str:
     ]
     rows += [
         (
-            f'<span style="color:{look.LEFT}">●</span> within 12 months, left',
+            f'<span style="color:{look.LEFT}">●</span> within 1 year, left',
             score.malignancy["L"],
             look.interval_of(score.malignancy_interval["L"]),
         ),
         (
-            f'<span style="color:{look.RIGHT}">◆</span> within 12 months, right',
+            f'<span style="color:{look.RIGHT}">◆</span> within 1 year, right',
             score.malignancy["R"],
             look.interval_of(score.malignancy_interval["R"]),
         ),

@@ -1,12 +1,28 @@
 """Why the score of the chosen visit is another than the prior's."""
 
+from urllib.parse import quote
+
 import streamlit as st
 
-from core.records import PatientRecord, Visit, VisitScore, cards
+from core.records import (
+    CROP_MM,
+    ChangedPlace,
+    Crop,
+    Moved,
+    PatientRecord,
+    Visit,
+    VisitScore,
+    cards,
+    changed_places,
+)
 from core.rules import exact_age_years, is_within_noise, place_at_age
+from core.rules.vocabulary import SIDE_WORDS
 from dashboard import look
 from dashboard.charts import course, movement, template
 from dashboard.house import here
+
+LEAST_PART = 0.05
+"""A breast that moved the log-odds by less (a twentieth of the odds) has no place that did."""
 
 
 def why_it_moved(record: PatientRecord, visit: Visit) -> None:
@@ -32,7 +48,7 @@ def _first_visit(record: PatientRecord, visit: Visit, score: VisitScore) -> None
     if place is None:
         return
     youngest, oldest = place.ages
-    look.heading("Among women of her age", beside="first visit: no prior to set it beside")
+    look.heading("Among women of her age", beside="first visit")
     look.show(
         f"<p>Her 5-year risk is higher than that of <b>{place.higher_than} of 100</b> reference women aged {youngest} to "
         f"{oldest}, whose median is {look.percent(place.median)}.</p>"
@@ -57,10 +73,45 @@ def _since_the_prior(record: PatientRecord, visit: Visit, score: VisitScore) -> 
         config=template.CONFIG,
         alt=movement.said(score.moved),
     )
+    _places(record, prior, visit, score.moved)
     look.footer(
         "5-year risk, from the prior to this visit. × is what each does to the odds; together they make the change. History: "
         "the prior now stands among the visits before. Breasts: new pictures in the place of the prior's."
     )
+
+
+def _places(record: PatientRecord, prior: Visit, visit: Visit, moved: Moved) -> None:
+    """Show of each breast that moved the score the two crops where its heat map did so most, right at the left as it hangs."""
+    rose = {
+        side: part > 0
+        for side, word in SIDE_WORDS.items()
+        if abs(part := moved.parts.get(f"{word} breast", 0.0)) >= LEAST_PART
+    }
+    found = changed_places(here(), record.images_of_day(prior), record.images_of_day(visit), rose)
+    if not found:
+        return
+    shown = "".join(_pair(found[side], prior, visit) for side in ("R", "L") if side in found)
+    look.show(f'<div class="lv-pairs">{shown}</div>')
+    look.footer(
+        "Where a breast's heat map has risen or fallen most, as its part did: the same place then and now, not registered"
+        + (f"; {CROP_MM:.0f} mm wide." if all(place.sized for place in found.values()) else ".")
+    )
+
+
+def _pair(place: ChangedPlace, prior: Visit, visit: Visit) -> str:
+    turned = "risen" if place.change > 0 else "fallen"
+    view = look.safe(place.view.words)
+    pictures = "".join(
+        _picture(crop, f"{view} {look.iso(when.on)}", look.month(when.on))
+        for crop, when in ((place.prior, prior), (place.now, visit))
+    )
+    return f"<div><b>{view}</b> heat map {turned}<div>{pictures}</div></div>"
+
+
+def _picture(crop: Crop, what: str, when: str) -> str:
+    box = ",".join(map(str, crop.box))
+    flipped = 'class="flipped"' if crop.flipped else ""
+    return f'<span><img src="/crop/{quote(crop.sop_uid)}?box={box}" alt="{what}" {flipped}>{when}</span>'
 
 
 def _each_visit(visit: Visit, score: VisitScore) -> None:

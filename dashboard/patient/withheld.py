@@ -90,6 +90,8 @@ def show_anyway(visit: Visit, said: VisitScore, person: Person, mrn: str) -> Non
 def untrusted_table(visit: Visit, said: VisitScore) -> str:
     """Return what the model would have said, hatched and without colour."""
     why = visit.doubt.sentence if visit.doubt else ""
+    if visit.doubt and visit.doubt.doubt is Doubt.UNLIKE_PICTURES and visit.doubt.limit is not None:
+        why += f" They lie at {visit.doubt.distance:.2f} from them; beyond {visit.doubt.limit:.2f} nothing is told."
     rows: list[tuple[str, float | None]] = [
         (f"cancer within {years} year{'s' if years > 1 else ''}", risk.value)
         for years, risk in sorted(said.risk.items())

@@ -193,8 +193,8 @@ def course(chosen: Cohort) -> None:
     left, right = st.columns(2)
     method = (
         "Median and quartiles of 5-year risk over women, one value a woman and year (her mean, if she came more than "
-        f"once). Points with {FEW} women are left out. Different women stand behind different points. Where visits were scored by different weights, those "
-        "by the commonest count: others are never joined with them."
+        f"once). Points with {FEW} women are left out. Different women stand behind different points. "
+        "Where visits were scored by different weights, those by the commonest count: others are never joined with them."
     )
     with left:
         if table.empty:
@@ -272,4 +272,7 @@ with figures_column:
             with tab:
                 part(chosen)
     name = cards.speaking(here())
-    look.footer(cards.footer(cards.card_of(here(), name), name))
+    look.footer(
+        "Visits of which no number may be told, and those after a diagnosis, are not counted. "
+        + cards.footer(cards.card_of(here(), name), name)
+    )

@@ -26,7 +26,8 @@ from starlette.responses import (
 from starlette.routing import Route
 
 from core.desk import BoxRefused, DeskClosed, OpenedImage, Said
-from core.images import rendition, thumbnail_png
+from core.images import crop_png, rendition, thumbnail_png
+from core.installation import Installation
 from core.people import (
     Person,
     SignInBusy,
@@ -237,6 +238,22 @@ async def thumbnail(request: Request) -> Response:
     return await _stored(request, thumbnail_png, "image/png")
 
 
+async def crop(request: Request) -> Response:
+    """Serve a part of one view: ``box=x0,y0,x1,y1`` in its pixels."""
+    try:
+        x0, y0, x1, y1 = (int(part) for part in request.query_params.get("box", "").split(","))
+    except ValueError:
+        return JSONResponse({"error": "This box cannot be read."}, 422)
+
+    def read(installation: Installation, sop_uid: str) -> bytes:
+        return crop_png(installation, sop_uid, (x0, y0, x1, y1))
+
+    try:
+        return await _stored(request, read, "image/png")
+    except ValueError as error:
+        return JSONResponse({"error": str(error)}, 422)
+
+
 async def _stored(request: Request, read: object, media_type: str) -> Response:
     assert callable(read)
     try:
@@ -338,6 +355,7 @@ ROUTES = [
     Route("/signed-in", signed_in),
     Route("/img/{sop_uid}", image),
     Route("/thumb/{sop_uid}", thumbnail),
+    Route("/crop/{sop_uid}", crop),
     Route("/reading/{token}/whole", read_whole),
     Route("/reading/{token}/region", read_region),
     Route("/reading/{token}/picture", read_picture),

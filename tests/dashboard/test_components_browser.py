@@ -124,6 +124,44 @@ def test_an_image_opened_after_the_window_was_set_by_hand_is_shown(page: Page) -
     assert brightest(pane) > 200, "the next image is black"
 
 
+def test_what_is_withheld_is_a_sentence_and_hatched_only_for_who_asks_for_it_anyway(page: Page) -> None:
+    trust = {"level": "withheld", "reason": "This picture is unlike.", "distance": 3.0, "limit": 1.0}
+    spoke = {
+        "task": "finding",
+        "model": "m",
+        "title": "A model",
+        "doubt": None,
+        "trust": trust,
+        "needed": "Train one.",
+    }
+    held = {"tumour": None, "density": None, "trust": trust, "density_trust": None, "spoke": [spoke]}
+    untrusted = {"tumour": {"benign": 0.25, "malignant": 0.75}, "density": None}
+    asked: list[str] = []
+
+    def answer(route: Route) -> None:
+        asked.append(route.request.url)
+        route.fulfill(json=held | ({"untrusted": untrusted} if "anyway=1" in route.request.url else {}))
+
+    mount(page, "reading")
+    page.route(f"{SITE}/reading/*/whole*", answer)
+    page.route(f"{SITE}/reading/*/region*", answer)
+    page.evaluate("data => show(data)", opened(1))
+    side = page.locator(".side")
+    expect(side).to_contain_text("This picture is unlike. No number of it is shown. Train one.")
+    page.get_by_role("button", name="New box").click()
+    expect(page.locator(".card")).to_contain_text("Withheld. This picture is unlike.")
+    assert "%" not in side.inner_text()
+    page.get_by_role("button", name="Show anyway").click()
+    expect(page.locator(".bars.withheld")).to_have_count(2)
+    expect(page.locator(".bars:not(.withheld)")).to_have_count(0)
+    expect(page.locator(".card")).to_contain_text("Not to be believed")
+    page.evaluate(
+        "data => show(data)", opened(2)
+    )  # another image: what was asked for of the last one is over
+    expect(page.locator(".bars")).to_have_count(0)
+    assert "anyway" not in asked[-1]
+
+
 def four_views() -> dict[str, Any]:
     """A visit of which the left CC was not taken."""
     panes = [

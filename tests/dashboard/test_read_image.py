@@ -149,7 +149,7 @@ def test_a_box_on_a_patients_image_is_kept_measured_and_can_be_undone(
     app = shown.ask(app, ReadingAsks(BOX, None))
     (finding,) = findings.of_patient(here, "00017")
     assert finding.diameter_mm == pytest.approx(10.0)
-    assert set(finding.reading) == {"normal", "benign", "malignant"}
+    assert finding.reading == {}  # no model that is shipped knows a drawn breast: no number of it is kept
     assert "Finding 1 is kept on Jane Doe, study of 2024-05-01, L CC, 10 mm" in shown[-1]["note"][
         "text"
     ].replace("\N{NO-BREAK SPACE}", " ").replace("\N{NARROW NO-BREAK SPACE}", " ")

@@ -1,6 +1,7 @@
 """Why a score moved, as the page tells it: from the prior's number to this one, and nothing where they are not alike."""
 
 import math
+import re
 from dataclasses import replace
 from datetime import date
 
@@ -16,6 +17,7 @@ from dashboard import look
 from dashboard.charts import movement
 from db.tables import Score
 from tests import factories
+from tests.core.records.test_changes import FAINT, HOT, see
 from tests.dashboard.conftest import Served
 from tests.dashboard.test_browser import browser, page, sign_in
 from tests.dashboard.test_browser import pytestmark as in_browser
@@ -89,6 +91,18 @@ def test_nothing_is_told_of_a_move_from_a_score_that_does_not_stand_today(
     assert no_error(app)
     assert "The prior has no score that this one can be set beside." in words(app)
     assert "odds ×" not in words(app)
+
+
+def test_the_two_crops_of_a_breast_stand_beside_each_other(here: Installation, pages: OpenPage) -> None:
+    factories.woman(here, "00017", COURSE[:1] + COURSE[2:])
+    see(here, {(0, "L-CC"): FAINT, (1, "L-CC"): HOT, (0, "R-MLO"): HOT, (1, "R-MLO"): FAINT})
+    app = pages(Role.ONCOLOGIST, "patient", mrn="00017")
+    assert no_error(app)
+    shown = words(app)
+    assert "<b>L CC</b> heat map risen" in shown, "her left breast raised the score"
+    assert "R MLO</b> heat map" not in shown, "what fell in the right one does not say why that raised it"
+    assert re.findall(r"/crop/2\.25\.1\.(\d)", shown) == ["1", "2"]
+    assert "not registered; 45 mm wide" in shown
 
 
 def test_a_first_visit_and_a_withheld_score_tell_of_no_move(here: Installation, pages: OpenPage) -> None:

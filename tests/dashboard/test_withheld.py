@@ -4,6 +4,7 @@ import csv
 import html
 import json
 import re
+import struct
 from collections.abc import Callable, Iterator
 from datetime import date
 from pathlib import Path
@@ -14,6 +15,7 @@ from sqlalchemy import select
 from streamlit.testing.v1 import AppTest
 
 from core.cli.scoring import _said
+from core.images import rendition
 from core.installation import Installation
 from core.people import Role, audit
 from core.records import Column, Group, Order, Population, cards, cohort, worklist
@@ -191,6 +193,17 @@ def test_the_answers_of_the_command_line_have_it_under_untrusted_only(
                 assert set(answer["risk"]["5"].values()) == {None}
                 assert (answer["progression"] == 0.62) is (study.patient.mrn == "diagnosed")
                 assert (answer["rank"] is not None) is (study.patient.mrn == "ranked")
+
+
+def test_what_is_fetched_for_her_pictures_does_not_tell_it(here: Installation, women: None) -> None:
+    record = record_of(here, "unlike")
+    assert record is not None
+    for image in record.visits[-1].images:
+        data = rendition(here, image.sop_uid)
+        (length,) = struct.unpack("<I", data[4:8])
+        assert set(json.loads(data[8 : 8 + length])) == {
+            "rows", "columns", "source_rows", "source_columns", "bits", "window_center", "window_width", "spacing_mm",
+        }  # fmt: skip
 
 
 @pytest.mark.parametrize("kind", ["csv", "json"])

@@ -2,6 +2,8 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
+import cv2
+import numpy as np
 import pytest
 from sqlalchemy import select
 
@@ -68,3 +70,30 @@ def test_a_picture_is_shown_also_where_its_row_cannot_be_written(stocked, monkey
     holder.execute("BEGIN IMMEDIATE")
     assert renditions.rendition(stocked, "1.2.3.4") == first
     holder.close()
+
+
+@pytest.mark.parametrize(
+    ("box", "shape"),
+    [((0, 0, 40, 20), (160, 320)), ((-30, -30, 20, 20), (320, 320)), ((10, 10, 11, 11), (320, 320))],
+    ids=["within", "reaching beyond", "one pixel"],
+)
+def test_a_part_of_a_picture_is_what_stands_there(stocked, box, shape):
+    png = cv2.imdecode(np.frombuffer(renditions.crop_png(stocked, "1.2.3.4", box), np.uint8), 0)
+    assert png.shape == shape
+    _, pixels = renditions.open_rendition(renditions.rendition(stocked, "1.2.3.4"))
+    left, top, right, bottom = (max(0, edge) for edge in box)
+    part = pixels[top:bottom, left:right].astype(float)
+    darker = (png > png.mean()) == (
+        cv2.resize(part, png.shape[::-1], interpolation=cv2.INTER_LINEAR) > part.mean()
+    )
+    assert darker.mean() > 0.9 or part.std() == 0
+
+
+@pytest.mark.parametrize(
+    "box", [(0, 0, 0, 0), (20, 20, 10, 10), (10**6, 0, 10**6 + 9, 9), (-20, -20, -1, -1)]
+)
+def test_a_part_that_shows_nothing_is_none(stocked, box):
+    with pytest.raises(ValueError, match="shows nothing"):
+        renditions.crop_png(stocked, "1.2.3.4", box)
+    with pytest.raises(KeyError):
+        renditions.crop_png(stocked, "1.2.3.5", (0, 0, 9, 9))

@@ -228,10 +228,8 @@ def test_a_jump_within_what_positioning_makes_is_none_but_a_level_is(session, st
     assert messages(session) == ["5-year risk above 3.0 %: 30 %"]
 
 
-def test_growth_after_a_diagnosis_is_what_the_pages_say_of_it(session, studies):
-    score = add_score(session, studies[1], progression=0.7, progression_after=0.4)
-    assert raise_alerts(session, score, None, DIAGNOSED) == []
-    (alert,) = raise_alerts(session, score, None)
+def test_after_a_diagnosis_growth_is_judged_as_it_is_told_then(session, studies):
+    said = {"progression": 0.2, "progression_after": 0.7}
+    (alert,) = raise_alerts(session, add_score(session, studies[1], **said), None, DIAGNOSED)
     assert alert.message == "Probable progression: 70 %"
-    assert raise_alerts(session, score, None, DIAGNOSED) == []
-    assert messages(session) == []
+    assert raise_alerts(session, add_score(session, studies[1], **said), None) == []

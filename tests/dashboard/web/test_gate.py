@@ -457,11 +457,22 @@ def test_images_are_for_those_who_see_patients(served: Served, role: Role) -> No
     expected = 200 if role in ROLES_THAT_SEE_PATIENTS else 403
     image = ask(served, f"/img/{uid}", headers=as_role(served, role))
     thumbnail = ask(served, f"/thumb/{uid}", headers=as_role(served, role))
-    assert (image.status, thumbnail.status) == (expected, expected)
+    crop = ask(served, f"/crop/{uid}?box=10,20,110,120", headers=as_role(served, role))
+    assert (image.status, thumbnail.status, crop.status) == (expected, expected, expected)
     if expected == 200:
         assert image.body[:4] == b"LVR1"
-        assert thumbnail.body[:4] == b"\x89PNG"
-        assert image.headers["cache-control"] == thumbnail.headers["cache-control"] == "no-store"
+        assert thumbnail.body[:4] == crop.body[:4] == b"\x89PNG"
+        for answer in (image, thumbnail, crop):
+            assert answer.headers["cache-control"] == "no-store"
+
+
+@pytest.mark.parametrize(
+    "box", ["", "1,2,3", "a,b,c,d", "5,5,5,9", "9,9,5,5", "-9,-9,-1,-1", "1e9,0,2,2", "1,2,3,4,5"]
+)
+def test_a_part_that_is_none_is_refused_in_words(served: Served, box: str) -> None:
+    answer = ask(served, f"/crop/{some_sop_uid(served)}?box={box}", headers=as_role(served, Role.ONCOLOGIST))
+    assert answer.status == 422
+    assert b"box" in answer.body
 
 
 def test_an_image_that_is_not_here_is_not_found(served: Served) -> None:
