@@ -5,7 +5,7 @@ from collections.abc import Callable, Hashable, Iterable
 from datetime import date
 from typing import Protocol, SupportsFloat, TypeVar
 
-from sqlalchemy import ColumnElement, Select, func, select
+from sqlalchemy import Select, func, select
 
 from core.rules.trust import Doubt, Trust, TrustLevel, as_read
 from db.tables import Event, EventKind, Score
@@ -45,11 +45,6 @@ class RiskSaid(SaidBy, Protocol):
 def latest_score_ids(model: str) -> Select[int]:
     """Return a query for the id of each study's newest score by `model`. Rows are only ever added, so ids rise."""
     return select(func.max(Score.id)).where(Score.model == model).group_by(Score.study_id)
-
-
-def is_trusted() -> ColumnElement[bool]:
-    """Return the condition that a score was trusted when it was made; `trust_of` also knows of a diagnosis."""
-    return Score.trust_level == TrustLevel.TRUSTED.value
 
 
 class GrowthStored(Protocol):

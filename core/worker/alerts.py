@@ -10,9 +10,9 @@ from sqlalchemy.orm import Session
 from core.rules import (
     AlertRule,
     Measure,
+    TrustLevel,
     alert_rules,
     is_after_diagnosis,
-    is_trusted,
     measured,
     said_alike,
     trust_of,
@@ -109,15 +109,15 @@ def raise_alerts_before(
 
 
 def _newest_score(session: Session, patient_id: int, model: str, which: ColumnElement[bool]) -> Score | None:
-    return session.scalar(
+    """Return the newest score of the last of these studies; None where there is none, or it may not be shown."""
+    newest = session.scalar(
         select(Score)
         .join(Study, Study.id == Score.study_id)
-        .where(
-            Study.patient_id == patient_id, Study.modality == "MG", Score.model == model, is_trusted(), which
-        )
+        .where(Study.patient_id == patient_id, Study.modality == "MG", Score.model == model, which)
         .order_by(Study.study_date.desc(), Study.id.desc(), Score.id.desc())
         .limit(1)
     )
+    return newest if newest is not None and newest.trust_level == TrustLevel.TRUSTED else None
 
 
 def _has_newer(session: Session, study: Study) -> bool:

@@ -20,10 +20,10 @@ CALM = {
 def add_score(session, study: Study, **said) -> Score:
     values = {**CALM, **said}
     risks = {f"risk_{year}y{end}": 0.01 for year in range(1, 6) for end in ("", "_low", "_high")}
-    made = {"model": "m", "weights_sha256": "a" * 64, "calibration": "c"}
+    made = {"model": "m", "weights_sha256": "a" * 64, "calibration": "c", "trust_level": "trusted"}
     row = Score(
         study_id=study.id, inputs={}, priors=0,
-        density_a=0.25, density_b=0.25, density_c=0.25, density_d=0.25, trust_level="trusted", trust_doubt=None, **{**made, **risks, **values},
+        density_a=0.25, density_b=0.25, density_c=0.25, density_d=0.25, trust_doubt=None, **{**made, **risks, **values},
     )  # fmt: skip
     session.add(row)
     session.flush()
@@ -233,3 +233,11 @@ def test_after_a_diagnosis_growth_is_judged_as_it_is_told_then(session, studies)
     (alert,) = raise_alerts(session, add_score(session, studies[1], **said), None, DIAGNOSED)
     assert alert.message == "Probable progression: 70 %"
     assert raise_alerts(session, add_score(session, studies[1], **said), None) == []
+
+
+def test_a_refused_study_brings_back_no_score_that_is_withheld_by_now(session, studies):
+    before, newest = studies
+    before.status, newest.status = StudyStatus.SCORED, StudyStatus.REFUSED
+    add_score(session, before, malignancy_left=0.9)
+    add_score(session, before, malignancy_left=0.9, weights_sha256="b" * 64, trust_level="withheld")
+    assert raise_alerts_before(session, newest, "m") == []
