@@ -7,6 +7,7 @@ DENSITY = "density"
 BAND = "risk"
 ORDER = "order"
 ROWS_SHOWN = "rows_shown"
+CHANGED_SHOWN = "changed_shown"
 LAST_PATIENT = "last_patient"
 
 MRN = "mrn"

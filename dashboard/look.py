@@ -13,7 +13,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from core.records import Card
+from core.records import Card, Interval
 
 INK = "#1F2937"
 MUTED = "#5B6675"
@@ -34,6 +34,11 @@ FONT = "Source Sans, Source Sans Pro, sans-serif"
 
 UNKNOWN = "–"
 OTHER_WEIGHTS = "scored by other weights"
+NOISE = "#9AA5B1"
+WITHIN_NOISE = "within what positioning makes"
+WITHIN_NOISE_WHY = "No more than positioning and exposure make: of 100 women imaged twice on one day, 95 differ by less than this"
+Figure = tuple[str, str, str, str]
+"""A key figure: what it is, the number, what stands beside it, more on hover."""
 NBSP = " "
 
 
@@ -58,15 +63,21 @@ def interval(low: float | None, high: float | None) -> str:
     return f"({percent(low, unit=False)}–{percent(high, unit=False)})"
 
 
-def points(change: float | None) -> str:
-    """Return a change of a probability in percentage points with sign and arrow: ▲ +1.9."""
+def interval_of(known: Interval | None) -> str:
+    """Return the interval of a probability as `interval` does; nothing where it is not known, as of older scores."""
+    return "" if known is None else interval(known.low, known.high)
+
+
+def points(change: float | None, *, within_noise: bool | None = None) -> str:
+    """Return a change of a probability in percentage points with sign and arrow: ▲ +1.9; without one within noise."""
     if change is None:
         return UNKNOWN
     value = 100 * change
     number = f"{abs(value):.1f}" if abs(value) < 9.95 else f"{abs(value):.0f}"
     if float(number) == 0:
-        return "● 0.0"
-    return f"▲ +{number}" if value > 0 else f"▼ −{number}"
+        return number if within_noise else "● 0.0"
+    signed_number = f"+{number}" if value > 0 else f"−{number}"
+    return signed_number if within_noise else f"{'▲' if value > 0 else '▼'} {signed_number}"
 
 
 def signed(change: float, *, digits: int = 2) -> str:
@@ -161,8 +172,8 @@ def footer(line: str) -> None:
     show(f'<p class="lv-footer">{safe(line)}</p>')
 
 
-def figures(entries: list[tuple[str, str, str, str]]) -> None:
-    """Put key figures in a row: (what it is, the number, what stands beside it, more on hover)."""
+def figures(entries: list[Figure]) -> None:
+    """Put key figures in a row."""
     cells = "".join(
         f'<div title="{safe(more)}"><span>{safe(what)}</span><b>{number}<small>{beside}</small></b></div>'
         for what, number, beside, more in entries

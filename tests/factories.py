@@ -56,6 +56,8 @@ class VisitPlan:
     alerts: Sequence[tuple[str, str]] = field(default_factory=tuple)
     trust: tuple[str, str | None] = ("trusted", None)
     bi_rads: str | None = None
+    smallest_change: float | None = None
+    """In log-odds of 5-year risk; where it is None the score is one of before intervals of all probabilities were kept."""
 
 
 @lru_cache(maxsize=64)
@@ -254,6 +256,10 @@ def score_row(study: Study, plan: VisitPlan, earlier: list[dict[str, object]], s
         }
     )
     lateralities = {laterality for laterality, _ in plan.views}
+    left = plan.malignancy_left if "L" in lateralities else None
+    right = plan.malignancy_right if "R" in lateralities else None
+    progression = plan.progression if len(earlier) > 1 else None
+    known = {"malignancy_left": left, "malignancy_right": right, "progression": progression}
     return Score(
         study_id=study.id,
         model="longitudinal-sim",
@@ -261,9 +267,9 @@ def score_row(study: Study, plan: VisitPlan, earlier: list[dict[str, object]], s
         calibration="none",
         inputs={study.uid: list(shas)},
         computed_at=utc_now(),
-        malignancy_left=plan.malignancy_left if "L" in lateralities else None,
-        malignancy_right=plan.malignancy_right if "R" in lateralities else None,
-        progression=plan.progression if len(earlier) > 1 else None,
+        **known,
+        **(_intervals(known) if plan.smallest_change is not None else {}),
+        smallest_change=plan.smallest_change,
         **{f"risk_{year}y": value for year, value in risks.items()},
         **{f"risk_{year}y_low": value * 0.68 for year, value in risks.items()},
         **{f"risk_{year}y_high": min(1.0, value * 1.45) for year, value in risks.items()},
@@ -277,6 +283,29 @@ def score_row(study: Study, plan: VisitPlan, earlier: list[dict[str, object]], s
         trust_distance=1.0,
         trust_limit=2.0,
     )
+
+
+def _intervals(known: Mapping[str, float | None]) -> dict[str, float]:
+    """Return each probability's interval: of twice and half its odds."""
+    return {
+        f"{name}_{end}": 1 / (1 + (1 / value - 1) / times)
+        for name, value in known.items()
+        if value
+        for end, times in (("low", 0.5), ("high", 2.0))
+    }
+
+
+def another_score(here: Installation, study_uid: str, **changed: object) -> int:
+    """Store a study's newest score once more, as made after it, with some columns changed; return its id."""
+    with here.database.write() as session:
+        last = session.scalars(
+            select(Score).join(Study).where(Study.uid == study_uid).order_by(Score.id.desc()).limit(1)
+        ).one()
+        same = {c.key: getattr(last, c.key) for c in Score.__table__.columns if c.key != "id"}
+        made = Score(**(same | {"computed_at": utc_now()} | changed))
+        session.add(made)
+        session.flush()
+        return made.id
 
 
 def _moved(visits: Sequence[Mapping[str, Any]]) -> dict[str, object] | None:
@@ -332,6 +361,7 @@ def cohort(here: Installation, women: int = 24, *, seed: int = 7, today: date = 
                     views=FOUR_VIEWS if generator.random() > 0.1 else FOUR_VIEWS[:3],
                     lesion_px=(10 + 8 * visit) // 4 * 4 if rising else 0,
                     alerts=alerts,
+                    smallest_change=0.35,
                 )
             )
         if number == 6:

@@ -23,6 +23,8 @@ from .events import add_event as add_event
 from .events import remove_event as remove_event
 from .findings import KeptFinding as KeptFinding
 from .findings import Place as Place
+from .newer_weights import ChangedAlert as ChangedAlert
+from .newer_weights import changed_alerts as changed_alerts
 from .record import AlertEntry as AlertEntry
 from .record import EventKind as EventKind
 from .record import Moved as Moved
@@ -36,6 +38,7 @@ from .record import statuses as statuses
 from .search import Found as Found
 from .search import find as find
 from .search import known as known
+from .standing import Interval as Interval
 from .trusted import AlertStanding as AlertStanding
 from .worklist import Column as Column
 from .worklist import Group as Group

@@ -83,8 +83,9 @@ class Cohort:
 
     `women` has one row a woman: age_years, density, risk_5y, visits, last_visit, diagnosed, simulated. `visits` has one
     row a scored visit: woman (a running number), on, year, risk_5y, years_to_last, years_to_diagnosis (empty where
-    none is known), diagnosed. Both are for `core.records.figures`, not for a page. `counted` tells of each kind
-    of women that the definition asks for.
+    none is known), diagnosed; where visits were scored by different weights or calibrations, of those that most were
+    scored by, since a course never joins the others. Both are for `core.records.figures`, not for a page. `counted`
+    tells of each kind of women that the definition asks for.
     """
 
     definition: Definition
@@ -155,10 +156,11 @@ def told_kinds(number: Mapping[Population, int]) -> dict[Population, str]:
 
 
 def everyone(here: Installation) -> pd.DataFrame:
-    """Read every scored visit: patient_id, birth_date, simulated, on, risk_5y(_low, _high), density, diagnosed_on.
+    """Read every scored visit: patient_id, birth_date, simulated, on, risk_5y(_low, _high), density, diagnosed_on, said_by.
 
     The studies of one day are one visit, told by the last of them. Visits whose scores may not be told are left out:
-    those that the model does not know, and those after a diagnosis.
+    those that the model does not know, and those after a diagnosis. `said_by` names weights and calibration: what is not
+    said by the same is not to be joined.
     """
     diagnosis = first_diagnoses().subquery()
     query = (
@@ -175,6 +177,8 @@ def everyone(here: Installation) -> pd.DataFrame:
             Score.density_b,
             Score.density_c,
             Score.density_d,
+            Score.weights_sha256,
+            Score.calibration,
             Score.trust_level,
             Score.trust_doubt,
             Score.trust_distance,
@@ -215,8 +219,9 @@ def everyone(here: Installation) -> pd.DataFrame:
     visits["density"] = visits["reader_density"].where(visits["reader_density"].notna(), likeliest)
     for column in ("on", "birth_date", "diagnosed_on"):
         visits[column] = pd.to_datetime(visits[column])
+    visits["said_by"] = visits["weights_sha256"] + " " + visits["calibration"]
     trust = [f"trust_{what}" for what in ("level", "doubt", "distance", "limit")]
-    return visits.drop(columns=[*letters, *trust, "reader_density"])
+    return visits.drop(columns=[*letters, *trust, "reader_density", "weights_sha256", "calibration"])
 
 
 def cohort(visits: pd.DataFrame, definition: Definition) -> Cohort:
@@ -261,6 +266,8 @@ def _visits_of(last: pd.DataFrame, visits: pd.DataFrame) -> pd.DataFrame:
         {"woman": np.arange(1, len(last) + 1), "last_on": last["on"].to_numpy()}, index=last.index
     )
     chosen = visits.join(anchors, on="patient_id", how="inner")
+    if len(chosen):
+        chosen = chosen[chosen["said_by"] == chosen["said_by"].mode()[0]]
     return pd.DataFrame(
         {
             "woman": chosen["woman"],

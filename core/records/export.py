@@ -47,10 +47,14 @@ EXPORTING = ".export-"
 _WOMEN_AT_ONCE = 200
 _RISKS = tuple(f"risk_{year}y{end}" for year in range(1, 6) for end in ("", "_low", "_high"))
 
-_OF_RISK = ("malignancy_left", "malignancy_right", *_RISKS)
-_OF_GROWTH = ("progression", "density_a", "density_b", "density_c", "density_d")
-"""What a diagnosis does not end."""
-_NUMBERS = ("malignancy_left", "malignancy_right", "progression", *_RISKS, *_OF_GROWTH[1:])
+_MALIGNANCIES = tuple(
+    f"malignancy_{side}{end}" for side in ("left", "right") for end in ("", "_low", "_high")
+)
+_PROGRESSION = ("progression", "progression_low", "progression_high")
+_DENSITIES = ("density_a", "density_b", "density_c", "density_d")
+_OF_RISK = (*_MALIGNANCIES, *_RISKS, "smallest_change")
+"""What a diagnosis ends; growth and density it does not."""
+_NUMBERS = (*_MALIGNANCIES, *_PROGRESSION, *_RISKS, "smallest_change", *_DENSITIES)
 """What a score says: empty where it may not be said; what the model would have said stands under `untrusted`."""
 
 TABLES: dict[str, tuple[str, ...]] = {
@@ -78,7 +82,9 @@ TABLES: dict[str, tuple[str, ...]] = {
 """The tables that are written and their columns, after ``patient`` (her MRN) and ``simulated``.
 
 `speaks` is 1 for the score that the pages show: the newest of that study by the model in force. Probabilities are
-0..1, lengths millimetres, boxes pixels of the image; moments are UTC.
+0..1, `*_low` and `*_high` their 90 % intervals, empty where they are not known; `smallest_change` is that of 5-year risk
+in log-odds, and scores by other `weights_sha256` or `calibration` are not to be set beside each other. Lengths are
+millimetres, boxes pixels of the image; moments are UTC.
 """
 
 
@@ -251,14 +257,14 @@ def _chunk(
         )
         if score.id in speaking:
             newest[study.id] = trust
+        growth = dict(zip(_PROGRESSION, growth_of(score, trust), strict=True))
         silenced = _silenced(trust)
-        growth = {"progression": growth_of(score, trust)[0]}
-        said = {name: growth.get(name, getattr(score, name)) for name in silenced}
+        said = {name: growth[name] if name in growth else getattr(score, name) for name in silenced}
         add(
             "scores", study.patient_id, score,
             study_uid=study.uid, study_date=study.study_date, speaks=int(score.id in speaking),
             trust_level=trust.level, trust_reason=trust.sentence, untrusted=said or None,
-            **growth | dict.fromkeys(silenced),
+            **(growth | dict.fromkeys(silenced)),
         )  # fmt: skip
     for event in session.scalars(
         select(Event).where(Event.patient_id.in_(women)).order_by(Event.event_date, Event.id)

@@ -31,6 +31,7 @@ class ListedScore:
     calibration: str
     computed_at: datetime
     risk_5y: Interval
+    smallest_change: float | None
 
 
 @dataclass(frozen=True)
@@ -138,6 +139,7 @@ def _said(here: Installation, session: Session, diagnoses: Mapping[int, date]) -
             Score.risk_5y,
             Score.risk_5y_low,
             Score.risk_5y_high,
+            Score.smallest_change,
             Score.density_a,
             Score.density_b,
             Score.density_c,
@@ -161,6 +163,7 @@ def _said_of(here: Installation, row: Row[*tuple[Any, ...]], diagnoses: Mapping[
         calibration=row.calibration,
         computed_at=row.computed_at,
         risk_5y=Interval(row.risk_5y, row.risk_5y_low, row.risk_5y_high),
+        smallest_change=row.smallest_change,
     )
     shares = (row.density_a, row.density_b, row.density_c, row.density_d)
     density = vocabulary.likeliest(dict(zip(vocabulary.DENSITIES, shares, strict=True)))

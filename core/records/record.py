@@ -140,6 +140,8 @@ class Visit:
     score: VisitScore | None
     progression: float | None
     """Whether disease has grown since the prior (0..1): told after a diagnosis too, when `score` is not."""
+    progression_interval: Interval | None
+    """Its 90 % interval; None where there is none, as of older scores."""
     model_density: str | None
     doubt: Trust | None
     """How far its score may be believed where it may not be shown as a number; None where it may, or there is none."""
@@ -252,6 +254,11 @@ class PatientRecord:
         if prior is None or prior.score is None or not said_alike((prior.score, score)):
             return None
         return prior if math.isclose(prior.score.risk_5y.value, score.moved.before, rel_tol=1e-3) else None
+
+    def scored_before(self, visit: Visit) -> Visit | None:
+        """Return the scored visit of the day before a scored one; None where there is none, or it is not one of `scored`."""
+        place = next((n for n, one in enumerate(self.scored) if one.study_uid == visit.study_uid), 0)
+        return self.scored[place - 1] if place else None
 
     def images_of_day(self, visit: Visit) -> tuple[ViewImage, ...]:
         """Return the images of all studies of a visit's day: they are one visit."""
@@ -456,6 +463,7 @@ def _visit(
         images=tuple(images),
         score=said.score if said and trusted else None,
         progression=said.score.progression if said and tells_growth else None,
+        progression_interval=said.score.progression_interval if said and tells_growth else None,
         model_density=said.score.likeliest_density if said and tells_growth else None,
         doubt=said.trust if said and not trusted else None,
         rank=said.rank if said else None,

@@ -11,8 +11,16 @@ from datetime import date, datetime, timedelta
 from functools import cached_property
 from typing import Generic, Protocol, TypeVar
 
-from core.rules import Trust, last_of_each_day, last_said, said_alike, thresholds, trends
-from core.rules.comparable import SaidBy
+from core.rules import (
+    Trust,
+    is_within_noise,
+    last_of_each_day,
+    last_said,
+    said_alike,
+    thresholds,
+    trends,
+)
+from core.rules.comparable import RiskSaid
 
 __all__ = ["NEW_FOR", "Interval", "Standing"]
 
@@ -22,14 +30,17 @@ NEW_FOR = timedelta(days=7)
 
 @dataclass(frozen=True)
 class Interval:
-    """A probability (0..1) with the interval that the model's members span."""
+    """A probability (0..1) with its 90 % interval."""
 
     value: float
     low: float
     high: float
 
+    def __float__(self) -> float:
+        return self.value
 
-class ScoreSaid(SaidBy, Protocol):
+
+class ScoreSaid(RiskSaid, Protocol):
     """What a standing needs of a score."""
 
     @property
@@ -126,12 +137,25 @@ class Standing(Generic[AStudy]):
         return newest.risk_5y.value - prior.risk_5y.value
 
     @property
+    def change_is_noise(self) -> bool | None:
+        """Whether that change is no more than positioning and exposure make; None where it is not known, or no change told."""
+        scores = _scores(self.scored[-2:])
+        if self.change_since_prior is None:
+            return None
+        return is_within_noise(*scores)
+
+    @property
     def slope(self) -> trends.Slope | None:
         """The slope of 5-year risk over her visits (see `trends.SLOPE_METHOD`), where all were scored alike."""
         scores = _scores(self.scored)
         if not said_alike(scores):
             return None
-        return trends.slope([visit.on for visit in self.scored], [score.risk_5y.value for score in scores])
+        risks = [score.risk_5y.value for score in scores]
+        errors = [
+            None if score.smallest_change is None else trends.measurement_error(risk, score.smallest_change)
+            for risk, score in zip(risks, scores, strict=True)
+        ]
+        return trends.slope([visit.on for visit in self.scored], risks, errors)
 
     @cached_property
     def of_the_day(self) -> tuple[AStudy, ...]:

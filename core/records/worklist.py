@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import itertools
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -10,9 +11,9 @@ from datetime import date, datetime
 from typing import Any
 
 from core.installation import Installation
-from core.records.listing import ListedWoman, listed_women
+from core.records.listing import ListedStudy, ListedWoman, listed_women
 from core.records.search import is_called
-from core.rules import Doubt, Rank, age_years, thresholds, urgency
+from core.rules import Doubt, Rank, age_years, is_within_noise, said_alike, thresholds, urgency
 from db.tables import StudyStatus, utc_now
 
 
@@ -50,10 +51,16 @@ class Group(enum.StrEnum):
 
 @dataclass(frozen=True)
 class CoursePoint:
-    """One scored visit in a row's small course."""
+    """One scored visit in a row's small course.
+
+    `alike` says whether its score may be set beside the one of the visit before, `within_noise` whether their change is no
+    more than positioning and exposure make.
+    """
 
     on: date
     risk_5y: float
+    alike: bool = True
+    within_noise: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -79,6 +86,8 @@ class Row:
     ended: bool
     """Whether the number is missing only because a diagnosis ends it, not because the model cannot read her."""
     change_since_prior: float | None
+    change_is_noise: bool | None
+    """Whether that change is no more than positioning and exposure make; None where it is not known."""
     prior_on: date | None
     course: tuple[CoursePoint, ...]
     density: str | None
@@ -180,10 +189,9 @@ def row_of(woman: ListedWoman, *, today: date, now: datetime) -> Row:
         rank=last_read.rank if last_read else None,
         ended=doubt is not None and doubt.doubt is Doubt.AFTER_DIAGNOSIS,
         change_since_prior=stands.change_since_prior,
+        change_is_noise=stands.change_is_noise,
         prior_on=prior.on if prior and doubt is None else None,
-        course=tuple(
-            CoursePoint(visit.on, visit.score.risk_5y.value) for visit in stands.scored if visit.score
-        ),
+        course=_course(stands.scored),
         density=stands.density,
         density_by_reader=stands.reader_density is not None,
         alerts=tuple(alert.message for alert in woman.alerts),
@@ -193,6 +201,16 @@ def row_of(woman: ListedWoman, *, today: date, now: datetime) -> Row:
         overdue=stands.is_overdue(today),
         new=stands.is_new(now),
     )
+
+
+def _course(visits: Sequence[ListedStudy]) -> tuple[CoursePoint, ...]:
+    scored = [(visit.on, visit.score) for visit in visits if visit.score is not None]
+    first = [CoursePoint(on, score.risk_5y.value) for on, score in scored[:1]]
+    steps = (
+        CoursePoint(on, score.risk_5y.value, said_alike((before, score)), is_within_noise(before, score))
+        for (_, before), (on, score) in itertools.pairwise(scored)
+    )
+    return (*first, *steps)
 
 
 def _urgency(row: Row) -> tuple[bool, float, bool, float, str]:
@@ -223,7 +241,8 @@ _VALUES: Mapping[Column, Callable[[Row], Any]] = {
     Column.AGE: lambda row: row.age_years,
     Column.LAST_STUDY: lambda row: row.last_study,
     Column.RISK: lambda row: row.risk_5y,
-    Column.CHANGE: lambda row: row.change_since_prior,
+    # What positioning makes is no change: it stands between those that rise and those that fall.
+    Column.CHANGE: lambda row: 0.0 if row.change_is_noise else row.change_since_prior,
     Column.DENSITY: lambda row: row.density,
     Column.NEXT_DUE: lambda row: row.next_due,
     Column.ALERT: lambda row: len(row.alerts),

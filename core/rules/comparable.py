@@ -1,10 +1,11 @@
 """Which score of a study counts, which study of a day, and which scores may be compared. Used by every page."""
 
+import math
 from collections.abc import Callable, Hashable, Iterable
 from datetime import date
-from typing import Protocol, TypeVar
+from typing import Protocol, SupportsFloat, TypeVar
 
-from sqlalchemy import ColumnElement, Select, func, select
+from sqlalchemy import Select, func, select
 
 from core.rules.trust import Doubt, Trust, TrustLevel, as_read
 from db.tables import Event, EventKind, Score
@@ -29,14 +30,21 @@ class SaidBy(Protocol):
         """Return how its probabilities were calibrated."""
 
 
+class RiskSaid(SaidBy, Protocol):
+    """Anything that tells a risk, and which change of it is one."""
+
+    @property
+    def risk_5y(self) -> SupportsFloat:
+        """Return the probability of cancer within 5 years (0..1)."""
+
+    @property
+    def smallest_change(self) -> float | None:
+        """Return the smallest change of it, in log-odds, that position and exposure do not make; None if not measured."""
+
+
 def latest_score_ids(model: str) -> Select[int]:
     """Return a query for the id of each study's newest score by `model`. Rows are only ever added, so ids rise."""
     return select(func.max(Score.id)).where(Score.model == model).group_by(Score.study_id)
-
-
-def is_trusted() -> ColumnElement[bool]:
-    """Return the condition that a score was trusted when it was made; `trust_of` also knows of a diagnosis."""
-    return Score.trust_level == TrustLevel.TRUSTED.value
 
 
 class GrowthStored(Protocol):
@@ -80,6 +88,23 @@ def said_alike(scores: Iterable[SaidBy]) -> bool:
     `core.worker.queue.queue_unscored` asks for a new score where one of the three is another.
     """
     return len({(score.model, score.weights_sha256, score.calibration) for score in scores}) <= 1
+
+
+def is_within_noise(before: RiskSaid, after: RiskSaid) -> bool | None:
+    """Say whether a change of 5-year risk is no more than position and exposure make of the same woman on one day.
+
+    Both scores must be such that may be shown. None where that was not measured, and where the two are not compared at
+    all (`said_alike`). Of the two levels that with the larger noise decides.
+    """
+    if before.smallest_change is None or after.smallest_change is None or not said_alike((before, after)):
+        return None
+    change = abs(_log_odds(after.risk_5y) - _log_odds(before.risk_5y))
+    return change < max(before.smallest_change, after.smallest_change)
+
+
+def _log_odds(probability: SupportsFloat) -> float:
+    inside = min(max(float(probability), 1e-9), 1 - 1e-9)
+    return math.log(inside / (1 - inside))
 
 
 def first_diagnoses() -> Select[int, date]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -17,20 +18,27 @@ LONG_GAP_YEARS = 3.0
 
 SLOPE_METHOD = (
     "Slope: straight line through her visits by ordinary least squares, in percentage points of 5-year risk a year, "
-    "with the 95 % confidence interval of that line's slope (Student's t, visits − 2 degrees of freedom). "
-    "It needs three scored visits; with two there is a slope without interval, and there is none where visits were "
-    "scored by different weights or calibrations."
+    "with its 95 % interval: that of the line (Student's t, visits − 2 degrees of freedom) or, where it is wider, that of "
+    "what positioning and exposure make of a score. Grey where it holds 0. With two visits there is the latter alone, where "
+    "it was measured; there is no slope where visits were scored by different weights or calibrations."
 )
+Z_95 = 1.96
+"""Half width of a two-sided 95 % interval of the normal distribution, as `db.tables.Score.smallest_change` has it."""
 
 
 @dataclass(frozen=True)
 class Slope:
-    """Change a year of a probability (0..1 a year), with its 95 % interval where there are three visits or more."""
+    """Change a year of a probability (0..1 a year), with its 95 % interval where that is known; see `slope`."""
 
     per_year: float
     low: float | None
     high: float | None
     visits: int
+
+    @property
+    def holds_nothing(self) -> bool:
+        """Say whether the interval holds 0: then it is not shown that anything rises or falls."""
+        return self.low is not None and self.high is not None and self.low <= 0 <= self.high
 
 
 def add_months(day: date, months: int) -> date:
@@ -38,13 +46,37 @@ def add_months(day: date, months: int) -> date:
     return day + relativedelta(months=months)
 
 
-def slope(dates: Sequence[date], values: Sequence[float]) -> Slope | None:
+def measurement_error(value: float, smallest_change: float) -> float:
+    """Return the standard error of measurement of a probability (0..1), on its own scale.
+
+    Parameters
+    ----------
+    value
+        The probability.
+    smallest_change
+        The smallest change in log-odds that is not what position and exposure alone do in 95 of 100 women. It is
+        1.96 · √2 standard errors of measurement (Beckerman et al. 2001, 10.1023/A:1013138911638), and a small error of
+        log-odds is p (1 − p) times as large on the scale of probabilities (delta method).
+    """
+    return smallest_change / (Z_95 * math.sqrt(2)) * value * (1 - value)
+
+
+def slope(
+    dates: Sequence[date], values: Sequence[float], errors: Sequence[float | None] = ()
+) -> Slope | None:
     """Fit a straight line to values over time and return its slope a year.
+
+    The slope is Σ (x − x̄) y / Sxx with Sxx = Σ (x − x̄)². What scatters about the line gives its standard error
+    √(Σ residual² / (n − 2) / Sxx), of three visits or more. Errors of measurement alone give √(Σ (x − x̄)² error²) / Sxx
+    (propagation of error through that sum). The scatter of many visits holds the errors already, that of three may miss
+    them by chance: so the wider of the two intervals counts, not their sum.
 
     Parameters
     ----------
     dates, values
         One pair a visit, in any order; values are probabilities (0..1).
+    errors
+        Each value's standard error of measurement (`measurement_error`); none are used where one is not known.
 
     Returns
     -------
@@ -58,20 +90,34 @@ def slope(dates: Sequence[date], values: Sequence[float]) -> Slope | None:
     """
     if len(dates) != len(values):
         raise ValueError(f"{len(dates)} dates but {len(values)} values.")
+    if errors and len(errors) != len(values):
+        raise ValueError(f"{len(values)} values but {len(errors)} errors.")
     if len(set(dates)) < 2:
         return None
     years = [years_between(min(dates), day) for day in dates]
     n = len(years)
+    measured = _half_width_of(years, [error for error in errors if error is not None])
     # numpy's line, not scipy's linregress: where visits lie on a line that one gives its error to half the digits only.
     if n < 3:
-        return Slope(float(np.polyfit(years, values, 1)[0]), None, None, n)
+        per_year = float(np.polyfit(years, values, 1)[0])
+        if measured is None:
+            return Slope(per_year, None, None, n)
+        return Slope(per_year, per_year - measured, per_year + measured, n)
     line, covariance = np.polyfit(years, values, 1, cov=True)
     per_year = float(line[0])
     # What `scipy.stats.t.ppf` computes with; `scipy.stats` itself takes a second to import.
     from scipy.special import stdtrit
 
-    half_width = float(stdtrit(n - 2, 0.975) * np.sqrt(covariance[0, 0]))
+    half_width = max(float(stdtrit(n - 2, 0.975) * np.sqrt(covariance[0, 0])), measured or 0.0)
     return Slope(per_year, per_year - half_width, per_year + half_width, n)
+
+
+def _half_width_of(years: Sequence[float], errors: Sequence[float]) -> float | None:
+    """Return how far the interval of a slope reaches for errors of measurement alone; None where not all are known."""
+    if len(errors) < len(years):
+        return None
+    apart = np.asarray(years) - np.mean(years)
+    return float(Z_95 * np.sqrt((apart**2 * np.asarray(errors) ** 2).sum()) / (apart**2).sum())
 
 
 def long_gaps(dates: Sequence[date], years: float = LONG_GAP_YEARS) -> list[bool]:

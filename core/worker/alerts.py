@@ -7,12 +7,18 @@ from datetime import date
 from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.orm import Session
 
-from core.rules import AlertRule, Measure, alert_rules, is_after_diagnosis, is_trusted, said_alike
+from core.rules import (
+    AlertRule,
+    Measure,
+    TrustLevel,
+    alert_rules,
+    is_after_diagnosis,
+    measured,
+    said_alike,
+    trust_of,
+)
 from core.rules.vocabulary import SIDE_WORDS
 from db.tables import Alert, Score, Study, StudyStatus, utc_now
-
-CHANGES = frozenset({"risk_2y_change"})
-"""Measures of rules that set a score beside the one of the visit before."""
 
 
 def raise_alerts(
@@ -26,7 +32,8 @@ def raise_alerts(
 
     Scores by other weights or another calibration are not compared, as on the pages (`core.rules.comparable`): a rule
     on a change says nothing then, and leaves the alert it raised before as it is; an alert of an earlier study stays
-    open until that study has a score that this one can be set beside. A person may acknowledge either.
+    open until that study has a score that this one can be set beside. A person may acknowledge either. A change that is no
+    more than positioning and exposure make is none, and raises nothing; what its level says stays.
 
     From her diagnosis on (`diagnosed_on`) only growth is told: the other rules raise nothing, and what they raised before
     is left to a person.
@@ -37,14 +44,15 @@ def raise_alerts(
     standing = {a.rule: a for a in session.scalars(select(Alert).where(Alert.study_id == study.id))}
     alike = previous is None or said_alike((score, previous))
     ended = is_after_diagnosis(study.study_date, diagnosed_on)
+    trust = trust_of(score, on=study.study_date, diagnosed_on=diagnosed_on)
     rules = [rule for rule in alert_rules() if rule.is_of_growth or not ended]
     raised = []
     for rule in rules:
-        if rule.measure in CHANGES and not alike:
+        if rule.is_of_change and not alike:
             kept = standing.get(rule.rule)
             raised += [kept] if kept is not None and kept.acknowledged_at is None else []
             continue
-        value = _measure(rule, score, previous, ended=ended)
+        value = measured(rule, score, trust, previous)
         alert = standing.get(rule.rule)
         if value is not None and value > rule.above:
             message = f"{rule.label}: {_said(rule, score, value, previous)}"
@@ -101,15 +109,15 @@ def raise_alerts_before(
 
 
 def _newest_score(session: Session, patient_id: int, model: str, which: ColumnElement[bool]) -> Score | None:
-    return session.scalar(
+    """Return the newest score of the last of these studies; None where there is none, or it may not be shown."""
+    newest = session.scalar(
         select(Score)
         .join(Study, Study.id == Score.study_id)
-        .where(
-            Study.patient_id == patient_id, Study.modality == "MG", Score.model == model, is_trusted(), which
-        )
+        .where(Study.patient_id == patient_id, Study.modality == "MG", Score.model == model, which)
         .order_by(Study.study_date.desc(), Study.id.desc(), Score.id.desc())
         .limit(1)
     )
+    return newest if newest is not None and newest.trust_level == TrustLevel.TRUSTED else None
 
 
 def _has_newer(session: Session, study: Study) -> bool:
@@ -123,18 +131,6 @@ def _has_newer(session: Session, study: Study) -> bool:
         Study.patient_id == study.patient_id, Study.modality == "MG", later, speaks
     )
     return session.scalar(newer.limit(1)) is not None
-
-
-def _measure(rule: AlertRule, score: Score, previous: Score | None, *, ended: bool) -> float | None:
-    if rule.measure is Measure.RISK_5Y:
-        return score.risk_5y
-    if rule.measure is Measure.RISK_2Y_CHANGE:
-        return None if previous is None else score.risk_2y - previous.risk_2y
-    if rule.measure is Measure.MALIGNANCY_MAX:
-        known = [v for v in (score.malignancy_left, score.malignancy_right) if v is not None]
-        return max(known, default=None)
-    after = score.progression_after if ended else None
-    return score.progression if after is None else after
 
 
 def _said(rule: AlertRule, score: Score, value: float, previous: Score | None) -> str:

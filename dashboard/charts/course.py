@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from datetime import date, timedelta
@@ -9,8 +10,8 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from core.records import EventEntry, EventKind, PatientRecord, Visit, VisitScore
-from core.rules import last_of_each_day, trends, years_between
+from core.records import EventEntry, EventKind, Interval, PatientRecord, Visit, VisitScore
+from core.rules import is_within_noise, last_of_each_day, said_alike, trends, years_between
 from core.rules.vocabulary import SIDE_WORDS
 from dashboard import look
 from dashboard.charts import template
@@ -37,7 +38,8 @@ def trend(record: PatientRecord, *, chosen: str | None = None) -> go.Figure:
     grey mark; where there is no number at all, only visits, events and density are drawn.
 
     A marker is hollow where views were missing; a line is dotted where two visits lie more than three years
-    apart. Each marker carries its study's UID, so that a click chooses the visit.
+    apart, thin and grey where risk changed by no more than positioning makes, and there is none between scores by other
+    weights or calibrations. Whiskers are the newest visit's intervals. Each marker carries its study's UID, so that a click chooses the visit.
     """
     if not any(visit.score or visit.progression is not None for visit in record.visits):
         return without_numbers(record, chosen=chosen)
@@ -171,8 +173,8 @@ def _untold_hover(visit: Visit) -> str:
 def _risk(figure: go.Figure, scored: Sequence[Visit]) -> None:
     """Draw 5-year risk from visit to visit."""
     values = [_score(visit).risk_5y.value for visit in scored]
-    _line(figure, scored, values, look.RISK, "y", width=2.5)
-    texts = [_risk_hover(visit) for visit in scored]
+    _line(figure, scored, values, look.RISK, "y", width=2.5, of_risk=True)
+    texts = [_risk_hover(visit, prior) for visit, prior in zip(scored, [None, *scored], strict=False)]
     _markers(figure, scored, values, look.RISK, "circle", "y", size=11, name="5-year risk", texts=texts)
 
 
@@ -185,7 +187,8 @@ def _below(figure: go.Figure, record: PatientRecord) -> None:
         values = [float(_score(v).malignancy[laterality] or 0.0) for v in with_side]
         _line(figure, with_side, values, colour, "y2", width=1.5)
         name = f"malignancy {SIDE_WORDS[laterality]}"
-        _markers(figure, with_side, values, colour, symbol, "y2", size=8, name=name)
+        intervals = [_score(v).malignancy_interval[laterality] for v in with_side]
+        _markers(figure, with_side, values, colour, symbol, "y2", size=8, name=name, intervals=intervals)
         if values:
             labels.append((values[-1], word, colour))
     grown = [v for v in record.standing.read if v.progression is not None]
@@ -193,7 +196,10 @@ def _below(figure: go.Figure, record: PatientRecord) -> None:
     for part in ([v for v in grown if v.score], [v for v in grown if not v.score]):
         values = [float(v.progression or 0.0) for v in part]
         _line(figure, part, values, look.PROGRESSION, "y2", width=1.5)
-        _markers(figure, part, values, look.PROGRESSION, "triangle-up", "y2", size=8, name="progression")
+        intervals = [v.progression_interval for v in part]
+        _markers(
+            figure, part, values, look.PROGRESSION, "triangle-up", "y2", size=8, name="progression", intervals=intervals
+        )  # fmt: skip
     if grown:
         growth = (float(grown[-1].progression or 0.0), "▲ progression", look.PROGRESSION)
         if scored and grown[-1].on <= scored[-1].on:
@@ -305,7 +311,25 @@ def _end_of_screening(figure: go.Figure, diagnosed_on: date, span: tuple[date, d
     )
 
 
+def _may_be_joined(before: Visit, after: Visit) -> bool:
+    """Say whether what was said of two visits may be set beside each other: by the same weights and calibration."""
+    said = [visit.score or visit.untrusted for visit in (before, after)]
+    return said_alike(score for score in said if score is not None)
+
+
 def _interval_band(figure: go.Figure, scored: Sequence[Visit]) -> None:
+    """Draw the intervals of 5-year risk, one band for each run of visits that were scored alike."""
+    runs: list[list[Visit]] = []
+    for visit in scored:
+        if runs and _may_be_joined(runs[-1][-1], visit):
+            runs[-1].append(visit)
+        else:
+            runs.append([visit])
+    for run in runs:
+        _band(figure, run)
+
+
+def _band(figure: go.Figure, scored: Sequence[Visit]) -> None:
     if len(scored) < 2:
         for visit in scored:
             interval = _score(visit).risk_5y
@@ -342,28 +366,32 @@ def _line(
     axis: str,
     *,
     width: float,
+    of_risk: bool = False,
 ) -> None:
-    """Draw the steps between visits, dotted over a long gap."""
+    """Draw the steps between visits that were scored alike: dotted over a long gap, of risk thin within noise."""
     gaps = trends.long_gaps([visit.on for visit in visits])
-    for dotted in (False, True):
-        x: list[date | None] = []
-        y: list[float | None] = []
-        for step, gap in enumerate(gaps):
-            if gap is dotted:
-                x += [visits[step].on, visits[step + 1].on, None]
-                y += [values[step], values[step + 1], None]
-        if x:
-            figure.add_trace(
-                go.Scatter(
-                    x=x,
-                    y=y,
-                    yaxis=axis,
-                    mode="lines",
-                    line={"color": colour, "width": width, "dash": "dot" if dotted else "solid"},
-                    hoverinfo="skip",
-                    name="over three years without a visit" if dotted else "",
-                )
+    steps: dict[tuple[bool, bool], list[int]] = {}
+    for step, (before, after) in enumerate(itertools.pairwise(visits)):
+        if _may_be_joined(before, after):
+            noise = of_risk and is_within_noise(_score(before), _score(after)) is True
+            steps.setdefault((gaps[step], noise), []).append(step)
+    for (dotted, noise), which in steps.items():
+        names = ["over three years without a visit"] * dotted + [look.WITHIN_NOISE] * noise
+        figure.add_trace(
+            go.Scatter(
+                x=[day for step in which for day in (visits[step].on, visits[step + 1].on, None)],
+                y=[value for step in which for value in (values[step], values[step + 1], None)],
+                yaxis=axis,
+                mode="lines",
+                line={
+                    "color": look.NOISE if noise else colour,
+                    "width": 1 if noise else width,
+                    "dash": "dot" if dotted else "solid",
+                },
+                hoverinfo="skip",
+                name=", ".join(names),
             )
+        )
 
 
 def _markers(
@@ -377,10 +405,16 @@ def _markers(
     size: int,
     name: str,
     texts: Sequence[str] | None = None,
+    intervals: Sequence[Interval | None] = (),
 ) -> None:
+    """Draw visits' marks; of the newest one of `intervals` whiskers, of all of them the words on hover."""
+    intervals = intervals or [None] * len(visits)
     texts = texts or [
-        f"{visit.on}<br>{name} {look.percent(v)}" for visit, v in zip(visits, values, strict=True)
+        f"{visit.on}<br>{name} {look.percent(value)} {look.interval_of(interval)}".rstrip()
+        for visit, value, interval in zip(visits, values, intervals, strict=True)
     ]
+    if intervals and intervals[-1] is not None:
+        _whiskers(figure, visits[-1].on, intervals[-1], colour, axis, name)
     style = {"opacity": 1.0}
     figure.add_trace(
         go.Scatter(
@@ -405,18 +439,39 @@ def _markers(
     )
 
 
+def _whiskers(figure: go.Figure, on: date, known: Interval, colour: str, axis: str, name: str) -> None:
+    """Draw the interval of a visit's probability, behind its mark."""
+    figure.add_trace(
+        go.Scatter(
+            x=[on, on],
+            y=[known.low, known.high],
+            yaxis=axis,
+            mode="lines+markers",
+            line={"color": colour, "width": 3},
+            marker={"color": colour, "symbol": "line-ew-open", "size": 10, "line": {"width": 2}},
+            hoverinfo="skip",
+            name=f"interval of {name}",
+        )
+    )
+
+
 def _views_missing(visit: Visit) -> bool:
     said = visit.score or visit.untrusted
     return said is not None and bool(said.missing_views)
 
 
-def _risk_hover(visit: Visit) -> str:
+def _risk_hover(visit: Visit, prior: Visit | None) -> str:
     score = _score(visit)
     risk = score.risk_5y
     lines = [
         f"{visit.on}",
         f"cancer within 5 years {look.percent(risk.value)} {look.interval(risk.low, risk.high)}",
     ]
+    if prior is not None and _may_be_joined(prior, visit):
+        change = risk.value - _score(prior).risk_5y.value
+        noise = is_within_noise(_score(prior), score)
+        words = look.WITHIN_NOISE if noise else f"{look.points(change)} points"
+        lines.append(f"since {prior.on}: {words}")
     if score.missing_views:
         lines.append("not seen by the model: " + ", ".join(view.words for view in score.missing_views))
     return "<br>".join(lines)

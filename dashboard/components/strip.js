@@ -19,7 +19,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
     button.setAttribute("role", "option")
     button.setAttribute("aria-selected", String(visit.uid === data.chosen))
     button.dataset.date = visit.on
-    button.title = visit.hint
+    button.title = visit.step_hint ? `${visit.hint}, ${visit.step_hint}` : visit.hint
     const pair = element("div", "pair")
     for (const side of ["right", "left"]) {
       const view = visit.thumbs[side]
@@ -34,7 +34,13 @@ export default function ({ data, parentElement, setTriggerValue }) {
       }
     }
     const first = element("div", "line")
-    first.append(element("b", "", visit.on), element("span", visit.told ? "" : "untold", visit.risk))
+    const risk = element("span", visit.told ? "" : "untold", visit.risk)
+    if (visit.step) {
+      const step = element("i", visit.step === "≈" ? "noise" : "", visit.step)
+      step.title = visit.step_hint
+      risk.prepend(step, " ")
+    }
+    first.append(element("b", "", visit.on), risk)
     const second = element("div", "line second")
     second.append(element("span", visit.warns ? "status" : "", visit.note), element("span", "", visit.bi_rads))
     button.append(pair, first, second)

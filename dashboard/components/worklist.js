@@ -6,8 +6,8 @@ const COLUMNS = [
   { head: "Age", column: "age", cls: "n" },
   { head: "Last study", column: "last_study" },
   { head: "5-year risk", column: "risk", cls: "n", hint: "Cancer within 5 years, in brackets the interval." },
-  { head: "Since prior, points", column: "change", cls: "n", hint: "Change of 5-year risk since the visit before, in percentage points." },
-  { head: "Course", hint: "5-year risk over all scored visits, on a true time axis; dashed line 1.7 %" },
+  { head: "Since prior, points", column: "change", cls: "n", hint: "Change of 5-year risk since the visit before, in percentage points. Grey: within what positioning makes." },
+  { head: "Course", hint: "5-year risk over all scored visits, on a true time axis; dashed line 1.7 %. Thin and grey: within what positioning makes." },
   { head: "Density", column: "density" },
   { head: "Next due", column: "next_due" },
   { head: "Alert", column: "alert" },
@@ -41,9 +41,11 @@ function sparkline(course, threshold) {
   }
   put("line", { x1: 0, x2: width, y1: y(threshold), y2: y(threshold), stroke: "#C5CCD4", "stroke-dasharray": "2 3" })
   for (let i = 1; i < course.length; i++) {
+    const step = course[i][3]
+    if (!step) continue // by other weights: the two are not joined
     const longGap = times[i] - times[i - 1] > 3 * 365.25 * 864e5
-    put("line", { x1: x(i - 1), y1: y(course[i - 1][1]), x2: x(i), y2: y(course[i][1]), stroke: "#1F2937",
-      "stroke-width": 1.5, ...(longGap ? { "stroke-dasharray": "2 3" } : {}) })
+    put("line", { x1: x(i - 1), y1: y(course[i - 1][1]), x2: x(i), y2: y(course[i][1]), stroke: step === "noise" ? "#9AA5B1" : "#1F2937",
+      "stroke-width": step === "noise" ? 1 : 1.5, ...(longGap ? { "stroke-dasharray": "2 3" } : {}) })
   }
   course.forEach(([, risk], i) => put("circle", { cx: x(i), cy: y(risk), r: i === course.length - 1 ? 3 : 1.5, fill: "#1F2937" }))
   return svg
@@ -82,7 +84,9 @@ function rowOf(r, open) {
   value.title = r.risk_hint
   risk.append(value)
   const change = cell("n nowrap")
-  change.append(element("span", r.change > 0.0005 ? "up" : r.change < -0.0005 ? "down" : "", r.change_text))
+  const direction = r.change > 0.0005 ? "up" : r.change < -0.0005 ? "down" : ""
+  change.append(element("span", r.change_note ? "noise" : direction, r.change_text))
+  if (r.change_note) change.append(element("small", "noise", r.change_note))
   change.title = r.change_hint
   cell().append(sparkline(r.course, r.threshold))
   const density = cell()

@@ -5,13 +5,14 @@ from datetime import date
 import streamlit as st
 
 from core.people import Permission, Person
-from core.records import AlertEntry, AlertStanding, PatientRecord, acknowledge, cards
+from core.records import AlertEntry, AlertStanding, Interval, PatientRecord, Visit, acknowledge, cards
 from core.rules import age_years, thresholds, trends
 from core.rules.vocabulary import DENSITY_WORDS
 from dashboard import look, outages
 from dashboard.house import here
 from dashboard.patient import withheld
 
+INTERVAL = "90 % interval: of models trained anew, other pictures of the same day, and what is missing"
 WITHHELD_ALERT = "Raised by a score that is withheld: read that study as usual."
 
 
@@ -52,48 +53,30 @@ def key_figures(record: PatientRecord) -> None:
     assert score is not None
     stands = record.standing
     density = stands.density or score.likeliest_density
-    risk, slope, change, prior = score.risk_5y, stands.slope, stands.change_since_prior, stands.prior
-    if slope is None:
-        slope_text, slope_beside = look.UNKNOWN, look.OTHER_WEIGHTS if prior else "needs two visits"
-    elif slope.low is None or slope.high is None:
-        slope_text, slope_beside = look.signed(slope.per_year), "points a year"
-    else:
-        slope_text = look.signed(slope.per_year)
-        slope_beside = f"({look.signed(slope.low)} to {look.signed(slope.high)}) points a year"
+    risk = score.risk_5y
     look.figures(
         [
             (
                 f"5-year risk, {look.month(last.on)}",
                 look.percent(risk.value),
                 look.interval(risk.low, risk.high),
-                "Probability of cancer within 5 years of this visit; in brackets the interval of the model's members",
+                f"Probability of cancer within 5 years of this visit; in brackets the {INTERVAL}",
             ),
-            (
-                f"since {look.month(prior.on)}" if prior else "since prior",
-                look.points(change),
-                "points" if change is not None else look.OTHER_WEIGHTS if prior else "no prior",
-                "Change of 5-year risk since the visit before, in percentage points; "
-                "scores by different weights or calibrations are not compared",
-            ),
-            ("slope", slope_text, slope_beside, trends.SLOPE_METHOD),
+            since_prior(record),
+            slope(record),
             (
                 "malignancy L",
                 f'<span style="color:{look.LEFT}">●</span> {look.percent(score.malignancy["L"])}',
-                "",
-                "Probability of cancer in the left breast now or within 12 months",
+                roomy(look.interval_of(score.malignancy_interval["L"])),
+                f"Probability of cancer in the left breast now or within 12 months{interval_words(score.malignancy_interval['L'])}",
             ),
             (
                 "malignancy R",
                 f'<span style="color:{look.RIGHT}">◆</span> {look.percent(score.malignancy["R"])}',
-                "",
-                "Probability of cancer in the right breast now or within 12 months",
+                roomy(look.interval_of(score.malignancy_interval["R"])),
+                f"Probability of cancer in the right breast now or within 12 months{interval_words(score.malignancy_interval['R'])}",
             ),
-            (
-                "progression",
-                f'<span style="color:{look.PROGRESSION}">▲</span> {look.percent(score.progression)}',
-                "" if score.progression is not None else "no prior",
-                "Probability that disease has grown since the visit before",
-            ),
+            progression(last),
             (
                 "density",
                 density,
@@ -102,6 +85,62 @@ def key_figures(record: PatientRecord) -> None:
             ),
         ]
     )
+
+
+def since_prior(record: PatientRecord) -> look.Figure:
+    """Say how 5-year risk has changed since the visit before; thin where that is within what positioning makes."""
+    stands = record.standing
+    change, prior, noise = stands.change_since_prior, stands.prior, stands.change_is_noise
+    what = f"since {look.month(prior.on)}" if prior else "since prior"
+    more = (
+        "Change of 5-year risk since the visit before, in percentage points; "
+        "scores by different weights or calibrations are not compared"
+    )
+    if change is None:
+        return what, look.UNKNOWN, look.OTHER_WEIGHTS if prior else "no prior", more
+    if noise:
+        number = f'<span class="lv-noise">{look.points(change, within_noise=True)}</span>'
+        return (
+            what,
+            number,
+            roomy(look.WITHIN_NOISE, "within positioning"),
+            f"{more}. {look.WITHIN_NOISE_WHY}",
+        )
+    return what, look.points(change), "points", more
+
+
+def slope(record: PatientRecord) -> look.Figure:
+    """Say how 5-year risk runs over all her visits; thin where the interval holds 0."""
+    line = record.standing.slope
+    if line is None:
+        beside = look.OTHER_WEIGHTS if record.standing.prior else "needs two visits"
+        return "slope", look.UNKNOWN, beside, trends.SLOPE_METHOD
+    number, beside = look.signed(line.per_year), "points a year"
+    if line.low is not None and line.high is not None:
+        beside = f"({look.signed(line.low)} to {look.signed(line.high)}) points a year"
+    if line.holds_nothing:
+        number = f'<span class="lv-noise">{number}</span>'
+    return "slope", number, beside, trends.SLOPE_METHOD
+
+
+def progression(visit: Visit) -> look.Figure:
+    """Say how likely it is that disease has grown since the prior."""
+    return (
+        "progression",
+        f'<span style="color:{look.PROGRESSION}">▲</span> {look.percent(visit.progression)}',
+        roomy(look.interval_of(visit.progression_interval)) if visit.progression is not None else "no prior",
+        f"Probability that disease has grown since the visit before{interval_words(visit.progression_interval)}",
+    )
+
+
+def roomy(text: str, tight: str = "") -> str:
+    """Return what stands beside a number where there is room for it, and what where there is none, as HTML."""
+    return f'<span class="lv-roomy">{text}</span><span class="lv-tight">{tight}</span>' if text else ""
+
+
+def interval_words(known: Interval | None) -> str:
+    """Say an interval on hover, where it is known."""
+    return "" if known is None else f"; {look.interval_of(known)} % is the {INTERVAL}"
 
 
 def told_of_last(record: PatientRecord) -> None:
@@ -120,14 +159,7 @@ def told_of_last(record: PatientRecord) -> None:
         )
     ]
     if last.doubt.tells_growth:
-        entries.append(
-            (
-                "progression",
-                f'<span style="color:{look.PROGRESSION}">▲</span> {look.percent(last.progression)}',
-                "" if last.progression is not None else "no prior",
-                "Probability that disease has grown since the visit before",
-            )
-        )
+        entries.append(progression(last))
     if last.bi_rads:
         entries.append(("BI-RADS", last.bi_rads, "reader", last.assessment.words))
     if stands.density:

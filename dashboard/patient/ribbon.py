@@ -6,9 +6,9 @@ import streamlit as st
 
 from core.images import hanging
 from core.records import PatientRecord, StudyStatus, Visit
-from core.rules import ViewName
+from core.rules import ViewName, is_within_noise, said_alike
 from core.rules.vocabulary import MLO, SIDE_WORDS, SIDES
-from dashboard import components, keys
+from dashboard import components, keys, look
 from dashboard.charts import course, template
 from dashboard.patient import withheld
 
@@ -47,7 +47,9 @@ def trend(record: PatientRecord, chosen: Visit) -> None:
 
 def strip(record: PatientRecord, chosen: Visit) -> None:
     """Show all visits as thumbnails."""
-    entries = [strip_entry(visit, record.missing_views(visit)) for visit in record.visits]
+    entries = [
+        strip_entry(visit, record.missing_views(visit)) | step_entry(record, visit) for visit in record.visits
+    ]
     picked = components.visit_strip(entries, chosen=chosen.study_uid)
     if picked and picked != chosen.study_uid and record.visit(picked):
         go_to(picked)
@@ -59,6 +61,20 @@ def risk_of(visit: Visit) -> str:
     if visit.rank is not None:
         return f"{visit.rank.higher_than} of 100"
     return "withheld" if visit.doubt is not None else withheld.in_short(visit)
+
+
+def step_entry(record: PatientRecord, visit: Visit) -> dict[str, object]:
+    """Say of a visit in the strip how its risk has changed since the scored visit before: a sign, and words on hover."""
+    prior = record.scored_before(visit)
+    if prior is None or prior.score is None or visit.score is None:
+        return {"step": "", "step_hint": ""}
+    if not said_alike((prior.score, visit.score)):
+        return {"step": "", "step_hint": f"{prior.on}: {look.OTHER_WEIGHTS}"}
+    change = visit.score.risk_5y.value - prior.score.risk_5y.value
+    if is_within_noise(prior.score, visit.score):
+        return {"step": "≈", "step_hint": f"since {prior.on} {look.WITHIN_NOISE}"}
+    words = look.points(change)
+    return {"step": words[0], "step_hint": f"{words} points since {prior.on}"}
 
 
 def strip_entry(visit: Visit, not_taken: Sequence[ViewName]) -> dict[str, object]:

@@ -86,19 +86,19 @@ def probabilities(score: VisitScore) -> str:
     ]
     rows += [
         (
-            f'<span style="color:{look.LEFT}">●</span> cancer now, left',
+            f'<span style="color:{look.LEFT}">●</span> within 1 year, left',
             score.malignancy["L"],
-            "within 12 months",
+            look.interval_of(score.malignancy_interval["L"]),
         ),
         (
-            f'<span style="color:{look.RIGHT}">◆</span> cancer now, right',
+            f'<span style="color:{look.RIGHT}">◆</span> within 1 year, right',
             score.malignancy["R"],
-            "within 12 months",
+            look.interval_of(score.malignancy_interval["R"]),
         ),
         (
             f'<span style="color:{look.PROGRESSION}">▲</span> grown since prior',
             score.progression,
-            "" if score.progression is not None else "no prior",
+            look.interval_of(score.progression_interval) if score.progression is not None else "no prior",
         ),
     ]
     return "".join(

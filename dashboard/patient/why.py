@@ -15,7 +15,7 @@ from core.records import (
     cards,
     changed_places,
 )
-from core.rules import exact_age_years, place_at_age
+from core.rules import exact_age_years, is_within_noise, place_at_age
 from core.rules.vocabulary import SIDE_WORDS
 from dashboard import look
 from dashboard.charts import course, movement, template
@@ -62,7 +62,10 @@ def _since_the_prior(record: PatientRecord, visit: Visit, score: VisitScore) -> 
         look.heading("Why it moved")
         look.footer("The prior has no score that this one can be set beside.")
         return
-    look.heading("Why it moved", beside=f"since the prior; odds {movement.change(score.moved)} in all")
+    beside = f"since the prior; odds {movement.change(score.moved)} in all"
+    if prior.score is not None and is_within_noise(prior.score, score):
+        beside = f"odds {movement.change(score.moved)} in all, {look.WITHIN_NOISE}"
+    look.heading("Why it moved", beside=beside)
     st.plotly_chart(
         movement.waterfall(score.moved, look.iso(prior.on), look.iso(visit.on)),
         key=f"moved_{visit.study_uid}",

@@ -57,10 +57,11 @@ def told_after_diagnosis(visit: Visit) -> None:
     """Show what a diagnosis does not end: growth since the prior, and density."""
     rows = (
         f'<tr><td><span style="color:{look.PROGRESSION}">▲</span> grown since prior</td>'
-        f'<td class="n"><b>{look.percent(visit.progression)}</b></td></tr>'
+        f'<td class="n"><b>{look.percent(visit.progression)}</b></td>'
+        f'<td class="n lv-muted">{look.interval_of(visit.progression_interval)}</td></tr>'
     )
     if visit.model_density:
-        rows += f'<tr><td>density</td><td class="n">{look.safe(DENSITY_WORDS[visit.model_density])}</td></tr>'
+        rows += f'<tr><td>density</td><td class="n" colspan="2">{look.safe(DENSITY_WORDS[visit.model_density])}</td></tr>'
     look.show(f'<table class="lv-table">{rows}</table>')
 
 

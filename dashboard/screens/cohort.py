@@ -193,7 +193,8 @@ def course(chosen: Cohort) -> None:
     left, right = st.columns(2)
     method = (
         "Median and quartiles of 5-year risk over women, one value a woman and year (her mean, if she came more than "
-        f"once). Points with {FEW} women are left out. Different women stand behind different points."
+        f"once). Points with {FEW} women are left out. Different women stand behind different points. "
+        "Where visits were scored by different weights, those by the commonest count: others are never joined with them."
     )
     with left:
         if table.empty:

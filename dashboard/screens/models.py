@@ -1,12 +1,13 @@
 """The models: which one speaks, what each learned from, how well it did."""
 
 from collections.abc import Callable, Mapping, Sequence
+from urllib.parse import urlencode
 
 import streamlit as st
 
 from core.people import Permission
-from core.records import Card, cards
-from dashboard import look, session
+from core.records import Card, ChangedAlert, cards, changed_alerts
+from dashboard import keys, look, session
 from dashboard.house import here
 
 RIVALS = {
@@ -14,6 +15,7 @@ RIVALS = {
     "no_pixels": "no pictures: age, density, dates",
     "dates": "dates and number of visits alone",
 }
+PAGE_OF_CHANGED = 20
 COUNTED = ("women", "cases", "studies", "views", "images")
 """What a domain is counted in."""
 MEASURED = {
@@ -253,24 +255,67 @@ def card(shown: Card) -> None:
             domain(shown)
 
 
-def table(rows: Sequence[Sequence[str]], head: Sequence[str] = ()) -> str:
-    """Return rows as an HTML table, figures to the right; the cells are HTML already."""
+def table(rows: Sequence[Sequence[str]], head: Sequence[str] = (), *, of_words: int = 1) -> str:
+    """Return rows as an HTML table, figures to the right after `of_words` columns; the cells are HTML already."""
     # Where there is no head, the first column names what stands beside it and is kept on one line.
     numbers, names = (' class="n"', "") if head else ("", ' class="d"')
-    top = (
-        f"<tr><th>{head[0]}</th>{''.join(f'<th{numbers}>{cell}</th>' for cell in head[1:])}</tr>"
-        if any(head)
-        else ""
-    )
-    body = "".join(
-        f"<tr><td{names}>{first}</td>{''.join(f'<td{numbers}>{cell}</td>' for cell in rest)}</tr>"
-        for first, *rest in rows
-    )
+
+    def cells(kind: str, row: Sequence[str]) -> str:
+        ways = [names if kind == "td" else ""] * of_words + [numbers] * len(row)
+        return "".join(f"<{kind}{way}>{cell}</{kind}>" for way, cell in zip(ways, row, strict=False))
+
+    top = f"<tr>{cells('th', head)}</tr>" if any(head) else ""
+    body = "".join(f"<tr>{cells('td', row)}</tr>" for row in rows)
     return f'<table class="lv-table">{top}{body}</table>'
 
 
-session.require(Permission.SEE_MODELS)
+def newer_weights() -> None:
+    """Say which alerts the newer weights changed, each beside what the earlier ones said; a page of them at a time."""
+    look.heading(
+        "What the newer weights changed",
+        beside="alerts of each woman's newest study, by the earlier weights and by those that scored it last",
+    )
+    shown = st.session_state.setdefault(keys.CHANGED_SHOWN, PAGE_OF_CHANGED)
+    changed = changed_alerts(here(), count=shown + 1)
+    if not changed:
+        look.show(
+            '<p class="lv-muted">No alert is another by the newer weights, or no study was scored by two.</p>'
+        )
+        return
+    head = ["patient", "visit", "alert", "", "by the earlier weights", "by the newer weights"]
+    look.show(table([changed_row(one) for one in changed[:shown]], head, of_words=4))
+    look.footer("A difference here is one between models: it says nothing of how her risk runs.")
+    if len(changed) > shown and st.button(f"Show {PAGE_OF_CHANGED} more"):
+        st.session_state[keys.CHANGED_SHOWN] = shown + PAGE_OF_CHANGED
+        st.rerun()
+
+
+def changed_row(one: ChangedAlert) -> list[str]:
+    """Return an alert that is another by the newer weights, as cells of a table."""
+    link = f"/patient?{urlencode({keys.MRN: one.mrn, keys.VISIT: one.study_uid})}"
+    return [
+        f'<a href="{look.safe(link)}" target="_self">{look.safe(one.label)}</a>{look.badge(one.simulated)}',
+        look.iso(one.on),
+        look.safe(one.rule.label),
+        "<b>new</b>" if one.is_new else "gone",
+        changed_value(one, one.before, withheld=one.before_withheld),
+        changed_value(one, one.now, withheld=one.now_withheld),
+    ]
+
+
+def changed_value(one: ChangedAlert, value: float | None, *, withheld: bool) -> str:
+    """Say what the rule of an alert looks at, or that it may not be told."""
+    if withheld:
+        return '<span class="lv-muted">withheld</span>'
+    return (
+        f"{look.points(value)} points" if one.rule.is_of_change and value is not None else look.percent(value)
+    )
+
+
+person = session.require(Permission.SEE_MODELS)
 look.title("Models")
+if person.may(Permission.SEE_PATIENTS):
+    newer_weights()
 found = cards.cards(here())
 if not found:
     look.show(

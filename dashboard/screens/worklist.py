@@ -44,9 +44,10 @@ def entry(row: worklist.Row) -> dict[str, object]:
         "risk_hint": risk_hint(row),
         "band": row.band,
         "change": row.change_since_prior,
-        "change_text": look.points(row.change_since_prior),
+        "change_text": look.points(row.change_since_prior, within_noise=row.change_is_noise),
+        "change_note": "within positioning" if row.change_is_noise else "",
         "change_hint": change_hint(row),
-        "course": [[look.iso(p.on), p.risk_5y, look.percent(p.risk_5y)] for p in row.course],
+        "course": [[look.iso(p.on), p.risk_5y, look.percent(p.risk_5y), course_step(p)] for p in row.course],
         "threshold": thresholds.risk_bands()[1].lower,
         "density": row.density,
         "density_hint": f"{DENSITY_WORDS[row.density]}, by the {density_by}"
@@ -83,7 +84,14 @@ def change_hint(row: worklist.Row) -> str:
         return risk_hint(row)
     if row.prior_on is None:
         return "There is no scored visit before"
-    return f"since {row.prior_on}" + (f": {look.OTHER_WEIGHTS}" if row.change_since_prior is None else "")
+    if row.change_since_prior is None:
+        return f"since {row.prior_on}: {look.OTHER_WEIGHTS}"
+    return f"since {row.prior_on}" + (f". {look.WITHIN_NOISE_WHY}" if row.change_is_noise else "")
+
+
+def course_step(point: worklist.CoursePoint) -> str:
+    """Say how the step to a visit of the small course is drawn: not at all between scores by other weights."""
+    return "noise" if point.within_noise else "line" if point.alike else ""
 
 
 def due_hint(row: worklist.Row) -> str:

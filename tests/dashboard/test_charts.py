@@ -176,3 +176,57 @@ def test_figures_name_their_axes(chosen: Cohort) -> None:
     ):
         assert figure.layout.xaxis.title.text
         assert figure.layout.yaxis.title.text
+
+
+def noisy(risks: list[float], **more: object) -> list[VisitPlan]:
+    plans = zip((2019, 2021, 2023, 2025), risks, strict=False)
+    return [VisitPlan(date(year, 1, 1), risk, smallest_change=0.4, **more) for year, risk in plans]  # type: ignore[arg-type]
+
+
+def test_a_change_within_noise_is_thin_grey_and_said_so(here: Installation) -> None:
+    figure = course.trend(record(here, noisy([0.010, 0.011, 0.030])))
+    thin = trace(figure, look.WITHIN_NOISE)
+    assert (thin.line.color, thin.line.width) == (look.NOISE, 1)
+    assert list(thin.x)[:2] == [date(2019, 1, 1), date(2021, 1, 1)]
+    risk = trace(figure, "5-year risk")
+    assert look.WITHIN_NOISE in risk.text[1]
+    assert "▲ +1.9 points" in risk.text[2]
+    strong = [line for line in figure.data if line.mode == "lines" and line.line.color == look.RISK]
+    assert [day for line in strong for day in line.x if day] == [date(2021, 1, 1), date(2023, 1, 1)]
+
+
+def test_no_line_and_no_band_joins_scores_by_other_weights(here: Installation) -> None:
+    factories.woman(here, "1", noisy([0.010, 0.020, 0.030, 0.045]))
+    with here.database.write() as session:
+        for score in session.scalars(select(Score).order_by(Score.id).limit(2)):
+            score.weights_sha256 = "0" * 64
+    found = record_of(here, "1")
+    assert found is not None
+    apart = {date(2021, 1, 1), date(2023, 1, 1)}
+    figure = course.trend(found)
+    lines = [line for line in figure.data if line.mode == "lines" and line.line.width and len(line.x) > 2]
+    assert lines
+    for line in lines:
+        steps = zip(line.x, list(line.x)[1:], strict=False)
+        assert not any({before, after} == apart for before, after in steps), line.name
+    bands = [set(band.x) for band in figure.data if band.name == "interval"]
+    assert bands == [{date(2019, 1, 1), date(2021, 1, 1)}, {date(2023, 1, 1), date(2025, 1, 1)}]
+    assert "since 2021-01-01" not in trace(figure, "5-year risk").text[2]
+
+
+def test_the_newest_visit_has_whiskers_where_intervals_are_known(here: Installation) -> None:
+    figure = course.trend(record(here, noisy([0.010, 0.011, 0.030])))
+    visit = record_of(here, "1").visits[-1]  # type: ignore[union-attr]
+    assert visit.score is not None
+    left = visit.score.malignancy_interval["L"]
+    assert left is not None
+    whiskers = trace(figure, "interval of malignancy left")
+    assert (list(whiskers.x), list(whiskers.y)) == ([visit.on] * 2, [left.low, left.high])
+    assert trace(figure, "interval of progression")
+    assert look.interval_of(left) in trace(figure, "malignancy left").text[-1]
+
+
+def test_older_scores_have_no_whiskers_and_no_empty_brackets(gappy: PatientRecord) -> None:
+    figure = course.trend(gappy)
+    assert not [one.name for one in figure.data if (one.name or "").startswith("interval of")]
+    assert "(" not in trace(figure, "malignancy left").text[-1]

@@ -9,7 +9,7 @@ from sqlalchemy import select
 from core.installation import Installation
 from core.records import cohort, csv, worklist
 from core.records.cohort import Definition, Population
-from db.tables import Study
+from db.tables import Score, Study
 from tests import factories
 from tests.factories import VisitPlan
 
@@ -157,3 +157,14 @@ def test_no_cell_of_a_download_is_a_formula() -> None:
     assert lines[2] == "'=1+1,-1.5"
     cells = [line.split(",")[0].strip('"') for line in lines[2:8]]
     assert all(cell.startswith("'") for cell in cells)
+
+
+def test_a_course_never_joins_visits_scored_by_different_weights(here: Installation) -> None:
+    for number in range(5):
+        factories.woman(here, f"{number}", visits([0.01, 0.02, 0.03]))
+    with here.database.write() as session:
+        for score in session.scalars(select(Score).join(Study).where(Study.study_date < date(2019, 1, 1))):
+            score.weights_sha256 = "0" * 64
+    found = chosen(here)
+    assert sorted(found.visits["risk_5y"].unique()) == [0.02, 0.03]
+    assert (found.n, set(found.women["visits"])) == (5, {3})

@@ -131,3 +131,29 @@ def test_women_written_in_several_batches_are_all_there(here, tmp_path, monkeypa
     with here.database.read() as session:
         assert told.rows["patients"] == len(session.scalars(select(Patient)).all())
         assert told.rows["studies"] == len(session.scalars(select(Study)).all())
+
+
+def test_intervals_stand_beside_their_probabilities_and_are_empty_where_not_known(here, tmp_path):
+    factories.woman(
+        here,
+        "new",
+        [VisitPlan(date(2020, 3, 1), smallest_change=0.4), VisitPlan(date(2022, 3, 1), smallest_change=0.4)],
+        events=[(EventKind.DIAGNOSIS, date(2021, 1, 1), None, "left")],
+    )
+    export(here, tmp_path / "out")
+    rows = _table(tmp_path / "out", "scores")
+    first, after = (row for row in rows if row["patient"] == "new")
+    for side in ("left", "right"):
+        low, value, high = (float(first[f"malignancy_{side}{end}"]) for end in ("_low", "", "_high"))
+        assert low < value < high
+    assert first["smallest_change"] == "0.4"
+    low, value, high = (float(after[f"progression{end}"]) for end in ("_low", "", "_high"))
+    assert low < value < high
+    assert (after["malignancy_left"], after["malignancy_left_low"], after["smallest_change"]) == ("", "", "")
+    older = next(row for row in rows if row["patient"] == "00017")
+    assert older["malignancy_left"]
+    assert (older["malignancy_left_low"], older["malignancy_left_high"], older["smallest_change"]) == (
+        "",
+        "",
+        "",
+    )

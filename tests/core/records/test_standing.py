@@ -23,6 +23,7 @@ class Score:
     weights_sha256: str = "w"
     calibration: str = "c"
     computed_at: datetime = NOW
+    smallest_change: float | None = None
 
 
 @dataclass(frozen=True)
@@ -90,3 +91,22 @@ def test_nothing_is_due_without_a_study_or_after_a_diagnosis() -> None:
     assert standing(last).is_overdue(TODAY)
     assert not standing(last, diagnosed=True).is_overdue(TODAY)
     assert standing(last, diagnosed=True).next_due(TODAY) is None
+
+
+def test_a_change_within_noise_is_told_and_a_slope_carries_the_error_of_measurement() -> None:
+    days = [date(2020, 1, 1), date(2022, 1, 1), date(2024, 1, 1)]
+    noisy = [
+        Study(on, score(risk, smallest_change=0.5))
+        for on, risk in zip(days, (0.01, 0.011, 0.012), strict=True)
+    ]
+    stands = standing(*noisy)
+    assert stands.change_is_noise is True
+    assert stands.slope is not None
+    assert stands.slope.holds_nothing
+    real = standing(*noisy[:2], Study(days[2], score(0.03, smallest_change=0.5)))
+    assert real.change_is_noise is False
+    old = standing(*noisy[:2], Study(days[2], score(0.012)))
+    assert (old.change_is_noise, old.change_since_prior) == (None, pytest.approx(0.001))
+    other = standing(*noisy[:2], Study(days[2], score(0.012, smallest_change=0.5, calibration="other")))
+    assert (other.change_is_noise, other.change_since_prior, other.slope) == (None, None, None)
+    assert standing(noisy[0]).change_is_noise is None

@@ -206,3 +206,25 @@ def test_the_number_of_queries_does_not_grow_with_the_women(here: Installation) 
     statements.clear()
     worklist.rows(here, today=TODAY)
     assert len(statements) == few
+
+
+def test_a_change_within_noise_stands_between_those_that_rise_and_those_that_fall(here: Installation) -> None:
+    before = date(2024, 1, 1)
+    for mrn, was, now in (("rises", 0.01, 0.02), ("noise", 0.10, 0.13), ("falls", 0.02, 0.01)):
+        visits = [VisitPlan(before, was, smallest_change=0.4), VisitPlan(LAST, now, smallest_change=0.4)]
+        factories.woman(here, mrn, visits)
+    found = worklist.rows(here, today=TODAY)
+    by_change = worklist.ordered(found, Order(Column.CHANGE, True))
+    assert [row.mrn for row in by_change] == ["rises", "noise", "falls"]
+    assert {row.mrn: row.change_is_noise for row in found} == {"rises": False, "noise": True, "falls": False}
+
+
+def test_the_small_course_says_which_steps_are_none(here: Installation) -> None:
+    risks = ((2018, 0.010), (2020, 0.011), (2022, 0.030), (2024, 0.031))
+    visits = [VisitPlan(date(year, 1, 1), risk, smallest_change=0.4) for year, risk in risks]
+    factories.woman(here, "1", visits)
+    with here.database.write() as session:
+        last = session.scalars(select(Score).order_by(Score.id.desc()).limit(1)).one()
+        last.weights_sha256 = "0" * 64
+    steps = [(point.alike, point.within_noise) for point in one(here).course]
+    assert steps == [(True, None), (True, True), (True, False), (False, None)]

@@ -127,3 +127,55 @@ def test_months_are_added_as_by_hand_from_every_day_leap_days_and_31sts_included
 def test_only_steps_of_more_than_three_years_are_long_gaps() -> None:
     dates = [date(2010, 1, 1), date(2012, 12, 31), date(2016, 1, 2), date(2017, 1, 1)]
     assert trends.long_gaps(dates) == [False, True, False]
+
+
+ERRORS = st.floats(0.0, 0.2)
+
+
+@given(DAYS, ERRORS, st.integers(0, 2**32 - 1))
+def test_errors_of_measurement_never_make_a_slope_surer(days: list[int], error: float, seed: int) -> None:
+    dates = [date(1980, 1, 1) + timedelta(days=day) for day in days]
+    values = np.random.default_rng(seed).uniform(0, 1, len(days)).tolist()
+    without = trends.slope(dates, values)
+    found = trends.slope(dates, values, [error] * len(days))
+    assert without is not None
+    assert found is not None
+    assert without.low is not None
+    assert found.low is not None
+    assert found.per_year == without.per_year
+    assert found.low <= without.low
+    years = np.array(days) / DAYS_PER_YEAR
+    alone = 1.96 * error / math.sqrt(((years - years.mean()) ** 2).sum())
+    assert found.per_year - found.low >= alone * (1 - 1e-9)
+
+
+def test_a_straight_line_is_as_unsure_as_its_measurements() -> None:
+    dates = [date(2020 + k, 1, 1) for k in range(4)]
+    values = [0.010 + 0.001 * k for k in range(4)]
+    found = trends.slope(dates, values, [0.003] * 4)
+    assert found is not None
+    assert found.holds_nothing
+    bare = trends.slope(dates, values)
+    assert bare is not None
+    assert not bare.holds_nothing
+    partly = trends.slope(dates, values, [0.003, None, 0.003, 0.003])
+    assert partly == bare, "the error of one visit is not known"
+
+
+@given(st.floats(0.001, 0.4), st.floats(0.05, 0.5), st.floats(-1.5, 1.5))
+def test_two_visits_have_the_interval_of_what_positioning_makes(
+    risk: float, smallest: float, times: float
+) -> None:
+    """It holds 0 about where the change is within noise: to the first order in log-odds, tried with equal errors."""
+    error = trends.measurement_error(risk, smallest)
+    change = times * 1.96 * math.sqrt(2) * error
+    found = trends.slope([date(2020, 1, 1), date(2022, 1, 1)], [risk, risk + change], [error, error])
+    assert found is not None
+    assert found.low is not None
+    if not math.isclose(abs(times), 1, rel_tol=1e-6):
+        assert found.holds_nothing is (abs(times) < 1)
+
+
+def test_errors_of_unequal_length_are_refused() -> None:
+    with pytest.raises(ValueError, match="2 values but 1 errors"):
+        trends.slope([date(2020, 1, 1), date(2021, 1, 1)], [0.1, 0.2], [0.1])

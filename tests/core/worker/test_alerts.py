@@ -20,10 +20,10 @@ CALM = {
 def add_score(session, study: Study, **said) -> Score:
     values = {**CALM, **said}
     risks = {f"risk_{year}y{end}": 0.01 for year in range(1, 6) for end in ("", "_low", "_high")}
-    made = {"model": "m", "weights_sha256": "a" * 64, "calibration": "c"}
+    made = {"model": "m", "weights_sha256": "a" * 64, "calibration": "c", "trust_level": "trusted"}
     row = Score(
         study_id=study.id, inputs={}, priors=0,
-        density_a=0.25, density_b=0.25, density_c=0.25, density_d=0.25, trust_level="trusted", trust_doubt=None, **{**made, **risks, **values},
+        density_a=0.25, density_b=0.25, density_c=0.25, density_d=0.25, trust_doubt=None, **{**made, **risks, **values},
     )  # fmt: skip
     session.add(row)
     session.flush()
@@ -212,8 +212,32 @@ def test_a_score_after_a_diagnosis_closes_no_alert_of_risk(session, studies):
     assert messages(session) == ["Suspicious breast: left 30 %"]
 
 
+def test_a_jump_within_what_positioning_makes_is_none_but_a_level_is(session, studies):
+    noisy = {"smallest_change": 1.5}
+    before = add_score(session, studies[0], risk_2y=0.05, risk_5y=0.10, **noisy)
+    now = {"risk_2y": 0.26, "risk_5y": 0.30}
+    raised = raise_alerts(session, add_score(session, studies[1], **now, **noisy), before)
+    assert [alert.rule for alert in raised] == ["risk_high"]
+    surer = {"smallest_change": 1.3}
+    before = add_score(session, studies[0], risk_2y=0.05, risk_5y=0.10, **surer)
+    raised = raise_alerts(session, add_score(session, studies[1], **now, **surer), before)
+    assert {alert.rule for alert in raised} == {"risk_jump", "risk_high"}
+    # Known to be noise after all, as when the noise is measured anew: the alert is withdrawn.
+    before = add_score(session, studies[0], risk_2y=0.05, risk_5y=0.10, **noisy)
+    raise_alerts(session, add_score(session, studies[1], **now, **noisy), before)
+    assert messages(session) == ["5-year risk above 3.0 %: 30 %"]
+
+
 def test_after_a_diagnosis_growth_is_judged_as_it_is_told_then(session, studies):
     said = {"progression": 0.2, "progression_after": 0.7}
     (alert,) = raise_alerts(session, add_score(session, studies[1], **said), None, DIAGNOSED)
     assert alert.message == "Probable progression: 70 %"
     assert raise_alerts(session, add_score(session, studies[1], **said), None) == []
+
+
+def test_a_refused_study_brings_back_no_score_that_is_withheld_by_now(session, studies):
+    before, newest = studies
+    before.status, newest.status = StudyStatus.SCORED, StudyStatus.REFUSED
+    add_score(session, before, malignancy_left=0.9)
+    add_score(session, before, malignancy_left=0.9, weights_sha256="b" * 64, trust_level="withheld")
+    assert raise_alerts_before(session, newest, "m") == []

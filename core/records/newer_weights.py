@@ -1,0 +1,191 @@
+"""What newer weights changed: alerts of each woman's newest study, by the earlier weights and by those that scored it last.
+
+The two scores are told side by side, never as a course: a difference between them is one of models, not of the woman.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from sqlalchemy import Row, func, select
+from sqlalchemy.orm import Session
+
+from core.installation import Installation
+from core.records import cards
+from core.rules import AlertRule, Trust, alert_rules, first_diagnoses, measured, said_alike, trust_of
+from db.tables import Event, Patient, Score, Study
+
+__all__ = ["ChangedAlert", "changed_alerts"]
+
+_WOMEN_AT_ONCE = 500
+
+
+@dataclass(frozen=True)
+class ChangedAlert:
+    """An alert that the earlier weights raise and the newer do not, or the other way round.
+
+    `before` and `now` are what its rule looks at, probabilities (0..1) or a change of one; None where nothing may be told
+    or there is nothing to look at. `before_withheld` and `now_withheld` say that it may not be told.
+    """
+
+    mrn: str
+    name: str | None
+    simulated: bool
+    study_uid: str
+    on: date
+    rule: AlertRule
+    is_new: bool
+    before: float | None
+    now: float | None
+    before_withheld: bool
+    now_withheld: bool
+
+    @property
+    def label(self) -> str:
+        """Return the name, or the MRN where no name is known."""
+        return self.name or f"MRN {self.mrn}"
+
+
+def changed_alerts(here: Installation, *, start: int = 0, count: int = 20) -> list[ChangedAlert]:
+    """Return a page of the alerts that newer weights changed, by MRN and urgency; the shorter the fewer there are."""
+    with here.database.read() as session:
+        return list(itertools.islice(_all(here, session), start, start + count))
+
+
+def _all(here: Installation, session: Session) -> Iterator[ChangedAlert]:
+    """Go through the women who were scored by more than one set of weights or calibration."""
+    versions = (
+        select(Study.patient_id, Score.model, Score.weights_sha256, Score.calibration)
+        .join(Study, Study.id == Score.study_id)
+        .distinct()
+        .subquery()
+    )
+    several = select(versions.c.patient_id).group_by(versions.c.patient_id).having(func.count() > 1)
+    women = session.execute(
+        select(Patient.id, Patient.mrn, Patient.name, Patient.simulated)
+        .where(Patient.id.in_(several))
+        .order_by(Patient.mrn)
+    ).all()
+    model = cards.speaking(here)
+    for begin in range(0, len(women), _WOMEN_AT_ONCE):
+        some = women[begin : begin + _WOMEN_AT_ONCE]
+        ids = [woman.id for woman in some]
+        scores = _scores(session, ids)
+        diagnoses: dict[int, date] = dict(
+            session.execute(first_diagnoses().where(Event.patient_id.in_(ids))).all()
+        )
+        for woman in some:
+            yield from _of_woman(woman, scores[woman.id], model, diagnoses.get(woman.id))
+
+
+AnyRow = Row[*tuple[Any, ...]]
+
+
+def _scores(session: Session, patient_ids: Sequence[int]) -> defaultdict[int, list[AnyRow]]:
+    """Return each woman's scores in the order of visit and of when they were made."""
+    query = (
+        select(
+            Study.patient_id,
+            Study.uid,
+            Study.study_date,
+            Score.study_id,
+            Score.model,
+            Score.weights_sha256,
+            Score.calibration,
+            Score.risk_2y,
+            Score.risk_5y,
+            Score.smallest_change,
+            Score.malignancy_left,
+            Score.malignancy_right,
+            Score.progression,
+            Score.progression_low,
+            Score.progression_high,
+            Score.progression_after,
+            Score.progression_after_low,
+            Score.progression_after_high,
+            Score.trust_level,
+            Score.trust_doubt,
+            Score.trust_distance,
+            Score.trust_limit,
+        )
+        .join(Study, Study.id == Score.study_id)
+        .where(Study.patient_id.in_(patient_ids))
+        .order_by(Study.study_date, Study.id, Score.id)
+    )
+    found: defaultdict[int, list[AnyRow]] = defaultdict(list)
+    for row in session.execute(query):
+        found[row.patient_id].append(row)
+    return found
+
+
+def _of_woman(
+    woman: AnyRow, scores: Sequence[AnyRow], model: str, diagnosed_on: date | None
+) -> Iterator[ChangedAlert]:
+    spoken = [row for row in scores if row.model == model]
+    if not spoken:
+        return
+    now = spoken[-1]
+    others = (row for row in scores if row.study_id == now.study_id and not said_alike((row, now)))
+    before = next(iter(reversed(list(others))), None)
+    if before is None:
+        return
+    then, today = (_Said.of(row, scores, diagnosed_on) for row in (before, now))
+    for rule in alert_rules():
+        if rule.is_of_change and not (then.has_prior and today.has_prior):
+            continue  # nothing to set one of them beside: the alert stays as it is
+        values = then.value(rule), today.value(rule)
+        was, is_ = (value is not None and value > rule.above for value in values)
+        if was != is_:
+            yield ChangedAlert(
+                mrn=woman.mrn,
+                name=woman.name,
+                simulated=woman.simulated,
+                study_uid=now.uid,
+                on=now.study_date,
+                rule=rule,
+                is_new=is_,
+                before=values[0],
+                now=values[1],
+                before_withheld=not then.tells(rule),
+                now_withheld=not today.tells(rule),
+            )
+
+
+@dataclass(frozen=True)
+class _Said:
+    """One score, how far it may be believed, and the one of the visit before by the same weights and calibration."""
+
+    score: AnyRow
+    trust: Trust
+    previous: AnyRow | None
+
+    @classmethod
+    def of(cls, score: AnyRow, scores: Sequence[AnyRow], diagnosed_on: date | None) -> _Said:
+        """Find what belongs to a score among all of the woman's."""
+        trust = trust_of(score, on=score.study_date, diagnosed_on=diagnosed_on)
+        earlier = [row for row in scores if row.study_date < score.study_date]
+        of_prior = [
+            row for row in earlier if row.study_id == earlier[-1].study_id and said_alike((row, score))
+        ]
+        previous = of_prior[-1] if of_prior else None
+        if (
+            previous is not None
+            and not trust_of(previous, on=previous.study_date, diagnosed_on=diagnosed_on).is_trusted
+        ):
+            previous = None
+        return cls(score, trust, previous)
+
+    @property
+    def has_prior(self) -> bool:
+        return self.previous is not None
+
+    def tells(self, rule: AlertRule) -> bool:
+        return self.trust.is_trusted or (rule.is_of_growth and self.trust.tells_growth)
+
+    def value(self, rule: AlertRule) -> float | None:
+        return measured(rule, self.score, self.trust, self.previous) if self.tells(rule) else None
