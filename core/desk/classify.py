@@ -26,7 +26,7 @@ from models.store import ModelCard, backend, cards, folder_of, read_card
 from models.view import NETWORK_SHAPE, StandardView, ViewTransform, standardise
 
 if TYPE_CHECKING:
-    from models.classifier import ImageModel
+    from models.classifier import ImageModel, ImageReading
     from models.longitudinal import LongitudinalModel, ViewReading
 
 __all__ = [
@@ -293,6 +293,7 @@ class OpenImage:
 
     def __init__(self, classifier: Classifier, pixels: NDArray[Any], name: str, modality: str) -> None:
         self.classifier, self.pixels, self.name, self.modality = classifier, pixels, name, modality
+        self._trusts: dict[str, Trust] = {}
 
     def classified(
         self, box: Box | None = None, *, tasks: tuple[str, ...] | None = None, finding_by: str | None = None
@@ -346,7 +347,9 @@ class OpenImage:
                 raise NoBreast(str(error)) from error
             (reading,) = model.read([shown])
             said[task] = reading.probabilities
-            trust = settle_picture(reading.distance, model.domain.limit if model.domain else None)
+            trust = _trust(model, reading)
+            if shown_box is not None and trust.is_trusted:
+                trust = self._trust_of_whole(finding_by) or trust
             spoke.append(_spoke(task, model, shown_box is not None, trust))
             if task != "density":
                 heat, heat_shape, transform = reading.heat_map, model.config.input.shape, shown.transform
@@ -383,6 +386,26 @@ class OpenImage:
             heat_shape=heat_shape,
             transform=transform,
         )
+
+    def _trust_of_whole(self, finding_by: str | None) -> Trust | None:
+        """Return why the picture that a box lies in is not to be believed by the model that reads it whole; None if it is.
+
+        A region looks much alike on any picture: it is believed no further than what is around it. A model that is asked
+        alone answers for itself.
+        """
+        classifier = self.classifier
+        card = classifier.chosen(self.modality, False, finding_by).get(FINDING)
+        if classifier.asked is not None or card is None:
+            return None
+        if card.name not in self._trusts:
+            model = classifier.image_model(card)
+            try:
+                (reading,) = model.read([prepare(self.pixels, model.config.input)])
+            except ValueError as error:
+                raise NoBreast(str(error)) from error
+            self._trusts[card.name] = _trust(model, reading)
+        whole = self._trusts[card.name]
+        return None if whole.is_trusted else whole
 
     def _check_over_breast(self, box: Box) -> None:
         """Refuse a box of air, whichever model would read it."""
@@ -434,6 +457,10 @@ class OpenImage:
 
 class NoBreast(ValueError):
     """The picture passed the gate, but no breast could be cut out of it."""
+
+
+def _trust(model: ImageModel, reading: ImageReading) -> Trust:
+    return settle_picture(reading.distance, model.domain.limit if model.domain is not None else None)
 
 
 def _spoke(task: str, model: ImageModel, regional: bool, trust: Trust) -> Spoke:

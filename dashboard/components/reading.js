@@ -485,6 +485,9 @@ class Reading {
     else if (!answer) this.whole.append(element("p", "sentence loading", "Reading the image … the first one takes longer, while the models load."))
     if (!answer) return
     const parts = element("div", "parts")
+    const held = answer.spoke.filter((one) => one.trust.level !== "trusted")
+    // Where nothing may be said, one sentence says so.
+    const nothing = held.length > 0 && held.length === answer.spoke.length && !answer.untrusted
     for (const [title, kind] of [["What it shows", "tumour"], ["Breast density", "density"]]) {
       const shares = this.shares(answer, kind)
       if (!shares.length) continue
@@ -492,9 +495,9 @@ class Reading {
       made.append(element("h4", "", title), ...shares)
       parts.append(made)
     }
-    this.whole.append(parts)
-    const held = answer.spoke.filter((one) => one.trust.level !== "trusted")
+    if (!nothing) this.whole.append(parts)
     if (held.length) this.whole.append(this.withheld(held))
+    if (this.data.in_record && answer.density) this.whole.append(element("p", "sentence", "Density here is of this view alone; on the patient's page another model says it of the whole study."))
     if (this.heat && this.heat.top < 0.08) this.whole.append(element("p", "sentence", "The heat map is empty: the model finds no place that stands out."))
     this.whole.append(this.speakers(answer))
   }
@@ -511,7 +514,7 @@ class Reading {
 
   withheld(held) {
     const made = element("div", "withheld-note")
-    const same = new Set(held.map((one) => one.trust.reason + one.needed)).size === 1
+    const same = held.length === this.answer.spoke.length && new Set(held.map((one) => one.trust.reason + one.needed)).size === 1
     for (const one of same ? held.slice(0, 1) : held) {
       const whose = same ? "" : ` (${one.title})`
       made.append(element("p", "sentence alert", `${one.trust.reason}${whose} No number of it is shown. ${one.needed}`))
@@ -528,12 +531,13 @@ class Reading {
   }
 
   speakers(answer) {
-    const trusted = answer.spoke.filter((one) => one.trust.level === "trusted" || this.anyway)
+    const speak = (said) => said.spoke.filter((one) => one.trust.level === "trusted" || this.anyway)
+    const trusted = speak(answer)
     const doubts = [...new Set(trusted.map((one) => one.doubt).filter(Boolean))]
-    const names = (said) => [...new Set(said.spoke.map((one) => one.title))].join(" and ")
+    const names = (said) => [...new Set(speak(said).map((one) => one.title))].join(" and ")
     const made = element("p", "sentence")
-    const asked = trusted.length ? "Said by" : "Asked"
-    if (answer === this.answer || !this.answer || names(answer) !== names(this.answer)) made.append(`${asked}: ${names(answer)}. `)
+    if (!trusted.length) return made
+    if (answer === this.answer || !this.answer || names(answer) !== names(this.answer)) made.append(`Said by: ${names(answer)}. `)
     for (const doubt of doubts) made.append(element("span", "doubt", doubt))
     return made
   }

@@ -263,6 +263,7 @@ def page(person: Person) -> None:
             "name": place.view_name.words if place else opened.name,
             "rows": opened.image.rows,
             "columns": opened.image.columns,
+            "in_record": place is not None,
             "spacing_mm": opened.image.pixel_spacing_mm,
             "model": model,
             "findings": [entry(one) for one in findings.of_image(here(), place.sop_uid)] if place else [],

@@ -40,6 +40,7 @@ from core.people import (
 )
 from core.records import findings
 from core.refusals import Refusal
+from core.rules import TrustLevel
 from dashboard.house import desk, here
 from dashboard.web.gate import COOKIE, is_from_this_machine, is_https, same_origin, token_of
 from dashboard.web.plain import plain_page
@@ -337,7 +338,7 @@ def _said(said: Said, anyway: bool) -> Response:
     answer = {key: said.answer[key] for key in SAID}
     if anyway and "untrusted" in said.answer:
         answer["untrusted"] = said.answer["untrusted"]
-    if said.heat_shape and (anyway or said.answer["trust"]["level"] == "trusted"):
+    if said.heat_shape and said.answer["trust"]["level"] == TrustLevel.TRUSTED:
         answer["heat"] = {
             "shape": said.heat_shape,
             "corners": said.heat_corners,

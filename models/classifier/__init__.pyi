@@ -12,6 +12,7 @@ from .lesions import lesion_facts as lesion_facts
 from .lesions import parts_of as parts_of
 from .lesions import train_lesion_network as train_lesion_network
 from .model import ImageModel as ImageModel
+from .model import ImageReading as ImageReading
 from .network import ImageConfig as ImageConfig
 from .network import backbone_called as backbone_called
 from .options import Augmentation as Augmentation

@@ -74,6 +74,7 @@ def test_an_image_is_dropped_a_box_is_drawn_and_kept_as_a_finding(page: Page, se
     assert "mm" in drawn
 
     # Moved by keys the box keeps its size, resized it does not.
+    page.locator(".layer .box").focus()
     before = page.locator(".layer .box").bounding_box()
     page.keyboard.press("ArrowRight")
     moved = page.locator(".layer .box").bounding_box()
