@@ -43,7 +43,7 @@ lock: $(VENV)/.test-installed
 	@{ echo "-r requirements-grown.txt"; grep -v -x -F -f $(VENV)/grown.txt $(VENV)/dev.txt; } > requirements-dev.txt
 
 pictures: $(VENV)/.test-installed
-	$(BIN)/python -m tests.pictures
+	$(BIN)/python -m tests.readme_pictures
 
 clean:
 	rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache .hypothesis

@@ -1,101 +1,80 @@
-"""``python -m tests.pictures``: the README's pictures, of the pages as they are and the simulated women of the demo."""
+"""Pictures made up for tests: a shape like a breast, and the files it may come in. None of it is a mammogram."""
 
 from __future__ import annotations
 
 import io
-import os
-import subprocess
-import sys
-import tempfile
-import time
-import urllib.error
-import urllib.request
-from pathlib import Path
+from typing import Any
 
+import numpy as np
 from PIL import Image
-from playwright.sync_api import Page, sync_playwright
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian, generate_uid
 
-from core.installation import Installation
-from core.people.demo_accounts import DEMO_ACCOUNTS
-from core.settings import Settings
-from core.worker.queue import count_pending
-from tests.dashboard.test_browser import CHROMIUM, FLAGS
-
-PICTURES = Path(__file__).parents[1] / ".pictures"
-PORT = 8655
-VIEWPORT = {"width": 1440, "height": 900}
-WIDTH, COLOURS = 960, 96
-PATIENCE_SECONDS = 900.0
+MAMMOGRAPHY = "1.2.840.10008.5.1.4.1.1.1.2"
 
 
-def main() -> None:
-    """Load the demo cohort into a folder that is thrown away, score it, and take the pictures."""
-    PICTURES.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory() as folder:
-        surroundings = os.environ | {"LONGVIEW_HOME": folder, "LONGVIEW_PORT": str(PORT)}
-        up = subprocess.Popen([sys.executable, "-m", "core", "up", "--demo"], env=surroundings)
-        try:
-            _wait_until_scored(Settings(home=Path(folder)))
-            with sync_playwright() as playwright:
-                browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
-                for user, take in (("oncologist", _worklist), ("oncologist", _patient), ("analyst", _cohort)):
-                    page = browser.new_context(viewport=VIEWPORT).new_page()
-                    page.set_default_timeout(60_000)
-                    _sign_in(page, user)
-                    take(page)
-                    _keep(page, take.__name__.strip("_"))
-        finally:
-            up.terminate()
-            up.wait(30)
+def breast(laterality: str = "L", *, seed: int = 0, rows: int = 320, columns: int = 240) -> np.ndarray:
+    """Draw half an ellipse with some texture, uint16 0..4095; a left breast's chest wall is at the left."""
+    random = np.random.default_rng(seed)
+    y, x = np.mgrid[0:rows, 0:columns]
+    height, width = rows * random.uniform(0.36, 0.44), columns * random.uniform(0.5, 0.7)
+    inside = ((y - rows / 2) / height) ** 2 + (x / width) ** 2
+    texture = (
+        random.normal(0, 1, (rows // 8 + 1, columns // 8 + 1)).repeat(8, 0).repeat(8, 1)[:rows, :columns]
+    )
+    shade = 1500 + 900 * np.clip(1 - inside, 0, 1) + 120 * texture
+    pixels = np.where(inside < 1, shade, 20).clip(0, 4095).astype(np.uint16)
+    return pixels if laterality == "L" else np.ascontiguousarray(pixels[:, ::-1])
 
 
-def _wait_until_scored(settings: Settings) -> None:
-    end = time.monotonic() + PATIENCE_SECONDS
-    while time.monotonic() < end:
-        time.sleep(2)
-        try:
-            urllib.request.urlopen(f"http://127.0.0.1:{PORT}/sign-in", timeout=5)
-        except (urllib.error.URLError, OSError):
-            continue
-        here = Installation.open(settings)
-        try:
-            if count_pending(here) == 0:
-                return
-        finally:
-            here.close()
-    raise SystemExit("The demo cohort was not scored in time.")
+def dicom(pixels: np.ndarray | None = None, *, deflated: bool = False, **tags: Any) -> bytes:
+    """Write a mammogram in DICOM; `tags` replace elements by keyword, None takes one away."""
+    pixels = breast(str(tags.get("ImageLaterality") or "L")) if pixels is None else pixels
+    data = Dataset()
+    data.file_meta = FileMetaDataset()
+    data.SOPClassUID = MAMMOGRAPHY
+    data.SOPInstanceUID = generate_uid()
+    data.StudyInstanceUID = generate_uid()
+    data.StudyDate = "20240315"
+    data.Modality = "MG"
+    data.PatientID = "MRN-1"
+    data.PatientName = "Doe^Jane"
+    data.PatientBirthDate = "19650420"
+    data.PatientSex = "F"
+    data.ImageLaterality = "L"
+    data.ViewPosition = "CC"
+    data.Rows, data.Columns = pixels.shape[:2]
+    data.SamplesPerPixel = 1
+    data.PhotometricInterpretation = "MONOCHROME2"
+    data.BitsAllocated = pixels.dtype.itemsize * 8
+    data.BitsStored = 12 if pixels.dtype.itemsize == 2 else 8
+    data.HighBit = data.BitsStored - 1
+    data.PixelRepresentation = 1 if pixels.dtype.kind == "i" else 0
+    data.PixelData = pixels.tobytes()
+    for keyword, value in tags.items():
+        if value is None:
+            delattr(data, keyword)
+        else:
+            setattr(data, keyword, value)
+    data.file_meta.MediaStorageSOPClassUID = UID(str(data.SOPClassUID))
+    data.file_meta.MediaStorageSOPInstanceUID = UID(str(data.get("SOPInstanceUID", "1.2.3")))
+    syntax = DeflatedExplicitVRLittleEndian if deflated else ExplicitVRLittleEndian
+    data.file_meta.TransferSyntaxUID = syntax
+    file = io.BytesIO()
+    data.save_as(file, enforce_file_format=True)
+    return file.getvalue()
 
 
-def _sign_in(page: Page, user: str) -> None:
-    page.goto(f"http://127.0.0.1:{PORT}/sign-in")
-    page.fill("#username", user)
-    page.fill("#password", DEMO_ACCOUNTS[user][2])
-    page.click("button[type=submit]")
-    page.locator(".account .who").wait_for()
+def png(pixels: np.ndarray | None = None) -> bytes:
+    """Write a picture as PNG, 8 or 16 bits."""
+    file = io.BytesIO()
+    Image.fromarray(breast() if pixels is None else pixels).save(file, "PNG")
+    return file.getvalue()
 
 
-def _worklist(page: Page) -> None:
-    page.locator("tbody tr").first.wait_for()
-
-
-def _patient(page: Page) -> None:
-    page.locator("tbody tr").first.click()
-    page.locator(".js-plotly-plot .point").first.wait_for()
-    page.locator(".pane[data-ready=true]").first.wait_for()
-
-
-def _cohort(page: Page) -> None:
-    page.goto(f"http://127.0.0.1:{PORT}/cohort")
-    page.locator(".js-plotly-plot").first.wait_for()
-
-
-def _keep(page: Page, name: str) -> None:
-    """Write what the page shows, small."""
-    page.wait_for_load_state("networkidle")
-    shot = Image.open(io.BytesIO(page.screenshot(animations="disabled"))).convert("RGB")
-    small = shot.resize((WIDTH, round(shot.height * WIDTH / shot.width)), Image.Resampling.LANCZOS)
-    small.quantize(COLOURS).save(PICTURES / f"{name}.png", optimize=True)
-
-
-if __name__ == "__main__":
-    main()
+def jpeg(pixels: np.ndarray | None = None) -> bytes:
+    """Write a picture as JPEG."""
+    file = io.BytesIO()
+    eight = ((breast() if pixels is None else pixels) >> 4).astype(np.uint8)
+    Image.fromarray(eight).save(file, "JPEG", quality=92)
+    return file.getvalue()

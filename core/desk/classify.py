@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from core.images import GuardedReader, ReadImage, lend_reader, recognise
 from core.refusals import Refusal
-from core.rules import Trust, TrustLevel, settle_picture
+from core.rules import Doubt, Trust, TrustLevel, settle_picture
 from core.rules.vocabulary import DENSITIES, FINDINGS, FindingClass
 from core.settings import Settings
 from models.classifier import Box, Region, check_box, prepare
@@ -405,7 +405,8 @@ class OpenImage:
                 raise NoBreast(str(error)) from error
             self._trusts[card.name] = _trust(model, reading)
         whole = self._trusts[card.name]
-        return None if whole.is_trusted else whole
+        # That it is weak on whole pictures says nothing of the region's model.
+        return None if whole.is_trusted or whole.doubt is Doubt.TOO_WEAK else whole
 
     def _check_over_breast(self, box: Box) -> None:
         """Refuse a box of air, whichever model would read it."""
@@ -460,7 +461,12 @@ class NoBreast(ValueError):
 
 
 def _trust(model: ImageModel, reading: ImageReading) -> Trust:
-    return settle_picture(reading.distance, model.domain.limit if model.domain is not None else None)
+    stated = model.card.metrics.get("auc_ci")
+    return settle_picture(
+        reading.distance,
+        model.domain.limit if model.domain is not None else None,
+        float(stated[0]) if stated else None,
+    )
 
 
 def _spoke(task: str, model: ImageModel, regional: bool, trust: Trust) -> Spoke:

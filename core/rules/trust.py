@@ -36,7 +36,8 @@ __all__ = [
 ]
 
 LEAST_AUC = 0.65
-"""Lower limit of AUC, measured on such pictures, from which an uncalibrated score may be shown as a rank."""
+"""Lower limit of AUC, measured on such pictures, from which an uncalibrated score may be shown as a rank, and what a model
+of single images says at all."""
 
 
 class TrustLevel(enum.StrEnum):
@@ -56,6 +57,7 @@ class Doubt(enum.StrEnum):
     OTHER_WOMEN = "other_women"
     NO_DOMAIN = "no_domain"
     NO_PICTURE_DOMAIN = "no_picture_domain"
+    TOO_WEAK = "too_weak"
     NOT_KNOWN = "not_known"
     AFTER_DIAGNOSIS = "after_diagnosis"
 
@@ -79,6 +81,8 @@ _WORDS = {
     "calibrated on, simulated ones.",
     Doubt.NO_DOMAIN: "It is not recorded which pictures this model learned from.",
     Doubt.NO_PICTURE_DOMAIN: "It is not recorded which pictures this model learned from.",
+    Doubt.TOO_WEAK: "Measured on pictures that it had never seen, this model tells too little: what it says might reassure "
+    "or alarm by chance.",
     Doubt.NOT_KNOWN: "This score was made before it was checked whether the model knows such pictures. It is made anew "
     "when the worker comes to it.",
     Doubt.AFTER_DIAGNOSIS: "The model learned from women before a diagnosis; of risk and malignancy after one it knows "
@@ -92,6 +96,8 @@ _NEEDED = {
     Doubt.NO_DOMAIN: _TRAIN,
     Doubt.NO_PICTURE_DOMAIN: "Say which, from the pictures it was trained on: python -m core train domain MODEL --data "
     "MANIFEST --out FOLDER.",
+    Doubt.TOO_WEAK: "A model that learned from more women: python -m core train image. Or draw a box around what is to be "
+    "read, for a model of regions.",
     Doubt.NOT_KNOWN: "Wait for the worker, or run: python -m core score --all",
     Doubt.AFTER_DIAGNOSIS: "A model that learned from women after a diagnosis. Whether disease has grown since the prior "
     "is told meanwhile.",
@@ -174,16 +180,23 @@ def settle_trust(
     return Trust(level, Doubt.OTHER_WOMEN, distance, limit)
 
 
-def settle_picture(distance: float | None, limit: float | None) -> Trust:
+def settle_picture(distance: float | None, limit: float | None, auc_low: float | None = None) -> Trust:
     """Settle how far may be believed what a model of single images says of one: it is trusted, or withheld.
 
-    `distance` is how unlike the image is to what the model learned from, `limit` the model's; None without a domain.
+    Parameters
+    ----------
+    distance, limit
+        How unlike the image is to what the model learned from, and the model's limit; None without a domain.
+    auc_low
+        Lower limit of the AUC that its card states on pictures it had never seen; None where it states none.
     """
     if distance is None or limit is None:
         return Trust(TrustLevel.WITHHELD, Doubt.NO_PICTURE_DOMAIN)
     # Not "beyond": a distance that is no number is not within.
     if not distance <= limit:
         return Trust(TrustLevel.WITHHELD, Doubt.UNLIKE_PICTURE, distance, limit)
+    if auc_low is not None and auc_low < LEAST_AUC:
+        return Trust(TrustLevel.WITHHELD, Doubt.TOO_WEAK, distance, limit)
     return Trust(TrustLevel.TRUSTED, None, distance, limit)
 
 

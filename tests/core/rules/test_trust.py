@@ -5,7 +5,15 @@ from datetime import date
 
 import pytest
 
-from core.rules.trust import Doubt, Trust, TrustLevel, as_read, rank_among_reference, settle_trust
+from core.rules.trust import (
+    Doubt,
+    Trust,
+    TrustLevel,
+    as_read,
+    rank_among_reference,
+    settle_picture,
+    settle_trust,
+)
 
 KNOWN = {
     "distance": 1.0,
@@ -117,3 +125,13 @@ def test_a_rank_is_among_a_hundred_women(risk, higher_than):
 )
 def test_a_card_without_whole_reference_women_ranks_nobody(reference):
     assert rank_among_reference({"reference": reference}, 0.1) is None
+
+
+@pytest.mark.parametrize(
+    ("auc_low", "doubt"), [(0.64, Doubt.TOO_WEAK), (0.65, None), (0.9, None), (None, None)]
+)
+def test_a_model_that_tells_too_little_says_nothing_of_pictures_that_it_knows(auc_low, doubt):
+    trust = settle_picture(0.5, 1.0, auc_low)
+    assert trust.doubt is doubt
+    assert trust.is_trusted == (doubt is None)
+    assert settle_picture(2.0, 1.0, auc_low).doubt is Doubt.UNLIKE_PICTURE

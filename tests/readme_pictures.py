@@ -1,0 +1,101 @@
+"""``python -m tests.readme_pictures``: the README's pictures, of the pages as they are and the simulated women of the demo."""
+
+from __future__ import annotations
+
+import io
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+from PIL import Image
+from playwright.sync_api import Page, sync_playwright
+
+from core.installation import Installation
+from core.people.demo_accounts import DEMO_ACCOUNTS
+from core.settings import Settings
+from core.worker.queue import count_pending
+from tests.dashboard.test_browser import CHROMIUM, FLAGS
+
+PICTURES = Path(__file__).parents[1] / ".pictures"
+PORT = 8655
+VIEWPORT = {"width": 1440, "height": 900}
+WIDTH, COLOURS = 960, 96
+PATIENCE_SECONDS = 900.0
+
+
+def main() -> None:
+    """Load the demo cohort into a folder that is thrown away, score it, and take the pictures."""
+    PICTURES.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder:
+        surroundings = os.environ | {"LONGVIEW_HOME": folder, "LONGVIEW_PORT": str(PORT)}
+        up = subprocess.Popen([sys.executable, "-m", "core", "up", "--demo"], env=surroundings)
+        try:
+            _wait_until_scored(Settings(home=Path(folder)))
+            with sync_playwright() as playwright:
+                browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
+                for user, take in (("oncologist", _worklist), ("oncologist", _patient), ("analyst", _cohort)):
+                    page = browser.new_context(viewport=VIEWPORT).new_page()
+                    page.set_default_timeout(60_000)
+                    _sign_in(page, user)
+                    take(page)
+                    _keep(page, take.__name__.strip("_"))
+        finally:
+            up.terminate()
+            up.wait(30)
+
+
+def _wait_until_scored(settings: Settings) -> None:
+    end = time.monotonic() + PATIENCE_SECONDS
+    while time.monotonic() < end:
+        time.sleep(2)
+        try:
+            urllib.request.urlopen(f"http://127.0.0.1:{PORT}/sign-in", timeout=5)
+        except (urllib.error.URLError, OSError):
+            continue
+        here = Installation.open(settings)
+        try:
+            if count_pending(here) == 0:
+                return
+        finally:
+            here.close()
+    raise SystemExit("The demo cohort was not scored in time.")
+
+
+def _sign_in(page: Page, user: str) -> None:
+    page.goto(f"http://127.0.0.1:{PORT}/sign-in")
+    page.fill("#username", user)
+    page.fill("#password", DEMO_ACCOUNTS[user][2])
+    page.click("button[type=submit]")
+    page.locator(".account .who").wait_for()
+
+
+def _worklist(page: Page) -> None:
+    page.locator("tbody tr").first.wait_for()
+
+
+def _patient(page: Page) -> None:
+    page.locator("tbody tr").first.click()
+    page.locator(".js-plotly-plot .point").first.wait_for()
+    page.locator(".pane[data-ready=true]").first.wait_for()
+
+
+def _cohort(page: Page) -> None:
+    page.goto(f"http://127.0.0.1:{PORT}/cohort")
+    page.locator(".js-plotly-plot").first.wait_for()
+
+
+def _keep(page: Page, name: str) -> None:
+    """Write what the page shows, small."""
+    page.wait_for_load_state("networkidle")
+    shot = Image.open(io.BytesIO(page.screenshot(animations="disabled"))).convert("RGB")
+    small = shot.resize((WIDTH, round(shot.height * WIDTH / shot.width)), Image.Resampling.LANCZOS)
+    small.quantize(COLOURS).save(PICTURES / f"{name}.png", optimize=True)
+
+
+if __name__ == "__main__":
+    main()
