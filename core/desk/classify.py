@@ -447,7 +447,7 @@ class OpenImage:
         """Whether the encoder knows such a view; of a box in it it speaks as of the view."""
         model = self.classifier.longitudinal
         far = model.distances([self._seen])
-        return settle_picture(far[0] if far else None, model.domain.limit if model.domain else None)
+        return settle_picture(far[0] if far else None, model.domain.limit if model.domain else None, {})
 
     @cached_property
     def _lesions(self) -> NDArray[np.float32]:
@@ -461,12 +461,8 @@ class NoBreast(ValueError):
 
 
 def _trust(model: ImageModel, reading: ImageReading) -> Trust:
-    stated = model.card.metrics.get("auc_ci")
-    return settle_picture(
-        reading.distance,
-        model.domain.limit if model.domain is not None else None,
-        float(stated[0]) if stated else None,
-    )
+    limit = model.domain.limit if model.domain is not None else None
+    return settle_picture(reading.distance, limit, model.card.metrics)
 
 
 def _spoke(task: str, model: ImageModel, regional: bool, trust: Trust) -> Spoke:

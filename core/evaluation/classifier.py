@@ -102,7 +102,10 @@ def evaluate_image(
     limit = loaded.domain.limit if loaded.domain is not None else None
     table = prediction_rows(tested, label, said, classes, parts)
     table["distance"] = np.nan if far is None else far
-    trusts = [settle_picture(None if far is None else float(far[i]), limit) for i in range(len(tested))]
+    trusts = [
+        settle_picture(None if far is None else float(far[i]), limit, loaded.card.metrics)
+        for i in range(len(tested))
+    ]
     table["trust"] = [trust.level.value for trust in trusts]
     measured: dict[str, Any] = {
         "model": loaded.card.name,

@@ -180,22 +180,23 @@ def settle_trust(
     return Trust(level, Doubt.OTHER_WOMEN, distance, limit)
 
 
-def settle_picture(distance: float | None, limit: float | None, auc_low: float | None = None) -> Trust:
+def settle_picture(distance: float | None, limit: float | None, metrics: Mapping[str, Any]) -> Trust:
     """Settle how far may be believed what a model of single images says of one: it is trusted, or withheld.
 
     Parameters
     ----------
     distance, limit
         How unlike the image is to what the model learned from, and the model's limit; None without a domain.
-    auc_low
-        Lower limit of the AUC that its card states on pictures it had never seen; None where it states none.
+    metrics
+        Of its card. Where they state an AUC on pictures that it had never seen, its lower limit decides too.
     """
     if distance is None or limit is None:
         return Trust(TrustLevel.WITHHELD, Doubt.NO_PICTURE_DOMAIN)
     # Not "beyond": a distance that is no number is not within.
     if not distance <= limit:
         return Trust(TrustLevel.WITHHELD, Doubt.UNLIKE_PICTURE, distance, limit)
-    if auc_low is not None and auc_low < LEAST_AUC:
+    stated = metrics.get("auc_ci")
+    if stated and stated[0] < LEAST_AUC:
         return Trust(TrustLevel.WITHHELD, Doubt.TOO_WEAK, distance, limit)
     return Trust(TrustLevel.TRUSTED, None, distance, limit)
 

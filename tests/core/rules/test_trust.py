@@ -128,10 +128,16 @@ def test_a_card_without_whole_reference_women_ranks_nobody(reference):
 
 
 @pytest.mark.parametrize(
-    ("auc_low", "doubt"), [(0.64, Doubt.TOO_WEAK), (0.65, None), (0.9, None), (None, None)]
+    ("metrics", "doubt"),
+    [
+        ({"auc_ci": [0.64, 0.8]}, Doubt.TOO_WEAK),
+        ({"auc_ci": [0.65, 0.8]}, None),
+        ({"auc": 0.5}, None),
+        ({}, None),
+    ],
 )
-def test_a_model_that_tells_too_little_says_nothing_of_pictures_that_it_knows(auc_low, doubt):
-    trust = settle_picture(0.5, 1.0, auc_low)
+def test_a_model_that_tells_too_little_says_nothing_of_pictures_that_it_knows(metrics, doubt):
+    trust = settle_picture(0.5, 1.0, metrics)
     assert trust.doubt is doubt
     assert trust.is_trusted == (doubt is None)
-    assert settle_picture(2.0, 1.0, auc_low).doubt is Doubt.UNLIKE_PICTURE
+    assert settle_picture(2.0, 1.0, metrics).doubt is Doubt.UNLIKE_PICTURE
