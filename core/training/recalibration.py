@@ -93,7 +93,7 @@ def recalibrate(
     again = taken_again(loaded, manifests, exams, encoded, out / "work" / "again", report)
     calibration = with_spread(loaded.sequence, calibration, women, whose, again)
     if base_rates is not None:
-        calibration = moved_to(calibration, loaded.sequence, women, base_rates, "those women")
+        calibration = moved_to(calibration, women, base_rates, "those women")
     for name in loaded.card.files:
         shutil.copyfile(model / name, out / name)
     settings = loaded.card.settings | {

@@ -1,8 +1,9 @@
-"""From what the networks say to probabilities that come true and agree: one line for each horizon, of each breast.
+"""From what the networks say to probabilities that come true and agree.
 
-A breast's risk within k years comes from its own yearly hazards, by a line on the scale of log-odds (Platt 1999). All
-else follows: malignancy of a breast is its risk within the first year, and a woman's risk within k years is
-``1 - (1 - L_k) (1 - R_k)``. So what is said of a breast and of the woman can never contradict each other.
+The woman's risk within k years comes from both breasts' yearly hazards by a line on the scale of log-odds (Platt 1999), one
+for each horizon. What each year adds to it is shared between her breasts by their hazards, as sharply as the side of
+cancers bears out. So ``1 - (1 - L_k) (1 - R_k)`` is her risk, malignancy of a breast is its risk within the first year,
+and what is said of a breast and of the woman can never contradict each other.
 """
 
 from __future__ import annotations
@@ -15,16 +16,15 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import brentq, minimize
 from scipy.special import expit
 
 from models.longitudinal.spread import Spread
-from models.measures import FEWEST, Logistic, censoring_weights, fit_logistic, horizon_labels, safe_logit
+from models.measures import Logistic, censoring_weights, fit_logistic, horizon_labels, safe_logit
 
 __all__ = ["Calibration", "LogOdds", "Outcomes", "Risks", "apart", "fit_calibration", "of_either", "of_woman"]
 
-FARTHEST_SHIFT = 12.0
-"""Log-odds; no two places where cancer occurs differ by more."""
+LEAST_HAZARD = 1e-9
+"""A year; below it a breast's share is nothing."""
 
 
 @dataclass(frozen=True)
@@ -82,8 +82,11 @@ class Calibration:
 
     Parameters
     ----------
-    breast
-        One `Logistic` for each horizon, 1 to 5 years: from a breast's raw risk to the probability of cancer in it.
+    risk
+        One `Logistic` for each horizon, 1 to 5 years: from the woman's raw risk to the probability of cancer.
+    side
+        How sharply a year's risk is shared between the breasts: the log-odds of the left are this times the logarithm of
+        the ratio of the breasts' hazards.
     progression, progression_after
         For progression, before a diagnosis and after one.
     baseline_5y
@@ -91,13 +94,14 @@ class Calibration:
     fitted_on
         Plain words for the card.
     prior_shift
-        Log-odds added to a breast's risk within 1 to 5 years, from where cancer is as common as among the validation
-        women to where the model is used. The first is added to progression before a diagnosis too.
+        Log-odds added to the risk within 1 to 5 years, from where cancer is as common as among the validation women to
+        where the model is used (`moved`). The first is added to progression before a diagnosis too.
     spread
         How far intervals reach, and which change is one.
     """
 
-    breast: tuple[Logistic, ...] = (Logistic(),) * 5
+    risk: tuple[Logistic, ...] = (Logistic(),) * 5
+    side: float = 1.0
     progression: Logistic = Logistic()
     progression_after: Logistic = Logistic()
     baseline_5y: float = 0.0167
@@ -105,47 +109,35 @@ class Calibration:
     prior_shift: tuple[float, ...] = (0.0,) * 5
     spread: Spread = field(default_factory=Spread)
 
-    def moved(
-        self, hazards: NDArray[np.float64], outcomes: Outcomes, to: Sequence[float], *, whose: str
-    ) -> Calibration:
-        """Return the calibration for women among whom cancer is as common as `to`.
+    def moved(self, rates: Sequence[float], to: Sequence[float]) -> Calibration:
+        """Return the calibration for women among whom cancer is as common as `to` instead of as `rates`.
 
-        What women with and without cancer look like is taken to be the same there; only how many there are of each
-        differs (Saerens et al. 2002, 10.1162/089976602753284446). So the women at hand are weighed as they would be met
-        there, and the breasts' log-odds are moved until the risks said of them come true on average.
+        By Bayes, with what women with and without cancer look like unchanged, the log-odds of each horizon move by the
+        difference of the log-odds of its two rates (Saerens et al. 2002, 10.1162/089976602753284446).
 
         Parameters
         ----------
-        hazards, outcomes
-            As for `fit_calibration`.
-        to
+        rates, to
             Share of women with a cancer within 1, 2, 3, 4, 5 years of a study; above 0, below 1, never falling.
-        whose
-            Whose share of cancers this moves away from, in words.
 
         Raises
         ------
         ValueError
-            If there are not five shares, or they are no such shares.
+            If there are not five of each, or they are no such shares.
         """
-        if len(to) != len(self.breast) or not all(0 < share < 1 for share in to):
-            raise ValueError("Five shares between 0 and 1 are needed: cancers within 1, 2, 3, 4, 5 years.")
-        if any(later < sooner for sooner, later in pairwise(to)):
-            raise ValueError("More women have a cancer within more years: the shares must not fall.")
-        lines = self.as_fitted()._lines(hazards).mean(axis=0)
-        shift: list[float] = []
-        for k, share in enumerate(to):
-            label, weight = _labelled(outcomes, k + 1)
-            rate = float(np.clip((weight * label).sum() / max(weight.sum(), 1e-9), 1e-4, 1 - 1e-4))
-            there = weight * np.where(label == 1, share / rate, (1 - share) / (1 - rate))
-            shift.append(_shift_to(lines[..., k], there, share))
-        said = ", ".join(f"{100 * rate:.2g}" for rate in to)
-        moved = f"{self.fitted_on}; moved from {whose}'s share of cancers to {said} % within 1..5 years"
-        return replace(self, prior_shift=tuple(shift), fitted_on=moved)
+        for shares in (rates, to):
+            if len(shares) != len(self.risk) or not all(0 < share < 1 for share in shares):
+                raise ValueError(
+                    "Five shares between 0 and 1 are needed: cancers within 1, 2, 3, 4, 5 years."
+                )
+            if any(later < sooner for sooner, later in pairwise(shares)):
+                raise ValueError("More women have a cancer within more years: the shares must not fall.")
+        shift = safe_logit(np.asarray(to)) - safe_logit(np.asarray(rates))
+        return replace(self, prior_shift=tuple(float(value) for value in shift))
 
     def as_fitted(self) -> Calibration:
         """Return the calibration for women among whom cancer is as common as among the validation women."""
-        return replace(self, prior_shift=(0.0,) * len(self.breast))
+        return replace(self, prior_shift=(0.0,) * len(self.risk))
 
     @property
     def baseline(self) -> float:
@@ -218,20 +210,27 @@ class Calibration:
 
         The members agree or not on the woman too: their spread is hers, not that of two breasts at their worst.
         """
-        lines = self._lines(hazards)
-        centre = lines.mean(axis=0)
+        total = np.asarray(hazards, np.float64).sum(axis=-2)
+        raw = safe_logit(-np.expm1(-np.cumsum(total, axis=-1)))
+        lines = np.stack([line.of_logit(raw[..., k]) for k, line in enumerate(self.risk)], axis=-1)
+        lines += np.asarray(self.prior_shift)
+        sides = _sides(hazards)
+        breast = self._shared(lines.mean(axis=0), sides.mean(axis=0))
         return LogOdds(
-            safe_logit(of_either(_rising(expit(centre)))),
-            safe_logit(of_either(_rising(expit(lines)))),
-            centre,
-            lines,
+            safe_logit(of_either(breast)),
+            safe_logit(of_either(each := self._shared(lines, sides))),
+            safe_logit(breast),
+            safe_logit(each),
         )
 
-    def _lines(self, hazards: NDArray[Any]) -> NDArray[np.float64]:
-        """Return calibrated log-odds by member, breast and horizon."""
-        raw = _raw(hazards)
-        lines = np.stack([line.of_logit(raw[..., k]) for k, line in enumerate(self.breast)], axis=-1)
-        return lines + np.asarray(self.prior_shift)
+    def _shared(self, lines: NDArray[np.float64], sides: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return each breast's risk (…, 2, 5) from the woman's log-odds and the breasts' log-ratios, (…, 5) each."""
+        # Cumulative hazards add up over years and breasts, probabilities do not.
+        cumulative = -np.log1p(-np.minimum(_rising(expit(lines)), 1 - 1e-9))
+        yearly = np.diff(cumulative, axis=-1, prepend=0.0)
+        left = expit(self.side * sides)
+        shares = np.stack([yearly * left, yearly * (1 - left)], axis=-2)
+        return -np.expm1(-np.cumsum(shares, axis=-1))
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values."""
@@ -239,23 +238,16 @@ class Calibration:
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> Calibration:
-        """Read what `to_json` gave.
-
-        A calibration made when risk was one line for the whole woman is read with that line for each of her breasts,
-        and says so: it was fitted on something else.
-        """
-        lines, fitted_on = values.get("breast"), str(values["fitted_on"])
-        if lines is None:
-            lines = values["risk"]
-            fitted_on += "; one line of the whole woman stands in for each of her breasts"
+        """Read what `to_json` gave, or what an earlier release wrote."""
         progression = Logistic(**values["progression"])
         after = values.get("progression_after")
         return cls(
-            breast=tuple(Logistic(**line) for line in lines),
+            risk=tuple(Logistic(**line) for line in values["risk"]),
+            side=float(values.get("side", 1.0)),
             progression=progression,
             progression_after=progression if after is None else Logistic(**after),
             baseline_5y=float(values["baseline_5y"]),
-            fitted_on=fitted_on,
+            fitted_on=str(values["fitted_on"]),
             prior_shift=tuple(float(value) for value in values.get("prior_shift", (0.0,) * 5)),
             spread=Spread.from_json(values["spread"]) if "spread" in values else Spread(),
         )
@@ -305,24 +297,32 @@ def fit_calibration(
         Where too few women say anything of a horizon, the line of the nearest horizon stands in: a raw risk among
         calibrated ones would lift all after it. `fitted_on` says so.
     """
-    centre = _raw(hazards).mean(axis=0)
+    total = np.asarray(hazards, np.float64).sum(axis=-2)
+    centre = safe_logit(-np.expm1(-np.cumsum(total, axis=-1))).mean(axis=0)
     fitted: dict[int, Logistic] = {}
     for k in range(centre.shape[-1]):
+        label, known = horizon_labels(outcomes.years_to_cancer, outcomes.years_followed, k + 1)
+        weight = censoring_weights(outcomes.years_to_cancer, outcomes.years_followed, k + 1)
         with suppress(ValueError):
-            fitted[k] = _fit_breasts(centre[..., k], outcomes, k + 1)
+            fitted[k] = fit_logistic(centre[known, k], label[known], weight[known])
     nearest = [min(fitted, key=lambda at: abs(at - k), default=None) for k in range(centre.shape[-1])]
     lines = [Logistic() if at is None else fitted[at] for at in nearest]
     for k, at in enumerate(nearest):
         if at != k:
             instead = "not calibrated" if at is None else f"by the line of year {at + 1}"
             fitted_on += f"; too few women for year {k + 1}: {instead}"
+    side = _fit_side(_sides(hazards).mean(axis=0), outcomes)
+    if side is None:
+        fitted_on += "; too few cancers of which the side is known: shared as the networks say"
     growth, how = _fit_growth(progression, before.progression if before else None, Logistic())
     fitted_on += how and f"; too few breasts for progression: {how}"
     after, how = _fit_growth(progression_after, before.progression_after if before else None, growth)
     fitted_on += how and f"; too few breasts for progression after a diagnosis: {how}"
     spread = before.spread if before else Spread()
-    calibration = Calibration(tuple(lines), growth, after, fitted_on=fitted_on, spread=spread)
-    if centre.shape[0]:
+    calibration = Calibration(
+        tuple(lines), 1.0 if side is None else side, growth, after, fitted_on=fitted_on, spread=spread
+    )
+    if len(centre):
         calibration = replace(
             calibration, baseline_5y=float(calibration.risks(hazards).value[..., -1].mean())
         )
@@ -341,9 +341,29 @@ def _fit_growth(
         return otherwise, "not calibrated" if otherwise == Logistic() else "as before a diagnosis"
 
 
-def _raw(hazards: NDArray[Any]) -> NDArray[np.float64]:
-    """Return raw log-odds of cancer within 1..5 years: ``1 - exp(-H_k)``, H_k the hazards of years 1..k summed."""
-    return safe_logit(-np.expm1(-np.cumsum(np.asarray(hazards, np.float64), axis=-1)))
+def _sides(hazards: NDArray[Any]) -> NDArray[np.float64]:
+    """Return the logarithm of the left breast's yearly hazard over the right's, (…, 5) from (…, 2, 5)."""
+    log = np.log(np.maximum(np.asarray(hazards, np.float64), LEAST_HAZARD))
+    return np.asarray(log[..., 0, :] - log[..., 1, :])
+
+
+def _fit_side(sides: NDArray[np.float64], outcomes: Outcomes) -> float | None:
+    """Fit how sharply risk is shared, on the side of the cancers found; None of too few.
+
+    Parameters
+    ----------
+    sides
+        (n, 5) log-ratios of the breasts' hazards.
+    """
+    years = np.nan_to_num(outcomes.years_to_cancer, nan=np.inf)
+    told = np.flatnonzero((years < sides.shape[-1]) & (outcomes.cancer_breast >= 0))
+    ratio = sides[told, years[told].astype(int)]
+    left = (outcomes.cancer_breast[told] == 0).astype(np.float64)
+    try:
+        # Each cancer and its mirror image: the sides have no rank of their own.
+        return fit_logistic(np.append(ratio, -ratio), np.append(left, 1 - left)).slope
+    except ValueError:
+        return None
 
 
 def _rising(risk: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -353,56 +373,3 @@ def _rising(risk: NDArray[np.float64]) -> NDArray[np.float64]:
 def apart(lines: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the members' standard deviation, from (members, …); 0 of one member."""
     return np.asarray(lines.std(axis=0, ddof=1) if len(lines) > 1 else np.zeros(lines.shape[1:]))
-
-
-def _labelled(outcomes: Outcomes, years: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return by woman whether cancer came within `years`, and what she counts (0 where it is not known)."""
-    label, _ = horizon_labels(outcomes.years_to_cancer, outcomes.years_followed, years)
-    return label, censoring_weights(outcomes.years_to_cancer, outcomes.years_followed, years)
-
-
-def _fit_breasts(raw: NDArray[np.float64], outcomes: Outcomes, years: int) -> Logistic:
-    """Fit one line for both breasts by maximum likelihood, with the weak pull of `fit_logistic`.
-
-    Of a cancer whose breast is not known, what counts is that it is in one of the two. Then the intercept is moved until
-    as many women are said to have cancer as had it: two breasts of one woman are not quite independent.
-
-    Parameters
-    ----------
-    raw
-        (n, 2) raw log-odds.
-    """
-    label, weight = _labelled(outcomes, years)
-    known = weight > 0
-    x, y, w, side = raw[known], label[known], weight[known], outcomes.cancer_breast[known]
-    if min(y.sum(), (1 - y).sum()) < FEWEST:
-        raise ValueError(f"{y.sum():.0f} events of {len(y)} women are too few, or too many, to calibrate on.")
-    here = (y[:, None] == 1) & (side[:, None] == np.arange(2))
-    unknown = (y == 1) & (side < 0)
-    told = ~unknown
-
-    def loss(line: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-        intercept, slope = line[0], np.exp(line[1])
-        z = intercept + slope * x
-        p = expit(z)
-        neither = np.prod(1 - p[unknown], axis=1)
-        value = (w[told, None] * (np.logaddexp(0, z[told]) - here[told] * z[told])).sum()
-        value -= (w[unknown] * np.log(np.maximum(1 - neither, 1e-12))).sum()
-        off = w[:, None] * (p - here)
-        off[unknown] = -(w[unknown] * neither / np.maximum(1 - neither, 1e-12))[:, None] * p[unknown]
-        pull = 0.5 * (line[1] / 0.5) ** 2
-        return float(value + pull), np.array([off.sum(), (off * slope * x).sum() + line[1] / 0.25])
-
-    fit = minimize(loss, np.zeros(2), jac=True, method="L-BFGS-B")
-    intercept, slope = float(fit.x[0]), float(np.exp(fit.x[1]))
-    return Logistic(intercept + _shift_to(intercept + slope * x, w, float((w * y).sum() / w.sum())), slope)
-
-
-def _shift_to(lines: NDArray[np.float64], weight: NDArray[np.float64], share: float) -> float:
-    """Return what is to be added to the breasts' log-odds (n, 2) for the women's mean risk to be `share`."""
-
-    def off(shift: float) -> float:
-        risk = of_either(expit(lines + shift)[..., None])[..., 0]
-        return float(np.average(risk, weights=weight)) - share
-
-    return float(brentq(off, -FARTHEST_SHIFT, FARTHEST_SHIFT))

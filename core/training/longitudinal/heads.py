@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.sets import Exams, histories_of
+from core.sets import Exams, histories_of, observed_rates
 from core.training.longitudinal.plan import SPLITS, Plan, Split
 from core.training.reference import references
 from models.store import OnProgress
@@ -110,7 +110,8 @@ def train_heads(women: EncodedWomen, plan: Plan, report: OnProgress) -> TrainedH
         "sequence_trained_on": chosen,
     }
     if plan.base_rates is not None:
-        calibration = moved_to(calibration, ensemble, held, plan.base_rates, "the validation women")
+        everyone = [history for one in grouped.values() for history in one]
+        calibration = moved_to(calibration, everyone, plan.base_rates, "the training set")
     reference = references(ensemble, calibration, held, "women who did not teach it")
     return TrainedHeads(ensemble, calibration, controls, [*curve, *more], measured, reference)
 
@@ -208,8 +209,7 @@ def calibrate(
         outcomes,
         growth(after=False),
         growth(after=True),
-        "logistic per breast and horizon, fitted on the last visits of "
-        f"{len(outcomes.cancer_breast)} {whose}",
+        f"logistic per horizon, fitted on the last visits of {len(outcomes.cancer_breast)} {whose}",
         before,
     )
 
@@ -229,17 +229,12 @@ def with_spread(
 
 
 def moved_to(
-    calibration: Calibration,
-    ensemble: Any,
-    women: Sequence[History],
-    base_rates: tuple[float, ...],
-    whose: str,
+    calibration: Calibration, women: Sequence[History], base_rates: tuple[float, ...], whose: str
 ) -> Calibration:
     """Move risks from the share of cancers among women to that of where the model is to be used; it says so."""
-    from models.sequence import predict_histories
-
-    hazards, outcomes = _at_the_last(predict_histories(ensemble, women), women)
-    return calibration.moved(hazards, outcomes, base_rates, whose=whose)
+    said = ", ".join(f"{100 * rate:.2g}" for rate in base_rates)
+    moved = f"{calibration.fitted_on}; moved from {whose}'s share of cancers to {said} % within 1..5 years"
+    return replace(calibration.moved(observed_rates(women), base_rates), fitted_on=moved)
 
 
 def _at_the_last(

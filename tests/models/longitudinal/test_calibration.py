@@ -5,13 +5,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from scipy.special import expit
+from scipy.special import expit, logit
 
 from models.longitudinal.calibration import Calibration, Outcomes, fit_calibration
 from models.measures import censoring_weights, horizon_labels
 from models.measures.platt import Logistic
 
-NATURAL = (0.004, 0.006, 0.008, 0.011, 0.014)
+ENRICHED, NATURAL = (0.1, 0.14, 0.18, 0.22, 0.3), (0.004, 0.006, 0.008, 0.011, 0.014)
+FITTED = Calibration(risk=(Logistic(0.2, 0.9),) * 5, baseline_5y=0.3)
 NOTHING = np.zeros(4), np.zeros(4)
 HAZARDS = arrays(np.float64, (3, 4, 2, 5), elements=st.floats(0, 3))
 
@@ -34,11 +35,14 @@ def women(n: int, seed: int = 0, *, named: float = 1.0) -> tuple[np.ndarray, Out
 
 @given(
     HAZARDS,
+    st.floats(0.05, 5),
     st.lists(st.tuples(st.floats(-4, 4), st.floats(0.05, 4), st.floats(-6, 3)), min_size=5, max_size=5),
 )
-def test_what_is_said_of_breasts_and_woman_always_agrees(hazards, lines):
+def test_what_is_said_of_breasts_and_woman_always_agrees(hazards, side, lines):
     calibration = Calibration(
-        breast=tuple(Logistic(a, b) for a, b, _ in lines), prior_shift=tuple(shift for *_, shift in lines)
+        risk=tuple(Logistic(a, b) for a, b, _ in lines),
+        side=side,
+        prior_shift=tuple(shift for *_, shift in lines),
     )
     said = calibration.risks(hazards)
     left, right = said.breast[:, 0], said.breast[:, 1]
@@ -74,53 +78,50 @@ def test_fitted_risks_come_true_for_women_and_for_breasts(named):
         ) == pytest.approx(1, abs=0.16)
 
 
-def test_moving_to_rarer_cancer_makes_the_mean_risk_there_come_true():
-    hazards, outcomes = women(4000)
-    fitted = fit_calibration(hazards, outcomes, NOTHING, NOTHING, "fitted on some")
-    moved = fitted.moved(hazards, outcomes, NATURAL, whose="those women")
-    said = moved.risks(hazards)
-    for k, share in enumerate(NATURAL):
-        label, _ = horizon_labels(outcomes.years_to_cancer, outcomes.years_followed, k + 1)
-        weight = censoring_weights(outcomes.years_to_cancer, outcomes.years_followed, k + 1)
-        rate = np.average(label, weights=weight)
-        there = weight * np.where(label == 1, share / rate, (1 - share) / (1 - rate))
-        # A longer horizon may be lifted to the shorter one's risk: never below, hardly above.
-        assert np.average(said.value[:, k], weights=there) == pytest.approx(share, rel=0.02)
-    assert moved.fitted_on.endswith(
-        "; moved from those women's share of cancers to 0.4, 0.6, 0.8, 1.1, 1.4 % within 1..5 years"
+def test_moving_to_rarer_cancer_divides_the_odds_as_bayes_says():
+    hazards, _ = women(200)
+    before = FITTED.risks(hazards)
+    moved = FITTED.moved(ENRICHED, NATURAL)
+    after = moved.risks(hazards)
+    single = logit(before.value[:, 0]) + logit(0.004) - logit(0.1)
+    assert logit(after.value[:, 0]) == pytest.approx(single, abs=1e-6)
+    assert moved.baseline == pytest.approx(0.014)
+    assert moved.as_fitted() == FITTED
+    order = np.argsort(before.value[:, 4])
+    assert (np.diff(after.value[order, 4]) >= 0).all()
+
+
+def test_risk_goes_to_the_breast_in_which_cancers_were_found():
+    hazards, outcomes = women(3000)
+    blunt = hazards**0.5 * hazards.mean() ** 0.5
+    sharp = fit_calibration(hazards, outcomes, NOTHING, NOTHING, "some").side
+    assert sharp == pytest.approx(1, abs=0.2)
+    assert fit_calibration(blunt, outcomes, NOTHING, NOTHING, "some").side == pytest.approx(
+        2 * sharp, rel=0.2
     )
-    assert replace(moved.as_fitted(), fitted_on=fitted.fitted_on) == fitted
-    order = np.argsort(fitted.risks(hazards).breast[:, 0, 0])
-    assert (np.diff(said.breast[order, 0, 0]) >= 0).all()
 
 
 def test_progression_after_a_diagnosis_is_not_moved_to_where_cancer_is_rare():
-    hazards, outcomes = women(4000)
-    fitted = replace(Calibration(), progression=Logistic(0.3, 1.1), progression_after=Logistic(0.9, 0.8))
-    moved = fitted.moved(hazards, outcomes, NATURAL, whose="those women")
+    fitted = replace(FITTED, progression=Logistic(0.3, 1.1), progression_after=Logistic(0.9, 0.8))
+    moved = fitted.moved(ENRICHED, NATURAL)
     zero, half = np.zeros((1, 2)), np.full((1, 2), 0.5)
     assert (moved.progressions(zero)[0] < fitted.progressions(zero)[0]).all()
     assert moved.progressions(half, after=True)[0] == pytest.approx(expit(0.9 + 0.4))
 
 
-def test_what_was_written_comes_back_and_a_calibration_of_the_whole_woman_still_reads():
-    hazards, outcomes = women(800)
-    moved = Calibration(breast=(Logistic(0.2, 0.9),) * 5).moved(hazards, outcomes, NATURAL, whose="theirs")
+def test_what_was_written_comes_back_and_what_an_earlier_release_wrote_still_reads():
+    moved = replace(FITTED, side=1.3).moved(ENRICHED, NATURAL)
     assert Calibration.from_json(moved.to_json()) == moved
-    values = moved.to_json() | {"risk": moved.to_json()["breast"], "malignancy": {"intercept": 0, "slope": 1}}
-    for name in ("breast", "progression_after", "prior_shift"):
+    values = moved.to_json() | {"malignancy": {"intercept": 0, "slope": 1}, "widen": 1.0}
+    for name in ("side", "progression_after", "spread"):
         del values[name]
-    older = Calibration.from_json(values)
-    assert older.breast == moved.breast
-    assert older.progression_after == moved.progression
-    assert older.fitted_on.endswith("one line of the whole woman stands in for each of her breasts")
+    assert Calibration.from_json(values) == replace(moved, side=1.0)
 
 
 @pytest.mark.parametrize("rates", [(0.1,) * 4, (0.0, 0.1, 0.2, 0.3, 0.4), (0.2, 0.1, 0.3, 0.4, 0.5)])
 def test_impossible_rates_are_refused(rates):
-    hazards, outcomes = women(100)
     with pytest.raises(ValueError, match="cancer"):
-        Calibration().moved(hazards, outcomes, rates, whose="theirs")
+        FITTED.moved(ENRICHED, rates)
 
 
 def test_a_horizon_of_which_too_few_women_tell_does_not_lift_all_that_come_after():
@@ -134,7 +135,7 @@ def test_a_horizon_of_which_too_few_women_tell_does_not_lift_all_that_come_after
     made = fit_calibration(hazards, outcomes, NOTHING, NOTHING, "fitted on some", kept)
     raw = Calibration().risks(hazards).value
     assert made.risks(hazards).value.mean(axis=0).max() < 0.05 < raw.mean()
-    assert made.breast[0] == made.breast[1]
+    assert made.risk[0] == made.risk[1]
     assert (made.progression, made.progression_after) == (kept.progression, kept.progression_after)
     assert made.fitted_on == (
         "fitted on some; too few women for year 1: by the line of year 2; too few breasts for progression: as before; "
@@ -142,5 +143,6 @@ def test_a_horizon_of_which_too_few_women_tell_does_not_lift_all_that_come_after
     )
     few = Outcomes(years[:9], np.full(9, 6.0), outcomes.cancer_breast[:9])
     still = fit_calibration(hazards[:, :9], few, NOTHING, NOTHING, "fitted on few")
-    assert still.breast == (Logistic(),) * 5
+    assert still.risk == (Logistic(),) * 5
     assert still.fitted_on.count("not calibrated") == 7
+    assert "shared as the networks say" in still.fitted_on
