@@ -1,9 +1,9 @@
 """From what the networks say to probabilities that come true and agree.
 
-The woman's risk within k years comes from both breasts' yearly hazards by a line on the scale of log-odds (Platt 1999), one
-for each horizon. What each year adds to it is shared between her breasts by their hazards, as sharply as the side of
-cancers bears out. So ``1 - (1 - L_k) (1 - R_k)`` is her risk, malignancy of a breast is its risk within the first year,
-and what is said of a breast and of the woman can never contradict each other.
+A woman's risk within k years comes from both breasts' yearly hazards by a line on the scale of log-odds (Platt 1999), one for
+each horizon; a breast's from its own hazards by a line of its own. Then the odds of both breasts are multiplied by the one
+factor with which ``1 - (1 - L_k) (1 - R_k)`` is her risk. So malignancy of a breast is its risk within the first year, and
+what is said of a breast and of the woman can never contradict each other.
 """
 
 from __future__ import annotations
@@ -23,8 +23,10 @@ from models.measures import Logistic, censoring_weights, fit_logistic, horizon_l
 
 __all__ = ["Calibration", "LogOdds", "Outcomes", "Risks", "apart", "fit_calibration", "of_either", "of_woman"]
 
-LEAST_HAZARD = 1e-9
-"""A year; below it a breast's share is nothing."""
+FARTHEST = 40.0
+"""Log-odds; what is said of breasts and of the woman lies less far apart."""
+HALVINGS = 60
+"""Of that span; then nothing is left of it in floating point."""
 
 
 @dataclass(frozen=True)
@@ -84,9 +86,8 @@ class Calibration:
     ----------
     risk
         One `Logistic` for each horizon, 1 to 5 years: from the woman's raw risk to the probability of cancer.
-    side
-        How sharply a year's risk is shared between the breasts: the log-odds of the left are this times the logarithm of
-        the ratio of the breasts' hazards.
+    breast
+        The same for a breast, from its own raw risk; where it was not fitted, as the networks say.
     progression, progression_after
         For progression, before a diagnosis and after one.
     baseline_5y
@@ -101,7 +102,7 @@ class Calibration:
     """
 
     risk: tuple[Logistic, ...] = (Logistic(),) * 5
-    side: float = 1.0
+    breast: tuple[Logistic, ...] = (Logistic(),) * 5
     progression: Logistic = Logistic()
     progression_after: Logistic = Logistic()
     baseline_5y: float = 0.0167
@@ -210,27 +211,13 @@ class Calibration:
 
         The members agree or not on the woman too: their spread is hers, not that of two breasts at their worst.
         """
-        total = np.asarray(hazards, np.float64).sum(axis=-2)
-        raw = safe_logit(-np.expm1(-np.cumsum(total, axis=-1)))
-        lines = np.stack([line.of_logit(raw[..., k]) for k, line in enumerate(self.risk)], axis=-1)
-        lines += np.asarray(self.prior_shift)
-        sides = _sides(hazards)
-        breast = self._shared(lines.mean(axis=0), sides.mean(axis=0))
+        shift = np.asarray(self.prior_shift)
+        woman = _on_lines(self.risk, _raw(np.asarray(hazards, np.float64).sum(axis=-2))) + shift
+        breast = _on_lines(self.breast, _raw(hazards)) + shift
+        middle, each = _agreeing(woman.mean(axis=0), breast.mean(axis=0)), _agreeing(woman, breast)
         return LogOdds(
-            safe_logit(of_either(breast)),
-            safe_logit(of_either(each := self._shared(lines, sides))),
-            safe_logit(breast),
-            safe_logit(each),
+            safe_logit(of_either(middle)), safe_logit(of_either(each)), safe_logit(middle), safe_logit(each)
         )
-
-    def _shared(self, lines: NDArray[np.float64], sides: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return each breast's risk (…, 2, 5) from the woman's log-odds and the breasts' log-ratios, (…, 5) each."""
-        # Cumulative hazards add up over years and breasts, probabilities do not.
-        cumulative = -np.log1p(-np.minimum(_rising(expit(lines)), 1 - 1e-9))
-        yearly = np.diff(cumulative, axis=-1, prepend=0.0)
-        left = expit(self.side * sides)
-        shares = np.stack([yearly * left, yearly * (1 - left)], axis=-2)
-        return -np.expm1(-np.cumsum(shares, axis=-1))
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values."""
@@ -243,7 +230,7 @@ class Calibration:
         after = values.get("progression_after")
         return cls(
             risk=tuple(Logistic(**line) for line in values["risk"]),
-            side=float(values.get("side", 1.0)),
+            breast=tuple(Logistic(**line) for line in values.get("breast", [{}] * 5)),
             progression=progression,
             progression_after=progression if after is None else Logistic(**after),
             baseline_5y=float(values["baseline_5y"]),
@@ -297,32 +284,17 @@ def fit_calibration(
         Where too few women say anything of a horizon, the line of the nearest horizon stands in: a raw risk among
         calibrated ones would lift all after it. `fitted_on` says so.
     """
-    total = np.asarray(hazards, np.float64).sum(axis=-2)
-    centre = safe_logit(-np.expm1(-np.cumsum(total, axis=-1))).mean(axis=0)
-    fitted: dict[int, Logistic] = {}
-    for k in range(centre.shape[-1]):
-        label, known = horizon_labels(outcomes.years_to_cancer, outcomes.years_followed, k + 1)
-        weight = censoring_weights(outcomes.years_to_cancer, outcomes.years_followed, k + 1)
-        with suppress(ValueError):
-            fitted[k] = fit_logistic(centre[known, k], label[known], weight[known])
-    nearest = [min(fitted, key=lambda at: abs(at - k), default=None) for k in range(centre.shape[-1])]
-    lines = [Logistic() if at is None else fitted[at] for at in nearest]
-    for k, at in enumerate(nearest):
-        if at != k:
-            instead = "not calibrated" if at is None else f"by the line of year {at + 1}"
-            fitted_on += f"; too few women for year {k + 1}: {instead}"
-    side = _fit_side(_sides(hazards).mean(axis=0), outcomes)
-    if side is None:
-        fitted_on += "; too few cancers of which the side is known: shared as the networks say"
+    risk, fitted_on = _fit_lines(
+        _raw(np.asarray(hazards, np.float64).sum(axis=-2)).mean(axis=0)[:, None], outcomes, fitted_on, "women"
+    )
+    breast, fitted_on = _fit_lines(_raw(hazards).mean(axis=0), outcomes, fitted_on, "breasts")
     growth, how = _fit_growth(progression, before.progression if before else None, Logistic())
     fitted_on += how and f"; too few breasts for progression: {how}"
     after, how = _fit_growth(progression_after, before.progression_after if before else None, growth)
     fitted_on += how and f"; too few breasts for progression after a diagnosis: {how}"
     spread = before.spread if before else Spread()
-    calibration = Calibration(
-        tuple(lines), 1.0 if side is None else side, growth, after, fitted_on=fitted_on, spread=spread
-    )
-    if len(centre):
+    calibration = Calibration(risk, breast, growth, after, fitted_on=fitted_on, spread=spread)
+    if len(outcomes.cancer_breast):
         calibration = replace(
             calibration, baseline_5y=float(calibration.risks(hazards).value[..., -1].mean())
         )
@@ -341,29 +313,67 @@ def _fit_growth(
         return otherwise, "not calibrated" if otherwise == Logistic() else "as before a diagnosis"
 
 
-def _sides(hazards: NDArray[Any]) -> NDArray[np.float64]:
-    """Return the logarithm of the left breast's yearly hazard over the right's, (…, 5) from (…, 2, 5)."""
-    log = np.log(np.maximum(np.asarray(hazards, np.float64), LEAST_HAZARD))
-    return np.asarray(log[..., 0, :] - log[..., 1, :])
+def _raw(hazards: NDArray[Any]) -> NDArray[np.float64]:
+    """Return raw log-odds of cancer within 1..5 years: ``1 - exp(-H_k)``, H_k the hazards of years 1..k summed."""
+    return safe_logit(-np.expm1(-np.cumsum(np.asarray(hazards, np.float64), axis=-1)))
 
 
-def _fit_side(sides: NDArray[np.float64], outcomes: Outcomes) -> float | None:
-    """Fit how sharply risk is shared, on the side of the cancers found; None of too few.
+def _on_lines(lines: Sequence[Logistic], raw: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.stack([line.of_logit(raw[..., k]) for k, line in enumerate(lines)], axis=-1)
+
+
+def _agreeing(woman: NDArray[np.float64], breast: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return each breast's risk (…, 2, 5) such that together they are the woman's.
 
     Parameters
     ----------
-    sides
-        (n, 5) log-ratios of the breasts' hazards.
+    woman, breast
+        (…, 5) and (…, 2, 5) calibrated log-odds.
     """
-    years = np.nan_to_num(outcomes.years_to_cancer, nan=np.inf)
-    told = np.flatnonzero((years < sides.shape[-1]) & (outcomes.cancer_breast >= 0))
-    ratio = sides[told, years[told].astype(int)]
-    left = (outcomes.cancer_breast[told] == 0).astype(np.float64)
-    try:
-        # Each cancer and its mirror image: the sides have no rank of their own.
-        return fit_logistic(np.append(ratio, -ratio), np.append(left, 1 - left)).slope
-    except ValueError:
-        return None
+    # Of logarithms of the chance to stay free of cancer, which lose nothing where risks are small.
+    free = -np.logaddexp(0, woman)
+    low, high = np.full(woman.shape, -FARTHEST), np.full(woman.shape, FARTHEST)
+    for _ in range(HALVINGS):
+        middle = (low + high) / 2
+        too_much = -np.logaddexp(0, breast + middle[..., None, :]).sum(axis=-2) < free
+        low, high = np.where(too_much, low, middle), np.where(too_much, middle, high)
+    return _rising(expit(breast + ((low + high) / 2)[..., None, :]))
+
+
+def _fit_lines(
+    raw: NDArray[np.float64], outcomes: Outcomes, fitted_on: str, whose: str
+) -> tuple[tuple[Logistic, ...], str]:
+    """Fit one line for each horizon and say what could not be fitted.
+
+    Parameters
+    ----------
+    raw
+        (n, 1, 5) log-odds of women, or (n, 2, 5) of their breasts; cancers of unknown side tell nothing of breasts.
+    """
+    sides = raw.shape[1]
+    fitted: dict[int, Logistic] = {}
+    for k in range(raw.shape[-1]):
+        label, known = horizon_labels(outcomes.years_to_cancer, outcomes.years_followed, k + 1)
+        weight = censoring_weights(outcomes.years_to_cancer, outcomes.years_followed, k + 1)
+        if sides > 1:
+            known &= (label == 0) | (outcomes.cancer_breast >= 0)
+        here = (
+            label[:, None] * (outcomes.cancer_breast[:, None] == np.arange(sides))
+            if sides > 1
+            else label[:, None]
+        )
+        with suppress(ValueError):
+            fitted[k] = fit_logistic(
+                raw[known, :, k].ravel(), here[known].ravel(), np.repeat(weight[known], sides)
+            )
+    lines = []
+    for k in range(raw.shape[-1]):
+        at = min(fitted, key=lambda year: abs(year - k), default=None)
+        lines.append(Logistic() if at is None else fitted[at])
+        if at != k:
+            instead = "not calibrated" if at is None else f"by the line of year {at + 1}"
+            fitted_on += f"; too few {whose} for year {k + 1}: {instead}"
+    return tuple(lines), fitted_on
 
 
 def _rising(risk: NDArray[np.float64]) -> NDArray[np.float64]:
