@@ -43,11 +43,13 @@ NBSP = " "
 
 
 def percent(probability: float | None, *, unit: bool = True) -> str:
-    """Return a probability (0..1) in percent: one decimal below 10, none above; "–" if unknown."""
+    """Return a probability (0..1) in percent: one decimal below 10, none above, "< 0.1" below that; "–" if unknown."""
     if probability is None:
         return UNKNOWN
     value = 100 * probability
     number = f"{value:.1f}" if value < 9.95 else f"{value:.0f}"
+    if 0 < value < 0.1:  # what is small is not nothing
+        number = f"<{NBSP}0.1"
     return f"{number}{NBSP}%" if unit else number
 
 

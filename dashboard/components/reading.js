@@ -26,7 +26,8 @@ const MOST_BOXES = 6
 const SMALLEST = 8
 const FAILED = "The answer could not be fetched. Check the connection and try again."
 
-const percent = (p) => `${100 * p < 9.95 ? (100 * p).toFixed(1) : (100 * p).toFixed(0)} %`
+const percent = (p) =>
+  p > 0 && p < 0.001 ? "< 0.1 %" : `${100 * p < 9.95 ? (100 * p).toFixed(1) : (100 * p).toFixed(0)} %`
 
 function bars(shares, cls, believed = true) {
   const list = element("div", `bars ${cls}${believed ? "" : " withheld"}`)
