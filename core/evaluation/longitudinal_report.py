@@ -505,9 +505,10 @@ def _smallest_change(measured: dict[str, Any]) -> str:
     known = measured.get("intervals", {}).get("smallest_change", {}).get("risk")
     if not known:
         return ""
-    factors = ", ".join(f"× {math.exp(one):.2f}" for one in known)
+    factors = [f"× {math.exp(one):.2f}" for one in known]
     return (
-        f"The odds of cancer within 5 years must change by more than {factors} (low, middle and high risks) to be more than "
+        f"The odds of cancer within 5 years must change by more than {', '.join(factors[:3])} (low, middle and high risks), in "
+        f"breasts of density C or D by more than {', '.join(factors[3:])}, to be more than "
         f"what positioning and exposure do ({measured['intervals']['repeated_on']})."
     )
 

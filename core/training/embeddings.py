@@ -13,6 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from core.files import private_folder, whole_file, write_whole
+from models.measures import DOMAIN, fit_domain
 from models.sequence import SMALL_MODES, EmbeddedWoman, cross_validate, fit_small, gain_of
 from models.store import OnProgress
 
@@ -105,7 +106,8 @@ def train_on_embeddings(
     """Fit sequence models on embeddings, cross-validate them, and write them to `out`.
 
     Writes ``sequence.npz`` (the model of `history`, fitted on all women: projection, read-out, LSTM and its share),
-    ``metrics.json`` and, where cross-validated, ``predictions.csv``.
+    ``metrics.json`` (with ``domain``, or why nothing can be said of it), ``domain.npz`` (which readings the model knows, where
+    there are studies enough to say) and, where cross-validated, ``predictions.csv``.
 
     Parameters
     ----------
@@ -158,5 +160,28 @@ def train_on_embeddings(
     model = fit_small([woman for woman in women if np.isfinite(woman.label)], "history", seed=seed)
     with whole_file(out / "sequence.npz") as file:
         np.savez(file, allow_pickle=False, **model.arrays())
-    write_whole(out / "metrics.json", json.dumps(measured, indent=1) + "\n")
+    known = {"domain": _keep_domain(women, out)}
+    write_whole(out / "metrics.json", json.dumps(measured | known, indent=1) + "\n")
     return measured
+
+
+def _keep_domain(women: Sequence[EmbeddedWoman], out: Path) -> dict[str, Any]:
+    """Write which readings these are, beside the model; return the facts, or why nothing can be said of them."""
+    whose = [woman.patient_id for woman in women for _ in woman.vectors]
+    try:
+        known = fit_domain(
+            np.concatenate([woman.vectors for woman in women]).astype(np.float32),
+            whose,
+            [str(place) for place in range(len(whose))],
+            [],
+            "the women it learned from",
+        )
+    except ValueError as error:
+        return {"fitted_on": None, "why": str(error)}
+    known.save(out / DOMAIN)
+    return {
+        "fitted_on": known.fitted_on,
+        "women": known.women,
+        "studies": known.studies,
+        "limit": known.limit,
+    }

@@ -202,9 +202,12 @@ class Calibration:
             np.maximum(_rising(expit(value + above)), risk),
         )
 
-    def smallest_change(self, risk_5y: float) -> float | None:
-        """Return the smallest change of 5-year risk, in log-odds, that is one at this risk; None if not measured."""
-        return self.spread.smallest("risk", float(safe_logit(risk_5y)) - self.prior_shift[-1])
+    def smallest_change(self, risk_5y: float, *, dense: bool) -> float | None:
+        """Return the smallest change of 5-year risk, in log-odds, that is one at this risk; None if not measured.
+
+        `dense` says whether the breasts are of density C or D.
+        """
+        return self.spread.smallest("risk", float(safe_logit(risk_5y)) - self.prior_shift[-1], dense=dense)
 
     def log_odds(self, hazards: NDArray[Any]) -> LogOdds:
         """Return calibrated log-odds from the members' yearly hazards (members, …, 2, 5).

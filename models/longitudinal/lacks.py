@@ -32,6 +32,10 @@ STANDARD_PLACES = 2
 """Of the places for views the first two, CC and MLO, make a standard study."""
 FEWEST = 60
 """Of fewer complete studies the rarest twentieth on either side says nothing."""
+FEWEST_ALIKE = 20
+"""Of fewer of one density at one level all densities tell."""
+DENSE = 2
+"""Densities C and D, counted from A = 0."""
 TAIL = 0.05
 ONE_VIEW, NO_VIEW, FIRST, MISSED = range(len(LACKS))
 QUANTITIES: tuple[Quantity, ...] = ("risk", "breast", "progression")
@@ -137,7 +141,8 @@ def fit_spread(
         return spread
     if twice:
         takes = (whole, [second[woman.patient_id] for woman in whole])
-        spread = _smallest_changes(spread, *(_said(ensemble, calibration, take) for take in takes))
+        dense = np.array([woman.density[-1].max() >= DENSE for woman in whole])
+        spread = _smallest_changes(spread, dense, *(_said(ensemble, calibration, take) for take in takes))
     plain = _said(ensemble, calibration, whole)
     spread = replace(
         spread,
@@ -214,18 +219,23 @@ def _reach(
     return sides[0], sides[1]
 
 
-def _smallest_changes(spread: Spread, first: dict[Quantity, _Said], second: dict[Quantity, _Said]) -> Spread:
-    """Measure what position and exposure alone do to a score, by its level."""
+def _smallest_changes(
+    spread: Spread, dense: NDArray[np.bool_], first: dict[Quantity, _Said], second: dict[Quantity, _Said]
+) -> Spread:
+    """Measure what position and exposure alone do to a score, by its level and by density (`dense` (n,): C or D)."""
     smallest: dict[str, tuple[float, ...]] = {}
     levels: dict[str, tuple[float, ...]] = {}
     for quantity in QUANTITIES:
         here = first[quantity].there & second[quantity].there
         one, other = (said[quantity].value[here][:, -1] for said in (first, second))
+        hers = np.broadcast_to(dense[:, None], here.shape)[here]
         parted = np.quantile((one + other) / 2, (1 / 3, 2 / 3))
         level = np.searchsorted(parted, (one + other) / 2)
         levels[quantity] = tuple(float(edge) for edge in parted)
         smallest[quantity] = tuple(
-            float(1.96 * np.sqrt(((other - one)[level == at] ** 2).mean())) for at in range(3)
+            _smallest((other - one)[level == at], hers[level == at] == of)
+            for of in (False, True)
+            for at in range(3)
         )
     studies = len(first["risk"].value)
     return replace(
@@ -234,6 +244,12 @@ def _smallest_changes(spread: Spread, first: dict[Quantity, _Said], second: dict
         levels=levels,
         repeated_on=f"{studies} studies taken twice on one day",
     )
+
+
+def _smallest(change: NDArray[np.float64], alike: NDArray[np.bool_]) -> float:
+    """Return the smallest change of those of one density; of too few, that of all at this level."""
+    some = change[alike] if alike.sum() >= FEWEST_ALIKE else change
+    return float(1.96 * np.sqrt((some**2).mean()))
 
 
 def coverage(

@@ -260,6 +260,7 @@ class LongitudinalModel:
             value, low, high = 1 - np.prod(1 - each, axis=1)
             return float(value), float(low), float(high)
 
+        density = _density(out["density"][:, 0, n - 1], breasts)
         return VisitAnswer(
             malignancy=by_breast(said.breast),
             malignancy_low=by_breast(said.breast_low),
@@ -269,7 +270,7 @@ class LongitudinalModel:
             risk=said.value[0],
             risk_low=said.low[0],
             risk_high=said.high[0],
-            density=_density(out["density"][:, 0, n - 1], breasts),
+            density=density,
             contributions=np.concatenate(
                 [
                     np.zeros(len(visits) - n),
@@ -277,7 +278,9 @@ class LongitudinalModel:
                 ]
             ),
             baseline=self.calibration.baseline,
-            smallest_change=self.calibration.smallest_change(said.value[0, -1]),
+            smallest_change=self.calibration.smallest_change(
+                said.value[0, -1], dense=bool(density[2:].sum() > 0.5)
+            ),
         )
 
     def movement(self, visits: Sequence[VisitInput]) -> Movement | None:

@@ -41,7 +41,7 @@ class Spread:
     smallest_change
         By quantity, the smallest change in log-odds of the last horizon that is not what position and exposure alone do
         in 95 of 100 women: 1.96 standard deviations of the difference of two takes (Beckerman et al. 2001,
-        10.1023/A:1013138911638), for low, middle and high scores.
+        10.1023/A:1013138911638), for low, middle and high scores in breasts of density A or B, then in such of C or D.
     levels
         By quantity, the two log-odds that part low, middle and high scores.
     fitted_on, repeated_on
@@ -84,11 +84,12 @@ class Spread:
         scale = self.scale(quantity, members)
         return scale * np.sqrt(below), scale * np.sqrt(above)
 
-    def smallest(self, quantity: Quantity, log_odds: float) -> float | None:
+    def smallest(self, quantity: Quantity, log_odds: float, *, dense: bool) -> float | None:
         """Return the smallest change in log-odds, to a score at this level, that is one; None if not measured."""
         if quantity not in self.smallest_change:
             return None
-        return self.smallest_change[quantity][int(np.searchsorted(self.levels[quantity], log_odds))]
+        level = int(np.searchsorted(self.levels[quantity], log_odds))
+        return self.smallest_change[quantity][level + dense * (len(self.levels[quantity]) + 1)]
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> Spread:

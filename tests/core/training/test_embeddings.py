@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from core.__main__ import app
 from core.training.embeddings import EmbeddingsError, read_embeddings, train_on_embeddings
+from models.measures import DOMAIN, Domain
 from tests.models.sequence.test_small import cohort
 
 
@@ -143,3 +144,15 @@ def test_folds_are_checked(tmp_path, cv):
         app, ["train", "sequence", "--embeddings", str(path), "--cv", cv, "--out", str(tmp_path / "o")]
     )
     assert run.exit_code == 2
+
+
+def test_the_model_knows_which_readings_it_learned_from_or_says_that_they_are_too_few(tmp_path):
+    many, few = cohort(1, n=200, ill=30, width=12), cohort(1, n=20, ill=6, width=12)
+    train_on_embeddings(many, tmp_path / "many", lambda *_: None, folds=2)
+    domain = Domain.load(tmp_path / "many" / DOMAIN)
+    vectors = np.concatenate([woman.vectors for woman in many]).astype(np.float32)
+    assert (domain.distances(vectors) <= domain.limit).mean() > 0.95
+    assert (domain.distances(vectors + 20) > domain.limit).all()
+    train_on_embeddings(few, tmp_path / "few", lambda *_: None)
+    assert not (tmp_path / "few" / DOMAIN).is_file()
+    assert "too few" in json.loads((tmp_path / "few" / "metrics.json").read_text())["domain"]["why"]

@@ -32,7 +32,7 @@ def women(n: int, seed: int) -> tuple[list[History], list[History]]:
             present=present,
             malignancy=np.full((count, 2), np.nan, np.float32),
             progression=np.full((count, 2), np.nan, np.float32),
-            density=np.full((count, 2), -1),
+            density=np.full((count, 2), number % 4),
             finding=np.full((count, 2), -1),
             years_to_cancer=np.full(count, np.nan),
             cancer_breast=-1,
@@ -76,8 +76,10 @@ def test_what_was_measured_is_kept_with_the_calibration(fitted):
     assert fitted.spread.repeated_on == "250 studies taken twice on one day"
     assert Calibration.from_json(fitted.to_json()) == fitted
     for quantity in ("risk", "breast", "progression"):
-        assert len(fitted.spread.smallest_change[quantity]) == 3
-        assert fitted.spread.smallest(quantity, -99.0) == fitted.spread.smallest_change[quantity][0]
+        known = fitted.spread.smallest_change[quantity]
+        assert len(known) == 6
+        assert fitted.spread.smallest(quantity, -99.0, dense=False) == known[0]
+        assert fitted.spread.smallest(quantity, 99.0, dense=True) == known[5]
     assert set(fitted.spread.reaches["progression"]) == {COMPLETE, "one view"}
 
 
@@ -88,7 +90,7 @@ def test_too_few_women_leave_the_intervals_as_they_were(ensemble, fitted):
 
 def test_without_second_takes_no_change_is_called_small(ensemble):
     spread = fit_spread(ensemble, Calibration(), women(100, 3)[0], [], "women seen once")
-    assert spread.smallest("risk", 0.0) is None
+    assert spread.smallest("risk", 0.0, dense=False) is None
     assert spread.repeated_on == "not measured"
     assert spread.reaches["risk"].keys() == {COMPLETE, *LACKS}
 
