@@ -147,7 +147,7 @@ def test_folds_are_checked(tmp_path, cv):
 
 
 def test_the_model_knows_which_readings_it_learned_from_or_says_that_they_are_too_few(tmp_path):
-    many, few = cohort(1, n=200, ill=30, width=12), cohort(1, n=20, ill=6, width=12)
+    many, few = cohort(1, n=200, ill=30, width=20), cohort(1, n=20, ill=6, width=20)
     train_on_embeddings(many, tmp_path / "many", lambda *_: None, folds=2)
     domain = Domain.load(tmp_path / "many" / DOMAIN)
     vectors = np.concatenate([woman.vectors for woman in many]).astype(np.float32)
