@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from argon2 import PasswordHasher
+from streamlit.runtime.scriptrunner import script_runner
 from streamlit.testing.v1 import AppTest
 
 from core.installation import Installation
@@ -38,6 +39,17 @@ class Served:
     def token(self, role: Role) -> str:
         username, password = next((n, p) for n, (r, _, p) in DEMO_ACCOUNTS.items() if r is role)
         return sign_ins.sign_in(self.here, username, password, loopback=True).token
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_networks_to_clear() -> Iterator[None]:
+    """Where tests of networks ran in this process, Streamlit clears Keras after every run of a page: a second each.
+
+    The dashboard's own process never loads it.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(script_runner, "_clean_problem_modules", lambda: None)
+        yield
 
 
 @pytest.fixture(scope="session")
