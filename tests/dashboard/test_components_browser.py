@@ -136,10 +136,8 @@ def test_what_is_withheld_is_a_sentence_and_hatched_only_for_who_asks_for_it_any
     }
     held = {"tumour": None, "density": None, "trust": trust, "density_trust": None, "spoke": [spoke]}
     untrusted = {"tumour": {"benign": 0.25, "malignant": 0.75}, "density": None}
-    asked: list[str] = []
 
     def answer(route: Route) -> None:
-        asked.append(route.request.url)
         route.fulfill(json=held | ({"untrusted": untrusted} if "anyway=1" in route.request.url else {}))
 
     mount(page, "reading")
@@ -155,11 +153,11 @@ def test_what_is_withheld_is_a_sentence_and_hatched_only_for_who_asks_for_it_any
     expect(page.locator(".bars.withheld")).to_have_count(2)
     expect(page.locator(".bars:not(.withheld)")).to_have_count(0)
     expect(page.locator(".card")).to_contain_text("Not to be believed")
-    page.evaluate(
-        "data => show(data)", opened(2)
-    )  # another image: what was asked for of the last one is over
+    # Another image: what was asked for of the last one is over.
+    with page.expect_response(lambda answer: "/whole" in answer.url) as asked_anew:
+        page.evaluate("data => show(data)", opened(2))
+    assert "anyway" not in asked_anew.value.url
     expect(page.locator(".bars")).to_have_count(0)
-    assert "anyway" not in asked[-1]
 
 
 def four_views() -> dict[str, Any]:
