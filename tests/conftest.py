@@ -16,6 +16,16 @@ from db.migrate import upgrade
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let a test in a real browser try once more: on a busy machine a page may take longer than it waits.
+
+    A fault fails twice; the summary counts what was run again.
+    """
+    for item in items:
+        if item.get_closest_marker("browser"):
+            item.add_marker(pytest.mark.flaky(reruns=1))
+
+
 @pytest.fixture(scope="session")
 def migrated_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The file of an empty, migrated database, to copy from: migrating takes longer than most tests."""
