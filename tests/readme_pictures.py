@@ -24,8 +24,11 @@ from tests.dashboard.test_browser import CHROMIUM, FLAGS
 PICTURES = Path(__file__).parents[1] / ".pictures"
 PORT = 8655
 VIEWPORT = {"width": 1440, "height": 900}
-WIDTH, COLOURS = 960, 96
+WIDTH, COLOURS = 960, 256
 PATIENCE_SECONDS = 900.0
+QUIET_SECONDS = 15.0
+SETTLED_MS = 3000
+"""Pages draw their figures and pictures in so long; they never stop asking for news."""
 
 
 def main() -> None:
@@ -50,7 +53,8 @@ def main() -> None:
 
 
 def _wait_until_scored(settings: Settings) -> None:
-    end = time.monotonic() + PATIENCE_SECONDS
+    """Wait until no study has come for a while and none waits to be scored."""
+    end, studies, since = time.monotonic() + PATIENCE_SECONDS, 0, time.monotonic()
     while time.monotonic() < end:
         time.sleep(2)
         try:
@@ -59,10 +63,13 @@ def _wait_until_scored(settings: Settings) -> None:
             continue
         here = Installation.open(settings)
         try:
-            if count_pending(here) == 0:
-                return
+            found, waiting = count_pending(here, everything=True), count_pending(here)
         finally:
             here.close()
+        if found != studies or waiting:
+            studies, since = found, time.monotonic()
+        elif found and time.monotonic() - since > QUIET_SECONDS:
+            return
     raise SystemExit("The demo cohort was not scored in time.")
 
 
@@ -91,10 +98,10 @@ def _cohort(page: Page) -> None:
 
 def _keep(page: Page, name: str) -> None:
     """Write what the page shows, small."""
-    page.wait_for_load_state("networkidle")
+    page.wait_for_timeout(SETTLED_MS)
     shot = Image.open(io.BytesIO(page.screenshot(animations="disabled"))).convert("RGB")
     small = shot.resize((WIDTH, round(shot.height * WIDTH / shot.width)), Image.Resampling.LANCZOS)
-    small.quantize(COLOURS).save(PICTURES / f"{name}.png", optimize=True)
+    small.quantize(COLOURS, Image.Quantize.FASTOCTREE).save(PICTURES / f"{name}.png", optimize=True)
 
 
 if __name__ == "__main__":
