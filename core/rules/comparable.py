@@ -1,6 +1,5 @@
 """Which score of a study counts, which study of a day, and which scores may be compared. Used by every page."""
 
-import math
 from collections.abc import Callable, Hashable, Iterable
 from datetime import date
 from typing import Protocol, SupportsFloat, TypeVar
@@ -9,6 +8,7 @@ from sqlalchemy import Select, func, select
 
 from core.rules.trust import Doubt, Trust, TrustLevel, as_read
 from db.tables import Event, EventKind, Score
+from models.measures import safe_logit
 
 Scored = TypeVar("Scored")
 Said = TypeVar("Said")
@@ -98,13 +98,8 @@ def is_within_noise(before: RiskSaid, after: RiskSaid) -> bool | None:
     """
     if before.smallest_change is None or after.smallest_change is None or not said_alike((before, after)):
         return None
-    change = abs(_log_odds(after.risk_5y) - _log_odds(before.risk_5y))
-    return change < max(before.smallest_change, after.smallest_change)
-
-
-def _log_odds(probability: SupportsFloat) -> float:
-    inside = min(max(float(probability), 1e-9), 1 - 1e-9)
-    return math.log(inside / (1 - inside))
+    change = abs(safe_logit(float(after.risk_5y)) - safe_logit(float(before.risk_5y)))
+    return bool(change < max(before.smallest_change, after.smallest_change))
 
 
 def first_diagnoses() -> Select[int, date]:

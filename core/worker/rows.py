@@ -83,11 +83,14 @@ class ScoreItem:
         said = self.numbers()
         trusted = self.trust is not None and self.trust.is_trusted
         told = [name for name in said if trusted or (self.tells_growth and name in OF_GROWTH)]
+        shown = {name: value if name in told else _silenced(value) for name, value in said.items()}
+        if self.tells_growth and self.intervals:
+            shown["intervals"]["progression"] = self.intervals["progression"]
         return {
             "patient": self.patient,
             "study_uid": self.study_uid,
             "study_date": self.study_date.isoformat(),
-            **{name: value if name in told else _silenced(value) for name, value in said.items()},
+            **shown,
             "trust": self.trust.to_json() if self.trust is not None else None,
             "moved": self.moved if trusted else None,
             "rank": self.rank.to_json() if self.rank is not None else None,

@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from models.longitudinal.calibration import Calibration
-from models.longitudinal.lacks import lacking
+from models.longitudinal.lacks import STANDARD_PLACES, lacking
 from models.measures import censoring_weights, horizon_labels, metrics
 from models.sequence import (
     HORIZONS,
@@ -29,8 +29,6 @@ from models.vocabulary import DAYS_PER_YEAR
 __all__ = ["by_group", "interval_coverage", "measure", "prediction_table", "risk_slopes"]
 
 CONTROLS: tuple[Mode, ...] = MODES[1:]
-STANDARD_PLACES = 2
-"""Of the places for views (`models.sequence.study.SLOTS`) the first two, CC and MLO, make a standard study."""
 CALIBRATION_DRAWS = 300
 BEFORE_DIAGNOSIS_YEARS = 6.0
 """The published slopes span six years (Lehman et al. 2026, 10.1148/radiol.253023)."""

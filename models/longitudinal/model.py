@@ -49,8 +49,6 @@ __all__ = [
 
 LONGEST = 20
 """Visits a score looks back on; of a woman with more, the last twenty are read."""
-SHORT = 8
-"""Visits that most histories have at most: why a score moved is asked of these in half the time."""
 BATCH = 4
 """Views pass the encoder in fours, padded, so that a view's vector does not depend on its company."""
 ENCODER, SEQUENCE, CALIBRATION = "encoder.keras", "sequence.keras", "calibration.json"
@@ -307,8 +305,7 @@ class LongitudinalModel:
         ValueError
             If there are fewer than two visits, or they are out of order.
         """
-        longest = SHORT if len(days) <= SHORT else LONGEST
-        arrays, last = coalition_arrays(days, ages, vectors, present, longest)
+        arrays, last = coalition_arrays(days, ages, vectors, present, LONGEST)
         risk = self._risks(self.predict(arrays), last).value[:, -1]
         log_odds = safe_logit(risk)
         parts = shapley(log_odds)
