@@ -58,34 +58,44 @@ def trend(record: PatientRecord, *, chosen: str | None = None) -> go.Figure:
     _densities(figure, record.visits)
     _mark(figure, next((visit for visit in record.visits if visit.study_uid == chosen), None))
     figure.update_layout(
-        template.layout(
-            height=520,
-            margin={"l": 64, "r": 16, "t": 8, "b": 32},
-            hovermode="closest",
-            clickmode="event+select",
-            xaxis=template.axis(
-                range=[f"{span[0]}", f"{span[1]}"],
-                type="date",
-                anchor="free",
-                position=0,
-                hoverformat="%Y-%m-%d",
-                **_time_ticks(span),
-            ),
+        _lanes(
+            520,
+            span,
             yaxis=template.axis(
                 "5-year risk", domain=_RISK_LANE, range=[0, top], tickformat=".0%" if top > 0.06 else ".1%"
             ),
             yaxis2=template.axis(
                 "probability", domain=_BELOW_LANE, range=[-0.04, 1.04], tickformat=".0%", nticks=3
             ),
-            yaxis3=template.axis(
-                domain=_EVENT_LANE, range=[-1, 1], showgrid=False, tickvals=[0], ticktext=["events"]
-            ),
-            yaxis4=template.axis(
-                domain=_DENSITY_LANE, range=[-1, 1], showgrid=False, tickvals=[0], ticktext=["density"]
-            ),
+            yaxis3=_lane_of("events", _EVENT_LANE),
+            yaxis4=_lane_of("density", _DENSITY_LANE),
         )
     )
     return figure
+
+
+def _lanes(height: int, span: tuple[date, date], **lanes: dict[str, Any]) -> dict[str, Any]:
+    """Return the layout of a course: lanes one above the other, over one axis of dates."""
+    return template.layout(
+        height=height,
+        margin={"l": 64, "r": 16, "t": 8, "b": 32},
+        hovermode="closest",
+        clickmode="event+select",
+        xaxis=template.axis(
+            range=[f"{span[0]}", f"{span[1]}"],
+            type="date",
+            anchor="free",
+            position=0,
+            hoverformat="%Y-%m-%d",
+            **_time_ticks(span),
+        ),
+        **lanes,
+    )
+
+
+def _lane_of(what: str, domain: tuple[float, float]) -> dict[str, Any]:
+    """Return the axis of a lane that shows marks, no values."""
+    return template.axis(domain=domain, range=[-1, 1], showgrid=False, tickvals=[0], ticktext=[what])
 
 
 def without_numbers(record: PatientRecord, *, chosen: str | None = None) -> go.Figure:
@@ -100,28 +110,12 @@ def without_numbers(record: PatientRecord, *, chosen: str | None = None) -> go.F
     _densities(figure, record.visits)
     _mark(figure, next((visit for visit in record.visits if visit.study_uid == chosen), None), from_=0.25)
     figure.update_layout(
-        template.layout(
-            height=220,
-            margin={"l": 64, "r": 16, "t": 8, "b": 32},
-            hovermode="closest",
-            clickmode="event+select",
-            xaxis=template.axis(
-                range=[f"{span[0]}", f"{span[1]}"],
-                type="date",
-                anchor="free",
-                position=0,
-                hoverformat="%Y-%m-%d",
-                **_time_ticks(span),
-            ),
-            yaxis=template.axis(
-                domain=(0.62, 1.0), range=[-1, 1], showgrid=False, tickvals=[0], ticktext=["visits"]
-            ),
-            yaxis3=template.axis(
-                domain=(0.25, 0.58), range=[-1, 1], showgrid=False, tickvals=[0], ticktext=["events"]
-            ),
-            yaxis4=template.axis(
-                domain=(0.0, 0.2), range=[-1, 1], showgrid=False, tickvals=[0], ticktext=["density"]
-            ),
+        _lanes(
+            220,
+            span,
+            yaxis=_lane_of("visits", (0.62, 1.0)),
+            yaxis3=_lane_of("events", (0.25, 0.58)),
+            yaxis4=_lane_of("density", (0.0, 0.2)),
         )
     )
     return figure

@@ -191,7 +191,10 @@ def test_the_answers_of_the_command_line_have_it_under_untrusted_only(
             if kept is not None:
                 assert kept["risk"]["5"]["value"] == ODD
                 assert set(answer["risk"]["5"].values()) == {None}
-                assert (answer["progression"] == 0.62) is (study.patient.mrn == "diagnosed")
+                grown = study.patient.mrn == "diagnosed"
+                assert (answer["progression"] == 0.62) is grown
+                assert (answer["intervals"]["progression"] is not None) is grown
+                assert answer["intervals"]["malignancy"] == {"L": None, "R": None}
                 assert (answer["rank"] is not None) is (study.patient.mrn == "ranked")
 
 
