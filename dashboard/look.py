@@ -40,6 +40,8 @@ WITHIN_NOISE_WHY = "No more than positioning and exposure make: of 100 women ima
 Figure = tuple[str, str, str, str]
 """A key figure: what it is, the number, what stands beside it, more on hover."""
 NBSP = " "
+LEAST_SHOWN = 0.001
+"""A probability below it is said to be, without another figure."""
 
 
 def percent(probability: float | None, *, unit: bool = True) -> str:
@@ -48,7 +50,7 @@ def percent(probability: float | None, *, unit: bool = True) -> str:
         return UNKNOWN
     value = 100 * probability
     number = f"{value:.1f}" if value < 9.95 else f"{value:.0f}"
-    if 0 < value < 0.1:  # what is small is not nothing
+    if 0 < probability < LEAST_SHOWN:  # what is small is not nothing
         number = f"<{NBSP}0.1"
     return f"{number}{NBSP}%" if unit else number
 
@@ -62,6 +64,8 @@ def interval(low: float | None, high: float | None) -> str:
     """Return an interval of probabilities in percent, in brackets: (2.8–5.9)."""
     if low is None or high is None:
         return ""
+    if 0 < high < LEAST_SHOWN:  # both ends say the same
+        return f"({percent(high, unit=False)})"
     return f"({percent(low, unit=False)}–{percent(high, unit=False)})"
 
 

@@ -46,3 +46,16 @@ def test_text_from_outside_is_no_markup(text: str) -> None:
     for sign in "![]()*`<>$":
         assert sign not in plain.replace(f"\\{sign}", "")
     assert ":m" not in plain
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "shown"),
+    [
+        (0.028, 0.059, "(2.8–5.9)"),
+        (0.0001, 0.003, "(< 0.1–0.3)"),
+        (0.0001, 0.0004, "(< 0.1)"),
+        (None, 0.1, ""),
+    ],
+)
+def test_an_interval_below_what_is_shown_says_so_once(low: float | None, high: float, shown: str) -> None:
+    assert look.interval(low, high).replace(look.NBSP, " ") == shown
