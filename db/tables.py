@@ -356,7 +356,8 @@ class Score(Base):
     `trust_*`: how far it may be believed (`core.rules.trust`); only a trusted score is shown as a number. `left_out`: views
     of earlier visits that were unlike what the model knows, as ``{"study_date", "view"}``. `moved`: why the 5-year risk is
     another than the prior's, as ``{"from", "to", "from_study", "parts": [{"what", "log_odds"}]}``; null at a first visit and
-    where the two were not said alike.
+    where the two were not said alike. `density_of_views`: where the score may not be told, what a model of single views says
+    of density, as ``{"model", "weights_sha256", "images", "shares"}``; null where none knows such pictures.
     """
 
     __tablename__ = "score"
@@ -410,6 +411,7 @@ class Score(Base):
     trust_limit: Mapped[float | None]
     left_out: Mapped[list[Any]] = mapped_column(default=list)
     moved: Mapped[dict[str, Any] | None]
+    density_of_views: Mapped[dict[str, Any] | None]
 
     study: Mapped[Study] = relationship(back_populates="scores")
 

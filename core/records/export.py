@@ -24,7 +24,7 @@ from core.people import audit
 from core.records import cards
 from core.records.csv import FORMULA_STARTS
 from core.records.trusted import AlertStanding, alert_standing
-from core.rules import Trust, first_diagnoses, growth_of, latest_score_ids, trust_of
+from core.rules import Trust, densities_of, first_diagnoses, growth_of, latest_score_ids, trust_of
 from db.tables import (
     Alert,
     Event,
@@ -69,7 +69,7 @@ TABLES: dict[str, tuple[str, ...]] = {
     ),
     "scores": (
         "study_uid", "study_date", "speaks", "model", "weights_sha256", "calibration", "computed_at",
-        *_NUMBERS, "priors", "missing_views", "trust_level", "trust_reason", "trust_distance", "trust_limit", "untrusted",
+        *_NUMBERS, "density_by", "priors", "missing_views", "trust_level", "trust_reason", "trust_distance", "trust_limit", "untrusted",
     ),
     "events": ("kind", "event_date", "end_date", "laterality", "detail"),
     "risk_factors": (
@@ -83,7 +83,7 @@ TABLES: dict[str, tuple[str, ...]] = {
 
 `speaks` is 1 for the score that the pages show: the newest of that study by the model in force. Probabilities are
 0..1, `*_low` and `*_high` their 90 % intervals, empty where they are not known; `smallest_change` is that of 5-year risk
-in log-odds, and scores by other `weights_sha256` or `calibration` are not to be set beside each other. Lengths are
+in log-odds; `density_by` names the model of single views that says density where the score may not. Scores by other `weights_sha256` or `calibration` are not to be set beside each other. Lengths are
 millimetres, boxes pixels of the image; moments are UTC.
 """
 
@@ -264,7 +264,7 @@ def _chunk(
             "scores", study.patient_id, score,
             study_uid=study.uid, study_date=study.study_date, speaks=int(score.id in speaking),
             trust_level=trust.level, trust_reason=trust.sentence, untrusted=said or None,
-            **(growth | dict.fromkeys(silenced)),
+            **(growth | dict.fromkeys(silenced) | _density_of_views(score, trust)),
         )  # fmt: skip
     for event in session.scalars(
         select(Event).where(Event.patient_id.in_(women)).order_by(Event.event_date, Event.id)
@@ -294,6 +294,15 @@ def _chunk(
         message = "Raised by a score that is withheld." if withheld else alert.message
         add("alerts", alert.patient_id, alert, study_uid=by_id[alert.study_id].uid, message=message)
     return chunk
+
+
+def _density_of_views(score: Score, trust: Trust) -> dict[str, Any]:
+    """Return density as a model of single views says it, where the score may not tell its own; empty where none does."""
+    shares = None if trust.tells_growth else densities_of(score, trust)
+    if shares is None or score.density_of_views is None:
+        return {"density_by": None}
+    told = {f"density_{letter.lower()}": share for letter, share in shares.items()}
+    return told | {"density_by": score.density_of_views["model"]}
 
 
 def _silenced(trust: Trust) -> tuple[str, ...]:

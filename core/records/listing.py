@@ -16,7 +16,7 @@ from core.records import cards
 from core.records.standing import Interval, Standing
 from core.records.trusted import AlertStanding, alert_standing, trust_and_rank
 from core.refusals import refusal_text
-from core.rules import Rank, Trust, first_diagnoses, latest_score_ids, trust_of, vocabulary
+from core.rules import Rank, Trust, first_diagnoses, latest_score_ids, likeliest_density, trust_of
 from db.tables import Alert, Patient, Score, Study, StudyStatus
 
 __all__ = ["ListedAlert", "ListedScore", "ListedStudy", "ListedWoman", "listed_women"]
@@ -144,6 +144,7 @@ def _said(here: Installation, session: Session, diagnoses: Mapping[int, date]) -
             Score.density_b,
             Score.density_c,
             Score.density_d,
+            Score.density_of_views,
             Score.trust_level,
             Score.trust_doubt,
             Score.trust_distance,
@@ -165,9 +166,7 @@ def _said_of(here: Installation, row: Row[*tuple[Any, ...]], diagnoses: Mapping[
         risk_5y=Interval(row.risk_5y, row.risk_5y_low, row.risk_5y_high),
         smallest_change=row.smallest_change,
     )
-    shares = (row.density_a, row.density_b, row.density_c, row.density_d)
-    density = vocabulary.likeliest(dict(zip(vocabulary.DENSITIES, shares, strict=True)))
-    return _Said(score if trust.is_trusted else None, trust, rank, density if trust.tells_growth else None)
+    return _Said(score if trust.is_trusted else None, trust, rank, likeliest_density(row, trust))
 
 
 def _open_alerts(

@@ -21,7 +21,17 @@ from core.records.events import EventEntry, event_entry
 from core.records.standing import Interval, Standing
 from core.records.trusted import AlertStanding, alert_standing, trust_and_rank
 from core.refusals import refusal_text
-from core.rules import Rank, Trust, ViewName, growth_of, latest_score_ids, said_alike, trust_of, vocabulary
+from core.rules import (
+    Rank,
+    Trust,
+    ViewName,
+    growth_of,
+    latest_score_ids,
+    likeliest_density,
+    said_alike,
+    trust_of,
+    vocabulary,
+)
 from core.rules.hanging_protocols import Edge
 from db.tables import (
     Alert,
@@ -143,6 +153,8 @@ class Visit:
     progression_interval: Interval | None
     """Its 90 % interval; None where there is none, as of older scores."""
     model_density: str | None
+    density_by: str | None
+    """The model of single views that says it where the score may not be told; None where the score says it."""
     doubt: Trust | None
     """How far its score may be believed where it may not be shown as a number; None where it may, or there is none."""
     rank: Rank | None
@@ -378,6 +390,8 @@ class _Said:
     score: VisitScore
     trust: Trust
     rank: Rank | None
+    density: str | None
+    density_by: str | None
 
 
 def _said(
@@ -391,7 +405,14 @@ def _said(
     found = {}
     for score, on in rows:
         trust, rank = trust_and_rank(here, score, on=on, diagnosed_on=diagnosed_on)
-        found[score.study_id] = _Said(_visit_score(score, trust), trust, rank)
+        other = score.density_of_views if not trust.tells_growth else None
+        found[score.study_id] = _Said(
+            score=_visit_score(score, trust),
+            trust=trust,
+            rank=rank,
+            density=likeliest_density(score, trust),
+            density_by=str(other["model"]) if other else None,
+        )
     return found
 
 
@@ -464,7 +485,8 @@ def _visit(
         score=said.score if said and trusted else None,
         progression=said.score.progression if said and tells_growth else None,
         progression_interval=said.score.progression_interval if said and tells_growth else None,
-        model_density=said.score.likeliest_density if said and tells_growth else None,
+        model_density=said.density if said else None,
+        density_by=said.density_by if said else None,
         doubt=said.trust if said and not trusted else None,
         rank=said.rank if said else None,
         untrusted=said.score if said and not trusted else None,

@@ -11,12 +11,14 @@ from .alerts import Measure as Measure
 from .alerts import alert_rules as alert_rules
 from .alerts import measured as measured
 from .alerts import urgency as urgency
+from .comparable import densities_of as densities_of
 from .comparable import first_diagnoses as first_diagnoses
 from .comparable import growth_of as growth_of
 from .comparable import is_within_noise as is_within_noise
 from .comparable import last_of_each_day as last_of_each_day
 from .comparable import last_said as last_said
 from .comparable import latest_score_ids as latest_score_ids
+from .comparable import likeliest_density as likeliest_density
 from .comparable import said_alike as said_alike
 from .comparable import trust_of as trust_of
 from .documents import RulesError as RulesError

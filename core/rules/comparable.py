@@ -1,11 +1,12 @@
 """Which score of a study counts, which study of a day, and which scores may be compared. Used by every page."""
 
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from datetime import date
-from typing import Protocol, SupportsFloat, TypeVar
+from typing import Any, Protocol, SupportsFloat, TypeVar
 
 from sqlalchemy import Select, func, select
 
+from core.rules import vocabulary
 from core.rules.trust import Doubt, Trust, TrustLevel, as_read
 from db.tables import Event, EventKind, Score
 from models.measures import safe_logit
@@ -67,6 +68,47 @@ def growth_of(row: GrowthStored, trust: Trust) -> tuple[float | None, float | No
     if trust.doubt is Doubt.AFTER_DIAGNOSIS and row.progression_after is not None:
         return row.progression_after, row.progression_after_low, row.progression_after_high
     return row.progression, row.progression_low, row.progression_high
+
+
+class DensityStored(Protocol):
+    """A score as it is stored, for what it says of density."""
+
+    @property
+    def density_a(self) -> float:
+        """Return the share of A; likewise B, C and D."""
+
+    @property
+    def density_b(self) -> float:
+        """Return the share of B."""
+
+    @property
+    def density_c(self) -> float:
+        """Return the share of C."""
+
+    @property
+    def density_d(self) -> float:
+        """Return the share of D."""
+
+    @property
+    def density_of_views(self) -> Mapping[str, Any] | None:
+        """Return what a model of single views says, where one was asked."""
+
+
+def densities_of(row: DensityStored, trust: Trust) -> Mapping[str, float] | None:
+    """Return the shares of A to D that may be told of a study; None where no model knows such pictures.
+
+    Where the score may not be told, a model of single views may still know them (`core.worker.density`).
+    """
+    if trust.tells_growth:
+        shares = (row.density_a, row.density_b, row.density_c, row.density_d)
+        return dict(zip(vocabulary.DENSITIES, shares, strict=True))
+    return row.density_of_views["shares"] if row.density_of_views else None
+
+
+def likeliest_density(row: DensityStored, trust: Trust) -> str | None:
+    """Return the likeliest of `densities_of`; None where there are none."""
+    shares = densities_of(row, trust)
+    return vocabulary.likeliest(shares) if shares else None
 
 
 def last_of_each_day(scored: Iterable[Scored], day: Callable[[Scored], Hashable]) -> list[Scored]:

@@ -60,6 +60,7 @@ class ScoreItem:
     intervals: dict[str, Any] = field(default_factory=dict)
     risk: dict[str, dict[str, float]] = field(default_factory=dict)
     density: dict[str, float] = field(default_factory=dict)
+    density_of_views: dict[str, Any] | None = None
     trust: Trust | None = None
     moved: dict[str, Any] | None = None
     rank: Rank | None = None
@@ -78,12 +79,16 @@ class ScoreItem:
     def to_json(self) -> dict[str, Any]:
         """Return one entry of ``scored``: numbers that may not be said are null, and stand under ``untrusted``.
 
-        After a diagnosis those are risk and malignancy. Where a rank is shown for a number, it stands under ``rank``.
+        After a diagnosis those are risk and malignancy. Density then is that of a model of single views where one knows
+        such pictures, which ``density_by`` names. Where a rank is shown for a number, it stands under ``rank``.
         """
         said = self.numbers()
         trusted = self.trust is not None and self.trust.is_trusted
         told = [name for name in said if trusted or (self.tells_growth and name in OF_GROWTH)]
         shown = {name: value if name in told else _silenced(value) for name, value in said.items()}
+        other = None if self.tells_growth else self.density_of_views
+        if other is not None:
+            shown["density"] = other["shares"]
         if self.tells_growth and self.intervals:
             shown["intervals"]["progression"] = self.intervals["progression"]
         return {
@@ -95,6 +100,7 @@ class ScoreItem:
             "moved": self.moved if trusted else None,
             "rank": self.rank.to_json() if self.rank is not None else None,
             "model": self.model,
+            **({"density_by": other["model"]} if other is not None else {}),
             **({} if trusted else {"untrusted": said}),
         }
 
@@ -399,6 +405,7 @@ def item_of(
             for year in range(1, 6)
         },
         density={"A": row.density_a, "B": row.density_b, "C": row.density_c, "D": row.density_d},
+        density_of_views=row.density_of_views,
         moved=row.moved,
         trust=trust,
         rank=rank_among_reference(card_settings, row.risk_5y) if uncalibrated else None,

@@ -15,6 +15,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from core.images import ChildDied, GuardedReader
 from core.installation import Installation
@@ -24,6 +25,7 @@ from core.refusals import Refusal
 from core.rules import Trust, trust_by
 from core.worker import progress
 from core.worker.alerts import raise_alerts, raise_alerts_before
+from core.worker.density import ViewDensity
 from core.worker.queue import Claimed, Pauses, Queue, count_pending, queue_everything, settle
 from core.worker.reading_ahead import ReadingAhead
 from core.worker.rows import (
@@ -64,6 +66,16 @@ class _Read:
     left_out: list[dict[str, str]]
 
 
+@dataclass(frozen=True)
+class _Said:
+    """What was said of a study: the answer, how far it may be believed, why it moved, and its density by another model."""
+
+    answer: VisitAnswer
+    trust: Trust
+    moved: dict[str, Any] | None
+    density: dict[str, Any] | None
+
+
 class Scorer:
     """Scores one pending study after another with the model that the settings name.
 
@@ -81,6 +93,7 @@ class Scorer:
         self.model = model or load_model(here.settings.model)
         self.queue = Queue(here, name)
         self._reader = GuardedReader(here.settings)
+        self._density = ViewDensity(here, self._pixels)
         self.ahead: ReadingAhead | None = None
 
     def close(self) -> None:
@@ -137,10 +150,12 @@ class Scorer:
             history = history_of(self.here, claimed.study_id)
             read = self._read(history)
             said = self.model.score(read.visits)
-            moved = self._moved(history, read)
+            trust = self._trust(history, read)
+            moved = self._moved(history, read) if trust.is_trusted else None
+            density = None if trust.is_trusted else self._density.of(claimed.study_id, history[-1].images)
         except Refusal as refusal:
             return self._refuse(claimed, refusal)
-        return self._write(claimed, history, read, said, moved)
+        return self._write(claimed, history, read, _Said(said, trust, moved, density))
 
     def _read(self, history: list[Day]) -> _Read:
         """Return the visits up to the study; raises `Refusal` if the last has no view that the model can read.
@@ -188,27 +203,23 @@ class Scorer:
                     )
         return max(distances[image.id] for image in history[-1].images), left_out
 
-    def _trust(self, patient: Patient, history: list[Day], read: _Read) -> Trust:
+    def _trust(self, history: list[Day], read: _Read) -> Trust:
+        with self.here.database.read() as session:
+            simulated = session.get_one(Patient, history[-1].study.patient_id).simulated
         return trust_by(
-            self.model,
-            distance=read.distance,
-            age_years=history[-1].age_years,
-            simulated=patient.simulated,
+            self.model, distance=read.distance, age_years=history[-1].age_years, simulated=simulated
         )
 
     def _moved(self, history: list[Day], read: _Read) -> dict[str, Any] | None:
         """Return why the score is another than the prior's; None where the two may not be set beside each other.
 
-        That is: both are trusted, said by the same weights and calibration, and the prior's score is what the model says
+        That is: the prior's is trusted as this one is, both are said by the same weights and calibration, and the prior's score is what the model says
         again of what is known of her up to then.
         """
         if len(read.visits) < 2:
             return None
         card = self.model.card
         with self.here.database.read() as session:
-            patient = session.get_one(Patient, history[-1].study.patient_id)
-            if not self._trust(patient, history, read).is_trusted:
-                return None
             prior = previous_score(session, history, card.name)
         if prior is None or (prior.weights_sha256, prior.calibration) != (
             card.weights_sha256,
@@ -248,33 +259,31 @@ class Scorer:
             ready = self.ahead.take(image.id) if self.ahead is not None else None
             if ready is not None:
                 return ready
-            pixels = self._reader.read(self.here.images.get(image.sha256), image.source_name).pixels
         except (FileNotFoundError, Refusal) as error:
-            if isinstance(error, Refusal) and (lack := _lack(error)):
-                raise MachineFailed(lack) from error
-            what = error.text if isinstance(error, Refusal) else "Its file is gone."
-            raise Refusal("image_unreadable", f"{image.laterality.value}-{image.view}: {what}") from error
-        return standardise(pixels)
+            raise _unreadable(image, error) from error
+        return standardise(self._pixels(image))
 
-    def _write(
-        self,
-        claimed: Claimed,
-        history: list[Day],
-        read: _Read,
-        said: VisitAnswer,
-        moved: dict[str, Any] | None,
-    ) -> ScoreItem | None:
+    def _pixels(self, image: Image) -> NDArray[Any]:
+        """Return an image's pixels (rows, columns); raises `Refusal` if its bytes are gone or damaged."""
+        try:
+            return self._reader.read(self.here.images.get(image.sha256), image.source_name).pixels
+        except (FileNotFoundError, Refusal) as error:
+            raise _unreadable(image, error) from error
+
+    def _write(self, claimed: Claimed, history: list[Day], read: _Read, said: _Said) -> ScoreItem | None:
         with self.here.database.write() as session:
             study = self.queue.still_ours(session, claimed)
             if study is None:
                 return None
             patient = session.get_one(Patient, study.patient_id)
-            trust = self._trust(patient, history, read)
-            row = score_row(study, self.model.card, history, said, trust, read.left_out, moved)
+            row = score_row(
+                study, self.model.card, history, said.answer, said.trust, read.left_out, said.moved
+            )
+            row.density_of_views = said.density
             session.add(row)
             session.flush()
             diagnosed = diagnosed_on(session, patient.id)
-            if trust.is_trusted:  # a score that is not raises no alert and closes none
+            if said.trust.is_trusted:  # a score that is not raises no alert and closes none
                 previous = previous_score(session, history, self.model.card.name)
                 raise_alerts(session, row, previous, diagnosed)
             settle(study, StudyStatus.SCORED)
@@ -290,6 +299,14 @@ class Scorer:
             raise_alerts_before(session, study, self.model.card.name, diagnosed)
             patient = session.get_one(Patient, study.patient_id)
             return ScoreItem(patient.mrn, study.uid, study.study_date, self.model.card.name, refusal=refusal)
+
+
+def _unreadable(image: Image, error: Exception) -> Exception:
+    """Return what a study fails by when one of its images cannot be read: the machine's lack, or a refusal that names it."""
+    if isinstance(error, Refusal) and (lack := _lack(error)):
+        return MachineFailed(lack)
+    what = error.text if isinstance(error, Refusal) else "Its file is gone."
+    return Refusal("image_unreadable", f"{image.laterality.value}-{image.view}: {what}")
 
 
 def _lack(refusal: Refusal) -> str | None:

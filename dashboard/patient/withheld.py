@@ -48,6 +48,12 @@ def show_withheld(visit: Visit, person: Person, mrn: str) -> None:
         look.show(
             f'<p class="lv-note alert"><b>No number is shown.</b> {look.safe(doubt.words)} Read this study as usual.</p>'
         )
+    if visit.density_by and visit.model_density:
+        look.show(
+            f'<table class="lv-table"><tr><td>density</td><td class="n">{look.safe(DENSITY_WORDS[visit.model_density])}</td>'
+            f'</tr></table><p class="lv-needed">Density is said by {look.safe(visit.density_by)}, a model of single views '
+            "that knows such pictures.</p>"
+        )
     look.show(f'<p class="lv-needed">What would be needed: {look.safe(doubt.needed)}</p>')
     show_anyway(visit, visit.untrusted, person, mrn)
     look.footer(cards.footer(cards.card_of(here(), visit.untrusted.model), visit.untrusted.model))
