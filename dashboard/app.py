@@ -10,9 +10,9 @@ from starlette.middleware import Middleware
 
 from core.files import keep_private
 from core.installation import Installation
+from dashboard import process
 from dashboard.house import here
 from dashboard.outages import say_it_failed
-from dashboard.web import process
 from dashboard.web.gate import Gate
 from dashboard.web.routes import ROUTES
 from dashboard.web.uploads import UploadsToDisk, spool
