@@ -10,6 +10,7 @@ from starlette.middleware import Middleware
 
 from core.files import keep_private
 from core.installation import Installation
+from dashboard import process
 from dashboard.house import here
 from dashboard.outages import say_it_failed
 from dashboard.web.gate import Gate
@@ -25,9 +26,11 @@ def _migrate() -> None:
 
 @asynccontextmanager
 async def lifespan(_app: st.App) -> AsyncIterator[None]:
-    """Bring the database up to date before the first page is served, tidy up uploads, let go of all at the end."""
+    """Make database and process ready before the first page is served, tidy up uploads, let go of all at the end."""
     keep_private()
+    process.send_at_once()
     await to_thread.run_sync(_migrate)
+    await to_thread.run_sync(process.load_pages)
     async with create_task_group() as beside:
         beside.start_soon(spool().sweep_forever)
         yield

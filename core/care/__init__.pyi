@@ -1,5 +1,6 @@
 from . import benchmark as benchmark
 from . import launch as launch
+from . import page_speed as page_speed
 from .backup import BackupError as BackupError
 from .backup import BackupManifest as BackupManifest
 from .backup import restore_backup as restore_backup

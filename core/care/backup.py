@@ -114,7 +114,7 @@ def write_backup(here: Installation, target: Path) -> BackupManifest:
             held(Path(folder)),
         ):
             copy = Path(folder) / _DATABASE
-            _copy_database(here.database, copy)
+            copy_database(here.database, copy)
             wanted = _named_by_rows(copy)
             whole = {
                 "images": [*filter(partial(_is_whole, images), images.keys())],
@@ -478,7 +478,8 @@ def _sync_folders(folder: Path) -> None:
         sync_folder(Path(parent))
 
 
-def _copy_database(database: Database, target: Path) -> None:
+def copy_database(database: Database, target: Path) -> None:
+    """Copy a SQLite database into a new file, whole while others write to it."""
     private_file(target).close()
     with database.engine.connect() as connection:
         source: Any = connection.connection.driver_connection

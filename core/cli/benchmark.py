@@ -1,10 +1,25 @@
 """Verbs of the command line: benchmark."""
 
-from typing import Annotated
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from core.cli.terminal import log, print_json, results, wrong_use
+from core.cli.terminal import log, machine_failed, print_json, results, wrong_use
+
+if TYPE_CHECKING:
+    from core.care.benchmark import Measured
+    from core.settings import Settings
+
+
+class What(StrEnum):
+    """What is measured."""
+
+    INTAKE = "intake"
+    PAGES = "pages"
 
 
 def register(app: typer.Typer) -> None:
@@ -12,20 +27,49 @@ def register(app: typer.Typer) -> None:
     app.command()(benchmark)
 
 
-def benchmark(json: Annotated[bool, typer.Option("--json", help="Write JSON to stdout.")] = False) -> None:
-    """Measure what people wait for on this machine, on made-up pictures, beside the installation (about a minute)."""
-    from core.care import benchmark as measure
+def benchmark(
+    what: Annotated[
+        What,
+        typer.Argument(
+            help="intake: images taken in and scored, made up (about a minute). pages: the dashboard, on a copy of what "
+            "is installed, or the demo cohort."
+        ),
+    ] = What.INTAKE,
+    people: Annotated[int, typer.Option(min=1, max=1000, help="pages: how many people click at once.")] = 50,
+    seconds: Annotated[
+        float, typer.Option(min=5, help="pages: for how long they do; 3600 for an hour.")
+    ] = 60,
+    json: Annotated[bool, typer.Option("--json", help="Write JSON to stdout.")] = False,
+) -> None:
+    """Measure what people wait for on this machine, beside the installation, which is not touched."""
     from core.settings import Settings
 
     settings = Settings()
-    try:
-        measured = measure.run(
-            settings, on_step=lambda step: log.print(f"measuring {step} …", highlight=False)
-        )
-    except (LookupError, ValueError) as error:
-        wrong_use(f"The model {settings.model!r} cannot be used: {error}")
+    measured = _intake(settings) if what is What.INTAKE else _pages(settings, people, seconds)
     if json:
         print_json({name: {"value": m.value, "unit": m.unit} for name, m in measured.items()})
     else:
         for name, m in measured.items():
             results.print(f"{name:<34} {m.value:>10g} {m.unit}", highlight=False)
+
+
+def _intake(settings: Settings) -> Mapping[str, Measured]:
+    from core.care import benchmark as measure
+
+    try:
+        return measure.run(settings, on_step=_say)
+    except (LookupError, ValueError) as error:
+        wrong_use(f"The model {settings.model!r} cannot be used: {error}")
+
+
+def _pages(settings: Settings, people: int, seconds: float) -> Mapping[str, Measured]:
+    from core.care import page_speed
+
+    try:
+        return page_speed.run(settings, people=people, seconds=seconds, on_step=_say)
+    except page_speed.CannotMeasure as error:
+        machine_failed(str(error))
+
+
+def _say(step: str) -> None:
+    log.print(f"measuring {step} …", highlight=False)

@@ -400,7 +400,7 @@ def _said(
     rows = session.execute(
         select(Score, Study.study_date)
         .join(Study, Study.id == Score.study_id)
-        .where(Study.patient_id == patient_id, Score.id.in_(latest_score_ids(cards.speaking(here))))
+        .where(Score.id.in_(latest_score_ids(cards.speaking(here), patient_id=patient_id)))
     ).all()
     found = {}
     for score, on in rows:

@@ -8,7 +8,7 @@ from sqlalchemy import Select, func, select
 
 from core.rules import vocabulary
 from core.rules.trust import Doubt, Trust, TrustLevel, as_read
-from db.tables import Event, EventKind, Score
+from db.tables import Event, EventKind, Score, Study
 from models.measures import safe_logit
 
 Scored = TypeVar("Scored")
@@ -43,9 +43,15 @@ class RiskSaid(SaidBy, Protocol):
         """Return the smallest change of it, in log-odds, that position and exposure do not make; None if not measured."""
 
 
-def latest_score_ids(model: str) -> Select[int]:
-    """Return a query for the id of each study's newest score by `model`. Rows are only ever added, so ids rise."""
-    return select(func.max(Score.id)).where(Score.model == model).group_by(Score.study_id)
+def latest_score_ids(model: str, *, patient_id: int | None = None) -> Select[int]:
+    """Return a query for the id of each study's newest score by `model`. Rows are only ever added, so ids rise.
+
+    Of one woman's studies it costs the same however many others there are.
+    """
+    newest = select(func.max(Score.id)).where(Score.model == model).group_by(Score.study_id)
+    if patient_id is None:
+        return newest
+    return newest.where(Score.study_id.in_(select(Study.id).where(Study.patient_id == patient_id)))
 
 
 class GrowthStored(Protocol):

@@ -5,30 +5,30 @@ from __future__ import annotations
 import math
 
 import pandas as pd
-import plotly.graph_objects as go
 
 from core.rules.vocabulary import DENSITIES
 from dashboard import look
 from dashboard.charts import template
+from dashboard.charts.template import Figure
 
 _RISK_TICKS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
 
 
-def counts(table: pd.DataFrame, column: str, *, x_title: str, colour: str = look.INK) -> go.Figure:
+def counts(table: pd.DataFrame, column: str, *, x_title: str, colour: str = look.INK) -> Figure:
     """Draw how many women fall into each category of a column, the numbers written on the bars."""
     women = table["women"].to_list()
-    figure = go.Figure(
-        go.Bar(
-            x=table[column].to_list(),
-            y=women,
-            marker={"color": colour},
-            text=women,
-            textposition="outside",
-            cliponaxis=False,
-            hovertemplate="%{x}: %{y} women<extra></extra>",
-        )
+    figure = Figure()
+    figure.add(
+        "bar",
+        x=table[column].to_list(),
+        y=women,
+        marker={"color": colour},
+        text=women,
+        textposition="outside",
+        cliponaxis=False,
+        hovertemplate="%{x}: %{y} women<extra></extra>",
     )
-    figure.update_layout(
+    figure.lay_out(
         template.layout(
             height=280,
             bargap=0.25,
@@ -40,7 +40,7 @@ def counts(table: pd.DataFrame, column: str, *, x_title: str, colour: str = look
     return figure
 
 
-def risk_histogram(table: pd.DataFrame) -> go.Figure:
+def risk_histogram(table: pd.DataFrame) -> Figure:
     """Draw how the latest 5-year risks are distributed, over the bands that people act on.
 
     Bars and axis go by the logarithm of the risk. A bar over several steps is as high as their mean, so that its area
@@ -49,30 +49,28 @@ def risk_histogram(table: pd.DataFrame) -> go.Figure:
     low = [math.log10(risk) for risk in table["risk_from"]]
     widths = [math.log10(risk) - begin for risk, begin in zip(table["risk_to"], low, strict=True)]
     joined = (table["steps"] > 1).any()
-    figure = go.Figure(
-        go.Bar(
-            x=[begin + width / 2 for begin, width in zip(low, widths, strict=True)],
-            y=(table["women"] / table["steps"]).to_list(),
-            width=[width * 0.94 for width in widths],
-            marker={"color": look.RISK},
-            text=[str(women) if women and joined else "" for women in table["women"]],
-            textposition="outside",
-            cliponaxis=False,
-            customdata=[
-                [look.percent(begin, unit=False), look.percent(end), women]
-                for begin, end, women in zip(
-                    table["risk_from"], table["risk_to"], table["women"], strict=True
-                )
-            ],
-            hovertemplate="%{customdata[0]}–%{customdata[1]}: %{customdata[2]} women<extra></extra>",
-        )
+    figure = Figure()
+    figure.add(
+        "bar",
+        x=[begin + width / 2 for begin, width in zip(low, widths, strict=True)],
+        y=(table["women"] / table["steps"]).to_list(),
+        width=[width * 0.94 for width in widths],
+        marker={"color": look.RISK},
+        text=[str(women) if women and joined else "" for women in table["women"]],
+        textposition="outside",
+        cliponaxis=False,
+        customdata=[
+            [look.percent(begin, unit=False), look.percent(end), women]
+            for begin, end, women in zip(table["risk_from"], table["risk_to"], table["women"], strict=True)
+        ],
+        hovertemplate="%{customdata[0]}–%{customdata[1]}: %{customdata[2]} women<extra></extra>",
     )
     begins, ends = low[0], low[-1] + widths[-1]
     for band, above, fill in template.bands():
         if fill:
             figure.add_shape(
                 type="rect", x0=math.log10(band.lower), x1=math.log10(above.lower) if above else ends, yref="paper", y0=0, y1=1,
-                fillcolor=fill, line_width=0, layer="below",
+                fillcolor=fill, line={"width": 0}, layer="below",
             )  # fmt: skip
         if band.lower:
             figure.add_annotation(
@@ -80,7 +78,7 @@ def risk_histogram(table: pd.DataFrame) -> go.Figure:
                 yref="paper", y=1.0, yanchor="bottom", showarrow=False,
                 text=look.percent(band.lower), hovertext=band.source, font={"size": 11, "color": look.MUTED},
             )  # fmt: skip
-    figure.update_layout(
+    figure.lay_out(
         template.layout(
             height=300,
             margin={"l": 56, "r": 16, "t": 24, "b": 48},
@@ -96,32 +94,31 @@ def risk_histogram(table: pd.DataFrame) -> go.Figure:
     return figure
 
 
-def risk_by_density(table: pd.DataFrame) -> go.Figure:
+def risk_by_density(table: pd.DataFrame) -> Figure:
     """Draw median and quartiles of the latest 5-year risk by density."""
     labels = table["density"].to_list()
-    figure = go.Figure(
-        go.Box(
-            x=labels,
-            q1=table["lower_quartile"],
-            median=table["median"],
-            q3=table["upper_quartile"],
-            line={"color": look.DENSITY, "width": 1.5},
-            fillcolor="rgba(0, 158, 115, 0.08)",
-            hoverinfo="skip",
-        )
+    figure = Figure()
+    figure.add(
+        "box",
+        x=labels,
+        q1=table["lower_quartile"].to_list(),
+        median=table["median"].to_list(),
+        q3=table["upper_quartile"].to_list(),
+        line={"color": look.DENSITY, "width": 1.5},
+        fillcolor="rgba(0, 158, 115, 0.08)",
+        hoverinfo="skip",
     )
-    figure.add_trace(
-        go.Scatter(
-            x=labels,
-            y=table["median"],
-            mode="markers",
-            marker={"color": look.DENSITY, "size": 6},
-            customdata=table[["women", "lower_quartile", "upper_quartile"]],
-            hovertemplate="density %{x}, %{customdata[0]} women: median %{y:.1%}, "
-            "half of them %{customdata[1]:.1%} to %{customdata[2]:.1%}<extra></extra>",
-        )
+    figure.add(
+        "scatter",
+        x=labels,
+        y=table["median"].to_list(),
+        mode="markers",
+        marker={"color": look.DENSITY, "size": 6},
+        customdata=table[["women", "lower_quartile", "upper_quartile"]].to_numpy().tolist(),
+        hovertemplate="density %{x}, %{customdata[0]} women: median %{y:.1%}, "
+        "half of them %{customdata[1]:.1%} to %{customdata[2]:.1%}<extra></extra>",
     )
-    figure.update_layout(
+    figure.lay_out(
         template.layout(
             height=300,
             xaxis=template.axis(
@@ -138,7 +135,7 @@ def risk_by_density(table: pd.DataFrame) -> go.Figure:
     return figure
 
 
-def median_course(table: pd.DataFrame, column: str, *, x_title: str) -> go.Figure:
+def median_course(table: pd.DataFrame, column: str, *, x_title: str) -> Figure:
     """Draw the median 5-year risk with its quartiles over a column, the number of women at each point below."""
     x = table[column].astype(float).to_list()
     labelled: list[tuple[float, int]] = []
@@ -146,33 +143,31 @@ def median_course(table: pd.DataFrame, column: str, *, x_title: str) -> go.Figur
     for value, women in zip(x[::-1], table["women"].to_list()[::-1], strict=True):
         if not labelled or labelled[-1][0] - value >= (x[-1] - x[0]) / 9:
             labelled.append((value, women))
-    figure = go.Figure()
+    figure = Figure()
     if len(table) > 1:
-        figure.add_trace(
-            go.Scatter(
-                x=x + x[::-1],
-                y=table["upper_quartile"].to_list() + table["lower_quartile"].to_list()[::-1],
-                fill="toself",
-                fillcolor=look.RISK_BAND,
-                line={"width": 0},
-                mode="lines",
-                hoverinfo="skip",
-                name="half of the women",
-            )
+        figure.add(
+            "scatter",
+            x=x + x[::-1],
+            y=table["upper_quartile"].to_list() + table["lower_quartile"].to_list()[::-1],
+            fill="toself",
+            fillcolor=look.RISK_BAND,
+            line={"width": 0},
+            mode="lines",
+            hoverinfo="skip",
+            name="half of the women",
         )
-    figure.add_trace(
-        go.Scatter(
-            x=x,
-            y=table["median"],
-            mode="lines+markers",
-            line={"color": look.RISK, "width": 2.5},
-            marker={"size": 8, "color": look.RISK},
-            customdata=table[["women"]],
-            hovertemplate="median %{y:.1%}, %{customdata[0]} women<extra></extra>",
-            name="median",
-        )
+    figure.add(
+        "scatter",
+        x=x,
+        y=table["median"].to_list(),
+        mode="lines+markers",
+        line={"color": look.RISK, "width": 2.5},
+        marker={"size": 8, "color": look.RISK},
+        customdata=[[women] for women in table["women"]],
+        hovertemplate="median %{y:.1%}, %{customdata[0]} women<extra></extra>",
+        name="median",
     )
-    figure.update_layout(
+    figure.lay_out(
         template.layout(
             height=320,
             margin={"l": 56, "r": 16, "t": 8, "b": 64},

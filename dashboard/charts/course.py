@@ -8,13 +8,12 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import Any
 
-import plotly.graph_objects as go
-
 from core.records import EventEntry, EventKind, Interval, PatientRecord, Visit, VisitScore
 from core.rules import is_within_noise, last_of_each_day, said_alike, trends, years_between
 from core.rules.vocabulary import SIDE_WORDS
 from dashboard import look
 from dashboard.charts import template
+from dashboard.charts.template import Figure
 
 # The rows of the trend as shares of its height, from the bottom: time axis, then density, events, below, risk.
 _DENSITY_LANE, _EVENT_LANE = (0.0, 0.065), (0.08, 0.195)
@@ -30,7 +29,7 @@ _EVENT_SYMBOL = {
 _SIDES = (("L", look.LEFT, "circle", "● left"), ("R", look.RIGHT, "diamond", "◆ right"))
 
 
-def trend(record: PatientRecord, *, chosen: str | None = None) -> go.Figure:
+def trend(record: PatientRecord, *, chosen: str | None = None) -> Figure:
     """Draw a woman's course on one true time axis.
 
     On top 5-year risk with its interval over the thresholds; below it malignancy per breast with progression,
@@ -43,7 +42,7 @@ def trend(record: PatientRecord, *, chosen: str | None = None) -> go.Figure:
     """
     if not any(visit.score or visit.progression is not None for visit in record.visits):
         return without_numbers(record, chosen=chosen)
-    figure = go.Figure()
+    figure = Figure()
     scored = record.scored
     days = [visit.on for visit in record.visits] + [event.on for event in record.events]
     first, last = min(days, default=date.today()), max(days, default=date.today())
@@ -57,7 +56,7 @@ def trend(record: PatientRecord, *, chosen: str | None = None) -> go.Figure:
     _events(figure, record.events, (first, last), begins=span[0])
     _densities(figure, record.visits)
     _mark(figure, next((visit for visit in record.visits if visit.study_uid == chosen), None))
-    figure.update_layout(
+    figure.lay_out(
         _lanes(
             520,
             span,
@@ -98,9 +97,9 @@ def _lane_of(what: str, domain: tuple[float, float]) -> dict[str, Any]:
     return template.axis(domain=domain, range=[-1, 1], showgrid=False, tickvals=[0], ticktext=[what])
 
 
-def without_numbers(record: PatientRecord, *, chosen: str | None = None) -> go.Figure:
+def without_numbers(record: PatientRecord, *, chosen: str | None = None) -> Figure:
     """Draw the course of a woman of whom no number may be said: visits with the reader's assessment, events, density."""
-    figure = go.Figure()
+    figure = Figure()
     days = [visit.on for visit in record.visits] + [event.on for event in record.events]
     first, last = min(days, default=date.today()), max(days, default=date.today())
     span = _span(first, last)
@@ -109,7 +108,7 @@ def without_numbers(record: PatientRecord, *, chosen: str | None = None) -> go.F
     _events(figure, record.events, (first, last), begins=span[0])
     _densities(figure, record.visits)
     _mark(figure, next((visit for visit in record.visits if visit.study_uid == chosen), None), from_=0.25)
-    figure.update_layout(
+    figure.lay_out(
         _lanes(
             220,
             span,
@@ -128,28 +127,27 @@ def _span(first: date, last: date) -> tuple[date, date]:
     return (first - room / 4, last + room) if last > first else (first - room * 1.5, last + room * 1.5)
 
 
-def _untold(figure: go.Figure, visits: Sequence[Visit], height: float, *, assessed: bool = False) -> None:
+def _untold(figure: Figure, visits: Sequence[Visit], height: float, *, assessed: bool = False) -> None:
     """Mark visits whose numbers may not be said, with the reader's assessment beside them where that is asked for."""
     if not visits:
         return
-    figure.add_trace(
-        go.Scatter(
-            x=[visit.on for visit in visits],
-            y=[height] * len(visits),
-            yaxis="y",
-            mode="markers+text" if assessed else "markers",
-            cliponaxis=False,
-            marker={"color": "#9AA5B1", "symbol": "circle-x-open", "size": 11, "line": {"width": 1.5}},
-            selected={"marker": {"opacity": 1.0}},
-            unselected={"marker": {"opacity": 1.0}},
-            text=[visit.bi_rads or "" for visit in visits],
-            textposition="top center",
-            textfont={"size": 12, "color": look.INK},
-            customdata=[[visit.study_uid] for visit in visits],
-            hovertext=[_untold_hover(visit) for visit in visits],
-            hovertemplate="%{hovertext}<extra></extra>",
-            name="no number",
-        )
+    figure.add(
+        "scatter",
+        x=[visit.on for visit in visits],
+        y=[height] * len(visits),
+        yaxis="y",
+        mode="markers+text" if assessed else "markers",
+        cliponaxis=False,
+        marker={"color": "#9AA5B1", "symbol": "circle-x-open", "size": 11, "line": {"width": 1.5}},
+        selected={"marker": {"opacity": 1.0}},
+        unselected={"marker": {"opacity": 1.0}},
+        text=[visit.bi_rads or "" for visit in visits],
+        textposition="top center",
+        textfont={"size": 12, "color": look.INK},
+        customdata=[[visit.study_uid] for visit in visits],
+        hovertext=[_untold_hover(visit) for visit in visits],
+        hovertemplate="%{hovertext}<extra></extra>",
+        name="no number",
     )
 
 
@@ -164,7 +162,7 @@ def _untold_hover(visit: Visit) -> str:
     return "<br>".join(look.safe(line) for line in lines)
 
 
-def _risk(figure: go.Figure, scored: Sequence[Visit]) -> None:
+def _risk(figure: Figure, scored: Sequence[Visit]) -> None:
     """Draw 5-year risk from visit to visit."""
     values = [_score(visit).risk_5y.value for visit in scored]
     _line(figure, scored, values, look.RISK, "y", width=2.5, of_risk=True)
@@ -172,7 +170,7 @@ def _risk(figure: go.Figure, scored: Sequence[Visit]) -> None:
     _markers(figure, scored, values, look.RISK, "circle", "y", size=11, name="5-year risk", texts=texts)
 
 
-def _below(figure: go.Figure, record: PatientRecord) -> None:
+def _below(figure: Figure, record: PatientRecord) -> None:
     """Draw malignancy per breast and progression, each named at its end; a diagnosis ends the one, not the other."""
     scored = record.scored
     labels: list[tuple[float, str, str]] = []
@@ -204,7 +202,7 @@ def _below(figure: go.Figure, record: PatientRecord) -> None:
         _end_labels(figure, labels, scored[-1].on)
 
 
-def _mark(figure: go.Figure, chosen: Visit | None, from_: float = _EVENT_LANE[0]) -> None:
+def _mark(figure: Figure, chosen: Visit | None, from_: float = _EVENT_LANE[0]) -> None:
     """Draw a line through the chosen visit."""
     if chosen is not None:
         figure.add_shape(
@@ -232,7 +230,7 @@ def _score(visit: Visit) -> VisitScore:
     return visit.score
 
 
-def _thresholds(figure: go.Figure, top: float, span: tuple[date, date], diagnosed_on: date | None) -> None:
+def _thresholds(figure: Figure, top: float, span: tuple[date, date], diagnosed_on: date | None) -> None:
     """Draw the thresholds of screening, up to the diagnosis where there is one."""
     until = min(span[1], diagnosed_on) if diagnosed_on else span[1]
     if diagnosed_on:
@@ -251,7 +249,7 @@ def _thresholds(figure: go.Figure, top: float, span: tuple[date, date], diagnose
             y0=band.lower,
             y1=min(top, above.lower) if above else top,
             fillcolor=fill,
-            line_width=0,
+            line={"width": 0},
             layer="below",
         )
         figure.add_shape(
@@ -279,7 +277,7 @@ def _thresholds(figure: go.Figure, top: float, span: tuple[date, date], diagnose
         )
 
 
-def _end_of_screening(figure: go.Figure, diagnosed_on: date, span: tuple[date, date]) -> None:
+def _end_of_screening(figure: Figure, diagnosed_on: date, span: tuple[date, date]) -> None:
     """Draw where the diagnosis ends risk and malignancy, and say so beside it."""
     figure.add_shape(
         type="line",
@@ -311,7 +309,7 @@ def _may_be_joined(before: Visit, after: Visit) -> bool:
     return said_alike(score for score in said if score is not None)
 
 
-def _interval_band(figure: go.Figure, scored: Sequence[Visit]) -> None:
+def _interval_band(figure: Figure, scored: Sequence[Visit]) -> None:
     """Draw the intervals of 5-year risk, one band for each run of visits that were scored alike."""
     runs: list[list[Visit]] = []
     for visit in scored:
@@ -323,7 +321,7 @@ def _interval_band(figure: go.Figure, scored: Sequence[Visit]) -> None:
         _band(figure, run)
 
 
-def _band(figure: go.Figure, scored: Sequence[Visit]) -> None:
+def _band(figure: Figure, scored: Sequence[Visit]) -> None:
     if len(scored) < 2:
         for visit in scored:
             interval = _score(visit).risk_5y
@@ -338,22 +336,21 @@ def _band(figure: go.Figure, scored: Sequence[Visit]) -> None:
             )
         return
     days = [visit.on for visit in scored]
-    figure.add_trace(
-        go.Scatter(
-            x=days + days[::-1],
-            y=[_score(v).risk_5y.high for v in scored] + [_score(v).risk_5y.low for v in scored][::-1],
-            fill="toself",
-            fillcolor=look.RISK_BAND,
-            line={"width": 0},
-            mode="lines",
-            hoverinfo="skip",
-            name="interval",
-        )
+    figure.add(
+        "scatter",
+        x=days + days[::-1],
+        y=[_score(v).risk_5y.high for v in scored] + [_score(v).risk_5y.low for v in scored][::-1],
+        fill="toself",
+        fillcolor=look.RISK_BAND,
+        line={"width": 0},
+        mode="lines",
+        hoverinfo="skip",
+        name="interval",
     )
 
 
 def _line(
-    figure: go.Figure,
+    figure: Figure,
     visits: Sequence[Visit],
     values: Sequence[float],
     colour: str,
@@ -371,25 +368,24 @@ def _line(
             steps.setdefault((gaps[step], noise), []).append(step)
     for (dotted, noise), which in steps.items():
         names = ["over three years without a visit"] * dotted + [look.WITHIN_NOISE] * noise
-        figure.add_trace(
-            go.Scatter(
-                x=[day for step in which for day in (visits[step].on, visits[step + 1].on, None)],
-                y=[value for step in which for value in (values[step], values[step + 1], None)],
-                yaxis=axis,
-                mode="lines",
-                line={
-                    "color": look.NOISE if noise else colour,
-                    "width": 1 if noise else width,
-                    "dash": "dot" if dotted else "solid",
-                },
-                hoverinfo="skip",
-                name=", ".join(names),
-            )
+        figure.add(
+            "scatter",
+            x=[day for step in which for day in (visits[step].on, visits[step + 1].on, None)],
+            y=[value for step in which for value in (values[step], values[step + 1], None)],
+            yaxis=axis,
+            mode="lines",
+            line={
+                "color": look.NOISE if noise else colour,
+                "width": 1 if noise else width,
+                "dash": "dot" if dotted else "solid",
+            },
+            hoverinfo="skip",
+            name=", ".join(names),
         )
 
 
 def _markers(
-    figure: go.Figure,
+    figure: Figure,
     visits: Sequence[Visit],
     values: Sequence[float],
     colour: str,
@@ -410,42 +406,40 @@ def _markers(
     if intervals and intervals[-1] is not None:
         _whiskers(figure, visits[-1].on, intervals[-1], colour, axis, name)
     style = {"opacity": 1.0}
-    figure.add_trace(
-        go.Scatter(
-            x=[visit.on for visit in visits],
-            y=list(values),
-            yaxis=axis,
-            mode="markers",
-            cliponaxis=False,
-            marker={
-                "color": ["#FFFFFF" if _views_missing(visit) else colour for visit in visits],
-                "symbol": symbol,
-                "size": size,
-                "line": {"color": colour, "width": 2},
-            },
-            selected={"marker": style},
-            unselected={"marker": style},
-            customdata=[[visit.study_uid] for visit in visits],
-            text=list(texts),
-            hovertemplate="%{text}<extra></extra>",
-            name=name,
-        )
+    figure.add(
+        "scatter",
+        x=[visit.on for visit in visits],
+        y=list(values),
+        yaxis=axis,
+        mode="markers",
+        cliponaxis=False,
+        marker={
+            "color": ["#FFFFFF" if _views_missing(visit) else colour for visit in visits],
+            "symbol": symbol,
+            "size": size,
+            "line": {"color": colour, "width": 2},
+        },
+        selected={"marker": style},
+        unselected={"marker": style},
+        customdata=[[visit.study_uid] for visit in visits],
+        text=list(texts),
+        hovertemplate="%{text}<extra></extra>",
+        name=name,
     )
 
 
-def _whiskers(figure: go.Figure, on: date, known: Interval, colour: str, axis: str, name: str) -> None:
+def _whiskers(figure: Figure, on: date, known: Interval, colour: str, axis: str, name: str) -> None:
     """Draw the interval of a visit's probability, behind its mark."""
-    figure.add_trace(
-        go.Scatter(
-            x=[on, on],
-            y=[known.low, known.high],
-            yaxis=axis,
-            mode="lines+markers",
-            line={"color": colour, "width": 3},
-            marker={"color": colour, "symbol": "line-ew-open", "size": 10, "line": {"width": 2}},
-            hoverinfo="skip",
-            name=f"interval of {name}",
-        )
+    figure.add(
+        "scatter",
+        x=[on, on],
+        y=[known.low, known.high],
+        yaxis=axis,
+        mode="lines+markers",
+        line={"color": colour, "width": 3},
+        marker={"color": colour, "symbol": "line-ew-open", "size": 10, "line": {"width": 2}},
+        hoverinfo="skip",
+        name=f"interval of {name}",
     )
 
 
@@ -471,7 +465,7 @@ def _risk_hover(visit: Visit, prior: Visit | None) -> str:
     return "<br>".join(lines)
 
 
-def _end_labels(figure: go.Figure, labels: list[tuple[float, str, str]], on: date) -> None:
+def _end_labels(figure: Figure, labels: list[tuple[float, str, str]], on: date) -> None:
     """Name the lines at their ends, moved apart where they would lie on one another."""
     apart, previous = 0.17, -1.0
     places = []
@@ -492,44 +486,40 @@ def _end_labels(figure: go.Figure, labels: list[tuple[float, str, str]], on: dat
         )
 
 
-def _events(
-    figure: go.Figure, events: Sequence[EventEntry], span: tuple[date, date], *, begins: date
-) -> None:
+def _events(figure: Figure, events: Sequence[EventEntry], span: tuple[date, date], *, begins: date) -> None:
     """Draw the event lane; events close together share one line of words."""
     if not events:
         # An axis without any trace is not drawn at all.
-        figure.add_trace(
-            go.Scatter(
-                x=[begins],
-                y=[0],
-                yaxis="y3",
-                mode="text",
-                text=["none recorded"],
-                textposition="middle right",
-                textfont={"size": 11, "color": look.MUTED},
-                hoverinfo="skip",
-                name="events",
-            )
+        figure.add(
+            "scatter",
+            x=[begins],
+            y=[0],
+            yaxis="y3",
+            mode="text",
+            text=["none recorded"],
+            textposition="middle right",
+            textfont={"size": 11, "color": look.MUTED},
+            hoverinfo="skip",
+            name="events",
         )
     for event in events:
         bar = event.kind is EventKind.THERAPY
         until = f" to {event.end}" if event.end else ""
-        figure.add_trace(
-            go.Scatter(
-                x=[event.on, event.end or max(span[1], event.on)] if bar else [event.on],
-                y=[-0.5] * (2 if bar else 1),
-                yaxis="y3",
-                mode="lines" if bar else "markers",
-                line={"color": look.INK, "width": 7},
-                marker={
-                    "symbol": _EVENT_SYMBOL[event.kind],
-                    "size": 10,
-                    "color": look.INK,
-                    "line": {"color": look.INK, "width": 1.5},
-                },
-                hovertemplate=f"{event.on}{until}<br>{_words(event)}<br>{look.safe(event.detail or '')}<extra></extra>",
-                name=_words(event),
-            )
+        figure.add(
+            "scatter",
+            x=[event.on, event.end or max(span[1], event.on)] if bar else [event.on],
+            y=[-0.5] * (2 if bar else 1),
+            yaxis="y3",
+            mode="lines" if bar else "markers",
+            line={"color": look.INK, "width": 7},
+            marker={
+                "symbol": _EVENT_SYMBOL[event.kind],
+                "size": 10,
+                "color": look.INK,
+                "line": {"color": look.INK, "width": 1.5},
+            },
+            hovertemplate=f"{event.on}{until}<br>{_words(event)}<br>{look.safe(event.detail or '')}<extra></extra>",
+            name=_words(event),
         )
     for group in _neighbours(events, within=(span[1] - span[0]) * 0.12):
         figure.add_annotation(
@@ -558,52 +548,51 @@ def _neighbours(events: Sequence[EventEntry], *, within: timedelta) -> list[list
     return groups
 
 
-def _densities(figure: go.Figure, visits: Sequence[Visit]) -> None:
+def _densities(figure: Figure, visits: Sequence[Visit]) -> None:
     # Of the studies of one day one is told, the reader's density before the model's: they stand at one place.
     readers_last = sorted(
         (visit for visit in visits if visit.density), key=lambda v: (v.on, v.reader_density is not None)
     )
     known = last_of_each_day(readers_last, lambda visit: visit.on)
-    figure.add_trace(
-        go.Scatter(
-            x=[visit.on for visit in known],
-            y=[0] * len(known),
-            yaxis="y4",
-            mode="text",
-            text=[f"<b>{visit.density}</b>" for visit in known],
-            textfont={"color": look.DENSITY, "size": 14},
-            hovertext=[
-                f"{v.on}<br>density {v.density}, {'reader' if v.reader_density else 'model'}" for v in known
-            ],
-            hovertemplate="%{hovertext}<extra></extra>",
-            name="density",
-        )
+    figure.add(
+        "scatter",
+        x=[visit.on for visit in known],
+        y=[0] * len(known),
+        yaxis="y4",
+        mode="text",
+        text=[f"<b>{visit.density}</b>" for visit in known],
+        textfont={"color": look.DENSITY, "size": 14},
+        hovertext=[
+            f"{v.on}<br>density {v.density}, {'reader' if v.reader_density else 'model'}" for v in known
+        ],
+        hovertemplate="%{hovertext}<extra></extra>",
+        name="density",
     )
 
 
-def contributions(score: VisitScore) -> go.Figure:
+def contributions(score: VisitScore) -> Figure:
     """Draw by how much each visit multiplied the odds of cancer within 5 years."""
     entries = score.contributions
     factors = [math.exp(entry.value) for entry in entries]
     days = [entry.study_date.isoformat() for entry in entries]
     reach = max([1.25, *factors, *(1 / f for f in factors)])
-    figure = go.Figure(
-        go.Bar(
-            x=[math.log2(factor) for factor in factors],
-            y=days,
-            orientation="h",
-            marker={"color": [look.RISK if factor >= 1 else "#9AA5B1" for factor in factors]},
-            text=[look.times(factor) for factor in factors],
-            textposition="outside",
-            cliponaxis=False,
-            hovertemplate="%{y}: %{text} the odds<extra></extra>",
-        )
+    figure = Figure()
+    figure.add(
+        "bar",
+        x=[math.log2(factor) for factor in factors],
+        y=days,
+        orientation="h",
+        marker={"color": [look.RISK if factor >= 1 else "#9AA5B1" for factor in factors]},
+        text=[look.times(factor) for factor in factors],
+        textposition="outside",
+        cliponaxis=False,
+        hovertemplate="%{y}: %{text} the odds<extra></extra>",
     )
     limit = math.log2(reach) * 1.7  # room for the words, in a narrow column too
     figure.add_shape(
         type="line", x0=0, x1=0, y0=0, y1=1, yref="paper", line={"color": look.MUTED, "width": 1}
     )
-    figure.update_layout(
+    figure.lay_out(
         template.layout(
             height=48 + 26 * max(1, len(entries)),
             margin={"l": 88, "r": 8, "t": 4, "b": 4},

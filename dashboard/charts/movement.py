@@ -5,11 +5,10 @@ from __future__ import annotations
 import math
 from itertools import accumulate
 
-import plotly.graph_objects as go
-
 from core.records import Moved
 from dashboard import look
 from dashboard.charts import template
+from dashboard.charts.template import Figure
 
 WORDS = {
     "history": "history",
@@ -34,7 +33,7 @@ _LEAST_SPAN = math.log(1.5)
 _ROW_PX = 27
 
 
-def waterfall(moved: Moved, from_day: str, to_day: str) -> go.Figure:
+def waterfall(moved: Moved, from_day: str, to_day: str) -> Figure:
     """Draw the way from the prior's 5-year risk to this visit's, a row for each part; the axis is the log-odds.
 
     A part that raises the odds is a full bar to the right of where the last one ended, one that lowers them a pale bar
@@ -43,30 +42,27 @@ def waterfall(moved: Moved, from_day: str, to_day: str) -> go.Figure:
     steps = list(accumulate(moved.parts.values(), initial=_logit(moved.before)))
     rows = [from_day, *(WORDS.get(what, what) for what in moved.parts), to_day]
     places = list(range(len(rows)))
-    figure = go.Figure(
-        go.Bar(
-            x=list(moved.parts.values()),
-            base=steps[:-1],
-            y=places[1:-1],
-            orientation="h",
-            marker={
-                "color": [_COLOURS.get(what, look.RISK) for what in moved.parts],
-                "opacity": [1 if part > 0 else 0.45 for part in moved.parts.values()],
-            },
-            hovertext=[
-                f"{what}: {look.times(math.exp(part))} the odds" for what, part in moved.parts.items()
-            ],
-            hoverinfo="text",
-        )
+    figure = Figure()
+    figure.add(
+        "bar",
+        x=list(moved.parts.values()),
+        base=steps[:-1],
+        y=places[1:-1],
+        orientation="h",
+        marker={
+            "color": [_COLOURS.get(what, look.RISK) for what in moved.parts],
+            "opacity": [1 if part > 0 else 0.45 for part in moved.parts.values()],
+        },
+        hovertext=[f"{what}: {look.times(math.exp(part))} the odds" for what, part in moved.parts.items()],
+        hoverinfo="text",
     )
-    figure.add_trace(
-        go.Scatter(
-            x=[steps[0], steps[-1]],
-            y=[places[0], places[-1]],
-            mode="markers",
-            marker={"color": look.RISK, "size": 10},
-            hoverinfo="skip",
-        )
+    figure.add(
+        "scatter",
+        x=[steps[0], steps[-1]],
+        y=[places[0], places[-1]],
+        mode="markers",
+        marker={"color": look.RISK, "size": 10},
+        hoverinfo="skip",
     )
     for row, at in enumerate(steps):
         figure.add_shape(
@@ -92,7 +88,7 @@ def waterfall(moved: Moved, from_day: str, to_day: str) -> go.Figure:
     middle = (min(steps) + max(steps)) / 2
     reach = max(max(steps) - min(steps), _LEAST_SPAN) * 0.58
     ticks = _ticks(middle - reach, middle + reach)
-    figure.update_layout(
+    figure.lay_out(
         template.layout(
             height=_ROW_PX * len(rows) + 28,
             margin={"l": 104, "r": 56, "t": 2, "b": 26},

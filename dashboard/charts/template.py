@@ -15,6 +15,32 @@ BAND_LINE = {"raised": "#C9A227", "high": "#C2694A"}
 """The colour of the line at which a band begins."""
 
 
+class Figure(dict[str, Any]):
+    """A figure as Plotly's JSON has it, `data` and `layout`, put together part by part.
+
+    Nothing is validated here: that takes some fifty times as long as drawing does. The tests validate every figure.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(data=[], layout={})
+
+    def add(self, kind: str, **trace: Any) -> None:
+        """Add a trace: ``scatter``, ``bar``, ``box``."""
+        self["data"].append({"type": kind, **trace})
+
+    def add_shape(self, **shape: Any) -> None:
+        """Add a line or a rectangle."""
+        self["layout"].setdefault("shapes", []).append(shape)
+
+    def add_annotation(self, **words: Any) -> None:
+        """Add words at a place."""
+        self["layout"].setdefault("annotations", []).append(words)
+
+    def lay_out(self, layout: dict[str, Any]) -> None:
+        """Say size, margins and axes, as `layout` returns them."""
+        self["layout"].update(layout)
+
+
 def layout(**more: Any) -> dict[str, Any]:
     """Return the layout that all figures share."""
     return {

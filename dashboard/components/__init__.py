@@ -35,30 +35,50 @@ def account(who: str, role: str, *, user_id: int) -> None:
         )
 
 
-@dataclass(frozen=True)
-class WorklistAsks:
-    """What a person asked of the worklist in this run: a row to open, by its MRN, or another order.
+def _hears(key: str, **does: Callable[[Any], None]) -> dict[str, Callable[[], None]]:
+    """Return the callbacks of a component: each hands what happened in it on, before the page runs.
 
-    `order` is a column's key and whether its largest value stands first; an empty key is the page's own order.
+    The page then runs once, as it is to be. What happened can also be read from the component in that run; where it
+    changes what stands before it, the page has to run a second time.
     """
 
-    open: str | None
-    order: tuple[str, bool] | None
+    def hear(event: str, do: Callable[[Any], None]) -> Callable[[], None]:
+        def heard() -> None:
+            value = st.session_state[key].get(event)
+            if value is not None:
+                do(value)
+
+        return heard
+
+    return {f"on_{event}_change": hear(event, do) for event, do in does.items()}
+
+
+WorklistOrder = tuple[str, bool]
+"""A column's key and whether its largest value stands first; an empty key is the page's own order."""
 
 
 def worklist_table(
-    rows: Sequence[Mapping[str, Any]], *, focus: str | None, order: tuple[str, bool]
-) -> WorklistAsks:
-    """Show the worklist's rows in the order in which they come; `order` is as in `WorklistAsks`."""
-    column, descending = order
-    result = _component("worklist")(
-        key="worklist_table",
+    rows: Sequence[Mapping[str, Any]],
+    *,
+    focus: str | None,
+    order: WorklistOrder,
+    on_open: Callable[[str], None],
+    on_order: Callable[[WorklistOrder], None],
+) -> None:
+    """Show the worklist's rows in the order in which they come.
+
+    `on_open` is called with the MRN of the row that a person opens, `on_order` with another order that she wants.
+    """
+    key, (column, descending) = "worklist_table", order
+    _component("worklist")(
+        key=key,
         data={"rows": list(rows), "focus": focus, "order": {"column": column, "descending": descending}},
-        on_open_change=_nothing,
-        on_order_change=_nothing,
+        **_hears(
+            key,
+            open=lambda mrn: on_open(str(mrn)),
+            order=lambda said: on_order((str(said["column"]), bool(said["descending"]))),
+        ),
     )
-    asked = (str(result.order["column"]), bool(result.order["descending"])) if result.order else None
-    return WorklistAsks(result.open, asked)
 
 
 def visit_strip(visits: Sequence[Mapping[str, Any]], *, chosen: str) -> str | None:

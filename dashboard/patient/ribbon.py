@@ -9,7 +9,8 @@ from core.records import PatientRecord, StudyStatus, Visit
 from core.rules import ViewName, is_within_noise, said_alike
 from core.rules.vocabulary import MLO, SIDE_WORDS, SIDES
 from dashboard import components, keys, look
-from dashboard.charts import course, template
+from dashboard.charts import course
+from dashboard.drawing import draw
 from dashboard.patient import withheld
 
 
@@ -27,13 +28,11 @@ def go_to(study_uid: str) -> None:
 def trend(record: PatientRecord, chosen: Visit) -> None:
     """Draw the course; a click on a visit chooses it."""
     # The chart's key changes with the choice, so that one click is answered once and the next starts afresh.
-    state = st.plotly_chart(
+    state = draw(
         course.trend(record, chosen=chosen.study_uid),
         key=f"trend_{record.mrn}_{chosen.study_uid}",
-        theme=None,
         on_select="rerun",
         selection_mode="points",
-        config=template.CONFIG,
         alt=f"Course of 5-year risk over {len(record.scored)} scored visits"
         if record.scored
         else f"{len(record.visits)} visits without a number, events and density",

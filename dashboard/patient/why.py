@@ -18,7 +18,8 @@ from core.records import (
 from core.rules import exact_age_years, is_within_noise, place_at_age
 from core.rules.vocabulary import SIDE_WORDS
 from dashboard import look
-from dashboard.charts import course, movement, template
+from dashboard.charts import course, movement
+from dashboard.drawing import draw
 from dashboard.house import here
 
 LEAST_PART = 0.05
@@ -66,11 +67,9 @@ def _since_the_prior(record: PatientRecord, visit: Visit, score: VisitScore) -> 
     if prior.score is not None and is_within_noise(prior.score, score):
         beside = f"odds {movement.change(score.moved)} in all, {look.WITHIN_NOISE}"
     look.heading("Why it moved", beside=beside)
-    st.plotly_chart(
+    draw(
         movement.waterfall(score.moved, look.iso(prior.on), look.iso(visit.on)),
         key=f"moved_{visit.study_uid}",
-        theme=None,
-        config=template.CONFIG,
         alt=movement.said(score.moved),
     )
     _places(record, prior, visit, score.moved)
@@ -120,10 +119,8 @@ def _each_visit(visit: Visit, score: VisitScore) -> None:
             "By how much each visit, seen besides those after it, multiplies the odds of cancer within 5 years, from those of "
             "a woman of whom nothing is seen."
         )
-        st.plotly_chart(
+        draw(
             course.contributions(score),
             key=f"contributions_{visit.study_uid}",
-            theme=None,
-            config=template.CONFIG,
             alt="How much each visit multiplied the odds of cancer within 5 years",
         )

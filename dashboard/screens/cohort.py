@@ -4,7 +4,6 @@ import enum
 from collections.abc import Mapping
 
 import pandas as pd
-import plotly.graph_objects as go
 import streamlit as st
 
 from core.people import Permission
@@ -13,8 +12,9 @@ from core.records.small_groups import FEW, SMALLEST_GROUP
 from core.rules import thresholds
 from core.rules.vocabulary import DENSITIES
 from dashboard import look, session
-from dashboard.charts import template
 from dashboard.charts.cohort import counts, median_course, risk_by_density, risk_histogram
+from dashboard.charts.template import Figure
+from dashboard.drawing import draw
 from dashboard.house import here
 
 AGES = (20, 100)
@@ -78,7 +78,7 @@ def define(number: Mapping[Population, int]) -> Definition:
 def figure(
     question: str,
     chosen: Cohort,
-    drawn: go.Figure,
+    drawn: Figure,
     table: pd.DataFrame,
     *,
     name: str,
@@ -107,13 +107,7 @@ def figure(
                 key=f"download_{name}",
                 on_click="ignore",
             )
-        st.plotly_chart(
-            drawn,
-            key=f"figure_{name}",
-            theme=None,
-            config=template.CONFIG,
-            alt=f"{question} {counted}",
-        )
+        draw(drawn, key=f"figure_{name}", alt=f"{question} {counted}")
 
 
 def too_few() -> None:

@@ -210,6 +210,24 @@ def clear() -> None:
     write_address()
 
 
+def open_patient(mrn: str) -> None:
+    """Go to a woman's page; it asks by itself who may see her."""
+    st.session_state[keys.LAST_PATIENT] = mrn
+    st.switch_page("screens/patient.py", query_params={keys.MRN: mrn})
+
+
+def put_in_order(order: components.WorklistOrder) -> None:
+    """Show the rows in another order; one that there is not changes nothing."""
+    if order[0] in list(Column) or order == NEEDS_A_LOOK_FIRST:
+        st.session_state[keys.ORDER] = order
+        write_address()
+
+
+def show_more() -> None:
+    """Show the next rows too."""
+    st.session_state[keys.ROWS_SHOWN] += PAGE_OF_ROWS
+
+
 def empty(person_may_add: bool) -> None:
     """Say what to do where there is nobody yet."""
     look.show(
@@ -256,28 +274,20 @@ shown = st.session_state.setdefault(keys.ROWS_SHOWN, PAGE_OF_ROWS)
 if not chosen:
     look.show('<div class="lv-empty"><b>Nobody matches</b>Search and filters together leave no one.</div>')
 else:
-    asks = components.worklist_table(
+    components.worklist_table(
         [entry(row) for row in chosen[:shown]],
         focus=st.session_state.get(keys.LAST_PATIENT),
         order=(column, descending),
+        on_open=open_patient,
+        on_order=put_in_order,
     )
-    if asks.open:
-        st.session_state[keys.LAST_PATIENT] = asks.open
-        st.switch_page("screens/patient.py", query_params={keys.MRN: asks.open})
-    if asks.order and (asks.order[0] in list(Column) or asks.order == NEEDS_A_LOOK_FIRST):
-        st.session_state[keys.ORDER] = asks.order
-        write_address()
-        st.rerun()
 line, more, back = st.columns([4, 1, 1], vertical_alignment="center")
 with line:
     look.footer(
         f"{len(chosen)} of {len(found)} patients. Risk is cancer within 5 years at the last scored visit; "
         f"thresholds edition {thresholds.edition()}. Research software. Not for diagnosis."
     )
-if len(chosen) > shown and more.button(
-    f"Show {min(PAGE_OF_ROWS, len(chosen) - shown)} more", width="stretch"
-):
-    st.session_state[keys.ROWS_SHOWN] = shown + PAGE_OF_ROWS
-    st.rerun()
+if len(chosen) > shown:
+    more.button(f"Show {min(PAGE_OF_ROWS, len(chosen) - shown)} more", on_click=show_more, width="stretch")
 if narrowed.narrows or narrowed.group is not Group.ALL:
     back.button("Show all", on_click=clear, width="stretch")

@@ -1,9 +1,11 @@
 """What the figures must always show."""
 
+import json
 from datetime import date
 
 import plotly.graph_objects as go
 import pytest
+from plotly.io import to_json
 from sqlalchemy import select
 
 from core.installation import Installation
@@ -11,9 +13,9 @@ from core.records import cohort, figures
 from core.records.cohort import Cohort, Definition, Population
 from core.records.record import PatientRecord, record_of
 from core.rules import thresholds
-from dashboard import look
+from dashboard import drawing, look
 from dashboard.charts import cohort as group
-from dashboard.charts import course
+from dashboard.charts import course, movement
 from db.tables import EventKind, Score
 from tests import factories
 from tests.factories import FOUR_VIEWS, VisitPlan
@@ -47,7 +49,7 @@ def trace(figure: go.Figure, name: str) -> go.Scatter:
 
 
 def test_risk_stands_on_a_true_time_axis_with_its_interval(gappy: PatientRecord) -> None:
-    figure = course.trend(gappy)
+    figure = go.Figure(course.trend(gappy))
     risk = trace(figure, "5-year risk")
     assert list(risk.x) == [visit.on for visit in gappy.visits]
     assert list(risk.y) == [0.011, 0.012, 0.035]
@@ -58,18 +60,22 @@ def test_risk_stands_on_a_true_time_axis_with_its_interval(gappy: PatientRecord)
 
 
 def test_every_marker_carries_its_study_so_that_a_click_chooses_it(gappy: PatientRecord) -> None:
-    risk = trace(course.trend(gappy), "5-year risk")
+    risk = trace(go.Figure(course.trend(gappy)), "5-year risk")
     assert [uid for (uid,) in risk.customdata] == [visit.study_uid for visit in gappy.visits]
 
 
 def test_markers_are_hollow_where_views_were_missing(gappy: PatientRecord) -> None:
-    assert list(trace(course.trend(gappy), "5-year risk").marker.color) == [look.RISK, "#FFFFFF", look.RISK]
+    assert list(trace(go.Figure(course.trend(gappy)), "5-year risk").marker.color) == [
+        look.RISK,
+        "#FFFFFF",
+        look.RISK,
+    ]
 
 
 def test_studies_of_one_day_have_one_marker_and_one_density(here: Installation) -> None:
     work_up = VisitPlan(date(2020, 1, 1), 0.05, views=FOUR_VIEWS[:1], density="C")
     found = record(here, [VisitPlan(date(2018, 1, 1), 0.01), VisitPlan(date(2020, 1, 1), 0.04), work_up])
-    figure = course.trend(found)
+    figure = go.Figure(course.trend(found))
     assert list(trace(figure, "5-year risk").y) == [0.01, 0.05]
     assert list(trace(figure, "density").text) == ["<b>B</b>", "<b>C</b>"]
 
@@ -81,17 +87,17 @@ def test_a_marker_is_hollow_by_what_the_model_saw_of_the_day(here: Installation)
         session.scalars(select(Score).order_by(Score.id.desc()).limit(1)).one().missing_views = []
     found = record_of(here, "1")
     assert found is not None
-    assert list(trace(course.trend(found), "5-year risk").marker.color) == [look.RISK]
+    assert list(trace(go.Figure(course.trend(found)), "5-year risk").marker.color) == [look.RISK]
 
 
 def test_a_line_is_dotted_across_a_gap_of_more_than_three_years(gappy: PatientRecord) -> None:
-    dotted = trace(course.trend(gappy), "over three years without a visit")
+    dotted = trace(go.Figure(course.trend(gappy)), "over three years without a visit")
     assert dotted.line.dash == "dot"
     assert [day for day in dotted.x if day] == [date(2016, 1, 1), date(2020, 1, 1)]
 
 
 def test_thresholds_are_drawn_and_named_with_their_source(gappy: PatientRecord) -> None:
-    figure = course.trend(gappy)
+    figure = go.Figure(course.trend(gappy))
     lines = {shape.y0 for shape in figure.layout.shapes if shape.type == "line" and shape.yref == "y"}
     hovers = {note.hovertext for note in figure.layout.annotations}
     for band in thresholds.risk_bands()[1:]:
@@ -100,7 +106,7 @@ def test_thresholds_are_drawn_and_named_with_their_source(gappy: PatientRecord) 
 
 
 def test_left_and_right_differ_in_shape_not_in_colour_alone(gappy: PatientRecord) -> None:
-    figure = course.trend(gappy)
+    figure = go.Figure(course.trend(gappy))
     left, right = trace(figure, "malignancy left"), trace(figure, "malignancy right")
     assert (left.marker.line.color, left.marker.symbol) == (look.LEFT, "circle")
     assert (right.marker.line.color, right.marker.symbol) == (look.RIGHT, "diamond")
@@ -108,11 +114,11 @@ def test_left_and_right_differ_in_shape_not_in_colour_alone(gappy: PatientRecord
 
 def test_a_breast_without_image_has_no_point(here: Installation) -> None:
     found = record(here, [VisitPlan(date(2020, 1, 1), views=(("L", "CC"), ("L", "MLO")))])
-    assert len(trace(course.trend(found), "malignancy right").x) == 0
+    assert len(trace(go.Figure(course.trend(found)), "malignancy right").x) == 0
 
 
 def test_events_stand_in_their_lane_and_their_text_stays_text(gappy: PatientRecord) -> None:
-    figure = course.trend(gappy)
+    figure = go.Figure(course.trend(gappy))
     biopsy = trace(figure, "biopsy")
     assert list(biopsy.x) == [date(2017, 1, 1)]
     assert "<b>bold" not in biopsy.hovertemplate
@@ -123,15 +129,35 @@ def test_events_stand_in_their_lane_and_their_text_stays_text(gappy: PatientReco
     "visits", [[], [VisitPlan(date(2020, 1, 1), None)], [VisitPlan(date(2020, 1, 1), 0.6)]]
 )
 def test_few_or_no_scores_still_make_a_figure(here: Installation, visits: list[VisitPlan]) -> None:
-    course.trend(record(here, visits)).to_json()
+    go.Figure(course.trend(record(here, visits))).to_json()
 
 
 def test_contributions_show_by_how_much_each_visit_multiplied_the_odds(gappy: PatientRecord) -> None:
     score = gappy.visits[-1].score
     assert score is not None
-    bars = course.contributions(score).data[0]
+    bars = go.Figure(course.contributions(score)).data[0]
     assert list(bars.y) == ["2015-01-01", "2016-01-01", "2020-01-01"]
     assert all((value > 0) == (float(text[1:]) > 1) for value, text in zip(bars.x, bars.text, strict=True))
+
+
+def test_plotly_takes_every_figure_as_it_is(here: Installation) -> None:
+    """Pages send figures without validating them: Plotly does it here, and raises at whatever it does not know."""
+    factories.cohort(here, 12)
+    for n in range(1, 13):
+        found = record_of(here, f"{n:05d}")
+        assert found is not None
+        figures_of_her = [course.trend(found, chosen=visit.study_uid) for visit in found.visits[-1:]]
+        figures_of_her += [course.without_numbers(found)]
+        for visit in found.scored[-1:]:
+            assert visit.score is not None
+            figures_of_her.append(course.contributions(visit.score))
+            if visit.score.moved:
+                figures_of_her.append(movement.waterfall(visit.score.moved, "then", "now"))
+        for figure in figures_of_her:
+            sent = json.loads(to_json(drawing._Drawn(figure).to_dict(), validate=False))
+            known = json.loads(go.Figure(figure).to_json())
+            known["layout"].pop("template", None)
+            assert sent == known
 
 
 @pytest.fixture
@@ -141,16 +167,16 @@ def chosen(here: Installation) -> Cohort:
 
 
 def test_cohort_figures_count_every_woman_once(chosen: Cohort) -> None:
-    (bars,) = group.risk_histogram(figures.risks(chosen)).data
+    (bars,) = go.Figure(group.risk_histogram(figures.risks(chosen))).data
     assert sum(women for _, _, women in bars.customdata) == 24
-    (bars,) = group.counts(figures.densities(chosen), "density", x_title="density").data
+    (bars,) = go.Figure(group.counts(figures.densities(chosen), "density", x_title="density")).data
     assert sum(bars.y) == 24
 
 
 def test_the_area_of_a_bar_of_joined_steps_is_its_women(chosen: Cohort) -> None:
     table = figures.risks(chosen)
     assert (table["steps"] > 1).any()
-    (bars,) = group.risk_histogram(table).data
+    (bars,) = go.Figure(group.risk_histogram(table)).data
     women = [
         height * width / 0.94 * figures.STEPS_A_DECADE
         for height, width in zip(bars.y, bars.width, strict=True)
@@ -159,7 +185,7 @@ def test_the_area_of_a_bar_of_joined_steps_is_its_women(chosen: Cohort) -> None:
 
 
 def test_no_woman_has_a_mark_of_her_own_in_a_figure_of_a_cohort(chosen: Cohort) -> None:
-    figure = group.risk_by_density(figures.risks_by_density(chosen))
+    figure = go.Figure(group.risk_by_density(figures.risks_by_density(chosen)))
     box, medians = figure.data
     assert box.y is None
     assert len(medians.x) == len(box.median) <= 4
@@ -174,8 +200,9 @@ def test_figures_name_their_axes(chosen: Cohort) -> None:
         group.risk_by_density(figures.risks_by_density(chosen)),
         group.median_course(table, "years", x_title="years before the last visit"),
     ):
-        assert figure.layout.xaxis.title.text
-        assert figure.layout.yaxis.title.text
+        drawn = go.Figure(figure)
+        assert drawn.layout.xaxis.title.text
+        assert drawn.layout.yaxis.title.text
 
 
 def noisy(risks: list[float], **more: object) -> list[VisitPlan]:
@@ -184,7 +211,7 @@ def noisy(risks: list[float], **more: object) -> list[VisitPlan]:
 
 
 def test_a_change_within_noise_is_thin_grey_and_said_so(here: Installation) -> None:
-    figure = course.trend(record(here, noisy([0.010, 0.011, 0.030])))
+    figure = go.Figure(course.trend(record(here, noisy([0.010, 0.011, 0.030]))))
     thin = trace(figure, look.WITHIN_NOISE)
     assert (thin.line.color, thin.line.width) == (look.NOISE, 1)
     assert list(thin.x)[:2] == [date(2019, 1, 1), date(2021, 1, 1)]
@@ -203,7 +230,7 @@ def test_no_line_and_no_band_joins_scores_by_other_weights(here: Installation) -
     found = record_of(here, "1")
     assert found is not None
     apart = {date(2021, 1, 1), date(2023, 1, 1)}
-    figure = course.trend(found)
+    figure = go.Figure(course.trend(found))
     lines = [line for line in figure.data if line.mode == "lines" and line.line.width and len(line.x) > 2]
     assert lines
     for line in lines:
@@ -215,7 +242,7 @@ def test_no_line_and_no_band_joins_scores_by_other_weights(here: Installation) -
 
 
 def test_the_newest_visit_has_whiskers_where_intervals_are_known(here: Installation) -> None:
-    figure = course.trend(record(here, noisy([0.010, 0.011, 0.030])))
+    figure = go.Figure(course.trend(record(here, noisy([0.010, 0.011, 0.030]))))
     visit = record_of(here, "1").visits[-1]  # type: ignore[union-attr]
     assert visit.score is not None
     left = visit.score.malignancy_interval["L"]
@@ -227,6 +254,6 @@ def test_the_newest_visit_has_whiskers_where_intervals_are_known(here: Installat
 
 
 def test_older_scores_have_no_whiskers_and_no_empty_brackets(gappy: PatientRecord) -> None:
-    figure = course.trend(gappy)
+    figure = go.Figure(course.trend(gappy))
     assert not [one.name for one in figure.data if (one.name or "").startswith("interval of")]
     assert "(" not in trace(figure, "malignancy left").text[-1]

@@ -17,7 +17,7 @@ from core.records import cards
 from core.records.assessments import record_assessment
 from core.records.record import Visit, record_of
 from dashboard import components, look
-from dashboard.components import WorklistAsks
+from dashboard.components import WorklistOrder
 from db.tables import (
     Alert,
     AuditEntry,
@@ -101,24 +101,25 @@ def test_a_column_orders_all_women_and_not_only_those_who_are_shown(
         factories.woman(here, f"{number:03d}", [VisitPlan(date(2026, 9, 1), number / 1000, views=())])
     factories.woman(here, "unscored", [])
     shown: list[list[str]] = []
-    asked: list[WorklistAsks] = []
+    asked: list[WorklistOrder] = []
 
-    def table(rows, *, focus, order) -> WorklistAsks:
+    def table(rows, *, focus, order, on_open, on_order) -> None:
         shown.append([row["mrn"] for row in rows])
-        return asked.pop() if asked else WorklistAsks(None, None)
+        if asked:
+            on_order(asked.pop())
 
     monkeypatch.setattr(components, "worklist_table", table)
     app = pages(Role.ONCOLOGIST, "worklist")
     assert (shown[-1][0], len(shown[-1])) == ("103", 100)
-    asked.append(WorklistAsks(None, ("risk", False)))
-    app.run()
+    asked.append(("risk", False))
+    app.run().run()
     assert no_error(app)
     assert shown[-1] == [f"{number:03d}" for number in range(1, 101)]
     assert app.query_params["order"] == "risk-up"
     next(button for button in app.button if button.label == "Show 4 more").click().run()
     assert shown[-1][-2:] == ["103", "unscored"]
-    asked.append(WorklistAsks(None, ("", True)))
-    app.run()
+    asked.append(("", True))
+    app.run().run()
     assert shown[-1][0] == "103"
     assert "order" not in app.query_params
 
@@ -130,9 +131,8 @@ def test_an_order_in_the_address_is_taken_and_one_that_is_none_is_not(
         factories.woman(here, str(number), [VisitPlan(date(2026, 9, 1), 0.01 * (number + 1), views=())])
     shown: list[list[str]] = []
 
-    def table(rows, *, focus, order) -> WorklistAsks:
+    def table(rows, **more) -> None:
         shown.append([row["mrn"] for row in rows])
-        return WorklistAsks(None, None)
 
     monkeypatch.setattr(components, "worklist_table", table)
     pages(Role.ONCOLOGIST, "worklist", order="patient-up")

@@ -5,6 +5,7 @@ import re
 from dataclasses import replace
 from datetime import date
 
+import plotly.graph_objects as go
 import pytest
 from playwright.sync_api import Page, expect
 from sqlalchemy import select, update
@@ -43,7 +44,7 @@ def test_the_way_begins_at_the_priors_risk_and_ends_at_this_ones(here: Installat
     assert prior.score is not None
     assert visit.score is not None
     assert visit.score.moved is not None
-    figure = movement.waterfall(visit.score.moved, "then", "now")
+    figure = go.Figure(movement.waterfall(visit.score.moved, "then", "now"))
     bars, ends = figure.data
     assert ends.x[0] == pytest.approx(logit(prior.score.risk_5y.value))
     assert ends.x[1] == pytest.approx(logit(visit.score.risk_5y.value))
@@ -59,7 +60,7 @@ def test_left_and_right_have_their_colour_and_their_shape(here: Installation) ->
     visit = record(here).visits[-1]
     assert visit.score is not None
     assert visit.score.moved is not None
-    figure = movement.waterfall(visit.score.moved, "then", "now")
+    figure = go.Figure(movement.waterfall(visit.score.moved, "then", "now"))
     assert list(figure.data[0].marker.color)[2:] == [look.LEFT, look.RIGHT]
     assert list(figure.layout.yaxis.ticktext)[3:5] == ["● left breast", "◆ right breast"]
 
@@ -69,7 +70,7 @@ def test_the_axis_is_marked_with_few_risks_whatever_the_move(before: float, now:
     from core.records import Moved
 
     parts = dict.fromkeys(movement.WORDS, (logit(now) - logit(before)) / 4)
-    axis = movement.waterfall(Moved("1", before, now, parts), "then", "now").layout.xaxis
+    axis = go.Figure(movement.waterfall(Moved("1", before, now, parts), "then", "now")).layout.xaxis
     within = [value for value in axis.tickvals if axis.range[0] < value < axis.range[1]]
     assert len(within) <= 5
     assert axis.range[0] < min(logit(before), logit(now))

@@ -1,0 +1,165 @@
+"""How fast the pages are: a dashboard of its own on a copy of what is installed, driven as browsers do."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import exists, select
+
+from core.care import launch
+from core.care.backup import copy_database
+from core.care.benchmark import Measured
+from core.installation import Installation
+from core.people import Role, accounts, sign_ins
+from core.settings import Settings
+from db.images import FolderStore
+from db.tables import Patient, Score, Study
+
+MOST_WOMEN = 40
+SIGN_INS = 10
+"""People at work share so many sign-ins: each costs a password that is looked at."""
+_ELSEWHERE = ("LONGVIEW_DATABASE_URL", "LONGVIEW_IMAGE_STORE", "LONGVIEW_QUEUE_URL")
+_START_SECONDS = 120.0
+
+
+class CannotMeasure(Exception):
+    """The pages cannot be measured here; the message says why."""
+
+
+def run(
+    settings: Settings, *, people: int, seconds: float, on_step: Callable[[str], None] = lambda _step: None
+) -> dict[str, Measured]:
+    """Measure the pages of what is installed, or of the demo cohort where nothing is scored; nothing there is touched.
+
+    Rows and images are copied into a home of their own (images linked, where that can be done). `people` click for
+    `seconds`, after one person by herself.
+
+    Raises `CannotMeasure` where the demo cohort cannot be made or the dashboard does not start.
+    """
+    with tempfile.TemporaryDirectory(prefix="longview-pages-") as folder:
+        home = Path(folder)
+        on_step("a copy of what is installed")
+        if not _copied(settings, home):
+            on_step("the demo cohort, for nothing is scored here in SQLite and a folder")
+            _make_demo(home)
+        own = settings.model_copy(
+            update={"home": home, "database_url": None, "image_store": None, "queue_url": None, "demo": False}
+        )
+        own.__dict__.pop("root", None)
+        with closing(Installation.open(own)) as here:
+            here.migrate()
+            job = {"tokens": _tokens(here), "women": _women(here), "people": people, "seconds": seconds}
+        with _dashboard(home) as (url, pid):
+            return _driven({**job, "url": url, "pid": pid})
+
+
+def _copied(settings: Settings, home: Path) -> bool:
+    """Copy what is installed into an empty home; say whether there is anything to look at."""
+    with closing(Installation.open(settings, close_doors=False)) as here:
+        if not (here.database.is_sqlite and isinstance(here.images, FolderStore)):
+            return False
+        here.migrate()
+        with here.database.read() as session:
+            if session.scalar(select(exists().where(Score.id.is_not(None)))) is not True:
+                return False
+        copy_database(here.database, home / "longview.db")
+        shutil.copytree(here.home / "images", home / "images", copy_function=_link)
+    return True
+
+
+def _link(source: str, target: str) -> None:
+    """Give a stored object, which is never changed, a second name; copy it to another disk."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
+
+
+def _make_demo(home: Path) -> None:
+    for verb in (("seed_data", "demo"), ("core", "score")):
+        made = subprocess.run(
+            [sys.executable, "-m", *verb],
+            cwd=launch.PROJECT,
+            env=_environment(home),
+            stdout=subprocess.DEVNULL,
+            check=False,
+        )
+        if made.returncode:
+            raise CannotMeasure(f"The demo cohort could not be made: python -m {' '.join(verb)} failed.")
+
+
+def _environment(home: Path) -> dict[str, str]:
+    return {
+        **launch.QUIETLY,
+        **os.environ,
+        **dict.fromkeys(_ELSEWHERE, ""),
+        "LONGVIEW_HOME": str(home),
+        "LONGVIEW_DEMO": "false",
+    }
+
+
+def _tokens(here: Installation) -> list[str]:
+    """Open sign-ins of an oncologist who is in the copy alone."""
+    name, password = f"benchmark-{secrets.token_hex(4)}", secrets.token_urlsafe(24)
+    accounts.create_user(here, name, password, Role.ONCOLOGIST)
+    return [sign_ins.sign_in(here, name, password).token for _ in range(SIGN_INS)]
+
+
+def _women(here: Installation) -> list[dict[str, Any]]:
+    """Return scored women, by MRN, with the UIDs of their studies, oldest first."""
+    scored = select(Study.patient_id).join(Score, Score.study_id == Study.id)
+    some = select(Patient.id).where(Patient.id.in_(scored)).order_by(Patient.mrn).limit(MOST_WOMEN)
+    studies: dict[str, list[str]] = {}
+    with here.database.read() as session:
+        for mrn, uid in session.execute(
+            select(Patient.mrn, Study.uid)
+            .join(Study, Study.patient_id == Patient.id)
+            .where(Patient.id.in_(some.subquery().select()))
+            .order_by(Patient.mrn, Study.study_date, Study.id)
+        ):
+            studies.setdefault(mrn, []).append(uid)
+    return [{"mrn": mrn, "studies": uids} for mrn, uids in studies.items()]
+
+
+@contextmanager
+def _dashboard(home: Path) -> Iterator[tuple[str, int]]:
+    """Run a dashboard on a free port of this machine, as `core up` does; yields its URL and process id."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    part = next(part for part in launch.parts("127.0.0.1", port, demo=False) if part.page)
+    part.start(_environment(home))
+    try:
+        if not launch.wait_for_page("127.0.0.1", port, seconds=_START_SECONDS, until=threading.Event()):
+            raise CannotMeasure("The dashboard did not start: python -m core doctor looks the machine over.")
+        assert part.process is not None
+        yield launch.page_url("127.0.0.1", port), part.process.pid
+    finally:
+        part.stop()
+
+
+def _driven(job: dict[str, Any]) -> dict[str, Measured]:
+    """Let another process drive the dashboard: this one knows nothing of how pages are spoken to."""
+    driver = subprocess.run(
+        [sys.executable, "-m", "dashboard.benchmark"],
+        cwd=launch.PROJECT,
+        input=json.dumps(job),
+        stdout=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    if driver.returncode:
+        raise CannotMeasure("The dashboard could not be driven to the end; what it said stands above.")
+    return {name: Measured(**said) for name, said in json.loads(driver.stdout).items()}

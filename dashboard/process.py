@@ -1,0 +1,42 @@
+"""What the web process is set to, so that a page that is asked for comes at once."""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import pkgutil
+import socket
+
+import psutil  # type: ignore[import-untyped]
+
+import dashboard.charts
+import dashboard.patient
+
+
+def send_at_once() -> None:
+    """Let what is written to a connection be sent at once, without waiting for the answer to what was sent before.
+
+    Connections take this from the socket that they came in by. Streamlit makes it so that asyncio does not know it for
+    TCP, and does not do by itself what it does for every other one; each message of a page then waits up to 44 ms.
+    """
+    for connection in psutil.Process().net_connections("tcp"):
+        if connection.status != psutil.CONN_LISTEN or connection.fd < 0:
+            continue
+        # The same socket by another name: closing it closes the name.
+        with socket.fromfd(connection.fd, connection.family, connection.type) as listening:
+            listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
+def load_pages() -> None:
+    """Load what pages need, before the first one is asked for, and leave it out of all later collection of garbage.
+
+    It stays for as long as the process lives. To go through it again and again, under the lock that all pages share,
+    takes 60 ms and more; the rest is collected as Python does it by itself.
+    """
+    for package in (dashboard.charts, dashboard.patient):
+        for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
+            importlib.import_module(module.name)
+    for name in ("core.worker", "pandas", "plotly.tools", "pyarrow.pandas_compat", "streamlit.emojis"):
+        importlib.import_module(name)
+    gc.collect()
+    gc.freeze()
