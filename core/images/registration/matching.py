@@ -19,6 +19,7 @@ __all__ = ["Search", "find_moves"]
 
 _TIGHTER = (0.002, 0.006, 0.02, 0.06, 0.2, 0.6)
 """How strongly a node's choice is held to its neighbours', step by step."""
+WEIGHTS = (1.0, 1.0, 1.0)
 _LIMIT = 4.0
 """Squared differences count up to so much: what is only in one of the two pictures matches nowhere."""
 
@@ -66,18 +67,19 @@ def _costs(current: Picture, moved: Picture, search: Search) -> Floats:
     high, wide = current.inside.shape
     size = wide // search.spacing, high // search.spacing
     side = 2 * round(1.7 * search.window) + 1
+    near = max(3, 2 * round(side / search.spacing / 2) + 1)
+    summed = np.array([WEIGHTS], np.float32)
+    most = np.full_like(current.features, _LIMIT**0.5)
     costs = []
     for down in range(0, 2 * room + 1, search.step):
         for across in range(0, 2 * room + 1, search.step):
             other = around[down : down + high, across : across + wide]
             known = seen[down : down + high, across : across + wide] * current.known
-            differs = current.features - other
-            square = np.minimum(cv2.multiply(differs, differs), _LIMIT).sum(axis=2)
-            square *= known
+            square = cv2.min(cv2.absdiff(current.features, other), most)
+            square = cv2.multiply(cv2.transform(cv2.multiply(square, square), summed), known)
             # Means over the cells first: the windows are wider than a cell.
             square = cv2.resize(square, size, interpolation=cv2.INTER_AREA)
             known = cv2.resize(known, size, interpolation=cv2.INTER_AREA)
-            near = max(3, 2 * round(side / search.spacing / 2) + 1)
             square = cv2.GaussianBlur(square, (near, near), search.window / search.spacing)
             known = cv2.GaussianBlur(known, (near, near), search.window / search.spacing)
             costs.append((square + 0.02) / (known + 0.02))

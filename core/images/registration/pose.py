@@ -18,25 +18,34 @@ Affine = NDArray[np.float64]
 
 _SHRUNK = 4
 _TURNS = np.deg2rad((-10.0, -5.0, 0.0, 5.0, 10.0))
-_SIZES = (0.78, 0.88, 1.0, 1.13, 1.28)
+_SIZES = (0.67, 0.77, 0.88, 1.0, 1.14, 1.3, 1.5)
+_MIRRORED = 0.1
+"""By how much more it must look alike to be taken for mirrored."""
 _LEAST_SHARED = 0.45
 """Share of the smaller breast that must lie on the other."""
 
 
 def find_pose(prior: Layout, current: Layout) -> Affine:
-    """Return the similarity under which the prior looks most like the current view."""
+    """Return the similarity under which the prior looks most like the current view.
+
+    Where a film's border hides on which side its chest wall is, the prior may lie mirrored in its layout.
+    """
     now, then = current.pictures[_SHRUNK], prior.pictures[_SHRUNK]
     rows, columns = now.inside.shape
     # Room for every shift of one over the other, so that nothing comes round at the other side.
     room = fft.next_fast_len(2 * rows, real=True), fft.next_fast_len(2 * columns, real=True)
     spectra = [fft.rfft2(one, room) for one in _parts(now)]
     best, most = np.eye(2, 3), -np.inf
-    for turn, size in itertools.product(_TURNS, _SIZES):
+    for turn, size, mirrored in itertools.product(_TURNS, _SIZES, (False, True)):
         affine = _about(turn, size, rows / 2)
+        if mirrored:
+            affine[0] = -affine[0]
+            affine[0, 2] += columns
         likeness = _likeness(spectra, _moved(then, affine), room)
         place = np.unravel_index(int(likeness.argmax()), likeness.shape)
-        if likeness[place] > most:
-            most = float(likeness[place])
+        found = float(likeness[place]) - _MIRRORED * mirrored
+        if found > most:
+            most = found
             down, across = (at - full if at > full // 2 else at for at, full in zip(place, room, strict=True))
             # The moved prior is to be shifted on by so much, which is back for a point of the current view.
             best = affine.copy()
