@@ -19,6 +19,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from core.care.backup import BACKING_UP, RESTORING
+from core.images import REGISTRATIONS
 from core.incoming import finish_left_over_batches
 from core.installation import Installation
 from core.records.export import EXPORTING
@@ -88,6 +89,7 @@ def _candidates(here: Installation) -> Iterator[Path]:
         if isinstance(store, FolderStore):
             yield from store.root.glob(f"??/{INCOMING}*")
             yield from store.root.glob(".doctor-*")
+    yield from (home / REGISTRATIONS).glob(f".*{PARTIAL}")
     for path in home.glob(".*"):
         begins = (BACKING_UP, f".{RESTORING}", EXPORTING, f".{HEARTBEAT}.", ".doctor-")
         if path.name.startswith(begins) or path.name.endswith(PARTIAL):

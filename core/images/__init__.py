@@ -1,4 +1,4 @@
-"""From bytes to pixels: the guarded reader, decoding, what kind of picture it is, renditions and how a view is hung.
+"""From bytes to pixels: the guarded reader, decoding, what kind of picture it is, renditions, how a view is hung and where the prior shows the same.
 
 Decoders run in a child process only; everybody else asks `GuardedReader`.
 """

@@ -14,6 +14,11 @@ from .reader import ReadImage as ReadImage
 from .reader import image_from_json as image_from_json
 from .reader import image_to_json as image_to_json
 from .reader import lend_reader as lend_reader
+from .registered import REGISTRATIONS as REGISTRATIONS
+from .registered import NotHers as NotHers
+from .registered import registration_of as registration_of
+from .registration.mapping import Registration as Registration
+from .registration.views import register_views as register_views
 from .renditions import LONGEST_SIDE as LONGEST_SIDE
 from .renditions import crop_png as crop_png
 from .renditions import is_of_this_release as is_of_this_release

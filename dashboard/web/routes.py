@@ -26,7 +26,7 @@ from starlette.responses import (
 from starlette.routing import Route
 
 from core.desk import BoxRefused, DeskClosed, OpenedImage, Said
-from core.images import crop_png, rendition, thumbnail_png
+from core.images import NotHers, crop_png, registration_of, rendition, thumbnail_png
 from core.installation import Installation
 from core.people import (
     Person,
@@ -54,6 +54,8 @@ _LARGEST_FORM_BYTES = 16_384
 _signing_in = CapacityLimiter(16)
 # Questions to the desk are answered one by one: more threads would only wait.
 _desk = CapacityLimiter(4)
+# Registrations are computed one by one: those that wait are not to take the threads of all.
+_registering = CapacityLimiter(4)
 
 
 async def health(_request: Request) -> Response:
@@ -255,18 +257,44 @@ async def crop(request: Request) -> Response:
         return JSONResponse({"error": str(error)}, 422)
 
 
+async def registration(request: Request) -> Response:
+    """Say where the current image's points lie in the prior: ``/registration/PRIOR_SOP/CURRENT_SOP``.
+
+    ``{"quality": 0..1, "usable": true, "said": words, "grid": {"columns": 33, "rows": 33, "x": [...], "y": [...]}}``.
+    The nodes of the grid stand evenly over the whole current image, row by row from the upper left corner, the last ones
+    on its far edges; `x` and `y` say where each lies in the prior, in pixels of the prior as received (0 is the left, or
+    upper, edge of its first pixel; what lies outside the prior is beyond its edges). Between nodes it goes evenly, and it
+    never folds. Where the two are of other views, or nothing is found, `quality` is low and `said` tells why: then the
+    pictures may only be set beside each other. The first time takes about a second; then it is kept.
+    """
+    prior, current = request.path_params["prior_sop"], request.path_params["current_sop"]
+    try:
+        found = await to_thread.run_sync(registration_of, here(), prior, current, limiter=_registering)
+    except (LookupError, FileNotFoundError, Refusal) as error:
+        return _not_stored(error)
+    except NotHers as error:
+        return JSONResponse({"error": str(error)}, 422)
+    said = {"quality": round(found.quality, 3), "usable": found.is_usable, "said": found.said}
+    return JSONResponse({**said, "grid": found.grid()}, headers={"Cache-Control": "no-store"})
+
+
 async def _stored(request: Request, read: object, media_type: str) -> Response:
     assert callable(read)
     try:
         data = await to_thread.run_sync(read, here(), request.path_params["sop_uid"])
-    except LookupError:
-        return JSONResponse({"error": "There is no such image here."}, 404)
-    except FileNotFoundError:
+    except (LookupError, FileNotFoundError, Refusal) as error:
+        return _not_stored(error)
+    return Response(data, media_type=media_type)
+
+
+def _not_stored(error: LookupError | FileNotFoundError | Refusal) -> Response:
+    """Say why there are no pixels of an image."""
+    if isinstance(error, Refusal):
+        return JSONResponse({"error": error.text, "reason": error.reason}, 422)
+    if isinstance(error, FileNotFoundError):
         sentence = "This view's pixels are not in the image store. Tell your admin: python -m core verify lists what is missing."
         return JSONResponse({"error": sentence}, 404)
-    except Refusal as refusal:
-        return JSONResponse({"error": refusal.text, "reason": refusal.reason}, 422)
-    return Response(data, media_type=media_type)
+    return JSONResponse({"error": "There is no such image here."}, 404)
 
 
 async def read_whole(request: Request) -> Response:
@@ -357,6 +385,7 @@ ROUTES = [
     Route("/img/{sop_uid}", image),
     Route("/thumb/{sop_uid}", thumbnail),
     Route("/crop/{sop_uid}", crop),
+    Route("/registration/{prior_sop}/{current_sop}", registration),
     Route("/reading/{token}/whole", read_whole),
     Route("/reading/{token}/region", read_region),
     Route("/reading/{token}/picture", read_picture),

@@ -1,0 +1,131 @@
+"""Registrations of images of an installation: each computed once, and kept in a folder beside its images.
+
+What is kept holds no pixels and no names. It can be thrown away: it is made anew when it is next asked for.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import threading
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from sqlalchemy import select
+
+from core.images.registration.mapping import NODES, Registration
+from core.images.registration.views import METHOD, register_views
+from core.images.renditions import open_rendition, rendition
+from core.logs import log_of
+from core.outages import outage
+from core.rules.vocabulary import ViewName
+from db.files import private_folder, write_whole
+from db.tables import Image, Study
+
+if TYPE_CHECKING:
+    from core.installation import Installation
+
+__all__ = ["REGISTRATIONS", "NotHers", "registration_of"]
+
+log = log_of(__name__)
+
+REGISTRATIONS = "registrations"
+"""The folder in the installation's home."""
+_one_at_a_time = threading.Lock()
+
+
+class NotHers(ValueError):
+    """The two images are of two women."""
+
+
+def registration_of(here: Installation, prior_sop: str, current_sop: str) -> Registration:
+    """Return where each point of one image lies in another of the same woman, in pixels of the images as received.
+
+    It is computed from the viewer's pixels the first time (about a second), and then kept by the sha256 of both and the
+    method's version. Of another breast or another view nothing is searched for; its `doubt` says so.
+
+    Raises
+    ------
+    KeyError
+        If there is no such image.
+    NotHers
+        If they are of two women.
+    """
+    prior, current = _stored(here, prior_sop), _stored(here, current_sop)
+    if prior.patient_id != current.patient_id:
+        raise NotHers("These two images are of two women.")
+    told = f"{METHOD} {prior.sha256} {prior.view.code} {current.sha256} {current.view.code}"
+    path = here.home / REGISTRATIONS / f"{hashlib.sha256(told.encode()).hexdigest()}.npz"
+    if (kept := _kept(path)) is not None:
+        return kept
+    # Two that ask for one pair would compute it twice, and two pairs at once would take the processor from the pages.
+    with _one_at_a_time:
+        found = _kept(path)
+        if found is None:
+            found = _computed(here, prior, current)
+            _keep(path, found)
+    return found
+
+
+@dataclass(frozen=True)
+class _Stored:
+    sop_uid: str
+    sha256: str
+    view: ViewName
+    patient_id: int
+
+
+def _stored(here: Installation, sop_uid: str) -> _Stored:
+    with here.database.read() as session:
+        row = session.execute(
+            select(Image.sha256, Image.laterality, Image.view, Study.patient_id)
+            .join(Study, Study.id == Image.study_id)
+            .where(Image.sop_uid == sop_uid)
+        ).one_or_none()
+    if row is None:
+        raise KeyError(sop_uid)
+    return _Stored(sop_uid, row.sha256, ViewName(row.laterality, row.view), row.patient_id)
+
+
+def _doubt(prior: _Stored, current: _Stored) -> str:
+    if prior.view == current.view:
+        return ""
+    return f"one is {prior.view.words}, the other {current.view.words}."
+
+
+def _computed(here: Installation, prior: _Stored, current: _Stored) -> Registration:
+    (before, then), (after, now) = (open_rendition(rendition(here, one.sop_uid)) for one in (prior, current))
+    found = register_views(then, now, doubt=_doubt(prior, current))
+    return found.scaled(*((said["source_rows"], said["source_columns"]) for said in (before, after)))
+
+
+def _kept(path: Path) -> Registration | None:
+    try:
+        with np.load(path, allow_pickle=False) as kept:
+            x, y = kept["grid"]
+            if x.shape != (NODES, NODES):
+                return None
+            rows_now, columns_now, rows_then, columns_then, quality = kept["facts"].tolist()
+            now, then = (int(rows_now), int(columns_now)), (int(rows_then), int(columns_then))
+            return Registration(now, then, x, y, quality, str(kept["doubt"]))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        return None  # damaged: it is made anew
+
+
+def _keep(path: Path, found: Registration) -> None:
+    packed = io.BytesIO()
+    facts = [*found.current_shape, *found.prior_shape, found.quality]
+    np.savez(packed, grid=np.stack([found.x, found.y]), facts=np.array(facts), doubt=np.array(found.doubt))
+    try:
+        private_folder(path.parent)
+        write_whole(path, packed.getvalue(), durable=False)
+    except OSError as error:
+        # It is there to be looked at; it can be kept the next time.
+        if (said := outage(error)) is None:
+            raise
+        log.warning("a registration could not be kept", lacks=said)
