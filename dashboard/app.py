@@ -29,6 +29,7 @@ async def lifespan(_app: st.App) -> AsyncIterator[None]:
     """Make database and process ready before the first page is served, tidy up uploads, let go of all at the end."""
     keep_private()
     process.send_at_once()
+    process.switch_often()
     await to_thread.run_sync(_migrate)
     await to_thread.run_sync(process.load_pages)
     async with create_task_group() as beside:

@@ -13,6 +13,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -38,13 +39,21 @@ class CannotMeasure(Exception):
     """The pages cannot be measured here; the message says why."""
 
 
+@dataclass(frozen=True)
+class Load:
+    """How often one person does each thing by herself, and then how many people click for how long."""
+
+    rounds: int = 40
+    people: int = 50
+    seconds: float = 60.0
+
+
 def run(
-    settings: Settings, *, people: int, seconds: float, on_step: Callable[[str], None] = lambda _step: None
+    settings: Settings, load: Load, on_step: Callable[[str], None] = lambda _step: None
 ) -> dict[str, Measured]:
     """Measure the pages of what is installed, or of the demo cohort where nothing is scored; nothing there is touched.
 
-    Rows and images are copied into a home of their own (images linked, where that can be done). `people` click for
-    `seconds`, after one person by herself.
+    Rows and images are copied into a home of their own (images linked, where that can be done).
 
     Raises `CannotMeasure` where the demo cohort cannot be made or the dashboard does not start.
     """
@@ -60,7 +69,7 @@ def run(
         own.__dict__.pop("root", None)
         with closing(Installation.open(own)) as here:
             here.migrate()
-            job = {"tokens": _tokens(here), "women": _women(here), "people": people, "seconds": seconds}
+            job = {"tokens": _tokens(here), "women": _women(here), **asdict(load)}
         with _dashboard(home) as (url, pid):
             return _driven({**job, "url": url, "pid": pid})
 

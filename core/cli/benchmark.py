@@ -66,7 +66,7 @@ def _pages(settings: Settings, people: int, seconds: float) -> Mapping[str, Meas
     from core.care import page_speed
 
     try:
-        return page_speed.run(settings, people=people, seconds=seconds, on_step=_say)
+        return page_speed.run(settings, page_speed.Load(people=people, seconds=seconds), _say)
     except page_speed.CannotMeasure as error:
         machine_failed(str(error))
 

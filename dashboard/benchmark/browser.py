@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 import time
 from itertools import cycle, islice
@@ -13,7 +14,6 @@ from dashboard.web.gate import COOKIE
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-ROUNDS = 12
 _FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
 _PATIENCE_MS = 30_000
 _STRIP = "button[role=option]"
@@ -41,7 +41,7 @@ def seen(job: Job) -> dict[str, float]:
 
 def _clocked(page: Page, job: Job) -> dict[str, float]:
     pictures, switched = [], []
-    for woman in islice(cycle(job.women), ROUNDS + 1):
+    for woman in islice(cycle(job.women), 1 + math.ceil(job.rounds / 4)):
         page.goto(f"{job.url}/worklist")
         pictures.append(_to_pictures(page, woman))
         if len(woman.studies) > 1:

@@ -27,6 +27,7 @@ class Job(BaseModel):
     tokens: tuple[str, ...]
     women: tuple[Woman, ...]
     rounds: int = 40
+    """How often one person does each thing; in a browser a quarter as often."""
     people: int = 50
     seconds: float = 60.0
 
