@@ -101,6 +101,28 @@ class Assessment:
         return managements().get(self.management, self.management) if self.management else ""
 
     @property
+    def told(self) -> dict[str, str]:
+        """Say what was recorded, by what it is of, in the order of a BI-RADS report; what is empty is left out."""
+        of_breasts = {"right": self.right or "", "left": self.left or ""}
+        parts = {
+            "composition": f"density {self.density}" if self.density else "",
+            "findings": self.findings or "",
+            "comparison": f"{self.compared_with}" if self.compared_with else "",
+            **(of_breasts if self.right or self.left else {"BI-RADS": self.bi_rads or ""}),
+            "management": self.management_words,
+            "note": self.note or "",
+        }
+        return {what: said for what, said in parts.items() if said}
+
+    def changes_since(self, before: Assessment) -> list[tuple[str, str, str]]:
+        """Return what is another than in an earlier version: of what, what it said, what it says."""
+        then, now = before.told, self.told
+        kinds = list(dict.fromkeys([*then, *now]))
+        return [
+            (what, then.get(what, ""), now.get(what, "")) for what in kinds if then.get(what) != now.get(what)
+        ]
+
+    @property
     def first(self) -> Assessment:
         """Return the first version."""
         return self.versions[0] if self.versions else self

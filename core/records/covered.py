@@ -80,13 +80,14 @@ def _covered(women: Iterable[Sequence[StudyRead]]) -> Iterable[int]:
             yield from (one.study_id for one in hers if is_covered(one, hers))
 
 
-def is_image_covered(here: Installation, which: ColumnElement[bool]) -> bool:
-    """Say whether a stored image (a condition on `Image`) belongs to a covered study; False where there is no such image."""
+def is_image_covered(here: Installation, *, sop_uid: str = "", sha256: str = "") -> bool:
+    """Say whether a stored image, by its SOP UID or its sha256, belongs to a covered study; False where it is not stored."""
     if not here.settings.read_first:
         return False
+    which = Image.sop_uid == sop_uid if sop_uid else Image.sha256 == sha256
     with here.database.read() as session:
         found = session.execute(
-            select(Study.id, Study.patient_id).join(Image, Image.study_id == Study.id).where(which).limit(1)
+            select(Study.id, Study.patient_id).join(Image, Image.study_id == Study.id).where(which)
         ).one_or_none()
         return found is not None and found.id in covered_study_ids(
             here, session, Study.patient_id == found.patient_id
