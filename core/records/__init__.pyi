@@ -6,6 +6,9 @@ from . import figures as figures
 from . import findings as findings
 from . import small_groups as small_groups
 from . import worklist as worklist
+from .agreement import ReadersAndModel as ReadersAndModel
+from .agreement import Told as Told
+from .agreement import readers_and_model as readers_and_model
 from .assessments import AssessedMeanwhile as AssessedMeanwhile
 from .assessments import Assessment as Assessment
 from .assessments import acknowledge as acknowledge

@@ -18,12 +18,12 @@ from core.installation import Installation
 from core.people import Permission, Person, audit, require
 from core.records import cards
 from core.records.covered import covered_study_ids
+from core.records.trusted import has_something_to_tell, trust_and_rank
 from core.rules import (
     first_diagnoses,
     highest_concern,
     latest_score_ids,
     managements,
-    trust_of,
     usual_management,
 )
 from core.rules.vocabulary import BI_RADS, BI_RADS_EDITION, DENSITIES, SIDE_WORDS
@@ -107,7 +107,8 @@ class Assessment:
         parts = {
             "composition": f"density {self.density}" if self.density else "",
             "findings": self.findings or "",
-            "comparison": f"{self.compared_with}" if self.compared_with else "",
+            # Versions of before it was asked for say nothing of it, nor of the management.
+            "comparison": f"{self.compared_with or 'none available'}" if self.management else "",
             **(of_breasts if self.right or self.left else {"BI-RADS": self.bi_rads or ""}),
             "management": self.management_words,
             "note": self.note or "",
@@ -382,7 +383,7 @@ def _what_was_shown(here: Installation, session: Session, study: Study, standing
 
 
 def _score_beside(here: Installation, session: Session, study: Study) -> Score | None:
-    """Return the score of a study's day that is shown as a number, or is once it is read; None where there is none."""
+    """Return the score of a study's day of which something is shown, or is once it is read; None where there is none."""
     score = session.scalar(
         select(Score)
         .join(Study, Study.id == Score.study_id)
@@ -394,11 +395,12 @@ def _score_beside(here: Installation, session: Session, study: Study) -> Score |
         .order_by(Study.id.desc())
         .limit(1)
     )
+    if score is None:
+        return None
     diagnosed = session.execute(first_diagnoses().where(Event.patient_id == study.patient_id)).one_or_none()
     diagnosed_on = diagnosed.diagnosed_on if diagnosed else None
-    if score is None or not trust_of(score, on=study.study_date, diagnosed_on=diagnosed_on).is_trusted:
-        return None
-    return score
+    told = trust_and_rank(here, score, on=study.study_date, diagnosed_on=diagnosed_on)
+    return score if has_something_to_tell(*told) else None
 
 
 def _text(said: str) -> str | None:

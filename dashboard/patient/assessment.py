@@ -15,6 +15,7 @@ from dashboard.drafts import Draft
 from dashboard.house import here
 
 NO_PRIOR = "none available"
+BESIDE = ("findings", "comparison", "management", "note")
 REASONS = (
     "Another judgement after the score was shown",
     "Mistake in the record",
@@ -45,11 +46,11 @@ def show_assessment(record: PatientRecord, visit: Visit, person: Person) -> None
 
 def show_standing(standing: Assessment) -> None:
     """Show the assessment that stands."""
+    # The first line says the categories and the density already.
+    told = {what: said for what, said in standing.told.items() if what in BESIDE}
     rows = "".join(
         f'<tr><td class="d lv-muted">{what}</td><td>{look.safe(said)}</td></tr>'
-        for what, said in (
-            {"comparison": NO_PRIOR} | standing.told if standing.version else standing.told
-        ).items()
+        for what, said in told.items()
     )
     version = f" · version {standing.version}" if standing.version > 1 else ""
     shown = said_when(standing)
@@ -182,12 +183,12 @@ def sign(person: Person, visit: Visit, draft: Draft, said: Mapping[str, str | No
 
 def ask(visit: Visit, priors: Mapping[str, date], keys: Fields) -> None:
     """Ask for the parts of a BI-RADS report, in its order."""
-    line("indication")[1].html(f'<p class="lv-given">{look.safe(visit.description or "not stated")}</p>')
+    line("indication").html(f'<p class="lv-given">{look.safe(visit.description or "not stated")}</p>')
     choose("density", "Density", DENSITY_WORDS, key=keys.of("density"))
     write("findings", "Findings", key=keys.of("findings"))
     compared = {uid: look.iso(on) for uid, on in priors.items()} | {NO_PRIOR: NO_PRIOR}
     choose("comparison", "Comparison", compared, key=keys.of("comparison"), always=True)
-    _, right, left = line("BI-RADS", parts=2)
+    right, left = line("BI-RADS").columns(2, gap="small", wrap=False)
     for side, place, key in (("right", right, keys.of("right")), ("left", left, keys.of("left"))):
         place.selectbox(
             f"BI-RADS, {side} breast",
@@ -205,7 +206,7 @@ def ask(visit: Visit, priors: Mapping[str, date], keys: Fields) -> None:
     write("note", "Note", key=keys.of("note"))
     if visit.bi_rads:
         reason = st.session_state.get(keys.of("reason"))
-        line("reason")[1].selectbox(
+        line("reason").selectbox(
             "Reason of the change",
             [*REASONS, *([reason] if reason and reason not in REASONS else [])],
             index=None,
@@ -236,16 +237,16 @@ def buttons(visit: Visit, draft: Draft, keys: Fields) -> bool:
     return record.button(label, key=keys.of("sign"), type="primary")
 
 
-def line(what: str, *, parts: int = 1) -> list[st.delta_generator.DeltaGenerator]:
-    """Return the places of one line of the form, the first of which names it."""
-    places = st.columns([1.15, *[3 / parts] * parts], gap="small", vertical_alignment="center", wrap=False)
-    places[0].html(f'<p class="lv-asked">{look.safe(what)}</p>')
-    return places
+def line(what: str) -> st.delta_generator.DeltaGenerator:
+    """Begin a line of the form with what it is of, and return the place beside it."""
+    name, place = st.columns([1.15, 3], gap="small", vertical_alignment="center", wrap=False)
+    name.html(f'<p class="lv-asked">{look.safe(what)}</p>')
+    return place
 
 
 def choose(what: str, label: str, words: Mapping[str, str], *, key: str, always: bool = False) -> None:
     """Ask for one of some categories, none of which is chosen for the reader unless one always is."""
-    line(what)[1].selectbox(
+    line(what).selectbox(
         label,
         list(words),
         index=0 if always else None,
@@ -259,6 +260,6 @@ def choose(what: str, label: str, words: Mapping[str, str], *, key: str, always:
 
 def write(what: str, label: str, *, key: str) -> None:
     """Ask for a text."""
-    line(what)[1].text_area(
+    line(what).text_area(
         label, height=68, max_chars=10_000, label_visibility="collapsed", key=key, persist_state="session"
     )

@@ -148,6 +148,8 @@ def told_of_last(record: PatientRecord) -> None:
     last, stands = record.standing.last_read, record.standing
     assert last is not None
     beside = f"reference women: {last.rank.women}" if last.rank is not None else withheld.in_full(last)
+    if last.covered:
+        beside = "until this study is read"
     entries = [
         (
             f"5-year risk, {look.month(last.on)}",
