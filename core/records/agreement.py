@@ -21,7 +21,7 @@ from core.records.small_groups import any_small, is_small
 from core.rules import Agreement, agreement, first_diagnoses, trust_of
 from db.tables import AssessmentVersion, Patient, Score, Study
 
-__all__ = ["ReadersAndModel", "Told", "readers_and_model"]
+__all__ = ["ReadersAndModel", "Told", "cohens_kappa", "readers_and_model", "told_of"]
 
 _Z95 = 1.959963984540054
 
@@ -101,12 +101,13 @@ def readers_and_model(here: Installation, kind: Population) -> ReadersAndModel:
     counts = sum((found[one] for one in asked), Counter[Agreement]())
     # Where two kinds are counted together, neither is to be worked out from the figures of the other.
     told = (
-        min(_told(found[one]) for one in asked if len(asked) == 1 or found[one]) if counts else Told.NOTHING
+        min(told_of(found[one]) for one in asked if len(asked) == 1 or found[one]) if counts else Told.NOTHING
     )
     return ReadersAndModel({one: counts[one] for one in Agreement}, told)
 
 
-def _told(counts: Counter[Agreement]) -> Told:
+def told_of(counts: Counter[Agreement]) -> Told:
+    """Say how much may be told of some women: no number of it, nor what is left of others, is of fewer than five."""
     agree = sum(women for found, women in counts.items() if found.agrees)
     n = counts.total()
     if is_small(n) or not n:

@@ -67,7 +67,7 @@ def reader(here: Installation) -> Person:
 @pytest.fixture
 def woman(here: Installation) -> str:
     alert = ("risk_high", "5-year risk above 3.0 %: 7.4 %")
-    last = VisitPlan(LAST, ODD, malignancy_left=0.31, density="D", alerts=[alert])
+    last = VisitPlan(LAST, ODD, malignancy_left=0.31, density="D", alerts=[alert], views=(("L", "CC"),))
     factories.woman(here, "1", [VisitPlan(PRIOR, 0.012, views=()), last])
     return "2.25.1.2"
 
@@ -91,7 +91,7 @@ def test_nothing_of_a_covered_score_is_in_her_record(here: Installation, woman: 
 
 
 def test_nothing_of_it_is_in_her_row_of_the_worklist(here: Installation, woman: str) -> None:
-    factories.woman(here, "2", [VisitPlan(LAST, 0.001)])
+    factories.woman(here, "2", [VisitPlan(LAST, 0.001, views=())])
     found = row(here)
     assert found.covered
     assert (found.risk_5y, found.risk_5y_low, found.change_since_prior, found.density, found.band) == (
@@ -126,7 +126,7 @@ def test_growth_after_a_diagnosis_is_covered_too(here: Installation, reader: Per
     factories.woman(
         here,
         "1",
-        [VisitPlan(FIRST, 0.01, views=()), VisitPlan(LAST, 0.2, progression=0.62)],
+        [VisitPlan(FIRST, 0.01, views=()), VisitPlan(LAST, 0.2, progression=0.62, views=())],
         events=diagnosis,
     )
     covered = record_of(here, "1")
@@ -143,7 +143,7 @@ def test_growth_after_a_diagnosis_is_covered_too(here: Installation, reader: Per
 
 
 def test_where_nothing_may_be_told_nothing_is_covered(here: Installation) -> None:
-    factories.woman(here, "1", [VisitPlan(LAST, ODD, trust=("withheld", "unlike_pictures"))])
+    factories.woman(here, "1", [VisitPlan(LAST, ODD, trust=("withheld", "unlike_pictures"), views=())])
     record = record_of(here, "1")
     assert record is not None
     assert (record.visits[0].covered, record.visits[0].doubt is not None) == (False, True)
