@@ -28,6 +28,10 @@ class Settings(BaseSettings):
         default=False,
         description="Let the demo accounts sign in on this machine; `core up --demo` sets it for what it starts.",
     )
+    read_first: bool = Field(
+        default=True,
+        description="Cover the scores of an unread study on the pages until its assessment is recorded.",
+    )
     session_hours: float = Field(default=12.0, gt=0, description="How long a sign-in lasts.")
     max_file_mb: int = Field(default=200, gt=0, description="Largest file that is read.")
     max_pixels: int = Field(

@@ -236,6 +236,9 @@ class RiskFactors(Base):
 class Study(Base):
     """One visit: the images of one day, and what the reader said of them.
 
+    `bi_rads` is the category of the breast of highest concern, of the last version of the assessment; it, the density, the
+    note, who and when are kept here too for whoever asks for the assessment that stands (`AssessmentVersion`).
+
     `inputs_changed_at` moves whenever the study or an earlier one of the same woman gains images, or her birth date
     becomes known; a score older than it is out of date. `claimed_until` is a worker's lease: past it the study is free
     again. `attempts` counts what it failed in by itself since it was queued; `failed_after_score` is the newest score
@@ -282,6 +285,63 @@ class Study(Base):
     images: Mapped[list[Image]] = relationship(back_populates="study", order_by="Image.id")
     scores: Mapped[list[Score]] = relationship(back_populates="study", order_by="Score.computed_at, Score.id")
     assessed_by: Mapped[User | None] = relationship()
+
+
+def _categories(column: str) -> CheckConstraint:
+    """Let a column hold only BI-RADS assessments of any edition."""
+    return CheckConstraint(
+        f"{column} IS NULL OR {column} IN ('0','1','2','3','4A','4B','4C','4','5','6')", column
+    )
+
+
+class AssessmentVersion(Base):
+    """What a reader recorded of a study, in one version. Rows are added, never edited: a correction is a new version.
+
+    `bi_rads` is the category of highest concern; that of a breast is null where it was not examined, and in a version of
+    before breasts were told apart. `comparison_uid` and `comparison_date` name the prior that the study was compared with;
+    both null where there was none. `covered` says that no score of the study was shown when it was signed, `revealed_at`
+    when one was to its readers; null where that is not known, or there was none. `score_id` is the score that stood beside it.
+    """
+
+    __tablename__ = "assessment"
+    __table_args__ = (
+        UniqueConstraint("study_id", "version"),
+        _categories("bi_rads"),
+        _categories("bi_rads_right"),
+        _categories("bi_rads_left"),
+        CheckConstraint("density IS NULL OR density IN ('A','B','C','D')", "density"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    study_id: Mapped[int] = mapped_column(ForeignKey("study.id", ondelete="CASCADE"))
+    version: Mapped[int]
+    bi_rads: Mapped[str | None] = mapped_column(String(2))
+    bi_rads_right: Mapped[str | None] = mapped_column(String(2))
+    bi_rads_left: Mapped[str | None] = mapped_column(String(2))
+    edition: Mapped[str | None] = mapped_column(String(16))
+    density: Mapped[str | None] = mapped_column(String(1))
+    findings: Mapped[str | None] = mapped_column(Text)
+    comparison_uid: Mapped[str | None] = mapped_column(String(64))
+    comparison_date: Mapped[date | None]
+    management: Mapped[str | None] = mapped_column(String(32))
+    note: Mapped[str | None] = mapped_column(Text)
+    reason: Mapped[str | None] = mapped_column(Text)
+    covered: Mapped[bool | None]
+    revealed_at: Mapped[datetime | None]
+    score_id: Mapped[int | None] = mapped_column(ForeignKey("score.id", ondelete="SET NULL"))
+    signed_by_id: Mapped[int | None] = mapped_column(ForeignKey("user.id"))
+    signed_at: Mapped[datetime | None]
+
+
+class UnreadReveal(Base):
+    """That somebody had the scores of a study shown before it was read, and why; the first one stays."""
+
+    __tablename__ = "unread_reveal"
+
+    study_id: Mapped[int] = mapped_column(ForeignKey("study.id", ondelete="CASCADE"), primary_key=True)
+    revealed_by_id: Mapped[int | None] = mapped_column(ForeignKey("user.id"))
+    revealed_at: Mapped[datetime] = mapped_column(default=utc_now)
+    reason: Mapped[str] = mapped_column(Text)
 
 
 class Image(Base):

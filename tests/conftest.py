@@ -26,6 +26,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.flaky(reruns=1))
 
 
+@pytest.fixture(scope="session", autouse=True)
+def scores_of_unread_studies_are_shown() -> Iterator[None]:
+    """Most tests are of scores, and of nobody who reads: those of reading first switch it on again."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LONGVIEW_READ_FIRST", "0")
+        yield
+
+
 @pytest.fixture(scope="session")
 def migrated_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The file of an empty, migrated database, to copy from: migrating takes longer than most tests."""

@@ -27,6 +27,8 @@ def score(
 ) -> None:
     """Score the studies that wait, and stop. Scores are added to earlier ones, never put in their place.
 
+    The answer is for machines: it holds the scores of unread studies too, which the pages cover (LONGVIEW_READ_FIRST).
+
     Exit code 0: all scored; 1: some studies were refused; 2: the model cannot be loaded; 3: the image store, the
     database or memory stayed away, and what was scored by then is answered: repeat it then.
     """

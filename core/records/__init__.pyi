@@ -6,10 +6,14 @@ from . import figures as figures
 from . import findings as findings
 from . import small_groups as small_groups
 from . import worklist as worklist
+from .agreement import ReadersAndModel as ReadersAndModel
+from .agreement import Told as Told
+from .agreement import readers_and_model as readers_and_model
 from .assessments import AssessedMeanwhile as AssessedMeanwhile
 from .assessments import Assessment as Assessment
 from .assessments import acknowledge as acknowledge
 from .assessments import record_assessment as record_assessment
+from .assessments import reveal_unread as reveal_unread
 from .cards import Card as Card
 from .changes import CROP_MM as CROP_MM
 from .changes import ChangedPlace as ChangedPlace
@@ -18,6 +22,8 @@ from .changes import changed_places as changed_places
 from .cohort import Cohort as Cohort
 from .cohort import Definition as Definition
 from .cohort import Population as Population
+from .covered import COVERED as COVERED
+from .covered import is_image_covered as is_image_covered
 from .events import EventEntry as EventEntry
 from .events import add_event as add_event
 from .events import remove_event as remove_event

@@ -1,18 +1,41 @@
-"""What a reader decides: the assessment of a study, and that an alert was seen."""
+"""What a reader decides: the assessment of a study, and that an alert was seen.
+
+An assessment is kept in versions: rows are added, never edited, and a correction says why. What stands is also written
+beside the study (`db.tables.Study`), where lists and figures read it.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
 
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from core.installation import Installation
 from core.people import Permission, Person, audit, require
-from core.rules.vocabulary import BI_RADS, BI_RADS_EDITION, DENSITIES
+from core.records import cards
+from core.records.covered import covered_study_ids
+from core.records.trusted import has_something_to_tell, trust_and_rank
+from core.rules import (
+    first_diagnoses,
+    highest_concern,
+    latest_score_ids,
+    managements,
+    usual_management,
+)
+from core.rules.vocabulary import BI_RADS, BI_RADS_EDITION, DENSITIES, SIDE_WORDS
 from db.tables import (
     Alert,
+    AssessmentVersion,
+    Event,
+    Image,
+    Score,
     Study,
+    UnreadReveal,
+    User,
     utc_now,
 )
 
@@ -20,26 +43,90 @@ __all__ = [
     "AssessedMeanwhile",
     "Assessment",
     "acknowledge",
+    "assessments_of",
     "record_assessment",
+    "reveal_unread",
 ]
+
+LONGEST_TEXT = 10_000
 
 
 @dataclass(frozen=True)
 class Assessment:
-    """What a reader recorded of a study, by whom and when; all None where nobody has."""
+    """What a reader recorded of a study, by whom and when; all None where nobody has.
+
+    `bi_rads` is the category of the breast of highest concern; `right` and `left` are None for a breast that was not
+    examined, and where the breasts were not told apart. `management` is a key of `core.rules.managements`.
+    `compared_with` is the day of the prior; None where there was none. `covered` says that no score was shown when it was
+    signed, `revealed_at` when one was; None where that is not known. `versions` holds all of them, oldest first.
+    """
 
     bi_rads: str | None
     density: str | None
     note: str | None
     by: str | None
     at: datetime | None
+    right: str | None = None
+    left: str | None = None
+    edition: str | None = None
+    findings: str | None = None
+    comparison_uid: str | None = None
+    compared_with: date | None = None
+    management: str | None = None
+    version: int = 0
+    reason: str | None = None
+    covered: bool | None = None
+    revealed_at: datetime | None = None
+    versions: tuple[Assessment, ...] = ()
+
+    @property
+    def categories(self) -> str:
+        """Say the categories, as BI-RADS 4A right, 1 left; empty where there are none."""
+        if self.bi_rads is None:
+            return ""
+        if self.right == self.left:
+            return f"BI-RADS {self.bi_rads}"
+        sides = {"right": self.right, "left": self.left}
+        return "BI-RADS " + ", ".join(f"{said} {side}" for side, said in sides.items() if said is not None)
 
     @property
     def words(self) -> str:
-        """Say the categories, as BI-RADS 3, density C; empty where there are none."""
-        if self.bi_rads is None:
-            return ""
-        return f"BI-RADS {self.bi_rads}" + (f", density {self.density}" if self.density else "")
+        """Say categories and density, as BI-RADS 4A right, 1 left, density C; empty where there are none."""
+        density = f", density {self.density}" if self.density else ""
+        return f"{self.categories}{density}" if self.categories else ""
+
+    @property
+    def management_words(self) -> str:
+        """Say what is recommended; empty where nothing was recorded."""
+        return managements().get(self.management, self.management) if self.management else ""
+
+    @property
+    def told(self) -> dict[str, str]:
+        """Say what was recorded, by what it is of, in the order of a BI-RADS report; what is empty is left out."""
+        of_breasts = {"right": self.right or "", "left": self.left or ""}
+        parts = {
+            "composition": f"density {self.density}" if self.density else "",
+            "findings": self.findings or "",
+            # Versions of before it was asked for say nothing of it, nor of the management.
+            "comparison": f"{self.compared_with or 'none available'}" if self.management else "",
+            **(of_breasts if self.right or self.left else {"BI-RADS": self.bi_rads or ""}),
+            "management": self.management_words,
+            "note": self.note or "",
+        }
+        return {what: said for what, said in parts.items() if said}
+
+    def changes_since(self, before: Assessment) -> list[tuple[str, str, str]]:
+        """Return what is another than in an earlier version: of what, what it said, what it says."""
+        then, now = before.told, self.told
+        kinds = list(dict.fromkeys([*then, *now]))
+        return [
+            (what, then.get(what, ""), now.get(what, "")) for what in kinds if then.get(what) != now.get(what)
+        ]
+
+    @property
+    def first(self) -> Assessment:
+        """Return the first version."""
+        return self.versions[0] if self.versions else self
 
 
 class AssessedMeanwhile(ValueError):
@@ -62,17 +149,32 @@ def record_assessment(
     person: Person,
     study_uid: str,
     *,
-    bi_rads: str,
+    right: str | None,
+    left: str | None,
     density: str | None,
+    management: str | None = None,
+    findings: str = "",
+    comparison: str | None = None,
     note: str = "",
+    reason: str = "",
     instead_of: datetime | None = None,
-) -> None:
-    """Keep the reader's assessment with a study; an earlier one stays in the audit trail.
+) -> Assessment:
+    """Sign a reader's assessment of a study: its next version, after which its score is shown to everybody.
 
     Parameters
     ----------
+    right, left
+        BI-RADS category of each breast; None for one that was not examined.
+    density
+        A to D; None only where the study is no mammogram.
+    management
+        A key of `core.rules.managements`; None takes what BI-RADS recommends after the category.
+    comparison
+        UID of the dated prior that it was compared with; None where none was available.
+    reason
+        Why it is another than before; needed from the second version on.
     instead_of
-        When the assessment that the reader had before her was recorded (`Visit.assessed_at`); None if there was
+        When the assessment that the reader had before her was recorded (`Assessment.at`); None if there was
         none. Another reader's, written meanwhile, is not overwritten unseen.
 
     Raises
@@ -82,30 +184,243 @@ def record_assessment(
     AssessedMeanwhile
         If what stands is not what the reader had before her; nothing is written then.
     ValueError
-        If the category, the density or the study does not exist.
+        If something is missing or does not exist; the message says what to do.
     """
     require(person, Permission.ASSESS)
-    if bi_rads not in BI_RADS:
-        raise ValueError(f"There is no BI-RADS assessment “{bi_rads}”.")
-    if density is not None and density not in DENSITIES:
-        raise ValueError(f"There is no density category “{density}”.")
+    category = _checked_categories(right, left, density)
+    management = management or usual_management(category)
+    if management not in managements():
+        raise ValueError(f"There is no management “{management}”. Choose one of the list.")
     with here.database.write() as session:
-        study = session.scalar(select(Study).where(Study.uid == study_uid))
+        # Two who sign at once do so one after the other.
+        study = session.scalar(select(Study).where(Study.uid == study_uid).with_for_update())
         if study is None:
             raise ValueError("This study is not here any more. Open the patient again.")
+        standing = _standing(session, study)
         if study.assessed_at != instead_of:
-            by = study.assessed_by.display_name if study.assessed_by else None
-            raise AssessedMeanwhile(
-                Assessment(study.bi_rads, study.reader_density, study.assessment_note, by, study.assessed_at)
+            raise AssessedMeanwhile(standing)
+        _check_complete(session, study, {"R": right, "L": left}, density)
+        if standing.bi_rads is not None and not reason.strip():
+            raise ValueError(
+                "Say why the assessment is another than before: the earlier one is kept beside it."
             )
-        before = {"bi_rads": study.bi_rads, "density": study.reader_density, "note": study.assessment_note}
-        study.bi_rads, study.bi_rads_edition, study.reader_density = bi_rads, BI_RADS_EDITION, density
-        study.assessment_note = note.strip()[:10_000] or None
-        study.assessed_by_id, study.assessed_at = person.user_id, utc_now()
-        now = {"bi_rads": bi_rads, "density": density, "note": study.assessment_note}
-        audit.record(
-            session, person, "assessment_recorded", f"study:{study_uid}", {"before": before, "now": now}
+        prior = _prior(session, study, comparison)
+        shown = _what_was_shown(here, session, study, standing)
+        row = AssessmentVersion(
+            study_id=study.id,
+            version=standing.version + 1,
+            bi_rads=category,
+            bi_rads_right=right,
+            bi_rads_left=left,
+            edition=BI_RADS_EDITION,
+            density=density,
+            findings=_text(findings),
+            comparison_uid=prior.uid if prior else None,
+            comparison_date=prior.study_date if prior else None,
+            management=management,
+            note=_text(note),
+            reason=_text(reason) if standing.bi_rads is not None else None,
+            covered=shown.covered,
+            revealed_at=shown.revealed_at,
+            score_id=shown.score_id,
+            signed_by_id=person.user_id,
+            signed_at=shown.now,
         )
+        session.add(row)
+        study.bi_rads, study.bi_rads_edition, study.reader_density = category, BI_RADS_EDITION, density
+        study.assessment_note, study.assessed_by_id, study.assessed_at = row.note, person.user_id, shown.now
+        session.flush()
+        now = _standing(session, study)
+        detail = {"before": _for_the_trail(standing), "now": _for_the_trail(now)}
+        audit.record(session, person, "assessment_recorded", f"study:{study_uid}", detail)
+        return now
+
+
+def reveal_unread(here: Installation, person: Person, study_uid: str, reason: str) -> None:
+    """Show the covered score of an unread study to everybody, as in an emergency; the assessment will say so.
+
+    Raises
+    ------
+    AccessDenied
+        If the person may not assess.
+    ValueError
+        If no reason is given, or the study is not here any more. One that is not covered stays as it is.
+    """
+    require(person, Permission.ASSESS)
+    if not reason.strip():
+        raise ValueError("Say why the score is needed before the study is read: it is kept with the study.")
+    with here.database.write() as session:
+        study = session.scalar(select(Study).where(Study.uid == study_uid).with_for_update())
+        if study is None:
+            raise ValueError("This study is not here any more. Open the patient again.")
+        if study.id not in covered_study_ids(here, session, Study.patient_id == study.patient_id):
+            return
+        why = _text(reason) or ""
+        session.add(UnreadReveal(study_id=study.id, revealed_by_id=person.user_id, reason=why))
+        audit.record(session, person, "score_revealed_unread", f"study:{study_uid}", {"reason": why})
+
+
+def assessments_of(
+    session: Session, studies: Sequence[Study], names: Mapping[int, str]
+) -> dict[int, Assessment]:
+    """Return by study id the assessment that stands, with all its versions; `names` are the readers' by user id."""
+    kept: defaultdict[int, list[Assessment]] = defaultdict(list)
+    rows = session.scalars(
+        select(AssessmentVersion)
+        .where(AssessmentVersion.study_id.in_([study.id for study in studies]))
+        .order_by(AssessmentVersion.version)
+    )
+    for row in rows:
+        kept[row.study_id].append(_of_row(row, names))
+    return {
+        study.id: replace(versions[-1], versions=tuple(versions))
+        if (versions := kept[study.id])
+        else Assessment(
+            study.bi_rads,
+            study.reader_density,
+            study.assessment_note,
+            names.get(study.assessed_by_id or 0),
+            study.assessed_at,
+        )
+        for study in studies
+    }
+
+
+def _of_row(row: AssessmentVersion, names: Mapping[int, str]) -> Assessment:
+    return Assessment(
+        bi_rads=row.bi_rads,
+        density=row.density,
+        note=row.note,
+        by=names.get(row.signed_by_id or 0),
+        at=row.signed_at,
+        right=row.bi_rads_right,
+        left=row.bi_rads_left,
+        edition=row.edition,
+        findings=row.findings,
+        comparison_uid=row.comparison_uid,
+        compared_with=row.comparison_date,
+        management=row.management,
+        version=row.version,
+        reason=row.reason,
+        covered=row.covered,
+        revealed_at=row.revealed_at,
+    )
+
+
+def _standing(session: Session, study: Study) -> Assessment:
+    names = dict(session.execute(select(User.id, User.display_name)).all())
+    return assessments_of(session, [study], names)[study.id]
+
+
+def _checked_categories(right: str | None, left: str | None, density: str | None) -> str:
+    """Return the category of highest concern; raises `ValueError` for what does not exist."""
+    for said in (right, left):
+        if said is not None and said not in BI_RADS:
+            raise ValueError(f"There is no BI-RADS assessment “{said}”.")
+    if density is not None and density not in DENSITIES:
+        raise ValueError(f"There is no density category “{density}”.")
+    category = highest_concern((right, left))
+    if category is None:
+        raise ValueError("Choose a BI-RADS assessment of the breasts that were examined.")
+    return category
+
+
+def _check_complete(
+    session: Session, study: Study, said: Mapping[str, str | None], density: str | None
+) -> None:
+    """Refuse an assessment that leaves out a breast that was imaged that day, or the density of a mammogram."""
+    imaged = session.scalars(
+        select(Image.laterality)
+        .join(Study, Study.id == Image.study_id)
+        .where(Study.patient_id == study.patient_id, Study.study_date == study.study_date)
+        .distinct()
+    )
+    for side in sorted(laterality.value for laterality in imaged):
+        if said[side] is None:
+            raise ValueError(
+                f"Choose a BI-RADS assessment of the {SIDE_WORDS[side]} breast: it was imaged too."
+            )
+    if density is None and study.modality == "MG":
+        raise ValueError("Choose the density: BI-RADS asks for it in every report of a mammogram.")
+
+
+def _prior(session: Session, study: Study, uid: str | None) -> Study | None:
+    """Return the study that it was compared with; raises `ValueError` unless it is an earlier one of the same woman."""
+    if uid is None:
+        return None
+    prior = session.scalar(select(Study).where(Study.uid == uid, Study.patient_id == study.patient_id))
+    if prior is None:
+        raise ValueError("The study that it was compared with is not one of hers. Choose another.")
+    if prior.study_date >= study.study_date:
+        raise ValueError("The study that it was compared with is no prior: choose one of an earlier day.")
+    return prior
+
+
+@dataclass(frozen=True)
+class _Shown:
+    """What of a score was shown when an assessment was signed, and when that was."""
+
+    now: datetime
+    covered: bool
+    revealed_at: datetime | None
+    score_id: int | None
+
+
+def _what_was_shown(here: Installation, session: Session, study: Study, standing: Assessment) -> _Shown:
+    now = utc_now()
+    score = _score_beside(here, session, study)
+    was_covered = score is None or study.id in covered_study_ids(
+        here, session, Study.patient_id == study.patient_id
+    )
+    first = standing.bi_rads is None
+    if score is None:
+        return _Shown(now, covered=first, revealed_at=None, score_id=None)
+    if first and was_covered:
+        return _Shown(now, covered=True, revealed_at=now, score_id=score.id)
+    unread = session.get(UnreadReveal, study.id)
+    revealed_at = standing.revealed_at or (unread.revealed_at if unread else score.computed_at)
+    return _Shown(now, covered=False, revealed_at=revealed_at, score_id=score.id)
+
+
+def _score_beside(here: Installation, session: Session, study: Study) -> Score | None:
+    """Return the score of a study's day of which something is shown, or is once it is read; None where there is none."""
+    score = session.scalar(
+        select(Score)
+        .join(Study, Study.id == Score.study_id)
+        .where(
+            Study.patient_id == study.patient_id,
+            Study.study_date == study.study_date,
+            Score.id.in_(latest_score_ids(cards.speaking(here))),
+        )
+        .order_by(Study.id.desc())
+        .limit(1)
+    )
+    if score is None:
+        return None
+    diagnosed = session.execute(first_diagnoses().where(Event.patient_id == study.patient_id)).one_or_none()
+    diagnosed_on = diagnosed.diagnosed_on if diagnosed else None
+    told = trust_and_rank(here, score, on=study.study_date, diagnosed_on=diagnosed_on)
+    return score if has_something_to_tell(*told) else None
+
+
+def _text(said: str) -> str | None:
+    return said.strip()[:LONGEST_TEXT] or None
+
+
+def _for_the_trail(said: Assessment) -> dict[str, object]:
+    return {
+        "version": said.version,
+        "bi_rads": said.bi_rads,
+        "right": said.right,
+        "left": said.left,
+        "density": said.density,
+        "management": said.management,
+        "findings": said.findings,
+        "compared_with": said.compared_with.isoformat() if said.compared_with else None,
+        "note": said.note,
+        "reason": said.reason,
+        "covered": said.covered,
+    }
 
 
 def acknowledge(here: Installation, person: Person, alert_id: int) -> None:

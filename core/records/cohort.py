@@ -16,6 +16,7 @@ from sqlalchemy import func, select
 
 from core.installation import Installation
 from core.records import cards
+from core.records.covered import covered_study_ids
 from core.records.small_groups import FEW, SMALLEST_GROUP, any_small, is_small, may_be_told, told
 from core.rules import first_diagnoses, last_of_each_day, latest_score_ids, thresholds, trust_of
 from core.rules.ages import DAYS_PER_YEAR, ages_years
@@ -159,7 +160,7 @@ def everyone(here: Installation) -> pd.DataFrame:
     """Read every scored visit: patient_id, birth_date, simulated, on, risk_5y(_low, _high), density, diagnosed_on, said_by.
 
     The studies of one day are one visit, told by the last of them. Visits whose scores may not be told are left out:
-    those that the model does not know, and those after a diagnosis. `said_by` names weights and calibration: what is not
+    those that the model does not know, those after a diagnosis, and those that are covered until they are read. `said_by` names weights and calibration: what is not
     said by the same is not to be joined.
     """
     diagnosis = first_diagnoses().subquery()
@@ -168,6 +169,7 @@ def everyone(here: Installation) -> pd.DataFrame:
             Patient.id.label("patient_id"),
             Patient.birth_date,
             Patient.simulated,
+            Study.id.label("study_id"),
             Study.study_date.label("on"),
             Study.reader_density,
             Score.risk_5y,
@@ -193,11 +195,13 @@ def everyone(here: Installation) -> pd.DataFrame:
     )
     with here.database.read() as session:
         studies = session.execute(query).all()
+        covered = covered_study_ids(here, session)
     read = last_of_each_day(studies, lambda study: (study.patient_id, study.on))
     scored = [
         study._mapping
         for study in read
-        if trust_of(study, on=study.on, diagnosed_on=study.diagnosed_on).is_trusted
+        if study.study_id not in covered
+        and trust_of(study, on=study.on, diagnosed_on=study.diagnosed_on).is_trusted
     ]
     visits = pd.DataFrame(scored, columns=[c.key for c in query.selected_columns])
     # A reader may have recorded it in another study of that day.
@@ -221,7 +225,9 @@ def everyone(here: Installation) -> pd.DataFrame:
         visits[column] = pd.to_datetime(visits[column])
     visits["said_by"] = visits["weights_sha256"] + " " + visits["calibration"]
     trust = [f"trust_{what}" for what in ("level", "doubt", "distance", "limit")]
-    return visits.drop(columns=[*letters, *trust, "reader_density", "weights_sha256", "calibration"])
+    return visits.drop(
+        columns=[*letters, *trust, "study_id", "reader_density", "weights_sha256", "calibration"]
+    )
 
 
 def cohort(visits: pd.DataFrame, definition: Definition) -> Cohort:

@@ -27,6 +27,7 @@ from core.records.trusted import AlertStanding, alert_standing
 from core.rules import Trust, densities_of, first_diagnoses, growth_of, latest_score_ids, trust_of
 from db.tables import (
     Alert,
+    AssessmentVersion,
     Event,
     Image,
     Lesion,
@@ -63,6 +64,11 @@ TABLES: dict[str, tuple[str, ...]] = {
         "study_uid", "study_date", "modality", "description", "status", "refusal_reason", "bi_rads", "bi_rads_edition",
         "reader_density", "assessment_note", "assessed_by", "assessed_at",
     ),
+    "assessments": (
+        "study_uid", "version", "bi_rads", "bi_rads_right", "bi_rads_left", "edition", "density", "findings",
+        "comparison_uid", "comparison_date", "management", "note", "reason", "covered", "revealed_at", "signed_by",
+        "signed_at",
+    ),
     "images": (
         "study_uid", "sop_uid", "laterality", "view", "rows", "columns", "pixel_spacing_mm", "manufacturer",
         "quality_flags", "sha256",
@@ -80,6 +86,9 @@ TABLES: dict[str, tuple[str, ...]] = {
     "alerts": ("study_uid", "rule", "message", "raised_at", "acknowledged_at"),
 }  # fmt: skip
 """The tables that are written and their columns, after ``patient`` (her MRN) and ``simulated``.
+
+An assessment is a row a version, the last of which stands and is told in `studies` too. Scores that pages cover until a
+study is read are written: an export is for machines.
 
 `speaks` is 1 for the score that the pages show: the newest of that study by the model in force. Probabilities are
 0..1, `*_low` and `*_high` their 90 % intervals, empty where they are not known; `smallest_change` is that of 5-year risk
@@ -239,6 +248,15 @@ def _chunk(
         said_by = people.get(study.assessed_by_id or 0)
         add("studies", study.patient_id, study, study_uid=study.uid, assessed_by=said_by)
     by_id = {study.id: study for study in studies}
+    for version in session.scalars(
+        select(AssessmentVersion)
+        .join(Study)
+        .where(hers)
+        .order_by(AssessmentVersion.study_id, AssessmentVersion.version)
+    ):
+        study = by_id[version.study_id]
+        signed_by = people.get(version.signed_by_id or 0)
+        add("assessments", study.patient_id, version, study_uid=study.uid, signed_by=signed_by)
     for image in session.scalars(select(Image).join(Study).where(hers).order_by(Image.id)):
         study = by_id[image.study_id]
         add("images", study.patient_id, image, study_uid=study.uid)

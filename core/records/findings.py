@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from core.installation import Installation
 from core.people import Permission, Person, audit, require
+from core.records.covered import covered_study_ids
 from core.rules import ViewName
 from db.tables import Image, Lesion, Measurement, Patient, Study, User
 
@@ -26,7 +27,7 @@ class KeptFinding:
 
     `box` is x0, y0, x1, y1 in pixels of the image, origin top left. `diameter_mm` is the longer side of the box,
     None where the image does not say how large a pixel is. `reading` is what the model said, by class, and
-    `reading_by` which one; both empty where none was asked.
+    `reading_by` which one; both empty where none was asked, and while the study is unread (`core.records.covered`).
     """
 
     finding_id: int
@@ -154,14 +155,14 @@ def keep(
         detail = {"label": lesion.label, "image": sop_uid, "box": list(box), "diameter_mm": size}
         audit.record(session, person, "finding_kept", f"patient:{patient.mrn}", detail)
         session.flush()
-        return _findings(session, Lesion.id == lesion.id)[0]
+        return _findings(here, session, Lesion.id == lesion.id)[0]
 
 
 def remove(here: Installation, person: Person, finding_id: int) -> None:
     """Take a finding back; what it said stays in the audit trail. Raises `AccessDenied`; a gone one stays gone."""
     require(person, Permission.ASSESS)
     with here.database.write() as session:
-        found = _findings(session, Lesion.id == finding_id)
+        found = _findings(here, session, Lesion.id == finding_id)
         lesion = session.get(Lesion, finding_id)
         if lesion is None:
             return
@@ -185,16 +186,16 @@ def remove(here: Installation, person: Person, finding_id: int) -> None:
 def of_patient(here: Installation, mrn: str) -> list[KeptFinding]:
     """Return a woman's findings, by study date, then in the order in which they were kept."""
     with here.database.read() as session:
-        return _findings(session, Patient.mrn == mrn)
+        return _findings(here, session, Patient.mrn == mrn)
 
 
 def of_image(here: Installation, sop_uid: str) -> list[KeptFinding]:
     """Return the findings on one image."""
     with here.database.read() as session:
-        return _findings(session, Image.sop_uid == sop_uid)
+        return _findings(here, session, Image.sop_uid == sop_uid)
 
 
-def _findings(session: Session, condition: Any) -> list[KeptFinding]:
+def _findings(here: Installation, session: Session, condition: Any) -> list[KeptFinding]:
     rows = session.execute(
         select(Lesion, Measurement, Image, Study, User.display_name)
         .join(Measurement, Measurement.lesion_id == Lesion.id)
@@ -204,7 +205,9 @@ def _findings(session: Session, condition: Any) -> list[KeptFinding]:
         .outerjoin(User, User.id == Measurement.measured_by_id)
         .where(condition)
         .order_by(Study.study_date, Measurement.id)
-    )
+    ).all()
+    women = {lesion.patient_id for lesion, *_ in rows}
+    covered = covered_study_ids(here, session, Study.patient_id.in_(women))
     return [
         KeptFinding(
             finding_id=lesion.id,
@@ -216,10 +219,15 @@ def _findings(session: Session, condition: Any) -> list[KeptFinding]:
             view=image.view,
             box=(measurement.x0, measurement.y0, measurement.x1, measurement.y1),
             diameter_mm=measurement.diameter_mm,
-            reading=dict((measurement.reading or {}).get("tumour") or {}),
-            reading_by=str((measurement.reading or {}).get("model") or ""),
+            reading=_reading(measurement, study.id in covered).get("tumour") or {},
+            reading_by=str(_reading(measurement, study.id in covered).get("model") or ""),
             by=name or "",
             at=measurement.measured_at,
         )
         for lesion, measurement, image, study, name in rows
     ]
+
+
+def _reading(measurement: Measurement, covered: bool) -> Mapping[str, Any]:
+    """Return what a model said of the box when it was kept; nothing while that is covered."""
+    return {} if covered else measurement.reading or {}

@@ -1,9 +1,10 @@
-"""All women with what the worklist needs of them, read in five queries whatever their number."""
+"""All women with what the worklist needs of them, read in six queries whatever their number."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -13,8 +14,9 @@ from sqlalchemy.orm import Session
 
 from core.installation import Installation
 from core.records import cards
+from core.records.covered import covered_study_ids
 from core.records.standing import Interval, Standing
-from core.records.trusted import AlertStanding, alert_standing, trust_and_rank
+from core.records.trusted import AlertStanding, alert_standing, has_something_to_tell, trust_and_rank
 from core.refusals import refusal_text
 from core.rules import Rank, Trust, first_diagnoses, latest_score_ids, likeliest_density, trust_of
 from db.tables import Alert, Patient, Score, Study, StudyStatus
@@ -44,6 +46,8 @@ class ListedStudy:
     reader_density: str | None
     assessed_at: datetime | None
     score: ListedScore | None
+    covered: bool
+    """Whether what the model says of it is covered until it is read: then all of it is None here."""
     doubt: Trust | None
     """How far its score may be believed where it may not be shown as a number; None where it may, or there is none."""
     rank: Rank | None
@@ -88,14 +92,17 @@ def listed_women(here: Installation, session: Session) -> Iterator[ListedWoman]:
     ).all()
     diagnoses: dict[int, date] = dict(session.execute(first_diagnoses()).all())
     said = _said(here, session, diagnoses)
-    studies = _studies(session, said)
-    alerts = _open_alerts(session, said, diagnoses)
+    covered = covered_study_ids(here, session)
+    studies = _studies(session, said, covered)
+    alerts = _open_alerts(session, said, covered, diagnoses)
     for patient_id, mrn, name, simulated, birth_date in patients:
         standing = Standing(studies[patient_id], birth_date, patient_id in diagnoses)
         yield ListedWoman(mrn, name, simulated, birth_date, standing, alerts[patient_id])
 
 
-def _studies(session: Session, said: Mapping[int, _Said]) -> defaultdict[int, list[ListedStudy]]:
+def _studies(
+    session: Session, said: Mapping[int, _Said], covered: AbstractSet[int]
+) -> defaultdict[int, list[ListedStudy]]:
     found: defaultdict[int, list[ListedStudy]] = defaultdict(list)
     query = select(
         Study.id,
@@ -109,6 +116,8 @@ def _studies(session: Session, said: Mapping[int, _Said]) -> defaultdict[int, li
     ).order_by(Study.study_date, Study.id)
     for study in session.execute(query):
         its = said.get(study.id)
+        covers = study.id in covered and its is not None and has_something_to_tell(its.trust, its.rank)
+        its = None if covers else its
         found[study.patient_id].append(
             ListedStudy(
                 on=study.study_date,
@@ -117,9 +126,10 @@ def _studies(session: Session, said: Mapping[int, _Said]) -> defaultdict[int, li
                 reader_density=study.reader_density,
                 assessed_at=study.assessed_at,
                 score=its.score if its else None,
+                covered=covers,
                 doubt=its.trust if its and its.score is None else None,
                 rank=its.rank if its else None,
-                model_density=its.density if its else None,
+                model_density=its.density if its and study.id not in covered else None,
             )
         )
     return found
@@ -170,9 +180,9 @@ def _said_of(here: Installation, row: Row[*tuple[Any, ...]], diagnoses: Mapping[
 
 
 def _open_alerts(
-    session: Session, said: Mapping[int, _Said], diagnoses: Mapping[int, date]
+    session: Session, said: Mapping[int, _Said], covered: AbstractSet[int], diagnoses: Mapping[int, date]
 ) -> defaultdict[int, list[ListedAlert]]:
-    """Return the alerts that nobody has acknowledged and that still stand."""
+    """Return the alerts that nobody has acknowledged and that still stand; those of covered studies are not listed."""
     found: defaultdict[int, list[ListedAlert]] = defaultdict(list)
     query = (
         select(
@@ -192,6 +202,8 @@ def _open_alerts(
         .order_by(Alert.id)
     )
     for row in session.execute(query):
+        if row.study_id in covered:
+            continue
         diagnosed_on = diagnoses.get(row.patient_id)
         own = trust_of(row, on=row.study_date, diagnosed_on=diagnosed_on)
         newest = said[row.study_id].trust if row.study_id in said else None

@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 
 from core.installation import Installation
 from core.records import cards
+from core.records.covered import covered_study_ids
 from core.rules import AlertRule, Trust, alert_rules, first_diagnoses, measured, said_alike, trust_of
 from db.tables import Event, Patient, Score, Study
 
@@ -52,7 +53,10 @@ class ChangedAlert:
 
 
 def changed_alerts(here: Installation, *, start: int = 0, count: int = 20) -> list[ChangedAlert]:
-    """Return a page of the alerts that newer weights changed, by MRN and urgency; the shorter the fewer there are."""
+    """Return a page of the alerts that newer weights changed, by MRN and urgency; the shorter the fewer there are.
+
+    Women whose newest study is covered until it is read are left out.
+    """
     with here.database.read() as session:
         return list(itertools.islice(_all(here, session), start, start + count))
 
@@ -79,8 +83,11 @@ def _all(here: Installation, session: Session) -> Iterator[ChangedAlert]:
         diagnoses: dict[int, date] = dict(
             session.execute(first_diagnoses().where(Event.patient_id.in_(ids))).all()
         )
+        covered = covered_study_ids(here, session, Study.patient_id.in_(ids))
         for woman in some:
-            yield from _of_woman(woman, scores[woman.id], model, diagnoses.get(woman.id))
+            of_newest = [row.study_id for row in scores[woman.id] if row.model == model][-1:]
+            if covered.isdisjoint(of_newest):
+                yield from _of_woman(woman, scores[woman.id], model, diagnoses.get(woman.id))
 
 
 AnyRow = Row[*tuple[Any, ...]]

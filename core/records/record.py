@@ -16,10 +16,11 @@ from sqlalchemy.orm import Session
 from core.images import hanging
 from core.installation import Installation
 from core.records import cards
-from core.records.assessments import Assessment
+from core.records.assessments import Assessment, assessments_of
+from core.records.covered import covered_study_ids
 from core.records.events import EventEntry, event_entry
 from core.records.standing import Interval, Standing
-from core.records.trusted import AlertStanding, alert_standing, trust_and_rank
+from core.records.trusted import AlertStanding, alert_standing, has_something_to_tell, trust_and_rank
 from core.refusals import refusal_text
 from core.rules import (
     Rank,
@@ -155,17 +156,16 @@ class Visit:
     model_density: str | None
     density_by: str | None
     """The model of single views that says it where the score may not be told; None where the score says it."""
+    covered: bool
+    """Whether what the model says of it is covered until it is read (`core.records.covered`): then all of it is None here."""
     doubt: Trust | None
     """How far its score may be believed where it may not be shown as a number; None where it may, or there is none."""
     rank: Rank | None
     """What is shown in the place of a number that was never calibrated on such women."""
     untrusted: VisitScore | None
     """What the model would have said then: for research, never in an order, an alert, a report or a group."""
-    bi_rads: str | None
-    reader_density: str | None
-    assessment_note: str | None
-    assessed_by: str | None
-    assessed_at: datetime | None
+    assessment: Assessment
+    """What a reader recorded of it, as it stands; `Assessment.versions` holds what came before."""
 
     @property
     def missing_views(self) -> tuple[ViewName, ...]:
@@ -186,11 +186,29 @@ class Visit:
         return self.reader_density or self.model_density
 
     @property
-    def assessment(self) -> Assessment:
-        """Return what a reader recorded of this visit."""
-        return Assessment(
-            self.bi_rads, self.reader_density, self.assessment_note, self.assessed_by, self.assessed_at
-        )
+    def bi_rads(self) -> str | None:
+        """Return the reader's category of the breast of highest concern."""
+        return self.assessment.bi_rads
+
+    @property
+    def reader_density(self) -> str | None:
+        """Return the density that a reader recorded."""
+        return self.assessment.density
+
+    @property
+    def assessment_note(self) -> str | None:
+        """Return the reader's note."""
+        return self.assessment.note
+
+    @property
+    def assessed_by(self) -> str | None:
+        """Return who signed the assessment."""
+        return self.assessment.by
+
+    @property
+    def assessed_at(self) -> datetime | None:
+        """Return when the assessment was signed."""
+        return self.assessment.at
 
 
 @dataclass(frozen=True)
@@ -209,7 +227,7 @@ class AlertEntry:
 
 @dataclass(frozen=True)
 class PatientRecord:
-    """A woman with all her visits (oldest first), events and alerts."""
+    """A woman with all her visits (oldest first), events and alerts; of a covered visit no alert is told."""
 
     mrn: str
     name: str | None
@@ -297,6 +315,8 @@ def record_of(here: Installation, mrn: str) -> PatientRecord | None:
         ).all()
         diagnosed_on = _first_diagnosis([event_entry(event) for event in events])
         said = _said(here, session, patient.id, diagnosed_on)
+        covered = covered_study_ids(here, session, Study.patient_id == patient.id)
+        assessments = assessments_of(session, studies, names)
         alerts = session.execute(
             select(Alert, Study.study_date, Score)
             .join(Study, Study.id == Alert.study_id)
@@ -310,11 +330,17 @@ def record_of(here: Installation, mrn: str) -> PatientRecord | None:
             birth_date=patient.birth_date,
             sex=patient.sex.value if patient.sex else None,
             simulated=patient.simulated,
-            visits=tuple(_visit(study, images[study.id], said.get(study.id), names) for study in studies),
+            visits=tuple(
+                _visit(
+                    study, images[study.id], said.get(study.id), study.id in covered, assessments[study.id]
+                )
+                for study in studies
+            ),
             events=tuple(event_entry(event) for event in events),
             alerts=tuple(
                 _alert(alert, on, score, said.get(alert.study_id), diagnosed_on, names)
                 for alert, on, score in alerts
+                if alert.study_id not in covered
             ),
         )
 
@@ -470,8 +496,11 @@ def _visit(
     study: Study,
     images: Sequence[ViewImage],
     said: _Said | None,
-    names: Mapping[int, str],
+    is_covered: bool,
+    assessment: Assessment,
 ) -> Visit:
+    covers = is_covered and said is not None and has_something_to_tell(said.trust, said.rank)
+    said = None if covers else said
     trusted = said is not None and said.trust.is_trusted
     tells_growth = said is not None and said.trust.tells_growth
     return Visit(
@@ -485,16 +514,14 @@ def _visit(
         score=said.score if said and trusted else None,
         progression=said.score.progression if said and tells_growth else None,
         progression_interval=said.score.progression_interval if said and tells_growth else None,
-        model_density=said.density if said else None,
-        density_by=said.density_by if said else None,
+        # Density is recorded before it is shown, also where nothing else may be told.
+        model_density=said.density if said and not is_covered else None,
+        density_by=said.density_by if said and not is_covered else None,
+        covered=covers,
         doubt=said.trust if said and not trusted else None,
         rank=said.rank if said else None,
         untrusted=said.score if said and not trusted else None,
-        bi_rads=study.bi_rads,
-        reader_density=study.reader_density,
-        assessment_note=study.assessment_note,
-        assessed_by=names.get(study.assessed_by_id or 0),
-        assessed_at=study.assessed_at,
+        assessment=assessment,
     )
 
 

@@ -68,6 +68,10 @@ class StudySaid(Protocol):
         """Return how far its score may be believed where it may not be shown as a number."""
 
     @property
+    def covered(self) -> bool:
+        """Return whether its score is covered until the study is read."""
+
+    @property
     def model_density(self) -> str | None:
         """Return the density that the model finds likeliest, where it knows such pictures."""
 
@@ -94,7 +98,7 @@ class Standing(Generic[AStudy]):
     @cached_property
     def read(self) -> tuple[AStudy, ...]:
         """The studies that a model has read, oldest first; of the studies of one day the last one, which has read all."""
-        by_model = (s for s in self.studies if s.score is not None or s.doubt is not None)
+        by_model = (s for s in self.studies if s.score is not None or s.doubt is not None or s.covered)
         return tuple(last_of_each_day(by_model, lambda s: s.on))
 
     @cached_property
@@ -118,6 +122,16 @@ class Standing(Generic[AStudy]):
         return self.last_read.doubt if self.last_read else None
 
     @property
+    def covered(self) -> bool:
+        """Whether the score of the last visit is covered until it is read: an earlier one is not where she stands."""
+        return self.last_read is not None and self.last_read.covered
+
+    @property
+    def is_told(self) -> bool:
+        """Whether the score of the last visit that a model has read is shown as a number."""
+        return self.last_read is not None and self.last_read.score is not None
+
+    @property
     def newest(self) -> AStudy | None:
         """The last scored visit."""
         return self.scored[-1] if self.scored else None
@@ -131,7 +145,7 @@ class Standing(Generic[AStudy]):
     def change_since_prior(self) -> float | None:
         """The change of 5-year risk from the visit before to the last one, where both were scored alike and may be shown."""
         scores = _scores(self.scored[-2:])
-        if self.doubt is not None or len(scores) < 2 or not said_alike(scores):
+        if not self.is_told or len(scores) < 2 or not said_alike(scores):
             return None
         prior, newest = scores
         return newest.risk_5y.value - prior.risk_5y.value

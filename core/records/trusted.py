@@ -12,7 +12,7 @@ from core.records import cards
 from core.rules import Rank, Trust, TrustLevel, alert_rules, rank_among_reference, trust_of
 from core.rules.comparable import SaidBy, TrustStored
 
-__all__ = ["AlertStanding", "StoredScore", "alert_standing", "trust_and_rank"]
+__all__ = ["AlertStanding", "StoredScore", "alert_standing", "has_something_to_tell", "trust_and_rank"]
 
 
 class StoredScore(SaidBy, TrustStored, Protocol):
@@ -35,6 +35,11 @@ def trust_and_rank(
         return trust, None
     rank = rank_among_reference(cards.settings_of(here, row.weights_sha256), row.risk_5y)
     return (trust, rank) if rank is not None else (replace(trust, level=TrustLevel.WITHHELD), None)
+
+
+def has_something_to_tell(trust: Trust, rank: Rank | None) -> bool:
+    """Say whether anything may be said of a score: a number, a rank, or growth and density after a diagnosis."""
+    return trust.tells_growth or rank is not None
 
 
 class AlertStanding(enum.StrEnum):

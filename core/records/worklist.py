@@ -79,6 +79,8 @@ class Row:
     risk_5y_low: float | None
     risk_5y_high: float | None
     scored_on: date | None
+    covered: bool
+    """Whether the score of her last study is covered until it is read; then nothing here tells of it."""
     withheld: str
     """Why her last study has no number, though a model has read it; empty otherwise."""
     rank: Rank | None
@@ -158,7 +160,7 @@ class Filter:
 
 
 def rows(here: Installation, *, today: date, now: datetime | None = None) -> list[Row]:
-    """Read all women, what needs a look first, in five queries whatever their number."""
+    """Read all women, what needs a look first, in six queries whatever their number."""
     now = now or utc_now()
     with here.database.read() as session:
         women = list(listed_women(here, session))
@@ -170,8 +172,8 @@ def row_of(woman: ListedWoman, *, today: date, now: datetime) -> Row:
     stands = woman.standing
     last, newest, prior = stands.last, stands.newest, stands.prior
     doubt, last_read = stands.doubt, stands.last_read
-    # Where the last score is withheld, an earlier one is not where she stands now.
-    risk = newest.score.risk_5y if newest and newest.score and doubt is None else None
+    # Where the last score is withheld or covered, an earlier one is not where she stands now.
+    risk = newest.score.risk_5y if newest and newest.score and stands.is_told else None
     return Row(
         mrn=woman.mrn,
         name=woman.name,
@@ -184,13 +186,14 @@ def row_of(woman: ListedWoman, *, today: date, now: datetime) -> Row:
         risk_5y=risk.value if risk else None,
         risk_5y_low=risk.low if risk else None,
         risk_5y_high=risk.high if risk else None,
-        scored_on=newest.on if newest and doubt is None else None,
+        scored_on=newest.on if newest and stands.is_told else None,
+        covered=stands.covered,
         withheld=doubt.sentence if doubt else "",
         rank=last_read.rank if last_read else None,
         ended=doubt is not None and doubt.doubt is Doubt.AFTER_DIAGNOSIS,
         change_since_prior=stands.change_since_prior,
         change_is_noise=stands.change_is_noise,
-        prior_on=prior.on if prior and doubt is None else None,
+        prior_on=prior.on if prior and stands.is_told else None,
         course=_course(stands.scored),
         density=stands.density,
         density_by_reader=stands.reader_density is not None,

@@ -11,6 +11,12 @@ from .alerts import Measure as Measure
 from .alerts import alert_rules as alert_rules
 from .alerts import measured as measured
 from .alerts import urgency as urgency
+from .assessment import Agreement as Agreement
+from .assessment import agreement as agreement
+from .assessment import assessment_rules as assessment_rules
+from .assessment import highest_concern as highest_concern
+from .assessment import managements as managements
+from .assessment import usual_management as usual_management
 from .comparable import densities_of as densities_of
 from .comparable import first_diagnoses as first_diagnoses
 from .comparable import growth_of as growth_of

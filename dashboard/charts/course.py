@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import Any
 
-from core.records import EventEntry, EventKind, Interval, PatientRecord, Visit, VisitScore
+from core.records import COVERED, EventEntry, EventKind, Interval, PatientRecord, Visit, VisitScore
 from core.rules import is_within_noise, last_of_each_day, said_alike, trends, years_between
 from core.rules.vocabulary import SIDE_WORDS
 from dashboard import look
@@ -51,7 +51,7 @@ def trend(record: PatientRecord, *, chosen: str | None = None) -> Figure:
     _thresholds(figure, top, span, record.diagnosed_on)
     _interval_band(figure, scored)
     _risk(figure, scored)
-    _untold(figure, [visit for visit in record.standing.read if visit.doubt], 0.03 * top)
+    _untold(figure, [visit for visit in record.standing.read if visit.score is None], 0.03 * top)
     _below(figure, record)
     _events(figure, record.events, (first, last), begins=span[0])
     _densities(figure, record.visits)
@@ -153,12 +153,14 @@ def _untold(figure: Figure, visits: Sequence[Visit], height: float, *, assessed:
 
 def _untold_hover(visit: Visit) -> str:
     lines = [f"{visit.on}"]
-    if visit.rank is not None:
+    if visit.covered:
+        lines.append(COVERED)
+    elif visit.rank is not None:
         lines.append(f"{visit.rank.words}: {visit.rank.women}")
     elif visit.doubt is not None:
         lines.append(f"no number: {visit.doubt.sentence}")
     if visit.bi_rads:
-        lines.append(f"BI-RADS {visit.bi_rads}, by the reader")
+        lines.append(f"{visit.assessment.words}, by the reader")
     return "<br>".join(look.safe(line) for line in lines)
 
 
@@ -460,6 +462,8 @@ def _risk_hover(visit: Visit, prior: Visit | None) -> str:
         noise = is_within_noise(_score(prior), score)
         words = look.WITHIN_NOISE if noise else f"{look.points(change)} points"
         lines.append(f"since {prior.on}: {words}")
+    if visit.bi_rads:
+        lines.append(look.safe(f"{visit.assessment.words}, by the reader"))
     if score.missing_views:
         lines.append("not seen by the model: " + ", ".join(view.words for view in score.missing_views))
     return "<br>".join(lines)

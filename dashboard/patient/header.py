@@ -43,7 +43,7 @@ def identity(record: PatientRecord) -> None:
 
 def key_figures(record: PatientRecord) -> None:
     """Show the figures of the last visit that the model has read; none where no number may be said of it."""
-    if record.standing.doubt is not None:
+    if record.standing.doubt is not None or record.standing.covered:
         told_of_last(record)
         return
     if not record.scored:
@@ -147,18 +147,18 @@ def told_of_last(record: PatientRecord) -> None:
     """Show what may be said of the last visit where its risk may not: no earlier number is where she stands now."""
     last, stands = record.standing.last_read, record.standing
     assert last is not None
-    assert last.doubt is not None
+    beside = f"reference women: {last.rank.women}" if last.rank is not None else withheld.in_full(last)
+    if last.covered:
+        beside = "until this study is read"
     entries = [
         (
             f"5-year risk, {look.month(last.on)}",
             f'<span class="lv-untold">{withheld.in_short(last)}</span>',
-            look.safe(
-                f"reference women: {last.rank.women}" if last.rank is not None else last.doubt.sentence
-            ),
+            look.safe(beside),
             withheld.in_full(last),
         )
     ]
-    if last.doubt.tells_growth:
+    if last.doubt is not None and last.doubt.tells_growth:
         entries.append(progression(last))
     if last.bi_rads:
         entries.append(("BI-RADS", last.bi_rads, "reader", last.assessment.words))

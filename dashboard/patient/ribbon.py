@@ -97,12 +97,13 @@ def strip_entry(visit: Visit, not_taken: Sequence[ViewName]) -> dict[str, object
         "uid": visit.study_uid,
         "on": visit.on.isoformat(),
         "risk": risk_of(visit),
-        "told": visit.score is not None or visit.doubt is None,
+        "told": visit.score is not None or (visit.doubt is None and not visit.covered),
         "note": note or ("part of a visit" if visit.missing_views else "4 views"),
         "warns": bool(note),
         "bi_rads": f"BI-RADS {visit.bi_rads}" if visit.bi_rads else "",
         "hint": f"Visit of {visit.on}"
-        + (f": {withheld.in_full(visit)}" if visit.doubt else "")
+        + (f": {withheld.in_full(visit)}" if visit.doubt or visit.covered else "")
+        + (f", {visit.assessment.words} by {visit.assessed_by or 'a reader'}" if visit.bi_rads else "")
         + (f", not taken: {', '.join(view.words for view in not_taken)}" if missing else ""),
         "thumbs": thumbs,
     }

@@ -9,7 +9,7 @@ from core.records import PatientRecord, StudyStatus, Visit, VisitScore, cards, s
 from core.worker import retry_refused, worker_seen
 from dashboard import look, outages, session
 from dashboard.house import here
-from dashboard.patient import why
+from dashboard.patient import unread, why
 from dashboard.patient.withheld import show_withheld
 
 
@@ -19,8 +19,10 @@ def what_the_model_said(record: PatientRecord, visit: Visit, person: Person) -> 
     not_now(visit)
     score = visit.score
     if score is None:
+        unread.show_covered(visit, person)
         show_withheld(visit, person, record.mrn)
         return
+    unread.beside_the_reader(visit, person)
     look.show(
         f'<table class="lv-table">{probabilities(score)}'
         f'<tr><td>density</td><td class="n" colspan="2">{densities(score)}</td></tr></table>'
@@ -40,8 +42,10 @@ def not_now(visit: Visit) -> None:
         return
     refused = visit.status is StudyStatus.REFUSED
     if visit.score is None:
-        if visit.doubt is not None and visit.status is StudyStatus.PENDING:
+        if (visit.doubt is not None or visit.covered) and visit.status is StudyStatus.PENDING:
             look.show('<p class="lv-note">This study is being scored again.</p>')
+            return
+        if visit.covered:
             return
         look.show(
             f'<p class="lv-note alert">This study was not scored. {look.safe(visit.refusal)}</p>'

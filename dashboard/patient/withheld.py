@@ -3,7 +3,7 @@
 import streamlit as st
 
 from core.people import Person, audit
-from core.records import Visit, VisitScore, cards
+from core.records import COVERED, Visit, VisitScore, cards
 from core.rules import Doubt
 from core.rules.vocabulary import DENSITY_WORDS
 from dashboard import look, outages
@@ -14,6 +14,8 @@ def in_short(visit: Visit) -> str:
     """Say in a word or two how high a visit's risk is, or what stands in its place."""
     if visit.score is not None:
         return look.percent(visit.score.risk_5y.value)
+    if visit.covered:
+        return "covered"
     if visit.rank is not None:
         return f"above {visit.rank.higher_than} of 100"
     if visit.doubt is None:
@@ -23,6 +25,8 @@ def in_short(visit: Visit) -> str:
 
 def in_full(visit: Visit) -> str:
     """Say why a visit has no number; its rank, where it has one."""
+    if visit.covered:
+        return COVERED
     if visit.rank is not None:
         return f"{visit.rank.words} ({visit.rank.women})"
     return visit.doubt.sentence if visit.doubt else ""

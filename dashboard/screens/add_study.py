@@ -27,7 +27,7 @@ from core.people import (
     prepare_account,
     sign_ins,
 )
-from core.records import Found, StudyStatus, cards, record_of, statuses
+from core.records import COVERED, Found, StudyStatus, cards, record_of, statuses
 from core.records import known as known_
 from core.refusals import refusal_text
 from core.rules import hanging_protocols
@@ -637,6 +637,8 @@ def progress(mrn: str, uids: tuple[str, ...]) -> None:
                 f"{look.interval(risk.low, risk.high)}.</p>"
             )
             look.footer(cards.footer(cards.card_of(here(), visit.score.model), visit.score.model))
+        elif visit.covered:
+            look.show(f'<p class="lv-note good"><b>Scored.</b> {look.safe(COVERED)}</p>')
         elif visit.doubt is not None:
             why = look.safe(visit.doubt.sentence)
             look.show(

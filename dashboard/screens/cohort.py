@@ -7,9 +7,19 @@ import pandas as pd
 import streamlit as st
 
 from core.people import Permission
-from core.records import Cohort, Definition, Population, cards, cohort, csv, figures
+from core.records import (
+    Cohort,
+    Definition,
+    Population,
+    ReadersAndModel,
+    cards,
+    cohort,
+    csv,
+    figures,
+    readers_and_model,
+)
 from core.records.small_groups import FEW, SMALLEST_GROUP
-from core.rules import thresholds
+from core.rules import assessment_rules, thresholds
 from core.rules.vocabulary import DENSITIES
 from dashboard import look, session
 from dashboard.charts.cohort import counts, median_course, risk_by_density, risk_histogram
@@ -226,6 +236,51 @@ def course(chosen: Cohort) -> None:
             )
 
 
+def readers(chosen: Cohort) -> None:
+    """Show how readers' assessments stand to what the model says, where they were signed before it was shown."""
+    found = readers_and_model(here(), chosen.definition.kind)
+    rule = assessment_rules().agreement
+    counted = (
+        f"{found.n if found.told else FEW} women ({chosen.definition.kind.value}) with an assessment signed before the score "
+        "was shown; the other choices on the left are not applied here"
+    )
+    look.show(
+        '<p class="lv-question">Do readers and the model say the same, before a reader has seen the score?</p>'
+        f'<p class="lv-subtitle">{look.safe(counted)}</p>'
+    )
+    if not found.rows:
+        look.show(
+            f'<div class="lv-empty"><b>Nothing is shown of this group</b>Each number must be of nobody, or of '
+            f"{SMALLEST_GROUP} women and more.</div>"
+        )
+        return
+    body = "".join(
+        f'<tr><td>{look.safe(words)}</td><td class="n">{women}</td><td class="n">{look.percent(women / found.n)}</td></tr>'
+        for words, women in found.rows
+    )
+    table, _ = st.columns(2)
+    with table:
+        look.show(
+            '<table class="lv-table"><tr><th>reader and model</th><th class="n">women</th><th class="n">share</th></tr>'
+            f"{body}</table>"
+        )
+        look.footer(agreement_sentence(found))
+    look.footer(
+        f"{rule.source}. Positive: BI-RADS {', '.join(rule.positive)}; known malignancy is left out. Of each woman the last "
+        "such assessment counts, by its first version: who changed her mind after the score was shown, changed it later."
+    )
+
+
+def agreement_sentence(found: ReadersAndModel) -> str:
+    """Say how far readers and model agree beyond chance."""
+    if found.kappa is None:
+        return f"Cohen's kappa is told where each of its four cells holds nobody, or {SMALLEST_GROUP} women and more."
+    value, low, high = found.kappa
+    return (
+        f"They agree in {found.agree} of {found.n}. Cohen's kappa {value:.2f} (95 % {low:.2f} to {high:.2f})."
+    )
+
+
 session.require(Permission.SEE_COHORT)
 number = cohort.kinds(here())
 if not number[Population.BOTH]:
@@ -258,7 +313,7 @@ with figures_column:
             '<p class="lv-note alert">Simulated and real women are counted together in these figures.</p>'
         )
     # Only the open tab's figures are drawn.
-    parts = {"Who": who, "Risk": risk, "Course": course}
+    parts = {"Who": who, "Risk": risk, "Course": course, "Readers": readers}
     for tab, part in zip(
         st.tabs(list(parts), key="part", on_change="rerun", bind="query-params"), parts.values(), strict=True
     ):
@@ -267,6 +322,6 @@ with figures_column:
                 part(chosen)
     name = cards.speaking(here())
     look.footer(
-        "Visits of which no number may be told, and those after a diagnosis, are not counted. "
+        "Visits of which no number may be told, those after a diagnosis, and those that are not read yet are not counted. "
         + cards.footer(cards.card_of(here(), name), name)
     )

@@ -5,7 +5,7 @@ from datetime import date
 import streamlit as st
 
 from core.people import Permission
-from core.records import Column, Group, Order, StudyStatus, worklist
+from core.records import COVERED, Column, Group, Order, StudyStatus, worklist
 from core.rules import thresholds
 from core.rules.vocabulary import DENSITIES, DENSITY_WORDS
 from core.worker import progress, worker_seen
@@ -38,7 +38,7 @@ def entry(row: worklist.Row) -> dict[str, object]:
         if row.last_status is StudyStatus.REFUSED
         else "Waits for the worker",
         "risk_text": risk_text(row),
-        "told": not row.withheld,
+        "told": not row.withheld and not row.covered,
         "why": "" if row.ended or row.rank else row.withheld,
         "interval_text": look.interval(row.risk_5y_low, row.risk_5y_high),
         "risk_hint": risk_hint(row),
@@ -62,6 +62,8 @@ def entry(row: worklist.Row) -> dict[str, object]:
 
 def risk_text(row: worklist.Row) -> str:
     """Say how high the risk is, or what stands in its place."""
+    if row.covered:
+        return "covered"
     if row.rank:
         return f"above {row.rank.higher_than} of 100"
     if row.withheld:
@@ -71,6 +73,8 @@ def risk_text(row: worklist.Row) -> str:
 
 def risk_hint(row: worklist.Row) -> str:
     """Say what the risk is of and as of when, or why there is none."""
+    if row.covered:
+        return COVERED
     if row.rank:
         return f"{row.rank.words.capitalize()} ({row.rank.women}). {row.withheld}"
     if row.withheld:
@@ -80,7 +84,7 @@ def risk_hint(row: worklist.Row) -> str:
 
 def change_hint(row: worklist.Row) -> str:
     """Say since when a change is, or why there is none."""
-    if row.withheld:
+    if row.withheld or row.covered:
         return risk_hint(row)
     if row.prior_on is None:
         return "There is no scored visit before"

@@ -38,7 +38,7 @@ from core.people import (
     demo_accounts,
     sign_ins,
 )
-from core.records import findings
+from core.records import COVERED, findings, is_image_covered
 from core.refusals import Refusal
 from core.rules import TrustLevel
 from dashboard.house import desk, here
@@ -248,6 +248,10 @@ async def crop(request: Request) -> Response:
     except ValueError:
         return JSONResponse({"error": "This box cannot be read."}, 422)
 
+    # A crop shows the place that a heat map found, which is covered with the score.
+    if await to_thread.run_sync(_is_covered, request.path_params["sop_uid"]):
+        return JSONResponse({"error": COVERED}, 403)
+
     def read(installation: Installation, sop_uid: str) -> bytes:
         return crop_png(installation, sop_uid, (x0, y0, x1, y1))
 
@@ -278,6 +282,10 @@ async def registration(request: Request) -> Response:
     return JSONResponse({**said, "grid": found.grid()}, headers={"Cache-Control": "no-store"})
 
 
+def _is_covered(sop_uid: str) -> bool:
+    return is_image_covered(here(), sop_uid=sop_uid)
+
+
 async def _stored(request: Request, read: object, media_type: str) -> Response:
     assert callable(read)
     try:
@@ -301,7 +309,9 @@ async def read_whole(request: Request) -> Response:
     """Say what is seen in an open image; with ``anyway=1`` also what no model may be believed in, which is logged."""
     model = request.query_params.get("model") or None
     anyway = _anyway(request)
-    return await _read(request, lambda opened: _said(desk().whole(opened, model), anyway(opened)))
+    return await _read(
+        request, _unless_covered(lambda opened: _said(desk().whole(opened, model), anyway(opened)))
+    )
 
 
 async def read_region(request: Request) -> Response:
@@ -314,7 +324,9 @@ async def read_region(request: Request) -> Response:
     if len(box) != 4:
         return JSONResponse({"error": "This box cannot be read. Draw it again."}, 422)
     anyway = _anyway(request)
-    return await _read(request, lambda opened: _said(desk().region(opened, box, model), anyway(opened)))
+    return await _read(
+        request, _unless_covered(lambda opened: _said(desk().region(opened, box, model), anyway(opened)))
+    )
 
 
 async def read_picture(request: Request) -> Response:
@@ -325,6 +337,17 @@ async def read_picture(request: Request) -> Response:
         request,
         lambda opened: Response(desk().picture(opened, steps), media_type="application/octet-stream"),
     )
+
+
+def _unless_covered(answer: Callable[[OpenedImage], Response]) -> Callable[[OpenedImage], Response]:
+    """Answer nothing of an image of an unread study: no reading, no heat map, not for research either."""
+
+    def uncovered(opened: OpenedImage) -> Response:
+        if is_image_covered(here(), sha256=opened.sha256):
+            return JSONResponse({"error": COVERED}, 403)
+        return answer(opened)
+
+    return uncovered
 
 
 async def _read(request: Request, answer: Callable[[OpenedImage], Response]) -> Response:

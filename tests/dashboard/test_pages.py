@@ -181,24 +181,30 @@ def test_an_unknown_patient_is_said_so(here: Installation, pages: OpenPage, mrn:
 def test_an_oncologist_records_an_assessment(here: Installation, pages: OpenPage) -> None:
     factories.woman(here, "00017", COURSE)
     app = pages(Role.ONCOLOGIST, "patient", mrn="00017")
-    next(box for box in app.selectbox if box.label.startswith("BI-RADS")).set_value("4A")
+    put_in_assessment(app, "4A", "")
     next(box for box in app.selectbox if box.label == "Density").set_value("C")
-    next(button for button in app.button if button.label == "Record assessment").click().run()
-    assert no_error(app)
+    press(app, "Sign")
     with here.database.read() as session:
         study = session.scalars(select(Study).order_by(Study.study_date.desc()).limit(1)).one()
         assert (study.bi_rads, study.bi_rads_edition, study.reader_density) == ("4A", "v2025", "C")
         assert study.assessed_at is not None
 
 
+HIS = {"right": "3", "left": "3", "density": "C", "note": "his", "reason": "second look"}
+
+
 def put_in_assessment(app: AppTest, bi_rads: str, note: str) -> None:
-    next(box for box in app.selectbox if box.label.startswith("BI-RADS")).set_value(bi_rads)
-    next(area for area in app.text_area if "assessment" in str(area.key)).set_value(note)
+    for box in app.selectbox:
+        if box.label.startswith("BI-RADS"):
+            box.set_value(bi_rads)
+    next(area for area in app.text_area if area.label == "Note" and "assessment" in str(area.key)).set_value(
+        note
+    )
 
 
 def assessment_put_in(app: AppTest) -> tuple[object, object]:
     box = next(box for box in app.selectbox if box.label.startswith("BI-RADS"))
-    area = next(area for area in app.text_area if "assessment" in str(area.key))
+    area = next(area for area in app.text_area if area.label == "Note" and "assessment" in str(area.key))
     return box.value, area.value
 
 
@@ -222,22 +228,23 @@ def test_another_readers_assessment_is_shown_before_it_is_replaced_and_the_draft
     other = accounts.create_user(here, "bo", "a long password", Role.ONCOLOGIST, display_name="Dr Bo")
     uid = last_visit(here).study_uid
     if before:
-        record_assessment(here, other, uid, bi_rads=before, density=None)
+        record_assessment(here, other, uid, right=before, left=before, density="B")
     app = pages(Role.ONCOLOGIST, "patient", mrn="00017")
-    record_assessment(
-        here, other, uid, bi_rads="3", density="C", note="his", instead_of=last_visit(here).assessed_at
-    )
+    standing = last_visit(here).assessed_at
+    record_assessment(here, other, uid, **HIS, instead_of=standing)
     put_in_assessment(app, "5", "a long note of mine")
-    press(app, "Change assessment" if before else "Record assessment")
+    next(box for box in app.selectbox if box.label == "Density").set_value("C")
+    press(app, "Sign a new version" if before else "Sign")
     standing = last_visit(here)
     assert (standing.bi_rads, standing.assessment_note, standing.assessed_by) == ("3", "his", "Dr Bo")
     assert "Dr Bo recorded BI-RADS 3, density C at 20" in words(app)
     assert assessment_put_in(app) == ("5", "a long note of mine")
+    next(box for box in app.selectbox if box.label.startswith("Reason")).set_value("Mistake in the record")
     press(app, "Replace assessment")
     now = last_visit(here)
     assert (now.bi_rads, now.assessment_note) == ("5", "a long note of mine")
     assert now.assessed_by != "Dr Bo"
-    assert "Change assessment" in [button.label for button in app.button]
+    assert "Sign a new version" in [button.label for button in app.button]
 
 
 def test_an_assessment_that_nobody_touched_follows_another_readers(
@@ -246,7 +253,7 @@ def test_an_assessment_that_nobody_touched_follows_another_readers(
     factories.woman(here, "00017", COURSE)
     other = accounts.create_user(here, "bo", "a long password", Role.ONCOLOGIST)
     app = pages(Role.ONCOLOGIST, "patient", mrn="00017")
-    record_assessment(here, other, last_visit(here).study_uid, bi_rads="3", density="C", note="his")
+    record_assessment(here, other, last_visit(here).study_uid, **HIS)
     assert assessment_put_in(app.run()) == ("3", "his")
     assert "Drop my draft" not in [button.label for button in app.button]
 
@@ -257,11 +264,11 @@ def test_a_press_writes_nothing_over_an_assessment_that_came_after_the_form_was_
     factories.woman(here, "00017", COURSE)
     other = accounts.create_user(here, "bo", "a long password", Role.ONCOLOGIST)
     uid = last_visit(here).study_uid
-    record_assessment(here, other, uid, bi_rads="2", density=None)
+    record_assessment(here, other, uid, right="2", left="2", density="B")
     app = pages(Role.ONCOLOGIST, "patient", mrn="00017")
     first = last_visit(here).assessed_at
-    record_assessment(here, other, uid, bi_rads="3", density=None, instead_of=first)
-    press(app, "Change assessment")
+    record_assessment(here, other, uid, **HIS, instead_of=first)
+    press(app, "Sign a new version")
     assert (last_visit(here).bi_rads, last_visit(here).assessed_by) == ("3", "bo")
     assert assessment_put_in(app)[0] == "2"
 
@@ -285,7 +292,7 @@ def test_staff_can_neither_assess_nor_acknowledge(here: Installation, pages: Ope
     app = pages(Role.STAFF, "patient", mrn="00017")
     labels = [button.label for button in app.button]
     assert no_error(app)
-    assert not {"Record assessment", "Acknowledge"} & set(labels)
+    assert not {"Sign", "Acknowledge"} & set(labels)
 
 
 def test_an_acknowledged_alert_leaves_the_list_and_stays_recorded(

@@ -87,7 +87,7 @@ def test_a_note_is_not_recorded_by_whoever_signed_in_meanwhile_and_stands_when_i
     assert writer.user_id == event.recorded_by_id
 
 
-@pytest.mark.parametrize("act", ["Record assessment", "Acknowledge"])
+@pytest.mark.parametrize("act", ["Sign", "Acknowledge"])
 def test_a_judgement_is_not_recorded_on_an_ended_sign_in(
     here: Installation, pages: OpenPage, act: str
 ) -> None:

@@ -50,7 +50,9 @@ def register_views(prior: NDArray[Any], current: NDArray[Any], *, doubt: str = "
         then, now = laid_out(prior), laid_out(current)
     except ValueError as error:
         x, y = nodes[:, 0] * then_shape[1] / now_shape[1], nodes[:, 1] * then_shape[0] / now_shape[0]
-        return Registration(now_shape, then_shape, x.reshape(NODES, NODES), y.reshape(NODES, NODES), 0.0, doubt or str(error))
+        return Registration(
+            now_shape, then_shape, x.reshape(NODES, NODES), y.reshape(NODES, NODES), 0.0, doubt or str(error)
+        )
     affine = _whole(then, now)
     bent = _bent(then, now, affine)
     x, y = now.transform.to_network(nodes[:, 0], nodes[:, 1])
@@ -122,14 +124,19 @@ def _grid() -> tuple[Floats, Floats]:
 def _composed(bent: Floats, affine: Affine, step: Floats) -> Floats:
     """Return what is bent after a further step u: d'(x) = A u(x) + d(x + u(x))."""
     x, y = _grid()
-    further = cv2.remap(bent, x + step[..., 0], y + step[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    further = cv2.remap(
+        bent, x + step[..., 0], y + step[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+    )
     return np.asarray(further + step @ affine[:, :2].T.astype(np.float32), np.float32)
 
 
 def _laid_on(then: Layout, affine: Affine, bent: Floats, shrunk: int) -> Picture:
     """Return the prior as it lies on the current layout by now, in one size."""
     x, y = _grid()
-    maps = np.stack([affine[n, 0] * (x + 0.5) + affine[n, 1] * (y + 0.5) + affine[n, 2] + bent[..., n] for n in (0, 1)], axis=2)
+    maps = np.stack(
+        [affine[n, 0] * (x + 0.5) + affine[n, 1] * (y + 0.5) + affine[n, 2] + bent[..., n] for n in (0, 1)],
+        axis=2,
+    )
     size = NETWORK_SHAPE[1] // shrunk, NETWORK_SHAPE[0] // shrunk
     maps = cv2.resize(maps.astype(np.float32), size, interpolation=cv2.INTER_AREA) / shrunk - 0.5
     picture = then.pictures[shrunk]
@@ -137,13 +144,21 @@ def _laid_on(then: Layout, affine: Affine, bent: Floats, shrunk: int) -> Picture
         cv2.remap(one, maps[..., 0], maps[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         for one in (picture.features, picture.inside)
     )
-    known = cv2.remap(picture.known, maps[..., 0], maps[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+    known = cv2.remap(
+        picture.known, maps[..., 0], maps[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT
+    )
     return Picture(features, inside, known)
 
 
 def _at(affine: Affine, bent: Floats, x: NDArray[Any], y: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
     """Return where points of the current layout lie in the prior's; beyond the layout the bend goes on as at its edge."""
-    moved = cv2.remap(bent, (x - 0.5).astype(np.float32), (y - 0.5).astype(np.float32), cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE).reshape(-1, 2)
+    moved = cv2.remap(
+        bent,
+        (x - 0.5).astype(np.float32),
+        (y - 0.5).astype(np.float32),
+        cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_REPLICATE,
+    ).reshape(-1, 2)
     return (
         affine[0, 0] * x + affine[0, 1] * y + affine[0, 2] + moved[:, 0],
         affine[1, 0] * x + affine[1, 1] * y + affine[1, 2] + moved[:, 1],

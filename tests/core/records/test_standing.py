@@ -30,6 +30,7 @@ class Score:
 class Study:
     on: date
     score: Score | None = None
+    covered: bool = False
     reader_density: str | None = None
     assessed_at: datetime | None = None
     doubt: Trust | None = None

@@ -139,7 +139,7 @@ def test_a_score_is_new_until_it_is_assessed_or_a_week_old(here: Installation) -
     later = utc_now() + timedelta(days=8)
     assert not worklist.rows(here, today=TODAY, now=later)[0].new
     reader = create_user(here, "ada", "a long password", Role.ONCOLOGIST)
-    record_assessment(here, reader, "2.25.1.1", bi_rads="1", density="B")
+    record_assessment(here, reader, "2.25.1.1", right="1", left="1", density="B")
     assert not one(here).new
 
 
@@ -147,7 +147,7 @@ def test_the_readers_density_goes_before_the_models(here: Installation) -> None:
     factories.woman(here, "1", [VisitPlan(LAST, density="B")])
     assert (one(here).density, one(here).density_by_reader) == ("B", False)
     reader = create_user(here, "ada", "a long password", Role.ONCOLOGIST)
-    record_assessment(here, reader, "2.25.1.1", bi_rads="1", density="D")
+    record_assessment(here, reader, "2.25.1.1", right="1", left="1", density="D")
     assert (one(here).density, one(here).density_by_reader) == ("D", True)
 
 
