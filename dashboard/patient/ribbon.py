@@ -8,7 +8,7 @@ from core.images import hanging
 from core.records import PatientRecord, StudyStatus, Visit
 from core.rules import ViewName, is_within_noise, said_alike
 from core.rules.vocabulary import MLO, SIDE_WORDS, SIDES
-from dashboard import components, keys, look
+from dashboard import keys, look
 from dashboard.charts import course, template
 from dashboard.patient import withheld
 
@@ -19,41 +19,43 @@ def choose_visit(record: PatientRecord) -> Visit:
     return record.visit(asked) or record.visits[-1]
 
 
-def go_to(study_uid: str) -> None:
-    """Choose a visit everywhere on the page."""
+def go_to(study_uid: str, *, compared: str | None = None) -> None:
+    """Choose a visit everywhere on the page, and the one it is compared with; None stands for the one before it."""
     st.query_params[keys.VISIT] = study_uid
+    if compared:
+        st.query_params[keys.PRIOR] = compared
+    else:
+        st.query_params.pop(keys.PRIOR, None)
 
 
 def trend(record: PatientRecord, chosen: Visit) -> None:
-    """Draw the course; a click on a visit chooses it."""
+    """Draw the course in short; a click on a visit chooses it."""
     # The chart's key changes with the choice, so that one click is answered once and the next starts afresh.
-    state = st.plotly_chart(
-        course.trend(record, chosen=chosen.study_uid),
-        key=f"trend_{record.mrn}_{chosen.study_uid}",
+    key = f"trend_{record.mrn}_{chosen.study_uid}"
+
+    def clicked() -> None:
+        for point in st.session_state[key]["selection"]["points"]:
+            uid = str(point.get("customdata", [""])[0])
+            if uid != chosen.study_uid and record.visit(uid):
+                go_to(uid)
+
+    st.plotly_chart(
+        course.in_short(course.trend(record, chosen=chosen.study_uid)),
+        key=key,
         theme=None,
-        on_select="rerun",
+        on_select=clicked,
         selection_mode="points",
         config=template.CONFIG,
         alt=f"Course of 5-year risk over {len(record.scored)} scored visits"
         if record.scored
         else f"{len(record.visits)} visits without a number, events and density",
     )
-    for point in state["selection"]["points"]:
-        uid = point.get("customdata", [None])[0]
-        if uid and uid != chosen.study_uid and record.visit(str(uid)):
-            go_to(str(uid))
-            st.rerun()
 
 
-def strip(record: PatientRecord, chosen: Visit) -> None:
-    """Show all visits as thumbnails."""
-    entries = [
-        strip_entry(visit, record.missing_views(visit)) | step_entry(record, visit) for visit in record.visits
-    ]
-    picked = components.visit_strip(entries, chosen=chosen.study_uid)
-    if picked and picked != chosen.study_uid and record.visit(picked):
-        go_to(picked)
-        st.rerun()
+def in_full(record: PatientRecord) -> None:
+    """Draw the whole course, with malignancy per breast, for whoever asks for it."""
+    with st.expander("The whole course: malignancy of each breast, events, density"):
+        st.plotly_chart(course.trend(record), key=f"course_{record.mrn}", theme=None, config=template.CONFIG)
 
 
 def risk_of(visit: Visit) -> str:

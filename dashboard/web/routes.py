@@ -26,7 +26,7 @@ from starlette.responses import (
 from starlette.routing import Route
 
 from core.desk import BoxRefused, DeskClosed, OpenedImage, Said
-from core.images import crop_png, rendition, thumbnail_png
+from core.images import crop_png, rendition, thumbnail_png, tile
 from core.installation import Installation
 from core.people import (
     Person,
@@ -54,6 +54,8 @@ _LARGEST_FORM_BYTES = 16_384
 _signing_in = CapacityLimiter(16)
 # Questions to the desk are answered one by one: more threads would only wait.
 _desk = CapacityLimiter(4)
+# An image is decoded for its first tile: the small pictures that others wait for go on meanwhile.
+_tiles = CapacityLimiter(4)
 
 
 async def health(_request: Request) -> Response:
@@ -255,10 +257,22 @@ async def crop(request: Request) -> Response:
         return JSONResponse({"error": str(error)}, 422)
 
 
-async def _stored(request: Request, read: object, media_type: str) -> Response:
+async def tile_of_image(request: Request) -> Response:
+    """Serve a square of one view's own pixels, or of means of them: ``/tile/{sop_uid}/{level}/{x}/{y}``."""
+    level, x, y = (request.path_params[name] for name in ("level", "x", "y"))
+
+    def read(installation: Installation, sop_uid: str) -> bytes:
+        return tile(installation, sop_uid, level, x, y)
+
+    return await _stored(request, read, "application/octet-stream", limiter=_tiles)
+
+
+async def _stored(
+    request: Request, read: object, media_type: str, *, limiter: CapacityLimiter | None = None
+) -> Response:
     assert callable(read)
     try:
-        data = await to_thread.run_sync(read, here(), request.path_params["sop_uid"])
+        data = await to_thread.run_sync(read, here(), request.path_params["sop_uid"], limiter=limiter)
     except LookupError:
         return JSONResponse({"error": "There is no such image here."}, 404)
     except FileNotFoundError:
@@ -357,6 +371,7 @@ ROUTES = [
     Route("/img/{sop_uid}", image),
     Route("/thumb/{sop_uid}", thumbnail),
     Route("/crop/{sop_uid}", crop),
+    Route("/tile/{sop_uid}/{level:int}/{x:int}/{y:int}", tile_of_image),
     Route("/reading/{token}/whole", read_whole),
     Route("/reading/{token}/region", read_region),
     Route("/reading/{token}/picture", read_picture),
