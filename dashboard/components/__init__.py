@@ -12,6 +12,8 @@ import streamlit as st
 
 _FOLDER = Path(__file__).parent
 VIEWER = "viewer"
+VIEWER_PARTS = ("pixels", "keys", "pictures", "registered", "pane")
+"""The files that stand before the viewer's own, in this order."""
 
 
 @cache
@@ -85,7 +87,7 @@ def viewer(
     page has chosen. Another visit is chosen in the browser; `on_choose` is called a moment later, and asks `chosen_visits`
     which: what it changes, the page then shows.
     """
-    result = _component("viewer", "pixels", "keys", "pictures", "registered", "pane")(
+    result = _component("viewer", *VIEWER_PARTS)(
         key=VIEWER,
         data={
             **hung,

@@ -11,7 +11,7 @@ const CALIPER = "#56E0F4"
 const measures = new Map() // SOP UID -> lines, each two stored points; kept while the browser's page is open
 
 // What all views share: it survives a change of visit, so that the same window and tool stay throughout.
-const shared = { preset: "1", wider: 0, brighter: 0, invert: false, linked: true, mode: null, tool: null, divider: 0.5 }
+const shared = { preset: "1", wider: 0, brighter: 0, invert: false, linked: true, mode: null, tool: null, divider: 0.3 }
 
 class Pane {
   // `place`: spec of the view, which study it is of ("now" or "prior"), its date, and the same view of the prior.
@@ -66,6 +66,12 @@ class Pane {
     return this.study === "now" && this.spec.sop_uid && this.other ? shared.mode : null
   }
 
+  // Where the line of a swipe stands: told from the chest wall, so that it runs through both breasts alike.
+  get divider() {
+    const { clientWidth } = this.root
+    return this.spec.side === "right" ? (1 - shared.divider) * clientWidth : shared.divider * clientWidth
+  }
+
   get known() {
     return registration(this.other, this.spec, () => { this.relabel(); this.viewer.redraw() })
   }
@@ -73,7 +79,7 @@ class Pane {
   relabel() {
     const { mode, spec } = this
     const when = this.study === "prior" ? `prior ${this.on}` : this.on
-    const said = { flicker: `prior ${this.otherOn}`, swipe: `prior ${this.otherOn} | ${this.on}`, difference: `${this.on} less ${this.otherOn}` }
+    const said = { flicker: `prior ${this.otherOn}`, swipe: `prior ${this.otherOn} | ${this.on}`, difference: `less ${this.otherOn}` }
     this.root.classList.toggle("over", mode === "flicker" || mode === "difference")
     this.small.textContent = (mode ? [said[mode], this.known.said] : [when, spec.note]).filter(Boolean).join(" · ")
   }
@@ -136,7 +142,7 @@ class Pane {
       if (!over) load(this.other.sop_uid).promise.then(() => this.viewer.redraw(), () => {})
       if (mode === "swipe") {
         this.paintPicture(context, ratio, geometry, this.picture, true)
-        const middle = shared.divider * this.root.clientWidth
+        const middle = this.divider
         if (over) {
           context.save()
           context.setTransform(ratio, 0, 0, ratio, 0, 0)
@@ -317,7 +323,7 @@ class Pane {
     const scale = geometry.scale * LENS_TIMES
     const left = radius - (x - geometry.left) * LENS_TIMES
     const top = radius - (y - geometry.top) * LENS_TIMES
-    const divider = radius + (shared.divider * geometry.width - x) * LENS_TIMES
+    const divider = radius + (this.divider - x) * LENS_TIMES
     this.paint(glass.getContext("2d"), ratio, { width: 2 * radius, height: 2 * radius, scale, left, top, lens: { divider } })
     context.save()
     context.beginPath()
@@ -415,7 +421,7 @@ function listenTo(pane) {
 
   function begin(event, x, y) {
     if (event.button === 2 || event.shiftKey || event.ctrlKey) return { kind: "windowing", x, y }
-    if (pane.mode === "swipe" && Math.abs(x - shared.divider * root.clientWidth) < GRIP_PX) return { kind: "dividing", x, y }
+    if (pane.mode === "swipe" && Math.abs(x - pane.divider) < GRIP_PX) return { kind: "dividing", x, y }
     if (shared.tool === "calipers" && pane.picture && !pane.mode) return { kind: "measuring", ...grip(x, y) }
     return { kind: "dragging", x, y }
   }
@@ -450,7 +456,7 @@ function listenTo(pane) {
       return
     }
     if (drag.kind === "measuring") drag.line[drag.end] = pane.toStored(x, y)
-    else if (drag.kind === "dividing") shared.divider = Math.min(0.98, Math.max(0.02, x / root.clientWidth))
+    else if (drag.kind === "dividing") viewer.divide((pane.spec.side === "right" ? root.clientWidth - x : x) / root.clientWidth)
     else if (drag.kind === "windowing") viewer.windowBy(x - drag.x, y - drag.y)
     else pane.move(x - drag.x, y - drag.y)
     Object.assign(drag, { x, y })

@@ -1,6 +1,6 @@
 // The prior brought into the frame of the current view, by the registration that the server gives, or without one by
 // chest wall and millimetres; and the difference of the two. pictures.js stands before this file.
-const GOOD_ENOUGH = 0.5 // a registration of less quality is not used
+// Points are told in pixels of the stored image, 0 at the left (upper) edge of the first one.
 const registrations = new Map() // "prior current" -> { said, registered, grid, promise }
 const brought = new Map() // "prior current kind registered" -> Picture
 const BROUGHT_KEPT = 16
@@ -16,7 +16,7 @@ function registration(prior, current, arrived) {
       .then((answer) => (answer.ok ? answer.json() : null))
       .catch(() => null)
       .then((found) => {
-        const good = found && found.quality >= GOOD_ENOUGH && found.grid
+        const good = found && found.usable && found.grid
         Object.assign(known, good ? { registered: true, grid: found.grid } : {}, {
           settled: true,
           said: good ? "registered" : found ? `not registered: ${found.said}` : "not registered",
@@ -31,16 +31,16 @@ function registration(prior, current, arrived) {
 function plainGrid(prior, current) {
   const sized = prior.spacing_mm && current.spacing_mm
   const scale = sized ? current.spacing_mm / prior.spacing_mm : prior.rows / current.rows
-  const fromWall = (spec, x) => ((spec.side === "right") !== spec.flipped ? spec.columns - 1 - x : x)
-  const x = [0, current.columns - 1].map((at) => fromWall(prior, fromWall(current, at) * scale))
-  const y = [0, current.rows - 1].map((at) => (prior.rows - 1) / 2 + (at - (current.rows - 1) / 2) * scale)
+  const fromWall = (spec, x) => ((spec.side === "right") !== spec.flipped ? spec.columns - x : x)
+  const x = [0, current.columns].map((at) => fromWall(prior, fromWall(current, at) * scale))
+  const y = [0, current.rows].map((at) => prior.rows / 2 + (at - current.rows / 2) * scale)
   return { columns: 2, rows: 2, x: [x[0], x[1], x[0], x[1]], y: [y[0], y[0], y[1], y[1]] }
 }
 
 // Where a point of the current view lies in the prior.
 function toPrior(grid, current, x, y) {
-  const u = Math.min(grid.columns - 1.000001, Math.max(0, (x / Math.max(1, current.columns - 1)) * (grid.columns - 1)))
-  const v = Math.min(grid.rows - 1.000001, Math.max(0, (y / Math.max(1, current.rows - 1)) * (grid.rows - 1)))
+  const u = Math.min(grid.columns - 1.000001, Math.max(0, (x / current.columns) * (grid.columns - 1)))
+  const v = Math.min(grid.rows - 1.000001, Math.max(0, (y / current.rows) * (grid.rows - 1)))
   const [i, j] = [Math.floor(u), Math.floor(v)]
   const [a, b] = [u - i, v - j]
   const at = j * grid.columns + i
@@ -55,8 +55,8 @@ function toCurrent(grid, current, x, y) {
     const away = (grid.x[node] - x) ** 2 + (grid.y[node] - y) ** 2
     if (away < far) [best, far] = [node, away]
   }
-  let cx = ((best % grid.columns) / (grid.columns - 1)) * (current.columns - 1)
-  let cy = (Math.floor(best / grid.columns) / (grid.rows - 1)) * (current.rows - 1)
+  let cx = ((best % grid.columns) / (grid.columns - 1)) * current.columns
+  let cy = (Math.floor(best / grid.columns) / (grid.rows - 1)) * current.rows
   for (let step = 0; step < 8; step++) {
     const [px, py] = toPrior(grid, current, cx, cy)
     const [xx, xy] = toPrior(grid, current, cx + 1, cy)
@@ -64,8 +64,8 @@ function toCurrent(grid, current, x, y) {
     const [a, b, c, d] = [xx - px, yx - px, xy - py, yy - py]
     const area = a * d - b * c
     if (Math.abs(area) < 1e-9) break
-    cx = Math.min(current.columns - 2, Math.max(0, cx + (d * (x - px) - b * (y - py)) / area))
-    cy = Math.min(current.rows - 2, Math.max(0, cy + (a * (y - py) - c * (x - px)) / area))
+    cx = Math.min(current.columns - 1, Math.max(0, cx + (d * (x - px) - b * (y - py)) / area))
+    cy = Math.min(current.rows - 1, Math.max(0, cy + (a * (y - py) - c * (x - px)) / area))
   }
   return [cx, cy]
 }
@@ -81,15 +81,15 @@ function warpedLevel(priorPicture, currentPicture, grid, index) {
   const size = { columns: currentPicture.columns, rows: currentPicture.rows }
   const nodes = grid.columns - 1
   for (let y = 0, at = 0; y < frame.rows; y++) {
-    const sy = (y + 0.5) * step - 0.5
+    const sy = (y + 0.5) * step
     // Along a row the way through a cell is straight: two points a cell are enough.
-    const marks = Array.from({ length: nodes + 1 }, (_, i) => toPrior(grid, size, (i / nodes) * (size.columns - 1), sy))
+    const marks = Array.from({ length: nodes + 1 }, (_, i) => toPrior(grid, size, (i / nodes) * size.columns, sy))
     for (let x = 0; x < frame.columns; x++, at++) {
-      const u = Math.min(nodes - 1e-6, Math.max(0, (((x + 0.5) * step - 0.5) / Math.max(1, size.columns - 1)) * nodes))
+      const u = Math.min(nodes - 1e-6, (((x + 0.5) * step) / size.columns) * nodes)
       const i = u | 0
       const part = u - i
-      const px = (marks[i][0] + (marks[i + 1][0] - marks[i][0]) * part + 0.5) * density - 0.5
-      const py = (marks[i][1] + (marks[i + 1][1] - marks[i][1]) * part + 0.5) * density - 0.5
+      const px = (marks[i][0] + (marks[i + 1][0] - marks[i][0]) * part) * density - 0.5
+      const py = (marks[i][1] + (marks[i + 1][1] - marks[i][1]) * part) * density - 0.5
       if (px <= -0.5 || py <= -0.5 || px >= wide - 0.5 || py >= high - 0.5) continue
       const x0 = px < 0 ? 0 : px | 0
       const y0 = py < 0 ? 0 : py | 0
@@ -130,6 +130,7 @@ function differenceLevel(currentPicture, warped, index) {
   const spread = Math.sqrt(Math.max(1, squareNow / n - meanNow ** 2) / Math.max(1, squareThen / n - meanThen ** 2))
   for (let at = 0; at < values.length; at++) {
     const [a, b] = [greyNow(now.values[at]), greyThen(then.values[at])]
+    if (a < 12 && b < 12) values[at] = 0 // air on both
     if (a < 12 || b < 12) continue
     values[at] = MIDDLE + GREY_STEP * (a - meanNow - (b - meanThen) * spread)
   }

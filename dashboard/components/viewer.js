@@ -43,8 +43,9 @@ class Viewer {
     this.strip.setAttribute("role", "listbox")
     this.strip.setAttribute("aria-label", "Visits")
     this.note = element("div", "note")
-    this.note.setAttribute("role", "status")
-    this.root.append(this.bar, this.grid, this.strip, this.note)
+    this.status = element("div", "status-said")
+    this.status.setAttribute("role", "status")
+    this.root.append(this.bar, this.grid, this.strip, this.note, this.status)
     parent.append(this.root)
     Object.assign(this, { panes: [], single: null, pointer: null, frame: null, asked: 0 })
     this.root.addEventListener("keydown", (event) => this.key(event))
@@ -61,7 +62,7 @@ class Viewer {
 
   // As high as what is left of the window, so that the page need not be scrolled.
   size() {
-    if (this.data?.whole) return
+    if (this.data?.whole || this.root.classList.contains("whole")) return
     const main = this.root.getRootNode().host?.closest("[data-testid=stMain]") ?? document.scrollingElement
     const top = this.root.getBoundingClientRect().top + main.scrollTop
     const room = window.innerWidth >= WIDE ? window.innerHeight - top - BELOW : window.innerHeight * 0.8
@@ -83,8 +84,10 @@ class Viewer {
     if (!fresh && !moved) return
     const now = heard || !this.current ? current : this.current.uid
     const then = heard || !this.current ? prior : this.prior?.uid
+    const first = !this.current
     this.hang(this.visit(now) ?? data.visits.at(-1), this.visit(then))
     this.size()
+    if (first && data.whole) this.activate(this.active)
   }
 
   visit(uid) {
@@ -164,7 +167,7 @@ class Viewer {
     const chosen = prior && prior !== current ? prior : before
     if (current === this.current && chosen === this.prior) return
     this.hang(current, chosen)
-    this.note.textContent = `${current.on}${chosen ? `, compared with ${chosen.on}` : ""}`
+    this.status.textContent = `${current.on}${chosen ? `, compared with ${chosen.on}` : ""}`
     clearTimeout(this.asking)
     this.asking = setTimeout(() => {
       this.asking = null
@@ -250,7 +253,7 @@ class Viewer {
   }
 
   byHand() {
-    const { wider, brighter } = shared.linked ? shared : this.active
+    const { wider, brighter } = shared.linked || !this.active ? shared : this.active
     return Boolean(wider || brighter)
   }
 
@@ -392,6 +395,11 @@ class Viewer {
     this.redraw()
   }
 
+  divide(fraction) {
+    shared.divider = Math.min(0.98, Math.max(0.02, fraction))
+    this.redraw()
+  }
+
   layOut(name) {
     layoutChosen = name
     this.hang(this.current, this.prior)
@@ -420,18 +428,24 @@ class Viewer {
         else for (const pane of this.panes) Object.assign(pane, { wider: shared.wider, brighter: shared.brighter })
       },
       R: () => {
-        Object.assign(shared, { preset: "1", wider: 0, brighter: 0, invert: false, mode: null, tool: null, divider: 0.5 })
+        Object.assign(shared, { preset: "1", wider: 0, brighter: 0, invert: false, mode: null, tool: null, divider: 0.3 })
         this.panes.forEach((pane) => { pane.reset(); pane.relabel() })
         this.root.dataset.tool = ""
       },
       W: () => this.preset({ 1: "2", 2: "3", 3: "1" }[shared.preset]),
-      Z: () => this.active.picture && this.active.toEveryPixel(),
+      Z: () => this.active?.picture && this.active.toEveryPixel(),
       G: () => this.tool("lens"),
       M: () => this.tool("calipers"),
       Space: () => this.mode("flicker"),
       S: () => this.mode("swipe"),
       D: () => this.mode("difference"),
-      C: () => this.data.whole || this.compare(),
+      C: () => {
+        if (this.data.whole) return
+        this.root.classList.add("whole") // at once; the page follows
+        this.root.style.height = ""
+        this.redraw()
+        this.compare()
+      },
       Esc: () => this.data.whole && this.leave(),
       F: () => (document.fullscreenElement ? document.exitFullscreen() : this.root.requestFullscreen?.()),
       "?": () => toggleKeys(this.root, KEYS),
@@ -446,9 +460,9 @@ class Viewer {
   escape() {
     if (this.root.querySelector(".keys")) this.act("?")
     else if (this.single) this.alone(this.single)
+    else if (this.data.whole) this.leave()
     else if (shared.tool) this.tool(shared.tool)
     else if (shared.mode) this.mode(shared.mode)
-    else if (this.data.whole) this.leave()
     else return false
     return true
   }
@@ -480,10 +494,7 @@ class Viewer {
     else if (name === "-") zoom(0.8)
     else if (name === "[" || name === "]") this.stepVisit(name === "[" ? -1 : 1)
     else if (name === "{" || name === "}") this.stepVisit(name === "{" ? -1 : 1, "prior")
-    else if (name === "," || name === ".") {
-      shared.divider = Math.min(0.98, Math.max(0.02, shared.divider + (name === "," ? -0.03 : 0.03)))
-      this.redraw()
-    }
+    else if (name === "," || name === ".") this.divide(shared.divider + (name === "," ? -0.03 : 0.03))
     else if (name === "N") this.step(1)
     else if (name === "P") this.step(-1)
     else if (name === "Enter") this.alone(pane)

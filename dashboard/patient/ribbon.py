@@ -5,10 +5,11 @@ from collections.abc import Sequence
 import streamlit as st
 
 from core.images import hanging
+from core.people import Permission
 from core.records import PatientRecord, StudyStatus, Visit
 from core.rules import ViewName, is_within_noise, said_alike
 from core.rules.vocabulary import MLO, SIDE_WORDS, SIDES
-from dashboard import keys, look
+from dashboard import keys, look, session
 from dashboard.charts import course, template
 from dashboard.patient import withheld
 
@@ -52,10 +53,15 @@ def trend(record: PatientRecord, chosen: Visit) -> None:
     )
 
 
-def in_full(record: PatientRecord) -> None:
-    """Draw the whole course, with malignancy per breast, for whoever asks for it."""
-    with st.expander("The whole course: malignancy of each breast, events, density"):
-        st.plotly_chart(course.trend(record), key=f"course_{record.mrn}", theme=None, config=template.CONFIG)
+@st.fragment
+def whole_course(record: PatientRecord) -> None:
+    """Draw the whole course, with malignancy per breast, once it is asked for."""
+    session.require(Permission.SEE_PATIENTS)
+    asked = st.expander("The whole course: malignancy of each breast, events, density", on_change="rerun")
+    if asked.open:
+        asked.plotly_chart(
+            course.trend(record), key=f"course_{record.mrn}", theme=None, config=template.CONFIG
+        )
 
 
 def risk_of(visit: Visit) -> str:

@@ -41,7 +41,7 @@ def page(person: Person) -> None:
     workspace([record], record.mrn)
     events.show_events(record, person)
     if record.scored:
-        ribbon.in_full(record)
+        ribbon.whole_course(record)
     header.model_card(record)
     waiting = {v.study_uid: v.status for v in record.visits if v.status is StudyStatus.PENDING}
     if waiting:
