@@ -45,6 +45,7 @@ class Pane {
     listenTo(this)
     if (spec.sop_uid) this.take(load(spec.sop_uid))
     this.relabel()
+    this.say()
   }
 
   take(entry) {
@@ -237,6 +238,12 @@ class Pane {
     }
   }
 
+  // What is drawn on the canvas is said beside it.
+  say() {
+    const lengths = (measures.get(this.spec.sop_uid) ?? []).map((line) => this.lengthOf(line))
+    this.canvas.setAttribute("aria-label", [this.spec.label, ...lengths].join(", "))
+  }
+
   lengthOf([[x0, y0], [x1, y1]]) {
     const far = Math.hypot(x1 - x0, y1 - y0)
     const { spacing_mm: spacing, measured } = this.spec
@@ -347,8 +354,8 @@ class Pane {
   zoomAt(factor, x, y) {
     if (!this.picture) return
     const before = this.geometry()
-    const most = FINEST_ZOOM / (window.devicePixelRatio || 1) / (before.scale / this.zoom)
-    const zoom = Math.min(Math.max(most, 1), Math.max(0.5, this.zoom * factor))
+    const everyPixel = 1 / (window.devicePixelRatio || 1) / (before.scale / this.zoom) // the zoom of 100 %
+    const zoom = Math.min(Math.max(FINEST_ZOOM * everyPixel, 1), Math.max(Math.min(0.5, everyPixel), this.zoom * factor))
     const grown = zoom / this.zoom
     const wall = before.left + (this.spec.side === "right" ? this.spec.columns * before.scale : 0)
     const middle = before.top + (this.spec.rows * before.scale) / 2
@@ -465,7 +472,10 @@ function listenTo(pane) {
 
   const end = (event) => {
     fingers.delete(event.pointerId)
-    if (drag?.kind === "measuring") dropPoint(drag.line)
+    if (drag?.kind === "measuring") {
+      dropPoint(drag.line)
+      pane.say()
+    }
     root.classList.remove("windowing", "dragging", "measuring", "dividing")
     const [rest] = fingers.values()
     drag = rest ? { kind: "dragging", x: rest[0], y: rest[1] } : null

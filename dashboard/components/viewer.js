@@ -395,6 +395,12 @@ class Viewer {
     this.redraw()
   }
 
+  takeBack(pane) {
+    measures.get(pane?.spec.sop_uid)?.pop()
+    pane?.say()
+    this.redraw()
+  }
+
   divide(fraction) {
     shared.divider = Math.min(0.98, Math.max(0.02, fraction))
     this.redraw()
@@ -498,7 +504,7 @@ class Viewer {
     else if (name === "N") this.step(1)
     else if (name === "P") this.step(-1)
     else if (name === "Enter") this.alone(pane)
-    else if (name === "Backspace" || name === "Delete") { measures.get(pane?.spec.sop_uid)?.pop(); this.redraw() }
+    else if (name === "Backspace" || name === "Delete") this.takeBack(pane)
     else if (name === "Escape") return this.escape()
     else return false
     return true
