@@ -12,7 +12,8 @@ LAST_PATIENT = "last_patient"
 
 MRN = "mrn"
 VISIT = "visit"
-"""Address of the patient page: whose record, which visit."""
+PRIOR = "prior"
+"""Address of the patient page: whose record, which visit, and which one it is compared with."""
 
 IMAGE = "image"
 """Address of the page "Read an image": the SOP UID of a stored image."""

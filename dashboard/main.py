@@ -26,6 +26,7 @@ PAGES = (
     # file, title, what it needs, whether it stands in the navigation
     ("worklist", "Worklist", Permission.SEE_PATIENTS, True),
     ("patient", "Patient", Permission.SEE_PATIENTS, False),
+    ("compare", "Compare", Permission.SEE_PATIENTS, False),
     ("add_study", "Add study", Permission.ADD_STUDY, True),
     ("read_image", "Read an image", Permission.SEE_PATIENTS, True),
     ("cohort", "Cohort", Permission.SEE_COHORT, True),

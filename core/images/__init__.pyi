@@ -27,4 +27,6 @@ from .renditions import reduced as reduced
 from .renditions import rendition as rendition
 from .renditions import shown_window as shown_window
 from .renditions import thumbnail_png as thumbnail_png
+from .tiles import TILE_SIDE as TILE_SIDE
+from .tiles import tile as tile
 from .view_codes import coded_view as coded_view

@@ -10,7 +10,7 @@ import json
 import struct
 import threading
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -92,7 +92,7 @@ def _derived(here: Installation, sop_uid: str, column: Derived) -> bytes:
     if kept is not None:
         return kept
     # One request makes it, the others that come meanwhile wait and find it: a page asks for all views at once.
-    with _turn_of(sop_uid):
+    with one_at_a_time(sop_uid):
         kept = _kept(here, sop_uid, column)
         return kept if kept is not None else _made_anew(here, sop_uid, column)
 
@@ -136,19 +136,19 @@ def _made_anew(here: Installation, sop_uid: str, column: Derived) -> bytes:
 
 
 @contextmanager
-def _turn_of(sop_uid: str) -> Iterator[None]:
-    """Let one thread at a time make the pictures of an image."""
+def one_at_a_time(what: str) -> Iterator[None]:
+    """Let one thread at a time make something: the pictures of an image, by its SOP UID."""
     with _turns_lock:
-        turn, waiting = _turns.get(sop_uid, (threading.Lock(), 0))
-        _turns[sop_uid] = turn, waiting + 1
+        turn, waiting = _turns.get(what, (threading.Lock(), 0))
+        _turns[what] = turn, waiting + 1
     try:
         with turn:
             yield
     finally:
         with _turns_lock:
-            turn, waiting = _turns.pop(sop_uid)
+            turn, waiting = _turns.pop(what)
             if waiting > 1:
-                _turns[sop_uid] = turn, waiting - 1
+                _turns[what] = turn, waiting - 1
 
 
 def make_rendition(image: ReadImage) -> bytes:
@@ -157,18 +157,22 @@ def make_rendition(image: ReadImage) -> bytes:
     center, width = shown_window(image)
     scale = image.columns / pixels.shape[1]
     spacing = image.pixel_spacing_mm
-    header = json.dumps(
-        {
-            "rows": pixels.shape[0],
-            "columns": pixels.shape[1],
-            "source_rows": image.rows,
-            "source_columns": image.columns,
-            "bits": image.bits_stored,
-            "window_center": center,
-            "window_width": width,
-            "spacing_mm": None if spacing is None else spacing * scale,
-        }
-    ).encode()
+    facts = {
+        "rows": pixels.shape[0],
+        "columns": pixels.shape[1],
+        "source_rows": image.rows,
+        "source_columns": image.columns,
+        "bits": image.bits_stored,
+        "window_center": center,
+        "window_width": width,
+        "spacing_mm": None if spacing is None else spacing * scale,
+    }
+    return pack(facts, pixels)
+
+
+def pack(facts: Mapping[str, Any], pixels: NDArray[np.uint16]) -> bytes:
+    """Return pixels (rows, columns) and what is said of them in the form of a rendition."""
+    header = json.dumps(facts).encode()
     packed = zlib.compress(np.ascontiguousarray(pixels, dtype="<u2").tobytes(), level=1)
     return MAGIC + struct.pack("<I", len(header)) + header + packed
 

@@ -1,10 +1,10 @@
-"""Hanging protocols as data: read once from `hanging.toml`; which view goes where, which way it is turned."""
+"""Hanging protocols as data, read once from `hanging.toml`: which view of which study goes where, and which way it is turned."""
 
 from __future__ import annotations
 
 import enum
 from functools import cache
-from typing import Annotated, Self
+from typing import Annotated, NamedTuple, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
@@ -20,28 +20,55 @@ class Edge(enum.StrEnum):
     RIGHT = "right"
 
 
-class PriorPlace(enum.StrEnum):
-    """Where the study before is hung beside the current one."""
+class Shown(enum.StrEnum):
+    """Which of the two studies that are compared a view is of."""
 
-    BELOW = "below"
-    ABOVE = "above"
-    BESIDE = "beside"
+    NOW = "now"
+    PRIOR = "prior"
+
+
+class Place(NamedTuple):
+    """Which view of which of the two studies stands somewhere.
+
+    >>> Place.of_words("R-CC prior").view.words
+    'R CC'
+    """
+
+    view: ViewName
+    study: Shown
+
+    @classmethod
+    def of_words(cls, words: str) -> Self:
+        """Return the place that words such as ``R-CC now`` name; raises `ValueError` if they name none."""
+        code, _, study = words.partition(" ")
+        if study not in set(Shown):
+            raise ValueError(f"“{words}” does not say whose view it is: now or prior, as in “R-CC prior”")
+        return cls(ViewName.of_code(code), Shown(study))
+
+    @property
+    def words(self) -> str:
+        """Return it as the file writes it."""
+        return f"{self.view.code} {self.study.value}"
 
 
 def _view(said: object) -> object:
     return ViewName.of_code(said) if isinstance(said, str) else said
 
 
+def _place(said: object) -> object:
+    return Place.of_words(said) if isinstance(said, str) else said
+
+
 HungView = Annotated[ViewName, BeforeValidator(_view)]
+HungPlace = Annotated[Place, BeforeValidator(_place)]
 
 
 class HangingProtocol(Table):
-    """Rows of views, from the top and from the left; at which edge each breast's chest wall stands; where the prior."""
+    """Rows of views, from the top and from the left; at which edge each breast's chest wall stands."""
 
     name: Words
     rows: Annotated[tuple[Annotated[tuple[HungView, ...], Field(min_length=1)], ...], Field(min_length=1)]
     chest_wall: dict[str, Edge]
-    prior: PriorPlace
     source: Words
 
     @property
@@ -59,11 +86,31 @@ class HangingProtocol(Table):
         return self
 
 
+class Layout(Table):
+    """One way to lay two studies out, chosen by a key: rows of places, or every image of the study that is read."""
+
+    name: Words
+    key: Annotated[str, Field(pattern="^[1-9]$")]
+    rows: tuple[Annotated[tuple[HungPlace, ...], Field(min_length=1)], ...] = ()
+    every_image: bool = False
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Self:
+        if bool(self.rows) == self.every_image:
+            raise ValueError("a layout has rows of views, or shows every image, and not both")
+        documents.unique([place.words for row in self.rows for place in row], "the view")
+        if len({len(row) for row in self.rows}) > 1:
+            raise ValueError("the rows of a layout are equally long")
+        return self
+
+
 class HangingProtocols(Document):
-    """The file of hanging protocols."""
+    """The file of hanging protocols; `layout` in the order of the viewer's menu, `opens_with` the first that it shows."""
 
     in_force: Words
+    opens_with: Words
     protocol: Annotated[tuple[HangingProtocol, ...], Field(min_length=1)]
+    layout: Annotated[tuple[Layout, ...], Field(min_length=1)]
 
     @model_validator(mode="after")
     def _known(self) -> Self:
@@ -71,6 +118,17 @@ class HangingProtocols(Document):
         documents.unique(names, "the protocol")
         if self.in_force not in names:
             raise ValueError(f"in_force names “{self.in_force}”, but the protocols are {', '.join(names)}")
+        return self
+
+    @model_validator(mode="after")
+    def _layouts_can_be_chosen(self) -> Self:
+        names = [layout.name for layout in self.layout]
+        documents.unique(names, "the layout")
+        documents.unique([layout.key for layout in self.layout], "the key")
+        if self.opens_with not in names:
+            raise ValueError(f"opens_with names “{self.opens_with}”, but the layouts are {', '.join(names)}")
+        if not any(layout.every_image for layout in self.layout):
+            raise ValueError("no layout shows every image: what has no place in the others could not be seen")
         return self
 
 

@@ -26,6 +26,8 @@ _EVENT_SYMBOL = {
     EventKind.THERAPY: "circle",
     EventKind.NOTE: "circle-open",
 }
+RIBBON_PX = 184
+"""Height of a course in short, which stands over the pictures."""
 _SIDES = (("L", look.LEFT, "circle", "● left"), ("R", look.RIGHT, "diamond", "◆ right"))
 
 
@@ -71,6 +73,21 @@ def trend(record: PatientRecord, *, chosen: str | None = None) -> Figure:
         )
     )
     return figure
+
+
+def in_short(ribbon: Figure) -> Figure:
+    """Return a course as a ribbon: visits, events and density as they are, without the lane of malignancy and progression."""
+    layout = ribbon["layout"]
+    ribbon["data"] = [trace for trace in ribbon["data"] if trace.get("yaxis", "y") != "y2"]
+    layout["annotations"] = [note for note in layout.get("annotations", ()) if note.get("yref") != "y2"]
+    layout["shapes"] = [shape for shape in layout.get("shapes", ()) if shape.get("yref") != "y2"]
+    layout.pop("yaxis2", None)
+    layout["height"] = RIBBON_PX
+    for axis, domain in (("yaxis", (0.4, 1.0)), ("yaxis3", (0.19, 0.36)), ("yaxis4", (0.0, 0.14))):
+        if axis in layout:
+            layout[axis]["domain"] = domain
+    layout["margin"] = {"l": 64, "r": 16, "t": 4, "b": 24}
+    return ribbon
 
 
 def _lanes(height: int, span: tuple[date, date], **lanes: dict[str, Any]) -> dict[str, Any]:

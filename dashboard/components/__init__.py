@@ -11,6 +11,9 @@ from typing import Any
 import streamlit as st
 
 _FOLDER = Path(__file__).parent
+VIEWER = "viewer"
+VIEWER_PARTS = ("pixels", "keys", "pictures", "registered", "pane")
+"""The files that stand before the viewer's own, in this order."""
 
 
 @cache
@@ -81,26 +84,52 @@ def worklist_table(
     )
 
 
-def visit_strip(visits: Sequence[Mapping[str, Any]], *, chosen: str) -> str | None:
-    """Show a woman's visits with thumbnails and return the UID of the one that was chosen in this run."""
-    result = _component("strip")(
-        key="visit_strip", data={"visits": list(visits), "chosen": chosen}, on_choose_change=_nothing
-    )
-    return result.choose
+@dataclass(frozen=True)
+class ViewerAsks:
+    """What a person asked of the viewer in this run: an image to read by itself, the page to compare on, the way back."""
+
+    read: str | None
+    compare: bool
+    leave: bool
 
 
-def viewer(panes: Sequence[Mapping[str, Any]], *, title: str, height: int) -> str | None:
-    """Show views hung in two columns, dark, with zoom, pan and window/level linked over the panes.
+def viewer(
+    hung: Mapping[str, Any],
+    *,
+    current: str,
+    prior: str | None,
+    whole_page: bool,
+    on_choose: Callable[[], None],
+) -> ViewerAsks:
+    """Show a woman's visits, one with another to compare it with, dark, with zoom, window and tools linked over all views.
 
-    Returns the SOP UID of a view that is to be read by itself, None where none was asked for in this run.
+    `hung` holds the visits with their views, and the layouts; `current` and `prior` are the UIDs of the studies that the
+    page has chosen. Another visit is chosen in the browser; `on_choose` is called a moment later, and asks `chosen_visits`
+    which: what it changes, the page then shows.
     """
-    result = _component("viewer", "pixels", "keys")(
-        key="viewer",
-        data={"panes": list(panes), "title": title, "height": height},
-        height=height,
+    result = _component("viewer", *VIEWER_PARTS)(
+        key=VIEWER,
+        data={
+            **hung,
+            "current": current,
+            "prior": prior,
+            "whole": whole_page,
+            "answered": st.session_state.get(f"{VIEWER}_answered", 0),
+        },
+        on_choose_change=on_choose,
         on_read_change=_nothing,
+        on_compare_change=_nothing,
+        on_leave_change=_nothing,
     )
-    return result.read
+    return ViewerAsks(result.read, bool(result.compare), bool(result.leave))
+
+
+def chosen_visits() -> tuple[str, str | None]:
+    """Return the UIDs of the study chosen in the viewer and of the one it is compared with, the latter None by default."""
+    asked = st.session_state[VIEWER].choose
+    # The viewer goes on meanwhile: it is told which of its wishes the page has heard.
+    st.session_state[f"{VIEWER}_answered"] = asked["number"]
+    return str(asked["current"]), str(asked["prior"]) if asked["prior"] else None
 
 
 @dataclass(frozen=True)

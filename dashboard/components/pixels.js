@@ -7,7 +7,7 @@ const element = (name, cls, text) => {
   return made
 }
 
-async function fetchRendition(address, sentences = {}) {
+async function fetchPixels(address, sentences = {}) {
   const answer = await fetch(address, { cache: "no-store" })
   if (!answer.ok) {
     const said = answer.headers.get("content-type")?.startsWith("application/json") ? (await answer.json()).error : null
@@ -20,7 +20,12 @@ async function fetchRendition(address, sentences = {}) {
   const header = JSON.parse(new TextDecoder().decode(bytes.slice(8, 8 + size)))
   const stream = new Blob([bytes.slice(8 + size)]).stream().pipeThrough(new DecompressionStream("deflate"))
   const values = new Uint16Array(await new Response(stream).arrayBuffer())
-  return { ...header, values, tissue: tissueWindow(values) }
+  return { ...header, values }
+}
+
+async function fetchRendition(address, sentences) {
+  const view = await fetchPixels(address, sentences)
+  return { ...view, tissue: tissueWindow(view.values) }
 }
 
 function tissueWindow(values) {
@@ -49,7 +54,18 @@ function presetsOf(view) {
   return { 1: recorded, 2: view.tissue, 3: full }
 }
 
-function shade({ values }, { center, width }, invert, words) {
+const tables = new Map() // the greys of the last few windows, for every value
+
+function greysOf({ center, width }, invert) {
+  const name = `${center} ${width} ${invert}`
+  if (!tables.has(name)) {
+    tables.set(name, makeGreys(center, width, invert))
+    if (tables.size > 24) tables.delete(tables.keys().next().value)
+  }
+  return tables.get(name)
+}
+
+function makeGreys(center, width, invert) {
   const low = center - width / 2
   const table = new Uint32Array(65536)
   for (let v = 0; v < 65536; v++) {
@@ -58,6 +74,11 @@ function shade({ values }, { center, width }, invert, words) {
     if (invert) grey = 255 - grey
     table[v] = 0xff000000 | (grey << 16) | (grey << 8) | grey
   }
+  return table
+}
+
+function shade({ values }, window, invert, words) {
+  const table = greysOf(window, invert)
   for (let i = 0; i < values.length; i++) words[i] = table[values[i]]
 }
 

@@ -1,212 +1,35 @@
-// Views hung in two columns on black. pixels.js and keys.js stand before this file. Zoom and pan are kept relative to
-// the chest wall, so that linked panes move as mirror images of each other, as the breasts are.
+// A woman's visits: one hung with another to compare it with, on black, and all of them in a strip below. Another visit
+// is shown at once, from what the page has said of all of them; the page hears of it a moment later.
+// pixels.js, keys.js, pictures.js, registered.js and pane.js stand before this file.
 const KEYS = [
-  ["wheel, + −", "zoom at the pointer"],
-  ["drag, arrow keys", "move"],
+  ["1 … 8", "how the views are laid out (the menu names them)"],
+  ["[  ]", "earlier, later visit"],
+  ["{  }", "compare with an earlier, later one; Shift + click in the strip"],
+  ["wheel, pinch, + −", "zoom at the pointer; the wheel scrolls the page until you click into the pictures"],
+  ["Z", "100 %: one pixel of the image on one of the screen"],
+  ["drag, two fingers, arrow keys", "move"],
   ["right drag, Shift + drag", "window: left–right contrast, up–down brightness"],
-  ["N, P, Tab", "next, previous view: keys act on the framed one"],
-  ["double click, Enter", "one view alone, and back"],
-  ["1", "window as recorded"],
-  ["2", "window of the breast tissue"],
-  ["3", "full range"],
+  ["W", "window as recorded, of the breast tissue, full range"],
   ["I", "invert"],
-  ["L", "link zoom and movement of all views"],
-  ["R", "reset zoom, movement and window"],
+  ["G (hold)", "magnifying glass"],
+  ["M", "calipers: draw a line, drag its ends; Backspace takes the last one away"],
+  ["Space", "flicker: the prior in the place of the current view, and back"],
+  ["S", "swipe: prior at the left, current at the right of a line; , and . move it"],
+  ["D", "difference: brighter where there is more than on the prior"],
+  ["N, P", "next, previous view: keys act on the framed one"],
+  ["double click, Enter", "one view alone, and back"],
+  ["L", "link zoom, movement and window of all views"],
+  ["R", "reset zoom, movement, window and tools"],
+  ["C", "compare on the whole window; Esc leads back"],
   ["F", "full screen"],
   ["?", "these keys"],
 ]
-const KEPT = 16
-const pixels = new Map() // SOP UID -> Promise of a decoded view; the last few are kept when the visit changes
-const shared = { preset: "1", invert: false, linked: true } // survives a change of visit: the same window throughout
-
-const decode = (uid) => fetchRendition(`/img/${encodeURIComponent(uid)}`, {
-  404: "This view is not in the image store. Tell your admin.",
-})
-
-function load(uid) {
-  if (!pixels.has(uid)) {
-    const view = decode(uid)
-    view.catch(() => pixels.delete(uid))
-    pixels.set(uid, view)
-    while (pixels.size > KEPT) pixels.delete(pixels.keys().next().value)
-  }
-  return pixels.get(uid)
-}
-
-class Pane {
-  constructor(spec, viewer) {
-    Object.assign(this, { spec, viewer, zoom: 1, along: 0, down: 0, window: null, view: null })
-    // `along` and `down`: movement in pane heights, away from the chest wall and downwards.
-    this.root = element("div", `pane ${spec.side}`)
-    this.root.setAttribute("role", "group")
-    this.root.setAttribute("aria-label", spec.label)
-    if (spec.sop_uid) this.root.tabIndex = 0
-    this.canvas = element("canvas")
-    this.canvas.setAttribute("role", "img")
-    this.canvas.setAttribute("aria-label", spec.label)
-    this.label = element("div", "label", spec.label)
-    this.label.append(element("small", "", spec.note))
-    if (spec.sop_uid) {
-      const read = element("button", "read", "Read this image")
-      read.title = "Tumour and density of this image alone, and of boxes you draw"
-      read.addEventListener("pointerdown", (event) => event.stopPropagation())
-      read.addEventListener("dblclick", (event) => event.stopPropagation())
-      read.addEventListener("click", () => viewer.read(spec.sop_uid))
-      this.label.append(read)
-    }
-    this.scale = element("div", "scale")
-    this.message = element("div", "message", spec.sop_uid ? "Loading …" : spec.missing)
-    this.root.append(this.canvas, this.label, this.scale, this.message)
-    this.buffer = element("canvas")
-    this.listen()
-    if (spec.sop_uid) {
-      load(spec.sop_uid).then((view) => {
-        this.view = view
-        this.message.textContent = ""
-        this.buffer.width = view.columns
-        this.buffer.height = view.rows
-        this.image = new ImageData(view.columns, view.rows)
-        this.words = new Uint32Array(this.image.data.buffer)
-        this.applyPreset(shared.preset)
-        this.root.dataset.ready = "true"
-      }).catch((error) => { this.message.textContent = error.message })
-    }
-  }
-
-  applyPreset(name) {
-    if (!this.view) return
-    // A window set by hand is no preset: a view that comes later opens as recorded.
-    this.window = { ...presetsOf(this.view)[name ?? "1"] }
-    this.shade()
-  }
-
-  shade() {
-    if (!this.view) return
-    shade(this.view, this.window, shared.invert, this.words)
-    this.buffer.getContext("2d").putImageData(this.image, 0, 0)
-    this.draw()
-  }
-
-  geometry() {
-    const { clientWidth: width, clientHeight: height } = this.root
-    const { rows, columns } = this.view
-    const scale = Math.min(width / columns, height / rows) * this.zoom
-    const outward = this.spec.side === "right" ? -1 : 1
-    // The chest wall lies at the inner edge of the pane: right edge for the right breast.
-    const wall = (this.spec.side === "right" ? width : 0) + outward * this.along * height
-    const left = this.spec.side === "right" ? wall - columns * scale : wall
-    const top = (height - rows * scale) / 2 + this.down * height
-    return { width, height, scale, left, top, outward }
-  }
-
-  draw() {
-    if (!this.view || !this.root.clientWidth) return
-    const ratio = window.devicePixelRatio || 1
-    const { width, height, scale, left, top } = this.geometry()
-    this.canvas.width = Math.round(width * ratio)
-    this.canvas.height = Math.round(height * ratio)
-    const context = this.canvas.getContext("2d")
-    context.fillStyle = shared.invert ? "#fff" : "#000"
-    context.fillRect(0, 0, this.canvas.width, this.canvas.height)
-    context.imageSmoothingQuality = "high"
-    context.setTransform(ratio, 0, 0, ratio, 0, 0)
-    context.translate(left, top)
-    context.scale(scale, scale)
-    if (this.spec.flipped) {
-      context.translate(this.view.columns, 0)
-      context.scale(-1, 1)
-    }
-    context.drawImage(this.buffer, 0, 0)
-    this.drawFindings(context, scale)
-    this.drawScale(scale)
-  }
-
-  drawFindings(context, scale) {
-    const shrunk = this.view.columns / this.view.source_columns
-    for (const { box: [x0, y0, x1, y1], label } of this.spec.findings ?? []) {
-      context.lineWidth = 1.5 / scale
-      context.strokeStyle = "#F0E442"
-      context.setLineDash([4 / scale, 3 / scale])
-      context.strokeRect(x0 * shrunk, y0 * shrunk, (x1 - x0) * shrunk, (y1 - y0) * shrunk)
-      context.save()
-      // The picture may be mirrored to hang; its words may not.
-      context.translate((this.spec.flipped ? x1 : x0) * shrunk, y0 * shrunk - 4 / scale)
-      context.scale((this.spec.flipped ? -1 : 1) / scale, 1 / scale)
-      context.fillStyle = "#F0E442"
-      context.font = "12px sans-serif"
-      context.fillText(label, 0, 0)
-      context.restore()
-    }
-  }
-
-  drawScale(scale) {
-    const { spacing_mm: spacing } = this.view // of the rendition, not of the source
-    scaleBar(this.scale, spacing ? scale / spacing : null)
-  }
-
-  zoomAt(factor, x, y) {
-    if (!this.view) return
-    const before = this.geometry()
-    const zoom = Math.min(24, Math.max(0.5, this.zoom * factor))
-    const grown = zoom / this.zoom
-    const wall = before.left + (this.spec.side === "right" ? this.view.columns * before.scale : 0)
-    const middle = before.top + (this.view.rows * before.scale) / 2
-    this.zoom = zoom
-    this.along += ((x - wall) * (1 - grown) * before.outward) / before.height
-    this.down += ((y - middle) * (1 - grown)) / before.height
-    this.viewer.follow(this)
-  }
-
-  move(dx, dy) {
-    if (!this.view) return
-    const { height, outward } = this.geometry()
-    this.along += (dx * outward) / height
-    this.down += dy / height
-    this.viewer.follow(this)
-  }
-
-  reset() {
-    Object.assign(this, { zoom: 1, along: 0, down: 0 })
-  }
-
-  listen() {
-    const { root } = this
-    let drag = null
-    root.addEventListener("contextmenu", (event) => event.preventDefault())
-    root.addEventListener("wheel", (event) => {
-      event.preventDefault()
-      const box = root.getBoundingClientRect()
-      this.zoomAt(Math.exp(-event.deltaY * 0.0015), event.clientX - box.left, event.clientY - box.top)
-    }, { passive: false })
-    root.addEventListener("pointerdown", (event) => {
-      this.viewer.activate(this)
-      const windowing = event.button === 2 || event.shiftKey || event.ctrlKey
-      drag = { x: event.clientX, y: event.clientY, windowing }
-      root.classList.add(windowing ? "windowing" : "dragging")
-      root.setPointerCapture(event.pointerId)
-    })
-    root.addEventListener("pointermove", (event) => {
-      if (!drag || !this.view) return
-      const [dx, dy] = [event.clientX - drag.x, event.clientY - drag.y]
-      Object.assign(drag, { x: event.clientX, y: event.clientY })
-      if (drag.windowing) this.viewer.windowBy(dx, dy)
-      else this.move(dx, dy)
-    })
-    const end = () => {
-      drag = null
-      root.classList.remove("windowing", "dragging")
-    }
-    root.addEventListener("pointerup", end)
-    root.addEventListener("pointercancel", end)
-    root.addEventListener("dblclick", () => this.viewer.alone(this))
-    root.addEventListener("focusin", () => { this.viewer.active = this })
-    root.addEventListener("pointerenter", () => {
-      this.viewer.active = this
-      // Two views cannot both be meant: where one is framed, the frame goes along.
-      if (this.viewer.grid.querySelector(".pane:focus")) this.viewer.activate(this)
-    })
-  }
-}
+const WINDOWS = { 1: "As recorded", 2: "Tissue", 3: "Full range" }
+const LEAST_HEIGHT = 420
+const BELOW = 8 // what stays free under the viewer
+const WIDE = 1200 // from this width on, course, pictures and assessment stand side by side
+const ASK_AFTER_MS = 200
+let layoutChosen = null // survives a change of woman: a person's way of hanging
 
 class Viewer {
   constructor(parent) {
@@ -216,63 +39,311 @@ class Viewer {
     this.root.setAttribute("aria-label", "Image viewer; press ? for its keys")
     this.bar = element("div", "bar")
     this.grid = element("div", "grid")
-    this.root.append(this.bar, this.grid)
+    this.strip = element("div", "strip")
+    this.strip.setAttribute("role", "listbox")
+    this.strip.setAttribute("aria-label", "Visits")
+    this.note = element("div", "note")
+    this.status = element("div", "status-said")
+    this.status.setAttribute("role", "status")
+    this.root.append(this.bar, this.grid, this.strip, this.note, this.status)
     parent.append(this.root)
-    this.panes = []
-    this.single = null
+    Object.assign(this, { panes: [], single: null, pointer: null, frame: null, asked: 0 })
     this.root.addEventListener("keydown", (event) => this.key(event))
-    new ResizeObserver(() => this.panes.forEach((pane) => pane.draw())).observe(this.grid)
-    this.frame = null
+    this.root.addEventListener("keyup", (event) => {
+      if (event.key.toUpperCase() === "G" && shared.tool === "lens") this.tool(null)
+    })
+    new ResizeObserver(() => this.redraw()).observe(this.grid)
+    const size = () => this.size()
+    window.addEventListener("resize", size)
+    // What stands above may grow when it is drawn.
+    const above = this.root.getRootNode().host?.closest("[data-testid=stMainBlockContainer]")
+    if (above) new ResizeObserver(size).observe(above)
+  }
+
+  // As high as what is left of the window, so that the page need not be scrolled.
+  size() {
+    if (this.data?.whole || this.root.classList.contains("whole")) return
+    const main = this.root.getRootNode().host?.closest("[data-testid=stMain]") ?? document.scrollingElement
+    const top = this.root.getBoundingClientRect().top + main.scrollTop
+    const room = window.innerWidth >= WIDE ? window.innerHeight - top - BELOW : window.innerHeight * 0.8
+    const height = `${Math.round(Math.max(LEAST_HEIGHT, room))}px`
+    if (this.root.style.height !== height) this.root.style.height = height
   }
 
   show(data) {
-    const signature = JSON.stringify(data)
-    if (signature === this.signature) return
+    const { current, prior, answered, ...hung } = data
+    const signature = JSON.stringify(hung)
+    const fresh = signature !== this.signature
     this.signature = signature
-    this.root.style.height = `${data.height}px`
-    this.title = data.title
-    this.single = null
-    shared.preset ??= "1"
-    this.panes = data.panes.map((spec) => new Pane(spec, this))
-    this.active = this.panes.find((pane) => pane.spec.sop_uid) ?? this.panes[0]
+    this.data = data
+    this.root.classList.toggle("whole", data.whole)
+    this.asked = Math.max(this.asked, answered)
+    // The page may answer an older wish while a newer one is under way to it.
+    const heard = answered >= this.asked && !this.asking
+    const moved = heard && (current !== this.current?.uid || (prior ?? null) !== (this.prior?.uid ?? null))
+    if (!fresh && !moved) return
+    const now = heard || !this.current ? current : this.current.uid
+    const then = heard || !this.current ? prior : this.prior?.uid
+    const first = !this.current
+    this.hang(this.visit(now) ?? data.visits.at(-1), this.visit(then))
+    this.size()
+    if (first && data.whole) this.activate(this.active)
+  }
+
+  visit(uid) {
+    return this.data.visits.find((visit) => visit.uid === uid) ?? null
+  }
+
+  get layout() {
+    const { layouts, opens_with: first } = this.data
+    const every = layouts.find((layout) => !layout.rows.length)
+    const hangs = layouts.some(({ rows }) => rows.flat().some(({ view }) => this.spec(this.current, view)))
+    if (this.current.panes.length && !hangs) return every
+    return layouts.find((layout) => layout.name === (layoutChosen ?? first)) ?? every
+  }
+
+  spec(visit, view) {
+    return visit?.panes.find((spec) => spec.view === view) ?? null
+  }
+
+  // Shows one visit beside another; zoom and movement stay with whoever has set them.
+  hang(current, prior) {
+    const kept = this.panes.find((pane) => pane.picture)
+    Object.assign(this, { current, prior, single: null })
+    this.panes = this.places().map((place) => new Pane(place, this))
+    const active = this.active && this.panes.find(({ spec, study }) => spec.view === this.active.spec.view && study === this.active.study)
+    if (kept && shared.linked) for (const pane of this.panes) Object.assign(pane, { zoom: kept.zoom, along: kept.along, down: kept.down })
+    this.active = active ?? this.panes.find((pane) => pane.spec.sop_uid) ?? this.panes[0]
     this.grid.classList.remove("single")
-    const held = this.grid.querySelector(":focus")
+    const held = this.grid.contains(this.root.getRootNode().activeElement)
     this.grid.replaceChildren(...this.panes.map((pane) => pane.root))
+    this.tabStop()
     if (held) this.activate(this.active)
     this.drawBar()
+    this.drawStrip()
+    this.redraw()
+    this.readAhead()
+  }
+
+  places() {
+    const { current, prior, layout } = this
+    if (!layout.rows.length) {
+      const all = current.panes.filter((spec) => spec.sop_uid)
+      const columns = Math.min(all.length, Math.max(2, Math.ceil(Math.sqrt(1.6 * all.length))))
+      this.grid.style.gridTemplateColumns = `repeat(${Math.max(1, columns)}, minmax(0, 1fr))`
+      return all.map((spec) => this.place(spec, "now"))
+    }
+    const rows = layout.rows.map((row) => row.filter(({ study }) => study === "now" || prior)).filter((row) => row.length)
+    this.grid.style.gridTemplateColumns = `repeat(${Math.max(...rows.map((row) => row.length))}, minmax(0, 1fr))`
+    return rows.flatMap((row) => row.map(({ view, study }, at) => {
+      const visit = study === "now" ? current : prior
+      const missing = { sop_uid: null, view, side: view[0] === "R" ? "right" : "left", label: view.replace("-", " "), note: "",
+        missing: `${view.replace("-", " ")} is not among the pictures of this visit.`, flipped: false }
+      return { ...this.place(this.spec(visit, view) ?? missing, study), edge: at > 0 && row[at - 1].study !== study }
+    }))
+  }
+
+  place(spec, study) {
+    const other = study === "now" && spec.sop_uid ? this.spec(this.prior, spec.view) : null
+    return { spec, study, on: (study === "now" ? this.current : this.prior).on, other: other?.sop_uid ? other : null, otherOn: this.prior?.on }
+  }
+
+  // What is likely to be asked for next is fetched while nobody waits.
+  readAhead() {
+    const there = this.panes.filter((pane) => pane.spec.sop_uid).map((pane) => load(pane.spec.sop_uid).promise)
+    const { current } = this
+    Promise.allSettled(there).then(() => {
+      if (current !== this.current) return
+      const at = this.data.visits.indexOf(current)
+      for (const near of [this.data.visits[at - 1], this.data.visits[at + 1]]) {
+        for (const spec of near?.panes ?? []) if (spec.sop_uid) load(spec.sop_uid)
+      }
+    })
+  }
+
+  choose(current, prior) {
+    if (!current) return
+    const before = this.visit(current.prior)
+    const chosen = prior && prior !== current ? prior : before
+    if (current === this.current && chosen === this.prior) return
+    this.hang(current, chosen)
+    this.status.textContent = `${current.on}${chosen ? `, compared with ${chosen.on}` : ""}`
+    clearTimeout(this.asking)
+    this.asking = setTimeout(() => {
+      this.asking = null
+      this.asked += 1
+      this.tell({ current: current.uid, prior: chosen && chosen !== before ? chosen.uid : null, number: this.asked })
+    }, ASK_AFTER_MS)
+  }
+
+  // The prior that a person has chosen stays when the visit changes; the one before each visit changes with it.
+  get chosenPrior() {
+    return this.prior && this.prior.uid !== this.current.prior ? this.prior : null
+  }
+
+  stepVisit(by, of = "current") {
+    const { visits } = this.data
+    const there = visits[visits.indexOf(this[of]) + by]
+    if (!there) return
+    if (of === "current") this.choose(there, this.chosenPrior)
+    else if (there !== this.current) this.choose(this.current, there)
   }
 
   drawBar() {
-    const held = this.bar.querySelector("button:focus")?.dataset.key
-    const button = (text, key, pressed) => {
+    const held = this.root.getRootNode().activeElement?.dataset?.key
+    const button = (text, key, pressed, title) => {
       const made = element("button", "", text)
       made.dataset.key = key
-      made.title = `Key ${key}`
+      made.title = `${title ?? text}: key ${key}`
       if (pressed !== undefined) made.setAttribute("aria-pressed", String(pressed))
       made.addEventListener("click", () => this.act(key))
       return made
     }
+    const menu = (name, key, entries, chosen, choose) => {
+      const made = element("select", name)
+      made.dataset.key = `menu ${key}`
+      made.setAttribute("aria-label", key)
+      made.title = key
+      for (const [value, text] of entries) made.append(Object.assign(element("option", "", text), { value }))
+      made.value = chosen
+      made.addEventListener("change", () => choose(made.value))
+      return made
+    }
+    const { visits, layouts } = this.data
+    const both = Boolean(this.prior)
+    const dates = visits.map((visit) => [visit.uid, visit.on])
+    const unseen = this.current.panes.filter((spec) => spec.sop_uid && !this.panes.some((pane) => pane.spec === spec)).length
     this.bar.replaceChildren(
-      element("span", "title", this.title),
-      button("As recorded", "1", shared.preset === "1"),
-      button("Tissue", "2", shared.preset === "2"),
-      button("Full range", "3", shared.preset === "3"),
-      element("span", "gap"),
+      menu("current", "Visit", dates, this.current.uid, (uid) => this.choose(this.visit(uid), this.chosenPrior)),
+      ...(both ? [
+        element("span", "with", "with"),
+        menu("prior", "Compared with", dates.filter(([uid]) => uid !== this.current.uid), this.prior.uid, (uid) => this.choose(this.current, this.visit(uid))),
+      ] : []),
+      ...(unseen && this.layout.rows.length && !this.rowsHide() ? [button(`+ ${unseen} more`, this.everyKey(), undefined, "Every image of this visit")] : []),
+      element("span", "spring"),
+      menu("layout", "Layout", layouts.map((layout) => [layout.name, `${layout.key}  ${layout.name}`]), this.layout.name, (name) => this.layOut(name)),
+      menu("window", "Window, key W", [...Object.entries(WINDOWS), ...(shared.preset && !this.byHand() ? [] : [["", "By hand"]])], this.byHand() ? "" : shared.preset, (preset) => preset && this.preset(preset)),
       button("Invert", "I", shared.invert),
-      button("Linked", "L", shared.linked),
+      button("Link", "L", shared.linked, "Link zoom, movement and window"),
+      element("span", "gap"),
+      button("Glass", "G", shared.tool === "lens", "Magnifying glass"),
+      button("Calipers", "M", shared.tool === "calipers"),
+      ...(both ? [
+        button("Flicker", "Space", shared.mode === "flicker"),
+        button("Swipe", "S", shared.mode === "swipe"),
+        button("Difference", "D", shared.mode === "difference"),
+      ] : []),
+      element("span", "gap"),
+      button("100 %", "Z", undefined, "One pixel of the image on one of the screen"),
       button("Reset", "R"),
-      button("Full screen", "F"),
-      button("?", "?"),
+      this.data.whole ? button("Back", "Esc", undefined, "Back to her page") : button("Compare", "C", undefined, "Compare on the whole window"),
+      button("?", "?", undefined, "All keys"),
     )
     // The buttons are made anew: whoever pressed one by keys is still at it.
     if (held) this.bar.querySelector(`[data-key="${held}"]`)?.focus({ preventScroll: true })
   }
 
+  // A layout of one side or one view hides the others by intent.
+  rowsHide() {
+    return new Set(this.layout.rows.flat().map(({ view }) => view)).size < 4
+  }
+
+  everyKey() {
+    return this.data.layouts.find((layout) => !layout.rows.length).key
+  }
+
+  byHand() {
+    const { wider, brighter } = shared.linked || !this.active ? shared : this.active
+    return Boolean(wider || brighter)
+  }
+
+  drawStrip() {
+    const held = this.strip.contains(this.root.getRootNode().activeElement)
+    this.strip.replaceChildren(...this.data.visits.map((visit) => this.chip(visit)))
+    const chosen = this.strip.querySelector(".chosen")
+    if (!chosen) return
+    if (held) chosen.focus({ preventScroll: true })
+    const [inner, outer] = [chosen.getBoundingClientRect(), this.strip.getBoundingClientRect()]
+    this.strip.scrollLeft += inner.left + inner.width / 2 - outer.left - outer.width / 2
+  }
+
+  chip(visit) {
+    const chosen = visit === this.current
+    const compared = visit === this.prior
+    const chip = element("button", chosen ? "chosen" : compared ? "compared" : "")
+    chip.setAttribute("role", "option")
+    chip.setAttribute("aria-selected", String(chosen))
+    chip.tabIndex = chosen ? 0 : -1
+    chip.dataset.date = visit.on
+    chip.title = visit.step_hint ? `${visit.hint}, ${visit.step_hint}` : visit.hint
+    const pair = element("span", "pair")
+    for (const side of ["right", "left"]) {
+      const view = visit.thumbs[side]
+      const picture = element(view ? "img" : "i", side + (view?.flipped ? " flipped" : ""))
+      if (view) Object.assign(picture, { src: `/thumb/${encodeURIComponent(view.sop_uid)}`, alt: view.label, loading: "lazy" })
+      else picture.title = `${side} not taken`
+      pair.append(picture)
+    }
+    const first = element("span", "line")
+    const risk = element("span", visit.told ? "" : "untold", visit.risk)
+    if (visit.step) {
+      const step = element("i", visit.step === "≈" ? "noise" : "", visit.step)
+      step.title = visit.step_hint
+      risk.prepend(step, " ")
+    }
+    first.append(element("b", "", visit.on), risk)
+    const second = element("span", "line second")
+    second.append(element("span", visit.warns ? "status" : "", compared ? "prior" : visit.note), element("span", "", visit.bi_rads))
+    chip.append(pair, first, second)
+    chip.addEventListener("click", (event) => {
+      if (event.shiftKey) this.choose(this.current, visit)
+      else this.choose(visit, this.chosenPrior)
+    })
+    return chip
+  }
+
+  // Screen pixels (CSS) of a stored one at zoom 1: all views to one scale in millimetres where every size is known.
+  fit(pane) {
+    const shown = this.panes.filter((one) => one.spec.sop_uid && one.root.clientWidth)
+    const own = ({ root, spec }) => Math.min(root.clientWidth / spec.columns, root.clientHeight / spec.rows)
+    if (shown.some(({ spec }) => !spec.spacing_mm || !spec.measured)) return own(pane)
+    return Math.min(...shown.map((one) => own(one) / one.spec.spacing_mm)) * pane.spec.spacing_mm
+  }
+
+  redraw() {
+    this.frame ??= requestAnimationFrame(() => {
+      this.frame = null
+      this.panes.forEach((pane) => pane.draw())
+    })
+  }
+
+  holdsWheel() {
+    return this.data.whole || this.root.contains(this.root.getRootNode().activeElement)
+  }
+
+  hint() {
+    if (this.hinted) return
+    this.hinted = true
+    this.note.textContent = "Click into the pictures to zoom with the wheel."
+    setTimeout(() => { this.note.textContent = "" }, 2500)
+  }
+
+  pointAt(pane, x, y) {
+    this.pointer = pane ? { from: pane, x, y } : null
+    this.redraw()
+  }
+
   // Keys act on one view, the one with the focus; one that is missing takes none.
   activate(pane) {
     this.active = pane
+    this.tabStop()
     const target = pane?.spec.sop_uid ? pane.root : this.root
     target.focus({ preventScroll: true })
+  }
+
+  // One way in for the Tab key: the view that keys would act on.
+  tabStop() {
+    for (const pane of this.panes) if (pane.spec.sop_uid) pane.root.tabIndex = pane === this.active ? 0 : -1
   }
 
   step(by) {
@@ -286,91 +357,157 @@ class Viewer {
   }
 
   follow(source) {
-    for (const pane of this.panes) {
-      if (pane !== source && shared.linked) {
-        const { zoom, along, down } = source
-        Object.assign(pane, { zoom, along, down })
-      }
+    if (shared.linked) {
+      const { zoom, along, down } = source
+      for (const pane of this.panes) if (pane !== source) Object.assign(pane, { zoom, along, down })
     }
-    this.schedule(() => this.panes.forEach((pane) => (shared.linked || pane === source) && pane.draw()))
-  }
-
-  schedule(work) {
-    if (this.frame) cancelAnimationFrame(this.frame)
-    this.frame = requestAnimationFrame(() => { this.frame = null; work() })
+    this.redraw()
   }
 
   windowBy(dx, dy) {
-    shared.preset = null
-    for (const pane of this.panes) {
-      if (!pane.view || (!shared.linked && pane !== this.active)) continue
-      const step = presetsOf(pane.view)[1].width / 400
-      pane.window.width = Math.max(1, pane.window.width + dx * step)
-      pane.window.center += dy * step
-    }
+    const of = shared.linked ? shared : this.active
+    const begins = !this.byHand()
+    of.wider += dx
+    of.brighter += dy
+    if (begins) this.drawBar()
+    this.redraw()
+  }
+
+  preset(name) {
+    Object.assign(shared, { preset: name, wider: 0, brighter: 0 })
+    this.panes.forEach((pane) => Object.assign(pane, { wider: 0, brighter: 0 }))
     this.drawBar()
-    this.schedule(() => this.panes.forEach((pane) => pane.shade()))
+    this.redraw()
+  }
+
+  tool(name) {
+    shared.tool = shared.tool === name ? null : name
+    this.root.dataset.tool = shared.tool ?? ""
+    this.drawBar()
+    this.redraw()
+  }
+
+  mode(name) {
+    if (!this.prior) return
+    shared.mode = shared.mode === name ? null : name
+    this.panes.forEach((pane) => pane.relabel())
+    this.drawBar()
+    this.redraw()
+  }
+
+  takeBack(pane) {
+    measures.get(pane?.spec.sop_uid)?.pop()
+    pane?.say()
+    this.redraw()
+  }
+
+  divide(fraction) {
+    shared.divider = Math.min(0.98, Math.max(0.02, fraction))
+    this.redraw()
+  }
+
+  layOut(name) {
+    layoutChosen = name
+    this.hang(this.current, this.prior)
   }
 
   alone(pane) {
-    const held = this.grid.querySelector(":focus")
+    const held = this.grid.contains(this.root.getRootNode().activeElement)
     this.showAlone(this.single ? null : pane)
     // What is hidden loses the focus, and the keys with it.
-    if (held?.closest(".away")) this.activate(pane)
+    if (held) this.activate(pane)
   }
 
   showAlone(pane) {
     this.single = pane
     this.grid.classList.toggle("single", Boolean(pane))
     for (const other of this.panes) other.root.classList.toggle("away", Boolean(pane) && other !== pane)
-    this.panes.forEach((shown) => shown.draw())
+    this.redraw()
   }
 
   act(name) {
-    const pane = this.active
-    if ("123".includes(name)) {
-      shared.preset = name
-      this.panes.forEach((each) => each.applyPreset(name))
-    } else if (name === "I") {
-      shared.invert = !shared.invert
-      this.panes.forEach((each) => each.shade())
-    } else if (name === "L") {
-      shared.linked = !shared.linked
-      if (shared.linked) this.follow(pane)
-    } else if (name === "R") {
-      Object.assign(shared, { preset: "1", invert: false })
-      this.panes.forEach((each) => { each.reset(); each.applyPreset("1") })
-    } else if (name === "F") {
-      if (document.fullscreenElement) document.exitFullscreen()
-      else this.root.requestFullscreen?.()
-    } else if (name === "?") {
-      toggleKeys(this.root, KEYS)
+    const actions = {
+      I: () => { shared.invert = !shared.invert },
+      L: () => {
+        shared.linked = !shared.linked
+        if (shared.linked) this.follow(this.active)
+        else for (const pane of this.panes) Object.assign(pane, { wider: shared.wider, brighter: shared.brighter })
+      },
+      R: () => {
+        Object.assign(shared, { preset: "1", wider: 0, brighter: 0, invert: false, mode: null, tool: null, divider: 0.3 })
+        this.panes.forEach((pane) => { pane.reset(); pane.relabel() })
+        this.root.dataset.tool = ""
+      },
+      W: () => this.preset({ 1: "2", 2: "3", 3: "1" }[shared.preset]),
+      Z: () => this.active?.picture && this.active.toEveryPixel(),
+      G: () => this.tool("lens"),
+      M: () => this.tool("calipers"),
+      Space: () => this.mode("flicker"),
+      S: () => this.mode("swipe"),
+      D: () => this.mode("difference"),
+      C: () => {
+        if (this.data.whole) return
+        this.root.classList.add("whole") // at once; the page follows
+        this.root.style.height = ""
+        this.redraw()
+        this.compare()
+      },
+      Esc: () => this.data.whole && this.leave(),
+      F: () => (document.fullscreenElement ? document.exitFullscreen() : this.root.requestFullscreen?.()),
+      "?": () => toggleKeys(this.root, KEYS),
     }
+    const layout = this.data.layouts.find(({ key }) => key === name)
+    if (layout) return this.layOut(layout.name)
+    actions[name]()
     this.drawBar()
+    this.redraw()
+  }
+
+  escape() {
+    if (this.root.querySelector(".keys")) this.act("?")
+    else if (this.single) this.alone(this.single)
+    else if (this.data.whole) this.leave()
+    else if (shared.tool) this.tool(shared.tool)
+    else if (shared.mode) this.mode(shared.mode)
+    else return false
+    return true
   }
 
   key(event) {
     if (event.metaKey || event.altKey || event.ctrlKey) return
     const name = event.key.length === 1 ? event.key.toUpperCase() : event.key
-    const pane = this.active
+    if (event.target.closest("select")) return
     if ((name === "Enter" || name === " ") && event.target.closest("button")) {
       event.stopPropagation() // the button that has the focus is pressed
       return
     }
-    const steps = { ArrowLeft: [-24, 0], ArrowRight: [24, 0], ArrowUp: [0, -24], ArrowDown: [0, 24] }
-    if ("123ILRF?".includes(name)) this.act(name)
-    else if (name === "+" || name === "=") pane.zoomAt(1.25, pane.root.clientWidth / 2, pane.root.clientHeight / 2)
-    else if (name === "-") pane.zoomAt(0.8, pane.root.clientWidth / 2, pane.root.clientHeight / 2)
-    else if (steps[name]) pane.move(...steps[name])
-    else if (name === "N") this.step(1)
-    else if (name === "P") this.step(-1)
-    else if (name === "Enter") this.alone(pane)
-    else if (name === "Escape" && this.root.querySelector(".keys")) this.act("?")
-    else if (name === "Escape" && this.single) this.alone(this.single)
-    else return
+    if (!this.answer(name, event)) return
     // Streamlit has keys of its own (R reruns the page): in the viewer they mean what the viewer says.
     event.preventDefault()
     event.stopPropagation()
+  }
+
+  answer(name, event) {
+    const pane = this.active
+    const zoom = (factor) => pane?.zoomAt(factor, pane.root.clientWidth / 2, pane.root.clientHeight / 2)
+    const arrows = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }
+    if (arrows[name] && event.target.closest(".strip")) this.stepVisit(arrows[name][0])
+    else if (arrows[name]) pane?.move(...arrows[name].map((to) => 24 * to))
+    else if (name === "G") { if (!event.repeat) this.act("G") }
+    else if (name === " ") this.act("Space")
+    else if ("ILRWZMSDCF?".includes(name) || this.data.layouts.some(({ key }) => key === name)) this.act(name)
+    else if (name === "+" || name === "=") zoom(1.25)
+    else if (name === "-") zoom(0.8)
+    else if (name === "[" || name === "]") this.stepVisit(name === "[" ? -1 : 1)
+    else if (name === "{" || name === "}") this.stepVisit(name === "{" ? -1 : 1, "prior")
+    else if (name === "," || name === ".") this.divide(shared.divider + (name === "," ? -0.03 : 0.03))
+    else if (name === "N") this.step(1)
+    else if (name === "P") this.step(-1)
+    else if (name === "Enter") this.alone(pane)
+    else if (name === "Backspace" || name === "Delete") this.takeBack(pane)
+    else if (name === "Escape") return this.escape()
+    else return false
+    return true
   }
 }
 
@@ -380,5 +517,8 @@ export default function ({ data, parentElement, setTriggerValue }) {
   if (!viewers.has(parentElement)) viewers.set(parentElement, new Viewer(parentElement))
   const viewer = viewers.get(parentElement)
   viewer.read = (uid) => setTriggerValue("read", uid)
+  viewer.tell = (asked) => setTriggerValue("choose", asked)
+  viewer.compare = () => setTriggerValue("compare", true)
+  viewer.leave = () => setTriggerValue("leave", true)
   viewer.show(data)
 }

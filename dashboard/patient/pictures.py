@@ -1,26 +1,100 @@
-"""The chosen visit’s pictures, hung, and what readers kept on them."""
+"""A woman's pictures, hung, one visit with another to compare it with, and what readers kept on them."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import streamlit as st
 
 from core.people import Permission, Person
-from core.records import KeptFinding, ViewImage, Visit
-from core.rules import ViewName, hanging_protocols
+from core.records import KeptFinding, PatientRecord, ViewImage, Visit
+from core.rules import QualityFlag, ViewName, hanging_protocols
 from core.rules.vocabulary import OTHER_THAN_STANDARD, SIDE_WORDS, FindingClass, flag_words
 from dashboard import components, keys, look
+from dashboard.patient import ribbon
+
+NOT_MEASURED = frozenset(
+    {QualityFlag.MAGNIFICATION, QualityFlag.SPOT_COMPRESSION, QualityFlag.PIXEL_SPACING_DISAGREES}
+)
+"""Flags of images whose pixel size says nothing certain of the size of what they show."""
 
 
-def viewer(visit: Visit, not_taken: Sequence[ViewName], found: Sequence[KeptFinding]) -> None:
-    """Hang the chosen visit's views, with the findings kept on them; a view can be opened to be read by itself."""
-    panes = panes_of(visit, not_taken)
-    for one in panes:
-        on_it = [finding for finding in found if finding.sop_uid == one["sop_uid"]]
-        one["findings"] = [{"box": finding.box, "label": finding.label} for finding in on_it]
-    rows = max(sum(one["side"] == side for one in panes) for side in SIDE_WORDS.values())
-    read = components.viewer(panes, title=f"{visit.on}", height=max(480, 360 * rows))
-    if read:
-        st.switch_page("screens/read_image.py", query_params={keys.IMAGE: read})
+def viewer(
+    record: PatientRecord,
+    chosen: Visit,
+    compared: Visit | None,
+    found: Sequence[KeptFinding],
+    *,
+    whole_page: bool = False,
+) -> None:
+    """Hang the chosen visit with the one it is compared with; every other visit can be chosen without a run of the page.
+
+    A view can be opened to be read by itself, and the page left for the one that shows nothing else, and back.
+    """
+    asks = components.viewer(
+        hung(record, found),
+        current=chosen.study_uid,
+        prior=compared.study_uid if compared else None,
+        whole_page=whole_page,
+        on_choose=follow,
+    )
+    if asks.read:
+        st.switch_page("screens/read_image.py", query_params={keys.IMAGE: asks.read})
+    if asks.compare or asks.leave:
+        place = {keys.MRN: record.mrn, keys.VISIT: chosen.study_uid}
+        if compared:
+            place[keys.PRIOR] = compared.study_uid
+        st.switch_page("screens/compare.py" if asks.compare else "screens/patient.py", query_params=place)
+
+
+def follow() -> None:
+    """Take over into the address what was chosen in the viewer."""
+    current, compared = components.chosen_visits()
+    ribbon.go_to(current, compared=compared)
+
+
+def compared_with(record: PatientRecord, visit: Visit, asked: str = "") -> Visit | None:
+    """Return the visit that another is compared with: the one asked for, else the one before it; None where there is none."""
+    wanted = record.visit(asked)
+    return wanted if wanted and wanted is not visit else prior_of(record, visit)
+
+
+def prior_of(record: PatientRecord, visit: Visit) -> Visit | None:
+    """Return the visit before, of an earlier day, with pictures; one of the same kind of pictures before any other."""
+    earlier = [other for other in record.visits if other.on < visit.on and other.images]
+    alike = [other for other in earlier if other.modality == visit.modality]
+    return next(reversed(alike or earlier), None)
+
+
+def hung(record: PatientRecord, found: Sequence[KeptFinding]) -> dict[str, Any]:
+    """Say for the viewer all visits, oldest first, each with its line in the strip, its views and its prior; and the layouts."""
+    visits = []
+    for visit in record.visits:
+        missing = record.missing_views(visit)
+        panes = panes_of(visit, missing)
+        for one in panes:
+            on_it = [finding for finding in found if finding.sop_uid == one["sop_uid"]]
+            one["findings"] = [{"box": finding.box, "label": finding.label} for finding in on_it]
+        prior = prior_of(record, visit)
+        visits.append(
+            ribbon.strip_entry(visit, missing)
+            | ribbon.step_entry(record, visit)
+            | {"panes": panes, "prior": prior.study_uid if prior else None}
+        )
+    rules = hanging_protocols.protocols()
+    return {
+        "visits": visits,
+        "opens_with": rules.opens_with,
+        "layouts": [
+            {
+                "name": layout.name,
+                "key": layout.key,
+                "rows": [
+                    [{"view": place.view.code, "study": place.study} for place in row] for row in layout.rows
+                ],
+            }
+            for layout in rules.layout
+        ],
+    }
 
 
 def findings_of(visit: Visit, found: Sequence[KeptFinding], person: Person) -> None:
@@ -70,6 +144,7 @@ def pane(visit: Visit, view: ViewName, not_taken: Sequence[ViewName]) -> dict[st
     where = "was not taken at this visit" if view in not_taken else "is in another study of this day"
     return {
         "sop_uid": None,
+        "view": view.code,
         "side": SIDE_WORDS[view.laterality],
         "label": view.words,
         "note": "",
@@ -93,6 +168,11 @@ def pane_of(image: ViewImage, *, another: bool = False) -> dict[str, object]:
         kinds = ["another image"]
     return {
         "sop_uid": image.sop_uid,
+        "view": image.view_name.code,
+        "rows": image.rows,
+        "columns": image.columns,
+        "spacing_mm": image.spacing_mm,
+        "measured": NOT_MEASURED.isdisjoint(image.quality_flags),
         "side": SIDE_WORDS[image.laterality],
         "label": " · ".join([image.view_name.words, *kinds]),
         "note": " · ".join(notes),

@@ -5,10 +5,11 @@ from collections.abc import Sequence
 import streamlit as st
 
 from core.images import hanging
+from core.people import Permission
 from core.records import PatientRecord, StudyStatus, Visit
 from core.rules import ViewName, is_within_noise, said_alike
 from core.rules.vocabulary import MLO, SIDE_WORDS, SIDES
-from dashboard import components, keys, look
+from dashboard import keys, look, session
 from dashboard.charts import course
 from dashboard.drawing import draw
 from dashboard.patient import withheld
@@ -20,39 +21,45 @@ def choose_visit(record: PatientRecord) -> Visit:
     return record.visit(asked) or record.visits[-1]
 
 
-def go_to(study_uid: str) -> None:
-    """Choose a visit everywhere on the page."""
+def go_to(study_uid: str, *, compared: str | None = None) -> None:
+    """Choose a visit everywhere on the page, and the one it is compared with; None stands for the one before it."""
     st.query_params[keys.VISIT] = study_uid
+    if compared:
+        st.query_params[keys.PRIOR] = compared
+    else:
+        st.query_params.pop(keys.PRIOR, None)
 
 
 def trend(record: PatientRecord, chosen: Visit) -> None:
-    """Draw the course; a click on a visit chooses it."""
+    """Draw the course in short; a click on a visit chooses it."""
     # The chart's key changes with the choice, so that one click is answered once and the next starts afresh.
-    state = draw(
-        course.trend(record, chosen=chosen.study_uid),
-        key=f"trend_{record.mrn}_{chosen.study_uid}",
-        on_select="rerun",
+    key = f"trend_{record.mrn}_{chosen.study_uid}"
+
+    def clicked() -> None:
+        for point in st.session_state[key]["selection"]["points"]:
+            uid = str(point.get("customdata", [""])[0])
+            if uid != chosen.study_uid and record.visit(uid):
+                go_to(uid)
+
+    draw(
+        course.in_short(course.trend(record, chosen=chosen.study_uid)),
+        key=key,
+        on_select=clicked,
         selection_mode="points",
         alt=f"Course of 5-year risk over {len(record.scored)} scored visits"
         if record.scored
         else f"{len(record.visits)} visits without a number, events and density",
     )
-    for point in state["selection"]["points"]:
-        uid = point.get("customdata", [None])[0]
-        if uid and uid != chosen.study_uid and record.visit(str(uid)):
-            go_to(str(uid))
-            st.rerun()
 
 
-def strip(record: PatientRecord, chosen: Visit) -> None:
-    """Show all visits as thumbnails."""
-    entries = [
-        strip_entry(visit, record.missing_views(visit)) | step_entry(record, visit) for visit in record.visits
-    ]
-    picked = components.visit_strip(entries, chosen=chosen.study_uid)
-    if picked and picked != chosen.study_uid and record.visit(picked):
-        go_to(picked)
-        st.rerun()
+@st.fragment
+def whole_course(record: PatientRecord) -> None:
+    """Draw the whole course, with malignancy per breast, once it is asked for."""
+    session.require(Permission.SEE_PATIENTS)
+    asked = st.expander("The whole course: malignancy of each breast, events, density", on_change="rerun")
+    if asked.open:
+        with asked:
+            draw(course.trend(record), key=f"course_{record.mrn}", alt="The whole course, lane by lane")
 
 
 def risk_of(visit: Visit) -> str:

@@ -3,14 +3,14 @@
 import streamlit as st
 
 from core.people import Permission, Person
-from core.records import StudyStatus, findings, record_of
+from core.records import PatientRecord, StudyStatus, findings, record_of
 from dashboard import keys, look, session
 from dashboard.house import here
 from dashboard.patient import assessment, events, header, pictures, ribbon, score
 
 
 def page(person: Person) -> None:
-    """Tell a woman's record from top to bottom."""
+    """Tell a woman's record: what is open, her course, the pictures and what to do of them, and then the rest."""
     # The browser's way back leads here without the address: then it is the woman who was open last.
     mrn = str(st.query_params.get(keys.MRN) or st.session_state.get(keys.LAST_PATIENT, ""))
     record = record_of(here(), mrn) if mrn else None
@@ -35,30 +35,55 @@ def page(person: Person) -> None:
     if not record.visits:
         look.show('<div class="lv-empty"><b>No studies yet</b>Add a study to see her course.</div>')
         return
-    header.alerts(record, person)
-    header.key_figures(record)
-    chosen = ribbon.choose_visit(record)
-    if record.standing.read:
-        ribbon.trend(record, chosen)
-    ribbon.strip(record, chosen)
-    left, right = st.columns([5, 3], gap="medium")
-    found = findings.of_patient(here(), record.mrn)
-    with left:
-        pictures.viewer(chosen, record.missing_views(chosen), found)
-        pictures.findings_of(chosen, found, person)
-        events.show_events(record, person)
-    with right:
-        # What is unread is read before the score is shown.
-        if chosen.covered:
-            assessment.show_assessment(record, chosen, person)
-        score.what_the_model_said(record, chosen, person)
-        score.try_again(chosen, person)
-        if not chosen.covered:
-            assessment.show_assessment(record, chosen, person)
+    alerts_in_a_line(record, person)
+    with st.container(key="key_figures"):
+        header.key_figures(record)
+    workspace([record], record.mrn)
+    events.show_events(record, person)
+    if record.scored:
+        ribbon.whole_course(record)
     header.model_card(record)
     waiting = {v.study_uid: v.status for v in record.visits if v.status is StudyStatus.PENDING}
     if waiting:
         score.wait_for_score(waiting)
+
+
+def alerts_in_a_line(record: PatientRecord, person: Person) -> None:
+    """Show the first open alert as a line that opens all of them; nothing where there never was one."""
+    if not record.alerts:
+        return
+    still = record.open_alerts
+    rest = f" · and {len(still) - 1} more" if len(still) > 1 else ""
+    line = f"{look.plain(still[0].message)}{rest}" if still else f"Earlier alerts {len(record.alerts)}"
+    with st.container(key="alerts_open" if still else "alerts_ended"), st.popover(line, width="stretch"):
+        header.alerts(record, person)
+
+
+@st.fragment
+def workspace(opened: list[PatientRecord], mrn: str) -> None:
+    """Show course, pictures and what is said of them side by side; another visit chosen runs this part alone.
+
+    `opened` holds the record that the page has just read; it is empty when only this part runs.
+    """
+    person = session.require(Permission.SEE_PATIENTS)
+    record = opened.pop() if opened else record_of(here(), mrn)
+    if record is None or not record.visits:
+        st.rerun()
+        return
+    chosen = ribbon.choose_visit(record)
+    compared = pictures.compared_with(record, chosen, str(st.query_params.get(keys.PRIOR, "")))
+    found = findings.of_patient(here(), record.mrn)
+    with st.container(key="workspace"):
+        left, right = st.columns([5, 2], gap="small")
+        with left:
+            if record.standing.read:
+                ribbon.trend(record, chosen)
+            pictures.viewer(record, chosen, compared, found)
+        with right:
+            assessment.show_assessment(record, chosen, person)
+            score.what_the_model_said(record, chosen, person)
+            score.try_again(chosen, person)
+            pictures.findings_of(chosen, found, person)
 
 
 page(session.require(Permission.SEE_PATIENTS))

@@ -26,7 +26,7 @@ from starlette.responses import (
 from starlette.routing import Route
 
 from core.desk import BoxRefused, DeskClosed, OpenedImage, Said
-from core.images import NotHers, crop_png, registration_of, rendition, thumbnail_png
+from core.images import NotHers, crop_png, registration_of, rendition, thumbnail_png, tile
 from core.installation import Installation
 from core.people import (
     Person,
@@ -56,6 +56,8 @@ _signing_in = CapacityLimiter(16)
 _desk = CapacityLimiter(4)
 # Registrations are computed one by one: those that wait are not to take the threads of all.
 _registering = CapacityLimiter(4)
+# An image is decoded for its first tile: the small pictures that others wait for go on meanwhile.
+_tiles = CapacityLimiter(4)
 
 
 async def health(_request: Request) -> Response:
@@ -282,14 +284,26 @@ async def registration(request: Request) -> Response:
     return JSONResponse({**said, "grid": found.grid()}, headers={"Cache-Control": "no-store"})
 
 
+async def tile_of_image(request: Request) -> Response:
+    """Serve a square of one view's own pixels, or of means of them: ``/tile/{sop_uid}/{level}/{x}/{y}``."""
+    level, x, y = (request.path_params[name] for name in ("level", "x", "y"))
+
+    def read(installation: Installation, sop_uid: str) -> bytes:
+        return tile(installation, sop_uid, level, x, y)
+
+    return await _stored(request, read, "application/octet-stream", limiter=_tiles)
+
+
 def _is_covered(sop_uid: str) -> bool:
     return is_image_covered(here(), sop_uid=sop_uid)
 
 
-async def _stored(request: Request, read: object, media_type: str) -> Response:
+async def _stored(
+    request: Request, read: object, media_type: str, *, limiter: CapacityLimiter | None = None
+) -> Response:
     assert callable(read)
     try:
-        data = await to_thread.run_sync(read, here(), request.path_params["sop_uid"])
+        data = await to_thread.run_sync(read, here(), request.path_params["sop_uid"], limiter=limiter)
     except (LookupError, FileNotFoundError, Refusal) as error:
         return _not_stored(error)
     return Response(data, media_type=media_type)
@@ -409,6 +423,7 @@ ROUTES = [
     Route("/thumb/{sop_uid}", thumbnail),
     Route("/crop/{sop_uid}", crop),
     Route("/registration/{prior_sop}/{current_sop}", registration),
+    Route("/tile/{sop_uid}/{level:int}/{x:int}/{y:int}", tile_of_image),
     Route("/reading/{token}/whole", read_whole),
     Route("/reading/{token}/region", read_region),
     Route("/reading/{token}/picture", read_picture),

@@ -79,7 +79,7 @@ def test_from_signing_in_to_the_trend_and_back_to_the_same_filters(page: Page, s
     # Plotly catches clicks on a layer above its points.
     trend.locator(".scatterlayer .point").first.click(force=True)
     expect(first).to_have_attribute("aria-selected", "true")
-    expect(page.locator(".bar .title")).to_have_text(day)
+    expect(page.locator(".pane .label small").first).to_have_text(day)
 
     page.locator("[data-testid=stMain]").get_by_role("link", name="Worklist").click()
     expect(page.locator("tr.focus")).to_contain_text("Sim-0001")
@@ -91,26 +91,86 @@ def test_from_signing_in_to_the_trend_and_back_to_the_same_filters(page: Page, s
 def test_the_viewer_zooms_both_sides_as_mirror_images_and_shows_its_keys(page: Page, served: Served) -> None:
     sign_in(page, served, "oncologist")
     page.goto(f"{served.url}/patient?mrn=00001")
-    pane = page.locator(".pane[data-ready=true]").first
-    pane.scroll_into_view_if_needed()
+    expect(page.locator(".pane[data-ready=true]")).to_have_count(8)
+    pane = page.locator(".pane").first
+    expect(page.locator(".pane .scale").last).to_contain_text("%")
     fitted = page.locator(".pane .scale").all_inner_texts()
     box, label = pane.bounding_box(), pane.locator(".label").bounding_box()
     assert box
     assert label
     # Films carry their own markers at the top.
-    assert label["y"] > box["y"] + box["height"] / 2
+    assert label["y"] > box["y"] + box["height"] / 3
+    pane.click()
     page.mouse.move(box["x"] + box["width"] * 0.7, box["y"] + box["height"] / 2)
     page.mouse.wheel(0, -1200)
     expect(page.locator(".pane .scale").nth(1)).not_to_have_text(fitted[1])
     zoomed = page.locator(".pane .scale").all_inner_texts()
     assert zoomed[0] == zoomed[1] != fitted[0]
-    pane.click()
     page.keyboard.press("?")
     expect(page.locator(".keys")).to_contain_text("invert")
     page.keyboard.press("Escape")
     expect(page.locator(".keys")).to_have_count(0)
     page.keyboard.press("r")
     expect(page.locator(".pane .scale").nth(1)).to_have_text(fitted[1])
+
+
+def test_course_pictures_and_assessment_are_on_one_screen(page: Page, served: Served) -> None:
+    sign_in(page, served, "oncologist")
+    page.goto(f"{served.url}/patient?mrn=00001")
+    expect(page.locator(".pane[data-ready=true]").first).to_be_visible()
+    expect(page.locator(".js-plotly-plot .point").first).to_be_visible()
+    places = {
+        "course": page.locator(".js-plotly-plot").first,
+        "pictures": page.locator(".viewer"),
+        "visits": page.locator(".strip"),
+        "assessment": page.get_by_role("button", name="assessment").first,
+    }
+    for name, place in places.items():
+        # What stands above is drawn bit by bit, and the pictures take what is left of the window.
+        expect(place).to_be_in_viewport(ratio=1)
+        box = place.bounding_box()
+        assert box, name
+        assert box["y"] + box["height"] <= 900, name
+    pictures = places["pictures"].bounding_box()
+    assert pictures
+    assert pictures["height"] >= 420
+
+
+def test_another_visit_is_shown_before_the_page_hears_of_it_and_the_rest_follows_in_one_run(
+    page: Page, served: Served
+) -> None:
+    sent: list[object] = []
+    page.on("websocket", lambda socket: socket.on("framesent", lambda frame: sent.append(frame)))
+    sign_in(page, served, "oncologist")
+    page.goto(f"{served.url}/patient?mrn=00001")
+    expect(page.locator(".pane[data-ready=true]")).to_have_count(8)
+    last, before = (page.locator("button[role=option]").nth(number) for number in (-1, -2))
+    day, day_before = (chip.get_attribute("data-date") or "" for chip in (last, before))
+    page.wait_for_load_state("networkidle")
+    known = len(sent)
+    before.click()
+    shown = page.locator(".pane .label small").first.inner_text()
+    assert (shown, len(sent)) == (day_before, known), (
+        "the pictures are there, and nothing was asked of the page"
+    )
+    expect(page).to_have_url(re.compile("visit="))
+    assert len(sent) == known + 1
+    page.go_back()
+    expect(page.locator(".pane .label small").first).to_have_text(day)
+
+
+def test_comparing_fills_the_window_and_escape_leads_back(page: Page, served: Served) -> None:
+    sign_in(page, served, "oncologist")
+    page.goto(f"{served.url}/patient?mrn=00001")
+    page.locator(".pane[data-ready=true]").first.click()
+    page.keyboard.press("c")
+    expect(page).to_have_url(re.compile(r"/compare\?mrn=00001&visit=.*&prior="))
+    expect(page.locator(".viewer.whole .pane[data-ready=true]")).to_have_count(8)
+    box = page.locator(".viewer.whole").bounding_box()
+    assert box == {"x": 0, "y": 0, "width": 1440, "height": 900}
+    page.keyboard.press("Escape")
+    expect(page).to_have_url(re.compile("/patient"))
+    expect(page.locator(".lv-identity")).to_contain_text("Sim-0001")
 
 
 def test_an_analyst_begins_with_the_cohort_and_sees_no_patients(page: Page, served: Served) -> None:

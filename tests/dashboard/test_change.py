@@ -34,7 +34,7 @@ def test_a_change_within_noise_has_no_direction_anywhere(here: Installation, pag
     assert '<span class="lv-noise">+0.1</span>' in header
     assert look.WITHIN_NOISE in header
     assert "▲ +" not in header
-    steps = [visit["step"] for visit in given(app, "strip")["visits"]]
+    steps = [visit["step"] for visit in given(app, "viewer")["visits"]]
     assert steps == ["", "≈", "≈"]
     (row,) = given(pages(Role.ONCOLOGIST, "worklist"), "worklist")["rows"]
     assert (row["change_text"], row["change_note"]) == ("+0.1", "within positioning")

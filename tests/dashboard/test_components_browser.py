@@ -33,8 +33,9 @@ def mount(page: Page, name: str, before: Sequence[str] = ("pixels", "keys")) -> 
     What the component asks of its page is kept in ``asked``.
     """
     script = "".join((COMPONENTS / f"{part}.js").read_text("utf-8") for part in (*before, name))
+    style = (COMPONENTS / f"{name}.css").read_text("utf-8") if name == "viewer" else STYLE
     shell = (
-        f"<style>{STYLE}</style><body><script type=module>import component from '/component.js'\n"
+        f"<style>{style}</style><body><script type=module>import component from '/component.js'\n"
         "window.asked = []\nconst setTriggerValue = (...asked) => window.asked.push(asked)\n"
         "window.show = (data) => component({ data, parentElement: document.body, setTriggerValue })</script>"
     )
@@ -76,39 +77,12 @@ def brightest(pane: Locator) -> int:
     )
 
 
-def visit(number: int) -> dict[str, Any]:
-    pane = {
-        "sop_uid": f"1.{number}",
-        "side": "left",
-        "label": "L CC",
-        "note": "",
-        "missing": "",
-        "flipped": False,
-    }
-    return {"panes": [pane], "title": f"visit {number}", "height": 400}
-
-
 def opened(number: int) -> dict[str, Any]:
     return {
         "token": f"t{number}", "name": "view", "rows": 128, "columns": 96, "spacing_mm": 0.2, "model": None,
         "findings": [], "can_keep": False, "can_take_back": False, "keep_hint": "", "answered": 0,
         "note": {"kind": "", "text": "", "finding": None},
     }  # fmt: skip
-
-
-def test_a_visit_chosen_after_the_window_was_set_by_hand_shows_its_pictures(page: Page) -> None:
-    mount(page, "viewer")
-    page.evaluate("data => show(data)", visit(1))
-    pane = page.locator(".pane[data-ready=true]")
-    expect(pane).to_be_visible()
-    assert brightest(pane) > 200
-    set_window_by_hand(page, pane)
-    expect(page.get_by_role("button", name="As recorded")).to_have_attribute("aria-pressed", "false")
-    page.evaluate("data => show(data)", visit(2))
-    expect(page.locator(".bar .title")).to_have_text("visit 2")
-    expect(pane).to_be_visible()
-    assert brightest(pane) > 200, "the pictures of the next visit are black"
-    expect(page.get_by_role("button", name="As recorded")).to_have_attribute("aria-pressed", "true")
 
 
 def test_an_image_opened_after_the_window_was_set_by_hand_is_shown(page: Page) -> None:
@@ -158,69 +132,6 @@ def test_what_is_withheld_is_a_sentence_and_hatched_only_for_who_asks_for_it_any
         page.evaluate("data => show(data)", opened(2))
     assert "anyway" not in asked_anew.value.url
     expect(page.locator(".bars")).to_have_count(0)
-
-
-def four_views() -> dict[str, Any]:
-    """A visit of which the left CC was not taken."""
-    panes = [
-        {**visit(number)["panes"][0], "label": label, "side": "right" if label[0] == "R" else "left"}
-        for number, label in enumerate(("R CC", "L CC", "R MLO", "L MLO"))
-    ]
-    panes[1] |= {"sop_uid": None, "missing": "L CC was not taken"}
-    return {"panes": panes, "title": "visit", "height": 800}
-
-
-def zoom_of(pane: Locator) -> str:
-    """Return how long the pane's scale is, which tells its zoom."""
-    return pane.locator(".scale").evaluate(
-        "scale => scale.querySelector('i').style.width + scale.textContent"
-    )
-
-
-def test_enter_and_space_press_the_button_that_has_the_focus(page: Page) -> None:
-    mount(page, "viewer")
-    page.evaluate("data => show(data)", four_views())
-    expect(page.locator(".pane[data-ready=true]")).to_have_count(3)
-    invert = page.get_by_role("button", name="Invert")
-    invert.focus()
-    for key, pressed in (("Enter", "true"), ("Space", "false")):
-        page.keyboard.press(key)
-        expect(invert).to_have_attribute("aria-pressed", pressed)
-        expect(invert).to_be_focused()
-    page.get_by_role("button", name="Read this image").nth(1).focus()
-    page.keyboard.press("Enter")
-    assert page.evaluate("asked") == [["read", "1.2"]]
-    expect(page.locator(".grid.single")).to_have_count(0)
-
-
-def test_each_view_can_be_reached_and_zoomed_by_keys_alone(page: Page) -> None:
-    mount(page, "viewer")
-    page.evaluate("data => show(data)", four_views())
-    panes = page.locator(".pane[data-ready=true]")
-    expect(panes).to_have_count(3)
-    first, second, third = (panes.nth(number) for number in range(3))
-    page.get_by_role("button", name="Linked").focus()
-    page.keyboard.press("Enter")
-    third.focus()
-    before = [zoom_of(pane) for pane in (first, second, third)]
-    style = third.locator(".scale i").get_attribute("style") or ""
-    page.keyboard.press("+")
-    page.keyboard.press("+")
-    expect(third.locator(".scale i")).not_to_have_attribute("style", style)
-    page.keyboard.press("n")
-    expect(first).to_be_focused()  # after the last comes the first
-    page.keyboard.press("n")
-    expect(second).to_be_focused()  # the view that was not taken is passed over
-    page.keyboard.press("Enter")
-    expect(third).to_be_hidden()
-    page.keyboard.press("p")
-    expect(first).to_be_focused()
-    expect(second).to_be_hidden()
-    page.keyboard.press("Enter")
-    expect(third).to_be_visible()
-    expect(first).to_be_focused()
-    assert [zoom_of(first), zoom_of(second)] == before[:2]
-    assert zoom_of(third) != before[2]
 
 
 def test_a_column_of_the_worklist_is_ordered_by_keys_and_says_how(page: Page) -> None:

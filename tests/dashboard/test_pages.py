@@ -153,14 +153,22 @@ def test_the_patient_page_tells_who_she_is_and_how_her_risk_runs(here: Installat
     assert len(app.get("plotly_chart")) == 3
 
 
-def test_a_click_on_a_visit_in_the_figure_chooses_it(here: Installation, pages: OpenPage) -> None:
+def test_the_visit_in_the_address_is_hung_with_the_one_before_it_or_the_one_asked_for(
+    here: Installation, pages: OpenPage
+) -> None:
     patient_id = factories.woman(here, "00017", COURSE)
-    app = pages(Role.ONCOLOGIST, "patient", mrn="00017")
-    first, last = f"2.25.{patient_id}.1", f"2.25.{patient_id}.3"
-    app.session_state[f"trend_00017_{last}"] = {"selection": {"points": [{"customdata": [first]}]}}
-    app.run()
-    assert app.query_params["visit"] == first
-    assert no_error(app)
+    first, second, third = (f"2.25.{patient_id}.{number}" for number in (1, 2, 3))
+    for query, hung in (
+        ({}, (third, second)),
+        ({"visit": second}, (second, first)),
+        ({"visit": first}, (first, None)),
+        ({"visit": second, "prior": third}, (second, third)),
+        ({"visit": second, "prior": second}, (second, first)),
+        ({"visit": "no such", "prior": "nor such"}, (third, second)),
+    ):
+        for page in ("patient", "compare"):
+            shown = given(pages(Role.ONCOLOGIST, page, mrn="00017", **query), "viewer")
+            assert (shown["current"], shown["prior"]) == hung, (page, query)
 
 
 def test_opening_a_patient_is_in_the_audit_trail_once(here: Installation, pages: OpenPage) -> None:
@@ -387,21 +395,19 @@ def test_every_image_of_a_study_is_shown_and_the_whole_breast_hangs(
     patient_id = factories.woman(here, "1", [VisitPlan(date(2025, 1, 1), views=(("R", "CC"), ("R", "MLO")))])
     uid = f"2.25.{patient_id}.1"
     spot = factories.another_image(here, uid, "L", "CC", ["spot_compression", "magnification"])
-    missing = [
-        pane["missing"] for pane in given(pages(Role.ONCOLOGIST, "patient", mrn="1"), "viewer")["panes"]
-    ]
+    (visit,) = given(pages(Role.ONCOLOGIST, "patient", mrn="1"), "viewer")["visits"]
+    missing = [pane["missing"] for pane in visit["panes"]]
     assert missing == ["", "", "", "L MLO was not taken at this visit."]
-    assert (
-        "2 views missing" in given(pages(Role.ONCOLOGIST, "patient", mrn="1"), "strip")["visits"][0]["note"]
-    )
+    assert "2 views missing" in visit["note"]
     whole = factories.another_image(here, uid, "L", "CC", ["low_contrast"])
     again = factories.another_image(here, uid, "L", "CC")
-    panes = given(pages(Role.ONCOLOGIST, "patient", mrn="1"), "viewer")["panes"]
+    panes = given(pages(Role.ONCOLOGIST, "patient", mrn="1"), "viewer")["visits"][0]["panes"]
     by_uid = {pane["sop_uid"]: pane for pane in panes}
     assert [pane["sop_uid"] for pane in panes].index(whole) == 1, "it hangs in the place of the left CC"
     assert (by_uid[whole]["label"], by_uid[whole]["note"]) == ("L CC", "low contrast")
     assert by_uid[spot]["label"] == "L CC · spot compression · magnification"
     assert by_uid[again]["label"] == "L CC · another image"
+    assert [by_uid[uid]["measured"] for uid in (whole, spot)] == [True, False], "a magnified mm is none"
 
 
 def test_a_view_taken_in_another_study_of_the_day_is_not_said_to_be_missing(
@@ -409,10 +415,11 @@ def test_a_view_taken_in_another_study_of_the_day_is_not_said_to_be_missing(
 ) -> None:
     work_up = VisitPlan(date(2025, 1, 1), 0.051, views=(("L", "CC"),))
     factories.woman(here, "1", [VisitPlan(date(2025, 1, 1), 0.05), work_up])
-    app = pages(Role.ONCOLOGIST, "patient", mrn="1")
-    said = {pane["missing"] for pane in given(app, "viewer")["panes"] if not pane["sop_uid"]}
+    visits = given(pages(Role.ONCOLOGIST, "patient", mrn="1"), "viewer")["visits"]
+    said = {pane["missing"] for pane in visits[-1]["panes"] if not pane["sop_uid"]}
     assert said == {f"{view} is in another study of this day." for view in ("R CC", "R MLO", "L MLO")}
-    assert [visit["warns"] for visit in given(app, "strip")["visits"]] == [False, False]
+    assert [visit["warns"] for visit in visits] == [False, False]
+    assert [visit["prior"] for visit in visits] == [None, None], "what is of the same day is no prior"
 
 
 def test_figures_that_other_weights_scored_are_said_to_be_so(here: Installation, pages: OpenPage) -> None:

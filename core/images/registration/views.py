@@ -110,7 +110,7 @@ def _unfolded(step: Floats) -> Floats:
 
 def _least_area(step: Floats) -> float:
     """Return the smallest area that a pixel is given."""
-    down, across = np.gradient(step, axis=(0, 1))
+    down, across = (np.asarray(one) for one in np.gradient(step, axis=(0, 1)))
     area = (1 + across[..., 0]) * (1 + down[..., 1]) - across[..., 1] * down[..., 0]
     return float(area.min())
 

@@ -52,7 +52,11 @@ def test_the_shipped_rules_hold_and_say_their_edition(name: str) -> None:
         ("hanging.toml", '"R-CC"', '"L-CC"', "the view L-CC stands there more than once"),
         ("hanging.toml", '"four views"', '"six views"', "in_force names “six views”"),
         ("hanging.toml", ', L = "left"', "", "chest_wall names an edge for each of L and R"),
-        ("hanging.toml", 'prior = "below"', 'prior = "under"', '[[protocol]] 1, key "prior"'),
+        ("hanging.toml", '"R-CC now"', '"R-CC"', "“R-CC” does not say whose view it is: now or prior"),
+        ("hanging.toml", '"L-CC now"', '"R-CC now"', "the view R-CC now stands there more than once"),
+        ("hanging.toml", 'key = "2"', 'key = "1"', "the key 1 stands there more than once"),
+        ("hanging.toml", "every_image = true", "every_image = false", "[[layout]] 8: a layout has rows"),
+        ("hanging.toml", 'opens_with = "Cu', 'opens_with = "cu', "opens_with names “current beside prior”"),
     ],
 )
 def test_what_cannot_be_is_named_by_file_table_and_key(
@@ -99,7 +103,9 @@ def test_the_four_views_hang_craniocaudal_above_oblique_with_the_chest_walls_in_
         (ViewName("R", "MLO"), ViewName("L", "MLO")),
     )
     assert protocol.chest_wall == {"R": "right", "L": "left"}
-    assert protocol.prior is hanging_protocols.PriorPlace.BELOW
+    opens = next(one for one in hanging_protocols.protocols().layout if one.key == "1")
+    assert opens.name == hanging_protocols.protocols().opens_with
+    assert [place.words for place in opens.rows[0]] == ["R-CC now", "L-CC now", "R-CC prior", "L-CC prior"]
 
 
 def test_a_risk_lies_in_the_band_that_begins_at_or_below_it() -> None:

@@ -459,6 +459,9 @@ def test_images_are_for_those_who_see_patients(served: Served, role: Role) -> No
     thumbnail = ask(served, f"/thumb/{uid}", headers=as_role(served, role))
     crop = ask(served, f"/crop/{uid}?box=10,20,110,120", headers=as_role(served, role))
     assert (image.status, thumbnail.status, crop.status) == (expected, expected, expected)
+    # The made-up images have no file to decode: who may not see them is not told that.
+    full = ask(served, f"/tile/{uid}/0/0/0", headers=as_role(served, role))
+    assert full.status == (422 if expected == 200 else 403)
     if expected == 200:
         assert image.body[:4] == b"LVR1"
         assert thumbnail.body[:4] == crop.body[:4] == b"\x89PNG"
@@ -473,6 +476,14 @@ def test_a_part_that_is_none_is_refused_in_words(served: Served, box: str) -> No
     answer = ask(served, f"/crop/{some_sop_uid(served)}?box={box}", headers=as_role(served, Role.ONCOLOGIST))
     assert answer.status == 422
     assert b"box" in answer.body
+
+
+def test_a_tile_that_an_image_has_not_is_not_found(served: Served) -> None:
+    cookie = as_role(served, Role.ONCOLOGIST)
+    uid = some_sop_uid(served)
+    for place in ("0/999/0", "0/0/999", "9/0/0", "99999999999/0/0"):
+        assert ask(served, f"/tile/{uid}/{place}", headers=cookie).status == 404, place
+    assert ask(served, "/tile/1.2.3/0/0/0", headers=cookie).status == 404
 
 
 def test_an_image_that_is_not_here_is_not_found(served: Served) -> None:
