@@ -7,6 +7,8 @@ import importlib
 import pkgutil
 import socket
 import sys
+from contextlib import suppress
+from typing import Any
 
 import psutil  # type: ignore[import-untyped]
 
@@ -20,7 +22,10 @@ def send_at_once() -> None:
     Connections take this from the socket that they came in by. Streamlit makes it so that asyncio does not know it for
     TCP, and does not do by itself what it does for every other one; each message of a page then waits up to 44 ms.
     """
-    for connection in psutil.Process().net_connections("tcp"):
+    listening_at: list[Any] = []
+    with suppress(psutil.Error):  # where a process may not look at itself, pages come later, but they come
+        listening_at = psutil.Process().net_connections("tcp")
+    for connection in listening_at:
         if connection.status != psutil.CONN_LISTEN or connection.fd < 0:
             continue
         # The same socket by another name: closing it closes the name.

@@ -285,9 +285,13 @@ def newer_weights() -> None:
     head = ["patient", "visit", "alert", "", "by the earlier weights", "by the newer weights"]
     look.show(table([changed_row(one) for one in changed[:shown]], head, of_words=4))
     look.footer("A difference here is one between models: it says nothing of how her risk runs.")
-    if len(changed) > shown and st.button(f"Show {PAGE_OF_CHANGED} more"):
-        st.session_state[keys.CHANGED_SHOWN] = shown + PAGE_OF_CHANGED
-        st.rerun()
+    if len(changed) > shown:
+        st.button(f"Show {PAGE_OF_CHANGED} more", on_click=show_more_changed)
+
+
+def show_more_changed() -> None:
+    """Show the next changed alerts too."""
+    st.session_state[keys.CHANGED_SHOWN] += PAGE_OF_CHANGED
 
 
 def changed_row(one: ChangedAlert) -> list[str]:

@@ -6,12 +6,15 @@ import os
 import socket
 import sys
 import threading
+import urllib.request
 from collections.abc import Callable, Coroutine, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
+from sqlalchemy import select
 
 from core.care import launch
 from core.installation import Installation
@@ -19,6 +22,8 @@ from core.people import Role, accounts, sign_ins
 from core.settings import Settings
 from dashboard import process
 from dashboard.benchmark.client import Client
+from dashboard.web.gate import COOKIE
+from db.tables import Image
 from tests import factories
 
 # Loaded by every Python process that finds it on its path: writes a line for each full collection.
@@ -34,9 +39,15 @@ gc.callbacks.append(tell)
 """
 
 
+@dataclass(frozen=True)
 class Up:
-    def __init__(self, url: str, token: str, pid: int, told: Path) -> None:
-        self.url, self.token, self.pid, self.told = url, token, pid, told
+    """A running dashboard, and where it tells of its collections."""
+
+    url: str
+    token: str
+    pid: int
+    told: Path
+    image: str
 
     def frozen_at_each_collection(self) -> list[int]:
         return [int(line) for line in self.told.read_text().split()] if self.told.exists() else []
@@ -59,6 +70,8 @@ def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
     factories.cohort(here, 4)
     accounts.create_user(here, "own", "a long password", Role.ONCOLOGIST)
     token = sign_ins.sign_in(here, "own", "a long password").token
+    with here.database.read() as session:
+        image = session.scalars(select(Image.sop_uid).limit(1)).one()
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -68,7 +81,7 @@ def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
     try:
         assert launch.wait_for_page("127.0.0.1", port, seconds=120, until=threading.Event())
         assert part.process is not None
-        yield Up(f"http://127.0.0.1:{port}", token, part.process.pid, told)
+        yield Up(f"http://127.0.0.1:{port}", token, part.process.pid, told, image)
     finally:
         part.stop()
         here.close()
@@ -145,3 +158,12 @@ def test_an_order_that_there_is_not_changes_nothing(up: Up) -> None:
         assert "order" not in client.query
 
     up.client(click)
+
+
+def test_pixels_that_are_packed_are_not_packed_again(up: Up) -> None:
+    asked = urllib.request.Request(
+        f"{up.url}/img/{up.image}", headers={"cookie": f"{COOKIE}={up.token}", "accept-encoding": "gzip"}
+    )
+    with urllib.request.urlopen(asked, timeout=20) as answer:
+        assert answer.headers["content-encoding"] is None
+        assert answer.read(4) == b"LVR1"

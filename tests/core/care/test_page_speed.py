@@ -1,5 +1,6 @@
 """The benchmark of pages: its figures, and that what is installed stays as it is."""
 
+import pytest
 from sqlalchemy import func, select
 
 from core.care import page_speed
@@ -32,6 +33,7 @@ def written(here: Installation) -> list[int]:
         return [session.scalar(select(func.count()).select_from(t)) or 0 for t in (AuditEntry, SignIn, User)]
 
 
+@pytest.mark.slow
 def test_pages_are_measured_on_a_copy_of_what_is_installed(here: Installation) -> None:
     factories.cohort(here, 3)
     before, objects = written(here), sorted(here.images.keys())
