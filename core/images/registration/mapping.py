@@ -11,7 +11,7 @@ __all__ = ["NODES", "Registration", "even_nodes"]
 
 NODES = 65
 """Nodes of a grid in either direction; every second one is enough to draw by."""
-GOOD, FAIR = 0.7, 0.4
+GOOD, FAIR = 0.75, 0.5
 """Qualities from which a registration is called good, or fair; below, it is not to be relied on."""
 _STEPS = 30
 
