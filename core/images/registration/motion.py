@@ -126,7 +126,7 @@ def _unfolded(step: Floats) -> Floats:
 
 def _least_area(step: Floats) -> float:
     """Return the smallest area that a pixel is given by a step."""
-    down, across = np.gradient(step, axis=(0, 1))
+    down, across = (np.asarray(slope) for slope in np.gradient(step, axis=(0, 1)))
     return float(((1 + across[..., 0]) * (1 + down[..., 1]) - across[..., 1] * down[..., 0]).min())
 
 
