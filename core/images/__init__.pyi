@@ -18,6 +18,8 @@ from .registered import REGISTRATIONS as REGISTRATIONS
 from .registered import NotHers as NotHers
 from .registered import registration_of as registration_of
 from .registration.mapping import Registration as Registration
+from .registration.points import PointsError as PointsError
+from .registration.points import read_points as read_points
 from .registration.views import register_views as register_views
 from .renditions import LONGEST_SIDE as LONGEST_SIDE
 from .renditions import crop_png as crop_png

@@ -34,6 +34,8 @@ MAGIC = b"LVR1"
 LONGEST_SIDE = 1600
 THUMBNAIL_SIDE = 256
 CROP_SIDE = 320
+CROP_BEYOND = 0.5
+"""Share of an image's longest side that a crop may reach beyond it."""
 
 _turns: dict[str, tuple[threading.Lock, int]] = {}
 """For every image whose pictures are being made: the lock, and how many hold it or wait for it."""
@@ -56,14 +58,14 @@ def crop_png(here: Installation, sop_uid: str, box: tuple[int, int, int, int]) -
     Parameters
     ----------
     box
-        Left, top, right, bottom in the image's own pixels; what reaches beyond the image is left out.
+        Left, top, right, bottom in the image's own pixels; what reaches beyond the image is black.
 
     Raises
     ------
     KeyError
         If there is no such image.
     ValueError
-        If the box is empty or beside the image.
+        If the box is empty, beside the image or reaches far beyond it.
     """
     import cv2
 
@@ -71,11 +73,16 @@ def crop_png(here: Installation, sop_uid: str, box: tuple[int, int, int, int]) -
     scale = header["columns"] / header["source_columns"]
     left, top, right, bottom = (round(edge * scale) for edge in box)
     part = pixels[max(0, top) : max(0, bottom), max(0, left) : max(0, right)].astype(np.float32)
+    rows, columns = pixels.shape
+    beyond = max(0, -top), max(0, bottom - rows), max(0, -left), max(0, right - columns)
     if not part.size:
         raise ValueError("This box shows nothing of the image.")
+    if max(beyond) > CROP_BEYOND * max(rows, columns):
+        raise ValueError("This box reaches far beyond the image.")
     low = header["window_center"] - header["window_width"] / 2
     shown = np.clip((part - low) / header["window_width"], 0.0, 1.0) * 255.0
-    enlarge = CROP_SIDE / max(part.shape)
+    shown = cv2.copyMakeBorder(shown, *beyond, cv2.BORDER_CONSTANT, value=0)
+    enlarge = CROP_SIDE / max(shown.shape)
     if enlarge > 1:
         shown = cv2.resize(shown, None, fx=enlarge, fy=enlarge, interpolation=cv2.INTER_LINEAR)
     _, png = cv2.imencode(".png", shown.round().astype(np.uint8))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,8 +11,10 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from sqlalchemy import select
 
-from core.images import hanging
+from core.images import hanging, registration_of
 from core.installation import Installation
+from core.logs import log_of
+from core.refusals import Refusal
 from core.rules import ViewName
 from core.rules.vocabulary import FOUR_VIEWS
 from db.tables import Embedding, Image
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
     from core.records.record import ViewImage
 
 __all__ = ["CROP_MM", "ChangedPlace", "Crop", "changed_places"]
+
+log = log_of(__name__)
 
 CROP_MM = 45.0
 CROP_NETWORK_PX = 120.0
@@ -42,8 +46,9 @@ class Crop:
 class ChangedPlace:
     """The place of a breast where the heat map has risen, or fallen, most since the prior, in the view that shows it most.
 
-    `change` is that of the squared heat map there, positive where it has risen. The place is the same in the two pictures
-    as the model lays them out; nothing has been registered. `sized`: both crops are `CROP_MM` wide.
+    `change` is that of the squared heat map there, positive where it has risen. `registered`: the prior's crop shows the
+    same place by registration; else the place is the same as the model lays the two pictures out. `sized`: both crops are
+    `CROP_MM` wide.
     """
 
     view: ViewName
@@ -51,6 +56,7 @@ class ChangedPlace:
     now: Crop
     change: float
     sized: bool
+    registered: bool
 
 
 def changed_places(
@@ -76,7 +82,34 @@ def changed_places(
         best = found.get(view.laterality)
         if place is not None and (best is None or abs(place.change) > abs(best.change)):
             found[view.laterality] = place
-    return found
+    return {laterality: _registered(here, place, *pairs[place.view]) for laterality, place in found.items()}
+
+
+def _registered(here: Installation, place: ChangedPlace, before: ViewImage, after: ViewImage) -> ChangedPlace:
+    """Return the place with the prior's crop moved to where registration finds what the newer one shows.
+
+    It stays where it is if the two cannot be registered well enough, or the prior's pixels are away for now.
+    """
+    try:
+        found = registration_of(here, before.sop_uid, after.sop_uid)
+    except (OSError, Refusal, LookupError) as error:
+        log.warning("two crops are not registered", because=str(error))
+        return place
+    left, top, right, bottom = place.now.box
+    middle = np.array([[(left + right) / 2, (top + bottom) / 2]])
+    ((across, down),) = found.to_prior(middle)
+    if not found.is_usable or not (0 <= across <= before.columns and 0 <= down <= before.rows):
+        return place
+    side = place.prior.box[2] - place.prior.box[0]
+    if not place.sized:
+        # What is as large in the one is so in the other: by how much the map spreads a step to each side.
+        corners = found.to_prior(middle + np.array([[-1, -1], [1, 1]]) * (right - left) / 4)
+        side = round(2 * float(np.abs(corners[1] - corners[0]).mean()))
+    # Not moved back into the image: its middle is what shows the same.
+    left, top = round(across - side / 2), round(down - side / 2)
+    return replace(
+        place, prior=replace(place.prior, box=(left, top, left + side, top + side)), registered=True
+    )
 
 
 def _hung(images: Sequence[ViewImage], view: ViewName) -> ViewImage | None:
@@ -133,6 +166,7 @@ def _place(
         now=_crop(after, seen_after, x, y, sized=sized),
         change=most if rose else -most,
         sized=sized,
+        registered=False,
     )
 
 

@@ -91,10 +91,8 @@ def _places(record: PatientRecord, prior: Visit, visit: Visit, moved: Moved) -> 
         return
     shown = "".join(_pair(found[side], prior, visit) for side in ("R", "L") if side in found)
     look.show(f'<div class="lv-pairs">{shown}</div>')
-    look.footer(
-        "Where a breast's heat map has risen or fallen most, as its part did: the same place then and now, not registered"
-        + (f"; {CROP_MM:.0f} mm wide." if all(place.sized for place in found.values()) else ".")
-    )
+    wide = f"; {CROP_MM:.0f} mm wide" if all(place.sized for place in found.values()) else ""
+    look.footer(f"Where a breast's heat map has risen or fallen most, as its part did{wide}.")
 
 
 def _pair(place: ChangedPlace, prior: Visit, visit: Visit) -> str:
@@ -104,7 +102,8 @@ def _pair(place: ChangedPlace, prior: Visit, visit: Visit) -> str:
         _picture(crop, f"{view} {look.iso(when.on)}", look.month(when.on))
         for crop, when in ((place.prior, prior), (place.now, visit))
     )
-    return f"<div><b>{view}</b> heat map {turned}<div>{pictures}</div></div>"
+    place_then = "registered: the same place" if place.registered else "same place, not registered"
+    return f"<div><b>{view}</b> heat map {turned}<div>{pictures}</div>{place_then}</div>"
 
 
 def _picture(crop: Crop, what: str, when: str) -> str:

@@ -17,7 +17,7 @@ SIZES = (1, 2, 4)
 """By how much a standard view (512 by 416) is shrunk."""
 _FINE, _COARSE = 2.5, 7.0
 """Sigmas, in pixels of a picture, of the two neighbourhoods by whose mean and spread shades are made even."""
-_OUTLINE = 1.5
+_OUTLINE = 0.8
 """What the outline of the breast counts, where a spread of shades counts one."""
 
 Floats = NDArray[np.float32]
@@ -25,12 +25,15 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Picture:
-    """A view in one size: `features` (rows, columns, 3), how far each pixel is `inside` the breast and `known`, 0..1.
+    """A view in one size.
 
-    Features are the shades made even within a narrow and a wide neighbourhood, and the breast's outline.
+    `features` (rows, columns, 2): the shades made even within a narrow neighbourhood, and the breast's outline. `coarse`
+    (rows, columns): the shades made even within a wide one. `inside` and `known`, 0..1: how far a pixel is breast, and how
+    far the original shows it.
     """
 
     features: Floats
+    coarse: Floats
     inside: Floats
     known: Floats
 
@@ -68,8 +71,8 @@ def _picture(shades: Floats, inside: Floats, known: Floats, shrunk: int) -> Pict
     )
     smooth = cv2.GaussianBlur(small, (0, 0), 0.8)
     outline = _OUTLINE * cv2.GaussianBlur(mask, (0, 0), 1.0)
-    features = [_even(smooth, mask, sigma) for sigma in (_FINE, _COARSE)]
-    return Picture(np.ascontiguousarray(np.stack([*features, outline], axis=2)), mask, seen)
+    fine, coarse = (_even(smooth, mask, sigma) for sigma in (_FINE, _COARSE))
+    return Picture(np.ascontiguousarray(np.stack([fine, outline], axis=2)), coarse, mask, seen)
 
 
 def _even(shades: Floats, mask: Floats, sigma: float) -> Floats:

@@ -6,17 +6,44 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 
-__all__ = ["NODES", "Registration", "even_nodes"]
+__all__ = ["NODES", "Moved", "Registration", "even_nodes"]
 
 NODES = 65
 """Nodes of a grid in either direction; every second one is enough to draw by."""
-GOOD, FAIR = 0.7, 0.4
+GOOD, FAIR = 0.75, 0.5
 """Qualities from which a registration is called good, or fair; below, it is not to be relied on."""
 _STEPS = 30
 
 Points = NDArray[np.float64]
 """(n, 2): x and y in pixels. 0 is the left, or upper, edge of the first pixel."""
+
+
+@dataclass(frozen=True)
+class Moved:
+    """How a prior as a whole is laid on the current picture: mirrored or not, turned clockwise, enlarged, then moved.
+
+    The move is that of its middle from the current picture's middle, in pixels of the current picture.
+    """
+
+    mirrored: bool
+    turned_degrees: float
+    enlarged: float
+    right_px: float
+    down_px: float
+
+    @property
+    def words(self) -> str:
+        """Say it in a sentence."""
+        done = [
+            *(["mirrored"] if self.mirrored else []),
+            f"turned {abs(self.turned_degrees):.1f}° {'clockwise' if self.turned_degrees >= 0 else 'anticlockwise'}",
+            f"enlarged {self.enlarged:.2f} times",
+            f"moved {abs(self.right_px):.0f} pixels {'right' if self.right_px >= 0 else 'left'} and "
+            f"{abs(self.down_px):.0f} {'down' if self.down_px >= 0 else 'up'}",
+        ]
+        return f"The prior is {', '.join(done)}, and bent."
 
 
 @dataclass(frozen=True)
@@ -45,8 +72,7 @@ class Registration:
     def to_current(self, points: Points) -> Points:
         """Return where points of the prior lie in the current picture: what `to_prior` maps onto them."""
         wanted = np.asarray(points, np.float64).reshape(-1, 2)
-        nodes = np.stack([self.x.ravel(), self.y.ravel()], axis=1)
-        nearest = ((wanted[:, None] - nodes[None]) ** 2).sum(axis=2).argmin(axis=1)
+        nearest = cKDTree(np.stack([self.x.ravel(), self.y.ravel()], axis=1)).query(wanted)[1]
         place = np.stack([nearest % NODES, nearest // NODES], axis=1).astype(np.float64)
         for _ in range(_STEPS):  # Newton's method: the map is bilinear by cells, so it ends in a few steps
             missing = wanted - self._at(place)
@@ -71,6 +97,24 @@ class Registration:
             "x": self.x[::every, ::every].round(2).ravel().tolist(),
             "y": self.y[::every, ::every].round(2).ravel().tolist(),
         }
+
+    @property
+    def moved(self) -> Moved:
+        """What was done to the prior, as a whole, so that it lies on the current picture."""
+        here, there = even_nodes(self.current_shape), np.stack([self.x.ravel(), self.y.ravel()], axis=1)
+        from_prior = np.linalg.lstsq(np.c_[there, np.ones(len(there))], here, rcond=None)[0]
+        linear = from_prior[:2].T
+        mirrored = bool(np.linalg.det(linear) < 0)
+        linear = linear @ np.diag([-1.0 if mirrored else 1.0, 1.0])
+        middle = np.array(self.prior_shape[::-1]) / 2
+        shift = np.append(middle, 1.0) @ from_prior - np.array(self.current_shape[::-1]) / 2
+        return Moved(
+            mirrored=mirrored,
+            turned_degrees=float(np.degrees(np.arctan2(linear[1, 0] - linear[0, 1], np.trace(linear)))),
+            enlarged=float(np.sqrt(np.linalg.det(linear))),
+            right_px=float(shift[0]),
+            down_px=float(shift[1]),
+        )
 
     @property
     def is_usable(self) -> bool:

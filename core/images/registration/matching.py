@@ -19,7 +19,6 @@ __all__ = ["Search", "find_moves"]
 
 _TIGHTER = (0.002, 0.006, 0.02, 0.06, 0.2, 0.6)
 """How strongly a node's choice is held to its neighbours', step by step."""
-WEIGHTS = (1.0, 1.0, 1.0)
 _LIMIT = 4.0
 """Squared differences count up to so much: what is only in one of the two pictures matches nowhere."""
 
@@ -66,9 +65,9 @@ def _costs(current: Picture, moved: Picture, search: Search) -> Floats:
     seen = cv2.copyMakeBorder(moved.known, *edges, cv2.BORDER_CONSTANT, value=0)
     high, wide = current.inside.shape
     size = wide // search.spacing, high // search.spacing
-    side = 2 * round(1.7 * search.window) + 1
-    near = max(3, 2 * round(side / search.spacing / 2) + 1)
-    summed = np.array([WEIGHTS], np.float32)
+    sigma = search.window / search.spacing
+    near = max(3, 2 * round((1.7 * search.window) / search.spacing) + 1)
+    summed = np.ones((1, current.features.shape[2]), np.float32)
     most = np.full_like(current.features, _LIMIT**0.5)
     costs = []
     for down in range(0, 2 * room + 1, search.step):
@@ -80,8 +79,8 @@ def _costs(current: Picture, moved: Picture, search: Search) -> Floats:
             # Means over the cells first: the windows are wider than a cell.
             square = cv2.resize(square, size, interpolation=cv2.INTER_AREA)
             known = cv2.resize(known, size, interpolation=cv2.INTER_AREA)
-            square = cv2.GaussianBlur(square, (near, near), search.window / search.spacing)
-            known = cv2.GaussianBlur(known, (near, near), search.window / search.spacing)
+            square = cv2.GaussianBlur(square, (near, near), sigma)
+            known = cv2.GaussianBlur(known, (near, near), sigma)
             costs.append((square + 0.02) / (known + 0.02))
     return np.asarray(costs, np.float32)
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
 
-from core.images.registration.layout import Layout, Picture
+from core.images.registration.layout import Floats, Layout, Picture
 
 __all__ = ["Affine", "find_pose"]
 
@@ -34,7 +34,7 @@ def find_pose(prior: Layout, current: Layout) -> Affine:
     rows, columns = now.inside.shape
     # Room for every shift of one over the other, so that nothing comes round at the other side.
     room = fft.next_fast_len(2 * rows, real=True), fft.next_fast_len(2 * columns, real=True)
-    spectra = [fft.rfft2(one, room) for one in _parts(now)]
+    spectra = [fft.rfft2(one, room) for one in _parts(now.features[:, :, 0], now.coarse, now.inside)]
     best, most = np.eye(2, 3), -np.inf
     for turn, size, mirrored in itertools.product(_TURNS, _SIZES, (False, True)):
         affine = _about(turn, size, rows / 2)
@@ -54,11 +54,10 @@ def find_pose(prior: Layout, current: Layout) -> Affine:
     return best
 
 
-def _parts(picture: Picture) -> list[NDArray[np.float32]]:
-    """Return what a likeness is made of: each feature, its square summed, and where it counts."""
-    inside = picture.inside
-    features = [picture.features[:, :, n] * inside for n in range(2)]
-    return [*features, sum(one * one for one in features), inside]  # type: ignore[list-item]
+def _parts(fine: Floats, coarse: Floats, inside: Floats) -> list[Floats]:
+    """Return what a likeness is made of: two pictures within the breast, their squares summed, and where it lies."""
+    fine, coarse = fine * inside, coarse * inside
+    return [fine, coarse, fine * fine + coarse * coarse, inside]
 
 
 def _about(turn: float, size: float, middle: float) -> Affine:
@@ -69,17 +68,14 @@ def _about(turn: float, size: float, middle: float) -> Affine:
     return np.concatenate([linear, (fixed - linear @ fixed)[:, None]], axis=1)
 
 
-def _moved(picture: Picture, affine: Affine) -> list[NDArray[np.float32]]:
+def _moved(picture: Picture, affine: Affine) -> list[Floats]:
     rows, columns = picture.inside.shape
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    features = cv2.warpAffine(picture.features, affine, (columns, rows), flags=flags)
-    inside = cv2.warpAffine(picture.inside, affine, (columns, rows), flags=flags)
-    return _parts(Picture(features, inside, inside))
+    parts = (picture.features[:, :, 0], picture.coarse, picture.inside)
+    return _parts(*(np.asarray(cv2.warpAffine(part, affine, (columns, rows), flags=flags)) for part in parts))
 
 
-def _likeness(
-    spectra: list[NDArray[np.complex64]], moved: list[NDArray[np.float32]], room: tuple[int, int]
-) -> NDArray[np.float32]:
+def _likeness(spectra: list[NDArray[np.complex64]], moved: list[Floats], room: tuple[int, int]) -> Floats:
     """Return for every shift of the moved prior the correlation with the current view where both show breast.
 
     It is weighed by how much of the breasts lies on each other (Dice), so that a few pixels that agree are no match.
