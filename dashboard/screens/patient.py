@@ -48,13 +48,10 @@ def page(person: Person) -> None:
         pictures.findings_of(chosen, found, person)
         events.show_events(record, person)
     with right:
-        # What is unread is read before the score is shown.
-        if chosen.covered:
-            assessment.show_assessment(record, chosen, person)
+        # First what the reader says: what is unread is read before the score is shown.
+        assessment.show_assessment(record, chosen, person)
         score.what_the_model_said(record, chosen, person)
         score.try_again(chosen, person)
-        if not chosen.covered:
-            assessment.show_assessment(record, chosen, person)
     header.model_card(record)
     waiting = {v.study_uid: v.status for v in record.visits if v.status is StudyStatus.PENDING}
     if waiting:
