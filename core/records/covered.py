@@ -58,13 +58,15 @@ def covered_study_ids(
     """
     if not here.settings.read_first:
         return frozenset()
-    scored = select(Score.study_id).where(Score.model == cards.speaking(here))
+    # Asked study by study, by their indexes: one woman's record is not to cost a look at everybody's scores.
+    scored = select(Score.id).where(Score.study_id == Study.id, Score.model == cards.speaking(here)).exists()
+    shown = select(UnreadReveal.study_id).where(UnreadReveal.study_id == Study.id).exists()
     query = select(
         Study.patient_id,
         Study.id,
         Study.study_date,
-        Study.id.in_(scored).label("by_model"),
-        or_(Study.bi_rads.is_not(None), Study.id.in_(select(UnreadReveal.study_id))).label("by_reader"),
+        scored.label("by_model"),
+        or_(Study.bi_rads.is_not(None), shown).label("by_reader"),
     ).where(true() if of is None else of)
     women: defaultdict[int, list[StudyRead]] = defaultdict(list)
     for row in session.execute(query):

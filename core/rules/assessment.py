@@ -53,6 +53,9 @@ class AssessmentRules(Document):
         documents.unique([one.key for one in self.management], "the management")
         followed = [category for one in self.management for category in one.follows]
         documents.unique(followed, "the category")
+        for category in (*followed, *self.agreement.positive, *self.agreement.not_compared):
+            if category not in self.concern.order:
+                raise ValueError(f"“{category}” is no category that concern has in its order")
         for category in BI_RADS:
             if category not in self.concern.order:
                 raise ValueError(f"concern has no place for the category {category}")

@@ -137,7 +137,7 @@ def assess(visit: Visit, priors: Mapping[str, date]) -> None:
     draft = Draft(keys.name)
     stored = keys.values(visit.assessment, priors)
     draft.follow(stored, visit.assessed_at, pressed=bool(st.session_state.get(keys.of("sign"))))
-    with st.container(gap="xxsmall", key=keys.of("form")):
+    with st.container(gap="xxsmall", key="assessment_form"):
         ask(visit, priors, keys)
         if draft.told:
             look.show(f'<p class="lv-note alert">{look.safe(draft.told)}</p>')
@@ -239,7 +239,7 @@ def buttons(visit: Visit, draft: Draft, keys: Fields) -> bool:
 
 def line(what: str) -> st.delta_generator.DeltaGenerator:
     """Begin a line of the form with what it is of, and return the place beside it."""
-    name, place = st.columns([1.15, 3], gap="small", vertical_alignment="center", wrap=False)
+    name, place = st.columns([1, 3], gap="small", vertical_alignment="center", wrap=False)
     name.html(f'<p class="lv-asked">{look.safe(what)}</p>')
     return place
 

@@ -57,7 +57,7 @@ def beside_the_reader(visit: Visit, person: Person) -> None:
     if found is None:
         return
     who = "You" if first.by == person.display_name else first.by or "A reader"
-    limit = look.percent(assessment_rules().agreement.malignancy_from)
+    limit = f"{100 * assessment_rules().agreement.malignancy_from:g}{look.NBSP}%"
     model = "at or above" if found in (Agreement.BOTH_POSITIVE, Agreement.MODEL_ONLY) else "below"
     highest = max(value for value in visit.score.malignancy.values() if value is not None)
     words = "They agree." if found.agrees else "They differ."

@@ -241,7 +241,7 @@ def readers(chosen: Cohort) -> None:
     found = readers_and_model(here(), chosen.definition.kind)
     rule = assessment_rules().agreement
     counted = (
-        f"{found.n if found.told else FEW} women ({chosen.definition.kind.value}) with an assessment signed before the score "
+        f"{found.n if found.told else FEW.capitalize()} women ({chosen.definition.kind.value}) with an assessment signed before the score "
         "was shown; the other choices on the left are not applied here"
     )
     look.show(
@@ -266,7 +266,7 @@ def readers(chosen: Cohort) -> None:
         )
         look.footer(agreement_sentence(found))
     look.footer(
-        f"{rule.source}. Positive: BI-RADS {', '.join(rule.positive)}; known malignancy is left out. Of each woman the last "
+        f"{rule.source}. Known malignancy is left out. Of each woman the last "
         "such assessment counts, by its first version: who changed her mind after the score was shown, changed it later."
     )
 

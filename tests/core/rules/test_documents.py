@@ -9,12 +9,18 @@ from typer.testing import CliRunner
 from core.cli.terminal import MACHINE_FAILED, Verbs
 from core.rules import alerts, documents, hanging_protocols, thresholds
 from core.rules.alerts import AlertRules, Measure, alert_rules
+from core.rules.assessment import AssessmentRules
 from core.rules.documents import RulesError
 from core.rules.hanging_protocols import HangingProtocols
 from core.rules.thresholds import Thresholds
 from core.rules.vocabulary import ViewName
 
-FILES = {"alerts.toml": AlertRules, "thresholds.toml": Thresholds, "hanging.toml": HangingProtocols}
+FILES = {
+    "alerts.toml": AlertRules,
+    "thresholds.toml": Thresholds,
+    "hanging.toml": HangingProtocols,
+    "assessment.toml": AssessmentRules,
+}
 
 
 def changed(tmp_path: Path, name: str, old: str, new: str) -> RulesError:
@@ -57,6 +63,22 @@ def test_the_shipped_rules_hold_and_say_their_edition(name: str) -> None:
         ("hanging.toml", 'key = "2"', 'key = "1"', "the key 1 stands there more than once"),
         ("hanging.toml", "every_image = true", "every_image = false", "[[layout]] 8: a layout has rows"),
         ("hanging.toml", 'opens_with = "Cu', 'opens_with = "cu', "opens_with names “current beside prior”"),
+        ("assessment.toml", '"5"]\nsource', "]\nsource", "“5” is no category that concern has in its order"),
+        ("assessment.toml", 'follows = ["3"]', "follows = []", "no management follows the category 3"),
+        (
+            "assessment.toml",
+            'follows = ["3"]',
+            'follows = ["0"]',
+            "the category 0 stands there more than once",
+        ),
+        ("assessment.toml", 'key = "biopsy"', 'key = "routine"', "the management routine stands there more"),
+        (
+            "assessment.toml",
+            "malignancy_from = 0.02",
+            "malignancy_from = 2",
+            '[agreement], key "malignancy_from"',
+        ),
+        ("assessment.toml", 'positive = ["0"', 'positive = ["O"', "“O” is no category"),
     ],
 )
 def test_what_cannot_be_is_named_by_file_table_and_key(
