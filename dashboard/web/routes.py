@@ -50,12 +50,12 @@ SAID = ("tumour", "density", "trust", "density_trust", "model", "spoke")
 FORM_COOKIE = "longview_form"
 _LARGEST_FORM_BYTES = 16_384
 
+# An image is decoded for its first tile: the small pictures that others wait for go on meanwhile.
+_tiles = CapacityLimiter(4)
 # Each waits in a thread for its password to be looked at: fewer than there are threads, so that pages go on.
 _signing_in = CapacityLimiter(16)
 # Questions to the desk are answered one by one: more threads would only wait.
 _desk = CapacityLimiter(4)
-# An image is decoded for its first tile: the small pictures that others wait for go on meanwhile.
-_tiles = CapacityLimiter(4)
 
 
 async def health(_request: Request) -> Response:
@@ -241,6 +241,17 @@ async def thumbnail(request: Request) -> Response:
     return await _stored(request, thumbnail_png, "image/png")
 
 
+async def tile_of_image(request: Request) -> Response:
+    """Serve a square of one view's own pixels, or of means of them: ``/tile/{sop_uid}/{level}/{x}/{y}``."""
+    level, x, y = (request.path_params[name] for name in ("level", "x", "y"))
+
+    def read(installation: Installation, sop_uid: str) -> bytes:
+        return tile(installation, sop_uid, level, x, y)
+
+    async with _tiles:
+        return await _stored(request, read, "application/octet-stream")
+
+
 async def crop(request: Request) -> Response:
     """Serve a part of one view: ``box=x0,y0,x1,y1`` in its pixels."""
     try:
@@ -257,22 +268,10 @@ async def crop(request: Request) -> Response:
         return JSONResponse({"error": str(error)}, 422)
 
 
-async def tile_of_image(request: Request) -> Response:
-    """Serve a square of one view's own pixels, or of means of them: ``/tile/{sop_uid}/{level}/{x}/{y}``."""
-    level, x, y = (request.path_params[name] for name in ("level", "x", "y"))
-
-    def read(installation: Installation, sop_uid: str) -> bytes:
-        return tile(installation, sop_uid, level, x, y)
-
-    return await _stored(request, read, "application/octet-stream", limiter=_tiles)
-
-
-async def _stored(
-    request: Request, read: object, media_type: str, *, limiter: CapacityLimiter | None = None
-) -> Response:
+async def _stored(request: Request, read: object, media_type: str) -> Response:
     assert callable(read)
     try:
-        data = await to_thread.run_sync(read, here(), request.path_params["sop_uid"], limiter=limiter)
+        data = await to_thread.run_sync(read, here(), request.path_params["sop_uid"])
     except LookupError:
         return JSONResponse({"error": "There is no such image here."}, 404)
     except FileNotFoundError:
@@ -369,9 +368,9 @@ ROUTES = [
     Route("/sign-out", sign_out, methods=["GET", "POST"]),
     Route("/signed-in", signed_in),
     Route("/img/{sop_uid}", image),
+    Route("/tile/{sop_uid}/{level:int}/{x:int}/{y:int}", tile_of_image),
     Route("/thumb/{sop_uid}", thumbnail),
     Route("/crop/{sop_uid}", crop),
-    Route("/tile/{sop_uid}/{level:int}/{x:int}/{y:int}", tile_of_image),
     Route("/reading/{token}/whole", read_whole),
     Route("/reading/{token}/region", read_region),
     Route("/reading/{token}/picture", read_picture),
