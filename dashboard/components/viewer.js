@@ -13,6 +13,7 @@ const KEYS = [
   ["I", "invert"],
   ["G (hold)", "magnifying glass"],
   ["M", "calipers: draw a line, drag its ends; Backspace takes the last one away"],
+  ["Enter, arrows, Enter", "with the calipers: a line from the middle of the view"],
   ["Space", "flicker: the prior in the place of the current view, and back"],
   ["S", "swipe: prior at the left, current at the right of a line; , and . move it"],
   ["D", "difference: brighter where there is more than on the prior"],
@@ -335,6 +336,7 @@ class Viewer {
 
   // Keys act on one view, the one with the focus; one that is missing takes none.
   activate(pane) {
+    if (pane !== this.active) this.line = null
     this.active = pane
     this.tabStop()
     const target = pane?.spec.sop_uid ? pane.root : this.root
@@ -381,6 +383,7 @@ class Viewer {
   }
 
   tool(name) {
+    this.line = null
     shared.tool = shared.tool === name ? null : name
     this.root.dataset.tool = shared.tool ?? ""
     this.drawBar()
@@ -395,7 +398,29 @@ class Viewer {
     this.redraw()
   }
 
+  // A line of the calipers drawn by keys: it begins and ends with Enter.
+  lineByKeys(pane) {
+    if (!pane?.picture) return
+    if (this.line) this.line = null
+    else {
+      const at = pane.toStored(pane.root.clientWidth / 2, pane.root.clientHeight / 2)
+      this.line = [at, at]
+      measures.set(pane.spec.sop_uid, [...(measures.get(pane.spec.sop_uid) ?? []), this.line])
+    }
+    pane.say()
+    this.redraw()
+  }
+
+  moveEnd(pane, [dx, dy]) {
+    const { scale } = pane.geometry()
+    const [x, y] = this.line[1]
+    this.line[1] = [x + ((pane.spec.flipped ? -1 : 1) * dx) / scale, y + dy / scale]
+    pane.say()
+    this.redraw()
+  }
+
   takeBack(pane) {
+    this.line = null
     measures.get(pane?.spec.sop_uid)?.pop()
     pane?.say()
     this.redraw()
@@ -450,6 +475,7 @@ class Viewer {
         this.root.classList.add("whole") // at once; the page follows
         this.root.style.height = ""
         this.redraw()
+        drawCurtain()
         this.compare()
       },
       Esc: () => this.data.whole && this.leave(),
@@ -492,6 +518,7 @@ class Viewer {
     const zoom = (factor) => pane?.zoomAt(factor, pane.root.clientWidth / 2, pane.root.clientHeight / 2)
     const arrows = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }
     if (arrows[name] && event.target.closest(".strip")) this.stepVisit(arrows[name][0])
+    else if (arrows[name] && this.line) this.moveEnd(pane, arrows[name].map((to) => (event.shiftKey ? 10 : 1) * to))
     else if (arrows[name]) pane?.move(...arrows[name].map((to) => 24 * to))
     else if (name === "G") { if (!event.repeat) this.act("G") }
     else if (name === " ") this.act("Space")
@@ -503,6 +530,7 @@ class Viewer {
     else if (name === "," || name === ".") this.divide(shared.divider + (name === "," ? -0.03 : 0.03))
     else if (name === "N") this.step(1)
     else if (name === "P") this.step(-1)
+    else if (name === "Enter" && shared.tool === "calipers") this.lineByKeys(pane)
     else if (name === "Enter") this.alone(pane)
     else if (name === "Backspace" || name === "Delete") this.takeBack(pane)
     else if (name === "Escape") return this.escape()
@@ -511,10 +539,26 @@ class Viewer {
   }
 }
 
+// Black over everything while one page goes and the other comes: nobody in a dark room is to see white in between.
+function drawCurtain() {
+  const curtain = element("div")
+  curtain.dataset.curtain = "longview"
+  curtain.style.cssText = "position: fixed; inset: 0; background: #0B0D10; z-index: 1000000"
+  document.body.append(curtain)
+  setTimeout(liftCurtain, 10_000) // should the page not come
+}
+
+function liftCurtain() {
+  document.querySelectorAll("[data-curtain=longview]").forEach((curtain) => curtain.remove())
+}
+
 const viewers = new WeakMap()
 
 export default function ({ data, parentElement, setTriggerValue }) {
-  if (!viewers.has(parentElement)) viewers.set(parentElement, new Viewer(parentElement))
+  if (!viewers.has(parentElement)) {
+    viewers.set(parentElement, new Viewer(parentElement))
+    liftCurtain()
+  }
   const viewer = viewers.get(parentElement)
   viewer.read = (uid) => setTriggerValue("read", uid)
   viewer.tell = (asked) => setTriggerValue("choose", asked)

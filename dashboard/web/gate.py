@@ -37,10 +37,10 @@ OPEN_TO_ALL = frozenset({HEALTH, "/sign-in", "/sign-in/font.woff2", "/sign-out"}
 
 NEEDED: tuple[tuple[str, Permission], ...] = (
     ("/img/", Permission.SEE_PATIENTS),
+    ("/tile/", Permission.SEE_PATIENTS),
     ("/thumb/", Permission.SEE_PATIENTS),
     ("/crop/", Permission.SEE_PATIENTS),
     ("/registration/", Permission.SEE_PATIENTS),
-    ("/tile/", Permission.SEE_PATIENTS),
     ("/reading/", Permission.SEE_PATIENTS),
     ("/_stcore/upload_file", Permission.ADD_STUDY),
     ("/_stcore/metrics", Permission.ADMINISTER),

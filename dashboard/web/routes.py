@@ -50,14 +50,14 @@ SAID = ("tumour", "density", "trust", "density_trust", "model", "spoke")
 FORM_COOKIE = "longview_form"
 _LARGEST_FORM_BYTES = 16_384
 
+# An image is decoded for its first tile: the small pictures that others wait for go on meanwhile.
+_tiles = CapacityLimiter(4)
 # Each waits in a thread for its password to be looked at: fewer than there are threads, so that pages go on.
 _signing_in = CapacityLimiter(16)
 # Questions to the desk are answered one by one: more threads would only wait.
 _desk = CapacityLimiter(4)
 # Registrations are computed one by one: those that wait are not to take the threads of all.
 _registering = CapacityLimiter(4)
-# An image is decoded for its first tile: the small pictures that others wait for go on meanwhile.
-_tiles = CapacityLimiter(4)
 
 
 async def health(_request: Request) -> Response:
@@ -243,6 +243,17 @@ async def thumbnail(request: Request) -> Response:
     return await _stored(request, thumbnail_png, "image/png")
 
 
+async def tile_of_image(request: Request) -> Response:
+    """Serve a square of one view's own pixels, or of means of them: ``/tile/{sop_uid}/{level}/{x}/{y}``."""
+    level, x, y = (request.path_params[name] for name in ("level", "x", "y"))
+
+    def read(installation: Installation, sop_uid: str) -> bytes:
+        return tile(installation, sop_uid, level, x, y)
+
+    async with _tiles:
+        return await _stored(request, read, "application/octet-stream")
+
+
 async def crop(request: Request) -> Response:
     """Serve a part of one view: ``box=x0,y0,x1,y1`` in its pixels."""
     try:
@@ -284,26 +295,14 @@ async def registration(request: Request) -> Response:
     return JSONResponse({**said, "grid": found.grid()}, headers={"Cache-Control": "no-store"})
 
 
-async def tile_of_image(request: Request) -> Response:
-    """Serve a square of one view's own pixels, or of means of them: ``/tile/{sop_uid}/{level}/{x}/{y}``."""
-    level, x, y = (request.path_params[name] for name in ("level", "x", "y"))
-
-    def read(installation: Installation, sop_uid: str) -> bytes:
-        return tile(installation, sop_uid, level, x, y)
-
-    return await _stored(request, read, "application/octet-stream", limiter=_tiles)
-
-
 def _is_covered(sop_uid: str) -> bool:
     return is_image_covered(here(), sop_uid=sop_uid)
 
 
-async def _stored(
-    request: Request, read: object, media_type: str, *, limiter: CapacityLimiter | None = None
-) -> Response:
+async def _stored(request: Request, read: object, media_type: str) -> Response:
     assert callable(read)
     try:
-        data = await to_thread.run_sync(read, here(), request.path_params["sop_uid"], limiter=limiter)
+        data = await to_thread.run_sync(read, here(), request.path_params["sop_uid"])
     except (LookupError, FileNotFoundError, Refusal) as error:
         return _not_stored(error)
     return Response(data, media_type=media_type)
@@ -420,10 +419,10 @@ ROUTES = [
     Route("/sign-out", sign_out, methods=["GET", "POST"]),
     Route("/signed-in", signed_in),
     Route("/img/{sop_uid}", image),
+    Route("/tile/{sop_uid}/{level:int}/{x:int}/{y:int}", tile_of_image),
     Route("/thumb/{sop_uid}", thumbnail),
     Route("/crop/{sop_uid}", crop),
     Route("/registration/{prior_sop}/{current_sop}", registration),
-    Route("/tile/{sop_uid}/{level:int}/{x:int}/{y:int}", tile_of_image),
     Route("/reading/{token}/whole", read_whole),
     Route("/reading/{token}/region", read_region),
     Route("/reading/{token}/picture", read_picture),
