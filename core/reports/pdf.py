@@ -16,7 +16,8 @@ from pathlib import Path
 from fpdf import FPDF
 from fpdf.bidi import BidiParagraph
 from fpdf.enums import TableBordersLayout
-from fpdf.fonts import FontFace
+from fpdf.fonts import FontFace, TTFFont
+from fpdf.util import Padding
 
 from core.reports.content import NOT_ASSESSED, RESEARCH, SIMULATED, Report
 from core.reports.pictures import Picture
@@ -72,7 +73,9 @@ class _Pages(FPDF):
         self.set_auto_page_break(True, BOTTOM)
         self.add_font("DejaVu", "", _fonts() / "DejaVuSans.ttf")
         self.add_font("DejaVu", "B", _fonts() / "DejaVuSans-Bold.ttf")
-        self.known = frozenset(self.fonts["dejavu"].cmap)
+        face = self.fonts["dejavu"]
+        assert isinstance(face, TTFFont)
+        self.known = frozenset(face.cmap)
         self.set_title(f"Report of the study of {report.on}, MRN {report.mrn}")
         self.set_subject(RESEARCH)
         self.set_creator("Longview")
@@ -224,7 +227,7 @@ def _head(pages: _Pages, report: Report) -> None:
     pages.set_fill_color(*LEAD)
     lead = " · ".join(part for part in parts if part)
     pages.multi_cell(
-        0, 6, pages.told(lead), align="L", fill=True, padding=(1.5, 3), new_x="LMARGIN", new_y="NEXT"
+        0, 6, pages.told(lead), align="L", fill=True, padding=Padding(1.5, 3, 1.5, 3), new_x="LMARGIN", new_y="NEXT"
     )
     if report.later_studies:
         n = report.later_studies
@@ -370,6 +373,8 @@ def _place(pages: _Pages, place: Picture, title: str, box: tuple[float, float, f
         )
     pages._type(7, (213, 218, 224))
     words = place.view.words
+    wide = pages.get_string_width(words) + 2
+    pages.rect(x + (0.5 if right else width - 0.5 - wide), y + height - 5, wide, 4, style="F")
     pages.text(x + 1.5 if right else x + width - 1.5 - pages.get_string_width(words), y + height - 2, words)
     if place.jpeg is None:
         pages.set_xy(x + 2, y + height / 2 - 4)

@@ -117,7 +117,8 @@ def _groups(report: Report, evidence: Sequence[Dataset]) -> Groups:
             image = by_uid.get(measured.sop_uid)
             if image is not None:
                 found.append(_of_lesion(lesion.label, lesion.laterality, measured, image))
-    return found
+    # A measurement report holds one group at least: the study itself, of which nothing was measured or assessed.
+    return found or [_group("study, nothing measured or assessed", None, sources)]
 
 
 def _group(

@@ -172,8 +172,11 @@ def _risk(
         at = time.x(point.on), scale.y(risk.value)
         drawing.marks.append(Mark(at, 1.1, INK, hollow=point.views_missing))
     point, risk = told[-1]
-    at = (time.x(point.on), max(RISK_TOP + 3, scale.y(risk.value) - 2.2))
-    drawing.words.append(Words(at, percent(risk.value), 8.5, INK, anchor="middle"))
+    x, y = time.x(point.on), scale.y(risk.value)
+    if y - RISK_TOP > 5:
+        drawing.words.append(Words((x, y - 2.2), percent(risk.value), 8.5, INK, anchor="middle"))
+    else:
+        drawing.words.append(Words((x + 2.4, y + 1.2), percent(risk.value), 8.5, INK))
 
 
 def _thresholds(drawing: Drawing, report: Report, time: _Time, scale: _Scale) -> None:

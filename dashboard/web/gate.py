@@ -40,6 +40,7 @@ NEEDED: tuple[tuple[str, Permission], ...] = (
     ("/thumb/", Permission.SEE_PATIENTS),
     ("/crop/", Permission.SEE_PATIENTS),
     ("/reading/", Permission.SEE_PATIENTS),
+    ("/report/", Permission.SEE_PATIENTS),
     ("/_stcore/upload_file", Permission.ADD_STUDY),
     ("/_stcore/metrics", Permission.ADMINISTER),
     ("/_stcore/script-health-check", Permission.ADMINISTER),
@@ -52,7 +53,7 @@ _NOT_ALLOWED, _TRY_AGAIN_LATER = 1008, 1013
 HELD_SECONDS = 0.5
 """How often a page that is held asks whether the sign-in it came back with has ended."""
 
-NEVER_STORED = ("/img/", "/thumb/", "/crop/", "/reading/", "/media/", "/sign-in", "/sign-out")
+NEVER_STORED = ("/img/", "/thumb/", "/crop/", "/reading/", "/report/", "/media/", "/sign-in", "/sign-out")
 
 
 def token_of(headers: Headers) -> str | None:
