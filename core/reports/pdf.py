@@ -227,7 +227,14 @@ def _head(pages: _Pages, report: Report) -> None:
     pages.set_fill_color(*LEAD)
     lead = " · ".join(part for part in parts if part)
     pages.multi_cell(
-        0, 6, pages.told(lead), align="L", fill=True, padding=Padding(1.5, 3, 1.5, 3), new_x="LMARGIN", new_y="NEXT"
+        0,
+        6,
+        pages.told(lead),
+        align="L",
+        fill=True,
+        padding=Padding(1.5, 3, 1.5, 3),
+        new_x="LMARGIN",
+        new_y="NEXT",
     )
     if report.later_studies:
         n = report.later_studies
