@@ -4,7 +4,6 @@ import io
 import json
 import shutil
 import subprocess
-from datetime import date
 
 import highdicom
 import numpy as np
