@@ -28,6 +28,7 @@ GROUPS = (
     "people",
     "care",
     "export",
+    "report",
     "benchmark",
 )
 

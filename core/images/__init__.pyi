@@ -25,6 +25,7 @@ from .renditions import LONGEST_SIDE as LONGEST_SIDE
 from .renditions import crop_png as crop_png
 from .renditions import is_of_this_release as is_of_this_release
 from .renditions import make_rendition as make_rendition
+from .renditions import open_rendition as open_rendition
 from .renditions import reduced as reduced
 from .renditions import rendition as rendition
 from .renditions import shown_window as shown_window

@@ -6,7 +6,7 @@ from core.people import Permission, Person
 from core.records import PatientRecord, StudyStatus, findings, record_of
 from dashboard import keys, look, session
 from dashboard.house import here
-from dashboard.patient import assessment, events, header, pictures, ribbon, score
+from dashboard.patient import assessment, events, header, pictures, report_menu, ribbon, score
 
 
 def page(person: Person) -> None:
@@ -20,7 +20,7 @@ def page(person: Person) -> None:
     session.note_once(person, "patient_opened", f"patient:{record.mrn}")
     st.session_state[keys.LAST_PATIENT] = record.mrn
     st.query_params[keys.MRN] = record.mrn
-    head, back, add = st.columns([8, 1.4, 1.4], vertical_alignment="center")
+    head, back, add, out = st.columns([7.2, 1.4, 1.4, 1.4], vertical_alignment="center")
     with head:
         header.identity(record)
     back.page_link("screens/worklist.py", label="Worklist", icon=":material/arrow_back:", width="stretch")
@@ -32,7 +32,10 @@ def page(person: Person) -> None:
             query_params={keys.MRN: record.mrn},
             width="stretch",
         )
-    if not record.visits:
+    if record.visits:
+        with out:
+            report_menu.offer(record, ribbon.choose_visit(record))
+    else:
         look.show('<div class="lv-empty"><b>No studies yet</b>Add a study to see her course.</div>')
         return
     alerts_in_a_line(record, person)

@@ -42,6 +42,7 @@ NEEDED: tuple[tuple[str, Permission], ...] = (
     ("/crop/", Permission.SEE_PATIENTS),
     ("/registration/", Permission.SEE_PATIENTS),
     ("/reading/", Permission.SEE_PATIENTS),
+    ("/report/", Permission.SEE_PATIENTS),
     ("/_stcore/upload_file", Permission.ADD_STUDY),
     ("/_stcore/metrics", Permission.ADMINISTER),
     ("/_stcore/script-health-check", Permission.ADMINISTER),
@@ -54,7 +55,7 @@ _NOT_ALLOWED, _TRY_AGAIN_LATER = 1008, 1013
 HELD_SECONDS = 0.5
 """How often a page that is held asks whether the sign-in it came back with has ended."""
 
-PACKED = ("/img/",)
+PACKED = ("/img/", "/tile/")
 """Routes by prefix whose answers are packed already: to pack them again costs 13 ms a film, and makes them no smaller."""
 
 NEVER_STORED = (
@@ -64,6 +65,7 @@ NEVER_STORED = (
     "/registration/",
     "/tile/",
     "/reading/",
+    "/report/",
     "/media/",
     "/sign-in",
     "/sign-out",

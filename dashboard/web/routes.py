@@ -40,6 +40,7 @@ from core.people import (
 )
 from core.records import COVERED, findings, is_image_covered
 from core.refusals import Refusal
+from core.reports import Format, ReportError, make
 from core.rules import TrustLevel
 from dashboard.house import desk, here
 from dashboard.web.gate import COOKIE, is_from_this_machine, is_https, same_origin, token_of
@@ -58,6 +59,8 @@ _signing_in = CapacityLimiter(16)
 _desk = CapacityLimiter(4)
 # Registrations are computed one by one: those that wait are not to take the threads of all.
 _registering = CapacityLimiter(4)
+# A report is a second or two of work: more at once would slow the pages.
+_reporting = CapacityLimiter(2)
 
 
 async def health(_request: Request) -> Response:
@@ -318,6 +321,30 @@ def _not_stored(error: LookupError | FileNotFoundError | Refusal) -> Response:
     return JSONResponse({"error": "There is no such image here."}, 404)
 
 
+async def report(request: Request) -> Response:
+    """Make a report and hand it out as a file: ``mrn``, ``visit`` (a study's UID; the last without) in the query."""
+    if not same_origin(request.headers):
+        return PlainTextResponse("This request came from another site.", 403)
+    try:
+        format = Format(request.path_params["format"])
+    except ValueError:
+        return PlainTextResponse("There is no report in this format.", 404)
+    person: Person = request.state.person
+    asked = request.query_params
+    address = f"{'https' if is_https(request.scope) else 'http'}://{request.headers.get('host', '')}"
+    try:
+        made = await to_thread.run_sync(
+            lambda: make(
+                here(), person, asked.get("mrn", ""), asked.get("visit") or None, format, address=address
+            ),
+            limiter=_reporting,
+        )
+    except ReportError as error:
+        return HTMLResponse(plain_page("No report", message=str(error)), status_code=404)
+    headers = {"Content-Disposition": f'attachment; filename="{made.filename}"'}
+    return Response(made.data, media_type=format.media_type, headers=headers)
+
+
 async def read_whole(request: Request) -> Response:
     """Say what is seen in an open image; with ``anyway=1`` also what no model may be believed in, which is logged."""
     model = request.query_params.get("model") or None
@@ -423,6 +450,7 @@ ROUTES = [
     Route("/thumb/{sop_uid}", thumbnail),
     Route("/crop/{sop_uid}", crop),
     Route("/registration/{prior_sop}/{current_sop}", registration),
+    Route("/report/{format}", report),
     Route("/reading/{token}/whole", read_whole),
     Route("/reading/{token}/region", read_region),
     Route("/reading/{token}/picture", read_picture),

@@ -1,0 +1,531 @@
+"""What a report says, whatever its format: read from a woman's record as of one study, in the order of BI-RADS.
+
+Of scores only what the record tells is read (`Visit.score`, its doubt, its rank), never a row: so what is withheld, or
+covered until the study is read, is in no report.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from core.installation import Installation
+from core.records import (
+    AlertEntry,
+    AlertStanding,
+    EventEntry,
+    Interval,
+    KeptFinding,
+    PatientRecord,
+    StudyStatus,
+    ViewImage,
+    Visit,
+    VisitScore,
+    cards,
+    findings,
+    record_of,
+)
+from core.reports.wording import moment, points, signed
+from core.rules import age_years, trends
+from core.rules.vocabulary import BI_RADS, BI_RADS_EDITION, DENSITY_WORDS, FOUR_VIEWS, SIDE_WORDS
+
+__all__ = [
+    "Breast",
+    "CoursePoint",
+    "Lesion",
+    "Measured",
+    "ModelSaid",
+    "Probability",
+    "Report",
+    "ReportError",
+    "Said",
+    "report_of",
+]
+
+RESEARCH = "Research software. Not for diagnosis."
+SIMULATED = "Simulated: made by the simulator, no real woman."
+WITHHELD_ALERT = "Raised by a score that is withheld: read that study as usual."
+NOT_ASSESSED = "Not assessed: no reader has recorded an assessment of this study."
+
+
+class ReportError(ValueError):
+    """No report was made; the message says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Probability:
+    """One probability (0..1) that may be told: of what, by when, with its 90 % interval where that is known."""
+
+    key: str
+    """``risk_1`` … ``risk_5``, ``malignancy_L``, ``malignancy_R``, ``progression``."""
+    what: str
+    value: float
+    low: float | None
+    high: float | None
+    years: int | None = None
+    laterality: str | None = None
+
+
+@dataclass(frozen=True)
+class ModelSaid:
+    """What the model said of the study, as far as it may be told; who it is, and why there is no more.
+
+    `why_not` and `needed` are empty where all may be told. `rank` stands in the place of a number that was never calibrated.
+    """
+
+    probabilities: tuple[Probability, ...]
+    density: Mapping[str, float]
+    trusted: bool
+    rank: str
+    why_not: str
+    needed: str
+    unseen_views: str
+    model: str
+    weights_sha256: str
+    calibration: str
+    computed_at: datetime | None
+    statement: str
+
+
+@dataclass(frozen=True)
+class Breast:
+    """The reader's assessment of one breast; `laterality` is None for one that does not tell the breasts apart."""
+
+    laterality: str | None
+    category: str
+
+    @property
+    def side(self) -> str:
+        """Return which breast it is of, in words."""
+        return SIDE_WORDS[self.laterality] if self.laterality else "both breasts, not told apart"
+
+    @property
+    def words(self) -> str:
+        """Say the category."""
+        return f"BI-RADS {BI_RADS.get(self.category, self.category)}"
+
+
+@dataclass(frozen=True)
+class ReadersAssessment:
+    """What a reader recorded of the study; `breasts` is empty where nobody has."""
+
+    breasts: tuple[Breast, ...] = ()
+    overall: str | None = None
+    edition: str = BI_RADS_EDITION
+    findings: str = ""
+    note: str = ""
+    management: str = ""
+    by: str = ""
+    at: datetime | None = None
+
+    @property
+    def in_short(self) -> str:
+        """Say the categories in one line."""
+        if not self.breasts:
+            return "not assessed"
+        if [breast.laterality for breast in self.breasts] == [None]:
+            return f"BI-RADS {self.overall}"
+        return "BI-RADS " + ", ".join(f"{breast.category} {breast.side}" for breast in self.breasts)
+
+
+@dataclass(frozen=True)
+class CoursePoint:
+    """One visit of her course. `risk_5y` is None where it may not be told: `instead` then says what stands there."""
+
+    study_uid: str
+    on: date
+    risk_5y: Interval | None
+    malignancy: Mapping[str, float | None]
+    instead: str
+    bi_rads: str | None
+    density: str | None
+    views_missing: bool
+    scored_by: tuple[str, str] | None
+    """Weights and calibration: points by others are not joined."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One measurement of a lesion: lengths in mm, None where the pixel size is not known; box in pixels of the image."""
+
+    study_uid: str
+    on: date
+    sop_uid: str
+    view: str
+    long_mm: float | None
+    short_mm: float | None
+    box: tuple[float, float, float, float]
+    by: str
+    at: datetime
+
+
+@dataclass(frozen=True)
+class Lesion:
+    """A finding that readers follow, with its measurements, oldest first; `remark` says what else is known of it."""
+
+    label: str
+    laterality: str
+    measured: tuple[Measured, ...]
+    remark: str = ""
+
+
+@dataclass(frozen=True)
+class Said:
+    """Who said what and when: readers and the model alike."""
+
+    at: datetime
+    by: str
+    what: str
+
+
+@dataclass(frozen=True)
+class Report:
+    """All that a report of one study says."""
+
+    mrn: str
+    name: str | None
+    birth_date: date | None
+    sex: str | None
+    simulated: bool
+    age: int | None
+    study_uid: str
+    on: date
+    modality: str
+    made_at: datetime
+    made_by: str
+    link: str
+    indication: str
+    density: str | None
+    density_by: str
+    assessment: ReadersAssessment
+    prior: Visit | None
+    views: str
+    images: tuple[ViewImage, ...]
+    prior_images: tuple[ViewImage, ...]
+    said: ModelSaid
+    course: tuple[CoursePoint, ...]
+    course_words: tuple[str, ...]
+    later_studies: int
+    diagnosed_on: date | None
+    lesions: tuple[Lesion, ...]
+    alerts: tuple[tuple[AlertEntry, str, str], ...]
+    """Each with what it says and how it stands, in words."""
+    events: tuple[EventEntry, ...]
+    log: tuple[Said, ...]
+
+    @property
+    def label(self) -> str:
+        """Return her name, or the MRN where no name is known."""
+        return self.name or f"MRN {self.mrn}"
+
+    @property
+    def comparison(self) -> str:
+        """Say with which dated prior the study is compared."""
+        return (
+            f"Prior mammogram of {self.prior.on}." if self.prior else "No prior mammogram is available here."
+        )
+
+    @property
+    def composition(self) -> str:
+        """Say the density and who says it."""
+        if self.density is None:
+            return "Not recorded."
+        return f"{DENSITY_WORDS[self.density]} ({self.density_by})"
+
+    @property
+    def findings(self) -> str:
+        """Say what the reader found; the lesions stand in their own table."""
+        told = self.assessment.findings
+        lesions = (
+            f"{len(self.lesions)} lesion{'s' if len(self.lesions) != 1 else ''} measured: see the table."
+        )
+        return told or (lesions if self.lesions else "None recorded.")
+
+
+def report_of(
+    here: Installation,
+    mrn: str,
+    study_uid: str | None,
+    now: datetime,
+    *,
+    made_by: str = "",
+    address: str = "",
+) -> Report:
+    """Return what a report of a study says, as of that study: later studies are counted, and not told.
+
+    Parameters
+    ----------
+    study_uid
+        One of her studies; None: the last.
+    now
+        When the report is made.
+    made_by
+        By whom, in words.
+    address
+        Where the dashboard is reached (``http://host:port``), for the link to the view; empty: what it is set to.
+
+    Raises
+    ------
+    ReportError
+        If there is no such woman, she has no study, or the study is not hers.
+    """
+    whole = record_of(here, mrn.strip())
+    if whole is None:
+        raise ReportError(f"There is no patient with the MRN {mrn}.")
+    if not whole.visits:
+        raise ReportError(f"The patient with the MRN {mrn} has no study yet: there is nothing to report.")
+    visit = whole.visit(study_uid) if study_uid else whole.visits[-1]
+    if visit is None:
+        raise ReportError(f"The patient with the MRN {mrn} has no study {study_uid}.")
+    record = replace(whole, visits=tuple(one for one in whole.visits if one.on <= visit.on))
+    prior = _prior(record, visit)
+    return Report(
+        mrn=record.mrn,
+        name=record.name,
+        birth_date=record.birth_date,
+        sex=record.sex,
+        simulated=record.simulated,
+        age=age_years(record.birth_date, visit.on),
+        study_uid=visit.study_uid,
+        on=visit.on,
+        modality=visit.modality,
+        made_at=now,
+        made_by=made_by,
+        link=_link(here, address, record.mrn, visit.study_uid),
+        indication=visit.description or "Not recorded.",
+        density=visit.density,
+        density_by="reader" if visit.reader_density else "model",
+        assessment=_assessment(visit),
+        prior=prior,
+        views=_views(record, visit),
+        images=_hung(record, visit),
+        prior_images=_hung(record, prior) if prior else (),
+        said=_model_said(here, visit),
+        course=tuple(_course_point(record, one) for one in record.standing.read),
+        course_words=tuple(_course_words(record, visit)),
+        later_studies=len(whole.visits) - len(record.visits),
+        diagnosed_on=record.diagnosed_on,
+        lesions=_lesions(findings.of_patient(here, record.mrn), visit.on),
+        alerts=tuple(
+            (alert, alert.message or WITHHELD_ALERT, _standing(alert))
+            for alert in record.alerts
+            if alert.study_date <= visit.on
+        ),
+        events=record.events,
+        log=_log(here, record, visit),
+    )
+
+
+def _link(here: Installation, address: str, mrn: str, study_uid: str) -> str:
+    base = address.rstrip("/") or f"http://{here.settings.address}:{here.settings.port}"
+    return f"{base}/patient?{urlencode({'mrn': mrn, 'visit': study_uid}, quote_via=quote)}"
+
+
+def _prior(record: PatientRecord, visit: Visit) -> Visit | None:
+    """Return the last study of an earlier day of the same kind that has pictures."""
+    earlier = [
+        one for one in record.visits if one.on < visit.on and one.images and one.modality == visit.modality
+    ]
+    return earlier[-1] if earlier else None
+
+
+def _hung(record: PatientRecord, visit: Visit) -> tuple[ViewImage, ...]:
+    """Return the images that are hung in the four places, of all studies of that day, in the order of their hanging."""
+    from core.images import hanging
+
+    images = record.images_of_day(visit)
+    hung = (hanging.to_hang(image for image in images if image.view_name == view) for view in FOUR_VIEWS)
+    return tuple(image for image in hung if image is not None)
+
+
+def _views(record: PatientRecord, visit: Visit) -> str:
+    images = record.images_of_day(visit)
+    taken = ", ".join(dict.fromkeys(image.view_name.words for image in images)) or "none"
+    missing = ", ".join(view.words for view in record.missing_views(visit))
+    return f"{taken}." + (f" Not taken: {missing}." if missing else "")
+
+
+def _assessment(visit: Visit) -> ReadersAssessment:
+    """Return the reader's assessment; per breast where it was recorded so."""
+    stands: Any = visit.assessment
+    if stands.bi_rads is None:
+        return ReadersAssessment()
+    by_side = {"R": getattr(stands, "right", None), "L": getattr(stands, "left", None)}
+    breasts = tuple(Breast(side, category) for side, category in by_side.items() if category)
+    return ReadersAssessment(
+        breasts=breasts or (Breast(None, stands.bi_rads),),
+        overall=stands.bi_rads,
+        edition=getattr(stands, "edition", None) or BI_RADS_EDITION,
+        findings=getattr(stands, "findings", None) or "",
+        note=stands.note or "",
+        management=getattr(stands, "management_words", ""),
+        by=stands.by or "",
+        at=stands.at,
+    )
+
+
+def _model_said(here: Installation, visit: Visit) -> ModelSaid:
+    """Return what may be told of a visit's score, and why there is no more."""
+    score, doubt = visit.score, visit.doubt
+    # Of what may not be told only who said it is read.
+    source = score or visit.untrusted
+    why_not, needed = _why_not(visit)
+    unseen = ", ".join(view.words for view in score.missing_views) if score else ""
+    return ModelSaid(
+        probabilities=tuple(_probabilities(visit)),
+        density=dict(score.density) if score else {},
+        trusted=score is not None,
+        rank=f"{visit.rank.words} ({visit.rank.women})" if visit.rank and doubt else "",
+        why_not=why_not,
+        needed=needed,
+        unseen_views=unseen,
+        model=source.model if source else "",
+        weights_sha256=source.weights_sha256 if source else "",
+        calibration=source.calibration if source else "",
+        computed_at=source.computed_at if source else None,
+        statement=cards.footer(cards.card_of(here, source.model), source.model) if source else RESEARCH,
+    )
+
+
+def _why_not(visit: Visit) -> tuple[str, str]:
+    if visit.score is not None:
+        return "", ""
+    if getattr(visit, "covered", False):
+        return "What the model says of it is covered until a reader has recorded an assessment.", ""
+    if visit.doubt is not None:
+        needed = visit.doubt.doubt.needed if visit.doubt.doubt else ""
+        return visit.doubt.sentence, needed
+    if visit.status is StudyStatus.REFUSED:
+        return f"This study was not scored. {visit.refusal}".strip(), ""
+    if visit.status is StudyStatus.PENDING:
+        return "This study waits to be scored.", ""
+    return "No model has scored this study.", ""
+
+
+def _probabilities(visit: Visit) -> Iterable[Probability]:
+    score = visit.score
+    if score is not None:
+        yield from _of_risk(score)
+    if visit.progression is not None:
+        known = visit.progression_interval
+        yield Probability(
+            "progression", "grown since the prior", visit.progression, *_ends(known), years=None
+        )
+
+
+def _of_risk(score: VisitScore) -> Iterable[Probability]:
+    for years, risk in sorted(score.risk.items()):
+        what = f"cancer within {years} year{'s' if years > 1 else ''}"
+        yield Probability(f"risk_{years}", what, risk.value, risk.low, risk.high, years=years)
+    for side in ("R", "L"):
+        value = score.malignancy[side]
+        if value is not None:
+            what = f"cancer within 1 year, {SIDE_WORDS[side]} breast"
+            ends = _ends(score.malignancy_interval[side])
+            yield Probability(f"malignancy_{side}", what, value, *ends, years=1, laterality=side)
+
+
+def _ends(known: Interval | None) -> tuple[float | None, float | None]:
+    return (known.low, known.high) if known else (None, None)
+
+
+def _course_point(record: PatientRecord, visit: Visit) -> CoursePoint:
+    score = visit.score
+    return CoursePoint(
+        study_uid=visit.study_uid,
+        on=visit.on,
+        risk_5y=score.risk_5y if score else None,
+        malignancy=dict(score.malignancy) if score else {},
+        instead="" if score else _instead(visit),
+        bi_rads=visit.bi_rads,
+        density=visit.density,
+        views_missing=bool(record.missing_views(visit)),
+        scored_by=(score.weights_sha256, score.calibration) if score else None,
+    )
+
+
+def _instead(visit: Visit) -> str:
+    if visit.rank is not None:
+        return visit.rank.words
+    if getattr(visit, "covered", False):
+        return "covered until read"
+    if visit.doubt is not None and visit.doubt.tells_growth:
+        return "after diagnosis"
+    return "withheld" if visit.doubt is not None else "not scored"
+
+
+def _course_words(record: PatientRecord, visit: Visit) -> Iterable[str]:
+    """Say what the course does, where the study is its newest number."""
+    stands = record.standing
+    if visit.score is None or not record.scored or record.scored[-1].on != visit.on:
+        return
+    if stands.change_since_prior is not None and stands.prior is not None:
+        noise = ": within what positioning and exposure make" if stands.change_is_noise else ""
+        yield (
+            f"5-year risk since {stands.prior.on}: {points(stands.change_since_prior)} percentage points{noise}."
+        )
+    line = stands.slope
+    if line is not None:
+        ends = ""
+        if line.low is not None and line.high is not None:
+            ends = f" ({signed(line.low)} to {signed(line.high)})"
+        flat = "; the interval holds 0" if line.holds_nothing else ""
+        how = "least squares, 95 % interval" if ends else "least squares"
+        yield f"Slope over {line.visits} visits: {signed(line.per_year)}{ends} percentage points a year ({how}{flat})."
+    if any(trends.long_gaps([one.on for one in record.scored])):
+        yield f"Between two of her visits lie more than {trends.LONG_GAP_YEARS:.0f} years."
+
+
+def _lesions(kept: Sequence[KeptFinding], until: date) -> tuple[Lesion, ...]:
+    """Return the findings of her studies up to a day, by lesion; what a model read in a box is no part of a report."""
+    by_lesion: dict[tuple[str, str], list[Measured]] = {}
+    for one in kept:
+        if one.study_date <= until:
+            measured = Measured(
+                study_uid=one.study_uid,
+                on=one.study_date,
+                sop_uid=one.sop_uid,
+                view=one.view_name.words,
+                long_mm=one.diameter_mm,
+                short_mm=None,
+                box=one.box,
+                by=one.by,
+                at=one.at,
+            )
+            by_lesion.setdefault((one.label, one.laterality), []).append(measured)
+    return tuple(Lesion(label, side, tuple(rows)) for (label, side), rows in by_lesion.items())
+
+
+def _standing(alert: AlertEntry) -> str:
+    if alert.acknowledged_at is not None:
+        return f"seen by {alert.acknowledged_by or 'a newer score'}, {moment(alert.acknowledged_at)}"
+    words = {AlertStanding.ANSWERED: "answered by the diagnosis", AlertStanding.WITHHELD: "withheld"}
+    return words.get(alert.standing, "open")
+
+
+def _log(here: Installation, record: PatientRecord, visit: Visit) -> tuple[Said, ...]:
+    """Return who said what of the study, oldest first."""
+    said = []
+    spoke = visit.score or visit.untrusted
+    if spoke is not None:
+        what = "scored the study" if visit.score else "scored the study; withheld"
+        said.append(Said(spoke.computed_at, f"model {spoke.model}", what))
+    versions: Sequence[Any] = getattr(visit.assessment, "versions", ()) or (visit.assessment,)
+    for number, version in enumerate(versions):
+        if version.at is not None and version.bi_rads is not None:
+            reason = getattr(version, "reason", None)
+            how = "assessed it" if number == 0 else "corrected the assessment"
+            what = f"{how}: {version.words}" + (f"; reason: {reason}" if reason else "")
+            said.append(Said(version.at, version.by or "a reader", what))
+    for alert in record.alerts:
+        if alert.study_date <= visit.on and alert.acknowledged_at is not None and alert.acknowledged_by:
+            what = f"acknowledged an alert of {alert.study_date}: {alert.message or WITHHELD_ALERT}"
+            said.append(Said(alert.acknowledged_at, alert.acknowledged_by, what))
+    for finding in findings.of_patient(here, record.mrn):
+        if finding.study_date <= visit.on:
+            what = f"kept {finding.label} on {finding.view_name.words} of {finding.study_date}"
+            said.append(Said(finding.at, finding.by or "a reader", what))
+    return tuple(sorted(said, key=lambda one: one.at))

@@ -1,0 +1,39 @@
+"""Out of the house: the report of the chosen visit in each format, and the address of this very view."""
+
+from urllib.parse import quote, urlencode, urlsplit
+
+import streamlit as st
+
+from core.records import PatientRecord, Visit
+from core.reports import Format
+from dashboard import keys, look
+
+
+def offer(record: PatientRecord, visit: Visit) -> None:
+    """Offer the report of a visit as files, and its address to hand on."""
+    with st.popover(
+        "Report", icon=":material/description:", width="stretch", key=f"report_{visit.study_uid}"
+    ):
+        look.heading("Report", beside=f"study of {look.iso(visit.on)}")
+        query = address_query(record, visit)
+        links = "".join(
+            f'<li><a href="/report/{kind.value}?{look.safe(query)}">{kind.name}</a><span>{look.safe(kind.words)}</span></li>'
+            for kind in Format
+        )
+        look.show(f'<ul class="lv-formats">{links}</ul>')
+        look.footer(
+            "That it was made is written to the audit trail. What is withheld is a number in none of them."
+        )
+        look.show('<p class="lv-muted lv-footer">The address of this view:</p>')
+        st.code(f"{site()}/patient?{query}", language=None, wrap_lines=True)
+
+
+def address_query(record: PatientRecord, visit: Visit) -> str:
+    """Return what in an address names this woman and visit."""
+    return urlencode({keys.MRN: record.mrn, keys.VISIT: visit.study_uid}, quote_via=quote)
+
+
+def site() -> str:
+    """Return where the browser reaches the dashboard; empty where it does not say."""
+    parts = urlsplit(st.context.url or "")
+    return f"{parts.scheme}://{parts.netloc}" if parts.netloc else ""
