@@ -6,9 +6,10 @@ from . import figures as figures
 from . import findings as findings
 from . import small_groups as small_groups
 from . import worklist as worklist
+from .acknowledged import acknowledge as acknowledge
+from .acknowledged import take_back_acknowledgement as take_back_acknowledgement
 from .assessments import AssessedMeanwhile as AssessedMeanwhile
 from .assessments import Assessment as Assessment
-from .assessments import acknowledge as acknowledge
 from .assessments import record_assessment as record_assessment
 from .cards import Card as Card
 from .changes import CROP_MM as CROP_MM
@@ -19,7 +20,9 @@ from .cohort import Cohort as Cohort
 from .cohort import Definition as Definition
 from .cohort import Population as Population
 from .events import EventEntry as EventEntry
+from .events import EventResult as EventResult
 from .events import add_event as add_event
+from .events import record_result as record_result
 from .events import remove_event as remove_event
 from .findings import KeptFinding as KeptFinding
 from .findings import Place as Place
@@ -35,9 +38,14 @@ from .record import Visit as Visit
 from .record import VisitScore as VisitScore
 from .record import record_of as record_of
 from .record import statuses as statuses
+from .saved_views import View as View
+from .saved_views import delete_view as delete_view
+from .saved_views import save_view as save_view
+from .saved_views import views_of as views_of
 from .search import Found as Found
 from .search import find as find
 from .search import known as known
+from .sourced import record_sourced_assessment as record_sourced_assessment
 from .standing import Interval as Interval
 from .trusted import AlertStanding as AlertStanding
 from .worklist import Column as Column

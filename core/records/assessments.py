@@ -1,4 +1,4 @@
-"""What a reader decides: the assessment of a study, and that an alert was seen."""
+"""What a reader decides: the assessment of a study."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from core.installation import Installation
 from core.people import Permission, Person, audit, require
 from core.rules.vocabulary import BI_RADS, BI_RADS_EDITION, DENSITIES
 from db.tables import (
-    Alert,
     Study,
     utc_now,
 )
@@ -19,7 +18,6 @@ from db.tables import (
 __all__ = [
     "AssessedMeanwhile",
     "Assessment",
-    "acknowledge",
     "record_assessment",
 ]
 
@@ -106,14 +104,3 @@ def record_assessment(
         audit.record(
             session, person, "assessment_recorded", f"study:{study_uid}", {"before": before, "now": now}
         )
-
-
-def acknowledge(here: Installation, person: Person, alert_id: int) -> None:
-    """Say that an alert was seen; the first acknowledgement stays. Raises `AccessDenied`."""
-    require(person, Permission.ASSESS)
-    with here.database.write() as session:
-        alert = session.get(Alert, alert_id)
-        if alert is None or alert.acknowledged_at is not None:
-            return
-        alert.acknowledged_at, alert.acknowledged_by_id = utc_now(), person.user_id
-        audit.record(session, person, "alert_acknowledged", f"alert:{alert_id}", {"rule": alert.rule})

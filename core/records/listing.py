@@ -16,8 +16,9 @@ from core.records import cards
 from core.records.standing import Interval, Standing
 from core.records.trusted import AlertStanding, alert_standing, trust_and_rank
 from core.refusals import refusal_text
-from core.rules import Rank, Trust, first_diagnoses, latest_score_ids, trust_of, vocabulary
-from db.tables import Alert, Patient, Score, Study, StudyStatus
+from core.rules import Rank, Trust, latest_score_ids, trust_of, vocabulary
+from core.rules.followup import Happened
+from db.tables import Alert, Event, EventKind, Patient, Score, Study, StudyStatus, User
 
 __all__ = ["ListedAlert", "ListedScore", "ListedStudy", "ListedWoman", "listed_women"]
 
@@ -32,6 +33,7 @@ class ListedScore:
     computed_at: datetime
     risk_5y: Interval
     smallest_change: float | None
+    missing_views: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -41,8 +43,10 @@ class ListedStudy:
     on: date
     status: StudyStatus
     refusal: str
+    bi_rads: str | None
     reader_density: str | None
     assessed_at: datetime | None
+    assessed_by: str | None
     score: ListedScore | None
     doubt: Trust | None
     """How far its score may be believed where it may not be shown as a number; None where it may, or there is none."""
@@ -63,10 +67,12 @@ class _Said:
 
 @dataclass(frozen=True)
 class ListedAlert:
-    """An alert that nobody has acknowledged."""
+    """An alert that nobody has acknowledged, of the study of the day `on`."""
 
     rule: str
     message: str
+    on: date
+    raised_at: datetime
 
 
 @dataclass(frozen=True)
@@ -78,6 +84,8 @@ class ListedWoman:
     simulated: bool
     birth_date: date | None
     standing: Standing[ListedStudy]
+    happened: Sequence[Happened]
+    """Her biopsies and diagnoses."""
     alerts: Sequence[ListedAlert]
 
 
@@ -86,27 +94,50 @@ def listed_women(here: Installation, session: Session) -> Iterator[ListedWoman]:
     patients = session.execute(
         select(Patient.id, Patient.mrn, Patient.name, Patient.simulated, Patient.birth_date)
     ).all()
-    diagnoses: dict[int, date] = dict(session.execute(first_diagnoses()).all())
+    happened = _happened(session)
+    diagnoses = {
+        patient_id: min(days)
+        for patient_id, hers in happened.items()
+        if (days := [one.on for one in hers if one.kind is EventKind.DIAGNOSIS])
+    }
     said = _said(here, session, diagnoses)
     studies = _studies(session, said)
     alerts = _open_alerts(session, said, diagnoses)
     for patient_id, mrn, name, simulated, birth_date in patients:
         standing = Standing(studies[patient_id], birth_date, patient_id in diagnoses)
-        yield ListedWoman(mrn, name, simulated, birth_date, standing, alerts[patient_id])
+        yield ListedWoman(
+            mrn, name, simulated, birth_date, standing, happened[patient_id], alerts[patient_id]
+        )
+
+
+def _happened(session: Session) -> defaultdict[int, list[Happened]]:
+    found: defaultdict[int, list[Happened]] = defaultdict(list)
+    query = select(Event.patient_id, Event.kind, Event.event_date, Event.result).where(
+        Event.kind.in_((EventKind.BIOPSY, EventKind.DIAGNOSIS))
+    )
+    for patient_id, kind, on, result in session.execute(query):
+        found[patient_id].append(Happened(kind, on, result))
+    return found
 
 
 def _studies(session: Session, said: Mapping[int, _Said]) -> defaultdict[int, list[ListedStudy]]:
     found: defaultdict[int, list[ListedStudy]] = defaultdict(list)
-    query = select(
-        Study.id,
-        Study.patient_id,
-        Study.study_date,
-        Study.status,
-        Study.refusal_reason,
-        Study.refusal_detail,
-        Study.reader_density,
-        Study.assessed_at,
-    ).order_by(Study.study_date, Study.id)
+    query = (
+        select(
+            Study.id,
+            Study.patient_id,
+            Study.study_date,
+            Study.status,
+            Study.refusal_reason,
+            Study.refusal_detail,
+            Study.bi_rads,
+            Study.reader_density,
+            Study.assessed_at,
+            User.display_name,
+        )
+        .outerjoin(User, User.id == Study.assessed_by_id)
+        .order_by(Study.study_date, Study.id)
+    )
     for study in session.execute(query):
         its = said.get(study.id)
         found[study.patient_id].append(
@@ -114,8 +145,10 @@ def _studies(session: Session, said: Mapping[int, _Said]) -> defaultdict[int, li
                 on=study.study_date,
                 status=study.status,
                 refusal=refusal_text(study.refusal_reason, study.refusal_detail),
+                bi_rads=study.bi_rads,
                 reader_density=study.reader_density,
                 assessed_at=study.assessed_at,
+                assessed_by=study.display_name,
                 score=its.score if its else None,
                 doubt=its.trust if its and its.score is None else None,
                 rank=its.rank if its else None,
@@ -140,6 +173,7 @@ def _said(here: Installation, session: Session, diagnoses: Mapping[int, date]) -
             Score.risk_5y_low,
             Score.risk_5y_high,
             Score.smallest_change,
+            Score.missing_views,
             Score.density_a,
             Score.density_b,
             Score.density_c,
@@ -164,6 +198,7 @@ def _said_of(here: Installation, row: Row[*tuple[Any, ...]], diagnoses: Mapping[
         computed_at=row.computed_at,
         risk_5y=Interval(row.risk_5y, row.risk_5y_low, row.risk_5y_high),
         smallest_change=row.smallest_change,
+        missing_views=tuple(str(view) for view in row.missing_views),
     )
     shares = (row.density_a, row.density_b, row.density_c, row.density_d)
     density = vocabulary.likeliest(dict(zip(vocabulary.DENSITIES, shares, strict=True)))
@@ -181,6 +216,7 @@ def _open_alerts(
             Alert.study_id,
             Alert.rule,
             Alert.message,
+            Alert.raised_at,
             Study.study_date,
             Score.trust_level,
             Score.trust_doubt,
@@ -197,5 +233,5 @@ def _open_alerts(
         own = trust_of(row, on=row.study_date, diagnosed_on=diagnosed_on)
         newest = said[row.study_id].trust if row.study_id in said else None
         if alert_standing(row.rule, diagnosed_on, own, newest) is AlertStanding.STANDS:
-            found[row.patient_id].append(ListedAlert(row.rule, row.message))
+            found[row.patient_id].append(ListedAlert(row.rule, row.message, row.study_date, row.raised_at))
     return found

@@ -7,6 +7,7 @@ import streamlit as st
 
 from core.people import Permission
 from core.records import Card, ChangedAlert, cards, changed_alerts
+from core.rules import Measure
 from dashboard import keys, look, session
 from dashboard.house import here
 
@@ -307,9 +308,10 @@ def changed_value(one: ChangedAlert, value: float | None, *, withheld: bool) -> 
     """Say what the rule of an alert looks at, or that it may not be told."""
     if withheld:
         return '<span class="lv-muted">withheld</span>'
-    return (
-        f"{look.points(value)} points" if one.rule.is_of_change and value is not None else look.percent(value)
-    )
+    if value is None or not one.rule.is_of_change:
+        return look.percent(value)
+    is_slope = one.rule.measure is Measure.SLOPE
+    return f"{look.signed(value)} points a year" if is_slope else look.times(value)
 
 
 person = session.require(Permission.SEE_MODELS)
