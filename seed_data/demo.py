@@ -191,7 +191,7 @@ STORIES: Final = (
         read=(Read("3", "Mass with smooth margins: probably benign."), BENIGN),
     ),
     Story("interval cancer", _missed_on_screen, (420, 600), read=(NEGATIVE, BENIGN)),
-    Story("nothing found", _nothing_found, (10, 500), read=(NEGATIVE,)),
+    Story("nothing found", _nothing_found, (700, 1000), read=(NEGATIVE,)),
     Story("medicine: response, then relapse", _responds, (10, 120), read=(KNOWN, UNREAD)),
     Story("cancer not found yet", _not_yet_found, (3, 60), read=(NEGATIVE, UNREAD), untold=True),
     Story(
@@ -202,7 +202,7 @@ STORIES: Final = (
     ),
     Story("cyst comes and goes", _cyst_goes, (20, 300), read=(Read("2", prior="3"), BENIGN)),
     Story("operated, well since", _operated, (20, 200), read=(TREATED,)),
-    Story("missed visits", _misses_visits, (850, 1000), read=(NEGATIVE,)),
+    Story("missed visits", _misses_visits, (20, 900), read=(NEGATIVE,)),
     Story("missing views", _misses_views, (20, 300), read=(NEGATIVE, BENIGN)),
     Story(
         "operated, relapse",
@@ -412,10 +412,10 @@ def load(
             told.women_new += 1
             told.images_new += report.count("accepted")
             told.refused += report.count("quarantined")
-        story = _STORY_OF[title]
-        read = story.read[played[title] % len(story.read)]
+        plot = _STORY_OF[title]
+        read = plot.read[played[title] % len(plot.read)]
         played[title] += 1
-        events = [*_events(life, until, story), *_biopsy(life, read, until)]
+        events = [*_events(life, until, plot), *_biopsy(life, read, until)]
         history.record_history(here, mrn_of(life), events=events, risk_factors=_risk_factors(life))
         _assess(here, life, read)
         if on_woman:

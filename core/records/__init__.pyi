@@ -8,6 +8,8 @@ from . import small_groups as small_groups
 from . import worklist as worklist
 from .acknowledged import acknowledge as acknowledge
 from .acknowledged import take_back_acknowledgement as take_back_acknowledgement
+from .alert_rates import AlertRate as AlertRate
+from .alert_rates import rates_of_alerts as rates_of_alerts
 from .assessments import AssessedMeanwhile as AssessedMeanwhile
 from .assessments import Assessment as Assessment
 from .assessments import record_assessment as record_assessment

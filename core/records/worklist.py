@@ -78,6 +78,14 @@ class RowAlert:
 
 
 @dataclass(frozen=True)
+class Notice:
+    """What asks for a look as of today, by which rule and in words; it stands in no score and is not stored."""
+
+    rule: str
+    message: str
+
+
+@dataclass(frozen=True)
 class LastWord:
     """What a reader said last: the category, of the study of which day, who and when as far as that is known."""
 
@@ -141,8 +149,8 @@ class Row:
     open_assessment: OpenAssessment | None
     alerts: tuple[RowAlert, ...]
     """Open alerts of her scores, the most urgent first."""
-    notices: tuple[str, ...]
-    """What asks for a look as of today and stands in no score: pictures that could not be read, an overdue study."""
+    notices: tuple[Notice, ...]
+    """Pictures that could not be read, an overdue study."""
     diagnosed: bool
     under_treatment: bool
     """Whether a cancer is known, from which on the clinic plans: no alert of screening is hers any more."""
@@ -323,14 +331,14 @@ def _alerts(woman: ListedWoman, visits: Sequence[Reading]) -> tuple[RowAlert, ..
 
 def _notices(
     stands: Standing[ListedStudy], today: date, *, overdue: bool, due: date | None
-) -> tuple[str, ...]:
+) -> tuple[Notice, ...]:
     """Say by the rules on pictures and on time what asks for a look as of today."""
     quality, late = rule_of(Measure.QUALITY), rule_of(Measure.OVERDUE)
     found = []
     if quality is not None and (reason := _lack_of(stands)):
-        found.append(quality.sentence.format(reason=reason))
+        found.append(Notice(quality.rule, quality.sentence.format(reason=reason)))
     if late is not None and overdue and due is not None:
-        found.append(late.sentence.format(due=f"{due:%Y-%m}"))
+        found.append(Notice(late.rule, late.sentence.format(due=f"{due:%Y-%m}")))
     return tuple(found)
 
 

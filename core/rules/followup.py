@@ -46,12 +46,16 @@ class Happened:
 
 @dataclass(frozen=True)
 class OpenAssessment:
-    """An assessment that waits for its answer: which, of which day, for what, and by when if that can be said."""
+    """An assessment that waits for its answer: which, of which day, for what, and by when if that can be said.
+
+    `biopsied_on` is the day of the last biopsy since, whose result is not there yet or not conclusive.
+    """
 
     category: str
     of: date
     waits_for: str
     due: date | None = None
+    biopsied_on: date | None = None
 
 
 def open_assessment(visits: Sequence[Reading], happened: Iterable[Happened]) -> OpenAssessment | None:
@@ -82,12 +86,13 @@ def open_assessment(visits: Sequence[Reading], happened: Iterable[Happened]) -> 
     if not (asks_for_tissue or category == "3") or any(one.result in CONCLUSIVE for one in biopsies):
         return None
     if asks_for_tissue:
-        waits_for = f"result of the biopsy of {max(one.on for one in biopsies)}" if biopsies else "biopsy"
-        return OpenAssessment(category, last.on, waits_for)
+        biopsied_on = max((one.on for one in biopsies), default=None)
+        waits_for = "biopsy result" if biopsied_on else "biopsy"
+        return OpenAssessment(category, last.on, waits_for, biopsied_on=biopsied_on)
     earliest = add_months(last.on, FOLLOW_UP_MONTHS - FOLLOW_UP_GRACE_MONTHS)
     if any(on >= earliest for on in further):
         return None
-    return OpenAssessment(category, last.on, "follow-up at six months", add_months(last.on, FOLLOW_UP_MONTHS))
+    return OpenAssessment(category, last.on, "6-month follow-up", add_months(last.on, FOLLOW_UP_MONTHS))
 
 
 def is_under_treatment(visits: Iterable[Reading], happened: Iterable[Happened]) -> bool:

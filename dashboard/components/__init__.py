@@ -51,7 +51,7 @@ def worklist_table(
 ) -> WorklistAsks:
     """Show the worklist's rows in the order in which they come; `order` is as in `WorklistAsks`."""
     column, descending = order
-    result = _component("worklist")(
+    result = _component("worklist", "keys")(
         key="worklist_table",
         data={"rows": list(rows), "focus": focus, "order": {"column": column, "descending": descending}},
         on_open_change=_nothing,
