@@ -195,22 +195,20 @@ def way_through(record: PatientRecord) -> None:
         if place is not None and len(mrns) > 1:
             before = mrns[place - 1] if place else None
             after = mrns[place + 1] if place + 1 < len(mrns) else None
-            step("before", ":material/chevron_left:", before, f"Before her in this list of {words}")
+            step("before", "Previous", before)
             look.show(
                 f'<span class="lv-walk">{place + 1} of {len(mrns)} {look.safe(words)}</span>', width="content"
             )
-            step("after", ":material/chevron_right:", after, f"Next in this list of {words}")
+            step("after", "Next", after)
         st.page_link("screens/worklist.py", label="Worklist", icon=":material/arrow_back:")
 
 
-def step(name: str, icon: str, mrn: str | None, words: str) -> None:
+def step(name: str, label: str, mrn: str | None) -> None:
     """Offer the way to a neighbour in the list; closed where there is none."""
     st.button(
-        "",
-        icon=icon,
+        label,
         key=f"walk_{name}",
         disabled=mrn is None,
-        help=words,
         on_click=open_patient,
         args=(mrn,),
         shortcut="Alt+Up" if name == "before" else "Alt+Down",

@@ -354,7 +354,7 @@ def saved_views(person: Person) -> None:
     """List a person's named worklists, to be opened or deleted, and keep this one under a name."""
     views = views_of(here(), person)
     for view in views:
-        open_it, away = st.columns([5, 1], vertical_alignment="center")
+        open_it, away = st.columns([3, 1], vertical_alignment="center")
         open_it.button(
             look.plain(view.name),
             key=f"view_{view.name}",
@@ -363,11 +363,9 @@ def saved_views(person: Person) -> None:
             type="tertiary",
         )
         away.button(
-            "",
-            icon=":material/delete:",
+            "Delete",
             key=f"delete_view_{view.name}",
             on_click=partial(delete_view, here(), person, view.name),
-            help=f"Delete {look.plain(view.name)}",
             type="tertiary",
         )
     if not views:
@@ -410,7 +408,6 @@ def chips(narrowed: worklist.Filter) -> None:
                     icon=":material/close:",
                     key=f"chip_{key}",
                     on_click=partial(take_away, key),
-                    help="Take this filter away",
                 )
         st.button("Clear all", key="chip_all", on_click=clear, type="tertiary")
 
