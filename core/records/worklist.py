@@ -140,7 +140,6 @@ class Row:
     factor: float | None
     """How many times the risk of the visit before it is; None where `change_since_prior` is."""
     prior_on: date | None
-    course: tuple[CoursePoint, ...]
     density: str | None
     density_by_reader: bool
     unread: bool
@@ -167,6 +166,11 @@ class Row:
     def slope(self) -> trends.Slope | None:
         """The slope of 5-year risk a year; None where her last score has no number. Fitted when it is asked for."""
         return self.standing.slope if self.risk_5y is not None else None
+
+    @cached_property
+    def course(self) -> tuple[CoursePoint, ...]:
+        """Her scored visits, for a small course; put together when it is asked for."""
+        return _course(self.standing.scored)
 
     @property
     def changed(self) -> bool:
@@ -275,7 +279,6 @@ def row_of(woman: ListedWoman, *, today: date) -> Row:
         change_is_noise=stands.change_is_noise,
         factor=_factor(stands) if change is not None else None,
         prior_on=prior.on if prior and doubt is None else None,
-        course=_course(stands.scored),
         density=stands.density,
         density_by_reader=stands.reader_density is not None,
         unread=bool(visits) and visits[-1].category is None,

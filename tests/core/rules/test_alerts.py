@@ -1,5 +1,6 @@
 """Rules for alerts, each on made courses: what fires, and what never does."""
 
+import csv
 import hashlib
 import itertools
 import json
@@ -166,6 +167,53 @@ def test_no_course_that_more_than_triples_to_one_per_cent_passes_unless_it_is_no
             assert any_fires, risks
         assert not (is_noise and fires(Measure.CHANGE, course))
     assert seen > 200
+
+
+def demo_women() -> dict[str, list[dict[str, str]]]:
+    """The demo's women with what the shipped model says of each visit, as `core score --all` stored it."""
+    women: dict[str, list[dict[str, str]]] = {}
+    with Path(__file__).with_name("demo_courses.csv").open(newline="") as file:
+        for row in csv.DictReader(file):
+            women.setdefault(row["mrn"], []).append(row)
+    return women
+
+
+def demo_held(visits: list[dict[str, str]]) -> list[Held]:
+    """Return what the rules are held against at each visit before a diagnosis whose score may be told."""
+    found: list[Held] = []
+    told: list[Dated] = []
+    for number, row in enumerate(visits):
+        on = date.fromisoformat(row["study_date"])
+        if row["diagnosed_on"] and on >= date.fromisoformat(row["diagnosed_on"]):
+            break
+        prior = told[-1] if told and number and visits[number - 1]["trust_level"] == "trusted" else None
+        if row["trust_level"] != "trusted":
+            continue
+        numbers = {
+            key: float(row[key]) if row[key] else None
+            for key in ("smallest_change", "malignancy_left", "malignancy_right", "progression")
+        }
+        now = Dated(on, Score(float(row["risk_5y"]), **numbers))
+        found.append(Held(now, TRUSTED, prior, tuple(told)))
+        told.append(now)
+    return found
+
+
+def test_no_woman_of_the_demo_whose_risk_more_than_tripled_before_a_diagnosis_passes_without_an_alert() -> (
+    None
+):
+    tripled = quiet = 0
+    for visits in demo_women().values():
+        for course in demo_held(visits):
+            any_fires = any(fires(one.measure, course) for one in score_rules())
+            quiet += not any_fires
+            now = float(course.now.score.risk_5y)
+            lowest = min((float(visit.score.risk_5y) for visit in course.earlier[-1:]), default=now)
+            if now > 3 * lowest and now >= 0.01:
+                tripled += 1
+                assert any_fires, (visits[0]["mrn"], course.now.on)
+    assert tripled >= 5
+    assert quiet > 100, "most visits ask for nothing"
 
 
 def test_the_reference_is_of_the_shipped_weights_and_calibration() -> None:
