@@ -5,22 +5,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date
 
-from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy import ColumnElement, or_, select, true
 from sqlalchemy.orm import Session, contains_eager
 
+from core.installation import Installation
+from core.people import audit
 from core.rules import (
     Dated,
     Held,
     TrustLevel,
+    first_diagnoses,
     is_after_diagnosis,
     judge,
     last_of_each_day,
     latest_score_ids,
+    rules_in_force,
     said_alike,
     score_rules,
     trust_of,
 )
-from db.tables import Alert, Score, Study, StudyStatus, utc_now
+from db.tables import Alert, AuditEntry, Score, Study, StudyStatus, utc_now
 
 
 def raise_alerts(
@@ -164,6 +168,37 @@ def raise_alerts_before(
         return []  # one that waits raises its own when it is scored
     previous = _newest_score(session, refused.patient_id, model, Study.study_date < last.study.study_date)
     return raise_alerts(session, last, previous, diagnosed_on)
+
+
+def hold_against_new_rules(here: Installation, model: str) -> int | None:
+    """Hold every woman's newest score against the rules if their edition is new here; return how many women that were.
+
+    None where they were held against this edition before. One transaction a woman; a run that was cut off begins again.
+    """
+    edition = f"alert_rules:{rules_in_force().edition}"
+    with here.database.read() as session:
+        known = select(AuditEntry.id).where(
+            AuditEntry.subject == edition, AuditEntry.action == "alert_rules_applied"
+        )
+        if session.scalar(known.limit(1)) is not None:
+            return None
+        diagnoses: dict[int, date] = dict(session.execute(first_diagnoses()).all())
+        women = session.scalars(
+            select(Study.patient_id)
+            .join(Score, Score.study_id == Study.id)
+            .where(Score.model == model)
+            .distinct()
+        ).all()
+    for patient_id in women:
+        with here.database.write() as session:
+            last = _newest_score(session, patient_id, model, true())
+            if last is not None:
+                before = Study.study_date < last.study.study_date
+                previous = _newest_score(session, patient_id, model, before)
+                raise_alerts(session, last, previous, diagnoses.get(patient_id))
+    with here.database.write() as session:
+        audit.record(session, None, "alert_rules_applied", edition, {"women": len(women)})
+    return len(women)
 
 
 def _newest_score(session: Session, patient_id: int, model: str, which: ColumnElement[bool]) -> Score | None:

@@ -527,7 +527,7 @@ def _events(
                     "color": look.INK,
                     "line": {"color": look.INK, "width": 1.5},
                 },
-                hovertemplate=f"{event.on}{until}<br>{_words(event)}<br>{look.safe(event.detail or '')}<extra></extra>",
+                hovertemplate=f"{event.on}{until}<br>{_words(event)}<br>{look.safe(_more(event))}<extra></extra>",
                 name=_words(event),
             )
         )
@@ -545,6 +545,11 @@ def _events(
 
 def _words(event: EventEntry) -> str:
     return event.kind.value + (f" {event.laterality}" if event.laterality else "")
+
+
+def _more(event: EventEntry) -> str:
+    """Say what came of an event, and its note."""
+    return ", ".join(filter(None, (event.result.value if event.result else "", event.detail or "")))
 
 
 def _neighbours(events: Sequence[EventEntry], *, within: timedelta) -> list[list[EventEntry]]:

@@ -1,6 +1,7 @@
 """A biopsy has a result, an acknowledged alert a note, and a person worklists of her own; the trail is found by its subject.
 
-Of biopsies and acknowledgements of earlier releases neither is known.
+Of biopsies and acknowledgements of earlier releases neither is known. The rule on a jump of the 2-year risk gave way to one
+on the change of the 5-year risk, which renews or withdraws what that rule raised.
 
 Revision: 0011, after 0009.
 """
@@ -22,6 +23,7 @@ def upgrade() -> None:
         event.create_check_constraint(op.f("ck_event_eventresult"), sa.column("result").in_(RESULTS))
     with op.batch_alter_table("alert") as alert:
         alert.add_column(sa.Column("acknowledgement", sa.Text(), nullable=True))
+    op.execute("UPDATE alert SET rule = 'change' WHERE rule = 'risk_jump'")
     op.create_index("ix_audit_entry_subject", "audit_entry", ["subject", "action", "at"])
     op.create_table(
         "saved_view",
@@ -41,6 +43,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.drop_table("saved_view")
     op.drop_index("ix_audit_entry_subject", table_name="audit_entry")
+    op.execute("UPDATE alert SET rule = 'risk_jump' WHERE rule = 'change'")
     with op.batch_alter_table("alert") as alert:
         alert.drop_column("acknowledgement")
     with op.batch_alter_table("event") as event:

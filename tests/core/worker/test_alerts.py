@@ -5,8 +5,11 @@ from datetime import date
 import pytest
 from sqlalchemy import select
 
-from core.worker.alerts import raise_alerts, raise_alerts_before
-from db.tables import Alert, Patient, Role, Score, Study, StudyStatus, User, utc_now
+from core.rules import rules_in_force
+from core.worker.alerts import hold_against_new_rules, raise_alerts, raise_alerts_before
+from db.tables import Alert, EventKind, Patient, Role, Score, Study, StudyStatus, User, utc_now
+from tests import factories
+from tests.factories import VisitPlan
 
 CALM = {
     "risk_5y": 0.012,
@@ -264,3 +267,28 @@ def test_a_refused_study_brings_back_no_score_that_is_withheld_by_now(session, s
     add_score(session, before, malignancy_left=0.9)
     add_score(session, before, malignancy_left=0.9, weights_sha256="b" * 64, trust_level="withheld")
     assert raise_alerts_before(session, newest, "m") == []
+
+
+def test_rules_of_another_edition_are_held_against_the_newest_scores_once(here, monkeypatch):
+    before, last = date(2024, 1, 1), date(2026, 1, 1)
+    factories.woman(here, "rose", [VisitPlan(before, 0.005), VisitPlan(last, 0.024)])
+    factories.woman(
+        here, "fell", [VisitPlan(before, 0.05), VisitPlan(last, 0.01, alerts=[("risk_high", "above")])]
+    )
+    factories.woman(here, "unlike", [VisitPlan(last, 0.5, trust=("withheld", "unlike_pictures"))])
+    found = [(EventKind.DIAGNOSIS, date(2025, 1, 1), None, "left")]
+    factories.woman(here, "known", [VisitPlan(before, 0.005), VisitPlan(last, 0.5)], events=found)
+
+    def open_alerts() -> list[tuple[str, str]]:
+        with here.database.read() as session:
+            query = select(Patient.mrn, Alert.rule).join(Alert, Alert.patient_id == Patient.id)
+            return [tuple(row) for row in session.execute(query.where(Alert.acknowledged_at.is_(None)))]
+
+    assert open_alerts() == [("fell", "risk_high")]
+    assert hold_against_new_rules(here, "longitudinal-sim") == 4
+    assert open_alerts() == [("rose", "change")]
+    assert hold_against_new_rules(here, "longitudinal-sim") is None
+    other = rules_in_force().model_copy(update={"edition": "another"})
+    monkeypatch.setattr("core.worker.alerts.rules_in_force", lambda: other)
+    assert hold_against_new_rules(here, "longitudinal-sim") == 4
+    assert open_alerts() == [("rose", "change")]
