@@ -54,13 +54,13 @@ function sparkline(course, threshold) {
   }
   if (threshold) put("line", { x1: 0, x2: width, y1: y(threshold), y2: y(threshold), stroke: "#C5CCD4", "stroke-dasharray": "2 3" })
   for (let i = 1; i < course.length; i++) {
-    const step = course[i][3]
+    const step = course[i][4]
     if (!step) continue // by other weights: the two are not joined
     const longGap = times[i] - times[i - 1] > 3 * YEAR
     put("line", { x1: x(i - 1), y1: y(course[i - 1][1]), x2: x(i), y2: y(course[i][1]), stroke: step === "noise" ? "#9AA5B1" : "#1F2937",
       "stroke-width": step === "noise" ? 1 : 1.75, ...(longGap ? { "stroke-dasharray": "2 3" } : {}) })
   }
-  course.forEach(([, risk, , , complete], i) => put("circle", { cx: x(i), cy: y(risk), r: i === course.length - 1 ? 3 : 1.75,
+  course.forEach(([, risk, , complete], i) => put("circle", { cx: x(i), cy: y(risk), r: i === course.length - 1 ? 3 : 1.75,
     fill: complete ? "#1F2937" : "#fff", stroke: "#1F2937", "stroke-width": complete ? 0 : 1.25 }))
   return svg
 }

@@ -99,7 +99,7 @@ def entry(row: worklist.Row, looked: Sequence[audit.Looked], person: Person) -> 
         "change_note": "within positioning" if row.change_is_noise else "",
         "change_hint": change_hint(row),
         "course": [
-            [look.iso(p.on), p.risk_5y, look.percent(p.risk_5y), course_step(p), p.complete]
+            [look.iso(p.on), p.risk_5y, look.percent(p.risk_5y), p.complete, course_step(p)]
             for p in row.course
         ],
         "threshold": None if row.diagnosed else thresholds.risk_bands()[1].lower,
