@@ -26,6 +26,8 @@ from dashboard import components, keys, look, outages, session
 from dashboard.house import here
 
 PAGE_OF_ROWS = 100
+MOST_ROWS = 5_000
+"""What an address may ask for at once."""
 AGES = (20, 100)
 BANDS = {band.key: band.label for band in thresholds.risk_bands()}
 ADDRESSED = (keys.SEARCH, keys.GROUP, keys.AGE, keys.DENSITY, keys.BAND, keys.ORDER, keys.ROWS_SHOWN)
@@ -230,7 +232,7 @@ def due_hint(row: worklist.Row) -> str:
 
 def adopt(asked: Mapping[str, str]) -> None:
     """Take search, filters and order from an address; what cannot be is passed over."""
-    ages = [int(age) for age in asked.get(keys.AGE, "").split("-") if age.isdigit()]
+    ages = [int(age[:4]) for age in asked.get(keys.AGE, "").split("-") if age.isdecimal()]
     shown = asked.get(keys.ROWS_SHOWN, "")
     state = st.session_state
     state[keys.SEARCH] = asked.get(keys.SEARCH, "")
@@ -242,7 +244,9 @@ def adopt(asked: Mapping[str, str]) -> None:
     state[keys.BAND] = [key for key in BANDS if key in asked.get(keys.BAND, "").split(",")]
     column, _, way = asked.get(keys.ORDER, "").partition("-")
     state[keys.ORDER] = (column, way != "up") if column in list(Column) else OWN_ORDER
-    state[keys.ROWS_SHOWN] = int(shown) if shown.isdigit() and len(shown) < 6 else PAGE_OF_ROWS
+    state[keys.ROWS_SHOWN] = (
+        min(max(int(shown[:6]), PAGE_OF_ROWS), MOST_ROWS) if shown.isdecimal() else PAGE_OF_ROWS
+    )
 
 
 def adopt_address() -> None:

@@ -205,7 +205,9 @@ def test_what_the_rule_on_a_jump_raised_is_handed_to_the_rule_on_change(database
         for row in rows:
             connection.execute(text(row))
         columns = {
-            name: 0.1 for name in Score.__table__.columns.keys() if name.startswith(("risk_", "density_"))
+            column.key: 0.1
+            for column in Score.__table__.columns
+            if column.key.startswith(("risk_", "density_"))
         }
         known = {
             "study_id": 1,
