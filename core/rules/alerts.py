@@ -99,13 +99,14 @@ class AlertRule(Table):
 class Reference(Table):
     """Changes and slopes of 5-year risk among women without cancer, by the weights and calibration that were measured.
 
-    `ratio` and `slope` (0..1 a year) are the quantiles at `shares`.
+    `ratio` and `slope` (0..1 a year) are the quantiles at `shares`; `fires` says how often all rules together speak there.
     """
 
     model: Words
     weights_sha256: Words
     calibration: Words
     measured_on: Words
+    fires: Words
     shares: Annotated[tuple[Probability, ...], Field(min_length=1)]
     ratio: tuple[float, ...]
     slope: tuple[float, ...]

@@ -317,12 +317,13 @@ def changed_value(one: ChangedAlert, value: float | None, *, withheld: bool) -> 
 
 def alert_rules_table() -> None:
     """List the rules for alerts, each with how often it fires on the women here."""
+    reference = rules_in_force().reference
     look.heading("Alert rules", beside=f"edition {rules_in_force().edition}, most urgent first")
     rows = [rule_row(rate) for rate in rates_of_alerts(here(), today=date.today())]
     look.show(table(rows, ["rule", "when", "source", "fires", "of 100 women"], of_words=3))
     look.footer(
         f"Change and slope are held against those of women without cancer, of this model alone: "
-        f"{rules_in_force().reference.measured_on}."
+        f"{reference.measured_on}. {reference.fires}."
     )
 
 
