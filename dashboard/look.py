@@ -10,6 +10,7 @@ import html
 import re
 from datetime import date, datetime
 from pathlib import Path
+from typing import Literal
 
 import streamlit as st
 
@@ -119,6 +120,16 @@ def moment(at: datetime | None) -> str:
     return UNKNOWN if at is None else f"{at.astimezone():%Y-%m-%d %H:%M}"
 
 
+def ago(at: datetime) -> str:
+    """Return how old a moment is, in days, or in months from three on."""
+    days = (datetime.now(at.tzinfo) - at).days
+    if days < 1:
+        return "today"
+    if days < 90:
+        return f"{days} day{'s' if days > 1 else ''} old"
+    return f"{round(days / 30.44)} months old"
+
+
 def safe(text: object) -> str:
     """Return text from outside as it may stand in HTML."""
     return html.escape(str(text), quote=True)
@@ -141,9 +152,9 @@ def badge(simulated: bool) -> str:
     )
 
 
-def show(markup: str) -> None:
+def show(markup: str, *, width: Literal["stretch", "content"] = "stretch") -> None:
     """Put HTML of our own on the page; every text from outside in it has gone through `safe`."""
-    st.html(markup)
+    st.html(markup, width=width)
 
 
 def card_table(card: Card) -> None:

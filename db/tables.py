@@ -73,6 +73,15 @@ class EventKind(enum.StrEnum):
     NOTE = "note"
 
 
+class EventResult(enum.StrEnum):
+    """What the pathologist said of a biopsy."""
+
+    BENIGN = "benign"
+    HIGH_RISK = "high-risk"
+    MALIGNANT = "malignant"
+    INCONCLUSIVE = "inconclusive"
+
+
 def utc_now() -> datetime:
     """Return the present moment, timezone-aware, in UTC."""
     return datetime.now(UTC)
@@ -181,6 +190,7 @@ class Base(DeclarativeBase):
         Outcome: _enum(Outcome),
         Role: _enum(Role),
         EventKind: _enum(EventKind),
+        EventResult: _enum(EventResult),
     }
 
 
@@ -518,7 +528,7 @@ class Measurement(Base):
 
 
 class Event(Base):
-    """What happened to a patient on a date, beside her studies; a therapy may have an end."""
+    """What happened to a patient on a date, beside her studies; a therapy may have an end, a biopsy a result."""
 
     __tablename__ = "event"
 
@@ -528,6 +538,7 @@ class Event(Base):
     event_date: Mapped[date]
     end_date: Mapped[date | None]
     laterality: Mapped[Laterality | None]
+    result: Mapped[EventResult | None]
     detail: Mapped[str | None] = mapped_column(Text)
     recorded_by_id: Mapped[int | None] = mapped_column(ForeignKey("user.id"))
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
@@ -536,7 +547,7 @@ class Event(Base):
 
 
 class Alert(Base):
-    """Why a patient needs a look, raised by a score; acknowledged by a person, never deleted."""
+    """Why a patient needs a look, raised by a score; acknowledged by a person with a note, never deleted."""
 
     __tablename__ = "alert"
     __table_args__ = (
@@ -553,6 +564,7 @@ class Alert(Base):
     raised_at: Mapped[datetime] = mapped_column(default=utc_now)
     acknowledged_at: Mapped[datetime | None]
     acknowledged_by_id: Mapped[int | None] = mapped_column(ForeignKey("user.id"))
+    acknowledgement: Mapped[str | None] = mapped_column(Text)
 
 
 class ImportBatch(Base):
@@ -620,6 +632,19 @@ class SignIn(Base):
     user: Mapped[User] = relationship()
 
 
+class SavedView(Base):
+    """A worklist that a person has named: `address` holds its search, group, filters and order as the page's address does."""
+
+    __tablename__ = "saved_view"
+    __table_args__ = (UniqueConstraint("user_id", "name"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"))
+    name: Mapped[str] = mapped_column(String(64))
+    address: Mapped[dict[str, Any]]
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+
 class SignInAttempt(Base):
     """One try to sign in, written before its password is looked at: until it has succeeded it counts as failed.
 
@@ -647,7 +672,10 @@ class AuditEntry(Base):
     """Who did what to what, when. Rows are added, never edited."""
 
     __tablename__ = "audit_entry"
-    __table_args__ = (Index("ix_audit_entry_at", "at"),)
+    __table_args__ = (
+        Index("ix_audit_entry_at", "at"),
+        Index("ix_audit_entry_subject", "subject", "action", "at"),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     at: Mapped[datetime] = mapped_column(default=utc_now)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
 
 import cv2
@@ -13,6 +14,8 @@ import numpy as np
 
 from core.incoming import history, intake, items
 from core.installation import Installation
+from core.people import simulated_reader
+from core.records import record_sourced_assessment
 from seed_data.women import lives, machines
 from seed_data.women.lives import CaseMix, Life, LifeEvent, LifeVisit
 from seed_data.women.processes import in_order
@@ -27,16 +30,41 @@ MIX: Final = CaseMix(cancer_rate=0.5, benign_per_woman=1.1, treated_rate=0.3)
 
 
 @dataclass(frozen=True)
+class Read:
+    """What the simulated reader said of a last study, and of the study before it where that matters.
+
+    `biopsied_after_days`: a biopsy followed whose result is not back.
+    """
+
+    bi_rads: str
+    note: str = ""
+    prior: str | None = None
+    biopsied_after_days: int | None = None
+
+
+UNREAD: Final = None
+NEGATIVE: Final = Read("1")
+BENIGN: Final = Read("2")
+BEFORE_THE_SCORE: Final = Read("2", "Read without the score: nothing new.")
+TREATED: Final = Read("2", "After treatment, no sign of recurrence.")
+KNOWN: Final = Read("6", "Known cancer under treatment.")
+
+
+@dataclass(frozen=True)
 class Story:
     """A course of events that the demo shows: `fits` picks lives; `days_ago` is how long the last visit is past.
 
     `worn`: her films are scratched and dusty as no shipped model has learned them, so that its numbers are withheld.
+    `read`: what the reader said of the last study of each woman who plays it, in turn; None where nobody has read it yet.
+    `untold`: what came after the last visit is not known yet.
     """
 
     title: str
     fits: Callable[[Life], bool]
     days_ago: tuple[int, int]
     worn: bool = False
+    read: tuple[Read | None, ...] = (BENIGN,)
+    untold: bool = False
 
 
 def _cancer_mm(life: Life, visit: LifeVisit) -> float:
@@ -148,22 +176,49 @@ def _nothing_found(life: Life) -> bool:
 
 
 STORIES: Final = (
-    # So lately that nothing has come of it yet: the alert stands.
-    Story("cancer grows and is seen at screening", _growing, (3, 14)),
-    Story("stable benign mass", _stable_benign, (20, 300)),
-    Story("interval cancer", _missed_on_screen, (420, 600)),
-    Story("nothing found", _nothing_found, (10, 500)),
-    Story("medicine: response, then relapse", _responds, (10, 120)),
-    Story("cancer not found yet", _not_yet_found, (3, 60)),
-    Story("very dense breasts", _dense, (20, 300)),
-    Story("cyst comes and goes", _cyst_goes, (20, 300)),
-    Story("operated, well since", _operated, (20, 200)),
-    Story("missed visits", _misses_visits, (20, 900)),
-    Story("missing views", _misses_views, (20, 300)),
-    Story("operated, relapse", _relapses, (10, 90)),
-    Story("benign calcifications", _benign_calcifications, (20, 300)),
-    Story("old, scratched films", _well, (10, 500), worn=True),
+    # So lately that nothing has come of it yet: the alert stands, and nobody has explained it.
+    Story(
+        "cancer grows and is seen at screening",
+        _growing,
+        (3, 14),
+        read=(BEFORE_THE_SCORE, UNREAD),
+        untold=True,
+    ),
+    Story(
+        "stable benign mass",
+        _stable_benign,
+        (20, 300),
+        read=(Read("3", "Mass with smooth margins: probably benign."), BENIGN),
+    ),
+    Story("interval cancer", _missed_on_screen, (420, 600), read=(NEGATIVE, BENIGN)),
+    Story("nothing found", _nothing_found, (700, 1000), read=(NEGATIVE,)),
+    Story("medicine: response, then relapse", _responds, (10, 120), read=(KNOWN, UNREAD)),
+    Story("cancer not found yet", _not_yet_found, (3, 60), read=(NEGATIVE, UNREAD), untold=True),
+    Story(
+        "very dense breasts",
+        _dense,
+        (20, 300),
+        read=(Read("4A", "Indistinct mass: biopsy."), Read("0", "Asymmetry in one view: spot views.")),
+    ),
+    Story("cyst comes and goes", _cyst_goes, (20, 300), read=(Read("2", prior="3"), BENIGN)),
+    Story("operated, well since", _operated, (20, 200), read=(TREATED,)),
+    Story("missed visits", _misses_visits, (20, 900), read=(NEGATIVE,)),
+    Story("missing views", _misses_views, (20, 300), read=(NEGATIVE, BENIGN)),
+    Story(
+        "operated, relapse",
+        _relapses,
+        (10, 90),
+        read=(Read("4B", "Mass at the scar: biopsy.", biopsied_after_days=8), TREATED),
+    ),
+    Story(
+        "benign calcifications",
+        _benign_calcifications,
+        (20, 300),
+        read=(Read("4A", "Grouped calcifications: biopsy.", biopsied_after_days=18), BENIGN),
+    ),
+    Story("old, scratched films", _well, (10, 500), worn=True, read=(BENIGN, NEGATIVE)),
 )
+_STORY_OF: Final = {story.title: story for story in STORIES}
 
 
 def cast(women: int, until: date) -> list[tuple[str, Life]]:
@@ -218,26 +273,25 @@ def _files_of(life: Life, *, worn: bool = False) -> list[items.IncomingFile]:
 
 def _drawn(cast_as: tuple[str, Life]) -> list[items.IncomingFile]:
     story, life = cast_as
-    return _files_of(life, worn=any(one.worn for one in STORIES if one.title == story))
+    return _files_of(life, worn=_STORY_OF[story].worn)
 
 
-def _events(life: Life, until: date) -> list[history.EventNote]:
+def _events(life: Life, until: date, story: Story | None = None) -> list[history.EventNote]:
     """Return what is known of her by `until`; a cancer is biopsied before and operated after its diagnosis."""
-    events = list(life.events)
+    events = [(event, "malignant" if event.kind == "biopsy" else None) for event in life.events]
     for event in life.events:
         if event.kind == "diagnosis" and not life.treated:
             operated = event.on + timedelta(days=35)
-            events.append(
-                LifeEvent("biopsy", event.on - timedelta(days=6), None, event.side, "core biopsy: malignant")
-            )
-            events.append(LifeEvent("surgery", operated, None, event.side, "breast-conserving surgery"))
+            core = LifeEvent("biopsy", event.on - timedelta(days=6), None, event.side, "core biopsy")
+            surgery = LifeEvent("surgery", operated, None, event.side, "breast-conserving surgery")
+            events += [(core, "malignant"), (surgery, None)]
     for lesion in life.lesions:
         if lesion.kind in ("indistinct benign mass", "radial scar"):
             first = next((visit.on for visit in life.visits if lesion.diameter_mm(visit.on) >= 7), None)
             if first is not None:
-                events.append(
-                    LifeEvent("biopsy", first + timedelta(days=16), None, lesion.side, "core biopsy: benign")
-                )
+                core = LifeEvent("biopsy", first + timedelta(days=16), None, lesion.side, "core biopsy")
+                events.append((core, "benign"))
+    last = min(until, life.visits[-1].on) if story is not None and story.untold else until
     return [
         history.EventNote(
             event.kind,
@@ -245,10 +299,54 @@ def _events(life: Life, until: date) -> list[history.EventNote]:
             event.until if event.until is not None and event.until <= until else None,
             event.side,
             event.detail,
+            result,
         )
-        for event in sorted(events, key=lambda event: event.on)
-        if event.on <= until
+        for event, result in sorted(events, key=lambda one: one[0].on)
+        if event.on <= last
     ]
+
+
+def _biopsy(life: Life, read: Read | None, until: date) -> list[history.EventNote]:
+    """Return the biopsy whose result is not back yet."""
+    if read is None or read.biopsied_after_days is None:
+        return []
+    on = life.visits[-1].on + timedelta(days=read.biopsied_after_days)
+    return [history.EventNote("biopsy", on, detail="core biopsy")] if on <= until else []
+
+
+def _uid(life: Life, visit: LifeVisit) -> str:
+    return machines.uid("study", life.name, life.key, visit.number)
+
+
+def _by_breast(life: Life, visit: LifeVisit, bi_rads: str) -> dict[str, str | None]:
+    """Return what is said of each breast that was imaged: of one the category, of the other that it shows nothing."""
+    side = life.cancer_side or "L"
+    imaged = {one for one, _ in visit.views}
+    if side not in imaged:
+        side = next(iter(imaged))
+    said = {one: bi_rads if one == side else "1" for one in imaged}
+    return {"right": said.get("R"), "left": said.get("L")}
+
+
+def _assess(here: Installation, life: Life, read: Read | None) -> None:
+    """Sign what the simulated reader said of the last study, on the day after it."""
+    if read is None:
+        return
+    said = [(life.visits[-1], read.bi_rads, read.note)]
+    if read.prior is not None:
+        said.append((life.visits[-2], read.prior, "Follow-up at six months."))
+    reader = simulated_reader(here)
+    for visit, bi_rads, note in said:
+        record_sourced_assessment(
+            here,
+            reader,
+            _uid(life, visit),
+            **_by_breast(life, visit, bi_rads),
+            density=visit.study_density,
+            comparison=_uid(life, life.visits[visit.number - 1]) if visit.number else None,
+            note=note,
+            signed_at=datetime.combine(visit.on + timedelta(days=1), time(9), UTC),
+        )
 
 
 def _risk_factors(life: Life) -> list[history.RiskNote]:
@@ -268,7 +366,7 @@ def _risk_factors(life: Life) -> list[history.RiskNote]:
 def _as_stored(life: Life, held: dict[str, history.StudyHeld]) -> Life:
     """Return the life with the dates under which some of its studies are stored already."""
     for visit in life.visits:
-        stored = held.get(machines.uid("study", life.name, life.key, visit.number))
+        stored = held.get(_uid(life, visit))
         if stored is not None and stored.on != visit.on:
             return _dated(life.key[1], life.name, life.visits[-1].on + (stored.on - visit.on))
     return life
@@ -276,8 +374,7 @@ def _as_stored(life: Life, held: dict[str, history.StudyHeld]) -> Life:
 
 def _complete(life: Life, held: dict[str, history.StudyHeld]) -> bool:
     return all(
-        (stored := held.get(machines.uid("study", life.name, life.key, visit.number))) is not None
-        and stored.images >= len(visit.views)
+        (stored := held.get(_uid(life, visit))) is not None and stored.images >= len(visit.views)
         for visit in life.visits
     )
 
@@ -318,16 +415,20 @@ def load(
         told.studies += len(life.visits)
     files = in_order(_drawn, missing, jobs)
     absent = {life.name for _, life in missing}
-    for done, (story, life) in enumerate(planned, start=1):
+    played: Counter[str] = Counter()
+    for done, (title, life) in enumerate(planned, start=1):
         if life.name in absent:
             report = intake.take_in(here, next(files), statement=None, source="demo")
             report.check_whole()
             told.women_new += 1
             told.images_new += report.count("accepted")
             told.refused += report.count("quarantined")
-        history.record_history(
-            here, mrn_of(life), events=_events(life, until), risk_factors=_risk_factors(life)
-        )
+        plot = _STORY_OF[title]
+        read = plot.read[played[title] % len(plot.read)]
+        played[title] += 1
+        events = [*_events(life, until, plot), *_biopsy(life, read, until)]
+        history.record_history(here, mrn_of(life), events=events, risk_factors=_risk_factors(life))
+        _assess(here, life, read)
         if on_woman:
-            on_woman(done, life.name, story)
+            on_woman(done, life.name, title)
     return told

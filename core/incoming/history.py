@@ -14,18 +14,22 @@ from sqlalchemy import func, select
 
 from core.installation import Installation
 from core.people import audit
-from db.tables import Event, EventKind, Image, Laterality, Patient, RiskFactors, Study
+from db.tables import Event, EventKind, EventResult, Image, Laterality, Patient, RiskFactors, Study
 
 
 @dataclass(frozen=True)
 class EventNote:
-    """One event: `kind` is biopsy, diagnosis, surgery, therapy or note; `laterality` L, R or None."""
+    """One event: `kind` is biopsy, diagnosis, surgery, therapy or note; `laterality` L, R or None.
+
+    `result` is that of a biopsy: benign, high-risk, malignant or inconclusive; None while it is not known.
+    """
 
     kind: str
     on: date
     until: date | None = None
     laterality: str | None = None
     detail: str = ""
+    result: str | None = None
 
 
 @dataclass(frozen=True)
@@ -66,34 +70,37 @@ def record_history(
 ) -> int:
     """Add to a patient's record what is not there yet and return how many entries were new.
 
-    An event is the same if kind, day and breast agree; risk factors are the same if the day agrees. All is written
-    in one transaction. Raises ValueError for an unknown patient, kind or breast, or an event that ends before it
-    begins.
+    An event is the same if kind, day and breast agree; risk factors are the same if the day agrees. A result that comes
+    after its biopsy is added to it; one that is known stays. All is written in one transaction. Raises ValueError for an
+    unknown patient, kind, breast or result, and an event that ends before it begins.
     """
     added = 0
     with here.database.write() as session:
         patient = session.scalar(select(Patient).where(Patient.mrn == mrn))
         if patient is None:
             raise ValueError(f"There is no patient with the MRN {mrn}.")
-        known = {(event.kind, event.event_date, event.laterality) for event in patient.events}
+        known = {(event.kind, event.event_date, event.laterality): event for event in patient.events}
         for event in events:
             if event.until is not None and event.until < event.on:
                 raise ValueError("The event ends before it begins: check the dates.")
             side = Laterality(event.laterality) if event.laterality else None
             key = (EventKind(event.kind), event.on, side)
+            result = EventResult(event.result) if event.result else None
             if key in known:
+                if result is not None and known[key].result is None:
+                    known[key].result = result
+                    added += 1
                 continue
-            known.add(key)
-            session.add(
-                Event(
-                    patient_id=patient.id,
-                    kind=key[0],
-                    event_date=event.on,
-                    end_date=event.until,
-                    laterality=side,
-                    detail=event.detail or None,
-                )
+            known[key] = Event(
+                patient_id=patient.id,
+                kind=key[0],
+                event_date=event.on,
+                end_date=event.until,
+                laterality=side,
+                result=result,
+                detail=event.detail or None,
             )
+            session.add(known[key])
             added += 1
         days = {factors.recorded_on for factors in patient.risk_factors}
         for note in risk_factors:

@@ -20,6 +20,7 @@ from .demo_accounts import ensure_demo_accounts as ensure_demo_accounts
 from .demo_accounts import first_real_patient_closes as first_real_patient_closes
 from .demo_accounts import own_admin_is_needed as own_admin_is_needed
 from .demo_accounts import published_accounts as published_accounts
+from .demo_accounts import simulated_reader as simulated_reader
 from .passwords import ASKED_OF_A_PASSWORD as ASKED_OF_A_PASSWORD
 from .roles import Permission as Permission
 from .roles import Person as Person

@@ -33,11 +33,14 @@ __all__ = [
     "first_real_patient_closes",
     "own_admin_is_needed",
     "published_accounts",
+    "simulated_reader",
 ]
 
 
 CLOSED = "closed for good"
 """What stands in the place of a closed account's password: the hash of none."""
+
+SIMULATED_READER = "simulated-reader"
 
 
 @dataclass(frozen=True)
@@ -103,6 +106,20 @@ def ensure_demo_accounts(here: Installation) -> list[DemoAccount]:
         for name, (_, _, password) in DEMO_ACCOUNTS.items()
         if name in stored and stored[name].active
     ]
+
+
+def simulated_reader(here: Installation) -> Person:
+    """Return who signs what the demo says of its simulated women: an account that nobody can sign in to.
+
+    It is made closed, without a password, and stays so.
+    """
+    with here.database.write() as session:
+        user = session.scalar(select(User).where(User.username == SIMULATED_READER))
+        if user is None:
+            new = NewAccount(SIMULATED_READER, "Simulated reader", CLOSED)
+            user = add_account(session, new, Role.ONCOLOGIST, by=None, demo=True)
+            user.active = False
+        return person_of(user)
 
 
 def published_accounts(here: Installation) -> list[DemoAccount]:

@@ -1,4 +1,4 @@
-"""What a reader decides: the assessment of a study, and that an alert was seen.
+"""What a reader decides: the assessment of a study.
 
 An assessment is kept in versions: rows are added, never edited, and a correction says why. What stands is also written
 beside the study (`db.tables.Study`), where lists and figures read it.
@@ -28,7 +28,6 @@ from core.rules import (
 )
 from core.rules.vocabulary import BI_RADS, BI_RADS_EDITION, DENSITIES, SIDE_WORDS
 from db.tables import (
-    Alert,
     AssessmentVersion,
     Event,
     Image,
@@ -42,7 +41,6 @@ from db.tables import (
 __all__ = [
     "AssessedMeanwhile",
     "Assessment",
-    "acknowledge",
     "assessments_of",
     "record_assessment",
     "reveal_unread",
@@ -421,14 +419,3 @@ def _for_the_trail(said: Assessment) -> dict[str, object]:
         "reason": said.reason,
         "covered": said.covered,
     }
-
-
-def acknowledge(here: Installation, person: Person, alert_id: int) -> None:
-    """Say that an alert was seen; the first acknowledgement stays. Raises `AccessDenied`."""
-    require(person, Permission.ASSESS)
-    with here.database.write() as session:
-        alert = session.get(Alert, alert_id)
-        if alert is None or alert.acknowledged_at is not None:
-            return
-        alert.acknowledged_at, alert.acknowledged_by_id = utc_now(), person.user_id
-        audit.record(session, person, "alert_acknowledged", f"alert:{alert_id}", {"rule": alert.rule})

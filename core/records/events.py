@@ -12,12 +12,13 @@ from core.people import Permission, Person, audit, require
 from db.tables import (
     Event,
     EventKind,
+    EventResult,
     Laterality,
     Patient,
     User,
 )
 
-__all__ = ["EventEntry", "add_event", "remove_event"]
+__all__ = ["EventEntry", "EventResult", "add_event", "record_result", "remove_event"]
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class EventEntry:
     end: date | None
     laterality: str | None
     detail: str | None
+    result: EventResult | None = None
 
 
 def event_entry(event: Event) -> EventEntry:
@@ -40,6 +42,7 @@ def event_entry(event: Event) -> EventEntry:
         end=event.end_date,
         laterality=event.laterality.value if event.laterality else None,
         detail=event.detail,
+        result=event.result,
     )
 
 
@@ -53,6 +56,7 @@ def add_event(
     end: date | None = None,
     laterality: str | None = None,
     detail: str = "",
+    result: EventResult | None = None,
 ) -> EventEntry:
     """Add an event to a woman's record and return it.
 
@@ -61,12 +65,14 @@ def add_event(
     AccessDenied
         If the person may not record events.
     ValueError
-        If the dates cannot be, an event other than a therapy has an end, a note says nothing, or the patient does
-        not exist.
+        If the dates cannot be, an event other than a therapy has an end or other than a biopsy a result, a note says
+        nothing, or the patient does not exist.
     """
     require(person, Permission.RECORD_EVENT)
     if end is not None and kind is not EventKind.THERAPY:
         raise ValueError("Only a therapy has an end. Clear the end, or choose therapy.")
+    if result is not None and kind is not EventKind.BIOPSY:
+        raise ValueError("Only a biopsy has a result. Clear the result, or choose biopsy.")
     if end is not None and end < on:
         raise ValueError("The event ends before it begins: check the dates.")
     if kind is EventKind.NOTE and not detail.strip():
@@ -83,15 +89,49 @@ def add_event(
             event_date=on,
             end_date=end,
             laterality=Laterality(laterality) if laterality else None,
+            result=result,
             detail=detail.strip()[:10_000] or None,
             recorded_by_id=person.user_id,
         )
         session.add(event)
         session.flush()
         audit.record(
-            session, person, "event_added", f"patient:{mrn}", {"kind": kind.value, "on": on.isoformat()}
+            session,
+            person,
+            "event_added",
+            f"patient:{mrn}",
+            {"kind": kind.value, "on": on.isoformat()} | _said(result),
         )
         return event_entry(event)
+
+
+def record_result(here: Installation, person: Person, event_id: int, result: EventResult) -> None:
+    """Say what came of a biopsy that is on record; an earlier result stays in the audit trail.
+
+    Raises
+    ------
+    AccessDenied
+        If the person may not record events.
+    ValueError
+        If there is no such event any more, or it is no biopsy.
+    """
+    require(person, Permission.RECORD_EVENT)
+    with here.database.write() as session:
+        event = session.get(Event, event_id)
+        if event is None or event.kind is not EventKind.BIOPSY:
+            raise ValueError("This biopsy is not here any more. Open the patient again.")
+        before, event.result = event.result, result
+        audit.record(
+            session,
+            person,
+            "biopsy_result_recorded",
+            f"patient:{event.patient.mrn}",
+            {"on": event.event_date.isoformat(), "before": before.value if before else None} | _said(result),
+        )
+
+
+def _said(result: EventResult | None) -> dict[str, str]:
+    return {"result": result.value} if result else {}
 
 
 def remove_event(here: Installation, person: Person, event_id: int) -> None:
@@ -108,6 +148,7 @@ def remove_event(here: Installation, person: Person, event_id: int) -> None:
             "end": event.end_date.isoformat() if event.end_date else None,
             "laterality": event.laterality.value if event.laterality else None,
             "detail": event.detail,
+            **_said(event.result),
             "by": recorded_by.display_name if recorded_by else None,
             "at": event.created_at.isoformat(),
         }

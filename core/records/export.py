@@ -77,13 +77,13 @@ TABLES: dict[str, tuple[str, ...]] = {
         "study_uid", "study_date", "speaks", "model", "weights_sha256", "calibration", "computed_at",
         *_NUMBERS, "density_by", "priors", "missing_views", "trust_level", "trust_reason", "trust_distance", "trust_limit", "untrusted",
     ),
-    "events": ("kind", "event_date", "end_date", "laterality", "detail"),
+    "events": ("kind", "event_date", "end_date", "laterality", "result", "detail"),
     "risk_factors": (
         "recorded_on", "bmi", "first_degree_relatives_with_breast_cancer", "postmenopausal", "hormone_therapy",
         "prior_biopsy",
     ),
     "measurements": ("lesion", "kind", "laterality", "sop_uid", "diameter_mm", "x0", "y0", "x1", "y1", "measured_at"),
-    "alerts": ("study_uid", "rule", "message", "raised_at", "acknowledged_at"),
+    "alerts": ("study_uid", "rule", "message", "raised_at", "acknowledged_at", "acknowledged_by", "acknowledgement"),
 }  # fmt: skip
 """The tables that are written and their columns, after ``patient`` (her MRN) and ``simulated``.
 
@@ -310,7 +310,11 @@ def _chunk(
         )
         withheld = standing is AlertStanding.WITHHELD
         message = "Raised by a score that is withheld." if withheld else alert.message
-        add("alerts", alert.patient_id, alert, study_uid=by_id[alert.study_id].uid, message=message)
+        by = people.get(alert.acknowledged_by_id or 0)
+        add(
+            "alerts", alert.patient_id, alert,
+            study_uid=by_id[alert.study_id].uid, message=message, acknowledged_by=by,
+        )  # fmt: skip
     return chunk
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Row, select
+from sqlalchemy import Row, case, func, select
 from sqlalchemy.orm import Session
 
 from core.installation import Installation
@@ -18,8 +18,9 @@ from core.records.covered import covered_study_ids
 from core.records.standing import Interval, Standing
 from core.records.trusted import AlertStanding, alert_standing, has_something_to_tell, trust_and_rank
 from core.refusals import refusal_text
-from core.rules import Rank, Trust, first_diagnoses, latest_score_ids, likeliest_density, trust_of
-from db.tables import Alert, Patient, Score, Study, StudyStatus
+from core.rules import Rank, Trust, latest_score_ids, likeliest_density, trust_of
+from core.rules.followup import Happened
+from db.tables import Alert, AssessmentVersion, Event, EventKind, Patient, Score, Study, StudyStatus, User
 
 __all__ = ["ListedAlert", "ListedScore", "ListedStudy", "ListedWoman", "listed_women"]
 
@@ -34,6 +35,7 @@ class ListedScore:
     computed_at: datetime
     risk_5y: Interval
     smallest_change: float | None
+    missing_views: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -43,8 +45,12 @@ class ListedStudy:
     on: date
     status: StudyStatus
     refusal: str
+    bi_rads: str | None
     reader_density: str | None
     assessed_at: datetime | None
+    assessed_by: str | None
+    blind: bool
+    """Whether the assessment was signed before the score was shown, and not changed since."""
     score: ListedScore | None
     covered: bool
     """Whether what the model says of it is covered until it is read: then all of it is None here."""
@@ -67,10 +73,12 @@ class _Said:
 
 @dataclass(frozen=True)
 class ListedAlert:
-    """An alert that nobody has acknowledged."""
+    """An alert that nobody has acknowledged, of the study of the day `on`."""
 
     rule: str
     message: str
+    on: date
+    raised_at: datetime
 
 
 @dataclass(frozen=True)
@@ -82,6 +90,8 @@ class ListedWoman:
     simulated: bool
     birth_date: date | None
     standing: Standing[ListedStudy]
+    happened: Sequence[Happened]
+    """Her biopsies and diagnoses."""
     alerts: Sequence[ListedAlert]
 
 
@@ -90,30 +100,60 @@ def listed_women(here: Installation, session: Session) -> Iterator[ListedWoman]:
     patients = session.execute(
         select(Patient.id, Patient.mrn, Patient.name, Patient.simulated, Patient.birth_date)
     ).all()
-    diagnoses: dict[int, date] = dict(session.execute(first_diagnoses()).all())
+    happened = _happened(session)
+    diagnoses = {
+        patient_id: min(days)
+        for patient_id, hers in happened.items()
+        if (days := [one.on for one in hers if one.kind is EventKind.DIAGNOSIS])
+    }
     said = _said(here, session, diagnoses)
     covered = covered_study_ids(here, session)
     studies = _studies(session, said, covered)
     alerts = _open_alerts(session, said, covered, diagnoses)
     for patient_id, mrn, name, simulated, birth_date in patients:
         standing = Standing(studies[patient_id], birth_date, patient_id in diagnoses)
-        yield ListedWoman(mrn, name, simulated, birth_date, standing, alerts[patient_id])
+        yield ListedWoman(
+            mrn, name, simulated, birth_date, standing, happened[patient_id], alerts[patient_id]
+        )
+
+
+def _happened(session: Session) -> defaultdict[int, list[Happened]]:
+    found: defaultdict[int, list[Happened]] = defaultdict(list)
+    query = select(Event.patient_id, Event.kind, Event.event_date, Event.result).where(
+        Event.kind.in_((EventKind.BIOPSY, EventKind.DIAGNOSIS))
+    )
+    for patient_id, kind, on, result in session.execute(query):
+        found[patient_id].append(Happened(kind, on, result))
+    return found
 
 
 def _studies(
     session: Session, said: Mapping[int, _Said], covered: AbstractSet[int]
 ) -> defaultdict[int, list[ListedStudy]]:
     found: defaultdict[int, list[ListedStudy]] = defaultdict(list)
-    query = select(
-        Study.id,
-        Study.patient_id,
-        Study.study_date,
-        Study.status,
-        Study.refusal_reason,
-        Study.refusal_detail,
-        Study.reader_density,
-        Study.assessed_at,
-    ).order_by(Study.study_date, Study.id)
+    before_the_score = (
+        select(AssessmentVersion.study_id)
+        .where(AssessmentVersion.score_id.is_not(None))
+        .group_by(AssessmentVersion.study_id)
+        .having(func.min(case((AssessmentVersion.covered, 1), else_=0)) == 1)
+    )
+    query = (
+        select(
+            Study.id,
+            Study.patient_id,
+            Study.study_date,
+            Study.status,
+            Study.refusal_reason,
+            Study.refusal_detail,
+            Study.bi_rads,
+            Study.reader_density,
+            Study.assessed_at,
+            User.display_name,
+            Study.id.in_(before_the_score).label("blind"),
+        )
+        .outerjoin(User, User.id == Study.assessed_by_id)
+        .order_by(Study.study_date, Study.id)
+    )
     for study in session.execute(query):
         its = said.get(study.id)
         covers = study.id in covered and its is not None and has_something_to_tell(its.trust, its.rank)
@@ -123,8 +163,11 @@ def _studies(
                 on=study.study_date,
                 status=study.status,
                 refusal=refusal_text(study.refusal_reason, study.refusal_detail),
+                bi_rads=study.bi_rads,
                 reader_density=study.reader_density,
                 assessed_at=study.assessed_at,
+                assessed_by=study.display_name,
+                blind=bool(study.blind),
                 score=its.score if its else None,
                 covered=covers,
                 doubt=its.trust if its and its.score is None else None,
@@ -150,6 +193,7 @@ def _said(here: Installation, session: Session, diagnoses: Mapping[int, date]) -
             Score.risk_5y_low,
             Score.risk_5y_high,
             Score.smallest_change,
+            Score.missing_views,
             Score.density_a,
             Score.density_b,
             Score.density_c,
@@ -175,6 +219,7 @@ def _said_of(here: Installation, row: Row[*tuple[Any, ...]], diagnoses: Mapping[
         computed_at=row.computed_at,
         risk_5y=Interval(row.risk_5y, row.risk_5y_low, row.risk_5y_high),
         smallest_change=row.smallest_change,
+        missing_views=tuple(str(view) for view in row.missing_views),
     )
     return _Said(score if trust.is_trusted else None, trust, rank, likeliest_density(row, trust))
 
@@ -190,6 +235,7 @@ def _open_alerts(
             Alert.study_id,
             Alert.rule,
             Alert.message,
+            Alert.raised_at,
             Study.study_date,
             Score.trust_level,
             Score.trust_doubt,
@@ -208,5 +254,5 @@ def _open_alerts(
         own = trust_of(row, on=row.study_date, diagnosed_on=diagnosed_on)
         newest = said[row.study_id].trust if row.study_id in said else None
         if alert_standing(row.rule, diagnosed_on, own, newest) is AlertStanding.STANDS:
-            found[row.patient_id].append(ListedAlert(row.rule, row.message))
+            found[row.patient_id].append(ListedAlert(row.rule, row.message, row.study_date, row.raised_at))
     return found

@@ -18,7 +18,19 @@ from sqlalchemy.orm import Session
 from core.installation import Installation
 from core.records import cards
 from core.records.covered import covered_study_ids
-from core.rules import AlertRule, Trust, alert_rules, first_diagnoses, measured, said_alike, trust_of
+from core.rules import (
+    AlertRule,
+    Dated,
+    Held,
+    Judged,
+    Trust,
+    first_diagnoses,
+    judge,
+    last_of_each_day,
+    said_alike,
+    score_rules,
+    trust_of,
+)
 from db.tables import Event, Patient, Score, Study
 
 __all__ = ["ChangedAlert", "changed_alerts"]
@@ -104,7 +116,6 @@ def _scores(session: Session, patient_ids: Sequence[int]) -> defaultdict[int, li
             Score.model,
             Score.weights_sha256,
             Score.calibration,
-            Score.risk_2y,
             Score.risk_5y,
             Score.smallest_change,
             Score.malignancy_left,
@@ -142,11 +153,12 @@ def _of_woman(
     if before is None:
         return
     then, today = (_Said.of(row, scores, diagnosed_on) for row in (before, now))
-    for rule in alert_rules():
+    for rule in score_rules():
         if rule.is_of_change and not (then.has_prior and today.has_prior):
             continue  # nothing to set one of them beside: the alert stays as it is
-        values = then.value(rule), today.value(rule)
-        was, is_ = (value is not None and value > rule.above for value in values)
+        judged = then.judged(rule), today.judged(rule)
+        values = [None if one is None else one.value for one in judged]
+        was, is_ = (one is not None and (one.raised or one.stands) for one in judged)
         if was != is_:
             yield ChangedAlert(
                 mrn=woman.mrn,
@@ -165,34 +177,39 @@ def _of_woman(
 
 @dataclass(frozen=True)
 class _Said:
-    """One score, how far it may be believed, and the one of the visit before by the same weights and calibration."""
+    """One score, how far it may be believed, and those of the visits before by the same weights and calibration."""
 
-    score: AnyRow
     trust: Trust
-    previous: AnyRow | None
+    held: Held
 
     @classmethod
     def of(cls, score: AnyRow, scores: Sequence[AnyRow], diagnosed_on: date | None) -> _Said:
         """Find what belongs to a score among all of the woman's."""
-        trust = trust_of(score, on=score.study_date, diagnosed_on=diagnosed_on)
-        earlier = [row for row in scores if row.study_date < score.study_date]
-        of_prior = [
-            row for row in earlier if row.study_id == earlier[-1].study_id and said_alike((row, score))
+
+        def trust(row: AnyRow) -> Trust:
+            return trust_of(row, on=row.study_date, diagnosed_on=diagnosed_on)
+
+        before = [row for row in scores if row.study_date < score.study_date]
+        alike = [row for row in before if said_alike((row, score))]
+        earlier = [
+            row for row in last_of_each_day(alike, lambda row: row.study_date) if trust(row).is_trusted
         ]
-        previous = of_prior[-1] if of_prior else None
-        if (
-            previous is not None
-            and not trust_of(previous, on=previous.study_date, diagnosed_on=diagnosed_on).is_trusted
-        ):
-            previous = None
-        return cls(score, trust, previous)
+        # The prior is the visit before, not an earlier one that happens to have such a score.
+        of_prior = earlier[-1:] if earlier and earlier[-1].study_id == before[-1].study_id else []
+        held = Held(
+            now=Dated(score.study_date, score),
+            trust=trust(score),
+            prior=Dated(of_prior[0].study_date, of_prior[0]) if of_prior else None,
+            earlier=[Dated(row.study_date, row) for row in earlier],
+        )
+        return cls(trust(score), held)
 
     @property
     def has_prior(self) -> bool:
-        return self.previous is not None
+        return self.held.prior is not None
 
     def tells(self, rule: AlertRule) -> bool:
         return self.trust.is_trusted or (rule.is_of_growth and self.trust.tells_growth)
 
-    def value(self, rule: AlertRule) -> float | None:
-        return measured(rule, self.score, self.trust, self.previous) if self.tells(rule) else None
+    def judged(self, rule: AlertRule) -> Judged | None:
+        return judge(rule, self.held) if self.tells(rule) else None

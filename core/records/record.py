@@ -223,6 +223,7 @@ class AlertEntry:
     raised_at: datetime
     acknowledged_at: datetime | None
     acknowledged_by: str | None
+    acknowledgement: str | None
 
 
 @dataclass(frozen=True)
@@ -364,6 +365,7 @@ def _alert(
         raised_at=alert.raised_at,
         acknowledged_at=alert.acknowledged_at,
         acknowledged_by=names.get(alert.acknowledged_by_id or 0),
+        acknowledgement=alert.acknowledgement,
     )
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from functools import cached_property
 from typing import Generic, Protocol, TypeVar
 
@@ -22,10 +22,7 @@ from core.rules import (
 )
 from core.rules.comparable import RiskSaid
 
-__all__ = ["NEW_FOR", "Interval", "Standing"]
-
-NEW_FOR = timedelta(days=7)
-"""A score counts as new for a week, or until the reader's assessment is recorded."""
+__all__ = ["Interval", "Standing"]
 
 
 @dataclass(frozen=True)
@@ -164,12 +161,7 @@ class Standing(Generic[AStudy]):
         scores = _scores(self.scored)
         if not said_alike(scores):
             return None
-        risks = [score.risk_5y.value for score in scores]
-        errors = [
-            None if score.smallest_change is None else trends.measurement_error(risk, score.smallest_change)
-            for risk, score in zip(risks, scores, strict=True)
-        ]
-        return trends.slope([visit.on for visit in self.scored], risks, errors)
+        return trends.slope_of_risk([visit.on for visit in self.scored], scores)
 
     @cached_property
     def of_the_day(self) -> tuple[AStudy, ...]:
@@ -201,12 +193,6 @@ class Standing(Generic[AStudy]):
         if self.last is None or self.diagnosed:
             return False
         return thresholds.screening_interval().is_overdue(self.last.on, self.birth_date, today)
-
-    def is_new(self, now: datetime) -> bool:
-        """Say whether her last score came within `NEW_FOR` and nobody has assessed its visit since."""
-        score = self.last_read.score if self.last_read else None
-        assessed = last_said(study.assessed_at for study in self.of_the_day)
-        return score is not None and assessed is None and score.computed_at > now - NEW_FOR
 
 
 def _scores(visits: Sequence[AStudy]) -> list[ScoreSaid]:

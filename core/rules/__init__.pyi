@@ -1,4 +1,5 @@
 from . import ages as ages
+from . import followup as followup
 from . import hanging_protocols as hanging_protocols
 from . import thresholds as thresholds
 from . import trends as trends
@@ -7,9 +8,15 @@ from .ages import age_years as age_years
 from .ages import exact_age_years as exact_age_years
 from .ages import years_between as years_between
 from .alerts import AlertRule as AlertRule
+from .alerts import Dated as Dated
+from .alerts import Held as Held
+from .alerts import Judged as Judged
 from .alerts import Measure as Measure
 from .alerts import alert_rules as alert_rules
-from .alerts import measured as measured
+from .alerts import judge as judge
+from .alerts import rule_of as rule_of
+from .alerts import rules_in_force as rules_in_force
+from .alerts import score_rules as score_rules
 from .alerts import urgency as urgency
 from .assessment import Agreement as Agreement
 from .assessment import agreement as agreement

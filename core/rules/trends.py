@@ -7,11 +7,15 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import TYPE_CHECKING
 
 import numpy as np
 from dateutil.relativedelta import relativedelta
 
 from core.rules.ages import years_between
+
+if TYPE_CHECKING:
+    from core.rules.comparable import RiskSaid
 
 LONG_GAP_YEARS = 3.0
 """Between visits further apart than this a course is drawn dotted: nobody looked for that long (SCREENS.md)."""
@@ -110,6 +114,16 @@ def slope(
 
     half_width = max(float(stdtrit(n - 2, 0.975) * np.sqrt(covariance[0, 0])), measured or 0.0)
     return Slope(per_year, per_year - half_width, per_year + half_width, n)
+
+
+def slope_of_risk(dates: Sequence[date], scores: Sequence[RiskSaid]) -> Slope | None:
+    """Return the slope of 5-year risk over scores that may be compared, with their errors of measurement."""
+    risks = [float(score.risk_5y) for score in scores]
+    errors = [
+        None if score.smallest_change is None else measurement_error(risk, score.smallest_change)
+        for risk, score in zip(risks, scores, strict=True)
+    ]
+    return slope(dates, risks, errors)
 
 
 def _half_width_of(years: Sequence[float], errors: Sequence[float]) -> float | None:

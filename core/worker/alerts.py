@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 
-from sqlalchemy import ColumnElement, or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, or_, select, true
+from sqlalchemy.orm import Session, contains_eager
 
+from core.installation import Installation
+from core.people import audit
 from core.rules import (
-    AlertRule,
-    Measure,
+    Dated,
+    Held,
     TrustLevel,
-    alert_rules,
+    first_diagnoses,
     is_after_diagnosis,
-    measured,
+    judge,
+    last_of_each_day,
+    latest_score_ids,
+    rules_in_force,
     said_alike,
+    score_rules,
     trust_of,
 )
-from core.rules.vocabulary import SIDE_WORDS
-from db.tables import Alert, Score, Study, StudyStatus, utc_now
+from db.tables import Alert, AuditEntry, Score, Study, StudyStatus, utc_now
 
 
 def raise_alerts(
@@ -28,12 +34,13 @@ def raise_alerts(
 
     `previous` is the newest score of the visit before, None if there is none. A study has one alert a rule: scoring
     it again renews an alert that nobody has acknowledged, and withdraws one that no longer holds. Open alerts of
-    earlier studies are closed as superseded, since this score has read those studies too; nothing is deleted.
+    earlier studies are closed as superseded, since this score has read those studies too; nothing is deleted. A level that
+    was crossed at an earlier study, and that nobody has acknowledged, is told again at this one while she is above it.
 
     Scores by other weights or another calibration are not compared, as on the pages (`core.rules.comparable`): a rule
     on a change says nothing then, and leaves the alert it raised before as it is; an alert of an earlier study stays
     open until that study has a score that this one can be set beside. A person may acknowledge either. A change that is no
-    more than positioning and exposure make is none, and raises nothing; what its level says stays.
+    more than positioning and exposure make is none, and raises nothing.
 
     From her diagnosis on (`diagnosed_on`) only growth is told: the other rules raise nothing, and what they raised before
     is left to a person.
@@ -41,51 +48,106 @@ def raise_alerts(
     study = session.get_one(Study, score.study_id)
     if _has_newer(session, study):
         return []
-    standing = {a.rule: a for a in session.scalars(select(Alert).where(Alert.study_id == study.id))}
-    alike = previous is None or said_alike((score, previous))
     ended = is_after_diagnosis(study.study_date, diagnosed_on)
-    trust = trust_of(score, on=study.study_date, diagnosed_on=diagnosed_on)
-    rules = [rule for rule in alert_rules() if rule.is_of_growth or not ended]
+    held = _held(session, study, score, previous, diagnosed_on)
+    alike = previous is None or said_alike((score, previous))
+    rules = [rule for rule in score_rules() if rule.is_of_growth or not ended]
+    earlier = _open_of_earlier(session, study, score, [rule.rule for rule in rules] if ended else None)
+    standing = {a.rule: a for a in session.scalars(select(Alert).where(Alert.study_id == study.id))}
     raised = []
     for rule in rules:
-        if rule.is_of_change and not alike:
-            kept = standing.get(rule.rule)
-            raised += [kept] if kept is not None and kept.acknowledged_at is None else []
-            continue
-        value = measured(rule, score, trust, previous)
         alert = standing.get(rule.rule)
-        if value is not None and value > rule.above:
-            message = f"{rule.label}: {_said(rule, score, value, previous)}"
-            if alert is None:
-                alert = Alert(
-                    patient_id=study.patient_id,
-                    study_id=study.id,
-                    score_id=score.id,
-                    rule=rule.rule,
-                    message=message,
-                )
-                session.add(alert)
-            elif alert.acknowledged_by_id is None:
-                alert.score_id, alert.message, alert.acknowledged_at = score.id, message, None
-            raised.append(alert)
+        if rule.is_of_change and not alike:
+            raised += [alert] if alert is not None and alert.acknowledged_at is None else []
+            continue
+        judged = judge(rule, held)
+        again = judged is not None and judged.stands and rule.rule in {one.rule for one in earlier}
+        if judged is not None and (judged.raised or again):
+            raised.append(_raise(session, alert, rule.rule, judged.sentence(rule), score, study))
         elif alert is not None and alert.acknowledged_at is None:
-            _close(alert, "withdrawn when the study was scored again")
+            # A level is above still at a study that tells it again, however often that study is scored.
+            if judged is not None and judged.stands:
+                raised.append(_raise(session, alert, rule.rule, judged.sentence(rule), score, study))
+            else:
+                _close(alert, "withdrawn when the study was scored again")
+    for alert in earlier:
+        _close(alert, f"superseded by the study of {study.study_date}")
+    return raised
+
+
+def _raise(
+    session: Session, alert: Alert | None, rule: str, message: str, score: Score, study: Study
+) -> Alert:
+    """Raise an alert, or renew it where nobody has acknowledged it."""
+    if alert is None:
+        alert = Alert(
+            patient_id=study.patient_id,
+            study_id=study.id,
+            score_id=score.id,
+            rule=rule,
+            message=message[:256],
+        )
+        session.add(alert)
+    elif alert.acknowledged_by_id is None:
+        alert.score_id, alert.message, alert.acknowledged_at = score.id, message[:256], None
+    return alert
+
+
+def _held(
+    session: Session, study: Study, score: Score, previous: Score | None, diagnosed_on: date | None
+) -> Held:
+    """Gather what the rules are held against: the visits before with scores that may be shown."""
+    before = [one for one in _scored_before(session, study, score.model) if _told(one, diagnosed_on)]
+    if previous is not None:
+        day = previous.study.study_date
+        before = [*(one for one in before if one.study.study_date < day), previous]
+    earlier = [Dated(one.study.study_date, one) for one in before]
+    return Held(
+        now=Dated(study.study_date, score),
+        trust=trust_of(score, on=study.study_date, diagnosed_on=diagnosed_on),
+        prior=earlier[-1] if previous is not None else None,
+        earlier=earlier,
+    )
+
+
+def _told(score: Score, diagnosed_on: date | None) -> bool:
+    return trust_of(score, on=score.study.study_date, diagnosed_on=diagnosed_on).is_trusted
+
+
+def _scored_before(session: Session, study: Study, model: str) -> list[Score]:
+    """Return the newest score of each earlier day, oldest first."""
+    hers = select(Study.id).where(Study.patient_id == study.patient_id)
+    query = (
+        select(Score)
+        .join(Study, Study.id == Score.study_id)
+        .where(
+            Study.patient_id == study.patient_id,
+            Study.modality == "MG",
+            Study.study_date < study.study_date,
+            Score.id.in_(latest_score_ids(model).where(Score.study_id.in_(hers))),
+        )
+        .options(contains_eager(Score.study))
+        .order_by(Study.study_date, Study.id)
+    )
+    return last_of_each_day(session.scalars(query), lambda one: one.study.study_date)
+
+
+def _open_of_earlier(
+    session: Session, study: Study, score: Score, rules: Sequence[str] | None
+) -> Sequence[Alert]:
+    """Return the open alerts of studies that the score can be set beside; `rules` narrows them, None does not."""
     beside = select(Score.study_id).where(
         Score.model == score.model,
         Score.weights_sha256 == score.weights_sha256,
         Score.calibration == score.calibration,
     )
-    earlier = select(Alert).where(
+    query = select(Alert).where(
         Alert.patient_id == study.patient_id,
         Alert.study_id != study.id,
         Alert.acknowledged_at.is_(None),
         Alert.study_id.in_(beside),
     )
-    if ended:
-        earlier = earlier.where(Alert.rule.in_([rule.rule for rule in rules]))
-    for alert in session.scalars(earlier):
-        _close(alert, f"superseded by the study of {study.study_date}")
-    return raised
+    return session.scalars(query if rules is None else query.where(Alert.rule.in_(rules))).all()
 
 
 def raise_alerts_before(
@@ -106,6 +168,37 @@ def raise_alerts_before(
         return []  # one that waits raises its own when it is scored
     previous = _newest_score(session, refused.patient_id, model, Study.study_date < last.study.study_date)
     return raise_alerts(session, last, previous, diagnosed_on)
+
+
+def hold_against_new_rules(here: Installation, model: str) -> int | None:
+    """Hold every woman's newest score against the rules if their edition is new here; return how many women that were.
+
+    None where they were held against this edition before. One transaction a woman; a run that was cut off begins again.
+    """
+    edition = f"alert_rules:{rules_in_force().edition}"
+    with here.database.read() as session:
+        known = select(AuditEntry.id).where(
+            AuditEntry.subject == edition, AuditEntry.action == "alert_rules_applied"
+        )
+        if session.scalar(known.limit(1)) is not None:
+            return None
+        diagnoses: dict[int, date] = dict(session.execute(first_diagnoses()).all())
+        women = session.scalars(
+            select(Study.patient_id)
+            .join(Score, Score.study_id == Study.id)
+            .where(Score.model == model)
+            .distinct()
+        ).all()
+    for patient_id in women:
+        with here.database.write() as session:
+            last = _newest_score(session, patient_id, model, true())
+            if last is not None:
+                before = Study.study_date < last.study.study_date
+                previous = _newest_score(session, patient_id, model, before)
+                raise_alerts(session, last, previous, diagnoses.get(patient_id))
+    with here.database.write() as session:
+        audit.record(session, None, "alert_rules_applied", edition, {"women": len(women)})
+    return len(women)
 
 
 def _newest_score(session: Session, patient_id: int, model: str, which: ColumnElement[bool]) -> Score | None:
@@ -131,20 +224,6 @@ def _has_newer(session: Session, study: Study) -> bool:
         Study.patient_id == study.patient_id, Study.modality == "MG", later, speaks
     )
     return session.scalar(newer.limit(1)) is not None
-
-
-def _said(rule: AlertRule, score: Score, value: float, previous: Score | None) -> str:
-    if rule.measure is Measure.MALIGNANCY_MAX:
-        side = SIDE_WORDS["L" if score.malignancy_left == value else "R"]
-        return f"{side} {_percent(value)}"
-    if rule.measure is Measure.RISK_2Y_CHANGE:
-        since: date | None = previous.study.study_date if previous else None
-        return f"2-year risk {_percent(score.risk_2y)}, {value * 100:+.0f} points since {since}"
-    return _percent(value)
-
-
-def _percent(value: float) -> str:
-    return f"{value * 100:.1f} %" if value < 0.0995 else f"{value * 100:.0f} %"
 
 
 def _close(alert: Alert, why: str) -> None:

@@ -13,6 +13,7 @@ from core.installation import Installation
 from core.logs import log_of
 from core.outages import outage
 from core.worker import identity
+from core.worker.alerts import hold_against_new_rules
 from core.worker.progress import HEARTBEAT
 from core.worker.queue import Pauses, queue_unscored
 from core.worker.scoring import Scorer
@@ -61,6 +62,7 @@ def _get_ready(
         scorer.warm_up()
         freed = scorer.queue.free_dead()
         again = queue_unscored(here, scorer.model.card)
+        judged = hold_against_new_rules(here, scorer.model.card.name)
         heart.warm = True
         heart.beat()
     except Exception as error:
@@ -74,6 +76,7 @@ def _get_ready(
         seconds=round(time.monotonic() - started, 1),
         freed=freed,
         queued_for_these_weights=again,
+        women_held_against_new_rules=judged,
     )
     return True
 

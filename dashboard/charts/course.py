@@ -539,7 +539,7 @@ def _events(figure: Figure, events: Sequence[EventEntry], span: tuple[date, date
                 "color": look.INK,
                 "line": {"color": look.INK, "width": 1.5},
             },
-            hovertemplate=f"{event.on}{until}<br>{_words(event)}<br>{look.safe(event.detail or '')}<extra></extra>",
+            hovertemplate=f"{event.on}{until}<br>{_words(event)}<br>{look.safe(_more(event))}<extra></extra>",
             name=_words(event),
         )
     for group in _neighbours(events, within=(span[1] - span[0]) * 0.12):
@@ -556,6 +556,11 @@ def _events(figure: Figure, events: Sequence[EventEntry], span: tuple[date, date
 
 def _words(event: EventEntry) -> str:
     return event.kind.value + (f" {event.laterality}" if event.laterality else "")
+
+
+def _more(event: EventEntry) -> str:
+    """Say what came of an event, and its note."""
+    return ", ".join(filter(None, (event.result.value if event.result else "", event.detail or "")))
 
 
 def _neighbours(events: Sequence[EventEntry], *, within: timedelta) -> list[list[EventEntry]]:

@@ -73,7 +73,7 @@ def worklist_table(
     `on_open` is called with the MRN of the row that a person opens, `on_order` with another order that she wants.
     """
     key, (column, descending) = "worklist_table", order
-    _component("worklist")(
+    _component("worklist", "keys")(
         key=key,
         data={"rows": list(rows), "focus": focus, "order": {"column": column, "descending": descending}},
         **_hears(

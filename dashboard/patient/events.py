@@ -5,8 +5,9 @@ from datetime import date, timedelta
 import streamlit as st
 
 from core.people import Permission, Person
-from core.records import EventEntry, EventKind, PatientRecord
+from core.records import EventEntry, EventKind, EventResult, PatientRecord
 from core.records import add_event as add_event_
+from core.records import record_result as record_result_
 from core.records import remove_event as remove_event_
 from core.rules.vocabulary import SIDE_WORDS, SIDES
 from dashboard import look, outages
@@ -31,21 +32,55 @@ def show_events(record: PatientRecord, person: Person) -> None:
             ):
                 take_event_back(record, person, form)
         what_was_done(record, person)
+        ask_for_results(record, person, form)
     if not record.events:
         look.show('<p class="lv-muted lv-footer">None recorded.</p>')
         return
     rows = "".join(
         f'<tr><td class="d">{event.on}{f"<br>to {event.end}" if event.end else ""}</td>'
         f"<td>{event.kind.value}{f' {event.laterality}' if event.laterality else ''}</td>"
-        f"<td>{look.safe(event.detail or '')}</td></tr>"
+        f"<td>{result_words(event)}{look.safe(event.detail or '')}</td></tr>"
         for event in reversed(record.events)
     )
     look.show(f'<table class="lv-table"><tr><th>date</th><th>what</th><th></th></tr>{rows}</table>')
 
 
+def result_words(event: EventEntry) -> str:
+    """Say what came of a biopsy, before its note; nothing of other events."""
+    if event.kind is not EventKind.BIOPSY:
+        return ""
+    words = f"<b>{event.result.value}</b>" if event.result else '<span class="lv-muted">no result yet</span>'
+    return f"{words}, " if event.detail else words
+
+
+def ask_for_results(record: PatientRecord, person: Person, form: str) -> None:
+    """Ask what came of the biopsies that have no result yet."""
+    waiting = [event for event in record.events if event.kind is EventKind.BIOPSY and event.result is None]
+    for event in waiting:
+        with st.form(f"{form}_result_{event.event_id}", border=False):
+            what, done = st.columns([3, 1], vertical_alignment="bottom")
+            chosen = what.selectbox(
+                f"Result of the biopsy of {event.on}",
+                [result.value for result in EventResult],
+                index=None,
+                placeholder="Choose",
+                key=f"{form}_result_of_{event.event_id}",
+            )
+            if done.form_submit_button(
+                "Record", key=f"{form}_record_result_{event.event_id}", width="stretch"
+            ):
+                if chosen is None:
+                    st.warning("Choose the result.")
+                    return
+                with outages.beside_the_act("The result is not recorded."):
+                    record_result_(here(), person, event.event_id, EventResult(chosen))
+                    event_done(record, f"Recorded: biopsy of {event.on}, {chosen}.")
+
+
 def say_event(event: EventEntry) -> str:
     """Say an event in one line."""
-    parts = [look.iso(event.on), event.kind.value, event.laterality or "", event.detail or ""]
+    result = event.result.value if event.result else ""
+    parts = [look.iso(event.on), event.kind.value, event.laterality or "", result, event.detail or ""]
     line = " ".join(" ".join(parts).split())
     return line if len(line) <= 80 else f"{line[:79]}…"
 
@@ -124,6 +159,13 @@ def add_event(record: PatientRecord, person: Person, form: str) -> None:
             max_value=date.today() + timedelta(days=7300),
             key=f"{form}_end",
         )
+        result = st.selectbox(
+            "Result, of a biopsy",
+            [result.value for result in EventResult],
+            index=None,
+            placeholder="Not known yet",
+            key=f"{form}_result",
+        )
         detail = st.text_area("Note", height=80, max_chars=10_000, key=f"{form}_note")
         if st.form_submit_button("Add", key=f"{form}_add", type="primary"):
             with outages.beside_the_act("It is not recorded."):
@@ -137,6 +179,7 @@ def add_event(record: PatientRecord, person: Person, form: str) -> None:
                         end=end,
                         laterality=laterality,
                         detail=detail,
+                        result=EventResult(result) if result else None,
                     )
                 except ValueError as error:
                     st.warning(str(error))

@@ -1,14 +1,25 @@
 """Who she is, what is open, the figures of her last visit, and who spoke."""
 
+import math
+from collections.abc import Sequence
 from datetime import date
 
 import streamlit as st
 
 from core.people import Permission, Person
-from core.records import AlertEntry, AlertStanding, Interval, PatientRecord, Visit, acknowledge, cards
-from core.rules import age_years, thresholds, trends
+from core.records import (
+    AlertEntry,
+    AlertStanding,
+    Interval,
+    PatientRecord,
+    Visit,
+    acknowledge,
+    cards,
+    take_back_acknowledgement,
+)
+from core.rules import age_years, alert_rules, thresholds, trends, urgency
 from core.rules.vocabulary import DENSITY_WORDS
-from dashboard import look, outages
+from dashboard import keys, look, outages
 from dashboard.house import here
 from dashboard.patient import withheld
 
@@ -174,12 +185,48 @@ def told_of_last(record: PatientRecord) -> None:
     look.figures(entries)
 
 
+def way_through(record: PatientRecord) -> None:
+    """Lead back to the list that she was opened from, and to the woman before and after her in it."""
+    mrns, words = st.session_state.get(keys.WALK, ((), ""))
+    place = mrns.index(record.mrn) if record.mrn in mrns else None
+    with st.container(
+        horizontal=True, horizontal_alignment="right", vertical_alignment="center", gap="xsmall", key="walk"
+    ):
+        if place is not None and len(mrns) > 1:
+            before = mrns[place - 1] if place else None
+            after = mrns[place + 1] if place + 1 < len(mrns) else None
+            step("before", "Previous", before)
+            look.show(
+                f'<span class="lv-walk">{place + 1} of {len(mrns)} {look.safe(words)}</span>', width="content"
+            )
+            step("after", "Next", after)
+        st.page_link("screens/worklist.py", label="Worklist", icon=":material/arrow_back:")
+
+
+def step(name: str, label: str, mrn: str | None) -> None:
+    """Offer the way to a neighbour in the list; closed where there is none."""
+    st.button(
+        label,
+        key=f"walk_{name}",
+        disabled=mrn is None,
+        on_click=open_patient,
+        args=(mrn,),
+        shortcut="Alt+Up" if name == "before" else "Alt+Down",
+    )
+
+
+def open_patient(mrn: str) -> None:
+    """Show another woman at her last visit."""
+    st.session_state[keys.LAST_PATIENT] = mrn
+    st.query_params.from_dict({keys.MRN: mrn})
+
+
 def alerts(record: PatientRecord, person: Person) -> None:
-    """Show open alerts, each to be acknowledged."""
-    for alert in record.open_alerts:
+    """Show open alerts, each to be acknowledged with a note, and what came of earlier ones."""
+    for alert in sorted(record.open_alerts, key=lambda alert: urgency(alert.rule) or math.inf):
         words = (
-            f'<p class="lv-note alert">{look.safe(alert.message)} '
-            f'<span class="lv-muted">at the visit of {alert.study_date}</span></p>'
+            f'<p class="lv-note alert" title="{look.safe(why_it_was_raised(alert))}">{look.safe(alert.message)} '
+            f'<span class="lv-muted">at the visit of {alert.study_date}, raised {look.ago(alert.raised_at)}</span></p>'
         )
         if not person.may(Permission.ASSESS):
             look.show(words)
@@ -187,21 +234,65 @@ def alerts(record: PatientRecord, person: Person) -> None:
         text, button = st.columns([6, 1], vertical_alignment="center")
         with text:
             look.show(words)
-        if button.button("Acknowledge", key=f"acknowledge_{alert.alert_id}", width="stretch"):
-            with outages.beside_the_act("The alert is not acknowledged."):
-                acknowledge(here(), person, alert.alert_id)
-                st.rerun()
+        with button.popover("Acknowledge", width="stretch", key=f"acknowledge_{alert.alert_id}"):
+            ask_for_note(alert, person)
     seen = [alert for alert in record.alerts if alert not in record.open_alerts]
     if seen:
-        rows = "".join(
-            f'<tr><td class="d">{alert.study_date}</td><td>{look.safe(alert.message or WITHHELD_ALERT)}</td>'
-            f"<td>{look.safe(how_it_ended(alert))}</td><td class=d>{look.moment(alert.acknowledged_at)}</td></tr>"
-            for alert in seen
-        )
         with st.expander(f"Earlier alerts {len(seen)}"):
             look.show(
-                f'<table class="lv-table"><tr><th>visit</th><th>alert</th><th>ended by</th><th>at</th></tr>{rows}</table>'
+                f'<table class="lv-table"><tr><th>visit</th><th>alert</th><th>ended by</th><th>at</th><th>note</th></tr>'
+                f"{''.join(map(seen_row, seen))}</table>"
             )
+            if person.may(Permission.ASSESS):
+                open_again([alert for alert in seen if alert.acknowledged_by], person)
+
+
+def why_it_was_raised(alert: AlertEntry) -> str:
+    """Say by which rule, and from where its threshold is."""
+    rule = next((rule for rule in alert_rules() if rule.rule == alert.rule), None)
+    return f"{rule.why} {rule.source}." if rule is not None else "By a rule that is not in force any more."
+
+
+def ask_for_note(alert: AlertEntry, person: Person) -> None:
+    """Ask what explains an alert or was arranged, and acknowledge it."""
+    with st.form(f"acknowledging_{alert.alert_id}", border=False):
+        note = st.text_input(
+            "What explains it, or was arranged", max_chars=2000, key=f"note_{alert.alert_id}", width=360
+        )
+        if st.form_submit_button("Acknowledge", type="primary", key=f"acknowledged_{alert.alert_id}"):
+            with outages.beside_the_act("The alert is not acknowledged."):
+                try:
+                    acknowledge(here(), person, alert.alert_id, note)
+                except ValueError as error:
+                    st.warning(str(error))
+                    return
+                st.rerun()
+
+
+def open_again(seen: Sequence[AlertEntry], person: Person) -> None:
+    """Let an acknowledgement be taken back."""
+    for alert in seen:
+        name = alert.message or rule_label(alert)
+        if st.button(
+            f"Open again: {look.plain(name)}", icon=":material/undo:", key=f"open_again_{alert.alert_id}"
+        ):
+            with outages.beside_the_act("The alert stays acknowledged."):
+                take_back_acknowledgement(here(), person, alert.alert_id)
+                st.rerun()
+
+
+def rule_label(alert: AlertEntry) -> str:
+    """Say what an alert is of, without what it says."""
+    return next((rule.label for rule in alert_rules() if rule.rule == alert.rule), "alert")
+
+
+def seen_row(alert: AlertEntry) -> str:
+    """Return an alert that is closed as a row of a table."""
+    return (
+        f'<tr><td class="d">{alert.study_date}</td><td>{look.safe(alert.message or WITHHELD_ALERT)}</td>'
+        f"<td>{look.safe(how_it_ended(alert))}</td><td class=d>{look.moment(alert.acknowledged_at)}</td>"
+        f"<td>{look.safe(alert.acknowledgement or '')}</td></tr>"
+    )
 
 
 def how_it_ended(alert: AlertEntry) -> str:

@@ -1,12 +1,14 @@
 """The models: which one speaks, what each learned from, how well it did."""
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import date
 from urllib.parse import urlencode
 
 import streamlit as st
 
 from core.people import Permission
-from core.records import Card, ChangedAlert, cards, changed_alerts
+from core.records import AlertRate, Card, ChangedAlert, cards, changed_alerts, rates_of_alerts
+from core.rules import Measure, rules_in_force
 from dashboard import keys, look, session
 from dashboard.house import here
 
@@ -311,13 +313,54 @@ def changed_value(one: ChangedAlert, value: float | None, *, withheld: bool) -> 
     """Say what the rule of an alert looks at, or that it may not be told."""
     if withheld:
         return '<span class="lv-muted">withheld</span>'
-    return (
-        f"{look.points(value)} points" if one.rule.is_of_change and value is not None else look.percent(value)
+    if value is None or not one.rule.is_of_change:
+        return look.percent(value)
+    is_slope = one.rule.measure is Measure.SLOPE
+    return f"{look.signed(value)} points a year" if is_slope else look.times(value)
+
+
+def alert_rules_table() -> None:
+    """List the rules for alerts, each with how often it fires on the women here."""
+    reference = rules_in_force().reference
+    look.heading("Alert rules", beside=f"edition {rules_in_force().edition}, most urgent first")
+    rows = [rule_row(rate) for rate in rates_of_alerts(here(), today=date.today())]
+    look.show(table(rows, ["rule", "when", "source", "fires", "of 100 women"], of_words=3))
+    look.footer(
+        f"Change and slope are held against those of women without cancer, of this model alone: "
+        f"{reference.measured_on}. {reference.fires}."
     )
+
+
+def rule_row(rate: AlertRate) -> list[str]:
+    """Return a rule as cells of a table."""
+    rule, hundred = rate.rule, rate.per_hundred
+    return [
+        f"<b>{look.safe(rule.label)}</b>",
+        look.safe(f"{threshold_words(rate)}{rule.why}"),
+        look.safe(rule.source),
+        f"{rate.women} of {rate.of}",
+        look.UNKNOWN if hundred is None else f"{hundred:.1f}",
+    ]
+
+
+def threshold_words(rate: AlertRate) -> str:
+    """Say above what a rule fires."""
+    rule, reference = rate.rule, rules_in_force().reference
+    if rule.above is not None:
+        return f"Above {look.percent(rule.above)}. "
+    if rule.quantile is None:
+        return ""
+    place = reference.shares.index(rule.quantile)
+    if rule.measure is Measure.SLOPE:
+        return f"Above {look.signed(reference.slope[place])} points a year. "
+    other = f" ({look.times(rule.otherwise)} by weights that were not measured)" if rule.otherwise else ""
+    return f"Above {look.times(reference.ratio[place])}{other}. "
 
 
 person = session.require(Permission.SEE_MODELS)
 look.title("Models")
+if person.may(Permission.SEE_PATIENTS):
+    alert_rules_table()
 if person.may(Permission.SEE_PATIENTS):
     newer_weights()
 found = cards.cards(here())

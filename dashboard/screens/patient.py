@@ -20,10 +20,11 @@ def page(person: Person) -> None:
     session.note_once(person, "patient_opened", f"patient:{record.mrn}")
     st.session_state[keys.LAST_PATIENT] = record.mrn
     st.query_params[keys.MRN] = record.mrn
-    head, back, add, out = st.columns([7.2, 1.4, 1.4, 1.4], vertical_alignment="center")
+    head, through, add, out = st.columns([5.6, 3.6, 1.3, 1.3], vertical_alignment="center")
     with head:
         header.identity(record)
-    back.page_link("screens/worklist.py", label="Worklist", icon=":material/arrow_back:", width="stretch")
+    with through:
+        header.way_through(record)
     if person.may(Permission.ADD_STUDY):
         add.page_link(
             "screens/add_study.py",

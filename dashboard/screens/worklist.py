@@ -1,42 +1,95 @@
 """The worklist: who needs a look, found and opened."""
 
+from collections.abc import Mapping, Sequence
 from datetime import date
+from functools import partial
+from typing import NamedTuple
 
 import streamlit as st
 
-from core.people import Permission
-from core.records import COVERED, Column, Group, Order, StudyStatus, worklist
-from core.rules import thresholds
+from core.people import Permission, Person, audit
+from core.records import (
+    COVERED,
+    Column,
+    Group,
+    Order,
+    StudyStatus,
+    View,
+    delete_view,
+    save_view,
+    views_of,
+    worklist,
+)
+from core.rules import alert_rules, thresholds, trends
 from core.rules.vocabulary import DENSITIES, DENSITY_WORDS
 from core.worker import progress, worker_seen
-from dashboard import components, keys, look, session
+from dashboard import components, keys, look, outages, session
 from dashboard.house import here
 
 PAGE_OF_ROWS = 100
+MOST_ROWS = 5_000
+"""What an address may ask for at once."""
 AGES = (20, 100)
 BANDS = {band.key: band.label for band in thresholds.risk_bands()}
-ADDRESSED = (keys.SEARCH, keys.GROUP, keys.AGE, keys.DENSITY, keys.BAND, keys.ORDER)
-NEEDS_A_LOOK_FIRST = ("", True)
-"""The order that no column has."""
+ADDRESSED = (keys.SEARCH, keys.GROUP, keys.AGE, keys.DENSITY, keys.BAND, keys.ORDER, keys.ROWS_SHOWN)
+OWN_ORDER = ("", True)
+"""The order that no column has: the group's own."""
+WHY = {rule.rule: f"{rule.why} {rule.source}." for rule in alert_rules()}
 
 
-def entry(row: worklist.Row) -> dict[str, object]:
+class GroupWords(NamedTuple):
+    """What a group is called on its button, what in "3 of 7 changed", and in a sentence what stands in it."""
+
+    button: str
+    walk: str
+    sentence: str
+
+
+GROUPS = {
+    Group.TO_READ: GroupWords(
+        "To read",
+        "to read",
+        "Nobody has assessed the newest study. By its day, the newest first: the order says nothing of a score.",
+    ),
+    Group.CHANGED: GroupWords(
+        "Changed",
+        "changed",
+        "An alert is open, and nobody who could have seen it has said what explains it. The most urgent first.",
+    ),
+    Group.OPEN: GroupWords(
+        "Open assessment",
+        "open",
+        "BI-RADS 0 waits for further pictures, 3 for the follow-up at six months, 4 and 5 for a biopsy's result.",
+    ),
+    Group.NOT_SCORED: GroupWords(
+        "Not scored", "not scored", "The last study has no number: it is read as usual."
+    ),
+    Group.OVERDUE: GroupWords(
+        "Overdue",
+        "overdue",
+        f"The next study should have come by now; {thresholds.screening_interval().source}.",
+    ),
+    Group.UNDER_TREATMENT: GroupWords(
+        "Under treatment",
+        "under treatment",
+        "A cancer is known: the clinic plans, and of the rules for alerts only growth speaks.",
+    ),
+    Group.ALL: GroupWords("All", "patients", "What is changed and unexplained first, then what is open."),
+}
+
+
+def entry(row: worklist.Row, looked: Sequence[audit.Looked], person: Person) -> dict[str, object]:
     """Say a row in words and numbers, as the table shows it."""
-    density_by = "reader" if row.density_by_reader else "model"
     words = {StudyStatus.PENDING: "being scored", StudyStatus.REFUSED: "not scored"}
     status = words.get(row.last_status) if row.last_status else None
     return {
         "mrn": row.mrn,
         "label": row.label,
-        "mrn_line": f"MRN {row.mrn}" if row.name else "",
         "simulated": row.simulated,
-        "age": row.age_years,
         "last_study": look.iso(row.last_study) if row.last_study else None,
         "status": row.last_status.value if row.last_status else "",
-        "status_text": status or "",
-        "status_hint": (row.refusal or "")
-        if row.last_status is StudyStatus.REFUSED
-        else "Waits for the worker",
+        "status_text": status or ("to read" if row.unread else ""),
+        "status_hint": row.refusal if row.last_status is StudyStatus.REFUSED else "",
         "risk_text": risk_text(row),
         "told": not row.withheld and not row.covered,
         "why": "" if row.ended or row.rank else row.withheld,
@@ -44,19 +97,94 @@ def entry(row: worklist.Row) -> dict[str, object]:
         "risk_hint": risk_hint(row),
         "band": row.band,
         "change": row.change_since_prior,
+        "factor_text": look.times(row.factor) if row.factor is not None else "",
         "change_text": look.points(row.change_since_prior, within_noise=row.change_is_noise),
         "change_note": "within positioning" if row.change_is_noise else "",
         "change_hint": change_hint(row),
-        "course": [[look.iso(p.on), p.risk_5y, look.percent(p.risk_5y), course_step(p)] for p in row.course],
-        "threshold": thresholds.risk_bands()[1].lower,
-        "density": row.density,
-        "density_hint": f"{DENSITY_WORDS[row.density]}, by the {density_by}"
-        if row.density
-        else "Not known yet",
+        "course": [
+            [look.iso(p.on), p.risk_5y, look.percent(p.risk_5y), p.complete, course_step(p)]
+            for p in row.course
+        ],
+        "threshold": None if row.diagnosed else thresholds.risk_bands()[1].lower,
         "next_due": look.month(row.next_due) if row.next_due else None,
         "due_hint": due_hint(row),
         "overdue": row.overdue,
-        "alerts": list(row.alerts),
+        "alerts": [
+            {
+                "text": alert.message,
+                "age": look.ago(alert.raised_at),
+                "explained": alert.explained,
+                "why": WHY.get(alert.rule, ""),
+            }
+            for alert in row.alerts
+        ],
+        "notices": [notice.message for notice in row.notices],
+        **who_she_is(row),
+        **slope_words(row),
+        **last_said(row),
+        **who_looked(looked, person),
+    }
+
+
+def who_she_is(row: worklist.Row) -> dict[str, object]:
+    """Say what stands beneath her name."""
+    density_by = "reader" if row.density_by_reader else "model"
+    facts = [
+        f"MRN {row.mrn}" if row.name and not row.simulated else "",
+        f"{row.age_years} y" if row.age_years is not None else "",
+        f"density {row.density}" if row.density else "",
+    ]
+    hint = f"{DENSITY_WORDS[row.density]}, by the {density_by}" if row.density else "Density is not known yet"
+    return {"about": " · ".join(filter(None, facts)), "about_hint": f"MRN {row.mrn}. {hint}"}
+
+
+def slope_words(row: worklist.Row) -> dict[str, object]:
+    """Say how 5-year risk runs a year."""
+    line = row.slope
+    if line is None:
+        return {"slope_text": look.UNKNOWN, "slope_interval": "", "slope_noise": False, "slope_hint": ""}
+    known = line.low is not None and line.high is not None
+    return {
+        "slope_text": look.signed(line.per_year),
+        "slope_interval": f"{look.signed(line.low or 0.0)} to {look.signed(line.high or 0.0)}"
+        if known
+        else "",
+        "slope_noise": line.holds_nothing,
+        "slope_hint": trends.SLOPE_METHOD,
+    }
+
+
+def last_said(row: worklist.Row) -> dict[str, object]:
+    """Say what a reader recorded last, and what it waits for."""
+    word, waits = row.last_word, row.open_assessment
+    if word is None:
+        return {
+            "said": look.UNKNOWN,
+            "said_by": "",
+            "waits_for": "",
+            "said_hint": "Nobody has assessed a study",
+        }
+    biopsied = f". Biopsied {waits.biopsied_on}" if waits and waits.biopsied_on else ""
+    when = f", recorded {look.moment(word.at)}" if word.at else ""
+    return {
+        "said": f"{word.category} · {look.iso(word.on)}",
+        "said_by": word.by or "",
+        "waits_for": f"waits for {waits.waits_for}" if waits else "",
+        "said_hint": f"BI-RADS {word.category} of the study of {word.on} by {word.by or 'unknown'}{when}{biopsied}",
+    }
+
+
+def who_looked(looked: Sequence[audit.Looked], person: Person) -> dict[str, object]:
+    """Say who has opened her record, the last first."""
+    if not looked:
+        return {"looked": look.UNKNOWN, "looked_on": "", "looked_hint": "Nobody has opened her record"}
+    names = ["you" if one.user_id == person.user_id else one.person for one in looked]
+    more = f" +{len(names) - 1}" if len(names) > 1 else ""
+    lines = (f"{name}, {look.moment(one.at)}" for name, one in zip(names, looked, strict=True))
+    return {
+        "looked": f"{names[0]}{more}",
+        "looked_on": look.iso(looked[0].at.astimezone().date()),
+        "looked_hint": "Opened her record: " + "; ".join(lines),
     }
 
 
@@ -107,15 +235,10 @@ def due_hint(row: worklist.Row) -> str:
     return thresholds.screening_interval().outside.capitalize() if row.last_study else "There is no study yet"
 
 
-def adopt_address() -> None:
-    """Take search, filters and order from the address, where it has any: a shared link, or the browser's way back.
-
-    An address without any leaves what the person had set, so that coming back from a patient changes nothing.
-    """
-    asked = st.query_params
-    if not any(key in asked for key in ADDRESSED):
-        return
-    ages = [int(age) for age in asked.get(keys.AGE, "").split("-") if age.isdigit()]
+def adopt(asked: Mapping[str, str]) -> None:
+    """Take search, filters and order from an address; what cannot be is passed over."""
+    ages = [int(age[:4]) for age in asked.get(keys.AGE, "").split("-") if age.isdecimal()]
+    shown = asked.get(keys.ROWS_SHOWN, "")
     state = st.session_state
     state[keys.SEARCH] = asked.get(keys.SEARCH, "")
     state[keys.GROUP] = asked[keys.GROUP] if asked.get(keys.GROUP) in list(Group) else Group.ALL.value
@@ -125,13 +248,29 @@ def adopt_address() -> None:
     state[keys.DENSITY] = [letter for letter in DENSITIES if letter in asked.get(keys.DENSITY, "")]
     state[keys.BAND] = [key for key in BANDS if key in asked.get(keys.BAND, "").split(",")]
     column, _, way = asked.get(keys.ORDER, "").partition("-")
-    state[keys.ORDER] = (column, way != "up") if column in list(Column) else NEEDS_A_LOOK_FIRST
+    state[keys.ORDER] = (column, way != "up") if column in list(Column) else OWN_ORDER
+    state[keys.ROWS_SHOWN] = (
+        min(max(int(shown[:6]), PAGE_OF_ROWS), MOST_ROWS) if shown.isdecimal() else PAGE_OF_ROWS
+    )
 
 
-def write_address() -> None:
-    """Put search, filters and order into the address, so that it can be shared."""
+def adopt_address() -> None:
+    """Take what the address says, where it says anything: a shared link, or the browser's way back.
+
+    An address without any leaves what the person had set, so that coming back from a patient changes nothing.
+    """
+    asked = st.query_params
+    if asked.get(keys.ROW):
+        st.session_state[keys.LAST_PATIENT] = asked[keys.ROW]
+    if any(key in asked for key in ADDRESSED):
+        adopt(asked)
+
+
+def address() -> dict[str, str]:
+    """Say search, filters and order as an address does."""
     state = st.session_state
-    column, descending = state.get(keys.ORDER, NEEDS_A_LOOK_FIRST)
+    column, descending = state.get(keys.ORDER, OWN_ORDER)
+    shown = state.get(keys.ROWS_SHOWN, PAGE_OF_ROWS)
     said = {
         keys.SEARCH: state[keys.SEARCH].strip(),
         keys.GROUP: state[keys.GROUP] or Group.ALL.value,
@@ -139,17 +278,26 @@ def write_address() -> None:
         keys.DENSITY: "".join(state[keys.DENSITY]),
         keys.BAND: ",".join(state[keys.BAND]),
         keys.ORDER: f"{column}-{'down' if descending else 'up'}" if column else "",
+        keys.ROWS_SHOWN: str(shown) if shown > PAGE_OF_ROWS else "",
     }
-    st.query_params.from_dict({key: value for key, value in said.items() if value})
+    return {key: value for key, value in said.items() if value}
 
 
-def wanted() -> worklist.Filter:
+def write_address() -> None:
+    """Put search, filters, order and the row into the address, so that it can be shared and come back to."""
+    row = st.session_state.get(keys.LAST_PATIENT)
+    said = address() | ({keys.ROW: row} if row else {})
+    if said != st.query_params.to_dict():
+        st.query_params.from_dict(said)
+
+
+def wanted(found: Sequence[worklist.Row], person: Person) -> worklist.Filter:
     """Show search, groups and filters, and return what they say."""
     adopt_address()
-    title, search = st.columns([3, 2], vertical_alignment="center")
+    title, search, saved, filters = st.columns([4, 3, 1.6, 1.4], vertical_alignment="center")
     with title:
         look.title("Worklist")
-    text = search.text_input(
+    search.text_input(
         "Search",
         key=keys.SEARCH,
         placeholder="Search name or MRN",
@@ -158,59 +306,134 @@ def wanted() -> worklist.Filter:
         on_change=write_address,
         persist_state="session",
     )
-    groups, filters = st.columns([5, 1], vertical_alignment="center")
+    st.session_state.setdefault(keys.AGE, AGES)
+    with filters.popover("Filters", icon=":material/tune:", width="stretch"):
+        filter_fields()
     number = worklist.counts(found)
     st.session_state.setdefault(keys.GROUP, Group.ALL.value)
-    group = groups.segmented_control(
+    st.segmented_control(
         "Show",
         [group.value for group in Group],
         key=keys.GROUP,
-        format_func=lambda group: f"{group.capitalize()} {number[Group(group)]}",
+        format_func=lambda group: f"{GROUPS[Group(group)].button} {number[Group(group)]}",
         required=True,
         label_visibility="collapsed",
         on_change=write_address,
         persist_state="session",
     )
-    st.session_state.setdefault(keys.AGE, AGES)
-    with filters.popover("Filters", icon=":material/tune:", width="stretch"):
-        st.slider("Age", *AGES, key=keys.AGE, on_change=write_address, persist_state="session")
-        density = st.pills(
-            "Density",
-            list(DENSITIES),
-            selection_mode="multi",
-            wrap=True,
-            key=keys.DENSITY,
-            on_change=write_address,
-            persist_state="session",
-        )
-        band = st.pills(
-            "5-year risk",
-            list(BANDS),
-            selection_mode="multi",
-            wrap=True,
-            format_func=lambda key: BANDS[key],
-            key=keys.BAND,
-            on_change=write_address,
-            persist_state="session",
-        )
-    age: tuple[int, int] = st.session_state[keys.AGE]
+    with saved.popover("Saved views", icon=":material/bookmark:", width="stretch"):
+        saved_views(person)
+    state = st.session_state
+    age: tuple[int, int] = state[keys.AGE]
     return worklist.Filter(
-        text=text or "",
-        group=Group(group or Group.ALL),
+        text=state[keys.SEARCH] or "",
+        group=Group(state[keys.GROUP] or Group.ALL),
         age_from=age[0] if age[0] > AGES[0] else None,
         age_to=age[1] if age[1] < AGES[1] else None,
-        densities=tuple(density),
-        bands=tuple(band),
+        densities=tuple(state[keys.DENSITY]),
+        bands=tuple(state[keys.BAND]),
     )
+
+
+def filter_fields() -> None:
+    """Ask for age, density and band."""
+    st.slider("Age", *AGES, key=keys.AGE, on_change=write_address, persist_state="session")
+    st.pills(
+        "Density",
+        list(DENSITIES),
+        selection_mode="multi",
+        wrap=True,
+        key=keys.DENSITY,
+        on_change=write_address,
+        persist_state="session",
+    )
+    st.pills(
+        "5-year risk",
+        list(BANDS),
+        selection_mode="multi",
+        wrap=True,
+        format_func=lambda key: BANDS[key],
+        key=keys.BAND,
+        on_change=write_address,
+        persist_state="session",
+    )
+
+
+def saved_views(person: Person) -> None:
+    """List a person's named worklists, to be opened or deleted, and keep this one under a name."""
+    views = views_of(here(), person)
+    for view in views:
+        open_it, away = st.columns([3, 1], vertical_alignment="center")
+        open_it.button(
+            look.plain(view.name),
+            key=f"view_{view.name}",
+            on_click=partial(open_view, view),
+            width="stretch",
+            type="tertiary",
+        )
+        away.button(
+            "Delete",
+            key=f"delete_view_{view.name}",
+            on_click=partial(delete_view, here(), person, view.name),
+            type="tertiary",
+        )
+    if not views:
+        look.show('<p class="lv-footer">None yet. A view keeps group, search, filters and order.</p>')
+    with st.form("save_view", border=False, clear_on_submit=True):
+        name = st.text_input("Name of this view", max_chars=64)
+        if st.form_submit_button("Save this view"):
+            with outages.beside_the_act("The view is not saved."):
+                try:
+                    save_view(here(), person, name, address())
+                except ValueError as error:
+                    st.warning(str(error))
+                    return
+                st.rerun()
+
+
+def open_view(view: View) -> None:
+    """Show a named worklist."""
+    adopt(view.address)
+    write_address()
+
+
+def chips(narrowed: worklist.Filter) -> None:
+    """Show each filter that is active, to be taken away by a click."""
+    active = {
+        keys.SEARCH: f"“{narrowed.text.strip()}”" if narrowed.text.strip() else "",
+        keys.AGE: "Age {}–{}".format(*st.session_state[keys.AGE])
+        if (narrowed.age_from, narrowed.age_to) != (None, None)
+        else "",
+        keys.DENSITY: f"Density {', '.join(narrowed.densities)}" if narrowed.densities else "",
+        keys.BAND: f"5-year risk {', '.join(BANDS[key] for key in narrowed.bands)}" if narrowed.bands else "",
+    }
+    if not any(active.values()):
+        return
+    with st.container(horizontal=True, gap="small", key="chips"):
+        for key, words in active.items():
+            if words:
+                st.button(
+                    look.plain(words),
+                    icon=":material/close:",
+                    key=f"chip_{key}",
+                    on_click=partial(take_away, key),
+                )
+        st.button("Clear all", key="chip_all", on_click=clear, type="tertiary")
+
+
+NOTHING: Mapping[str, object] = {keys.SEARCH: "", keys.AGE: AGES, keys.DENSITY: [], keys.BAND: []}
+
+
+def take_away(key: str) -> None:
+    """Take one filter back."""
+    st.session_state[key] = NOTHING[key]
+    write_address()
 
 
 def clear() -> None:
     """Take all narrowing back."""
-    st.session_state[keys.SEARCH] = ""
-    st.session_state[keys.GROUP] = Group.ALL.value
-    st.session_state[keys.AGE] = AGES
-    st.session_state[keys.DENSITY] = []
-    st.session_state[keys.BAND] = []
+    for key, nothing in NOTHING.items():
+        st.session_state[key] = nothing
     write_address()
 
 
@@ -222,7 +445,7 @@ def open_patient(mrn: str) -> None:
 
 def put_in_order(order: components.WorklistOrder) -> None:
     """Show the rows in another order; one that there is not changes nothing."""
-    if order[0] in list(Column) or order == NEEDS_A_LOOK_FIRST:
+    if order[0] in list(Column) or order == OWN_ORDER:
         st.session_state[keys.ORDER] = order
         write_address()
 
@@ -256,12 +479,25 @@ def watch(seen: tuple[int, ...]) -> None:
         st.rerun()
 
 
+def table(chosen: Sequence[worklist.Row], shown: int, person: Person) -> None:
+    """Show the rows, and do what is asked of them."""
+    subjects = [f"patient:{row.mrn}" for row in chosen[:shown]]
+    looked = audit.who_did(here(), "patient_opened", subjects)
+    components.worklist_table(
+        [entry(row, looked.get(f"patient:{row.mrn}", ()), person) for row in chosen[:shown]],
+        focus=st.session_state.get(keys.LAST_PATIENT),
+        order=st.session_state[keys.ORDER],
+        on_open=open_patient,
+        on_order=put_in_order,
+    )
+
+
 person = session.require(Permission.SEE_PATIENTS)
 seen = progress.state(here())
 found = worklist.rows(here(), today=date.today())
-narrowed = wanted()
+narrowed = wanted(found, person)
 chosen = worklist.choose(found, narrowed)
-column, descending = st.session_state.setdefault(keys.ORDER, NEEDS_A_LOOK_FIRST)
+column, descending = st.session_state.setdefault(keys.ORDER, OWN_ORDER)
 if column:
     # All of them, before the first hundred are taken.
     chosen = worklist.ordered(chosen, Order(Column(column), descending))
@@ -275,17 +511,17 @@ if not found:
     empty(person.may(Permission.ADD_STUDY))
     st.stop()
 shown = st.session_state.setdefault(keys.ROWS_SHOWN, PAGE_OF_ROWS)
-if not chosen:
-    look.show('<div class="lv-empty"><b>Nobody matches</b>Search and filters together leave no one.</div>')
+chips(narrowed)
+look.footer(GROUPS[narrowed.group].sentence)
+# Those through whom the patient's page goes on.
+st.session_state[keys.WALK] = (tuple(row.mrn for row in chosen), GROUPS[narrowed.group].walk)
+write_address()
+if chosen:
+    table(chosen, shown, person)
 else:
-    components.worklist_table(
-        [entry(row) for row in chosen[:shown]],
-        focus=st.session_state.get(keys.LAST_PATIENT),
-        order=(column, descending),
-        on_open=open_patient,
-        on_order=put_in_order,
-    )
-line, more, back = st.columns([4, 1, 1], vertical_alignment="center")
+    why = "Search and filters together leave no one." if narrowed.narrows else "No one stands in this group."
+    look.show(f'<div class="lv-empty"><b>Nobody matches</b>{why}</div>')
+line, more = st.columns([5, 1], vertical_alignment="center")
 with line:
     look.footer(
         f"{len(chosen)} of {len(found)} patients. Risk is cancer within 5 years at the last scored visit; "
@@ -293,5 +529,3 @@ with line:
     )
 if len(chosen) > shown:
     more.button(f"Show {min(PAGE_OF_ROWS, len(chosen) - shown)} more", on_click=show_more, width="stretch")
-if narrowed.narrows or narrowed.group is not Group.ALL:
-    back.button("Show all", on_click=clear, width="stretch")

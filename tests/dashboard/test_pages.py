@@ -309,10 +309,46 @@ def test_an_acknowledged_alert_leaves_the_list_and_stays_recorded(
     factories.woman(here, "00017", COURSE)
     app = pages(Role.ONCOLOGIST, "patient", mrn="00017")
     next(button for button in app.button if button.label == "Acknowledge").click().run()
+    assert "in a few words" in app.warning[0].value
+    next(field for field in app.text_input if field.label.startswith("What explains it")).set_value("Known")
+    next(button for button in app.button if button.label == "Acknowledge").click().run()
     assert no_error(app)
     assert "Acknowledge" not in [button.label for button in app.button]
     with here.database.read() as session:
-        assert session.scalars(select(Alert)).one().acknowledged_at is not None
+        alert = session.scalars(select(Alert)).one()
+        assert (alert.acknowledged_at is not None, alert.acknowledgement) == (True, "Known")
+
+
+def test_the_result_of_a_biopsy_is_asked_for_until_it_is_recorded(
+    here: Installation, pages: OpenPage
+) -> None:
+    factories.woman(here, "00017", COURSE, events=[(EventKind.BIOPSY, date(2025, 6, 9), None, "core")])
+    app = pages(Role.STAFF, "patient", mrn="00017")
+    assert "no result yet" in words(app)
+    label = "Result of the biopsy of 2025-06-09"
+    next(box for box in app.selectbox if box.label == label).set_value("benign")
+    next(button for button in app.button if button.label == "Record").click().run()
+    assert no_error(app)
+    assert "<b>benign</b>, core" in words(app)
+    assert label not in [box.label for box in app.selectbox]
+
+
+def test_a_shared_address_shows_the_same_group_filters_and_what_cannot_be_is_passed_over(
+    here: Installation, pages: OpenPage
+) -> None:
+    factories.cohort(here, 8)
+    app = pages(Role.ONCOLOGIST, "worklist", show="changed and unexplained", age="40-90", row="00001")
+    assert no_error(app)
+    assert given(app, "worklist")["focus"] == "00001"
+    assert {button.label for button in app.button} >= {"Age 40–90", "Clear all"}
+    assert [row["alerts"] != [] for row in given(app, "worklist")["rows"]] == [True, True]
+    next(button for button in app.button if button.label == "Clear all").click().run()
+    assert "age" not in app.query_params
+    app = pages(
+        Role.ONCOLOGIST, "worklist", show="<script>", age="9-" + "9" * 5000, density="Z", rows="9" * 5000
+    )
+    assert no_error(app)
+    assert "8 of 8 patients" in words(app)
 
 
 def test_an_event_is_added(here: Installation, pages: OpenPage) -> None:

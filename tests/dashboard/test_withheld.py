@@ -164,7 +164,7 @@ def test_her_row_of_the_worklist_has_no_number_no_alert_and_no_place_by_risk(
     by_risk = [row.mrn for row in worklist.ordered(found, Order(Column.RISK, True))]
     assert set(by_risk[-len(WOMEN) :]) == set(WOMEN)
     count = worklist.counts(found)
-    assert (count[Group.NOT_SCORED], count[Group.DIAGNOSED], count[Group.NEEDS_A_LOOK]) == (2, 1, 0)
+    assert (count[Group.NOT_SCORED], count[Group.UNDER_TREATMENT], count[Group.CHANGED]) == (2, 1, 0)
     assert {row.mrn: row.rank is not None for row in found if row.mrn in WOMEN}["ranked"]
 
 
@@ -255,13 +255,13 @@ def test_an_alert_by_a_score_that_may_not_be_told_is_no_number_even_when_it_was_
 
 def test_a_score_made_anew_that_is_withheld_silences_the_alert_of_the_one_before(here: Installation) -> None:
     factories.woman(here, "1", [VisitPlan(DAYS[2], 0.04, alerts=[("risk_high", "5-year risk: 4.0 %")])])
-    assert [row.mrn for row in worklist.rows(here, today=TODAY) if row.needs_a_look] == ["1"]
+    assert [row.mrn for row in worklist.rows(here, today=TODAY) if row.changed] == ["1"]
     with here.database.write() as session:
         study = session.scalars(select(Study)).one()
         again = factories.score_row(study, VisitPlan(DAYS[2], ODD, trust=UNLIKE), [], [])
         again.computed_at = utc_now()
         session.add(again)
-    assert [row.mrn for row in worklist.rows(here, today=TODAY) if row.needs_a_look] == []
+    assert [row.mrn for row in worklist.rows(here, today=TODAY) if row.changed] == []
     record = record_of(here, "1")
     assert record is not None
     assert (record.open_alerts, record.alerts[0].message) == ((), "")

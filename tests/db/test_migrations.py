@@ -194,6 +194,46 @@ def test_accounts_of_the_demo_are_known_after_the_upgrade_by_the_password_they_s
         }
 
 
+def test_what_the_rule_on_a_jump_raised_is_handed_to_the_rule_on_change(database):
+    migrate.upgrade(database, "0009")
+    rows = (
+        "INSERT INTO patient (id, mrn, simulated, created_at) VALUES (1, '1', true, '2026-01-01')",
+        "INSERT INTO study (id, uid, patient_id, study_date, modality, status, inputs_changed_at, attempts, created_at) "
+        "VALUES (1, '1.1', 1, '2026-01-01', 'MG', 'scored', '2026-01-01', 0, '2026-01-01')",
+    )
+    with database.engine.begin() as connection:
+        for row in rows:
+            connection.execute(text(row))
+        columns = {
+            column.key: 0.1
+            for column in Score.__table__.columns
+            if column.key.startswith(("risk_", "density_"))
+        }
+        known = {
+            "study_id": 1,
+            "model": "m",
+            "weights_sha256": "w",
+            "calibration": "c",
+            "inputs": {},
+            "priors": 0,
+        }
+        made = connection.execute(Score.__table__.insert().values(**known, **columns)).inserted_primary_key[0]
+        for rule in ("risk_jump", "risk_high"):
+            connection.execute(
+                text(
+                    "INSERT INTO alert (patient_id, study_id, score_id, rule, message, raised_at) "
+                    "VALUES (1, 1, :score, :rule, :rule, '2026-01-01')"
+                ),
+                {"rule": rule, "score": made},
+            )
+    migrate.upgrade(database)
+    with database.read() as session:
+        assert set(session.scalars(text("SELECT rule FROM alert"))) == {"change", "risk_high"}
+    migrate.downgrade(database, "0009")
+    with database.read() as session:
+        assert set(session.scalars(text("SELECT rule FROM alert"))) == {"risk_jump", "risk_high"}
+
+
 @pytest.mark.parametrize("release", RELEASES, ids=lambda path: path.stem)
 def test_frozen_release_stands_at_a_known_revision(release):
     known = {

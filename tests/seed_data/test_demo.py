@@ -1,10 +1,13 @@
 import io
-from datetime import date
+from collections import Counter
+from datetime import date, timedelta
 
 import pytest
 from pydicom import dcmread
 
 from core.incoming import history
+from core.people import audit, has_accounts, list_accounts
+from core.records import record_of
 from seed_data import demo
 
 UNTIL = date(2026, 6, 1)
@@ -49,6 +52,51 @@ def test_an_interrupted_load_is_completed_with_the_dates_it_began_with(here, mon
     assert told.images_new == len(files) - 6
     assert told.refused == 0
     assert sorted(s.on for s in history.studies_held(here, "SIM0001").values()) == [v.on for v in life.visits]
+
+
+def planned_readings() -> list[tuple[str, demo.Life, demo.Read | None]]:
+    played: Counter[str] = Counter()
+    planned = []
+    for title, life in demo.cast(28, UNTIL):
+        read = demo._STORY_OF[title].read
+        planned.append((title, life, read[played[title] % len(read)]))
+        played[title] += 1
+    return planned
+
+
+def test_all_but_three_newest_studies_are_read_and_some_wait_for_an_answer():
+    readings = [read for _, _, read in planned_readings()]
+    assert readings.count(None) == 3
+    said = {read.bi_rads for read in readings if read is not None}
+    assert said >= {"0", "1", "2", "3", "4A", "4B", "6"}
+    assert any(read.biopsied_after_days for read in readings if read is not None)
+    assert any(read.prior == "3" for read in readings if read is not None)
+
+
+def test_a_biopsy_has_its_result_but_for_those_that_wait_for_it():
+    results = [
+        event.result
+        for _, life, _ in planned_readings()
+        for event in demo._events(life, UNTIL)
+        if event.kind == "biopsy"
+    ]
+    assert set(results) == {"benign", "malignant"}
+    waiting = [demo._biopsy(life, read, UNTIL) for _, life, read in planned_readings()]
+    assert [event.result for events in waiting for event in events] == [None] * sum(map(len, waiting))
+
+
+def test_what_was_read_is_signed_once_by_a_reader_as_whom_nobody_signs_in(here, monkeypatch):
+    monkeypatch.setattr(demo, "SPACING_MM", 0.6)
+    demo.load(here, women=1, until=UNTIL, jobs=1)
+    first = record_of(here, "SIM0001").visits[-1]
+    assert (first.bi_rads, first.assessed_by) == ("2", "Simulated reader")
+    assert first.assessed_at.date() == first.on + timedelta(days=1)
+    demo.load(here, women=1, until=UNTIL, jobs=1)
+    assert record_of(here, "SIM0001").visits[-1].assessed_at == first.assessed_at
+    assert len(audit.latest(here, action="assessment_recorded")) == 1
+    reader = next(one for one in list_accounts(here) if one.username == "simulated-reader")
+    assert not reader.active
+    assert not has_accounts(here)
 
 
 def test_an_impossible_number_of_women_is_refused():

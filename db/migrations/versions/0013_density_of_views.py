@@ -2,14 +2,14 @@
 
 Of scores of earlier releases it is not known; the worker says it with the next score of the study.
 
-Revision: 0013, after 0010.
+Revision: 0013, after 0011.
 """
 
 import sqlalchemy as sa
 from alembic import op
 
 revision = "0013"
-down_revision = "0010"
+down_revision = "0011"
 branch_labels = None
 depends_on = None
 

@@ -47,7 +47,7 @@ def test_what_is_gone_and_what_is_new_is_listed_beside_what_each_said(here: Inst
 
 def test_only_the_newest_study_and_the_newest_scores_count(here: Installation) -> None:
     prior, last = woman(here, "1", prior=0.05, last=0.041)
-    factories.another_score(here, prior, **NEWER, risk_5y=0.01)
+    factories.another_score(here, prior, **NEWER, risk_5y=0.03)
     factories.another_score(here, last, **NEWER, risk_5y=0.01)
     factories.another_score(here, last, **NEWER, risk_5y=0.05)
     assert told(here) == []
@@ -74,8 +74,8 @@ def test_a_jump_is_one_only_from_a_prior_scored_alike(here: Installation, prior_
     prior, last = woman(here, "1", prior=0.05, last=0.70)
     if prior_too:
         factories.another_score(here, prior, **NEWER)
-    factories.another_score(here, last, **NEWER, risk_2y=0.03)
-    assert told(here) == ([("1", "risk_jump", False)] if prior_too else [])
+    factories.another_score(here, last, **NEWER, risk_5y=0.06)
+    assert told(here) == ([("1", "change", False)] if prior_too else [])
 
 
 def test_the_list_comes_in_pages(here: Installation) -> None:

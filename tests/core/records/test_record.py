@@ -6,15 +6,17 @@ import pytest
 from sqlalchemy import select
 
 from core.installation import Installation
+from core.people import audit
 from core.people.accounts import Role, create_user
 from core.people.roles import AccessDenied, Person
 from core.records import worklist
-from core.records.assessments import AssessedMeanwhile, acknowledge, record_assessment
-from core.records.events import add_event, remove_event
+from core.records.acknowledged import acknowledge, take_back_acknowledgement
+from core.records.assessments import AssessedMeanwhile, record_assessment
+from core.records.events import EventResult, add_event, record_result, remove_event
 from core.records.record import PatientRecord, record_of
 from core.records.search import find, known
 from core.rules import ViewName
-from db.tables import Alert, AuditEntry, EventKind, Image, Score, Study
+from db.tables import Alert, AuditEntry, EventKind, Image, Score, Study, utc_now
 from tests import factories
 from tests.factories import FOUR_VIEWS, VisitPlan
 
@@ -190,19 +192,66 @@ def test_only_those_who_assess_write_assessments_and_acknowledge(here: Installat
     with pytest.raises(AccessDenied):
         record_assessment(here, staff, "2.25.1.1", right="1", left="1", density="B")
     with pytest.raises(AccessDenied):
-        acknowledge(here, staff, record(here).alerts[0].alert_id)
+        acknowledge(here, staff, record(here).alerts[0].alert_id, "seen")
+    with pytest.raises(AccessDenied):
+        take_back_acknowledgement(here, staff, record(here).alerts[0].alert_id)
     assert len(record(here).open_alerts) == 1
 
 
-def test_the_first_acknowledgement_stays(here: Installation, reader: Person) -> None:
+def test_the_first_acknowledgement_stays_with_its_note(here: Installation, reader: Person) -> None:
     factories.woman(here, "1", COURSE)
     alert_id = record(here).alerts[0].alert_id
-    acknowledge(here, reader, alert_id)
+    with pytest.raises(ValueError, match="in a few words"):
+        acknowledge(here, reader, alert_id, " \n")
+    acknowledge(here, reader, alert_id, " Known fibroadenoma ")
     with here.database.read() as session:
         first = session.get_one(Alert, alert_id).acknowledged_at
-    acknowledge(here, create_user(here, "eve", "a long password", Role.ONCOLOGIST), alert_id)
+    eve = create_user(here, "eve", "a long password", Role.ONCOLOGIST)
+    acknowledge(here, eve, alert_id, "seen")
     entry = record(here).alerts[0]
     assert (entry.acknowledged_at, entry.acknowledged_by) == (first, "Dr Ada")
+    assert entry.acknowledgement == "Known fibroadenoma"
+
+
+def test_an_acknowledgement_is_taken_back_and_stays_in_the_trail(here: Installation, reader: Person) -> None:
+    factories.woman(here, "1", COURSE)
+    alert_id = record(here).alerts[0].alert_id
+    take_back_acknowledgement(here, reader, alert_id)
+    assert audit.latest(here, action="alert_opened_again") == [], "nobody had acknowledged it"
+    acknowledge(here, reader, alert_id, "Known fibroadenoma")
+    assert record(here).open_alerts == ()
+    take_back_acknowledgement(here, reader, alert_id)
+    (alert,) = record(here).open_alerts
+    assert (alert.acknowledged_by, alert.acknowledgement) == (None, None)
+    (entry,) = audit.latest(here, action="alert_opened_again")
+    assert "Known fibroadenoma" in entry.detail
+    with here.database.write() as session:
+        session.get_one(Alert, alert_id).acknowledged_at = utc_now()
+    take_back_acknowledgement(here, reader, alert_id)
+    assert record(here).open_alerts == (), "one that a newer score closed stays closed"
+
+
+def test_a_biopsy_gets_its_result_and_nothing_else_has_one(here: Installation, staff: Person) -> None:
+    factories.woman(here, "1", [])
+    day = date(2020, 1, 1)
+    with pytest.raises(ValueError, match="Only a biopsy has a result"):
+        add_event(here, staff, "1", kind=EventKind.SURGERY, on=day, result=EventResult.BENIGN)
+    surgery = add_event(here, staff, "1", kind=EventKind.SURGERY, on=day)
+    with pytest.raises(ValueError, match="not here any more"):
+        record_result(here, staff, surgery.event_id, EventResult.BENIGN)
+    biopsy = add_event(here, staff, "1", kind=EventKind.BIOPSY, on=day)
+    record_result(here, staff, biopsy.event_id, EventResult.INCONCLUSIVE)
+    record_result(here, staff, biopsy.event_id, EventResult.BENIGN)
+    assert {event.kind: event.result for event in record(here).events} == {
+        "surgery": None,
+        "biopsy": "benign",
+    }
+    last = audit.latest(here, action="biopsy_result_recorded")[0]
+    assert "before inconclusive" in last.detail
+    assert "result benign" in last.detail
+    analyst = create_user(here, "ann", "a long password", Role.ANALYST)
+    with pytest.raises(AccessDenied):
+        record_result(here, analyst, biopsy.event_id, EventResult.BENIGN)
 
 
 def test_events_with_impossible_dates_are_refused(here: Installation, staff: Person) -> None:

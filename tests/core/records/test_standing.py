@@ -1,14 +1,14 @@
 """Where a woman stands: worked out in one place, so that the worklist and her own page say the same."""
 
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 
 import pytest
 
 from core.installation import Installation
 from core.records import worklist
 from core.records.record import record_of
-from core.records.standing import NEW_FOR, Interval, Standing
+from core.records.standing import Interval, Standing
 from core.rules import Trust
 from tests import factories
 
@@ -76,13 +76,7 @@ def test_what_a_reader_said_on_the_day_goes_before_the_model() -> None:
     read = Study(date(2026, 1, 1), reader_density="D", assessed_at=NOW)
     scored = Study(date(2026, 1, 1), score(0.01))
     assert (standing(scored).density, standing(scored).reader_density) == ("B", None)
-    assert (standing(read, scored).density, standing(read, scored).is_new(NOW)) == ("D", False)
-
-
-def test_a_score_is_new_for_a_week() -> None:
-    woman = standing(Study(date(2026, 1, 1), score(0.01)))
-    assert woman.is_new(NOW + NEW_FOR - timedelta(seconds=1))
-    assert not woman.is_new(NOW + NEW_FOR)
+    assert standing(read, scored).density == "D"
 
 
 def test_nothing_is_due_without_a_study_or_after_a_diagnosis() -> None:

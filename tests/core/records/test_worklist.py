@@ -1,6 +1,6 @@
 """The worklist: its order, its groups, its filters."""
 
-from datetime import date, timedelta
+from datetime import date
 
 import pytest
 from sqlalchemy import event, select
@@ -56,12 +56,12 @@ def test_studies_of_one_day_are_one_visit(here: Installation) -> None:
 
 def test_what_a_reader_recorded_of_one_study_counts_for_the_day(here: Installation) -> None:
     factories.woman(here, "1", [VisitPlan(LAST, 0.050), VisitPlan(LAST, 0.051)])
-    assert (one(here).density_by_reader, one(here).new) == (False, True)
+    assert (one(here).density_by_reader, one(here).unread) == (False, True)
     with here.database.write() as session:
         first = session.scalars(select(Study).order_by(Study.id).limit(1)).one()
-        first.reader_density, first.assessed_at = "D", utc_now()
+        first.reader_density, first.bi_rads, first.assessed_at = "D", "2", utc_now()
     row = one(here)
-    assert (row.density, row.density_by_reader, row.new) == ("D", True, False)
+    assert (row.density, row.density_by_reader, row.unread) == ("D", True, False)
 
 
 @pytest.mark.parametrize(("what", "value"), [("weights_sha256", "0" * 64), ("calibration", "another")])
@@ -83,13 +83,8 @@ def test_a_single_visit_has_no_change(here: Installation) -> None:
 def test_a_woman_without_studies_is_listed(here: Installation) -> None:
     factories.woman(here, "1", [], birth_date=None)
     row = one(here)
-    assert (row.age_years, row.last_study, row.risk_5y, row.overdue, row.new) == (
-        None,
-        None,
-        None,
-        False,
-        False,
-    )
+    assert (row.age_years, row.last_study, row.risk_5y) == (None, None, None)
+    assert [group for group in Group if row.belongs_to(group)] == [Group.ALL]
 
 
 def test_overdue_is_after_the_interval_with_grace_and_not_after_a_diagnosis(here: Installation) -> None:
@@ -133,16 +128,6 @@ def test_a_next_study_is_due_within_the_screening_ages_only(
     assert worklist.counts([row])[Group.OVERDUE] == overdue
 
 
-def test_a_score_is_new_until_it_is_assessed_or_a_week_old(here: Installation) -> None:
-    factories.woman(here, "1", [VisitPlan(LAST)])
-    assert one(here).new
-    later = utc_now() + timedelta(days=8)
-    assert not worklist.rows(here, today=TODAY, now=later)[0].new
-    reader = create_user(here, "ada", "a long password", Role.ONCOLOGIST)
-    record_assessment(here, reader, "2.25.1.1", right="1", left="1", density="B")
-    assert not one(here).new
-
-
 def test_the_readers_density_goes_before_the_models(here: Installation) -> None:
     factories.woman(here, "1", [VisitPlan(LAST, density="B")])
     assert (one(here).density, one(here).density_by_reader) == ("B", False)
@@ -166,7 +151,7 @@ def test_filters_narrow_together(here: Installation) -> None:
     assert kept(Filter(age_to=50)) == {"0001"}
     assert kept(Filter(densities=("D",), bands=("high",))) == {"0002"}
     assert kept(Filter(densities=("D",), age_to=50)) == set()
-    assert kept(Filter(group=Group.NEEDS_A_LOOK)) == set()
+    assert kept(Filter(group=Group.CHANGED)) == set()
     assert worklist.counts(rows)[Group.ALL] == 2
 
 

@@ -41,14 +41,19 @@ def test_the_shipped_rules_hold_and_say_their_edition(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "old", "new", "said"),
     [
-        ("alerts.toml", "above = 0.10", "above = 10", '[[alert]] 1, key "above": input should be less than'),
-        ("alerts.toml", "above = 0.10\n", "", '[[alert]] 1, key "above" is missing'),
-        ("alerts.toml", "above = 0.10", "over = 0.10", '[[alert]] 1, key "over" is not known here'),
-        ("alerts.toml", '"risk_2y_change"', '"risk_9y"', '[[alert]] 2, key "measure"'),
+        ("alerts.toml", "above = 0.02", "above = 10", '[[alert]] 1, key "above": input should be less than'),
+        ("alerts.toml", "above = 0.02\n", "", "[[alert]] 1: above belongs to a level, and a level needs it"),
+        ("alerts.toml", "above = 0.02", "over = 0.02", '[[alert]] 1, key "over" is not known here'),
+        ("alerts.toml", 'measure = "change"', 'measure = "risk_9y"', '[[alert]] 2, key "measure"'),
+        ("alerts.toml", "quantile = 0.975\n", "", "[[alert]] 2: quantile belongs to a change or a slope"),
+        ("alerts.toml", "quantile = 0.975", "quantile = 0.97", "0.97 of change is not among the shares"),
+        ("alerts.toml", "{side} {value}", "{side} {worth}", "the sentence asks for worth"),
+        ("alerts.toml", "ratio = [1.16", "ratio = [9.16", "[reference]: ratio must rise"),
+        ("alerts.toml", "slope = [0.0009, ", "slope = [", "slope must rise and be as many as shares"),
         ("alerts.toml", "urgency = 2", "urgency = 1", "the urgency 1 stands there more than once"),
         ("alerts.toml", 'rule = "progression"', 'rule = "risk_high"', "the rule risk_high stands there more"),
-        ("alerts.toml", 'source = "BI-RADS', 'source = ""  # "BI-RADS', '[[alert]] 1, key "source"'),
-        ("alerts.toml", 'edition = "2026-11-21"', "", 'key "edition" is missing'),
+        ("alerts.toml", 'source = "The lower', 'source = ""  # "The lower', '[[alert]] 1, key "source"'),
+        ("alerts.toml", 'edition = "2026-11-28"', "", 'key "edition" is missing'),
         ("alerts.toml", "[[alert]]", "[[alert]", "is no TOML"),
         ("thresholds.toml", "from = 0.030", "from = 0.010", "each lie above the one before"),
         ("thresholds.toml", "to_age = 74", "to_age = 30", "[screening]: from_age lies above to_age"),
@@ -113,7 +118,9 @@ def test_a_command_says_which_file_of_rules_is_damaged(tmp_path: Path) -> None:
 
 
 def test_what_speaks_of_disease_now_is_most_urgent_then_change_then_level() -> None:
-    assert [rule.rule for rule in alert_rules()] == ["malignancy", "risk_jump", "progression", "risk_high"]
+    assert [rule.rule for rule in alert_rules()] == [
+        "malignancy", "change", "progression", "slope", "risk_high", "quality", "overdue",
+    ]  # fmt: skip
     assert {rule.measure for rule in alert_rules()} == set(Measure)
     assert (alerts.urgency("malignancy"), alerts.urgency("a rule of before")) == (1, None)
 

@@ -5,8 +5,11 @@ from datetime import date
 import pytest
 from sqlalchemy import select
 
-from core.worker.alerts import raise_alerts, raise_alerts_before
-from db.tables import Alert, Patient, Role, Score, Study, StudyStatus, User, utc_now
+from core.rules import rules_in_force
+from core.worker.alerts import hold_against_new_rules, raise_alerts, raise_alerts_before
+from db.tables import Alert, EventKind, Patient, Role, Score, Study, StudyStatus, User, utc_now
+from tests import factories
+from tests.factories import VisitPlan
 
 CALM = {
     "risk_5y": 0.012,
@@ -61,7 +64,7 @@ def test_a_calm_score_raises_nothing(session, studies):
 @pytest.mark.parametrize(
     ("said", "rule", "message"),
     [
-        ({"risk_5y": 0.041}, "risk_high", "5-year risk above 3.0 %: 4.1 %"),
+        ({"risk_5y": 0.041}, "risk_high", "5-year risk crossed 3.0 %: 4.1 %"),
         ({"malignancy_left": 0.31}, "malignancy", "Suspicious breast: left 31 %"),
         ({"malignancy_right": 0.5, "malignancy_left": None}, "malignancy", "Suspicious breast: right 50 %"),
         ({"progression": 0.7}, "progression", "Probable progression: 70 %"),
@@ -72,15 +75,15 @@ def test_a_score_above_a_threshold_raises_its_alert(session, studies, said, rule
     assert (alert.rule, alert.message, alert.study_id) == (rule, message, studies[1].id)
 
 
-@pytest.mark.parametrize("said", [{"risk_5y": 0.030}, {"malignancy_left": 0.10}, {"progression": 0.5}])
+@pytest.mark.parametrize("said", [{"risk_5y": 0.030}, {"malignancy_left": 0.02}, {"progression": 0.5}])
 def test_a_score_at_a_threshold_raises_nothing(session, studies, said):
     assert raise_alerts(session, add_score(session, studies[1], **said), None) == []
 
 
 def test_a_jump_since_the_visit_before_is_an_alert(session, studies):
-    before = add_score(session, studies[0], risk_2y=0.05)
-    (alert,) = raise_alerts(session, add_score(session, studies[1], risk_2y=0.26), before)
-    assert alert.message == "Risk jumped: 2-year risk 26 %, +21 points since 2022-01-01"
+    before = add_score(session, studies[0], risk_5y=0.005)
+    (alert,) = raise_alerts(session, add_score(session, studies[1], risk_5y=0.021), before)
+    assert alert.message == "Risk ×4.2 in 24 months: 0.5 % to 2.1 %, +1.6 points"
 
 
 def test_only_the_newest_study_raises_alerts(session, studies):
@@ -144,20 +147,20 @@ def test_a_newer_study_supersedes_the_open_alerts_of_earlier_ones(session, studi
 
 @pytest.mark.parametrize("other", [{"weights_sha256": "b" * 64}, {"calibration": "d"}, {"model": "n"}])
 def test_scores_that_the_pages_do_not_compare_raise_no_jump(session, studies, other):
-    before = add_score(session, studies[0], risk_2y=0.05, **other)
-    assert raise_alerts(session, add_score(session, studies[1], risk_2y=0.60), before) == []
+    before = add_score(session, studies[0], risk_5y=0.005, **other)
+    assert raise_alerts(session, add_score(session, studies[1], risk_5y=0.025), before) == []
 
 
 def test_a_score_that_cannot_be_compared_leaves_a_jump_as_it_is(session, studies):
-    before = add_score(session, studies[0], risk_2y=0.05)
-    raise_alerts(session, add_score(session, studies[1], risk_2y=0.26), before)
+    before = add_score(session, studies[0], risk_5y=0.005)
+    raise_alerts(session, add_score(session, studies[1], risk_5y=0.026), before)
     jump = messages(session)
     others = {"weights_sha256": "b" * 64}
-    (alert,) = raise_alerts(session, add_score(session, studies[1], risk_2y=0.06, **others), before)
-    assert (alert.rule, messages(session)) == ("risk_jump", jump)
+    (alert,) = raise_alerts(session, add_score(session, studies[1], risk_5y=0.006, **others), before)
+    assert (alert.rule, messages(session)) == ("change", jump)
     # Now the visit before is scored by the same weights: there is no jump.
-    before = add_score(session, studies[0], risk_2y=0.05, **others)
-    assert raise_alerts(session, add_score(session, studies[1], risk_2y=0.06, **others), before) == []
+    before = add_score(session, studies[0], risk_5y=0.005, **others)
+    assert raise_alerts(session, add_score(session, studies[1], risk_5y=0.006, **others), before) == []
     assert messages(session) == []
 
 
@@ -182,8 +185,8 @@ def test_a_refused_study_leaves_the_alerts_of_scores_that_are_not_compared(sessi
     )
     session.add(refused)
     session.flush()
-    add_score(session, first, risk_2y=0.05, weights_sha256="b" * 64)
-    add_score(session, last, risk_2y=0.60)
+    add_score(session, first, risk_5y=0.005, weights_sha256="b" * 64)
+    add_score(session, last, risk_5y=0.025)
     first.status = last.status = StudyStatus.SCORED
     assert raise_alerts_before(session, refused, "m") == []
 
@@ -192,12 +195,12 @@ DIAGNOSED = date(2023, 5, 1)
 
 
 def test_after_a_diagnosis_only_growth_raises_an_alert(session, studies):
-    loud = {"risk_5y": 0.4, "risk_2y": 0.5, "malignancy_left": 0.9, "progression": 0.7}
-    before = add_score(session, studies[0], risk_2y=0.05)
+    loud = {"risk_5y": 0.4, "malignancy_left": 0.9, "progression": 0.7}
+    before = add_score(session, studies[0], risk_5y=0.02)
     raised = raise_alerts(session, add_score(session, studies[1], **loud), before, DIAGNOSED)
     assert [alert.rule for alert in raised] == ["progression"]
     later = raise_alerts(session, add_score(session, studies[1], **loud), before, date(2024, 1, 2))
-    assert {alert.rule for alert in later} == {"malignancy", "risk_jump", "progression", "risk_high"}
+    assert {alert.rule for alert in later} == {"malignancy", "change", "progression", "risk_high"}
 
 
 def test_a_score_after_a_diagnosis_closes_no_alert_of_risk(session, studies):
@@ -212,20 +215,43 @@ def test_a_score_after_a_diagnosis_closes_no_alert_of_risk(session, studies):
     assert messages(session) == ["Suspicious breast: left 30 %"]
 
 
-def test_a_jump_within_what_positioning_makes_is_none_but_a_level_is(session, studies):
-    noisy = {"smallest_change": 1.5}
-    before = add_score(session, studies[0], risk_2y=0.05, risk_5y=0.10, **noisy)
-    now = {"risk_2y": 0.26, "risk_5y": 0.30}
-    raised = raise_alerts(session, add_score(session, studies[1], **now, **noisy), before)
-    assert [alert.rule for alert in raised] == ["risk_high"]
-    surer = {"smallest_change": 1.3}
-    before = add_score(session, studies[0], risk_2y=0.05, risk_5y=0.10, **surer)
+def test_what_positioning_makes_raises_nothing(session, studies):
+    noisy, surer = {"smallest_change": 2.5}, {"smallest_change": 2.0}
+    before = add_score(session, studies[0], risk_5y=0.01, **noisy)
+    now = {"risk_5y": 0.09}
+    assert raise_alerts(session, add_score(session, studies[1], **now, **noisy), before) == []
+    before = add_score(session, studies[0], risk_5y=0.01, **surer)
     raised = raise_alerts(session, add_score(session, studies[1], **now, **surer), before)
-    assert {alert.rule for alert in raised} == {"risk_jump", "risk_high"}
-    # Known to be noise after all, as when the noise is measured anew: the alert is withdrawn.
-    before = add_score(session, studies[0], risk_2y=0.05, risk_5y=0.10, **noisy)
+    assert {alert.rule for alert in raised} == {"change", "risk_high"}
+    # Known to be noise after all, as when the noise is measured anew: the alerts are withdrawn.
+    before = add_score(session, studies[0], risk_5y=0.01, **noisy)
     raise_alerts(session, add_score(session, studies[1], **now, **noisy), before)
-    assert messages(session) == ["5-year risk above 3.0 %: 30 %"]
+    assert messages(session) == []
+
+
+def test_a_level_that_was_crossed_is_told_again_until_somebody_has_acknowledged_it(session, studies):
+    person = User(username="o", display_name="o", password_hash="x", role=Role.ONCOLOGIST)
+    session.add(person)
+    newest = studies.pop()
+    session.delete(newest)
+    session.flush()
+    raise_alerts(session, add_score(session, studies[0], risk_5y=0.05), None)
+    scores = []
+    for year in (2024, 2025, 2026):
+        study = Study(uid=f"2.{year}", patient_id=studies[0].patient_id, study_date=date(year, 1, 1))
+        session.add(study)
+        session.flush()
+        before = scores[-1] if scores else session.scalars(select(Score)).one()
+        scores.append(add_score(session, study, risk_5y=0.05))
+        raised = raise_alerts(session, scores[-1], before)
+        again = raise_alerts(session, add_score(session, study, risk_5y=0.05), before)
+        assert raised == again
+        if year < 2026:
+            assert [(one.rule, one.study_id) for one in raised] == [("risk_high", study.id)]
+        if year == 2025:
+            raised[0].acknowledged_at, raised[0].acknowledged_by_id = utc_now(), person.id
+    assert raised == []
+    assert messages(session) == []
 
 
 def test_after_a_diagnosis_growth_is_judged_as_it_is_told_then(session, studies):
@@ -241,3 +267,28 @@ def test_a_refused_study_brings_back_no_score_that_is_withheld_by_now(session, s
     add_score(session, before, malignancy_left=0.9)
     add_score(session, before, malignancy_left=0.9, weights_sha256="b" * 64, trust_level="withheld")
     assert raise_alerts_before(session, newest, "m") == []
+
+
+def test_rules_of_another_edition_are_held_against_the_newest_scores_once(here, monkeypatch):
+    before, last = date(2024, 1, 1), date(2026, 1, 1)
+    factories.woman(here, "rose", [VisitPlan(before, 0.005), VisitPlan(last, 0.024)])
+    factories.woman(
+        here, "fell", [VisitPlan(before, 0.05), VisitPlan(last, 0.01, alerts=[("risk_high", "above")])]
+    )
+    factories.woman(here, "unlike", [VisitPlan(last, 0.5, trust=("withheld", "unlike_pictures"))])
+    found = [(EventKind.DIAGNOSIS, date(2025, 1, 1), None, "left")]
+    factories.woman(here, "known", [VisitPlan(before, 0.005), VisitPlan(last, 0.5)], events=found)
+
+    def open_alerts() -> list[tuple[str, str]]:
+        with here.database.read() as session:
+            query = select(Patient.mrn, Alert.rule).join(Alert, Alert.patient_id == Patient.id)
+            return [tuple(row) for row in session.execute(query.where(Alert.acknowledged_at.is_(None)))]
+
+    assert open_alerts() == [("fell", "risk_high")]
+    assert hold_against_new_rules(here, "longitudinal-sim") == 4
+    assert open_alerts() == [("rose", "change")]
+    assert hold_against_new_rules(here, "longitudinal-sim") is None
+    other = rules_in_force().model_copy(update={"edition": "another"})
+    monkeypatch.setattr("core.worker.alerts.rules_in_force", lambda: other)
+    assert hold_against_new_rules(here, "longitudinal-sim") == 4
+    assert open_alerts() == [("rose", "change")]

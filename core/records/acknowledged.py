@@ -1,0 +1,54 @@
+"""That somebody has seen to an alert: acknowledged with a note, and taken back."""
+
+from __future__ import annotations
+
+from core.installation import Installation
+from core.people import Permission, Person, audit, require
+from db.tables import Alert, utc_now
+
+__all__ = ["acknowledge", "take_back_acknowledgement"]
+
+LONGEST_NOTE = 2_000
+
+
+def acknowledge(here: Installation, person: Person, alert_id: int, note: str) -> None:
+    """Say that an alert was seen to, and how; the first acknowledgement stays.
+
+    Raises
+    ------
+    AccessDenied
+        If the person may not assess.
+    ValueError
+        If the note says nothing.
+    """
+    require(person, Permission.ASSESS)
+    if not note.strip():
+        raise ValueError("Say in a few words what explains the alert, or what was arranged.")
+    with here.database.write() as session:
+        alert = session.get(Alert, alert_id)
+        if alert is None or alert.acknowledged_at is not None:
+            return
+        alert.acknowledged_at, alert.acknowledged_by_id = utc_now(), person.user_id
+        alert.acknowledgement = note.strip()[:LONGEST_NOTE]
+        said = {"rule": alert.rule, "note": alert.acknowledgement}
+        audit.record(session, person, "alert_acknowledged", f"alert:{alert_id}", said)
+
+
+def take_back_acknowledgement(here: Installation, person: Person, alert_id: int) -> None:
+    """Open an alert again that somebody has acknowledged; who and what it was stays in the audit trail.
+
+    One that a newer score closed stays closed. Raises `AccessDenied` if the person may not assess.
+    """
+    require(person, Permission.ASSESS)
+    with here.database.write() as session:
+        alert = session.get(Alert, alert_id)
+        if alert is None or alert.acknowledged_by_id is None or alert.acknowledged_at is None:
+            return
+        said = {
+            "rule": alert.rule,
+            "note": alert.acknowledgement,
+            "by": alert.acknowledged_by_id,
+            "at": alert.acknowledged_at.isoformat(),
+        }
+        alert.acknowledged_at = alert.acknowledged_by_id = alert.acknowledgement = None
+        audit.record(session, person, "alert_opened_again", f"alert:{alert_id}", said)
