@@ -128,3 +128,22 @@ def test_each_view_can_be_reached_and_zoomed_by_keys_alone(page: Page) -> None:
     expect(first).to_be_focused()
     drawn(page)
     assert [one.locator(".scale").inner_text() for one in (first, second)] == before[:2]
+
+
+def test_the_viewer_takes_three_stops_of_the_tab_key(page: Page) -> None:
+    open_viewer(page, hung(*THREE, current=3, prior=2))
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("combobox", name="Visit")).to_be_focused()
+    page.keyboard.press("ArrowRight")
+    expect(page.get_by_role("combobox", name="Compared with")).to_be_focused()
+    expect(page.locator("select.current")).to_have_value("3")
+    page.keyboard.press("Tab")
+    expect(pane(page, 0)).to_be_focused()
+    page.keyboard.press("Tab")
+    expect(page.locator("button[role=option]").last).to_be_focused()
+    page.keyboard.press("Tab")
+    expect(page.locator(":focus")).to_have_count(0)
+    page.keyboard.press("Shift+Tab")
+    page.keyboard.press("Shift+Tab")
+    page.keyboard.press("Shift+Tab")
+    expect(page.get_by_role("combobox", name="Compared with")).to_be_focused()
