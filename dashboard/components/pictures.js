@@ -2,7 +2,8 @@
 // view's full resolution. pixels.js stands before this file. All lengths are in pixels of the stored image.
 const TILE = 512
 const PICTURES_KEPT = 40
-const TILES_KEPT = 160
+const TILES_KEPT = 96
+const TILES_WAITING = 48
 const TILES_AT_ONCE = 4
 const COARSEST = 4
 
@@ -107,9 +108,14 @@ const told = new Map() // SOP UID -> why its full resolution cannot be had
 
 function tileOf(uid, level, x, y, arrived) {
   const name = `${uid} ${level} ${x} ${y}`
-  if (tiles.has(name)) return tiles.get(name)
-  if (told.has(uid)) return null
+  const tile = tiles.get(name)
+  if (tile) {
+    tiles.delete(name)
+    tiles.set(name, tile) // seen last, forgotten last
+  }
+  if (tiles.has(name) || told.has(uid)) return tile ?? null
   tiles.set(name, null)
+  if (wanted.length >= TILES_WAITING) tiles.delete(wanted.shift().name) // passed by: asked for again where it is seen again
   wanted.push({ name, uid, address: `/tile/${encodeURIComponent(uid)}/${level}/${x}/${y}`, arrived })
   askForTiles()
   return null

@@ -39,6 +39,9 @@ class Viewer {
     this.root.setAttribute("role", "application")
     this.root.setAttribute("aria-label", "Image viewer; press ? for its keys")
     this.bar = element("div", "bar")
+    this.bar.setAttribute("role", "toolbar")
+    this.bar.setAttribute("aria-label", "Visit, layout and tools")
+    this.bar.addEventListener("focusin", (event) => this.barStop(event.target))
     this.grid = element("div", "grid")
     this.strip = element("div", "strip")
     this.strip.setAttribute("role", "listbox")
@@ -109,6 +112,7 @@ class Viewer {
 
   // Shows one visit beside another; zoom and movement stay with whoever has set them.
   hang(current, prior) {
+    told.clear() // what could not be had may be there again
     const kept = this.panes.find((pane) => pane.picture)
     Object.assign(this, { current, prior, single: null })
     this.panes = this.places().map((place) => new Pane(place, this))
@@ -241,7 +245,19 @@ class Viewer {
       button("?", "?", undefined, "All keys"),
     )
     // The buttons are made anew: whoever pressed one by keys is still at it.
-    if (held) this.bar.querySelector(`[data-key="${held}"]`)?.focus({ preventScroll: true })
+    const at = held && this.bar.querySelector(`[data-key="${held}"]`)
+    this.barStop(at || this.bar.querySelector("[data-key]"))
+    if (at) at.focus({ preventScroll: true })
+  }
+
+  // One way in for the Tab key; from there the arrows lead on.
+  barStop(stop) {
+    for (const part of this.bar.querySelectorAll("[data-key]")) part.tabIndex = part === stop ? 0 : -1
+  }
+
+  stepBar(from, by) {
+    const parts = [...this.bar.querySelectorAll("[data-key]")]
+    parts[(parts.indexOf(from) + by + parts.length) % parts.length].focus()
   }
 
   // A layout of one side or one view hides the others by intent.
@@ -346,6 +362,7 @@ class Viewer {
   // One way in for the Tab key: the view that keys would act on.
   tabStop() {
     for (const pane of this.panes) if (pane.spec.sop_uid) pane.root.tabIndex = pane === this.active ? 0 : -1
+    this.root.tabIndex = this.active?.spec.sop_uid ? -1 : 0
   }
 
   step(by) {
@@ -502,6 +519,13 @@ class Viewer {
   key(event) {
     if (event.metaKey || event.altKey || event.ctrlKey) return
     const name = event.key.length === 1 ? event.key.toUpperCase() : event.key
+    const part = event.target.closest("[data-key]")
+    if (part && (name === "ArrowLeft" || name === "ArrowRight")) {
+      event.preventDefault()
+      event.stopPropagation()
+      this.stepBar(part, name === "ArrowLeft" ? -1 : 1)
+      return
+    }
     if (event.target.closest("select")) return
     if ((name === "Enter" || name === " ") && event.target.closest("button")) {
       event.stopPropagation() // the button that has the focus is pressed

@@ -15,7 +15,7 @@ pytestmark = [
 ]
 
 
-def test_another_visit_is_shown_at_once_and_the_page_hears_of_it_once(page: Page) -> None:
+def test_another_visit_is_shown_at_once_and_the_page_hears_of_it(page: Page) -> None:
     open_viewer(page, hung(*THREE, current=3, prior=2))
     assert dates(page) == ["2023-05-04", "2023-05-04", "2022-05-04", "2022-05-04"]
     page.locator("button[role=option]").nth(0).click()
@@ -23,8 +23,10 @@ def test_another_visit_is_shown_at_once_and_the_page_hears_of_it_once(page: Page
     page.keyboard.press("ArrowRight")
     assert dates(page) == ["2022-05-04", "2022-05-04", "2021-05-04", "2021-05-04"]
     expect(page.locator("button[role=option]").nth(1)).to_be_focused()
-    page.wait_for_function("asked.length > 0")
-    assert page.evaluate("asked") == [["choose", {"current": "2", "prior": None, "number": 1}]]
+    page.wait_for_function("asked.at(-1)?.[1].current === '2'")
+    asked = page.evaluate("asked")
+    assert asked[-1] == ["choose", {"current": "2", "prior": None, "number": len(asked)}]
+    assert len(asked) <= 2, "at most one wish a pause of the person, on however slow a machine"
 
 
 def test_what_the_page_says_late_does_not_take_back_what_was_chosen_since(page: Page) -> None:
@@ -32,7 +34,7 @@ def test_what_the_page_says_late_does_not_take_back_what_was_chosen_since(page: 
     page.locator("button[role=option]").nth(1).click()
     page.evaluate("data => show(data)", hung(*THREE, current=3, prior=2))  # a run that was under way
     assert dates(page)[0] == "2022-05-04"
-    page.wait_for_function("asked.length > 0")
+    page.wait_for_function("asked.length === 1")
     page.evaluate("data => show(data)", hung(*THREE, current=3, prior=2, answered=0))
     assert dates(page)[0] == "2022-05-04"
     page.evaluate("data => show(data)", hung(*THREE, current=1, answered=1))
@@ -47,8 +49,7 @@ def test_any_two_studies_are_compared(page: Page) -> None:
     assert dates(page)[0::2] == ["2022-05-04", "2021-05-04"]
     page.get_by_role("combobox", name="Compared with").select_option("3")
     assert dates(page)[0::2] == ["2022-05-04", "2023-05-04"], "a later one too"
-    page.wait_for_function("asked.length > 0")
-    assert page.evaluate("asked.at(-1)[1]") == {"current": "2", "prior": "3", "number": 1}
+    page.wait_for_function("asked.at(-1)?.[1].current === '2' && asked.at(-1)[1].prior === '3'")
 
 
 def test_layouts_are_chosen_by_key_and_no_image_is_out_of_reach(page: Page) -> None:
@@ -125,4 +126,24 @@ def test_each_view_can_be_reached_and_zoomed_by_keys_alone(page: Page) -> None:
     page.keyboard.press("Enter")
     expect(third).to_be_visible()
     expect(first).to_be_focused()
+    drawn(page)
     assert [one.locator(".scale").inner_text() for one in (first, second)] == before[:2]
+
+
+def test_the_viewer_takes_three_stops_of_the_tab_key(page: Page) -> None:
+    open_viewer(page, hung(*THREE, current=3, prior=2))
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("combobox", name="Visit")).to_be_focused()
+    page.keyboard.press("ArrowRight")
+    expect(page.get_by_role("combobox", name="Compared with")).to_be_focused()
+    expect(page.locator("select.current")).to_have_value("3")
+    page.keyboard.press("Tab")
+    expect(pane(page, 0)).to_be_focused()
+    page.keyboard.press("Tab")
+    expect(page.locator("button[role=option]").last).to_be_focused()
+    page.keyboard.press("Tab")
+    expect(page.locator(":focus")).to_have_count(0)
+    page.keyboard.press("Shift+Tab")
+    page.keyboard.press("Shift+Tab")
+    page.keyboard.press("Shift+Tab")
+    expect(page.get_by_role("combobox", name="Compared with")).to_be_focused()
