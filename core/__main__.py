@@ -18,7 +18,18 @@ app = typer.Typer(
 
 app.callback()(check_surroundings)
 
-GROUPS = ("launch", "intake", "scoring", "training", "images", "people", "care", "export", "benchmark")
+GROUPS = (
+    "launch",
+    "intake",
+    "scoring",
+    "training",
+    "images",
+    "people",
+    "care",
+    "export",
+    "response",
+    "benchmark",
+)
 
 for group in GROUPS:
     importlib.import_module(f"core.cli.{group}").register(app)
