@@ -58,6 +58,8 @@ from .record import statuses as statuses
 from .search import Found as Found
 from .search import find as find
 from .search import known as known
+from .sourced_lesions import LesionNote as LesionNote
+from .sourced_lesions import record_sourced_lesions as record_sourced_lesions
 from .standing import Interval as Interval
 from .trusted import AlertStanding as AlertStanding
 from .worklist import Column as Column

@@ -193,7 +193,8 @@ def _findings(session: Session, condition: Any) -> list[KeptFinding]:
         .join(Study, Study.id == Image.study_id)
         .join(Patient, Patient.id == Lesion.patient_id)
         .outerjoin(User, User.id == Measurement.measured_by_id)
-        .where(condition, Measurement.removed_at.is_(None))
+        # Where a lesion was looked for and is gone there is no finding.
+        .where(condition, Measurement.removed_at.is_(None), Measurement.diameter_mm.is_distinct_from(0))
         .order_by(Study.study_date, Measurement.id)
     )
     return [

@@ -117,7 +117,7 @@ def add_measurement(
     with here.database.write() as session:
         image = _image(session, sop_uid)
         lesion = lesion_to_add_to(session, lesion_id, version, image, instead_of=instead_of)
-        made = _measured(lesion, image, sizing, person)
+        made = measurement_of(lesion, image, sizing, person)
         if instead_of is not None:
             before = _measurement(session, instead_of)
             before.removed_at, before.removed_by_id = utc_now(), person.user_id
@@ -154,7 +154,7 @@ def lesion_to_add_to(
     return lesion
 
 
-def _measured(lesion: Lesion, image: Image, sizing: Sizing, person: Person) -> Measurement:
+def measurement_of(lesion: Lesion, image: Image, sizing: Sizing, person: Person | None) -> Measurement:
     """Return the row of a measurement, checked; raises ValueError where box, axes or lengths cannot be."""
     for axis in (sizing.long_axis, sizing.short_axis):
         if axis is not None and not _lies_in(axis, image):
@@ -184,7 +184,7 @@ def _measured(lesion: Lesion, image: Image, sizing: Sizing, person: Person) -> M
         x0=box[0], y0=box[1], x1=box[2], y1=box[3],
         proposed_by=sizing.proposed_by,
         proposed_from_id=sizing.proposed_from,
-        measured_by_id=person.user_id,
+        measured_by_id=person.user_id if person else None,
     )  # fmt: skip
 
 

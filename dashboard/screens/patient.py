@@ -6,7 +6,7 @@ from core.people import Permission, Person
 from core.records import StudyStatus, findings, record_of
 from dashboard import keys, look, session
 from dashboard.house import here
-from dashboard.patient import assessment, events, header, pictures, ribbon, score
+from dashboard.patient import assessment, events, header, lesions, pictures, ribbon, score
 
 
 def page(person: Person) -> None:
@@ -51,6 +51,7 @@ def page(person: Person) -> None:
         score.what_the_model_said(record, chosen, person)
         score.try_again(chosen, person)
         assessment.show_assessment(chosen, person)
+    lesions.show_lesions(record, person)
     header.model_card(record)
     waiting = {v.study_uid: v.status for v in record.visits if v.status is StudyStatus.PENDING}
     if waiting:
