@@ -125,18 +125,6 @@ class FollowedLesion:
         return volume_growth(self.diameters)
 
     @property
-    def change_mm(self) -> float | None:
-        """Return by how much the last measured diameter is larger than the one before it."""
-        if len(self.diameters) < 2:
-            return None
-        return self.diameters[-1][1] - self.diameters[-2][1]
-
-    @property
-    def first_seen(self) -> date | None:
-        """Return the first day on which it was there."""
-        return next((size.on for size in self.sizes if size.long_mm != 0), None)
-
-    @property
     def has_outgrown(self) -> bool:
         """Say whether a known benign lesion has grown by more than measuring errs since it was called so."""
         if self.status is not LesionStatus.KNOWN_BENIGN or self.status_at is None:

@@ -76,6 +76,8 @@ def show_lesions(record: PatientRecord, person: Person) -> None:
 
 def _table(lesions: Sequence[FollowedLesion], course: LesionCourse | None) -> str:
     days = sorted({size.on for lesion in lesions for size in lesion.sizes})[-MOST_STUDIES:]
+    if course is not None and course.baseline not in days:
+        days[0] = course.baseline
     heads = "".join(f'<th class="n" title="{on}">{look.month(on)}</th>' for on in days)
     rows = "".join(_row(lesion, days, course) for lesion in lesions)
     return (
@@ -249,7 +251,7 @@ def _work(record: PatientRecord) -> None:
     # What she had before her: the versions of when the forms were last drawn, not of the moment in which she presses.
     seen: dict[int, int] = st.session_state.get(SEEN, {})
     form = f"lesion_{record.mrn}_{person.user_id}_{st.session_state.get(WRITTEN, 0)}"
-    which, measure, change, take_back, _ = st.columns([2.4, 1.3, 1.3, 1.3, 4], vertical_alignment="bottom")
+    which, measure, change, take_back, _ = st.columns([2.4, 1.5, 1.5, 1.7, 2.9], vertical_alignment="bottom")
     chosen = which.selectbox(
         "Work on",
         list(lesions),
