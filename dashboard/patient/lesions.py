@@ -268,8 +268,13 @@ def _work(record: PatientRecord) -> None:
         (change, "Change", ":material/edit:", lesion_forms.change),
         (take_back, "Take back", ":material/undo:", lesion_forms.take_back),
     ):
-        with place.popover(label, icon=icon, width="stretch", key=f"{desk.form}_{label}"):
-            undo = show(desk) or undo
+        # What is in it is asked for when it is opened: a place that is registered takes its time.
+        opened = place.popover(
+            label, icon=icon, width="stretch", key=f"{desk.form}_{label}", on_change="rerun"
+        )
+        if opened.open:
+            with opened:
+                undo = show(desk) or undo
     st.session_state[SEEN] = {one.lesion_id: one.version for one in lesions.values()}
     if undo is not None:
         _done(record, undo)

@@ -67,6 +67,13 @@ def words(app: AppTest) -> str:
     return html.unescape(" ".join(bodies.split()))
 
 
+def with_open(app: AppTest, label: str) -> AppTest:
+    """Return the page with one of the forms open."""
+    which = next(box for box in app.selectbox if box.label == "Work on")
+    app.session_state[f"{which.key.removesuffix('_which')}_{which.value}_{label}"] = True
+    return app.run()
+
+
 def undo(app: AppTest) -> Any:
     return next(button for button in app.button if button.label == "Undo")
 
@@ -96,7 +103,7 @@ def test_a_woman_without_lesions_is_told_how_to_add_one(here, pages: OpenPage) -
 
 
 def test_a_proposed_place_is_confirmed_measured_and_undone(here, pages: OpenPage, woman) -> None:
-    app = pages(Role.ONCOLOGIST, "patient", mrn="00017")
+    app = with_open(pages(Role.ONCOLOGIST, "patient", mrn="00017"), "Measure")
     assert "not registered" in " ".join(caption.value for caption in app.caption)
     keep = next(button for button in app.button if button.label == "Confirm the place and keep")
     assert keep.disabled
@@ -123,7 +130,7 @@ def test_a_proposed_place_is_confirmed_measured_and_undone(here, pages: OpenPage
 
 
 def test_known_benign_asks_how_and_a_name_is_changed(here, pages: OpenPage, woman) -> None:
-    app = pages(Role.ONCOLOGIST, "patient", mrn="00017")
+    app = with_open(pages(Role.ONCOLOGIST, "patient", mrn="00017"), "Change")
     next(button for button in app.button if button.label == "Say so").click()
     app.run()
     assert "how it is known to be benign" in app.warning[0].value
@@ -136,7 +143,7 @@ def test_known_benign_asks_how_and_a_name_is_changed(here, pages: OpenPage, woma
 
 
 def test_what_another_reader_changed_meanwhile_is_not_overwritten(here, pages: OpenPage, woman) -> None:
-    app = pages(Role.ONCOLOGIST, "patient", mrn="00017")
+    app = with_open(pages(Role.ONCOLOGIST, "patient", mrn="00017"), "Change")
     other = create_user(here, "other", "a long password", Role.ONCOLOGIST)
     mass = lesions_of_patient(here, "00017")[0]
     rename_lesion(here, other, mass.lesion_id, "Theirs", version=mass.version)
