@@ -29,6 +29,7 @@ GROUPS = (
     "care",
     "export",
     "report",
+    "response",
     "benchmark",
 )
 

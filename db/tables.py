@@ -63,6 +63,14 @@ class Role(enum.StrEnum):
     ADMIN = "admin"
 
 
+class LesionStatus(enum.StrEnum):
+    """How a lesion is followed: with its size as news, quietly, or not any more."""
+
+    FOLLOWED = "followed"
+    KNOWN_BENIGN = "known_benign"
+    RESOLVED = "resolved"
+
+
 class EventKind(enum.StrEnum):
     """What happened to a patient beside her studies."""
 
@@ -191,6 +199,7 @@ class Base(DeclarativeBase):
         Role: _enum(Role),
         EventKind: _enum(EventKind),
         EventResult: _enum(EventResult),
+        LesionStatus: _enum(LesionStatus),
     }
 
 
@@ -487,7 +496,12 @@ class Score(Base):
 
 
 class Lesion(Base):
-    """A finding that is followed across studies."""
+    """A finding that is followed across studies.
+
+    `organ` is null for the breast; of a `node` the short axis is what counts. `status_at` says since when, and by whom, the
+    status is what it is. `version` rises with every act on the lesion and its measurements, so that nobody changes what she
+    has not seen.
+    """
 
     __tablename__ = "lesion"
 
@@ -496,6 +510,13 @@ class Lesion(Base):
     laterality: Mapped[Laterality]
     label: Mapped[str] = mapped_column(String(64))
     kind: Mapped[str | None] = mapped_column(String(32))
+    node: Mapped[bool] = mapped_column(default=False)
+    organ: Mapped[str | None] = mapped_column(String(32))
+    status: Mapped[LesionStatus] = mapped_column(default=LesionStatus.FOLLOWED)
+    status_at: Mapped[datetime | None]
+    status_by_id: Mapped[int | None] = mapped_column(ForeignKey("user.id"))
+    note: Mapped[str | None] = mapped_column(Text)
+    version: Mapped[int] = mapped_column(default=1)
     recorded_by_id: Mapped[int | None] = mapped_column(ForeignKey("user.id"))
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
 
@@ -506,7 +527,11 @@ class Lesion(Base):
 class Measurement(Base):
     """One measurement of a lesion on one image; the box is in original pixels, origin top left.
 
-    `reading` is what a model said of the box when it was kept, with the model's name; null if none was asked.
+    `diameter_mm` is the long axis, of a box without one its longer side; `short_mm` the short axis. `axes` holds the ends
+    of both as ``{"long": [x0, y0, x1, y1], "short": …}`` in original pixels. `view_code` is the view that it was made on
+    (R-CC): another one of its image today says that the view was corrected since. `proposed_by` says how its place was
+    proposed, from that of `proposed_from_id`; who measured it confirmed it. `reading` is what a model said of the box when
+    it was kept, with the model's name; null if none was asked. What was taken back has `removed_at` and is shown nowhere.
     """
 
     __tablename__ = "measurement"
@@ -514,14 +539,21 @@ class Measurement(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     lesion_id: Mapped[int] = mapped_column(ForeignKey("lesion.id", ondelete="CASCADE"), index=True)
     image_id: Mapped[int] = mapped_column(ForeignKey("image.id", ondelete="CASCADE"))
+    view_code: Mapped[str | None] = mapped_column(String(16))
     diameter_mm: Mapped[float | None]
+    short_mm: Mapped[float | None]
+    axes: Mapped[dict[str, Any] | None]
     x0: Mapped[float]
     y0: Mapped[float]
     x1: Mapped[float]
     y1: Mapped[float]
     reading: Mapped[dict[str, Any] | None]
+    proposed_by: Mapped[str | None] = mapped_column(String(16))
+    proposed_from_id: Mapped[int | None] = mapped_column(ForeignKey("measurement.id", ondelete="SET NULL"))
     measured_by_id: Mapped[int | None] = mapped_column(ForeignKey("user.id"))
     measured_at: Mapped[datetime] = mapped_column(default=utc_now)
+    removed_at: Mapped[datetime | None]
+    removed_by_id: Mapped[int | None] = mapped_column(ForeignKey("user.id"))
 
     lesion: Mapped[Lesion] = relationship(back_populates="measurements")
     image: Mapped[Image] = relationship()

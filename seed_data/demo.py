@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from functools import partial
 from typing import Final
 
 import cv2
@@ -15,7 +16,14 @@ import numpy as np
 from core.incoming import history, intake, items
 from core.installation import Installation
 from core.people import simulated_reader
-from core.records import record_sourced_assessment
+from core.records import (
+    LesionNote,
+    LesionStatus,
+    Sizing,
+    record_sourced_assessment,
+    record_sourced_lesions,
+)
+from core.rules import measurement_sd_mm
 from seed_data.women import lives, machines
 from seed_data.women.lives import CaseMix, Life, LifeEvent, LifeVisit
 from seed_data.women.processes import in_order
@@ -363,6 +371,62 @@ def _risk_factors(life: Life) -> list[history.RiskNote]:
     ]
 
 
+@dataclass(frozen=True)
+class Follow:
+    """Which of a woman's findings are followed, by their names in her life, and how."""
+
+    lesions: tuple[str, ...]
+    kind: str
+    status: LesionStatus = LesionStatus.FOLLOWED
+    note: str | None = None
+
+
+FOLLOWED: Final = {
+    ("stable benign mass", 0): Follow(
+        ("B1",), "calcifications", LesionStatus.KNOWN_BENIGN, "Coarse and unchanged: benign calcifications."
+    ),
+    ("stable benign mass", 1): Follow(
+        ("B1",), "fibroadenoma", LesionStatus.KNOWN_BENIGN, "Fibroadenoma by its margins; no biopsy."
+    ),
+    ("operated, relapse", 1): Follow(("M1", "M2"), "distortion"),
+}
+"""Whose findings are followed: the story, and which of the women who play it (0 the first)."""
+SHORT_SHARE: Final = 0.78
+"""Short axis by long axis of the demo's lesions: a choice."""
+
+
+def _followed(life: Life, how: Follow) -> list[LesionNote]:
+    """Return findings of a woman, measured on the CC view of each study by a reader who errs as readers do.
+
+    From the study on at which it stands out of the tissue a finding is measured at every one, and gone where it is.
+    """
+    records = [
+        record for record in imaged(life, SPACING_MM) if record.view == "CC" and not record.visit.again
+    ]
+    records.sort(key=lambda record: record.visit.number)
+    by_name = {lesion.name: lesion for lesion in life.lesions}
+    reader = np.random.default_rng([SEED, life.key[1], 2])
+    notes = []
+    for number, name in enumerate(how.lesions, start=1):
+        side = by_name[name].side
+        sizes: list[tuple[str, Sizing]] = []
+        since = life.visits[-1].on
+        for record in (one for one in records if one.side == side):
+            sop_uid = str(machines.uid("sop", life.name, life.key, record.visit.number, side, record.view))
+            shown = next((one for one in record.shown if one.lesion.name == name and one.in_field), None)
+            if shown is not None and (shown.visible or sizes):
+                error = float(reader.normal(0, measurement_sd_mm(shown.diameter_mm)))
+                long_mm = max(3.0, round(shown.diameter_mm + error, 1))
+                short_mm = round(long_mm * SHORT_SHARE, 1)
+                since = min(since, record.visit.on)
+                sizes.append((sop_uid, Sizing(box=record.box(shown), long_mm=long_mm, short_mm=short_mm)))
+            elif sizes and by_name[name].diameter_mm(record.visit.on) == 0:
+                sizes.append((sop_uid, Sizing(box=sizes[-1][1].box, long_mm=0.0, short_mm=0.0)))
+        if sizes:
+            notes.append(LesionNote(f"Finding {number}", side, sizes, how.kind, how.status, how.note, since))
+    return notes
+
+
 def _as_stored(life: Life, held: dict[str, history.StudyHeld]) -> Life:
     """Return the life with the dates under which some of its studies are stored already."""
     for visit in life.visits:
@@ -425,10 +489,12 @@ def load(
             told.refused += report.count("quarantined")
         plot = _STORY_OF[title]
         read = plot.read[played[title] % len(plot.read)]
-        played[title] += 1
         events = [*_events(life, until, plot), *_biopsy(life, read, until)]
         history.record_history(here, mrn_of(life), events=events, risk_factors=_risk_factors(life))
         _assess(here, life, read)
+        if how := FOLLOWED.get((title, played[title])):
+            record_sourced_lesions(here, mrn_of(life), partial(_followed, life, how))
+        played[title] += 1
         if on_woman:
             on_woman(done, life.name, title)
     return told

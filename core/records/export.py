@@ -24,7 +24,15 @@ from core.people import audit
 from core.records import cards
 from core.records.csv import FORMULA_STARTS
 from core.records.trusted import AlertStanding, alert_standing
-from core.rules import Trust, densities_of, first_diagnoses, growth_of, latest_score_ids, trust_of
+from core.rules import (
+    Trust,
+    ViewName,
+    densities_of,
+    first_diagnoses,
+    growth_of,
+    latest_score_ids,
+    trust_of,
+)
 from db.tables import (
     Alert,
     AssessmentVersion,
@@ -82,7 +90,11 @@ TABLES: dict[str, tuple[str, ...]] = {
         "recorded_on", "bmi", "first_degree_relatives_with_breast_cancer", "postmenopausal", "hormone_therapy",
         "prior_biopsy",
     ),
-    "measurements": ("lesion", "kind", "laterality", "sop_uid", "diameter_mm", "x0", "y0", "x1", "y1", "measured_at"),
+    "measurements": (
+        "lesion_id", "lesion", "kind", "laterality", "node", "organ", "lesion_status", "lesion_note", "study_uid",
+        "study_date", "sop_uid", "view", "view_now", "diameter_mm", "short_mm", "axes", "x0", "y0", "x1", "y1",
+        "proposed_by", "measured_by", "measured_at",
+    ),
     "alerts": ("study_uid", "rule", "message", "raised_at", "acknowledged_at", "acknowledged_by", "acknowledgement"),
 }  # fmt: skip
 """The tables that are written and their columns, after ``patient`` (her MRN) and ``simulated``.
@@ -92,8 +104,10 @@ study is read are written: an export is for machines.
 
 `speaks` is 1 for the score that the pages show: the newest of that study by the model in force. Probabilities are
 0..1, `*_low` and `*_high` their 90 % intervals, empty where they are not known; `smallest_change` is that of 5-year risk
-in log-odds; `density_by` names the model of single views that says density where the score may not. Scores by other `weights_sha256` or `calibration` are not to be set beside each other. Lengths are
-millimetres, boxes pixels of the image; moments are UTC.
+in log-odds; `density_by` names the model of single views that says density where the score may not. Scores by other
+`weights_sha256` or `calibration` are not to be set beside each other. Lengths are millimetres, boxes and the ends of axes
+pixels of the image; moments are UTC. A measurement was made on `view`; where `view_now` is another, the image was
+corrected since. What was taken back is left out.
 """
 
 
@@ -292,16 +306,20 @@ def _chunk(
         select(RiskFactors).where(RiskFactors.patient_id.in_(women)).order_by(RiskFactors.recorded_on)
     ):
         add("risk_factors", factors.patient_id, factors)
-    for measured, lesion, sop_uid in session.execute(
-        select(Measurement, Lesion, Image.sop_uid)
+    for measured, lesion, image, study in session.execute(
+        select(Measurement, Lesion, Image, Study)
         .join(Lesion, Lesion.id == Measurement.lesion_id)
         .join(Image, Image.id == Measurement.image_id)
-        .where(Lesion.patient_id.in_(women))
+        .join(Study, Study.id == Image.study_id)
+        .where(Lesion.patient_id.in_(women), Measurement.removed_at.is_(None))
         .order_by(Measurement.id)
     ):
         add(
             "measurements", lesion.patient_id, measured,
-            lesion=lesion.label, kind=lesion.kind, laterality=lesion.laterality, sop_uid=sop_uid,
+            lesion_id=lesion.id, lesion=lesion.label, kind=lesion.kind, laterality=lesion.laterality, node=lesion.node,
+            organ=lesion.organ, lesion_status=lesion.status, lesion_note=lesion.note, study_uid=study.uid,
+            study_date=study.study_date, sop_uid=image.sop_uid, view=measured.view_code,
+            view_now=ViewName(image.laterality.value, image.view).code, measured_by=people.get(measured.measured_by_id or 0),
         )  # fmt: skip
     for alert in session.scalars(select(Alert).where(Alert.patient_id.in_(women)).order_by(Alert.id)):
         diagnosed_on = diagnoses.get(alert.patient_id)

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from core.installation import Installation
 from core.people import Permission, Person, audit, require
 from core.records.covered import covered_study_ids
+from core.records.lesion_acts import lesion_to_add_to, next_label, take_back
 from core.rules import ViewName
 from db.tables import Image, Lesion, Measurement, Patient, Study, User
 
@@ -25,7 +26,8 @@ Box = tuple[float, float, float, float]
 class KeptFinding:
     """One finding as the pages show it.
 
-    `box` is x0, y0, x1, y1 in pixels of the image, origin top left. `diameter_mm` is the longer side of the box,
+    `finding_id` is that of its measurement; `label` names the lesion that it is of. `box` is x0, y0, x1, y1 in pixels of
+    the image, origin top left. `diameter_mm` is the long axis, or the longer side of the box where no axis was measured;
     None where the image does not say how large a pixel is. `reading` is what the model said, by class, and
     `reading_by` which one; both empty where none was asked, and while the study is unread (`core.records.covered`).
     """
@@ -101,8 +103,9 @@ def keep(
     box: Box,
     *,
     reading: Mapping[str, Any] | None = None,
+    lesion: tuple[int, int] | None = None,
 ) -> KeptFinding:
-    """Keep a box as a finding on the study of a stored image; it is numbered within the patient.
+    """Keep a box as a finding on the study of a stored image: of a new lesion, numbered within the patient, or of one of hers.
 
     Parameters
     ----------
@@ -110,13 +113,17 @@ def keep(
         x0, y0, x1, y1 in pixels of the image, origin top left.
     reading
         What a model said of the box: ``{"tumour": {class: probability}, "model": name}``.
+    lesion
+        Id and version of the lesion that it is, as the reader had it before her; None for a new one.
 
     Raises
     ------
     AccessDenied
         If the person may not assess.
+    LesionChangedMeanwhile
+        If the lesion has another version by now.
     ValueError
-        If the image is not stored any more, or the box does not lie in it.
+        If the image is not stored any more, the box does not lie in it, or the lesion cannot be on it.
     """
     require(person, Permission.ASSESS)
     x0, y0, x1, y1 = box
@@ -127,60 +134,44 @@ def keep(
         if not (0 <= x0 < x1 <= image.columns and 0 <= y0 < y1 <= image.rows):
             raise ValueError("The box does not lie in the image. Draw it again.")
         patient = image.study.patient
-        labels = session.scalars(select(Lesion.label).where(Lesion.patient_id == patient.id))
-        taken = [int(last) for label in labels if (last := label.rpartition(" ")[2]).isdigit()]
-        number = max(taken, default=0) + 1
-        lesion = Lesion(
-            patient_id=patient.id,
-            laterality=image.laterality,
-            label=f"Finding {number}",
-            recorded_by_id=person.user_id,
-        )
-        session.add(lesion)
-        session.flush()
-        size = diameter_mm(box, image.pixel_spacing_mm)
-        session.add(
-            Measurement(
-                lesion_id=lesion.id,
-                image_id=image.id,
-                diameter_mm=size,
-                x0=x0,
-                y0=y0,
-                x1=x1,
-                y1=y1,
-                reading=dict(reading) if reading else None,
-                measured_by_id=person.user_id,
+        if lesion is None:
+            of = Lesion(
+                patient_id=patient.id,
+                laterality=image.laterality,
+                label=next_label(session, patient.id),
+                recorded_by_id=person.user_id,
             )
+            session.add(of)
+            session.flush()
+        else:
+            of = lesion_to_add_to(session, *lesion, image)
+        size = diameter_mm(box, image.pixel_spacing_mm)
+        measurement = Measurement(
+            lesion_id=of.id,
+            image_id=image.id,
+            view_code=ViewName(image.laterality.value, image.view).code,
+            diameter_mm=size,
+            x0=x0,
+            y0=y0,
+            x1=x1,
+            y1=y1,
+            reading=dict(reading) if reading else None,
+            measured_by_id=person.user_id,
         )
-        detail = {"label": lesion.label, "image": sop_uid, "box": list(box), "diameter_mm": size}
+        session.add(measurement)
+        detail = {"label": of.label, "image": sop_uid, "box": list(box), "diameter_mm": size}
         audit.record(session, person, "finding_kept", f"patient:{patient.mrn}", detail)
         session.flush()
-        return _findings(here, session, Lesion.id == lesion.id)[0]
+        return _findings(here, session, Measurement.id == measurement.id)[0]
 
 
 def remove(here: Installation, person: Person, finding_id: int) -> None:
-    """Take a finding back; what it said stays in the audit trail. Raises `AccessDenied`; a gone one stays gone."""
+    """Take a finding back; it is kept, but shown nowhere. Raises `AccessDenied`; a gone one stays gone."""
     require(person, Permission.ASSESS)
     with here.database.write() as session:
-        found = _findings(here, session, Lesion.id == finding_id)
-        lesion = session.get(Lesion, finding_id)
-        if lesion is None:
-            return
-        subject = f"patient:{lesion.patient.mrn}"
-        for measurement in list(lesion.measurements):
-            session.delete(measurement)
-        session.flush()
-        session.delete(lesion)
-        for finding in found:
-            detail = {
-                "label": finding.label,
-                "image": finding.sop_uid,
-                "box": list(finding.box),
-                "diameter_mm": finding.diameter_mm,
-                "by": finding.by,
-                "at": finding.at.isoformat(),
-            }
-            audit.record(session, person, "finding_removed", subject, detail)
+        measurement = session.get(Measurement, finding_id)
+        if measurement is not None and measurement.removed_at is None:
+            take_back(session, person, measurement.lesion, [measurement])
 
 
 def of_patient(here: Installation, mrn: str) -> list[KeptFinding]:
@@ -203,14 +194,15 @@ def _findings(here: Installation, session: Session, condition: Any) -> list[Kept
         .join(Study, Study.id == Image.study_id)
         .join(Patient, Patient.id == Lesion.patient_id)
         .outerjoin(User, User.id == Measurement.measured_by_id)
-        .where(condition)
+        # Where a lesion was looked for and is gone there is no finding.
+        .where(condition, Measurement.removed_at.is_(None), Measurement.diameter_mm.is_distinct_from(0))
         .order_by(Study.study_date, Measurement.id)
     ).all()
     women = {lesion.patient_id for lesion, *_ in rows}
     covered = covered_study_ids(here, session, Study.patient_id.in_(women))
     return [
         KeptFinding(
-            finding_id=lesion.id,
+            finding_id=measurement.id,
             label=lesion.label,
             study_uid=study.uid,
             study_date=study.study_date,

@@ -135,7 +135,7 @@ def _studies(
         select(AssessmentVersion.study_id)
         .where(AssessmentVersion.score_id.is_not(None))
         .group_by(AssessmentVersion.study_id)
-        .having(func.min(case((AssessmentVersion.covered, 1), else_=0)) == 1)
+        .having(func.min(case((AssessmentVersion.covered.is_(True), 1), else_=0)) == 1)
     )
     query = (
         select(

@@ -35,8 +35,17 @@ from .comparable import likeliest_density as likeliest_density
 from .comparable import said_alike as said_alike
 from .comparable import trust_of as trust_of
 from .documents import RulesError as RulesError
+from .growth import Growth as Growth
+from .growth import has_grown as has_grown
+from .growth import measurement_sd_mm as measurement_sd_mm
+from .growth import volume_growth as volume_growth
 from .reference import PlaceAtAge as PlaceAtAge
 from .reference import place_at_age as place_at_age
+from .response import LesionSize as LesionSize
+from .response import Response as Response
+from .response import TimepointResponse as TimepointResponse
+from .response import responses as responses
+from .response import target_lesions as target_lesions
 from .trust import Doubt as Doubt
 from .trust import Rank as Rank
 from .trust import Trust as Trust

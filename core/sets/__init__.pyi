@@ -11,6 +11,10 @@ from .cases import may_be as may_be
 from .cases import parse_density_source as parse_density_source
 from .cases import told_apart as told_apart
 from .cases import with_practice as with_practice
+from .diameters import DiameterTable as DiameterTable
+from .diameters import DiameterTableError as DiameterTableError
+from .diameters import MeasuredVisit as MeasuredVisit
+from .diameters import read_diameters as read_diameters
 from .encoded import EncodedViews as EncodedViews
 from .encoded import encode_views as encode_views
 from .exams import MOST_PIXELS as MOST_PIXELS

@@ -6,7 +6,7 @@ from core.people import Permission, Person
 from core.records import PatientRecord, StudyStatus, findings, record_of
 from dashboard import keys, look, session
 from dashboard.house import here
-from dashboard.patient import assessment, events, header, pictures, report_menu, ribbon, score
+from dashboard.patient import assessment, events, header, lesions, pictures, report_menu, ribbon, score
 
 
 def page(person: Person) -> None:
@@ -43,6 +43,7 @@ def page(person: Person) -> None:
     with st.container(key="key_figures"):
         header.key_figures(record)
     workspace([record], record.mrn)
+    lesions.show_lesions(record, person)
     events.show_events(record, person)
     if record.scored:
         ribbon.whole_course(record)

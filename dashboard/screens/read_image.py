@@ -5,7 +5,7 @@ import streamlit as st
 from core.desk import DeskClosed, OpenedImage, finding_models, speakers
 from core.incoming import IncomingFile
 from core.people import Permission, Person
-from core.records import KeptFinding, Place, cards, findings
+from core.records import FollowedLesion, KeptFinding, Place, cards, findings, lesions_of_patient
 from core.refusals import Refusal
 from core.rules.vocabulary import SIDE_WORDS, SIDES, VIEWS, FindingClass
 from dashboard import components, keys, look, outages, session, statement
@@ -149,8 +149,15 @@ def entry(finding: KeptFinding) -> dict[str, object]:
     }
 
 
-def keep(person: Person, opened: OpenedImage, place: Place, box: findings.Box, model: str | None) -> None:
-    """Keep a box on the patient's study, with what the model says of it now."""
+def keep(
+    person: Person,
+    opened: OpenedImage,
+    place: Place,
+    box: findings.Box,
+    model: str | None,
+    lesion: FollowedLesion | None = None,
+) -> None:
+    """Keep a box on the patient's study, with what the model says of it now; as one of her lesions, or as a new one."""
     answered()
     try:
         said = desk().region(opened, box, model).answer
@@ -158,7 +165,8 @@ def keep(person: Person, opened: OpenedImage, place: Place, box: findings.Box, m
     except (Refusal, DeskClosed, ValueError):
         reading = None
     try:
-        kept = findings.keep(here(), person, place.sop_uid, box, reading=reading)
+        known = None if lesion is None else (lesion.lesion_id, lesion.version)
+        kept = findings.keep(here(), person, place.sop_uid, box, reading=reading, lesion=known)
     except ValueError as error:
         st.session_state[NOTE] = ("alert", str(error), None)
         return
@@ -173,6 +181,44 @@ def take_back(person: Person, finding_id: int) -> None:
     """Take a finding back."""
     findings.remove(here(), person, finding_id)
     st.session_state[NOTE] = ("", "The finding is taken back. The audit trail keeps what it said.", None)
+
+
+def may_be(place: Place) -> list[FollowedLesion]:
+    """Return her lesions that this image may show: of that breast, and not measured on it."""
+    return [
+        lesion
+        for lesion in lesions_of_patient(here(), place.mrn)
+        if lesion.laterality == place.laterality
+        and all(one.sop_uid != place.sop_uid for one in lesion.places)
+    ]
+
+
+@st.dialog("Keep as finding: which lesion is it?", width="medium", on_dismiss=answered)
+def ask_which(
+    opened: OpenedImage, place: Place, box: findings.Box, model: str | None, known: list[FollowedLesion]
+) -> None:
+    """Ask whether a box is one of her lesions seen again, or a new one; nothing is chosen for the reader."""
+    person = session.require(Permission.ASSESS)  # now: the dialog runs by itself as long as it is open
+    by_id = {lesion.lesion_id: lesion for lesion in known}
+    chosen = st.radio(
+        "Lesion",
+        [*by_id, 0],
+        index=None,
+        format_func=lambda one: say_lesion(by_id[one]) if one else "A new lesion",
+        key=f"read_which_{opened.token}",
+        label_visibility="collapsed",
+    )
+    if st.button("Keep", type="primary", disabled=chosen is None):
+        with outages.beside_the_act("The finding is not kept."):
+            keep(person, opened, place, box, model, by_id.get(chosen or 0))
+            st.rerun()
+
+
+def say_lesion(lesion: FollowedLesion) -> str:
+    """Say a lesion in one line, with where it was seen last."""
+    last = lesion.places[-1]
+    size = look.millimetres(last.long_mm)
+    return look.plain(f"{lesion.label}: {size} on {last.view.words} of {last.on}")
 
 
 @st.dialog("Keep as finding: whose image is it?", width="medium", on_dismiss=answered)
@@ -286,8 +332,12 @@ def page(person: Person) -> None:
         )
     if asks.keep and may:
         if place:
-            with outages.beside_the_act("The finding is not kept."):
-                keep(person, opened, place, asks.keep, model)
+            known = may_be(place)
+            if known:
+                ask_which(opened, place, asks.keep, model, known)
+            else:
+                with outages.beside_the_act("The finding is not kept."):
+                    keep(person, opened, place, asks.keep, model)
                 st.rerun()
         else:
             ask_whose(opened, asks.keep, model)

@@ -16,7 +16,7 @@ from core.incoming.items import IncomingFile, Statement
 from core.installation import Installation
 from core.people import accounts
 from core.people.accounts import Role
-from core.records import findings
+from core.records import findings, lesions_of_patient
 from core.settings import Settings
 from dashboard import components, house
 from dashboard.components import ReadingAsks
@@ -161,6 +161,30 @@ def test_a_box_on_a_patients_image_is_kept_measured_and_can_be_undone(
     with here.database.read() as session:
         actions = list(session.scalars(select(AuditEntry.action)))
     assert {"image_read", "finding_kept", "finding_removed"} <= set(actions)
+
+
+def test_a_box_on_a_breast_with_a_lesion_asks_which_it_is(here, pages: OpenPage, desk, shown) -> None:
+    sop_uid = stored(here)
+    other = dicom(breast("L", seed=5, rows=640, columns=480), StudyInstanceUID="9.9", SOPInstanceUID="9.9.1")
+    said = Statement("00017", date(2025, 6, 1), views={"other.dcm": ("L", "CC")})
+    take_in(here, [IncomingFile("other.dcm", other)], statement=said, source="test")
+    app = pages(Role.ONCOLOGIST, "read_image", image=sop_uid)
+    app = shown.ask(app, ReadingAsks(BOX, None))
+    with here.database.read() as session:
+        later = session.scalars(select(Image.sop_uid).where(Image.sop_uid != sop_uid)).one()
+    app.query_params["image"] = later
+    app = shown.ask(app.run(), ReadingAsks(BOX, None))
+    assert app.radio[0].value is None  # nothing is chosen for the reader
+    assert app.radio[0].options[1] == "A new lesion"
+    assert len(findings.of_patient(here, "00017")) == 1
+    app.radio[0].set_value(lesions_of_patient(here, "00017")[0].lesion_id)
+    app = shown.ask(app, ReadingAsks(BOX, None))
+    next(button for button in app.button if button.label == "Keep").click()
+    app = shown.ask(app, ReadingAsks(BOX, None))
+    assert not app.exception
+    (lesion,) = lesions_of_patient(here, "00017")
+    assert [place.on for place in lesion.places] == [date(2024, 5, 1), date(2025, 6, 1)]
+    assert "Finding 1 is kept" in shown[-1]["note"]["text"]
 
 
 def test_a_box_on_a_dropped_image_asks_whose_it_is_and_puts_it_into_her_record(

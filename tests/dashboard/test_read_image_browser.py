@@ -109,4 +109,4 @@ def test_an_image_is_dropped_a_box_is_drawn_and_kept_as_a_finding(page: Page, se
 
     page.get_by_role("link", name="Open the patient").click()
     expect(page.get_by_text("longest side")).to_be_visible(timeout=PATIENCE)
-    expect(page.get_by_text("Finding 1")).to_be_visible(timeout=PATIENCE)
+    expect(page.get_by_text("Finding 1").first).to_be_visible(timeout=PATIENCE)

@@ -17,7 +17,7 @@ from sqlalchemy.exc import IntegrityError
 
 from db import migrate
 from db.database import Database, DatabaseUnavailable
-from db.tables import Base, Patient, Score, Study, StudyStatus, User
+from db.tables import Base, LesionStatus, Measurement, Patient, Score, Study, StudyStatus, User
 from tests.postgres import fresh_database, needs_postgres
 
 RELEASES = sorted((Path(__file__).parent / "releases").glob("*.sql"))
@@ -161,6 +161,9 @@ def test_database_of_an_earlier_release_keeps_every_row(release, tmp_path):
         score = session.execute(select(Score)).scalar_one()
         assert score.risk_5y == pytest.approx(0.05)
         assert session.get(Study, score.study_id).reader_density == "C"
+        (measurement,) = session.scalars(select(Measurement)).all()
+        assert measurement.view_code == f"{measurement.image.laterality.value}-{measurement.image.view}"
+        assert (measurement.lesion.status, measurement.lesion.version) == (LesionStatus.FOLLOWED, 1)
         for mapper in Base.registry.mappers:
             session.scalars(select(mapper.class_)).all()
     database.close()

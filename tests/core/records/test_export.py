@@ -11,8 +11,9 @@ from typer.testing import CliRunner
 from core.__main__ import app
 from core.installation import Installation
 from core.people import audit
+from core.records import LesionNote, LesionStatus, Sizing, record_of, record_sourced_lesions
 from core.records.export import TABLES, ExportError, export
-from db.tables import EventKind, Patient, Study
+from db.tables import EventKind, Image, Measurement, Patient, Study, utc_now
 from models.store import registry
 from tests import factories
 from tests.factories import VisitPlan
@@ -54,6 +55,30 @@ def test_every_table_is_written_with_whom_a_row_belongs_to_and_whether_she_is_si
             assert row["simulated"] == ("1" if row["patient"] == "00017" else "0")
     assert (told.rows["patients"], told.rows["studies"], told.rows["scores"]) == (2, 3, 3)
     assert told.rows["images"] == 12
+
+
+def test_measurements_say_of_which_lesion_and_view_and_leave_out_what_was_taken_back(here, tmp_path):
+    visits = record_of(here, "00017").visits
+    (first, second) = (next(i.sop_uid for i in v.images if i.view_name.code == "R-CC") for v in visits)
+    sizing = Sizing((1, 2, 30, 40), long_mm=9.0, short_mm=6.0)
+    note = LesionNote(
+        "=Mass", "R", [(first, sizing), (second, sizing)], "mass", LesionStatus.KNOWN_BENIGN, "biopsy"
+    )
+    record_sourced_lesions(here, "00017", lambda: [note])
+    with here.database.write() as session:
+        last = session.scalars(select(Measurement).order_by(Measurement.id.desc())).first()
+        last.removed_at = utc_now()
+        session.scalars(select(Image).where(Image.sop_uid == first)).one().view = "MLO"
+    export(here, tmp_path / "out")
+    (row,) = _table(tmp_path / "out", "measurements")
+    assert (row["lesion"], row["kind"], row["lesion_status"], row["lesion_note"]) == (
+        "'=Mass",
+        "mass",
+        "known_benign",
+        "biopsy",
+    )
+    assert (row["study_date"], row["view"], row["view_now"]) == ("2020-03-01", "R-CC", "R-MLO")
+    assert (row["diameter_mm"], row["short_mm"], row["node"], row["measured_by"]) == ("9.0", "6.0", "0", "")
 
 
 def test_scores_speak_by_the_models_name_where_the_setting_names_its_folder(here, tmp_path):

@@ -8,7 +8,7 @@ from sqlalchemy import select
 from core.people.accounts import Role, create_user
 from core.people.roles import AccessDenied, Person
 from core.records import findings
-from db.tables import AuditEntry, Image, Lesion, Measurement
+from db.tables import AuditEntry, Image, Measurement
 from tests import factories
 from tests.factories import VisitPlan
 
@@ -56,12 +56,14 @@ def test_findings_of_a_woman_are_numbered_on_even_after_one_was_taken_back(here,
     assert [second.label, third.label] == ["Finding 2", "Finding 3"]
 
 
-def test_a_finding_taken_back_leaves_no_row_but_its_trace(here, woman, oncologist):
+def test_a_finding_taken_back_is_shown_nowhere_and_leaves_its_trace(here, woman, oncologist):
     kept = findings.keep(here, oncologist, woman, (0, 0, 10, 10))
     findings.remove(here, oncologist, kept.finding_id)
     findings.remove(here, oncologist, kept.finding_id)
+    assert findings.of_patient(here, "00017") == findings.of_image(here, woman) == []
     with here.database.read() as session:
-        assert session.scalars(select(Lesion)).all() == session.scalars(select(Measurement)).all() == []
+        (row,) = session.scalars(select(Measurement)).all()
+        assert row.removed_by_id == oncologist.user_id
     assert actions(here) == ["finding_kept", "finding_removed"]
 
 

@@ -1,0 +1,54 @@
+"""A lesion found again on another study, in a real browser: proposed, confirmed, measured, undone."""
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from core.records import LesionNote, Sizing, lesions_of_patient, record_of, record_sourced_lesions
+from tests.dashboard.conftest import Served
+from tests.dashboard.test_browser import CHROMIUM, browser, page, sign_in
+
+__all__ = ["browser", "page"]
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(not CHROMIUM.exists(), reason=f"no browser at {CHROMIUM}: apt-get install chromium"),
+]
+MRN = "00003"
+
+
+def test_a_lesion_is_found_again_on_another_study_and_that_is_undone(page: Page, served: Served) -> None:
+    image = next(
+        (visit.on, image.sop_uid)
+        for visit in record_of(served.here, MRN).visits
+        for image in visit.images
+        if image.view_name.code == "R-CC"
+    )
+    sizing = Sizing((100, 200, 150, 240), long_mm=12.0, short_mm=9.0)
+    record_sourced_lesions(served.here, MRN, lambda: [LesionNote("Mass", "R", [(image[1], sizing)])])
+
+    sign_in(page, served, "oncologist")
+    page.goto(f"{served.url}/patient?mrn={MRN}")
+    expect(page.get_by_role("cell", name="12 × 9.0")).to_be_visible()
+    page.get_by_role("button", name="Measure").click()
+    crops = page.locator(".lv-places img")
+    expect(crops).to_have_count(2)
+    for n in range(2):
+        page.wait_for_function("n => document.querySelectorAll('.lv-places img')[n].naturalWidth > 0", arg=n)
+    expect(page.get_by_text("not registered")).to_be_visible()
+    confirm = page.get_by_role("button", name="Confirm the place and keep")
+    expect(confirm).to_be_disabled()
+    length = page.get_by_label("Long axis (mm)")
+    length.fill("15")
+    length.press("Enter")
+    expect(confirm).to_be_enabled()
+    confirm.click()
+    expect(page.get_by_text("Mass is measured on R CC of")).to_be_visible()
+    (lesion,) = lesions_of_patient(served.here, MRN)
+    assert [mm for _, mm in lesion.diameters] == [12, 15]
+    assert lesion.places[1].proposed_by
+    assert lesion.places[1].by == "Demo oncologist"
+    expect(page.get_by_role("cell", name="15", exact=True).first).to_be_visible()
+
+    page.get_by_role("button", name="Undo").click()
+    expect(page.get_by_text("Undone: Mass is measured")).to_be_visible()
+    assert [mm for _, mm in lesions_of_patient(served.here, MRN)[0].diameters] == [12]
