@@ -236,6 +236,13 @@ class Report:
         return f"{DENSITY_WORDS[self.density]} ({self.density_by})"
 
     @property
+    def in_short(self) -> str:
+        """Say assessment, management and density in one line."""
+        density = f"density {self.density} ({self.density_by})" if self.density else ""
+        parts = (self.assessment.in_short, self.assessment.management, density)
+        return " · ".join(part for part in parts if part)
+
+    @property
     def findings(self) -> str:
         """Say what the reader found; the lesions stand in their own table."""
         told = self.assessment.findings
