@@ -211,6 +211,8 @@ class Report:
     later_studies: int
     diagnosed_on: date | None
     lesions: tuple[Lesion, ...]
+    response: tuple[str, ...]
+    """What the sizes of her lesions say by rule, a sentence each; empty where they are not followed."""
     alerts: tuple[tuple[AlertEntry, str, str], ...]
     """Each with what it says and how it stands, in words."""
     events: tuple[EventEntry, ...]
@@ -316,6 +318,7 @@ def report_of(
         later_studies=len(whole.visits) - len(record.visits),
         diagnosed_on=record.diagnosed_on,
         lesions=_lesions(findings.of_patient(here, record.mrn), visit.on),
+        response=(),
         alerts=tuple(
             (alert, alert.message or WITHHELD_ALERT, _standing(alert))
             for alert in record.alerts

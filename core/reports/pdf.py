@@ -427,6 +427,8 @@ def _lesions(pages: _Pages, report: Report) -> None:
     for lesion in report.lesions:
         if lesion.remark:
             pages.paragraph(f"{lesion.label}: {lesion.remark}", muted=True, size=8)
+    for line in report.response:
+        pages.paragraph(line, muted=True, size=8)
 
 
 def _alerts_and_events(pages: _Pages, report: Report) -> None:

@@ -3,6 +3,7 @@
 import hashlib
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -66,7 +67,9 @@ def test_who_may_not_and_what_there_is_not_get_none(served: Served) -> None:
 
 @in_a_browser[0]
 @in_a_browser[1]
-def test_the_menu_hands_out_the_chosen_study_and_its_address(page: Page, served: Served) -> None:
+def test_the_menu_hands_out_the_chosen_study_and_its_address(
+    page: Page, served: Served, tmp_path: Path
+) -> None:
     sign_in(page, served, "oncologist")
     expect(page.locator("tbody tr").first).to_be_visible()
     page.goto(f"{served.url}/patient?mrn=00001&visit=2.25.1.2")
@@ -78,11 +81,13 @@ def test_the_menu_hands_out_the_chosen_study_and_its_address(page: Page, served:
     )
     with page.expect_download() as download:
         links.filter(has_text="HTML").click()
-    text = download.value.path().read_text()
+    file = tmp_path / download.value.suggested_filename
+    download.value.save_as(file)
+    text = file.read_text()
     assert "2.25.1.2" in text
     assert f"{served.url}/patient?mrn=00001&amp;visit=2.25.1.2" in text
     shown = page.context.new_page()
-    shown.goto(f"file://{download.value.path()}")
+    shown.goto(file.as_uri())
     assert shown.locator("h1").inner_text().startswith("Sim-0001")
     assert shown.locator("script").count() == 0
     assert shown.evaluate("[...document.images].every(one => one.naturalWidth > 0 && one.alt)")
