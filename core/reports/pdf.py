@@ -112,10 +112,11 @@ class _Pages(FPDF):
         mark = " · simulated" if report.simulated else ""
         # A long name is told whole on the first page.
         name, mrn = self.told(report.label), self.told(report.mrn)
-        line = f"{name} · MRN {mrn}{mark}"
+        who = f"MRN {mrn}{mark}"
+        line = f"{name} · {who}" if report.name else who
         while self.get_string_width(line) > self.epw - 40 and len(name) > 1:
             name = name[:-1]
-            line = f"{name}… · MRN {mrn}{mark}"
+            line = f"{name}… · {who}"
         self.cell(0, 4, line, align="L")
         self.set_x(MARGIN)
         self.cell(0, 4, f"study of {report.on}", align="R")
