@@ -550,7 +550,10 @@ def _assessments(visit: Visit) -> Iterable[Said]:
         if version.at is None or version.bi_rads is None:
             continue
         how = "corrected the assessment" if number else "assessed it"
-        shown = {True: ", before any score was shown", False: ", after the score was shown"}
+        shown: Mapping[bool | None, str] = {
+            True: ", before any score was shown",
+            False: ", after the score was shown",
+        }
         reason = getattr(version, "reason", None)
         what = f"{how}{shown.get(getattr(version, 'covered', None), '')}: {version.words}"
         yield Said(version.at, version.by or "a reader", what + (f"; reason: {reason}" if reason else ""))
