@@ -118,6 +118,8 @@ class ReadersAssessment:
     findings: str = ""
     note: str = ""
     management: str = ""
+    compared_with: date | None = None
+    """The day of the prior that the reader compared it with."""
     by: str = ""
     at: datetime | None = None
 
@@ -211,6 +213,8 @@ class Report:
     later_studies: int
     diagnosed_on: date | None
     lesions: tuple[Lesion, ...]
+    response: tuple[str, ...]
+    """What the sizes of her lesions say by rule, a sentence each; empty where they are not followed."""
     alerts: tuple[tuple[AlertEntry, str, str], ...]
     """Each with what it says and how it stands, in words."""
     events: tuple[EventEntry, ...]
@@ -224,6 +228,8 @@ class Report:
     @property
     def comparison(self) -> str:
         """Say with which dated prior the study is compared."""
+        if self.assessment.compared_with is not None:
+            return f"Compared by the reader with the mammogram of {self.assessment.compared_with}."
         return (
             f"Prior mammogram of {self.prior.on}." if self.prior else "No prior mammogram is available here."
         )
@@ -234,6 +240,13 @@ class Report:
         if self.density is None:
             return "Not recorded."
         return f"{DENSITY_WORDS[self.density]} ({self.density_by})"
+
+    @property
+    def in_short(self) -> str:
+        """Say assessment, management and density in one line."""
+        density = f"density {self.density} ({self.density_by})" if self.density else ""
+        parts = (self.assessment.in_short, self.assessment.management, density)
+        return " · ".join(part for part in parts if part)
 
     @property
     def findings(self) -> str:
@@ -309,6 +322,7 @@ def report_of(
         later_studies=len(whole.visits) - len(record.visits),
         diagnosed_on=record.diagnosed_on,
         lesions=_lesions(findings.of_patient(here, record.mrn), visit.on),
+        response=(),
         alerts=tuple(
             (alert, alert.message or WITHHELD_ALERT, _standing(alert))
             for alert in record.alerts
@@ -325,7 +339,10 @@ def _link(here: Installation, address: str, mrn: str, study_uid: str) -> str:
 
 
 def _prior(record: PatientRecord, visit: Visit) -> Visit | None:
-    """Return the last study of an earlier day of the same kind that has pictures."""
+    """Return the study that the reader compared it with; else the last of an earlier day, of the same kind, with pictures."""
+    compared = record.visit(getattr(visit.assessment, "comparison_uid", None) or "")
+    if compared is not None and compared.images and compared.on < visit.on:
+        return compared
     earlier = [
         one for one in record.visits if one.on < visit.on and one.images and one.modality == visit.modality
     ]
@@ -362,6 +379,7 @@ def _assessment(visit: Visit) -> ReadersAssessment:
         findings=getattr(stands, "findings", None) or "",
         note=stands.note or "",
         management=getattr(stands, "management_words", ""),
+        compared_with=getattr(stands, "compared_with", None),
         by=stands.by or "",
         at=stands.at,
     )
@@ -513,13 +531,7 @@ def _log(here: Installation, record: PatientRecord, visit: Visit) -> tuple[Said,
     if spoke is not None:
         what = "scored the study" if visit.score else "scored the study; withheld"
         said.append(Said(spoke.computed_at, f"model {spoke.model}", what))
-    versions: Sequence[Any] = getattr(visit.assessment, "versions", ()) or (visit.assessment,)
-    for number, version in enumerate(versions):
-        if version.at is not None and version.bi_rads is not None:
-            reason = getattr(version, "reason", None)
-            how = "assessed it" if number == 0 else "corrected the assessment"
-            what = f"{how}: {version.words}" + (f"; reason: {reason}" if reason else "")
-            said.append(Said(version.at, version.by or "a reader", what))
+    said += _assessments(visit)
     for alert in record.alerts:
         if alert.study_date <= visit.on and alert.acknowledged_at is not None and alert.acknowledged_by:
             what = f"acknowledged an alert of {alert.study_date}: {alert.message or WITHHELD_ALERT}"
@@ -529,3 +541,19 @@ def _log(here: Installation, record: PatientRecord, visit: Visit) -> tuple[Said,
             what = f"kept {finding.label} on {finding.view_name.words} of {finding.study_date}"
             said.append(Said(finding.at, finding.by or "a reader", what))
     return tuple(sorted(said, key=lambda one: one.at))
+
+
+def _assessments(visit: Visit) -> Iterable[Said]:
+    """Say each version of the assessment, oldest first, and whether a score had been shown by then."""
+    versions: Sequence[Any] = getattr(visit.assessment, "versions", ()) or (visit.assessment,)
+    for number, version in enumerate(versions):
+        if version.at is None or version.bi_rads is None:
+            continue
+        how = "corrected the assessment" if number else "assessed it"
+        shown: Mapping[bool | None, str] = {
+            True: ", before any score was shown",
+            False: ", after the score was shown",
+        }
+        reason = getattr(version, "reason", None)
+        what = f"{how}{shown.get(getattr(version, 'covered', None), '')}: {version.words}"
+        yield Said(version.at, version.by or "a reader", what + (f"; reason: {reason}" if reason else ""))

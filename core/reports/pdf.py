@@ -15,7 +15,7 @@ from pathlib import Path
 
 from fpdf import FPDF
 from fpdf.bidi import BidiParagraph
-from fpdf.enums import TableBordersLayout
+from fpdf.enums import MethodReturnValue, TableBordersLayout
 from fpdf.fonts import FontFace, TTFFont
 from fpdf.util import Padding
 
@@ -31,8 +31,6 @@ INK, MUTED, LINE = (31, 41, 55), (91, 102, 117), (197, 204, 212)
 ACCENT, LEAD, BADGE = (11, 92, 138), (244, 246, 248), (91, 62, 138)
 MARGIN, TOP, BOTTOM, BESIDE = 16.0, 20.0, 20.0, 38.0
 LACKING = "□"
-LONGEST_REORDERED = 60
-"""Words that are written from the right are turned as a whole line; a longer text could break in the middle."""
 
 Row = Sequence[str]
 
@@ -61,6 +59,15 @@ def _fonts() -> Path:
     return Path(found.submodule_search_locations[0]) / "mpl-data" / "fonts" / "ttf"
 
 
+def _is_of_the_right(text: str) -> bool:
+    return any(unicodedata.bidirectional(letter) in ("R", "AL") for letter in text)
+
+
+def _turned(line: str) -> str:
+    """Return one line as it is seen, from left to right."""
+    return str(BidiParagraph(line).get_reordered_string())
+
+
 class _Pages(FPDF):
     """The pages: typeface, head and foot, and the few things that a report is made of."""
 
@@ -83,14 +90,11 @@ class _Pages(FPDF):
         self.set_lang("en")
         self.add_page()
 
-    def told(self, text: object) -> str:
-        """Return text from outside as this typeface can print it."""
+    def told(self, text: object, *, turned: bool = True) -> str:
+        """Return text from outside as this typeface can print it; `turned`: as one line, written from the right or not."""
         plain = unicodedata.normalize("NFC", str(text)).replace("\r\n", "\n").replace("\t", "    ")
         shown = "".join(self._letter(letter) for letter in plain)
-        of_the_right = any(unicodedata.bidirectional(letter) in ("R", "AL") for letter in shown)
-        if of_the_right and len(shown) <= LONGEST_REORDERED and "\n" not in shown:
-            return BidiParagraph(shown).get_reordered_string()
-        return shown
+        return _turned(shown) if turned and _is_of_the_right(shown) else shown
 
     def _letter(self, letter: str) -> str:
         if letter == "\n" or ord(letter) in self.known:
@@ -107,11 +111,13 @@ class _Pages(FPDF):
         self._type(7.5, MUTED)
         mark = " · simulated" if report.simulated else ""
         # A long name is told whole on the first page.
-        name = self.told(report.label)
-        name = name if len(name) <= 60 else f"{name[:59]}…"
-        mrn = self.told(report.mrn)
-        mrn = mrn if len(mrn) <= 48 else f"{mrn[:47]}…"
-        self.cell(0, 4, f"{name} · MRN {mrn}{mark}", align="L")
+        name, mrn = self.told(report.label), self.told(report.mrn)
+        who = f"MRN {mrn}{mark}"
+        line = f"{name} · {who}" if report.name else who
+        while self.get_string_width(line) > self.epw - 40 and len(name) > 1:
+            name = name[:-1]
+            line = f"{name}… · {who}"
+        self.cell(0, 4, line, align="L")
         self.set_x(MARGIN)
         self.cell(0, 4, f"study of {report.on}", align="R")
         self.set_draw_color(*LINE)
@@ -154,8 +160,19 @@ class _Pages(FPDF):
     def paragraph(self, text: object, *, muted: bool = False, bold: bool = False, size: float = 9) -> None:
         """Print a text, over as many lines and pages as it takes."""
         self._type(size, MUTED if muted else INK, bold=bold)
-        self.multi_cell(0, size * 0.52, self.told(text), align="L", new_x="LMARGIN", new_y="NEXT")
+        self.lines(text, size * 0.52)
         self.ln(0.6)
+
+    def lines(self, text: object, height: float) -> None:
+        """Print words from outside, line by line where they are written from the right: each line is turned by itself."""
+        shown = self.told(text, turned=False)
+        if not _is_of_the_right(shown):
+            self.multi_cell(0, height, shown, align="L", new_x="LMARGIN", new_y="NEXT")
+            return
+        parted = self.multi_cell(0, height, shown, align="L", dry_run=True, output=MethodReturnValue.LINES)
+        assert isinstance(parted, list)
+        for line in parted:
+            self.cell(0, height, _turned(str(line)), new_x="LMARGIN", new_y="NEXT")
 
     def part(self, what: str, *paragraphs: tuple[str, bool, bool]) -> None:
         """Print a short part: its name at the left, beside it texts, each with whether it is bold and whether muted."""
@@ -180,7 +197,10 @@ class _Pages(FPDF):
         self._type(9, MUTED)
         self.cell(BESIDE, 4.8, what)
         self._type(9)
-        self.multi_cell(0, 4.8, self.told(said), align="L", new_x="LMARGIN", new_y="NEXT")
+        self.set_left_margin(MARGIN + BESIDE)
+        self.lines(said, 4.8)
+        self.set_left_margin(MARGIN)
+        self.set_x(MARGIN)
 
     def rows(
         self, head: Row, rows: Sequence[Row], widths: Sequence[float], right: Sequence[int] = ()
@@ -211,7 +231,7 @@ class _Pages(FPDF):
 
 def _head(pages: _Pages, report: Report) -> None:
     pages._type(16, bold=True)
-    pages.multi_cell(0, 8, pages.told(report.label), align="L", new_x="LMARGIN", new_y="NEXT")
+    pages.lines(report.label, 8)
     if report.simulated:
         pages.paragraph(SIMULATED, bold=True, size=8.5)
     born = f"{report.birth_date or 'unknown'}" + (f" · {report.age} y at the study" if report.age else "")
@@ -221,15 +241,12 @@ def _head(pages: _Pages, report: Report) -> None:
     by = f" by {report.made_by}" if report.made_by else ""
     pages.fact("Report", f"made {moment(report.made_at)}{by}")
     pages.ln(1.5)
-    parts = [report.assessment.in_short, report.assessment.management]
-    parts.append(f"density {report.density}" if report.density else "")
     pages._type(11, bold=True)
     pages.set_fill_color(*LEAD)
-    lead = " · ".join(part for part in parts if part)
     pages.multi_cell(
         0,
         6,
-        pages.told(lead),
+        pages.told(report.in_short),
         align="L",
         fill=True,
         padding=Padding(1.5, 3, 1.5, 3),
@@ -411,6 +428,8 @@ def _lesions(pages: _Pages, report: Report) -> None:
     for lesion in report.lesions:
         if lesion.remark:
             pages.paragraph(f"{lesion.label}: {lesion.remark}", muted=True, size=8)
+    for line in report.response:
+        pages.paragraph(line, muted=True, size=8)
 
 
 def _alerts_and_events(pages: _Pages, report: Report) -> None:
@@ -426,6 +445,8 @@ def _alerts_and_events(pages: _Pages, report: Report) -> None:
     pages.heading("Events")
     # Not a table: a note may be longer than a page.
     for number, event in enumerate(report.events, 1):
+        if pages.will_page_break(12):
+            pages.add_page()  # its words begin where it is named
         end = f" to {event.end}" if event.end else ""
         side = f", {SIDE_WORDS[event.laterality]}" if event.laterality else ""
         pages.paragraph(f"{number}  {event.on}{end}  {event.kind.value}{side}", bold=True, size=8.5)

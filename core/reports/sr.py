@@ -199,6 +199,7 @@ def _comments(report: Report) -> list[Any]:
         f"Findings: {report.findings}",
         f"Comparison: {report.comparison}",
         f"Assessment: {assessment.in_short}" if assessment.breasts else NOT_ASSESSED,
+        " ".join(report.response),
         f"Management: {assessment.management}" if assessment.management else "",
         f"Note: {assessment.note}" if assessment.note else "",
         f"No risk is given as a number. {said.why_not}" if said.why_not else "",

@@ -23,7 +23,7 @@ __all__ = ["Area", "Drawing", "Line", "Mark", "Words", "draw_course", "said"]
 INK, MUTED, LINE, PALE, THRESHOLD = "#1F2937", "#5B6675", "#C5CCD4", "#DDDFE2", "#B7791F"
 WIDTH, LEFT_EDGE, RIGHT_EDGE = 178.0, 15.0, 152.0
 RISK_TOP, RISK_HEIGHT = 5.0, 46.0
-EVENT_ROW, EVENT_ROWS = 4.2, 3
+EVENT_ROW, EVENT_ROWS = 4.2, 6
 SMALL, TINY = 7.0, 6.5
 TICKS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 

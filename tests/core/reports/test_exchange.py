@@ -36,7 +36,9 @@ def sr_of(made):
 
 
 def words_of(dataset):
-    return "\n".join(str(one.value) for one in dataset.iterall() if one.VR not in ("SQ", "OB", "OW"))
+    return "\n".join(
+        str(one.value) for one in dataset.iterall() if one.VR not in ("SQ", "OB", "OW", "UI", "TM")
+    )
 
 
 def references(node):

@@ -7,6 +7,7 @@ from datetime import date
 import pydicom
 import pytest
 
+from core.records import Visit
 from core.reports import Format
 from db.tables import EventKind
 from tests import factories
@@ -77,3 +78,14 @@ def test_after_a_diagnosis_growth_is_told_and_risk_is_not(here, format):
 def test_what_may_be_told_is_found_where_it_is_looked_for(here, format):
     factories.woman(here, "1", [plan(on) for on in DAYS])
     assert HERS.search(told_in(made_of(here, "1", format))) is not None
+
+
+@pytest.mark.skipif("covered" not in Visit.__dataclass_fields__, reason="this release covers nothing")
+@pytest.mark.parametrize("format", list(Format))
+def test_what_is_covered_until_it_is_read_is_a_number_nowhere(here, format):
+    here.settings.read_first = True
+    visits = [VisitPlan(DAYS[0], 0.01), VisitPlan(DAYS[1], 0.012), plan(DAYS[2], progression=ODD)]
+    factories.woman(here, "1", visits)
+    told = told_in(made_of(here, "1", format))
+    assert HERS.search(told) is None
+    assert "covered until" in told
