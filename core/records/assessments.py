@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from core.installation import Installation
@@ -375,8 +375,13 @@ def _what_was_shown(here: Installation, session: Session, study: Study, standing
         return _Shown(now, covered=first, revealed_at=None, score_id=None)
     if first and was_covered:
         return _Shown(now, covered=True, revealed_at=now, score_id=score.id)
-    unread = session.get(UnreadReveal, study.id)
-    revealed_at = standing.revealed_at or (unread.revealed_at if unread else score.computed_at)
+    # The studies of one day are one visit: whichever of them it was shown of.
+    unread = session.scalar(
+        select(func.min(UnreadReveal.revealed_at))
+        .join(Study, Study.id == UnreadReveal.study_id)
+        .where(Study.patient_id == study.patient_id, Study.study_date == study.study_date)
+    )
+    revealed_at = standing.revealed_at or unread or score.computed_at
     return _Shown(now, covered=False, revealed_at=revealed_at, score_id=score.id)
 
 

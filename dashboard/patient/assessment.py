@@ -57,14 +57,15 @@ def show_standing(standing: Assessment) -> None:
     look.show(
         f'<p class="lv-note"><b>{standing.words}</b><br>signed by {look.safe(standing.by or "")}, '
         f"{look.moment(standing.at)}{version}{f'<br>{shown}' if shown else ''}</p>"
-        f'<table class="lv-table">{rows}</table>'
+        f'<table class="lv-table lv-told">{rows}</table>'
     )
 
 
 def said_when(version: Assessment) -> str:
     """Say whether a version was recorded before its score was shown or after; empty where that is not known."""
     if version.covered:
-        return "recorded before the score was shown"
+        shown = version.revealed_at is not None
+        return "recorded before the score was shown" if shown else "no score was shown then"
     if version.revealed_at is not None:
         return f"recorded after the score was shown at {look.moment(version.revealed_at)}"
     return ""

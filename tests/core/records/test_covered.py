@@ -23,7 +23,7 @@ from core.records import (
 )
 from core.records.covered import StudyRead, is_covered
 from core.records.export import export
-from db.tables import EventKind, Image, Measurement, Study
+from db.tables import EventKind, Image, Measurement, Study, UnreadReveal
 from tests import factories
 from tests.factories import VisitPlan
 
@@ -195,6 +195,22 @@ def test_it_can_be_shown_unread_with_a_reason_which_the_assessment_then_says(
     assert said.revealed_at is not None
     assert said.at is not None
     assert said.revealed_at < said.at
+
+
+def test_the_studies_of_a_day_are_covered_shown_and_read_as_one(
+    here: Installation, woman: str, reader: Person
+) -> None:
+    with here.database.write() as session:
+        session.add(Study(uid="2.25.9", patient_id=1, study_date=LAST))
+    reveal_unread(here, reader, "2.25.9", "she bleeds")
+    assert not row(here).covered
+    said = record_assessment(here, reader, woman, right="1", left="4A", density="C")
+    assert said.covered is False
+    assert said.revealed_at is not None
+    assert said.at is not None
+    with here.database.read() as session:
+        shown = session.scalars(select(UnreadReveal.revealed_at)).one()
+    assert said.revealed_at == shown < said.at
 
 
 def test_a_later_study_uncovers_what_nobody_read(here: Installation, woman: str) -> None:
