@@ -10,6 +10,7 @@ import io
 import threading
 import zipfile
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -103,18 +104,23 @@ def _computed(here: Installation, prior: _Stored, current: _Stored) -> Registrat
 
 
 def _kept(path: Path) -> Registration | None:
+    """Return what is kept; None where there is nothing, or it is damaged and to be made anew."""
     try:
-        with np.load(path, allow_pickle=False) as kept:
-            x, y = kept["grid"]
-            if x.shape != (NODES, NODES):
-                return None
-            rows_now, columns_now, rows_then, columns_then, quality = kept["facts"].tolist()
-            now, then = (int(rows_now), int(columns_now)), (int(rows_then), int(columns_then))
-            return Registration(now, then, x, y, quality, str(kept["doubt"]))
-    except FileNotFoundError:
-        return None
+        return _read(path, path.stat().st_mtime_ns)
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
-        return None  # damaged: it is made anew
+        return None
+
+
+@lru_cache(maxsize=128)
+def _read(path: Path, _written_ns: int) -> Registration:
+    # Remembered as long as the file stays as it is: a page asks for the same pair at every step.
+    with np.load(path, allow_pickle=False) as kept:
+        x, y = kept["grid"]
+        if x.shape != (NODES, NODES):
+            raise ValueError("a grid of another size")
+        rows_now, columns_now, rows_then, columns_then, quality = kept["facts"].tolist()
+        now, then = (int(rows_now), int(columns_now)), (int(rows_then), int(columns_then))
+        return Registration(now, then, x, y, quality, str(kept["doubt"]))
 
 
 def _keep(path: Path, found: Registration) -> None:

@@ -17,11 +17,11 @@ __all__ = ["METHOD", "register_views"]
 METHOD = "1"
 """The method's version: what an earlier one found is computed anew."""
 
-# Chosen on 6 real pairs of one breast and 38 simulated, warped and real pairs that were, and were not, of one view: alike
-# at least 0.34 and bent at most 7 pixels where they were, alike at most 0.34 and bent at least 6 where they were not.
+# Chosen on 59 pairs, 32 of them of real pictures as they are: a quality of 0.5 is reached by 24 of the 26 that were of
+# one view, and by 1 of the 33 that were of two women (0 of 19), two views (1 of 9) or two breasts (0 of 5).
 _ALIKE, _ALIKE_BY = 0.32, 0.07
 _BENT_PX, _BENT_BY = 8.0, 2.5
-_SURE, _STEEP = 0.75, 1.6
+_SURE, _STEEP = 0.4, 1.6
 
 
 def register_views(prior: NDArray[Any], current: NDArray[Any], *, doubt: str = "") -> Registration:

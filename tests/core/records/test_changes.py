@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 from sqlalchemy import select
 
+from core.images import Registration
+from core.images.registration.mapping import NODES, even_nodes
 from core.installation import Installation
 from core.records.changes import CROP_MM, ChangedPlace, changed_places
 from core.records.record import record_of
@@ -133,3 +135,30 @@ def test_maps_of_two_encoders_are_not_compared(two_visits) -> None:
 def test_a_breast_that_is_not_asked_for_is_not_shown(two_visits) -> None:
     see(two_visits, {(0, "L-CC"): FAINT, (1, "L-CC"): HOT})
     assert found(two_visits, {"R": True}) == {}
+
+
+def laid_by(shift: float, quality: float) -> Registration:
+    """Return a registration by which the prior shows everything so many pixels further right."""
+    x, y = even_nodes((ROWS, COLUMNS)).T.reshape(2, NODES, NODES)
+    return Registration((ROWS, COLUMNS), (ROWS, COLUMNS), x + shift, y, quality)
+
+
+@pytest.mark.parametrize(("quality", "registered"), [(0.9, True), (0.2, False)])
+def test_the_priors_crop_is_moved_where_the_two_are_registered_well_only(
+    two_visits, monkeypatch, quality, registered
+) -> None:
+    see(two_visits, {(0, "L-CC"): FAINT, (1, "L-CC"): ODD})
+    monkeypatch.setattr("core.records.changes.registration_of", lambda *_: laid_by(37, quality))
+    place = found(two_visits, {"L": True})["L"]
+    assert place.registered is registered
+    now, prior = np.array(place.now.box), np.array(place.prior.box)
+    assert prior - now == pytest.approx([37, 0, 37, 0] if registered else [0, 0, 0, 0], abs=1)
+
+
+def test_crops_are_shown_unregistered_where_the_pictures_are_away(two_visits, monkeypatch) -> None:
+    def away(*_: object) -> Registration:
+        raise FileNotFoundError
+
+    see(two_visits, {(0, "L-CC"): FAINT, (1, "L-CC"): ODD})
+    monkeypatch.setattr("core.records.changes.registration_of", away)
+    assert not found(two_visits, {"L": True})["L"].registered
