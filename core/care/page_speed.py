@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import exists, select
+from sqlalchemy import select
 
 from core.care import launch
 from core.care.backup import copy_database
@@ -25,6 +25,7 @@ from core.care.benchmark import Measured
 from core.installation import Installation
 from core.people import Role, accounts, sign_ins
 from core.settings import Settings
+from db.files import private_folder
 from db.images import FolderStore
 from db.tables import Patient, Score, Study
 
@@ -58,34 +59,45 @@ def run(
     Raises `CannotMeasure` where the demo cohort cannot be made or the dashboard does not start.
     """
     with tempfile.TemporaryDirectory(prefix="longview-pages-") as folder:
-        home = Path(folder)
+        home = Path(folder, "installed")
         on_step("a copy of what is installed")
-        if not _copied(settings, home):
+        if not (_copied(settings, home) and _ready(settings, home)):
+            home = Path(folder, "demo")
             on_step("the demo cohort, for nothing is scored here in SQLite and a folder")
             _make_demo(home)
-        own = settings.model_copy(
-            update={"home": home, "database_url": None, "image_store": None, "queue_url": None, "demo": False}
-        )
-        own.__dict__.pop("root", None)
-        with closing(Installation.open(own)) as here:
-            here.migrate()
+        with closing(Installation.open(_at(settings, home))) as here:
             job = {"tokens": _tokens(here), "women": _women(here), **asdict(load)}
         with _dashboard(home) as (url, pid):
             return _driven({**job, "url": url, "pid": pid})
 
 
+def _at(settings: Settings, home: Path) -> Settings:
+    """Return the settings of an installation that has all in its home."""
+    nowhere_else = {"database_url": None, "image_store": None, "queue_url": None}
+    own = settings.model_copy(update={"home": home, "demo": False, **nowhere_else})
+    own.__dict__.pop("root", None)
+    return own
+
+
 def _copied(settings: Settings, home: Path) -> bool:
-    """Copy what is installed into an empty home; say whether there is anything to look at."""
+    """Copy rows and images into a new home; say whether there were any that can be copied."""
     with closing(Installation.open(settings, close_doors=False)) as here:
         if not (here.database.is_sqlite and isinstance(here.images, FolderStore)):
             return False
-        here.migrate()
-        with here.database.read() as session:
-            if session.scalar(select(exists().where(Score.id.is_not(None)))) is not True:
-                return False
+        if not any(path.exists() for path in here.database.files):
+            return False
+        private_folder(home)
         copy_database(here.database, home / "longview.db")
-        shutil.copytree(here.home / "images", home / "images", copy_function=_link)
+        if (here.home / "images").exists():
+            shutil.copytree(here.home / "images", home / "images", copy_function=_link)
     return True
+
+
+def _ready(settings: Settings, home: Path) -> bool:
+    """Bring a copy to this release's tables; say whether anybody in it is scored."""
+    with closing(Installation.open(_at(settings, home))) as here:
+        here.migrate()
+        return bool(_women(here))
 
 
 def _link(source: str, target: str) -> None:

@@ -1,10 +1,13 @@
 """The benchmark of pages: its figures, and that what is installed stays as it is."""
 
+from pathlib import Path
+
 import pytest
 from sqlalchemy import func, select
 
 from core.care import page_speed
 from core.installation import Installation
+from core.settings import Settings
 from dashboard.benchmark.job import quantile
 from db.tables import AuditEntry, SignIn, User
 from tests import factories
@@ -44,6 +47,12 @@ def test_pages_are_measured_on_a_copy_of_what_is_installed(here: Installation) -
     assert all(m.value > 0 for name, m in measured.items() if m.unit in {"ms", "MB"}), measured
     assert written(here) == before, "nobody signed in, opened or looked at anything in it"
     assert sorted(here.images.keys()) == objects
+
+
+def test_an_empty_home_stays_empty(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path / "nothing", _env_file=None)
+    assert not page_speed._copied(settings, tmp_path / "copy")
+    assert list(settings.root.iterdir()) == []
 
 
 def test_a_quantile_is_one_of_the_values_that_were_measured() -> None:
