@@ -67,8 +67,12 @@ class Viewer {
   // As high as what is left of the window, so that the page need not be scrolled.
   size() {
     if (this.data?.whole || this.root.classList.contains("whole")) return
-    const main = this.root.getRootNode().host?.closest("[data-testid=stMain]") ?? document.scrollingElement
-    const top = this.root.getBoundingClientRect().top + main.scrollTop
+    const { host } = this.root.getRootNode()
+    const main = host?.closest("[data-testid=stMain]") ?? document.scrollingElement
+    // The column's content stays in sight while the page is scrolled: where it begins is told by the column.
+    const column = host?.closest(".stColumn")
+    const stuck = column ? column.firstElementChild.getBoundingClientRect().top - column.getBoundingClientRect().top : 0
+    const top = this.root.getBoundingClientRect().top - stuck + main.scrollTop
     const room = window.innerWidth >= WIDE ? window.innerHeight - top - BELOW : window.innerHeight * 0.8
     const height = `${Math.round(Math.max(LEAST_HEIGHT, room))}px`
     if (this.root.style.height !== height) this.root.style.height = height
@@ -79,7 +83,8 @@ class Viewer {
     const signature = JSON.stringify(hung)
     const fresh = signature !== this.signature
     this.signature = signature
-    this.data = data
+    // The visits that are shown are told from others by themselves: while nothing is new, they stay the same ones.
+    this.data = fresh ? data : { ...data, visits: this.data.visits, layouts: this.data.layouts }
     this.root.classList.toggle("whole", data.whole)
     this.asked = Math.max(this.asked, answered)
     // The page may answer an older wish while a newer one is under way to it.

@@ -134,6 +134,14 @@ def test_course_pictures_and_assessment_are_on_one_screen(page: Page, served: Se
     pictures = places["pictures"].bounding_box()
     assert pictures
     assert pictures["height"] >= 420
+    # While what is said is scrolled, the pictures stay, and keep their size whatever is drawn anew.
+    page.mouse.move(1300, 700)
+    page.mouse.wheel(0, 160)
+    page.evaluate("dispatchEvent(new Event('resize'))")
+    expect(places["pictures"]).to_be_in_viewport(ratio=1)
+    scrolled = places["pictures"].bounding_box()
+    assert scrolled
+    assert scrolled["height"] == pytest.approx(pictures["height"], abs=1)
 
 
 def test_another_visit_is_shown_before_the_page_hears_of_it_and_the_rest_follows_in_one_run(

@@ -39,6 +39,11 @@ def test_what_the_page_says_late_does_not_take_back_what_was_chosen_since(page: 
     assert dates(page)[0] == "2022-05-04"
     page.evaluate("data => show(data)", hung(*THREE, current=1, answered=1))
     assert dates(page) == ["2021-05-04", "2021-05-04"], "what the page says after it has heard is followed"
+    page.evaluate("data => show(data)", hung(*THREE, current=1, answered=1))
+    page.locator("button[role=option]").nth(2).click()
+    chosen = page.locator("button[role=option][aria-selected=true]")
+    expect(chosen).to_have_attribute("data-date", "2023-05-04")
+    expect(page.locator("button.compared")).to_have_attribute("data-date", "2022-05-04")
 
 
 def test_any_two_studies_are_compared(page: Page) -> None:
