@@ -56,7 +56,8 @@ def show_lesions(record: PatientRecord, person: Person) -> None:
         look.show(f'<p class="lv-muted lv-footer">None is followed.{how}</p>')
         return
     course = course_of(lesions, record.events)
-    table, figure = st.columns([8, 5], gap="medium")
+    with st.container(key="lesions"):
+        table, figure = st.columns([8, 5], gap="medium")
     with table:
         look.show(_table(lesions, course))
         _remarks(lesions, course)
