@@ -111,6 +111,16 @@ def test_her_own_page_has_no_number_and_still_helps(women: None, pages: OpenPage
     assert ("simulated women of 50 to 69" in text) is (mrn == "ranked")
 
 
+def test_comparing_shows_her_pictures_and_no_number_and_nothing_to_an_analyst(
+    women: None, pages: OpenPage
+) -> None:
+    text = told(pages(Role.ONCOLOGIST, "compare", mrn="unlike"))
+    assert '"panes"' in text
+    assert HERS.search(text) is None
+    assert "%" not in text
+    assert '"panes"' not in told(pages(Role.ANALYST, "compare", mrn="unlike"))
+
+
 def test_what_may_be_told_is_found_where_it_is_looked_for(women: None, pages: OpenPage) -> None:
     text = told(pages(Role.ONCOLOGIST, "patient", mrn="T0"))
     for part in ('"risk":"1.2', "<b>1.2", "cancer within 5 years 1.2"):
