@@ -217,7 +217,7 @@ def ask_which(
 def say_lesion(lesion: FollowedLesion) -> str:
     """Say a lesion in one line, with where it was seen last."""
     last = lesion.places[-1]
-    size = look.millimetres(last.long_mm)
+    size = "gone" if last.long_mm == 0 else look.millimetres(last.long_mm)
     return look.plain(f"{lesion.label}: {size} on {last.view.words} of {last.on}")
 
 
