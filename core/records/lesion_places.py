@@ -5,17 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from core.images import registration_of
 from core.installation import Installation
 from core.records.lesions import Box
+from core.refusals import Refusal
 from core.rules import ViewName
 from db.tables import Embedding, Image, Measurement
 
 __all__ = ["Proposal", "propose_place"]
 
-BY_POSITION = "position"
+BY_REGISTRATION, BY_POSITION = "registration", "position"
 MARGIN = 0.5
 """A proposed box is larger than the measured one by this share on each side: the place is not exact."""
 
@@ -51,8 +54,9 @@ class _Picture:
 def propose_place(here: Installation, measurement_id: int, sop_uid: str) -> Proposal | None:
     """Propose where what was measured on one image lies in another; None where the two are not one view of one breast.
 
-    Its centre keeps its relative position in the breast (or, where no breast was outlined, in the picture); its size in mm
-    stays, or in pixels where one of the pixel sizes is not known. Nothing is written.
+    Its centre is where the registration of the two puts it, or, where they cannot be registered, keeps its relative
+    position in the breast (where no breast was outlined, in the picture). Its size in mm stays, or in pixels where one of
+    the pixel sizes is not known. Nothing is written.
     """
     with here.database.read() as session:
         measurement = session.get(Measurement, measurement_id)
@@ -63,7 +67,9 @@ def propose_place(here: Installation, measurement_id: int, sop_uid: str) -> Prop
         then, now = _picture(session, measurement.image), _picture(session, wanted)
     if then.view != now.view or then.sop_uid == now.sop_uid:
         return None
-    x, y = _by_position(then, now, ((box[0] + box[2]) / 2, (box[1] + box[3]) / 2))
+    centre = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
+    found = _by_registration(here, then, now, centre)
+    x, y = found[0] if found else _by_position(then, now, centre)
     larger = then.spacing_mm / now.spacing_mm if then.spacing_mm and now.spacing_mm else 1.0
     half_width, half_height = (
         (end - start) * larger * (0.5 + MARGIN) for start, end in ((box[0], box[2]), (box[1], box[3]))
@@ -74,9 +80,27 @@ def propose_place(here: Installation, measurement_id: int, sop_uid: str) -> Prop
         min(float(now.columns), x + half_width),
         min(float(now.rows), y + half_height),
     )
-    return Proposal(
-        now.sop_uid, now.view, place, BY_POSITION, "by position in the breast, not registered: look around it"
+    by, said = (
+        (BY_REGISTRATION, f"by registration of the two. {found[1]}")
+        if found
+        else (BY_POSITION, "by position in the breast, not registered: look around it.")
     )
+    return Proposal(now.sop_uid, now.view, place, by, said)
+
+
+def _by_registration(
+    here: Installation, then: _Picture, now: _Picture, point: tuple[float, float]
+) -> tuple[tuple[float, float], str] | None:
+    """Return where the registration puts a point, and how good it is; None where it says nothing of that place."""
+    try:
+        found = registration_of(here, then.sop_uid, now.sop_uid)
+    except (LookupError, FileNotFoundError, Refusal):
+        return None  # one of the two has no picture to register: verify says so, and the position is left
+    if not found.is_usable:
+        return None
+    x, y = (float(value) for value in found.to_current(np.array([point]))[0])
+    inside = 0 <= x <= now.columns and 0 <= y <= now.rows
+    return ((x, y), found.said) if inside else None
 
 
 def _by_position(then: _Picture, now: _Picture, point: tuple[float, float]) -> tuple[float, float]:

@@ -294,7 +294,7 @@ def _show_places(
         )
     )
     look.show(f'<div class="lv-pairs lv-places"><div><div>{pictures}</div></div></div>')
-    st.caption(f"Proposed {proposal.said}. The place is in the middle of the crop.")
+    st.caption(f"Proposed {proposal.said} The place is in the middle of the crop.")
 
 
 def _crop(image: ViewImage, box: Sequence[float], what: str) -> str:

@@ -104,7 +104,7 @@ def test_a_woman_without_lesions_is_told_how_to_add_one(here, pages: OpenPage) -
 
 def test_a_proposed_place_is_confirmed_measured_and_undone(here, pages: OpenPage, woman) -> None:
     app = with_open(pages(Role.ONCOLOGIST, "patient", mrn="00017"), "Measure")
-    assert "not registered" in " ".join(caption.value for caption in app.caption)
+    assert "Proposed by registration of the two." in " ".join(caption.value for caption in app.caption)
     keep = next(button for button in app.button if button.label == "Confirm the place and keep")
     assert keep.disabled
     next(field for field in app.number_input if field.label == "Long axis (mm)").set_value(30.0)
@@ -114,7 +114,7 @@ def test_a_proposed_place_is_confirmed_measured_and_undone(here, pages: OpenPage
     assert not app.exception
     mass = lesions_of_patient(here, "00017")[0]
     assert mass.diameters[-1] == (DAYS[2], 30.0)
-    assert mass.places[-1].proposed_by == "position"
+    assert mass.places[-1].proposed_by == "registration"
     assert mass.places[-1].by
     assert f"Mass is measured on R CC of {DAYS[2]}" in words(app)
     undo(app).click()

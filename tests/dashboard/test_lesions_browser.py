@@ -34,7 +34,7 @@ def test_a_lesion_is_found_again_on_another_study_and_that_is_undone(page: Page,
     expect(crops).to_have_count(2)
     for n in range(2):
         page.wait_for_function("n => document.querySelectorAll('.lv-places img')[n].naturalWidth > 0", arg=n)
-    expect(page.get_by_text("not registered")).to_be_visible()
+    expect(page.get_by_text("Proposed by")).to_be_visible()
     confirm = page.get_by_role("button", name="Confirm the place and keep")
     expect(confirm).to_be_disabled()
     length = page.get_by_label("Long axis (mm)")
