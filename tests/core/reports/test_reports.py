@@ -82,6 +82,18 @@ def test_the_prior_is_the_last_mammogram_of_an_earlier_day(here):
     assert report_of(here, "1", "2.25.1.1", NOW).prior is None
 
 
+def test_the_course_has_every_visit_one_a_day_whether_it_was_scored_or_not(here):
+    visits = plans((*DAYS, DAYS[-1]))
+    visits[0].status = factories.StudyStatus.REFUSED
+    visits[-1].status = factories.StudyStatus.PENDING
+    visits[-1].bi_rads = "3"
+    factories.woman(here, "1", visits)
+    course = report_of(here, "1", None, NOW).course
+    assert [point.on for point in course] == list(DAYS)
+    assert [point.risk_5y is None for point in course] == [True, False, False]
+    assert (course[0].instead, course[2].bi_rads) == ("not scored", "3")
+
+
 @pytest.mark.parametrize("format", list(Format))
 @pytest.mark.parametrize(
     "visits",
