@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
-from typing import Any
 from urllib.parse import quote, urlencode
 
 from core.installation import Installation
@@ -17,18 +16,21 @@ from core.records import (
     AlertEntry,
     AlertStanding,
     EventEntry,
+    FollowedLesion,
     Interval,
-    KeptFinding,
+    LesionStatus,
     PatientRecord,
     StudyStatus,
     ViewImage,
     Visit,
     VisitScore,
     cards,
+    course_of,
     findings,
+    lesions_of_patient,
     record_of,
 )
-from core.reports.wording import moment, points, signed
+from core.reports.wording import UNKNOWN, millimetres, moment, points, signed
 from core.rules import age_years, last_said, trends
 from core.rules.vocabulary import BI_RADS, BI_RADS_EDITION, DENSITY_WORDS, FOUR_VIEWS, SIDE_WORDS
 
@@ -295,6 +297,7 @@ def report_of(
         raise ReportError(f"The patient with the MRN {mrn} has no study {study_uid}.")
     record = replace(whole, visits=tuple(one for one in whole.visits if one.on <= visit.on))
     prior = _prior(record, visit)
+    followed = _followed(here, record.mrn, visit.on)
     return Report(
         mrn=record.mrn,
         name=record.name,
@@ -321,8 +324,8 @@ def report_of(
         course_words=tuple(_course_words(record, visit)),
         later_studies=len(whole.visits) - len(record.visits),
         diagnosed_on=record.diagnosed_on,
-        lesions=_lesions(findings.of_patient(here, record.mrn), visit.on),
-        response=(),
+        lesions=tuple(_lesion(one) for one in followed),
+        response=tuple(_response(followed, record.events)),
         alerts=tuple(
             (alert, alert.message or WITHHELD_ALERT, _standing(alert))
             for alert in record.alerts
@@ -340,7 +343,7 @@ def _link(here: Installation, address: str, mrn: str, study_uid: str) -> str:
 
 def _prior(record: PatientRecord, visit: Visit) -> Visit | None:
     """Return the study that the reader compared it with; else the last of an earlier day, of the same kind, with pictures."""
-    compared = record.visit(getattr(visit.assessment, "comparison_uid", None) or "")
+    compared = record.visit(visit.assessment.comparison_uid or "")
     if compared is not None and compared.images and compared.on < visit.on:
         return compared
     earlier = [
@@ -367,19 +370,19 @@ def _views(record: PatientRecord, visit: Visit) -> str:
 
 def _assessment(visit: Visit) -> ReadersAssessment:
     """Return the reader's assessment; per breast where it was recorded so."""
-    stands: Any = visit.assessment
+    stands = visit.assessment
     if stands.bi_rads is None:
         return ReadersAssessment()
-    by_side = {"R": getattr(stands, "right", None), "L": getattr(stands, "left", None)}
+    by_side = {"R": stands.right, "L": stands.left}
     breasts = tuple(Breast(side, category) for side, category in by_side.items() if category)
     return ReadersAssessment(
         breasts=breasts or (Breast(None, stands.bi_rads),),
         overall=stands.bi_rads,
-        edition=getattr(stands, "edition", None) or BI_RADS_EDITION,
-        findings=getattr(stands, "findings", None) or "",
+        edition=stands.edition or BI_RADS_EDITION,
+        findings=stands.findings or "",
         note=stands.note or "",
-        management=getattr(stands, "management_words", ""),
-        compared_with=getattr(stands, "compared_with", None),
+        management=stands.management_words,
+        compared_with=stands.compared_with,
         by=stands.by or "",
         at=stands.at,
     )
@@ -411,7 +414,7 @@ def _model_said(here: Installation, visit: Visit) -> ModelSaid:
 def _why_not(visit: Visit) -> tuple[str, str]:
     if visit.score is not None:
         return "", ""
-    if getattr(visit, "covered", False):
+    if visit.covered:
         return "What the model says of it is covered until a reader has recorded an assessment.", ""
     if visit.doubt is not None:
         needed = visit.doubt.doubt.needed if visit.doubt.doubt else ""
@@ -474,7 +477,7 @@ def _course_point(record: PatientRecord, visit: Visit) -> CoursePoint:
 def _instead(visit: Visit) -> str:
     if visit.rank is not None:
         return visit.rank.words
-    if getattr(visit, "covered", False):
+    if visit.covered:
         return "covered until read"
     if visit.doubt is not None and visit.doubt.tells_growth:
         return "after diagnosis"
@@ -503,24 +506,62 @@ def _course_words(record: PatientRecord, visit: Visit) -> Iterable[str]:
         yield f"Between two of her visits lie more than {trends.LONG_GAP_YEARS:.0f} years."
 
 
-def _lesions(kept: Sequence[KeptFinding], until: date) -> tuple[Lesion, ...]:
-    """Return the findings of her studies up to a day, by lesion; what a model read in a box is no part of a report."""
-    by_lesion: dict[tuple[str, str], list[Measured]] = {}
-    for one in kept:
-        if one.study_date <= until:
-            measured = Measured(
-                study_uid=one.study_uid,
-                on=one.study_date,
-                sop_uid=one.sop_uid,
-                view=one.view_name.words,
-                long_mm=one.diameter_mm,
-                short_mm=None,
-                box=one.box,
-                by=one.by,
-                at=one.at,
-            )
-            by_lesion.setdefault((one.label, one.laterality), []).append(measured)
-    return tuple(Lesion(label, side, tuple(rows)) for (label, side), rows in by_lesion.items())
+STATUS_WORDS = {LesionStatus.KNOWN_BENIGN: "known benign", LesionStatus.RESOLVED: "resolved"}
+
+
+def _followed(here: Installation, mrn: str, until: date) -> list[FollowedLesion]:
+    """Return her lesions as they were measured at studies up to a day."""
+    followed = (
+        replace(one, places=tuple(place for place in one.places if place.on <= until))
+        for one in lesions_of_patient(here, mrn)
+    )
+    return [one for one in followed if one.places]
+
+
+def _lesion(one: FollowedLesion) -> Lesion:
+    """Return a lesion with its measurements; what was measured on a view that was corrected since does not count."""
+    measured = tuple(
+        Measured(
+            study_uid=place.study_uid,
+            on=place.on,
+            sop_uid=place.sop_uid,
+            view=place.view.words,
+            long_mm=place.long_mm,
+            short_mm=place.short_mm,
+            box=place.box,
+            by=place.by,
+            at=place.at,
+        )
+        for place in one.places
+        if not place.corrected
+    )
+    return Lesion(one.label, one.laterality, measured, "; ".join(_remarks(one)))
+
+
+def _remarks(one: FollowedLesion) -> Iterable[str]:
+    yield from filter(None, (one.kind, "node" if one.node else "", STATUS_WORDS.get(one.status, "")))
+    if one.has_outgrown:
+        yield "grown since it was called so"
+    growth = one.growth
+    if growth is not None and growth.is_shown and growth.doubling_days is not None:
+        ends = (growth.fastest_days, growth.slowest_days)
+        fastest, slowest = (UNKNOWN if days is None else f"{days:.0f}" for days in ends)
+        yield f"volume doubles in {growth.doubling_days:.0f} d, 90 % interval {fastest}–{slowest}"
+    corrected = sum(bool(place.corrected) for place in one.places)
+    if corrected:
+        yield f"{corrected} measured on a view that was corrected since, left out"
+
+
+def _response(followed: Sequence[FollowedLesion], events: Sequence[EventEntry]) -> Iterable[str]:
+    """Say the response by rule at each day from the baseline on."""
+    course = course_of(followed, events)
+    if course is None:
+        return
+    yield f"RECIST-like response (RECIST 1.1 was not made for mammograms), baseline {course.baseline}: {course.because}"
+    for on, said in zip(course.days, course.said, strict=True):
+        new = f", new: {', '.join(said.new)}" if said.new else ""
+        total = f"sum {millimetres(said.sum_mm)}, nadir {millimetres(said.nadir_mm)}"
+        yield f"{on}: {said.response.value}, {total}{new}."
 
 
 def _standing(alert: AlertEntry) -> str:
@@ -551,8 +592,7 @@ def _log(here: Installation, record: PatientRecord, visit: Visit) -> tuple[Said,
 
 def _assessments(visit: Visit) -> Iterable[Said]:
     """Say each version of the assessment, oldest first, and whether a score had been shown by then."""
-    versions: Sequence[Any] = getattr(visit.assessment, "versions", ()) or (visit.assessment,)
-    for number, version in enumerate(versions):
+    for number, version in enumerate(visit.assessment.versions or (visit.assessment,)):
         if version.at is None or version.bi_rads is None:
             continue
         how = "corrected the assessment" if number else "assessed it"
@@ -560,6 +600,9 @@ def _assessments(visit: Visit) -> Iterable[Said]:
             True: ", before any score was shown",
             False: ", after the score was shown",
         }
-        reason = getattr(version, "reason", None)
-        what = f"{how}{shown.get(getattr(version, 'covered', None), '')}: {version.words}"
-        yield Said(version.at, version.by or "a reader", what + (f"; reason: {reason}" if reason else ""))
+        what = f"{how}{shown.get(version.covered, '')}: {version.words}"
+        yield Said(
+            version.at,
+            version.by or "a reader",
+            what + (f"; reason: {version.reason}" if version.reason else ""),
+        )
