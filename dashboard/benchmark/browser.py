@@ -60,11 +60,12 @@ def _to_pictures(page: Page, woman: Woman) -> float:
 
 
 def _to_another_visit(page: Page) -> float:
-    """Choose the visit before; it is there once the pictures' title names it and its first picture is drawn."""
+    """Choose the visit before; it is there once it is the chosen one and its first picture is drawn."""
     other = page.locator(f"{_STRIP}[aria-selected=false]").last
     other.wait_for()
     day = other.get_attribute("data-date") or ""
     begun = time.perf_counter()
     other.click()
-    page.locator(".bar .title", has_text=day).wait_for(state="attached")
+    page.locator(f'{_STRIP}[aria-selected=true][data-date="{day}"]').wait_for(state="attached")
+    page.locator(".pane[data-ready=true]").first.wait_for(state="attached")
     return time.perf_counter() - begun

@@ -228,13 +228,8 @@ def alerts(record: PatientRecord, person: Person) -> None:
             f'<p class="lv-note alert" title="{look.safe(why_it_was_raised(alert))}">{look.safe(alert.message)} '
             f'<span class="lv-muted">at the visit of {alert.study_date}, raised {look.ago(alert.raised_at)}</span></p>'
         )
-        if not person.may(Permission.ASSESS):
-            look.show(words)
-            continue
-        text, button = st.columns([6, 1], vertical_alignment="center")
-        with text:
-            look.show(words)
-        with button.popover("Acknowledge", width="stretch", key=f"acknowledge_{alert.alert_id}"):
+        look.show(words)
+        if person.may(Permission.ASSESS):
             ask_for_note(alert, person)
     seen = [alert for alert in record.alerts if alert not in record.open_alerts]
     if seen:
@@ -256,10 +251,11 @@ def why_it_was_raised(alert: AlertEntry) -> str:
 def ask_for_note(alert: AlertEntry, person: Person) -> None:
     """Ask what explains an alert or was arranged, and acknowledge it."""
     with st.form(f"acknowledging_{alert.alert_id}", border=False):
-        note = st.text_input(
-            "What explains it, or was arranged", max_chars=2000, key=f"note_{alert.alert_id}", width=360
+        what, button = st.columns([5, 1], vertical_alignment="bottom")
+        note = what.text_input(
+            "What explains it, or was arranged", max_chars=2000, key=f"note_{alert.alert_id}"
         )
-        if st.form_submit_button("Acknowledge", type="primary", key=f"acknowledged_{alert.alert_id}"):
+        if button.form_submit_button("Acknowledge", key=f"acknowledged_{alert.alert_id}", width="stretch"):
             with outages.beside_the_act("The alert is not acknowledged."):
                 try:
                     acknowledge(here(), person, alert.alert_id, note)

@@ -453,6 +453,7 @@ def put_in_order(order: components.WorklistOrder) -> None:
 def show_more() -> None:
     """Show the next rows too."""
     st.session_state[keys.ROWS_SHOWN] += PAGE_OF_ROWS
+    write_address()
 
 
 def empty(person_may_add: bool) -> None:

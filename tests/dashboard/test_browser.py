@@ -123,7 +123,7 @@ def test_course_pictures_and_assessment_are_on_one_screen(page: Page, served: Se
         "course": page.locator(".js-plotly-plot").first,
         "pictures": page.locator(".viewer"),
         "visits": page.locator(".strip"),
-        "assessment": page.get_by_role("button", name="assessment").first,
+        "assessment": page.get_by_role("button", name="Sign", exact=True).first,
     }
     for name, place in places.items():
         # What stands above is drawn bit by bit, and the pictures take what is left of the window.

@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 
 import pytest
@@ -12,7 +12,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from argon2 import PasswordHasher
-from sqlalchemy import func, inspect, select, text
+from sqlalchemy import MetaData, Table, func, inspect, select, text
 from sqlalchemy.exc import IntegrityError
 
 from db import migrate
@@ -207,20 +207,23 @@ def test_what_the_rule_on_a_jump_raised_is_handed_to_the_rule_on_change(database
     with database.engine.begin() as connection:
         for row in rows:
             connection.execute(text(row))
-        columns = {
-            column.key: 0.1
-            for column in Score.__table__.columns
-            if column.key.startswith(("risk_", "density_"))
-        }
+        # The table as it was then: what came since has no column yet.
+        then = Table("score", MetaData(), autoload_with=connection)
         known = {
             "study_id": 1,
             "model": "m",
             "weights_sha256": "w",
             "calibration": "c",
             "inputs": {},
+            "computed_at": datetime(2026, 1, 1),
             "priors": 0,
+            "trust_level": "trusted",
+            "missing_views": [],
+            "contributions": [],
+            "left_out": [],
         }
-        made = connection.execute(Score.__table__.insert().values(**known, **columns)).inserted_primary_key[0]
+        numbers = {column.key: 0.1 for column in then.columns if column.key.startswith(("risk_", "density_"))}
+        made = connection.execute(then.insert().values(**known, **numbers)).inserted_primary_key[0]
         for rule in ("risk_jump", "risk_high"):
             connection.execute(
                 text(

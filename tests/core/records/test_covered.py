@@ -98,9 +98,9 @@ def test_nothing_of_it_is_in_her_row_of_the_worklist(here: Installation, woman: 
         None,
     ) * 5
     assert [point.risk_5y for point in found.course] == [0.012]
-    assert (found.alerts, found.alert_rules, found.needs_a_look) == ((), (), False)
+    assert (found.alerts, found.changed, found.unread) == ((), False, True)
     assert [one.mrn for one in worklist.rows(here, today=TODAY)] == ["1", "2"], "by MRN: no order by risk"
-    assert worklist.counts(worklist.rows(here, today=TODAY))[Group.NEEDS_A_LOOK] == 0
+    assert worklist.counts(worklist.rows(here, today=TODAY))[Group.CHANGED] == 0
 
 
 def test_it_stands_everywhere_once_it_is_read(here: Installation, woman: str, reader: Person) -> None:
@@ -109,7 +109,7 @@ def test_it_stands_everywhere_once_it_is_read(here: Installation, woman: str, re
     assert record is not None
     assert record.visits[1].score is not None
     assert len(record.open_alerts) == 1
-    assert (row(here).covered, row(here).risk_5y, row(here).needs_a_look) == (False, ODD, True)
+    assert (row(here).covered, row(here).risk_5y, len(row(here).alerts)) == (False, ODD, 1)
     assert ODD in set(cohort.everyone(here)["risk_5y"])
 
 
