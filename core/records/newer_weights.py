@@ -146,9 +146,7 @@ def _scores(session: Session, patient_ids: Sequence[int]) -> defaultdict[int, li
     return found
 
 
-def _of_woman(
-    woman: AnyRow, scores: Sequence[AnyRow], model: str, days: _Days
-) -> Iterator[ChangedAlert]:
+def _of_woman(woman: AnyRow, scores: Sequence[AnyRow], model: str, days: _Days) -> Iterator[ChangedAlert]:
     spoken = [row for row in scores if row.model == model]
     if not spoken:
         return

@@ -22,6 +22,12 @@ class RiskBand(Table):
     from_age: Annotated[int, Field(ge=0, le=120)] = 0
     to_age: Annotated[int, Field(ge=0, le=120)] = 120
 
+    @model_validator(mode="after")
+    def _of_some_age(self) -> Self:
+        if self.from_age > self.to_age:
+            raise ValueError("from_age lies above to_age")
+        return self
+
     @property
     def holds_for(self) -> str:
         """Say in words for whom it holds."""
