@@ -26,6 +26,7 @@ CANCER, NO_CANCER = "#E0A58F", "#A9B4C0"
 """Pale lines of the women in whom cancer was found, and of the others."""
 AGE_BAND = "rgba(11, 92, 138, 0.10)"
 _AGE_AROUND = 5.0
+_LEAST_PX = 14
 _LEAST_DAYS = 360
 """A course shorter than that says nothing."""
 
@@ -79,6 +80,8 @@ def draw_thresholds(
             line={"color": template.BAND_LINE[band.key], "width": 1, "dash": "dash"},
             layer="between",
         )
+        if band is lowest and scale.height(band.lower) < _LEAST_PX:
+            continue  # no room for its name below it: on a linear axis all lies at the bottom
         figure.add_annotation(
             x=since,
             xshift=4,

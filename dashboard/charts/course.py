@@ -571,7 +571,7 @@ def _end_labels(course: _Course, labels: Sequence[_Label]) -> None:
                 xref="paper" if at_the_edge else "x",
                 y=course.scale.words(course.scale.value(max(0.0, place - over))),
                 yref="y",
-                text=label.text(short=not at_the_edge),
+                text=label.text(short=not at_the_edge and course.record.standing.read[-1].on > label.on),
                 showarrow=False,
                 xanchor="left",
                 xshift=4 if at_the_edge else 10,

@@ -46,11 +46,11 @@ def curve(score: VisitScore) -> Figure:
     top = 1.15 * max(high)
     figure.lay_out(
         template.layout(
-            height=220,
+            height=190,
             margin={"l": 56, "r": 16, "t": 16, "b": 40},
             xaxis=template.axis("years from the study", range=[0.6, 5.4], tickvals=years, showgrid=False),
             yaxis=template.axis(
-                "cancer within", range=[0, top], tickformat=".1%" if top < 0.05 else ".0%", nticks=5
+                "probability", range=[0, top], tickformat=".1%" if top < 0.05 else ".0%", nticks=5
             ),
         )
     )

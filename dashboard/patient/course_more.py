@@ -46,21 +46,20 @@ def offer(record: PatientRecord, chosen: Visit, others: OtherWomen) -> None:
         st.popover("Table, axis, years", type="tertiary", icon=":material/table_rows:", key="course_more"),
         st.container(key="course_more_body"),
     ):
+        left, right = st.columns([5, 4], gap="medium")
         if record.scored:
-            _choose_axis()
-        left, right = st.columns([5, 2]) if chosen.score else (st.container(), None)
-        with left:
-            look.show(table(record, chosen))
-        if chosen.score and right is not None:
+            with left:
+                _choose_axis()
+                look.footer(method(others))
+        if chosen.score:
             with right:
-                look.heading("Within 1 to 5 years", beside=look.iso(chosen.on))
+                look.heading("Cancer within 1 to 5 years", beside=look.iso(chosen.on))
                 draw(
                     horizons.curve(chosen.score),
                     key=f"horizons_{chosen.study_uid}",
                     alt=horizons.said(chosen.score),
                 )
-        if record.scored:
-            look.footer(method(others))
+        look.show(table(record, chosen))
 
 
 def _choose_axis() -> None:
