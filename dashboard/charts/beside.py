@@ -157,9 +157,9 @@ def draw_courses(
     """
     if courses is None or (ends - span[0]).days < _LEAST_DAYS:
         return
-    for points, colour, name, end in (
-        (courses.cancer, CANCER, "cancer found", "the diagnosis"),
-        (courses.none, NO_CANCER, "none found", "the last visit"),
+    for points, colour, name, end, beside in (
+        (courses.cancer, CANCER, "cancer found", "the diagnosis", "bottom"),
+        (courses.none, NO_CANCER, "none found", "the last visit", "top"),
     ):
         drawn = _within(points, span[0], ends)
         figure.add(
@@ -177,14 +177,16 @@ def draw_courses(
         )
         if named and drawn:
             day, point = drawn[0]
+            has_room = (day - span[0]) > (span[1] - span[0]) * 0.2
             figure.add_annotation(
                 x=day,
-                xshift=-4,
+                xshift=-4 if has_room else 0,
                 yref="y",
                 y=scale.words(point.median),
                 text=f"median, {name}",
                 showarrow=False,
-                xanchor="right",
+                xanchor="right" if has_room else "left",
+                yanchor="middle" if has_room else beside,
                 font={"size": 11, "color": look.MUTED},
             )
 

@@ -205,7 +205,12 @@ def _values(record: PatientRecord, drawing: Drawing) -> Iterator[float]:
         score = _score(visit)
         yield from (score.risk_5y.low, score.risk_5y.value, score.risk_5y.high)
         yield from (value for value in score.malignancy.values() if value is not None)
-    yield from (value for visit in _grown(record, drawing) if (value := visit.progression) is not None)
+        if not drawing.short:
+            yield from (one.high for one in score.malignancy_interval.values() if one is not None)
+    for visit in _grown(record, drawing):
+        yield visit.progression or 0.0
+        if visit.progression_interval is not None and not drawing.short:
+            yield visit.progression_interval.high
 
 
 def _grown(record: PatientRecord, drawing: Drawing) -> list[Visit]:
