@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from core.installation import Installation
+from core.rules.comparable import SaidBy
 from models.store import registry
 
 
@@ -57,6 +58,14 @@ def settings_of(here: Installation, weights_sha256: str) -> Mapping[str, Any]:
     """Return the settings on the card of the model that speaks; empty where a score was made by other weights."""
     card = _installed(here.settings.model)
     return card.settings if card is not None and card.weights_sha256 == weights_sha256 else {}
+
+
+def settings_behind(here: Installation, score: SaidBy) -> Mapping[str, Any]:
+    """Return the settings on the card of the model that made a score; empty where its weights or calibration are others now."""
+    card = card_of(here, score.model)
+    if card is None or (card.weights_sha256, card.calibration) != (score.weights_sha256, score.calibration):
+        return {}
+    return card.settings
 
 
 def _installed(name_or_folder: str) -> registry.ModelCard | None:

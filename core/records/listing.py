@@ -1,4 +1,4 @@
-"""All women with what the worklist needs of them, read in six queries whatever their number."""
+"""All women with what the worklist needs of them, read in seven queries whatever their number."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from core.records.covered import covered_study_ids
 from core.records.standing import Interval, Standing
 from core.records.trusted import AlertStanding, alert_standing, has_something_to_tell, trust_and_rank
 from core.refusals import refusal_text
-from core.rules import Rank, Trust, latest_score_ids, likeliest_density, trust_of
+from core.rules import Rank, Trust, latest_score_ids, likeliest_density, treatments, trust_of
 from core.rules.followup import Happened
 from db.tables import Alert, AssessmentVersion, Event, EventKind, Patient, Score, Study, StudyStatus, User
 
@@ -106,12 +106,15 @@ def listed_women(here: Installation, session: Session) -> Iterator[ListedWoman]:
         for patient_id, hers in happened.items()
         if (days := [one.on for one in hers if one.kind is EventKind.DIAGNOSIS])
     }
+    treated: defaultdict[int, list[date]] = defaultdict(list)
+    for patient_id, day in session.execute(treatments()):
+        treated[patient_id].append(day)
     said = _said(here, session, diagnoses)
     covered = covered_study_ids(here, session)
     studies = _studies(session, said, covered)
     alerts = _open_alerts(session, said, covered, diagnoses)
     for patient_id, mrn, name, simulated, birth_date in patients:
-        standing = Standing(studies[patient_id], birth_date, patient_id in diagnoses)
+        standing = Standing(studies[patient_id], birth_date, patient_id in diagnoses, treated[patient_id])
         yield ListedWoman(
             mrn, name, simulated, birth_date, standing, happened[patient_id], alerts[patient_id]
         )

@@ -29,6 +29,7 @@ from core.rules import (
     last_of_each_day,
     said_alike,
     score_rules,
+    treatments,
     trust_of,
 )
 from db.tables import Event, Patient, Score, Study
@@ -96,10 +97,14 @@ def _all(here: Installation, session: Session) -> Iterator[ChangedAlert]:
             session.execute(first_diagnoses().where(Event.patient_id.in_(ids))).all()
         )
         covered = covered_study_ids(here, session, Study.patient_id.in_(ids))
+        treated: defaultdict[int, list[date]] = defaultdict(list)
+        for patient_id, day in session.execute(treatments().where(Event.patient_id.in_(ids))):
+            treated[patient_id].append(day)
         for woman in some:
             of_newest = [row.study_id for row in scores[woman.id] if row.model == model][-1:]
             if covered.isdisjoint(of_newest):
-                yield from _of_woman(woman, scores[woman.id], model, diagnoses.get(woman.id))
+                days = _Days(diagnoses.get(woman.id), treated[woman.id])
+                yield from _of_woman(woman, scores[woman.id], model, days)
 
 
 AnyRow = Row[*tuple[Any, ...]]
@@ -141,9 +146,7 @@ def _scores(session: Session, patient_ids: Sequence[int]) -> defaultdict[int, li
     return found
 
 
-def _of_woman(
-    woman: AnyRow, scores: Sequence[AnyRow], model: str, diagnosed_on: date | None
-) -> Iterator[ChangedAlert]:
+def _of_woman(woman: AnyRow, scores: Sequence[AnyRow], model: str, days: _Days) -> Iterator[ChangedAlert]:
     spoken = [row for row in scores if row.model == model]
     if not spoken:
         return
@@ -152,7 +155,7 @@ def _of_woman(
     before = next(iter(reversed(list(others))), None)
     if before is None:
         return
-    then, today = (_Said.of(row, scores, diagnosed_on) for row in (before, now))
+    then, today = (_Said.of(row, scores, days) for row in (before, now))
     for rule in score_rules():
         if rule.is_of_change and not (then.has_prior and today.has_prior):
             continue  # nothing to set one of them beside: the alert stays as it is
@@ -176,6 +179,14 @@ def _of_woman(
 
 
 @dataclass(frozen=True)
+class _Days:
+    """When a woman was diagnosed, if ever, and when treatments began."""
+
+    diagnosed_on: date | None
+    treated_on: Sequence[date]
+
+
+@dataclass(frozen=True)
 class _Said:
     """One score, how far it may be believed, and those of the visits before by the same weights and calibration."""
 
@@ -183,11 +194,11 @@ class _Said:
     held: Held
 
     @classmethod
-    def of(cls, score: AnyRow, scores: Sequence[AnyRow], diagnosed_on: date | None) -> _Said:
+    def of(cls, score: AnyRow, scores: Sequence[AnyRow], days: _Days) -> _Said:
         """Find what belongs to a score among all of the woman's."""
 
         def trust(row: AnyRow) -> Trust:
-            return trust_of(row, on=row.study_date, diagnosed_on=diagnosed_on)
+            return trust_of(row, on=row.study_date, diagnosed_on=days.diagnosed_on)
 
         before = [row for row in scores if row.study_date < score.study_date]
         alike = [row for row in before if said_alike((row, score))]
@@ -201,6 +212,7 @@ class _Said:
             trust=trust(score),
             prior=Dated(of_prior[0].study_date, of_prior[0]) if of_prior else None,
             earlier=[Dated(row.study_date, row) for row in earlier],
+            treated_on=days.treated_on,
         )
         return cls(trust(score), held)
 

@@ -23,6 +23,7 @@ from core.records.standing import Interval, Standing
 from core.records.trusted import AlertStanding, alert_standing, has_something_to_tell, trust_and_rank
 from core.refusals import refusal_text
 from core.rules import (
+    TREATMENTS,
     Rank,
     Trust,
     ViewName,
@@ -247,12 +248,17 @@ class PatientRecord:
     @cached_property
     def standing(self) -> Standing[Visit]:
         """Where she stands by her visits: newest and prior score, change, density, when the next study is due."""
-        return Standing(self.visits, self.birth_date, self.diagnosed_on is not None)
+        return Standing(self.visits, self.birth_date, self.diagnosed_on is not None, self.treated_on)
 
     @property
     def diagnosed_on(self) -> date | None:
         """Return the day of her first diagnosis; from then on risk and malignancy are not told."""
         return _first_diagnosis(self.events)
+
+    @property
+    def treated_on(self) -> tuple[date, ...]:
+        """Return the days on which treatments began: what was said before one and after it is not one course."""
+        return tuple(event.on for event in self.events if event.kind in TREATMENTS)
 
     @property
     def scored(self) -> tuple[Visit, ...]:

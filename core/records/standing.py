@@ -86,11 +86,13 @@ AStudy = TypeVar("AStudy", bound=StudySaid)
 
 @dataclass(frozen=True)
 class Standing(Generic[AStudy]):
-    """A woman's standing by her studies, oldest first, her birth date, and whether a diagnosis is on record."""
+    """A woman's standing by her studies, oldest first, her birth date, whether a diagnosis is on record, and her treatments."""
 
     studies: Sequence[AStudy]
     birth_date: date | None
     diagnosed: bool
+    treated_on: Sequence[date] = ()
+    """The days on which treatments began."""
 
     @cached_property
     def read(self) -> tuple[AStudy, ...]:
@@ -157,11 +159,12 @@ class Standing(Generic[AStudy]):
 
     @property
     def slope(self) -> trends.Slope | None:
-        """The slope of 5-year risk over her visits (see `trends.SLOPE_METHOD`), where all were scored alike."""
-        scores = _scores(self.scored)
+        """The slope of 5-year risk over her visits since a treatment (see `trends.SLOPE_METHOD`), where all were scored alike."""
+        visits = trends.since_treatment(self.scored, self.treated_on)
+        scores = _scores(visits)
         if not said_alike(scores):
             return None
-        return trends.slope_of_risk([visit.on for visit in self.scored], scores)
+        return trends.slope_of_risk([visit.on for visit in visits], scores)
 
     @cached_property
     def of_the_day(self) -> tuple[AStudy, ...]:

@@ -24,6 +24,7 @@ from .assessment import assessment_rules as assessment_rules
 from .assessment import highest_concern as highest_concern
 from .assessment import managements as managements
 from .assessment import usual_management as usual_management
+from .comparable import TREATMENTS as TREATMENTS
 from .comparable import densities_of as densities_of
 from .comparable import first_diagnoses as first_diagnoses
 from .comparable import growth_of as growth_of
@@ -33,6 +34,7 @@ from .comparable import last_said as last_said
 from .comparable import latest_score_ids as latest_score_ids
 from .comparable import likeliest_density as likeliest_density
 from .comparable import said_alike as said_alike
+from .comparable import treatments as treatments
 from .comparable import trust_of as trust_of
 from .documents import RulesError as RulesError
 from .growth import Growth as Growth
@@ -40,7 +42,12 @@ from .growth import has_grown as has_grown
 from .growth import measurement_sd_mm as measurement_sd_mm
 from .growth import volume_growth as volume_growth
 from .reference import PlaceAtAge as PlaceAtAge
+from .reference import QuantilesAtAge as QuantilesAtAge
+from .reference import ReferenceCourses as ReferenceCourses
+from .reference import ReferencePoint as ReferencePoint
 from .reference import place_at_age as place_at_age
+from .reference import quantiles_by_age as quantiles_by_age
+from .reference import reference_courses as reference_courses
 from .response import LesionSize as LesionSize
 from .response import Response as Response
 from .response import TimepointResponse as TimepointResponse

@@ -195,13 +195,14 @@ class Held:
     """What a rule is held against: a woman's newest score, how far it may be believed, and what came before.
 
     `prior` is the visit before; None if there is none, or its score may not be shown. `earlier` are all visits before
-    with scores that may be shown, oldest first, the prior among them.
+    with scores that may be shown, oldest first, the prior among them. `treated_on` are the days on which treatments began.
     """
 
     now: Dated
     trust: Trust
     prior: Dated | None = None
     earlier: Sequence[Dated] = ()
+    treated_on: Sequence[date] = ()
 
     @property
     def course(self) -> list[Dated]:
@@ -285,7 +286,7 @@ def _change(rule: AlertRule, held: Held) -> Judged | None:
 
 def _slope(rule: AlertRule, held: Held) -> Judged | None:
     threshold = rules_in_force().threshold(rule, held.now.score)
-    visits = [*held.earlier, held.now]
+    visits = trends.since_treatment([*held.earlier, held.now], held.treated_on)
     scores = [visit.score for visit in visits]
     if threshold is None or len(visits) < LEAST_VISITS or not said_alike(scores):
         return None

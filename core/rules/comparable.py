@@ -159,6 +159,15 @@ def first_diagnoses() -> Select[int, date]:
     )
 
 
+TREATMENTS = (EventKind.SURGERY, EventKind.THERAPY)
+"""Events from whose start on a course is another one (`core.rules.trends.since_treatment`)."""
+
+
+def treatments() -> Select[int, date]:
+    """Return a query for the day on which each treatment of each woman began: ``patient_id``, ``event_date``."""
+    return select(Event.patient_id, Event.event_date).where(Event.kind.in_(TREATMENTS))
+
+
 class TrustStored(Protocol):
     """Anything that tells what is stored of how far a score may be believed; see `db.tables.Score`."""
 

@@ -8,7 +8,15 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["PlaceAtAge", "place_at_age"]
+__all__ = [
+    "PlaceAtAge",
+    "QuantilesAtAge",
+    "ReferenceCourses",
+    "ReferencePoint",
+    "place_at_age",
+    "quantiles_by_age",
+    "reference_courses",
+]
 
 
 @dataclass(frozen=True)
@@ -46,3 +54,59 @@ def place_at_age(settings: Mapping[str, Any], age_years: float | None, risk_5y: 
         n=int(near["n"]),
         women=str(reference["women"]),
     )
+
+
+@dataclass(frozen=True)
+class QuantilesAtAge:
+    """5-year risks (0..1) of reference women about an age (years): a quarter lie below `low`, a quarter above `high`."""
+
+    age: float
+    low: float
+    median: float
+    high: float
+
+
+def quantiles_by_age(settings: Mapping[str, Any]) -> list[QuantilesAtAge]:
+    """Return the reference women's risks by age, youngest first; none where the card tells of none."""
+    reference = settings.get("reference_by_age") or {"bins": []}
+    found = []
+    for one in reference["bins"]:
+        steps = np.linspace(0, 1, len(one["quantiles_5y"]))
+        low, high = np.interp((0.25, 0.75), steps, one["quantiles_5y"])
+        found.append(QuantilesAtAge(float(one["age"]), float(low), float(one["median_5y"]), float(high)))
+    return found
+
+
+@dataclass(frozen=True)
+class ReferencePoint:
+    """The median 5-year risk (0..1) of `n` women so many years before a diagnosis, or before the last visit."""
+
+    years: float
+    n: int
+    median: float
+
+
+@dataclass(frozen=True)
+class ReferenceCourses:
+    """How risk ran, by the same model, in women in whom cancer was found later and in others; from early to late.
+
+    `women` says in words who they are.
+    """
+
+    women: str
+    cancer: tuple[ReferencePoint, ...]
+    none: tuple[ReferencePoint, ...]
+
+
+def reference_courses(settings: Mapping[str, Any]) -> ReferenceCourses | None:
+    """Return the courses that a card's settings tell of (`core.training.reference`); None where they tell of none."""
+    kept = settings.get("reference_courses")
+    if kept is None:
+        return None
+
+    def points(which: str) -> tuple[ReferencePoint, ...]:
+        return tuple(
+            ReferencePoint(float(one["years"]), int(one["n"]), float(one["median_5y"])) for one in kept[which]
+        )
+
+    return ReferenceCourses(str(kept["women"]), points("cancer"), points("none"))

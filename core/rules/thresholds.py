@@ -13,12 +13,34 @@ from core.rules.trends import add_months
 
 
 class RiskBand(Table):
-    """A band of 5-year risk, from `lower` (inclusive, 0..1) up to the next band."""
+    """A band of 5-year risk, from `lower` (inclusive, 0..1) up to the next band; it holds for women of these whole years."""
 
     key: Words
     label: Words
     lower: Annotated[Probability, Field(alias="from")]
     source: Words
+    from_age: Annotated[int, Field(ge=0, le=120)] = 0
+    to_age: Annotated[int, Field(ge=0, le=120)] = 120
+
+    @model_validator(mode="after")
+    def _of_some_age(self) -> Self:
+        if self.from_age > self.to_age:
+            raise ValueError("from_age lies above to_age")
+        return self
+
+    @property
+    def holds_for(self) -> str:
+        """Say in words for whom it holds."""
+        return f"women of {self.from_age} to {self.to_age} without a diagnosis"
+
+    def days(self, birth_date: date | None) -> tuple[date, date]:
+        """Return the first day on which it holds for a woman and the first on which it does not any more.
+
+        A woman whose birth date is not known counts as of these ages.
+        """
+        if birth_date is None:
+            return date.min, date.max
+        return add_months(birth_date, 12 * self.from_age), add_months(birth_date, 12 * (self.to_age + 1))
 
 
 class ScreeningInterval(Table):

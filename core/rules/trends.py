@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import numpy as np
 from dateutil.relativedelta import relativedelta
@@ -24,7 +24,8 @@ SLOPE_METHOD = (
     "Slope: straight line through her visits by ordinary least squares, in percentage points of 5-year risk a year, "
     "with its 95 % interval: that of the line (Student's t, visits − 2 degrees of freedom) or, where it is wider, that of "
     "what positioning and exposure make of a score. Grey where it holds 0. With two visits there is the latter alone, where "
-    "it was measured; there is no slope where visits were scored by different weights or calibrations."
+    "it was measured; there is no slope where visits were scored by different weights or calibrations. Visits after the "
+    "start of a therapy or a surgery are not joined with those before."
 )
 Z_95 = 1.96
 """Half width of a two-sided 95 % interval of the normal distribution, as `db.tables.Score.smallest_change` has it."""
@@ -43,6 +44,26 @@ class Slope:
     def holds_nothing(self) -> bool:
         """Say whether the interval holds 0: then it is not shown that anything rises or falls."""
         return self.low is not None and self.high is not None and self.low <= 0 <= self.high
+
+
+class OnADay(Protocol):
+    """Anything of a day."""
+
+    @property
+    def on(self) -> date:
+        """Return the day."""
+
+
+Visited = TypeVar("Visited", bound=OnADay)
+
+
+def since_treatment(visits: Sequence[Visited], treated_on: Iterable[date]) -> list[Visited]:
+    """Return the visits (oldest first) since the last treatment that began before the newest of them.
+
+    A treatment changes what a slope is of: no line is fitted through its start. A visit of that day was before it.
+    """
+    began = [day for day in treated_on if visits and day < visits[-1].on]
+    return [visit for visit in visits if not began or visit.on > max(began)]
 
 
 def add_months(day: date, months: int) -> date:

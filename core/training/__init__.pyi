@@ -15,4 +15,5 @@ from .longitudinal.plan import Plan as Plan
 from .longitudinal.run import train_longitudinal as train_longitudinal
 from .recalibration import recalibrate as recalibrate
 from .reference import reference_by_age as reference_by_age
+from .reference import reference_courses as reference_courses
 from .runs import TrainingError as TrainingError

@@ -10,18 +10,26 @@ from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     import keras
+    import pandas as pd
 
     from models.longitudinal import Calibration
     from models.sequence import History
 
-__all__ = ["FEWEST_REFERENCE_WOMEN", "reference_by_age", "reference_women", "references"]
+__all__ = [
+    "FEWEST_REFERENCE_WOMEN",
+    "reference_by_age",
+    "reference_courses",
+    "reference_women",
+    "references",
+]
 
 AGES = range(30, 91, 5)
 YEARS_AROUND = 5.0
 FEWEST_WOMEN = 20
 """Of fewer a median says little, and might tell of one."""
 QUANTILES = np.linspace(0, 1, 21)
-
+YEARS_BEFORE = range(9)
+"""Of a course: years before a diagnosis, or before the last visit of a woman without one."""
 
 FEWEST_REFERENCE_WOMEN = 100
 """A rank among a hundred needs as many."""
@@ -97,10 +105,51 @@ def reference_by_age(
     return {"women": whose, "bins": bins}
 
 
+def reference_courses(
+    ensemble: keras.Model, calibration: Calibration, women: Sequence[History], whose: str
+) -> dict[str, Any]:
+    """Return what stands as ``reference_courses`` among the settings of a model's card; arguments as `reference_by_age`.
+
+    Each woman counts once at a year before the end: with the visit nearest to it, half a year off at most. The end is the
+    diagnosis of those in whom a cancer was found, and the last visit of the others. Later visits than a diagnosis are left
+    out. The women of one year are not all those of the next: a course is of medians, not of a woman.
+
+    Returns
+    -------
+    dict
+        ``women`` in words; ``cancer`` and ``none``, each a list of ``years`` before the end, ``n`` women and their
+        ``median_5y`` risk, from early to late, of the years of which there are 20 women at least.
+    """
+    from models.longitudinal import prediction_table
+
+    table = prediction_table(ensemble, calibration, {}, women)
+    table["ill"] = table.groupby("patient_id")["years_to_cancer"].transform(lambda years: years.notna().any())
+    last = table.groupby("patient_id")["day"].transform("max")
+    table["before"] = table["years_to_cancer"].where(table["ill"], (last - table["day"]) / 365.25)
+    table = table[table["before"] >= 0]
+    return {
+        "women": whose,
+        "cancer": _course(table[table["ill"]]),
+        "none": _course(table[~table["ill"]]),
+    }
+
+
+def _course(visits: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return the median risks of one group of `reference_courses`."""
+    found = []
+    for years in reversed(YEARS_BEFORE):
+        off = (visits["before"] - years).abs()
+        near = visits[off <= 0.5].assign(off=off).sort_values("off").drop_duplicates("patient_id")
+        if len(near) >= FEWEST_WOMEN:
+            risk = float(np.median(near["risk_5"].to_numpy(float)))
+            found.append({"years": years, "n": len(near), "median_5y": risk})
+    return found
+
+
 def references(
     ensemble: keras.Model, calibration: Calibration, women: Sequence[History], whose: str
 ) -> dict[str, Any]:
-    """Return what a model's card keeps under ``reference`` and ``reference_by_age``; arguments as `reference_by_age`.
+    """Return what a model's card keeps of reference women: `reference_women`, `reference_by_age`, `reference_courses`.
 
     A rank is among the last visits of those in whom no cancer was seen: how many cancers a set holds must not matter.
     """
@@ -112,4 +161,5 @@ def references(
     return {
         "reference": reference_women(risks, f"of {whose}, without cancer"),
         "reference_by_age": reference_by_age(ensemble, calibration, women, whose),
+        "reference_courses": reference_courses(ensemble, calibration, women, whose),
     }

@@ -22,9 +22,10 @@ from core.rules import (
     rules_in_force,
     said_alike,
     score_rules,
+    treatments,
     trust_of,
 )
-from db.tables import Alert, AuditEntry, Score, Study, StudyStatus, utc_now
+from db.tables import Alert, AuditEntry, Event, Score, Study, StudyStatus, utc_now
 
 
 def raise_alerts(
@@ -102,11 +103,13 @@ def _held(
         day = previous.study.study_date
         before = [*(one for one in before if one.study.study_date < day), previous]
     earlier = [Dated(one.study.study_date, one) for one in before]
+    hers = treatments().where(Event.patient_id == study.patient_id)
     return Held(
         now=Dated(study.study_date, score),
         trust=trust_of(score, on=study.study_date, diagnosed_on=diagnosed_on),
         prior=earlier[-1] if previous is not None else None,
         earlier=earlier,
+        treated_on=[day for _, day in session.execute(hers)],
     )
 
 

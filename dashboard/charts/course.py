@@ -4,97 +4,163 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any
 
-from core.records import COVERED, EventEntry, EventKind, Interval, PatientRecord, Visit, VisitScore
-from core.rules import is_within_noise, last_of_each_day, said_alike, trends, years_between
+from core.records import COVERED, Interval, PatientRecord, Visit, VisitScore
+from core.rules import is_within_noise, said_alike, trends, years_between
 from core.rules.vocabulary import SIDE_WORDS
 from dashboard import look
-from dashboard.charts import template
+from dashboard.charts import happenings, template
+from dashboard.charts.beside import OtherWomen, draw_courses, draw_thresholds, draw_women_of_her_age
+from dashboard.charts.scale import Scale
 from dashboard.charts.template import Figure
 
-# The rows of the trend as shares of its height, from the bottom: time axis, then density, events, below, risk.
-_DENSITY_LANE, _EVENT_LANE = (0.0, 0.065), (0.08, 0.195)
-_BELOW_LANE, _RISK_LANE = (0.235, 0.475), (0.53, 1.0)
+RIBBON_PX, WHOLE_PX, UNTOLD_PX = 181, 440, 136
+"""Heights of a course in short, which stands over the pictures, of the whole one, and of one without numbers; with one lane of events."""
+_LANE_PX, _DENSITY_PX, _GAP_PX = 13, 18, 7
+_MARGIN = {"l": 64, "r": 148, "t": 16, "b": 22}
+_SHORT_LANES, _WHOLE_LANES = 4, 6
+_LABEL_PX = 15
 
-_EVENT_SYMBOL = {
-    EventKind.BIOPSY: "diamond",
-    EventKind.DIAGNOSIS: "star",
-    EventKind.SURGERY: "square",
-    EventKind.THERAPY: "circle",
-    EventKind.NOTE: "circle-open",
-}
-RIBBON_PX = 184
-"""Height of a course in short, which stands over the pictures."""
-_SIDES = (("L", look.LEFT, "circle", "● left"), ("R", look.RIGHT, "diamond", "◆ right"))
+_SIDES = (("L", look.LEFT, "circle", "● left, 1 year"), ("R", look.RIGHT, "diamond", "◆ right, 1 year"))
 
 
-def trend(record: PatientRecord, *, chosen: str | None = None) -> Figure:
+@dataclass(frozen=True)
+class Drawing:
+    """How a course is drawn: what stands behind it, on which axis, and whether in short, as a ribbon over the pictures."""
+
+    others: OtherWomen = field(default_factory=OtherWomen)
+    linear: bool = False
+    short: bool = False
+    place: str = ""
+    """Where the chosen visit stands among women of her age, in words."""
+
+
+@dataclass(frozen=True)
+class _Course:
+    """A course being drawn: the woman, the days it is drawn over, and how."""
+
+    figure: Figure
+    record: PatientRecord
+    span: tuple[date, date]
+    scale: Scale
+    drawing: Drawing
+
+    def joined(self, before: Visit, after: Visit) -> bool:
+        """Say whether a line may join two visits: by the same weights and calibration, no treatment begun between them."""
+        if any(before.on <= day < after.on for day in self.record.treated_on):
+            return False
+        said = [visit.score or visit.untrusted for visit in (before, after)]
+        return said_alike(score for score in said if score is not None)
+
+
+@dataclass(frozen=True)
+class _Look:
+    """How a line of a course looks, and what it is called."""
+
+    name: str
+    colour: str
+    symbol: str
+    size: int
+    width: float
+
+
+_RISK = _Look("5-year risk", look.RISK, "circle", 10, 2.5)
+_GROWTH = _Look("growth since prior", look.PROGRESSION, "triangle-up", 8, 1.5)
+
+
+def trend(record: PatientRecord, *, chosen: str | None = None, drawing: Drawing | None = None) -> Figure:
     """Draw a woman's course on one true time axis.
 
-    On top 5-year risk with its interval over the thresholds; below it malignancy per breast with progression,
-    events, and density. Risk, malignancy and thresholds end at a diagnosis. A visit whose number may not be said is a
-    grey mark; where there is no number at all, only visits, events and density are drawn.
+    5-year risk with its interval, malignancy per breast and growth since the prior stand on one axis of probabilities,
+    over the thresholds and what the model said of other women; below them events, and density. Risk, malignancy and
+    thresholds end at a diagnosis; growth is told after it, and named. A visit whose number may not be said is a grey mark,
+    one that is covered says "to read"; where there is no number at all, only visits, events and density are drawn.
 
     A marker is hollow where views were missing; a line is dotted where two visits lie more than three years
     apart, thin and grey where risk changed by no more than positioning makes, and there is none between scores by other
-    weights or calibrations. Whiskers are the newest visit's intervals. Each marker carries its study's UID, so that a click chooses the visit.
+    weights or calibrations, or through the start of a treatment. Whiskers are the newest visit's intervals. Each marker
+    carries its study's UID, so that a click chooses the visit. In short, growth before a diagnosis is left out.
     """
+    drawing = drawing or Drawing()
     if not any(visit.score or visit.progression is not None for visit in record.visits):
         return without_numbers(record, chosen=chosen)
-    figure = Figure()
-    scored = record.scored
-    days = [visit.on for visit in record.visits] + [event.on for event in record.events]
-    first, last = min(days, default=date.today()), max(days, default=date.today())
-    span = _span(first, last)
-    top = max([0.042, *(_score(visit).risk_5y.high * 1.12 for visit in scored)])
-    _thresholds(figure, top, span, record.diagnosed_on)
-    _interval_band(figure, scored)
-    _risk(figure, scored)
-    _untold(figure, [visit for visit in record.standing.read if visit.score is None], 0.03 * top)
-    _below(figure, record)
-    _events(figure, record.events, (first, last), begins=span[0])
-    _densities(figure, record.visits)
-    _mark(figure, next((visit for visit in record.visits if visit.study_uid == chosen), None))
+    span = _span(record)
+    placed = happenings.stagger(record.events, span, _SHORT_LANES if drawing.short else _WHOLE_LANES)
+    lanes = happenings.lanes_of(placed)
+    height = (RIBBON_PX if drawing.short else WHOLE_PX) + _LANE_PX * (lanes - 1)
+    domains = _domains(height, lanes)
+    inner = height - _MARGIN["t"] - _MARGIN["b"]
+    values = list(_values(record, drawing))
+    scale = Scale.over(values, linear=drawing.linear, px=inner * (1 - domains[0][0]))
+    course = _Course(Figure(), record, span, scale, drawing)
+    figure = course.figure
+    _behind(course)
+    _interval_band(course)
+    labels = [*_breasts(course), *_growth(course), *_risk(course)]
+    _end_labels(course, labels)
+    _untold(figure, [visit for visit in record.standing.read if visit.score is None], scale.low)
+    if record.diagnosed_on:
+        _end_of_screening(course, record.diagnosed_on)
+    _say_place(course)
+    happenings.draw_events(figure, placed, span)
+    happenings.draw_densities(figure, record.visits)
+    _mark(figure, record.visit(chosen or ""), domains[1][0])
     figure.lay_out(
         _lanes(
-            520,
+            height,
             span,
-            yaxis=template.axis(
-                "5-year risk", domain=_RISK_LANE, range=[0, top], tickformat=".0%" if top > 0.06 else ".1%"
-            ),
-            yaxis2=template.axis(
-                "probability", domain=_BELOW_LANE, range=[-0.04, 1.04], tickformat=".0%", nticks=3
-            ),
-            yaxis3=_lane_of("events", _EVENT_LANE),
-            yaxis4=_lane_of("density", _DENSITY_LANE),
+            yaxis=scale.axis(domains[0]),
+            yaxis3=_lane_of("events", domains[1], lanes),
+            yaxis4=_lane_of("density", domains[2]),
         )
     )
     return figure
 
 
-def in_short(ribbon: Figure) -> Figure:
-    """Return a course as a ribbon: visits, events and density as they are, without the lane of malignancy and progression."""
-    layout = ribbon["layout"]
-    ribbon["data"] = [trace for trace in ribbon["data"] if trace.get("yaxis", "y") != "y2"]
-    layout["annotations"] = [note for note in layout.get("annotations", ()) if note.get("yref") != "y2"]
-    layout["shapes"] = [shape for shape in layout.get("shapes", ()) if shape.get("yref") != "y2"]
-    layout.pop("yaxis2", None)
-    layout["height"] = RIBBON_PX
-    for axis, domain in (("yaxis", (0.4, 1.0)), ("yaxis3", (0.19, 0.36)), ("yaxis4", (0.0, 0.14))):
-        if axis in layout:
-            layout[axis]["domain"] = domain
-    layout["margin"] = {"l": 64, "r": 16, "t": 4, "b": 24}
-    return ribbon
+def without_numbers(record: PatientRecord, *, chosen: str | None = None) -> Figure:
+    """Draw the course of a woman of whom no number may be said: visits with the reader's assessment, events, density."""
+    figure = Figure()
+    span = _span(record)
+    placed = happenings.stagger(record.events, span, _SHORT_LANES)
+    lanes = happenings.lanes_of(placed)
+    height = UNTOLD_PX + _LANE_PX * (lanes - 1)
+    domains = _domains(height, lanes)
+    _untold(figure, list(record.standing.read), 0.0, assessed=True)
+    happenings.draw_events(figure, placed, span)
+    happenings.draw_densities(figure, record.visits)
+    _mark(figure, record.visit(chosen or ""), domains[1][0])
+    figure.lay_out(
+        _lanes(
+            height,
+            span,
+            yaxis=_lane_of("visits", domains[0]),
+            yaxis3=_lane_of("events", domains[1], lanes),
+            yaxis4=_lane_of("density", domains[2]),
+        )
+    )
+    return figure
+
+
+def _domains(height: int, lanes: int) -> list[tuple[float, float]]:
+    """Return the shares of a figure's height that probabilities, events and density take."""
+    inner = height - _MARGIN["t"] - _MARGIN["b"]
+    events = _DENSITY_PX + _LANE_PX * lanes
+    return [
+        ((events + _GAP_PX) / inner, 1.0),
+        (_DENSITY_PX / inner, events / inner),
+        (0.0, (_DENSITY_PX - 2) / inner),
+    ]
 
 
 def _lanes(height: int, span: tuple[date, date], **lanes: dict[str, Any]) -> dict[str, Any]:
     """Return the layout of a course: lanes one above the other, over one axis of dates."""
     return template.layout(
         height=height,
-        margin={"l": 64, "r": 16, "t": 8, "b": 32},
+        margin=_MARGIN,
         hovermode="closest",
         clickmode="event+select",
         xaxis=template.axis(
@@ -109,63 +175,105 @@ def _lanes(height: int, span: tuple[date, date], **lanes: dict[str, Any]) -> dic
     )
 
 
-def _lane_of(what: str, domain: tuple[float, float]) -> dict[str, Any]:
-    """Return the axis of a lane that shows marks, no values."""
-    return template.axis(domain=domain, range=[-1, 1], showgrid=False, tickvals=[0], ticktext=[what])
+def _lane_of(what: str, domain: tuple[float, float], lanes: int = 1) -> dict[str, Any]:
+    """Return the axis of lanes that show marks, no values."""
+    return template.axis(
+        domain=domain, range=[-0.5, lanes - 0.5], showgrid=False, tickvals=[(lanes - 1) / 2], ticktext=[what]
+    )
 
 
-def without_numbers(record: PatientRecord, *, chosen: str | None = None) -> Figure:
-    """Draw the course of a woman of whom no number may be said: visits with the reader's assessment, events, density."""
-    figure = Figure()
+def _span(record: PatientRecord) -> tuple[date, date]:
+    """Return the days that a course is drawn over."""
     days = [visit.on for visit in record.visits] + [event.on for event in record.events]
     first, last = min(days, default=date.today()), max(days, default=date.today())
-    span = _span(first, last)
-    visits = list(record.standing.read)
-    _untold(figure, visits, 0.0, assessed=True)
-    _events(figure, record.events, (first, last), begins=span[0])
-    _densities(figure, record.visits)
-    _mark(figure, next((visit for visit in record.visits if visit.study_uid == chosen), None), from_=0.25)
-    figure.lay_out(
-        _lanes(
-            220,
-            span,
-            yaxis=_lane_of("visits", (0.62, 1.0)),
-            yaxis3=_lane_of("events", (0.25, 0.58)),
-            yaxis4=_lane_of("density", (0.0, 0.2)),
-        )
+    room = timedelta(days=max(60, (last - first).days // 24))
+    # A single visit stands in the middle of its year.
+    return (first - room, last + room) if last > first else (first - room * 3, last + room * 3)
+
+
+def _time_ticks(span: tuple[date, date]) -> dict[str, Any]:
+    """Return one tick a year, fewer over long spans, months over short ones."""
+    years = years_between(*span)
+    if years < 2:
+        return {"tickformat": "%Y-%m", "dtick": "M1" if years < 0.7 else "M3"}
+    return {"tickformat": "%Y", "dtick": f"M{12 * math.ceil(years / 14)}"}
+
+
+def _values(record: PatientRecord, drawing: Drawing) -> Iterator[float]:
+    """Yield all that is drawn on the axis of probabilities."""
+    for visit in record.scored:
+        score = _score(visit)
+        yield from (score.risk_5y.low, score.risk_5y.value, score.risk_5y.high)
+        yield from (value for value in score.malignancy.values() if value is not None)
+        if not drawing.short:
+            yield from (one.high for one in score.malignancy_interval.values() if one is not None)
+    for visit in _grown(record, drawing):
+        yield visit.progression or 0.0
+        if visit.progression_interval is not None and not drawing.short:
+            yield visit.progression_interval.high
+
+
+def _grown(record: PatientRecord, drawing: Drawing) -> list[Visit]:
+    """Return the visits whose growth since the prior is drawn."""
+    grown = [visit for visit in record.standing.read if visit.progression is not None]
+    return [visit for visit in grown if visit.score is None] if drawing.short else grown
+
+
+def _behind(course: _Course) -> None:
+    """Draw what stands behind the course: thresholds, and other women where the same model spoke of her."""
+    record, others = course.record, course.drawing.others
+    draw_thresholds(
+        course.figure,
+        course.scale,
+        course.span,
+        birth_date=record.birth_date,
+        diagnosed_on=record.diagnosed_on,
     )
-    return figure
-
-
-def _span(first: date, last: date) -> tuple[date, date]:
-    """Return the days that a course is drawn over."""
-    room = timedelta(days=max(120, (last - first).days // 8))
-    # A single visit stands in the middle of its year; a course leaves room at its end for the lines' names.
-    return (first - room / 4, last + room) if last > first else (first - room * 1.5, last + room * 1.5)
+    if not record.scored:
+        return
+    told = (course.span[0], record.diagnosed_on or course.span[1])
+    draw_women_of_her_age(course.figure, course.scale, told, others.by_age, record.birth_date)
+    ends = record.diagnosed_on or record.scored[-1].on
+    draw_courses(
+        course.figure, course.scale, course.span, others.courses, ends, named=not course.drawing.short
+    )
 
 
 def _untold(figure: Figure, visits: Sequence[Visit], height: float, *, assessed: bool = False) -> None:
-    """Mark visits whose numbers may not be said, with the reader's assessment beside them where that is asked for."""
-    if not visits:
-        return
-    figure.add(
-        "scatter",
-        x=[visit.on for visit in visits],
-        y=[height] * len(visits),
-        yaxis="y",
-        mode="markers+text" if assessed else "markers",
-        cliponaxis=False,
-        marker={"color": "#9AA5B1", "symbol": "circle-x-open", "size": 11, "line": {"width": 1.5}},
-        selected={"marker": {"opacity": 1.0}},
-        unselected={"marker": {"opacity": 1.0}},
-        text=[visit.bi_rads or "" for visit in visits],
-        textposition="top center",
-        textfont={"size": 12, "color": look.INK},
-        customdata=[[visit.study_uid] for visit in visits],
-        hovertext=[_untold_hover(visit) for visit in visits],
-        hovertemplate="%{hovertext}<extra></extra>",
-        name="no number",
-    )
+    """Mark visits whose numbers are not said, with the reader's assessment beside them where that is asked for."""
+    to_read = [visit for visit in visits if visit.covered]
+    withheld = [visit for visit in visits if not visit.covered]
+    for hers, symbol, colour, name in (
+        (to_read, "square-open", look.ACCENT, "to read"),
+        (withheld, "circle-x-open", "#9AA5B1", "no number"),
+    ):
+        if not hers:
+            continue
+        texts = [_beside_untold(visit, assessed=assessed) for visit in hers]
+        figure.add(
+            "scatter",
+            x=[visit.on for visit in hers],
+            y=[height] * len(hers),
+            yaxis="y",
+            mode="markers+text" if any(texts) else "markers",
+            cliponaxis=False,
+            marker={"color": colour, "symbol": symbol, "size": 11, "line": {"width": 1.5}},
+            selected={"marker": {"opacity": 1.0}},
+            unselected={"marker": {"opacity": 1.0}},
+            text=texts,
+            textposition="top center" if assessed else "middle right",
+            textfont={"size": 12, "color": look.INK},
+            customdata=[[visit.study_uid] for visit in hers],
+            hovertext=[_untold_hover(visit) for visit in hers],
+            hovertemplate="%{hovertext}<extra></extra>",
+            name=name,
+        )
+
+
+def _beside_untold(visit: Visit, *, assessed: bool) -> str:
+    if visit.covered:
+        return "to read"
+    return visit.bi_rads or "" if assessed else ""
 
 
 def _untold_hover(visit: Visit) -> str:
@@ -181,47 +289,43 @@ def _untold_hover(visit: Visit) -> str:
     return "<br>".join(look.safe(line) for line in lines)
 
 
-def _risk(figure: Figure, scored: Sequence[Visit]) -> None:
+def _risk(course: _Course) -> list[_Label]:
     """Draw 5-year risk from visit to visit."""
+    scored = course.record.scored
     values = [_score(visit).risk_5y.value for visit in scored]
-    _line(figure, scored, values, look.RISK, "y", width=2.5, of_risk=True)
+    _line(course, scored, values, _RISK)
     texts = [_risk_hover(visit, prior) for visit, prior in zip(scored, [None, *scored], strict=False)]
-    _markers(figure, scored, values, look.RISK, "circle", "y", size=11, name="5-year risk", texts=texts)
+    _markers(course, scored, values, _RISK, texts=texts)
+    return _label_of(scored, values, _RISK.name, _RISK.colour)
 
 
-def _below(figure: Figure, record: PatientRecord) -> None:
-    """Draw malignancy per breast and progression, each named at its end; a diagnosis ends the one, not the other."""
-    scored = record.scored
-    labels: list[tuple[float, str, str]] = []
+def _breasts(course: _Course) -> list[_Label]:
+    """Draw malignancy per breast."""
+    labels = []
     for laterality, colour, symbol, word in _SIDES:
-        with_side = [v for v in scored if _score(v).malignancy[laterality] is not None]
+        with_side = [v for v in course.record.scored if _score(v).malignancy[laterality] is not None]
         values = [float(_score(v).malignancy[laterality] or 0.0) for v in with_side]
-        _line(figure, with_side, values, colour, "y2", width=1.5)
-        name = f"malignancy {SIDE_WORDS[laterality]}"
+        drawn = _Look(f"malignancy {SIDE_WORDS[laterality]}", colour, symbol, 7, 1.0)
+        _line(course, with_side, values, drawn)
         intervals = [_score(v).malignancy_interval[laterality] for v in with_side]
-        _markers(figure, with_side, values, colour, symbol, "y2", size=8, name=name, intervals=intervals)
-        if values:
-            labels.append((values[-1], word, colour))
-    grown = [v for v in record.standing.read if v.progression is not None]
-    # Before a diagnosis and after it another question is asked: no line joins the two.
+        _markers(course, with_side, values, drawn, intervals=intervals)
+        labels += _label_of(with_side, values, word, colour)
+    return labels
+
+
+def _growth(course: _Course) -> list[_Label]:
+    """Draw growth since the prior; before a diagnosis and after it another question is asked, and no line joins the two."""
+    labels: list[_Label] = []
+    grown = _grown(course.record, course.drawing)
     for part in ([v for v in grown if v.score], [v for v in grown if not v.score]):
         values = [float(v.progression or 0.0) for v in part]
-        _line(figure, part, values, look.PROGRESSION, "y2", width=1.5)
-        intervals = [v.progression_interval for v in part]
-        _markers(
-            figure, part, values, look.PROGRESSION, "triangle-up", "y2", size=8, name="progression", intervals=intervals
-        )  # fmt: skip
-    if grown:
-        growth = (float(grown[-1].progression or 0.0), "▲ progression", look.PROGRESSION)
-        if scored and grown[-1].on <= scored[-1].on:
-            labels.append(growth)
-        else:
-            _end_labels(figure, [growth], grown[-1].on)
-    if scored:
-        _end_labels(figure, labels, scored[-1].on)
+        _line(course, part, values, _GROWTH)
+        _markers(course, part, values, _GROWTH, intervals=[v.progression_interval for v in part])
+        labels = _label_of(part, values, "▲ grown", look.PROGRESSION) or labels
+    return labels
 
 
-def _mark(figure: Figure, chosen: Visit | None, from_: float = _EVENT_LANE[0]) -> None:
+def _mark(figure: Figure, chosen: Visit | None, from_: float) -> None:
     """Draw a line through the chosen visit."""
     if chosen is not None:
         figure.add_shape(
@@ -236,85 +340,47 @@ def _mark(figure: Figure, chosen: Visit | None, from_: float = _EVENT_LANE[0]) -
         )
 
 
-def _time_ticks(span: tuple[date, date]) -> dict[str, Any]:
-    """Return one tick a year, fewer over long spans, months over short ones."""
-    years = years_between(*span)
-    if years < 2:
-        return {"tickformat": "%Y-%m", "dtick": "M1" if years < 0.7 else "M3"}
-    return {"tickformat": "%Y", "dtick": f"M{12 * math.ceil(years / 14)}"}
-
-
 def _score(visit: Visit) -> VisitScore:
     assert visit.score is not None
     return visit.score
 
 
-def _thresholds(figure: Figure, top: float, span: tuple[date, date], diagnosed_on: date | None) -> None:
-    """Draw the thresholds of screening, up to the diagnosis where there is one."""
-    until = min(span[1], diagnosed_on) if diagnosed_on else span[1]
-    if diagnosed_on:
-        _end_of_screening(figure, diagnosed_on, span)
-    if until <= span[0]:
-        return
-    lowest = next((band for band, _, fill in template.bands() if fill), None)
-    for band, above, fill in template.bands():
-        if band.lower >= top or fill is None:
-            continue
-        figure.add_shape(
-            type="rect",
-            x0=span[0],
-            x1=until,
-            yref="y",
-            y0=band.lower,
-            y1=min(top, above.lower) if above else top,
-            fillcolor=fill,
-            line={"width": 0},
-            layer="below",
-        )
-        figure.add_shape(
-            type="line",
-            x0=span[0],
-            x1=until,
-            yref="y",
-            y0=band.lower,
-            y1=band.lower,
-            line={"color": template.BAND_LINE[band.key], "width": 1, "dash": "dash"},
-            layer="between",
-        )
-        figure.add_annotation(
-            x=until,
-            xshift=-4,
-            yref="y",
-            y=band.lower,
-            text=f"{look.percent(band.lower)} {band.source.split()[0]}",
-            hovertext=band.source,
+def _say_place(course: _Course) -> None:
+    """Say above the course where the chosen visit stands among women of her age."""
+    if course.drawing.place:
+        course.figure.add_annotation(
+            x=0,
+            xref="paper",
+            y=1,
+            yref="paper",
+            text=course.drawing.place,
             showarrow=False,
-            xanchor="right",
-            # The lowest line is named from below, so that two lines that lie close keep their names apart.
-            yanchor="top" if band is lowest else "bottom",
-            font={"size": 11, "color": look.MUTED},
+            xanchor="left",
+            yanchor="bottom",
+            font={"size": 11, "color": look.INK},
         )
 
 
-def _end_of_screening(figure: Figure, diagnosed_on: date, span: tuple[date, date]) -> None:
-    """Draw where the diagnosis ends risk and malignancy, and say so beside it."""
-    figure.add_shape(
+def _end_of_screening(course: _Course, diagnosed_on: date) -> None:
+    """Draw where the diagnosis ends risk and malignancy, and name what follows it."""
+    course.figure.add_shape(
         type="line",
         x0=diagnosed_on,
         x1=diagnosed_on,
-        yref="paper",
-        y0=_BELOW_LANE[0],
-        y1=1,
+        yref="y",
+        y0=course.scale.low,
+        y1=course.scale.high,
         line={"color": look.MUTED, "width": 1, "dash": "dot"},
         layer="below",
     )
-    near_the_end = span[1] - diagnosed_on < (span[1] - span[0]) * 0.3
-    figure.add_annotation(
+    told = any(visit.progression is not None and visit.score is None for visit in course.record.visits)
+    near_the_end = course.span[1] - diagnosed_on < (course.span[1] - course.span[0]) * 0.3
+    course.figure.add_annotation(
         x=diagnosed_on,
         xshift=-6 if near_the_end else 6,
         yref="paper",
         y=1,
-        text="risk ends at the diagnosis",
+        text="risk ends at the diagnosis" + ("; after it: ▲ growth since prior" if told else ""),
         showarrow=False,
         xanchor="right" if near_the_end else "left",
         yanchor="top",
@@ -322,43 +388,39 @@ def _end_of_screening(figure: Figure, diagnosed_on: date, span: tuple[date, date
     )
 
 
-def _may_be_joined(before: Visit, after: Visit) -> bool:
-    """Say whether what was said of two visits may be set beside each other: by the same weights and calibration."""
-    said = [visit.score or visit.untrusted for visit in (before, after)]
-    return said_alike(score for score in said if score is not None)
-
-
-def _interval_band(figure: Figure, scored: Sequence[Visit]) -> None:
-    """Draw the intervals of 5-year risk, one band for each run of visits that were scored alike."""
+def _interval_band(course: _Course) -> None:
+    """Draw the intervals of 5-year risk, one band for each run of visits that may be joined."""
     runs: list[list[Visit]] = []
-    for visit in scored:
-        if runs and _may_be_joined(runs[-1][-1], visit):
+    for visit in course.record.scored:
+        if runs and course.joined(runs[-1][-1], visit):
             runs[-1].append(visit)
         else:
             runs.append([visit])
     for run in runs:
-        _band(figure, run)
+        _band(course, run)
 
 
-def _band(figure: Figure, scored: Sequence[Visit]) -> None:
+def _band(course: _Course, scored: Sequence[Visit]) -> None:
+    drawn = course.scale.drawn
+    low = [drawn(_score(visit).risk_5y.low) for visit in scored]
+    high = [drawn(_score(visit).risk_5y.high) for visit in scored]
     if len(scored) < 2:
         for visit in scored:
-            interval = _score(visit).risk_5y
-            figure.add_shape(
+            course.figure.add_shape(
                 type="line",
                 x0=visit.on,
                 x1=visit.on,
                 yref="y",
-                y0=interval.low,
-                y1=interval.high,
+                y0=low[0],
+                y1=high[0],
                 line={"color": look.RISK_BAND, "width": 8},
             )
         return
     days = [visit.on for visit in scored]
-    figure.add(
+    course.figure.add(
         "scatter",
         x=days + days[::-1],
-        y=[_score(v).risk_5y.high for v in scored] + [_score(v).risk_5y.low for v in scored][::-1],
+        y=high + low[::-1],
         fill="toself",
         fillcolor=look.RISK_BAND,
         line={"width": 0},
@@ -368,34 +430,26 @@ def _band(figure: Figure, scored: Sequence[Visit]) -> None:
     )
 
 
-def _line(
-    figure: Figure,
-    visits: Sequence[Visit],
-    values: Sequence[float],
-    colour: str,
-    axis: str,
-    *,
-    width: float,
-    of_risk: bool = False,
-) -> None:
-    """Draw the steps between visits that were scored alike: dotted over a long gap, of risk thin within noise."""
+def _line(course: _Course, visits: Sequence[Visit], values: Sequence[float], drawn: _Look) -> None:
+    """Draw the steps between visits that may be joined: dotted over a long gap, of risk thin within noise."""
     gaps = trends.long_gaps([visit.on for visit in visits])
     steps: dict[tuple[bool, bool], list[int]] = {}
     for step, (before, after) in enumerate(itertools.pairwise(visits)):
-        if _may_be_joined(before, after):
-            noise = of_risk and is_within_noise(_score(before), _score(after)) is True
+        if course.joined(before, after):
+            noise = drawn is _RISK and is_within_noise(_score(before), _score(after)) is True
             steps.setdefault((gaps[step], noise), []).append(step)
+    at = [course.scale.drawn(value) for value in values]
     for (dotted, noise), which in steps.items():
         names = ["over three years without a visit"] * dotted + [look.WITHIN_NOISE] * noise
-        figure.add(
+        course.figure.add(
             "scatter",
             x=[day for step in which for day in (visits[step].on, visits[step + 1].on, None)],
-            y=[value for step in which for value in (values[step], values[step + 1], None)],
-            yaxis=axis,
+            y=[value for step in which for value in (at[step], at[step + 1], None)],
+            yaxis="y",
             mode="lines",
             line={
-                "color": look.NOISE if noise else colour,
-                "width": 1 if noise else width,
+                "color": look.NOISE if noise else drawn.colour,
+                "width": 1 if noise else drawn.width,
                 "dash": "dot" if dotted else "solid",
             },
             hoverinfo="skip",
@@ -404,61 +458,57 @@ def _line(
 
 
 def _markers(
-    figure: Figure,
+    course: _Course,
     visits: Sequence[Visit],
     values: Sequence[float],
-    colour: str,
-    symbol: str,
-    axis: str,
+    drawn: _Look,
     *,
-    size: int,
-    name: str,
     texts: Sequence[str] | None = None,
     intervals: Sequence[Interval | None] = (),
 ) -> None:
     """Draw visits' marks; of the newest one of `intervals` whiskers, of all of them the words on hover."""
     intervals = intervals or [None] * len(visits)
     texts = texts or [
-        f"{visit.on}<br>{name} {look.percent(value)} {look.interval_of(interval)}".rstrip()
+        f"{visit.on}<br>{drawn.name} {look.percent(value)} {look.interval_of(interval)}".rstrip()
         for visit, value, interval in zip(visits, values, intervals, strict=True)
     ]
-    if intervals and intervals[-1] is not None:
-        _whiskers(figure, visits[-1].on, intervals[-1], colour, axis, name)
+    if intervals and intervals[-1] is not None and not course.drawing.short:
+        _whiskers(course, visits[-1].on, intervals[-1], drawn)
     style = {"opacity": 1.0}
-    figure.add(
+    course.figure.add(
         "scatter",
         x=[visit.on for visit in visits],
-        y=list(values),
-        yaxis=axis,
+        y=[course.scale.drawn(value) for value in values],
+        yaxis="y",
         mode="markers",
         cliponaxis=False,
         marker={
-            "color": ["#FFFFFF" if _views_missing(visit) else colour for visit in visits],
-            "symbol": symbol,
-            "size": size,
-            "line": {"color": colour, "width": 2},
+            "color": ["#FFFFFF" if _views_missing(visit) else drawn.colour for visit in visits],
+            "symbol": drawn.symbol,
+            "size": drawn.size - 2 if course.drawing.short else drawn.size,
+            "line": {"color": drawn.colour, "width": 2},
         },
         selected={"marker": style},
         unselected={"marker": style},
         customdata=[[visit.study_uid] for visit in visits],
         text=list(texts),
         hovertemplate="%{text}<extra></extra>",
-        name=name,
+        name=drawn.name,
     )
 
 
-def _whiskers(figure: Figure, on: date, known: Interval, colour: str, axis: str, name: str) -> None:
+def _whiskers(course: _Course, on: date, known: Interval, drawn: _Look) -> None:
     """Draw the interval of a visit's probability, behind its mark."""
-    figure.add(
+    course.figure.add(
         "scatter",
         x=[on, on],
-        y=[known.low, known.high],
-        yaxis=axis,
+        y=[course.scale.drawn(known.low), course.scale.drawn(known.high)],
+        yaxis="y",
         mode="lines+markers",
-        line={"color": colour, "width": 3},
-        marker={"color": colour, "symbol": "line-ew-open", "size": 10, "line": {"width": 2}},
+        line={"color": drawn.colour, "width": 2},
+        marker={"color": drawn.colour, "symbol": "line-ew-open", "size": 10, "line": {"width": 2}},
         hoverinfo="skip",
-        name=f"interval of {name}",
+        name=f"interval of {drawn.name}",
     )
 
 
@@ -474,7 +524,7 @@ def _risk_hover(visit: Visit, prior: Visit | None) -> str:
         f"{visit.on}",
         f"cancer within 5 years {look.percent(risk.value)} {look.interval(risk.low, risk.high)}",
     ]
-    if prior is not None and _may_be_joined(prior, visit):
+    if prior is not None and said_alike((_score(prior), score)):
         change = risk.value - _score(prior).risk_5y.value
         noise = is_within_noise(_score(prior), score)
         words = look.WITHIN_NOISE if noise else f"{look.points(change)} points"
@@ -486,114 +536,52 @@ def _risk_hover(visit: Visit, prior: Visit | None) -> str:
     return "<br>".join(lines)
 
 
-def _end_labels(figure: Figure, labels: list[tuple[float, str, str]], on: date) -> None:
-    """Name the lines at their ends, moved apart where they would lie on one another."""
-    apart, previous = 0.17, -1.0
-    places = []
-    for value, text, colour in sorted(labels):
-        previous = max(value, previous + apart)
-        places.append((previous, text, colour))
-    shift = max(0.0, places[-1][0] - 1.0) if places else 0.0
-    for place, text, colour in places:
-        figure.add_annotation(
-            x=on,
-            y=place - shift,
-            yref="y2",
-            text=text,
-            showarrow=False,
-            xanchor="left",
-            xshift=12,
-            font={"size": 12, "color": colour},
-        )
+@dataclass(frozen=True)
+class _Label:
+    """What a line is called at its end, on the day `on`."""
+
+    value: float
+    name: str
+    colour: str
+    on: date
+
+    def text(self, *, short: bool) -> str:
+        """Return its words: with the value where there is room."""
+        return self.name.split(",")[0] if short else f"{self.name} {look.percent(self.value)}"
 
 
-def _events(figure: Figure, events: Sequence[EventEntry], span: tuple[date, date], *, begins: date) -> None:
-    """Draw the event lane; events close together share one line of words."""
-    if not events:
-        # An axis without any trace is not drawn at all.
-        figure.add(
-            "scatter",
-            x=[begins],
-            y=[0],
-            yaxis="y3",
-            mode="text",
-            text=["none recorded"],
-            textposition="middle right",
-            textfont={"size": 11, "color": look.MUTED},
-            hoverinfo="skip",
-            name="events",
-        )
-    for event in events:
-        bar = event.kind is EventKind.THERAPY
-        until = f" to {event.end}" if event.end else ""
-        figure.add(
-            "scatter",
-            x=[event.on, event.end or max(span[1], event.on)] if bar else [event.on],
-            y=[-0.5] * (2 if bar else 1),
-            yaxis="y3",
-            mode="lines" if bar else "markers",
-            line={"color": look.INK, "width": 7},
-            marker={
-                "symbol": _EVENT_SYMBOL[event.kind],
-                "size": 10,
-                "color": look.INK,
-                "line": {"color": look.INK, "width": 1.5},
-            },
-            hovertemplate=f"{event.on}{until}<br>{_words(event)}<br>{look.safe(_more(event))}<extra></extra>",
-            name=_words(event),
-        )
-    for group in _neighbours(events, within=(span[1] - span[0]) * 0.12):
-        figure.add_annotation(
-            x=group[0].on,
-            y=0.5,
-            yref="y3",
-            text=" · ".join(dict.fromkeys(_words(event) for event in group)),
-            showarrow=False,
-            xanchor="right" if span[1] - group[0].on < (span[1] - span[0]) * 0.25 else "left",
-            font={"size": 11, "color": look.MUTED},
-        )
+def _label_of(visits: Sequence[Visit], values: Sequence[float], name: str, colour: str) -> list[_Label]:
+    if not visits:
+        return []
+    return [_Label(values[-1], name, colour, visits[-1].on)]
 
 
-def _words(event: EventEntry) -> str:
-    return event.kind.value + (f" {event.laterality}" if event.laterality else "")
+def _end_labels(course: _Course, labels: Sequence[_Label]) -> None:
+    """Name the lines at their ends, moved apart where they would lie on one another.
 
-
-def _more(event: EventEntry) -> str:
-    """Say what came of an event, and its note."""
-    return ", ".join(filter(None, (event.result.value if event.result else "", event.detail or "")))
-
-
-def _neighbours(events: Sequence[EventEntry], *, within: timedelta) -> list[list[EventEntry]]:
-    """Gather events that lie so close together that their names would cover each other."""
-    groups: list[list[EventEntry]] = []
-    for event in events:
-        if groups and event.on - groups[-1][0].on < within:
-            groups[-1].append(event)
-        else:
-            groups.append([event])
-    return groups
-
-
-def _densities(figure: Figure, visits: Sequence[Visit]) -> None:
-    # Of the studies of one day one is told, the reader's density before the model's: they stand at one place.
-    readers_last = sorted(
-        (visit for visit in visits if visit.density), key=lambda v: (v.on, v.reader_density is not None)
-    )
-    known = last_of_each_day(readers_last, lambda visit: visit.on)
-    figure.add(
-        "scatter",
-        x=[visit.on for visit in known],
-        y=[0] * len(known),
-        yaxis="y4",
-        mode="text",
-        text=[f"<b>{visit.density}</b>" for visit in known],
-        textfont={"color": look.DENSITY, "size": 14},
-        hovertext=[
-            f"{v.on}<br>density {v.density}, {'reader' if v.reader_density else 'model'}" for v in known
-        ],
-        hovertemplate="%{hovertext}<extra></extra>",
-        name="density",
-    )
+    Those that reach the end of the course are named beside it, the others where they end.
+    """
+    first, last = course.span
+    near = [label for label in labels if (last - label.on) < (last - first) * 0.12]
+    for group, at_the_edge in ((near, True), ([label for label in labels if label not in near], False)):
+        previous = -float(_LABEL_PX)
+        places = []
+        for label in sorted(group, key=lambda label: label.value):
+            previous = max(course.scale.height(label.value), previous + _LABEL_PX)
+            places.append((previous, label))
+        over = max(0.0, places[-1][0] - course.scale.px + 6) if places else 0.0
+        for place, label in places:
+            course.figure.add_annotation(
+                x=1 if at_the_edge else label.on,
+                xref="paper" if at_the_edge else "x",
+                y=course.scale.words(course.scale.value(max(0.0, place - over))),
+                yref="y",
+                text=label.text(short=not at_the_edge and course.record.standing.read[-1].on > label.on),
+                showarrow=False,
+                xanchor="left",
+                xshift=4 if at_the_edge else 10,
+                font={"size": 12, "color": label.colour},
+            )
 
 
 def contributions(score: VisitScore) -> Figure:

@@ -11,8 +11,9 @@ from core.rules import ViewName, is_within_noise, said_alike
 from core.rules.vocabulary import MLO, SIDE_WORDS, SIDES
 from dashboard import keys, look, session
 from dashboard.charts import course
+from dashboard.charts.beside import OtherWomen
 from dashboard.drawing import draw
-from dashboard.patient import withheld
+from dashboard.patient import course_more, withheld
 
 
 def choose_visit(record: PatientRecord) -> Visit:
@@ -41,25 +42,51 @@ def trend(record: PatientRecord, chosen: Visit) -> None:
             if uid != chosen.study_uid and record.visit(uid):
                 go_to(uid)
 
-    draw(
-        course.in_short(course.trend(record, chosen=chosen.study_uid)),
-        key=key,
-        on_select=clicked,
-        selection_mode="points",
-        alt=f"Course of 5-year risk over {len(record.scored)} scored visits"
-        if record.scored
-        else f"{len(record.visits)} visits without a number, events and density",
-    )
+    others = course_more.other_women(record)
+    with st.container(key="ribbon"):
+        draw(
+            course.trend(
+                record, chosen=chosen.study_uid, drawing=_drawing(record, chosen, others, short=True)
+            ),
+            key=key,
+            on_select=clicked,
+            selection_mode="points",
+            alt=f"Course of 5-year risk over {len(record.scored)} scored visits; as a table under Table, axis, years"
+            if record.scored
+            else f"{len(record.visits)} visits without a number, events and density",
+        )
+        course_more.offer(record, chosen, others)
+
+
+def _drawing(
+    record: PatientRecord, chosen: Visit, others: OtherWomen, *, short: bool = False
+) -> course.Drawing:
+    """Return how her course is drawn: on the axis that the address asks for, with where the chosen visit stands."""
+    place = course_more.place_of(record, chosen)
+    words = ""
+    if place is not None:
+        youngest, oldest = place.ages
+        words = (
+            f"{chosen.on}: above <b>{place.higher_than} of 100</b> women of her age "
+            f"({youngest}–{oldest}; reference: {place.n} {look.safe(place.women)})"
+        )
+    return course.Drawing(others, course_more.is_linear(), short, words)
 
 
 @st.fragment
 def whole_course(record: PatientRecord) -> None:
-    """Draw the whole course, with malignancy per breast, once it is asked for."""
+    """Draw the whole course, with growth at every visit, once it is asked for."""
     session.require(Permission.SEE_PATIENTS)
-    asked = st.expander("The whole course: malignancy of each breast, events, density", on_change="rerun")
+    asked = st.expander("The whole course: growth at every visit, all intervals", on_change="rerun")
     if asked.open:
+        chosen = choose_visit(record)
+        drawing = _drawing(record, chosen, course_more.other_women(record))
         with asked:
-            draw(course.trend(record), key=f"course_{record.mrn}", alt="The whole course, lane by lane")
+            draw(
+                course.trend(record, chosen=chosen.study_uid, drawing=drawing),
+                key=f"course_{record.mrn}",
+                alt="The whole course: 5-year risk, malignancy of each breast and growth, events, density",
+            )
 
 
 def risk_of(visit: Visit) -> str:

@@ -10,7 +10,9 @@ from core.records import worklist
 from core.records.record import record_of
 from core.records.standing import Interval, Standing
 from core.rules import Trust
+from db.tables import EventKind
 from tests import factories
+from tests.factories import VisitPlan
 
 TODAY = date(2026, 11, 21)
 NOW = datetime(2026, 11, 21, 12)
@@ -105,3 +107,15 @@ def test_a_change_within_noise_is_told_and_a_slope_carries_the_error_of_measurem
     other = standing(*noisy[:2], Study(days[2], score(0.012, smallest_change=0.5, calibration="other")))
     assert (other.change_is_noise, other.change_since_prior, other.slope) == (None, None, None)
     assert standing(noisy[0]).change_is_noise is None
+
+
+def test_a_slope_begins_anew_with_a_treatment_in_the_worklist_too(here: Installation) -> None:
+    visits = [VisitPlan(date(2018 + n, 1, 1), 0.01 * (n + 1)) for n in range(6)]
+    factories.woman(here, "1", visits, events=[(EventKind.SURGERY, date(2020, 6, 1), None, "")])
+    found = record_of(here, "1")
+    assert found is not None
+    slope = found.standing.slope
+    assert slope is not None
+    assert slope.visits == 3
+    (row,) = worklist.rows(here, today=TODAY)
+    assert row.slope == slope

@@ -96,6 +96,13 @@ def test_a_slope_fires_beyond_those_of_women_without_cancer(
     assert fires(Measure.SLOPE, held(*risks, **of_score)) is fired
 
 
+def test_a_slope_through_the_start_of_a_treatment_is_none() -> None:
+    rising = held(0.01, 0.024, 0.038)
+    assert fires(Measure.SLOPE, rising)
+    assert not fires(Measure.SLOPE, replace(rising, treated_on=(date(2013, 1, 1),)))
+    assert fires(Measure.SLOPE, replace(rising, treated_on=(date(2009, 1, 1),)))
+
+
 @pytest.mark.parametrize(
     ("risks", "smallest_change", "fired"),
     [

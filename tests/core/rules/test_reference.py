@@ -2,7 +2,8 @@
 
 import pytest
 
-from core.rules.reference import place_at_age
+from core.rules.reference import place_at_age, quantiles_by_age, reference_courses
+from models.store import registry
 
 SETTINGS = {
     "reference_by_age": {
@@ -43,3 +44,23 @@ def test_the_nearest_ages_are_taken(age, ages):
 )
 def test_nothing_is_said_where_her_age_or_theirs_is_not_known(settings, age):
     assert place_at_age(settings, age, 0.01) is None
+
+
+def test_the_shipped_card_tells_how_risk_ran_in_women_with_and_without_a_cancer() -> None:
+    courses = reference_courses(registry.card("longitudinal-sim").settings)
+    assert courses is not None
+    for course in (courses.cancer, courses.none):
+        years = [point.years for point in course]
+        assert years == sorted(years, reverse=True)
+        assert all(point.n >= 20 for point in course)
+    assert courses.cancer[-1].median > 3 * courses.none[-1].median, "it rises before a diagnosis"
+
+
+def test_a_card_that_tells_of_no_women_draws_none() -> None:
+    assert reference_courses({}) is None
+    assert quantiles_by_age({}) == []
+
+
+def test_the_middle_half_lies_about_the_median() -> None:
+    (one, *_) = quantiles_by_age(SETTINGS)
+    assert one.low <= one.median <= one.high

@@ -2,6 +2,7 @@
 
 import calendar
 import math
+from dataclasses import dataclass
 from datetime import date, timedelta
 
 import numpy as np
@@ -179,3 +180,29 @@ def test_two_visits_have_the_interval_of_what_positioning_makes(
 def test_errors_of_unequal_length_are_refused() -> None:
     with pytest.raises(ValueError, match="2 values but 1 errors"):
         trends.slope([date(2020, 1, 1), date(2021, 1, 1)], [0.1, 0.2], [0.1])
+
+
+@dataclass(frozen=True)
+class Day:
+    on: date
+
+
+@pytest.mark.parametrize(
+    ("treated", "left"),
+    [
+        ([], 4),
+        ([date(2021, 6, 1)], 2),
+        ([date(2021, 6, 1), date(2022, 6, 1)], 1),
+        ([date(2022, 1, 1)], 1),
+        ([date(2023, 1, 1)], 4),
+        ([date(2030, 1, 1)], 4),
+        ([date(2000, 1, 1)], 4),
+    ],
+    ids=["none", "one", "the later of two", "on a visit's day", "on the last day", "after all", "before all"],
+)
+def test_visits_after_the_start_of_a_treatment_do_not_join_those_before(
+    treated: list[date], left: int
+) -> None:
+    visits = [Day(date(year, 1, 1)) for year in (2020, 2021, 2022, 2023)]
+    assert trends.since_treatment(visits, treated) == visits[-left:]
+    assert trends.since_treatment([], treated) == []

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from core.rules import rank_among_reference
-from core.training.reference import FEWEST_WOMEN, reference_by_age, reference_women
+from core.training.reference import FEWEST_WOMEN, reference_by_age, reference_courses, reference_women
 from models.longitudinal.model import untrained
 from models.sequence.training import History
 
@@ -53,6 +53,22 @@ def test_a_woman_counts_once_at_an_age_and_not_with_a_cancer_to_come(model):
 def test_of_few_women_nothing_is_said(model):
     few = [woman(model, n, [52.0]) for n in range(FEWEST_WOMEN - 1)]
     assert reference_by_age(model.sequence, model.calibration, few, "women")["bins"] == []
+
+
+def test_courses_end_with_the_diagnosis_or_the_last_visit_and_count_a_woman_once_a_year(model):
+    ages = [50.0, 50.2, 52.0, 54.0]
+    well = [woman(model, n, ages) for n in range(FEWEST_WOMEN + 1)]
+    ill = [woman(model, 100 + n, ages, years_to_cancer=2.0) for n in range(FEWEST_WOMEN)]  # found at 52
+    said = reference_courses(model.sequence, model.calibration, [*well, *ill], "women")
+    assert [(one["years"], one["n"]) for one in said["none"]] == [
+        (4, FEWEST_WOMEN + 1),
+        (2, FEWEST_WOMEN + 1),
+        (0, FEWEST_WOMEN + 1),
+    ]
+    assert [(one["years"], one["n"]) for one in said["cancer"]] == [(2, FEWEST_WOMEN), (0, FEWEST_WOMEN)]
+    assert all(0 < one["median_5y"] < 1 for one in said["none"] + said["cancer"])
+    few = reference_courses(model.sequence, model.calibration, ill[:-1], "women")
+    assert few["cancer"] == []
 
 
 @pytest.mark.parametrize("share", [0.02, 0.35, 0.5, 0.83, 0.99])
