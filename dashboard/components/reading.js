@@ -13,7 +13,6 @@ const KEYS = [
   ["B", "before and after the preparation of the picture, side by side"],
   ["1 2 3, I", "window as recorded, of the tissue, full range; invert"],
   ["0", "whole image"],
-  ["?", "these keys"],
 ]
 const STEPS = [
   ["normalise", "Normalise", "Spread the shades over the full range"],
@@ -83,6 +82,7 @@ class Reading {
     this.side.append(this.whole, this.kept, this.boxesHead, this.cards)
     this.root.append(dark, this.side)
     parent.append(this.root)
+    offerKeys(this.root, "Image, once the focus is on it", KEYS)
     this.buffer = element("canvas")
     this.afterBuffer = element("canvas")
     this.preset = "1"
@@ -667,7 +667,8 @@ class Reading {
   }
 
   act(name) {
-    if (!this.view && name !== "?") return
+    if (name === "?") return toggleKeys(this.root)
+    if (!this.view) return
     if (name === "N") {
       const { rows, columns } = this.data
       const { scale, left, top, width, height } = this.geometry()
@@ -687,7 +688,6 @@ class Reading {
       this.shadeAll()
     } else if (name === "H") this.heatOn = !this.heatOn
     else if (name === "B") this.split = !this.split
-    else if (name === "?") toggleKeys(this.dark, KEYS)
     this.pane.classList.toggle("moving", Boolean(this.moving))
     this.drawBars()
     this.draw()
@@ -713,7 +713,6 @@ class Reading {
     } else if (name === " ") this.space = true
     else if (name === "+" || name === "=") this.zoomAt(1.25, width / 2, height / 2)
     else if (name === "-") this.zoomAt(0.8, width / 2, height / 2)
-    else if (name === "Escape" && this.dark.querySelector(".keys")) this.act("?")
     else if ("NM0123IHB?".includes(name)) this.act(name)
     else return
     // Streamlit has keys of its own: over the image they mean what the image says.

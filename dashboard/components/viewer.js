@@ -23,7 +23,6 @@ const KEYS = [
   ["R", "reset zoom, movement, window and tools"],
   ["C", "compare on the whole window; Esc leads back"],
   ["F", "full screen"],
-  ["?", "these keys"],
 ]
 const WINDOWS = { 1: "As recorded", 2: "Tissue", 3: "Full range" }
 const LEAST_HEIGHT = 420
@@ -51,6 +50,7 @@ class Viewer {
     this.status.setAttribute("role", "status")
     this.root.append(this.bar, this.grid, this.strip, this.note, this.status)
     parent.append(this.root)
+    offerKeys(this.root, "Pictures, once the focus is in them", KEYS)
     Object.assign(this, { panes: [], single: null, pointer: null, frame: null, asked: 0 })
     this.root.addEventListener("keydown", (event) => this.key(event))
     this.root.addEventListener("keyup", (event) => {
@@ -473,6 +473,7 @@ class Viewer {
   }
 
   act(name) {
+    if (name === "?") return toggleKeys(this.root)
     const actions = {
       I: () => { shared.invert = !shared.invert },
       L: () => {
@@ -502,7 +503,6 @@ class Viewer {
       },
       Esc: () => this.data.whole && this.leave(),
       F: () => (document.fullscreenElement ? document.exitFullscreen() : this.root.requestFullscreen?.()),
-      "?": () => toggleKeys(this.root, KEYS),
     }
     const layout = this.data.layouts.find(({ key }) => key === name)
     if (layout) return this.layOut(layout.name)
@@ -512,8 +512,7 @@ class Viewer {
   }
 
   escape() {
-    if (this.root.querySelector(".keys")) this.act("?")
-    else if (this.single) this.alone(this.single)
+    if (this.single) this.alone(this.single)
     else if (this.data.whole) this.leave()
     else if (shared.tool) this.tool(shared.tool)
     else if (shared.mode) this.mode(shared.mode)

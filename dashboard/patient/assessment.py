@@ -10,7 +10,7 @@ from core.people import Permission, Person
 from core.records import AssessedMeanwhile, Assessment, PatientRecord, Visit, record_assessment
 from core.rules import highest_concern, managements, usual_management
 from core.rules.vocabulary import BI_RADS, BI_RADS_EDITION, DENSITY_WORDS
-from dashboard import look, outages, session
+from dashboard import look, outages, page_keys, session
 from dashboard.drafts import Draft
 from dashboard.house import here
 
@@ -25,7 +25,9 @@ REASONS = (
 
 def show_assessment(record: PatientRecord, visit: Visit, person: Person) -> None:
     """Show the reader's assessment with its versions, and let an oncologist record it."""
-    look.heading("Reader's assessment", beside=f"BI-RADS {BI_RADS_EDITION}")
+    look.heading(
+        "Reader's assessment", beside=f"BI-RADS {BI_RADS_EDITION}", anchor=page_keys.ASSESSMENT
+    )
     standing = visit.assessment
     if visit.bi_rads:
         show_standing(standing)
@@ -92,7 +94,7 @@ def show_versions(versions: Sequence[Assessment]) -> None:
         )
     with st.expander(f"Versions {len(versions)}"):
         look.show(
-            '<table class="lv-table"><tr><th></th><th>signed by</th><th>what it said or changed</th></tr>'
+            '<table class="lv-table"><tr><th>version</th><th>signed by</th><th>what it said or changed</th></tr>'
             f"{''.join(reversed(lines))}</table>"
         )
 
