@@ -182,7 +182,9 @@ def title(text: str, *, beside: str = "") -> None:
 def heading(text: str, *, beside: str = "", anchor: str = "") -> None:
     """Begin a part of a page; a link of it may lead to an anchor."""
     place = f' id="{anchor}" tabindex="-1"' if anchor else ""
-    show(f'<h2 class="lv-heading"{place}>{safe(text)}{f"<small>{safe(beside)}</small>" if beside else ""}</h2>')
+    show(
+        f'<h2 class="lv-heading"{place}>{safe(text)}{f"<small>{safe(beside)}</small>" if beside else ""}</h2>'
+    )
 
 
 def heard_title(text: str) -> None:

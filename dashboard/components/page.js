@@ -6,8 +6,8 @@ const WRITTEN_IN = "input:not([type=radio], [type=checkbox], [type=range]), text
 function placeOf(selector) {
   const found = document.querySelector(selector)
   const hosts = found ? [found, ...found.querySelectorAll("*")].filter((one) => one.shadowRoot) : []
-  const within = hosts.map((host) => host.shadowRoot.querySelector(".pane[tabindex='0'], tr[tabindex='0'], [tabindex='0']")).find(Boolean)
-  return within ?? found
+  const takesKeys = (what) => hosts.map((host) => host.shadowRoot.querySelector(`${what}[tabindex="0"]`)).find(Boolean)
+  return takesKeys(".pane") ?? takesKeys("tr") ?? takesKeys("") ?? found
 }
 
 function skipLinks(skips) {

@@ -1,7 +1,8 @@
 // One image on black with boxes to draw; beside it what a model says of the image and of each box. pixels.js and
 // keys.js stand before this file. Boxes are whole pixels of the image as it was stored; answers come from /reading, latest first.
 const KEYS = [
-  ["drag", "draw a box; drag a box or its edges to move or resize it"],
+  ["drag", "draw a box, also inside another; drag its number to move it, its edges to resize it"],
+  ["click", "choose the box that is pointed at"],
   ["N", "new box in the middle"],
   ["arrow keys", "move the chosen box; with Shift: resize it"],
   ["Tab, Delete", "next box, remove it"],
@@ -79,7 +80,9 @@ class Reading {
     this.boxesHead = element("section", "boxes-head")
     this.cards = element("div", "cards")
     this.kept = element("section")
-    this.side.append(this.whole, this.kept, this.boxesHead, this.cards)
+    this.said = element("div", "said-aloud")
+    this.said.setAttribute("role", "status")
+    this.side.append(this.whole, this.kept, this.boxesHead, this.cards, this.said)
     this.root.append(dark, this.side)
     parent.append(this.root)
     offerKeys(this.root, "Image, once the focus is on it", KEYS)
@@ -87,7 +90,7 @@ class Reading {
     this.afterBuffer = element("canvas")
     this.preset = "1"
     this.invert = false
-    this.heatOn = true
+    this.heatOn = false
     this.split = true
     this.steps = new Set()
     this.listen()
@@ -305,7 +308,7 @@ class Reading {
       button("Full", key("3"), this.preset === "3", "Key 3"),
       button("Invert", key("I"), this.invert, "Key I"),
       element("span", "gap"),
-      button("Heat map", key("H"), this.heatOn, "Key H: where the model finds something"),
+      button("Heat map", key("H"), this.heatOn, "Key H: where the model finds something. Off until asked for"),
       button("?", key("?"), undefined, "All keys"),
     )
     this.bottom.replaceChildren(
@@ -422,9 +425,12 @@ class Reading {
       width: `${(x1 - x0) * scale}px`, height: `${(y1 - y0) * scale}px`,
     })
     for (const frame of this.layer.querySelectorAll(".finding")) place(frame, frame.at)
+    const area = ({ at: [x0, y0, x1, y1] }) => (x1 - x0) * (y1 - y0)
+    const larger = this.boxes.toSorted((a, b) => area(b) - area(a)) // a box inside another lies above it
     for (const box of this.boxes) {
       if (!box.frame) continue
       place(box.frame, box.at)
+      box.frame.style.zIndex = larger.indexOf(box) + 1
       box.frame.classList.toggle("chosen", box === this.chosen)
       box.frame.setAttribute("aria-label", `Box ${box.n}, ${this.sizeOf(box.at)}`)
       box.card?.classList.toggle("chosen", box === this.chosen)
@@ -481,7 +487,8 @@ class Reading {
   drawWhole(error) {
     const { answer } = this
     this.root.dataset.answered = String(Boolean(answer))
-    this.whole.replaceChildren(element("h3", "", "Whole image"))
+    this.whole.replaceChildren(element("h2", "", "Whole image"))
+    if (this.data.knows) this.whole.append(element("p", "sentence knows", this.data.knows))
     if (error) this.whole.append(element("p", "sentence alert", error))
     else if (!answer) this.whole.append(element("p", "sentence loading", "Reading the image … the first one takes longer, while the models load."))
     if (!answer) return
@@ -493,13 +500,13 @@ class Reading {
       const shares = this.shares(answer, kind)
       if (!shares.length) continue
       const made = element("div")
-      made.append(element("h4", "", title), ...shares)
+      made.append(element("h3", "", title), ...shares)
       parts.append(made)
     }
     if (!nothing) this.whole.append(parts)
     if (held.length) this.whole.append(this.withheld(held))
     if (this.data.in_record && answer.density) this.whole.append(element("p", "sentence", "Density here is of this view alone; on the patient's page another model says it of the whole study."))
-    if (this.heat && this.heat.top < 0.08) this.whole.append(element("p", "sentence", "The heat map is empty: the model finds no place that stands out."))
+    if (this.heatOn && this.heat && this.heat.top < 0.08) this.whole.append(element("p", "sentence", "The heat map is empty: the model finds no place that stands out."))
     this.whole.append(this.speakers(answer))
   }
 
@@ -545,7 +552,7 @@ class Reading {
 
   drawBoxesHead() {
     const answered = this.boxes.find((box) => box.answer)
-    this.boxesHead.replaceChildren(element("h3", "", "Regions"))
+    this.boxesHead.replaceChildren(element("h2", "", "Regions"))
     if (!this.boxes.length) this.boxesHead.append(element("p", "sentence", "Drag a box over the image, or press N. Several boxes stand side by side here."))
     if (answered) this.boxesHead.append(this.speakers(answered.answer))
     if (!this.data.can_keep && this.data.keep_hint) this.boxesHead.append(element("p", "sentence", this.data.keep_hint))
@@ -556,7 +563,7 @@ class Reading {
     this.kept.replaceChildren()
     this.kept.hidden = !this.data.findings.length && !note.text
     if (this.kept.hidden) return
-    this.kept.append(element("h3", "", "Findings on this image"))
+    this.kept.append(element("h2", "", "Findings on this image"))
     if (note.text) {
       const said = element("p", `sentence ${note.kind}`, note.text)
       said.setAttribute("role", "status")
@@ -604,14 +611,15 @@ class Reading {
       if (!this.view) return
       const [x, y] = at(event)
       const frame = event.target.closest(".box")
-      const box = this.boxes.find((one) => one.frame === frame)
+      const over = this.boxes.find((one) => one.frame === frame)
+      const grip = over && (event.target.dataset.edge ?? (event.target.closest(".tag") ? "move" : null))
       if (event.target.closest(".line")) drag = { kind: "split" }
       else if (event.button === 2 || event.shiftKey) drag = { kind: "window" }
       else if (event.button === 1 || this.moving || this.space) drag = { kind: "pan" }
-      else if (box) drag = { kind: event.target.dataset.edge ?? "move", box, from: box.at }
-      else drag = { kind: "new" }
+      else if (grip) drag = { kind: grip, box: over, from: over.at }
+      else drag = { kind: "new", over }
       Object.assign(drag, { x, y, lastX: event.clientX, lastY: event.clientY })
-      ;(box?.frame ?? pane).focus({ preventScroll: true })
+      ;(drag.from ? over.frame : pane).focus({ preventScroll: true })
       event.preventDefault()
       pane.setPointerCapture(event.pointerId)
     })
@@ -652,7 +660,7 @@ class Reading {
       }
     })
     const end = () => {
-      if (drag?.kind === "new") drag.box?.frame.focus({ preventScroll: true })
+      if (drag?.kind === "new") (drag.box ?? drag.over)?.frame.focus({ preventScroll: true })
       drag = null
     }
     pane.addEventListener("pointerup", end)
@@ -686,7 +694,10 @@ class Reading {
     else if (name === "I") {
       this.invert = !this.invert
       this.shadeAll()
-    } else if (name === "H") this.heatOn = !this.heatOn
+    } else if (name === "H") {
+      this.heatOn = !this.heatOn
+      if (this.answer) this.drawWhole()
+    }
     else if (name === "B") this.split = !this.split
     this.pane.classList.toggle("moving", Boolean(this.moving))
     this.drawBars()
@@ -704,6 +715,7 @@ class Reading {
       const [dx, dy] = arrows[name]
       const [x0, y0, x1, y1] = box.at
       this.change(box, event.shiftKey ? this.clamp([x0, y0, Math.max(x0 + SMALLEST, x1 + dx), Math.max(y0 + SMALLEST, y1 + dy)]) : this.shift(box.at, dx, dy))
+      this.later(() => { this.said.textContent = `Box ${box.n}: ${this.sizeOf(box.at)}, left ${box.at[0]}, top ${box.at[1]}` })
     } else if (box && (name === "Delete" || name === "Backspace")) this.remove(box)
     else if (name === "K") this.keep(box ?? this.chosen)
     else if (arrows[name]) {

@@ -25,9 +25,7 @@ REASONS = (
 
 def show_assessment(record: PatientRecord, visit: Visit, person: Person) -> None:
     """Show the reader's assessment with its versions, and let an oncologist record it."""
-    look.heading(
-        "Reader's assessment", beside=f"BI-RADS {BI_RADS_EDITION}", anchor=page_keys.ASSESSMENT
-    )
+    look.heading("Reader's assessment", beside=f"BI-RADS {BI_RADS_EDITION}", anchor=page_keys.ASSESSMENT)
     standing = visit.assessment
     if visit.bi_rads:
         show_standing(standing)
