@@ -10,8 +10,9 @@ const KEYS = [
   ["wheel, + −", "zoom at the pointer"],
   ["M, Space + drag", "move the image"],
   ["Shift + drag, right drag", "window: left–right contrast, up–down brightness"],
+  ["Shift + arrow keys", "the same by keys, where no box is chosen"],
   ["H", "heat map on and off"],
-  ["B", "before and after the preparation of the picture, side by side"],
+  ["B", "before and after the preparation of the picture, side by side; , and . move the line"],
   ["1 2 3, I", "window as recorded, of the tissue, full range; invert"],
   ["0", "whole image"],
 ]
@@ -204,6 +205,19 @@ class Reading {
     this.shadeAll()
   }
 
+  windowBy(mx, my) {
+    const step = presetsOf(this.view)[1].width / 400
+    this.preset = null
+    this.window.width = Math.max(1, this.window.width + mx * step)
+    this.window.center += my * step
+    this.later(() => this.shadeAll())
+  }
+
+  divide(fraction) {
+    this.splitAt = Math.min(0.98, Math.max(0.02, fraction))
+    this.draw()
+  }
+
   shadeAll() {
     const fill = (view, buffer, range) => {
       buffer.width = view.columns
@@ -297,6 +311,7 @@ class Reading {
       return made
     }
     const key = (name) => () => this.act(name)
+    const held = this.root.getRootNode().activeElement?.closest?.(".bar button")?.textContent
     this.top.replaceChildren(
       element("span", "title", this.data.name),
       button("New box", key("N"), undefined, "Key N, or drag over the image"),
@@ -320,6 +335,8 @@ class Reading {
       button("Before | after", key("B"), this.split && this.steps.size > 0, "Key B; drag the line"),
       element("span", "hint", this.steps.size ? "for your eyes: the model prepares the picture in its own way" : ""),
     )
+    // The buttons are made anew: whoever pressed one by keys is still at it.
+    if (held) [...this.dark.querySelectorAll(".bar button")].find((one) => one.textContent === held)?.focus({ preventScroll: true })
   }
 
   zoomAt(factor, x, y) {
@@ -486,6 +503,7 @@ class Reading {
 
   drawWhole(error) {
     const { answer } = this
+    this.heldAnyway ||= Boolean(this.root.getRootNode().activeElement?.closest?.(".anyway"))
     this.root.dataset.answered = String(Boolean(answer))
     this.whole.replaceChildren(element("h2", "", "Whole image"))
     if (this.data.knows) this.whole.append(element("p", "sentence knows", this.data.knows))
@@ -508,6 +526,8 @@ class Reading {
     if (this.data.in_record && answer.density) this.whole.append(element("p", "sentence", "Density here is of this view alone; on the patient's page another model says it of the whole study."))
     if (this.heatOn && this.heat && this.heat.top < 0.08) this.whole.append(element("p", "sentence", "The heat map is empty: the model finds no place that stands out."))
     this.whole.append(this.speakers(answer))
+    if (this.heldAnyway) this.whole.querySelector(".anyway")?.focus({ preventScroll: true })
+    this.heldAnyway = false
   }
 
   // What is said of one kind: bars; a sentence where nothing may be said; hatched bars for who asked for them anyway.
@@ -630,14 +650,9 @@ class Reading {
       Object.assign(drag, { lastX: event.clientX, lastY: event.clientY })
       if (drag.kind === "split") {
         const place = pane.getBoundingClientRect()
-        this.splitAt = Math.min(0.98, Math.max(0.02, (event.clientX - place.left) / place.width))
-        this.draw()
+        this.divide((event.clientX - place.left) / place.width)
       } else if (drag.kind === "window") {
-        const step = presetsOf(this.view)[1].width / 400
-        this.preset = null
-        this.window.width = Math.max(1, this.window.width + mx * step)
-        this.window.center += my * step
-        this.later(() => this.shadeAll())
+        this.windowBy(mx, my)
       } else if (drag.kind === "pan") {
         this.dx += mx
         this.dy += my
@@ -718,6 +733,8 @@ class Reading {
       this.later(() => { this.said.textContent = `Box ${box.n}: ${this.sizeOf(box.at)}, left ${box.at[0]}, top ${box.at[1]}` })
     } else if (box && (name === "Delete" || name === "Backspace")) this.remove(box)
     else if (name === "K") this.keep(box ?? this.chosen)
+    else if (arrows[name] && event.shiftKey && this.view) this.windowBy(...arrows[name].map((to) => 10 * Math.sign(to)))
+    else if (name === "," || name === ".") this.divide((this.splitAt ?? 0.5) + (name === "," ? -0.03 : 0.03))
     else if (arrows[name]) {
       this.dx -= arrows[name][0] * 4 * (scale || 1)
       this.dy -= arrows[name][1] * 4 * (scale || 1)

@@ -9,6 +9,7 @@ const KEYS = [
   ["Z", "100 %: one pixel of the image on one of the screen"],
   ["drag, two fingers, arrow keys", "move"],
   ["right drag, Shift + drag", "window: left–right contrast, up–down brightness"],
+  ["Shift + arrow keys", "window by keys: ← → contrast, ↑ ↓ brightness"],
   ["W", "window as recorded, of the breast tissue, full range"],
   ["I", "invert"],
   ["G (hold)", "magnifying glass"],
@@ -21,6 +22,7 @@ const KEYS = [
   ["double click, Enter", "one view alone, and back"],
   ["L", "link zoom, movement and window of all views"],
   ["R", "reset zoom, movement, window and tools"],
+  ["O", "read the framed view by itself, with boxes to draw"],
   ["C", "compare on the whole window; Esc leads back"],
   ["F", "full screen"],
 ]
@@ -29,6 +31,7 @@ const LEAST_HEIGHT = 420
 const BELOW = 8 // what stays free under the viewer
 const WIDE = 1200 // from this width on, course, pictures and assessment stand side by side
 const ASK_AFTER_MS = 200
+const WINDOW_STEP = 10 // of the window by keys, as pixels that a pointer is dragged
 let layoutChosen = null // survives a change of woman: a person's way of hanging
 
 class Viewer {
@@ -547,6 +550,7 @@ class Viewer {
     const arrows = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }
     if (arrows[name] && event.target.closest(".strip")) this.stepVisit(arrows[name][0])
     else if (arrows[name] && this.line) this.moveEnd(pane, arrows[name].map((to) => (event.shiftKey ? 10 : 1) * to))
+    else if (arrows[name] && event.shiftKey) this.windowBy(...arrows[name].map((to) => WINDOW_STEP * to))
     else if (arrows[name]) pane?.move(...arrows[name].map((to) => 24 * to))
     else if (name === "G") { if (!event.repeat) this.act("G") }
     else if (name === " ") this.act("Space")
@@ -556,6 +560,7 @@ class Viewer {
     else if (name === "[" || name === "]") this.stepVisit(name === "[" ? -1 : 1)
     else if (name === "{" || name === "}") this.stepVisit(name === "{" ? -1 : 1, "prior")
     else if (name === "," || name === ".") this.divide(shared.divider + (name === "," ? -0.03 : 0.03))
+    else if (name === "O") pane?.spec.sop_uid && this.read(pane.spec.sop_uid)
     else if (name === "N") this.step(1)
     else if (name === "P") this.step(-1)
     else if (name === "Enter" && shared.tool === "calipers") this.lineByKeys(pane)

@@ -55,7 +55,7 @@ def show_standing(standing: Assessment) -> None:
     version = f" · version {standing.version}" if standing.version > 1 else ""
     shown = said_when(standing)
     look.show(
-        f'<p class="lv-note"><b>{standing.words}</b><br>signed by {look.safe(standing.by or "")}, '
+        f'<p class="lv-note" role="status"><b>{standing.words}</b><br>signed by {look.safe(standing.by or "")}, '
         f"{look.moment(standing.at)}{version}{f'<br>{shown}' if shown else ''}</p>"
         f'<table class="lv-table lv-told">{rows}</table>'
     )
@@ -141,7 +141,7 @@ def assess(visit: Visit, priors: Mapping[str, date]) -> None:
     with st.container(gap="xxsmall", key="assessment_form"):
         ask(visit, priors, keys)
         if draft.told:
-            look.show(f'<p class="lv-note alert">{look.safe(draft.told)}</p>')
+            look.show(f'<p class="lv-note alert" role="alert">{look.safe(draft.told)}</p>')
         pressed = buttons(visit, draft, keys)
     if not pressed:
         return

@@ -20,7 +20,7 @@ def page(person: Person) -> None:
     session.note_once(person, "patient_opened", f"patient:{record.mrn}")
     st.session_state[keys.LAST_PATIENT] = record.mrn
     st.query_params[keys.MRN] = record.mrn
-    head, through, add, out = st.columns([5.6, 3.6, 1.3, 1.3], vertical_alignment="center")
+    head, through, add, out = st.columns([5.3, 3.5, 1.4, 1.6], vertical_alignment="center")
     with head:
         header.identity(record)
     with through:

@@ -87,7 +87,7 @@ def choose_image() -> None:
 def nothing_open(sentence: str | None) -> None:
     """Say what can be done here, or why the image was not opened."""
     if sentence:
-        look.show(f'<p class="lv-note alert">{look.safe(sentence)}</p>')
+        look.show(f'<p class="lv-note alert" role="alert">{look.safe(sentence)}</p>')
     look.show(
         '<div class="lv-empty"><b>Drop an image above</b>A mammogram or a breast ultrasound image: DICOM, PNG or JPEG. '
         "You see within a second what the model makes of it and where it looks; draw a box to ask about a region. "

@@ -88,9 +88,9 @@ def settled(page: Page) -> None:
     page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
 
 
-def violations(page: Page) -> list[str]:
-    """Return what axe-core finds on a page as it stands, without what is Streamlit's own."""
-    found = AXE.run(page, options=OPTIONS).response["violations"]
+def violations(page: Page, *, within: str | None = None) -> list[str]:
+    """Return what axe-core finds on a page, or in a part of it, as it stands, without what is Streamlit's own."""
+    found = AXE.run(page, context=within, options=OPTIONS).response["violations"]
     return [
         f"{one['id']}: {one['help']}: {json.dumps(node['target'])[-120:]} {node['html'][:160]}"
         for one in found

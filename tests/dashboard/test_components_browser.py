@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Locator, Page, Route, expect
 
+from tests.dashboard.test_access_browser import violations
 from tests.dashboard.test_browser import CHROMIUM, browser, page
 from tests.factories import lvr1
 
@@ -215,3 +216,28 @@ def test_the_heat_map_is_off_until_it_is_asked_for(page: Page) -> None:
     button.click()
     expect(button).to_have_attribute("aria-pressed", "true")
     assert not canvas.evaluate(grey)
+
+
+def test_an_image_is_read_by_keys_alone_without_barriers(page: Page) -> None:
+    mount(page, "reading")
+    page.evaluate("data => show(data)", opened(1) | {"can_keep": True, "knows": "Speaks of films."})
+    expect(page.locator(".reading[data-answered=true]")).to_be_visible()
+    invert = page.get_by_role("button", name="Invert")
+    invert.focus()
+    page.keyboard.press("Enter")
+    expect(invert).to_have_attribute("aria-pressed", "true")
+    expect(invert).to_be_focused()
+    page.locator(".pane").focus()
+    page.keyboard.press("n")
+    box = page.locator(".box")
+    expect(box).to_be_focused()
+    before = box.get_attribute("aria-label")
+    page.keyboard.press("Shift+ArrowRight")
+    expect(box).not_to_have_attribute("aria-label", before or "")
+    expect(page.locator(".said-aloud")).to_contain_text("Box 1: ")
+    assert not violations(page, within=".reading")
+    page.keyboard.press("Delete")
+    expect(box).to_have_count(0)
+    page.locator(".pane").focus()
+    page.keyboard.press("Shift+ArrowRight")
+    expect(page.get_by_role("button", name="As recorded")).to_have_attribute("aria-pressed", "false")
