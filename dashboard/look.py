@@ -179,9 +179,17 @@ def title(text: str, *, beside: str = "") -> None:
     show(f'<h1 class="lv-title">{safe(text)}{f"<small>{safe(beside)}</small>" if beside else ""}</h1>')
 
 
-def heading(text: str, *, beside: str = "") -> None:
-    """Begin a part of a page."""
-    show(f'<h2 class="lv-heading">{safe(text)}{f"<small>{safe(beside)}</small>" if beside else ""}</h2>')
+def heading(text: str, *, beside: str = "", anchor: str = "") -> None:
+    """Begin a part of a page; a link of it may lead to an anchor."""
+    place = f' id="{anchor}" tabindex="-1"' if anchor else ""
+    show(
+        f'<h2 class="lv-heading"{place}>{safe(text)}{f"<small>{safe(beside)}</small>" if beside else ""}</h2>'
+    )
+
+
+def heard_title(text: str) -> None:
+    """Begin a page that has no room for a title: it is told, not seen."""
+    show(f'<h1 class="lv-heard">{safe(text)}</h1>')
 
 
 def footer(line: str) -> None:

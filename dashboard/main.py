@@ -7,7 +7,7 @@ from pathlib import Path
 import streamlit as st
 
 from core.people import Permission, Person, Role
-from dashboard import components, look, outages, session
+from dashboard import components, look, outages, page_keys, session
 
 ICON = Path(__file__).with_name("icon.png")
 ROLE_NAMES = {
@@ -67,7 +67,13 @@ def show_page(person: Person) -> None:
         lambda: first_page(person), title="Longview", url_path="home", default=True, visibility="hidden"
     )
     page = st.navigation([home, *pages_for(person)], position="top")
-    components.account(person.display_name, ROLE_NAMES[person.role], user_id=person.user_id)
+    st.set_page_config(page_title=f"{page.title} · Longview" if page.url_path else page.title)
+    components.account(
+        person.display_name,
+        ROLE_NAMES[person.role],
+        user_id=person.user_id,
+        page=page_keys.of_page(page.url_path, page.title),
+    )
     page.run()
 
 

@@ -72,6 +72,7 @@ def require(permission: Permission) -> Person:
     """Return the person if she may do this; otherwise say so and end the page."""
     somebody = person()
     if not somebody.may(permission):
+        look.heard_title("Not a page of your role")
         st.info("Your role does not include this page. Ask your admin.")
         st.stop()
     return somebody

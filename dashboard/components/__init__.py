@@ -30,11 +30,17 @@ def _component(name: str, *before: str) -> Callable[..., Any]:
     return st.components.v2.component(f"longview_{name}", css="".join(css), js="".join(js))
 
 
-def account(who: str, role: str, *, user_id: int) -> None:
-    """Show who is signed in and the way out; covers the page when its sign-in has ended, or somebody else signed in."""
+def account(who: str, role: str, *, user_id: int, page: Mapping[str, Any]) -> None:
+    """Show who is signed in and the way out; covers the page when its sign-in has ended, or somebody else signed in.
+
+    `page` says for the page that is open its title, its keys with what each does, and the places that links at its top
+    lead to, each as words and a CSS selector.
+    """
     with st.container(key="account"):
-        _component("account")(
-            key="account_part", data={"who": who, "role": role, "user": user_id}, width="content"
+        _component("account", "keys", "page")(
+            key="account_part",
+            data={"who": who, "role": role, "user": user_id, "page": dict(page)},
+            width="content",
         )
 
 
@@ -67,15 +73,21 @@ def worklist_table(
     order: WorklistOrder,
     on_open: Callable[[str], None],
     on_order: Callable[[WorklistOrder], None],
+    says: str,
 ) -> None:
-    """Show the worklist's rows in the order in which they come.
+    """Show the worklist's rows in the order in which they come; `says` is told to those who hear the page when it changes.
 
     `on_open` is called with the MRN of the row that a person opens, `on_order` with another order that she wants.
     """
     key, (column, descending) = "worklist_table", order
     _component("worklist", "keys")(
         key=key,
-        data={"rows": list(rows), "focus": focus, "order": {"column": column, "descending": descending}},
+        data={
+            "rows": list(rows),
+            "focus": focus,
+            "order": {"column": column, "descending": descending},
+            "says": says,
+        },
         **_hears(
             key,
             open=lambda mrn: on_open(str(mrn)),

@@ -6,7 +6,7 @@ const NOT_SOONER_MS = 1500
 // The server lets go of a held page within half a second, and the browser connects anew: what is pressed before is lost.
 const GOING_ON_MS = 3000
 
-const part = (name, cls, text) => {
+const element = (name, cls, text) => {
   const made = document.createElement(name)
   if (cls) made.className = cls
   if (text !== undefined) made.textContent = text
@@ -14,19 +14,19 @@ const part = (name, cls, text) => {
 }
 
 function made(parentElement) {
-  const root = part("div", "account")
-  const out = part("a", "", "Sign out")
+  const root = element("div", "account")
+  const out = element("a", "", "Sign out")
   out.href = "/sign-out"
-  root.append(part("span", "who"), part("span", "role"), out)
-  const cover = part("dialog", "cover")
+  root.append(element("span", "who"), element("span", "role"), out)
+  const cover = element("dialog", "cover")
   cover.setAttribute("aria-labelledby", "cover-title")
-  const title = part("h2", "", "")
+  const title = element("h2", "", "")
   title.id = "cover-title"
-  const again = part("a", "again", "")
+  const again = element("a", "again", "")
   again.href = "/sign-in"
   again.target = "_blank"
   again.rel = "noopener"
-  cover.append(title, part("p", "said"), again, part("button", "leave", ""))
+  cover.append(title, element("p", "said"), again, element("button", "leave", ""))
   // Not to be closed by Escape: what lies beneath is not for whoever sits here now.
   cover.addEventListener("cancel", (event) => event.preventDefault())
   cover.addEventListener("close", () => cover.dataset.on && cover.showModal())
@@ -117,10 +117,12 @@ export default function ({ data, parentElement }) {
     if (event.key === "Escape") event.preventDefault()
   }
   window.addEventListener("keydown", onlyTheCover, true)
+  const endPage = watchPage(root, data.page)
   const events = [[document, "visibilitychange"], [window, "focus"], [window, "pageshow"], [document, "pointerdown"],
     [document, "keydown"]]
   for (const [target, name] of events) target.addEventListener(name, soon, true)
   return () => {
+    endPage()
     clearInterval(timer)
     clearTimeout(later)
     clearTimeout(goingOn)

@@ -1,7 +1,8 @@
 // One image on black with boxes to draw; beside it what a model says of the image and of each box. pixels.js and
 // keys.js stand before this file. Boxes are whole pixels of the image as it was stored; answers come from /reading, latest first.
 const KEYS = [
-  ["drag", "draw a box; drag a box or its edges to move or resize it"],
+  ["drag", "draw a box, also inside another; drag its number to move it, its edges to resize it"],
+  ["click", "choose the box that is pointed at"],
   ["N", "new box in the middle"],
   ["arrow keys", "move the chosen box; with Shift: resize it"],
   ["Tab, Delete", "next box, remove it"],
@@ -9,11 +10,11 @@ const KEYS = [
   ["wheel, + −", "zoom at the pointer"],
   ["M, Space + drag", "move the image"],
   ["Shift + drag, right drag", "window: left–right contrast, up–down brightness"],
+  ["Shift + arrow keys", "the same by keys, where no box is chosen"],
   ["H", "heat map on and off"],
-  ["B", "before and after the preparation of the picture, side by side"],
+  ["B", "before and after the preparation of the picture, side by side; , and . move the line"],
   ["1 2 3, I", "window as recorded, of the tissue, full range; invert"],
   ["0", "whole image"],
-  ["?", "these keys"],
 ]
 const STEPS = [
   ["normalise", "Normalise", "Spread the shades over the full range"],
@@ -80,14 +81,17 @@ class Reading {
     this.boxesHead = element("section", "boxes-head")
     this.cards = element("div", "cards")
     this.kept = element("section")
-    this.side.append(this.whole, this.kept, this.boxesHead, this.cards)
+    this.said = element("div", "said-aloud")
+    this.said.setAttribute("role", "status")
+    this.side.append(this.whole, this.kept, this.boxesHead, this.cards, this.said)
     this.root.append(dark, this.side)
     parent.append(this.root)
+    offerKeys(this.root, "Image, once the focus is on it", KEYS)
     this.buffer = element("canvas")
     this.afterBuffer = element("canvas")
     this.preset = "1"
     this.invert = false
-    this.heatOn = true
+    this.heatOn = false
     this.split = true
     this.steps = new Set()
     this.listen()
@@ -201,6 +205,19 @@ class Reading {
     this.shadeAll()
   }
 
+  windowBy(mx, my) {
+    const step = presetsOf(this.view)[1].width / 400
+    this.preset = null
+    this.window.width = Math.max(1, this.window.width + mx * step)
+    this.window.center += my * step
+    this.later(() => this.shadeAll())
+  }
+
+  divide(fraction) {
+    this.splitAt = Math.min(0.98, Math.max(0.02, fraction))
+    this.draw()
+  }
+
   shadeAll() {
     const fill = (view, buffer, range) => {
       buffer.width = view.columns
@@ -294,6 +311,7 @@ class Reading {
       return made
     }
     const key = (name) => () => this.act(name)
+    const held = this.root.getRootNode().activeElement?.closest?.(".bar button")?.textContent
     this.top.replaceChildren(
       element("span", "title", this.data.name),
       button("New box", key("N"), undefined, "Key N, or drag over the image"),
@@ -305,7 +323,7 @@ class Reading {
       button("Full", key("3"), this.preset === "3", "Key 3"),
       button("Invert", key("I"), this.invert, "Key I"),
       element("span", "gap"),
-      button("Heat map", key("H"), this.heatOn, "Key H: where the model finds something"),
+      button("Heat map", key("H"), this.heatOn, "Key H: where the model finds something. Off until asked for"),
       button("?", key("?"), undefined, "All keys"),
     )
     this.bottom.replaceChildren(
@@ -317,6 +335,8 @@ class Reading {
       button("Before | after", key("B"), this.split && this.steps.size > 0, "Key B; drag the line"),
       element("span", "hint", this.steps.size ? "for your eyes: the model prepares the picture in its own way" : ""),
     )
+    // The buttons are made anew: whoever pressed one by keys is still at it.
+    if (held) [...this.dark.querySelectorAll(".bar button")].find((one) => one.textContent === held)?.focus({ preventScroll: true })
   }
 
   zoomAt(factor, x, y) {
@@ -422,9 +442,12 @@ class Reading {
       width: `${(x1 - x0) * scale}px`, height: `${(y1 - y0) * scale}px`,
     })
     for (const frame of this.layer.querySelectorAll(".finding")) place(frame, frame.at)
+    const area = ({ at: [x0, y0, x1, y1] }) => (x1 - x0) * (y1 - y0)
+    const larger = this.boxes.toSorted((a, b) => area(b) - area(a)) // a box inside another lies above it
     for (const box of this.boxes) {
       if (!box.frame) continue
       place(box.frame, box.at)
+      box.frame.style.zIndex = larger.indexOf(box) + 1
       box.frame.classList.toggle("chosen", box === this.chosen)
       box.frame.setAttribute("aria-label", `Box ${box.n}, ${this.sizeOf(box.at)}`)
       box.card?.classList.toggle("chosen", box === this.chosen)
@@ -480,8 +503,10 @@ class Reading {
 
   drawWhole(error) {
     const { answer } = this
+    this.heldAnyway ||= Boolean(this.root.getRootNode().activeElement?.closest?.(".anyway"))
     this.root.dataset.answered = String(Boolean(answer))
-    this.whole.replaceChildren(element("h3", "", "Whole image"))
+    this.whole.replaceChildren(element("h2", "", "Whole image"))
+    if (this.data.knows) this.whole.append(element("p", "sentence knows", this.data.knows))
     if (error) this.whole.append(element("p", "sentence alert", error))
     else if (!answer) this.whole.append(element("p", "sentence loading", "Reading the image … the first one takes longer, while the models load."))
     if (!answer) return
@@ -493,14 +518,16 @@ class Reading {
       const shares = this.shares(answer, kind)
       if (!shares.length) continue
       const made = element("div")
-      made.append(element("h4", "", title), ...shares)
+      made.append(element("h3", "", title), ...shares)
       parts.append(made)
     }
     if (!nothing) this.whole.append(parts)
     if (held.length) this.whole.append(this.withheld(held))
     if (this.data.in_record && answer.density) this.whole.append(element("p", "sentence", "Density here is of this view alone; on the patient's page another model says it of the whole study."))
-    if (this.heat && this.heat.top < 0.08) this.whole.append(element("p", "sentence", "The heat map is empty: the model finds no place that stands out."))
+    if (this.heatOn && this.heat && this.heat.top < 0.08) this.whole.append(element("p", "sentence", "The heat map is empty: the model finds no place that stands out."))
     this.whole.append(this.speakers(answer))
+    if (this.heldAnyway) this.whole.querySelector(".anyway")?.focus({ preventScroll: true })
+    this.heldAnyway = false
   }
 
   // What is said of one kind: bars; a sentence where nothing may be said; hatched bars for who asked for them anyway.
@@ -545,7 +572,7 @@ class Reading {
 
   drawBoxesHead() {
     const answered = this.boxes.find((box) => box.answer)
-    this.boxesHead.replaceChildren(element("h3", "", "Regions"))
+    this.boxesHead.replaceChildren(element("h2", "", "Regions"))
     if (!this.boxes.length) this.boxesHead.append(element("p", "sentence", "Drag a box over the image, or press N. Several boxes stand side by side here."))
     if (answered) this.boxesHead.append(this.speakers(answered.answer))
     if (!this.data.can_keep && this.data.keep_hint) this.boxesHead.append(element("p", "sentence", this.data.keep_hint))
@@ -556,7 +583,7 @@ class Reading {
     this.kept.replaceChildren()
     this.kept.hidden = !this.data.findings.length && !note.text
     if (this.kept.hidden) return
-    this.kept.append(element("h3", "", "Findings on this image"))
+    this.kept.append(element("h2", "", "Findings on this image"))
     if (note.text) {
       const said = element("p", `sentence ${note.kind}`, note.text)
       said.setAttribute("role", "status")
@@ -604,14 +631,15 @@ class Reading {
       if (!this.view) return
       const [x, y] = at(event)
       const frame = event.target.closest(".box")
-      const box = this.boxes.find((one) => one.frame === frame)
+      const over = this.boxes.find((one) => one.frame === frame)
+      const grip = over && (event.target.dataset.edge ?? (event.target.closest(".tag") ? "move" : null))
       if (event.target.closest(".line")) drag = { kind: "split" }
       else if (event.button === 2 || event.shiftKey) drag = { kind: "window" }
       else if (event.button === 1 || this.moving || this.space) drag = { kind: "pan" }
-      else if (box) drag = { kind: event.target.dataset.edge ?? "move", box, from: box.at }
-      else drag = { kind: "new" }
+      else if (grip) drag = { kind: grip, box: over, from: over.at }
+      else drag = { kind: "new", over }
       Object.assign(drag, { x, y, lastX: event.clientX, lastY: event.clientY })
-      ;(box?.frame ?? pane).focus({ preventScroll: true })
+      ;(drag.from ? over.frame : pane).focus({ preventScroll: true })
       event.preventDefault()
       pane.setPointerCapture(event.pointerId)
     })
@@ -622,14 +650,9 @@ class Reading {
       Object.assign(drag, { lastX: event.clientX, lastY: event.clientY })
       if (drag.kind === "split") {
         const place = pane.getBoundingClientRect()
-        this.splitAt = Math.min(0.98, Math.max(0.02, (event.clientX - place.left) / place.width))
-        this.draw()
+        this.divide((event.clientX - place.left) / place.width)
       } else if (drag.kind === "window") {
-        const step = presetsOf(this.view)[1].width / 400
-        this.preset = null
-        this.window.width = Math.max(1, this.window.width + mx * step)
-        this.window.center += my * step
-        this.later(() => this.shadeAll())
+        this.windowBy(mx, my)
       } else if (drag.kind === "pan") {
         this.dx += mx
         this.dy += my
@@ -652,7 +675,7 @@ class Reading {
       }
     })
     const end = () => {
-      if (drag?.kind === "new") drag.box?.frame.focus({ preventScroll: true })
+      if (drag?.kind === "new") (drag.box ?? drag.over)?.frame.focus({ preventScroll: true })
       drag = null
     }
     pane.addEventListener("pointerup", end)
@@ -667,7 +690,8 @@ class Reading {
   }
 
   act(name) {
-    if (!this.view && name !== "?") return
+    if (name === "?") return toggleKeys(this.root)
+    if (!this.view) return
     if (name === "N") {
       const { rows, columns } = this.data
       const { scale, left, top, width, height } = this.geometry()
@@ -685,9 +709,11 @@ class Reading {
     else if (name === "I") {
       this.invert = !this.invert
       this.shadeAll()
-    } else if (name === "H") this.heatOn = !this.heatOn
+    } else if (name === "H") {
+      this.heatOn = !this.heatOn
+      if (this.answer) this.drawWhole()
+    }
     else if (name === "B") this.split = !this.split
-    else if (name === "?") toggleKeys(this.dark, KEYS)
     this.pane.classList.toggle("moving", Boolean(this.moving))
     this.drawBars()
     this.draw()
@@ -704,8 +730,11 @@ class Reading {
       const [dx, dy] = arrows[name]
       const [x0, y0, x1, y1] = box.at
       this.change(box, event.shiftKey ? this.clamp([x0, y0, Math.max(x0 + SMALLEST, x1 + dx), Math.max(y0 + SMALLEST, y1 + dy)]) : this.shift(box.at, dx, dy))
+      this.later(() => { this.said.textContent = `Box ${box.n}: ${this.sizeOf(box.at)}, left ${box.at[0]}, top ${box.at[1]}` })
     } else if (box && (name === "Delete" || name === "Backspace")) this.remove(box)
     else if (name === "K") this.keep(box ?? this.chosen)
+    else if (arrows[name] && event.shiftKey && this.view) this.windowBy(...arrows[name].map((to) => 10 * Math.sign(to)))
+    else if (name === "," || name === ".") this.divide((this.splitAt ?? 0.5) + (name === "," ? -0.03 : 0.03))
     else if (arrows[name]) {
       this.dx -= arrows[name][0] * 4 * (scale || 1)
       this.dy -= arrows[name][1] * 4 * (scale || 1)
@@ -713,7 +742,6 @@ class Reading {
     } else if (name === " ") this.space = true
     else if (name === "+" || name === "=") this.zoomAt(1.25, width / 2, height / 2)
     else if (name === "-") this.zoomAt(0.8, width / 2, height / 2)
-    else if (name === "Escape" && this.dark.querySelector(".keys")) this.act("?")
     else if ("NM0123IHB?".includes(name)) this.act(name)
     else return
     // Streamlit has keys of its own: over the image they mean what the image says.

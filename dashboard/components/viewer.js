@@ -9,6 +9,7 @@ const KEYS = [
   ["Z", "100 %: one pixel of the image on one of the screen"],
   ["drag, two fingers, arrow keys", "move"],
   ["right drag, Shift + drag", "window: left–right contrast, up–down brightness"],
+  ["Shift + arrow keys", "window by keys: ← → contrast, ↑ ↓ brightness"],
   ["W", "window as recorded, of the breast tissue, full range"],
   ["I", "invert"],
   ["G (hold)", "magnifying glass"],
@@ -21,15 +22,16 @@ const KEYS = [
   ["double click, Enter", "one view alone, and back"],
   ["L", "link zoom, movement and window of all views"],
   ["R", "reset zoom, movement, window and tools"],
+  ["O", "read the framed view by itself, with boxes to draw"],
   ["C", "compare on the whole window; Esc leads back"],
   ["F", "full screen"],
-  ["?", "these keys"],
 ]
 const WINDOWS = { 1: "As recorded", 2: "Tissue", 3: "Full range" }
 const LEAST_HEIGHT = 420
 const BELOW = 8 // what stays free under the viewer
 const WIDE = 1200 // from this width on, course, pictures and assessment stand side by side
 const ASK_AFTER_MS = 200
+const WINDOW_STEP = 10 // of the window by keys, as pixels that a pointer is dragged
 let layoutChosen = null // survives a change of woman: a person's way of hanging
 
 class Viewer {
@@ -51,6 +53,7 @@ class Viewer {
     this.status.setAttribute("role", "status")
     this.root.append(this.bar, this.grid, this.strip, this.note, this.status)
     parent.append(this.root)
+    offerKeys(this.root, "Pictures, once the focus is in them", KEYS)
     Object.assign(this, { panes: [], single: null, pointer: null, frame: null, asked: 0 })
     this.root.addEventListener("keydown", (event) => this.key(event))
     this.root.addEventListener("keyup", (event) => {
@@ -473,6 +476,7 @@ class Viewer {
   }
 
   act(name) {
+    if (name === "?") return toggleKeys(this.root)
     const actions = {
       I: () => { shared.invert = !shared.invert },
       L: () => {
@@ -502,7 +506,6 @@ class Viewer {
       },
       Esc: () => this.data.whole && this.leave(),
       F: () => (document.fullscreenElement ? document.exitFullscreen() : this.root.requestFullscreen?.()),
-      "?": () => toggleKeys(this.root, KEYS),
     }
     const layout = this.data.layouts.find(({ key }) => key === name)
     if (layout) return this.layOut(layout.name)
@@ -512,8 +515,7 @@ class Viewer {
   }
 
   escape() {
-    if (this.root.querySelector(".keys")) this.act("?")
-    else if (this.single) this.alone(this.single)
+    if (this.single) this.alone(this.single)
     else if (this.data.whole) this.leave()
     else if (shared.tool) this.tool(shared.tool)
     else if (shared.mode) this.mode(shared.mode)
@@ -548,6 +550,7 @@ class Viewer {
     const arrows = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }
     if (arrows[name] && event.target.closest(".strip")) this.stepVisit(arrows[name][0])
     else if (arrows[name] && this.line) this.moveEnd(pane, arrows[name].map((to) => (event.shiftKey ? 10 : 1) * to))
+    else if (arrows[name] && event.shiftKey) this.windowBy(...arrows[name].map((to) => WINDOW_STEP * to))
     else if (arrows[name]) pane?.move(...arrows[name].map((to) => 24 * to))
     else if (name === "G") { if (!event.repeat) this.act("G") }
     else if (name === " ") this.act("Space")
@@ -557,6 +560,7 @@ class Viewer {
     else if (name === "[" || name === "]") this.stepVisit(name === "[" ? -1 : 1)
     else if (name === "{" || name === "}") this.stepVisit(name === "{" ? -1 : 1, "prior")
     else if (name === "," || name === ".") this.divide(shared.divider + (name === "," ? -0.03 : 0.03))
+    else if (name === "O") pane?.spec.sop_uid && this.read(pane.spec.sop_uid)
     else if (name === "N") this.step(1)
     else if (name === "P") this.step(-1)
     else if (name === "Enter" && shared.tool === "calipers") this.lineByKeys(pane)

@@ -19,7 +19,6 @@ const KEYS = [
   ["← →", "along the heads, Enter orders"],
   ["Home End", "first and last row"],
   ["Enter", "open the patient"],
-  ["?", "these keys"],
 ]
 const SVG = "http://www.w3.org/2000/svg"
 const LOWEST = Math.log(0.003), HIGHEST = Math.log(0.3)
@@ -37,9 +36,12 @@ function sparkline(course, threshold) {
   const svg = document.createElementNS(SVG, "svg")
   svg.setAttribute("width", width)
   svg.setAttribute("height", height)
+  if (!course.length) {
+    svg.setAttribute("aria-hidden", "true")
+    return svg
+  }
   svg.setAttribute("role", "img")
   svg.setAttribute("aria-label", course.map(([day, , text]) => `${day} ${text}`).join(", "))
-  if (!course.length) return svg
   const times = course.map(([day]) => Date.parse(day))
   const first = Math.min(...times), span = Math.max(...times) - first || 1
   const x = (i) => (course.length === 1 ? width - 5 : 4 + ((times[i] - first) / span) * (width - 9))
@@ -144,7 +146,10 @@ export default function ({ data, parentElement, setTriggerValue }) {
   let root = parentElement.querySelector(".list")
   if (!root) {
     root = element("div", "list")
+    root.append(element("div", "place"), element("div", "said-aloud"))
+    root.querySelector(".said-aloud").setAttribute("role", "status")
     parentElement.append(root)
+    offerKeys(root, "Patients, once the focus is on one", KEYS)
   }
   const page = document.querySelector("[data-testid=stMain]")
   const open = (mrn) => {
@@ -221,13 +226,17 @@ export default function ({ data, parentElement, setTriggerValue }) {
       go(moves[event.key]())
       event.preventDefault()
     } else if (event.key === "Enter" && at >= 0) open(event.target.dataset.mrn)
-    else if (event.key === "?") toggleKeys(root, KEYS)
-    else if (event.key === "Escape") root.querySelector(".keys")?.remove()
+    else if (event.key === "?") {
+      toggleKeys(root)
+      event.preventDefault()
+    }
   })
 
   // The table is made anew: whoever is at a header or a row by keys stays there.
   const held = root.querySelector("button:focus, tr:focus")?.dataset
-  root.replaceChildren(table)
+  root.querySelector(".place").replaceChildren(table)
+  const said = root.querySelector(".said-aloud")
+  if (said.textContent !== data.says) said.textContent = data.says ?? ""
   if (held?.column) root.querySelector(`button[data-column="${held.column}"]`)?.focus({ preventScroll: true })
   if (held?.mrn) rowAt(held.mrn)?.focus({ preventScroll: true })
   if (data.focus && root.dataset.focused !== data.focus) {

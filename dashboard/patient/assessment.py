@@ -10,7 +10,7 @@ from core.people import Permission, Person
 from core.records import AssessedMeanwhile, Assessment, PatientRecord, Visit, record_assessment
 from core.rules import highest_concern, managements, usual_management
 from core.rules.vocabulary import BI_RADS, BI_RADS_EDITION, DENSITY_WORDS
-from dashboard import look, outages, session
+from dashboard import look, outages, page_keys, session
 from dashboard.drafts import Draft
 from dashboard.house import here
 
@@ -25,7 +25,7 @@ REASONS = (
 
 def show_assessment(record: PatientRecord, visit: Visit, person: Person) -> None:
     """Show the reader's assessment with its versions, and let an oncologist record it."""
-    look.heading("Reader's assessment", beside=f"BI-RADS {BI_RADS_EDITION}")
+    look.heading("Reader's assessment", beside=f"BI-RADS {BI_RADS_EDITION}", anchor=page_keys.ASSESSMENT)
     standing = visit.assessment
     if visit.bi_rads:
         show_standing(standing)
@@ -55,7 +55,7 @@ def show_standing(standing: Assessment) -> None:
     version = f" · version {standing.version}" if standing.version > 1 else ""
     shown = said_when(standing)
     look.show(
-        f'<p class="lv-note"><b>{standing.words}</b><br>signed by {look.safe(standing.by or "")}, '
+        f'<p class="lv-note" role="status"><b>{standing.words}</b><br>signed by {look.safe(standing.by or "")}, '
         f"{look.moment(standing.at)}{version}{f'<br>{shown}' if shown else ''}</p>"
         f'<table class="lv-table lv-told">{rows}</table>'
     )
@@ -92,7 +92,7 @@ def show_versions(versions: Sequence[Assessment]) -> None:
         )
     with st.expander(f"Versions {len(versions)}"):
         look.show(
-            '<table class="lv-table"><tr><th></th><th>signed by</th><th>what it said or changed</th></tr>'
+            '<table class="lv-table"><tr><th>version</th><th>signed by</th><th>what it said or changed</th></tr>'
             f"{''.join(reversed(lines))}</table>"
         )
 
@@ -141,7 +141,7 @@ def assess(visit: Visit, priors: Mapping[str, date]) -> None:
     with st.container(gap="xxsmall", key="assessment_form"):
         ask(visit, priors, keys)
         if draft.told:
-            look.show(f'<p class="lv-note alert">{look.safe(draft.told)}</p>')
+            look.show(f'<p class="lv-note alert" role="alert">{look.safe(draft.told)}</p>')
         pressed = buttons(visit, draft, keys)
     if not pressed:
         return

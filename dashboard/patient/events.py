@@ -42,7 +42,7 @@ def show_events(record: PatientRecord, person: Person) -> None:
         f"<td>{result_words(event)}{look.safe(event.detail or '')}</td></tr>"
         for event in reversed(record.events)
     )
-    look.show(f'<table class="lv-table"><tr><th>date</th><th>what</th><th></th></tr>{rows}</table>')
+    look.show(f'<table class="lv-table"><tr><th>date</th><th>what</th><th>note</th></tr>{rows}</table>')
 
 
 def result_words(event: EventEntry) -> str:

@@ -47,7 +47,7 @@ def identity(record: PatientRecord) -> None:
     ]
     facts_html = "".join(f'<span class="fact">{what} <i>{value}</i></span>' for what, value in facts)
     look.show(
-        f'<div class="lv-identity"><span><b>{look.safe(record.label)}</b>{look.badge(record.simulated)}</span>'
+        f'<div class="lv-identity"><span><h1>{look.safe(record.label)}</h1>{look.badge(record.simulated)}</span>'
         f"{facts_html}</div>"
     )
 
@@ -312,7 +312,7 @@ def nobody(mrn: str) -> None:
     """Say what to do where no patient is chosen."""
     text = f"There is no patient with MRN {look.safe(mrn)}." if mrn else "No patient is chosen."
     look.show(
-        f'<div class="lv-empty"><b>{text}</b>Open her from the worklist, or search there by name or MRN.</div>'
+        f'<div class="lv-empty"><h1>{text}</h1>Open her from the worklist, or search there by name or MRN.</div>'
     )
     st.container(horizontal=True, horizontal_alignment="center").page_link(
         "screens/worklist.py", label="Worklist", icon=":material/arrow_back:"

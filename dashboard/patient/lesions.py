@@ -228,10 +228,10 @@ def _what_was_done(record: PatientRecord) -> None:
     words, button = st.columns([6, 1.2], vertical_alignment="center")
     if isinstance(undo, str):
         with words:
-            look.show(f'<p class="lv-note">{look.safe(undo)}</p>')
+            look.show(f'<p class="lv-note" role="status">{look.safe(undo)}</p>')
         return
     with words:
-        look.show(f'<p class="lv-note good">{look.safe(undo.words)}.</p>')
+        look.show(f'<p class="lv-note good" role="status">{look.safe(undo.words)}.</p>')
     if button.button("Undo", key="undo_lesion", width="stretch"):
         person = session.require(Permission.ASSESS)
         with outages.beside_the_act("It is not undone."):

@@ -290,7 +290,7 @@ def table_of(examined: Sequence[Examined], found: Found) -> str:
             f'<td>{look.safe(quality)}</td><td class="{cls}">{look.safe(words)}</td></tr>'
         )
     return (
-        '<table class="lv-table lv-files"><tr><th></th><th>file</th><th>side</th><th>view</th><th>quality</th>'
+        '<table class="lv-table lv-files"><tr><th>picture</th><th>file</th><th>side</th><th>view</th><th>quality</th>'
         f"<th>verdict</th></tr>{rows}</table>"
     )
 
@@ -591,7 +591,7 @@ def done(found: Found) -> None:
         )
     if rows:
         look.show(
-            '<table class="lv-table lv-files"><tr><th>file</th><th>side</th><th>view</th><th>result</th><th></th></tr>'
+            '<table class="lv-table lv-files"><tr><th>file</th><th>side</th><th>view</th><th>result</th><th>why</th></tr>'
             f"{rows}</table>"
         )
     uids = sorted({item.study_uid for item in report.items if item.study_uid})

@@ -50,7 +50,7 @@ def people(me: Person) -> None:
         for a in accounts
     )
     look.show(
-        '<table class="lv-table"><tr><th>user name</th><th>name</th><th>role</th><th></th><th>locked until</th>'
+        '<table class="lv-table"><tr><th>user name</th><th>name</th><th>role</th><th>state</th><th>locked until</th>'
         f"<th>since</th></tr>{rows}</table>"
     )
     left, right = st.columns(2, gap="large")
@@ -152,7 +152,7 @@ def trail() -> None:
         for e in entries
     )
     look.show(
-        '<table class="lv-table"><tr><th>when</th><th>who</th><th>did</th><th>to</th><th></th></tr>'
+        '<table class="lv-table"><tr><th>when</th><th>who</th><th>did</th><th>to</th><th>detail</th></tr>'
         f"{rows}</table>"
     )
 

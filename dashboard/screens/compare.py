@@ -4,7 +4,7 @@ import streamlit as st
 
 from core.people import Permission, Person
 from core.records import findings, record_of
-from dashboard import keys, session
+from dashboard import keys, look, session
 from dashboard.house import here
 from dashboard.patient import header, pictures, ribbon
 
@@ -31,6 +31,7 @@ def whole_window(mrn: str) -> None:
         st.rerun()
         return
     chosen = ribbon.choose_visit(record)
+    look.heard_title(f"{record.label}: studies compared")
     compared = pictures.compared_with(record, chosen, str(st.query_params.get(keys.PRIOR, "")))
     found = findings.of_patient(here(), mrn)
     pictures.viewer(record, chosen, compared, found, whole_page=True)

@@ -264,7 +264,9 @@ def table(rows: Sequence[Sequence[str]], head: Sequence[str] = (), *, of_words: 
 
     def cells(kind: str, row: Sequence[str]) -> str:
         ways = [names if kind == "td" else ""] * of_words + [numbers] * len(row)
-        return "".join(f"<{kind}{way}>{cell}</{kind}>" for way, cell in zip(ways, row, strict=False))
+        # What is empty heads nothing.
+        kinds = [kind if cell else "td" for cell in row]
+        return "".join(f"<{k}{way}>{cell}</{k}>" for k, way, cell in zip(kinds, ways, row, strict=False))
 
     top = f"<tr>{cells('th', head)}</tr>" if any(head) else ""
     body = "".join(f"<tr>{cells('td', row)}</tr>" for row in rows)

@@ -1,11 +1,13 @@
 """Read an image: one mammogram or breast ultrasound image, what a model says of it, and of boxes drawn in it."""
 
+import re
+
 import streamlit as st
 
 from core.desk import DeskClosed, OpenedImage, finding_models, speakers
 from core.incoming import IncomingFile
 from core.people import Permission, Person
-from core.records import FollowedLesion, KeptFinding, Place, cards, findings, lesions_of_patient
+from core.records import Card, FollowedLesion, KeptFinding, Place, cards, findings, lesions_of_patient
 from core.refusals import Refusal
 from core.rules.vocabulary import SIDE_WORDS, SIDES, VIEWS, FindingClass
 from dashboard import components, keys, look, outages, session, statement
@@ -85,7 +87,7 @@ def choose_image() -> None:
 def nothing_open(sentence: str | None) -> None:
     """Say what can be done here, or why the image was not opened."""
     if sentence:
-        look.show(f'<p class="lv-note alert">{look.safe(sentence)}</p>')
+        look.show(f'<p class="lv-note alert" role="alert">{look.safe(sentence)}</p>')
     look.show(
         '<div class="lv-empty"><b>Drop an image above</b>A mammogram or a breast ultrasound image: DICOM, PNG or JPEG. '
         "You see within a second what the model makes of it and where it looks; draw a box to ask about a region. "
@@ -98,11 +100,44 @@ def choose_model(opened: OpenedImage) -> str | None:
     names = finding_models(here().settings, opened.modality)
     if not names:
         return None
-    titles = {name: card.title if (card := cards.card_of(here(), name)) else name for name in names}
+    words = {name: said_by(opened, name) for name in names}
     return st.selectbox(
-        "Model", names, format_func=lambda name: titles[name], key=f"{MODEL}_{opened.modality}",
+        "Who says what it shows", names, format_func=words.__getitem__, key=f"{MODEL}_{opened.modality}",
         label_visibility="collapsed",
     )  # fmt: skip
+
+
+def said_by(opened: OpenedImage, name: str) -> str:
+    """Say in plain words who answers where a model is chosen: its title, or what two read together, and from which pictures they learned."""
+    card = cards.card_of(here(), name)
+    if card is None:
+        return name
+    speak = (cards.card_of(here(), one) for one in speakers(here().settings, opened.modality, name))
+    together = [one for one in speak if one is not None and one.settings.get("task") == "finding"]
+    title = "Whole image and boxes" if len(together) > 1 else card.title
+    return f"{title}, learned from {source(card)}" if card.of_single_images else title
+
+
+def source(card: Card) -> str:
+    """Say in few words which pictures a model learned from."""
+    return (
+        "simulated women" if card.simulated_training else re.split(r"[(:,;.]", card.learned_from)[0].strip()
+    )
+
+
+def known_pictures(name: str | None) -> str:
+    """Say in one line which pictures a model speaks of, and that it says nothing of others; empty where there is none."""
+    card = cards.card_of(here(), name) if name else None
+    if card is None:
+        return ""
+    number = card.domain.get("cases", card.domain.get("studies"))
+    if number is None:
+        return "It is not recorded which pictures this model knows: no number of it is shown."
+    what = "pictures" if "cases" in card.domain else "studies"
+    return (
+        f"Speaks of pictures like those it learned from ({source(card)}: {number} {what} of {card.domain['women']} women). "
+        "Of others no number is shown."
+    )
 
 
 def about_the_models(opened: OpenedImage, model: str | None) -> None:
@@ -293,7 +328,7 @@ def page(person: Person) -> None:
         whose(opened, place)
     with pick:
         model = choose_model(opened)
-    with about.popover("About the model", width="stretch"):
+    with about.popover("About the models", width="stretch"):
         about_the_models(opened, model)
     kind, text, just_kept = st.session_state.get(NOTE, ("", "", None))
     may = person.may(Permission.ASSESS)
@@ -312,6 +347,7 @@ def page(person: Person) -> None:
             "in_record": place is not None,
             "spacing_mm": opened.image.pixel_spacing_mm,
             "model": model,
+            "knows": known_pictures(model),
             "findings": [entry(one) for one in findings.of_image(here(), place.sop_uid)] if place else [],
             "can_keep": may and storable,
             "can_take_back": may,

@@ -490,6 +490,7 @@ def table(chosen: Sequence[worklist.Row], shown: int, person: Person) -> None:
         order=st.session_state[keys.ORDER],
         on_open=open_patient,
         on_order=put_in_order,
+        says=f"{len(chosen)} {GROUPS[Group(st.session_state[keys.GROUP] or Group.ALL)].walk}",
     )
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Locator, Page, Route, expect
 
+from tests.dashboard.test_access_browser import violations
 from tests.dashboard.test_browser import CHROMIUM, browser, page
 from tests.factories import lvr1
 
@@ -33,7 +34,7 @@ def mount(page: Page, name: str, before: Sequence[str] = ("pixels", "keys")) -> 
     What the component asks of its page is kept in ``asked``.
     """
     script = "".join((COMPONENTS / f"{part}.js").read_text("utf-8") for part in (*before, name))
-    style = (COMPONENTS / f"{name}.css").read_text("utf-8") if name == "viewer" else STYLE
+    style = (COMPONENTS / f"{name}.css").read_text("utf-8") if name != "worklist" else STYLE
     shell = (
         f"<style>{style}</style><body><script type=module>import component from '/component.js'\n"
         "window.asked = []\nconst setTriggerValue = (...asked) => window.asked.push(asked)\n"
@@ -135,7 +136,7 @@ def test_what_is_withheld_is_a_sentence_and_hatched_only_for_who_asks_for_it_any
 
 
 def test_a_column_of_the_worklist_is_ordered_by_keys_and_says_how(page: Page) -> None:
-    mount(page, "worklist", before=())
+    mount(page, "worklist", before=("keys",))
 
     def shown(column: str, descending: bool) -> None:
         data = {"rows": [], "focus": None, "order": {"column": column, "descending": descending}}
@@ -156,3 +157,87 @@ def test_a_column_of_the_worklist_is_ordered_by_keys_and_says_how(page: Page) ->
         expect(risk).to_have_attribute("aria-sort", says)
         expect(risk.get_by_role("button")).to_be_focused()
     expect(page.get_by_role("columnheader", name="Course").get_by_role("button")).to_have_count(0)
+
+
+def test_a_box_begins_anywhere_also_inside_another_and_is_moved_by_its_number(page: Page) -> None:
+    mount(page, "reading")
+    page.evaluate("data => show(data)", opened(1))
+    expect(page.locator(".reading[data-ready=true]")).to_be_visible()
+    place = page.locator(".pane").bounding_box()
+    assert place
+    x, y = place["x"] + place["width"] / 2, place["y"] + place["height"] / 2
+
+    def drag(from_x: float, from_y: float, to_x: float, to_y: float) -> None:
+        page.mouse.move(from_x, from_y)
+        page.mouse.down()
+        page.mouse.move(to_x, to_y, steps=3)
+        page.mouse.up()
+
+    drag(x - 80, y - 80, x + 80, y + 80)
+    drag(x - 30, y - 30, x + 30, y + 30)
+    boxes = page.locator(".box")
+    expect(boxes).to_have_count(2)
+    outer, inner = boxes.nth(0), boxes.nth(1)
+    expect(inner).to_have_class("box chosen")
+    was = outer.get_attribute("aria-label"), outer.bounding_box()
+    page.mouse.click(x + 60, y + 60)
+    expect(outer).to_have_class("box chosen")
+    # The smaller one lies above: it can still be chosen, and taken hold of.
+    page.mouse.click(x, y)
+    expect(inner).to_have_class("box chosen")
+    assert (outer.get_attribute("aria-label"), outer.bounding_box()) == was
+    number = outer.locator(".tag").bounding_box()
+    assert number
+    assert number["width"] >= 24
+    assert number["height"] >= 24
+    drag(number["x"] + 8, number["y"] + 8, number["x"] + 28, number["y"] + 8)
+    moved = outer.bounding_box()
+    assert was[1]
+    assert moved
+    assert moved["x"] > was[1]["x"]
+    assert moved["width"] == pytest.approx(was[1]["width"], abs=1)
+
+
+def test_the_heat_map_is_off_until_it_is_asked_for(page: Page) -> None:
+    mount(page, "reading")
+    heat = {"shape": [1, 1], "corners": [0, 0, 96, 128], "values": "/w=="}
+    whole = {"tumour": {"benign": 1.0}, "density": None, "heat": heat, "spoke": []}
+    page.route(f"{SITE}/reading/*/whole*", lambda route: route.fulfill(json=whole))
+    page.evaluate("data => show(data)", opened(1))
+    expect(page.locator(".reading[data-answered=true]")).to_be_visible()
+    button = page.get_by_role("button", name="Heat map")
+    expect(button).to_have_attribute("aria-pressed", "false")
+    canvas = page.locator(".pane canvas").first
+    grey = (
+        "canvas => { const { width, height } = canvas;"
+        " const [r, , b] = canvas.getContext('2d').getImageData(width / 2, height / 2, 1, 1).data; return r === b }"
+    )
+    assert canvas.evaluate(grey)
+    button.click()
+    expect(button).to_have_attribute("aria-pressed", "true")
+    assert not canvas.evaluate(grey)
+
+
+def test_an_image_is_read_by_keys_alone_without_barriers(page: Page) -> None:
+    mount(page, "reading")
+    page.evaluate("data => show(data)", opened(1) | {"can_keep": True, "knows": "Speaks of films."})
+    expect(page.locator(".reading[data-answered=true]")).to_be_visible()
+    invert = page.get_by_role("button", name="Invert")
+    invert.focus()
+    page.keyboard.press("Enter")
+    expect(invert).to_have_attribute("aria-pressed", "true")
+    expect(invert).to_be_focused()
+    page.locator(".pane").focus()
+    page.keyboard.press("n")
+    box = page.locator(".box")
+    expect(box).to_be_focused()
+    before = box.get_attribute("aria-label")
+    page.keyboard.press("Shift+ArrowRight")
+    expect(box).not_to_have_attribute("aria-label", before or "")
+    expect(page.locator(".said-aloud")).to_contain_text("Box 1: ")
+    assert not violations(page, within=".reading")
+    page.keyboard.press("Delete")
+    expect(box).to_have_count(0)
+    page.locator(".pane").focus()
+    page.keyboard.press("Shift+ArrowRight")
+    expect(page.get_by_role("button", name="As recorded")).to_have_attribute("aria-pressed", "false")
