@@ -108,7 +108,7 @@ def trend(record: PatientRecord, *, chosen: str | None = None, drawing: Drawing 
     _say_place(course)
     happenings.draw_events(figure, placed, span)
     happenings.draw_densities(figure, record.visits)
-    _mark(figure, record.visit(chosen or ""), domains[1][0])
+    _mark(figure, record.visit(chosen or ""), domains[1][0], scale)
     figure.lay_out(
         _lanes(
             height,
@@ -326,16 +326,20 @@ def _growth(course: _Course) -> list[_Label]:
     return labels
 
 
-def _mark(figure: Figure, chosen: Visit | None, from_: float) -> None:
-    """Draw a line through the chosen visit."""
-    if chosen is not None:
+def _mark(figure: Figure, chosen: Visit | None, from_: float, scale: Scale | None = None) -> None:
+    """Draw a line through the chosen visit, from a share of the figure's height to its top."""
+    if chosen is None:
+        return
+    reaches: list[dict[str, Any]] = [{"yref": "paper", "y0": from_, "y1": 1}]
+    if scale is not None:
+        # Plotly draws what reaches over all lanes below what fills one: there the line is drawn again.
+        reaches.append({"yref": "y", "y0": scale.low, "y1": scale.high})
+    for reach in reaches:
         figure.add_shape(
             type="line",
             x0=chosen.on,
             x1=chosen.on,
-            y0=from_,
-            y1=1,
-            yref="paper",
+            **reach,
             line={"color": look.ACCENT, "width": 1.5},
             layer="below",
         )
