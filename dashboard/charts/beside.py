@@ -27,6 +27,8 @@ CANCER, NO_CANCER = "#E0A58F", "#A9B4C0"
 AGE_BAND = "rgba(11, 92, 138, 0.10)"
 _AGE_AROUND = 5.0
 _LEAST_PX = 14
+_NAME_SHARE = 0.2
+"""How much of a course's width the name of a threshold takes."""
 _LEAST_DAYS = 360
 """A course shorter than that says nothing."""
 
@@ -51,6 +53,7 @@ def draw_thresholds(
     *,
     birth_date: date | None,
     diagnosed_on: date | None,
+    last_told: date,
 ) -> None:
     """Draw the thresholds as long as they hold for her: within their ages and before a diagnosis."""
     lowest = next((band for band, _, fill in template.bands() if fill), None)
@@ -82,8 +85,11 @@ def draw_thresholds(
         )
         if band is lowest and scale.height(band.lower) < _LEAST_PX:
             continue  # no room for its name below it: on a linear axis all lies at the bottom
+        # Named where they end, if there is room after it: her own marks lie before, and their names beside the last.
+        width = span[1] - span[0]
+        after = span[1] - until > width * _NAME_SHARE and until - last_told > width * _NAME_SHARE / 2
         figure.add_annotation(
-            x=since,
+            x=until if after else since,
             xshift=4,
             yref="y",
             y=scale.words(band.lower),

@@ -108,7 +108,7 @@ def trend(record: PatientRecord, *, chosen: str | None = None, drawing: Drawing 
     _say_place(course)
     happenings.draw_events(figure, placed, span)
     happenings.draw_densities(figure, record.visits)
-    _mark(figure, record.visit(chosen or ""), domains[1][0])
+    _mark(figure, record.visit(chosen or ""), domains[1][0], scale)
     figure.lay_out(
         _lanes(
             height,
@@ -228,6 +228,7 @@ def _behind(course: _Course) -> None:
         course.span,
         birth_date=record.birth_date,
         diagnosed_on=record.diagnosed_on,
+        last_told=record.scored[-1].on if record.scored else course.span[0],
     )
     if not record.scored:
         return
@@ -325,16 +326,20 @@ def _growth(course: _Course) -> list[_Label]:
     return labels
 
 
-def _mark(figure: Figure, chosen: Visit | None, from_: float) -> None:
-    """Draw a line through the chosen visit."""
-    if chosen is not None:
+def _mark(figure: Figure, chosen: Visit | None, from_: float, scale: Scale | None = None) -> None:
+    """Draw a line through the chosen visit, from a share of the figure's height to its top."""
+    if chosen is None:
+        return
+    reaches: list[dict[str, Any]] = [{"yref": "paper", "y0": from_, "y1": 1}]
+    if scale is not None:
+        # Plotly draws what reaches over all lanes below what fills one: there the line is drawn again.
+        reaches.append({"yref": "y", "y0": scale.low, "y1": scale.high})
+    for reach in reaches:
         figure.add_shape(
             type="line",
             x0=chosen.on,
             x1=chosen.on,
-            y0=from_,
-            y1=1,
-            yref="paper",
+            **reach,
             line={"color": look.ACCENT, "width": 1.5},
             layer="below",
         )
@@ -374,16 +379,20 @@ def _end_of_screening(course: _Course, diagnosed_on: date) -> None:
         layer="below",
     )
     told = any(visit.progression is not None and visit.score is None for visit in course.record.visits)
-    near_the_end = course.span[1] - diagnosed_on < (course.span[1] - course.span[0]) * 0.3
+    along = (diagnosed_on - course.span[0]) / (course.span[1] - course.span[0])
+    to_the_left = along > (0.8 if told else 0.97)
+    # Above the course, unless the chosen visit's place is said there.
+    inside = bool(course.drawing.place) and (along < 0.7 or to_the_left)
+    to_the_left = to_the_left or (inside and along > 0.7)
     course.figure.add_annotation(
         x=diagnosed_on,
-        xshift=-6 if near_the_end else 6,
+        xshift=-6 if to_the_left else 6,
         yref="paper",
         y=1,
         text="risk ends at the diagnosis" + ("; after it: ▲ growth since prior" if told else ""),
         showarrow=False,
-        xanchor="right" if near_the_end else "left",
-        yanchor="top",
+        xanchor="right" if to_the_left else "left",
+        yanchor="top" if inside else "bottom",
         font={"size": 11, "color": look.MUTED},
     )
 

@@ -96,8 +96,9 @@ def table(record: PatientRecord, chosen: Visit) -> str:
             ("trust", False),
         )
     )
+    intervals = "; in brackets 90 % intervals" if record.scored else ""
     return (
-        '<table class="lv-table lv-course"><caption>Visits, the newest first; in brackets 90 % intervals</caption>'
+        f'<table class="lv-table lv-course"><caption>Visits, the newest first{intervals}</caption>'
         f"<thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>"
     )
 

@@ -38,7 +38,7 @@ def trend(record: PatientRecord, chosen: Visit) -> None:
 
     def clicked() -> None:
         for point in st.session_state[key]["selection"]["points"]:
-            uid = str(point.get("customdata", [""])[0])
+            uid = str((point.get("customdata") or [""])[0])
             if uid != chosen.study_uid and record.visit(uid):
                 go_to(uid)
 

@@ -150,7 +150,7 @@ def test_the_patient_page_tells_who_she_is_and_how_her_risk_runs(here: Installat
     text = words(app)
     for expected in ("Sim-0017", "simulated", "3.4", "▲ +1.6", "malignancy L", "Not for diagnosis", "biopsy"):
         assert expected in text
-    assert len(app.get("plotly_chart")) == 3
+    assert len(app.get("plotly_chart")) == 4
 
 
 def test_the_visit_in_the_address_is_hung_with_the_one_before_it_or_the_one_asked_for(
