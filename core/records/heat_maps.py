@@ -9,14 +9,14 @@ from numpy.typing import NDArray
 from sqlalchemy import select
 
 from core.installation import Installation
-from core.records.covered import COVERED
 from core.records.record import Visit, record_of
 from db.tables import Embedding, Image, Patient, Study
 
 __all__ = ["HeatMap", "HeatMapClosed", "heat_map_of", "why_no_heat_map"]
 
-WITHHELD = "No heat map: the score of this study is withheld."
-NO_SCORE = "No heat map: no model has scored this study."
+COVERED = "heat map covered until read"
+WITHHELD = "no heat map: score withheld"
+NO_SCORE = "no heat map: not scored"
 
 
 class HeatMapClosed(Exception):
@@ -36,7 +36,7 @@ class HeatMap:
 
 
 def why_no_heat_map(visit: Visit) -> str:
-    """Say why a visit's heat maps are not shown; empty where they may be: where its score is told as a number."""
+    """Say in a few words why a visit's heat maps are not shown; empty where they may be: where its score is told as a number."""
     if visit.score is not None:
         return ""
     if visit.covered:

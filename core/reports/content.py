@@ -6,10 +6,9 @@ covered until the study is read, is in no report.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
-from typing import Any
 from urllib.parse import quote, urlencode
 
 from core.installation import Installation
@@ -18,7 +17,6 @@ from core.records import (
     AlertStanding,
     EventEntry,
     Interval,
-    KeptFinding,
     PatientRecord,
     StudyStatus,
     ViewImage,
@@ -26,8 +24,10 @@ from core.records import (
     VisitScore,
     cards,
     findings,
+    lesions_of_patient,
     record_of,
 )
+from core.reports.followed import Lesion, Measured, lesions_until, response_until
 from core.reports.wording import moment, points, signed
 from core.rules import age_years, trends
 from core.rules.vocabulary import BI_RADS, BI_RADS_EDITION, DENSITY_WORDS, FOUR_VIEWS, SIDE_WORDS
@@ -147,31 +147,6 @@ class CoursePoint:
     views_missing: bool
     scored_by: tuple[str, str] | None
     """Weights and calibration: points by others are not joined."""
-
-
-@dataclass(frozen=True)
-class Measured:
-    """One measurement of a lesion: lengths in mm, None where the pixel size is not known; box in pixels of the image."""
-
-    study_uid: str
-    on: date
-    sop_uid: str
-    view: str
-    long_mm: float | None
-    short_mm: float | None
-    box: tuple[float, float, float, float]
-    by: str
-    at: datetime
-
-
-@dataclass(frozen=True)
-class Lesion:
-    """A finding that readers follow, with its measurements, oldest first; `remark` says what else is known of it."""
-
-    label: str
-    laterality: str
-    measured: tuple[Measured, ...]
-    remark: str = ""
 
 
 @dataclass(frozen=True)
@@ -295,6 +270,7 @@ def report_of(
         raise ReportError(f"The patient with the MRN {mrn} has no study {study_uid}.")
     record = replace(whole, visits=tuple(one for one in whole.visits if one.on <= visit.on))
     prior = _prior(record, visit)
+    followed = lesions_of_patient(here, record.mrn)
     return Report(
         mrn=record.mrn,
         name=record.name,
@@ -321,8 +297,8 @@ def report_of(
         course_words=tuple(_course_words(record, visit)),
         later_studies=len(whole.visits) - len(record.visits),
         diagnosed_on=record.diagnosed_on,
-        lesions=_lesions(findings.of_patient(here, record.mrn), visit.on),
-        response=(),
+        lesions=lesions_until(followed, visit.on),
+        response=response_until(followed, record.events, visit.on),
         alerts=tuple(
             (alert, alert.message or WITHHELD_ALERT, _standing(alert))
             for alert in record.alerts
@@ -340,7 +316,7 @@ def _link(here: Installation, address: str, mrn: str, study_uid: str) -> str:
 
 def _prior(record: PatientRecord, visit: Visit) -> Visit | None:
     """Return the study that the reader compared it with; else the last of an earlier day, of the same kind, with pictures."""
-    compared = record.visit(getattr(visit.assessment, "comparison_uid", None) or "")
+    compared = record.visit(visit.assessment.comparison_uid or "")
     if compared is not None and compared.images and compared.on < visit.on:
         return compared
     earlier = [
@@ -367,19 +343,19 @@ def _views(record: PatientRecord, visit: Visit) -> str:
 
 def _assessment(visit: Visit) -> ReadersAssessment:
     """Return the reader's assessment; per breast where it was recorded so."""
-    stands: Any = visit.assessment
+    stands = visit.assessment
     if stands.bi_rads is None:
         return ReadersAssessment()
-    by_side = {"R": getattr(stands, "right", None), "L": getattr(stands, "left", None)}
+    by_side = {"R": stands.right, "L": stands.left}
     breasts = tuple(Breast(side, category) for side, category in by_side.items() if category)
     return ReadersAssessment(
         breasts=breasts or (Breast(None, stands.bi_rads),),
         overall=stands.bi_rads,
-        edition=getattr(stands, "edition", None) or BI_RADS_EDITION,
-        findings=getattr(stands, "findings", None) or "",
+        edition=stands.edition or BI_RADS_EDITION,
+        findings=stands.findings or "",
         note=stands.note or "",
-        management=getattr(stands, "management_words", ""),
-        compared_with=getattr(stands, "compared_with", None),
+        management=stands.management_words,
+        compared_with=stands.compared_with,
         by=stands.by or "",
         at=stands.at,
     )
@@ -411,8 +387,8 @@ def _model_said(here: Installation, visit: Visit) -> ModelSaid:
 def _why_not(visit: Visit) -> tuple[str, str]:
     if visit.score is not None:
         return "", ""
-    if getattr(visit, "covered", False):
-        return "What the model says of it is covered until a reader has recorded an assessment.", ""
+    if visit.covered:
+        return "Covered until read: it is shown once a reader has recorded an assessment.", ""
     if visit.doubt is not None:
         needed = visit.doubt.doubt.needed if visit.doubt.doubt else ""
         return visit.doubt.sentence, needed
@@ -468,7 +444,7 @@ def _course_point(record: PatientRecord, visit: Visit) -> CoursePoint:
 def _instead(visit: Visit) -> str:
     if visit.rank is not None:
         return visit.rank.words
-    if getattr(visit, "covered", False):
+    if visit.covered:
         return "covered until read"
     if visit.doubt is not None and visit.doubt.tells_growth:
         return "after diagnosis"
@@ -497,29 +473,10 @@ def _course_words(record: PatientRecord, visit: Visit) -> Iterable[str]:
         yield f"Between two of her visits lie more than {trends.LONG_GAP_YEARS:.0f} years."
 
 
-def _lesions(kept: Sequence[KeptFinding], until: date) -> tuple[Lesion, ...]:
-    """Return the findings of her studies up to a day, by lesion; what a model read in a box is no part of a report."""
-    by_lesion: dict[tuple[str, str], list[Measured]] = {}
-    for one in kept:
-        if one.study_date <= until:
-            measured = Measured(
-                study_uid=one.study_uid,
-                on=one.study_date,
-                sop_uid=one.sop_uid,
-                view=one.view_name.words,
-                long_mm=one.diameter_mm,
-                short_mm=None,
-                box=one.box,
-                by=one.by,
-                at=one.at,
-            )
-            by_lesion.setdefault((one.label, one.laterality), []).append(measured)
-    return tuple(Lesion(label, side, tuple(rows)) for (label, side), rows in by_lesion.items())
-
-
 def _standing(alert: AlertEntry) -> str:
     if alert.acknowledged_at is not None:
-        return f"seen by {alert.acknowledged_by or 'a newer score'}, {moment(alert.acknowledged_at)}"
+        note = f": {alert.acknowledgement}" if alert.acknowledgement else ""
+        return f"seen by {alert.acknowledged_by or 'a newer score'}, {moment(alert.acknowledged_at)}{note}"
     words = {AlertStanding.ANSWERED: "answered by the diagnosis", AlertStanding.WITHHELD: "withheld"}
     return words.get(alert.standing, "open")
 
@@ -545,7 +502,7 @@ def _log(here: Installation, record: PatientRecord, visit: Visit) -> tuple[Said,
 
 def _assessments(visit: Visit) -> Iterable[Said]:
     """Say each version of the assessment, oldest first, and whether a score had been shown by then."""
-    versions: Sequence[Any] = getattr(visit.assessment, "versions", ()) or (visit.assessment,)
+    versions = visit.assessment.versions or (visit.assessment,)
     for number, version in enumerate(versions):
         if version.at is None or version.bi_rads is None:
             continue
@@ -554,6 +511,9 @@ def _assessments(visit: Visit) -> Iterable[Said]:
             True: ", before any score was shown",
             False: ", after the score was shown",
         }
-        reason = getattr(version, "reason", None)
-        what = f"{how}{shown.get(getattr(version, 'covered', None), '')}: {version.words}"
-        yield Said(version.at, version.by or "a reader", what + (f"; reason: {reason}" if reason else ""))
+        what = f"{how}{shown.get(version.covered, '')}: {version.words}"
+        yield Said(
+            version.at,
+            version.by or "a reader",
+            what + (f"; reason: {version.reason}" if version.reason else ""),
+        )

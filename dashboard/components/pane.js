@@ -211,7 +211,7 @@ class Pane {
       context.setLineDash([4 / scale, 3 / scale])
       context.strokeRect(x0, y0, x1 - x0, y1 - y0)
       context.setLineDash([])
-      this.write(context, scale, label, this.spec.flipped ? x1 : x0, y0, YELLOW)
+      this.write(context, scale, label, this.spec.flipped === (this.spec.side === "right") ? x0 : x1, y0, YELLOW)
     }
   }
 
@@ -221,12 +221,15 @@ class Pane {
     context.lineWidth = 1 / scale
     axes.forEach(([x0, y0, x1, y1]) => strokeCaliper(context, [[x0, y0], [x1, y1]], 4 / scale))
     const [x0, y0, x1, y1] = axes[0]
-    const [x, y] = (x0 > x1) !== this.spec.flipped ? [x0, y0] : [x1, y1] // the end at the right of the screen
+    // The end that is farther from the chest wall, on the screen.
+    const first = (x0 < x1) !== this.spec.flipped
+    const [x, y] = first === (this.spec.side === "right") ? [x0, y0] : [x1, y1]
     this.write(context, scale, label, x, y, YELLOW)
   }
 
-  // The picture may be mirrored to hang; its words may not.
+  // The picture may be mirrored to hang; its words may not. They run away from the chest wall, where the next view begins.
   write(context, scale, text, x, y, colour) {
+    const right = this.spec.side === "right"
     context.save()
     context.translate(x, y)
     context.scale((this.spec.flipped ? -1 : 1) / scale, 1 / scale)
@@ -234,8 +237,9 @@ class Pane {
     context.lineWidth = 3
     context.strokeStyle = "#000"
     context.fillStyle = colour
-    context.strokeText(text, 4, -5)
-    context.fillText(text, 4, -5)
+    context.textAlign = right ? "right" : "left"
+    context.strokeText(text, right ? -4 : 4, -5)
+    context.fillText(text, right ? -4 : 4, -5)
     context.restore()
   }
 

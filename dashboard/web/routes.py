@@ -287,7 +287,7 @@ async def heat_map(request: Request) -> Response:
     try:
         found = await to_thread.run_sync(heat_map_of, here(), request.path_params["sop_uid"])
     except HeatMapClosed as why:
-        return JSONResponse({"error": str(why)}, 403)
+        return JSONResponse({"error": f"{str(why).capitalize()}."}, 403)
     except LookupError:
         return JSONResponse({"error": "There is no heat map of this view."}, 404)
     return JSONResponse(_heat(found.values.shape, found.corners, found.values.tobytes()))
