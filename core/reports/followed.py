@@ -104,9 +104,13 @@ def _said(course: LesionCourse) -> Iterator[str]:
     targets = ", ".join(course.targets) or "none is large enough"
     yield f"{course.because} Target lesions: {targets}."
     for on, said in zip(course.days, course.said, strict=True):
-        sums = f"sum of targets {millimetres(said.sum_mm)}, nadir {millimetres(said.nadir_mm)}"
+        sums = f"sum of targets {_sum(said.sum_mm)}, nadir {_sum(said.nadir_mm)}"
         new = f"; new: {', '.join(said.new)}" if said.new else ""
         unmeasured = f"; not measured: {', '.join(said.unmeasured)}" if said.unmeasured else ""
         yield f"{on}: {said.response.value} ({sums}{new}{unmeasured})."
     yield from (f"{remark.rstrip('.')}." for remark in course.said[-1].remarks)
     yield NOT_FOR_MAMMOGRAMS
+
+
+def _sum(mm: float | None) -> str:
+    return "0 mm" if mm == 0 else millimetres(mm)
