@@ -109,7 +109,7 @@ def ask_which(record: PatientRecord, drawn: Drawn, token: str) -> None:
         key=f"measure_which_{token}",
         label_visibility="collapsed",
     )
-    kind = ""
+    kind: str | None = None
     if chosen == NEW:
         kind = st.selectbox(
             "Kind", KINDS, index=None, placeholder="Not said", key=f"measure_kind_{token}", width=240

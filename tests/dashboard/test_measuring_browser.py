@@ -110,17 +110,20 @@ def test_calipers_on_her_page_become_a_lesion_and_are_drawn_as_one(page: Page, s
     page.goto(f"{served.url}/patient?mrn={MRN}")
     first = page.locator(".pane[data-ready=true]").first
     expect(first).to_be_visible()
+    expect(page.locator(".js-plotly-plot .point").first).to_be_visible()
+    expect(page.get_by_text("Lesions", exact=True).first).to_be_visible()
     first.click()
     page.keyboard.press("m")
+    canvas = page.locator(".pane canvas").first
     x, y = middle(first)
     line(page, x, y, 12, 16)
     line(page, x, y, 8, -6)
+    expect(canvas).to_have_attribute("aria-label", re.compile(r"mm, .*mm"))
     page.keyboard.press("k")
     dialog = page.get_by_role("dialog")
     expect(dialog).to_contain_text("long × short axis")
     dialog.get_by_role("button", name="Keep").click()
     expect(dialog).to_have_count(0)
-    canvas = page.locator(".pane canvas").first
     expect(canvas).to_have_attribute("aria-label", re.compile(r"Finding 1, \d+(\.\d)? mm × \d"))
     (lesion,) = lesions_of_patient(served.here, MRN)
     (place,) = lesion.places
@@ -130,11 +133,14 @@ def test_calipers_on_her_page_become_a_lesion_and_are_drawn_as_one(page: Page, s
 
     # Measured again on the same picture: what was there before is kept aside.
     first.click()
+    x, y = middle(first)
     line(page, x, y + 40, 12, 16)
     page.keyboard.press("k")
-    dialog.get_by_text("Finding 1: replaces").click()
+    dialog.get_by_text("replaces").click()
     dialog.get_by_role("button", name="Keep").click()
-    expect(page.get_by_role("button", name="Undo")).to_be_visible()
+    expect(canvas).to_have_attribute("aria-label", re.compile(r"Finding 1, \d+(\.\d)? mm$"))
     (again,) = lesions_of_patient(served.here, MRN)[0].places
     assert again.measurement_id != place.measurement_id
     assert again.short_axis is None
+    page.get_by_role("button", name="Undo").click()
+    expect(canvas).to_have_attribute("aria-label", re.compile(r"Finding 1, \d+(\.\d)? mm × \d"))
