@@ -11,20 +11,25 @@ import time
 import urllib.error
 import urllib.request
 from pathlib import Path
+from urllib.parse import urlencode
 
 from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
 from core.installation import Installation
 from core.people.demo_accounts import DEMO_ACCOUNTS
+from core.records import Group
 from core.settings import Settings
 from core.worker.queue import count_pending
+from dashboard import keys
 from tests.dashboard.test_browser import CHROMIUM, FLAGS
 
 PICTURES = Path(__file__).parents[1] / ".pictures"
 PORT = 8655
 VIEWPORT = {"width": 1440, "height": 900}
 WIDTH, COLOURS = 960, 256
+READ = "SIM0001"
+"""A woman whose newest study is read, so that her whole course is shown."""
 PATIENCE_SECONDS = 900.0
 QUIET_SECONDS = 15.0
 SETTLED_MS = 3000
@@ -82,11 +87,13 @@ def _sign_in(page: Page, user: str) -> None:
 
 
 def _worklist(page: Page) -> None:
+    """Take the women who changed: of those who are to be read first nothing is shown yet."""
+    page.goto(f"http://127.0.0.1:{PORT}/worklist?{urlencode({keys.GROUP: Group.CHANGED.value})}")
     page.locator("tbody tr").first.wait_for()
 
 
 def _patient(page: Page) -> None:
-    page.locator("tbody tr").first.click()
+    page.goto(f"http://127.0.0.1:{PORT}/patient?{keys.MRN}={READ}")
     page.locator(".js-plotly-plot .point").first.wait_for()
     page.locator(".pane[data-ready=true]").first.wait_for()
 

@@ -1,4 +1,4 @@
-"""Verifying an installation: every stored object against its sha256, every row against its object."""
+"""Verifying an installation: every object against its sha256, every row against its object, records against themselves."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import select
 
+from core.care.records_agree import disagreements
 from core.images import is_of_this_release
 from core.installation import Installation
 from db.tables import Image, ImportItem, Outcome
@@ -25,14 +26,16 @@ class Verification:
     damaged: list[str] = field(default_factory=list)
     older: list[str] = field(default_factory=list)
     orphans: list[str] = field(default_factory=list)
+    records: list[str] = field(default_factory=list)
+    """What does not agree with itself in what is written of women, a sentence each with what to do."""
 
     @property
     def well(self) -> bool:
-        """Say whether every image is there as it was received.
+        """Say whether every image is there as it was received, and what is written of women agrees.
 
         An orphan only takes space, and a rendition of an older release is made anew when it is next looked at.
         """
-        return not self.missing and not self.damaged
+        return not self.missing and not self.damaged and not self.records
 
     def to_json(self) -> dict[str, Any]:
         """Return the shape of ``verify --json``."""
@@ -44,7 +47,7 @@ def verify_objects(here: Installation, on_object: Callable[[], None] | None = No
 
     Lists images without object as missing, objects with other bytes as damaged, renditions that an older release wrote as
     older, and objects that no row names as orphans (an import that was cut off leaves some, and so does a rendition that
-    was made anew; they do no harm). Changes nothing.
+    was made anew; they do no harm), and what does not agree in the records. Changes nothing.
     """
     with here.database.read() as session:
         rows = session.execute(select(Image.sha256, Image.rendition_sha256, Image.thumbnail_sha256)).all()
@@ -56,7 +59,7 @@ def verify_objects(here: Installation, on_object: Callable[[], None] | None = No
     named = {str(key) for row in rows for key in row}
     renditions = {str(row.rendition_sha256) for row in rows}
     quarantined = {str(key) for key in kept}
-    found = Verification(images=len(rows), quarantined=len(quarantined))
+    found = Verification(images=len(rows), quarantined=len(quarantined), records=disagreements(here))
     for store, wanted in ((here.images, named), (here.quarantine, quarantined)):
         present = set(store.keys())
         found.missing += sorted(wanted - present)

@@ -106,9 +106,9 @@ def _sweep(here: Installation) -> None:
 
 
 def verify(json: Json = False) -> None:
-    """Read every stored image and compare it with what was received.
+    """Read every stored image and compare it with what was received; look whether assessments and measurements agree.
 
-    Exit code 0: all there and unchanged; 1: something is missing or damaged.
+    Exit code 0: all there and unchanged; 1: something is missing or damaged, or does not agree.
     """
     from rich.progress import Progress
 
@@ -126,10 +126,13 @@ def verify(json: Json = False) -> None:
         for kind in ("missing", "damaged", "older", "orphans"):
             for key in getattr(found, kind):
                 results.print(f"{kind:<9} {key}", highlight=False)
+        for sentence in found.records:
+            results.print(f"{'records':<9} {sentence}", markup=False, highlight=False, soft_wrap=True)
         log.print(
             f"{found.images} images, {found.quarantined} files in quarantine, {found.objects} objects read: "
             f"{len(found.missing)} missing, {len(found.damaged)} damaged, {len(found.older)} renditions of an older release "
-            f"(made anew when looked at), {len(found.orphans)} that nothing names.",
+            f"(made anew when looked at), {len(found.orphans)} that nothing names; "
+            f"{len(found.records)} assessments or measurements that do not agree.",
             highlight=False,
         )
     if not found.well:

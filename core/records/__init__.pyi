@@ -34,6 +34,10 @@ from .events import record_result as record_result
 from .events import remove_event as remove_event
 from .findings import KeptFinding as KeptFinding
 from .findings import Place as Place
+from .heat_maps import HeatMap as HeatMap
+from .heat_maps import HeatMapClosed as HeatMapClosed
+from .heat_maps import heat_map_of as heat_map_of
+from .heat_maps import why_no_heat_map as why_no_heat_map
 from .lesion_acts import LesionChangedMeanwhile as LesionChangedMeanwhile
 from .lesion_acts import Sizing as Sizing
 from .lesion_acts import Undo as Undo
@@ -44,6 +48,7 @@ from .lesion_acts import remove_measurement as remove_measurement
 from .lesion_acts import rename_lesion as rename_lesion
 from .lesion_acts import set_lesion_status as set_lesion_status
 from .lesion_acts import split_lesion as split_lesion
+from .lesion_acts import start_lesion as start_lesion
 from .lesion_acts import undo_lesion_act as undo_lesion_act
 from .lesion_places import Proposal as Proposal
 from .lesion_places import propose_place as propose_place

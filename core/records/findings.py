@@ -28,7 +28,8 @@ class KeptFinding:
 
     `finding_id` is that of its measurement; `label` names the lesion that it is of. `box` is x0, y0, x1, y1 in pixels of
     the image, origin top left. `diameter_mm` is the long axis, or the longer side of the box where no axis was measured;
-    None where the image does not say how large a pixel is. `reading` is what the model said, by class, and
+    None where the image does not say how large a pixel is. `axes` holds the ends of the calipers, x0, y0, x1, y1, the long axis
+    first; none where the lesion was boxed only. `reading` is what the model said, by class, and
     `reading_by` which one; both empty where none was asked, and while the study is unread (`core.records.covered`).
     """
 
@@ -41,6 +42,8 @@ class KeptFinding:
     view: str
     box: Box
     diameter_mm: float | None
+    short_mm: float | None
+    axes: tuple[tuple[float, ...], ...]
     reading: Mapping[str, float]
     reading_by: str
     by: str
@@ -211,6 +214,12 @@ def _findings(here: Installation, session: Session, condition: Any) -> list[Kept
             view=image.view,
             box=(measurement.x0, measurement.y0, measurement.x1, measurement.y1),
             diameter_mm=measurement.diameter_mm,
+            short_mm=measurement.short_mm,
+            axes=tuple(
+                tuple(map(float, ends))
+                for name in ("long", "short")
+                if (ends := (measurement.axes or {}).get(name))
+            ),
             reading=_reading(measurement, study.id in covered).get("tumour") or {},
             reading_by=str(_reading(measurement, study.id in covered).get("model") or ""),
             by=name or "",

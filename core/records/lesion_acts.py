@@ -19,7 +19,7 @@ from core.people import Permission, Person, audit, require
 from core.records.lesions import Axis, Box
 from core.rules import ViewName
 from core.rules.response import TOO_SMALL_MM
-from core.rules.vocabulary import SIDE_WORDS
+from core.rules.vocabulary import SIDE_WORDS, SIZE_NOT_SURE
 from db.tables import Image, Lesion, LesionStatus, Measurement, utc_now
 
 __all__ = [
@@ -34,6 +34,7 @@ __all__ = [
     "rename_lesion",
     "set_lesion_status",
     "split_lesion",
+    "start_lesion",
     "undo_lesion_act",
 ]
 
@@ -121,21 +122,58 @@ def add_measurement(
         if instead_of is not None:
             before = _measurement(session, instead_of)
             before.removed_at, before.removed_by_id = utc_now(), person.user_id
-        session.add(made)
-        session.flush()
-        detail = {
-            "label": lesion.label, "image": sop_uid, "diameter_mm": made.diameter_mm, "short_mm": made.short_mm,
-            "box": [made.x0, made.y0, made.x1, made.y1], "instead_of": instead_of, "proposed_by": made.proposed_by,
-        }  # fmt: skip
-        _record(session, person, "lesion_measured", lesion, detail)
-        view = ViewName(image.laterality.value, image.view)
-        return Undo(
-            f"{lesion.label} is measured on {view.words} of {image.study.study_date}",
-            lesion.patient.mrn,
-            {lesion.id: lesion.version},
-            removed=() if instead_of is None else (instead_of,),
-            added=(made.id,),
+        return _kept(session, person, lesion, image, made, instead_of=instead_of)
+
+
+def start_lesion(
+    here: Installation, person: Person, sop_uid: str, sizing: Sizing, *, kind: str = "", node: bool = False
+) -> Undo:
+    """Keep what was measured on an image as a new lesion of its breast, numbered within the patient.
+
+    Raises `AccessDenied`, and ValueError where the image is not stored any more, or axes or lengths cannot be.
+    """
+    require(person, Permission.ASSESS)
+    with here.database.write() as session:
+        image = _image(session, sop_uid)
+        patient_id = image.study.patient_id
+        lesion = Lesion(
+            patient_id=patient_id,
+            laterality=image.laterality,
+            label=next_label(session, patient_id),
+            kind=_kind(kind),
+            node=node,
+            recorded_by_id=person.user_id,
         )
+        session.add(lesion)
+        session.flush()
+        return _kept(session, person, lesion, image, measurement_of(lesion, image, sizing, person))
+
+
+def _kept(
+    session: Session,
+    person: Person,
+    lesion: Lesion,
+    image: Image,
+    made: Measurement,
+    *,
+    instead_of: int | None = None,
+) -> Undo:
+    """Write a new measurement with its entry in the trail, inside the caller's transaction."""
+    session.add(made)
+    session.flush()
+    detail = {
+        "label": lesion.label, "image": image.sop_uid, "diameter_mm": made.diameter_mm, "short_mm": made.short_mm,
+        "box": [made.x0, made.y0, made.x1, made.y1], "instead_of": instead_of, "proposed_by": made.proposed_by,
+    }  # fmt: skip
+    _record(session, person, "lesion_measured", lesion, detail)
+    view = ViewName(image.laterality.value, image.view)
+    return Undo(
+        f"{lesion.label} is measured on {view.words} of {image.study.study_date}",
+        lesion.patient.mrn,
+        {lesion.id: lesion.version},
+        removed=() if instead_of is None else (instead_of,),
+        added=(made.id,),
+    )
 
 
 def lesion_to_add_to(
@@ -162,7 +200,8 @@ def measurement_of(lesion: Lesion, image: Image, sizing: Sizing, person: Person 
     box = sizing.box or _box_around(sizing, image)
     if box is None or not (box[0] < box[2] and box[1] < box[3] and _lies_in(box, image)):
         raise ValueError("The box does not lie in the image. Draw it again.")
-    spacing = image.pixel_spacing_mm
+    # A magnified view shows more pixels than there are millimetres.
+    spacing = image.pixel_spacing_mm if SIZE_NOT_SURE.isdisjoint(image.quality_flags) else None
     long_mm = _length(sizing.long_axis, spacing) if sizing.long_axis else sizing.long_mm
     short_mm = _length(sizing.short_axis, spacing) if sizing.short_axis else sizing.short_mm
     if sizing.too_small:
@@ -312,7 +351,7 @@ def describe_lesion(
     here: Installation, person: Person, lesion_id: int, *, kind: str, node: bool, version: int
 ) -> Undo:
     """Say what a lesion is (mass, calcifications …), and whether it is a lymph node. Raises as `add_measurement`."""
-    fields = {"kind": " ".join(kind.split())[:32] or None, "node": node}
+    fields = {"kind": _kind(kind), "node": node}
     return _say(here, person, lesion_id, fields, version, "lesion_described", "is described anew")
 
 
@@ -412,6 +451,10 @@ def _labels(session: Session, lesion: Lesion) -> set[str]:
             )
         )
     )
+
+
+def _kind(words: str) -> str | None:
+    return " ".join(words.split())[:32] or None
 
 
 def _plain(value: Any) -> Any:

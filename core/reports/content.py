@@ -6,7 +6,7 @@ covered until the study is read, is in no report.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from urllib.parse import quote, urlencode
@@ -16,22 +16,20 @@ from core.records import (
     AlertEntry,
     AlertStanding,
     EventEntry,
-    FollowedLesion,
     Interval,
-    LesionStatus,
     PatientRecord,
     StudyStatus,
     ViewImage,
     Visit,
     VisitScore,
     cards,
-    course_of,
     findings,
     lesions_of_patient,
     record_of,
 )
-from core.reports.wording import UNKNOWN, millimetres, moment, points, signed
-from core.rules import age_years, last_said, trends
+from core.reports.followed import Lesion, Measured, lesions_until, response_until
+from core.reports.wording import moment, points, signed
+from core.rules import age_years, trends
 from core.rules.vocabulary import BI_RADS, BI_RADS_EDITION, DENSITY_WORDS, FOUR_VIEWS, SIDE_WORDS
 
 __all__ = [
@@ -149,31 +147,6 @@ class CoursePoint:
     views_missing: bool
     scored_by: tuple[str, str] | None
     """Weights and calibration: points by others are not joined."""
-
-
-@dataclass(frozen=True)
-class Measured:
-    """One measurement of a lesion: lengths in mm, None where the pixel size is not known; box in pixels of the image."""
-
-    study_uid: str
-    on: date
-    sop_uid: str
-    view: str
-    long_mm: float | None
-    short_mm: float | None
-    box: tuple[float, float, float, float]
-    by: str
-    at: datetime
-
-
-@dataclass(frozen=True)
-class Lesion:
-    """A finding that readers follow, with its measurements, oldest first; `remark` says what else is known of it."""
-
-    label: str
-    laterality: str
-    measured: tuple[Measured, ...]
-    remark: str = ""
 
 
 @dataclass(frozen=True)
@@ -297,7 +270,7 @@ def report_of(
         raise ReportError(f"The patient with the MRN {mrn} has no study {study_uid}.")
     record = replace(whole, visits=tuple(one for one in whole.visits if one.on <= visit.on))
     prior = _prior(record, visit)
-    followed = _followed(here, record.mrn, visit.on)
+    followed = lesions_of_patient(here, record.mrn)
     return Report(
         mrn=record.mrn,
         name=record.name,
@@ -320,12 +293,12 @@ def report_of(
         images=_hung(record, visit),
         prior_images=_hung(record, prior) if prior else (),
         said=_model_said(here, visit),
-        course=tuple(_course_point(record, one) for one in _one_a_day(record)),
+        course=tuple(_course_point(record, one) for one in record.standing.read),
         course_words=tuple(_course_words(record, visit)),
         later_studies=len(whole.visits) - len(record.visits),
         diagnosed_on=record.diagnosed_on,
-        lesions=tuple(_lesion(one) for one in followed),
-        response=tuple(_response(followed, record.events)),
+        lesions=lesions_until(followed, visit.on),
+        response=response_until(followed, record.events, visit.on),
         alerts=tuple(
             (alert, alert.message or WITHHELD_ALERT, _standing(alert))
             for alert in record.alerts
@@ -415,7 +388,7 @@ def _why_not(visit: Visit) -> tuple[str, str]:
     if visit.score is not None:
         return "", ""
     if visit.covered:
-        return "What the model says of it is covered until a reader has recorded an assessment.", ""
+        return "Covered until read: it is shown once a reader has recorded an assessment.", ""
     if visit.doubt is not None:
         needed = visit.doubt.doubt.needed if visit.doubt.doubt else ""
         return visit.doubt.sentence, needed
@@ -453,12 +426,6 @@ def _ends(known: Interval | None) -> tuple[float | None, float | None]:
     return (known.low, known.high) if known else (None, None)
 
 
-def _one_a_day(record: PatientRecord) -> Sequence[Visit]:
-    """Return one study a day, as the studies of a day are one visit: the one that a model has read, else the last."""
-    by_day = {visit.on: visit for visit in record.visits} | {one.on: one for one in record.standing.read}
-    return [by_day[on] for on in sorted(by_day)]
-
-
 def _course_point(record: PatientRecord, visit: Visit) -> CoursePoint:
     score = visit.score
     return CoursePoint(
@@ -467,7 +434,7 @@ def _course_point(record: PatientRecord, visit: Visit) -> CoursePoint:
         risk_5y=score.risk_5y if score else None,
         malignancy=dict(score.malignancy) if score else {},
         instead="" if score else _instead(visit),
-        bi_rads=last_said(one.bi_rads for one in record.visits if one.on == visit.on),
+        bi_rads=visit.bi_rads,
         density=visit.density,
         views_missing=bool(record.missing_views(visit)),
         scored_by=(score.weights_sha256, score.calibration) if score else None,
@@ -506,67 +473,10 @@ def _course_words(record: PatientRecord, visit: Visit) -> Iterable[str]:
         yield f"Between two of her visits lie more than {trends.LONG_GAP_YEARS:.0f} years."
 
 
-STATUS_WORDS = {LesionStatus.KNOWN_BENIGN: "known benign", LesionStatus.RESOLVED: "resolved"}
-
-
-def _followed(here: Installation, mrn: str, until: date) -> list[FollowedLesion]:
-    """Return her lesions as they were measured at studies up to a day."""
-    followed = (
-        replace(one, places=tuple(place for place in one.places if place.on <= until))
-        for one in lesions_of_patient(here, mrn)
-    )
-    return [one for one in followed if one.places]
-
-
-def _lesion(one: FollowedLesion) -> Lesion:
-    """Return a lesion with its measurements; what was measured on a view that was corrected since does not count."""
-    measured = tuple(
-        Measured(
-            study_uid=place.study_uid,
-            on=place.on,
-            sop_uid=place.sop_uid,
-            view=place.view.words,
-            long_mm=place.long_mm,
-            short_mm=place.short_mm,
-            box=place.box,
-            by=place.by,
-            at=place.at,
-        )
-        for place in one.places
-        if not place.corrected
-    )
-    return Lesion(one.label, one.laterality, measured, "; ".join(_remarks(one)))
-
-
-def _remarks(one: FollowedLesion) -> Iterable[str]:
-    yield from filter(None, (one.kind, "node" if one.node else "", STATUS_WORDS.get(one.status, "")))
-    if one.has_outgrown:
-        yield "grown since it was called so"
-    growth = one.growth
-    if growth is not None and growth.is_shown and growth.doubling_days is not None:
-        ends = (growth.fastest_days, growth.slowest_days)
-        fastest, slowest = (UNKNOWN if days is None else f"{days:.0f}" for days in ends)
-        yield f"volume doubles in {growth.doubling_days:.0f} d, 90 % interval {fastest}–{slowest}"
-    corrected = sum(bool(place.corrected) for place in one.places)
-    if corrected:
-        yield f"{corrected} measured on a view that was corrected since, left out"
-
-
-def _response(followed: Sequence[FollowedLesion], events: Sequence[EventEntry]) -> Iterable[str]:
-    """Say the response by rule at each day from the baseline on."""
-    course = course_of(followed, events)
-    if course is None:
-        return
-    yield f"RECIST-like response (RECIST 1.1 was not made for mammograms), baseline {course.baseline}: {course.because}"
-    for on, said in zip(course.days, course.said, strict=True):
-        new = f", new: {', '.join(said.new)}" if said.new else ""
-        total = f"sum {millimetres(said.sum_mm)}, nadir {millimetres(said.nadir_mm)}"
-        yield f"{on}: {said.response.value}, {total}{new}."
-
-
 def _standing(alert: AlertEntry) -> str:
     if alert.acknowledged_at is not None:
-        return f"seen by {alert.acknowledged_by or 'a newer score'}, {moment(alert.acknowledged_at)}"
+        note = f": {alert.acknowledgement}" if alert.acknowledgement else ""
+        return f"seen by {alert.acknowledged_by or 'a newer score'}, {moment(alert.acknowledged_at)}{note}"
     words = {AlertStanding.ANSWERED: "answered by the diagnosis", AlertStanding.WITHHELD: "withheld"}
     return words.get(alert.standing, "open")
 
@@ -592,7 +502,8 @@ def _log(here: Installation, record: PatientRecord, visit: Visit) -> tuple[Said,
 
 def _assessments(visit: Visit) -> Iterable[Said]:
     """Say each version of the assessment, oldest first, and whether a score had been shown by then."""
-    for number, version in enumerate(visit.assessment.versions or (visit.assessment,)):
+    versions = visit.assessment.versions or (visit.assessment,)
+    for number, version in enumerate(versions):
         if version.at is None or version.bi_rads is None:
             continue
         how = "corrected the assessment" if number else "assessed it"

@@ -44,7 +44,8 @@ def _template() -> Template:
         lstrip_blocks=True,
     )
     templates.filters["base64"] = lambda data: base64.b64encode(data).decode()
-    for name in ("percent", "interval", "millimetres", "moment"):
+    for name in ("percent", "interval", "moment"):
         templates.filters[name] = getattr(wording, name)
+    templates.filters["length_mm"] = wording.length  # "length" counts, in a template
     templates.globals["interval"] = wording.interval
     return templates.get_template("report.html.j2")

@@ -22,7 +22,7 @@ from fpdf.util import Padding
 from core.reports.content import NOT_ASSESSED, RESEARCH, SIMULATED, Report
 from core.reports.pictures import Picture
 from core.reports.trend import Drawing, draw_course, said
-from core.reports.wording import UNKNOWN, interval, millimetres, moment, percent
+from core.reports.wording import UNKNOWN, interval, length, moment, percent
 from core.rules.vocabulary import SIDE_WORDS
 
 __all__ = ["render_pdf"]
@@ -416,8 +416,8 @@ def _lesions(pages: _Pages, report: Report) -> None:
             SIDE_WORDS[lesion.laterality],
             f"{one.on}",
             one.view,
-            millimetres(one.long_mm),
-            millimetres(one.short_mm),
+            length(one.long_mm),
+            length(one.short_mm),
             one.by or "a reader",
         )
         for lesion in report.lesions

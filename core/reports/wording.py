@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-__all__ = ["UNKNOWN", "interval", "millimetres", "moment", "percent", "points", "signed"]
+__all__ = ["UNKNOWN", "interval", "length", "millimetres", "moment", "percent", "points", "signed"]
 
 UNKNOWN = "–"
 NBSP = "\u00a0"
@@ -48,6 +48,11 @@ def millimetres(length: float | None) -> str:
     if length is None:
         return UNKNOWN
     return f"{length:.1f}{NBSP}mm" if length < 9.95 else f"{length:.0f}{NBSP}mm"
+
+
+def length(mm: float | None) -> str:
+    """Return a length of a lesion as `millimetres`; “gone” where it was looked for and is not there any more."""
+    return "gone" if mm == 0 else millimetres(mm)
 
 
 def moment(at: datetime | None) -> str:

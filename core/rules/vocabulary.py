@@ -165,6 +165,11 @@ NOT_FOR_THE_MODEL = frozenset(flag for flag in QualityFlag if flag.reading is Re
 OTHER_THAN_STANDARD = frozenset(flag for flag in QualityFlag if flag.reading is not Reading.STANDARD)
 """These, and the flags of images that the model reads, but that are taken beside the standard view."""
 
+SIZE_NOT_SURE = frozenset(
+    {QualityFlag.MAGNIFICATION, QualityFlag.SPOT_COMPRESSION, QualityFlag.PIXEL_SPACING_DISAGREES}
+)
+"""Flags of images whose pixel size says nothing certain of the size of what they show."""
+
 
 _FLAG_WORDS = {flag.value: flag.words for flag in QualityFlag}
 

@@ -16,6 +16,7 @@ from core.worker import identity
 from core.worker.alerts import hold_against_new_rules
 from core.worker.progress import HEARTBEAT
 from core.worker.queue import Pauses, queue_unscored
+from core.worker.registering import Registering
 from core.worker.scoring import Scorer
 from db.tables import utc_now
 
@@ -40,8 +41,9 @@ def run_worker(here: Installation, stop: threading.Event, *, scorer: Scorer | No
         heart.model = scorer.model.card.name
         while not stop.is_set() and not _get_ready(here, scorer, heart, started, pauses, stop):
             pass
+        registering = Registering(here)
         while not stop.is_set():
-            _score_one(scorer, pauses, stop)
+            _score_one(scorer, registering, pauses, stop)
     finally:
         if scorer is not None:
             scorer.close()
@@ -81,8 +83,8 @@ def _get_ready(
     return True
 
 
-def _score_one(scorer: Scorer, pauses: Pauses, stop: threading.Event) -> None:
-    """Score the next study, or wait a moment if there is none, or longer while the world fails."""
+def _score_one(scorer: Scorer, registering: Registering, pauses: Pauses, stop: threading.Event) -> None:
+    """Score the next study; if there is none, register a pair of views or wait a moment; longer while the world fails."""
     started = time.monotonic()
     try:
         item = scorer.score_next()
@@ -93,9 +95,13 @@ def _score_one(scorer: Scorer, pauses: Pauses, stop: threading.Event) -> None:
         _wait_out(error, pauses, stop)
         return
     if item is None:
-        stop.wait(POLL_SECONDS)
+        # Studies come first: what waits is looked for again after every pair.
+        if not registering.one_more():
+            stop.wait(POLL_SECONDS)
         return
     pauses.over()
+    if item.refusal is None:
+        registering.remember(item.study_uid)
     outcome = item.refusal.reason if item.refusal else "scored"
     log.info("study done", outcome=outcome, seconds=round(time.monotonic() - started, 2))
 

@@ -12,7 +12,7 @@ import streamlit as st
 
 _FOLDER = Path(__file__).parent
 VIEWER = "viewer"
-VIEWER_PARTS = ("pixels", "keys", "pictures", "registered", "pane")
+VIEWER_PARTS = ("pixels", "keys", "heat", "pictures", "registered", "pane")
 """The files that stand before the viewer's own, in this order."""
 
 
@@ -98,9 +98,11 @@ def worklist_table(
 
 @dataclass(frozen=True)
 class ViewerAsks:
-    """What a person asked of the viewer in this run: an image to read by itself, the page to compare on, the way back."""
+    """What a person asked of the viewer in this run: an image to read by itself, calipers to keep, the page to compare on, the way back."""
 
     read: str | None
+    measure: Mapping[str, Any] | None
+    """Calipers to keep: ``sop_uid``, the ends of ``long`` and ``short`` in pixels of the image, and a token, ``asked``."""
     compare: bool
     leave: bool
 
@@ -111,13 +113,14 @@ def viewer(
     current: str,
     prior: str | None,
     whole_page: bool,
+    can_measure: bool,
     on_choose: Callable[[], None],
 ) -> ViewerAsks:
     """Show a woman's visits, one with another to compare it with, dark, with zoom, window and tools linked over all views.
 
     `hung` holds the visits with their views, and the layouts; `current` and `prior` are the UIDs of the studies that the
     page has chosen. Another visit is chosen in the browser; `on_choose` is called a moment later, and asks `chosen_visits`
-    which: what it changes, the page then shows.
+    which: what it changes, the page then shows. With `can_measure` calipers can be kept; see `keep_heard`.
     """
     result = _component("viewer", *VIEWER_PARTS)(
         key=VIEWER,
@@ -126,14 +129,22 @@ def viewer(
             "current": current,
             "prior": prior,
             "whole": whole_page,
+            "can_measure": can_measure,
+            "kept": st.session_state.get(f"{VIEWER}_kept"),
             "answered": st.session_state.get(f"{VIEWER}_answered", 0),
         },
         on_choose_change=on_choose,
         on_read_change=_nothing,
+        on_measure_change=_nothing,
         on_compare_change=_nothing,
         on_leave_change=_nothing,
     )
-    return ViewerAsks(result.read, bool(result.compare), bool(result.leave))
+    return ViewerAsks(result.read, result.measure, bool(result.compare), bool(result.leave))
+
+
+def keep_heard(asked: str) -> None:
+    """Tell the viewer that the calipers of a wish of its are kept: from then on they are drawn as a lesion's."""
+    st.session_state[f"{VIEWER}_kept"] = asked
 
 
 def chosen_visits() -> tuple[str, str | None]:
@@ -158,7 +169,7 @@ def reading(image: Mapping[str, Any]) -> ReadingAsks:
     `image` says token, name, size and pixel spacing, which model is asked, the findings on it, and what the person
     may do; the component fetches pixels and answers from ``/reading``.
     """
-    result = _component("reading", "pixels", "keys")(
+    result = _component("reading", "pixels", "keys", "heat")(
         key="reading", data=dict(image), on_keep_change=_nothing, on_take_back_change=_nothing
     )
     keep = None

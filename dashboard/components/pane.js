@@ -11,7 +11,7 @@ const CALIPER = "#56E0F4"
 const measures = new Map() // SOP UID -> lines, each two stored points; kept while the browser's page is open
 
 // What all views share: it survives a change of visit, so that the same window and tool stay throughout.
-const shared = { preset: "1", wider: 0, brighter: 0, invert: false, linked: true, mode: null, tool: null, divider: 0.3 }
+const shared = { preset: "1", wider: 0, brighter: 0, invert: false, linked: true, mode: null, tool: null, divider: 0.3, heat: false, marks: true }
 
 class Pane {
   // `place`: spec of the view, which study it is of ("now" or "prior"), its date, and the same view of the prior.
@@ -82,7 +82,12 @@ class Pane {
     const when = this.study === "prior" ? `prior ${this.on}` : this.on
     const said = { flicker: `prior ${this.otherOn}`, swipe: `prior ${this.otherOn} | ${this.on}`, difference: `less ${this.otherOn}` }
     this.root.classList.toggle("over", mode === "flicker" || mode === "difference")
-    this.small.textContent = (mode ? [said[mode], this.known.said] : [when, spec.note]).filter(Boolean).join(" · ")
+    const heat = shared.heat && !mode && spec.sop_uid ? spec.no_heat || this.heat.said : ""
+    this.small.textContent = (mode ? [said[mode], this.known.said] : [when, spec.note, heat]).filter(Boolean).join(" · ")
+  }
+
+  get heat() {
+    return heatOf(this.spec.sop_uid, () => { this.relabel(); this.viewer.redraw() })
   }
 
   windowOf(picture) {
@@ -162,7 +167,8 @@ class Pane {
     }
     this.paintPicture(context, ratio, geometry, this.picture, true)
     this.toStoredFrame(context, ratio, geometry)
-    this.drawFindings(context, geometry.scale)
+    if (shared.heat && !this.spec.no_heat && this.heat.heat) drawHeat(context, this.heat.heat)
+    if (shared.marks) this.drawFindings(context, geometry.scale)
     this.drawMeasures(context, geometry.scale)
   }
 
@@ -195,18 +201,35 @@ class Pane {
   }
 
   drawFindings(context, scale) {
-    for (const { box: [x0, y0, x1, y1], label } of this.spec.findings ?? []) {
+    for (const { box: [x0, y0, x1, y1], label, axes = [] } of this.spec.findings ?? []) {
+      if (axes.length) {
+        this.drawKept(context, scale, axes, label)
+        continue
+      }
       context.lineWidth = 1.5 / scale
       context.strokeStyle = YELLOW
       context.setLineDash([4 / scale, 3 / scale])
       context.strokeRect(x0, y0, x1 - x0, y1 - y0)
       context.setLineDash([])
-      this.write(context, scale, label, this.spec.flipped ? x1 : x0, y0, YELLOW)
+      this.write(context, scale, label, this.spec.flipped === (this.spec.side === "right") ? x0 : x1, y0, YELLOW)
     }
   }
 
-  // The picture may be mirrored to hang; its words may not.
+  // The calipers of a lesion that is followed, as they were kept: thin, and named once.
+  drawKept(context, scale, axes, label) {
+    context.strokeStyle = YELLOW
+    context.lineWidth = 1 / scale
+    axes.forEach(([x0, y0, x1, y1]) => strokeCaliper(context, [[x0, y0], [x1, y1]], 4 / scale))
+    const [x0, y0, x1, y1] = axes[0]
+    // The end that is farther from the chest wall, on the screen.
+    const first = (x0 < x1) !== this.spec.flipped
+    const [x, y] = first === (this.spec.side === "right") ? [x0, y0] : [x1, y1]
+    this.write(context, scale, label, x, y, YELLOW)
+  }
+
+  // The picture may be mirrored to hang; its words may not. They run away from the chest wall, where the next view begins.
   write(context, scale, text, x, y, colour) {
+    const right = this.spec.side === "right"
     context.save()
     context.translate(x, y)
     context.scale((this.spec.flipped ? -1 : 1) / scale, 1 / scale)
@@ -214,34 +237,32 @@ class Pane {
     context.lineWidth = 3
     context.strokeStyle = "#000"
     context.fillStyle = colour
-    context.strokeText(text, 4, -5)
-    context.fillText(text, 4, -5)
+    context.textAlign = right ? "right" : "left"
+    context.strokeText(text, right ? -4 : 4, -5)
+    context.fillText(text, right ? -4 : 4, -5)
     context.restore()
   }
 
   drawMeasures(context, scale) {
-    for (const line of measures.get(this.spec.sop_uid) ?? []) {
-      const [[x0, y0], [x1, y1]] = line
+    this.lines.forEach((line, number) => {
       context.strokeStyle = CALIPER
       context.lineWidth = 1.5 / scale
-      context.beginPath()
-      context.moveTo(x0, y0)
-      context.lineTo(x1, y1)
-      const far = Math.hypot(x1 - x0, y1 - y0) || 1
-      const [ax, ay] = [((y1 - y0) / far) * (5 / scale), ((x0 - x1) / far) * (5 / scale)]
-      for (const [x, y] of line) {
-        context.moveTo(x - ax, y - ay)
-        context.lineTo(x + ax, y + ay)
-      }
-      context.stroke()
-      this.write(context, scale, this.lengthOf(line), x1, y1, CALIPER)
-    }
+      strokeCaliper(context, line, 5 / scale)
+      // Of two that cross, each has its length at another end.
+      this.write(context, scale, this.lengthOf(line), ...line[(number + 1) % 2], CALIPER)
+    })
   }
 
   // What is drawn on the canvas is said beside it.
   say() {
-    const lengths = (measures.get(this.spec.sop_uid) ?? []).map((line) => this.lengthOf(line))
-    this.canvas.setAttribute("aria-label", [this.spec.label, ...lengths].join(", "))
+    const lengths = this.lines.map((line) => this.lengthOf(line))
+    const kept = (this.spec.findings ?? []).map(({ label }) => label)
+    this.canvas.setAttribute("aria-label", [this.spec.label, ...kept, ...lengths].join(", "))
+    this.viewer.linesChanged()
+  }
+
+  get lines() {
+    return measures.get(this.spec.sop_uid) ?? []
   }
 
   lengthOf([[x0, y0], [x1, y1]]) {
@@ -384,6 +405,30 @@ class Pane {
   reset() {
     Object.assign(this, { zoom: 1, along: 0, down: 0, wider: 0, brighter: 0 })
   }
+}
+
+// A line with a bar across each of its ends; `half` is how far the bars reach to each side.
+function strokeCaliper(context, [[x0, y0], [x1, y1]], half) {
+  const far = lengthOf([[x0, y0], [x1, y1]]) || 1
+  const [ax, ay] = [((y1 - y0) / far) * half, ((x0 - x1) / far) * half]
+  context.beginPath()
+  context.moveTo(x0, y0)
+  context.lineTo(x1, y1)
+  for (const [x, y] of [[x0, y0], [x1, y1]]) {
+    context.moveTo(x - ax, y - ay)
+    context.lineTo(x + ax, y + ay)
+  }
+  context.stroke()
+}
+
+function lengthOf([[x0, y0], [x1, y1]]) {
+  return Math.hypot(x1 - x0, y1 - y0)
+}
+
+// Whether two lines, the longer first, can be the long and the short axis of one lesion: their middles lie together.
+function ofOneLesion(long, short) {
+  const middle = ([[x0, y0], [x1, y1]]) => [(x0 + x1) / 2, (y0 + y1) / 2]
+  return lengthOf([middle(long), middle(short)]) <= lengthOf(long) / 2
 }
 
 // What pointers, wheels and fingers do in a pane.

@@ -148,7 +148,7 @@ class Reading {
       const answer = await askFor(`/reading/${token}/whole?${this.query()}`)
       if (!current()) return
       this.answer = answer
-      this.heat = answer.heat ? this.heatCanvas(answer.heat) : null
+      this.heat = answer.heat ? heatCanvas(answer.heat) : null
       this.drawWhole()
       this.drawBars()
       this.draw()
@@ -179,21 +179,6 @@ class Reading {
     }
     this.fillCard(box)
     this.drawBoxesHead()
-  }
-
-  heatCanvas({ shape: [rows, columns], corners, values }) {
-    const bytes = Uint8Array.from(atob(values), (c) => c.charCodeAt(0))
-    const made = element("canvas")
-    made.width = columns
-    made.height = rows
-    const image = new ImageData(columns, rows)
-    for (let i = 0; i < bytes.length; i++) {
-      const v = bytes[i] / 255
-      // From amber to pale yellow, and more opaque the hotter: faint warmth does not veil the tissue.
-      image.data.set([235, 120 + 115 * v, 20 + 120 * v * v, 255 * Math.min(0.8, Math.max(0, 1.25 * (v - 0.08)))], 4 * i)
-    }
-    made.getContext("2d").putImageData(image, 0, 0)
-    return { picture: made, corners, top: Math.max(...bytes) / 255 }
   }
 
   // -- the picture -----------------------------------------------------------------------------------------------

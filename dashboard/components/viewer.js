@@ -1,6 +1,6 @@
 // A woman's visits: one hung with another to compare it with, on black, and all of them in a strip below. Another visit
 // is shown at once, from what the page has said of all of them; the page hears of it a moment later.
-// pixels.js, keys.js, pictures.js, registered.js and pane.js stand before this file.
+// pixels.js, keys.js, heat.js, pictures.js, registered.js and pane.js stand before this file.
 const KEYS = [
   ["1 … 8", "how the views are laid out (the menu names them)"],
   ["[  ]", "earlier, later visit"],
@@ -15,6 +15,9 @@ const KEYS = [
   ["G (hold)", "magnifying glass"],
   ["M", "calipers: draw a line, drag its ends; Backspace takes the last one away"],
   ["Enter, arrows, Enter", "with the calipers: a line from the middle of the view"],
+  ["K", "keep one line (long axis) or two that cross (long and short) as a lesion's size"],
+  ["O", "findings and kept calipers, shown or hidden"],
+  ["H", "heat map: where the model looked"],
   ["Space", "flicker: the prior in the place of the current view, and back"],
   ["S", "swipe: prior at the left, current at the right of a line; , and . move it"],
   ["D", "difference: brighter where there is more than on the prior"],
@@ -32,6 +35,7 @@ const BELOW = 8 // what stays free under the viewer
 const WIDE = 1200 // from this width on, course, pictures and assessment stand side by side
 const ASK_AFTER_MS = 200
 const WINDOW_STEP = 10 // of the window by keys, as pixels that a pointer is dragged
+const asking = new Map() // what was handed to the page to be kept -> SOP UID of its view
 let layoutChosen = null // survives a change of woman: a person's way of hanging
 
 class Viewer {
@@ -44,6 +48,7 @@ class Viewer {
     this.bar.setAttribute("role", "toolbar")
     this.bar.setAttribute("aria-label", "Visit, layout and tools")
     this.bar.addEventListener("focusin", (event) => this.barStop(event.target))
+    this.legend = heatLegend()
     this.grid = element("div", "grid")
     this.strip = element("div", "strip")
     this.strip.setAttribute("role", "listbox")
@@ -51,7 +56,7 @@ class Viewer {
     this.note = element("div", "note")
     this.status = element("div", "status-said")
     this.status.setAttribute("role", "status")
-    this.root.append(this.bar, this.grid, this.strip, this.note, this.status)
+    this.root.append(this.bar, this.legend, this.grid, this.strip, this.note, this.status)
     parent.append(this.root)
     offerKeys(this.root, "Pictures, once the focus is in them", KEYS)
     Object.assign(this, { panes: [], single: null, pointer: null, frame: null, asked: 0 })
@@ -82,7 +87,8 @@ class Viewer {
   }
 
   show(data) {
-    const { current, prior, answered, ...hung } = data
+    const { current, prior, answered, kept, ...hung } = data
+    this.forget(kept)
     const signature = JSON.stringify(hung)
     const fresh = signature !== this.signature
     this.signature = signature
@@ -94,6 +100,8 @@ class Viewer {
     const heard = answered >= this.asked && !this.asking
     const moved = heard && (current !== this.current?.uid || (prior ?? null) !== (this.prior?.uid ?? null))
     if (!fresh && !moved) return
+    // Another woman's pictures open without what the model says of them.
+    if (this.current && !this.visit(this.current.uid)) shared.heat = false
     const now = heard || !this.current ? current : this.current.uid
     const then = heard || !this.current ? prior : this.prior?.uid
     const first = !this.current
@@ -121,6 +129,7 @@ class Viewer {
   // Shows one visit beside another; zoom and movement stay with whoever has set them.
   hang(current, prior) {
     told.clear() // what could not be had may be there again
+    heats.forEach(({ heat }, uid) => heat ?? heats.delete(uid))
     const kept = this.panes.find((pane) => pane.picture)
     Object.assign(this, { current, prior, single: null })
     this.panes = this.places().map((place) => new Pane(place, this))
@@ -241,17 +250,21 @@ class Viewer {
       element("span", "gap"),
       button("Glass", "G", shared.tool === "lens", "Magnifying glass"),
       button("Calipers", "M", shared.tool === "calipers"),
+      ...(this.canKeep ? [button("Keep", "K", undefined, "Keep the calipers as a lesion's long and short axis")] : []),
       ...(both ? [
         button("Flicker", "Space", shared.mode === "flicker"),
         button("Swipe", "S", shared.mode === "swipe"),
         button("Difference", "D", shared.mode === "difference"),
       ] : []),
       element("span", "gap"),
+      button("Heat map", "H", shared.heat, "Where the model looked"),
+      ...(this.panes.some(({ spec }) => spec.findings?.length) ? [button("Lesions", "O", shared.marks, "Findings and kept calipers")] : []),
       button("100 %", "Z", undefined, "One pixel of the image on one of the screen"),
       button("Reset", "R"),
       this.data.whole ? button("Back", "Esc", undefined, "Back to her page") : button("Compare", "C", undefined, "Compare on the whole window"),
       button("?", "?", undefined, "All keys"),
     )
+    this.legend.hidden = !shared.heat
     // The buttons are made anew: whoever pressed one by keys is still at it.
     const at = held && this.bar.querySelector(`[data-key="${held}"]`)
     this.barStop(at || this.bar.querySelector("[data-key]"))
@@ -349,8 +362,7 @@ class Viewer {
   hint() {
     if (this.hinted) return
     this.hinted = true
-    this.note.textContent = "Click into the pictures to zoom with the wheel."
-    setTimeout(() => { this.note.textContent = "" }, 2500)
+    this.say("Click into the pictures to zoom with the wheel.")
   }
 
   pointAt(pane, x, y) {
@@ -451,6 +463,44 @@ class Viewer {
     this.redraw()
   }
 
+  get canKeep() {
+    return Boolean(this.data.can_measure) && this.panes.some((pane) => pane.lines.length)
+  }
+
+  linesChanged() {
+    if (this.data && this.current && this.canKeep !== Boolean(this.bar.querySelector("[data-key=K]"))) this.drawBar()
+  }
+
+  // Hands the lines of a view to the page, which asks of which lesion they are.
+  keep() {
+    if (!this.data.can_measure) return this.say("Keeping measurements is for who may assess.")
+    const drawn = this.panes.filter((pane) => pane.lines.length)
+    const pane = this.active?.lines.length ? this.active : drawn.length === 1 ? drawn[0] : null
+    if (!pane) return this.say(drawn.length ? "Point at the view whose calipers you want to keep." : "Draw the calipers first: key M.")
+    this.line = null
+    const [long, short, ...more] = [...pane.lines].sort((a, b) => lengthOf(b) - lengthOf(a))
+    if (more.length) return this.say("Leave one or two lines: Backspace takes the last one away.")
+    if (short && !ofOneLesion(long, short)) return this.say("These two do not cross: keep them one by one. Backspace takes the last one away.")
+    const asked = `${Date.now()} ${Math.random()}`
+    asking.set(asked, pane.spec.sop_uid)
+    this.measure({ asked, sop_uid: pane.spec.sop_uid, long: long.flat(), short: short?.flat() ?? null })
+  }
+
+  // What has been kept is drawn as kept from now on.
+  forget(kept) {
+    if (!asking.has(kept)) return
+    measures.delete(asking.get(kept))
+    asking.delete(kept)
+    this.status.textContent = "Kept."
+  }
+
+  say(sentence) {
+    this.note.textContent = sentence
+    this.status.textContent = sentence
+    clearTimeout(this.saying)
+    this.saying = setTimeout(() => { this.note.textContent = "" }, 4000)
+  }
+
   divide(fraction) {
     shared.divider = Math.min(0.98, Math.max(0.02, fraction))
     this.redraw()
@@ -485,7 +535,7 @@ class Viewer {
         else for (const pane of this.panes) Object.assign(pane, { wider: shared.wider, brighter: shared.brighter })
       },
       R: () => {
-        Object.assign(shared, { preset: "1", wider: 0, brighter: 0, invert: false, mode: null, tool: null, divider: 0.3 })
+        Object.assign(shared, { preset: "1", wider: 0, brighter: 0, invert: false, mode: null, tool: null, divider: 0.3, heat: false, marks: true })
         this.panes.forEach((pane) => { pane.reset(); pane.relabel() })
         this.root.dataset.tool = ""
       },
@@ -493,6 +543,12 @@ class Viewer {
       Z: () => this.active?.picture && this.active.toEveryPixel(),
       G: () => this.tool("lens"),
       M: () => this.tool("calipers"),
+      K: () => this.keep(),
+      O: () => { shared.marks = !shared.marks },
+      H: () => {
+        shared.heat = !shared.heat
+        this.panes.forEach((pane) => pane.relabel())
+      },
       Space: () => this.mode("flicker"),
       S: () => this.mode("swipe"),
       D: () => this.mode("difference"),
@@ -554,7 +610,7 @@ class Viewer {
     else if (arrows[name]) pane?.move(...arrows[name].map((to) => 24 * to))
     else if (name === "G") { if (!event.repeat) this.act("G") }
     else if (name === " ") this.act("Space")
-    else if ("ILRWZMSDCF?".includes(name) || this.data.layouts.some(({ key }) => key === name)) this.act(name)
+    else if ("ILRWZMSDCFKOH?".includes(name) || this.data.layouts.some(({ key }) => key === name)) this.act(name)
     else if (name === "+" || name === "=") zoom(1.25)
     else if (name === "-") zoom(0.8)
     else if (name === "[" || name === "]") this.stepVisit(name === "[" ? -1 : 1)
@@ -595,6 +651,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
   const viewer = viewers.get(parentElement)
   viewer.read = (uid) => setTriggerValue("read", uid)
   viewer.tell = (asked) => setTriggerValue("choose", asked)
+  viewer.measure = (lines) => setTriggerValue("measure", lines)
   viewer.compare = () => setTriggerValue("compare", true)
   viewer.leave = () => setTriggerValue("leave", true)
   viewer.show(data)

@@ -213,7 +213,7 @@ def _remarks(lesions: Sequence[FollowedLesion], course: LesionCourse | None) -> 
         look.show(f'<div class="lv-note alert"><ul>{items}</ul></div>')
 
 
-def _done(record: PatientRecord, undo: Undo) -> None:
+def done(record: PatientRecord, undo: Undo) -> None:
     """Draw the page anew with what was done, and the way to undo it."""
     st.session_state[DONE] = (record.mrn, undo)
     st.session_state[WRITTEN] = st.session_state.get(WRITTEN, 0) + 1
@@ -278,4 +278,4 @@ def _work(record: PatientRecord) -> None:
                 undo = show(desk) or undo
     st.session_state[SEEN] = {one.lesion_id: one.version for one in lesions.values()}
     if undo is not None:
-        _done(record, undo)
+        done(record, undo)

@@ -6,16 +6,11 @@ from typing import Any
 import streamlit as st
 
 from core.people import Permission, Person
-from core.records import KeptFinding, PatientRecord, ViewImage, Visit
-from core.rules import QualityFlag, ViewName, hanging_protocols
-from core.rules.vocabulary import OTHER_THAN_STANDARD, SIDE_WORDS, FindingClass, flag_words
+from core.records import KeptFinding, PatientRecord, ViewImage, Visit, why_no_heat_map
+from core.rules import ViewName, hanging_protocols
+from core.rules.vocabulary import OTHER_THAN_STANDARD, SIDE_WORDS, SIZE_NOT_SURE, FindingClass, flag_words
 from dashboard import components, keys, look
-from dashboard.patient import ribbon
-
-NOT_MEASURED = frozenset(
-    {QualityFlag.MAGNIFICATION, QualityFlag.SPOT_COMPRESSION, QualityFlag.PIXEL_SPACING_DISAGREES}
-)
-"""Flags of images whose pixel size says nothing certain of the size of what they show."""
+from dashboard.patient import measuring, ribbon
 
 
 def viewer(
@@ -23,22 +18,27 @@ def viewer(
     chosen: Visit,
     compared: Visit | None,
     found: Sequence[KeptFinding],
+    person: Person,
     *,
     whole_page: bool = False,
 ) -> None:
     """Hang the chosen visit with the one it is compared with; every other visit can be chosen without a run of the page.
 
-    A view can be opened to be read by itself, and the page left for the one that shows nothing else, and back.
+    A view can be opened to be read by itself, and the page left for the one that shows nothing else, and back. Calipers
+    can be kept as a lesion's size by who may assess.
     """
     asks = components.viewer(
         hung(record, found),
         current=chosen.study_uid,
         prior=compared.study_uid if compared else None,
         whole_page=whole_page,
+        can_measure=person.may(Permission.ASSESS),
         on_choose=follow,
     )
     if asks.read:
         st.switch_page("screens/read_image.py", query_params={keys.IMAGE: asks.read})
+    if asks.measure and person.may(Permission.ASSESS):
+        measuring.ask(record, asks.measure)
     if asks.compare or asks.leave:
         place = {keys.MRN: record.mrn, keys.VISIT: chosen.study_uid}
         if compared:
@@ -71,9 +71,13 @@ def hung(record: PatientRecord, found: Sequence[KeptFinding]) -> dict[str, Any]:
     for visit in record.visits:
         missing = record.missing_views(visit)
         panes = panes_of(visit, missing)
+        no_heat = why_no_heat_map(visit)
         for one in panes:
             on_it = [finding for finding in found if finding.sop_uid == one["sop_uid"]]
-            one["findings"] = [{"box": finding.box, "label": finding.label} for finding in on_it]
+            one["findings"] = [
+                {"box": finding.box, "label": _label(finding), "axes": finding.axes} for finding in on_it
+            ]
+            one["no_heat"] = no_heat
         prior = prior_of(record, visit)
         visits.append(
             ribbon.strip_entry(visit, missing)
@@ -95,6 +99,14 @@ def hung(record: PatientRecord, found: Sequence[KeptFinding]) -> dict[str, Any]:
             for layout in rules.layout
         ],
     }
+
+
+def _label(finding: KeptFinding) -> str:
+    """Return what stands at a lesion in the picture: its name, and its size where it was measured by calipers."""
+    if not finding.axes or finding.diameter_mm is None:
+        return finding.label
+    lengths = [finding.diameter_mm, *([finding.short_mm] if finding.short_mm is not None else [])]
+    return f"{finding.label}, {' × '.join(look.millimetres(length) for length in lengths)}"
 
 
 def findings_of(visit: Visit, found: Sequence[KeptFinding], person: Person) -> None:
@@ -172,7 +184,7 @@ def pane_of(image: ViewImage, *, another: bool = False) -> dict[str, object]:
         "rows": image.rows,
         "columns": image.columns,
         "spacing_mm": image.spacing_mm,
-        "measured": NOT_MEASURED.isdisjoint(image.quality_flags),
+        "measured": SIZE_NOT_SURE.isdisjoint(image.quality_flags),
         "side": SIDE_WORDS[image.laterality],
         "label": " · ".join([image.view_name.words, *kinds]),
         "note": " · ".join(notes),

@@ -25,7 +25,7 @@ def page(person: Person) -> None:
 @st.fragment
 def whole_window(mrn: str) -> None:
     """Show the viewer over everything else."""
-    session.require(Permission.SEE_PATIENTS)
+    person = session.require(Permission.SEE_PATIENTS)
     record = record_of(here(), mrn)
     if record is None or not record.visits:
         st.rerun()
@@ -34,7 +34,7 @@ def whole_window(mrn: str) -> None:
     look.heard_title(f"{record.label}: studies compared")
     compared = pictures.compared_with(record, chosen, str(st.query_params.get(keys.PRIOR, "")))
     found = findings.of_patient(here(), mrn)
-    pictures.viewer(record, chosen, compared, found, whole_page=True)
+    pictures.viewer(record, chosen, compared, found, person, whole_page=True)
 
 
 page(session.require(Permission.SEE_PATIENTS))

@@ -83,7 +83,7 @@ def workspace(opened: list[PatientRecord], mrn: str) -> None:
         with left:
             if record.standing.read:
                 ribbon.trend(record, chosen)
-            pictures.viewer(record, chosen, compared, found)
+            pictures.viewer(record, chosen, compared, found, person)
         with right:
             assessment.show_assessment(record, chosen, person)
             score.what_the_model_said(record, chosen, person)

@@ -6,10 +6,11 @@ import base64
 import hmac
 import html
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs
 
 import streamlit
@@ -38,7 +39,7 @@ from core.people import (
     demo_accounts,
     sign_ins,
 )
-from core.records import COVERED, findings, is_image_covered
+from core.records import COVERED, HeatMapClosed, findings, heat_map_of, is_image_covered
 from core.refusals import Refusal
 from core.reports import Format, ReportError, make
 from core.rules import TrustLevel
@@ -277,6 +278,29 @@ async def crop(request: Request) -> Response:
         return JSONResponse({"error": str(error)}, 422)
 
 
+async def heat_map(request: Request) -> Response:
+    """Say where the model looked in one view: ``{"shape": [rows, columns], "corners": [x0, y0, x1, y1], "values": base64}``.
+
+    The values are 0..255, row by row, over the part of the view between the corners, in its pixels (x0 > x1: mirrored).
+    Where the study is covered until it is read, or its score is not told as a number, there is none (403).
+    """
+    try:
+        found = await to_thread.run_sync(heat_map_of, here(), request.path_params["sop_uid"])
+    except HeatMapClosed as why:
+        return JSONResponse({"error": f"{str(why).capitalize()}."}, 403)
+    except LookupError:
+        return JSONResponse({"error": "There is no heat map of this view."}, 404)
+    return JSONResponse(_heat(found.values.shape, found.corners, found.values.tobytes()))
+
+
+def _heat(shape: Sequence[int], corners: Sequence[float], values: bytes) -> dict[str, Any]:
+    return {
+        "shape": list(shape),
+        "corners": list(corners),
+        "values": base64.b64encode(values).decode(),
+    }
+
+
 async def registration(request: Request) -> Response:
     """Say where the current image's points lie in the prior: ``/registration/PRIOR_SOP/CURRENT_SOP``.
 
@@ -430,11 +454,7 @@ def _said(said: Said, anyway: bool) -> Response:
     if anyway and "untrusted" in said.answer:
         answer["untrusted"] = said.answer["untrusted"]
     if said.heat_shape and said.answer["trust"]["level"] == TrustLevel.TRUSTED:
-        answer["heat"] = {
-            "shape": said.heat_shape,
-            "corners": said.heat_corners,
-            "values": base64.b64encode(said.heat).decode(),
-        }
+        answer["heat"] = _heat(said.heat_shape, said.heat_corners or (), said.heat)
     return JSONResponse(answer)
 
 
@@ -449,6 +469,7 @@ ROUTES = [
     Route("/tile/{sop_uid}/{level:int}/{x:int}/{y:int}", tile_of_image),
     Route("/thumb/{sop_uid}", thumbnail),
     Route("/crop/{sop_uid}", crop),
+    Route("/heatmap/{sop_uid}", heat_map),
     Route("/registration/{prior_sop}/{current_sop}", registration),
     Route("/report/{format}", report),
     Route("/reading/{token}/whole", read_whole),

@@ -28,7 +28,7 @@ STYLE = (
 )
 
 
-def mount(page: Page, name: str, before: Sequence[str] = ("pixels", "keys")) -> None:
+def mount(page: Page, name: str, before: Sequence[str] = ("pixels", "keys", "heat")) -> None:
     """Open an empty page whose ``show(data)`` hands a component its data; every picture is the same wedge of greys.
 
     What the component asks of its page is kept in ``asked``.
