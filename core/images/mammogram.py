@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from core.images.ultrasound import why_not_ultrasound
 from core.rules.vocabulary import QualityFlag
 
-__all__ = ["COLOURED", "Outline", "Recognised", "exposure_flags", "recognise", "why_not_a_mammogram"]
+__all__ = ["COLOURED", "Outline", "Recognised", "exposure_flags", "recognise", "wall_is_right", "why_not_a_mammogram"]
 
 _SKETCH = 256
 _SMALLEST_SIDE = 64
@@ -97,20 +97,44 @@ def why_not_a_mammogram(pixels: NDArray[np.uint16]) -> str | None:
         return "It is of one shade."
     air, threshold, otsu = _air(shades)
     if air > 0.20:
+        if _breast_in(1 - shades) is not None:
+            return "It is a negative: the background is bright, the breast dark."
         return "Its background is not dark."
     if float(np.mean(shades > threshold)) > 0.95:
         return "It has no dark background."
-    # The skin line of a dark or noisy film is found at one level, that of a bright one at another.
-    outlines = [
+    outlines = _outlines(shades)
+    if not outlines:
+        return "No breast stands out from the background."
+    if not any(_is_breast(outline) for outline in outlines):
+        if any(_breast_in(np.ascontiguousarray(np.rot90(shades, turns))) is not None for turns in (1, 3)):
+            return "It lies on its side: the chest wall is above or below."
+        return "What it shows is not shaped like a breast."
+    return None
+
+
+def wall_is_right(pixels: NDArray[np.uint16]) -> bool | None:
+    """Tell whether the chest wall is at the right edge; None where no breast is recognised; `pixels` as before."""
+    shades = _even(_sketch(pixels))
+    found = None if shades is None else _breast_in(shades)
+    return None if found is None else found.wall_is_right
+
+
+def _breast_in(shades: NDArray[np.float32]) -> Outline | None:
+    """Return the outline of the breast against dark air; None if there is none."""
+    air, threshold, _ = _air(shades)
+    if air > 0.20 or float(np.mean(shades > threshold)) > 0.95:
+        return None
+    return next((outline for outline in _outlines(shades) if _is_breast(outline)), None)
+
+
+def _outlines(shades: NDArray[np.float32]) -> list[Outline]:
+    """Return what stands out: the skin line of a dark or noisy film is found at one level, that of a bright one at another."""
+    _, threshold, otsu = _air(shades)
+    return [
         outline
         for level in (threshold, (threshold + otsu) / 2)
         if (outline := _outline((shades > level).astype(np.uint8))) is not None
     ]
-    if not outlines:
-        return "No breast stands out from the background."
-    if not any(_is_breast(outline) for outline in outlines):
-        return "What it shows is not shaped like a breast."
-    return None
 
 
 def _is_breast(outline: Outline) -> bool:

@@ -332,4 +332,5 @@ def report_of(item: ImportItem, mrn: str | None, study: Study | None, image: Ima
         modality=study.modality if study else None,
         laterality=image.laterality.value if image else None,
         view=image.view if image else None,
+        flags=[str(flag) for flag in image.quality_flags] if image else [],
     )

@@ -144,6 +144,16 @@ class QualityFlag(enum.StrEnum):
     TANGENTIAL = "tangential", Reading.NOT_BY_THE_MODEL
     CLEAVAGE = "cleavage", Reading.NOT_BY_THE_MODEL
     AXILLARY_TAIL = "axillary_tail", Reading.NOT_BY_THE_MODEL
+    AXILLARY_TISSUE = "axillary_tissue", Reading.NOT_BY_THE_MODEL
+    INFRAMAMMARY_FOLD = "inframammary_fold", Reading.NOT_BY_THE_MODEL
+    TOMOSYNTHESIS = "tomosynthesis", Reading.NOT_BY_THE_MODEL
+    SYNTHETIC = "synthetic", Reading.NOT_BY_THE_MODEL
+    CONTRAST_ENHANCED = "contrast_enhanced", Reading.NOT_BY_THE_MODEL
+    RECOMBINED = "recombined", Reading.NOT_BY_THE_MODEL
+    STEREOTACTIC = "stereotactic", Reading.NOT_BY_THE_MODEL
+    QUALITY_CONTROL = "quality_control", Reading.NOT_BY_THE_MODEL
+    NIPPLE_IN_PROFILE = "nipple_in_profile", Reading.BESIDE_THE_STANDARD
+    ANTERIOR_COMPRESSION = "anterior_compression", Reading.BESIDE_THE_STANDARD
     IMPLANT_DISPLACED = "implant_displaced", Reading.BESIDE_THE_STANDARD
     ROLLED = "rolled", Reading.BESIDE_THE_STANDARD
     PARTIAL_VIEW = "partial_view", Reading.BESIDE_THE_STANDARD
@@ -153,6 +163,8 @@ class QualityFlag(enum.StrEnum):
     CONTRADICTORY_HEADER = "contradictory_header"
     PIXEL_SPACING_DISAGREES = "pixel_spacing_disagrees"
     WINDOW_UNUSABLE = "window_unusable"
+    WINDOW_APPROXIMATED = "window_approximated"
+    TURNED_UPRIGHT = "turned_upright"
     LOW_RESOLUTION = "low_resolution"
     OVEREXPOSED = "overexposed"
     LOW_CONTRAST = "low_contrast"
