@@ -16,6 +16,7 @@ from core.images.grey import grey
 from core.images.mammogram import COLOURED, exposure_flags, why_not_a_mammogram
 from core.images.preamble import looks_like_dicom
 from core.images.reader import Header, ReadImage
+from core.images.ultrasound import why_not_ultrasound
 from core.refusals import Refusal
 
 _OTHER_KINDS: tuple[tuple[bytes, str], ...] = (
@@ -56,9 +57,18 @@ def decode(data: bytes, *, max_pixels: int) -> ReadImage:
         raise
     except Exception as error:  # decoders raise anything at all on damaged files
         raise Refusal("unreadable", _found(error)) from error
-    image.doubt = image.doubt or why_not_a_mammogram(image.pixels)
+    image.doubt = image.doubt or _why_not(image)
     image.quality_flags += exposure_flags(image.pixels, image.bits_stored)
     return image
+
+
+def _why_not(image: ReadImage) -> str | None:
+    """Return what its pixels say against a mammogram; None if nothing does."""
+    is_silent = image.header.modality in (None, "OT", "SC")
+    # A handful of ultrasound images have a breast's outline, no mammogram has ultrasound's layers.
+    if is_silent and why_not_ultrasound(image.pixels) is None:
+        return "It looks like an ultrasound image."
+    return why_not_a_mammogram(image.pixels)
 
 
 def _found(error: BaseException) -> str:

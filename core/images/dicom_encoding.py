@@ -73,7 +73,9 @@ def check_syntax(dataset: Dataset) -> None:
     """Raise `Refusal` for a transfer syntax that nothing here reads: private, or newer than the libraries."""
     syntax = UID(str(dataset.file_meta.get("TransferSyntaxUID") or ""))
     if syntax and not (syntax.is_transfer_syntax and not syntax.is_private and syntax not in _COMPRESSIONS):
-        raise Refusal("unsupported_compression", f"Its compression (transfer syntax) is {syntax_words(syntax)}.")
+        raise Refusal(
+            "unsupported_compression", f"Its compression (transfer syntax) is {syntax_words(syntax)}."
+        )
 
 
 def settle_encoding(reading: HeaderReader) -> Encoding:

@@ -122,7 +122,7 @@ class HeaderReader:
         except ValueError:
             self.contradictions.append(f"{keyword} is no date: {quoted(str(text))}.")
             return None
-        if found.year < 1880 or (found.month, found.day) == (1, 1) and found.year in _PLACEHOLDER_YEARS:
+        if found.year < 1880 or ((found.month, found.day) == (1, 1) and found.year in _PLACEHOLDER_YEARS):
             self.contradictions.append(f"{keyword} {found} stands for a date that is not known.")
             return None
         return found
@@ -197,13 +197,19 @@ def _study_date(reading: HeaderReader) -> date | None:
     acquired = reading.day("AcquisitionDate") or reading.day("AcquisitionDateTime")
     if said is None:
         written = reading.text("StudyDate")
-        why = f"StudyDate is {quoted(written)}, which is no day of a study." if written else "StudyDate is empty."
+        why = (
+            f"StudyDate is {quoted(written)}, which is no day of a study."
+            if written
+            else "StudyDate is empty."
+        )
         others = [
             f"{keyword} {day}"
             for keyword in ("AcquisitionDate", "ContentDate", "SeriesDate")
             if (day := reading.day(keyword)) is not None and day.year >= _FIRST_MAMMOGRAMS
         ]
-        reading.unusable["study_date"] = " ".join([why, *(f"{', '.join(others)} is there." for _ in others[:1])])
+        reading.unusable["study_date"] = " ".join(
+            [why, *(f"{', '.join(others)} is there." for _ in others[:1])]
+        )
     elif acquired is not None and abs((acquired - said).days) > 1:
         reading.contradictions.append(f"StudyDate {said} and AcquisitionDate {acquired} are different days.")
     return said

@@ -31,7 +31,10 @@ _TYPES: tuple[tuple[str, QualityFlag], ...] = (
 )
 """Values of Image Type (0008,0008) from the third on, whole, and what they say."""
 _DESCRIBED: tuple[tuple[str, QualityFlag], ...] = (
-    (r"\bc-?view\b|\bs2d\b|synthe(tic|si[sz]ed)[ _-]?2-?d|insight ?2d|v-?preview|intelligent 2d", QualityFlag.SYNTHETIC),
+    (
+        r"\bc-?view\b|\bs2d\b|synthe(tic|si[sz]ed)[ _-]?2-?d|insight ?2d|v-?preview|intelligent 2d",
+        QualityFlag.SYNTHETIC,
+    ),
     (r"tomosynthesis|\btomo(graphy)? ?(proj|slice|recon|volume|slab)|\bdbt\b", QualityFlag.TOMOSYNTHESIS),
     (r"recombined|subtracted|\bsubtraction\b", QualityFlag.RECOMBINED),
     (r"\bcesm\b|\bcedm\b|\bcem\b|contrast[ -]enhanced|low energy|high energy", QualityFlag.CONTRAST_ENHANCED),
@@ -66,7 +69,11 @@ def _other_body_part(reading: HeaderReader, modality: str) -> str | None:
     if part and "SPECIMEN" in part.upper():
         return "By its body part it shows a specimen, not the breast."
     if part is None and regions and not any(value in _BREAST_CODES for value, _ in regions):
-        meaning = reading.shown("CodeMeaning", 64) if len(regions) != 1 else str(regions[0][1].get("CodeMeaning", ""))
+        meaning = (
+            reading.shown("CodeMeaning", 64)
+            if len(regions) != 1
+            else str(regions[0][1].get("CodeMeaning", ""))
+        )
         other = (meaning or regions[0][0])[:64]
         if _BREAST_WORDS.search(other):
             other = None
@@ -90,7 +97,12 @@ def flag_kind(reading: HeaderReader) -> None:
     types = [said] if isinstance(said, str) else [str(part) for part in said or []]
     for word in types[2:]:
         found += [flag for pattern, flag in _TYPES if re.fullmatch(pattern, word.strip(), re.IGNORECASE)][:1]
-    for keyword in ("SeriesDescription", "PaddleDescription", "AcquisitionDeviceProcessingDescription", "ProtocolName"):
+    for keyword in (
+        "SeriesDescription",
+        "PaddleDescription",
+        "AcquisitionDeviceProcessingDescription",
+        "ProtocolName",
+    ):
         words = reading.shown(keyword, 256)
         if words:
             found += [flag for pattern, flag in _DESCRIBED if re.search(pattern, words, re.IGNORECASE)]
@@ -119,4 +131,4 @@ def _modifiers(reading: HeaderReader) -> list[str]:
     """Return the flags of view modifiers: within the view's code, where they belong, or beside it."""
     items = [None, *(item for _, item in reading.codes("ViewCodeSequence"))]
     values = [value for item in items for value, _ in reading.codes("ViewModifierCodeSequence", item)]
-    return [flag for value in values if (flag := coded_modifier(value)) is not None]
+    return [str(flag) for value in values if (flag := coded_modifier(value)) is not None]

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
-from pydicom.pixels import pixel_array
 from pydicom.pixels.processing import apply_color_lut, apply_modality_lut
-from pydicom.uid import JPEG2000, JPEGLSNearLossless, HTJ2K, JPEGBaseline8Bit, JPEGExtended12Bit
+from pydicom.pixels.utils import pixel_array
+from pydicom.uid import HTJ2K, JPEG2000, JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLSNearLossless
 
 from core.images.dicom_encoding import Encoding
 from core.images.dicom_header import HeaderReader
@@ -105,10 +105,14 @@ def _stored(reading: HeaderReader, encoding: Encoding) -> NDArray[Any]:
         dataset.BitsStored = bits
     if stored.dtype.kind not in "iu" or stored.ndim != 2 or bits >= 8 * stored.dtype.itemsize:
         return stored
-    lowest, highest = (-(1 << bits - 1), (1 << bits - 1) - 1) if stored.dtype.kind == "i" else (0, (1 << bits) - 1)
+    lowest, highest = (
+        (-(1 << bits - 1), (1 << bits - 1) - 1) if stored.dtype.kind == "i" else (0, (1 << bits) - 1)
+    )
     if stored.min() >= lowest and stored.max() <= highest:
         # A codec knows the precision itself and may have put the values right already.
-        return stored >> shift if shift and not dataset.file_meta.TransferSyntaxUID.is_encapsulated else stored
+        return (
+            stored >> shift if shift and not dataset.file_meta.TransferSyntaxUID.is_encapsulated else stored
+        )
     if shift:
         stored = stored >> shift
     if dataset.file_meta.TransferSyntaxUID in _LOSSY and not _has_overlay_bits(dataset):
@@ -118,7 +122,10 @@ def _stored(reading: HeaderReader, encoding: Encoding) -> NDArray[Any]:
 
 
 def _has_overlay_bits(dataset: Dataset) -> bool:
-    return any((0x6000 + 2 * group, 0x0102) in dataset and dataset[0x6000 + 2 * group, 0x0102].value for group in range(16))
+    return any(
+        (0x6000 + 2 * group, 0x0102) in dataset and dataset[0x6000 + 2 * group, 0x0102].value
+        for group in range(16)
+    )
 
 
 def _hidden(reading: HeaderReader, stored: NDArray[Any]) -> NDArray[np.bool_] | None:
@@ -181,7 +188,10 @@ def _outside_shutter(reading: HeaderReader, shape: tuple[int, ...]) -> NDArray[n
             top, bottom, left, right = (int(edge[0]) for edge in edges)
             drawn[max(0, top) : max(0, bottom - 1), max(0, left) : max(0, right - 1)] = 1
         elif kind == "CIRCULAR":
-            center, radius = reading.numbers("CenterOfCircularShutter"), reading.numbers("RadiusOfCircularShutter")
+            center, radius = (
+                reading.numbers("CenterOfCircularShutter"),
+                reading.numbers("RadiusOfCircularShutter"),
+            )
             if len(center) != 2 or len(radius) != 1 or not 0 < radius[0] < 65536:
                 continue
             cv2.circle(drawn, (int(center[1]) - 1, int(center[0]) - 1), int(radius[0]), 1, cv2.FILLED)
@@ -207,7 +217,9 @@ def _rescaled(reading: HeaderReader, stored: NDArray[Any]) -> tuple[NDArray[Any]
     slopes, intercepts = reading.numbers("RescaleSlope"), reading.numbers("RescaleIntercept")
     slope, intercept = (slopes or [1.0])[0], (intercepts or [0.0])[0]
     if slope == 0:
-        raise Refusal("unreadable", "RescaleSlope (0028,1053) is 0, which the standard forbids: no value is left.")
+        raise Refusal(
+            "unreadable", "RescaleSlope (0028,1053) is 0, which the standard forbids: no value is left."
+        )
     if slope == 1.0 and intercept == 0.0:
         return stored, bits
     values = stored.astype(np.float64 if not (slope.is_integer() and intercept.is_integer()) else np.int64)

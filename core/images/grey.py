@@ -20,4 +20,8 @@ def grey(colours: NDArray[Any]) -> tuple[NDArray[np.uint16], int, bool]:
         # Fewer bits than 16 may be used of them: what counts is the difference against the brightest.
         levels = max(1, int(high.max()) * 24 // 255)
     colourful = bool(np.mean((high - low) > levels) > 0.002)
-    return colours[..., 1].astype(np.uint16), max(8, int(high.max()).bit_length()) if bits == 16 else 8, colourful
+    return (
+        colours[..., 1].astype(np.uint16),
+        max(8, int(high.max()).bit_length()) if bits == 16 else 8,
+        colourful,
+    )

@@ -37,7 +37,11 @@ def turn_upright(reading: HeaderReader, header: Header, meant: MeantPixels) -> N
     chest wall lies at another edge than the orientation says, one of both is wrong: that is said, and nothing turned.
     """
     parts = orientation_of(reading)
-    if meant.doubt is not None or len(parts) != 2 or not all(re.fullmatch("[APRLHF]{1,3}", part) for part in parts):
+    if (
+        meant.doubt is not None
+        or len(parts) != 2
+        or not all(re.fullmatch("[APRLHF]{1,3}", part) for part in parts)
+    ):
         return
     if header.view is None:
         return

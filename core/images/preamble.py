@@ -23,7 +23,12 @@ def looks_like_dicom(data: bytes) -> bool:
     # Implicit VR: tag, length, value, and a tag of the same group that comes later.
     first, length = int.from_bytes(data[2:4], "little"), int.from_bytes(data[4:8], "little")
     after = data[8 + length : 12 + length]
-    return length < 1024 and len(after) == 4 and after[:2] == data[:2] and int.from_bytes(after[2:], "little") > first
+    return (
+        length < 1024
+        and len(after) == 4
+        and after[:2] == data[:2]
+        and int.from_bytes(after[2:], "little") > first
+    )
 
 
 def check_inflated_size(data: bytes, most: int) -> None:

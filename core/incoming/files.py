@@ -128,7 +128,9 @@ def _archive(path: Path, limit: int, use_manifests: bool, found: Gathered) -> No
         refuse("The archive is damaged.")
         return
     if not entries:
-        found.files.append(lambda: IncomingFile(name, b"", Refusal("empty_file", "The archive holds no file.")))
+        found.files.append(
+            lambda: IncomingFile(name, b"", Refusal("empty_file", "The archive holds no file."))
+        )
         return
     if len(entries) > _MOST_ENTRIES or sum(e.file_size for e in entries) > _MOST_UNPACKED_BYTES:
         refuse(f"It holds {len(entries)} files.")
