@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from core.images import GuardedReader, ReadImage, lend_reader, recognise
 from core.refusals import Refusal
 from core.rules import Doubt, Trust, TrustLevel, settle_picture
-from core.rules.vocabulary import DENSITIES, FINDINGS, FindingClass
+from core.rules.vocabulary import DENSITIES, FINDINGS, UNLEARNED_KINDS, FindingClass, flag_words
 from core.settings import Settings
 from models.classifier import Box, Region, check_box, prepare
 from models.store import ModelCard, backend, cards, folder_of, read_card
@@ -209,10 +209,15 @@ class Classifier:
         seen = recognise(image.pixels, image.doubt, image.header.modality)
         if seen.modality is None:
             raise Refusal("not_a_breast_image", seen.why)
+        if unlearned := UNLEARNED_KINDS & set(image.quality_flags):
+            words = ", ".join(sorted(map(flag_words, unlearned)))
+            raise Refusal(
+                "no_model", f"By what the file says it is {words}, which no model here has learned."
+            )
         if wanted and seen.modality not in wanted:
             assert card is not None
-            words = {"MG": "a mammogram", "US": "an ultrasound image"}
-            raise Refusal("no_model", f"This is {words[seen.modality]}, which {card.name} does not read.")
+            kinds = {"MG": "a mammogram", "US": "an ultrasound image"}
+            raise Refusal("no_model", f"This is {kinds[seen.modality]}, which {card.name} does not read.")
         return seen.modality
 
     def _file(self, reader: GuardedReader, path: Path, box: Box | None) -> Classified:

@@ -16,6 +16,7 @@ from core.images.grey import grey
 from core.images.mammogram import COLOURED, exposure_flags, why_not_a_mammogram
 from core.images.preamble import looks_like_dicom
 from core.images.reader import Header, ReadImage
+from core.images.ultrasound import why_not_ultrasound
 from core.refusals import Refusal
 
 _OTHER_KINDS: tuple[tuple[bytes, str], ...] = (
@@ -32,7 +33,8 @@ _OTHER_KINDS: tuple[tuple[bytes, str], ...] = (
     (b"MZ", "a program"),
     (b"\x7fELF", "a program"),
 )
-_MEDIA_TYPES = {"PNG": "image/png", "JPEG": "image/jpeg"}
+# A telephone's JPEG with further pictures behind it (MPO) is a JPEG by its first one.
+_MEDIA_TYPES = {"PNG": "image/png", "JPEG": "image/jpeg", "MPO": "image/jpeg"}
 
 
 def decode(data: bytes, *, max_pixels: int) -> ReadImage:
@@ -55,9 +57,18 @@ def decode(data: bytes, *, max_pixels: int) -> ReadImage:
         raise
     except Exception as error:  # decoders raise anything at all on damaged files
         raise Refusal("unreadable", _found(error)) from error
-    image.doubt = image.doubt or why_not_a_mammogram(image.pixels)
+    image.doubt = image.doubt or _why_not(image)
     image.quality_flags += exposure_flags(image.pixels, image.bits_stored)
     return image
+
+
+def _why_not(image: ReadImage) -> str | None:
+    """Return what its pixels say against a mammogram; None if nothing does."""
+    is_silent = image.header.modality in (None, "OT", "SC")
+    # A handful of ultrasound images have a breast's outline, no mammogram has ultrasound's layers.
+    if is_silent and why_not_ultrasound(image.pixels) is None:
+        return "It looks like an ultrasound image."
+    return why_not_a_mammogram(image.pixels)
 
 
 def _found(error: BaseException) -> str:
@@ -76,7 +87,7 @@ def _decode_picture(data: bytes, *, max_pixels: int) -> ReadImage:
             # `verify` spends the image: it has to be opened again to be loaded.
             with Image.open(io.BytesIO(data), formats=("PNG", "JPEG")) as picture:
                 media_type = _MEDIA_TYPES[picture.format or ""]
-                if getattr(picture, "n_frames", 1) > 1:
+                if picture.format != "MPO" and getattr(picture, "n_frames", 1) > 1:
                     raise Refusal("multi_frame", "It is an animated picture.")
                 picture.load()
                 return _picture(picture, media_type)
@@ -100,15 +111,19 @@ def _picture(picture: Image.Image, media_type: str) -> ReadImage:
     simulated = str(picture.info.get("Comment", "")).upper().startswith("SIMULATED")
     if ExifTags.Base.Orientation in picture.getexif():
         picture = ImageOps.exif_transpose(picture)
+    if picture.has_transparency_data:
+        # What is transparent shows nothing: it is background, whatever colour lies beneath.
+        clear = picture.convert("RGBA")
+        background = Image.new("RGBA", clear.size, (0, 0, 0, 255))
+        picture = Image.alpha_composite(background, clear).convert("RGB")
+    if picture.mode == "1":
+        doubt = "It has one bit a pixel, as masks have."
     if picture.mode in ("1", "L"):
         pixels, bits = np.asarray(picture.convert("L"), dtype=np.uint16), 8
     elif picture.mode in ("I;16", "I;16B", "I"):
         pixels, bits = np.clip(np.asarray(picture), 0, 65535).astype(np.uint16), 16
-    elif picture.mode == "LA":
-        pixels, bits = np.asarray(picture.getchannel("L"), dtype=np.uint16), 8
     else:
-        pixels, colourful = grey(np.asarray(picture.convert("RGB")))
-        bits = 8
+        pixels, bits, colourful = grey(np.asarray(picture.convert("RGB")))
         doubt = COLOURED if colourful else None
     pixels = np.ascontiguousarray(pixels)
     rows, columns = pixels.shape

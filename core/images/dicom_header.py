@@ -14,7 +14,7 @@ from pydicom.multival import MultiValue
 from pydicom.valuerep import PersonName
 
 from core.images.reader import Header
-from core.images.view_codes import coded_modifier, coded_view
+from core.images.view_codes import coded_view
 from core.rules.ages import DAYS_PER_YEAR
 from core.rules.vocabulary import VIEWS, QualityFlag
 
@@ -25,6 +25,9 @@ CRANIOCAUDAL_VIEWS = ("CC", "XCCL", "XCCM", "FB")
 _UID = re.compile(r"[0-9]+(\.[0-9]+)*")
 LONGEST_IDENTIFIER = 64
 """Characters of a Long String (LO) and of a UID (UI) at most (PS3.5 6.2)."""
+# First days of these years are what systems write that lack a date.
+_PLACEHOLDER_YEARS = frozenset({1880, 1899, 1900, 1901, 9999})
+_FIRST_MAMMOGRAMS = 1930
 # Stands where bytes could not be decoded: two identifiers that differ there would look the same.
 _UNDECODED = "\ufffd"
 
@@ -109,17 +112,20 @@ class HeaderReader:
             return []
 
     def day(self, keyword: str) -> date | None:
-        """Return an element as a day; None if it is no date, or one before 1880."""
+        """Return an element as a day; None if it is no date, or one that stands where none is known."""
         text = self.text(keyword)
-        match = re.fullmatch(r"(\d{4})[.\-/]?(\d{2})[.\-/]?(\d{2})", text or "")
-        if match is None:
+        match = re.fullmatch(r"(\d{4})[.\-/]?(\d{2})[.\-/]?(\d{2})(\d{4,6}.*)?", text or "")
+        if match is None or set(str(text)) <= set("0.-/"):
             return None
         try:
-            found = date(*(int(part) for part in match.groups()))
+            found = date(*(int(part) for part in match.groups()[:3]))
         except ValueError:
             self.contradictions.append(f"{keyword} is no date: {quoted(str(text))}.")
             return None
-        return found if found.year >= 1880 else None
+        if found.year < 1880 or ((found.month, found.day) == (1, 1) and found.year in _PLACEHOLDER_YEARS):
+            self.contradictions.append(f"{keyword} {found} stands for a date that is not known.")
+            return None
+        return found
 
 
 def _several(keyword: str, values: Iterable[Any]) -> str:
@@ -156,9 +162,9 @@ def quoted(text: str) -> str:
 
 
 def header_of(reading: HeaderReader) -> Header:
-    """Return what the file says of patient, study, side and view."""
+    """Return what the file says of patient, study, side and view, and note where it says two things."""
     name, *other_names = _names(reading) or [None]
-    return Header(
+    header = Header(
         patient_id=reading.identifier("PatientID", "patient_id"),
         patient_id_issuer=reading.identifier("IssuerOfPatientID", "patient_id_issuer"),
         patient_name=name,
@@ -168,7 +174,7 @@ def header_of(reading: HeaderReader) -> Header:
         sex=sex if (sex := reading.text("PatientSex")) in ("F", "M", "O") else None,
         age_years=_age(reading),
         study_uid=_uid(reading, "StudyInstanceUID", "study_uid"),
-        study_date=reading.day("StudyDate"),
+        study_date=_study_date(reading),
         study_description=reading.shown("StudyDescription", 256),
         sop_uid=_uid(reading, "SOPInstanceUID", "sop_uid"),
         modality=reading.shown("Modality", 16),
@@ -177,6 +183,65 @@ def header_of(reading: HeaderReader) -> Header:
         simulated=_simulated(reading),
         unusable=reading.unusable,
     )
+    _settle_age(reading, header)
+    _settle_side(reading, header)
+    return header
+
+
+def _study_date(reading: HeaderReader) -> date | None:
+    """Return the day of the study; what speaks against it, or stands in its place, is said."""
+    said = reading.day("StudyDate")
+    if said is not None and said.year < _FIRST_MAMMOGRAMS:
+        reading.contradictions.append(f"StudyDate {said} lies before there were mammograms.")
+        said = None
+    acquired = reading.day("AcquisitionDate") or reading.day("AcquisitionDateTime")
+    if said is None:
+        written = reading.text("StudyDate")
+        why = (
+            f"StudyDate is {quoted(written)}, which is no day of a study."
+            if written
+            else "StudyDate is empty."
+        )
+        others = [
+            f"{keyword} {day}"
+            for keyword in ("AcquisitionDate", "ContentDate", "SeriesDate")
+            if (day := reading.day(keyword)) is not None and day.year >= _FIRST_MAMMOGRAMS
+        ]
+        reading.unusable["study_date"] = " ".join(
+            [why, *(f"{', '.join(others)} is there." for _ in others[:1])]
+        )
+    elif acquired is not None and abs((acquired - said).days) > 1:
+        reading.contradictions.append(f"StudyDate {said} and AcquisitionDate {acquired} are different days.")
+    return said
+
+
+def _settle_age(reading: HeaderReader, header: Header) -> None:
+    """Compare birth date, age and day of the study; a birth date that cannot be is not believed."""
+    born, day, age = header.birth_date, header.study_date, header.age_years
+    if born is None or day is None:
+        return
+    if born == day:
+        reading.contradictions.append(f"PatientBirthDate {born} is the day of the study.")
+        header.birth_date = None
+    elif age is not None and born < day and abs((day - born).days / DAYS_PER_YEAR - age) > 1.5:
+        years = (day - born).days / DAYS_PER_YEAR
+        reading.contradictions.append(
+            f"PatientAge is {age:.0f} years; by PatientBirthDate {born} she was {years:.0f} on {day}."
+        )
+
+
+def _settle_side(reading: HeaderReader, header: Header) -> None:
+    r"""Compare the side with the orientation: down and inwards is F\R of an oblique left view, F\L of a right one."""
+    parts = orientation_of(reading)
+    if header.laterality is None or header.view not in ("MLO", "SIO") or len(parts) != 2:
+        return
+    down = parts[1]
+    inwards = {"L": "R", "R": "L"}[header.laterality]
+    outwards = header.laterality
+    if ("F" in down and outwards in down) or ("H" in down and inwards in down):
+        reading.contradictions.append(
+            f"The side is {header.laterality}, but PatientOrientation {'/'.join(parts)} is that of {inwards}."
+        )
 
 
 def _names(reading: HeaderReader) -> list[str | None]:
@@ -228,9 +293,16 @@ def _laterality(reading: HeaderReader) -> str | None:
         for _, item in reading.codes(group):
             for _, anatomy in reading.codes("FrameAnatomySequence", item):
                 said.add(str(reading.value("FrameLaterality", anatomy) or ""))
-    sides = {s.upper() for s in said if s} & {"L", "R", "B"}
+    words = {s.upper() for s in said if s}
+    sides = words & {"L", "R", "B"}
     if len(sides) > 1:
-        reading.contradictions.append("The file names both sides: " + " and ".join(sorted(sides)) + ".")
+        wrong = "The file names both sides: " + " and ".join(sorted(sides)) + "."
+        reading.contradictions.append(wrong)
+        reading.unusable["laterality"] = wrong
+    elif not sides <= {"L", "R"} or (words and not sides):
+        word = (sides or words).pop()
+        meaning = " (both)" if word == "B" else ""
+        reading.unusable["laterality"] = f"The file says {quoted(word)}{meaning}, which is no side of a view."
     return sides.pop() if len(sides) == 1 and "B" not in sides else None
 
 
@@ -241,15 +313,19 @@ def _view(reading: HeaderReader) -> str | None:
     a view's name (CBIS-DDSM). Orientation letters are not enough: A\R is a CC as well as an XCCL, A\F an MLO
     as well as an ML, and one must not be taken for the other.
     """
-    orientation = _orientation(reading)
+    orientation = orientation_of(reading)
     position = (reading.text("ViewPosition") or "").upper()
     said = {name for name in (position, *orientation) if name in VIEWS}
     coded = (coded_view(value) for value, _ in reading.codes("ViewCodeSequence"))
     said |= {view for view in coded if view is not None}
     if position and position not in VIEWS:
-        reading.contradictions.append(f"ViewPosition {quoted(position)} is not known here.")
+        wrong = f"ViewPosition {quoted(position)} is not known here."
+        reading.contradictions.append(wrong)
+        reading.unusable["view"] = wrong
     if len(said) > 1:
-        reading.contradictions.append("The file names two views: " + " and ".join(sorted(said)) + ".")
+        wrong = "The file names two views: " + " and ".join(sorted(said)) + "."
+        reading.contradictions.append(wrong)
+        reading.unusable["view"] = wrong
     if len(said) != 1:
         return None
     view = said.pop()
@@ -261,13 +337,14 @@ def _view(reading: HeaderReader) -> str | None:
     return view
 
 
-def _orientation(reading: HeaderReader) -> list[str]:
+def orientation_of(reading: HeaderReader) -> list[str]:
+    """Return the parts of Patient Orientation: which way the rows and which way the columns run."""
     value = reading.value("PatientOrientation")
     parts = [value] if isinstance(value, str) else list(value or [])
     return [str(part).strip().upper() for part in parts]
 
 
-def flag_view(reading: HeaderReader, header: Header) -> None:
+def flag_view(reading: HeaderReader) -> None:
     """Add the quality flags that the header gives."""
     flags = reading.flags
     if (reading.text("PresentationIntentType") or "").upper() == "FOR PROCESSING":
@@ -278,14 +355,6 @@ def flag_view(reading: HeaderReader, header: Header) -> None:
         flags.append(QualityFlag.LOSSY_COMPRESSION)
     if (reading.text("BreastImplantPresent") or "").upper() == "YES":
         flags.append(QualityFlag.IMPLANT)
-    for _, item in reading.codes("ViewCodeSequence"):
-        for value, _ in reading.codes("ViewModifierCodeSequence", item):
-            modifier = coded_modifier(value)
-            if modifier is not None and modifier not in flags:
-                flags.append(modifier)
-    magnification = reading.numbers("EstimatedRadiographicMagnificationFactor")
-    if magnification and magnification[0] > 1.3 and QualityFlag.MAGNIFICATION not in flags:
-        flags.append(QualityFlag.MAGNIFICATION)
     if (reading.text("PartialView") or "").upper() == "YES":
         flags.append(QualityFlag.PARTIAL_VIEW)
     if reading.contradictions:

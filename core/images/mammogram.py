@@ -17,12 +17,27 @@ from numpy.typing import NDArray
 from core.images.ultrasound import why_not_ultrasound
 from core.rules.vocabulary import QualityFlag
 
-__all__ = ["COLOURED", "Outline", "Recognised", "exposure_flags", "recognise", "why_not_a_mammogram"]
+__all__ = [
+    "COLOURED",
+    "Outline",
+    "Recognised",
+    "exposure_flags",
+    "recognise",
+    "wall_is_right",
+    "why_not_a_mammogram",
+]
 
 _SKETCH = 256
 _SMALLEST_SIDE = 64
 # The networks read 512 rows: an image with fewer is blown up for them.
 _FEWEST_ROWS = 512
+# Real mammograms (mini-MIAS, FFDM, KAU, DDSM, CBIS-DDSM, MGRegBench) have 194 or more, and at most 0.27 of one shade.
+_FEWEST_SHADES = 24
+_FLAT = 0.5
+# They have at most 0.853 in common with their mirror images, a round field 0.9.
+_MOST_SYMMETRY = 0.875
+# Of the largest thing's area: from here on a second one may be another view.
+_SECOND_AREA = 0.3
 
 
 @dataclass(frozen=True)
@@ -32,7 +47,8 @@ class Outline:
     `height` and `area` are shares of the picture, `elongation` is height over width. `wall_fill` and `tip_fill` are
     the shares of its height that are lit at its taller and at its lower side; `straightness` is the share of rows
     that begin at the chest wall, which may lean; `solidity` its area over that of its convex hull, `jump` the largest step of its
-    free side from row to row, `tip_touch` the share of the picture's edge that it touches opposite the chest wall.
+    free side from row to row, `tip_touch` the share of the picture's edge that it touches opposite the chest wall,
+    `symmetry` the share that it has in common with its mirror image.
     """
 
     area: float
@@ -44,6 +60,7 @@ class Outline:
     solidity: float
     jump: float
     tip_touch: float
+    symmetry: float
     mask: NDArray[np.uint8]
     wall_is_right: bool
 
@@ -95,22 +112,62 @@ def why_not_a_mammogram(pixels: NDArray[np.uint16]) -> str | None:
     shades = _even(_sketch(pixels))
     if shades is None:
         return "It is of one shade."
-    air, threshold, otsu = _air(shades)
+    air, threshold, _ = _air(shades)
     if air > 0.20:
-        return "Its background is not dark."
+        return _else(shades) or "Its background is not dark."
     if float(np.mean(shades > threshold)) > 0.95:
-        return "It has no dark background."
-    # The skin line of a dark or noisy film is found at one level, that of a bright one at another.
-    outlines = [
-        outline
-        for level in (threshold, (threshold + otsu) / 2)
-        if (outline := _outline((shades > level).astype(np.uint8))) is not None
-    ]
+        return _else(shades) or "It has no dark background."
+    outlines = _outlines(shades)
     if not outlines:
         return "No breast stands out from the background."
-    if not any(_is_breast(outline) for outline in outlines):
-        return "What it shows is not shaped like a breast."
+    if any(_are_two_breasts(_largest((shades > level).astype(np.uint8))) for level in _levels(shades)):
+        return "It shows two views in one picture. Export each view as an image of its own."
+    breast = next((outline for outline in outlines if _is_breast(outline)), None)
+    if breast is not None:
+        return _why_drawn(pixels, breast)
+    if (other := _else(shades)) is not None:
+        return other
+    if any(outline.symmetry > _MOST_SYMMETRY for outline in outlines):
+        return "Its outline is the same at both sides, as that of a round field or of a slice of the body."
+    return "What it shows is not shaped like a breast."
+
+
+def _else(shades: NDArray[np.float32]) -> str | None:
+    """Return how a picture that is no breast as it stands would be one; None if it would not."""
+    if _breast_in(1 - shades) is not None:
+        return "It is a negative: the background is bright, the breast dark."
+    if any(_breast_in(np.ascontiguousarray(np.rot90(shades, turns))) is not None for turns in (1, 3)):
+        return "It lies on its side, if it is a breast: what is lit is broad above or below."
     return None
+
+
+def wall_is_right(pixels: NDArray[np.uint16]) -> bool | None:
+    """Tell whether the chest wall is at the right edge; None where no breast is recognised; `pixels` as before."""
+    shades = _even(_sketch(pixels))
+    found = None if shades is None else _breast_in(shades)
+    return None if found is None else found.wall_is_right
+
+
+def _breast_in(shades: NDArray[np.float32]) -> Outline | None:
+    """Return the outline of the breast against dark air; None if there is none."""
+    air, threshold, _ = _air(shades)
+    if air > 0.20 or float(np.mean(shades > threshold)) > 0.95:
+        return None
+    return next((outline for outline in _outlines(shades) if _is_breast(outline)), None)
+
+
+def _outlines(shades: NDArray[np.float32]) -> list[Outline]:
+    """Return what stands out: the skin line of a dark or noisy film is found at one level, that of a bright one at another."""
+    return [
+        outline
+        for level in _levels(shades)
+        if (outline := _outline((shades > level).astype(np.uint8))) is not None
+    ]
+
+
+def _levels(shades: NDArray[np.float32]) -> tuple[float, float]:
+    _, threshold, otsu = _air(shades)
+    return threshold, (threshold + otsu) / 2
 
 
 def _is_breast(outline: Outline) -> bool:
@@ -124,7 +181,34 @@ def _is_breast(outline: Outline) -> bool:
         and outline.solidity >= 0.82
         and outline.jump <= 10.5
         and outline.tip_touch <= 0.25
+        and outline.symmetry <= _MOST_SYMMETRY
     )
+
+
+def _are_two_breasts(outlines: list[Outline]) -> bool:
+    """Tell whether two things that are lit are both shaped like a breast: two views that were put into one picture."""
+    return len(outlines) == 2 and all(
+        outline.height >= 0.3
+        and outline.elongation >= 1.0
+        and outline.tip_fill <= 0.62
+        and outline.solidity >= 0.75
+        and outline.symmetry <= _MOST_SYMMETRY
+        for outline in outlines
+    )
+
+
+def _why_drawn(pixels: NDArray[np.uint16], outline: Outline) -> str | None:
+    """Return why a picture shaped like a breast is a drawing of one; None if it has the shades of a picture."""
+    step = max(1, max(pixels.shape) // 1024)
+    shades = int(np.count_nonzero(np.bincount(pixels[::step, ::step].ravel(), minlength=1)))
+    if shades <= _FEWEST_SHADES:
+        return f"It has only {shades} shades, as masks and drawings have."
+    sketch = _sketch(pixels)
+    inside = sketch[cv2.erode(outline.mask, np.ones((9, 9), np.uint8)) > 0]
+    near = 0.01 * float(sketch.max() - sketch.min())
+    if inside.size and float(np.mean(np.abs(inside - np.median(inside)) <= near)) > _FLAT:
+        return "It is of one shade within its outline, as masks are."
+    return None
 
 
 def exposure_flags(pixels: NDArray[np.uint16], bits_stored: int) -> list[str]:
@@ -193,25 +277,39 @@ def _air(shades: NDArray[np.float32]) -> tuple[float, float, float]:
 
 
 def _outline(lit: NDArray[np.uint8]) -> Outline | None:
-    """Measure the largest lit thing; labels, markers and film borders are cut off and left out first."""
+    """Measure the largest lit thing; None if there is none."""
+    return next(iter(_largest(lit)), None)
+
+
+def _largest(lit: NDArray[np.uint8]) -> list[Outline]:
+    """Measure the largest lit thing, and a second one of like size; labels, markers and film borders are left out first."""
     rows, columns = lit.shape
     radius = max(2, max(rows, columns) // 28)
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
     opened = cv2.morphologyEx(lit, cv2.MORPH_OPEN, disc, borderType=cv2.BORDER_REPLICATE)
     count, parts, facts, _ = cv2.connectedComponentsWithStats(opened, connectivity=4)
-    best, most = 0, 0
+    sizes: list[tuple[int, int]] = []
     for part in range(1, count):
         wide, high, area = (int(v) for v in facts[part, cv2.CC_STAT_WIDTH : cv2.CC_STAT_AREA + 1])
         slim = wide / columns < 0.06 or high / rows < 0.06 or area / (wide * high) < 0.2
-        if area > most and not slim:
-            best, most = part, area
-    if best == 0:
-        return None
-    outlines, _ = cv2.findContours((parts == best).astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+        if not slim:
+            sizes.append((area, part))
+    sizes.sort(reverse=True)
+    return [
+        _measured((parts == part).astype(np.uint8), facts[part])
+        for area, part in sizes[:2]
+        if area >= _SECOND_AREA * sizes[0][0]
+    ]
+
+
+def _measured(part: NDArray[np.uint8], facts: NDArray[np.int32]) -> Outline:
+    """Measure one lit thing; `facts` are OpenCV's of it."""
+    rows = part.shape[0]
+    outlines, _ = cv2.findContours(part, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     outline = max(outlines, key=cv2.contourArea)
-    mask = np.zeros_like(lit)
+    mask = np.zeros_like(part)
     cv2.drawContours(mask, [outline], -1, 1, thickness=cv2.FILLED)
-    x0, y0, wide, high = (int(v) for v in facts[best, : cv2.CC_STAT_AREA])
+    x0, y0, wide, high = (int(v) for v in facts[: cv2.CC_STAT_AREA])
     box = mask[y0 : y0 + high, x0 : x0 + wide]
     edge = max(1, wide // 8)
     left, right = float(box[:, :edge].mean()), float(box[:, -edge:].mean())
@@ -230,6 +328,7 @@ def _outline(lit: NDArray[np.uint8]) -> Outline | None:
         solidity=cv2.contourArea(outline) / max(1.0, cv2.contourArea(cv2.convexHull(outline))),
         jump=float(np.abs(steps).max()) if steps.size else 0.0,
         tip_touch=float(mask[:, 0 if wall_is_right else -1].mean()),
+        symmetry=float((box & box[:, ::-1]).sum() / (box | box[:, ::-1]).sum()),
         mask=mask,
         wall_is_right=wall_is_right,
     )

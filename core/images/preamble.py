@@ -9,11 +9,25 @@ from core.refusals import Refusal
 _DEFLATED = b"1.2.840.10008.1.2.1.99"
 
 
+_VRS = frozenset(b"AE AS AT CS DA DS DT FD FL IS LO LT PN SH SL SS ST TM UI UL US UT OB OW UN SQ".split())
+
+
 def looks_like_dicom(data: bytes) -> bool:
-    """Tell whether the bytes begin as DICOM does, with a preamble or (older files) without."""
-    return data[128:132] == b"DICM" or (
-        data[:2] in (b"\x02\x00", b"\x08\x00")
-        and data[4:6] in (b"UL", b"UI", b"CS", b"DA", b"TM", b"SH", b"LO")
+    """Tell whether the bytes begin as DICOM does, with a preamble or (older files) without: a first element, and a second."""
+    if data[128:132] == b"DICM":
+        return True
+    if data[:2] not in (b"\x02\x00", b"\x08\x00"):
+        return False
+    if data[4:6] in _VRS:
+        return True
+    # Implicit VR: tag, length, value, and a tag of the same group that comes later.
+    first, length = int.from_bytes(data[2:4], "little"), int.from_bytes(data[4:8], "little")
+    after = data[8 + length : 12 + length]
+    return (
+        length < 1024
+        and len(after) == 4
+        and after[:2] == data[:2]
+        and int.from_bytes(after[2:], "little") > first
     )
 
 

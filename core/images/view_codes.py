@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
 
-__all__ = ["coded_modifier", "coded_view"]
+__all__ = ["coded_modifier", "coded_view", "is_specimen"]
 
 _VIEW_CODES = {
     codes.cid4014.CranioCaudal: "CC",
@@ -31,6 +31,10 @@ _MODIFIER_CODES = {
     codes.cid4015.Tangential: "tangential",
     codes.cid4015.Cleavage: "cleavage",
     codes.cid4015.AxillaryTail: "axillary_tail",
+    codes.cid4015.AxillaryTissue: "axillary_tissue",
+    codes.cid4015.InfraMammaryFold: "inframammary_fold",
+    codes.cid4015.NippleInProfile: "nipple_in_profile",
+    codes.cid4015.AnteriorCompression: "anterior_compression",
 }
 """Views that show a part, or not the breast as it is, by their codes (CID 4015); they are kept and marked."""
 
@@ -43,6 +47,11 @@ def coded_view(value: str) -> str | None:
 def coded_modifier(value: str) -> str | None:
     """Return the quality flag of a code value of CID 4015, None if it is none of those that are marked."""
     return _named(_MODIFIER_CODES, value)
+
+
+def is_specimen(value: str) -> bool:
+    """Tell whether a code value of CID 4014 stands for a tissue specimen, which is no view of the breast."""
+    return _named({codes.cid4014.TissueSpecimenFromBreast: "specimen"}, value) is not None
 
 
 def _named(names: dict[Code, str], value: str) -> str | None:

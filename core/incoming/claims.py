@@ -89,9 +89,9 @@ def settle_claim(header: Header, name: str, sha256: str, statement: Statement | 
                 file_says["view"] = view
             side, view = said
     if side is None:
-        raise Refusal("unknown_laterality")
+        raise Refusal("unknown_laterality", header.unusable.get("laterality", ""))
     if view is None:
-        raise Refusal("unknown_view")
+        raise Refusal("unknown_view", header.unusable.get("view", ""))
     if header.modality not in (None, "MG"):
         file_says["modality"] = header.modality
     # Only a file of the same woman and day says her age.
@@ -122,7 +122,7 @@ def _said_by_file(header: Header) -> tuple[str, date]:
     if header.patient_id is None:
         raise Refusal("no_identity")
     if header.study_date is None:
-        raise Refusal("no_study_date")
+        raise Refusal("no_study_date", header.unusable.get("study_date", ""))
     if header.study_date > date.today() + timedelta(days=1):
         raise Refusal("no_study_date", f"The file says {header.study_date}, which has not come yet.")
     return header.patient_id, header.study_date

@@ -106,7 +106,11 @@ def _folder(folder: Path, limit: int, use_manifests: bool, found: Gathered) -> N
             path = Path(parent, name)
             if not use_manifests and path == folder / MANIFEST:
                 found.notices.append(f"{path} is left aside: you said whose images these are.")
-            elif not _hidden(name):
+            elif _hidden(name):
+                continue
+            elif path.is_file() and _is_archive(path):
+                _archive(path, limit, use_manifests, found)
+            else:
                 found.files.append(lambda path=path: _load(path, str(path), limit))  # type: ignore[misc]
 
 
@@ -122,6 +126,11 @@ def _archive(path: Path, limit: int, use_manifests: bool, found: Gathered) -> No
         entries = [e for e in archive.infolist() if not e.is_dir() and not _hidden(e.filename)]
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, struct.error):
         refuse("The archive is damaged.")
+        return
+    if not entries:
+        found.files.append(
+            lambda: IncomingFile(name, b"", Refusal("empty_file", "The archive holds no file."))
+        )
         return
     if len(entries) > _MOST_ENTRIES or sum(e.file_size for e in entries) > _MOST_UNPACKED_BYTES:
         refuse(f"It holds {len(entries)} files.")

@@ -9,12 +9,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from pathlib import PurePosixPath
 
 from sqlalchemy import select
 
-from core.images import GuardedReader, Prepared, lend_reader, storable
+from core.images import GuardedReader, Prepared, ReadImage, lend_reader, storable
 from core.incoming.batches import Source, begin_batch, finish_batch
 from core.incoming.claims import Claim, check_statement, said_view, settle_claim
+from core.incoming.files import named_view
 from core.incoming.items import BatchReport, Examined, IncomingFile, ItemReport, Statement, StoredAs
 from core.incoming.keep import (
     add_item,
@@ -31,6 +33,7 @@ from core.logs import log_of
 from core.outages import outage
 from core.people import Closed, FirstRealPatient, NewAccount, OwnAdminNeeded, Person
 from core.refusals import Refusal
+from core.rules.vocabulary import QualityFlag
 from db.tables import (
     Image,
     Outcome,
@@ -157,7 +160,21 @@ def _read(reader: GuardedReader, file: IncomingFile, data: bytes) -> Prepared:
     prepared = reader.prepare(data, file.name)
     if prepared.image.doubt is not None:
         raise Refusal("not_a_mammogram", prepared.image.doubt)
+    _compare_name(file.name, prepared.image)
     return prepared
+
+
+def _compare_name(name: str, image: ReadImage) -> None:
+    """Note where a file that is named after its side and view says others itself."""
+    named, header = named_view(PurePosixPath(name).name), image.header
+    if named is None:
+        return
+    says = header.laterality or named[0], header.view or named[1]
+    if says == named:
+        return
+    image.contradictions.append(f"The file is named {'-'.join(named)}, and says {'-'.join(says)} itself.")
+    if QualityFlag.CONTRADICTORY_HEADER not in image.quality_flags:
+        image.quality_flags.append(QualityFlag.CONTRADICTORY_HEADER)
 
 
 def _take_one(

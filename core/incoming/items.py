@@ -88,7 +88,7 @@ class Examined:
 
 @dataclass
 class ItemReport:
-    """How one file ended; `detail` says what was found in it, `text` also what to do."""
+    """How one file ended; `detail` says what was found in it, `text` also what to do, `flags` what is remarked of it."""
 
     path: str
     outcome: str
@@ -100,6 +100,7 @@ class ItemReport:
     modality: str | None = None
     laterality: str | None = None
     view: str | None = None
+    flags: list[str] = field(default_factory=list)
 
     @property
     def text(self) -> str | None:

@@ -26,6 +26,8 @@ from db.tables import (
     Study,
 )
 
+_LONGEST_DETAIL = 1000
+
 
 def stored_image(session: Session, claim: Claim, sha256: str) -> Image | None:
     """Return the stored image with these bytes if it is the same claim; raises `Refusal` for any collision."""
@@ -147,7 +149,10 @@ def keep(
     image = _keep_image(session, file, sha256, prepared, claim, study, file_says)
     rescoring.image_added(session, study)
     otherwise = sorted(set(file_says) - {"age_years"})
-    detail = f"The file says otherwise of: {', '.join(otherwise)}." if otherwise and claim.by_person else None
+    against = (
+        [f"The file says otherwise of: {', '.join(otherwise)}."] if otherwise and claim.by_person else []
+    )
+    detail = " ".join([*against, *prepared.image.contradictions])[:_LONGEST_DETAIL] or None
     item = add_item(session, batch_id, file, sha256, Outcome.ACCEPTED, detail=detail, image_id=image.id)
     return report_of(item, patient.mrn, study, image), closed
 
@@ -332,4 +337,5 @@ def report_of(item: ImportItem, mrn: str | None, study: Study | None, image: Ima
         modality=study.modality if study else None,
         laterality=image.laterality.value if image else None,
         view=image.view if image else None,
+        flags=[str(flag) for flag in image.quality_flags] if image else [],
     )

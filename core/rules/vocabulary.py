@@ -144,6 +144,15 @@ class QualityFlag(enum.StrEnum):
     TANGENTIAL = "tangential", Reading.NOT_BY_THE_MODEL
     CLEAVAGE = "cleavage", Reading.NOT_BY_THE_MODEL
     AXILLARY_TAIL = "axillary_tail", Reading.NOT_BY_THE_MODEL
+    AXILLARY_TISSUE = "axillary_tissue", Reading.NOT_BY_THE_MODEL
+    INFRAMAMMARY_FOLD = "inframammary_fold", Reading.NOT_BY_THE_MODEL
+    TOMOSYNTHESIS = "tomosynthesis", Reading.NOT_BY_THE_MODEL
+    SYNTHETIC = "synthetic", Reading.NOT_BY_THE_MODEL
+    CONTRAST_ENHANCED = "contrast_enhanced", Reading.NOT_BY_THE_MODEL
+    RECOMBINED = "recombined", Reading.NOT_BY_THE_MODEL
+    STEREOTACTIC = "stereotactic", Reading.NOT_BY_THE_MODEL
+    QUALITY_CONTROL = "quality_control", Reading.NOT_BY_THE_MODEL
+    ANTERIOR_COMPRESSION = "anterior_compression", Reading.BESIDE_THE_STANDARD
     IMPLANT_DISPLACED = "implant_displaced", Reading.BESIDE_THE_STANDARD
     ROLLED = "rolled", Reading.BESIDE_THE_STANDARD
     PARTIAL_VIEW = "partial_view", Reading.BESIDE_THE_STANDARD
@@ -153,6 +162,9 @@ class QualityFlag(enum.StrEnum):
     CONTRADICTORY_HEADER = "contradictory_header"
     PIXEL_SPACING_DISAGREES = "pixel_spacing_disagrees"
     WINDOW_UNUSABLE = "window_unusable"
+    WINDOW_APPROXIMATED = "window_approximated"
+    TURNED_UPRIGHT = "turned_upright"
+    NIPPLE_IN_PROFILE = "nipple_in_profile"
     LOW_RESOLUTION = "low_resolution"
     OVEREXPOSED = "overexposed"
     LOW_CONTRAST = "low_contrast"
@@ -161,6 +173,18 @@ class QualityFlag(enum.StrEnum):
 
 NOT_FOR_THE_MODEL = frozenset(flag for flag in QualityFlag if flag.reading is Reading.NOT_BY_THE_MODEL)
 """Flags of images that are kept and shown, but that the model cannot read as a view of the breast."""
+
+UNLEARNED_KINDS = frozenset(
+    {
+        QualityFlag.TOMOSYNTHESIS,
+        QualityFlag.SYNTHETIC,
+        QualityFlag.CONTRAST_ENHANCED,
+        QualityFlag.RECOMBINED,
+        QualityFlag.STEREOTACTIC,
+        QualityFlag.QUALITY_CONTROL,
+    }
+)
+"""Of these, the flags of pictures of another kind than any model here has learned, not even one of single images."""
 
 OTHER_THAN_STANDARD = frozenset(flag for flag in QualityFlag if flag.reading is not Reading.STANDARD)
 """These, and the flags of images that the model reads, but that are taken beside the standard view."""

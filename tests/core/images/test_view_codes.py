@@ -27,9 +27,13 @@ MODIFIERS = {
     "399110001": "tangential", "R-102C2": "tangential",
     "399161006": "cleavage", "R-102D2": "cleavage",
     "399011000": "axillary_tail", "R-102D1": "axillary_tail",
+    "442580003": "axillary_tissue",
+    "442593008": "inframammary_fold",
+    "442581004": "nipple_in_profile",
+    "441752004": "anterior_compression",
 }  # fmt: skip
-# A specimen; a nipple in profile, which shows the breast as it is; codes of nothing.
-NEITHER = ("127457009", "442581004", "", "CC", "399162004 ", "R-", "r-10242", "0", "x" * 500, "R-102ZZ")
+# A specimen; codes of nothing.
+NEITHER = ("127457009", "", "CC", "399162004 ", "R-", "r-10242", "0", "x" * 500, "R-102ZZ")
 
 
 @pytest.mark.parametrize(("value", "view"), VIEWS.items())

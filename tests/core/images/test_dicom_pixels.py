@@ -1,0 +1,244 @@
+"""The same picture, however a file stores it: the pixels that are meant, and the same standard view."""
+
+import io
+
+import numpy as np
+import pydicom
+import pytest
+from pydicom.dataset import Dataset
+from pydicom.encaps import encapsulate
+from pydicom.uid import (
+    JPEG2000,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    HTJ2KLossless,
+    ImplicitVRLittleEndian,
+    JPEG2000Lossless,
+    JPEGLSLossless,
+    JPEGLSNearLossless,
+    RLELossless,
+)
+
+from core.images.decoding import decode
+from core.refusals import Refusal
+from models.view import standardise
+from tests.pictures import breast, dicom
+
+PIXELS = breast(rows=640, columns=480)
+ROOM = {"max_pixels": 60_000_000}
+
+
+def read(pixels=PIXELS, **tags):
+    return decode(dicom(pixels, **tags), **ROOM)
+
+
+def written(dataset: Dataset) -> bytes:
+    file = io.BytesIO()
+    dataset.save_as(file, enforce_file_format=True)
+    return file.getvalue()
+
+
+def encoded(syntax, **how) -> bytes:
+    dataset = pydicom.dcmread(io.BytesIO(dicom(PIXELS)))
+    if syntax.is_compressed and syntax.is_encapsulated:
+        dataset.compress(syntax, **how)
+    else:
+        dataset.file_meta.TransferSyntaxUID = syntax
+        if not syntax.is_little_endian:
+            dataset.PixelData = PIXELS.astype(">u2").tobytes()
+    file = io.BytesIO()
+    pydicom.dcmwrite(file, dataset, little_endian=syntax.is_little_endian, implicit_vr=syntax.is_implicit_VR)
+    return file.getvalue()
+
+
+def without_preamble(data: bytes) -> bytes:
+    dataset = pydicom.dcmread(io.BytesIO(data))
+    file = io.BytesIO()
+    pydicom.dcmwrite(file, Dataset(dict(dataset.items())), implicit_vr=True, little_endian=True)
+    return file.getvalue()
+
+
+def mislabelled() -> bytes:
+    dataset = pydicom.dcmread(io.BytesIO(encoded(JPEG2000Lossless)))
+    meta = b"1.2.840.10008.1.2.4.90"
+    data = written(dataset)
+    return data.replace(meta, b"1.2.840.10008.1.2.1\0\0\0")
+
+
+LOSSLESS = {
+    "explicit": lambda: encoded(ExplicitVRLittleEndian),
+    "implicit": lambda: encoded(ImplicitVRLittleEndian),
+    "big endian": lambda: encoded(ExplicitVRBigEndian),
+    "deflated": lambda: dicom(PIXELS, deflated=True),
+    "no preamble": lambda: without_preamble(dicom(PIXELS)),
+    "RLE": lambda: encoded(RLELossless),
+    "JPEG-LS": lambda: encoded(JPEGLSLossless),
+    "JPEG 2000": lambda: encoded(JPEG2000Lossless),
+    "JPEG 2000 called uncompressed": mislabelled,
+    "left-justified": lambda: dicom(PIXELS << 4, HighBit=15),
+    "bits above": lambda: dicom(PIXELS | np.uint16(0xA000)),
+    "signed": lambda: dicom(PIXELS.astype(np.int16), BitsStored=16, HighBit=15),
+    "negative": lambda: dicom(4095 - PIXELS, PhotometricInterpretation="MONOCHROME1"),
+    "inverted in words": lambda: dicom(
+        4095 - PIXELS, PhotometricInterpretation="MONOCHROME1", PresentationLUTShape="INVERSE"
+    ),
+    "rescaled": lambda: dicom(PIXELS, RescaleSlope="1", RescaleIntercept="0"),
+}
+
+
+@pytest.mark.parametrize("name", LOSSLESS)
+def test_every_lossless_encoding_is_the_same_standard_view(name):
+    image = decode(LOSSLESS[name](), **ROOM)
+    assert np.array_equal(image.pixels, PIXELS)
+    assert image.doubt is None
+    assert np.array_equal(standardise(image.pixels).pixels, standardise(PIXELS).pixels)
+
+
+@pytest.mark.parametrize(
+    ("syntax", "how"), [(JPEGLSNearLossless, {"jls_error": 4}), (JPEG2000, {"j2k_cr": [8]})]
+)
+def test_a_lossy_encoding_is_nearly_the_same(syntax, how):
+    found = standardise(decode(encoded(syntax, **how), **ROOM).pixels).pixels
+    assert np.abs(found - standardise(PIXELS).pixels).mean() < 0.01
+
+
+def padded(value: int, dtype=np.uint16) -> np.ndarray:
+    pixels = PIXELS.astype(dtype)
+    pixels[:, -40:] = value
+    return pixels
+
+
+@pytest.mark.parametrize(
+    ("pixels", "tags"),
+    [
+        (padded(4095), {"PixelPaddingValue": 4095}),
+        (padded(4000), {"PixelPaddingValue": 3990, "PixelPaddingRangeLimit": 4095}),
+        (padded(-2000, np.int16), {"PixelPaddingValue": -2000, "BitsStored": 16, "HighBit": 15}),
+        (
+            padded(4095),
+            {
+                "ShutterShape": "RECTANGULAR",
+                "ShutterLeftVerticalEdge": 0,
+                "ShutterRightVerticalEdge": 441,
+                "ShutterUpperHorizontalEdge": 0,
+                "ShutterLowerHorizontalEdge": 641,
+            },
+        ),
+        (
+            padded(4095),
+            {"ShutterShape": "POLYGONAL", "VerticesOfThePolygonalShutter": [1, 1, 1, 440, 640, 440, 640, 1]},
+        ),
+    ],
+)
+def test_what_is_padded_or_shuttered_is_background(pixels, tags):
+    image = read(pixels, **tags)
+    assert image.doubt is None
+    assert image.pixels[:, -39:].max() == image.pixels[:, :440].min()
+    assert np.array_equal(image.pixels[:, :440], PIXELS[:, :440])
+
+
+def test_a_saturated_spot_is_no_padding():
+    pixels = PIXELS.copy()
+    pixels[300:320, 60:80] = 4095
+    assert read(pixels, PixelPaddingValue=4095).pixels[310, 70] == 4095
+
+
+def test_a_shutter_that_hides_all_is_not_believed():
+    image = read(ShutterShape="CIRCULAR", CenterOfCircularShutter=[9000, 9000], RadiusOfCircularShutter="10")
+    assert np.array_equal(image.pixels, PIXELS)
+    assert "contradictory_header" in image.quality_flags
+
+
+def test_polarity_that_is_said_two_ways_is_taken_from_the_picture():
+    image = read(4095 - PIXELS, PresentationLUTShape="INVERSE")
+    assert np.array_equal(image.pixels, PIXELS)
+    assert "contradictory_header" in image.quality_flags
+    assert np.array_equal(read(PresentationLUTShape="INVERSE").pixels, PIXELS)
+
+
+def test_a_slope_of_nothing_is_refused_and_a_steep_one_widens_the_range():
+    with pytest.raises(Refusal, match="RescaleSlope"):
+        read(RescaleSlope="0", RescaleIntercept="0")
+    image = read(RescaleSlope="4", RescaleIntercept="0")
+    assert np.array_equal(image.pixels, 4 * PIXELS)
+    assert image.bits_stored == 14
+    assert "overexposed" not in image.quality_flags
+
+
+@pytest.mark.parametrize("high", [12, 15, 40])
+def test_bits_that_do_not_fit_are_refused_or_read_as_they_stand(high):
+    if high == 40:
+        with pytest.raises(Refusal, match="HighBit"):
+            read(HighBit=high)
+    else:
+        assert np.array_equal(read(PIXELS << (high - 11), HighBit=high).pixels, PIXELS)
+
+
+def test_a_palette_is_applied():
+    shades = np.random.default_rng(0).permutation(256).astype(np.uint8)
+    index = np.argsort(shades).astype(np.uint8)[(PIXELS >> 4).astype(np.uint8)]
+    lut = {
+        f"{c}PaletteColorLookupTableData": (shades.astype("<u2") * 257).tobytes()
+        for c in ("Red", "Green", "Blue")
+    }
+    descriptor = {f"{c}PaletteColorLookupTableDescriptor": [256, 0, 16] for c in ("Red", "Green", "Blue")}
+    image = read(index, PhotometricInterpretation="PALETTE COLOR", **descriptor, **lut)
+    assert image.doubt is None
+    assert np.array_equal(image.pixels // 257, PIXELS >> 4)
+
+
+def test_a_sigmoid_is_not_clipped_and_that_it_is_no_line_is_said():
+    image = read(WindowCenter="2000", WindowWidth="1200", VOILUTFunction="SIGMOID")
+    assert (image.window_center, image.window_width) == (2000, 2400)
+    assert "window_approximated" in image.quality_flags
+
+
+def test_native_colour_at_half_resolution_is_whole():
+    grey = (PIXELS >> 4).astype(np.uint8)
+    pairs = np.stack(
+        (grey[:, ::2], grey[:, 1::2], np.full_like(grey[:, ::2], 128), np.full_like(grey[:, ::2], 128)), -1
+    )
+    image = read(
+        grey,
+        SamplesPerPixel=3,
+        PhotometricInterpretation="YBR_FULL_422",
+        PlanarConfiguration=0,
+        PixelData=pairs.tobytes(),
+    )
+    assert image.doubt is None
+    assert np.abs(image.pixels.astype(int) - grey).max() <= 1
+
+
+@pytest.mark.parametrize(
+    ("syntax", "words"),
+    [
+        ("1.2.840.10008.1.2.4.110", "JPEG XL"),
+        ("1.2.840.10008.1.2.4.999", "not known"),
+        ("1.3.46.670589.33.1.4.19", "private"),
+    ],
+)
+def test_a_compression_that_is_not_read_is_named(syntax, words):
+    dataset = pydicom.dcmread(io.BytesIO(encoded(JPEG2000Lossless)))
+    dataset.file_meta.TransferSyntaxUID = HTJ2KLossless
+    # The library writes no such file: the name of another syntax of the same length is replaced.
+    data = written(dataset).replace(HTJ2KLossless.encode(), syntax.encode())
+    with pytest.raises(Refusal) as caught:
+        decode(data, **ROOM)
+    assert caught.value.reason == "unsupported_compression"
+    assert words in caught.value.detail
+
+
+def test_missing_pixels_are_said_to_be_missing():
+    with pytest.raises(Refusal, match="pixel data") as caught:
+        read(PixelData=None)
+    assert caught.value.reason == "truncated"
+
+
+def test_garbage_called_compressed_is_refused():
+    dataset = pydicom.dcmread(io.BytesIO(dicom(PIXELS)))
+    dataset.PixelData = encapsulate([b"\x00" * 500])
+    dataset["PixelData"].is_undefined_length = True
+    dataset.file_meta.TransferSyntaxUID = JPEG2000Lossless
+    with pytest.raises(Refusal) as caught:
+        decode(written(dataset), **ROOM)
+    assert caught.value.reason in ("unsupported_compression", "unreadable")
