@@ -76,7 +76,8 @@ def test_from_signing_in_to_the_trend_and_back_to_the_same_filters(page: Page, s
 
     first = page.locator("button[role=option]").first
     day = first.get_attribute("data-date") or ""
-    # Plotly catches clicks on a layer above its points.
+    # Plotly catches clicks on a layer above its points, and draws anew while the page settles.
+    expect(page.locator(".pane[data-ready=true]")).to_have_count(8)
     trend.locator(".scatterlayer .point").first.click(force=True)
     expect(first).to_have_attribute("aria-selected", "true")
     expect(page.locator(".pane .label small").first).to_have_text(day)

@@ -151,6 +151,8 @@ def test_an_active_filter_is_seen_taken_away_and_kept_as_a_view(page: Page, wome
 def test_an_alert_is_acknowledged_with_a_note_and_opened_again(page: Page, women: Served) -> None:
     sign_in(page, women, "oncologist")
     page.goto(f"{women.url}/patient?mrn=00023")
+    # The pictures come last: the page stands still from then on.
+    expect(page.locator(".pane[data-ready=true], .pane .missing").first).to_be_attached()
     alerts = page.locator(".st-key-alerts_open button, .st-key-alerts_ended button").first
     alerts.click()
     note = page.get_by_label("What explains it")
