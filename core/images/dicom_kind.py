@@ -122,11 +122,6 @@ def flag_kind(reading: HeaderReader) -> None:
     reading.flags += [flag for flag in dict.fromkeys(found) if flag not in reading.flags]
 
 
-def _first(patterns: tuple[tuple[str, QualityFlag], ...], word: str, *, whole: bool) -> list[str]:
-    match = re.fullmatch if whole else re.search
-    return [flag for pattern, flag in patterns if match(pattern, word, re.IGNORECASE)][:1]
-
-
 def _modifiers(reading: HeaderReader) -> list[str]:
     """Return the flags of view modifiers: within the view's code, where they belong, or beside it."""
     items = [None, *(item for _, item in reading.codes("ViewCodeSequence"))]

@@ -58,7 +58,9 @@ def turn_upright(reading: HeaderReader, header: Header, meant: MeantPixels) -> N
                 f"PatientOrientation {row}/{column} says that the chest wall is at the {said}; it is at the {edge}."
             )
             return
-        if above in column and below not in column:
+        # Any other row with this column is that of a mirrored image, which no machine takes.
+        as_turned = {"L": "P", "R": "A"}.get(header.laterality or "", row[0])
+        if above in column and below not in column and row[0] == as_turned:
             meant.pixels = np.ascontiguousarray(meant.pixels[::-1, ::-1])
         else:
             return

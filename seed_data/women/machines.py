@@ -267,7 +267,7 @@ def to_dicom(
     data.ViewPosition = view
     data.PatientOrientation = [
         "P" if side == "R" else "A",
-        {"CC": "L" if side == "L" else "R", "MLO": "FL" if side == "L" else "FR"}[view],
+        {"CC": "R" if side == "L" else "L", "MLO": "FR" if side == "L" else "FL"}[view],
     ]
     data.ViewCodeSequence = [_code(VIEW_CODES[view].value, VIEW_CODES[view].meaning)]
     data.ViewCodeSequence[0].ViewModifierCodeSequence = []

@@ -44,8 +44,16 @@ def test_the_model_reads_no_parts_of_a_breast_and_a_part_hangs_after_the_whole()
         "tangential",
         "cleavage",
         "axillary_tail",
+        "axillary_tissue",
+        "inframammary_fold",
+        "tomosynthesis",
+        "synthetic",
+        "contrast_enhanced",
+        "recombined",
+        "stereotactic",
+        "quality_control",
     } == vocabulary.NOT_FOR_THE_MODEL
-    beside = {"implant_displaced", "rolled", "partial_view"}
+    beside = {"implant_displaced", "rolled", "partial_view", "anterior_compression"}
     assert beside | vocabulary.NOT_FOR_THE_MODEL == vocabulary.OTHER_THAN_STANDARD
     assert hanging.NOT_FOR_THE_MODEL is vocabulary.NOT_FOR_THE_MODEL
 
