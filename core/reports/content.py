@@ -6,7 +6,7 @@ covered until the study is read, is in no report.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from urllib.parse import quote, urlencode
@@ -29,7 +29,7 @@ from core.records import (
 )
 from core.reports.followed import Lesion, Measured, lesions_until, response_until
 from core.reports.wording import moment, points, signed
-from core.rules import age_years, trends
+from core.rules import age_years, last_said, trends
 from core.rules.vocabulary import BI_RADS, BI_RADS_EDITION, DENSITY_WORDS, FOUR_VIEWS, SIDE_WORDS
 
 __all__ = [
@@ -293,7 +293,7 @@ def report_of(
         images=_hung(record, visit),
         prior_images=_hung(record, prior) if prior else (),
         said=_model_said(here, visit),
-        course=tuple(_course_point(record, one) for one in record.standing.read),
+        course=tuple(_course_point(record, one) for one in _one_a_day(record)),
         course_words=tuple(_course_words(record, visit)),
         later_studies=len(whole.visits) - len(record.visits),
         diagnosed_on=record.diagnosed_on,
@@ -426,6 +426,12 @@ def _ends(known: Interval | None) -> tuple[float | None, float | None]:
     return (known.low, known.high) if known else (None, None)
 
 
+def _one_a_day(record: PatientRecord) -> Sequence[Visit]:
+    """Return one study a day, as the studies of a day are one visit: the one that a model has read, else the last."""
+    by_day = {visit.on: visit for visit in record.visits} | {one.on: one for one in record.standing.read}
+    return [by_day[on] for on in sorted(by_day)]
+
+
 def _course_point(record: PatientRecord, visit: Visit) -> CoursePoint:
     score = visit.score
     return CoursePoint(
@@ -434,7 +440,7 @@ def _course_point(record: PatientRecord, visit: Visit) -> CoursePoint:
         risk_5y=score.risk_5y if score else None,
         malignancy=dict(score.malignancy) if score else {},
         instead="" if score else _instead(visit),
-        bi_rads=visit.bi_rads,
+        bi_rads=last_said(one.bi_rads for one in record.visits if one.on == visit.on),
         density=visit.density,
         views_missing=bool(record.missing_views(visit)),
         scored_by=(score.weights_sha256, score.calibration) if score else None,
