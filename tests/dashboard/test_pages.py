@@ -103,7 +103,7 @@ def test_a_column_orders_all_women_and_not_only_those_who_are_shown(
     shown: list[list[str]] = []
     asked: list[WorklistOrder] = []
 
-    def table(rows, *, focus, order, on_open, on_order) -> None:
+    def table(rows, *, focus, order, on_open, on_order, says) -> None:
         shown.append([row["mrn"] for row in rows])
         if asked:
             on_order(asked.pop())
