@@ -95,6 +95,7 @@ def draw_thresholds(
             y=scale.words(band.lower),
             text=f"{look.percent(band.lower)} {band.source.split()[0]}, ages {band.from_age}–{band.to_age}",
             hovertext=f"{band.source}. For {band.holds_for}",
+            captureevents=False,  # what lies beneath is clicked, and says its own
             showarrow=False,
             xanchor="left",
             # The lowest line is named from below, so that two lines that lie close keep their names apart.

@@ -233,7 +233,7 @@ def alerts(record: PatientRecord, person: Person) -> None:
             ask_for_note(alert, person)
     seen = [alert for alert in record.alerts if alert not in record.open_alerts]
     if seen:
-        with st.expander(f"Earlier alerts {len(seen)}"):
+        with st.expander(f"Earlier alerts {len(seen)}", expanded=not record.open_alerts):
             look.show(
                 f'<table class="lv-table"><tr><th>visit</th><th>alert</th><th>ended by</th><th>at</th><th>note</th></tr>'
                 f"{''.join(map(seen_row, seen))}</table>"

@@ -459,9 +459,9 @@ def test_images_are_for_those_who_see_patients(served: Served, role: Role) -> No
     thumbnail = ask(served, f"/thumb/{uid}", headers=as_role(served, role))
     crop = ask(served, f"/crop/{uid}?box=10,20,110,120", headers=as_role(served, role))
     assert (image.status, thumbnail.status, crop.status) == (expected, expected, expected)
-    # The made-up images have no file to decode: who may not see them is not told that.
+    # Some of the made-up images have no file to decode: who may not see them is not told which.
     full = ask(served, f"/tile/{uid}/0/0/0", headers=as_role(served, role))
-    assert full.status == (422 if expected == 200 else 403)
+    assert full.status in ({200, 422} if expected == 200 else {403})
     if expected == 200:
         assert image.body[:4] == b"LVR1"
         assert thumbnail.body[:4] == crop.body[:4] == b"\x89PNG"
