@@ -257,7 +257,7 @@ class Viewer {
         button("Difference", "D", shared.mode === "difference"),
       ] : []),
       element("span", "gap"),
-      button("Heat map", "H", shared.heat, "Where the model looked"),
+      button("Heat", "H", shared.heat, "Heat map: where the model looked"),
       ...(this.panes.some(({ spec }) => spec.findings?.length) ? [button("Lesions", "O", shared.marks, "Findings and kept calipers")] : []),
       button("100 %", "Z", undefined, "One pixel of the image on one of the screen"),
       button("Reset", "R"),
