@@ -87,8 +87,8 @@ def _sign_in(page: Page, user: str) -> None:
 
 
 def _worklist(page: Page) -> None:
-    """Take the women who changed: of those who are to be read first nothing is shown yet."""
-    page.goto(f"http://127.0.0.1:{PORT}/worklist?{urlencode({keys.GROUP: Group.CHANGED.value})}")
+    """Take all women; of those who are to be read first nothing is shown yet."""
+    page.goto(f"http://127.0.0.1:{PORT}/worklist?{urlencode({keys.GROUP: Group.ALL.value})}")
     page.locator("tbody tr").first.wait_for()
 
 
