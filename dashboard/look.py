@@ -15,6 +15,12 @@ from typing import Literal
 import streamlit as st
 
 from core.records import Card, Interval
+from core.wording import NBSP as NBSP
+from core.wording import UNKNOWN as UNKNOWN
+from core.wording import interval as interval
+from core.wording import millimetres as millimetres
+from core.wording import percent as percent
+from core.wording import signed as signed
 
 INK = "#1F2937"
 MUTED = "#5B6675"
@@ -33,41 +39,17 @@ PALE_RED = "#FCEBE6"
 
 FONT = "Source Sans, Source Sans Pro, sans-serif"
 
-UNKNOWN = "–"
 OTHER_WEIGHTS = "scored by other weights"
 NOISE = "#9AA5B1"
 WITHIN_NOISE = "within what positioning makes"
 WITHIN_NOISE_WHY = "No more than positioning and exposure make: of 100 women imaged twice on one day, 95 differ by less than this"
 Figure = tuple[str, str, str, str]
 """A key figure: what it is, the number, what stands beside it, more on hover."""
-NBSP = " "
-LEAST_SHOWN = 0.001
-"""A probability below it is said to be, without another figure."""
-
-
-def percent(probability: float | None, *, unit: bool = True) -> str:
-    """Return a probability (0..1) in percent: one decimal below 10, none above, "< 0.1" below that; "–" if unknown."""
-    if probability is None:
-        return UNKNOWN
-    value = 100 * probability
-    number = f"{value:.1f}" if value < 9.95 else f"{value:.0f}"
-    if 0 < probability < LEAST_SHOWN:  # what is small is not nothing
-        number = f"<{NBSP}0.1"
-    return f"{number}{NBSP}%" if unit else number
 
 
 def percent_of(share_of: object) -> str:
     """Return a measured share (0..1) as `percent` does; "–" where it is no number."""
     return percent(float(share_of)) if isinstance(share_of, int | float) else UNKNOWN
-
-
-def interval(low: float | None, high: float | None) -> str:
-    """Return an interval of probabilities in percent, in brackets: (2.8–5.9)."""
-    if low is None or high is None:
-        return ""
-    if 0 < high < LEAST_SHOWN:  # both ends say the same
-        return f"({percent(high, unit=False)})"
-    return f"({percent(low, unit=False)}–{percent(high, unit=False)})"
 
 
 def interval_of(known: Interval | None) -> str:
@@ -87,22 +69,9 @@ def points(change: float | None, *, within_noise: bool | None = None) -> str:
     return signed_number if within_noise else f"{'▲' if value > 0 else '▼'} {signed_number}"
 
 
-def signed(change: float, *, digits: int = 2) -> str:
-    """Return percentage points with a sign, minus as a minus."""
-    value = round(100 * change, digits) + 0.0  # + 0.0 makes a rounded −0 a 0
-    return f"{value:+.{digits}f}".replace("-", "−") if value else f"{value:.{digits}f}"
-
-
 def times(factor: float) -> str:
     """Return a factor with its sign: two decimals below 10, none above: ×1.35, ×17."""
     return f"×{factor:.2f}" if factor < 9.995 else f"×{factor:.0f}"
-
-
-def millimetres(length: float | None) -> str:
-    """Return a length: one decimal below 10 mm, none above; "–" if the pixel size is not known."""
-    if length is None:
-        return UNKNOWN
-    return f"{length:.1f}{NBSP}mm" if length < 9.95 else f"{length:.0f}{NBSP}mm"
 
 
 def month(day: date | None) -> str:

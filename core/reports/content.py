@@ -28,9 +28,9 @@ from core.records import (
     record_of,
 )
 from core.reports.followed import Lesion, Measured, lesions_until, response_until
-from core.reports.wording import moment, points, signed
 from core.rules import age_years, last_said, trends
 from core.rules.vocabulary import BI_RADS, BI_RADS_EDITION, DENSITY_WORDS, FOUR_VIEWS, SIDE_WORDS
+from core.wording import moment, points, signed
 
 __all__ = [
     "Breast",

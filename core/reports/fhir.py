@@ -17,9 +17,9 @@ from typing import Any
 from core.reports import codes
 from core.reports.codes import Code
 from core.reports.content import NOT_ASSESSED, RESEARCH, SIMULATED, Breast, Measured, Probability, Report
-from core.reports.wording import interval, percent
 from core.rules.trends import add_months
 from core.rules.vocabulary import DENSITY_WORDS
+from core.wording import interval, percent
 
 __all__ = ["render_fhir"]
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 from core.records import EventEntry, FollowedLesion, LesionCourse, LesionStatus, course_of
-from core.reports.wording import millimetres
+from core.wording import millimetres
 
 __all__ = ["Lesion", "Measured", "lesions_until", "response_until"]
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from functools import cache
 from typing import TYPE_CHECKING
 
-from core.reports import wording
+from core import wording
 from core.reports.content import NOT_ASSESSED, SIMULATED, Report
 from core.reports.pictures import Picture
 from core.reports.trend import draw_course, said

@@ -22,8 +22,8 @@ from fpdf.util import Padding
 from core.reports.content import NOT_ASSESSED, RESEARCH, SIMULATED, Report
 from core.reports.pictures import Picture
 from core.reports.trend import Drawing, draw_course, said
-from core.reports.wording import UNKNOWN, interval, length, moment, percent
 from core.rules.vocabulary import SIDE_WORDS
+from core.wording import UNKNOWN, interval, length, moment, percent
 
 __all__ = ["render_pdf"]
 

@@ -14,9 +14,9 @@ from datetime import date, timedelta
 
 from core.records import EventKind, Interval
 from core.reports.content import CoursePoint, Report
-from core.reports.wording import percent
 from core.rules import thresholds, trends, years_between
 from core.rules.trends import add_months
+from core.wording import percent
 
 __all__ = ["Area", "Drawing", "Line", "Mark", "Words", "draw_course", "said"]
 

@@ -1,10 +1,10 @@
-"""How a report says figures: probabilities, their intervals, changes, lengths, moments; as the pages do."""
+"""How figures are said on pages and in reports: probabilities, their intervals, changes, lengths, moments."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
-__all__ = ["UNKNOWN", "interval", "length", "millimetres", "moment", "percent", "points", "signed"]
+__all__ = ["NBSP", "UNKNOWN", "interval", "length", "millimetres", "moment", "percent", "points", "signed"]
 
 UNKNOWN = "–"
 NBSP = "\u00a0"
