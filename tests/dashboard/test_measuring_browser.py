@@ -124,7 +124,7 @@ def test_calipers_on_her_page_become_a_lesion_and_are_drawn_as_one(page: Page, s
     expect(dialog).to_contain_text("long × short axis")
     dialog.get_by_role("button", name="Keep").click()
     expect(dialog).to_have_count(0)
-    expect(canvas).to_have_attribute("aria-label", re.compile(r"Finding 1, \d+(\.\d)? mm × \d"))
+    expect(canvas).to_have_attribute("aria-label", re.compile(r"Finding 1, \d+(\.\d)?\smm × \d"))
     (lesion,) = lesions_of_patient(served.here, MRN)
     (place,) = lesion.places
     assert place.long_axis
@@ -138,9 +138,9 @@ def test_calipers_on_her_page_become_a_lesion_and_are_drawn_as_one(page: Page, s
     page.keyboard.press("k")
     dialog.get_by_text("replaces").click()
     dialog.get_by_role("button", name="Keep").click()
-    expect(canvas).to_have_attribute("aria-label", re.compile(r"Finding 1, \d+(\.\d)? mm$"))
+    expect(canvas).to_have_attribute("aria-label", re.compile(r"Finding 1, \d+(\.\d)?\smm$"))
     (again,) = lesions_of_patient(served.here, MRN)[0].places
     assert again.measurement_id != place.measurement_id
     assert again.short_axis is None
     page.get_by_role("button", name="Undo").click()
-    expect(canvas).to_have_attribute("aria-label", re.compile(r"Finding 1, \d+(\.\d)? mm × \d"))
+    expect(canvas).to_have_attribute("aria-label", re.compile(r"Finding 1, \d+(\.\d)?\smm × \d"))
