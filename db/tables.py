@@ -54,6 +54,13 @@ class Outcome(enum.StrEnum):
     QUARANTINED = "quarantined"
 
 
+class Settled(enum.StrEnum):
+    """What a person did with a file in quarantine."""
+
+    RESUBMITTED = "resubmitted"
+    SET_ASIDE = "set_aside"
+
+
 class Role(enum.StrEnum):
     """What a person does here; decides which pages and actions are open to her."""
 
@@ -196,6 +203,7 @@ class Base(DeclarativeBase):
         Laterality: _enum(Laterality),
         StudyStatus: _enum(StudyStatus),
         Outcome: _enum(Outcome),
+        Settled: _enum(Settled),
         Role: _enum(Role),
         EventKind: _enum(EventKind),
         EventResult: _enum(EventResult),
@@ -630,7 +638,35 @@ class ImportItem(Base):
     image_id: Mapped[int | None] = mapped_column(ForeignKey("image.id", ondelete="SET NULL"))
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
 
+    __table_args__ = (Index("ix_import_item_outcome", "outcome", "id"),)
+
     batch: Mapped[ImportBatch] = relationship(back_populates="items")
+
+
+class SettledItem(Base):
+    """What a person did with a quarantined file: sent it in again with what was missing, or set it aside with a reason.
+
+    The file's bytes stay in the quarantine either way.
+    """
+
+    __tablename__ = "settled_item"
+
+    item_id: Mapped[int] = mapped_column(ForeignKey("import_item.id", ondelete="CASCADE"), primary_key=True)
+    how: Mapped[Settled]
+    reason: Mapped[str | None] = mapped_column(Text)
+    at: Mapped[datetime] = mapped_column(default=utc_now)
+    by_id: Mapped[int | None] = mapped_column(ForeignKey("user.id"))
+
+
+class NotTheSame(Base):
+    """Two patients who look like one woman, and of whom a person said that they are two; the lower id comes first."""
+
+    __tablename__ = "not_the_same"
+
+    one_id: Mapped[int] = mapped_column(ForeignKey("patient.id", ondelete="CASCADE"), primary_key=True)
+    other_id: Mapped[int] = mapped_column(ForeignKey("patient.id", ondelete="CASCADE"), primary_key=True)
+    at: Mapped[datetime] = mapped_column(default=utc_now)
+    by_id: Mapped[int | None] = mapped_column(ForeignKey("user.id"))
 
 
 class User(Base):

@@ -49,7 +49,7 @@ def examine(here: Installation, files: Iterable[IncomingFile]) -> Iterator[Exami
             data = storable(file.data)
             sha256 = hashlib.sha256(data).hexdigest()
             try:
-                prepared = _read(reader, file, data)
+                prepared = _read(reader, file, data, file.said)
             except Refusal as refusal:
                 yield Examined(file.name, sha256, refusal=refusal)
                 continue
@@ -153,13 +153,16 @@ def _take_all(
                 on_item(item)
 
 
-def _read(reader: GuardedReader, file: IncomingFile, data: bytes) -> Prepared:
-    """Read a file and raise `Refusal` unless it is a mammogram."""
+def _read(reader: GuardedReader, file: IncomingFile, data: bytes, statement: Statement | None) -> Prepared:
+    """Read a file and raise `Refusal` unless it is a mammogram, by its looks or by a person's word."""
     if file.refusal is not None:
         raise file.refusal
     prepared = reader.prepare(data, file.name)
-    if prepared.image.doubt is not None:
-        raise Refusal("not_a_mammogram", prepared.image.doubt)
+    doubt = prepared.image.doubt
+    if doubt is not None:
+        if statement is None or not statement.a_mammogram:
+            raise Refusal("not_a_mammogram", doubt)
+        prepared.image.contradictions.append(f"Taken for a mammogram by a person's word. {doubt}")
     _compare_name(file.name, prepared.image)
     return prepared
 
@@ -194,7 +197,7 @@ def _take_one(
         known = _known(here, batch_id, file, sha256, statement)
         if known is not None:
             return known, None
-        prepared = _read(reader, file, data)
+        prepared = _read(reader, file, data, statement)
         claim = settle_claim(prepared.image.header, file.name, sha256, statement)
         _store_objects(here, data, sha256, prepared, claim, statement, first)
         with here.database.write() as session:

@@ -48,7 +48,10 @@ class IncomingFile:
 
 @dataclass(frozen=True)
 class Statement:
-    """What a person (or a manifest) says of files: whose, when, and which views, by file name."""
+    """What a person (or a manifest) says of files: whose, when, and which views, by file name.
+
+    `a_mammogram` says that they are mammograms where the recognition doubts it.
+    """
 
     mrn: str
     study_date: date
@@ -56,6 +59,7 @@ class Statement:
     birth_date: date | None = None
     views: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     simulated: bool = False
+    a_mammogram: bool = False
 
 
 @dataclass(frozen=True)
