@@ -21,6 +21,7 @@ app.callback()(check_surroundings)
 GROUPS = (
     "launch",
     "intake",
+    "quarantine",
     "scoring",
     "training",
     "images",

@@ -28,6 +28,7 @@ PAGES = (
     ("patient", "Patient", Permission.SEE_PATIENTS, False),
     ("compare", "Compare", Permission.SEE_PATIENTS, False),
     ("add_study", "Add study", Permission.ADD_STUDY, True),
+    ("quarantine", "Quarantine", Permission.ADD_STUDY, True),
     ("read_image", "Read an image", Permission.SEE_PATIENTS, True),
     ("cohort", "Cohort", Permission.SEE_COHORT, True),
     ("models", "Models", Permission.SEE_MODELS, True),

@@ -154,7 +154,7 @@ def _take_all(
 
 
 def _read(reader: GuardedReader, file: IncomingFile, data: bytes, statement: Statement | None) -> Prepared:
-    """Read a file and raise `Refusal` unless it is a mammogram, by its looks or by a person's word."""
+    """Read a file and raise `Refusal` unless it is a mammogram; one by a person's word alone is no picture for the model."""
     if file.refusal is not None:
         raise file.refusal
     prepared = reader.prepare(data, file.name)
@@ -162,7 +162,8 @@ def _read(reader: GuardedReader, file: IncomingFile, data: bytes, statement: Sta
     if doubt is not None:
         if statement is None or not statement.a_mammogram:
             raise Refusal("not_a_mammogram", doubt)
-        prepared.image.contradictions.append(f"Taken for a mammogram by a person's word. {doubt}")
+        prepared.image.contradictions.append(f"A mammogram by a person's word. {doubt}")
+        prepared.image.quality_flags.append(QualityFlag.NOT_RECOGNISED)
     _compare_name(file.name, prepared.image)
     return prepared
 

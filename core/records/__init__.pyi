@@ -59,6 +59,10 @@ from .lesions import MeasuredPlace as MeasuredPlace
 from .lesions import StudySize as StudySize
 from .lesions import course_of as course_of
 from .lesions import lesions_of_patient as lesions_of_patient
+from .look_alikes import AlikePair as AlikePair
+from .look_alikes import AlikePatient as AlikePatient
+from .look_alikes import alike_pairs as alike_pairs
+from .look_alikes import say_not_the_same as say_not_the_same
 from .newer_weights import ChangedAlert as ChangedAlert
 from .newer_weights import changed_alerts as changed_alerts
 from .record import AlertEntry as AlertEntry

@@ -152,6 +152,7 @@ class QualityFlag(enum.StrEnum):
     RECOMBINED = "recombined", Reading.NOT_BY_THE_MODEL
     STEREOTACTIC = "stereotactic", Reading.NOT_BY_THE_MODEL
     QUALITY_CONTROL = "quality_control", Reading.NOT_BY_THE_MODEL
+    NOT_RECOGNISED = "not_recognised", Reading.NOT_BY_THE_MODEL
     ANTERIOR_COMPRESSION = "anterior_compression", Reading.BESIDE_THE_STANDARD
     IMPLANT_DISPLACED = "implant_displaced", Reading.BESIDE_THE_STANDARD
     ROLLED = "rolled", Reading.BESIDE_THE_STANDARD

@@ -1,4 +1,4 @@
-"""What the worker and the intake are at, for people to see: heartbeat, queue, quarantine."""
+"""What the worker is at, for people to see: heartbeat, queue, studies that were not scored."""
 
 from __future__ import annotations
 
@@ -16,14 +16,10 @@ from core.worker import identity
 from core.worker.queue import LEASE
 from db.tables import (
     Alert,
-    ImportBatch,
-    ImportItem,
-    Outcome,
     Patient,
     Score,
     Study,
     StudyStatus,
-    User,
     utc_now,
 )
 
@@ -150,13 +146,12 @@ def queue(here: Installation) -> Mapping[StudyStatus, int]:
 
 @dataclass(frozen=True)
 class Waiting:
-    """A study that was not scored, or a file that was not taken: what and why. `at` is when; None if that is not known."""
+    """A study that was not scored: which and why. `at` is when; None if that is not known."""
 
     at: datetime | None
     what: str
     whose: str
     reason: str
-    by: str
 
 
 @dataclass(frozen=True)
@@ -186,36 +181,6 @@ def put_off(here: Installation) -> list[PutOff]:
         return [PutOff(why, since, number) for why, since, number in session.execute(query) if why and since]
 
 
-def quarantined(here: Installation) -> int:
-    """Count the files that were not taken."""
-    count = select(func.count()).select_from(ImportItem).where(ImportItem.outcome == Outcome.QUARANTINED)
-    with here.database.read() as session:
-        return session.scalar(count) or 0
-
-
-def quarantine(here: Installation, *, limit: int = 200) -> list[Waiting]:
-    """Return the files that were not taken, newest first, at most `limit` (`quarantined` counts all)."""
-    query = (
-        select(ImportItem, ImportBatch, User.display_name)
-        .join(ImportBatch, ImportBatch.id == ImportItem.batch_id)
-        .outerjoin(User, User.id == ImportBatch.user_id)
-        .where(ImportItem.outcome == Outcome.QUARANTINED)
-        .order_by(ImportItem.id.desc())
-        .limit(limit)
-    )
-    with here.database.read() as session:
-        return [
-            Waiting(
-                at=item.created_at,
-                what=item.path,
-                whose=f"MRN {batch.stated_mrn}" if batch.stated_mrn else "",
-                reason=refusal_text(item.reason, item.detail),
-                by=name or batch.source,
-            )
-            for item, batch, name in session.execute(query)
-        ]
-
-
 def refused_studies(here: Installation, *, limit: int = 200) -> list[Waiting]:
     """Return the studies that could not be scored, the last refused first, at most `limit` (`queue` counts all)."""
     query = (
@@ -232,7 +197,6 @@ def refused_studies(here: Installation, *, limit: int = 200) -> list[Waiting]:
                 what=f"study of {study.study_date}",
                 whose=f"MRN {mrn}",
                 reason=refusal_text(study.refusal_reason, study.refusal_detail),
-                by="",
             )
             for study, mrn in session.execute(query)
         ]

@@ -16,6 +16,7 @@ from core.people import (
     published_accounts,
     set_active,
 )
+from core.quarantine import count_waiting
 from core.records import StudyStatus, cards
 from core.worker import progress, retry_refused
 from dashboard import look, outages, session
@@ -186,37 +187,28 @@ def health() -> None:
 
 
 def problems() -> None:
-    """List files in quarantine and studies that were not scored."""
-    for heading, found, number, when, nothing in (
-        (
-            "Files in quarantine",
-            progress.quarantine(here()),
-            progress.quarantined(here()),
-            "when",
-            "Every file was taken.",
-        ),
-        (
-            "Studies that were not scored",
-            progress.refused_studies(here()),
-            progress.queue(here())[StudyStatus.REFUSED],
-            "refused",
-            "Every study was scored or waits.",
-        ),
-    ):
-        beside = str(number) if number <= len(found) else f"newest {len(found)} of {number}"
-        look.heading(heading, beside=beside if found else "")
-        if not found:
-            look.show(f'<p class="lv-muted">{nothing}</p>')
-            continue
-        rows = "".join(
-            f'<tr><td class="d">{look.moment(w.at)}</td><td>{look.safe(w.what)}</td><td>{look.safe(w.whose)}</td>'
-            f"<td>{look.safe(w.reason)}</td><td>{look.safe(w.by)}</td></tr>"
-            for w in found
-        )
-        look.show(
-            f'<table class="lv-table"><tr><th>{when}</th><th>what</th><th>whose</th><th>why, and what to do</th><th>by</th></tr>'
-            f"{rows}</table>"
-        )
+    """Lead to the files that wait in quarantine, and list studies that were not scored."""
+    waiting = count_waiting(here())
+    look.heading("Files in quarantine", beside=str(waiting) if waiting else "")
+    if waiting:
+        st.page_link("screens/quarantine.py", label="Open the quarantine", icon=":material/arrow_forward:")
+    else:
+        look.show('<p class="lv-muted">No file waits: every file was taken in, or set aside by a person.</p>')
+    found, number = progress.refused_studies(here()), progress.queue(here())[StudyStatus.REFUSED]
+    beside = str(number) if number <= len(found) else f"newest {len(found)} of {number}"
+    look.heading("Studies that were not scored", beside=beside if found else "")
+    if not found:
+        look.show('<p class="lv-muted">Every study was scored or waits.</p>')
+        return
+    rows = "".join(
+        f'<tr><td class="d">{look.moment(w.at)}</td><td>{look.safe(w.what)}</td><td>{look.safe(w.whose)}</td>'
+        f"<td>{look.safe(w.reason)}</td></tr>"
+        for w in found
+    )
+    look.show(
+        '<table class="lv-table"><tr><th>refused</th><th>what</th><th>whose</th><th>why, and what to do</th></tr>'
+        f"{rows}</table>"
+    )
     try_again()
 
 

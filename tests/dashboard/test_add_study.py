@@ -16,7 +16,7 @@ from core.installation import Installation
 from core.people import accounts, ensure_demo_accounts, sign_ins
 from core.people.accounts import Role
 from core.people.demo_accounts import DEMO_ACCOUNTS
-from core.worker import progress
+from core.quarantine import kept_files
 from dashboard import look, session
 from db.images import FolderStore
 from db.tables import AuditEntry, Image, ImportItem, Outcome, Patient, Study, StudyStatus
@@ -235,7 +235,7 @@ def test_files_that_are_refused_are_kept_in_quarantine_with_their_reason(
     app = press(app.run(), "Add 1")
     assert no_error(app)
     assert "not taken" in words(app)
-    assert [waiting.what for waiting in progress.quarantine(here)] == ["note.png"]
+    assert [kept.name for kept in kept_files(here)] == ["note.png"]
 
 
 def test_files_that_the_machine_did_not_come_to_wait_and_go_in_when_it_works_again(

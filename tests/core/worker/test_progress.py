@@ -1,4 +1,4 @@
-"""What people see of the worker, the queue and the quarantine."""
+"""What people see of the worker, the queue and what was not scored."""
 
 import json
 import os
@@ -99,7 +99,6 @@ def test_queue_and_refusals_are_counted_with_their_sentences(here: Installation)
     assert progress.queue(here) == {StudyStatus.PENDING: 1, StudyStatus.SCORED: 1, StudyStatus.REFUSED: 1}
     (refused,) = progress.refused_studies(here)
     assert (refused.whose, "Add a CC or MLO view" in refused.reason) == ("MRN 2", True)
-    assert progress.quarantine(here) == []
 
 
 def test_what_was_refused_last_stands_first_and_says_when(here: Installation) -> None:

@@ -1,0 +1,15 @@
+from .looking import Contents as Contents
+from .looking import look_into as look_into
+from .looking import original as original
+from .settling import Said as Said
+from .settling import bring_back as bring_back
+from .settling import resubmit as resubmit
+from .settling import set_aside as set_aside
+from .waiting import Helps as Helps
+from .waiting import Kept as Kept
+from .waiting import State as State
+from .waiting import count_waiting as count_waiting
+from .waiting import helps as helps
+from .waiting import kept_file as kept_file
+from .waiting import kept_files as kept_files
+from .waiting import reasons_waiting as reasons_waiting
