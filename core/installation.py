@@ -6,7 +6,10 @@ import errno
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
+
+from sqlalchemy.orm import Session
 
 from core.settings import Settings
 from db.database import Database
@@ -62,9 +65,15 @@ class Installation:
             images=open_store(settings.image_store, settings.root, "images"),
             quarantine=open_store(settings.image_store, settings.root, "quarantine"),
         )
+        here.database.before_commit = here._keep_ready
         if close_doors:
             here.close_doors()
         return here
+
+    def _keep_ready(self, session: Session) -> None:
+        """Write what is kept ready of the women whom a transaction has changed, before it ends."""
+        # By its name, and when it is needed: the rooms of core that know how lie above this one.
+        import_module("core.records.ready").keep_ready(self, session)
 
     def migrate(self) -> None:
         """Bring the database to this release's tables; safe to repeat, and at once from several processes."""

@@ -3,7 +3,7 @@
 import os
 import time
 import types
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
@@ -65,6 +65,8 @@ class Database:
 
     def __init__(self, url: str, *, busy_seconds: float | None = None) -> None:
         self.url = _checked(url)
+        self.before_commit: Callable[[Session], None] | None = None
+        """Called at the end of each writing transaction, inside it: what is kept ready is written with what changed it."""
         self.busy_seconds = BUSY_SECONDS if busy_seconds is None else busy_seconds
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         if self.is_sqlite:
@@ -168,14 +170,20 @@ class Database:
         )
 
     @contextmanager
-    def write(self) -> Iterator[Session]:
-        """Open a session that holds the write lock; commits on leaving, rolls back on an exception."""
+    def write(self, *, ready: bool = True) -> Iterator[Session]:
+        """Open a session that holds the write lock; commits on leaving, rolls back on an exception.
+
+        Without `ready` what is kept ready is left stale, to a later transaction: one of many small ones in a row.
+        """
         with (
             self.engine.connect().execution_options(longview_immediate=True) as connection,
             Session(connection, expire_on_commit=False) as session,
             session.begin(),
         ):
             yield session
+            if ready and self.before_commit is not None:
+                session.flush()
+                self.before_commit(session)
 
     def close(self) -> None:
         """Close all pooled connections."""

@@ -11,6 +11,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.types import TypeEngine
 
 from db.database import Database, DatabaseUnavailable, sqlite_module
+from db.stale import are_lacking, set_triggers
 from db.tables import Base, Document, String, Text, UtcDateTime
 
 
@@ -78,12 +79,27 @@ def upgrade(database: Database, revision: str = "head") -> None:
     """
     at = current(database)
     if revision == "head" and at == head():
+        _set_triggers(database)
         return
     if at is not None and at not in known_revisions():
         raise NewerDatabase(
             f"The database is at revision {at}, which this release does not know. Install the newer release again."
         )
     _run(database, command.upgrade, revision)
+    if revision == "head":
+        _set_triggers(database)
+
+
+def _set_triggers(database: Database) -> None:
+    """Set the triggers that keep what is kept ready from getting old, where one is missing."""
+    with database.engine.connect() as connection:
+        if not are_lacking(connection):
+            return
+    with (
+        database.engine.connect().execution_options(longview_immediate=True) as connection,
+        connection.begin(),
+    ):
+        set_triggers(connection)
 
 
 def downgrade(database: Database, revision: str) -> None:

@@ -751,3 +751,53 @@ class AuditEntry(Base):
     action: Mapped[str] = mapped_column(String(64))
     subject: Mapped[str | None] = mapped_column(String(128))
     detail: Mapped[dict[str, Any]] = mapped_column(default=dict)
+
+
+class Standing(Base):
+    """Where a woman stands, as the worklist finds, groups and orders her: kept ready, computed from the other tables alone.
+
+    It holds nothing that changes with the day: what is due is kept with the days from and until which it is
+    (`due_on` holds from `due_from` to `due_until`, overdue is `overdue_from` to `due_until`; null is without an end).
+    `basis` names the release, rules, model and options it was computed by; a row by another basis is computed anew. `born`
+    is the birth date as a number, yyyymmdd. `change` is 0 where it is no more than positioning makes.
+    """
+
+    __tablename__ = "standing"
+    __table_args__ = (Index("ix_standing_basis", "basis"),)
+
+    patient_id: Mapped[int] = mapped_column(ForeignKey("patient.id", ondelete="CASCADE"), primary_key=True)
+    basis: Mapped[str] = mapped_column(String(16))
+    mrn: Mapped[str] = mapped_column(String(64))
+    label: Mapped[str]
+    search: Mapped[str]
+    born: Mapped[int | None]
+    last_study: Mapped[date | None]
+    refused: Mapped[bool]
+    pending: Mapped[bool]
+    risk: Mapped[float | None]
+    band: Mapped[str | None] = mapped_column(String(32))
+    change: Mapped[float | None]
+    slope: Mapped[float | None]
+    density: Mapped[str | None] = mapped_column(String(1))
+    assessed_on: Mapped[date | None]
+    alert_at: Mapped[datetime | None]
+    urgency: Mapped[float | None]
+    unread: Mapped[bool]
+    changed: Mapped[bool]
+    not_scored: Mapped[bool]
+    under_treatment: Mapped[bool]
+    diagnosed: Mapped[bool]
+    open_of: Mapped[date | None]
+    open_due: Mapped[date | None]
+    due_on: Mapped[date | None]
+    due_from: Mapped[date | None]
+    due_until: Mapped[date | None]
+    overdue_from: Mapped[date | None]
+
+
+class StaleStanding(Base):
+    """A woman of whom something was written since her standing was computed; triggers add her (`db.stale`)."""
+
+    __tablename__ = "stale_standing"
+
+    patient_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)

@@ -201,7 +201,8 @@ def _take_one(
         prepared = _read(reader, file, data, statement)
         claim = settle_claim(prepared.image.header, file.name, sha256, statement)
         _store_objects(here, data, sha256, prepared, claim, statement, first)
-        with here.database.write() as session:
+        # The end of the batch brings up to date what is kept ready of these women.
+        with here.database.write(ready=False) as session:
             return keep(session, batch_id, file, sha256, prepared, claim, statement, first)
     except Refusal as refusal:
         header = prepared.image.header if prepared else None

@@ -4,6 +4,7 @@ from . import csv as csv
 from . import export as export
 from . import figures as figures
 from . import findings as findings
+from . import ready as ready
 from . import small_groups as small_groups
 from . import worklist as worklist
 from .acknowledged import acknowledge as acknowledge
@@ -90,3 +91,5 @@ from .trusted import AlertStanding as AlertStanding
 from .worklist import Column as Column
 from .worklist import Group as Group
 from .worklist import Order as Order
+from .worklist_page import Shown as Shown
+from .worklist_page import shown as shown

@@ -1,4 +1,4 @@
-"""All women with what the worklist needs of them, read in seven queries whatever their number."""
+"""Women with what the worklist needs of them, all or some, read in seven queries whatever their number."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Row, case, func, select
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, Row, case, func, select, true
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from core.installation import Installation
 from core.records import cards
@@ -85,8 +85,11 @@ class ListedAlert:
 class ListedWoman:
     """A woman, where she stands, and what is open."""
 
+    patient_id: int
     mrn: str
     name: str | None
+    other_names: str | None
+    """Her name in other scripts, one a line."""
     simulated: bool
     birth_date: date | None
     standing: Standing[ListedStudy]
@@ -95,35 +98,59 @@ class ListedWoman:
     alerts: Sequence[ListedAlert]
 
 
-def listed_women(here: Installation, session: Session) -> Iterator[ListedWoman]:
-    """Yield every woman, her scores those by the model that speaks."""
+def listed_women(
+    here: Installation, session: Session, of: Sequence[int] | None = None
+) -> Iterator[ListedWoman]:
+    """Yield every woman, or those with the ids in `of`; her scores are those by the model that speaks.
+
+    Of some it costs the same however many others there are.
+    """
     patients = session.execute(
-        select(Patient.id, Patient.mrn, Patient.name, Patient.simulated, Patient.birth_date)
+        select(
+            Patient.id,
+            Patient.mrn,
+            Patient.name,
+            Patient.other_names,
+            Patient.simulated,
+            Patient.birth_date,
+        ).where(_among(Patient.id, of))
     ).all()
-    happened = _happened(session)
+    happened = _happened(session, of)
     diagnoses = {
         patient_id: min(days)
         for patient_id, hers in happened.items()
         if (days := [one.on for one in hers if one.kind is EventKind.DIAGNOSIS])
     }
     treated: defaultdict[int, list[date]] = defaultdict(list)
-    for patient_id, day in session.execute(treatments()):
+    for patient_id, day in session.execute(treatments().where(_among(Event.patient_id, of))):
         treated[patient_id].append(day)
-    said = _said(here, session, diagnoses)
-    covered = covered_study_ids(here, session)
-    studies = _studies(session, said, covered)
-    alerts = _open_alerts(session, said, covered, diagnoses)
-    for patient_id, mrn, name, simulated, birth_date in patients:
+    said = _said(here, session, diagnoses, of)
+    covered = covered_study_ids(here, session, _among(Study.patient_id, of))
+    studies = _studies(session, said, covered, of)
+    alerts = _open_alerts(session, said, covered, diagnoses, of)
+    for patient_id, mrn, name, other_names, simulated, birth_date in patients:
         standing = Standing(studies[patient_id], birth_date, patient_id in diagnoses, treated[patient_id])
         yield ListedWoman(
-            mrn, name, simulated, birth_date, standing, happened[patient_id], alerts[patient_id]
+            patient_id,
+            mrn,
+            name,
+            other_names,
+            simulated,
+            birth_date,
+            standing,
+            happened[patient_id],
+            alerts[patient_id],
         )
 
 
-def _happened(session: Session) -> defaultdict[int, list[Happened]]:
+def _among(patient_id: InstrumentedAttribute[int], of: Sequence[int] | None) -> ColumnElement[bool]:
+    return true() if of is None else patient_id.in_(of)
+
+
+def _happened(session: Session, of: Sequence[int] | None) -> defaultdict[int, list[Happened]]:
     found: defaultdict[int, list[Happened]] = defaultdict(list)
     query = select(Event.patient_id, Event.kind, Event.event_date, Event.result).where(
-        Event.kind.in_((EventKind.BIOPSY, EventKind.DIAGNOSIS))
+        Event.kind.in_((EventKind.BIOPSY, EventKind.DIAGNOSIS)), _among(Event.patient_id, of)
     )
     for patient_id, kind, on, result in session.execute(query):
         found[patient_id].append(Happened(kind, on, result))
@@ -131,7 +158,7 @@ def _happened(session: Session) -> defaultdict[int, list[Happened]]:
 
 
 def _studies(
-    session: Session, said: Mapping[int, _Said], covered: AbstractSet[int]
+    session: Session, said: Mapping[int, _Said], covered: AbstractSet[int], of: Sequence[int] | None
 ) -> defaultdict[int, list[ListedStudy]]:
     found: defaultdict[int, list[ListedStudy]] = defaultdict(list)
     before_the_score = (
@@ -155,6 +182,7 @@ def _studies(
             Study.id.in_(before_the_score).label("blind"),
         )
         .outerjoin(User, User.id == Study.assessed_by_id)
+        .where(_among(Study.patient_id, of))
         .order_by(Study.study_date, Study.id)
     )
     for study in session.execute(query):
@@ -181,8 +209,11 @@ def _studies(
     return found
 
 
-def _said(here: Installation, session: Session, diagnoses: Mapping[int, date]) -> dict[int, _Said]:
+def _said(
+    here: Installation, session: Session, diagnoses: Mapping[int, date], of: Sequence[int] | None
+) -> dict[int, _Said]:
     """Return by study what may be told of its newest score."""
+    some = None if of is None else _among(Study.patient_id, of)
     query = (
         select(
             Score.study_id,
@@ -208,7 +239,7 @@ def _said(here: Installation, session: Session, diagnoses: Mapping[int, date]) -
             Score.trust_limit,
         )
         .join(Study, Study.id == Score.study_id)
-        .where(Score.id.in_(latest_score_ids(cards.speaking(here))))
+        .where(Score.id.in_(latest_score_ids(cards.speaking(here), of=some)))
     )
     return {row.study_id: _said_of(here, row, diagnoses) for row in session.execute(query)}
 
@@ -228,7 +259,11 @@ def _said_of(here: Installation, row: Row[*tuple[Any, ...]], diagnoses: Mapping[
 
 
 def _open_alerts(
-    session: Session, said: Mapping[int, _Said], covered: AbstractSet[int], diagnoses: Mapping[int, date]
+    session: Session,
+    said: Mapping[int, _Said],
+    covered: AbstractSet[int],
+    diagnoses: Mapping[int, date],
+    of: Sequence[int] | None,
 ) -> defaultdict[int, list[ListedAlert]]:
     """Return the alerts that nobody has acknowledged and that still stand; those of covered studies are not listed."""
     found: defaultdict[int, list[ListedAlert]] = defaultdict(list)
@@ -247,7 +282,7 @@ def _open_alerts(
         )
         .join(Study, Study.id == Alert.study_id)
         .join(Score, Score.id == Alert.score_id)
-        .where(Alert.acknowledged_at.is_(None))
+        .where(Alert.acknowledged_at.is_(None), _among(Alert.patient_id, of))
         .order_by(Alert.id)
     )
     for row in session.execute(query):

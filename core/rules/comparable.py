@@ -4,7 +4,7 @@ from collections.abc import Callable, Hashable, Iterable, Mapping
 from datetime import date
 from typing import Any, Protocol, SupportsFloat, TypeVar
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import ColumnElement, Select, func, select
 
 from core.rules import vocabulary
 from core.rules.trust import Doubt, Trust, TrustLevel, as_read
@@ -43,15 +43,17 @@ class RiskSaid(SaidBy, Protocol):
         """Return the smallest change of it, in log-odds, that position and exposure do not make; None if not measured."""
 
 
-def latest_score_ids(model: str, *, patient_id: int | None = None) -> Select[int]:
+def latest_score_ids(
+    model: str, *, patient_id: int | None = None, of: ColumnElement[bool] | None = None
+) -> Select[int]:
     """Return a query for the id of each study's newest score by `model`. Rows are only ever added, so ids rise.
 
-    Of one woman's studies it costs the same however many others there are.
+    Of one woman's studies, or of those of whom `of` is true (a condition on `Study.patient_id`), it costs the same however
+    many others there are.
     """
     newest = select(func.max(Score.id)).where(Score.model == model).group_by(Score.study_id)
-    if patient_id is None:
-        return newest
-    return newest.where(Score.study_id.in_(select(Study.id).where(Study.patient_id == patient_id)))
+    of = Study.patient_id == patient_id if patient_id is not None else of
+    return newest if of is None else newest.where(Score.study_id.in_(select(Study.id).where(of)))
 
 
 class GrowthStored(Protocol):

@@ -77,13 +77,21 @@ class ScreeningInterval(Table):
         age = age_years(birth_date, max(add_months(last, self.interval_months), today))
         if age is not None and not self.from_age <= age <= self.to_age:
             return None
+        return self.due_in_range(last, birth_date)
+
+    def due_in_range(self, last: date, birth_date: date | None) -> date:
+        """Return when the study after that of the day `last` is due as long as she is of screening age."""
         return add_months(self._begins(last, birth_date), self.interval_months)
+
+    def overdue_in_range(self, last: date, birth_date: date | None) -> date:
+        """Return the day after which it is overdue as long as she is of screening age."""
+        return add_months(self._begins(last, birth_date), self.overdue_after_months)
 
     def is_overdue(self, last: date, birth_date: date | None, today: date) -> bool:
         """Return whether the study after that of the day `last` should have come by `today`."""
         if self.due(last, birth_date, today) is None:
             return False
-        return today > add_months(self._begins(last, birth_date), self.overdue_after_months)
+        return today > self.overdue_in_range(last, birth_date)
 
     def _begins(self, last: date, birth_date: date | None) -> date:
         """Return the day the interval is counted from, so that it does not end before the first screening age."""

@@ -6,6 +6,7 @@ from functools import partial
 from typing import NamedTuple
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from core.people import Permission, Person, audit
 from core.records import (
@@ -13,10 +14,12 @@ from core.records import (
     Column,
     Group,
     Order,
+    Shown,
     StudyStatus,
     View,
     delete_view,
     save_view,
+    shown,
     views_of,
     worklist,
 )
@@ -291,8 +294,8 @@ def write_address() -> None:
         st.query_params.from_dict(said)
 
 
-def wanted(found: Sequence[worklist.Row], person: Person) -> worklist.Filter:
-    """Show search, groups and filters, and return what they say."""
+def wanted(person: Person) -> tuple[worklist.Filter, DeltaGenerator]:
+    """Show search and filters, and return what they say with the place for the groups, whose counts are not known yet."""
     adopt_address()
     title, search, saved, filters = st.columns([4, 3, 1.6, 1.4], vertical_alignment="center")
     with title:
@@ -309,8 +312,25 @@ def wanted(found: Sequence[worklist.Row], person: Person) -> worklist.Filter:
     st.session_state.setdefault(keys.AGE, AGES)
     with filters.popover("Filters", icon=":material/tune:", width="stretch"):
         filter_fields()
-    number = worklist.counts(found)
     st.session_state.setdefault(keys.GROUP, Group.ALL.value)
+    groups = st.container()
+    with saved.popover("Saved views", icon=":material/bookmark:", width="stretch"):
+        saved_views(person)
+    state = st.session_state
+    age: tuple[int, int] = state[keys.AGE]
+    narrowed = worklist.Filter(
+        text=state[keys.SEARCH] or "",
+        group=Group(state[keys.GROUP] or Group.ALL),
+        age_from=age[0] if age[0] > AGES[0] else None,
+        age_to=age[1] if age[1] < AGES[1] else None,
+        densities=tuple(state[keys.DENSITY]),
+        bands=tuple(state[keys.BAND]),
+    )
+    return narrowed, groups
+
+
+def choose_group(number: Mapping[Group, int]) -> None:
+    """Show the groups with how many stand in each."""
     st.segmented_control(
         "Show",
         [group.value for group in Group],
@@ -320,18 +340,6 @@ def wanted(found: Sequence[worklist.Row], person: Person) -> worklist.Filter:
         label_visibility="collapsed",
         on_change=write_address,
         persist_state="session",
-    )
-    with saved.popover("Saved views", icon=":material/bookmark:", width="stretch"):
-        saved_views(person)
-    state = st.session_state
-    age: tuple[int, int] = state[keys.AGE]
-    return worklist.Filter(
-        text=state[keys.SEARCH] or "",
-        group=Group(state[keys.GROUP] or Group.ALL),
-        age_from=age[0] if age[0] > AGES[0] else None,
-        age_to=age[1] if age[1] < AGES[1] else None,
-        densities=tuple(state[keys.DENSITY]),
-        bands=tuple(state[keys.BAND]),
     )
 
 
@@ -480,54 +488,56 @@ def watch(seen: tuple[int, ...]) -> None:
         st.rerun()
 
 
-def table(chosen: Sequence[worklist.Row], shown: int, person: Person) -> None:
+def table(found: Shown, person: Person) -> None:
     """Show the rows, and do what is asked of them."""
-    subjects = [f"patient:{row.mrn}" for row in chosen[:shown]]
+    subjects = [f"patient:{row.mrn}" for row in found.rows]
     looked = audit.who_did(here(), "patient_opened", subjects)
     components.worklist_table(
-        [entry(row, looked.get(f"patient:{row.mrn}", ()), person) for row in chosen[:shown]],
+        [entry(row, looked.get(f"patient:{row.mrn}", ()), person) for row in found.rows],
         focus=st.session_state.get(keys.LAST_PATIENT),
         order=st.session_state[keys.ORDER],
         on_open=open_patient,
         on_order=put_in_order,
-        says=f"{len(chosen)} {GROUPS[Group(st.session_state[keys.GROUP] or Group.ALL)].walk}",
+        says=f"{found.number} {GROUPS[Group(st.session_state[keys.GROUP] or Group.ALL)].walk}",
     )
 
 
 person = session.require(Permission.SEE_PATIENTS)
 seen = progress.state(here())
-found = worklist.rows(here(), today=date.today())
-narrowed = wanted(found, person)
-chosen = worklist.choose(found, narrowed)
+narrowed, groups = wanted(person)
 column, descending = st.session_state.setdefault(keys.ORDER, OWN_ORDER)
-if column:
-    # All of them, before the first hundred are taken.
-    chosen = worklist.ordered(chosen, Order(Column(column), descending))
-if not found or any(row.last_status is StudyStatus.PENDING for row in found):
+order = Order(Column(column), descending) if column else None
+rows_shown = st.session_state.setdefault(keys.ROWS_SHOWN, PAGE_OF_ROWS)
+found = shown(here(), narrowed, order, number=rows_shown, today=date.today())
+everybody = found.counts[Group.ALL]
+with groups:
+    choose_group(found.counts)
+if not everybody or found.pending:
     watch(seen)
-if found and any(row.last_status is StudyStatus.PENDING for row in found):
+if found.pending:
     worker = worker_seen(here())
     if not worker.running:
         look.show(f'<p class="lv-note alert">{look.safe(worker.sentence)}</p>')
-if not found:
+if not everybody:
     empty(person.may(Permission.ADD_STUDY))
     st.stop()
-shown = st.session_state.setdefault(keys.ROWS_SHOWN, PAGE_OF_ROWS)
 chips(narrowed)
 look.footer(GROUPS[narrowed.group].sentence)
 # Those through whom the patient's page goes on.
-st.session_state[keys.WALK] = (tuple(row.mrn for row in chosen), GROUPS[narrowed.group].walk)
+st.session_state[keys.WALK] = (tuple(found.walk), GROUPS[narrowed.group].walk)
 write_address()
-if chosen:
-    table(chosen, shown, person)
+if found.rows:
+    table(found, person)
 else:
     why = "Search and filters together leave no one." if narrowed.narrows else "No one stands in this group."
     look.show(f'<div class="lv-empty"><b>Nobody matches</b>{why}</div>')
 line, more = st.columns([5, 1], vertical_alignment="center")
 with line:
     look.footer(
-        f"{len(chosen)} of {len(found)} patients. Risk is cancer within 5 years at the last scored visit; "
+        f"{found.number} of {everybody} patients. Risk is cancer within 5 years at the last scored visit; "
         f"thresholds edition {thresholds.edition()}. Research software. Not for diagnosis."
     )
-if len(chosen) > shown:
-    more.button(f"Show {min(PAGE_OF_ROWS, len(chosen) - shown)} more", on_click=show_more, width="stretch")
+if found.number > rows_shown:
+    more.button(
+        f"Show {min(PAGE_OF_ROWS, found.number - rows_shown)} more", on_click=show_more, width="stretch"
+    )

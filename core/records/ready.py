@@ -1,0 +1,213 @@
+"""Where each woman stands, kept ready for the worklist: written with what changes it, computed anew where it is not.
+
+A trigger marks a woman as stale in the transaction that changes anything her standing is computed from (`db.stale`), and
+before that transaction ends her row is written again. What is marked and left, as by a migration or a long load, and what was
+computed by other rules, another model or other options, is computed by whoever asks next. So a row that is there is right,
+and `verify` says so.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from datetime import date, timedelta
+from functools import cache
+from importlib.resources import files
+
+from dateutil.relativedelta import relativedelta
+from sqlalchemy import delete, exists, func, insert, select
+from sqlalchemy.orm import Session
+
+from core.installation import Installation
+from core.records import cards
+from core.records.listing import ListedWoman, listed_women
+from core.records.worklist import Row, row_of
+from core.rules import thresholds
+from core.rules.trends import add_months
+from db.tables import Patient, StaleStanding, Standing
+
+__all__ = ["basis_of", "bring_up_to_date", "differing", "is_up_to_date", "keep_ready", "rebuild"]
+
+MOST_AT_ONCE = 500
+"""As many women are computed in one transaction; one that marks more leaves them to whoever asks next."""
+_COMPUTED_BY = ("standing.py", "listing.py", "worklist.py", "covered.py", "trusted.py", "ready.py")
+_ANY_DAY = date(2000, 1, 1)
+
+
+def basis_of(here: Installation) -> str:
+    """Return what standings are computed by here: release, rules, the model that speaks, and whether studies are read first."""
+    card = cards.card_of(here, cards.speaking(here))
+    said = (
+        _code(),
+        cards.speaking(here),
+        card.weights_sha256 if card else "",
+        card.calibration if card else "",
+        str(here.settings.read_first),
+    )
+    return hashlib.sha256("\n".join(said).encode()).hexdigest()[:16]
+
+
+@cache
+def _code() -> str:
+    digest = hashlib.sha256()
+    rules = (one for one in files("core.rules").iterdir() if one.name.endswith((".py", ".toml")))
+    for one in sorted([*rules, *(files("core.records") / name for name in _COMPUTED_BY)], key=str):
+        digest.update(one.read_bytes())
+    return digest.hexdigest()
+
+
+def keep_ready(here: Installation, session: Session) -> None:
+    """Compute the standings that the transaction of this session has made stale, unless they are very many."""
+    ids = session.scalars(select(StaleStanding.patient_id).limit(MOST_AT_ONCE + 1)).all()
+    if ids and len(ids) <= MOST_AT_ONCE:
+        _compute(here, session, ids)
+
+
+def is_up_to_date(here: Installation, session: Session) -> bool:
+    """Say whether every woman's standing is there, by what holds here, and not stale."""
+    stale = session.scalar(select(StaleStanding.patient_id).limit(1))
+    others = session.scalar(select(Standing.patient_id).where(Standing.basis != basis_of(here)).limit(1))
+    return stale is None and others is None
+
+
+def bring_up_to_date(here: Installation) -> int:
+    """Compute the standings that are stale or by another basis, and return how many; safe beside others who do the same."""
+    number = 0
+    while True:
+        with here.database.read() as session:
+            if is_up_to_date(here, session):
+                return number
+        with here.database.write() as session:
+            basis = basis_of(here)
+            ids = session.scalars(select(StaleStanding.patient_id).limit(MOST_AT_ONCE)).all()
+            ids = (
+                ids
+                or session.scalars(
+                    select(Standing.patient_id).where(Standing.basis != basis).limit(MOST_AT_ONCE)
+                ).all()
+            )
+            _compute(here, session, ids)
+        number += len(ids)
+
+
+def rebuild(here: Installation) -> int:
+    """Compute every woman's standing anew, and return how many there are."""
+    with here.database.write() as session:
+        session.execute(delete(Standing))
+        session.execute(delete(StaleStanding))
+        session.execute(insert(StaleStanding).from_select(["patient_id"], select(Patient.id)))
+        number = session.scalar(select(func.count()).select_from(Patient)) or 0
+    bring_up_to_date(here)
+    return number
+
+
+def differing(here: Installation) -> Iterator[str]:
+    """Yield a sentence for each standing that is not what the other tables say; none where all is well."""
+    with here.database.read() as session:
+        basis = basis_of(here)
+        lacking = session.scalar(
+            select(func.count())
+            .select_from(Patient)
+            .where(
+                ~exists().where(Standing.patient_id == Patient.id),
+                ~exists().where(StaleStanding.patient_id == Patient.id),
+            )
+        )
+        if lacking:
+            yield f"{lacking} patients lack their row of the worklist. Run rebuild."
+        known = select(Standing).where(
+            Standing.basis == basis, ~exists().where(StaleStanding.patient_id == Standing.patient_id)
+        )
+        kept = {row.patient_id: row for row in session.scalars(known)}
+        for woman in listed_women(here, session):
+            row = kept.get(woman.patient_id)
+            if row is not None:
+                now = _values(woman, basis)
+                wrong = [name for name, value in now.items() if getattr(row, name) != value]
+                if wrong:
+                    yield f"The worklist's row of patient {woman.mrn} differs in {', '.join(wrong)}. Run rebuild."
+
+
+def _compute(here: Installation, session: Session, ids: Sequence[int]) -> None:
+    """Write the standings of some women; of those who are gone nothing is left."""
+    basis = basis_of(here)
+    session.execute(
+        delete(Standing).where(Standing.patient_id.in_(ids)), execution_options={"synchronize_session": False}
+    )
+    session.execute(
+        delete(StaleStanding).where(StaleStanding.patient_id.in_(ids)),
+        execution_options={"synchronize_session": False},
+    )
+    rows = [_values(woman, basis) for woman in listed_women(here, session, ids)]
+    if rows:
+        session.execute(insert(Standing), rows)
+
+
+def _values(woman: ListedWoman, basis: str) -> dict[str, object]:
+    row = row_of(woman, today=_ANY_DAY)
+    last = None if row.under_treatment else row.last_study
+    due = _due(last, woman.birth_date)
+    return {
+        "patient_id": woman.patient_id,
+        "basis": basis,
+        "mrn": woman.mrn,
+        "label": row.label.casefold(),
+        "search": f"{woman.mrn}\n{woman.name or ''}".casefold(),
+        "born": _number(woman.birth_date),
+        "last_study": row.last_study,
+        "refused": row.last_status is not None and row.last_status.value == "refused",
+        "pending": row.last_status is not None and row.last_status.value == "pending",
+        "risk": row.risk_5y,
+        "band": row.band,
+        "change": 0.0 if row.change_is_noise else row.change_since_prior,
+        "slope": row.slope.per_year if row.slope else None,
+        "density": row.density,
+        "assessed_on": row.last_word.on if row.last_word else None,
+        "alert_at": max((alert.raised_at for alert in row.alerts), default=None),
+        "urgency": _urgency(row),
+        "unread": row.unread,
+        "changed": row.changed,
+        "not_scored": row.not_scored,
+        "under_treatment": row.under_treatment,
+        "diagnosed": row.diagnosed,
+        "open_of": row.open_assessment.of if row.open_assessment else None,
+        "open_due": row.open_assessment.due if row.open_assessment else None,
+        **due,
+    }
+
+
+def _urgency(row: Row) -> float | None:
+    """Return how urgent what is changed is, as the order of the worklist has it; None where nothing is, or by no rule."""
+    return row.urgency if row.changed and row.urgency != float("inf") else None
+
+
+def _due(last: date | None, birth_date: date | None) -> dict[str, date | None]:
+    """Return from and until which days the next study is due, and from which it is overdue, as `ScreeningInterval` says."""
+    nothing: dict[str, date | None] = dict.fromkeys(("due_on", "due_from", "due_until", "overdue_from"))
+    if last is None:
+        return nothing
+    interval = thresholds.screening_interval()
+    first, until = None, None
+    if birth_date is not None:
+        next_can = add_months(last, interval.interval_months)
+        begins, ends = _birthday(birth_date, interval.from_age), _birthday(birth_date, interval.to_age + 1)
+        if next_can >= ends:
+            return nothing
+        until = ends - timedelta(days=1)
+        first = begins if next_can < begins else None
+    return {
+        "due_on": interval.due_in_range(last, birth_date),
+        "due_from": first,
+        "due_until": until,
+        "overdue_from": interval.overdue_in_range(last, birth_date) + timedelta(days=1),
+    }
+
+
+def _birthday(birth_date: date, age: int) -> date:
+    """Return the day on which she is so old; for a woman born on 29 February 1 March where the year has no such day."""
+    day = birth_date + relativedelta(years=age)
+    return day if day.day == birth_date.day else day + timedelta(days=1)
+
+
+def _number(day: date | None) -> int | None:
+    return None if day is None else day.year * 10_000 + day.month * 100 + day.day
