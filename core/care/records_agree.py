@@ -1,4 +1,7 @@
-"""Whether what is written of women agrees with itself: assessments with their last version, measurements with their images."""
+"""Whether what is written of women agrees with itself.
+
+Assessments with their last version, measurements with their images, what is kept ready with what it is computed from.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from core.installation import Installation
+from core.records import ready
 from db.tables import AssessmentVersion, Image, Lesion, Measurement, Patient, Study
 
 __all__ = ["disagreements"]
@@ -16,7 +20,7 @@ __all__ = ["disagreements"]
 def disagreements(here: Installation) -> list[str]:
     """Say in a sentence each what does not agree, whose it is, and what to do; nothing where all agrees."""
     with here.database.read() as session:
-        return [*_assessments(session), *_measurements(session)]
+        return [*_assessments(session), *_measurements(session), *ready.differing(here)]
 
 
 def _assessments(session: Session) -> Iterator[str]:

@@ -21,6 +21,7 @@ def register(app: typer.Typer) -> None:
     app.command()(migrate)
     app.command()(doctor)
     app.command()(verify)
+    app.command()(rebuild)
     app.command()(backup)
     app.command()(restore)
 
@@ -105,6 +106,23 @@ def _sweep(here: Installation) -> None:
         log.print(f"Taken away: {one.sentence}", markup=False, highlight=False, soft_wrap=True)
 
 
+def rebuild(json: Json = False) -> None:
+    """Compute anew what is kept ready for speed: where each woman stands in the worklist.
+
+    Nothing else is touched; `verify` says whether it is needed.
+    """
+    from core.cli.opening import open_installation
+    from core.records import ready
+
+    here = open_installation()
+    number = ready.rebuild(here)
+    here.close()
+    if json:
+        print_json({"patients": number})
+    else:
+        results.print(f"{number} patients computed anew.")
+
+
 def verify(json: Json = False) -> None:
     """Read every stored image and compare it with what was received; look whether assessments and measurements agree.
 
@@ -132,7 +150,7 @@ def verify(json: Json = False) -> None:
             f"{found.images} images, {found.quarantined} files in quarantine, {found.objects} objects read: "
             f"{len(found.missing)} missing, {len(found.damaged)} damaged, {len(found.older)} renditions of an older release "
             f"(made anew when looked at), {len(found.orphans)} that nothing names; "
-            f"{len(found.records)} assessments or measurements that do not agree.",
+            f"{len(found.records)} records that do not agree.",
             highlight=False,
         )
     if not found.well:

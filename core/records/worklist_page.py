@@ -34,7 +34,7 @@ from db.tables import StudyStatus
 
 __all__ = ["MOST_IN_WALK", "Shown", "shown"]
 
-MOST_IN_WALK = 5_000
+MOST_IN_WALK = 1_000
 """Through as many women the patient's page can go on."""
 
 
@@ -113,7 +113,7 @@ def _ask(
     )
 
 
-def _groups(today: date) -> dict[Group, ColumnElement[bool]]:
+def _groups(today: date) -> dict[Group, Any]:
     """Return when a woman counts in each group, as `Row.belongs_to` says."""
     return {
         Group.TO_READ: Kept.unread,
@@ -190,7 +190,7 @@ def _own_order(group: Group, today: date, *, plain: bool) -> list[ColumnElement[
     ]
 
 
-def _values(today: date, *, plain: bool) -> Mapping[Column, ColumnElement[Any]]:
+def _values(today: date, *, plain: bool) -> Mapping[Column, Any]:
     return {
         Column.PATIENT: _letters(Kept.label, plain=plain),
         Column.AGE: _age(today),
