@@ -21,6 +21,7 @@ app.callback()(check_surroundings)
 GROUPS = (
     "launch",
     "intake",
+    "network",
     "scoring",
     "training",
     "images",

@@ -1,0 +1,9 @@
+from .callers import callers as callers
+from .callers import check_aet as check_aet
+from .held import held as held
+from .listening import Listener as Listener
+from .multipart import NotReadable as NotReadable
+from .stow import MEDIA_TYPE as MEDIA_TYPE
+from .stow import NotSupported as NotSupported
+from .stow import Store as Store
+from .stow import Stored as Stored
