@@ -22,7 +22,10 @@ def up(
         ),
     ] = False,
 ) -> None:
-    """Migrate the database, start worker and dashboard, print the address; Ctrl-C stops both."""
+    """Migrate the database, start worker and dashboard, print the address; Ctrl-C stops all.
+
+    With LONGVIEW_LISTEN_PORT set, studies are received from the DICOM network as well (see listen).
+    """
     from core.care import launch
     from core.cli.opening import open_installation
     from core.people import ensure_demo_accounts, has_accounts
@@ -60,7 +63,7 @@ def up(
 
     threading.Thread(target=announce, daemon=True).start()
     launch.keep_running(
-        launch.parts(address, port, demo=demo),
+        launch.parts(address, port, demo=demo, listen=settings.listen_port is not None),
         here.home,
         until=stopping,
         log=lambda line: log.print(line, highlight=False),

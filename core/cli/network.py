@@ -8,12 +8,13 @@ from typing import Annotated
 import typer
 
 from core.cli.opening import open_installation
-from core.cli.terminal import log, machine_failed, wrong_use
+from core.cli.terminal import SOME_REFUSED, log, machine_failed, print_json, results, wrong_use
 
 
 def register(app: typer.Typer) -> None:
     """Add this module's verbs."""
     app.command()(listen)
+    app.command()(pull)
 
 
 def listen(
@@ -64,3 +65,43 @@ def listen(
     finally:
         listener.stop()
         here.close()
+
+
+def pull(
+    mrn: Annotated[str, typer.Option(help="MRN of the patient whose priors are fetched.")],
+    json: Annotated[bool, typer.Option("--json", help="Write JSON to stdout.")] = False,
+) -> None:
+    """Fetch a patient's priors from the PACS: what it has under her MRN and is not here yet.
+
+    The PACS is set in LONGVIEW_PACS_URL (DICOMweb), or in LONGVIEW_PACS_AET, LONGVIEW_PACS_HOST and LONGVIEW_PACS_PORT
+    (C-FIND, then C-GET, or C-MOVE with LONGVIEW_PACS_RETRIEVE=move). Later studies of hers are scored anew by themselves.
+
+    Exit code 0: all that there is is here; 1: some were not given, or are in quarantine; 2: wrong use; 3: the PACS or this
+    machine failed.
+    """
+    from core.network import pull_priors
+    from core.people import OwnAdminNeeded
+
+    here = open_installation()
+    try:
+        pulled = pull_priors(here, mrn)
+    except ValueError as error:
+        wrong_use(str(error))
+    except OwnAdminNeeded:
+        wrong_use(
+            "Beside the demo accounts the first real patient needs an admin of your own: "
+            "python -m core user add NAME --role admin"
+        )
+    finally:
+        here.close()
+    if json:
+        print_json(pulled.to_json())
+    else:
+        results.print(pulled.sentence, markup=False, highlight=False)
+        for item in pulled.items:
+            if item.text:
+                results.print(f"{item.path}: {item.outcome}. {item.text}", markup=False, highlight=False)
+    if pulled.cut_short is not None:
+        machine_failed(pulled.cut_short)
+    if pulled.failed or pulled.count("quarantined"):
+        raise typer.Exit(SOME_REFUSED)

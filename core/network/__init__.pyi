@@ -1,8 +1,17 @@
 from .callers import callers as callers
 from .callers import check_aet as check_aet
+from .fetching import Fetch as Fetch
+from .fetching import begin_fetch as begin_fetch
+from .fetching import fetch_of as fetch_of
+from .fetching import forget_fetch as forget_fetch
 from .held import held as held
 from .listening import Listener as Listener
 from .multipart import NotReadable as NotReadable
+from .pacs import NoPacs as NoPacs
+from .pacs import PacsFailed as PacsFailed
+from .pacs import is_pacs_configured as is_pacs_configured
+from .pull import Pulled as Pulled
+from .pull import pull_priors as pull_priors
 from .stow import MEDIA_TYPE as MEDIA_TYPE
 from .stow import NotSupported as NotSupported
 from .stow import Store as Store

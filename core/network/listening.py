@@ -30,7 +30,7 @@ from core.network.peer import Limits, PeerServer, PeerSocket
 from core.outages import MachineFailed, outage
 from core.people import OwnAdminNeeded, audit
 
-__all__ = ["Listener"]
+__all__ = ["Listener", "file_of", "keep_quiet"]
 
 log = log_of(__name__)
 
@@ -79,7 +79,7 @@ class Listener:
 
     def start(self) -> None:
         """Open the port; senders are answered in threads of their own."""
-        _quiet()
+        keep_quiet()
         # All storage classes and whatever a vendor calls an object of its own, in each encoding that it comes in: what
         # cannot be read is kept in quarantine, and not turned away at the door where nobody sees it.
         _config.UNRESTRICTED_STORAGE_SERVICE = True
@@ -160,7 +160,7 @@ class Listener:
 
     def _store(self, event: evt.Event) -> Dataset:
         try:
-            file = _file_of(event)
+            file = file_of(event)
         except Exception as error:  # noqa: BLE001 - a request without an object, or named so that no file can be made
             log.warning("an object cannot be named", kind=type(error).__name__)
             return _status(CANNOT_UNDERSTAND, "The object's class or UID cannot be read.")
@@ -231,7 +231,7 @@ def _peer(association: Association) -> PeerSocket | None:
     return held if isinstance(held, PeerSocket) else None
 
 
-def _file_of(event: evt.Event) -> IncomingFile:
+def file_of(event: evt.Event) -> IncomingFile:
     """Return an object as a file: its data set bit by bit as it came, behind a header that is the same for every sender."""
     request = event.request
     uid = str(UID(request.AffectedSOPInstanceUID))
@@ -254,7 +254,7 @@ def _status(code: int, comment: str = "") -> Dataset:
     return answer
 
 
-def _quiet() -> None:
+def keep_quiet() -> None:
     """Keep the library from writing what it was sent into the log."""
     _config.LOG_HANDLER_LEVEL = "none"
     for name in ("pynetdicom", "pydicom"):

@@ -6,19 +6,15 @@ names, or could not be kept is said to have failed, with the reason codes of C-S
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass, field
 from typing import Any
 
-from pydicom.filereader import read_dataset, read_partial
-from pydicom.tag import BaseTag
-
-from core.images import check_inflated_size
 from core.incoming import IncomingFile
 from core.installation import Installation
 from core.logs import log_of
 from core.network.delivery import Delivery
 from core.network.multipart import DICOM, NotReadable, Parts
+from core.network.peek import meta_uids, said
 from core.outages import MachineFailed, outage
 from core.people import OwnAdminNeeded, Person
 from db.tables import Outcome
@@ -30,8 +26,6 @@ log = log_of(__name__)
 MEDIA_TYPE = "application/dicom+json"
 OUT_OF_RESOURCES, NOT_OF_THE_STUDY, CANNOT_UNDERSTAND, NOT_AUTHORISED = 0xA700, 0xA900, 0xC000, 0x0124
 """Failure Reasons (0008,1197): those of C-STORE (PS3.4 table B.2-1)."""
-_STUDY_UID, _META_GROUP = 0x0020000D, 0x0002
-_MOST_META_BYTES = 65_536
 
 
 class NotSupported(ValueError):
@@ -105,8 +99,8 @@ class Store:
         self._delivery.close()
 
     def _store(self, data: bytes) -> None:
-        uids = _uids(data)
-        if self._study_uid is not None and _study_uid(data, self._most_bytes) != self._study_uid:
+        uids = _Uids(*meta_uids(data))
+        if self._study_uid is not None and self._study_of(data) != self._study_uid:
             self._ends.failed.append((uids, NOT_OF_THE_STUDY))
             return
         number = len(self._ends.kept) + len(self._ends.failed) + 1
@@ -129,6 +123,9 @@ class Store:
             self._ends.failed.append((uids, CANNOT_UNDERSTAND))
         else:
             self._ends.kept.append(uids)
+
+    def _study_of(self, data: bytes) -> str | None:
+        return said(data, "StudyInstanceUID", most_bytes=self._most_bytes).get("StudyInstanceUID")
 
     def _answer(self) -> Stored:
         ends = self._ends
@@ -160,37 +157,3 @@ def _references(uids: _Uids) -> dict[str, Any]:
 
 def _sequence(items: list[dict[str, Any]]) -> dict[str, Any]:
     return {"vr": "SQ", "Value": items}
-
-
-def _uids(data: bytes) -> _Uids:
-    """Return what an object is called in the header of its file, which is never compressed; nothing if it has none."""
-    if data[128:132] != b"DICM":
-        return _Uids()
-
-    def behind(tag: BaseTag, _vr: str | None, _length: int) -> bool:
-        return tag.group > _META_GROUP
-
-    try:
-        meta = read_dataset(io.BytesIO(data[132 : 132 + _MOST_META_BYTES]), False, True, stop_when=behind)
-        return _Uids(_uid(meta.get("MediaStorageSOPClassUID")), _uid(meta.get("MediaStorageSOPInstanceUID")))
-    except Exception:  # noqa: BLE001 - pydicom raises anything for what is no DICOM
-        return _Uids()
-
-
-def _uid(value: object) -> str | None:
-    text = str(value or "").strip()
-    return text if 0 < len(text) <= 64 and set(text) <= set("0123456789.") else None
-
-
-def _study_uid(data: bytes, most_bytes: int) -> str | None:
-    """Return the study that an object says it is of; None where it says none, or cannot be read."""
-
-    def behind(tag: BaseTag, _vr: str | None, _length: int) -> bool:
-        return tag > _STUDY_UID
-
-    try:
-        check_inflated_size(data, most_bytes)
-        dataset = read_partial(io.BytesIO(data), stop_when=behind, specific_tags=[BaseTag(_STUDY_UID)])
-        return _uid(dataset.get("StudyInstanceUID"))
-    except Exception:  # noqa: BLE001 - pydicom raises anything for what is no DICOM
-        return None
