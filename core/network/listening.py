@@ -137,8 +137,9 @@ class Listener:
         aet, address = _who(event.assoc)
         if any(caller.fits(aet, address) for caller in self.callers):
             return
-        event.assoc.acse.send_reject(_REJECTED_PERMANENT, _BY_USER, _CALLER_NOT_RECOGNISED)
         self._tell_refused(aet, address)
+        event.assoc.acse.send_reject(_REJECTED_PERMANENT, _BY_USER, _CALLER_NOT_RECOGNISED)
+        event.assoc.kill()  # when the sender has got it: the connection is closed behind this
 
     def _established(self, event: evt.Event) -> None:
         peer = _peer(event.assoc)
@@ -222,7 +223,8 @@ class Listener:
 def _who(association: Association) -> tuple[str, str]:
     """Return AE title and address of a sender, as they can be shown."""
     said = association.requestor
-    aet = "".join(c if c.isprintable() else "?" for c in str(said.ae_title or "")).strip()
+    title = said.primitive.calling_ae_title if said.primitive is not None else ""
+    aet = "".join(c if c.isprintable() else "?" for c in str(title or "")).strip()
     return aet, str(said.address)
 
 

@@ -27,11 +27,21 @@ _AS_KEPT = 'multipart/related; type="application/dicom"; transfer-syntax=*'
 """Without the parameter a PACS unpacks what it has (PS3.18 8.7.3.5.2)."""
 
 
+_PLAIN_IN_QUERIES = {f"%{ord(character):02X}": character for character in "?/:@!$'()*,;"}
+
+
 class _Patiently(HTTPAdapter):
-    """Asks with an end to its patience, which `requests` has not by itself."""
+    """Asks with an end to its patience, which `requests` has not by itself, and in the plainest words.
+
+    What may stand in a query as it is (RFC 3986, 3.4) does: some archives take an escaped sign for another one.
+    """
 
     def send(self, request: Any, **options: Any) -> Any:  # type: ignore[override]
         """Send a request."""
+        path, mark, query = str(request.url).partition("?")
+        for escaped, plain in _PLAIN_IN_QUERIES.items():
+            query = query.replace(escaped, plain)
+        request.url = path + mark + query
         options["timeout"] = options.get("timeout") or (_CONNECT_SECONDS, _SILENT_SECONDS)
         return super().send(request, **options)
 
