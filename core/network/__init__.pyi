@@ -7,9 +7,9 @@ from .fetching import forget_fetch as forget_fetch
 from .held import held as held
 from .listening import Listener as Listener
 from .multipart import NotReadable as NotReadable
-from .pacs import NoPacs as NoPacs
-from .pacs import PacsFailed as PacsFailed
-from .pacs import is_pacs_configured as is_pacs_configured
+from .pacs.opening import NoPacs as NoPacs
+from .pacs.opening import is_pacs_configured as is_pacs_configured
+from .pacs.remote import PacsFailed as PacsFailed
 from .pull import Pulled as Pulled
 from .pull import pull_priors as pull_priors
 from .stow import MEDIA_TYPE as MEDIA_TYPE

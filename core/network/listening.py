@@ -17,6 +17,7 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import UID
 from pynetdicom import AE, _config, evt
 from pynetdicom.association import Association
+from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.dsutils import encode_file_meta
 from pynetdicom.sop_class import StorageCommitmentPushModel, Verification  # type: ignore[attr-defined]
 
@@ -236,16 +237,18 @@ def _peer(association: Association) -> PeerSocket | None:
 def file_of(event: evt.Event) -> IncomingFile:
     """Return an object as a file: its data set bit by bit as it came, behind a header that is the same for every sender."""
     request = event.request
-    uid = str(UID(request.AffectedSOPInstanceUID))
+    if not isinstance(request, C_STORE) or request.DataSet is None:
+        raise ValueError("There is no object in it.")
+    uid = UID(str(request.AffectedSOPInstanceUID))
     meta = FileMetaDataset()
     meta.FileMetaInformationVersion = b"\x00\x01"
-    meta.MediaStorageSOPClassUID = request.AffectedSOPClassUID
+    meta.MediaStorageSOPClassUID = UID(str(request.AffectedSOPClassUID))
     meta.MediaStorageSOPInstanceUID = uid
     meta.TransferSyntaxUID = event.context.transfer_syntax
     meta.ImplementationClassUID = _IMPLEMENTATION
     meta.ImplementationVersionName = _VERSION
     data = b"".join((bytes(128), b"DICM", encode_file_meta(meta), request.DataSet.getvalue()))
-    return IncomingFile(f"{uid}.dcm", data, sop_uid=uid[:64])
+    return IncomingFile(f"{uid}.dcm", data, sop_uid=str(uid)[:64])
 
 
 def _status(code: int, comment: str = "") -> Dataset:

@@ -12,7 +12,8 @@ from core.incoming import IncomingFile, ItemReport
 from core.installation import Installation
 from core.network.delivery import Delivery
 from core.network.held import held, outcomes
-from core.network.pacs import Pacs, RemoteObject, open_pacs, query_of
+from core.network.pacs.opening import open_pacs
+from core.network.pacs.remote import Pacs, RemoteObject, query_of
 from core.network.peek import said
 from core.outages import MachineFailed
 from core.people import Permission, Person, audit, require

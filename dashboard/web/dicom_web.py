@@ -61,7 +61,13 @@ def _sender(request: Request, person: Person | None) -> str:
     return f"{who}@{address}"
 
 
+async def nothing_else(_request: Request) -> Response:
+    """Say that nothing else is answered here, or the pages' own start page would be."""
+    return JSONResponse({"error": "Only storing is answered here: POST to /dicom-web/studies."}, 404)
+
+
 ROUTES = [
     Route("/dicom-web/studies", store, methods=["POST"]),
     Route("/dicom-web/studies/{study_uid}", store, methods=["POST"]),
+    Route("/dicom-web/{rest:path}", nothing_else),
 ]

@@ -19,7 +19,7 @@ from core.network import (
     is_pacs_configured,
     pull_priors,
 )
-from core.network.pacs import RemoteObject, query_of
+from core.network.pacs.remote import RemoteObject, query_of
 from core.people import accounts, audit
 from core.people.accounts import Role
 from core.people.roles import AccessDenied

@@ -13,7 +13,7 @@ from requests.adapters import HTTPAdapter
 
 from core.logs import log_of
 from core.network.multipart import NotReadable, Parts
-from core.network.pacs import PacsFailed, RemoteObject, query_of
+from core.network.pacs.remote import PacsFailed, RemoteObject, query_of
 from core.network.peek import uid
 from core.settings import Settings
 

@@ -6,23 +6,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from core.installation import Installation
 from core.outages import MachineFailed
-from core.settings import Settings
 
-__all__ = ["NoPacs", "Pacs", "PacsFailed", "RemoteObject", "is_pacs_configured", "open_pacs", "query_of"]
+__all__ = ["Pacs", "PacsFailed", "RemoteObject", "in_series", "query_of"]
 
 LONGEST_MRN = 64
-
-
-class NoPacs(ValueError):
-    """No PACS is named in the settings."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            "No PACS is set. Name it in LONGVIEW_PACS_URL (DICOMweb), or in LONGVIEW_PACS_AET, LONGVIEW_PACS_HOST and "
-            "LONGVIEW_PACS_PORT."
-        )
 
 
 class PacsFailed(MachineFailed):
@@ -56,25 +44,6 @@ class Pacs(Protocol):
     def fetch(self, wanted: Sequence[RemoteObject]) -> Iterator[tuple[str, bytes | None]]:
         """Yield each object that comes, by SOP Instance UID; without bytes where it comes by the listener."""
         ...
-
-
-def is_pacs_configured(settings: Settings) -> bool:
-    """Return whether the settings name a PACS."""
-    return bool(settings.pacs_url or (settings.pacs_aet and settings.pacs_host))
-
-
-def open_pacs(here: Installation) -> Pacs:
-    """Return the PACS of the settings, by DICOMweb where they name an address for it; raises `NoPacs`."""
-    settings = here.settings
-    if settings.pacs_url:
-        from core.network.pacs_web import WebPacs
-
-        return WebPacs(settings)
-    if settings.pacs_aet and settings.pacs_host:
-        from core.network.pacs_dimse import DimsePacs
-
-        return DimsePacs(here)
-    raise NoPacs
 
 
 def query_of(mrn: str) -> str:

@@ -31,7 +31,7 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
 
 from core.installation import Installation
 from core.network.listening import Listener, file_of, keep_quiet
-from core.network.pacs import PacsFailed, RemoteObject, in_series, query_of
+from core.network.pacs.remote import PacsFailed, RemoteObject, in_series, query_of
 from core.network.peek import uid
 
 __all__ = ["DimsePacs"]
