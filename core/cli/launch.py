@@ -37,6 +37,14 @@ def up(
         launch.check_port(address, port)
     except launch.CannotListen as error:
         wrong_use(str(error))
+    if settings.listen_port is not None:
+        try:
+            launch.check_port(settings.listen_address, settings.listen_port)
+        except launch.CannotListen:
+            wrong_use(
+                f"The DICOM port {settings.listen_port} at {settings.listen_address} cannot be opened. Stop what runs there, "
+                "or choose another in LONGVIEW_LISTEN_PORT and LONGVIEW_LISTEN_ADDRESS."
+            )
     here = open_installation(settings)
     accounts = ensure_demo_accounts(here) if demo else []
     if demo and not accounts:

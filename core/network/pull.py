@@ -53,11 +53,11 @@ class Pulled:
             return f"The PACS has nothing of {self.patient} that is fetched."
         if not self.wanted:
             return f"What the PACS has of {self.patient} is here already: {_images(self.found)}."
-        parts = [
-            f"{_images(self.found)} of {self.patient} in the PACS",
-            f"{self.here} here before",
-            f"{self.count(Outcome.ACCEPTED)} new",
-        ]
+        parts = [f"{_images(self.found)} of {self.patient} in the PACS"]
+        before = self.here + self.count(Outcome.DUPLICATE)
+        if before:
+            parts.append(f"{before} here before")
+        parts.append(f"{self.count(Outcome.ACCEPTED)} new")
         if self.count(Outcome.QUARANTINED):
             parts.append(f"{self.count(Outcome.QUARANTINED)} in quarantine")
         if self.failed:

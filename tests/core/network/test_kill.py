@@ -74,7 +74,7 @@ def sop_uid(file: bytes) -> str:
 
 
 def send_until_it_breaks(
-    port: int, files: list[bytes], acknowledged: set[str], begun: threading.Event
+    port: int, files: list[bytes], acknowledged: set[str], begun: threading.Event, patience: float = 2.0
 ) -> None:
     ae = AE("MAMMO1")
     ae.add_requested_context(MG, "1.2.840.10008.1.2.1")
@@ -106,7 +106,7 @@ def assert_whole(here, acknowledged: set[str]) -> None:
 @pytest.mark.slow
 def test_a_listener_killed_while_two_send_has_kept_all_that_it_acknowledged(here):
     chance = random.Random(os.environ.get("LONGVIEW_TEST_SEED", "14"))
-    files = [files_of(sender, 12) for sender in range(2)]
+    files = [files_of(sender, 9) for sender in range(2)]
     acknowledged: set[str] = set()
     for _ in range(2):
         child = started(LISTEN, str(here.home))
