@@ -22,6 +22,7 @@ GROUPS = (
     "launch",
     "intake",
     "quarantine",
+    "network",
     "scoring",
     "training",
     "images",

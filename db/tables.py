@@ -608,12 +608,16 @@ class Alert(Base):
 
 
 class ImportBatch(Base):
-    """One call of the intake, from the command line, a page or the demo; `finished_at` is null while it runs."""
+    """One call of the intake, from the command line, a page, the demo or another machine; `finished_at` is null while it runs.
+
+    `sender` names the machine that sent it, by AE title and address, or the service by its token.
+    """
 
     __tablename__ = "import_batch"
 
     id: Mapped[int] = mapped_column(primary_key=True)
     source: Mapped[str] = mapped_column(String(16))
+    sender: Mapped[str | None] = mapped_column(String(128))
     user_id: Mapped[int | None] = mapped_column(ForeignKey("user.id"))
     stated_mrn: Mapped[str | None] = mapped_column(String(64))
     stated_study_date: Mapped[date | None]
@@ -624,7 +628,10 @@ class ImportBatch(Base):
 
 
 class ImportItem(Base):
-    """How one file of a batch ended. A quarantined file's bytes are kept under `sha256` in the quarantine."""
+    """How one file of a batch ended. A quarantined file's bytes are kept under `sha256` in the quarantine.
+
+    `sop_uid` is the SOP Instance UID that the sender gave it; null where it did not come over the network.
+    """
 
     __tablename__ = "import_item"
 
@@ -632,6 +639,7 @@ class ImportItem(Base):
     batch_id: Mapped[int] = mapped_column(ForeignKey("import_batch.id", ondelete="CASCADE"), index=True)
     path: Mapped[str] = mapped_column(String(1024))
     sha256: Mapped[str | None] = mapped_column(String(64), index=True)
+    sop_uid: Mapped[str | None] = mapped_column(String(64), index=True)
     outcome: Mapped[Outcome]
     reason: Mapped[str | None] = mapped_column(String(64))
     detail: Mapped[str | None] = mapped_column(Text)
@@ -698,6 +706,25 @@ class SignIn(Base):
     expires_at: Mapped[datetime]
 
     user: Mapped[User] = relationship()
+
+
+class ServiceToken(Base):
+    """What a program shows in the place of a sign-in: the sha256 of its token, never the token itself.
+
+    `permissions` are what it may do (`core.people.roles.Permission`). One that has ended stays, with `revoked_at`.
+    """
+
+    __tablename__ = "service_token"
+    __table_args__ = (Index("ix_service_token_name", "name"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(String(64))
+    token_sha256: Mapped[str] = mapped_column(String(64), unique=True)
+    permissions: Mapped[list[Any]] = mapped_column(default=list)
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+    expires_at: Mapped[datetime | None]
+    last_used_at: Mapped[datetime | None]
+    revoked_at: Mapped[datetime | None]
 
 
 class SavedView(Base):

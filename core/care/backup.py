@@ -27,7 +27,7 @@ from sqlalchemy import delete
 
 from core.installation import Installation
 from core.outages import outage
-from core.people import audit
+from core.people import audit, tokens
 from core.settings import Settings
 from db.database import Database, sqlite_module
 from db.files import held, private_file, private_folder, sync_folder, whole_file
@@ -400,7 +400,7 @@ def _read_only(path: Path) -> Iterator[Any]:
 
 
 def _make_ready(path: Path, manifest: BackupManifest, name: str) -> None:
-    """Bring a checked database to this release and end all sign-ins in it, recorded in its audit trail."""
+    """Bring a checked database to this release and end all sign-ins and tokens in it, recorded in its audit trail."""
     database = Database(f"sqlite:///{path}")
     try:
         upgrade(database)
@@ -408,8 +408,9 @@ def _make_ready(path: Path, manifest: BackupManifest, name: str) -> None:
         if lacks:
             raise BackupError(f"{name} holds a database without {lacks[0]}, so it is none of Longview's.")
         with database.write() as session:
-            # A cookie from the day of the copy must not open what its owner may since have been shut out of.
+            # A cookie or token from the day of the copy must not open what its owner may since have been shut out of.
             ended = session.execute(delete(SignIn))
+            tokens_ended = tokens.end_all(session)
             audit.record(
                 session,
                 None,
@@ -418,6 +419,7 @@ def _make_ready(path: Path, manifest: BackupManifest, name: str) -> None:
                 {
                     "copy_of": manifest.made_at.isoformat(timespec="minutes"),
                     "sign_ins_ended": ended.rowcount,  # type: ignore[attr-defined]
+                    "tokens_ended": tokens_ended,
                 },
             )
         with database.engine.connect() as connection:

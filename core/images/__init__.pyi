@@ -6,6 +6,7 @@ from .child import answer_questions as answer_questions
 from .decoding import decode as decode
 from .hanging import shows_the_breast as shows_the_breast
 from .mammogram import recognise as recognise
+from .preamble import check_inflated_size as check_inflated_size
 from .preamble import storable as storable
 from .reader import GuardedReader as GuardedReader
 from .reader import Header as Header

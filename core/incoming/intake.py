@@ -76,6 +76,7 @@ def take_in(
     statement: Statement | None,
     source: Source,
     person: Person | None = None,
+    sender: str | None = None,
     on_item: Callable[[ItemReport], None] | None = None,
     own_admin: Callable[[], NewAccount | None] | None = None,
     on_closed: Callable[[Closed], None] | None = None,
@@ -87,7 +88,7 @@ def take_in(
 
     Where the machine fails (`core.outages`), the files that were finished by then are answered all the same and the
     report says in `cut_short` what it lacks; the same files can be taken in again. `person` is who does it, for the
-    audit trail; None is the command line.
+    audit trail; None is the command line, or the machine that `sender` names.
 
     Where there are accounts of the demo, the first real patient comes in together with an admin of one's own, for whom
     `own_admin` asks if there is none, and closes them for good (`core.people.demo_accounts`); `on_closed` is told so
@@ -99,7 +100,7 @@ def take_in(
     first = FirstRealPatient(own_admin, person.user_id if person else None)
     batch_id = None
     try:
-        batch_id = begin_batch(here, source=source, person=person, statement=statement)
+        batch_id = begin_batch(here, source=source, person=person, statement=statement, sender=sender)
         _take_all(here, batch_id, files, statement, first, report, on_item, on_closed)
     except OwnAdminNeeded:
         if batch_id is not None:
@@ -228,7 +229,7 @@ def _store_objects(
 ) -> None:
     """Put what an image is made of into the image store; a file that is refused leaves nothing there."""
     with here.database.read() as session:
-        stored = stored_image(session, claim, sha256)
+        stored = stored_image(session, claim, sha256, prepared)
         if stored is not None:
             return
         patient = stored_patient(session, claim, prepared.image.header, statement)

@@ -38,12 +38,16 @@ def _number(character: str) -> str:
 
 @dataclass(frozen=True)
 class IncomingFile:
-    """One file as it arrives. `refusal` is set where it could not even be opened; `said` is a manifest's row for it."""
+    """One file as it arrives. `refusal` is set where it could not even be opened; `said` is a manifest's row for it.
+
+    `sop_uid` is the SOP Instance UID that a sender gave it on the network; by it the sender can ask what became of it.
+    """
 
     name: str
     data: bytes
     refusal: Refusal | None = None
     said: Statement | None = None
+    sop_uid: str | None = None
 
 
 @dataclass(frozen=True)

@@ -29,8 +29,12 @@ from db.tables import (
 _LONGEST_DETAIL = 1000
 
 
-def stored_image(session: Session, claim: Claim, sha256: str) -> Image | None:
-    """Return the stored image with these bytes if it is the same claim; raises `Refusal` for any collision."""
+def stored_image(session: Session, claim: Claim, sha256: str, prepared: Prepared) -> Image | None:
+    """Return the stored image with these bytes if it is the same claim; raises `Refusal` for any collision.
+
+    One with the same SOP Instance UID is the same image too where the picture is the same to the last bit: what goes
+    through a network or an archive gets another file header there, often other words, sometimes another encoding.
+    """
     found = session.scalars(
         select(Image).where(or_(Image.sha256 == sha256, Image.sop_uid == claim.sop_uid))
     ).all()
@@ -39,7 +43,7 @@ def stored_image(session: Session, claim: Claim, sha256: str) -> Image | None:
         if study.patient.mrn != claim.mrn:
             what = "same image" if image.sha256 == sha256 else "image's identifier (SOP Instance UID)"
             raise Refusal("other_patient", f"The {what} is stored for patient {study.patient.mrn}.")
-        if image.sha256 != sha256:
+        if image.sha256 != sha256 and image.rendition_sha256 != _rendition_sha256(prepared):
             raise Refusal(
                 "uid_conflict",
                 f"SOP Instance UID {claim.sop_uid} is stored with other content, in the study of {study.study_date}.",
@@ -48,6 +52,10 @@ def stored_image(session: Session, claim: Claim, sha256: str) -> Image | None:
             raise Refusal("exists_elsewhere", f"It is stored in the study of {study.study_date}.")
         return image
     return None
+
+
+def _rendition_sha256(prepared: Prepared) -> str:
+    return hashlib.sha256(prepared.rendition).hexdigest()
 
 
 def stored_patient(
@@ -138,7 +146,7 @@ def keep(
 
     Returns also what a new real patient closed. Raises `OwnAdminNeeded` where she cannot come in, and writes nothing.
     """
-    stored = stored_image(session, claim, sha256)
+    stored = stored_image(session, claim, sha256, prepared)
     if stored is not None:
         return _keep_duplicate(session, batch_id, file, sha256, claim, stored), None
     header = prepared.image.header
@@ -256,7 +264,7 @@ def _keep_image(
         manufacturer=image.manufacturer,
         quality_flags=image.quality_flags,
         file_says=file_says,
-        rendition_sha256=hashlib.sha256(prepared.rendition).hexdigest(),
+        rendition_sha256=_rendition_sha256(prepared),
         thumbnail_sha256=hashlib.sha256(prepared.thumbnail_png).hexdigest(),
     )
     session.add(row)
@@ -314,6 +322,7 @@ def add_item(
         batch_id=batch_id,
         path=printable_name(file.name)[-1024:],
         sha256=sha256,
+        sop_uid=file.sop_uid,
         outcome=outcome,
         reason=reason,
         # It may quote the file's name or a word of its header.

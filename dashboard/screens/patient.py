@@ -6,7 +6,17 @@ from core.people import Permission, Person
 from core.records import PatientRecord, StudyStatus, findings, record_of
 from dashboard import keys, look, session
 from dashboard.house import here
-from dashboard.patient import assessment, events, header, lesions, pictures, report_menu, ribbon, score
+from dashboard.patient import (
+    assessment,
+    events,
+    header,
+    lesions,
+    pictures,
+    priors,
+    report_menu,
+    ribbon,
+    score,
+)
 
 
 def page(person: Person) -> None:
@@ -20,7 +30,9 @@ def page(person: Person) -> None:
     session.note_once(person, "patient_opened", f"patient:{record.mrn}")
     st.session_state[keys.LAST_PATIENT] = record.mrn
     st.query_params[keys.MRN] = record.mrn
-    head, through, add, out = st.columns([5.2, 3.4, 1.5, 1.7], vertical_alignment="center")
+    fetches = priors.are_fetched_by(person)
+    widths = [5.6, 3.2, 1.45, 1.3, 1.35] if fetches else [5.2, 3.4, 1.5, 1.7]
+    head, through, *fetch, add, out = st.columns(widths, vertical_alignment="center")
     with head:
         header.identity(record)
     with through:
@@ -33,6 +45,10 @@ def page(person: Person) -> None:
             query_params={keys.MRN: record.mrn},
             width="stretch",
         )
+    if fetches:
+        with fetch[0]:
+            priors.button(record)
+        priors.progress(record)
     if record.visits:
         with out:
             report_menu.offer(record, ribbon.choose_visit(record))
