@@ -29,6 +29,7 @@ GROUPS = (
     "care",
     "export",
     "report",
+    "deidentify",
     "response",
     "benchmark",
 )
