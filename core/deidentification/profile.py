@@ -153,7 +153,7 @@ def _act(dataset: Dataset, tag: BaseTag, identity: Identity, options: Options) -
     code = code_of(tag)
     if tag.group & 0xFF00 in (_OVERLAYS, _CURVES) and not tag.group & 1:
         return "removed: overlay or curve", _remove  # without its data what describes it means nothing
-    if tag.element == 0 or not dictionary_has_tag(tag):
+    if tag.group < 8 or tag.element == 0 or not dictionary_has_tag(tag):
         return "removed: not of the standard", _remove
     element = dataset[tag]
     if element.VR in _MOVED | {"TM"} and tag not in _NEVER_MOVED and (code or element.VR != "TM"):
