@@ -48,11 +48,10 @@ def clean_pixels(dataset: Dataset, removed: Removed, *, max_pixels: int) -> None
     hidden = _hidden(dataset, seen)
     if letters(seen, hidden):
         raise Refusal("burned_in_text", "Letters stand on what it shows.")
-    changed = _without_unused_bits(dataset, several)
     if hidden is not None and hidden.any():
-        changed |= _black_out(dataset, several, hidden)
+        _black_out(dataset, several, hidden)
         removed.actions.append(("PixelData", f"{100 * float(hidden.mean()):.0f} % blacked out"))
-    _write(dataset, pixels, was, changed)
+    _write(dataset, pixels, was)
     dataset.BurnedInAnnotation = "NO"
     dataset.RecognizableVisualFeatures = "NO"
 
@@ -147,37 +146,21 @@ def _regions(dataset: Dataset, shape: tuple[int, ...]) -> NDArray[np.bool_] | No
     return None if hidden.all() else hidden
 
 
-def _without_unused_bits(dataset: Dataset, pixels: NDArray[Any]) -> bool:
-    """Clear the bits beyond those that are stored, in which older files keep overlays; tell whether there were any."""
-    allocated, stored = int(dataset.BitsAllocated), int(dataset.get("BitsStored") or dataset.BitsAllocated)
-    if pixels.dtype.kind != "u" or stored >= allocated:
-        return False
-    mask = ((1 << stored) - 1) << max(0, int(dataset.get("HighBit") or stored - 1) + 1 - stored)
-    used = pixels & pixels.dtype.type(mask & ((1 << allocated) - 1))
-    if np.array_equal(used, pixels):
-        return False
-    pixels[...] = used
-    return True
-
-
-def _black_out(dataset: Dataset, pixels: NDArray[Any], hidden: NDArray[np.bool_]) -> bool:
+def _black_out(dataset: Dataset, pixels: NDArray[Any], hidden: NDArray[np.bool_]) -> None:
     inverse = str(dataset.get("PhotometricInterpretation")) == "MONOCHROME1" or (
         dataset.get("PresentationLUTShape") == "INVERSE"
     )
-    black = pixels.max() if inverse else pixels.min()
-    before = pixels[:, hidden]
-    if (before == black).all():
-        return False
-    pixels[:, hidden] = black
-    return True
+    pixels[:, hidden] = pixels.max() if inverse else pixels.min()
 
 
-def _write(dataset: Dataset, pixels: NDArray[Any], was: UID, changed: bool) -> None:
-    """Put the pixels back: packed without loss if they came packed."""
-    if changed:
-        data = pixels.tobytes()
-        dataset.PixelData = data + b"\0" * (len(data) & 1)
-        if int(dataset.SamplesPerPixel) == 3:
-            dataset.PlanarConfiguration = 0
+def _write(dataset: Dataset, pixels: NDArray[Any], was: UID) -> None:
+    """Put the pixels back: packed without loss if they came packed.
+
+    The library has cleared the bits beyond those that are stored, in which older files keep overlays.
+    """
+    data = pixels.tobytes()
+    dataset.PixelData = data + b"\0" * (len(data) & 1)
+    if int(dataset.SamplesPerPixel) == 3:
+        dataset.PlanarConfiguration = 0
     if was.is_compressed and was.is_encapsulated:
         dataset.compress(RLELossless, generate_instance_uid=False)
