@@ -59,8 +59,11 @@ class Deidentifier:
     ) -> None:
         self._child.close()
 
-    def clean(self, data: bytes, mrn: str | None = None) -> Deidentified:
-        """De-identify one file, the same way every time; `mrn` says whose it is, else the file does. Raises `Refusal`."""
+    def clean(self, data: bytes, mrn: str | None = None, *, insist: bool = True) -> Deidentified:
+        """De-identify one file, the same way every time; raises `Refusal`.
+
+        `mrn` says whose it is; without `insist` only where the file does not.
+        """
         if not data:
             raise Refusal("empty_file")
         if len(data) > self.settings.max_file_mb * 1_000_000:
@@ -69,6 +72,7 @@ class Deidentifier:
         question = {
             "key": self.key.hex(),
             "mrn": mrn,
+            "insist": insist,
             "options": self.options.to_json(),
             "max_pixels": self.settings.max_pixels,
             "cpu_seconds": seconds,

@@ -35,8 +35,10 @@ class Cleaned:
     removed: Removed
 
 
-def clean(data: bytes, key: bytes, mrn: str | None, options: Options, *, max_pixels: int) -> Cleaned:
-    """De-identify one file; `mrn` says whose it is, else the file does.
+def clean(
+    data: bytes, key: bytes, mrn: str | None, options: Options, *, max_pixels: int, insist: bool = True
+) -> Cleaned:
+    """De-identify one file; `mrn` says whose it is; without `insist` only where the file does not.
 
     Raises
     ------
@@ -45,7 +47,10 @@ def clean(data: bytes, key: bytes, mrn: str | None, options: Options, *, max_pix
     """
     try:
         if looks_like_dicom(data):
-            return _clean_dicom(data, key, mrn, options, max_pixels)
+            dataset = _read(data, max_pixels)
+            if not (mrn and insist):
+                mrn = _whose(dataset, mrn)
+            return _clean_dicom(dataset, mrn, key, options, max_pixels)
         if data.startswith(_PICTURES):
             removed = Removed()
             whose = Identity.of(key, mrn).pseudonym if mrn else ""
@@ -60,7 +65,7 @@ def clean(data: bytes, key: bytes, mrn: str | None, options: Options, *, max_pix
     raise Refusal("unsupported_format")
 
 
-def _clean_dicom(data: bytes, key: bytes, mrn: str | None, options: Options, max_pixels: int) -> Cleaned:
+def _read(data: bytes, max_pixels: int) -> Dataset:
     check_inflated_size(data, 2 * max_pixels + _HEADER_ROOM_BYTES)
     dataset = pydicom.dcmread(io.BytesIO(data), force=data[128:132] != b"DICM")
     if "DirectoryRecordSequence" in dataset:
@@ -69,24 +74,28 @@ def _clean_dicom(data: bytes, key: bytes, mrn: str | None, options: Options, max
         dataset.file_meta.TransferSyntaxUID = (
             ImplicitVRLittleEndian if dataset.original_encoding[0] else ExplicitVRLittleEndian
         )
-    whose = mrn or _whose(dataset)
-    identity = Identity.of(key, whose)
     if not dataset.get("SOPInstanceUID"):
-        dataset.SOPInstanceUID = identity.uid(hashlib.sha256(data).hexdigest())
-    removed = Removed()
+        dataset.SOPInstanceUID = f"2.25.{int.from_bytes(hashlib.sha256(data).digest()[:16])}"
+    return dataset
+
+
+def _clean_dicom(dataset: Dataset, mrn: str, key: bytes, options: Options, max_pixels: int) -> Cleaned:
+    identity, removed = Identity.of(key, mrn), Removed()
     # First, as it tells by the header where the breast is and what the file says of text.
     clean_pixels(dataset, removed, max_pixels=max_pixels)
     header = deidentify_header(dataset, identity, options)
     header.actions += removed.actions
     out = io.BytesIO()
     dataset.save_as(out, enforce_file_format=True)
-    return Cleaned(out.getvalue(), ".dcm", whose, identity.pseudonym, header)
+    return Cleaned(out.getvalue(), ".dcm", mrn, identity.pseudonym, header)
 
 
-def _whose(dataset: Dataset) -> str:
+def _whose(dataset: Dataset, else_: str | None) -> str:
     value = dataset.get("PatientID")
     if isinstance(value, str) and value.strip(" \0"):
         return value.strip(" \0")
     if value:
         raise Refusal("bad_identifier", "PatientID (0010,0020) has several values.")
+    if else_:
+        return else_
     raise Refusal("no_identity", "PatientID (0010,0020) is missing.")

@@ -26,6 +26,7 @@ def answer(question: dict[str, Any], data: bytes) -> Answer:
             bytes.fromhex(question["key"]),
             question["mrn"],
             Options(frozenset(question["options"])),
+            insist=question["insist"],
             max_pixels=question["max_pixels"],
         )
         facts = {

@@ -38,12 +38,16 @@ def _number(character: str) -> str:
 
 @dataclass(frozen=True)
 class IncomingFile:
-    """One file as it arrives. `refusal` is set where it could not even be opened; `said` is a manifest's row for it."""
+    """One file as it arrives. `refusal` is set where it could not even be opened; `said` is a manifest's row for it.
+
+    `called` is the name that the person knows it by, where it is stored under another (`core.incoming.on_the_way_in`).
+    """
 
     name: str
     data: bytes
     refusal: Refusal | None = None
     said: Statement | None = None
+    called: str | None = None
 
 
 @dataclass(frozen=True)
