@@ -1,3 +1,4 @@
+from .burned_in import breast_alone as breast_alone
 from .deidentifier import Deidentified as Deidentified
 from .deidentifier import Deidentifier as Deidentifier
 from .handing_on import Given as Given

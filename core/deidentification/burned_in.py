@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from core.images import breast_region
 
-__all__ = ["letters", "outside_the_breast"]
+__all__ = ["breast_alone", "letters", "outside_the_breast"]
 
 _MARGIN = 0.04
 """Of the longer side: so far beyond its recognised outline all is left as it is, so that no skin is lost."""
@@ -41,6 +41,14 @@ def outside_the_breast(grey: NDArray[np.uint16]) -> NDArray[np.bool_] | None:
     kept = cv2.resize(cv2.dilate(region, disc), size, interpolation=cv2.INTER_NEAREST)
     breast = cv2.resize(region, size, interpolation=cv2.INTER_NEAREST)
     return np.asarray((kept == 0) | _apart(grey, breast, kept))
+
+
+def breast_alone(grey: NDArray[np.uint16]) -> NDArray[np.uint16] | None:
+    """Return the picture with all beyond the breast black; None where text in it cannot be told from the breast."""
+    outside = outside_the_breast(grey)
+    if outside is None or letters(grey, outside):
+        return None
+    return np.where(outside, grey.min(), grey)
 
 
 def _apart(grey: NDArray[np.uint16], breast: NDArray[np.uint8], kept: NDArray[np.uint8]) -> NDArray[np.bool_]:
