@@ -25,6 +25,9 @@ _CONTRASTS = (0.3, 0.12)
 """Of the picture's range: so much brighter than what is around them are burned-in letters; each is looked for by itself,
 as faint ones run together with tissue at one and strong ones with each other at another."""
 _FEWEST_LETTERS = 4
+_MOST_THINGS = 200
+"""So many things like letters are the grain of a picture (films that were looked at have up to 113): letters as faint as that
+grain are told apart from it by nobody, and stand out at the other contrast if they are stronger."""
 
 
 def outside_the_breast(grey: NDArray[np.uint16]) -> NDArray[np.bool_] | None:
@@ -100,7 +103,8 @@ def letters(grey: NDArray[np.uint16], outside: NDArray[np.bool_] | None = None) 
     for contrast in _CONTRASTS:
         strokes = (raised > contrast).astype(np.uint8)
         stays = strokes if outside is None else strokes * (~outside)
-        if _stand_in_line(_boxes(strokes, stays, edges >= contrast)):
+        boxes = _boxes(strokes, stays, edges >= contrast)
+        if len(boxes) <= _MOST_THINGS and _stand_in_line(boxes):
             return True
     return False
 

@@ -28,12 +28,12 @@ def clean_picture(data: bytes, removed: Removed, *, max_pixels: int) -> bytes:
     Image.MAX_IMAGE_PIXELS = max_pixels
     with warnings.catch_warnings():
         warnings.simplefilter("error", Image.DecompressionBombWarning)
-        with Image.open(io.BytesIO(data), formats=("PNG", "JPEG")) as picture:
-            picture.load()
-            held = sorted(str(name) for name in picture.info)
-            comment = str(picture.info.get("Comment", "")).upper()
-            if ExifTags.Base.Orientation in picture.getexif():
-                picture = ImageOps.exif_transpose(picture)
+        with Image.open(io.BytesIO(data), formats=("PNG", "JPEG")) as file:
+            file.load()
+            held = sorted(str(name) for name in file.info)
+            comment = str(file.info.get("Comment", "")).upper()
+            turned = ExifTags.Base.Orientation in file.getexif()
+            picture: Image.Image = ImageOps.exif_transpose(file) if turned else file
             sixteen = picture.mode in ("I;16", "I;16B", "I")
             grey = np.array(picture if sixteen else picture.convert("L"))
     pixels = np.clip(grey, 0, 65535).astype(np.uint16 if sixteen else np.uint8)

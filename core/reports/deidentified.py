@@ -12,7 +12,7 @@ from typing import Any
 from pydicom.dataset import Dataset
 
 from core.deidentification import Identity, words_moved
-from core.reports.content import Report
+from core.reports.content import Report, Said
 
 __all__ = ["evidence_without_her", "without_her"]
 
@@ -28,8 +28,8 @@ _OLDEST_TOLD = 90
 def without_her(report: Report, identity: Identity) -> Report:
     """Return the report as it may be handed to anybody; what is measured and what a model said stays.
 
-    Sentences that the program made keep their sense with moved days; who said what, and every word that a person typed, is
-    left out.
+    Sentences that the program made keep their sense with moved days; names, and every word that a person typed, are left
+    out.
     """
     named = {lesion.label: f"lesion {number}" for number, lesion in enumerate(report.lesions, 1)}
     moved: Report = _walked(report, identity)
@@ -43,6 +43,7 @@ def without_her(report: Report, identity: Identity) -> Report:
         made_by="",
         link="",
         indication=LEFT_OUT,
+        assessment=replace(moved.assessment, findings=LEFT_OUT if report.assessment.findings else ""),
         said=replace(moved.said, statement=report.said.statement),
         lesions=tuple(replace(lesion, label=named[lesion.label]) for lesion in moved.lesions),
         response=tuple(_renamed(sentence, named) for sentence in moved.response),
@@ -50,7 +51,7 @@ def without_her(report: Report, identity: Identity) -> Report:
             (alert, message, "seen" if standing.startswith("seen") else standing)
             for alert, message, standing in moved.alerts
         ),
-        log=(),
+        log=tuple(_said(one, identity, named) for one in report.log),
     )
 
 
@@ -85,6 +86,13 @@ def _field(name: str, value: Any, identity: Identity) -> Any:
         if name in _UIDS:
             return identity.uid(value) if value else value
     return _walked(value, identity)
+
+
+def _said(one: Said, identity: Identity, named: Mapping[str, str]) -> Said:
+    """Return who said what without a name: models keep theirs, and of the words the reason goes that a person typed."""
+    by = one.by if one.by.startswith("model ") else "a reader"
+    what = _renamed(words_moved(one.what.split("; reason:", 1)[0], identity), named)
+    return Said(one.at + timedelta(days=identity.shift_days), by, what)
 
 
 def _renamed(sentence: str, named: Mapping[str, str]) -> str:

@@ -79,7 +79,10 @@ def test_the_report_keeps_ages_intervals_and_probabilities(here, her) -> None:
     assert report.said.probabilities == plain.said.probabilities
     assert [one.on - report.on for one in report.course] == [one.on - plain.on for one in plain.course]
     assert str(her.day(FIRST)) in " ".join(report.course_words) or not plain.course_words
-    assert report.log == ()
+    assert [one.what.split(" of ")[0] for one in report.log] == [
+        one.what.split(" of ")[0] for one in plain.log
+    ]
+    assert {one.by for one in report.log if not one.by.startswith("model")} <= {"a reader"}
 
 
 def test_the_trail_keeps_whose_report_left_and_how(here, her) -> None:
