@@ -31,6 +31,7 @@ GROUPS = (
     "care",
     "export",
     "report",
+    "deidentify",
     "response",
     "benchmark",
 )

@@ -32,6 +32,10 @@ class Settings(BaseSettings):
         default=True,
         description="Cover the scores of an unread study on the pages until its assessment is recorded.",
     )
+    deidentify_incoming: bool = Field(
+        default=False,
+        description="De-identify every file before anything of it is stored; to be set before the first study comes in.",
+    )
     session_hours: float = Field(default=12.0, gt=0, description="How long a sign-in lasts.")
     max_file_mb: int = Field(default=200, gt=0, description="Largest file that is read.")
     max_pixels: int = Field(

@@ -763,6 +763,16 @@ class SignInAttempt(Base):
     succeeded: Mapped[bool] = mapped_column(default=False)
 
 
+class DeidentificationKey(Base):
+    """The one secret by which women get their pseudonyms, their days and their UIDs (`core.deidentification`)."""
+
+    __tablename__ = "deidentification_key"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(String(64))
+    made_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+
 class AuditEntry(Base):
     """Who did what to what, when. Rows are added, never edited."""
 

@@ -17,7 +17,15 @@ from core.images import GuardedReader, Prepared, ReadImage, lend_reader, storabl
 from core.incoming.batches import Source, begin_batch, finish_batch
 from core.incoming.claims import Claim, check_statement, said_view, settle_claim
 from core.incoming.files import named_view
-from core.incoming.items import BatchReport, Examined, IncomingFile, ItemReport, Statement, StoredAs
+from core.incoming.items import (
+    BatchReport,
+    Examined,
+    IncomingFile,
+    ItemReport,
+    Statement,
+    StoredAs,
+    printable_name,
+)
 from core.incoming.keep import (
     add_item,
     is_simulated,
@@ -28,6 +36,7 @@ from core.incoming.keep import (
     stored_patient,
     stored_study,
 )
+from core.incoming.on_the_way_in import without_her
 from core.installation import Installation
 from core.logs import log_of
 from core.outages import outage
@@ -100,8 +109,9 @@ def take_in(
     first = FirstRealPatient(own_admin, person.user_id if person else None)
     batch_id = None
     try:
-        batch_id = begin_batch(here, source=source, person=person, statement=statement, sender=sender)
-        _take_all(here, batch_id, files, statement, first, report, on_item, on_closed)
+        with without_her(here, files, statement) as (coming, told):
+            batch_id = begin_batch(here, source=source, person=person, statement=told, sender=sender)
+            _take_all(here, batch_id, coming, told, first, report, on_item, on_closed)
     except OwnAdminNeeded:
         if batch_id is not None:
             finish_batch(here, batch_id, whole=False)
@@ -146,6 +156,8 @@ def _take_all(
     with lend_reader(here.settings) as reader:
         for file in files:
             item, closed = _take_one(here, reader, batch_id, file, file.said or statement, first)
+            if file.called is not None:
+                item.path = printable_name(file.called)
             report.items.append(item)
             del file  # or its bytes would stay while the next one's are read
             if closed is not None and on_closed is not None:

@@ -17,6 +17,7 @@ from typing import IO, Any, Literal
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from core.deidentification import key_of, pseudonym_of, without_her
 from core.files import sync_folder, whole_file, write_whole
 from core.installation import Installation
 from core.outages import outage
@@ -143,6 +144,7 @@ def export(
     mrns: Sequence[str] = (),
     kind: Literal["csv", "json"] = "csv",
     names: bool = True,
+    deidentified: bool = False,
     on_woman: Callable[[int, int], None] = lambda _done, _all: None,
 ) -> Exported:
     """Write what is stored of some or all patients; the audit trail keeps that it was done.
@@ -160,6 +162,8 @@ def export(
         Tables, or one document with a record a woman.
     names
         False leaves names and birth dates out.
+    deidentified
+        Pseudonyms, moved days and new UIDs in place of hers, years of birth, and none of the words that people wrote.
     on_woman
         Told how many women of how many are done.
 
@@ -180,14 +184,21 @@ def export(
             raise  # it will pass, and the command can be repeated
         raise ExportError(f"{out} cannot be written: {error.strerror or error}.") from error
     try:
+        key = key_of(here) if deidentified else None
         with here.database.read() as session:
             women = _women(session, mrns)
+            if key is not None:
+                women.sort(
+                    key=lambda woman: pseudonym_of(key, woman.mrn)
+                )  # their order would tell of their numbers
             chunks = _chunks(session, women, cards.speaking(here), names, on_woman)
+            if key is not None:
+                chunks = _without_them(key, chunks)
             rows = (_write_tables if kind == "csv" else _write_document)(half, chunks)
         simulated = sum(woman.simulated for woman in women)
         made = Exported(out, rows, simulated, len(women) - simulated)
         if kind == "csv":
-            about = json.dumps(_about(here, made, names), indent=1, ensure_ascii=False)
+            about = json.dumps(_about(here, made, names, deidentified), indent=1, ensure_ascii=False)
             write_whole(half / "export.json", about + "\n")
         # The entry comes first: no export lies about that the trail does not know.
         audit.note(
@@ -198,7 +209,8 @@ def export(
             {
                 "patients": len(women),
                 "simulated": simulated,
-                "names": names,
+                "names": names and not deidentified,
+                "deidentified": deidentified,
                 "kind": kind,
                 "from": "command line",
             },
@@ -240,6 +252,11 @@ def _chunks(
         some = {woman.id: woman for woman in women[start : start + _WOMEN_AT_ONCE]}
         yield _chunk(session, some, model, names, people)
         on_woman(min(start + _WOMEN_AT_ONCE, len(women)), len(women))
+
+
+def _without_them(key: bytes, chunks: Iterator[Chunk]) -> Iterator[Chunk]:
+    for chunk in chunks:
+        yield {table: [without_her(key, row) for row in rows] for table, rows in chunk.items()}
 
 
 def _chunk(
@@ -419,12 +436,13 @@ def _write_document(folder: Path, chunks: Iterator[Chunk]) -> dict[str, int]:
     return rows
 
 
-def _about(here: Installation, made: Exported, names: bool) -> dict[str, Any]:
+def _about(here: Installation, made: Exported, names: bool, deidentified: bool) -> dict[str, Any]:
     return {
         "statement": STATEMENT,
         "made_at": utc_now().isoformat(),
         "model_that_speaks": cards.speaking(here),
-        "names": names,
+        "names": names and not deidentified,
+        "deidentified": deidentified,
         "patients": {"simulated": made.simulated, "real": made.real},
         "rows": made.rows,
     }

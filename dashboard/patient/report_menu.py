@@ -16,8 +16,14 @@ def offer(record: PatientRecord, visit: Visit) -> None:
     ):
         look.heading("Report", beside=f"study of {look.iso(visit.on)}")
         query = address_query(record, visit)
+        hidden = st.toggle(
+            "De-identified",
+            key=f"report_deidentified_{visit.study_uid}",
+            help="A pseudonym, moved days, no name, pictures of the breast alone, and none of the words that people wrote.",
+        )
+        asked = f"{query}&deidentified=1" if hidden else query
         links = "".join(
-            f'<li><a href="/report/{kind.value}?{look.safe(query)}">{kind.name}</a><span>{look.safe(kind.words)}</span></li>'
+            f'<li><a href="/report/{kind.value}?{look.safe(asked)}">{kind.name}</a><span>{look.safe(kind.words)}</span></li>'
             for kind in Format
         )
         look.show(f'<ul class="lv-formats">{links}</ul>')

@@ -6,7 +6,7 @@ import base64
 import itertools
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 import streamlit as st
@@ -564,6 +564,11 @@ def cut_short(report: BatchReport, left: Collection[str]) -> None:
 
 def done(found: Found) -> None:
     """Step 4: what became of each file, and the score as it comes."""
+    # Where files are de-identified on the way in she is here by a pseudonym.
+    came: BatchReport = st.session_state[REPORT]
+    found = replace(
+        found, mrn=next((item.patient for item in came.items if item.patient and item.study_uid), found.mrn)
+    )
     known = known_(here(), found.mrn) or found
     look.show(identifiers(known))
     closed: Closed | None = st.session_state.get(CLOSED)

@@ -346,7 +346,10 @@ def _not_stored(error: LookupError | FileNotFoundError | Refusal) -> Response:
 
 
 async def report(request: Request) -> Response:
-    """Make a report and hand it out as a file: ``mrn``, ``visit`` (a study's UID; the last without) in the query."""
+    """Make a report and hand it out as a file: ``mrn``, ``visit`` (a study's UID; the last without) in the query.
+
+    With ``deidentified=1`` it does not tell whose it is.
+    """
     if not same_origin(request.headers):
         return PlainTextResponse("This request came from another site.", 403)
     try:
@@ -359,7 +362,13 @@ async def report(request: Request) -> Response:
     try:
         made = await to_thread.run_sync(
             lambda: make(
-                here(), person, asked.get("mrn", ""), asked.get("visit") or None, format, address=address
+                here(),
+                person,
+                asked.get("mrn", ""),
+                asked.get("visit") or None,
+                format,
+                address=address,
+                deidentified=asked.get("deidentified") == "1",
             ),
             limiter=_reporting,
         )
