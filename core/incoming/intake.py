@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import PurePosixPath
 
@@ -109,7 +110,10 @@ def take_in(
     first = FirstRealPatient(own_admin, person.user_id if person else None)
     batch_id = None
     try:
-        with without_her(here, files, statement) as (coming, told):
+        # What is in quarantine was de-identified when it came.
+        as_they_are = nullcontext((files, statement))
+        cleaned = as_they_are if source == "quarantine" else without_her(here, files, statement)
+        with cleaned as (coming, told):
             batch_id = begin_batch(here, source=source, person=person, statement=told, sender=sender)
             _take_all(here, batch_id, coming, told, first, report, on_item, on_closed)
     except OwnAdminNeeded:
