@@ -151,7 +151,13 @@ class Arrivals:
         with self.appending(arrival, offset) as add:
             for part in parts:
                 add(part)
+        self.settle(arrival)
         return arrival.data.stat().st_size
+
+    def settle(self, arrival: Arrival) -> None:
+        """Bring the bytes that are here to the disk."""
+        with arrival.data.open("rb") as file:
+            os.fsync(file.fileno())
 
     @contextmanager
     def appending(self, arrival: Arrival, offset: int) -> Iterator[Appender]:
@@ -165,8 +171,6 @@ class Arrivals:
                 if file.tell() != offset:
                     raise ArrivalRefused(f"It goes on at {file.tell()}, not at {offset}.", 409)
                 yield Appender(file.fileno(), arrival.size - offset)
-                if file.tell() == arrival.size:
-                    os.fsync(file.fileno())
         finally:
             with self._changing:
                 self._busy.discard(arrival.key)
@@ -175,6 +179,14 @@ class Arrivals:
         """Forget a file."""
         self._about.pop(arrival.key, None)
         shutil.rmtree(arrival.folder, ignore_errors=True)
+
+    def hand_over(self, user_id: int, to_user_id: int) -> bool:
+        """Make what a person has waiting another's who has nothing waiting; return whether it was done."""
+        try:
+            (self.root / str(user_id)).rename(self.root / str(to_user_id))
+        except OSError:
+            return False
+        return True
 
     def sweep(self, now: float | None = None) -> None:
         """Drop what nobody did anything with for `KEPT_SECONDS`; `now` is Unix time."""

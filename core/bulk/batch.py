@@ -101,7 +101,9 @@ class Batch:
                 for key in gone:
                     if key not in self.reports:
                         del self._looked[key]
-            new = [one for one in self.arrivals.of(self.user_id) if one.is_whole and one.key not in self._seen]
+            new = [
+                one for one in self.arrivals.of(self.user_id) if one.is_whole and one.key not in self._seen
+            ]
             if new:
                 self._start(Stage.LOOKING, 0, self._look)
 
@@ -120,7 +122,9 @@ class Batch:
             for one in self.arrivals.of(self.user_id):
                 if arrivals is None or one.key in arrivals:
                     self.arrivals.drop(one)
-                    self._looked = {k: v for k, v in self._looked.items() if v.arrival != one.key or k in self.reports}
+                    self._looked = {
+                        k: v for k, v in self._looked.items() if v.arrival != one.key or k in self.reports
+                    }
 
     def forget_reports(self) -> None:
         """Forget what became of the files that were answered, to begin anew."""

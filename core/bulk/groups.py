@@ -28,11 +28,15 @@ class Need(enum.StrEnum):
 
 @dataclass(frozen=True)
 class Answer:
-    """What a person says of a group: whose and when where the files do not, and side and view by the key of a file."""
+    """What a person says of a group: whose and when where the files do not, and side and view by the key of a file.
+
+    `checked` says that she compared the views that only the files' names say with the pictures.
+    """
 
     mrn: str | None = None
     on: date | None = None
     views: Mapping[str, tuple[str | None, str | None]] = field(default_factory=dict)
+    checked: bool = False
 
 
 @dataclass(frozen=True)
@@ -73,9 +77,7 @@ class Group:
         """Return the files whose side or view no file says; with an answer, those that it does not say either."""
         said = answer.views if answer else {}
         return [
-            one
-            for one in self.new_files
-            if not one.is_refused and None in (said.get(one.key) or one.view)
+            one for one in self.new_files if not one.is_refused and None in (said.get(one.key) or one.view)
         ]
 
     def lacks(self, answer: Answer | None) -> list[str]:
@@ -87,6 +89,8 @@ class Group:
             *(["the day of the study"] if not (self.on or answer.on) else []),
             *([f"side and view of {views} file{'s' if views > 1 else ''}"] if views else []),
         ]
+        if not lacking and not answer.checked and any(one.proposed for one in self.asked_views()):
+            lacking = ["that side and view, which only the names say, are right"]
         return [] if self.need in (Need.REFUSED, Need.HERE) else lacking
 
     def statement(self, answer: Answer | None, looked: Looked) -> Statement | None:
@@ -100,7 +104,9 @@ class Group:
         asked = not (looked.mrn and looked.on) or bool(side and view) or self.need is Need.CHECK
         if self.need is Need.REFUSED or not (mrn and on) or not asked:
             return looked.said
-        views = {looked.name: (side, view)} if side and view else dict(looked.said.views if looked.said else {})
+        views = (
+            {looked.name: (side, view)} if side and view else dict(looked.said.views if looked.said else {})
+        )
         told = looked.said
         said = Statement(
             mrn=mrn.strip(),

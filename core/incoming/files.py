@@ -125,9 +125,7 @@ def _folder(folder: Path, limit: int, use_manifests: bool, found: Gathered) -> N
                 found.files.append(lambda path=path: _load(path, str(path), limit))  # type: ignore[misc]
 
 
-def _archive(
-    path: Path, limit: int, use_manifests: bool, found: Gathered, name: str | None = None
-) -> None:
+def _archive(path: Path, limit: int, use_manifests: bool, found: Gathered, name: str | None = None) -> None:
     name = name or path.name
 
     def refuse(why: str) -> None:

@@ -18,7 +18,9 @@ def study(mrn: str, day: str, *, name: str | None = None, seed: int = 0) -> dict
     made = {}
     for number, (side, view) in enumerate([("L", "CC"), ("R", "CC"), ("L", "MLO"), ("R", "MLO")]):
         # No two pictures are the same: what is the same is a duplicate.
-        pixels = pictures.breast(side, seed=zlib.crc32(f"{mrn} {day} {seed}".encode()) + number, rows=120, columns=96)
+        pixels = pictures.breast(
+            side, seed=zlib.crc32(f"{mrn} {day} {seed}".encode()) + number, rows=120, columns=96
+        )
         made[f"{mrn}/{day}/{side}{view}.dcm"] = pictures.dicom(
             pixels,
             PatientID=mrn,

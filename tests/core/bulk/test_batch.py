@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -104,9 +105,7 @@ def test_an_archive_is_unpacked_and_grouped_and_dropped_when_all_of_it_is_answer
 def test_two_names_under_one_number_are_asked_and_go_in_as_hers_only_when_confirmed(
     here: Installation, staff: Person
 ) -> None:
-    batch = brought(
-        here, study("W-1", "20190312") | study("W-1", "20210405", name="Smith^Zoe", seed=1)
-    )
+    batch = brought(here, study("W-1", "20190312") | study("W-1", "20210405", name="Smith^Zoe", seed=1))
     groups = batch.groups()
     assert {one.need for one in groups} == {Need.CHECK}
     assert all("Smith" in one.doubts[0] and "Adams" in one.doubts[0] for one in groups)
@@ -127,6 +126,10 @@ def test_what_no_file_says_is_asked_by_folder(here: Installation, staff: Person)
         batch.take_in(staff, [asked])
     views = {one.key: one.proposed for one in asked.files}
     batch.answers[asked.key] = Answer("W-7", date(2001, 2, 3), views)  # type: ignore[arg-type]
+    assert asked.lacks(batch.answers[asked.key]) == [
+        "that side and view, which only the names say, are right"
+    ]
+    batch.answers[asked.key] = replace(batch.answers[asked.key], checked=True)
     assert asked.lacks(batch.answers[asked.key]) == []
     take(batch, staff, {asked.key})
     assert {(one.patient, one.study_date, one.outcome) for one in batch.told().values()} == {
