@@ -248,9 +248,12 @@ class Batch:
             with suppress(OSError):
                 arrival.picture(number).write_bytes(thumbnail)
         looked = Looked(arrival.key, number, examined, file.said, has_picture=bool(thumbnail))
-        if examined.refusal is not None or examined.header is None:
+        return self._foreseen(looked)
+
+    def _foreseen(self, looked: Looked) -> Looked:
+        if looked.examined.refusal is not None or looked.examined.header is None:
             return looked
-        refusal = foresee(self.here, examined.header, file.name, examined.sha256, file.said)
+        refusal = foresee(self.here, looked.header, looked.name, looked.examined.sha256, looked.said)
         return replace(looked, foreseen=refusal, may_insist=self._may_insist(looked, refusal))
 
     def _may_insist(self, looked: Looked, refusal: object) -> bool:
@@ -291,6 +294,17 @@ class Batch:
         )
         with self._lock:
             self._progress = replace(self._progress, lacking=report.cut_short)
+        self._foresee_again()
+
+    def _foresee_again(self) -> None:
+        """Say anew of the files that wait what would become of them: there is more to compare them with now."""
+        with self._lock:
+            waiting = [one for one in self._looked.values() if one.key not in self.reports]
+        for one in waiting:
+            anew = self._foreseen(one)
+            with self._lock:
+                if one.key in self._looked:
+                    self._looked[one.key] = anew
 
     def _in_turn(
         self, said: Sequence[tuple[Looked, Statement | None]], handed: list[Looked]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from datetime import date
+from urllib.parse import urlencode
 
 import streamlit as st
 
 from core.bulk import Batch, summary_csv
 from core.incoming import ItemReport
 from core.refusals import refusal_text
-from dashboard import look
+from dashboard import keys, look
 
 MOST_STUDIES = 100
 
@@ -63,9 +64,11 @@ def _table(reports: list[ItemReport]) -> str:
         added = [one for one in hers if one.outcome == "accepted"]
         views = ", ".join(f"{one.laterality} {one.view}" for one in added)
         words = f"{len(added)} added" if added else "already here"
+        kind = "" if not added else "mammogram" if added[0].modality == "MG" else added[0].modality or ""
+        link = f'<a href="/patient?{urlencode({keys.MRN: mrn})}" target="_self">{look.safe(mrn)}</a>'
         rows += (
-            f'<tr><td class="{"good" if added else ""}">{words}</td><td>{look.safe(mrn)}</td><td>{look.safe(day)}</td>'
-            f"<td>{look.safe(added[0].modality if added else '')}</td><td>{look.safe(views)}</td></tr>"
+            f'<tr><td class="{"good" if added else ""}">{words}</td><td>{link}</td><td>{look.safe(day)}</td>'
+            f"<td>{look.safe(kind)}</td><td>{look.safe(views)}</td></tr>"
         )
     more = len(by) - MOST_STUDIES
     if more > 0:
