@@ -21,6 +21,7 @@ app.callback()(check_surroundings)
 GROUPS = (
     "launch",
     "intake",
+    "watch",
     "scoring",
     "training",
     "images",

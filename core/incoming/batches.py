@@ -18,11 +18,11 @@ from core.installation import Installation
 from core.people import Person, accounts, audit
 from db.tables import ImportBatch, ImportItem, Outcome, User, utc_now
 
-Source = Literal["cli", "web", "demo"]
+Source = Literal["cli", "web", "demo", "watch"]
 
 LEFT_OVER_AFTER = timedelta(hours=1)
 """A batch in which nothing has ended for so long has no process any more: one file takes minutes at most."""
-_FROM = {"cli": "terminal", "web": "page", "demo": "demo"}
+_FROM = {"cli": "terminal", "web": "page", "demo": "demo", "watch": "watched folder"}
 
 
 def begin_batch(
