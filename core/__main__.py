@@ -22,6 +22,7 @@ GROUPS = (
     "launch",
     "intake",
     "watch",
+    "records",
     "scoring",
     "training",
     "images",

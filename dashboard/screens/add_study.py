@@ -21,14 +21,15 @@ from core.rules.vocabulary import SIDE_WORDS, SIDES, VIEWS
 from dashboard import keys, look, outages, session, statement
 from dashboard.adding.files_table import identifiers, is_usable, picture, proposed, table_of
 from dashboard.adding.first_real import REFUSED, FirstReal, goes_over
+from dashboard.adding.from_table import from_table
 from dashboard.adding.many import many
 from dashboard.adding.scored import progress
 from dashboard.batches import arrivals
 from dashboard.house import here
 from dashboard.web import uploads
 
-ONE, MANY = "One study", "Many at once"
-WAYS = {MANY: many}
+ONE, MANY, TABLE = "One study", "Many at once", "From a table"
+WAYS = {MANY: many, TABLE: from_table}
 STEPS = ("Who", "Files", "Check", "Done")
 STEP, WHO, REPORT, CLOSED = "add_step", "add_who", "add_report", "add_closed"
 FILES, EXAMINED, FIELD = "add_files", "add_examined", "add_field"
