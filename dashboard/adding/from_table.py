@@ -28,17 +28,21 @@ ORDERS = {
 
 def from_table(person: Person) -> None:
     """Take a table, show what it would do, and do it."""
-    kinds = [one for one in sheets.kinds().values() if person.may(sheets.permission_for(Mapping(one)))]
-    kind = st.pills(
-        "Kind of records",
-        kinds,
-        default=kinds[0],
-        required=True,
-        format_func=lambda one: one.words,
-        label_visibility="collapsed",
-        key="table_kind",
-    )
-    assert isinstance(kind, Kind)
+    kinds = {
+        key: one for key, one in sheets.kinds().items() if person.may(sheets.permission_for(Mapping(one)))
+    }
+    kind = kinds[
+        st.pills(
+            "Kind of records",
+            list(kinds),
+            default=next(iter(kinds)),
+            required=True,
+            format_func=lambda key: kinds[key].words,
+            label_visibility="collapsed",
+            key="table_kind",
+        )
+        or next(iter(kinds))
+    ]
     needed = ", ".join(one.words for one in kind.field if one.required)
     more = ", ".join(one.words for one in kind.field if not one.required)
     look.show(
