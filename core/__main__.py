@@ -23,6 +23,8 @@ GROUPS = (
     "intake",
     "quarantine",
     "network",
+    "watch",
+    "records",
     "scoring",
     "training",
     "images",

@@ -13,7 +13,7 @@ from core.installation import Installation
 from dashboard import process
 from dashboard.house import here
 from dashboard.outages import say_it_failed
-from dashboard.web import dicom_web
+from dashboard.web import arriving, dicom_web
 from dashboard.web.gate import Gate
 from dashboard.web.routes import ROUTES
 from dashboard.web.uploads import UploadsToDisk, spool
@@ -35,6 +35,7 @@ async def lifespan(_app: st.App) -> AsyncIterator[None]:
     await to_thread.run_sync(process.load_pages)
     async with create_task_group() as beside:
         beside.start_soon(spool().sweep_forever)
+        beside.start_soon(arriving.sweep_forever)
         yield
         beside.cancel_scope.cancel()
     here().close()

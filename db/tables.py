@@ -9,6 +9,7 @@ from typing import Any
 
 import sqlalchemy
 from sqlalchemy import (
+    BigInteger,
     CheckConstraint,
     DateTime,
     Dialect,
@@ -675,6 +676,42 @@ class NotTheSame(Base):
     other_id: Mapped[int] = mapped_column(ForeignKey("patient.id", ondelete="CASCADE"), primary_key=True)
     at: Mapped[datetime] = mapped_column(default=utc_now)
     by_id: Mapped[int | None] = mapped_column(ForeignKey("user.id"))
+
+
+class WatchedFile(Base):
+    """A file of a watched folder that was answered; it is asked again only when its size or time changes.
+
+    `path_sha256` is of its whole path. `changed_ns` is its time of change in nanoseconds since 1970. Of an archive the
+    outcome is that of its worst file.
+    """
+
+    __tablename__ = "watched_file"
+
+    path_sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
+    size: Mapped[int] = mapped_column(BigInteger)
+    changed_ns: Mapped[int] = mapped_column(BigInteger)
+    outcome: Mapped[Outcome]
+    answered_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+
+class RecordImport(Base):
+    """One table of records that was taken in: of which kind, from which file, and what it made, to set it aside again.
+
+    `made` holds the rows that were made, as ``{"event": [1, 2], …}`` by table and id.
+    """
+
+    __tablename__ = "record_import"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[str] = mapped_column(String(32))
+    file_name: Mapped[str] = mapped_column(String(256))
+    sha256: Mapped[str] = mapped_column(String(64))
+    rows: Mapped[int]
+    made: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    imported_by_id: Mapped[int | None] = mapped_column(ForeignKey("user.id"))
+    imported_at: Mapped[datetime] = mapped_column(default=utc_now)
+    set_aside_at: Mapped[datetime | None]
+    set_aside_by_id: Mapped[int | None] = mapped_column(ForeignKey("user.id"))
 
 
 class User(Base):

@@ -44,6 +44,7 @@ from core.refusals import Refusal
 from core.reports import Format, ReportError, make
 from core.rules import TrustLevel
 from dashboard.house import desk, here
+from dashboard.web import arriving
 from dashboard.web.gate import COOKIE, is_from_this_machine, is_https, same_origin, token_of
 from dashboard.web.plain import plain_page
 
@@ -481,6 +482,7 @@ ROUTES = [
     Route("/heatmap/{sop_uid}", heat_map),
     Route("/registration/{prior_sop}/{current_sop}", registration),
     Route("/report/{format}", report),
+    *arriving.ROUTES,
     Route("/reading/{token}/whole", read_whole),
     Route("/reading/{token}/region", read_region),
     Route("/reading/{token}/picture", read_picture),
