@@ -321,7 +321,14 @@ def _chunk(
             study_date=study.study_date, sop_uid=image.sop_uid, view=measured.view_code,
             view_now=ViewName(image.laterality.value, image.view).code, measured_by=people.get(measured.measured_by_id or 0),
         )  # fmt: skip
-    for alert in session.scalars(select(Alert).where(Alert.patient_id.in_(women)).order_by(Alert.id)):
+    for alert in session.scalars(
+        # Not those of what was corrected since.
+        select(Alert)
+        .join(Study, Study.id == Alert.study_id)
+        .join(Score, Score.id == Alert.score_id)
+        .where(Alert.patient_id.in_(women))
+        .order_by(Alert.id)
+    ):
         diagnosed_on = diagnoses.get(alert.patient_id)
         standing = alert_standing(
             alert.rule, diagnosed_on, trusts[alert.score_id], newest.get(alert.study_id)
