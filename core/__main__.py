@@ -26,6 +26,7 @@ GROUPS = (
     "images",
     "registration",
     "people",
+    "correct",
     "care",
     "export",
     "report",

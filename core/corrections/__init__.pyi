@@ -24,3 +24,9 @@ from .making import correct as correct
 from .making import preview as preview
 from .making import preview_undo as preview_undo
 from .making import undo as undo
+from .named import days_by_file as days_by_file
+from .named import film_named as film_named
+from .named import is_film_name as is_film_name
+from .named import is_stored_film as is_stored_film
+from .named import set_aside_named as set_aside_named
+from .named import study_named as study_named

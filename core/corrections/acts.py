@@ -168,7 +168,8 @@ def _split_by_day(work: Work, study: Study, days: Mapping[date, Sequence[Image]]
     for on, films in sorted(moving.items()):
         target = _that_day(work.session, woman, on) or _new_study(work, woman, on, study)
         _hand_over(work, films, target)
-        work.done.append(f"{_and(_view(film).words for film in films)} of {was} become the study of {on}.")
+        verb = "becomes" if len(films) == 1 else "become"
+        work.done.append(f"{_and(_view(film).words for film in films)} of {was} {verb} the study of {on}.")
 
 
 def _moved_to(work: Work, ask: MovedTo) -> None:
@@ -201,8 +202,9 @@ def _moved_to(work: Work, ask: MovedTo) -> None:
             work, target, study.study_date, study
         )
         _hand_over(work, films, onto)
+        verb = "goes" if len(films) == 1 else "go"
         work.done.append(
-            f"{_and(_view(film).words for film in films)} of {study.study_date} go to {_who(target)}."
+            f"{_and(_view(film).words for film in films)} of {study.study_date} {verb} to {_who(target)}."
         )
     for woman in {woman.id: woman for woman in sources}.values():
         if woman.id != target.id and (woman.events or woman.risk_factors):

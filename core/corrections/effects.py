@@ -26,8 +26,8 @@ class StudyNamed:
 class Preview:
     """What a correction does and what follows of it.
 
-    `says` is what is done. `anew` are the studies that are scored anew, `ended` those whose scores end with them, `follows`
-    says in sentences what becomes of everything else, `conflicts` what speaks against it and has to be confirmed. `stamp`
+    `says` is what is done. `anew` are the studies that are scored anew, `ended` those whose scores end with them, `back`
+    those whose scores of before count again; `follows` says in sentences what becomes of everything else, `conflicts` what speaks against it and has to be confirmed. `stamp`
     says what it was made of: with it, a correction is refused where that has changed meanwhile.
     """
 
@@ -35,6 +35,7 @@ class Preview:
     says: tuple[str, ...]
     anew: tuple[StudyNamed, ...]
     ended: tuple[StudyNamed, ...]
+    back: tuple[StudyNamed, ...]
     follows: tuple[str, ...]
     conflicts: tuple[str, ...]
     stamp: str
@@ -47,7 +48,7 @@ class Preview:
     def to_json(self) -> dict[str, Any]:
         """Return the shape of ``correct --json``."""
         document = asdict(self)
-        for name in ("anew", "ended"):
+        for name in ("anew", "ended", "back"):
             for study in document[name]:
                 study["study_date"] = study["study_date"].isoformat()
         return {name: list(value) if isinstance(value, tuple) else value for name, value in document.items()}
@@ -62,17 +63,19 @@ def preview_of(
     notes: Iterable[str] = (),
     conflicts: Iterable[str] = (),
     lesions: Iterable[str] = (),
+    back: Collection[int] = (),
 ) -> Preview:
     """Say what follows from what stood before and what stands after."""
     changed = changed_inputs(before, after)
-    anew = [after.studies[study_id] for study_id in changed if study_id in after.studies]
+    anew = [after.studies[one] for one in changed if one in after.studies and one not in back]
     gone = [seen for seen in before.studies.values() if seen.study_id not in after.studies]
     touched = {*changed, *(seen.study_id for seen in gone), *_moved(before, after)}
     return Preview(
         mrn=mrn,
         says=tuple(says),
-        anew=tuple(_named(seen) for seen in sorted(anew, key=lambda seen: (seen.on, seen.study_id))),
-        ended=tuple(_named(seen) for seen in gone if seen.scored),
+        anew=_named(anew),
+        ended=_named(seen for seen in gone if seen.scored),
+        back=_named(after.studies[study_id] for study_id in back),
         follows=(
             *notes,
             *_emptied(gone),
@@ -100,20 +103,27 @@ def _said_of_scores(preview: Preview) -> list[str]:
     said = []
     if preview.anew:
         number = len(preview.anew)
-        whose = {study.patient for study in preview.anew}
-        days = _and(
-            study.study_date.isoformat() + (f" of {study.patient}" if len(whose) > 1 else "")
-            for study in preview.anew
-        )
         said.append(
-            f"{number} {'score is' if number == 1 else 'scores are'} made anew: {days}. Until then no number is shown there."
+            f"{number} {'score is' if number == 1 else 'scores are'} made anew: {_days(preview.anew)}. "
+            "Until then no number is shown there."
         )
     else:
         said.append("No score is made anew.")
+    if preview.back:
+        said.append(f"The scores of before count again: {_days(preview.back)}.")
     if preview.ended:
-        days = _and(study.study_date.isoformat() for study in preview.ended)
-        said.append(f"What was scored of {days} is kept, and shown nowhere.")
+        said.append(f"What was scored of {_days(preview.ended)} is kept, and shown nowhere.")
     return said
+
+
+def _days(studies: Iterable[StudyNamed]) -> str:
+    """Name studies by their days, and by woman where they are of several."""
+    by_woman: dict[str, list[str]] = {}
+    for study in studies:
+        by_woman.setdefault(study.patient, []).append(study.study_date.isoformat())
+    if len(by_woman) == 1:
+        return _and(next(iter(by_woman.values())))
+    return "; ".join(f"{_and(days)} of MRN {mrn}" for mrn, days in by_woman.items())
 
 
 def _emptied(gone: Iterable[SeenStudy]) -> list[str]:
@@ -167,8 +177,9 @@ def _moved(before: State, after: State) -> list[int]:
     ]
 
 
-def _named(seen: SeenStudy) -> StudyNamed:
-    return StudyNamed(seen.mrn, seen.on, seen.uid)
+def _named(studies: Iterable[SeenStudy]) -> tuple[StudyNamed, ...]:
+    in_order = sorted(studies, key=lambda seen: (seen.on, seen.study_id))
+    return tuple(StudyNamed(seen.mrn, seen.on, seen.uid) for seen in in_order)
 
 
 def _and(words: Iterable[str]) -> str:

@@ -76,8 +76,8 @@ def follow_undoing(
     before: State,
     women: Collection[int],
     model: str,
-) -> State:
-    """Let everything else follow of fields that were set back.
+) -> tuple[State, set[int]]:
+    """Let everything else follow of fields that were set back; return what stands then, and which studies' scores are back.
 
     A study whose score is made again of what it was made of before has its scores back, and its place in the queue; the
     others are scored anew.
@@ -100,7 +100,7 @@ def follow_undoing(
     anew = set(changed_inputs(before, after)) - back
     _restore_alerts(session, kept["alerts"], as_it_was, anew)
     _hold_newest(session, before, after, model, but_not=as_it_was)
-    return after
+    return after, back
 
 
 def _restore_alerts(
@@ -131,6 +131,7 @@ def _restore_alerts(
 
 
 def alerts_go_with_studies(session: Session, women: Collection[int]) -> None:
+    """Let the alerts of these women's studies be alerts of whom the studies are."""
     session.flush()
     rows = session.execute(
         select(Alert, Study.patient_id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -150,17 +151,20 @@ def studies_with_films(here: Installation, mrn: str) -> list[StudyWithFilms]:
         ]
 
 
-def _film(image: Image) -> Film:
-    said = image.file_says.get("study_date")
+def day_of_file(file_says: Mapping[str, Any]) -> date | None:
+    """Return the day that a file says itself, where that is not the day of its study; None else, or where it says none."""
     try:
-        file_date = date.fromisoformat(str(said)) if said else None
+        return date.fromisoformat(str(file_says.get("study_date")))
     except ValueError:
-        file_date = None
+        return None
+
+
+def _film(image: Image) -> Film:
     return Film(
         sop_uid=image.sop_uid,
         view=ViewName(image.laterality.value, image.view),
         kinds=frozenset(flag for flag in image.quality_flags if flag in OTHER_THAN_STANDARD),
         source_name=image.source_name,
-        file_date=file_date,
+        file_date=day_of_file(image.file_says),
         set_aside_by=image.put_away_by_id,
     )

@@ -197,12 +197,12 @@ def _undo(
     ledger.undo()
     alerts_go_with_studies(session, women)  # or they would go with a woman who is taken away
     _unmake(session, ledger, women[0])
-    after = follow_undoing(session, row.id, kept, before, women, cards.speaking(here))
+    after, back = follow_undoing(session, row.id, kept, before, women, cards.speaking(here))
     row.undone_at, row.undone_by_id = utc_now(), by.user_id if by else None
     row.undo_reason = (reason or "").strip()[:LONGEST_REASON] or None
     session.flush()
     says = [f"It is as it was before “{row.says}”"]
-    return Made(row.id, preview_of(row.mrn, before, after, says=says))
+    return Made(row.id, preview_of(row.mrn, before, after, says=says, back=back))
 
 
 def _unmake(session: Session, ledger: Ledger, home: int) -> None:

@@ -77,7 +77,9 @@ def films_of(here, mrn, on) -> list[str]:
 
 def foretells(one) -> tuple:
     """What a preview says; the UIDs of studies that it makes are not the same twice."""
-    named = [[(study.patient, study.study_date) for study in which] for which in (one.anew, one.ended)]
+    named = [
+        [(study.patient, study.study_date) for study in which] for which in (one.anew, one.ended, one.back)
+    ]
     return one.mrn, one.says, named, one.follows, one.conflicts, one.stamp
 
 
