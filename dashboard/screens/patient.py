@@ -6,7 +6,17 @@ from core.people import Permission, Person
 from core.records import PatientRecord, StudyStatus, findings, record_of
 from dashboard import keys, look, session
 from dashboard.house import here
-from dashboard.patient import assessment, events, header, lesions, pictures, report_menu, ribbon, score
+from dashboard.patient import (
+    assessment,
+    correct_menu,
+    events,
+    header,
+    lesions,
+    pictures,
+    report_menu,
+    ribbon,
+    score,
+)
 
 
 def page(person: Person) -> None:
@@ -17,10 +27,12 @@ def page(person: Person) -> None:
     if record is None:
         header.nobody(mrn)
         return
+    if mrn != record.mrn:
+        st.session_state[correct_menu.FORMER] = (record.mrn, mrn)
     session.note_once(person, "patient_opened", f"patient:{record.mrn}")
     st.session_state[keys.LAST_PATIENT] = record.mrn
     st.query_params[keys.MRN] = record.mrn
-    head, through, add, out = st.columns([5.2, 3.4, 1.5, 1.7], vertical_alignment="center")
+    head, through, add, right, out = st.columns([4.6, 3.0, 1.4, 1.4, 1.4], vertical_alignment="center")
     with head:
         header.identity(record)
     with through:
@@ -33,6 +45,10 @@ def page(person: Person) -> None:
             query_params={keys.MRN: record.mrn},
             width="stretch",
         )
+    if person.may(Permission.CORRECT):
+        with right:
+            correct_menu.offer(record, ribbon.choose_visit(record) if record.visits else None)
+    correct_menu.what_was_done(record, person)
     if record.visits:
         with out:
             report_menu.offer(record, ribbon.choose_visit(record))
