@@ -86,6 +86,6 @@ def _foretold(ask: Ask) -> Preview | None:
 
 
 def _show(foretold: Preview) -> None:
-    done_ = "".join(f"<b>{look.safe(line)}</b><br>" for line in foretold.says)
+    done_ = f"<b>{look.safe(' '.join(foretold.says))}</b>"
     lines = "".join(f"<li>{look.safe(line)}</li>" for line in foretold.sentences)
     look.show(f'<div class="lv-note lv-follows">{done_}<ul>{lines}</ul></div>')

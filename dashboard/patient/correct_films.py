@@ -33,9 +33,11 @@ def what_films_are(record: PatientRecord, visit: Visit | None) -> None:
     """Ask which side, view and kind each film of a study truly is."""
     session.require(Permission.CORRECT)
     key = form_key("films", record.mrn)
-    study = choose_study(record, visit, key)
+    which, swap = st.columns([3, 2], vertical_alignment="bottom")
+    with which:
+        study = choose_study(record, visit, key)
     swapped = [f"{key}_side_{film.sop_uid}" for film in study.shown]
-    st.button(
+    swap.button(
         "The other side, for all of them",
         icon=":material/swap_horiz:",
         key=f"{key}_swap",
@@ -190,8 +192,11 @@ def ask_day(
 
 def _truly(film: Film, key: str) -> FilmIs | None:
     """Ask what one film truly is; None where that is what it is kept as."""
-    side = _ask("Side", SIDES, film.view.laterality, f"{key}_side_{film.sop_uid}", SIDE_WORDS.__getitem__)
-    view = _ask("View", VIEWS, film.view.view, f"{key}_view_{film.sop_uid}", str)
+    left, right = st.columns(2, gap="xsmall")
+    with left:
+        side = _ask("Side", SIDES, film.view.laterality, f"{key}_side_{film.sop_uid}", SIDE_WORDS.__getitem__)
+    with right:
+        view = _ask("View", VIEWS, film.view.view, f"{key}_view_{film.sop_uid}", str)
     stands = ",".join(sorted(film.kinds)) or STANDARD
     kinds = KINDS if stands in KINDS else (stands, *KINDS)
     kind = _ask("Kind", kinds, stands, f"{key}_kind_{film.sop_uid}", _kind_words)

@@ -35,14 +35,25 @@ def offer(record: PatientRecord, visit: Visit | None) -> None:
         names,
         format_func=labels.__getitem__,
         icon=":material/edit:",
-        width="stretch",
         key=f"correct_{record.mrn}",
     )
     if chosen == LIST:
         what_was_corrected(record)
     elif chosen is not None:
         label, form = FORMS[chosen]
-        st.dialog(f"Correct: {label[0].lower()}{label[1:]}", width="large")(form)(record, visit)
+        st.dialog(f"Correct: {label[0].lower()}{label[1:]}", width="large")(_of_her)(record, visit, form)
+
+
+def _of_her(
+    record: PatientRecord, visit: Visit | None, form: Callable[[PatientRecord, Visit | None], None]
+) -> None:
+    """Say whose record is corrected, above the form."""
+    born = f"born {look.iso(record.birth_date)}" if record.birth_date else "birth date unknown"
+    look.show(
+        f'<p class="lv-of-her"><b>{look.safe(record.label)}</b>{look.badge(record.simulated)} '
+        f"<span>MRN {look.safe(record.mrn)} · {born}</span></p>"
+    )
+    form(record, visit)
 
 
 def what_was_done(record: PatientRecord, person: Person) -> None:

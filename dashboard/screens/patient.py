@@ -32,27 +32,34 @@ def page(person: Person) -> None:
     session.note_once(person, "patient_opened", f"patient:{record.mrn}")
     st.session_state[keys.LAST_PATIENT] = record.mrn
     st.query_params[keys.MRN] = record.mrn
-    head, through, add, right, out = st.columns([4.6, 3.0, 1.4, 1.4, 1.4], vertical_alignment="center")
+    head, tools = st.columns([5.2, 6.6], vertical_alignment="center")
     with head:
         header.identity(record)
-    with through:
+    visit = ribbon.choose_visit(record) if record.visits else None
+    with (
+        tools,
+        st.container(
+            horizontal=True,
+            horizontal_alignment="right",
+            vertical_alignment="center",
+            gap="small",
+            key="tools",
+        ),
+    ):
         header.way_through(record)
-    if person.may(Permission.ADD_STUDY):
-        add.page_link(
-            "screens/add_study.py",
-            label="Add study",
-            icon=":material/add:",
-            query_params={keys.MRN: record.mrn},
-            width="stretch",
-        )
-    if person.may(Permission.CORRECT):
-        with right:
-            correct_menu.offer(record, ribbon.choose_visit(record) if record.visits else None)
+        if person.may(Permission.ADD_STUDY):
+            st.page_link(
+                "screens/add_study.py",
+                label="Add study",
+                icon=":material/add:",
+                query_params={keys.MRN: record.mrn},
+            )
+        if person.may(Permission.CORRECT):
+            correct_menu.offer(record, visit)
+        if visit is not None:
+            report_menu.offer(record, visit)
     correct_menu.what_was_done(record, person)
-    if record.visits:
-        with out:
-            report_menu.offer(record, ribbon.choose_visit(record))
-    else:
+    if visit is None:
         look.show('<div class="lv-empty"><b>No studies yet</b>Add a study to see her course.</div>')
         return
     alerts_in_a_line(record, person)
