@@ -82,9 +82,11 @@ def heard(session: Session, header: Header) -> tuple[Header, list[str]]:
     woman = called(session, header.patient_id)
     study = _study(session, header)
     if study is not None:
-        for column, before in _corrected(session, Study.__tablename__, study.id, header.patient_id):
+        owner = session.get_one(Patient, study.patient_id)
+        mrns = {header.patient_id, owner.mrn}
+        for column, before in _corrected(session, Study.__tablename__, study.id, mrns):
             if column == "patient_id" and woman is not None and before == woman.id != study.patient_id:
-                woman = session.get_one(Patient, study.patient_id)
+                woman = owner
                 notes.append(f"Its study was corrected: it is of patient {woman.mrn}.")
             if column == "study_date" and header.study_date and before == header.study_date.isoformat():
                 said["study_date"] = study.study_date
@@ -106,7 +108,7 @@ def _study(session: Session, header: Header) -> Study | None:
 
 def _known_to_be_wrong(session: Session, header: Header, woman: Patient) -> Iterator[str]:
     """Name the facts of a header that were corrected of her, or that the record said which was merged into hers."""
-    wrong = list(_corrected(session, Patient.__tablename__, woman.id, woman.mrn))
+    wrong = _corrected(session, Patient.__tablename__, woman.id, {woman.mrn})
     if header.patient_id != woman.mrn:
         other = session.scalar(
             select(Patient).where(Patient.mrn == header.patient_id), execution_options=WITH_PUT_AWAY
@@ -123,11 +125,11 @@ def _known_to_be_wrong(session: Session, header: Header, woman: Patient) -> Iter
             yield fact
 
 
-def _corrected(session: Session, table: str, row_id: int, mrn: str) -> list[tuple[str, Any]]:
-    """Return which columns of a row were corrected from what, by corrections that stand."""
+def _corrected(session: Session, table: str, row_id: int, mrns: set[str]) -> list[tuple[str, Any]]:
+    """Return which columns of a row were corrected from what, by corrections of these women that stand."""
     rows = session.scalars(
         select(Correction.changes)
-        .where(or_(Correction.mrn == mrn, Correction.other_mrn == mrn), Correction.undone_at.is_(None))
+        .where(or_(Correction.mrn.in_(mrns), Correction.other_mrn.in_(mrns)), Correction.undone_at.is_(None))
         .order_by(Correction.id)
     )
     return [
