@@ -39,8 +39,8 @@ def called(session: Session, mrn: str) -> Patient | None:
 
 def former_mrns(session: Session) -> dict[str, int]:
     """Return by MRN of women who were merged into others whom it leads to, by id."""
-    rows: dict[int, tuple[str, int]] = {
-        woman_id: (mrn, into)
+    rows = {
+        woman_id: (mrn, into or woman_id)
         for woman_id, mrn, into in session.execute(
             select(Patient.id, Patient.mrn, Patient.merged_into_id).where(
                 Patient.merged_into_id.is_not(None)

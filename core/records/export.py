@@ -36,6 +36,7 @@ from core.rules import (
 from db.tables import (
     Alert,
     AssessmentVersion,
+    Correction,
     Event,
     Image,
     Lesion,
@@ -96,6 +97,7 @@ TABLES: dict[str, tuple[str, ...]] = {
         "proposed_by", "measured_by", "measured_at",
     ),
     "alerts": ("study_uid", "rule", "message", "raised_at", "acknowledged_at", "acknowledged_by", "acknowledgement"),
+    "corrections": ("correction", "kind", "other_patient", "says", "reason", "made_by", "made_at", "undone_by", "undone_at"),
 }  # fmt: skip
 """The tables that are written and their columns, after ``patient`` (her MRN) and ``simulated``.
 
@@ -107,7 +109,8 @@ study is read are written: an export is for machines.
 in log-odds; `density_by` names the model of single views that says density where the score may not. Scores by other
 `weights_sha256` or `calibration` are not to be set beside each other. Lengths are millimetres, boxes and the ends of axes
 pixels of the image; moments are UTC. A measurement was made on `view`; where `view_now` is another, the image was
-corrected since. What was taken back is left out.
+corrected since. What was taken back is left out,
+and so is what a correction put away; `corrections` says what was corrected (nothing in words where names are left out).
 """
 
 
@@ -339,6 +342,13 @@ def _chunk(
         add(
             "alerts", alert.patient_id, alert,
             study_uid=by_id[alert.study_id].uid, message=message, acknowledged_by=by,
+        )  # fmt: skip
+    by_mrn = {woman.mrn: woman.id for woman in women.values()}
+    for row in session.scalars(select(Correction).where(Correction.mrn.in_(by_mrn)).order_by(Correction.id)):
+        add(
+            "corrections", by_mrn[row.mrn], row,
+            correction=row.id, other_patient=row.other_mrn, **({} if names else {"says": None, "reason": None}),
+            made_by=people.get(row.made_by_id or 0), undone_by=people.get(row.undone_by_id or 0),
         )  # fmt: skip
     return chunk
 

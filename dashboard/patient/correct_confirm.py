@@ -73,7 +73,7 @@ def _foretold(ask: Ask) -> Preview | None:
     """Return what follows of an ask, looked at once; where it cannot be meant, say why."""
     known = st.session_state.get(FORETOLD)
     if known is not None and known[0] == ask:
-        return known[1]  # type: ignore[no-any-return]
+        return known[1]
     with outages.beside_the_act("What follows cannot be said now."):
         try:
             foretold = preview(here(), ask, by=session.require(Permission.CORRECT))

@@ -50,7 +50,7 @@ def _of_her(
     """Say whose record is corrected, above the form."""
     born = f"born {look.iso(record.birth_date)}" if record.birth_date else "birth date unknown"
     look.show(
-        f'<p class="lv-of-her"><b>{look.safe(record.label)}</b>{look.badge(record.simulated)} '
+        f'<p class="lv-of-her"><b>{look.safe(record.name or "No name")}</b>{look.badge(record.simulated)} '
         f"<span>MRN {look.safe(record.mrn)} · {born}</span></p>"
     )
     form(record, visit)

@@ -76,7 +76,7 @@ def test_the_main_corrections_are_foretold_made_and_undone_from_her_page(page: P
     dialog = open_form(page, "Date of a study")
     dialog.get_by_role("spinbutton", name="year", exact=False).click()
     page.keyboard.type("20210304")
-    page.keyboard.press("Enter")
+    page.keyboard.press("Escape")
     expect(dialog.get_by_text("The study of 2022-06-07 becomes that of 2021-03-04.")).to_be_visible(
         timeout=PATIENCE
     )
