@@ -30,6 +30,7 @@ GROUPS = (
     "images",
     "registration",
     "people",
+    "correct",
     "care",
     "export",
     "report",

@@ -212,11 +212,20 @@ class Base(DeclarativeBase):
     }
 
 
-class Patient(Base):
+class PutAway:
+    """What a correction may put away. It stays, and only who asks for it finds it (`db.sessions.WITH_PUT_AWAY`).
+
+    `put_away_by_id` is the correction's (no foreign key: corrections are never deleted); null is what counts.
+    """
+
+    put_away_by_id: Mapped[int | None]
+
+
+class Patient(PutAway, Base):
     """A woman who is followed. `simulated` marks the women that a simulator made; what is not known of her is null.
 
     `mrn_issuer` says who gave the MRN (Issuer of Patient ID (0010,0021)). `other_names` holds her name in other scripts
-    than `name`, one a line.
+    than `name`, one a line. `merged_into_id` is the woman that she turned out to be; her own row is put away then.
     """
 
     __tablename__ = "patient"
@@ -229,6 +238,7 @@ class Patient(Base):
     birth_date: Mapped[date | None]
     sex: Mapped[Sex | None]
     simulated: Mapped[bool] = mapped_column(default=False, index=True)
+    merged_into_id: Mapped[int | None]
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
 
     studies: Mapped[list[Study]] = relationship(
@@ -261,8 +271,8 @@ class RiskFactors(Base):
     patient: Mapped[Patient] = relationship(back_populates="risk_factors")
 
 
-class Study(Base):
-    """One visit: the images of one day, and what the reader said of them.
+class Study(PutAway, Base):
+    """One visit: the images of one day, and what the reader said of them; put away where a correction took all its images.
 
     `bi_rads` is the category of the breast of highest concern, of the last version of the assessment; it, the density, the
     note, who and when are kept here too for whoever asks for the assessment that stands (`AssessmentVersion`).
@@ -372,8 +382,8 @@ class UnreadReveal(Base):
     reason: Mapped[str] = mapped_column(Text)
 
 
-class Image(Base):
-    """One view. `sha256` is the key of its bytes as received in the image store (a DICOM preamble is zeroed first).
+class Image(PutAway, Base):
+    """One view; put away is a film that was not wanted. `sha256` is the key of its bytes as received in the image store (a DICOM preamble is zeroed first).
 
     `rendition_sha256` is the key of the pixels prepared for the viewer, `thumbnail_sha256` of a small PNG. `file_says`
     (the column ``stated``) holds what the file says beside or against the record that it is kept in: her age, and its
@@ -432,8 +442,10 @@ class Embedding(Base):
     image: Mapped[Image] = relationship(back_populates="embeddings")
 
 
-class Score(Base):
+class Score(PutAway, Base):
     """What one model said of one study, as of that study's date. Rows are added, never edited.
+
+    Put away is what was said of images, a date or an age that were corrected since.
 
     `malignancy_*`: probability of cancer present or found within 12 months, per breast; null where that breast
     has no image. `progression`: probability that disease has grown since the previous study; null at the first;
@@ -606,6 +618,30 @@ class Alert(Base):
     acknowledged_at: Mapped[datetime | None]
     acknowledged_by_id: Mapped[int | None] = mapped_column(ForeignKey("user.id"))
     acknowledgement: Mapped[str | None] = mapped_column(Text)
+
+
+class Correction(Base):
+    """That something which went in wrong was put right, by whom, why, and whether that was undone since.
+
+    `kind` is a `core.corrections.Kind`; `mrn` is the woman whose page it was made on, `other_mrn` the other one of a move or
+    a merge. `says` is what was done, in a sentence; `changes` all that it changed, before and after, from which it is undone.
+    """
+
+    __tablename__ = "correction"
+    __table_args__ = (Index("ix_correction_mrn", "mrn"), Index("ix_correction_other_mrn", "other_mrn"))
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[str] = mapped_column(String(16))
+    mrn: Mapped[str] = mapped_column(String(64))
+    other_mrn: Mapped[str | None] = mapped_column(String(64))
+    says: Mapped[str] = mapped_column(Text)
+    changes: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    reason: Mapped[str] = mapped_column(Text)
+    made_by_id: Mapped[int | None] = mapped_column(ForeignKey("user.id"))
+    made_at: Mapped[datetime] = mapped_column(default=utc_now)
+    undone_by_id: Mapped[int | None] = mapped_column(ForeignKey("user.id"))
+    undone_at: Mapped[datetime | None]
+    undo_reason: Mapped[str | None] = mapped_column(Text)
 
 
 class ImportBatch(Base):

@@ -33,17 +33,20 @@ from core.incoming.keep import (
     keep,
     quarantine,
     report_of,
+    set_aside,
     stored_image,
     stored_patient,
     stored_study,
 )
 from core.incoming.on_the_way_in import without_her
+from core.incoming.settled import heard, stated
 from core.installation import Installation
 from core.logs import log_of
 from core.outages import outage
 from core.people import Closed, FirstRealPatient, NewAccount, OwnAdminNeeded, Person
 from core.refusals import Refusal
 from core.rules.vocabulary import QualityFlag
+from db.sessions import WITH_PUT_AWAY
 from db.tables import (
     Image,
     Outcome,
@@ -63,6 +66,8 @@ def examine(here: Installation, files: Iterable[IncomingFile]) -> Iterator[Exami
             except Refusal as refusal:
                 yield Examined(file.name, sha256, refusal=refusal)
                 continue
+            with here.database.read() as session:
+                prepared.image.header, _ = heard(session, prepared.image.header)
             image = prepared.image
             yield Examined(
                 name=file.name,
@@ -212,10 +217,15 @@ def _take_one(
     claim: Claim | None = None
     try:
         _check(statement)
+        if statement is not None:
+            statement = _as_settled(here, statement)
         known = _known(here, batch_id, file, sha256, statement)
         if known is not None:
             return known, None
         prepared = _read(reader, file, data, statement)
+        with here.database.read() as session:
+            prepared.image.header, settled = heard(session, prepared.image.header)
+        prepared.image.contradictions += settled
         claim = settle_claim(prepared.image.header, file.name, sha256, statement)
         _store_objects(here, data, sha256, prepared, claim, statement, first)
         with here.database.write() as session:
@@ -232,6 +242,11 @@ def _check(statement: Statement | None) -> None:
             check_statement(statement)
         except ValueError as error:
             raise Refusal("bad_statement", str(error)) from error
+
+
+def _as_settled(here: Installation, statement: Statement) -> Statement:
+    with here.database.read() as session:
+        return stated(session, statement)
 
 
 def _store_objects(
@@ -264,7 +279,7 @@ def _known(
     if file.refusal is not None:
         return None
     with here.database.read() as session:
-        image = session.scalar(select(Image).where(Image.sha256 == sha256))
+        image = session.scalar(select(Image).where(Image.sha256 == sha256), execution_options=WITH_PUT_AWAY)
         if image is None:
             return None
         study = image.study
@@ -278,13 +293,14 @@ def _known(
     if not same:
         return None
     with here.database.write() as session:
-        item = add_item(session, batch_id, file, sha256, Outcome.DUPLICATE, image_id=image.id)
+        detail = set_aside(image)
+        item = add_item(session, batch_id, file, sha256, Outcome.DUPLICATE, detail=detail, image_id=image.id)
         return report_of(item, mrn, study, image)
 
 
 def _stored_as(here: Installation, sha256: str) -> StoredAs | None:
     with here.database.read() as session:
-        image = session.scalar(select(Image).where(Image.sha256 == sha256))
+        image = session.scalar(select(Image).where(Image.sha256 == sha256), execution_options=WITH_PUT_AWAY)
         if image is None:
             return None
         study = image.study

@@ -37,6 +37,7 @@ from core.rules import (
 from db.tables import (
     Alert,
     AssessmentVersion,
+    Correction,
     Event,
     Image,
     Lesion,
@@ -97,6 +98,7 @@ TABLES: dict[str, tuple[str, ...]] = {
         "proposed_by", "measured_by", "measured_at",
     ),
     "alerts": ("study_uid", "rule", "message", "raised_at", "acknowledged_at", "acknowledged_by", "acknowledgement"),
+    "corrections": ("correction", "kind", "other_patient", "says", "reason", "made_by", "made_at", "undone_by", "undone_at"),
 }  # fmt: skip
 """The tables that are written and their columns, after ``patient`` (her MRN) and ``simulated``.
 
@@ -108,7 +110,8 @@ study is read are written: an export is for machines.
 in log-odds; `density_by` names the model of single views that says density where the score may not. Scores by other
 `weights_sha256` or `calibration` are not to be set beside each other. Lengths are millimetres, boxes and the ends of axes
 pixels of the image; moments are UTC. A measurement was made on `view`; where `view_now` is another, the image was
-corrected since. What was taken back is left out.
+corrected since. What was taken back is left out,
+and so is what a correction put away; `corrections` says what was corrected (nothing in words where names are left out).
 """
 
 
@@ -338,7 +341,14 @@ def _chunk(
             study_date=study.study_date, sop_uid=image.sop_uid, view=measured.view_code,
             view_now=ViewName(image.laterality.value, image.view).code, measured_by=people.get(measured.measured_by_id or 0),
         )  # fmt: skip
-    for alert in session.scalars(select(Alert).where(Alert.patient_id.in_(women)).order_by(Alert.id)):
+    for alert in session.scalars(
+        # Not those of what was corrected since.
+        select(Alert)
+        .join(Study, Study.id == Alert.study_id)
+        .join(Score, Score.id == Alert.score_id)
+        .where(Alert.patient_id.in_(women))
+        .order_by(Alert.id)
+    ):
         diagnosed_on = diagnoses.get(alert.patient_id)
         standing = alert_standing(
             alert.rule, diagnosed_on, trusts[alert.score_id], newest.get(alert.study_id)
@@ -349,6 +359,13 @@ def _chunk(
         add(
             "alerts", alert.patient_id, alert,
             study_uid=by_id[alert.study_id].uid, message=message, acknowledged_by=by,
+        )  # fmt: skip
+    by_mrn = {woman.mrn: woman.id for woman in women.values()}
+    for row in session.scalars(select(Correction).where(Correction.mrn.in_(by_mrn)).order_by(Correction.id)):
+        add(
+            "corrections", by_mrn[row.mrn], row,
+            correction=row.id, other_patient=row.other_mrn, **({} if names else {"says": None, "reason": None}),
+            made_by=people.get(row.made_by_id or 0), undone_by=people.get(row.undone_by_id or 0),
         )  # fmt: skip
     return chunk
 

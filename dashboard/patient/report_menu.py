@@ -11,9 +11,7 @@ from dashboard import keys, look
 
 def offer(record: PatientRecord, visit: Visit) -> None:
     """Offer the report of a visit as files, and its address to hand on."""
-    with st.popover(
-        "Report", icon=":material/description:", width="stretch", key=f"report_{visit.study_uid}"
-    ):
+    with st.popover("Report", icon=":material/description:", key=f"report_{visit.study_uid}"):
         look.heading("Report", beside=f"study of {look.iso(visit.on)}")
         query = address_query(record, visit)
         hidden = st.toggle(

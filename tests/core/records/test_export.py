@@ -58,6 +58,23 @@ def test_every_table_is_written_with_whom_a_row_belongs_to_and_whether_she_is_si
     assert told.rows["images"] == 12
 
 
+def test_corrected_is_exported_as_it_stands_with_what_was_corrected(here, tmp_path):
+    from core.corrections import MovedTo, SetAside, correct, studies_with_films
+
+    last, first = studies_with_films(here, "00017")
+    correct(here, SetAside((first.films[0].sop_uid,)), reason="marker only")
+    correct(here, MovedTo("N", studies=(last.study_uid,), facts={"name": "Sim-N"}), reason="hers")
+    told = export(here, tmp_path / "out")
+    assert (told.rows["images"], told.rows["studies"], told.rows["scores"]) == (11, 3, 1)
+    assert {row["patient"] for row in _table(tmp_path / "out", "studies")} == {"00017", "N", "A-2"}
+    rows = _table(tmp_path / "out", "corrections")
+    assert [(row["kind"], row["other_patient"], row["reason"]) for row in rows] == [
+        ("set_aside", "", "marker only"), ("patient", "N", "hers"),
+    ]  # fmt: skip
+    export(here, tmp_path / "nameless", names=False)
+    assert {row["says"] for row in _table(tmp_path / "nameless", "corrections")} == {""}
+
+
 def test_measurements_say_of_which_lesion_and_view_and_leave_out_what_was_taken_back(here, tmp_path):
     visits = record_of(here, "00017").visits
     (first, second) = (next(i.sop_uid for i in v.images if i.view_name.code == "R-CC") for v in visits)
