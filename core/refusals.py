@@ -29,6 +29,7 @@ SENTENCES: dict[str, str] = {
     "exists_elsewhere": "The same image is stored already, in another study of this patient. Check the date.",
     "uid_conflict": "An image or study with the same identifier but other content is stored already. Ask the sender which one is right.",
     "identity_conflict": "What the file says of the patient disagrees with what is stored of her. Check the patient; if it is her, state the patient and the date of the study.",
+    "burned_in_text": "Text in the picture may tell who she is, and cannot be taken out here. Mask it at the machine or in the archive, then send the file again.",
     "archive_unsafe": "The archive is nested, damaged, locked or unfolds to too much. Unpack it and add the files.",
     "bad_statement": "What was said of the file cannot be meant. Correct the patient, the date or the views.",
     "bad_manifest_row": "The manifest's row for this file cannot be used. Correct the row.",

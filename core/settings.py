@@ -2,9 +2,9 @@
 
 from functools import cached_property
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from db.images import StoreUnavailable, bucket_of
@@ -32,6 +32,10 @@ class Settings(BaseSettings):
         default=True,
         description="Cover the scores of an unread study on the pages until its assessment is recorded.",
     )
+    deidentify_incoming: bool = Field(
+        default=False,
+        description="De-identify every file before anything of it is stored; to be set before the first study comes in.",
+    )
     session_hours: float = Field(default=12.0, gt=0, description="How long a sign-in lasts.")
     max_file_mb: int = Field(default=200, gt=0, description="Largest file that is read.")
     max_pixels: int = Field(
@@ -41,6 +45,40 @@ class Settings(BaseSettings):
         default=1500, gt=0, description="Memory limit of the process that decodes files."
     )
     reader_seconds: float = Field(default=30.0, gt=0, description="Time limit for decoding one file.")
+
+    listen_port: int | None = Field(
+        default=None,
+        gt=0,
+        lt=65536,
+        description="Port at which studies are received from the DICOM network; unset: `core up` receives none.",
+    )
+    listen_address: str = Field(default="127.0.0.1", description="Address the DICOM port is opened at.")
+    listen_aet: str = Field(default="LONGVIEW", description="AE title of this installation.")
+    listen_callers: str = Field(
+        default="*@127.0.0.0/8,*@::1",
+        description="Who may send: AETITLE@ADDRESS or AETITLE@NETWORK/BITS, with :PORT where it listens itself; "
+        "several by commas, * for any AE title.",
+    )
+    listen_seconds: float = Field(
+        default=60.0, gt=0, description="How long a sender may be silent before it is cut off."
+    )
+    listen_associations: int = Field(default=8, gt=0, description="Most senders at once.")
+    pacs_url: str | None = Field(
+        default=None, description="DICOMweb address of the PACS that priors are fetched from (QIDO, WADO)."
+    )
+    pacs_token: SecretStr | None = Field(default=None, description="Bearer token for the PACS's DICOMweb.")
+    pacs_aet: str | None = Field(
+        default=None, description="AE title of the PACS, where priors are fetched by C-FIND."
+    )
+    pacs_host: str | None = Field(default=None, description="Address of the PACS's DICOM port.")
+    pacs_port: int = Field(default=104, gt=0, lt=65536, description="The PACS's DICOM port.")
+    pacs_retrieve: Literal["get", "move"] = Field(
+        default="get",
+        description="How the PACS hands priors over after C-FIND: on the same connection (get), or to LISTEN_PORT (move).",
+    )
+    pacs_modalities: str = Field(
+        default="MG", description="Modalities of the priors that are fetched, several by commas."
+    )
 
     @model_validator(mode="after")
     def _images_are_kept_where_they_can_be(self) -> Self:

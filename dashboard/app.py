@@ -13,6 +13,7 @@ from core.installation import Installation
 from dashboard import process
 from dashboard.house import here
 from dashboard.outages import say_it_failed
+from dashboard.web import arriving, dicom_web
 from dashboard.web.gate import Gate
 from dashboard.web.routes import ROUTES
 from dashboard.web.uploads import UploadsToDisk, spool
@@ -34,6 +35,7 @@ async def lifespan(_app: st.App) -> AsyncIterator[None]:
     await to_thread.run_sync(process.load_pages)
     async with create_task_group() as beside:
         beside.start_soon(spool().sweep_forever)
+        beside.start_soon(arriving.sweep_forever)
         yield
         beside.cancel_scope.cancel()
     here().close()
@@ -41,7 +43,7 @@ async def lifespan(_app: st.App) -> AsyncIterator[None]:
 
 app = st.App(
     Path(__file__).with_name("main.py"),
-    routes=ROUTES,
+    routes=[*ROUTES, *dicom_web.ROUTES],
     middleware=[Middleware(Gate, here=here), Middleware(UploadsToDisk, spool=spool)],
     lifespan=lifespan,
     on_script_error=say_it_failed,

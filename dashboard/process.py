@@ -12,6 +12,7 @@ from typing import Any
 
 import psutil  # type: ignore[import-untyped]
 
+import dashboard.adding
 import dashboard.charts
 import dashboard.patient
 
@@ -47,7 +48,7 @@ def load_pages() -> None:
     It stays for as long as the process lives. To go through it again and again, under the lock that all pages share,
     takes 60 ms and more; the rest is collected as Python does it by itself.
     """
-    for package in (dashboard.charts, dashboard.patient):
+    for package in (dashboard.adding, dashboard.charts, dashboard.patient):
         for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
             importlib.import_module(module.name)
     for name in ("core.worker", "pandas", "plotly.tools", "pyarrow.pandas_compat", "streamlit.emojis"):

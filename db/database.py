@@ -15,6 +15,7 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 from sqlalchemy.orm import Session
 
 from db.files import PRIVATE_FILE, tighten
+from db.sessions import RecordSession
 
 # Imported with this module, not when the first database is opened: TensorFlow carries an SQLite of its own, and
 # where it is loaded first, its older one answers in the place of this one.
@@ -157,7 +158,7 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Session]:
         """Open a session for reading; whatever it changes is rolled back."""
-        with Session(self._reading, expire_on_commit=False) as session:
+        with RecordSession(self._reading, expire_on_commit=False) as session:
             yield session  # closing discards changes; an explicit rollback would expire the loaded rows too
 
     @cached_property
@@ -177,7 +178,7 @@ class Database:
         """
         with (
             self.engine.connect().execution_options(longview_immediate=True) as connection,
-            Session(connection, expire_on_commit=False) as session,
+            RecordSession(connection, expire_on_commit=False) as session,
             session.begin(),
         ):
             yield session

@@ -11,7 +11,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.types import TypeEngine
 
 from db.database import Database, DatabaseUnavailable, sqlite_module
-from db.stale import are_lacking, set_triggers
+from db.stale import are_lacking, drop_triggers, set_triggers
 from db.tables import Base, Document, String, Text, UtcDateTime
 
 
@@ -87,18 +87,20 @@ def upgrade(database: Database, revision: str = "head") -> None:
         )
     _run(database, command.upgrade, revision)
     if revision == "head":
-        _set_triggers(database)
+        _set_triggers(database, anew=True)
 
 
-def _set_triggers(database: Database) -> None:
-    """Set the triggers that keep what is kept ready from getting old, where one is missing."""
+def _set_triggers(database: Database, *, anew: bool = False) -> None:
+    """Set the triggers that keep what is kept ready from getting old: those that are missing, or all of them."""
     with database.engine.connect() as connection:
-        if not are_lacking(connection):
+        if not anew and not are_lacking(connection):
             return
     with (
         database.engine.connect().execution_options(longview_immediate=True) as connection,
         connection.begin(),
     ):
+        if anew:
+            drop_triggers(connection)
         set_triggers(connection)
 
 

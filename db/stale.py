@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, text
 
-__all__ = ["are_lacking", "drop_triggers", "set_triggers"]
+__all__ = ["are_lacking", "drop_triggers", "set_triggers", "trigger_names"]
 
 
 @dataclass(frozen=True)
@@ -26,14 +26,14 @@ class _Watched:
 
 _OF_STUDY = "(SELECT patient_id FROM study WHERE id = ROW.study_id)"
 _WATCHED = (
-    _Watched("patient", "ROW.id", ("mrn", "name", "other_names", "birth_date", "simulated")),
+    _Watched("patient", "ROW.id", ("mrn", "name", "birth_date", "simulated", "put_away_by_id")),
     _Watched(
         "study",
         "ROW.patient_id",
         # A lease, an attempt and the like are the queue's affair, and change at every turn of it.
         (
             "patient_id", "study_date", "modality", "status", "refusal_reason", "refusal_detail",
-            "bi_rads", "reader_density", "assessed_at",
+            "bi_rads", "reader_density", "assessed_at", "put_away_by_id",
         ),
     ),
     _Watched("score", _OF_STUDY),
@@ -43,6 +43,11 @@ _WATCHED = (
     _Watched("event", "ROW.patient_id"),
 )  # fmt: skip
 _WHEN = {"insert": ("NEW",), "update": ("OLD", "NEW"), "delete": ("OLD",)}
+
+
+def trigger_names() -> list[str]:
+    """Return the names of the triggers."""
+    return [name for name, *_ in _triggers()]
 
 
 def are_lacking(connection: Connection) -> bool:

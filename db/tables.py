@@ -9,6 +9,7 @@ from typing import Any
 
 import sqlalchemy
 from sqlalchemy import (
+    BigInteger,
     CheckConstraint,
     DateTime,
     Dialect,
@@ -211,11 +212,20 @@ class Base(DeclarativeBase):
     }
 
 
-class Patient(Base):
+class PutAway:
+    """What a correction may put away. It stays, and only who asks for it finds it (`db.sessions.WITH_PUT_AWAY`).
+
+    `put_away_by_id` is the correction's (no foreign key: corrections are never deleted); null is what counts.
+    """
+
+    put_away_by_id: Mapped[int | None]
+
+
+class Patient(PutAway, Base):
     """A woman who is followed. `simulated` marks the women that a simulator made; what is not known of her is null.
 
     `mrn_issuer` says who gave the MRN (Issuer of Patient ID (0010,0021)). `other_names` holds her name in other scripts
-    than `name`, one a line.
+    than `name`, one a line. `merged_into_id` is the woman that she turned out to be; her own row is put away then.
     """
 
     __tablename__ = "patient"
@@ -228,6 +238,7 @@ class Patient(Base):
     birth_date: Mapped[date | None]
     sex: Mapped[Sex | None]
     simulated: Mapped[bool] = mapped_column(default=False, index=True)
+    merged_into_id: Mapped[int | None]
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
 
     studies: Mapped[list[Study]] = relationship(
@@ -260,8 +271,8 @@ class RiskFactors(Base):
     patient: Mapped[Patient] = relationship(back_populates="risk_factors")
 
 
-class Study(Base):
-    """One visit: the images of one day, and what the reader said of them.
+class Study(PutAway, Base):
+    """One visit: the images of one day, and what the reader said of them; put away where a correction took all its images.
 
     `bi_rads` is the category of the breast of highest concern, of the last version of the assessment; it, the density, the
     note, who and when are kept here too for whoever asks for the assessment that stands (`AssessmentVersion`).
@@ -371,8 +382,8 @@ class UnreadReveal(Base):
     reason: Mapped[str] = mapped_column(Text)
 
 
-class Image(Base):
-    """One view. `sha256` is the key of its bytes as received in the image store (a DICOM preamble is zeroed first).
+class Image(PutAway, Base):
+    """One view; put away is a film that was not wanted. `sha256` is the key of its bytes as received in the image store (a DICOM preamble is zeroed first).
 
     `rendition_sha256` is the key of the pixels prepared for the viewer, `thumbnail_sha256` of a small PNG. `file_says`
     (the column ``stated``) holds what the file says beside or against the record that it is kept in: her age, and its
@@ -431,8 +442,10 @@ class Embedding(Base):
     image: Mapped[Image] = relationship(back_populates="embeddings")
 
 
-class Score(Base):
+class Score(PutAway, Base):
     """What one model said of one study, as of that study's date. Rows are added, never edited.
+
+    Put away is what was said of images, a date or an age that were corrected since.
 
     `malignancy_*`: probability of cancer present or found within 12 months, per breast; null where that breast
     has no image. `progression`: probability that disease has grown since the previous study; null at the first;
@@ -607,13 +620,41 @@ class Alert(Base):
     acknowledgement: Mapped[str | None] = mapped_column(Text)
 
 
+class Correction(Base):
+    """That something which went in wrong was put right, by whom, why, and whether that was undone since.
+
+    `kind` is a `core.corrections.Kind`; `mrn` is the woman whose page it was made on, `other_mrn` the other one of a move or
+    a merge. `says` is what was done, in a sentence; `changes` all that it changed, before and after, from which it is undone.
+    """
+
+    __tablename__ = "correction"
+    __table_args__ = (Index("ix_correction_mrn", "mrn"), Index("ix_correction_other_mrn", "other_mrn"))
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[str] = mapped_column(String(16))
+    mrn: Mapped[str] = mapped_column(String(64))
+    other_mrn: Mapped[str | None] = mapped_column(String(64))
+    says: Mapped[str] = mapped_column(Text)
+    changes: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    reason: Mapped[str] = mapped_column(Text)
+    made_by_id: Mapped[int | None] = mapped_column(ForeignKey("user.id"))
+    made_at: Mapped[datetime] = mapped_column(default=utc_now)
+    undone_by_id: Mapped[int | None] = mapped_column(ForeignKey("user.id"))
+    undone_at: Mapped[datetime | None]
+    undo_reason: Mapped[str | None] = mapped_column(Text)
+
+
 class ImportBatch(Base):
-    """One call of the intake, from the command line, a page or the demo; `finished_at` is null while it runs."""
+    """One call of the intake, from the command line, a page, the demo or another machine; `finished_at` is null while it runs.
+
+    `sender` names the machine that sent it, by AE title and address, or the service by its token.
+    """
 
     __tablename__ = "import_batch"
 
     id: Mapped[int] = mapped_column(primary_key=True)
     source: Mapped[str] = mapped_column(String(16))
+    sender: Mapped[str | None] = mapped_column(String(128))
     user_id: Mapped[int | None] = mapped_column(ForeignKey("user.id"))
     stated_mrn: Mapped[str | None] = mapped_column(String(64))
     stated_study_date: Mapped[date | None]
@@ -624,7 +665,10 @@ class ImportBatch(Base):
 
 
 class ImportItem(Base):
-    """How one file of a batch ended. A quarantined file's bytes are kept under `sha256` in the quarantine."""
+    """How one file of a batch ended. A quarantined file's bytes are kept under `sha256` in the quarantine.
+
+    `sop_uid` is the SOP Instance UID that the sender gave it; null where it did not come over the network.
+    """
 
     __tablename__ = "import_item"
 
@@ -632,6 +676,7 @@ class ImportItem(Base):
     batch_id: Mapped[int] = mapped_column(ForeignKey("import_batch.id", ondelete="CASCADE"), index=True)
     path: Mapped[str] = mapped_column(String(1024))
     sha256: Mapped[str | None] = mapped_column(String(64), index=True)
+    sop_uid: Mapped[str | None] = mapped_column(String(64), index=True)
     outcome: Mapped[Outcome]
     reason: Mapped[str | None] = mapped_column(String(64))
     detail: Mapped[str | None] = mapped_column(Text)
@@ -669,6 +714,42 @@ class NotTheSame(Base):
     by_id: Mapped[int | None] = mapped_column(ForeignKey("user.id"))
 
 
+class WatchedFile(Base):
+    """A file of a watched folder that was answered; it is asked again only when its size or time changes.
+
+    `path_sha256` is of its whole path. `changed_ns` is its time of change in nanoseconds since 1970. Of an archive the
+    outcome is that of its worst file.
+    """
+
+    __tablename__ = "watched_file"
+
+    path_sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
+    size: Mapped[int] = mapped_column(BigInteger)
+    changed_ns: Mapped[int] = mapped_column(BigInteger)
+    outcome: Mapped[Outcome]
+    answered_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+
+class RecordImport(Base):
+    """One table of records that was taken in: of which kind, from which file, and what it made, to set it aside again.
+
+    `made` holds the rows that were made, as ``{"event": [1, 2], …}`` by table and id.
+    """
+
+    __tablename__ = "record_import"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[str] = mapped_column(String(32))
+    file_name: Mapped[str] = mapped_column(String(256))
+    sha256: Mapped[str] = mapped_column(String(64))
+    rows: Mapped[int]
+    made: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    imported_by_id: Mapped[int | None] = mapped_column(ForeignKey("user.id"))
+    imported_at: Mapped[datetime] = mapped_column(default=utc_now)
+    set_aside_at: Mapped[datetime | None]
+    set_aside_by_id: Mapped[int | None] = mapped_column(ForeignKey("user.id"))
+
+
 class User(Base):
     """A person with an account here. The password is kept as an argon2id hash.
 
@@ -698,6 +779,25 @@ class SignIn(Base):
     expires_at: Mapped[datetime]
 
     user: Mapped[User] = relationship()
+
+
+class ServiceToken(Base):
+    """What a program shows in the place of a sign-in: the sha256 of its token, never the token itself.
+
+    `permissions` are what it may do (`core.people.roles.Permission`). One that has ended stays, with `revoked_at`.
+    """
+
+    __tablename__ = "service_token"
+    __table_args__ = (Index("ix_service_token_name", "name"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(String(64))
+    token_sha256: Mapped[str] = mapped_column(String(64), unique=True)
+    permissions: Mapped[list[Any]] = mapped_column(default=list)
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+    expires_at: Mapped[datetime | None]
+    last_used_at: Mapped[datetime | None]
+    revoked_at: Mapped[datetime | None]
 
 
 class SavedView(Base):
@@ -734,6 +834,16 @@ class SignInAttempt(Base):
     address: Mapped[str | None] = mapped_column(String(64))
     familiar: Mapped[bool] = mapped_column(default=False)
     succeeded: Mapped[bool] = mapped_column(default=False)
+
+
+class DeidentificationKey(Base):
+    """The one secret by which women get their pseudonyms, their days and their UIDs (`core.deidentification`)."""
+
+    __tablename__ = "deidentification_key"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(String(64))
+    made_at: Mapped[datetime] = mapped_column(default=utc_now)
 
 
 class AuditEntry(Base):

@@ -428,12 +428,12 @@ def _followed(life: Life, how: Follow) -> list[LesionNote]:
 
 
 def _as_stored(life: Life, held: dict[str, history.StudyHeld]) -> Life:
-    """Return the life with the dates under which some of its studies are stored already."""
-    for visit in life.visits:
-        stored = held.get(_uid(life, visit))
-        if stored is not None and stored.on != visit.on:
-            return _dated(life.key[1], life.name, life.visits[-1].on + (stored.on - visit.on))
-    return life
+    """Return the life with the dates under which most of its stored studies are stored: one may have been corrected."""
+    by = Counter(
+        stored.on - visit.on for visit in life.visits if (stored := held.get(_uid(life, visit))) is not None
+    )
+    later = by.most_common(1)[0][0] if by else timedelta(0)
+    return _dated(life.key[1], life.name, life.visits[-1].on + later) if later else life
 
 
 def _complete(life: Life, held: dict[str, history.StudyHeld]) -> bool:

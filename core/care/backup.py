@@ -27,12 +27,13 @@ from sqlalchemy import delete
 
 from core.installation import Installation
 from core.outages import outage
-from core.people import audit
+from core.people import audit, tokens
 from core.settings import Settings
 from db.database import Database, sqlite_module
 from db.files import held, private_file, private_folder, sync_folder, whole_file
 from db.images import FolderStore
 from db.migrate import current, known_revisions, lacking, upgrade
+from db.stale import trigger_names
 from db.tables import Outcome, SignIn, utc_now
 
 __all__ = ["BACKING_UP", "RESTORING", "BackupError", "BackupManifest", "restore_backup", "write_backup"]
@@ -400,7 +401,7 @@ def _read_only(path: Path) -> Iterator[Any]:
 
 
 def _make_ready(path: Path, manifest: BackupManifest, name: str) -> None:
-    """Bring a checked database to this release and end all sign-ins in it, recorded in its audit trail."""
+    """Bring a checked database to this release and end all sign-ins and tokens in it, recorded in its audit trail."""
     database = Database(f"sqlite:///{path}")
     try:
         upgrade(database)
@@ -408,8 +409,9 @@ def _make_ready(path: Path, manifest: BackupManifest, name: str) -> None:
         if lacks:
             raise BackupError(f"{name} holds a database without {lacks[0]}, so it is none of Longview's.")
         with database.write() as session:
-            # A cookie from the day of the copy must not open what its owner may since have been shut out of.
+            # A cookie or token from the day of the copy must not open what its owner may since have been shut out of.
             ended = session.execute(delete(SignIn))
+            tokens_ended = tokens.end_all(session)
             audit.record(
                 session,
                 None,
@@ -418,6 +420,7 @@ def _make_ready(path: Path, manifest: BackupManifest, name: str) -> None:
                 {
                     "copy_of": manifest.made_at.isoformat(timespec="minutes"),
                     "sign_ins_ended": ended.rowcount,  # type: ignore[attr-defined]
+                    "tokens_ended": tokens_ended,
                 },
             )
         with database.engine.connect() as connection:
@@ -479,7 +482,10 @@ def _sync_folders(folder: Path) -> None:
 
 
 def copy_database(database: Database, target: Path) -> None:
-    """Copy a SQLite database into a new file, whole while others write to it."""
+    """Copy a SQLite database into a new file, whole while others write to it.
+
+    Without its triggers, which are set again where it is opened: a copy that holds one is none of ours.
+    """
     private_file(target).close()
     with database.engine.connect() as connection:
         source: Any = connection.connection.driver_connection
@@ -489,6 +495,9 @@ def copy_database(database: Database, target: Path) -> None:
             source.backup(copy)
             # One file, without a write-ahead log beside it.
             copy.execute("PRAGMA journal_mode = DELETE")
+            for name in trigger_names():
+                copy.execute(f"DROP TRIGGER IF EXISTS {name}")
+            copy.commit()
         finally:
             copy.close()
 

@@ -196,8 +196,8 @@ def page_url(address: str, port: int, path: str = "") -> str:
     return f"http://{host}:{port}{path}"
 
 
-def parts(address: str, port: int, *, demo: bool) -> list[Part]:
-    """Return what runs in one installation, in the order of starting."""
+def parts(address: str, port: int, *, demo: bool, listen: bool = False) -> list[Part]:
+    """Return what runs in one installation, in the order of starting; with `listen` also who receives from the network."""
     dashboard = (
         "-m",
         "streamlit",
@@ -212,6 +212,8 @@ def parts(address: str, port: int, *, demo: bool) -> list[Part]:
         Part("dashboard", dashboard, page=(address, port)),
         Part("worker", ("-m", "core", "worker")),
     ]
+    if listen:
+        listed.append(Part("listener", ("-m", "core", "listen")))
     if demo:
         listed.append(Part("demo cohort", ("-m", "seed_data", "demo"), restarted=False))
     return listed

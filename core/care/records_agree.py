@@ -12,7 +12,8 @@ from sqlalchemy.orm import Session
 
 from core.installation import Installation
 from core.records import ready
-from db.tables import AssessmentVersion, Image, Lesion, Measurement, Patient, Study
+from db.sessions import WITH_PUT_AWAY
+from db.tables import AssessmentVersion, Correction, Image, Lesion, Measurement, Patient, Score, Study
 
 __all__ = ["disagreements"]
 
@@ -20,7 +21,12 @@ __all__ = ["disagreements"]
 def disagreements(here: Installation) -> list[str]:
     """Say in a sentence each what does not agree, whose it is, and what to do; nothing where all agrees."""
     with here.database.read() as session:
-        return [*_assessments(session), *_measurements(session), *ready.differing(here)]
+        return [
+            *_assessments(session),
+            *_measurements(session),
+            *_put_away(session),
+            *ready.differing(here),
+        ]
 
 
 def _assessments(session: Session) -> Iterator[str]:
@@ -74,6 +80,40 @@ def _measurements(session: Session) -> Iterator[str]:
                 f"patient {mrn}, {label}: a measurement does not lie in its image {sop_uid}. "
                 "Take it back on her page (Lesions, Take back) and measure it again."
             )
+
+
+def _put_away(session: Session) -> Iterator[str]:
+    """Look whether all that is put away is so by a correction that says it, and nothing that counts lies in what is."""
+    known = select(Correction.id)
+    kinds: tuple[type[Patient | Study | Image | Score], ...] = (Patient, Study, Image, Score)
+    for kind in kinds:
+        lost = select(func.count()).where(kind.put_away_by_id.is_not(None), kind.put_away_by_id.not_in(known))
+        if number := session.scalar(lost, execution_options=WITH_PUT_AWAY):
+            yield f"{number} of {kind.__tablename__} put away by no correction that is known. Restore a backup."
+    hidden = session.execute(
+        select(Image.sop_uid, Study.uid)
+        .join(Study, Study.id == Image.study_id)
+        .where(Image.put_away_by_id.is_(None), Study.put_away_by_id.is_not(None))
+        .order_by(Image.id),
+        execution_options=WITH_PUT_AWAY,
+    )
+    for sop_uid, study_uid in hidden:
+        yield (
+            f"image {sop_uid} counts, but its study {study_uid} is put away. Undo the correction that put it away "
+            "(python -m core correct list)."
+        )
+    without = session.execute(
+        select(Study.uid, Patient.mrn)
+        .join(Patient, Patient.id == Study.patient_id)
+        .where(Study.put_away_by_id.is_(None), Patient.put_away_by_id.is_not(None))
+        .order_by(Study.id),
+        execution_options=WITH_PUT_AWAY,
+    )
+    for study_uid, mrn in without:
+        yield (
+            f"study {study_uid} counts, but its patient {mrn} was merged into another. Undo that correction "
+            "(python -m core correct list)."
+        )
 
 
 def _lies_in(ends: Sequence[float], rows: int, columns: int) -> bool:

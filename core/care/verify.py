@@ -12,6 +12,7 @@ from sqlalchemy import select
 from core.care.records_agree import disagreements
 from core.images import is_of_this_release
 from core.installation import Installation
+from db.sessions import WITH_PUT_AWAY
 from db.tables import Image, ImportItem, Outcome
 
 
@@ -50,7 +51,10 @@ def verify_objects(here: Installation, on_object: Callable[[], None] | None = No
     was made anew; they do no harm), and what does not agree in the records. Changes nothing.
     """
     with here.database.read() as session:
-        rows = session.execute(select(Image.sha256, Image.rendition_sha256, Image.thumbnail_sha256)).all()
+        rows = session.execute(
+            select(Image.sha256, Image.rendition_sha256, Image.thumbnail_sha256),
+            execution_options=WITH_PUT_AWAY,
+        ).all()
         kept = session.scalars(
             select(ImportItem.sha256).where(
                 ImportItem.outcome == Outcome.QUARANTINED, ImportItem.sha256.is_not(None)

@@ -23,6 +23,13 @@ def export_records(
     names: Annotated[
         bool, typer.Option("--names/--without-names", help="Names and birth dates, or neither.")
     ] = True,
+    deidentified: Annotated[
+        bool,
+        typer.Option(
+            "--deidentified",
+            help="Pseudonyms, moved days and new UIDs; years of birth; none of the words that people wrote.",
+        ),
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="Write the summary as JSON to stdout.")] = False,
 ) -> None:
     """Write patients, studies, images, scores, events, risk factors, measurements and alerts to files.
@@ -47,6 +54,7 @@ def export_records(
                 mrns=patient or [],
                 kind="json" if out.suffix.lower() == ".json" else "csv",
                 names=names,
+                deidentified=deidentified,
                 on_woman=lambda done, total: progress.update(task, completed=done, total=total),
             )
     except export.ExportError as error:

@@ -178,10 +178,7 @@ def _tell(report: BatchReport, files: int, admin: str | None, json: bool) -> Non
         print_json(report.to_json() | ({"admin": admin} if admin else {}))
     else:
         for item in report.items:
-            what = "-".join(part for part in (item.laterality, item.view) if part)
-            whose = " ".join(part for part in (item.patient, item.study_date, what) if part)
-            why = f" {item.reason}: {item.text}" if item.reason else f" {item.text or ''}"
-            results.print(f"{item.outcome:<11} {item.path}  {whose}{why}", markup=False, highlight=False)
+            results.print(line_of(item), markup=False, highlight=False)
         log.print(
             ", ".join(f"{n} {outcome}" for outcome, n in report.counts().items()) + ".", highlight=False
         )
@@ -190,6 +187,14 @@ def _tell(report: BatchReport, files: int, admin: str | None, json: bool) -> Non
             f"{len(report.items)} of {files} files were finished and stay. Repeat the same import for the others.",
             highlight=False,
         )
+
+
+def line_of(item: ItemReport) -> str:
+    """Say in a line what became of a file."""
+    what = "-".join(part for part in (item.laterality, item.view) if part)
+    whose = " ".join(part for part in (item.patient, item.study_date, what) if part)
+    why = f" {item.reason}: {item.text}" if item.reason else f" {item.text or ''}"
+    return f"{item.outcome:<11} {item.path}  {whose}{why}"
 
 
 class FirstAdmin:

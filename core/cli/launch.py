@@ -22,7 +22,10 @@ def up(
         ),
     ] = False,
 ) -> None:
-    """Migrate the database, start worker and dashboard, print the address; Ctrl-C stops both."""
+    """Migrate the database, start worker and dashboard, print the address; Ctrl-C stops all.
+
+    With LONGVIEW_LISTEN_PORT set, studies are received from the DICOM network as well (see listen).
+    """
     from core.care import launch
     from core.cli.opening import open_installation
     from core.people import ensure_demo_accounts, has_accounts
@@ -34,6 +37,14 @@ def up(
         launch.check_port(address, port)
     except launch.CannotListen as error:
         wrong_use(str(error))
+    if settings.listen_port is not None:
+        try:
+            launch.check_port(settings.listen_address, settings.listen_port)
+        except launch.CannotListen:
+            wrong_use(
+                f"The DICOM port {settings.listen_port} at {settings.listen_address} cannot be opened. Stop what runs there, "
+                "or choose another in LONGVIEW_LISTEN_PORT and LONGVIEW_LISTEN_ADDRESS."
+            )
     here = open_installation(settings)
     accounts = ensure_demo_accounts(here) if demo else []
     if demo and not accounts:
@@ -60,7 +71,7 @@ def up(
 
     threading.Thread(target=announce, daemon=True).start()
     launch.keep_running(
-        launch.parts(address, port, demo=demo),
+        launch.parts(address, port, demo=demo, listen=settings.listen_port is not None),
         here.home,
         until=stopping,
         log=lambda line: log.print(line, highlight=False),

@@ -11,6 +11,7 @@ from rich.table import Table
 
 from core.cli import terminal
 from core.cli.opening import open_installation
+from core.cli.tokens import list_tokens, token
 from core.people import accounts, demo_accounts
 
 user = typer.Typer(help="Accounts: who may sign in, and in which role.", no_args_is_help=True)
@@ -21,6 +22,8 @@ FromStdin = Annotated[bool, typer.Option("--password-stdin", help="Read the pass
 
 def register(app: typer.Typer) -> None:
     """Add this module's verbs."""
+    user.command()(token)
+    user.command(name="tokens")(list_tokens)
     app.add_typer(user, name="user")
 
 

@@ -29,6 +29,13 @@ def make_report(
             help="With sr: a folder for the heat maps, as secondary capture; it must not be there yet."
         ),
     ] = None,
+    deidentified: Annotated[
+        bool,
+        typer.Option(
+            "--deidentified",
+            help="A pseudonym, moved days, no name, and none of the words that people wrote.",
+        ),
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="Write the summary as JSON to stdout.")] = False,
 ) -> None:
     """Write a report of one study, as of its day: a PDF in the order of BI-RADS, a web page, FHIR R4 or DICOM SR.
@@ -45,7 +52,7 @@ def make_report(
         wrong_use("--heat-map goes with --format sr.")
     here = open_installation()
     try:
-        made = write(here, patient, study, format, out, heat_maps=heat_map)
+        made = write(here, patient, study, format, out, heat_maps=heat_map, deidentified=deidentified)
     except ReportError as error:
         wrong_use(str(error))
     finally:

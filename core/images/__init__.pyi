@@ -5,8 +5,13 @@ from .child import ChildDied as ChildDied
 from .child import answer_questions as answer_questions
 from .decoding import decode as decode
 from .hanging import shows_the_breast as shows_the_breast
+from .mammogram import breast_region as breast_region
 from .mammogram import recognise as recognise
+from .preamble import check_inflated_size as check_inflated_size
+from .preamble import looks_like_dicom as looks_like_dicom
 from .preamble import storable as storable
+from .process import limit_memory as limit_memory
+from .process import limit_processor_time as limit_processor_time
 from .reader import GuardedReader as GuardedReader
 from .reader import Header as Header
 from .reader import Prepared as Prepared

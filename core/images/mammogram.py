@@ -21,6 +21,7 @@ __all__ = [
     "COLOURED",
     "Outline",
     "Recognised",
+    "breast_region",
     "exposure_flags",
     "recognise",
     "wall_is_right",
@@ -146,6 +147,15 @@ def wall_is_right(pixels: NDArray[np.uint16]) -> bool | None:
     shades = _even(_sketch(pixels))
     found = None if shades is None else _breast_in(shades)
     return None if found is None else found.wall_is_right
+
+
+def breast_region(pixels: NDArray[np.uint16]) -> NDArray[np.uint8] | None:
+    """Return where the breast is, in a sketch of the picture: 1 there, 0 elsewhere; None for what is no mammogram."""
+    shades = _even(_sketch(pixels))
+    if shades is None or why_not_a_mammogram(pixels) is not None:
+        return None
+    found = _breast_in(shades)
+    return None if found is None else found.mask
 
 
 def _breast_in(shades: NDArray[np.float32]) -> Outline | None:

@@ -21,6 +21,7 @@ from sqlalchemy import select, update
 from core.images.reader import ReadImage, lend_reader
 from core.logs import log_of
 from core.outages import outage
+from db.sessions import WITH_PUT_AWAY
 from db.tables import Image
 
 if TYPE_CHECKING:
@@ -107,7 +108,9 @@ def _derived(here: Installation, sop_uid: str, column: Derived) -> bytes:
 def _kept(here: Installation, sop_uid: str, column: Derived) -> bytes | None:
     """Return what is stored, or None if it is gone or of an older release; raises `KeyError` if there is no image."""
     with here.database.read() as session:
-        key = session.scalar(select(getattr(Image, column)).where(Image.sop_uid == sop_uid))
+        key = session.scalar(
+            select(getattr(Image, column)).where(Image.sop_uid == sop_uid), execution_options=WITH_PUT_AWAY
+        )
     if key is None:
         raise KeyError(sop_uid)
     try:
@@ -123,7 +126,9 @@ def _made_anew(here: Installation, sop_uid: str, column: Derived) -> bytes:
     What the row named before stays in the store, where `verify` lists it as named by nothing.
     """
     with here.database.read() as session:
-        image = session.scalars(select(Image).where(Image.sop_uid == sop_uid)).one()
+        image = session.scalars(
+            select(Image).where(Image.sop_uid == sop_uid), execution_options=WITH_PUT_AWAY
+        ).one()
     with lend_reader(here.settings) as reader:
         made = reader.prepare(here.images.get_kept(image.sha256), image.source_name)
     try:

@@ -4,10 +4,15 @@ from . import items as items
 from . import rescoring as rescoring
 from .batches import count_left_over_batches as count_left_over_batches
 from .batches import finish_left_over_batches as finish_left_over_batches
+from .claims import LONGEST_MRN as LONGEST_MRN
 from .claims import check_statement as check_statement
+from .files import Gathered as Gathered
 from .files import gather as gather
+from .files import gather_one as gather_one
 from .files import named_view as named_view
+from .foresee import foresee as foresee
 from .identity import names_agree as names_agree
+from .intake import examine as examine
 from .intake import take_in as take_in
 from .items import BatchReport as BatchReport
 from .items import Examined as Examined
@@ -16,3 +21,6 @@ from .items import ItemReport as ItemReport
 from .items import Statement as Statement
 from .items import StoredAs as StoredAs
 from .items import printable_name as printable_name
+from .settled import called as called
+from .settled import former_mrns as former_mrns
+from .settled import mrns_of as mrns_of

@@ -18,15 +18,28 @@ from core.installation import Installation
 from core.people import Person, accounts, audit
 from db.tables import ImportBatch, ImportItem, Outcome, User, utc_now
 
-Source = Literal["cli", "web", "demo", "quarantine"]
+Source = Literal["cli", "web", "demo", "quarantine", "watch", "dicom", "stow", "pull"]
 
 LEFT_OVER_AFTER = timedelta(hours=1)
 """A batch in which nothing has ended for so long has no process any more: one file takes minutes at most."""
-_FROM = {"cli": "terminal", "web": "page", "demo": "demo"}
+_FROM = {
+    "cli": "terminal",
+    "web": "page",
+    "demo": "demo",
+    "watch": "watched folder",
+    "dicom": "DICOM network",
+    "stow": "DICOMweb",
+    "pull": "PACS",
+}
 
 
 def begin_batch(
-    here: Installation, *, source: Source, person: Person | None, statement: Statement | None
+    here: Installation,
+    *,
+    source: Source,
+    person: Person | None,
+    statement: Statement | None,
+    sender: str | None = None,
 ) -> int:
     """Begin a batch and say in the audit trail who takes in files, from where, and for whom; return its id."""
     with here.database.write() as session:
@@ -34,6 +47,7 @@ def begin_batch(
         batch = ImportBatch(
             source=source,
             user_id=person.user_id if person else None,
+            sender=sender[:128] if sender else None,
             stated_mrn=statement.mrn if statement and fits else None,
             stated_study_date=statement.study_date if statement else None,
         )
@@ -101,6 +115,8 @@ def _record(session: Session, batch: ImportBatch, action: str, counts: dict[str,
     user = session.get(User, batch.user_id) if batch.user_id is not None else None
     who = accounts.person_of(user) if user else None
     detail = {"batch": batch.id, "from": _FROM.get(batch.source, batch.source), **counts}
+    if batch.sender is not None:
+        detail["sender"] = batch.sender
     if batch.stated_study_date is not None:
         detail["study_date"] = batch.stated_study_date.isoformat()
     subject = f"patient:{batch.stated_mrn}" if batch.stated_mrn else f"batch:{batch.id}"

@@ -74,6 +74,17 @@ def gather(paths: list[Path], *, max_file_mb: int, use_manifests: bool = True) -
     return found
 
 
+def gather_one(path: Path, name: str, *, max_file_mb: int) -> Gathered:
+    """List what one file holds that lies here under another name than it came by: itself, or an archive's entries."""
+    found = Gathered()
+    limit = max_file_mb * 1_000_000
+    if _is_archive(path):
+        _archive(path, limit, True, found, name)
+    else:
+        found.files.append(lambda: _load(path, name, limit))
+    return found
+
+
 def looks_like_archive(data: bytes) -> bool:
     """Tell whether bytes begin as a ZIP archive does (and not as DICOM, whose preamble may hold anything)."""
     return data[:4] in (b"PK\x03\x04", b"PK\x05\x06") and data[128:132] != b"DICM"
@@ -114,8 +125,8 @@ def _folder(folder: Path, limit: int, use_manifests: bool, found: Gathered) -> N
                 found.files.append(lambda path=path: _load(path, str(path), limit))  # type: ignore[misc]
 
 
-def _archive(path: Path, limit: int, use_manifests: bool, found: Gathered) -> None:
-    name = path.name
+def _archive(path: Path, limit: int, use_manifests: bool, found: Gathered, name: str | None = None) -> None:
+    name = name or path.name
 
     def refuse(why: str) -> None:
         refusal = Refusal("archive_unsafe", why)

@@ -12,9 +12,11 @@ from datetime import date
 
 from sqlalchemy import func, select
 
+from core.incoming.settled import called
 from core.installation import Installation
 from core.people import audit
-from db.tables import Event, EventKind, EventResult, Image, Laterality, Patient, RiskFactors, Study
+from db.sessions import WITH_PUT_AWAY
+from db.tables import Event, EventKind, EventResult, Image, Laterality, RiskFactors, Study
 
 
 @dataclass(frozen=True)
@@ -53,14 +55,17 @@ class StudyHeld:
 
 
 def studies_held(here: Installation, mrn: str) -> dict[str, StudyHeld]:
-    """Return what is stored of one patient, by study UID; empty for an unknown one."""
+    """Return what is stored of one patient, by study UID, also what a correction put away; empty for an unknown one."""
     with here.database.read() as session:
+        patient = called(session, mrn)
+        if patient is None:
+            return {}
         rows = session.execute(
             select(Study.uid, Study.study_date, func.count(Image.id))
-            .join(Patient, Study.patient_id == Patient.id)
             .outerjoin(Image, Image.study_id == Study.id)
-            .where(Patient.mrn == mrn)
-            .group_by(Study.id)
+            .where(Study.patient_id == patient.id)
+            .group_by(Study.id),
+            execution_options=WITH_PUT_AWAY,
         ).all()
     return {uid: StudyHeld(on, images) for uid, on, images in rows}
 
@@ -76,7 +81,7 @@ def record_history(
     """
     added = 0
     with here.database.write() as session:
-        patient = session.scalar(select(Patient).where(Patient.mrn == mrn))
+        patient = called(session, mrn)
         if patient is None:
             raise ValueError(f"There is no patient with the MRN {mrn}.")
         known = {(event.kind, event.event_date, event.laterality): event for event in patient.events}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import PurePosixPath
 
@@ -17,23 +18,35 @@ from core.images import GuardedReader, Prepared, ReadImage, lend_reader, storabl
 from core.incoming.batches import Source, begin_batch, finish_batch
 from core.incoming.claims import Claim, check_statement, said_view, settle_claim
 from core.incoming.files import named_view
-from core.incoming.items import BatchReport, Examined, IncomingFile, ItemReport, Statement, StoredAs
+from core.incoming.items import (
+    BatchReport,
+    Examined,
+    IncomingFile,
+    ItemReport,
+    Statement,
+    StoredAs,
+    printable_name,
+)
 from core.incoming.keep import (
     add_item,
     is_simulated,
     keep,
     quarantine,
     report_of,
+    set_aside,
     stored_image,
     stored_patient,
     stored_study,
 )
+from core.incoming.on_the_way_in import without_her
+from core.incoming.settled import heard, stated
 from core.installation import Installation
 from core.logs import log_of
 from core.outages import outage
 from core.people import Closed, FirstRealPatient, NewAccount, OwnAdminNeeded, Person
 from core.refusals import Refusal
 from core.rules.vocabulary import QualityFlag
+from db.sessions import WITH_PUT_AWAY
 from db.tables import (
     Image,
     Outcome,
@@ -53,6 +66,8 @@ def examine(here: Installation, files: Iterable[IncomingFile]) -> Iterator[Exami
             except Refusal as refusal:
                 yield Examined(file.name, sha256, refusal=refusal)
                 continue
+            with here.database.read() as session:
+                prepared.image.header, _ = heard(session, prepared.image.header)
             image = prepared.image
             yield Examined(
                 name=file.name,
@@ -76,6 +91,7 @@ def take_in(
     statement: Statement | None,
     source: Source,
     person: Person | None = None,
+    sender: str | None = None,
     on_item: Callable[[ItemReport], None] | None = None,
     own_admin: Callable[[], NewAccount | None] | None = None,
     on_closed: Callable[[Closed], None] | None = None,
@@ -87,7 +103,7 @@ def take_in(
 
     Where the machine fails (`core.outages`), the files that were finished by then are answered all the same and the
     report says in `cut_short` what it lacks; the same files can be taken in again. `person` is who does it, for the
-    audit trail; None is the command line.
+    audit trail; None is the command line, or the machine that `sender` names.
 
     Where there are accounts of the demo, the first real patient comes in together with an admin of one's own, for whom
     `own_admin` asks if there is none, and closes them for good (`core.people.demo_accounts`); `on_closed` is told so
@@ -99,8 +115,12 @@ def take_in(
     first = FirstRealPatient(own_admin, person.user_id if person else None)
     batch_id = None
     try:
-        batch_id = begin_batch(here, source=source, person=person, statement=statement)
-        _take_all(here, batch_id, files, statement, first, report, on_item, on_closed)
+        # What is in quarantine was de-identified when it came.
+        as_they_are = nullcontext((files, statement))
+        cleaned = as_they_are if source == "quarantine" else without_her(here, files, statement)
+        with cleaned as (coming, told):
+            batch_id = begin_batch(here, source=source, person=person, statement=told, sender=sender)
+            _take_all(here, batch_id, coming, told, first, report, on_item, on_closed)
     except OwnAdminNeeded:
         if batch_id is not None:
             finish_batch(here, batch_id, whole=False)
@@ -145,6 +165,8 @@ def _take_all(
     with lend_reader(here.settings) as reader:
         for file in files:
             item, closed = _take_one(here, reader, batch_id, file, file.said or statement, first)
+            if file.called is not None:
+                item.path = printable_name(file.called)
             report.items.append(item)
             del file  # or its bytes would stay while the next one's are read
             if closed is not None and on_closed is not None:
@@ -195,10 +217,15 @@ def _take_one(
     claim: Claim | None = None
     try:
         _check(statement)
+        if statement is not None:
+            statement = _as_settled(here, statement)
         known = _known(here, batch_id, file, sha256, statement)
         if known is not None:
             return known, None
         prepared = _read(reader, file, data, statement)
+        with here.database.read() as session:
+            prepared.image.header, settled = heard(session, prepared.image.header)
+        prepared.image.contradictions += settled
         claim = settle_claim(prepared.image.header, file.name, sha256, statement)
         _store_objects(here, data, sha256, prepared, claim, statement, first)
         # The end of the batch brings up to date what is kept ready of these women.
@@ -218,6 +245,11 @@ def _check(statement: Statement | None) -> None:
             raise Refusal("bad_statement", str(error)) from error
 
 
+def _as_settled(here: Installation, statement: Statement) -> Statement:
+    with here.database.read() as session:
+        return stated(session, statement)
+
+
 def _store_objects(
     here: Installation,
     data: bytes,
@@ -229,7 +261,7 @@ def _store_objects(
 ) -> None:
     """Put what an image is made of into the image store; a file that is refused leaves nothing there."""
     with here.database.read() as session:
-        stored = stored_image(session, claim, sha256)
+        stored = stored_image(session, claim, sha256, prepared)
         if stored is not None:
             return
         patient = stored_patient(session, claim, prepared.image.header, statement)
@@ -248,7 +280,7 @@ def _known(
     if file.refusal is not None:
         return None
     with here.database.read() as session:
-        image = session.scalar(select(Image).where(Image.sha256 == sha256))
+        image = session.scalar(select(Image).where(Image.sha256 == sha256), execution_options=WITH_PUT_AWAY)
         if image is None:
             return None
         study = image.study
@@ -262,13 +294,14 @@ def _known(
     if not same:
         return None
     with here.database.write() as session:
-        item = add_item(session, batch_id, file, sha256, Outcome.DUPLICATE, image_id=image.id)
+        detail = set_aside(image)
+        item = add_item(session, batch_id, file, sha256, Outcome.DUPLICATE, detail=detail, image_id=image.id)
         return report_of(item, mrn, study, image)
 
 
 def _stored_as(here: Installation, sha256: str) -> StoredAs | None:
     with here.database.read() as session:
-        image = session.scalar(select(Image).where(Image.sha256 == sha256))
+        image = session.scalar(select(Image).where(Image.sha256 == sha256), execution_options=WITH_PUT_AWAY)
         if image is None:
             return None
         study = image.study

@@ -38,12 +38,18 @@ def _number(character: str) -> str:
 
 @dataclass(frozen=True)
 class IncomingFile:
-    """One file as it arrives. `refusal` is set where it could not even be opened; `said` is a manifest's row for it."""
+    """One file as it arrives. `refusal` is set where it could not even be opened; `said` is a manifest's row for it.
+
+    `sop_uid` is the SOP Instance UID that a sender gave it on the network; by it the sender can ask what became of it.
+    `called` is the name that the person knows it by, where it is stored under another (`core.incoming.on_the_way_in`).
+    """
 
     name: str
     data: bytes
     refusal: Refusal | None = None
     said: Statement | None = None
+    sop_uid: str | None = None
+    called: str | None = None
 
 
 @dataclass(frozen=True)

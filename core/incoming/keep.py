@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import uuid
 from datetime import date
 from typing import Any
 
@@ -17,6 +18,7 @@ from core.incoming.items import IncomingFile, ItemReport, Statement, printable_n
 from core.installation import Installation
 from core.people import Closed, FirstRealPatient
 from core.refusals import Refusal
+from db.sessions import WITH_PUT_AWAY
 from db.tables import (
     Image,
     ImportItem,
@@ -29,17 +31,22 @@ from db.tables import (
 _LONGEST_DETAIL = 1000
 
 
-def stored_image(session: Session, claim: Claim, sha256: str) -> Image | None:
-    """Return the stored image with these bytes if it is the same claim; raises `Refusal` for any collision."""
+def stored_image(session: Session, claim: Claim, sha256: str, prepared: Prepared) -> Image | None:
+    """Return the stored image with these bytes if it is the same claim; raises `Refusal` for any collision.
+
+    One with the same SOP Instance UID is the same image too where the picture is the same to the last bit: what goes
+    through a network or an archive gets another file header there, often other words, sometimes another encoding.
+    """
     found = session.scalars(
-        select(Image).where(or_(Image.sha256 == sha256, Image.sop_uid == claim.sop_uid))
+        select(Image).where(or_(Image.sha256 == sha256, Image.sop_uid == claim.sop_uid)),
+        execution_options=WITH_PUT_AWAY,
     ).all()
     for image in sorted(found, key=lambda i: i.sha256 != sha256):
         study = image.study
         if study.patient.mrn != claim.mrn:
             what = "same image" if image.sha256 == sha256 else "image's identifier (SOP Instance UID)"
             raise Refusal("other_patient", f"The {what} is stored for patient {study.patient.mrn}.")
-        if image.sha256 != sha256:
+        if image.sha256 != sha256 and image.rendition_sha256 != _rendition_sha256(prepared):
             raise Refusal(
                 "uid_conflict",
                 f"SOP Instance UID {claim.sop_uid} is stored with other content, in the study of {study.study_date}.",
@@ -48,6 +55,10 @@ def stored_image(session: Session, claim: Claim, sha256: str) -> Image | None:
             raise Refusal("exists_elsewhere", f"It is stored in the study of {study.study_date}.")
         return image
     return None
+
+
+def _rendition_sha256(prepared: Prepared) -> str:
+    return hashlib.sha256(prepared.rendition).hexdigest()
 
 
 def stored_patient(
@@ -114,7 +125,9 @@ def stored_study(session: Session, claim: Claim) -> Study | None:
     if not claim.by_person:
         # Without a UID in the file the study has ours, and the other views of that day join it.
         own = study_uid_of(claim.mrn, claim.study_date) if claim.study_uid is None else None
-        return session.scalar(select(Study).where(Study.uid == own)) if own else None
+        # One that was corrected since may be of another day or woman.
+        as_named = (Study.study_date == claim.study_date, Patient.mrn == claim.mrn)
+        return session.scalar(select(Study).join(Patient).where(Study.uid == own, *as_named)) if own else None
     # The person says that the files form one study: those of that day, whatever UIDs they carry.
     return session.scalar(
         select(Study)
@@ -138,7 +151,7 @@ def keep(
 
     Returns also what a new real patient closed. Raises `OwnAdminNeeded` where she cannot come in, and writes nothing.
     """
-    stored = stored_image(session, claim, sha256)
+    stored = stored_image(session, claim, sha256, prepared)
     if stored is not None:
         return _keep_duplicate(session, batch_id, file, sha256, claim, stored), None
     header = prepared.image.header
@@ -162,11 +175,19 @@ def _keep_duplicate(
 ) -> ItemReport:
     """Answer that the image is there already, and how, where it is stored as another view."""
     study = stored.study
-    detail = None
+    detail = set_aside(stored)
     if (stored.laterality, stored.view) != (claim.laterality, claim.view):
-        detail = f"It is stored as {stored.laterality.value}-{stored.view}."
+        as_view = f"It is stored as {stored.laterality.value}-{stored.view}."
+        detail = f"{as_view} {detail}" if detail else as_view
     item = add_item(session, batch_id, file, sha256, Outcome.DUPLICATE, detail=detail, image_id=stored.id)
     return report_of(item, study.patient.mrn, study, stored)
+
+
+def set_aside(image: Image) -> str | None:
+    """Say that an image which is there is set aside; None where it is not."""
+    if image.put_away_by_id is None:
+        return None
+    return "It is set aside as not wanted. Bring it back on her page (Correct) if it is."
 
 
 def _says_beside(header: Header, claim: Claim, patient: Patient | None) -> dict[str, Any]:
@@ -216,8 +237,11 @@ def _keep_study(session: Session, claim: Claim, header: Header, patient: Patient
     joined = stored_study(session, claim)
     if joined is not None:
         return joined
+    uid = claim.study_uid or study_uid_of(claim.mrn, claim.study_date)
+    taken = session.scalar(select(Study.id).where(Study.uid == uid), execution_options=WITH_PUT_AWAY)
     study = Study(
-        uid=claim.study_uid or study_uid_of(claim.mrn, claim.study_date),
+        # A study that was corrected since keeps its UID.
+        uid=uid if taken is None else f"2.25.{uuid.uuid4().int}",
         patient_id=patient.id,
         study_date=claim.study_date,
         modality="MG",
@@ -256,7 +280,7 @@ def _keep_image(
         manufacturer=image.manufacturer,
         quality_flags=image.quality_flags,
         file_says=file_says,
-        rendition_sha256=hashlib.sha256(prepared.rendition).hexdigest(),
+        rendition_sha256=_rendition_sha256(prepared),
         thumbnail_sha256=hashlib.sha256(prepared.thumbnail_png).hexdigest(),
     )
     session.add(row)
@@ -314,6 +338,7 @@ def add_item(
         batch_id=batch_id,
         path=printable_name(file.name)[-1024:],
         sha256=sha256,
+        sop_uid=file.sop_uid,
         outcome=outcome,
         reason=reason,
         # It may quote the file's name or a word of its header.

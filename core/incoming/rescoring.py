@@ -36,7 +36,10 @@ def queue_again(session: Session, which: ColumnElement[bool], *, inputs_changed:
     if inputs_changed:
         values["inputs_changed_at"] = utc_now()
     changed = session.execute(
-        update(Study).where(which).values(**values).execution_options(synchronize_session=False)
+        update(Study)
+        .where(which, Study.put_away_by_id.is_(None))
+        .values(**values)
+        .execution_options(synchronize_session=False)
     )
     return int(changed.rowcount)  # type: ignore[attr-defined]
 

@@ -3,6 +3,7 @@ from . import audit as audit
 from . import demo_accounts as demo_accounts
 from . import passwords as passwords
 from . import sign_ins as sign_ins
+from . import tokens as tokens
 from .accounts import Account as Account
 from .accounts import NewAccount as NewAccount
 from .accounts import Role as Role
@@ -28,3 +29,5 @@ from .roles import require as require
 from .sign_ins import SignInBusy as SignInBusy
 from .sign_ins import SignInRefused as SignInRefused
 from .sign_ins import SignInWaits as SignInWaits
+from .tokens import Service as Service
+from .tokens import service_of as service_of

@@ -16,6 +16,7 @@ class Permission(enum.StrEnum):
 
     SEE_PATIENTS = "see_patients"
     ADD_STUDY = "add_study"
+    CORRECT = "correct"
     ASSESS = "assess"
     RECORD_EVENT = "record_event"
     SEE_COHORT = "see_cohort"
@@ -26,7 +27,13 @@ class Permission(enum.StrEnum):
 PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
     Role.ONCOLOGIST: frozenset(Permission) - {Permission.ADMINISTER},
     Role.STAFF: frozenset(
-        {Permission.SEE_PATIENTS, Permission.ADD_STUDY, Permission.RECORD_EVENT, Permission.SEE_MODELS}
+        {
+            Permission.SEE_PATIENTS,
+            Permission.ADD_STUDY,
+            Permission.CORRECT,
+            Permission.RECORD_EVENT,
+            Permission.SEE_MODELS,
+        }
     ),
     # Analysts work with figures of groups: no names, no images.
     Role.ANALYST: frozenset({Permission.SEE_COHORT, Permission.SEE_MODELS}),

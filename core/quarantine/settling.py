@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 from sqlalchemy import select
 
+from core.deidentification import Identity, key_of
+from core.images import Header
 from core.incoming import BatchReport, IncomingFile, ItemReport, Statement, take_in
 from core.installation import Installation
 from core.people import NewAccount, Permission, Person, audit, require
@@ -171,23 +173,45 @@ def _statement(here: Installation, kept: Kept, said: Said) -> Statement | None:
     """
     if said.says_nothing:
         return None
-    mrn, study_date = said.mrn or kept.stated_mrn, said.study_date or kept.stated_date
-    simulated = False
-    try:
-        header = read_kept(here, kept).image.header
-    except Refusal:
-        pass  # the intake says it again
-    else:
-        mrn, study_date = mrn or header.patient_id, study_date or header.study_date
-        simulated = header.simulated
-    if mrn is None or study_date is None:
+    header = _header_of(here, kept)
+    mrn = said.mrn or kept.stated_mrn or header.patient_id
+    if mrn is None:
+        return None
+    stated = _as_kept(here, mrn, said)
+    study_date = stated.study_date or kept.stated_date or header.study_date
+    if study_date is None:
         return None
     return Statement(
-        mrn=mrn,
+        mrn=stated.mrn or mrn,
         study_date=study_date,
-        name=said.name,
-        birth_date=said.birth_date,
+        name=stated.name,
+        birth_date=stated.birth_date,
         views={kept.name: (said.side, said.view)} if said.side and said.view else {},
-        simulated=simulated,
+        simulated=header.simulated,
         a_mammogram=said.a_mammogram,
+    )
+
+
+def _header_of(here: Installation, kept: Kept) -> Header:
+    """Return what a file says of itself; nothing where it cannot be read, which the intake will say."""
+    try:
+        return read_kept(here, kept).image.header
+    except Refusal:
+        return Header()
+
+
+def _as_kept(here: Installation, mrn: str, said: Said) -> Said:
+    """Return what a person says as it may be stored: by her pseudonym and moved days, where files come in de-identified.
+
+    What is in quarantine was de-identified when it came, and is not once more.
+    """
+    if not here.settings.deidentify_incoming:
+        return said
+    hers = Identity.of(key_of(here), mrn)
+    return replace(
+        said,
+        mrn=hers.pseudonym,
+        study_date=hers.day(said.study_date) if said.study_date else None,
+        birth_date=hers.day(said.birth_date) if said.birth_date else None,
+        name=None,
     )

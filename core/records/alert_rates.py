@@ -42,7 +42,12 @@ def rates_of_alerts(here: Installation, *, today: date) -> list[AlertRate]:
     scored = Score.model == cards.speaking(here), Score.trust_level == TrustLevel.TRUSTED.value
     with here.database.read() as session:
         covered = covered_study_ids(here, session)
-        fired = session.execute(select(Alert.rule, Alert.patient_id, Alert.study_id).where(stands)).all()
+        fired = session.execute(
+            select(Alert.rule, Alert.patient_id, Alert.study_id)
+            .join(Study, Study.id == Alert.study_id)
+            .join(Score, Score.id == Alert.score_id)
+            .where(stands)
+        ).all()
         told = session.scalar(
             select(func.count(Study.patient_id.distinct()))
             .join(Score, Score.study_id == Study.id)

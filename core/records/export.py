@@ -17,6 +17,7 @@ from typing import IO, Any, Literal
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from core.deidentification import key_of, pseudonym_of, without_her
 from core.files import sync_folder, whole_file, write_whole
 from core.installation import Installation
 from core.outages import outage
@@ -36,6 +37,7 @@ from core.rules import (
 from db.tables import (
     Alert,
     AssessmentVersion,
+    Correction,
     Event,
     Image,
     Lesion,
@@ -96,6 +98,7 @@ TABLES: dict[str, tuple[str, ...]] = {
         "proposed_by", "measured_by", "measured_at",
     ),
     "alerts": ("study_uid", "rule", "message", "raised_at", "acknowledged_at", "acknowledged_by", "acknowledgement"),
+    "corrections": ("correction", "kind", "other_patient", "says", "reason", "made_by", "made_at", "undone_by", "undone_at"),
 }  # fmt: skip
 """The tables that are written and their columns, after ``patient`` (her MRN) and ``simulated``.
 
@@ -107,7 +110,8 @@ study is read are written: an export is for machines.
 in log-odds; `density_by` names the model of single views that says density where the score may not. Scores by other
 `weights_sha256` or `calibration` are not to be set beside each other. Lengths are millimetres, boxes and the ends of axes
 pixels of the image; moments are UTC. A measurement was made on `view`; where `view_now` is another, the image was
-corrected since. What was taken back is left out.
+corrected since. What was taken back is left out,
+and so is what a correction put away; `corrections` says what was corrected (nothing in words where names are left out).
 """
 
 
@@ -143,6 +147,7 @@ def export(
     mrns: Sequence[str] = (),
     kind: Literal["csv", "json"] = "csv",
     names: bool = True,
+    deidentified: bool = False,
     on_woman: Callable[[int, int], None] = lambda _done, _all: None,
 ) -> Exported:
     """Write what is stored of some or all patients; the audit trail keeps that it was done.
@@ -160,6 +165,8 @@ def export(
         Tables, or one document with a record a woman.
     names
         False leaves names and birth dates out.
+    deidentified
+        Pseudonyms, moved days and new UIDs in place of hers, years of birth, and none of the words that people wrote.
     on_woman
         Told how many women of how many are done.
 
@@ -180,14 +187,21 @@ def export(
             raise  # it will pass, and the command can be repeated
         raise ExportError(f"{out} cannot be written: {error.strerror or error}.") from error
     try:
+        key = key_of(here) if deidentified else None
         with here.database.read() as session:
             women = _women(session, mrns)
+            if key is not None:
+                women.sort(
+                    key=lambda woman: pseudonym_of(key, woman.mrn)
+                )  # their order would tell of their numbers
             chunks = _chunks(session, women, cards.speaking(here), names, on_woman)
+            if key is not None:
+                chunks = _without_them(key, chunks)
             rows = (_write_tables if kind == "csv" else _write_document)(half, chunks)
         simulated = sum(woman.simulated for woman in women)
         made = Exported(out, rows, simulated, len(women) - simulated)
         if kind == "csv":
-            about = json.dumps(_about(here, made, names), indent=1, ensure_ascii=False)
+            about = json.dumps(_about(here, made, names, deidentified), indent=1, ensure_ascii=False)
             write_whole(half / "export.json", about + "\n")
         # The entry comes first: no export lies about that the trail does not know.
         audit.note(
@@ -198,7 +212,8 @@ def export(
             {
                 "patients": len(women),
                 "simulated": simulated,
-                "names": names,
+                "names": names and not deidentified,
+                "deidentified": deidentified,
                 "kind": kind,
                 "from": "command line",
             },
@@ -240,6 +255,11 @@ def _chunks(
         some = {woman.id: woman for woman in women[start : start + _WOMEN_AT_ONCE]}
         yield _chunk(session, some, model, names, people)
         on_woman(min(start + _WOMEN_AT_ONCE, len(women)), len(women))
+
+
+def _without_them(key: bytes, chunks: Iterator[Chunk]) -> Iterator[Chunk]:
+    for chunk in chunks:
+        yield {table: [without_her(key, row) for row in rows] for table, rows in chunk.items()}
 
 
 def _chunk(
@@ -321,7 +341,14 @@ def _chunk(
             study_date=study.study_date, sop_uid=image.sop_uid, view=measured.view_code,
             view_now=ViewName(image.laterality.value, image.view).code, measured_by=people.get(measured.measured_by_id or 0),
         )  # fmt: skip
-    for alert in session.scalars(select(Alert).where(Alert.patient_id.in_(women)).order_by(Alert.id)):
+    for alert in session.scalars(
+        # Not those of what was corrected since.
+        select(Alert)
+        .join(Study, Study.id == Alert.study_id)
+        .join(Score, Score.id == Alert.score_id)
+        .where(Alert.patient_id.in_(women))
+        .order_by(Alert.id)
+    ):
         diagnosed_on = diagnoses.get(alert.patient_id)
         standing = alert_standing(
             alert.rule, diagnosed_on, trusts[alert.score_id], newest.get(alert.study_id)
@@ -332,6 +359,13 @@ def _chunk(
         add(
             "alerts", alert.patient_id, alert,
             study_uid=by_id[alert.study_id].uid, message=message, acknowledged_by=by,
+        )  # fmt: skip
+    by_mrn = {woman.mrn: woman.id for woman in women.values()}
+    for row in session.scalars(select(Correction).where(Correction.mrn.in_(by_mrn)).order_by(Correction.id)):
+        add(
+            "corrections", by_mrn[row.mrn], row,
+            correction=row.id, other_patient=row.other_mrn, **({} if names else {"says": None, "reason": None}),
+            made_by=people.get(row.made_by_id or 0), undone_by=people.get(row.undone_by_id or 0),
         )  # fmt: skip
     return chunk
 
@@ -419,12 +453,13 @@ def _write_document(folder: Path, chunks: Iterator[Chunk]) -> dict[str, int]:
     return rows
 
 
-def _about(here: Installation, made: Exported, names: bool) -> dict[str, Any]:
+def _about(here: Installation, made: Exported, names: bool, deidentified: bool) -> dict[str, Any]:
     return {
         "statement": STATEMENT,
         "made_at": utc_now().isoformat(),
         "model_that_speaks": cards.speaking(here),
-        "names": names,
+        "names": names and not deidentified,
+        "deidentified": deidentified,
         "patients": {"simulated": made.simulated, "real": made.real},
         "rows": made.rows,
     }

@@ -10,10 +10,11 @@ from datetime import date, datetime
 from functools import cached_property
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from core.images import hanging
+from core.incoming import called
 from core.installation import Installation
 from core.records import cards
 from core.records.assessments import Assessment, assessments_of
@@ -35,13 +36,13 @@ from core.rules import (
     vocabulary,
 )
 from core.rules.hanging_protocols import Edge
+from db.sessions import WITH_PUT_AWAY
 from db.tables import (
     Alert,
     Embedding,
     Event,
     EventKind,
     Image,
-    Patient,
     Score,
     Study,
     StudyStatus,
@@ -214,7 +215,7 @@ class Visit:
 
 @dataclass(frozen=True)
 class AlertEntry:
-    """Why the patient needs a look; `message` is empty where the score that raised it may not be told any more."""
+    """Why the patient needs a look; `message` is empty where the score that raised it may not be told, or counts no more."""
 
     alert_id: int
     rule: str
@@ -307,9 +308,12 @@ class PatientRecord:
 
 
 def record_of(here: Installation, mrn: str) -> PatientRecord | None:
-    """Read a woman's whole record in a fixed number of queries; None if there is no such MRN."""
+    """Read a woman's whole record in a fixed number of queries; None if there is no such MRN.
+
+    An MRN that was merged into another one leads to that woman, under the MRN that she has.
+    """
     with here.database.read() as session:
-        patient = session.scalar(select(Patient).where(Patient.mrn == mrn))
+        patient = called(session, mrn)
         if patient is None:
             return None
         studies = session.scalars(
@@ -328,8 +332,14 @@ def record_of(here: Installation, mrn: str) -> PatientRecord | None:
             select(Alert, Study.study_date, Score)
             .join(Study, Study.id == Alert.study_id)
             .join(Score, Score.id == Alert.score_id)
-            .where(Alert.patient_id == patient.id)
-            .order_by(Alert.raised_at.desc(), Alert.id)
+            .where(
+                Alert.patient_id == patient.id,
+                Study.put_away_by_id.is_(None),
+                # What a person has seen to stays told; what a correction took from under an open alert does not.
+                or_(Score.put_away_by_id.is_(None), Alert.acknowledged_by_id.is_not(None)),
+            )
+            .order_by(Alert.raised_at.desc(), Alert.id),
+            execution_options=WITH_PUT_AWAY,
         )
         return PatientRecord(
             mrn=patient.mrn,
@@ -361,11 +371,14 @@ def _alert(
     names: Mapping[int, str],
 ) -> AlertEntry:
     own = trust_of(score, on=on, diagnosed_on=diagnosed_on)
-    standing = alert_standing(alert.rule, diagnosed_on, own, newest.trust if newest else None)
+    if score.put_away_by_id is not None:
+        standing = AlertStanding.CORRECTED
+    else:
+        standing = alert_standing(alert.rule, diagnosed_on, own, newest.trust if newest else None)
     return AlertEntry(
         alert_id=alert.id,
         rule=alert.rule,
-        message="" if standing is AlertStanding.WITHHELD else alert.message,
+        message="" if standing in (AlertStanding.WITHHELD, AlertStanding.CORRECTED) else alert.message,
         standing=standing,
         study_date=on,
         raised_at=alert.raised_at,

@@ -10,6 +10,7 @@ from datetime import date
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from core.incoming import called, former_mrns
 from core.installation import Installation
 from db.tables import (
     Patient,
@@ -48,25 +49,23 @@ def find(here: Installation, text: str, *, limit: int = 8) -> list[Found]:
         # Compared here and not in SQL: SQLite knows the case of ASCII letters only, and which PostgreSQL knows hangs
         # on the locale that the database was made with. The worklist reads as many rows at each of its runs.
         everyone = session.execute(select(Patient.id, Patient.mrn, Patient.name, Patient.other_names))
-        ids = [
-            patient_id
-            for _, _, patient_id in heapq.nsmallest(
-                limit,
-                (
-                    (mrn != text, mrn, patient_id)
-                    for patient_id, mrn, name, other_names in everyone
-                    if is_called(text, mrn, name) or is_called(text, mrn, other_names)
-                ),
-            )
+        hits = [
+            (mrn != text, mrn, patient_id)
+            for patient_id, mrn, name, other_names in everyone
+            if is_called(text, mrn, name) or is_called(text, mrn, other_names)
         ]
-        return _found(session, ids)
+        # By an MRN that was merged into hers she is found too.
+        former = former_mrns(session).items()
+        hits += [(mrn != text, mrn, into) for mrn, into in former if is_called(text, mrn, None)]
+        ids = [patient_id for _, _, patient_id in heapq.nsmallest(2 * limit, hits)]
+        return _found(session, list(dict.fromkeys(ids))[:limit])
 
 
 def known(here: Installation, mrn: str) -> Found | None:
-    """Return the patient who has this MRN, None if nobody has."""
+    """Return the patient whom this MRN leads to, None if nobody has it."""
     with here.database.read() as session:
-        ids = session.scalars(select(Patient.id).where(Patient.mrn == mrn)).all()
-        return next(iter(_found(session, ids)), None)
+        woman = called(session, mrn)
+        return None if woman is None else _found(session, [woman.id])[0]
 
 
 def _found(session: Session, ids: Sequence[int]) -> list[Found]:

@@ -9,12 +9,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 
-from sqlalchemy import exists, select
+from sqlalchemy import select
 
+from core.incoming import called
 from core.installation import Installation
 from core.people import audit
 from core.records.lesion_acts import Sizing, measurement_of
-from db.tables import Image, Laterality, Lesion, LesionStatus, Patient
+from db.tables import Image, Laterality, Lesion, LesionStatus
 
 __all__ = ["LesionNote", "record_sourced_lesions"]
 
@@ -38,12 +39,14 @@ def record_sourced_lesions(here: Installation, mrn: str, lesions: Callable[[], S
     `lesions` is asked for them only then. Raises ValueError for an unknown patient or image, or a size that cannot be.
     """
     with here.database.read() as session:
-        hers = exists().where(Lesion.patient_id == Patient.id)
-        if session.scalar(select(Patient.id).where(Patient.mrn == mrn, hers)) is not None:
+        known = called(session, mrn)
+        if known is not None and session.scalar(
+            select(Lesion.id).where(Lesion.patient_id == known.id).limit(1)
+        ):
             return 0
     notes = lesions()
     with here.database.write() as session:
-        patient = session.scalar(select(Patient).where(Patient.mrn == mrn))
+        patient = called(session, mrn)
         if patient is None:
             raise ValueError(f"There is no patient with the MRN {mrn}.")
         if patient.lesions or not notes:

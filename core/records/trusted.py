@@ -50,6 +50,8 @@ class AlertStanding(enum.StrEnum):
     """By a diagnosis: she is under treatment, and no rule of screening speaks of her any more."""
     WITHHELD = "withheld"
     """It was raised by a score that may not be told, or its study has a newer one that may not."""
+    CORRECTED = "corrected"
+    """What it was raised by was corrected since; a person had seen to it before."""
 
 
 def alert_standing(rule: str, diagnosed_on: date | None, own: Trust, newest: Trust | None) -> AlertStanding:

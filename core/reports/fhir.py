@@ -364,5 +364,5 @@ def _narrative(report: Report) -> str:
         ("Statement", report.said.statement + (f" {SIMULATED}" if report.simulated else "")),
         ("This view", report.link),
     )
-    rows = "".join(f"<p><b>{what}:</b> {html.escape(_text(said))}</p>" for what, said in parts)
+    rows = "".join(f"<p><b>{what}:</b> {html.escape(_text(said))}</p>" for what, said in parts if said)
     return f'<div xmlns="http://www.w3.org/1999/xhtml">{rows}</div>'

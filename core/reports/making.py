@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from core.deidentification import Identity, key_of
 from core.files import private_folder, write_whole
 from core.installation import Installation
 from core.outages import outage
 from core.people import Permission, Person, audit, require
 from core.reports.content import Report, ReportError, report_of
+from core.reports.deidentified import evidence_without_her, without_her
 from core.reports.formats import Format
 from db.tables import utc_now
 
@@ -28,6 +30,13 @@ class Made:
     format: Format
     data: bytes
     sha256: str
+    original: Report
+    """What the report was made of: the same, unless it was de-identified."""
+
+    @property
+    def deidentified(self) -> bool:
+        """Say whether it does not tell whose it is."""
+        return self.original is not self.report
 
     @property
     def filename(self) -> str:
@@ -45,6 +54,7 @@ class Made:
             "format": self.format.value,
             "bytes": len(self.data),
             "sha256": self.sha256,
+            "deidentified": self.deidentified,
         }
 
 
@@ -57,6 +67,7 @@ def make(
     *,
     now: datetime | None = None,
     address: str = "",
+    deidentified: bool = False,
 ) -> Made:
     """Return a report of a study; the audit trail keeps who had it made, of whom, in which format and which bytes.
 
@@ -70,6 +81,8 @@ def make(
         When it is made; None: now.
     address
         Where the dashboard is reached, for the link to the view.
+    deidentified
+        Whether it is made so that it does not tell whose it is (`core.reports.deidentified`).
 
     Raises
     ------
@@ -78,7 +91,7 @@ def make(
     ReportError
         If there is no such woman or study.
     """
-    made = _rendered(here, person, mrn, study_uid, format, now=now, address=address)
+    made = _rendered(here, person, mrn, study_uid, format, deidentified, now=now, address=address)
     # The entry comes first: no report lies about that the trail does not know.
     _note(here, person, made)
     return made
@@ -90,6 +103,7 @@ def _rendered(
     mrn: str,
     study_uid: str | None,
     format: Format,
+    deidentified: bool,
     *,
     now: datetime | None = None,
     address: str = "",
@@ -97,9 +111,11 @@ def _rendered(
     if person is not None:
         require(person, Permission.SEE_PATIENTS)
     made_by = person.display_name if person else "the command line"
-    report = report_of(here, mrn, study_uid, now or utc_now(), made_by=made_by, address=address)
-    data = _renderer(format)(here, report)
-    return Made(report, format, data, hashlib.sha256(data).hexdigest())
+    original = report_of(here, mrn, study_uid, now or utc_now(), made_by=made_by, address=address)
+    identity = Identity.of(key_of(here), original.mrn) if deidentified else None
+    report = without_her(original, identity) if identity else original
+    data = _renderer(format)(here, original, report, identity)
+    return Made(report, format, data, hashlib.sha256(data).hexdigest(), original)
 
 
 def write(
@@ -110,10 +126,12 @@ def write(
     out: Path,
     *,
     heat_maps: Path | None = None,
+    deidentified: bool = False,
 ) -> Made:
     """Make a report from the command line and write it to a file that is not there yet, whole or not at all.
 
-    `heat_maps`: a folder for the heat maps of the study too, one secondary capture a view, where its score may be told.
+    `heat_maps`: a folder for the heat maps of the study too, one secondary capture a view, where its score may be told;
+    none of a report that is `deidentified`, which does not tell whose it is.
 
     Raises
     ------
@@ -126,7 +144,9 @@ def write(
     for place in filter(None, (out, heat_maps)):
         if place.exists():
             raise ReportError(f"{place} is there already. Choose another name.")
-    made = _rendered(here, None, mrn, study_uid, format)
+    if deidentified and heat_maps is not None:
+        raise ReportError("Heat maps are handed out of a report that tells whose it is only.")
+    made = _rendered(here, None, mrn, study_uid, format, deidentified)
     captures = _captures(here, made) if heat_maps is not None else {}
     _note(here, None, made, captures)
     try:
@@ -153,41 +173,48 @@ def _note(
     here: Installation, person: Person | None, made: Made, captures: Mapping[str, bytes] | None = None
 ) -> None:
     detail: dict[str, object] = {
-        "study": made.report.study_uid,
+        "study": made.original.study_uid,
         "format": made.format.value,
         "sha256": made.sha256,
         "from": "dashboard" if person else "command line",
+        "deidentified": made.deidentified,
     }
     if captures:
         detail["heat_maps"] = {name: hashlib.sha256(data).hexdigest() for name, data in captures.items()}
-    audit.note(here, person, "report_made", f"patient:{made.report.mrn}", detail)
+    audit.note(here, person, "report_made", f"patient:{made.original.mrn}", detail)
 
 
-def _renderer(format: Format) -> Callable[[Installation, Report], bytes]:
+Renderer = Callable[[Installation, Report, Report, Identity | None], bytes]
+"""Takes the report as it stands in the record, the same as it is told, and who stands in her place, if anybody does."""
+
+
+def _renderer(format: Format) -> Renderer:
     return {Format.PDF: _pdf, Format.HTML: _html, Format.FHIR: _fhir, Format.SR: _sr}[format]
 
 
-def _pdf(here: Installation, report: Report) -> bytes:
+def _pdf(here: Installation, original: Report, report: Report, identity: Identity | None) -> bytes:
     from core.reports.pdf import render_pdf
     from core.reports.pictures import hung_pictures
 
-    return render_pdf(report, *hung_pictures(here, report))
+    return render_pdf(report, *hung_pictures(here, original, breast_only=identity is not None))
 
 
-def _html(here: Installation, report: Report) -> bytes:
+def _html(here: Installation, original: Report, report: Report, identity: Identity | None) -> bytes:
     from core.reports.html import render_html
     from core.reports.pictures import hung_pictures
 
-    return render_html(report, *hung_pictures(here, report))
+    return render_html(report, *hung_pictures(here, original, breast_only=identity is not None))
 
 
-def _fhir(_here: Installation, report: Report) -> bytes:
+def _fhir(_here: Installation, _original: Report, report: Report, _identity: Identity | None) -> bytes:
     from core.reports.fhir import render_fhir
 
     return render_fhir(report)
 
 
-def _sr(here: Installation, report: Report) -> bytes:
+def _sr(here: Installation, original: Report, report: Report, identity: Identity | None) -> bytes:
+    from core.reports.dicom_objects import evidence_of
     from core.reports.sr import render_sr
 
-    return render_sr(here, report)
+    evidence = evidence_of(here, original)
+    return render_sr(report, evidence_without_her(evidence, report, identity) if identity else evidence)

@@ -469,16 +469,17 @@ def _closing(pages: _Pages, report: Report) -> None:
     if said.model:
         weights = f"Weights {said.model}, sha256 {said.weights_sha256}, calibration {said.calibration}."
         pages.paragraph(weights, muted=True, size=7.5)
-    pages._type(8, ACCENT)
-    pages.multi_cell(
-        0,
-        4.4,
-        pages.told(f"This view: {report.link}"),
-        link=report.link,
-        align="L",
-        new_x="LMARGIN",
-        new_y="NEXT",
-    )
+    if report.link:
+        pages._type(8, ACCENT)
+        pages.multi_cell(
+            0,
+            4.4,
+            pages.told(f"This view: {report.link}"),
+            link=report.link,
+            align="L",
+            new_x="LMARGIN",
+            new_y="NEXT",
+        )
     if pages.lacking:
         pages.paragraph(
             f"{LACKING} stands for letters that this file's typeface lacks; the other formats of the report hold them.",

@@ -36,13 +36,11 @@ from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes as dicom
 from pydicom.uid import generate_uid
 
-from core.installation import Installation
 from core.reports import codes
 from core.reports.codes import Code
 from core.reports.content import NOT_ASSESSED, SIMULATED, Breast, Measured, Probability, Report
 from core.reports.dicom_objects import (
     MANUFACTURER,
-    evidence_of,
     file_of,
     long_string,
     mark,
@@ -52,9 +50,8 @@ from core.reports.dicom_objects import (
 __all__ = ["render_sr"]
 
 
-def render_sr(here: Installation, report: Report) -> bytes:
-    """Return the report as a DICOM file; raises `ReportError` where the study has no image."""
-    evidence = evidence_of(here, report)
+def render_sr(report: Report, evidence: Sequence[Dataset]) -> bytes:
+    """Return the report as a DICOM file; `evidence` are the headers of the images that it refers to."""
     with quietly():
         content = MeasurementReport(
             observation_context=_observers(report),
@@ -206,7 +203,7 @@ def _comments(report: Report) -> list[Any]:
         f"Cancer within 5 years: {said.rank}" if said.rank else "",
         said.statement,
         SIMULATED if report.simulated else "",
-        f"This view: {report.link}",
+        f"This view: {report.link}" if report.link else "",
     )
     return [
         TextContentItem(dicom.DCM.Comment, text, RelationshipTypeValues.CONTAINS) for text in words if text

@@ -15,6 +15,9 @@ SIDES: tuple[Side, Side] = ("L", "R")
 
 SIDE_WORDS: Mapping[str, str] = {"L": "left", "R": "right"}
 
+SEX_WORDS: Mapping[str, str] = {"F": "female", "M": "male", "O": "other"}
+"""Administrative sex by its DICOM codes (Patient's Sex (0010,0040))."""
+
 VIEW_WORDS: Mapping[str, str] = {
     "CC": "craniocaudal",
     "MLO": "mediolateral oblique",

@@ -1,4 +1,5 @@
 from . import progress as progress
+from .alerts import hold_newest as hold_newest
 from .progress import Worker as Worker
 from .progress import local_worker as local_worker
 from .progress import worker_seen as worker_seen
@@ -6,6 +7,7 @@ from .queue import count_pending as count_pending
 from .queue import retry_refused as retry_refused
 from .rows import ScoreItem as ScoreItem
 from .rows import ScoringReport as ScoringReport
+from .rows import history_in as history_in
 from .scoring import Scorer as Scorer
 from .scoring import score_pending as score_pending
 from .worker import run_worker as run_worker

@@ -194,14 +194,19 @@ def hold_against_new_rules(here: Installation, model: str) -> int | None:
         ).all()
     for patient_id in women:
         with here.database.write() as session:
-            last = _newest_score(session, patient_id, model, true())
-            if last is not None:
-                before = Study.study_date < last.study.study_date
-                previous = _newest_score(session, patient_id, model, before)
-                raise_alerts(session, last, previous, diagnoses.get(patient_id))
+            hold_newest(session, patient_id, model, diagnoses.get(patient_id))
     with here.database.write() as session:
         audit.record(session, None, "alert_rules_applied", edition, {"women": len(women)})
     return len(women)
+
+
+def hold_newest(session: Session, patient_id: int, model: str, diagnosed_on: date | None) -> list[Alert]:
+    """Hold a woman's newest score against the rules, inside the caller's transaction; return the alerts that stand."""
+    last = _newest_score(session, patient_id, model, true())
+    if last is None:
+        return []
+    previous = _newest_score(session, patient_id, model, Study.study_date < last.study.study_date)
+    return raise_alerts(session, last, previous, diagnosed_on)
 
 
 def _newest_score(session: Session, patient_id: int, model: str, which: ColumnElement[bool]) -> Score | None:

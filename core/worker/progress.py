@@ -16,6 +16,7 @@ from core.worker import identity
 from core.worker.queue import LEASE
 from db.tables import (
     Alert,
+    Correction,
     Patient,
     Score,
     Study,
@@ -131,6 +132,8 @@ def state(here: Installation) -> tuple[int, ...]:
                 select(func.max(Study.id)).scalar_subquery(),
                 select(func.max(Score.id)).scalar_subquery(),
                 select(func.max(Alert.id)).scalar_subquery(),
+                select(func.count()).select_from(Correction).scalar_subquery(),
+                select(func.count(Correction.undone_at)).scalar_subquery(),
                 select(func.count()).where(Study.status == StudyStatus.PENDING).scalar_subquery(),
             )
         ).one()

@@ -160,18 +160,23 @@ def history_of(here: Installation, study_id: int) -> list[Day]:
     Studies of one day are one visit: additional views are read together with those that led to them.
     """
     with here.database.read() as session:
-        study = session.get_one(Study, study_id)
-        patient = session.get_one(Patient, study.patient_id)
-        up_to = or_(
-            Study.study_date < study.study_date,
-            and_(Study.study_date == study.study_date, Study.id <= study.id),
-        )
-        studies = session.scalars(
-            select(Study)
-            .where(Study.patient_id == study.patient_id, Study.modality == "MG", up_to)
-            .order_by(Study.study_date, Study.id)
-            .options(selectinload(Study.images))
-        ).all()
+        return history_in(session, study_id)
+
+
+def history_in(session: Session, study_id: int) -> list[Day]:
+    """Return what `history_of` does, as the caller's transaction sees it."""
+    study = session.get_one(Study, study_id)
+    patient = session.get_one(Patient, study.patient_id)
+    up_to = or_(
+        Study.study_date < study.study_date,
+        and_(Study.study_date == study.study_date, Study.id <= study.id),
+    )
+    studies = session.scalars(
+        select(Study)
+        .where(Study.patient_id == study.patient_id, Study.modality == "MG", up_to)
+        .order_by(Study.study_date, Study.id)
+        .options(selectinload(Study.images))
+    ).all()
     days: list[Day] = []
     for one in studies:
         usable = [image for image in one.images if shows_the_breast(image)]

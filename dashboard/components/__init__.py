@@ -62,6 +62,21 @@ def _hears(key: str, **does: Callable[[Any], None]) -> dict[str, Callable[[], No
     return {f"on_{event}_change": hear(event, do) for event, do in does.items()}
 
 
+def drop_zone(
+    kept: Sequence[Mapping[str, Any]], *, user_id: int, on_arrived: Callable[[], None] | None = None
+) -> None:
+    """Take files, folders and archives in the browser and bring them here; the page runs when some have arrived.
+
+    `kept` says what is here of before, whole or not, as name, size, modified, key and arrived: the same files, when they
+    are chosen again, go on where they stopped.
+    """
+    _component("drop", "vendor/tus.min")(
+        key="drop_zone",
+        data={"user": user_id, "kept": list(kept)},
+        on_arrived_change=on_arrived or _nothing,
+    )
+
+
 WorklistOrder = tuple[str, bool]
 """A column's key and whether its largest value stands first; an empty key is the page's own order."""
 

@@ -57,6 +57,9 @@ function uncover(cover) {
 export default function ({ data, parentElement }) {
   const root = parentElement.querySelector(".account") ?? made(parentElement)
   const cover = parentElement.querySelector(".cover")
+  // The page has gone over to another person with its sign-in: what was asked in the name of the one before is void.
+  if (root.dataset.user !== undefined && root.dataset.user !== String(data.user)) uncover(cover)
+  root.dataset.user = data.user
   const who = root.querySelector(".who")
   who.textContent = data.who
   who.title = `${data.who}, ${data.role}`
@@ -72,6 +75,7 @@ export default function ({ data, parentElement }) {
     } catch {
       return // The server does not answer: Streamlit says so itself, and asks again.
     }
+    if (root.dataset.user !== String(data.user)) return
     const kept = "Nothing is recorded here meanwhile. What was typed and not recorded yet still stands on this page: " +
       `to go on with it, sign in as ${data.who} and come back to this tab.`
     if (answer.status === 204) {
@@ -91,6 +95,7 @@ export default function ({ data, parentElement }) {
         "Drop what was typed and leave this page", `/sign-in?next=${here}`)
     } else if (answer.status === 409) {
       const { name } = await answer.json()
+      if (root.dataset.user !== String(data.user)) return
       coverWith(cover, `${name} is signed in now`, `This page was opened by ${data.who}. ${kept}`,
         `Sign in as ${data.who}, in another tab`, `Drop what was typed and go on as ${name}`, "/")
     }

@@ -24,6 +24,7 @@ from dashboard.house import here
 from dashboard.patient import withheld
 
 INTERVAL = "90 % interval: of models trained anew, other pictures of the same day, and what is missing"
+CORRECTED_ALERT = "Raised by a score of before the study was corrected."
 WITHHELD_ALERT = "Raised by a score that is withheld: read that study as usual."
 
 
@@ -285,10 +286,15 @@ def rule_label(alert: AlertEntry) -> str:
 def seen_row(alert: AlertEntry) -> str:
     """Return an alert that is closed as a row of a table."""
     return (
-        f'<tr><td class="d">{alert.study_date}</td><td>{look.safe(alert.message or WITHHELD_ALERT)}</td>'
+        f'<tr><td class="d">{alert.study_date}</td><td>{look.safe(alert.message or untold(alert))}</td>'
         f"<td>{look.safe(how_it_ended(alert))}</td><td class=d>{look.moment(alert.acknowledged_at)}</td>"
         f"<td>{look.safe(alert.acknowledgement or '')}</td></tr>"
     )
+
+
+def untold(alert: AlertEntry) -> str:
+    """Say why an alert does not say any more what it said."""
+    return CORRECTED_ALERT if alert.standing is AlertStanding.CORRECTED else WITHHELD_ALERT
 
 
 def how_it_ended(alert: AlertEntry) -> str:

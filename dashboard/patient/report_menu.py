@@ -11,13 +11,17 @@ from dashboard import keys, look
 
 def offer(record: PatientRecord, visit: Visit) -> None:
     """Offer the report of a visit as files, and its address to hand on."""
-    with st.popover(
-        "Report", icon=":material/description:", width="stretch", key=f"report_{visit.study_uid}"
-    ):
+    with st.popover("Report", icon=":material/description:", key=f"report_{visit.study_uid}"):
         look.heading("Report", beside=f"study of {look.iso(visit.on)}")
         query = address_query(record, visit)
+        hidden = st.toggle(
+            "De-identified",
+            key=f"report_deidentified_{visit.study_uid}",
+            help="A pseudonym, moved days, no name, pictures of the breast alone, and none of the words that people wrote.",
+        )
+        asked = f"{query}&deidentified=1" if hidden else query
         links = "".join(
-            f'<li><a href="/report/{kind.value}?{look.safe(query)}">{kind.name}</a><span>{look.safe(kind.words)}</span></li>'
+            f'<li><a href="/report/{kind.value}?{look.safe(asked)}">{kind.name}</a><span>{look.safe(kind.words)}</span></li>'
             for kind in Format
         )
         look.show(f'<ul class="lv-formats">{links}</ul>')

@@ -2,47 +2,39 @@
 
 from __future__ import annotations
 
-import base64
 import itertools
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import date
 
 import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from core.images import hanging
-from core.incoming import BatchReport, Examined, StoredAs, intake, named_view, printable_name
-from core.people import (
-    ASKED_OF_A_PASSWORD,
-    Closed,
-    NewAccount,
-    OwnAdminNeeded,
-    Permission,
-    Person,
-    SignInRefused,
-    first_real_patient_closes,
-    own_admin_is_needed,
-    prepare_account,
-    sign_ins,
-)
-from core.records import COVERED, Found, StudyStatus, cards, record_of, statuses
+from core.incoming import BatchReport, Examined, intake, named_view, printable_name
+from core.people import Closed, NewAccount, OwnAdminNeeded, Permission, Person
+from core.records import Found
 from core.records import known as known_
 from core.refusals import refusal_text
 from core.rules import hanging_protocols
-from core.rules.vocabulary import SIDE_WORDS, SIDES, VIEWS, flag_words
-from core.worker import worker_seen
+from core.rules.vocabulary import SIDE_WORDS, SIDES, VIEWS
 from dashboard import keys, look, outages, session, statement
+from dashboard.adding.files_table import identifiers, is_usable, picture, proposed, table_of
+from dashboard.adding.first_real import REFUSED, FirstReal, goes_over
+from dashboard.adding.from_table import from_table
+from dashboard.adding.many import many
+from dashboard.adding.scored import progress
+from dashboard.batches import arrivals
 from dashboard.house import here
 from dashboard.web import uploads
 
+ONE, MANY, TABLE = "One study", "Many at once", "From a table"
+WAYS = {MANY: many, TABLE: from_table}
 STEPS = ("Who", "Files", "Check", "Done")
-STEP, WHO, REPORT, CLOSED, REFUSED = "add_step", "add_who", "add_report", "add_closed", "add_refused"
+STEP, WHO, REPORT, CLOSED = "add_step", "add_who", "add_report", "add_closed"
 FILES, EXAMINED, FIELD = "add_files", "add_examined", "add_field"
 """The uploads by the names that their files go by, what each file is, and the ids of the uploads in the field."""
-# What a person can say when the file does not; all other refusals are final.
-ASKED = frozenset({"no_identity", "no_study_date", "unknown_laterality", "unknown_view"})
 
 
 def go(step: int) -> None:
@@ -67,17 +59,6 @@ def stepper(step: int) -> None:
         for number, name in enumerate(STEPS)
     )
     look.show(f'<div class="lv-steps">{items}</div>')
-
-
-def identifiers(found: Found) -> str:
-    """Return a woman's identifiers large, so that a mistake is seen."""
-    born = look.iso(found.birth_date) if found.birth_date else "unknown"
-    last = f"last study {found.last_study}" if found.last_study else "no studies yet"
-    return (
-        f'<div class="lv-who"><span class="lv-big">{look.safe(found.name or "no name")}{look.badge(found.simulated)}</span>'
-        f'<span class="lv-big">MRN {look.safe(found.mrn)}</span><span class="lv-big">born {born}</span>'
-        f'<span class="lv-muted">{last}</span></div>'
-    )
 
 
 def choose(found: Found) -> None:
@@ -235,66 +216,6 @@ def named_apart(chosen: Sequence[UploadedFile], taken: Collection[str]) -> dict[
     return named
 
 
-def is_usable(item: Examined) -> bool:
-    """Say whether a file can be added, perhaps after an answer."""
-    return item.duplicate_of is None and (item.refusal is None or item.refusal.reason in ASKED)
-
-
-def proposed(item: Examined) -> tuple[str, str] | None:
-    """Return side and view that only the file's name says; a person has to confirm them."""
-    if item.laterality is not None or item.view is not None:
-        return None
-    return named_view(item.name)
-
-
-def picture(item: Examined, *, cls: str = "") -> str:
-    """Return a file's thumbnail as HTML."""
-    if not item.thumbnail_png:
-        return ""
-    data = base64.b64encode(item.thumbnail_png).decode()
-    return f'<img class="{cls}" src="data:image/png;base64,{data}" alt="{look.safe(item.name)}">'
-
-
-def place(stored: StoredAs) -> str:
-    """Say where an image is stored."""
-    return f"{stored.mrn}, {stored.study_date}, {stored.laterality}-{stored.view}"
-
-
-def verdict(item: Examined, found: Found) -> tuple[str, str]:
-    """Say in words what will become of a file: (words, how they look)."""
-    if item.duplicate_of is not None:
-        if item.duplicate_of.mrn == found.mrn:
-            return f"already here ({place(item.duplicate_of)}): nothing to do", ""
-        return f"stored for another patient ({place(item.duplicate_of)}): check whose it is", "bad"
-    if item.refusal is not None and item.refusal.reason not in ASKED:
-        return item.refusal.text, "bad"
-    if proposed(item):
-        return "side and view are proposed from its name: check them in the next step", "ask"
-    if item.laterality is None or item.view is None:
-        return "side or view is asked in the next step", "ask"
-    return "can be added", "good"
-
-
-def table_of(examined: Sequence[Examined], found: Found) -> str:
-    """Return the files as a table, problems first."""
-    ranks = {"bad": 0, "ask": 1, "": 2, "good": 3}
-    rows = ""
-    for item in sorted(examined, key=lambda item: ranks[verdict(item, found)[1]]):
-        words, cls = verdict(item, found)
-        size = f"{item.columns} × {item.rows}" if item.rows and item.columns else ""
-        flags = ", ".join(map(flag_words, item.quality_flags))
-        quality = flags or ("no remarks" if is_usable(item) else look.UNKNOWN)
-        rows += (
-            f'<tr><td class="pic">{picture(item)}</td><td>{look.safe(item.name)}<br><span class="lv-muted">{size}</span></td>'
-            f"<td>{SIDE_WORDS.get(item.laterality or '', look.UNKNOWN)}</td><td>{look.safe(item.view or look.UNKNOWN)}</td>"
-            f'<td>{look.safe(quality)}</td><td class="{cls}">{look.safe(words)}</td></tr>'
-        )
-    return (
-        '<table class="lv-table lv-files"><tr><th>picture</th><th>file</th><th>side</th><th>view</th><th>quality</th>'
-        f"<th>verdict</th></tr>{rows}</table>"
-    )
-
-
 def check(found: Found, person: Person) -> None:
     """Step 3: hang the views as they will be read, ask what is not known, confirm what disagrees."""
     usable: list[Examined] = [item for item in st.session_state[EXAMINED] if is_usable(item)]
@@ -334,7 +255,8 @@ def check(found: Found, person: Person) -> None:
         )
     if study_date is None:
         look.show('<p class="lv-note">Say the day of the study.</p>')
-    first = FirstReal.of(found, usable, person)
+    simulated = all(item.header is not None and item.header.simulated for item in usable)
+    first = FirstReal.of(person, comes=not simulated and known_(here(), found.mrn) is None)
     buttons = st.container(horizontal=True)
     buttons.button("Back to the files", on_click=go, args=(1,))
     ready = not missing and confirmed and study_date is not None and first.ready
@@ -354,86 +276,6 @@ def check(found: Found, person: Person) -> None:
             else:
                 go(3)
             st.rerun()
-
-
-@dataclass(frozen=True)
-class FirstReal:
-    """What the first real patient asks for, where there are accounts of the demo: whoever adds her as somebody of her own.
-
-    `closes` are the accounts that she closes. `makes` says that an admin of one's own is made with her; `ready` that
-    all is said.
-    """
-
-    closes: Sequence[str] = ()
-    makes: bool = False
-    ready: bool = True
-    said: tuple[str, str, str] = ("", "", "")
-
-    @classmethod
-    def of(cls, found: Found, usable: Sequence[Examined], person: Person) -> FirstReal:
-        """Ask, below the check, for what is needed; nothing for a woman who is known here or simulated."""
-        simulated = all(item.header is not None and item.header.simulated for item in usable)
-        closes = [] if simulated or known_(here(), found.mrn) else first_real_patient_closes(here())
-        if not closes:
-            return cls()
-        with st.container(border=True, key="first_real"):
-            look.heading("The first real patient")
-            look.show(
-                '<p class="lv-note">She closes the demo accounts, whose passwords are published, for good: '
-                f"{look.safe(', '.join(closes))}.</p>"
-            )
-            refused = st.session_state.pop(REFUSED, "")
-            if own_admin_is_needed(here()):
-                made = cls.ask_for_admin(closes, takes_over=person.username in closes)
-            else:
-                made = cls(closes, ready=person.username not in closes or cls.sign_in())
-            if refused:
-                st.warning(look.plain(refused))
-        return made
-
-    @classmethod
-    def ask_for_admin(cls, closes: Sequence[str], *, takes_over: bool) -> FirstReal:
-        """Ask for the name and password of an admin of one's own."""
-        then = " You go on as this admin, without signing in again." if takes_over else ""
-        look.show(f'<p class="lv-note">Make an admin of your own, who comes in with her.{then}</p>')
-        left, middle, right = st.columns(3)
-        username = left.text_input("User name of your admin", max_chars=64, key="first_username")
-        password = middle.text_input(
-            "Password", type="password", key="first_password", help=ASKED_OF_A_PASSWORD
-        )
-        again = right.text_input("Password again", type="password", key="first_password_again")
-        look.show(f'<p class="lv-muted">{ASKED_OF_A_PASSWORD}</p>')
-        return cls(closes, makes=True, said=(username, password, again))
-
-    @staticmethod
-    def sign_in() -> bool:
-        """Have somebody who is signed in with an account that is about to close sign in as herself."""
-        look.show(
-            '<p class="lv-note alert">You are signed in with one of them. Sign in as yourself to go on: all that you have '
-            "entered stays.</p>"
-        )
-        left, right, press = st.columns([2, 2, 1], vertical_alignment="bottom")
-        username = left.text_input("Your user name", key="first_own_username")
-        password = right.text_input("Your password", type="password", key="first_own_password")
-        if press.button("Sign in"):
-            try:
-                entered = sign_ins.sign_in(
-                    here(), username, password, address=session.address(), takes_over=session.token()
-                )
-                session.goes_over_to(entered.person)
-            except SignInRefused as error:
-                st.session_state[REFUSED] = str(error)
-            st.rerun()
-        return False
-
-    def admin(self) -> NewAccount | None:
-        """Return the admin who comes in with her, if one is made; raises `ValueError` if name or password will not do."""
-        if not self.makes:
-            return None
-        username, password, again = self.said
-        if password != again:
-            raise ValueError("The two passwords are not the same. Type them again.")
-        return prepare_account(here(), username, password, takes_over=session.token())
 
 
 def ask_view(item: Examined) -> tuple[str | None, str | None]:
@@ -512,7 +354,7 @@ def take_in(
     def on_closed(closed: Closed) -> None:
         st.session_state[CLOSED] = closed
         if closed.admin is not None and person.username in closed.accounts:
-            session.goes_over_to(closed.admin)
+            goes_over(person, closed.admin)
 
     with closing(uploads.opened_in_turn(named)) as incoming:
         report = statement.take_in(
@@ -564,6 +406,11 @@ def cut_short(report: BatchReport, left: Collection[str]) -> None:
 
 def done(found: Found) -> None:
     """Step 4: what became of each file, and the score as it comes."""
+    # Where files are de-identified on the way in she is here by a pseudonym.
+    came: BatchReport = st.session_state[REPORT]
+    found = replace(
+        found, mrn=next((item.patient for item in came.items if item.patient and item.study_uid), found.mrn)
+    )
     known = known_(here(), found.mrn) or found
     look.show(identifiers(known))
     closed: Closed | None = st.session_state.get(CLOSED)
@@ -604,57 +451,31 @@ def done(found: Found) -> None:
         st.switch_page("screens/patient.py", query_params={keys.MRN: found.mrn, keys.VISIT: uids[0]})
 
 
-@st.fragment(run_every=1.0)
-def wait(uids: tuple[str, ...]) -> None:
-    """Say live that studies are being scored, and have the page say how they ended when they have.
-
-    Only while they are: what goes on by itself may ask once more when another page is open already, and empty that one.
-    """
-    session.require(Permission.ADD_STUDY)
-    if StudyStatus.PENDING not in statuses(here(), uids).values():
-        st.rerun()
-    worker = worker_seen(here())
-    if worker.running:
-        look.show('<p class="lv-note">Being scored …</p>')
-    else:
-        look.show(f'<p class="lv-note alert">{look.safe(worker.sentence)}</p>')
-
-
-def progress(mrn: str, uids: tuple[str, ...]) -> None:
-    """Say whether the study is scored, live while it is not."""
-    if StudyStatus.PENDING in statuses(here(), uids).values():
-        wait(uids)
-        return
-    record = record_of(here(), mrn)
-    for uid in uids:
-        visit = record.visit(uid) if record else None
-        if visit is None:
-            continue
-        if visit.score and visit.status is StudyStatus.SCORED:
-            risk = visit.score.risk_5y
-            look.show(
-                f'<p class="lv-note good"><b>Scored.</b> Cancer within 5 years {look.percent(risk.value)} '
-                f"{look.interval(risk.low, risk.high)}.</p>"
-            )
-            look.footer(cards.footer(cards.card_of(here(), visit.score.model), visit.score.model))
-        elif visit.covered:
-            look.show(f'<p class="lv-note good"><b>Scored.</b> {look.safe(COVERED)}</p>')
-        elif visit.doubt is not None:
-            why = look.safe(visit.doubt.sentence)
-            look.show(
-                f'<p class="lv-note"><b>Cancer within 5 years: {visit.rank.words}.</b> {why}</p>'
-                if visit.rank
-                else f'<p class="lv-note"><b>Read by the model, no number shown.</b> {why} Read this study as usual.</p>'
-            )
-            if visit.untrusted:
-                look.footer(cards.footer(cards.card_of(here(), visit.untrusted.model), visit.untrusted.model))
-        else:
-            look.show(f'<p class="lv-note alert">Not scored. {look.safe(visit.refusal)}</p>')
+def how_many(person: Person) -> str:
+    """Ask whether one study is added, many at once, or records from a table."""
+    waiting = len(arrivals().of(person.user_id))
+    words = {MANY: f"{MANY} · {waiting} waiting"} if waiting else {}
+    return (
+        st.segmented_control(
+            "What to add",
+            [ONE, *WAYS],
+            default=ONE,
+            required=True,
+            format_func=lambda way: words.get(way, way),
+            label_visibility="collapsed",
+            key="add_how",
+        )
+        or ONE
+    )
 
 
 def page(person: Person) -> None:
     """Go through the steps."""
     look.title("Add study")
+    how = how_many(person)
+    if how != ONE:
+        WAYS[how](person)
+        return
     asked = str(st.query_params.get(keys.MRN, ""))
     if asked and st.session_state.get("add_asked") != asked:
         st.session_state["add_asked"] = asked

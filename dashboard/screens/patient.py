@@ -6,7 +6,18 @@ from core.people import Permission, Person
 from core.records import PatientRecord, StudyStatus, findings, record_of
 from dashboard import keys, look, session
 from dashboard.house import here
-from dashboard.patient import assessment, events, header, lesions, pictures, report_menu, ribbon, score
+from dashboard.patient import (
+    assessment,
+    correct_menu,
+    events,
+    header,
+    lesions,
+    pictures,
+    priors,
+    report_menu,
+    ribbon,
+    score,
+)
 
 
 def page(person: Person) -> None:
@@ -17,26 +28,43 @@ def page(person: Person) -> None:
     if record is None:
         header.nobody(mrn)
         return
+    if mrn != record.mrn:
+        st.session_state[correct_menu.FORMER] = (record.mrn, mrn)
     session.note_once(person, "patient_opened", f"patient:{record.mrn}")
     st.session_state[keys.LAST_PATIENT] = record.mrn
     st.query_params[keys.MRN] = record.mrn
-    head, through, add, out = st.columns([5.2, 3.4, 1.5, 1.7], vertical_alignment="center")
+    head, tools = st.columns([5.2, 6.6], vertical_alignment="center")
     with head:
         header.identity(record)
-    with through:
+    visit = ribbon.choose_visit(record) if record.visits else None
+    with (
+        tools,
+        st.container(
+            horizontal=True,
+            horizontal_alignment="right",
+            vertical_alignment="center",
+            gap="small",
+            key="tools",
+        ),
+    ):
         header.way_through(record)
-    if person.may(Permission.ADD_STUDY):
-        add.page_link(
-            "screens/add_study.py",
-            label="Add study",
-            icon=":material/add:",
-            query_params={keys.MRN: record.mrn},
-            width="stretch",
-        )
-    if record.visits:
-        with out:
-            report_menu.offer(record, ribbon.choose_visit(record))
-    else:
+        if person.may(Permission.ADD_STUDY):
+            st.page_link(
+                "screens/add_study.py",
+                label="Add study",
+                icon=":material/add:",
+                query_params={keys.MRN: record.mrn},
+            )
+        if priors.are_fetched_by(person):
+            priors.button(record)
+        if person.may(Permission.CORRECT):
+            correct_menu.offer(record, visit)
+        if visit is not None:
+            report_menu.offer(record, visit)
+    if priors.are_fetched_by(person):
+        priors.progress(record)
+    correct_menu.what_was_done(record, person)
+    if visit is None:
         look.show('<div class="lv-empty"><b>No studies yet</b>Add a study to see her course.</div>')
         return
     alerts_in_a_line(record, person)

@@ -168,7 +168,7 @@ def facts(inside: Contents) -> str:
         picture = f'<img src="data:image/png;base64,{data}" alt="the file’s picture, small">'
     said = "".join(f"<li>{look.safe(text)}</li>" for text in dict.fromkeys(inside.contradictions))
     return (
-        f'<div class="lv-inside">{picture}<table class="lv-table">{rows}</table></div>'
+        f'<div class="lv-kept">{picture}<table class="lv-table">{rows}</table></div>'
         f"{f'<ul class=lv-said>{said}</ul>' if said else ''}"
     )
 

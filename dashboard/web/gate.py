@@ -25,7 +25,7 @@ from streamlit.web.server.starlette.starlette_websocket import is_host_allowed
 
 from core.installation import Installation
 from core.outages import outage
-from core.people import Permission, Person, sign_ins
+from core.people import Permission, Person, Service, service_of, sign_ins
 from dashboard import owners
 from dashboard.web.plain import failed
 
@@ -44,12 +44,17 @@ NEEDED: tuple[tuple[str, Permission], ...] = (
     ("/registration/", Permission.SEE_PATIENTS),
     ("/reading/", Permission.SEE_PATIENTS),
     ("/report/", Permission.SEE_PATIENTS),
+    ("/dicom-web/", Permission.ADD_STUDY),
     ("/_stcore/upload_file", Permission.ADD_STUDY),
+    ("/arrive", Permission.ADD_STUDY),
     ("/_stcore/metrics", Permission.ADMINISTER),
     ("/_stcore/script-health-check", Permission.ADMINISTER),
     ("/_stcore/agent", Permission.ADMINISTER),
 )
 """Routes by prefix that need more than being signed in."""
+
+FOR_PROGRAMS = ("/dicom-web/",)
+"""Routes by prefix that a program may ask for with a token; and one on this machine without, to send what it has."""
 
 _NOT_ALLOWED, _TRY_AGAIN_LATER = 1008, 1013
 """Codes that close a WebSocket (RFC 6455 and the registry of close codes)."""
@@ -67,11 +72,18 @@ NEVER_STORED = (
     "/registration/",
     "/tile/",
     "/reading/",
+    "/arrive",
     "/report/",
     "/media/",
     "/sign-in",
     "/sign-out",
 )
+
+
+def bearer_of(headers: Headers) -> str | None:
+    """Return the token that a request shows as its right to be answered (RFC 6750, 2.1), if it shows one."""
+    scheme, _, token = headers.get("authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else None
 
 
 def token_of(headers: Headers) -> str | None:
@@ -188,6 +200,8 @@ class Gate:
             return PlainTextResponse("This request came from another site.", 403)
         if path in OPEN_TO_ALL:
             return None
+        if path.startswith(FOR_PROGRAMS) and token_of(headers) is None:
+            return await self._refusal_of_program(path, method, scope, headers)
         person = await self._person(headers)
         if person is None:
             if method == "GET" and "text/html" in headers.get("accept", ""):
@@ -198,6 +212,22 @@ class Gate:
         if any(path.startswith(prefix) and not person.may(needed) for prefix, needed in NEEDED):
             return PlainTextResponse("Your role does not include this. Ask your admin.", 403)
         scope.setdefault("state", {})["person"] = person
+        return None
+
+    async def _refusal_of_program(
+        self, path: str, method: str, scope: Scope, headers: Headers
+    ) -> Response | None:
+        token = bearer_of(headers)
+        service: Service | None = None
+        if token is not None:
+            service = await to_thread.run_sync(service_of, self.here(), token)
+        elif method == "POST" and is_from_this_machine(scope):
+            return None
+        if service is None:
+            return PlainTextResponse("Sign in first.", 401, headers={"WWW-Authenticate": "Bearer"})
+        if any(path.startswith(prefix) and not service.may(needed) for prefix, needed in NEEDED):
+            return PlainTextResponse("This token does not include this. Ask your admin.", 403)
+        scope.setdefault("state", {})["service"] = service
         return None
 
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -44,6 +44,7 @@ from core.refusals import Refusal
 from core.reports import Format, ReportError, make
 from core.rules import TrustLevel
 from dashboard.house import desk, here
+from dashboard.web import arriving
 from dashboard.web.gate import COOKIE, is_from_this_machine, is_https, same_origin, token_of
 from dashboard.web.plain import plain_page
 
@@ -346,7 +347,10 @@ def _not_stored(error: LookupError | FileNotFoundError | Refusal) -> Response:
 
 
 async def report(request: Request) -> Response:
-    """Make a report and hand it out as a file: ``mrn``, ``visit`` (a study's UID; the last without) in the query."""
+    """Make a report and hand it out as a file: ``mrn``, ``visit`` (a study's UID; the last without) in the query.
+
+    With ``deidentified=1`` it does not tell whose it is.
+    """
     if not same_origin(request.headers):
         return PlainTextResponse("This request came from another site.", 403)
     try:
@@ -359,7 +363,13 @@ async def report(request: Request) -> Response:
     try:
         made = await to_thread.run_sync(
             lambda: make(
-                here(), person, asked.get("mrn", ""), asked.get("visit") or None, format, address=address
+                here(),
+                person,
+                asked.get("mrn", ""),
+                asked.get("visit") or None,
+                format,
+                address=address,
+                deidentified=asked.get("deidentified") == "1",
             ),
             limiter=_reporting,
         )
@@ -472,6 +482,7 @@ ROUTES = [
     Route("/heatmap/{sop_uid}", heat_map),
     Route("/registration/{prior_sop}/{current_sop}", registration),
     Route("/report/{format}", report),
+    *arriving.ROUTES,
     Route("/reading/{token}/whole", read_whole),
     Route("/reading/{token}/region", read_region),
     Route("/reading/{token}/picture", read_picture),

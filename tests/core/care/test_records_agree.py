@@ -52,6 +52,14 @@ def test_an_assessment_that_is_not_its_last_version_is_named(written, changed, w
     assert found.to_json()["records"] == [said]
 
 
+def test_what_was_put_away_by_no_correction_or_lies_in_what_was_is_named(written):
+    with written.database.write() as session:
+        session.execute(update(Study).values(put_away_by_id=77))
+    by_none, hidden = disagreements(written)
+    assert "1 of study put away by no correction" in by_none
+    assert "counts, but its study" in hidden
+
+
 @pytest.mark.parametrize(
     "changed", [{"x1": 9999.0}, {"y0": -1.0}, {"axes": {"long": [10, 10, 40, 99999], "short": None}}]
 )

@@ -164,3 +164,17 @@ def test_every_reason_says_what_to_do_and_searching_takes_signs_as_they_are(here
     assert len(kept_files(here, reason="unsupported_format")) == 2
     with here.database.read() as session:
         assert session.scalars(select(ImportItem)).all()
+
+
+def test_what_came_in_de_identified_is_sent_in_again_under_her_pseudonym(here):
+    from dataclasses import replace
+
+    from core.deidentification import Identity, key_of
+
+    here = replace(here, settings=here.settings.model_copy(update={"deidentify_incoming": True}))
+    send(here, dicom(StudyDate="", ImageLaterality="L"))
+    (kept,) = kept_files(here)
+    hers = Identity.of(key_of(here), "MRN-1")
+    item = resubmit(here, [kept.item_id], Said(study_date=DAY)).items[0]
+    assert (item.outcome, item.patient) == ("accepted", hers.pseudonym)
+    assert item.study_date == hers.day(DAY).isoformat()

@@ -9,6 +9,7 @@ from sqlalchemy import select
 from typer.testing import CliRunner
 
 from core.__main__ import app
+from core.deidentification.rows import is_settled
 from core.installation import Installation
 from core.people import audit
 from core.records import LesionNote, LesionStatus, Sizing, record_of, record_sourced_lesions
@@ -55,6 +56,23 @@ def test_every_table_is_written_with_whom_a_row_belongs_to_and_whether_she_is_si
             assert row["simulated"] == ("1" if row["patient"] == "00017" else "0")
     assert (told.rows["patients"], told.rows["studies"], told.rows["scores"]) == (2, 3, 3)
     assert told.rows["images"] == 12
+
+
+def test_corrected_is_exported_as_it_stands_with_what_was_corrected(here, tmp_path):
+    from core.corrections import MovedTo, SetAside, correct, studies_with_films
+
+    last, first = studies_with_films(here, "00017")
+    correct(here, SetAside((first.films[0].sop_uid,)), reason="marker only")
+    correct(here, MovedTo("N", studies=(last.study_uid,), facts={"name": "Sim-N"}), reason="hers")
+    told = export(here, tmp_path / "out")
+    assert (told.rows["images"], told.rows["studies"], told.rows["scores"]) == (11, 3, 1)
+    assert {row["patient"] for row in _table(tmp_path / "out", "studies")} == {"00017", "N", "A-2"}
+    rows = _table(tmp_path / "out", "corrections")
+    assert [(row["kind"], row["other_patient"], row["reason"]) for row in rows] == [
+        ("set_aside", "", "marker only"), ("patient", "N", "hers"),
+    ]  # fmt: skip
+    export(here, tmp_path / "nameless", names=False)
+    assert {row["says"] for row in _table(tmp_path / "nameless", "corrections")} == {""}
 
 
 def test_measurements_say_of_which_lesion_and_view_and_leave_out_what_was_taken_back(here, tmp_path):
@@ -182,3 +200,42 @@ def test_intervals_stand_beside_their_probabilities_and_are_empty_where_not_know
         "",
         "",
     )
+
+
+def test_of_every_column_it_is_settled_what_becomes_of_it_without_her():
+    columns = {column for columns in TABLES.values() for column in columns}
+    assert not [column for column in columns if not is_settled(column)]
+
+
+def test_a_deidentified_export_names_nobody_and_keeps_course_ages_and_links(here, tmp_path):
+    with here.database.write() as session:
+        woman = session.scalar(select(Patient).where(Patient.mrn == "A-2"))
+        woman.birth_date = date(1961, 2, 3)
+        study = session.scalar(select(Study).where(Study.patient_id == woman.id))
+        study.assessment_note, study.description = "Call Dr. Quirk", "for Quirk"
+    plain, told = tmp_path / "plain", tmp_path / "told"
+    export(here, plain)
+    run(told, "--deidentified")
+    run(tmp_path / "told.json", "--deidentified")
+    written = "".join(path.read_text(encoding="utf-8") for path in told.iterdir())
+    written += (tmp_path / "told.json").read_text(encoding="utf-8")
+    rows = {name: (_table(plain, name), _table(told, name)) for name in TABLES}
+    for word in ("00017", "A-2", "Doe", "Sim-0017", "HYPERLINK", "Quirk", "1961-02-03"):
+        assert word not in written, word
+    for before, after in rows.values():
+        assert len(before) == len(after)
+        for column in {"study_uid", "sop_uid", "sha256", "study_date"} & set(before[0] if before else ()):
+            assert not {row[column] for row in before} & ({row[column] for row in after} - {""}), column
+    patients, studies, images = rows["patients"][1], rows["studies"][1], rows["images"][1]
+    assert {row["study_uid"] for row in images} <= {row["study_uid"] for row in studies}
+    assert {row["patient"] for row in studies} == {row["patient"] for row in patients}
+    days = sorted(date.fromisoformat(row["study_date"]) for row in studies if row["simulated"] == "1")
+    assert days[1] - days[0] == date(2022, 4, 2) - date(2020, 3, 1)
+    hers = next(row for row in patients if row["simulated"] == "0")
+    on = next(row["study_date"] for row in studies if row["simulated"] == "0")
+    assert int(on[:4]) - int(hers["birth_date"]) in (58, 59, 60)
+    for column in ("risk_5y", "malignancy_left", "density_b"):
+        before, after = rows["scores"]
+        assert sorted(row[column] for row in before) == sorted(row[column] for row in after)
+    entry = audit.latest(here, action="exported")[0]
+    assert "deidentified" in entry.detail

@@ -1,13 +1,13 @@
 """A file in quarantine is sent in again or set aside by a person; two patients who look alike may be said to be two.
 
-Revision: 0020, after 0013.
+Revision: 0018, after 0017.
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0020"
-down_revision = "0013"
+revision = "0018"
+down_revision = "0017"
 branch_labels = None
 depends_on = None
 

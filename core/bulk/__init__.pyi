@@ -1,0 +1,13 @@
+from .arrivals import Arrival as Arrival
+from .arrivals import ArrivalRefused as ArrivalRefused
+from .arrivals import Arrivals as Arrivals
+from .batch import Batch as Batch
+from .batch import Progress as Progress
+from .batch import Stage as Stage
+from .groups import Answer as Answer
+from .groups import Group as Group
+from .groups import Need as Need
+from .groups import grouped as grouped
+from .looked import Looked as Looked
+from .summary import summary_csv as summary_csv
+from .summary import words_of as words_of

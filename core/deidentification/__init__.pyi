@@ -1,0 +1,16 @@
+from .burned_in import breast_alone as breast_alone
+from .deidentifier import Deidentified as Deidentified
+from .deidentifier import Deidentifier as Deidentifier
+from .handing_on import Given as Given
+from .handing_on import HandedOn as HandedOn
+from .handing_on import hand_on as hand_on
+from .handing_on import write_mapping as write_mapping
+from .handing_on import write_report as write_report
+from .identity import Identity as Identity
+from .identity import pseudonym_of as pseudonym_of
+from .keys import key_of as key_of
+from .options import DEFAULT as DEFAULT
+from .options import Options as Options
+from .options import known as known
+from .rows import without_her as without_her
+from .rows import words_moved as words_moved

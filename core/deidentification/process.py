@@ -1,0 +1,60 @@
+"""``python -m core.deidentification.process MEMORY_MB``: the child that opens files for `Deidentifier`.
+
+Asked and answering as `core.images.child` says; it ends when stdin does.
+"""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+from core.images import Answer, answer_questions, limit_memory, limit_processor_time
+
+
+def answer(question: dict[str, Any], data: bytes) -> Answer:
+    """De-identify one file; a refusal is an answer too."""
+    from core.deidentification.file import clean
+    from core.deidentification.options import Options
+    from core.refusals import Refusal
+
+    try:
+        limit_processor_time(question["cpu_seconds"])
+        cleaned = clean(
+            data,
+            bytes.fromhex(question["key"]),
+            question["mrn"],
+            Options(frozenset(question["options"])),
+            insist=question["insist"],
+            max_pixels=question["max_pixels"],
+        )
+        facts = {
+            "suffix": cleaned.suffix,
+            "mrn": cleaned.mrn,
+            "patient": cleaned.patient,
+            "removed": cleaned.removed.actions,
+        }
+        return facts, [cleaned.data]
+    except Refusal as refusal:
+        return {"refusal": refusal.reason, "detail": refusal.detail}, []
+    except MemoryError:
+        detail = "Reading it needs more memory than is allowed."
+        return {"refusal": "decompression_bomb", "detail": detail, "spent": True}, []
+
+
+def main() -> None:
+    """Answer one question after another until stdin ends."""
+    answer_questions(_prepare)
+
+
+def _prepare() -> Callable[[dict[str, Any], bytes], Answer]:
+    limit_memory(int(sys.argv[1]))
+    warnings.simplefilter("ignore")
+    import core.deidentification.file  # noqa: F401 - so that the first file does not pay for the imports
+
+    return answer
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,231 @@
+"""Keeping a table of records, all of it or its good lines, in one transaction; and setting it aside again."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import pandas as pd
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from core.incoming import printable_name
+from core.installation import Installation
+from core.people import Permission, Person, audit, first_real_patient_closes, require
+from core.records import csv
+from core.sheets.checked import Checked, check, judged, settled
+from core.sheets.columns import Mapping
+from core.sheets.keepers import KEEPERS, Fate
+from core.sheets.sheet import Sheet
+from db.tables import (
+    AssessmentVersion,
+    Event,
+    Lesion,
+    Patient,
+    RecordImport,
+    RiskFactors,
+    Study,
+    User,
+    utc_now,
+)
+
+
+@dataclass(frozen=True)
+class Imported:
+    """What became of a table: the number under which it was kept, None where nothing was, and what was found in it."""
+
+    number: int | None
+    checked: Checked
+    kept: Counter[Fate] = field(default_factory=Counter)
+
+
+@dataclass(frozen=True)
+class SetAside:
+    """What was taken out again when a table was set aside, by table, and how many rows stay as they are in use."""
+
+    removed: dict[str, int]
+    kept: int
+
+
+@dataclass(frozen=True)
+class PastImport:
+    """A table that was taken in before."""
+
+    number: int
+    kind: str
+    file_name: str
+    rows: int
+    by: str | None
+    at: datetime
+    set_aside_at: datetime | None
+
+
+def permission_for(mapping: Mapping) -> Permission:
+    """Return what a person has to be allowed for this kind of records."""
+    return KEEPERS[mapping.kind.key].permission
+
+
+def import_records(
+    here: Installation, person: Person | None, sheet: Sheet, mapping: Mapping, *, only_good: bool = False
+) -> Imported:
+    """Keep a table of records; one with bad lines only if `only_good` says that its good ones are wanted alone.
+
+    `person` is who does it, for the audit trail; None is the command line.
+
+    Raises
+    ------
+    AccessDenied
+        If the person may not record this.
+    ValueError
+        If a field that is needed has no column, the order of day and month is not said, or the first real patients of an
+        installation with demo accounts would come in.
+    """
+    if person is not None:
+        require(person, permission_for(mapping))
+    if mapping.missing:
+        raise ValueError(f"No column says: {', '.join(mapping.missing)}.")
+    checked = check(here, person, sheet, mapping)
+    if checked.order_asked:
+        raise ValueError("Day and month cannot be told apart: say which comes first.")
+    if not checked.to_keep or (checked.bad_lines and not only_good):
+        return Imported(None, checked)
+    mapping, _ = settled(sheet, mapping)
+    new_patients = mapping.kind.key == "patients" and checked.fates[Fate.NEW]
+    if new_patients and first_real_patient_closes(here):
+        raise ValueError(
+            "These would be the first real patients here, who close the demo accounts: add a study of one of them first, "
+            "with an admin of your own."
+        )
+    sha256, kept = sheet.sha256(), Counter[Fate]()
+    with here.database.write() as session:
+        keeper = KEEPERS[mapping.kind.key](session, person, printable_name(sheet.name))
+        for _line, record, _bad in judged(sheet, mapping, keeper, kept):
+            if record is not None and record["fate"] is not Fate.SAME:
+                keeper.keep(record)
+        row = RecordImport(
+            kind=mapping.kind.key,
+            file_name=printable_name(sheet.name)[-256:],
+            sha256=sha256,
+            rows=kept[Fate.NEW] + kept[Fate.FILLED],
+            made=dict(keeper.made),
+            imported_by_id=person.user_id if person else None,
+        )
+        session.add(row)
+        session.flush()
+        detail = {"kind": row.kind, "sha256": sha256, "bad_lines": checked.bad_lines}
+        counts = {fate.value: kept[fate] for fate in Fate}
+        audit.record(session, person, "records_imported", f"records:{row.id}", detail | counts)
+        return Imported(row.id, checked, kept)
+
+
+def imports_of_records(here: Installation, *, limit: int = 20) -> list[PastImport]:
+    """Return the tables that were taken in, the last first."""
+    with here.database.read() as session:
+        rows = session.execute(
+            select(RecordImport, User.display_name)
+            .outerjoin(User, User.id == RecordImport.imported_by_id)
+            .order_by(RecordImport.id.desc())
+            .limit(limit)
+        ).all()
+        return [
+            PastImport(row.id, row.kind, row.file_name, row.rows, name, row.imported_at, row.set_aside_at)
+            for row, name in rows
+        ]
+
+
+def set_aside(here: Installation, person: Person | None, number: int) -> SetAside:
+    """Take out what a table made, as far as nothing else stands on it; what it filled in of others stays.
+
+    Raises
+    ------
+    AccessDenied
+        If the person may not record this.
+    ValueError
+        If there is no such table, or it is set aside already.
+    """
+    with here.database.write() as session:
+        row = session.get(RecordImport, number)
+        if row is None or row.set_aside_at is not None:
+            raise ValueError(f"There is no table {number} that could be set aside.")
+        if person is not None:
+            require(person, KEEPERS[row.kind].permission)
+        removed: Counter[str] = Counter()
+        kept = 0
+        for table, ids in row.made.items():
+            for id_ in ids:
+                if _TAKE_OUT[table](session, person, id_):
+                    removed[table] += 1
+                else:
+                    kept += 1
+        row.set_aside_at, row.set_aside_by_id = utc_now(), person.user_id if person else None
+        audit.record(
+            session, person, "records_set_aside", f"records:{row.id}", {**removed, "still_in_use": kept}
+        )
+        return SetAside(dict(removed), kept)
+
+
+def _take_out_event(session: Session, person: Person | None, id_: int) -> bool:
+    event = session.get(Event, id_)
+    if event is None:
+        return False
+    said = {
+        "kind": event.kind.value,
+        "on": event.event_date.isoformat(),
+        "laterality": event.laterality.value if event.laterality else None,
+        "result": event.result.value if event.result else None,
+        "detail": event.detail,
+    }
+    audit.record(session, person, "event_removed", f"patient:{event.patient.mrn}", said)
+    session.delete(event)
+    return True
+
+
+def _take_out_risk_factors(session: Session, _person: Person | None, id_: int) -> bool:
+    row = session.get(RiskFactors, id_)
+    if row is not None:
+        session.delete(row)
+    return row is not None
+
+
+def _take_out_reading(session: Session, _person: Person | None, id_: int) -> bool:
+    row = session.get(AssessmentVersion, id_)
+    if row is None:
+        return False
+    last = session.scalar(
+        select(func.max(AssessmentVersion.version)).where(AssessmentVersion.study_id == row.study_id)
+    )
+    if last != row.version:
+        return False  # a reader has corrected it since: it is the first version of hers
+    study = session.get_one(Study, row.study_id)
+    study.bi_rads = study.bi_rads_edition = study.reader_density = study.assessment_note = None
+    study.assessed_by_id = study.assessed_at = None
+    session.delete(row)
+    return True
+
+
+def _take_out_patient(session: Session, _person: Person | None, id_: int) -> bool:
+    patient = session.get(Patient, id_)
+    if patient is None:
+        return False
+    session.flush()
+    for table in (Study, Event, RiskFactors, Lesion):
+        if session.scalar(select(table.id).where(table.patient_id == id_).limit(1)) is not None:
+            return False
+    session.delete(patient)
+    return True
+
+
+_TAKE_OUT: dict[str, Any] = {
+    "event": _take_out_event,
+    "risk_factors": _take_out_risk_factors,
+    "assessment": _take_out_reading,
+    "patient": _take_out_patient,
+}
+
+
+def errors_csv(checked: Checked) -> bytes:
+    """Return the bad lines as a table that no spreadsheet runs."""
+    rows = [(one.line, one.column, one.reason) for one in checked.bad]
+    return csv.csv_of(pd.DataFrame(rows, columns=["line", "column", "reason"], dtype=object))

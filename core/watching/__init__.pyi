@@ -1,0 +1,2 @@
+from .watch import Watch as Watch
+from .watch import WatchedTwice as WatchedTwice

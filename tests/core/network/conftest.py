@@ -1,0 +1,129 @@
+"""A listener in this process, and a real PACS (Orthanc) beside it, on loopback."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from core.installation import Installation
+from core.network import Listener
+from tests.pictures import breast, dicom
+
+PLUGIN = Path("/usr/share/orthanc/plugins/libOrthancDicomWeb.so")
+ORTHANC = shutil.which("Orthanc") or ("/usr/sbin/Orthanc" if Path("/usr/sbin/Orthanc").exists() else None)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def mammogram(number: int = 0, *, mrn: str = "W1", on: str = "20200102", **tags: Any) -> bytes:
+    """A small mammogram with all the identifiers that a PACS asks for; the same for the same arguments."""
+    study = f"1.2.826.{on}.{sum(mrn.encode())}"
+    said = {
+        "PatientID": mrn,
+        "StudyInstanceUID": study,
+        "SeriesInstanceUID": f"{study}.1",
+        "SOPInstanceUID": f"{study}.1.{number + 1}",
+        "StudyDate": on,
+        "ViewPosition": ("CC", "MLO")[number % 2],
+        "StudyTime": "101010",
+        "AccessionNumber": "A1",
+    }
+    return dicom(breast("L", seed=number, rows=200, columns=150), **{**said, **tags})
+
+
+@pytest.fixture
+def listener(here: Installation) -> Iterator[Listener]:
+    made = Listener(here, port=0)
+    made.start()
+    yield made
+    made.stop()
+
+
+@dataclass(frozen=True)
+class Orthanc:
+    """A running Orthanc; `caller_port` is where it believes Longview to listen."""
+
+    http: int
+    dicom: int
+    caller_port: int
+
+    @property
+    def web(self) -> str:
+        return f"http://127.0.0.1:{self.http}/dicom-web"
+
+    def ask(self, path: str, body: bytes | dict[str, Any] | None = None, method: str | None = None) -> Any:
+        data = json.dumps(body).encode() if isinstance(body, dict) else body
+        request = urllib.request.Request(f"http://127.0.0.1:{self.http}{path}", data, method=method)
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return json.loads(answer.read() or b"null")
+
+    def keep(self, *files: bytes) -> list[str]:
+        return [str(self.ask("/instances", file)["ID"]) for file in files]
+
+    def empty(self) -> None:
+        for patient in self.ask("/patients"):
+            self.ask(f"/patients/{patient}", method="DELETE")
+
+
+@pytest.fixture(scope="session")
+def running_orthanc(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Orthanc]:
+    if ORTHANC is None or not PLUGIN.exists():
+        pytest.skip("Orthanc is not on this machine: apt-get install orthanc orthanc-dicomweb")
+    folder = tmp_path_factory.mktemp("orthanc")
+    made = Orthanc(free_port(), free_port(), free_port())
+    settings = {
+        "Name": "ARCHIVE",
+        "StorageDirectory": str(folder),
+        "IndexDirectory": str(folder),
+        "HttpPort": made.http,
+        "HttpBindAddresses": ["127.0.0.1"],
+        "RemoteAccessAllowed": False,
+        "AuthenticationEnabled": False,
+        "DicomPort": made.dicom,
+        "DicomAet": "ARCHIVE",
+        "DicomModalities": {"longview": ["LONGVIEW", "127.0.0.1", made.caller_port]},
+        "DicomAlwaysAllowFind": True,
+        "DicomAlwaysAllowGet": True,
+        "DicomAlwaysAllowMove": True,
+        "DicomWeb": {"Enable": True, "Root": "/dicom-web/"},
+        "Plugins": [str(PLUGIN)],
+    }
+    (folder / "orthanc.json").write_text(json.dumps(settings))
+    log = (folder / "log").open("wb")
+    process = subprocess.Popen([ORTHANC, str(folder / "orthanc.json")], stdout=log, stderr=log)
+    try:
+        deadline = time.monotonic() + 30
+        while True:
+            try:
+                made.ask("/system")
+                break
+            except (urllib.error.URLError, OSError):
+                if time.monotonic() > deadline or process.poll() is not None:
+                    raise RuntimeError((folder / "log").read_text()[-2000:]) from None
+                time.sleep(0.05)
+        yield made
+    finally:
+        process.terminate()
+        process.wait(20)
+        log.close()
+
+
+@pytest.fixture
+def orthanc(running_orthanc: Orthanc) -> Orthanc:
+    running_orthanc.empty()
+    return running_orthanc

@@ -1,0 +1,238 @@
+"""Records from tables: columns matched, dates never guessed, bad lines told, all or nothing, and taken out again."""
+
+from __future__ import annotations
+
+import json
+import tracemalloc
+from datetime import date
+from pathlib import Path
+
+import pytest
+from sqlalchemy import func, select
+from typer.testing import CliRunner
+
+from core.__main__ import app
+from core.installation import Installation
+from core.people import Person, Role
+from core.people.roles import AccessDenied
+from core.sheets import (
+    DateOrder,
+    Imported,
+    Mapping,
+    SheetRefused,
+    check,
+    errors_csv,
+    import_records,
+    kinds,
+    matched,
+    open_sheet,
+    set_aside,
+)
+from db.tables import AssessmentVersion, AuditEntry, Event, Patient, RiskFactors, Study
+from tests import factories
+from tests.factories import VisitPlan
+
+
+def sheet_of(folder: Path, text: str | bytes):
+    path = folder / "table.csv"
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return open_sheet(path)
+
+
+def taken(here: Installation, folder: Path, kind: str, text: str | bytes, **more) -> Imported:
+    sheet = sheet_of(folder, text)
+    dates = more.pop("dates", None)
+    mapping = Mapping(kinds()[kind], matched(sheet.columns, kinds()[kind]), dates)
+    return import_records(here, more.pop("person", None), sheet, mapping, **more)
+
+
+def count(here: Installation, table) -> int:
+    with here.database.read() as session:
+        return session.scalar(select(func.count()).select_from(table)) or 0
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Patient ID,Date of birth,Name,Gender\nA-1,1960-05-20,Müller,F\nA-2,,Ann,\n",
+        "Patient ID;Date of birth;Name;Gender\r\nA-1;20.05.1960;Müller;f\r\nA-2;;Ann;\r\n",
+        "\ufeffMRN\tDOB\tName\tSex\nA-1\t20 May 1960\tMüller\tfemale\n\nA-2\t\tAnn\tunknown\n",
+        "Patient ID;Date of birth;Name\nA-1;1960-05-20;Müller\nA-2;;Ann\n".encode("cp1252"),
+        "Patient ID;Date of birth;Name\nA-1;1960-05-20;Müller\nA-2;;Ann\n".encode("utf-16"),
+    ],
+)
+def test_a_table_of_patients_is_read_as_it_comes(here: Installation, tmp_path: Path, text) -> None:
+    done = taken(here, tmp_path, "patients", text)
+    assert done.checked.bad == []
+    with here.database.read() as session:
+        patients = session.scalars(select(Patient).order_by(Patient.mrn)).all()
+        trail = session.scalars(select(AuditEntry.action)).all()
+    assert [(one.mrn, one.name, one.birth_date) for one in patients] == [
+        ("A-1", "Müller", date(1960, 5, 20)),
+        ("A-2", "Ann", None),
+    ]
+    assert trail == ["records_imported"]
+    again = taken(here, tmp_path, "patients", text)
+    assert (again.number, dict(again.checked.fates)) == (None, {"there already": 2})
+
+
+def test_day_and_month_are_asked_where_both_are_possible(here: Installation, tmp_path: Path) -> None:
+    open_to_both = "MRN,DOB\nA-1,03/04/1960\nA-2,05/05/1961\n"
+    with pytest.raises(ValueError, match="which comes first"):
+        taken(here, tmp_path, "patients", open_to_both)
+    taken(here, tmp_path, "patients", open_to_both, dates=DateOrder.DAY_FIRST)
+    taken(here, tmp_path, "patients", "MRN,DOB\nB-1,03/04/1960\nB-2,04/25/1961\n")
+    with here.database.read() as session:
+        born = dict(session.execute(select(Patient.mrn, Patient.birth_date)).all())
+    assert (born["A-1"], born["B-1"]) == (date(1960, 4, 3), date(1960, 3, 4))
+    with pytest.raises(ValueError, match="which comes first"):
+        taken(here, tmp_path, "patients", "MRN,DOB\nC-1,13/04/1960\nC-2,04/25/1961\n")
+    two_digits = taken(here, tmp_path, "patients", "MRN,DOB\nD-1,13/04/60\n")
+    assert "is no date" in two_digits.checked.bad[0].reason
+
+
+def test_bad_lines_are_told_by_line_and_keep_the_table_out_unless_the_good_ones_are_wanted(
+    here: Installation, tmp_path: Path
+) -> None:
+    text = (
+        "mrn,birth_date,sex,name\nA-1,1960-01-01,F,Ann\n,1960-01-01,F,x\nA-3,2999-01-01,F,x\nA-4,1960-02-30,F,x\n"
+        'A-5,1960-01-01,cat,x\nA-1,1961-01-01,F,Ann\n1.23E+12,,,\nA-8,1,2,3,4,5\n"A-9\nB",,,\nA-10,,,=HYPERLINK("x")\n'
+    )
+    done = taken(here, tmp_path, "patients", text)
+    assert done.number is None
+    assert count(here, Patient) == 0
+    assert [one.line for one in done.checked.bad] == [3, 4, 5, 6, 7, 8, 9, 10]
+    assert "Born 1961-01-01 in the table, 1960-01-01 as stored." in done.checked.bad[4].reason
+    assert b"\n7,," in errors_csv(done.checked)
+    done = taken(here, tmp_path, "patients", text, only_good=True)
+    assert done.number == 1
+    assert count(here, Patient) == 2
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"  \n",
+        b"PK\x03\x04xxxx",
+        b"\xd0\xcf\x11\xe0",
+        b"\x00\x01\x02",
+        b"\x81\x8d\xff,\x00",
+        b"sep=;\nmrn",
+    ],
+)
+def test_what_is_no_table_is_refused_in_a_sentence(tmp_path: Path, data: bytes) -> None:
+    with pytest.raises(SheetRefused):
+        sheet_of(tmp_path, data)
+
+
+def test_events_and_risk_factors_are_kept_once_and_taken_out_again(
+    here: Installation, tmp_path: Path
+) -> None:
+    taken(here, tmp_path, "patients", "mrn,dob\nA-1,1960-01-01\n")
+    events = (
+        "MRN,event,date,side,result,note\nA-1,biopsy,2020-03-15,left,B5,core\nA-1,Biopsy,2020-03-15,L,,\n"
+        "A-1,note,2020-03-16,,,seen\n"
+    )
+    done = taken(here, tmp_path, "events", events)
+    assert dict(done.kept) == {"new": 2, "there already": 1}
+    bad = taken(
+        here,
+        tmp_path,
+        "events",
+        "MRN,event,date,end,result\nA-1,surgery,2020-01-01,2020-02-01,\nA-1,biopsy,1950-01-01,,\nX,surgery,2020-01-01,,\n"
+        "A-1,party,2020-01-01,,\n",
+    )
+    assert [one.reason.split(".")[0] for one in bad.checked.bad] == [
+        "Only a therapy has an end",
+        "1950-01-01 lies before her birth, 1960-01-01",
+        "There is no patient with the MRN X",
+        "“party” is no event",
+    ]
+    factors = 'MRN,date,BMI,famhx,HRT\nA-1,2020-01-01,"24,5",1,no\n'
+    risk = taken(here, tmp_path, "risk-factors", factors)
+    with here.database.read() as session:
+        row = session.scalars(select(RiskFactors)).one()
+        assert (row.bmi, row.hormone_therapy, row.prior_biopsy) == (24.5, False, None)
+    assert risk.number is not None
+    assert done.number is not None
+    assert set_aside(here, None, done.number).removed == {"event": 2}
+    assert count(here, Event) == 0
+    with pytest.raises(ValueError, match="no table"):
+        set_aside(here, None, done.number)
+    # She has risk factors now, and stays.
+    assert set_aside(here, None, 1).kept == 1
+    assert count(here, Patient) == 1
+
+
+def test_a_reading_joins_the_study_of_its_day_and_never_replaces_a_readers(
+    here: Installation, tmp_path: Path
+) -> None:
+    factories.woman(here, "A-1", [VisitPlan(date(2020, 3, 15), 0.01), VisitPlan(date(2022, 3, 15), 0.01)])
+    text = "MRN,exam date,BI-RADS right,BI-RADS left,density,radiologist\nA-1,2020-03-15,1,4a,3,Dr Who\n"
+    done = taken(here, tmp_path, "readings", text)
+    assert done.checked.bad == []
+    with here.database.read() as session:
+        study = session.scalars(select(Study).where(Study.study_date == date(2020, 3, 15))).one()
+        assert (study.bi_rads, study.reader_density) == ("4A", "C")
+        assert "Dr Who" in (study.assessment_note or "")
+    other = taken(here, tmp_path, "readings", text.replace("4a", "5") + "A-1,2021-01-01,1,1,A,\n")
+    assert "Correct it on her page" in other.checked.bad[0].reason
+    assert "no study of 2021-01-01" in other.checked.bad[1].reason
+    assert done.number is not None
+    assert set_aside(here, None, done.number).removed == {"assessment": 1}
+    assert count(here, AssessmentVersion) == 0
+
+
+def test_roles_bound_what_a_person_may_take_in(here: Installation, tmp_path: Path) -> None:
+    staff = Person(1, "sam", "Sam", Role.STAFF)
+    with pytest.raises(AccessDenied):
+        taken(here, tmp_path, "readings", "mrn,date,birads\nA,2020-01-01,1\n", person=staff)
+
+
+def test_naughty_strings_are_kept_as_they_are_or_refused_by_line(
+    here: Installation, tmp_path: Path, shared_data: Path
+) -> None:
+    strings = json.loads((shared_data / "text" / "blns.json").read_text(encoding="utf-8"))
+    lines = ["mrn,name"]
+    lines += [f'N-{n},"{text.replace(chr(34), chr(34) * 2)}"' for n, text in enumerate(strings)]
+    done = taken(here, tmp_path, "patients", "\n".join(lines), only_good=True)
+    assert done.checked.good_lines + done.checked.bad_lines == len(strings)
+    assert done.checked.good_lines > 400
+
+
+def test_a_large_table_is_checked_in_little_memory(here: Installation, tmp_path: Path) -> None:
+    path = tmp_path / "large.csv"
+    with path.open("w") as file:
+        file.write("mrn,name\n")
+        for number in range(20_000):
+            file.write(f"{number % 50},{'x' * 400}\n")
+    sheet = open_sheet(path)
+    tracemalloc.start()
+    checked = check(
+        here, None, sheet, Mapping(kinds()["patients"], matched(sheet.columns, kinds()["patients"]))
+    )
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert checked.bad_lines == 20_000
+    assert most < 12_000_000
+
+
+def test_the_command_says_what_it_would_do_then_does_it(
+    here: Installation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LONGVIEW_HOME", str(here.home))
+    path = tmp_path / "women.csv"
+    path.write_text("Number,Born\nA-1,03/04/1960\n", encoding="utf-8")
+    run = CliRunner().invoke
+    told = ["import-records", str(path), "--kind", "patients"]
+    assert run(app, told).exit_code == 2
+    told += ["--map", "Number=mrn", "--json"]
+    assert run(app, told).exit_code == 2
+    told += ["--dates", "dmy"]
+    dry = json.loads(run(app, [*told, "--dry-run"]).stdout)
+    assert dry["preview"] == [{"line": "2", "mrn": "A-1", "birth_date": "1960-04-03", "fate": "new"}]
+    assert count(here, Patient) == 0
+    assert json.loads(run(app, told).stdout)["import"] == 1
+    assert run(app, ["set-aside-records", "1"]).exit_code == 0
+    assert count(here, Patient) == 0
