@@ -5,10 +5,11 @@ from __future__ import annotations
 import io
 from typing import Any
 
-import pydicom
 from pydicom.dataset import Dataset
+from pydicom.filereader import read_partial
+from pydicom.uid import UID
 
-from core.images.dicom_encoding import check_syntax, settle_encoding
+from core.images.dicom_encoding import check_syntax, settle_encoding, syntax_words
 from core.images.dicom_header import HeaderReader, flag_view, header_of
 from core.images.dicom_kind import doubted_kind, flag_kind
 from core.images.dicom_pixels import meant_pixels
@@ -20,12 +21,14 @@ from core.rules.vocabulary import QualityFlag
 
 _DICOMDIR = "1.2.840.10008.1.3.10"
 _HEADER_ROOM_BYTES = 64_000_000
+_PIXEL_DATA = 0x7FE00010
+_IN_EVERY_IMAGE = ("SOPClassUID", "PatientID", "Modality", "Rows", "PixelData", "DirectoryRecordSequence")
 
 
 def decode_dicom(data: bytes, *, max_pixels: int) -> ReadImage:
     """Decode a DICOM file of one image; raises `Refusal`, and whatever pydicom raises on damaged files."""
     check_inflated_size(data, 2 * max_pixels + _HEADER_ROOM_BYTES)
-    dataset = pydicom.dcmread(io.BytesIO(data), force=data[128:132] != b"DICM")
+    dataset = _dataset(data)
     check_syntax(dataset)
     _check_kind(dataset, max_pixels)
     reading = HeaderReader(dataset)
@@ -57,6 +60,20 @@ def decode_dicom(data: bytes, *, max_pixels: int) -> ReadImage:
     return image
 
 
+def _dataset(data: bytes) -> Dataset:
+    """Return the elements up to the pixels: what stands behind them may be anything, and none of it is needed."""
+    dataset = read_partial(
+        io.BytesIO(data),
+        stop_when=lambda tag, _vr, _length: tag > _PIXEL_DATA,
+        force=data[128:132] != b"DICM",
+    )
+    if len(dataset) and not any(keyword in dataset for keyword in _IN_EVERY_IMAGE):
+        said = UID(str(dataset.file_meta.get("TransferSyntaxUID") or ""))
+        how = f", {syntax_words(said)}" if said else ""
+        raise Refusal("unreadable", f"Its data set is not written in the way that its file meta says{how}.")
+    return dataset
+
+
 def _check_kind(dataset: Dataset, max_pixels: int) -> None:
     sop_class = str(getattr(dataset.file_meta, "MediaStorageSOPClassUID", ""))
     if sop_class == _DICOMDIR or "DirectoryRecordSequence" in dataset:
@@ -74,7 +91,7 @@ def _check_kind(dataset: Dataset, max_pixels: int) -> None:
                 "unreadable", "Its pixels are floating-point numbers (7FE0,0008), which mammograms never are."
             )
         # An image's header without its pixels was cut; a report has none to begin with.
-        kind = pydicom.uid.UID(str(dataset.get("SOPClassUID") or sop_class))
+        kind = UID(str(dataset.get("SOPClassUID") or sop_class))
         if rows or columns or "Image Storage" in kind.name:
             raise Refusal("truncated", "Its pixel data (7FE0,0010) is missing.")
         raise Refusal("no_image" if kind else "unreadable")

@@ -13,6 +13,7 @@ from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
 from pydicom.valuerep import PersonName
 
+from core.images.described import described_sides, described_views
 from core.images.reader import Header
 from core.images.view_codes import coded_view
 from core.rules.ages import DAYS_PER_YEAR
@@ -28,8 +29,14 @@ LONGEST_IDENTIFIER = 64
 # First days of these years are what systems write that lack a date.
 _PLACEHOLDER_YEARS = frozenset({1880, 1899, 1900, 1901, 9999})
 _FIRST_MAMMOGRAMS = 1930
+_YOUNGEST = 15
+"""Years below which an age is said to be odd: the youngest woman with breast cancer that X-rays are taken of is older."""
 # Stands where bytes could not be decoded: two identifiers that differ there would look the same.
 _UNDECODED = "\ufffd"
+
+
+# CID 244 in SNOMED CT and in the retired SNOMED-RT.
+_SIDES_BY_CODE = {"24028007": "R", "G-A100": "R", "7771000": "L", "G-A101": "L"}
 
 
 class HeaderReader:
@@ -185,6 +192,7 @@ def header_of(reading: HeaderReader) -> Header:
     )
     _settle_age(reading, header)
     _settle_side(reading, header)
+    _compare_words(reading, header)
     return header
 
 
@@ -196,7 +204,7 @@ def _study_date(reading: HeaderReader) -> date | None:
         said = None
     acquired = reading.day("AcquisitionDate") or reading.day("AcquisitionDateTime")
     if said is None:
-        written = reading.text("StudyDate")
+        written = str(reading.value("StudyDate") or "")
         why = (
             f"StudyDate is {quoted(written)}, which is no day of a study."
             if written
@@ -204,7 +212,7 @@ def _study_date(reading: HeaderReader) -> date | None:
         )
         others = [
             f"{keyword} {day}"
-            for keyword in ("AcquisitionDate", "ContentDate", "SeriesDate")
+            for keyword in ("AcquisitionDate", "AcquisitionDateTime", "ContentDate", "SeriesDate")
             if (day := reading.day(keyword)) is not None and day.year >= _FIRST_MAMMOGRAMS
         ]
         reading.unusable["study_date"] = " ".join(
@@ -223,6 +231,12 @@ def _settle_age(reading: HeaderReader, header: Header) -> None:
     if born == day:
         reading.contradictions.append(f"PatientBirthDate {born} is the day of the study.")
         header.birth_date = None
+    elif (day - born).days / DAYS_PER_YEAR < _YOUNGEST:
+        reading.contradictions.append(
+            f"PatientBirthDate {born} makes her {(day - born).days / DAYS_PER_YEAR:.0f} years old on {day}."
+            if born < day
+            else f"PatientBirthDate {born} lies after the study of {day}."
+        )
     elif age is not None and born < day and abs((day - born).days / DAYS_PER_YEAR - age) > 1.5:
         years = (day - born).days / DAYS_PER_YEAR
         reading.contradictions.append(
@@ -241,6 +255,32 @@ def _settle_side(reading: HeaderReader, header: Header) -> None:
     if ("F" in down and outwards in down) or ("H" in down and inwards in down):
         reading.contradictions.append(
             f"The side is {header.laterality}, but PatientOrientation {'/'.join(parts)} is that of {inwards}."
+        )
+
+
+def _compare_words(reading: HeaderReader, header: Header) -> None:
+    """Compare side and view with what people and machines write into descriptions: a remark, for these are often of a series."""
+    for keyword in ("SeriesDescription", "ProtocolName", "AcquisitionProtocolName"):
+        words = reading.shown(keyword, 256)
+        if not words:
+            continue
+        for said, written in (
+            (header.laterality, described_sides(words)),
+            (header.view, described_views(words)),
+        ):
+            if said is not None and written and said not in written:
+                reading.contradictions.append(
+                    f"The file says {said}, but {keyword} {quoted(words)} is of {' and '.join(sorted(written))}."
+                )
+    region = {
+        _SIDES_BY_CODE[value]
+        for _, item in reading.codes("AnatomicRegionSequence")
+        for value, _ in reading.codes("AnatomicRegionModifierSequence", item)
+        if value in _SIDES_BY_CODE
+    }
+    if header.laterality is not None and region and header.laterality not in region:
+        reading.contradictions.append(
+            f"The side is {header.laterality}, but AnatomicRegionModifierSequence says {' and '.join(sorted(region))}."
         )
 
 
@@ -294,6 +334,11 @@ def _laterality(reading: HeaderReader) -> str | None:
             for _, anatomy in reading.codes("FrameAnatomySequence", item):
                 said.add(str(reading.value("FrameLaterality", anatomy) or ""))
     words = {s.upper() for s in said if s}
+    for keyword in ("ImageLaterality", "Laterality"):
+        several = reading.value(keyword)
+        if isinstance(several, MultiValue) and len(several) > 1:
+            reading.unusable["laterality"] = _several(keyword, several)
+            return None
     sides = words & {"L", "R", "B"}
     if len(sides) > 1:
         wrong = "The file names both sides: " + " and ".join(sorted(sides)) + "."
@@ -355,7 +400,8 @@ def flag_view(reading: HeaderReader) -> None:
         flags.append(QualityFlag.LOSSY_COMPRESSION)
     if (reading.text("BreastImplantPresent") or "").upper() == "YES":
         flags.append(QualityFlag.IMPLANT)
-    if (reading.text("PartialView") or "").upper() == "YES":
+    partial = reading.codes("PartialViewCodeSequence")
+    if partial or (reading.text("PartialView") or "").upper() == "YES":
         flags.append(QualityFlag.PARTIAL_VIEW)
     if reading.contradictions:
         flags.append(QualityFlag.CONTRADICTORY_HEADER)

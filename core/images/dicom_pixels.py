@@ -45,11 +45,12 @@ def meant_pixels(reading: HeaderReader, encoding: Encoding) -> MeantPixels:
     dataset = reading.dataset
     stored = _stored(reading, encoding)
     if (reading.text("PhotometricInterpretation") or "").upper() == "PALETTE COLOR" and stored.ndim == 2:
-        stored = apply_color_lut(stored, dataset)
+        stored = _coloured(stored, dataset)
     if stored.ndim == 3 and stored.shape[-1] in (3, 4):
         return _of_colours(stored)
     if stored.ndim != 2:
-        raise Refusal("unreadable", f"Its pixels have {stored.ndim} dimensions.")
+        size = f"{dataset.Rows} × {dataset.Columns}"
+        raise Refusal("unreadable", f"It holds more pixels than its {size}; which are meant is not said.")
     hidden = _hidden(reading, stored)
     values, bits = _rescaled(reading, stored)
     meant = _whole_numbers(values, bits, hidden, _window(reading))
@@ -61,6 +62,18 @@ def meant_pixels(reading: HeaderReader, encoding: Encoding) -> MeantPixels:
         meant.doubt = "It has one bit a pixel, as masks have."
     _drop_unusable_window(reading, meant)
     return meant
+
+
+def _coloured(stored: NDArray[Any], dataset: Dataset) -> NDArray[Any]:
+    try:
+        return apply_color_lut(stored, dataset)
+    except MemoryError:
+        raise
+    except Exception as error:
+        raise Refusal(
+            "unreadable",
+            "It is a PALETTE COLOR image, and its palette (0028,1101 to 0028,1203) is missing or damaged.",
+        ) from error
 
 
 def invert(meant: MeantPixels) -> None:
@@ -118,7 +131,28 @@ def _stored(reading: HeaderReader, encoding: Encoding) -> NDArray[Any]:
     if dataset.file_meta.TransferSyntaxUID in _LOSSY and not _has_overlay_bits(dataset):
         return np.clip(stored, lowest, highest)  # a little beyond is the codec's error, no other bit's
     empty = 8 * stored.dtype.itemsize - bits
-    return (stored << empty) >> empty
+    masked: NDArray[Any] = (stored << empty) >> empty
+    if _are_values(stored, masked):
+        needed = int(stored.max()).bit_length()
+        raise Refusal(
+            "unreadable",
+            f"BitsStored (0028,0101) is {bits}, but the values of its pixels take {needed} bits.",
+        )
+    return masked
+
+
+def _are_values(stored: NDArray[Any], masked: NDArray[Any]) -> bool:
+    """Tell whether the bits above those that the file names carry the picture on: then it is broken without them.
+
+    Where they are an overlay's, or no one's, it is with them that neighbours jump.
+    """
+    step = max(1, stored.shape[0] // 512)
+    whole, part = (values[::step].astype(np.float64) for values in (stored, masked))
+    with_them, without = (
+        float(np.abs(np.diff(values, axis=1)).mean()) / max(1.0, float(values.max() - values.min()))
+        for values in (whole, part)
+    )
+    return without > 2 * with_them
 
 
 def _has_overlay_bits(dataset: Dataset) -> bool:
@@ -154,9 +188,11 @@ def _padding(reading: HeaderReader, stored: NDArray[Any]) -> NDArray[np.bool_] |
     if len(found) != 1:
         return None
     limit = reading.numbers("PixelPaddingRangeLimit")
-    low, high = sorted((found[0], limit[0] if len(limit) == 1 else found[0]))
-    if low < 0 and stored.dtype.kind == "u":
-        low, high = low % 65536, high % 65536
+    bits = int(reading.dataset.get("BitsStored") or 16)
+    ends = (
+        _as_stored(value, stored, bits) for value in (found[0], limit[0] if len(limit) == 1 else found[0])
+    )
+    low, high = sorted(ends)
     padded = (stored >= low) & (stored <= high)
     if not padded.any():
         return None
@@ -166,6 +202,13 @@ def _padding(reading: HeaderReader, stored: NDArray[Any]) -> NDArray[np.bool_] |
     at_edge[edge] = True
     at_edge[0] = False
     return np.asarray(at_edge[parts])
+
+
+def _as_stored(value: float, stored: NDArray[Any], bits: int) -> float:
+    """Return a value of the header as the pixels hold it: signed and unsigned are mixed up, and bits cut off."""
+    if stored.dtype.kind == "u":
+        return value if 0 <= value < 1 << bits else float(int(value) & ((1 << bits) - 1))
+    return value - 65536 if value > 32767 else value
 
 
 def _outside_shutter(reading: HeaderReader, shape: tuple[int, ...]) -> NDArray[np.bool_] | None:
