@@ -14,10 +14,12 @@ from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 from core.images.dicom import decode_dicom
 from core.images.grey import grey
 from core.images.mammogram import COLOURED, exposure_flags, why_not_a_mammogram
+from core.images.pectoral import is_upside_down
 from core.images.preamble import looks_like_dicom
 from core.images.reader import Header, ReadImage
 from core.images.ultrasound import why_not_ultrasound
 from core.refusals import Refusal
+from core.rules.vocabulary import QualityFlag
 
 _OTHER_KINDS: tuple[tuple[bytes, str], ...] = (
     (b"PK\x03\x04", "a ZIP archive"),
@@ -72,6 +74,9 @@ def decode(data: bytes, *, max_pixels: int) -> ReadImage:
             image = decode_dicom(data, max_pixels=max_pixels)
         elif data[:8] == b"\x89PNG\r\n\x1a\n" or data[:3] == b"\xff\xd8\xff":
             image = _decode_picture(data, max_pixels=max_pixels)
+            if image.doubt is None and is_upside_down(image.pixels):
+                image.pixels = np.ascontiguousarray(image.pixels[::-1, ::-1])
+                image.quality_flags.append(QualityFlag.TURNED_UPRIGHT)
         else:
             kind = _other_kind(data)
             raise Refusal("unsupported_format", f"By its content it is {kind}." if kind else "")

@@ -204,7 +204,8 @@ def _study_date(reading: HeaderReader) -> date | None:
         said = None
     acquired = reading.day("AcquisitionDate") or reading.day("AcquisitionDateTime")
     if said is None:
-        written = str(reading.value("StudyDate") or "")
+        several = reading.value("StudyDate")
+        written = " and ".join(several) if isinstance(several, MultiValue) else str(several or "")
         why = (
             f"StudyDate is {quoted(written)}, which is no day of a study."
             if written
@@ -392,7 +393,8 @@ def orientation_of(reading: HeaderReader) -> list[str]:
 def flag_view(reading: HeaderReader) -> None:
     """Add the quality flags that the header gives."""
     flags = reading.flags
-    if (reading.text("PresentationIntentType") or "").upper() == "FOR PROCESSING":
+    is_raw = (reading.text("PresentationIntentType") or "").upper() == "FOR PROCESSING"
+    if is_raw and QualityFlag.FOR_PROCESSING not in flags:
         flags.append(QualityFlag.FOR_PROCESSING)
     if (reading.text("BurnedInAnnotation") or "").upper() == "YES":
         flags.append(QualityFlag.BURNED_IN_ANNOTATION)
