@@ -10,6 +10,7 @@ from pydicom.filereader import read_partial
 from pydicom.uid import UID
 
 from core.images.dicom_encoding import check_syntax, settle_encoding, syntax_words
+from core.images.dicom_frames import check_frames, frames_of, settle_frame
 from core.images.dicom_header import HeaderReader, flag_view, header_of
 from core.images.dicom_kind import doubted_kind, flag_kind
 from core.images.dicom_pixels import meant_pixels
@@ -21,6 +22,8 @@ from core.rules.vocabulary import QualityFlag
 
 _DICOMDIR = "1.2.840.10008.1.3.10"
 _HEADER_ROOM_BYTES = 64_000_000
+# A tomosynthesis of 100 frames of 2457 × 1890 pixels has 8 times the default's pixels; one frame is decoded.
+_MOST_OF_ALL_FRAMES = 30
 _PIXEL_DATA = 0x7FE00010
 _IN_EVERY_IMAGE = ("SOPClassUID", "PatientID", "Modality", "Rows", "PixelData", "DirectoryRecordSequence")
 
@@ -32,6 +35,9 @@ def decode_dicom(data: bytes, *, max_pixels: int) -> ReadImage:
     check_syntax(dataset)
     _check_kind(dataset, max_pixels)
     reading = HeaderReader(dataset)
+    if frames_of(dataset) > 1:
+        reading.flags.append(QualityFlag.MULTI_FRAME)
+        settle_frame(reading)
     header = header_of(reading)
     encoding = settle_encoding(reading)
     meant = meant_pixels(reading, encoding)
@@ -78,9 +84,6 @@ def _check_kind(dataset: Dataset, max_pixels: int) -> None:
     sop_class = str(getattr(dataset.file_meta, "MediaStorageSOPClassUID", ""))
     if sop_class == _DICOMDIR or "DirectoryRecordSequence" in dataset:
         raise Refusal("dicomdir")
-    frames = _integer(dataset.get("NumberOfFrames")) or 1
-    if frames > 1:
-        raise Refusal("multi_frame", f"It holds {frames} images.")
     rows, columns = _integer(dataset.get("Rows")), _integer(dataset.get("Columns"))
     has_pixels = (
         "PixelData" in dataset and dataset.PixelData is not None and len(dataset["PixelData"].value) > 0
@@ -99,6 +102,7 @@ def _check_kind(dataset: Dataset, max_pixels: int) -> None:
         raise Refusal("unreadable", "Rows (0028,0010) or Columns (0028,0011) is missing.")
     if rows * columns > max_pixels:
         raise Refusal("decompression_bomb", f"It says to have {rows} × {columns} pixels.")
+    check_frames(dataset, rows, columns, _MOST_OF_ALL_FRAMES * max_pixels)
 
 
 def _spacing(reading: HeaderReader) -> float | None:

@@ -19,6 +19,7 @@ from pydicom.uid import (
     RLELossless,
 )
 
+from core.images.dicom_frames import frames_of
 from core.images.dicom_header import HeaderReader
 from core.refusals import Refusal
 
@@ -149,7 +150,7 @@ def _family(syntax: UID) -> str:
 def _first_frame(dataset: Dataset) -> bytes | None:
     """Return the first compressed image, b"" if there is none; None if it is not wrapped as the standard has it."""
     try:
-        return next(generate_frames(dataset.PixelData, number_of_frames=1), b"")
+        return next(generate_frames(dataset.PixelData, number_of_frames=frames_of(dataset)), b"")
     except Exception:  # noqa: BLE001 - a damaged wrapping is the decoder's to name
         return None
 
@@ -190,7 +191,7 @@ def _mend_scans(reading: HeaderReader) -> None:
     """Set the end of the spectral selection of a sequential scan to 63, where a common encoder wrote 0 (T.81 B.2.3)."""
     dataset = reading.dataset
     frame = _first_frame(dataset)
-    if frame is None:
+    if frame is None or frames_of(dataset) > 1:
         return
     segments = dict(_segments(frame))
     scan = segments.get(0xDA)

@@ -13,15 +13,15 @@ from pydicom.pixels.utils import pixel_array
 from pydicom.uid import HTJ2K, JPEG2000, JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLSNearLossless
 
 from core.images.dicom_encoding import Encoding
+from core.images.dicom_frames import shown_frame
 from core.images.dicom_header import HeaderReader
+from core.images.dicom_voi import through_curve, window_of
 from core.refusals import Refusal
 from core.rules.vocabulary import QualityFlag
 
 __all__ = ["MeantPixels", "meant_pixels"]
 
 _LOSSY = frozenset({JPEG2000, JPEGLSNearLossless, HTJ2K, JPEGBaseline8Bit, JPEGExtended12Bit})
-_SATURATED = 0.98
-"""Share of a VOI LUT's range up to which its values are told apart."""
 _MOST_HIDDEN = 0.98
 """Share of an image from which on padding or a shutter that hides it is not believed."""
 
@@ -53,7 +53,11 @@ def meant_pixels(reading: HeaderReader, encoding: Encoding) -> MeantPixels:
         raise Refusal("unreadable", f"It holds more pixels than its {size}; which are meant is not said.")
     hidden = _hidden(reading, stored)
     values, bits = _rescaled(reading, stored)
-    meant = _whole_numbers(values, bits, hidden, _window(reading))
+    curved = through_curve(reading, values)
+    if curved is not None:
+        meant = MeantPixels(curved[0], curved[1], 2.0 ** (curved[1] - 1), 2.0 ** curved[1])
+    else:
+        meant = _whole_numbers(values, bits, hidden, window_of(reading))
     if (reading.text("PhotometricInterpretation") or "").upper() == "MONOCHROME1":
         invert(meant)
     if hidden is not None:
@@ -109,7 +113,7 @@ def _stored(reading: HeaderReader, encoding: Encoding) -> NDArray[Any]:
     if shift:
         dataset.BitsStored, dataset.HighBit = allocated, allocated - 1
     try:
-        stored: NDArray[Any] = pixel_array(dataset)
+        stored: NDArray[Any] = pixel_array(dataset, index=shown_frame(dataset))
     except (MemoryError, Refusal):
         raise
     except Exception as error:
@@ -295,46 +299,6 @@ def _whole_numbers(
     if window is not None:
         meant.center, meant.width = (window[0] - offset) * scale, window[1] * scale
     return meant
-
-
-def _window(reading: HeaderReader) -> tuple[float, float] | None:
-    """Return centre and width of the file's first window, or of the straight one that its curve comes closest to.
-
-    Of a sigmoid (PS3.3 C.11.2.1.3.1) and of a VOI LUT that is the window between 2 and 98 % of what they can show.
-    """
-    centers, widths = reading.numbers("WindowCenter"), reading.numbers("WindowWidth")
-    if centers and widths and widths[0] > 0:
-        if (reading.text("VOILUTFunction") or "").upper() == "SIGMOID":
-            reading.flags.append(QualityFlag.WINDOW_APPROXIMATED)
-            return centers[0], 2 * widths[0]
-        return centers[0], widths[0]
-    for _, item in reading.codes("VOILUTSequence"):
-        found = _span(reading, item)
-        if found is not None:
-            reading.flags.append(QualityFlag.WINDOW_APPROXIMATED)
-            return found
-    return None
-
-
-def _span(reading: HeaderReader, item: Dataset) -> tuple[float, float] | None:
-    """Return centre and width of the values that a VOI LUT tells apart; None if it cannot be read."""
-    descriptor = reading.value("LUTDescriptor", item)
-    try:
-        entries, first, depth = int(descriptor[0]) or 65536, int(descriptor[1]), int(descriptor[2])
-        data = item["LUTData"].value
-        kind = "<u2" if not isinstance(data, bytes) or len(data) >= 2 * entries else "u1"
-        table = np.frombuffer(data, kind) if isinstance(data, bytes) else np.asarray(data, np.uint16)
-    except (TypeError, ValueError, IndexError, KeyError):
-        return None
-    table = table[:entries].astype(np.float64)
-    if depth < 1 or table.size < 2 or table.max() <= table.min():
-        return None
-    share = (table - table.min()) / (table.max() - table.min())
-    told = np.flatnonzero((share >= 1 - _SATURATED) & (share <= _SATURATED))
-    if not told.size:
-        return None
-    low, high = first + float(told[0]), first + float(told[-1])
-    return (low + high) / 2, max(1.0, high - low)
 
 
 def _drop_unusable_window(reading: HeaderReader, meant: MeantPixels) -> None:

@@ -21,6 +21,7 @@ from pydicom.uid import (
 
 from core.images.decoding import decode
 from core.refusals import Refusal
+from core.rules.vocabulary import NOT_FOR_THE_MODEL
 from models.view import standardise
 from tests.pictures import breast, dicom
 
@@ -187,10 +188,45 @@ def test_a_palette_is_applied():
     assert np.array_equal(image.pixels // 257, PIXELS >> 4)
 
 
-def test_a_sigmoid_is_not_clipped_and_that_it_is_no_line_is_said():
-    image = read(WindowCenter="2000", WindowWidth="1200", VOILUTFunction="SIGMOID")
-    assert (image.window_center, image.window_width) == (2000, 2400)
-    assert "window_approximated" in image.quality_flags
+def test_a_curve_is_applied_and_never_clips():
+    x = np.arange(4096)
+    curve = 65535 / (1 + np.exp(-4 * (x - 2000) / 1200))
+    table = Dataset()
+    table.LUTDescriptor, table.LUTExplanation = [4096, 0, 16], "NORMAL"
+    table.LUTData = np.rint(curve).astype("<u2").tobytes()
+    ways = [
+        read(WindowCenter="2000", WindowWidth="1200", VOILUTFunction="SIGMOID"),
+        read(VOILUTSequence=[table]),
+        read(
+            4095 - PIXELS,
+            PhotometricInterpretation="MONOCHROME1",
+            WindowCenter="2095",
+            WindowWidth="1200",
+            VOILUTFunction="SIGMOID",
+        ),
+    ]
+    for image in ways:
+        assert np.abs(image.pixels.astype(int) - curve[PIXELS]).max() <= 2
+        assert image.window_width == 65536
+        assert not {"window_approximated", "window_unusable"} & set(image.quality_flags)
+    table.LUTData = b"\0\0"
+    broken = read(VOILUTSequence=[table])
+    assert np.array_equal(broken.pixels, PIXELS)
+    assert "window_unusable" in broken.quality_flags
+
+
+def test_the_middle_one_of_several_frames_is_kept_and_marked_and_not_read():
+    frames = np.stack([PIXELS // 2, PIXELS // 3, PIXELS, PIXELS // 4, PIXELS // 5])
+    data = dicom(PIXELS, NumberOfFrames="5", PixelData=frames.tobytes())
+    compressed = pydicom.dcmread(io.BytesIO(data))
+    compressed.compress(JPEG2000Lossless)
+    for one in (data, written(compressed)):
+        image = decode(one, **ROOM)
+        assert np.array_equal(image.pixels, PIXELS)
+        assert "multi_frame" in NOT_FOR_THE_MODEL & set(image.quality_flags)
+    with pytest.raises(Refusal) as caught:
+        read(NumberOfFrames="1900", Rows=6000, Columns=5000)
+    assert caught.value.reason == "decompression_bomb"
 
 
 def test_native_colour_at_half_resolution_is_whole():
