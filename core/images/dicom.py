@@ -9,6 +9,7 @@ from pydicom.dataset import Dataset
 from pydicom.filereader import read_partial
 from pydicom.uid import UID
 
+from core.images.dicom_contradictions import note_contradictions
 from core.images.dicom_encoding import check_syntax, settle_encoding, syntax_words
 from core.images.dicom_frames import check_frames, frames_of, settle_frame
 from core.images.dicom_header import HeaderReader, flag_view, header_of
@@ -39,6 +40,7 @@ def decode_dicom(data: bytes, *, max_pixels: int) -> ReadImage:
         reading.flags.append(QualityFlag.MULTI_FRAME)
         settle_frame(reading)
     header = header_of(reading)
+    note_contradictions(reading, header)
     encoding = settle_encoding(reading)
     meant = meant_pixels(reading, encoding)
     meant.doubt = meant.doubt or doubted_kind(reading)

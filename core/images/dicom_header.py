@@ -13,7 +13,6 @@ from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
 from pydicom.valuerep import PersonName
 
-from core.images.described import described_sides, described_views
 from core.images.reader import Header
 from core.images.view_codes import coded_view
 from core.rules.ages import DAYS_PER_YEAR
@@ -28,15 +27,10 @@ LONGEST_IDENTIFIER = 64
 """Characters of a Long String (LO) and of a UID (UI) at most (PS3.5 6.2)."""
 # First days of these years are what systems write that lack a date.
 _PLACEHOLDER_YEARS = frozenset({1880, 1899, 1900, 1901, 9999})
+_SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 _FIRST_MAMMOGRAMS = 1930
-_YOUNGEST = 15
-"""Years below which an age is said to be odd: the youngest woman with breast cancer that X-rays are taken of is older."""
 # Stands where bytes could not be decoded: two identifiers that differ there would look the same.
 _UNDECODED = "\ufffd"
-
-
-# CID 244 in SNOMED CT and in the retired SNOMED-RT.
-_SIDES_BY_CODE = {"24028007": "R", "G-A100": "R", "7771000": "L", "G-A101": "L"}
 
 
 class HeaderReader:
@@ -171,7 +165,7 @@ def quoted(text: str) -> str:
 def header_of(reading: HeaderReader) -> Header:
     """Return what the file says of patient, study, side and view, and note where it says two things."""
     name, *other_names = _names(reading) or [None]
-    header = Header(
+    return Header(
         patient_id=reading.identifier("PatientID", "patient_id"),
         patient_id_issuer=reading.identifier("IssuerOfPatientID", "patient_id_issuer"),
         patient_name=name,
@@ -190,10 +184,6 @@ def header_of(reading: HeaderReader) -> Header:
         simulated=_simulated(reading),
         unusable=reading.unusable,
     )
-    _settle_age(reading, header)
-    _settle_side(reading, header)
-    _compare_words(reading, header)
-    return header
 
 
 def _study_date(reading: HeaderReader) -> date | None:
@@ -203,6 +193,15 @@ def _study_date(reading: HeaderReader) -> date | None:
         reading.contradictions.append(f"StudyDate {said} lies before there were mammograms.")
         said = None
     acquired = reading.day("AcquisitionDate") or reading.day("AcquisitionDateTime")
+    made = reading.day("ContentDate")
+    is_capture = (reading.text("SOPClassUID") or "").startswith(_SECONDARY_CAPTURE)
+    if said and made and is_capture and acquired is None and abs((made - said).days) > 1:
+        # A film that was scanned, or a picture that was converted: archives then write the day on which they did so.
+        reading.unusable["study_date"] = (
+            f"It is a secondary capture with StudyDate {said} and ContentDate {made}: "
+            "days on which the file was made, neither that of the mammogram."
+        )
+        return None
     if said is None:
         several = reading.value("StudyDate")
         written = " and ".join(several) if isinstance(several, MultiValue) else str(several or "")
@@ -222,67 +221,6 @@ def _study_date(reading: HeaderReader) -> date | None:
     elif acquired is not None and abs((acquired - said).days) > 1:
         reading.contradictions.append(f"StudyDate {said} and AcquisitionDate {acquired} are different days.")
     return said
-
-
-def _settle_age(reading: HeaderReader, header: Header) -> None:
-    """Compare birth date, age and day of the study; a birth date that cannot be is not believed."""
-    born, day, age = header.birth_date, header.study_date, header.age_years
-    if born is None or day is None:
-        return
-    if born == day:
-        reading.contradictions.append(f"PatientBirthDate {born} is the day of the study.")
-        header.birth_date = None
-    elif (day - born).days / DAYS_PER_YEAR < _YOUNGEST:
-        reading.contradictions.append(
-            f"PatientBirthDate {born} makes her {(day - born).days / DAYS_PER_YEAR:.0f} years old on {day}."
-            if born < day
-            else f"PatientBirthDate {born} lies after the study of {day}."
-        )
-    elif age is not None and born < day and abs((day - born).days / DAYS_PER_YEAR - age) > 1.5:
-        years = (day - born).days / DAYS_PER_YEAR
-        reading.contradictions.append(
-            f"PatientAge is {age:.0f} years; by PatientBirthDate {born} she was {years:.0f} on {day}."
-        )
-
-
-def _settle_side(reading: HeaderReader, header: Header) -> None:
-    r"""Compare the side with the orientation: down and inwards is F\R of an oblique left view, F\L of a right one."""
-    parts = orientation_of(reading)
-    if header.laterality is None or header.view not in ("MLO", "SIO") or len(parts) != 2:
-        return
-    down = parts[1]
-    inwards = {"L": "R", "R": "L"}[header.laterality]
-    outwards = header.laterality
-    if ("F" in down and outwards in down) or ("H" in down and inwards in down):
-        reading.contradictions.append(
-            f"The side is {header.laterality}, but PatientOrientation {'/'.join(parts)} is that of {inwards}."
-        )
-
-
-def _compare_words(reading: HeaderReader, header: Header) -> None:
-    """Compare side and view with what people and machines write into descriptions: a remark, for these are often of a series."""
-    for keyword in ("SeriesDescription", "ProtocolName", "AcquisitionProtocolName"):
-        words = reading.shown(keyword, 256)
-        if not words:
-            continue
-        for said, written in (
-            (header.laterality, described_sides(words)),
-            (header.view, described_views(words)),
-        ):
-            if said is not None and written and said not in written:
-                reading.contradictions.append(
-                    f"The file says {said}, but {keyword} {quoted(words)} is of {' and '.join(sorted(written))}."
-                )
-    region = {
-        _SIDES_BY_CODE[value]
-        for _, item in reading.codes("AnatomicRegionSequence")
-        for value, _ in reading.codes("AnatomicRegionModifierSequence", item)
-        if value in _SIDES_BY_CODE
-    }
-    if header.laterality is not None and region and header.laterality not in region:
-        reading.contradictions.append(
-            f"The side is {header.laterality}, but AnatomicRegionModifierSequence says {' and '.join(sorted(region))}."
-        )
 
 
 def _names(reading: HeaderReader) -> list[str | None]:
