@@ -22,6 +22,8 @@ from core.rules.vocabulary import QualityFlag
 __all__ = ["MeantPixels", "meant_pixels"]
 
 _LOSSY = frozenset({JPEG2000, JPEGLSNearLossless, HTJ2K, JPEGBaseline8Bit, JPEGExtended12Bit})
+_WRAPPED = 0.001
+"""Share of neighbours that must jump from the bottom to the top of the range: 0.009 where two bits are lacking."""
 _MOST_HIDDEN = 0.98
 """Share of an image from which on padding or a shutter that hides it is not believed."""
 
@@ -110,7 +112,8 @@ def _stored(reading: HeaderReader, encoding: Encoding) -> NDArray[Any]:
             "unreadable",
             f"HighBit (0028,0102) {int(high[0])} and BitsStored {bits} do not fit the {allocated} bits of a pixel.",
         )
-    if shift:
+    if shift or not encoding.syntax.is_encapsulated:
+        # Else the library cuts off what stands above the bits that are named, without a look at it.
         dataset.BitsStored, dataset.HighBit = allocated, allocated - 1
     try:
         stored: NDArray[Any] = pixel_array(dataset, index=shown_frame(dataset))
@@ -136,7 +139,7 @@ def _stored(reading: HeaderReader, encoding: Encoding) -> NDArray[Any]:
         return np.clip(stored, lowest, highest)  # a little beyond is the codec's error, no other bit's
     empty = 8 * stored.dtype.itemsize - bits
     masked: NDArray[Any] = (stored << empty) >> empty
-    if _are_values(stored, masked):
+    if _are_values(stored, masked, bits):
         needed = int(stored.max()).bit_length()
         raise Refusal(
             "unreadable",
@@ -145,18 +148,15 @@ def _stored(reading: HeaderReader, encoding: Encoding) -> NDArray[Any]:
     return masked
 
 
-def _are_values(stored: NDArray[Any], masked: NDArray[Any]) -> bool:
-    """Tell whether the bits above those that the file names carry the picture on: then it is broken without them.
+def _are_values(stored: NDArray[Any], masked: NDArray[Any], bits: int) -> bool:
+    """Tell whether the bits above those that the file names carry the picture on: then it jumps without them.
 
-    Where they are an overlay's, or no one's, it is with them that neighbours jump.
+    Where they are an overlay's, padding's or no one's, it jumps with them.
     """
     step = max(1, stored.shape[0] // 512)
-    whole, part = (values[::step].astype(np.float64) for values in (stored, masked))
-    with_them, without = (
-        float(np.abs(np.diff(values, axis=1)).mean()) / max(1.0, float(values.max() - values.min()))
-        for values in (whole, part)
-    )
-    return without > 2 * with_them
+    whole, part = (np.abs(np.diff(values[::step].astype(np.int64), axis=1)) for values in (stored, masked))
+    half = 1 << bits - 1
+    return float(np.mean((part > half) & (whole <= half))) > _WRAPPED
 
 
 def _has_overlay_bits(dataset: Dataset) -> bool:

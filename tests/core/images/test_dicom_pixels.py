@@ -6,7 +6,7 @@ import numpy as np
 import pydicom
 import pytest
 from pydicom.dataset import Dataset
-from pydicom.encaps import encapsulate
+from pydicom.encaps import encapsulate, generate_frames
 from pydicom.uid import (
     JPEG2000,
     ExplicitVRBigEndian,
@@ -115,6 +115,8 @@ def padded(value: int, dtype=np.uint16) -> np.ndarray:
         (padded(4095), {"PixelPaddingValue": 4095}),
         (padded(4000), {"PixelPaddingValue": 3990, "PixelPaddingRangeLimit": 4095}),
         (padded(-2000, np.int16), {"PixelPaddingValue": -2000, "BitsStored": 16, "HighBit": 15}),
+        (padded(-2000, np.int16), {"PixelPaddingValue": 63536 - 65536, "BitsStored": 16, "HighBit": 15}),
+        (padded(65535), {"PixelPaddingValue": 65535}),
         (
             padded(4095),
             {
@@ -278,3 +280,55 @@ def test_garbage_called_compressed_is_refused():
     with pytest.raises(Refusal) as caught:
         decode(written(dataset), **ROOM)
     assert caught.value.reason in ("unsupported_compression", "unreadable")
+
+
+def test_too_few_bits_are_named_and_foreign_bits_above_are_not_taken_for_them():
+    with pytest.raises(Refusal, match="BitsStored") as caught:
+        read(BitsStored=10, HighBit=9)
+    assert caught.value.reason == "unreadable"
+    lines = (np.indices(PIXELS.shape).sum(axis=0) % 40 < 3).astype(np.uint16)
+    for foreign in (lines << 15, np.random.default_rng(0).integers(0, 16, PIXELS.shape, np.uint16) << 12):
+        assert np.array_equal(read(PIXELS | foreign).pixels, PIXELS)
+
+
+@pytest.mark.parametrize("end", [b"\xff" * 5000, b"\0" * 513, b"trailer"])
+def test_what_stands_behind_the_pixels_does_not_matter(end):
+    assert np.array_equal(decode(dicom(PIXELS) + end, **ROOM).pixels, PIXELS)
+
+
+def rewrapped(data: bytes, *fragments: bytes) -> bytes:
+    dataset = pydicom.dcmread(io.BytesIO(data))
+    dataset.PixelData = encapsulate(list(fragments)) if fragments else b"\xfe\xff\x00\xe0\0\0\0\0"
+    dataset["PixelData"].is_undefined_length = True
+    return written(dataset)
+
+
+def test_compressed_pixels_that_are_cut_or_lacking_are_said_to_be():
+    whole = encoded(JPEG2000Lossless)
+    frame = next(generate_frames(pydicom.dcmread(io.BytesIO(whole)).PixelData, number_of_frames=1))
+    for data, words in (
+        (rewrapped(whole, frame[: len(frame) // 3]), "no end"),
+        (rewrapped(whole), "empty"),
+    ):
+        with pytest.raises(Refusal, match=words) as caught:
+            decode(data, **ROOM)
+        assert caught.value.reason == "truncated"
+
+
+@pytest.mark.parametrize(
+    ("tags", "words"),
+    [
+        ({"PhotometricInterpretation": "PALETTE COLOR"}, "palette"),
+        ({"PhotometricInterpretation": "YBR_PARTIAL_422", "SamplesPerPixel": 3}, "YBR_PARTIAL_422"),
+    ],
+)
+def test_colours_that_cannot_be_read_are_named(tags, words):
+    with pytest.raises(Refusal, match=words):
+        read((PIXELS >> 4).astype(np.uint8), **tags)
+
+
+def test_a_data_set_in_another_order_of_bytes_than_said_is_named():
+    data = encoded(ExplicitVRBigEndian).replace(b"1.2.840.10008.1.2.2\0", b"1.2.840.10008.1.2.1\0")
+    with pytest.raises(Refusal, match="file meta") as caught:
+        decode(data, **ROOM)
+    assert caught.value.reason == "unreadable"

@@ -112,6 +112,25 @@ def test_a_bad_file_is_refused_with_its_reason(reader, data, reason):
     assert refusal.sentence == SENTENCES[reason]
 
 
+@pytest.mark.parametrize(
+    ("start", "kind"),
+    [
+        (b"II+\0", "TIFF"),
+        (b"\xff\x4f\xff\x51", "JPEG 2000"),
+        (b"\xff\x0a", "JPEG XL"),
+        (b"\0\0\0\x18ftypheic", "HEIC"),
+        (b"\0\0\0\x18ftypisom", "film"),
+        (b"Rar!", "RAR"),
+        (b"\0" * 257 + b"ustar", "tar"),
+        (b"\x89HDF", "HDF5"),
+    ],
+)
+def test_another_kind_of_file_is_named(reader, start, kind):
+    refusal = refused(reader, start + bytes(300))
+    assert refusal.reason == "unsupported_format"
+    assert kind in refusal.detail
+
+
 def test_a_damaged_png_is_refused_not_repaired(reader):
     data = bytearray(png())
     data[len(data) // 2] ^= 0xFF
