@@ -1,6 +1,7 @@
 """The same picture, however a file stores it: the pixels that are meant, and the same standard view."""
 
 import io
+import zlib
 
 import numpy as np
 import pydicom
@@ -20,6 +21,7 @@ from pydicom.uid import (
 )
 
 from core.images.decoding import decode
+from core.images.preamble import check_inflated_size
 from core.refusals import Refusal
 from core.rules.vocabulary import NOT_FOR_THE_MODEL
 from models.view import standardise
@@ -332,3 +334,15 @@ def test_a_data_set_in_another_order_of_bytes_than_said_is_named():
     with pytest.raises(Refusal, match="file meta") as caught:
         decode(data, **ROOM)
     assert caught.value.reason == "unreadable"
+
+
+def test_looking_at_the_size_of_a_deflated_file_ends_with_its_stream():
+    """A byte is added where the stream's length is odd; of large ones it was looked at for ever."""
+    head = dicom(PIXELS, deflated=True)
+    start = head[: 144 + int.from_bytes(head[140:144], "little")]
+    packed = zlib.compressobj(1, zlib.DEFLATED, -zlib.MAX_WBITS)
+    stream = packed.compress(bytes(range(250)) * 70_000) + packed.flush()
+    for more in (b"", b"\0", b"\0" * 50):
+        check_inflated_size(start + stream + more, 20_000_000)
+    with pytest.raises(Refusal, match="inflates"):
+        check_inflated_size(start + stream, 10_000_000)
