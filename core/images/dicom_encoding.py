@@ -49,7 +49,7 @@ class Encoding:
     syntax: UID
     words: str
 
-    def refusal(self, dataset: Dataset, error: Exception) -> Refusal:
+    def refusal(self, dataset: Dataset, error: BaseException) -> Refusal:
         """Return why a decoder did not open them."""
         said = " ".join(str(error).split())
         if isinstance(error, NotImplementedError) or "no decoders" in said or "missing dependencies" in said:

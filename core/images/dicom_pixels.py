@@ -117,9 +117,11 @@ def _stored(reading: HeaderReader, encoding: Encoding) -> NDArray[Any]:
         dataset.BitsStored, dataset.HighBit = allocated, allocated - 1
     try:
         stored: NDArray[Any] = pixel_array(dataset, index=shown_frame(dataset))
-    except (MemoryError, Refusal):
+    except (MemoryError, Refusal, KeyboardInterrupt, SystemExit):
         raise
-    except Exception as error:
+    except (
+        BaseException
+    ) as error:  # a decoder written in Rust panics with an exception that is no `Exception`
         raise encoding.refusal(dataset, error) from error
     finally:
         dataset.BitsStored = bits

@@ -35,7 +35,8 @@ def through_curve(reading: HeaderReader, values: NDArray[Any]) -> tuple[NDArray[
         return None
     try:
         depth = int(reading.dataset.VOILUTSequence[0].LUTDescriptor[2])
-        shown = apply_voi(np.rint(values).astype(np.int64), reading.dataset)
+        whole = values if values.dtype.kind in "iu" else np.rint(values).astype(np.int64)
+        shown = apply_voi(whole, reading.dataset)
     except MemoryError:
         raise
     except Exception:  # noqa: BLE001 - a damaged table raises anything; the picture is there without it
@@ -50,4 +51,9 @@ def _sigmoid(values: NDArray[Any], center: float, width: float) -> NDArray[np.ui
     how = Dataset()
     how.PhotometricInterpretation, how.BitsStored, how.PixelRepresentation = "MONOCHROME2", 16, 0
     how.WindowCenter, how.WindowWidth, how.VOILUTFunction = center, width, "SIGMOID"
+    lowest, highest = int(values.min()), int(values.max())
+    if values.dtype.kind in "iu" and highest - lowest < 65536:
+        # A curve over the values that there are costs a fraction of one over all pixels.
+        curve = apply_windowing(np.arange(lowest, highest + 1), how)
+        return np.rint(curve).clip(0, 65535).astype(np.uint16)[values.astype(np.int64) - lowest]
     return np.ascontiguousarray(np.rint(apply_windowing(values, how)).clip(0, 65535).astype(np.uint16))

@@ -22,6 +22,7 @@ from pydicom.uid import (
 
 from core.images.decoding import decode
 from core.images.preamble import check_inflated_size
+from core.images.reader import GuardedReader
 from core.refusals import Refusal
 from core.rules.vocabulary import NOT_FOR_THE_MODEL
 from models.view import standardise
@@ -346,3 +347,18 @@ def test_looking_at_the_size_of_a_deflated_file_ends_with_its_stream():
         check_inflated_size(start + stream + more, 20_000_000)
     with pytest.raises(Refusal, match="inflates"):
         check_inflated_size(start + stream, 10_000_000)
+
+
+def test_damaged_runs_are_refused_and_stop_no_process(here):
+    dataset = pydicom.dcmread(io.BytesIO(encoded(RLELossless)))
+    frame = bytearray(next(generate_frames(dataset.PixelData, number_of_frames=1)))
+    frame[64:] = b"\x7f" + bytes(128) + b"\x81\x00" * (len(frame) // 2)  # more runs than there are pixels
+    data = rewrapped(encoded(RLELossless), bytes(frame))
+    with GuardedReader(here.settings) as reader:
+        reader.read(dicom(PIXELS), "whole")
+        process = reader._process
+        with pytest.raises(Refusal) as caught:
+            reader.read(data, "damaged")
+        assert caught.value.reason == "unreadable"
+        assert "stopped" not in caught.value.detail
+        assert reader._process is process
