@@ -14,7 +14,7 @@ SENTENCES: dict[str, str] = {
     "unsupported_compression": "The image is compressed in a way that cannot be read here. Export it uncompressed or as JPEG 2000.",
     "decompression_bomb": "The image unfolds to more than this installation allows, so it was not opened. Check where the file is from.",
     "timeout": "Reading the image took too long, so it was stopped. Export it again, uncompressed if possible.",
-    "multi_frame": "The file holds a stack of images (tomosynthesis or a loop). Export the single mammogram views.",
+    "multi_frame": "The file holds several pictures, one after another. Export the single mammogram views.",
     "dicomdir": "This is a table of contents (DICOMDIR), not an image. Add the image files it lists.",
     "no_image": "The DICOM file holds no image. Choose the mammogram itself, not a report or a mark-up.",
     "not_a_mammogram": "This does not look like a mammogram. Check that the right file was chosen. Ultrasound images are not kept here: “Read an image” reads them one by one.",

@@ -387,7 +387,8 @@ class Image(PutAway, Base):
 
     `rendition_sha256` is the key of the pixels prepared for the viewer, `thumbnail_sha256` of a small PNG. `file_says`
     (the column ``stated``) holds what the file says beside or against the record that it is kept in: her age, and its
-    words on patient, day, side and view where a person said otherwise.
+    words on patient, day, side and view where a person said otherwise. `reading` is the number of the reading that its
+    pictures and these facts were made by (`core.images.READING`).
     """
 
     __tablename__ = "image"
@@ -411,6 +412,7 @@ class Image(PutAway, Base):
     file_says: Mapped[dict[str, Any]] = mapped_column("stated", default=dict)
     rendition_sha256: Mapped[str] = mapped_column(String(64))
     thumbnail_sha256: Mapped[str] = mapped_column(String(64))
+    reading: Mapped[int] = mapped_column(default=0, server_default="0")
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
 
     study: Mapped[Study] = relationship(back_populates="images")

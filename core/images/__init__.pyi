@@ -27,6 +27,7 @@ from .registration.points import PointsError as PointsError
 from .registration.points import read_points as read_points
 from .registration.views import register_views as register_views
 from .renditions import LONGEST_SIDE as LONGEST_SIDE
+from .renditions import READING as READING
 from .renditions import crop_png as crop_png
 from .renditions import is_of_this_release as is_of_this_release
 from .renditions import make_rendition as make_rendition

@@ -14,25 +14,49 @@ from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 from core.images.dicom import decode_dicom
 from core.images.grey import grey
 from core.images.mammogram import COLOURED, exposure_flags, why_not_a_mammogram
+from core.images.pectoral import is_upside_down
 from core.images.preamble import looks_like_dicom
 from core.images.reader import Header, ReadImage
 from core.images.ultrasound import why_not_ultrasound
 from core.refusals import Refusal
+from core.rules.vocabulary import QualityFlag
 
 _OTHER_KINDS: tuple[tuple[bytes, str], ...] = (
     (b"PK\x03\x04", "a ZIP archive"),
     (b"%PDF", "a PDF document"),
     (b"II*\x00", "a TIFF image"),
     (b"MM\x00*", "a TIFF image"),
+    (b"II+\x00", "a TIFF image"),
+    (b"MM\x00+", "a TIFF image"),
     (b"GIF8", "a GIF image"),
     (b"BM", "a BMP image"),
     (b"RIFF", "a WebP image or a film"),
     (b"\x1f\x8b", "a gzip archive"),
     (b"\x00\x00\x00\x0cjP  ", "a bare JPEG 2000 image"),
+    (b"\xff\x4f\xff\x51", "a bare JPEG 2000 image"),
+    (b"\xff\x0a", "a JPEG XL image"),
+    (b"\x00\x00\x00\x0cJXL ", "a JPEG XL image"),
+    (b"\x89HDF", "an HDF5 file"),
+    (b"NRRD", "an NRRD volume"),
+    (b"\x5c\x01\x00\x00", "a NIfTI volume"),
+    (b"Rar!", "a RAR archive"),
+    (b"7z\xbc\xaf", "a 7z archive"),
+    (b"BZh", "a bzip2 archive"),
+    (b"\xfd7zXZ", "an xz archive"),
+    (b"\xd0\xcf\x11\xe0", "an office document"),
+    (b"{\\rtf", "an office document"),
     (b"<", "a web page or XML"),
     (b"MZ", "a program"),
     (b"\x7fELF", "a program"),
 )
+# By the major brand of an ISO base media file (ISO/IEC 14496-12 4.3).
+_BRANDS = {
+    b"avif": "an AVIF image",
+    b"avis": "an AVIF image",
+    b"heic": "a HEIC image",
+    b"heix": "a HEIC image",
+    b"mif1": "a HEIC image",
+}
 # A telephone's JPEG with further pictures behind it (MPO) is a JPEG by its first one.
 _MEDIA_TYPES = {"PNG": "image/png", "JPEG": "image/jpeg", "MPO": "image/jpeg"}
 
@@ -50,8 +74,11 @@ def decode(data: bytes, *, max_pixels: int) -> ReadImage:
             image = decode_dicom(data, max_pixels=max_pixels)
         elif data[:8] == b"\x89PNG\r\n\x1a\n" or data[:3] == b"\xff\xd8\xff":
             image = _decode_picture(data, max_pixels=max_pixels)
+            if image.doubt is None and is_upside_down(image.pixels):
+                image.pixels = np.ascontiguousarray(image.pixels[::-1, ::-1])
+                image.quality_flags.append(QualityFlag.TURNED_UPRIGHT)
         else:
-            kind = next((name for start, name in _OTHER_KINDS if data.startswith(start)), None)
+            kind = _other_kind(data)
             raise Refusal("unsupported_format", f"By its content it is {kind}." if kind else "")
     except (Refusal, MemoryError):
         raise
@@ -60,6 +87,15 @@ def decode(data: bytes, *, max_pixels: int) -> ReadImage:
     image.doubt = image.doubt or _why_not(image)
     image.quality_flags += exposure_flags(image.pixels, image.bits_stored)
     return image
+
+
+def _other_kind(data: bytes) -> str | None:
+    """Return what bytes are that are neither DICOM nor a picture that is read; None if that is not known."""
+    if data[4:8] == b"ftyp":
+        return _BRANDS.get(data[8:12], "a film")
+    if data[257:262] == b"ustar":
+        return "a tar archive"
+    return next((name for start, name in _OTHER_KINDS if data.startswith(start)), None)
 
 
 def _why_not(image: ReadImage) -> str | None:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import io
 from typing import Any
 
-import pydicom
 from pydicom.dataset import Dataset
+from pydicom.filereader import read_partial
+from pydicom.uid import UID
 
-from core.images.dicom_encoding import check_syntax, settle_encoding
+from core.images.dicom_contradictions import note_contradictions
+from core.images.dicom_encoding import check_syntax, settle_encoding, syntax_words
+from core.images.dicom_frames import check_frames, frames_of, settle_frame
 from core.images.dicom_header import HeaderReader, flag_view, header_of
 from core.images.dicom_kind import doubted_kind, flag_kind
 from core.images.dicom_pixels import meant_pixels
@@ -20,16 +23,24 @@ from core.rules.vocabulary import QualityFlag
 
 _DICOMDIR = "1.2.840.10008.1.3.10"
 _HEADER_ROOM_BYTES = 64_000_000
+# A tomosynthesis of 100 frames of 2457 × 1890 pixels has 8 times the default's pixels; one frame is decoded.
+_MOST_OF_ALL_FRAMES = 30
+_PIXEL_DATA = 0x7FE00010
+_IN_EVERY_IMAGE = ("SOPClassUID", "PatientID", "Modality", "Rows", "PixelData", "DirectoryRecordSequence")
 
 
 def decode_dicom(data: bytes, *, max_pixels: int) -> ReadImage:
     """Decode a DICOM file of one image; raises `Refusal`, and whatever pydicom raises on damaged files."""
     check_inflated_size(data, 2 * max_pixels + _HEADER_ROOM_BYTES)
-    dataset = pydicom.dcmread(io.BytesIO(data), force=data[128:132] != b"DICM")
+    dataset = _dataset(data)
     check_syntax(dataset)
     _check_kind(dataset, max_pixels)
     reading = HeaderReader(dataset)
+    if frames_of(dataset) > 1:
+        reading.flags.append(QualityFlag.MULTI_FRAME)
+        settle_frame(reading)
     header = header_of(reading)
+    note_contradictions(reading, header)
     encoding = settle_encoding(reading)
     meant = meant_pixels(reading, encoding)
     meant.doubt = meant.doubt or doubted_kind(reading)
@@ -57,13 +68,24 @@ def decode_dicom(data: bytes, *, max_pixels: int) -> ReadImage:
     return image
 
 
+def _dataset(data: bytes) -> Dataset:
+    """Return the elements up to the pixels: what stands behind them may be anything, and none of it is needed."""
+    dataset = read_partial(
+        io.BytesIO(data),
+        stop_when=lambda tag, _vr, _length: tag > _PIXEL_DATA,
+        force=data[128:132] != b"DICM",
+    )
+    if len(dataset) and not any(keyword in dataset for keyword in _IN_EVERY_IMAGE):
+        said = UID(str(dataset.file_meta.get("TransferSyntaxUID") or ""))
+        how = f", {syntax_words(said)}" if said else ""
+        raise Refusal("unreadable", f"Its data set is not written in the way that its file meta says{how}.")
+    return dataset
+
+
 def _check_kind(dataset: Dataset, max_pixels: int) -> None:
     sop_class = str(getattr(dataset.file_meta, "MediaStorageSOPClassUID", ""))
     if sop_class == _DICOMDIR or "DirectoryRecordSequence" in dataset:
         raise Refusal("dicomdir")
-    frames = _integer(dataset.get("NumberOfFrames")) or 1
-    if frames > 1:
-        raise Refusal("multi_frame", f"It holds {frames} images.")
     rows, columns = _integer(dataset.get("Rows")), _integer(dataset.get("Columns"))
     has_pixels = (
         "PixelData" in dataset and dataset.PixelData is not None and len(dataset["PixelData"].value) > 0
@@ -74,7 +96,7 @@ def _check_kind(dataset: Dataset, max_pixels: int) -> None:
                 "unreadable", "Its pixels are floating-point numbers (7FE0,0008), which mammograms never are."
             )
         # An image's header without its pixels was cut; a report has none to begin with.
-        kind = pydicom.uid.UID(str(dataset.get("SOPClassUID") or sop_class))
+        kind = UID(str(dataset.get("SOPClassUID") or sop_class))
         if rows or columns or "Image Storage" in kind.name:
             raise Refusal("truncated", "Its pixel data (7FE0,0010) is missing.")
         raise Refusal("no_image" if kind else "unreadable")
@@ -82,6 +104,7 @@ def _check_kind(dataset: Dataset, max_pixels: int) -> None:
         raise Refusal("unreadable", "Rows (0028,0010) or Columns (0028,0011) is missing.")
     if rows * columns > max_pixels:
         raise Refusal("decompression_bomb", f"It says to have {rows} × {columns} pixels.")
+    check_frames(dataset, rows, columns, _MOST_OF_ALL_FRAMES * max_pixels)
 
 
 def _spacing(reading: HeaderReader) -> float | None:

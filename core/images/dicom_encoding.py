@@ -19,10 +19,11 @@ from pydicom.uid import (
     RLELossless,
 )
 
+from core.images.dicom_frames import frames_of
 from core.images.dicom_header import HeaderReader
 from core.refusals import Refusal
 
-__all__ = ["Encoding", "settle_encoding"]
+__all__ = ["Encoding", "check_syntax", "settle_encoding", "syntax_words"]
 
 _ITEM = b"\xfe\xff\x00\xe0"
 # Of PS3.6 A, in the libraries' dictionary or not yet.
@@ -48,7 +49,7 @@ class Encoding:
     syntax: UID
     words: str
 
-    def refusal(self, dataset: Dataset, error: Exception) -> Refusal:
+    def refusal(self, dataset: Dataset, error: BaseException) -> Refusal:
         """Return why a decoder did not open them."""
         said = " ".join(str(error).split())
         if isinstance(error, NotImplementedError) or "no decoders" in said or "missing dependencies" in said:
@@ -56,8 +57,18 @@ class Encoding:
         if "less than the expected" in said or "fewer" in said.lower() or "truncated" in said.lower():
             return Refusal("truncated")
         if self.syntax.is_encapsulated:
-            return Refusal("unsupported_compression", f"No decoder could open its {self.words} image.")
+            return self._of_frame(dataset)
         return Refusal("unreadable", f"The decoder says: {said[:200]}")
+
+    def _of_frame(self, dataset: Dataset) -> Refusal:
+        """Return whether the compressed image is cut, damaged, or of a kind that is not read."""
+        known, frame = _by_content(dataset), _first_frame(dataset)
+        if known is None or _family(known) != _family(self.syntax):
+            return Refusal("unsupported_compression", f"No decoder could open its {self.words} image.")
+        # The marker that ends an image (T.81 B.1.1.3, T.800 A.4.4); RLE has none.
+        if known != RLELossless and b"\xff\xd9" not in (frame or b"")[-64:]:
+            return Refusal("truncated", f"Its {self.words} image has no end.")
+        return Refusal("unreadable", f"No decoder could open its {self.words} image.")
 
 
 def syntax_words(syntax: UID) -> str:
@@ -88,10 +99,17 @@ def settle_encoding(reading: HeaderReader) -> Encoding:
         )
     said = dataset.file_meta.TransferSyntaxUID
     data = dataset.PixelData
+    photometric = (reading.text("PhotometricInterpretation") or "").upper()
+    if photometric.startswith("YBR_PARTIAL"):
+        raise Refusal(
+            "unsupported_format", f"Its colours are written as {photometric}, which is not read here."
+        )
     is_wrapped = data[:4] == _ITEM and dataset["PixelData"].is_undefined_length
+    if is_wrapped and not _first_frame(dataset):
+        raise Refusal("truncated", "Its pixel data (7FE0,0010) is empty.")
     found = said
     if is_wrapped:
-        found = _by_content(dataset, data) or said
+        found = _by_content(dataset) or said
     elif said.is_encapsulated and len(data) >= _expected(dataset):
         found = ExplicitVRLittleEndian
     if found != said and _family(found) != _family(said):
@@ -129,11 +147,18 @@ def _family(syntax: UID) -> str:
     return _FAMILIES.get(syntax.rsplit(".", 1)[-1], str(syntax))
 
 
-def _by_content(dataset: Dataset, data: bytes) -> UID | None:
-    """Return the syntax that the first compressed frame is of by its own markers; None if it has none that are known."""
+def _first_frame(dataset: Dataset) -> bytes | None:
+    """Return the first compressed image, b"" if there is none; None if it is not wrapped as the standard has it."""
     try:
-        frame = next(generate_frames(data, number_of_frames=1))
+        return next(generate_frames(dataset.PixelData, number_of_frames=frames_of(dataset)), b"")
     except Exception:  # noqa: BLE001 - a damaged wrapping is the decoder's to name
+        return None
+
+
+def _by_content(dataset: Dataset) -> UID | None:
+    """Return the syntax that the first compressed frame is of by its own markers; None if it has none that are known."""
+    frame = _first_frame(dataset)
+    if frame is None:
         return None
     if frame[:4] == b"\xff\x4f\xff\x51" or frame[4:8] == b"jP  ":
         return JPEG2000Lossless
@@ -165,9 +190,8 @@ def _segments(frame: bytes) -> list[tuple[int, int]]:
 def _mend_scans(reading: HeaderReader) -> None:
     """Set the end of the spectral selection of a sequential scan to 63, where a common encoder wrote 0 (T.81 B.2.3)."""
     dataset = reading.dataset
-    try:
-        frame = next(generate_frames(dataset.PixelData, number_of_frames=1))
-    except Exception:  # noqa: BLE001 - the decoder says what is wrong with it
+    frame = _first_frame(dataset)
+    if frame is None or frames_of(dataset) > 1:
         return
     segments = dict(_segments(frame))
     scan = segments.get(0xDA)

@@ -27,6 +27,7 @@ LONGEST_IDENTIFIER = 64
 """Characters of a Long String (LO) and of a UID (UI) at most (PS3.5 6.2)."""
 # First days of these years are what systems write that lack a date.
 _PLACEHOLDER_YEARS = frozenset({1880, 1899, 1900, 1901, 9999})
+_SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 _FIRST_MAMMOGRAMS = 1930
 # Stands where bytes could not be decoded: two identifiers that differ there would look the same.
 _UNDECODED = "\ufffd"
@@ -164,7 +165,7 @@ def quoted(text: str) -> str:
 def header_of(reading: HeaderReader) -> Header:
     """Return what the file says of patient, study, side and view, and note where it says two things."""
     name, *other_names = _names(reading) or [None]
-    header = Header(
+    return Header(
         patient_id=reading.identifier("PatientID", "patient_id"),
         patient_id_issuer=reading.identifier("IssuerOfPatientID", "patient_id_issuer"),
         patient_name=name,
@@ -183,9 +184,6 @@ def header_of(reading: HeaderReader) -> Header:
         simulated=_simulated(reading),
         unusable=reading.unusable,
     )
-    _settle_age(reading, header)
-    _settle_side(reading, header)
-    return header
 
 
 def _study_date(reading: HeaderReader) -> date | None:
@@ -195,8 +193,18 @@ def _study_date(reading: HeaderReader) -> date | None:
         reading.contradictions.append(f"StudyDate {said} lies before there were mammograms.")
         said = None
     acquired = reading.day("AcquisitionDate") or reading.day("AcquisitionDateTime")
+    made = reading.day("ContentDate")
+    is_capture = (reading.text("SOPClassUID") or "").startswith(_SECONDARY_CAPTURE)
+    if said and made and is_capture and acquired is None and abs((made - said).days) > 1:
+        # A film that was scanned, or a picture that was converted: archives then write the day on which they did so.
+        reading.unusable["study_date"] = (
+            f"It is a secondary capture with StudyDate {said} and ContentDate {made}: "
+            "days on which the file was made, neither that of the mammogram."
+        )
+        return None
     if said is None:
-        written = reading.text("StudyDate")
+        several = reading.value("StudyDate")
+        written = " and ".join(several) if isinstance(several, MultiValue) else str(several or "")
         why = (
             f"StudyDate is {quoted(written)}, which is no day of a study."
             if written
@@ -204,7 +212,7 @@ def _study_date(reading: HeaderReader) -> date | None:
         )
         others = [
             f"{keyword} {day}"
-            for keyword in ("AcquisitionDate", "ContentDate", "SeriesDate")
+            for keyword in ("AcquisitionDate", "AcquisitionDateTime", "ContentDate", "SeriesDate")
             if (day := reading.day(keyword)) is not None and day.year >= _FIRST_MAMMOGRAMS
         ]
         reading.unusable["study_date"] = " ".join(
@@ -213,35 +221,6 @@ def _study_date(reading: HeaderReader) -> date | None:
     elif acquired is not None and abs((acquired - said).days) > 1:
         reading.contradictions.append(f"StudyDate {said} and AcquisitionDate {acquired} are different days.")
     return said
-
-
-def _settle_age(reading: HeaderReader, header: Header) -> None:
-    """Compare birth date, age and day of the study; a birth date that cannot be is not believed."""
-    born, day, age = header.birth_date, header.study_date, header.age_years
-    if born is None or day is None:
-        return
-    if born == day:
-        reading.contradictions.append(f"PatientBirthDate {born} is the day of the study.")
-        header.birth_date = None
-    elif age is not None and born < day and abs((day - born).days / DAYS_PER_YEAR - age) > 1.5:
-        years = (day - born).days / DAYS_PER_YEAR
-        reading.contradictions.append(
-            f"PatientAge is {age:.0f} years; by PatientBirthDate {born} she was {years:.0f} on {day}."
-        )
-
-
-def _settle_side(reading: HeaderReader, header: Header) -> None:
-    r"""Compare the side with the orientation: down and inwards is F\R of an oblique left view, F\L of a right one."""
-    parts = orientation_of(reading)
-    if header.laterality is None or header.view not in ("MLO", "SIO") or len(parts) != 2:
-        return
-    down = parts[1]
-    inwards = {"L": "R", "R": "L"}[header.laterality]
-    outwards = header.laterality
-    if ("F" in down and outwards in down) or ("H" in down and inwards in down):
-        reading.contradictions.append(
-            f"The side is {header.laterality}, but PatientOrientation {'/'.join(parts)} is that of {inwards}."
-        )
 
 
 def _names(reading: HeaderReader) -> list[str | None]:
@@ -294,6 +273,11 @@ def _laterality(reading: HeaderReader) -> str | None:
             for _, anatomy in reading.codes("FrameAnatomySequence", item):
                 said.add(str(reading.value("FrameLaterality", anatomy) or ""))
     words = {s.upper() for s in said if s}
+    for keyword in ("ImageLaterality", "Laterality"):
+        several = reading.value(keyword)
+        if isinstance(several, MultiValue) and len(several) > 1:
+            reading.unusable["laterality"] = _several(keyword, several)
+            return None
     sides = words & {"L", "R", "B"}
     if len(sides) > 1:
         wrong = "The file names both sides: " + " and ".join(sorted(sides)) + "."
@@ -347,7 +331,8 @@ def orientation_of(reading: HeaderReader) -> list[str]:
 def flag_view(reading: HeaderReader) -> None:
     """Add the quality flags that the header gives."""
     flags = reading.flags
-    if (reading.text("PresentationIntentType") or "").upper() == "FOR PROCESSING":
+    is_raw = (reading.text("PresentationIntentType") or "").upper() == "FOR PROCESSING"
+    if is_raw and QualityFlag.FOR_PROCESSING not in flags:
         flags.append(QualityFlag.FOR_PROCESSING)
     if (reading.text("BurnedInAnnotation") or "").upper() == "YES":
         flags.append(QualityFlag.BURNED_IN_ANNOTATION)
@@ -355,7 +340,8 @@ def flag_view(reading: HeaderReader) -> None:
         flags.append(QualityFlag.LOSSY_COMPRESSION)
     if (reading.text("BreastImplantPresent") or "").upper() == "YES":
         flags.append(QualityFlag.IMPLANT)
-    if (reading.text("PartialView") or "").upper() == "YES":
+    partial = reading.codes("PartialViewCodeSequence")
+    if partial or (reading.text("PartialView") or "").upper() == "YES":
         flags.append(QualityFlag.PARTIAL_VIEW)
     if reading.contradictions:
         flags.append(QualityFlag.CONTRADICTORY_HEADER)

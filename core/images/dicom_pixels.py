@@ -13,15 +13,17 @@ from pydicom.pixels.utils import pixel_array
 from pydicom.uid import HTJ2K, JPEG2000, JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLSNearLossless
 
 from core.images.dicom_encoding import Encoding
+from core.images.dicom_frames import shown_frame
 from core.images.dicom_header import HeaderReader
+from core.images.dicom_voi import through_curve, window_of
 from core.refusals import Refusal
 from core.rules.vocabulary import QualityFlag
 
 __all__ = ["MeantPixels", "meant_pixels"]
 
 _LOSSY = frozenset({JPEG2000, JPEGLSNearLossless, HTJ2K, JPEGBaseline8Bit, JPEGExtended12Bit})
-_SATURATED = 0.98
-"""Share of a VOI LUT's range up to which its values are told apart."""
+_WRAPPED = 0.001
+"""Share of neighbours that must jump from the bottom to the top of the range: 0.009 where two bits are lacking."""
 _MOST_HIDDEN = 0.98
 """Share of an image from which on padding or a shutter that hides it is not believed."""
 
@@ -45,14 +47,19 @@ def meant_pixels(reading: HeaderReader, encoding: Encoding) -> MeantPixels:
     dataset = reading.dataset
     stored = _stored(reading, encoding)
     if (reading.text("PhotometricInterpretation") or "").upper() == "PALETTE COLOR" and stored.ndim == 2:
-        stored = apply_color_lut(stored, dataset)
+        stored = _coloured(stored, dataset)
     if stored.ndim == 3 and stored.shape[-1] in (3, 4):
         return _of_colours(stored)
     if stored.ndim != 2:
-        raise Refusal("unreadable", f"Its pixels have {stored.ndim} dimensions.")
+        size = f"{dataset.Rows} × {dataset.Columns}"
+        raise Refusal("unreadable", f"It holds more pixels than its {size}; which are meant is not said.")
     hidden = _hidden(reading, stored)
     values, bits = _rescaled(reading, stored)
-    meant = _whole_numbers(values, bits, hidden, _window(reading))
+    curved = through_curve(reading, values)
+    if curved is not None:
+        meant = MeantPixels(curved[0], curved[1], 2.0 ** (curved[1] - 1), 2.0 ** curved[1])
+    else:
+        meant = _whole_numbers(values, bits, hidden, window_of(reading))
     if (reading.text("PhotometricInterpretation") or "").upper() == "MONOCHROME1":
         invert(meant)
     if hidden is not None:
@@ -61,6 +68,18 @@ def meant_pixels(reading: HeaderReader, encoding: Encoding) -> MeantPixels:
         meant.doubt = "It has one bit a pixel, as masks have."
     _drop_unusable_window(reading, meant)
     return meant
+
+
+def _coloured(stored: NDArray[Any], dataset: Dataset) -> NDArray[Any]:
+    try:
+        return apply_color_lut(stored, dataset)
+    except MemoryError:
+        raise
+    except Exception as error:
+        raise Refusal(
+            "unreadable",
+            "It is a PALETTE COLOR image, and its palette (0028,1101 to 0028,1203) is missing or damaged.",
+        ) from error
 
 
 def invert(meant: MeantPixels) -> None:
@@ -93,13 +112,16 @@ def _stored(reading: HeaderReader, encoding: Encoding) -> NDArray[Any]:
             "unreadable",
             f"HighBit (0028,0102) {int(high[0])} and BitsStored {bits} do not fit the {allocated} bits of a pixel.",
         )
-    if shift:
+    if shift or not encoding.syntax.is_encapsulated:
+        # Else the library cuts off what stands above the bits that are named, without a look at it.
         dataset.BitsStored, dataset.HighBit = allocated, allocated - 1
     try:
-        stored: NDArray[Any] = pixel_array(dataset)
-    except (MemoryError, Refusal):
+        stored: NDArray[Any] = pixel_array(dataset, index=shown_frame(dataset))
+    except (MemoryError, Refusal, KeyboardInterrupt, SystemExit):
         raise
-    except Exception as error:
+    except (
+        BaseException
+    ) as error:  # a decoder written in Rust panics with an exception that is no `Exception`
         raise encoding.refusal(dataset, error) from error
     finally:
         dataset.BitsStored = bits
@@ -118,7 +140,25 @@ def _stored(reading: HeaderReader, encoding: Encoding) -> NDArray[Any]:
     if dataset.file_meta.TransferSyntaxUID in _LOSSY and not _has_overlay_bits(dataset):
         return np.clip(stored, lowest, highest)  # a little beyond is the codec's error, no other bit's
     empty = 8 * stored.dtype.itemsize - bits
-    return (stored << empty) >> empty
+    masked: NDArray[Any] = (stored << empty) >> empty
+    if _are_values(stored, masked, bits):
+        needed = int(stored.max()).bit_length()
+        raise Refusal(
+            "unreadable",
+            f"BitsStored (0028,0101) is {bits}, but the values of its pixels take {needed} bits.",
+        )
+    return masked
+
+
+def _are_values(stored: NDArray[Any], masked: NDArray[Any], bits: int) -> bool:
+    """Tell whether the bits above those that the file names carry the picture on: then it jumps without them.
+
+    Where they are an overlay's, padding's or no one's, it jumps with them.
+    """
+    step = max(1, stored.shape[0] // 512)
+    whole, part = (np.abs(np.diff(values[::step].astype(np.int64), axis=1)) for values in (stored, masked))
+    half = 1 << bits - 1
+    return float(np.mean((part > half) & (whole <= half))) > _WRAPPED
 
 
 def _has_overlay_bits(dataset: Dataset) -> bool:
@@ -154,9 +194,11 @@ def _padding(reading: HeaderReader, stored: NDArray[Any]) -> NDArray[np.bool_] |
     if len(found) != 1:
         return None
     limit = reading.numbers("PixelPaddingRangeLimit")
-    low, high = sorted((found[0], limit[0] if len(limit) == 1 else found[0]))
-    if low < 0 and stored.dtype.kind == "u":
-        low, high = low % 65536, high % 65536
+    bits = int(reading.dataset.get("BitsStored") or 16)
+    ends = (
+        _as_stored(value, stored, bits) for value in (found[0], limit[0] if len(limit) == 1 else found[0])
+    )
+    low, high = sorted(ends)
     padded = (stored >= low) & (stored <= high)
     if not padded.any():
         return None
@@ -166,6 +208,13 @@ def _padding(reading: HeaderReader, stored: NDArray[Any]) -> NDArray[np.bool_] |
     at_edge[edge] = True
     at_edge[0] = False
     return np.asarray(at_edge[parts])
+
+
+def _as_stored(value: float, stored: NDArray[Any], bits: int) -> float:
+    """Return a value of the header as the pixels hold it: signed and unsigned are mixed up, and bits cut off."""
+    if stored.dtype.kind == "u":
+        return value if 0 <= value < 1 << bits else float(int(value) & ((1 << bits) - 1))
+    return value - 65536 if value > 32767 else value
 
 
 def _outside_shutter(reading: HeaderReader, shape: tuple[int, ...]) -> NDArray[np.bool_] | None:
@@ -252,46 +301,6 @@ def _whole_numbers(
     if window is not None:
         meant.center, meant.width = (window[0] - offset) * scale, window[1] * scale
     return meant
-
-
-def _window(reading: HeaderReader) -> tuple[float, float] | None:
-    """Return centre and width of the file's first window, or of the straight one that its curve comes closest to.
-
-    Of a sigmoid (PS3.3 C.11.2.1.3.1) and of a VOI LUT that is the window between 2 and 98 % of what they can show.
-    """
-    centers, widths = reading.numbers("WindowCenter"), reading.numbers("WindowWidth")
-    if centers and widths and widths[0] > 0:
-        if (reading.text("VOILUTFunction") or "").upper() == "SIGMOID":
-            reading.flags.append(QualityFlag.WINDOW_APPROXIMATED)
-            return centers[0], 2 * widths[0]
-        return centers[0], widths[0]
-    for _, item in reading.codes("VOILUTSequence"):
-        found = _span(reading, item)
-        if found is not None:
-            reading.flags.append(QualityFlag.WINDOW_APPROXIMATED)
-            return found
-    return None
-
-
-def _span(reading: HeaderReader, item: Dataset) -> tuple[float, float] | None:
-    """Return centre and width of the values that a VOI LUT tells apart; None if it cannot be read."""
-    descriptor = reading.value("LUTDescriptor", item)
-    try:
-        entries, first, depth = int(descriptor[0]) or 65536, int(descriptor[1]), int(descriptor[2])
-        data = item["LUTData"].value
-        kind = "<u2" if not isinstance(data, bytes) or len(data) >= 2 * entries else "u1"
-        table = np.frombuffer(data, kind) if isinstance(data, bytes) else np.asarray(data, np.uint16)
-    except (TypeError, ValueError, IndexError, KeyError):
-        return None
-    table = table[:entries].astype(np.float64)
-    if depth < 1 or table.size < 2 or table.max() <= table.min():
-        return None
-    share = (table - table.min()) / (table.max() - table.min())
-    told = np.flatnonzero((share >= 1 - _SATURATED) & (share <= _SATURATED))
-    if not told.size:
-        return None
-    low, high = first + float(told[0]), first + float(told[-1])
-    return (low + high) / 2, max(1.0, high - low)
 
 
 def _drop_unusable_window(reading: HeaderReader, meant: MeantPixels) -> None:

@@ -21,6 +21,7 @@ __all__ = [
     "COLOURED",
     "Outline",
     "Recognised",
+    "breast_of",
     "breast_region",
     "exposure_flags",
     "recognise",
@@ -39,6 +40,9 @@ _FLAT = 0.5
 _MOST_SYMMETRY = 0.875
 # Of the largest thing's area: from here on a second one may be another view.
 _SECOND_AREA = 0.3
+# Of the picture's height: a small breast on a large detector.
+_LOWEST = 0.4
+_SEVERAL_VIEWS = "It shows two views in one picture. Export each view as an image of its own."
 
 
 @dataclass(frozen=True)
@@ -122,15 +126,32 @@ def why_not_a_mammogram(pixels: NDArray[np.uint16]) -> str | None:
     if not outlines:
         return "No breast stands out from the background."
     if any(_are_two_breasts(_largest((shades > level).astype(np.uint8))) for level in _levels(shades)):
-        return "It shows two views in one picture. Export each view as an image of its own."
+        return _SEVERAL_VIEWS
     breast = next((outline for outline in outlines if _is_breast(outline)), None)
     if breast is not None:
         return _why_drawn(pixels, breast)
     if (other := _else(shades)) is not None:
         return other
     if any(outline.symmetry > _MOST_SYMMETRY for outline in outlines):
-        return "Its outline is the same at both sides, as that of a round field or of a slice of the body."
+        return (
+            "Its outline is the same at both sides, as that of a round field, of a slice of the body or of views "
+            "that meet in the middle."
+        )
+    if _are_views_side_by_side(shades):
+        return _SEVERAL_VIEWS
     return "What it shows is not shaped like a breast."
+
+
+def _are_views_side_by_side(shades: NDArray[np.float32]) -> bool:
+    """Tell whether halves or quarters of a picture each show a breast, as hangings do where chest walls meet."""
+    rows, columns = (length // 2 for length in shades.shape)
+    beside = shades[:, :columns], shades[:, columns:]
+    above = shades[:rows], shades[rows:]
+    quarters = [part for half in above for part in (half[:, :columns], half[:, columns:])]
+    return any(
+        all(_breast_in(np.ascontiguousarray(part)) is not None for part in parts)
+        for parts in (beside, above, quarters)
+    )
 
 
 def _else(shades: NDArray[np.float32]) -> str | None:
@@ -144,9 +165,15 @@ def _else(shades: NDArray[np.float32]) -> str | None:
 
 def wall_is_right(pixels: NDArray[np.uint16]) -> bool | None:
     """Tell whether the chest wall is at the right edge; None where no breast is recognised; `pixels` as before."""
+    found = breast_of(pixels)
+    return None if found is None else found[1].wall_is_right
+
+
+def breast_of(pixels: NDArray[np.uint16]) -> tuple[NDArray[np.float32], Outline] | None:
+    """Return the sketch of a picture, shades 0..1, and its breast's outline; None where none is recognised."""
     shades = _even(_sketch(pixels))
     found = None if shades is None else _breast_in(shades)
-    return None if found is None else found.wall_is_right
+    return None if shades is None or found is None else (shades, found)
 
 
 def breast_region(pixels: NDArray[np.uint16]) -> NDArray[np.uint8] | None:
@@ -183,7 +210,7 @@ def _levels(shades: NDArray[np.float32]) -> tuple[float, float]:
 def _is_breast(outline: Outline) -> bool:
     return (
         outline.area >= 0.04
-        and outline.height >= 0.5
+        and outline.height >= _LOWEST
         and outline.elongation >= 1.05
         and outline.wall_fill >= 0.70
         and outline.tip_fill <= 0.62

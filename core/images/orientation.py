@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 
 import numpy as np
+from numpy.typing import NDArray
 
 from core.images.dicom_header import CRANIOCAUDAL_VIEWS, HeaderReader, orientation_of
 from core.images.dicom_pixels import MeantPixels, invert
 from core.images.mammogram import wall_is_right, why_not_a_mammogram
+from core.images.pectoral import is_upside_down
 from core.images.reader import Header
 from core.rules.vocabulary import QualityFlag
 
@@ -37,13 +39,12 @@ def turn_upright(reading: HeaderReader, header: Header, meant: MeantPixels) -> N
     chest wall lies at another edge than the orientation says, one of both is wrong: that is said, and nothing turned.
     """
     parts = orientation_of(reading)
-    if (
-        meant.doubt is not None
-        or len(parts) != 2
-        or not all(re.fullmatch("[APRLHF]{1,3}", part) for part in parts)
-    ):
+    if meant.doubt is not None or header.view is None:
         return
-    if header.view is None:
+    upside_down = header.view not in CRANIOCAUDAL_VIEWS and is_upside_down(meant.pixels)
+    if len(parts) != 2 or not all(re.fullmatch("[APRLHF]{1,3}", part) for part in parts):
+        if upside_down:
+            _turn(reading, meant, meant.pixels[::-1, ::-1])
         return
     row, column = parts
     below = _below(header)
@@ -51,23 +52,38 @@ def turn_upright(reading: HeaderReader, header: Header, meant: MeantPixels) -> N
         return
     above = {"F": "H", "R": "L", "L": "R"}[below]
     if row[0] in "AP":
-        right = wall_is_right(meant.pixels)
-        if right is not None and right != (row[0] == "P"):
-            edge, said = ("right", "left") if right else ("left", "right")
-            reading.contradictions.append(
-                f"PatientOrientation {row}/{column} says that the chest wall is at the {said}; it is at the {edge}."
-            )
+        if not _wall_is_there(reading, meant, row, column):
             return
-        # Any other row with this column is that of a mirrored image, which no machine takes.
+        if above not in column or below in column:
+            if upside_down and below == "F":
+                reading.contradictions.append(
+                    f"PatientOrientation {row}/{column} says that the feet are below; the picture shows them above."
+                )
+            return
+        # Any other row with this column is that of a mirrored image: so it lies only if it looks so.
         as_turned = {"L": "P", "R": "A"}.get(header.laterality or "", row[0])
-        if above in column and below not in column and row[0] == as_turned:
-            meant.pixels = np.ascontiguousarray(meant.pixels[::-1, ::-1])
-        else:
-            return
+        if row[0] == as_turned:
+            _turn(reading, meant, meant.pixels[::-1, ::-1])
+        elif upside_down:
+            _turn(reading, meant, meant.pixels[::-1])
     elif column[0] in "AP" and (below in row or above in row):
-        meant.pixels = np.ascontiguousarray(np.rot90(meant.pixels, -1 if below in row else 1))
-    else:
-        return
+        _turn(reading, meant, np.rot90(meant.pixels, -1 if below in row else 1))
+
+
+def _wall_is_there(reading: HeaderReader, meant: MeantPixels, row: str, column: str) -> bool:
+    """Tell whether the chest wall is where the orientation says, or cannot be seen; it is said where it is elsewhere."""
+    right = wall_is_right(meant.pixels)
+    if right is None or right == (row[0] == "P"):
+        return True
+    edge, said = ("right", "left") if right else ("left", "right")
+    reading.contradictions.append(
+        f"PatientOrientation {row}/{column} says that the chest wall is at the {said}; it is at the {edge}."
+    )
+    return False
+
+
+def _turn(reading: HeaderReader, meant: MeantPixels, turned: NDArray[np.uint16]) -> None:
+    meant.pixels = np.ascontiguousarray(turned)
     reading.flags.append(QualityFlag.TURNED_UPRIGHT)
 
 

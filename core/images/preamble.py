@@ -40,7 +40,7 @@ def check_inflated_size(data: bytes, most: int) -> None:
         return
     inflater = zlib.decompressobj(-zlib.MAX_WBITS)
     rest, inflated = data[meta_end:], 0
-    while rest:
+    while rest and not inflater.eof:
         inflated += len(inflater.decompress(rest, 1 << 24))
         if inflated > most:
             raise Refusal("decompression_bomb", f"It inflates to more than {most / 1e6:.0f} MB.")

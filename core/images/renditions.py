@@ -31,6 +31,9 @@ log = log_of(__name__)
 
 Derived = Literal["rendition_sha256", "thumbnail_sha256"]
 
+READING = 1
+"""The number of the way in which pixels are read from files: one more whenever a file may mean other pixels than before,
+so that the worker makes what was read otherwise anew (`core.worker.rereading`)."""
 MAGIC = b"LVR1"
 LONGEST_SIDE = 1600
 THUMBNAIL_SIDE = 256

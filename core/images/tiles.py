@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from sqlalchemy import select
 
 from core.images.reader import lend_reader
-from core.images.renditions import one_at_a_time, pack
+from core.images.renditions import READING, one_at_a_time, pack
 from core.logs import log_of
 from core.outages import outage
 from db.files import private_folder
@@ -81,7 +81,7 @@ def _mean_of_squares(pixels: NDArray[np.uint16], side: int) -> NDArray[np.uint16
 
 def _pixels(here: Installation, image: Image) -> NDArray[np.uint16]:
     """Return an image's pixels (rows, columns), from the copy of them where there is one."""
-    path = here.home / FOLDER / f"{image.sha256}.npy"
+    path = here.home / FOLDER / f"{image.sha256}-{READING}.npy"
     kept = _copy(path)
     if kept is not None:
         return kept

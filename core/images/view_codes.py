@@ -44,9 +44,15 @@ def coded_view(value: str) -> str | None:
     return _named(_VIEW_CODES, value)
 
 
-def coded_modifier(value: str) -> str | None:
-    """Return the quality flag of a code value of CID 4015, None if it is none of those that are marked."""
-    return _named(_MODIFIER_CODES, value)
+def coded_modifier(value: str, meaning: str = "") -> str | None:
+    """Return the quality flag of a code of CID 4015, None if it is none of those that are marked.
+
+    A machine's own code counts by its meaning, where that is one of the context group's.
+    """
+    coded = _named(_MODIFIER_CODES, value)
+    said = meaning.strip().casefold()
+    meant = (flag for code, flag in _MODIFIER_CODES.items() if said and code.meaning.casefold() == said)
+    return coded or next(meant, None)
 
 
 def is_specimen(value: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -18,6 +19,11 @@ from db.tables import (
 )
 
 LONGEST_MRN = 64
+# What systems and people write where they have no number: under it all such women would become one.
+_OF_NOBODY = re.compile(
+    r"anon(ym(ous|i[sz]ed)?)?|none|unknown|unk|n/?a|null|nil|no[ _-]?id|default|removed|0+|[-.?*_]+|x{2,}",
+    re.IGNORECASE,
+)
 _LONGEST_NAME = 256
 # Our own UIDs lie under the UUID root (PS3.5 B.2) and follow from what they name, so that repeating gives the same.
 _NAMESPACE = uuid.UUID("6f1d3f0e-2c53-4a53-9d5c-0d6f7a3b9e11")
@@ -121,6 +127,8 @@ def _said_by_file(header: Header) -> tuple[str, date]:
             raise Refusal("bad_identifier", header.unusable[fact])
     if header.patient_id is None:
         raise Refusal("no_identity")
+    if _OF_NOBODY.fullmatch(header.patient_id.strip()):
+        raise Refusal("no_identity", f"PatientID is “{header.patient_id}”, which stands for no one.")
     if header.study_date is None:
         raise Refusal("no_study_date", header.unusable.get("study_date", ""))
     if header.study_date > date.today() + timedelta(days=1):

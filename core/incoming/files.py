@@ -26,6 +26,9 @@ from core.sets import Manifest, ManifestError, ManifestRow, read_manifest
 MANIFEST = "manifest.csv"
 _MOST_ENTRIES = 20_000
 _MOST_UNPACKED_BYTES = 20_000_000_000
+# An image of one shade shrinks so far, a mammogram to a tenth at best.
+_MOST_FOLDED = 200
+_LARGE_BYTES = 50_000_000
 # "L-CC", "r_mlo", "right MLO": a name that says side and view and nothing else.
 _NAMED_VIEW = re.compile(rf"(l|r|left|right)[-_ ]?({'|'.join(VIEWS)})", re.IGNORECASE)
 
@@ -243,6 +246,9 @@ def _load_entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, name: str, lim
         return IncomingFile(name, b"", Refusal("archive_unsafe", "It is locked with a password."))
     if entry.file_size > limit:
         return IncomingFile(name, b"", _too_large(entry.file_size, limit))
+    if entry.file_size > _LARGE_BYTES and entry.file_size > _MOST_FOLDED * max(1, entry.compress_size):
+        why = f"It unfolds to {entry.file_size / 1e6:.0f} MB, more than {_MOST_FOLDED} times what is stored."
+        return IncomingFile(name, b"", Refusal("archive_unsafe", why))
     try:
         with archive.open(entry) as file:
             # The size that an archive gives may be a lie: no more than is allowed is unfolded.
@@ -270,7 +276,8 @@ def _too_large(size: int, limit: int) -> Refusal:
 
 
 def _hidden(name: str) -> bool:
-    parts = PurePosixPath(name).parts
+    # Archives made under Windows may part folders with a backslash.
+    parts = PurePosixPath(name.replace("\\", "/")).parts
     return any(part == "__MACOSX" or (part.startswith(".") and part != "..") for part in parts)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
-from core.images import Header, Prepared
+from core.images import READING, Header, Prepared
 from core.incoming import rescoring
 from core.incoming.claims import Claim, study_uid_of
 from core.incoming.identity import disagreements, is_hers, is_of
@@ -282,6 +282,7 @@ def _keep_image(
         file_says=file_says,
         rendition_sha256=_rendition_sha256(prepared),
         thumbnail_sha256=hashlib.sha256(prepared.thumbnail_png).hexdigest(),
+        reading=READING,
     )
     session.add(row)
     session.flush()

@@ -133,11 +133,11 @@ class QualityFlag(enum.StrEnum):
     words: str
     reading: Reading
 
-    def __new__(cls, code: str, reading: Reading = Reading.STANDARD) -> Self:
-        """Make a flag; its words are its code's."""
+    def __new__(cls, code: str, reading: Reading = Reading.STANDARD, words: str = "") -> Self:
+        """Make a flag; its words are its code's, if it has none of its own."""
         flag = str.__new__(cls, code)
         flag._value_ = code
-        flag.words = code.replace("_", " ")
+        flag.words = words or code.replace("_", " ")
         flag.reading = reading
         return flag
 
@@ -149,6 +149,7 @@ class QualityFlag(enum.StrEnum):
     AXILLARY_TAIL = "axillary_tail", Reading.NOT_BY_THE_MODEL
     AXILLARY_TISSUE = "axillary_tissue", Reading.NOT_BY_THE_MODEL
     INFRAMAMMARY_FOLD = "inframammary_fold", Reading.NOT_BY_THE_MODEL
+    MULTI_FRAME = "multi_frame", Reading.NOT_BY_THE_MODEL, "middle one of several frames"
     TOMOSYNTHESIS = "tomosynthesis", Reading.NOT_BY_THE_MODEL
     SYNTHETIC = "synthetic", Reading.NOT_BY_THE_MODEL
     CONTRAST_ENHANCED = "contrast_enhanced", Reading.NOT_BY_THE_MODEL
@@ -180,6 +181,7 @@ NOT_FOR_THE_MODEL = frozenset(flag for flag in QualityFlag if flag.reading is Re
 
 UNLEARNED_KINDS = frozenset(
     {
+        QualityFlag.MULTI_FRAME,
         QualityFlag.TOMOSYNTHESIS,
         QualityFlag.SYNTHETIC,
         QualityFlag.CONTRAST_ENHANCED,

@@ -17,6 +17,7 @@ from core.worker.alerts import hold_against_new_rules
 from core.worker.progress import HEARTBEAT
 from core.worker.queue import Pauses, queue_unscored
 from core.worker.registering import Registering
+from core.worker.rereading import Rereading
 from core.worker.scoring import Scorer
 from db.tables import utc_now
 
@@ -41,9 +42,9 @@ def run_worker(here: Installation, stop: threading.Event, *, scorer: Scorer | No
         heart.model = scorer.model.card.name
         while not stop.is_set() and not _get_ready(here, scorer, heart, started, pauses, stop):
             pass
-        registering = Registering(here)
+        registering, rereading = Registering(here), Rereading(here)
         while not stop.is_set():
-            _score_one(scorer, registering, pauses, stop)
+            _score_one(scorer, registering, rereading, pauses, stop)
     finally:
         if scorer is not None:
             scorer.close()
@@ -83,8 +84,10 @@ def _get_ready(
     return True
 
 
-def _score_one(scorer: Scorer, registering: Registering, pauses: Pauses, stop: threading.Event) -> None:
-    """Score the next study; if there is none, register a pair of views or wait a moment; longer while the world fails."""
+def _score_one(
+    scorer: Scorer, registering: Registering, rereading: Rereading, pauses: Pauses, stop: threading.Event
+) -> None:
+    """Score the next study; if there is none, do what waits for such a time, or wait a moment; longer while the world fails."""
     started = time.monotonic()
     try:
         item = scorer.score_next()
@@ -95,8 +98,8 @@ def _score_one(scorer: Scorer, registering: Registering, pauses: Pauses, stop: t
         _wait_out(error, pauses, stop)
         return
     if item is None:
-        # Studies come first: what waits is looked for again after every pair.
-        if not registering.one_more():
+        # Studies come first: what waits is looked for again after every pair or image.
+        if not registering.one_more() and not rereading.one_more():
             stop.wait(POLL_SECONDS)
         return
     pauses.over()

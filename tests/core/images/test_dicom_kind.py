@@ -31,27 +31,47 @@ UNREAD = {
         {"ImageType": ["DERIVED", "PRIMARY", "TOMOSYNTHESIS", "NONE"]},
         {"SOPClassUID": "1.2.840.10008.5.1.4.1.1.13.1.3"},
         {"SeriesDescription": "L MLO Tomosynthesis Reconstruction"},
+        {"SeriesDescription": "Tomosynthese L MLO"},
+        {"SeriesDescription": "L MLO Tomo 6mm slabs"},
+        {"TomoClass": "TOMOSYNTHESIS"},
     ],
     "synthetic": [
         {"ImageType": ["DERIVED", "PRIMARY", "TOMO_2D", "", "", "", "", "", "GENERATED_2D"]},
         {"SeriesDescription": "L MLO C-View"},
+        {"SeriesDescription": "L MLO Intelligent2D"},
+        {"SeriesDescription": "S-View L MLO"},
     ],
     "recombined": [{"ImageType": ["DERIVED", "PRIMARY", "RECOMBINED"]}],
     "contrast_enhanced": [
         {"ImageType": ["ORIGINAL", "PRIMARY", "", "LOW_ENERGY"]},
         {"ContrastBolusAgent": "Iohexol"},
         {"SeriesDescription": "L CC CEDM"},
+        {"SeriesDescription": "SenoBright HD L CC"},
+        {"SeriesDescription": "L CC TiCEM"},
     ],
     "stereotactic": [
         {"ImageType": ["ORIGINAL", "PRIMARY", "STEREO_SCOUT"]},
         {"SeriesDescription": "Stereo biopsy"},
+        {"ImageType": ["ORIGINAL", "PRIMARY", "POSTFIRE"]},
     ],
-    "quality_control": [{"QualityControlImage": "YES"}],
+    "quality_control": [
+        {"QualityControlImage": "YES"},
+        {"QualityControlImage": "BOTH"},
+        {"PatientName": "QC^PHANTOM", "PatientID": "7"},
+    ],
+    "for_processing": [
+        {"PresentationIntentType": "FOR PROCESSING"},
+        {"SOPClassUID": "1.2.840.10008.5.1.4.1.1.1.2.1"},
+    ],
     "spot_compression": [
         {"ViewModifierCodeSequence": [code("399055006")]},
         {"PaddleDescription": "10CM SPOT"},
+        {"ViewModifierCodeSequence": [code("XYZ", CodeMeaning="Spot compression")]},
     ],
-    "magnification": [{"EstimatedRadiographicMagnificationFactor": "1.8"}],
+    "magnification": [
+        {"EstimatedRadiographicMagnificationFactor": "1.8"},
+        {"DistanceSourceToDetector": "650", "DistanceSourceToPatient": "360"},
+    ],
 }
 
 
@@ -67,6 +87,7 @@ def test_a_screening_view_is_not_marked():
     for tags in (
         {"ImageType": ["ORIGINAL", "PRIMARY", ""]},
         {"ImageType": ["DERIVED", "PRIMARY"], "SeriesDescription": "L CC Combo"},
+        {"SeriesDescription": "L CC", "DistanceSourceToDetector": "660", "DistanceSourceToPatient": "640"},
         {"ContrastBolusAgent": "NONE", "QualityControlImage": "NO", "BodyPartExamined": "BREAST"},
     ):
         assert not OTHER_THAN_STANDARD & set(read(**tags).quality_flags)
@@ -80,6 +101,8 @@ def test_a_screening_view_is_not_marked():
         ({"Modality": "XA"}, "modality XA"),
         ({"ViewCodeSequence": [code("127457009")]}, "specimen"),
         ({"BodyPartExamined": "BREAST SPECIMEN"}, "specimen"),
+        ({"SeriesDescription": "L Specimen"}, "specimen"),
+        ({"SpecimenDescriptionSequence": [Dataset()]}, "specimen"),
         ({"Modality": "DX", "BodyPartExamined": "HAND"}, "HAND"),
     ],
 )
@@ -123,6 +146,15 @@ def test_an_orientation_against_the_pixels_turns_nothing():
         ({"ViewPosition": "MLO", "PatientOrientation": ["P", "FL"]}, ("L", "P/FL")),
         ({"ViewPosition": "CC", "ViewCodeSequence": [code("399368009")]}, ("CC", "MLO")),
         ({"Laterality": "R"}, ("L", "R")),
+        ({"SeriesDescription": "R CC"}, ("L", "“R CC”")),
+        ({"SeriesDescription": "Right craniocaudal"}, ("L", "R")),
+        ({"ProtocolName": "LMLO"}, ("CC", "MLO")),
+        (
+            {"AnatomicRegionSequence": [code("76752008", AnatomicRegionModifierSequence=[code("24028007")])]},
+            ("L", "R"),
+        ),
+        ({"PatientBirthDate": "20190315"}, ("2019-03-15", "5 years")),
+        ({"PatientBirthDate": "20250315"}, ("2025-03-15", "2024-03-15")),
     ],
 )
 def test_a_contradiction_is_said_with_both_values(tags, words):
@@ -144,6 +176,21 @@ def test_the_day_of_acquisition_is_named_where_the_study_has_none():
     assert "2020-01-02" in header.unusable["study_date"]
 
 
+def test_a_day_on_which_a_film_was_scanned_is_no_day_of_a_study():
+    capture = {"SOPClassUID": "1.2.840.10008.5.1.4.1.1.7", "ContentDate": "20160426"}
+    header = read(StudyDate="20161004", **capture).header
+    assert header.study_date is None
+    assert "2016-10-04" in header.unusable["study_date"]
+    assert "2016-04-26" in header.unusable["study_date"]
+    assert read(StudyDate="20160426", **capture).header.study_date == date(2016, 4, 26)
+    assert read(StudyDate="20161004", AcquisitionDate="20161004", **capture).header.study_date is not None
+
+
+def test_two_values_are_said_where_one_is_meant():
+    assert "2020" in read(StudyDate=["20200102", "20210102"]).header.unusable["study_date"]
+    assert "“R”" in read(ImageLaterality=["L", "R"]).header.unusable["laterality"]
+
+
 def test_a_real_birth_date_on_a_first_of_january_is_believed():
     assert read(PatientBirthDate="19600101").header.birth_date == date(1960, 1, 1)
 
@@ -153,6 +200,7 @@ def test_a_real_birth_date_on_a_first_of_january_is_believed():
     [
         (np.hstack((PIXELS, PIXELS)), "two views"),
         (np.hstack((PIXELS, PIXELS[:, ::-1])), ""),
+        (np.hstack((PIXELS[:, ::-1], PIXELS)), "views"),
         (np.vstack((np.hstack((PIXELS, PIXELS)),) * 2), "two views"),
         ((PIXELS > 100).astype(np.uint16) * 4095, "shades"),
         (4095 - PIXELS, "negative"),

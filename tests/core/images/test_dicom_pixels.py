@@ -1,12 +1,13 @@
 """The same picture, however a file stores it: the pixels that are meant, and the same standard view."""
 
 import io
+import zlib
 
 import numpy as np
 import pydicom
 import pytest
 from pydicom.dataset import Dataset
-from pydicom.encaps import encapsulate
+from pydicom.encaps import encapsulate, generate_frames
 from pydicom.uid import (
     JPEG2000,
     ExplicitVRBigEndian,
@@ -20,7 +21,10 @@ from pydicom.uid import (
 )
 
 from core.images.decoding import decode
+from core.images.preamble import check_inflated_size
+from core.images.reader import GuardedReader
 from core.refusals import Refusal
+from core.rules.vocabulary import NOT_FOR_THE_MODEL
 from models.view import standardise
 from tests.pictures import breast, dicom
 
@@ -114,6 +118,8 @@ def padded(value: int, dtype=np.uint16) -> np.ndarray:
         (padded(4095), {"PixelPaddingValue": 4095}),
         (padded(4000), {"PixelPaddingValue": 3990, "PixelPaddingRangeLimit": 4095}),
         (padded(-2000, np.int16), {"PixelPaddingValue": -2000, "BitsStored": 16, "HighBit": 15}),
+        (padded(-2000, np.int16), {"PixelPaddingValue": 63536 - 65536, "BitsStored": 16, "HighBit": 15}),
+        (padded(65535), {"PixelPaddingValue": 65535}),
         (
             padded(4095),
             {
@@ -187,10 +193,45 @@ def test_a_palette_is_applied():
     assert np.array_equal(image.pixels // 257, PIXELS >> 4)
 
 
-def test_a_sigmoid_is_not_clipped_and_that_it_is_no_line_is_said():
-    image = read(WindowCenter="2000", WindowWidth="1200", VOILUTFunction="SIGMOID")
-    assert (image.window_center, image.window_width) == (2000, 2400)
-    assert "window_approximated" in image.quality_flags
+def test_a_curve_is_applied_and_never_clips():
+    x = np.arange(4096)
+    curve = 65535 / (1 + np.exp(-4 * (x - 2000) / 1200))
+    table = Dataset()
+    table.LUTDescriptor, table.LUTExplanation = [4096, 0, 16], "NORMAL"
+    table.LUTData = np.rint(curve).astype("<u2").tobytes()
+    ways = [
+        read(WindowCenter="2000", WindowWidth="1200", VOILUTFunction="SIGMOID"),
+        read(VOILUTSequence=[table]),
+        read(
+            4095 - PIXELS,
+            PhotometricInterpretation="MONOCHROME1",
+            WindowCenter="2095",
+            WindowWidth="1200",
+            VOILUTFunction="SIGMOID",
+        ),
+    ]
+    for image in ways:
+        assert np.abs(image.pixels.astype(int) - curve[PIXELS]).max() <= 2
+        assert image.window_width == 65536
+        assert not {"window_approximated", "window_unusable"} & set(image.quality_flags)
+    table.LUTData = b"\0\0"
+    broken = read(VOILUTSequence=[table])
+    assert np.array_equal(broken.pixels, PIXELS)
+    assert "window_unusable" in broken.quality_flags
+
+
+def test_the_middle_one_of_several_frames_is_kept_and_marked_and_not_read():
+    frames = np.stack([PIXELS // 2, PIXELS // 3, PIXELS, PIXELS // 4, PIXELS // 5])
+    data = dicom(PIXELS, NumberOfFrames="5", PixelData=frames.tobytes())
+    compressed = pydicom.dcmread(io.BytesIO(data))
+    compressed.compress(JPEG2000Lossless)
+    for one in (data, written(compressed)):
+        image = decode(one, **ROOM)
+        assert np.array_equal(image.pixels, PIXELS)
+        assert "multi_frame" in NOT_FOR_THE_MODEL & set(image.quality_flags)
+    with pytest.raises(Refusal) as caught:
+        read(NumberOfFrames="1900", Rows=6000, Columns=5000)
+    assert caught.value.reason == "decompression_bomb"
 
 
 def test_native_colour_at_half_resolution_is_whole():
@@ -242,3 +283,87 @@ def test_garbage_called_compressed_is_refused():
     with pytest.raises(Refusal) as caught:
         decode(written(dataset), **ROOM)
     assert caught.value.reason in ("unsupported_compression", "unreadable")
+
+
+def test_too_few_bits_are_named_and_foreign_bits_above_are_not_taken_for_them():
+    with pytest.raises(Refusal, match="BitsStored") as caught:
+        read(BitsStored=10, HighBit=9)
+    assert caught.value.reason == "unreadable"
+    lines = (np.indices(PIXELS.shape).sum(axis=0) % 40 < 3).astype(np.uint16)
+    for foreign in (lines << 15, np.random.default_rng(0).integers(0, 16, PIXELS.shape, np.uint16) << 12):
+        assert np.array_equal(read(PIXELS | foreign).pixels, PIXELS)
+
+
+@pytest.mark.parametrize("end", [b"\xff" * 5000, b"\0" * 513, b"trailer"])
+def test_what_stands_behind_the_pixels_does_not_matter(end):
+    assert np.array_equal(decode(dicom(PIXELS) + end, **ROOM).pixels, PIXELS)
+
+
+def rewrapped(data: bytes, *fragments: bytes) -> bytes:
+    dataset = pydicom.dcmread(io.BytesIO(data))
+    dataset.PixelData = encapsulate(list(fragments)) if fragments else b"\xfe\xff\x00\xe0\0\0\0\0"
+    dataset["PixelData"].is_undefined_length = True
+    return written(dataset)
+
+
+def test_compressed_pixels_that_are_cut_or_lacking_are_said_to_be():
+    whole = encoded(JPEG2000Lossless)
+    frame = next(generate_frames(pydicom.dcmread(io.BytesIO(whole)).PixelData, number_of_frames=1))
+    for data, words in (
+        (rewrapped(whole, frame[: len(frame) // 3]), "no end"),
+        (rewrapped(whole), "empty"),
+    ):
+        with pytest.raises(Refusal, match=words) as caught:
+            decode(data, **ROOM)
+        assert caught.value.reason == "truncated"
+
+
+@pytest.mark.parametrize(
+    ("tags", "words"),
+    [
+        ({"PhotometricInterpretation": "PALETTE COLOR"}, "palette"),
+        ({"PhotometricInterpretation": "YBR_PARTIAL_422", "SamplesPerPixel": 3}, "YBR_PARTIAL_422"),
+    ],
+)
+def test_colours_that_cannot_be_read_are_named(tags, words):
+    with pytest.raises(Refusal, match=words):
+        read((PIXELS >> 4).astype(np.uint8), **tags)
+
+
+def test_a_data_set_in_another_order_of_bytes_than_said_is_named():
+    data = encoded(ExplicitVRBigEndian).replace(b"1.2.840.10008.1.2.2\0", b"1.2.840.10008.1.2.1\0")
+    with pytest.raises(Refusal, match="file meta") as caught:
+        decode(data, **ROOM)
+    assert caught.value.reason == "unreadable"
+
+
+def test_looking_at_the_size_of_a_deflated_file_ends_with_its_stream():
+    """A byte is added where the stream's length is odd; of large ones it was looked at for ever."""
+    head = dicom(PIXELS, deflated=True)
+    start = head[: 144 + int.from_bytes(head[140:144], "little")]
+    packed = zlib.compressobj(1, zlib.DEFLATED, -zlib.MAX_WBITS)
+    stream = packed.compress(bytes(range(250)) * 70_000) + packed.flush()
+    for more in (b"", b"\0", b"\0" * 50):
+        check_inflated_size(start + stream + more, 20_000_000)
+    with pytest.raises(Refusal, match="inflates"):
+        check_inflated_size(start + stream, 10_000_000)
+
+
+def test_damaged_runs_are_refused_and_stop_no_process(here):
+    whole = encoded(RLELossless)
+    frame = next(generate_frames(pydicom.dcmread(io.BytesIO(whole)).PixelData, number_of_frames=1))
+    broken = []
+    for seed in range(4):
+        random, bytes_ = np.random.default_rng(seed), bytearray(frame)
+        for place in random.integers(64, len(frame), 40):
+            bytes_[place] = random.choice((0x7F, 0x81, 0xFF))
+        broken.append(rewrapped(whole, bytes(bytes_)))
+    with GuardedReader(here.settings) as reader:
+        reader.read(dicom(PIXELS), "whole")
+        process = reader._process
+        for data in broken:
+            with pytest.raises(Refusal) as caught:
+                reader.read(data, "damaged")
+            assert caught.value.reason in ("unreadable", "truncated")
+            assert "stopped" not in caught.value.detail
+        assert reader._process is process

@@ -94,7 +94,7 @@ def test_the_name_does_not_matter_only_the_bytes(reader):
         (dicom()[:-1], "truncated"),
         (b"\x89PNG\r\n\x1a\n" + bytes(100), "unreadable"),
         (bytes(128) + b"DICM" + bytes(range(256)) * 8, "unreadable"),
-        (dicom(NumberOfFrames="20"), "multi_frame"),
+        (dicom(NumberOfFrames="20"), "truncated"),
         (dicom(Rows=60_000, Columns=60_000), "decompression_bomb"),
         (dicom(BitsAllocated=7), "unreadable"),
         (dicom(Rows=None), "unreadable"),
@@ -110,6 +110,25 @@ def test_a_bad_file_is_refused_with_its_reason(reader, data, reason):
     refusal = refused(reader, data)
     assert refusal.reason == reason
     assert refusal.sentence == SENTENCES[reason]
+
+
+@pytest.mark.parametrize(
+    ("start", "kind"),
+    [
+        (b"II+\0", "TIFF"),
+        (b"\xff\x4f\xff\x51", "JPEG 2000"),
+        (b"\xff\x0a", "JPEG XL"),
+        (b"\0\0\0\x18ftypheic", "HEIC"),
+        (b"\0\0\0\x18ftypisom", "film"),
+        (b"Rar!", "RAR"),
+        (b"\0" * 257 + b"ustar", "tar"),
+        (b"\x89HDF", "HDF5"),
+    ],
+)
+def test_another_kind_of_file_is_named(reader, start, kind):
+    refusal = refused(reader, start + bytes(300))
+    assert refusal.reason == "unsupported_format"
+    assert kind in refusal.detail
 
 
 def test_a_damaged_png_is_refused_not_repaired(reader):

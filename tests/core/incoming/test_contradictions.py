@@ -39,6 +39,9 @@ def test_a_name_that_agrees_or_says_nothing_is_no_contradiction(here):
         ({"ImageLaterality": "B"}, "unknown_laterality", "both"),
         ({"ViewPosition": "LCC"}, "unknown_view", "LCC"),
         ({"StudyDate": "19000101"}, "no_study_date", "1900"),
+        ({"PatientID": "ANONYMOUS"}, "no_identity", "ANONYMOUS"),
+        ({"PatientID": "000000"}, "no_identity", "000000"),
+        ({"PatientID": "-"}, "no_identity", "no one"),
     ],
 )
 def test_what_cannot_be_settled_is_kept_back_with_what_the_file_says(here, tags, reason, words):
@@ -47,6 +50,14 @@ def test_what_cannot_be_settled_is_kept_back_with_what_the_file_says(here, tags,
     ).items
     assert (item.outcome, item.reason) == ("quarantined", reason)
     assert words in item.detail
+
+
+def test_numbers_that_only_look_like_a_placeholder_are_believed(here):
+    for number in ("0012", "NA-7", "ANNA", "X1"):
+        (item,) = take_in(
+            here, [IncomingFile("a.dcm", dicom(PIXELS, PatientID=number))], statement=None, source="cli"
+        ).items
+        assert item.reason != "no_identity", number
 
 
 def test_no_kind_that_was_never_learned_is_a_standard_view():

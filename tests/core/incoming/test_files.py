@@ -75,6 +75,19 @@ def test_a_zip_bomb_and_a_nested_archive_are_refused(tmp_path):
     }
 
 
+def test_what_unfolds_to_far_too_much_for_a_mammogram_is_not_unfolded(tmp_path):
+    (tmp_path / "a.zip").write_bytes(archive({"bomb.dcm": bytes(60_000_000), "zeros.dcm": bytes(1_000_000)}))
+    bomb, zeros = gather([tmp_path / "a.zip"], max_file_mb=200)
+    assert (bomb.refusal.reason, bomb.data) == ("archive_unsafe", b"")
+    assert "60 MB" in bomb.refusal.detail
+    assert zeros.refusal is None
+
+
+def test_a_name_with_backslashes_is_answered_as_any_other(tmp_path):
+    found = unpack(tmp_path, "a.zip", archive({"..\\..\\evil.dcm": b"x", "a\\.DS_Store": b"x"}))
+    assert list(reasons(found)) == ["a.zip/..\\..\\evil.dcm"]
+
+
 def test_an_archive_that_lies_about_its_sizes_unfolds_no_more_than_is_allowed(tmp_path):
     data = archive({"liar.dcm": bytes(30_000_000)})
     said, lie = (30_000_000).to_bytes(4, "little"), (1000).to_bytes(4, "little")

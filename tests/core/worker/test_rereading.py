@@ -1,0 +1,74 @@
+"""What an earlier release read otherwise is read anew, and scored anew only where that shows."""
+
+from sqlalchemy import select, update
+
+from core.images import READING, open_rendition, rendition
+from core.images.renditions import pack
+from core.incoming import IncomingFile, take_in
+from core.worker.rereading import Rereading
+from db.tables import Embedding, Image, Study, StudyStatus
+from tests.pictures import breast, dicom
+
+PIXELS = breast(rows=640, columns=480)
+
+
+def stored(here) -> list[Image]:
+    with here.database.read() as session:
+        return list(session.scalars(select(Image).order_by(Image.id)))
+
+
+def status_of(here) -> list[StudyStatus]:
+    with here.database.read() as session:
+        return list(session.scalars(select(Study.status).order_by(Study.id)))
+
+
+def test_only_what_shows_otherwise_is_made_and_scored_anew(here):
+    files = [
+        IncomingFile("a.dcm", dicom(PIXELS, PatientID="A")),
+        IncomingFile("b.dcm", dicom(breast(seed=3, rows=640, columns=480), PatientID="B")),
+    ]
+    take_in(here, files, statement=None, source="cli")
+    same, other = stored(here)
+    assert {image.reading for image in (same, other)} == {READING}
+    header, pixels = open_rendition(rendition(here, other.sop_uid))
+    with here.database.write() as session:
+        # As if an earlier release had taken one of them for a negative.
+        wrong = here.images.put(pack(header, 4095 - pixels))
+        session.execute(update(Image).values(reading=0))
+        session.execute(update(Image).where(Image.id == other.id).values(rendition_sha256=wrong))
+        session.execute(update(Study).values(status=StudyStatus.SCORED))
+        session.add_all(embedding(image.id) for image in (same, other))
+    rereading = Rereading(here)
+    assert [rereading.one_more() for _ in range(4)] == [True, True, False, False]
+    now = stored(here)
+    assert [image.reading for image in now] == [READING, READING]
+    assert [image.rendition_sha256 for image in now] == [same.rendition_sha256, other.rendition_sha256]
+    assert status_of(here) == [StudyStatus.SCORED, StudyStatus.PENDING]
+    with here.database.read() as session:
+        assert session.scalars(select(Embedding.image_id)).all() == [same.id]
+
+
+def test_an_image_that_can_no_longer_be_read_stays_as_it_is(here):
+    take_in(here, [IncomingFile("a.dcm", dicom(PIXELS))], statement=None, source="cli")
+    (image,) = stored(here)
+    with here.database.write() as session:
+        session.execute(update(Image).values(reading=0, sha256=here.images.put(b"no picture")))
+        session.execute(update(Study).values(status=StudyStatus.SCORED))
+    rereading = Rereading(here)
+    assert [rereading.one_more() for _ in range(2)] == [True, False]
+    assert stored(here)[0].rendition_sha256 == image.rendition_sha256
+    assert status_of(here) == [StudyStatus.SCORED]
+
+
+def embedding(image_id: int) -> Embedding:
+    return Embedding(
+        image_id=image_id,
+        encoder_sha256="e" * 64,
+        dimensions=1,
+        vector=bytes(4),
+        heat_map=bytes(2),
+        heat_map_shape=[1, 1],
+        transform={},
+        finding={},
+        density={},
+    )
