@@ -24,6 +24,7 @@ GROUPS = (
     "scoring",
     "training",
     "images",
+    "quality",
     "registration",
     "people",
     "care",

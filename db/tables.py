@@ -368,7 +368,8 @@ class Image(Base):
 
     `rendition_sha256` is the key of the pixels prepared for the viewer, `thumbnail_sha256` of a small PNG. `file_says`
     (the column ``stated``) holds what the file says beside or against the record that it is kept in: her age, and its
-    words on patient, day, side and view where a person said otherwise.
+    words on patient, day, side and view where a person said otherwise. `measured` is what was measured of how it was taken
+    (`core.images.quality`); null in an image of before that was done. `quality_flags` follow from it, the view and the file.
     """
 
     __tablename__ = "image"
@@ -389,6 +390,7 @@ class Image(Base):
     window_width: Mapped[float | None]
     manufacturer: Mapped[str | None] = mapped_column(String(128))
     quality_flags: Mapped[list[Any]] = mapped_column(default=list)
+    measured: Mapped[dict[str, Any] | None]
     file_says: Mapped[dict[str, Any]] = mapped_column("stated", default=dict)
     rendition_sha256: Mapped[str] = mapped_column(String(64))
     thumbnail_sha256: Mapped[str] = mapped_column(String(64))

@@ -7,6 +7,7 @@ from .decoding import decode as decode
 from .hanging import shows_the_breast as shows_the_breast
 from .mammogram import recognise as recognise
 from .preamble import storable as storable
+from .quality.measures import measure as measure
 from .reader import GuardedReader as GuardedReader
 from .reader import Header as Header
 from .reader import Prepared as Prepared

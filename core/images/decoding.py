@@ -13,7 +13,7 @@ from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from core.images.dicom import decode_dicom
 from core.images.grey import grey
-from core.images.mammogram import COLOURED, exposure_flags, why_not_a_mammogram
+from core.images.mammogram import COLOURED, why_not_a_mammogram
 from core.images.preamble import looks_like_dicom
 from core.images.reader import Header, ReadImage
 from core.images.ultrasound import why_not_ultrasound
@@ -58,7 +58,6 @@ def decode(data: bytes, *, max_pixels: int) -> ReadImage:
     except Exception as error:  # decoders raise anything at all on damaged files
         raise Refusal("unreadable", _found(error)) from error
     image.doubt = image.doubt or _why_not(image)
-    image.quality_flags += exposure_flags(image.pixels, image.bits_stored)
     return image
 
 

@@ -16,3 +16,5 @@ from .items import ItemReport as ItemReport
 from .items import Statement as Statement
 from .items import StoredAs as StoredAs
 from .items import printable_name as printable_name
+from .judged import judge_study as judge_study
+from .judged import measure_stored as measure_stored

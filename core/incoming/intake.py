@@ -63,6 +63,8 @@ def examine(here: Installation, files: Iterable[IncomingFile]) -> Iterator[Exami
                 rows=image.rows,
                 columns=image.columns,
                 quality_flags=image.quality_flags,
+                measured=image.measured,
+                spacing_mm=image.pixel_spacing_mm,
                 thumbnail_png=prepared.thumbnail_png,
                 duplicate_of=_stored_as(here, sha256),
                 contradictions=image.contradictions,

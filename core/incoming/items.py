@@ -81,6 +81,8 @@ class Examined:
     rows: int | None = None
     columns: int | None = None
     quality_flags: list[str] = field(default_factory=list)
+    measured: dict[str, Any] = field(default_factory=dict)
+    spacing_mm: float | None = None
     thumbnail_png: bytes | None = None
     duplicate_of: StoredAs | None = None
     contradictions: list[str] = field(default_factory=list)

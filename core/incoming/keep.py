@@ -14,6 +14,7 @@ from core.incoming import rescoring
 from core.incoming.claims import Claim, study_uid_of
 from core.incoming.identity import disagreements, is_hers, is_of
 from core.incoming.items import IncomingFile, ItemReport, Statement, printable_name
+from core.incoming.judged import judge_study
 from core.installation import Installation
 from core.people import Closed, FirstRealPatient
 from core.refusals import Refusal
@@ -148,6 +149,7 @@ def keep(
     study = _keep_study(session, claim, header, patient)
     image = _keep_image(session, file, sha256, prepared, claim, study, file_says)
     rescoring.image_added(session, study)
+    judge_study(session, study)
     otherwise = sorted(set(file_says) - {"age_years"})
     against = (
         [f"The file says otherwise of: {', '.join(otherwise)}."] if otherwise and claim.by_person else []
@@ -255,6 +257,7 @@ def _keep_image(
         window_width=image.window_width,
         manufacturer=image.manufacturer,
         quality_flags=image.quality_flags,
+        measured=image.measured or None,
         file_says=file_says,
         rendition_sha256=hashlib.sha256(prepared.rendition).hexdigest(),
         thumbnail_sha256=hashlib.sha256(prepared.thumbnail_png).hexdigest(),

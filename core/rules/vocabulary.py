@@ -169,6 +169,13 @@ class QualityFlag(enum.StrEnum):
     OVEREXPOSED = "overexposed"
     LOW_CONTRAST = "low_contrast"
     CUT_OFF = "cut_off"
+    UNDEREXPOSED = "underexposed"
+    BLURRED = "blurred"
+    MOTION = "motion"
+    PECTORAL_MUSCLE_SHORT = "pectoral_muscle_short"
+    DEPTH_DIFFERS = "depth_differs"
+    DUPLICATED_VIEW = "duplicated_view"
+    SAME_PICTURE = "same_picture"
 
 
 NOT_FOR_THE_MODEL = frozenset(flag for flag in QualityFlag if flag.reading is Reading.NOT_BY_THE_MODEL)
