@@ -390,7 +390,7 @@ class Image(Base):
     window_width: Mapped[float | None]
     manufacturer: Mapped[str | None] = mapped_column(String(128))
     quality_flags: Mapped[list[Any]] = mapped_column(default=list)
-    measured: Mapped[dict[str, Any] | None]
+    measured: Mapped[dict[str, Any] | None] = mapped_column(Document(none_as_null=True))
     file_says: Mapped[dict[str, Any]] = mapped_column("stated", default=dict)
     rendition_sha256: Mapped[str] = mapped_column(String(64))
     thumbnail_sha256: Mapped[str] = mapped_column(String(64))

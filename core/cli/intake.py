@@ -174,6 +174,9 @@ def _take_in(
 
 def _tell(report: BatchReport, files: int, admin: str | None, json: bool) -> None:
     """Write what became of each file: to stdout, and the sums to stderr."""
+    from core.rules import MEASURED_FLAGS
+    from core.rules.vocabulary import flag_words
+
     if json:
         print_json(report.to_json() | ({"admin": admin} if admin else {}))
     else:
@@ -182,6 +185,9 @@ def _tell(report: BatchReport, files: int, admin: str | None, json: bool) -> Non
             whose = " ".join(part for part in (item.patient, item.study_date, what) if part)
             why = f" {item.reason}: {item.text}" if item.reason else f" {item.text or ''}"
             results.print(f"{item.outcome:<11} {item.path}  {whose}{why}", markup=False, highlight=False)
+            if remarked := MEASURED_FLAGS.intersection(item.flags):
+                words = ", ".join(flag_words(flag) for flag in item.flags if flag in remarked)
+                results.print(f"            look at it again: {words}", markup=False, highlight=False)
         log.print(
             ", ".join(f"{n} {outcome}" for outcome, n in report.counts().items()) + ".", highlight=False
         )

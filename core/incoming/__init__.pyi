@@ -18,3 +18,4 @@ from .items import StoredAs as StoredAs
 from .items import printable_name as printable_name
 from .judged import judge_study as judge_study
 from .judged import measure_stored as measure_stored
+from .judged import taken_of as taken_of

@@ -69,7 +69,8 @@ def measure_stored(here: Installation) -> Mapping[str, int]:
                 image.measured = found[image.id]
             session.flush()
             judge_study(session, study)
-            kept = session.scalars(select(Image).where(Image.id.in_(found))).all()
+            read = [image_id for image_id, measured in found.items() if measured is not None]
+            kept = session.scalars(select(Image).where(Image.id.in_(read))).all()
             counts["flagged"] += sum(not MEASURED_FLAGS.isdisjoint(image.quality_flags) for image in kept)
         counts["measured"] += sum(measured is not None for measured in found.values())
         counts["unreadable"] += sum(measured is None for measured in found.values())

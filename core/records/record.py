@@ -14,6 +14,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core.images import hanging
+from core.incoming import taken_of
 from core.installation import Installation
 from core.records import cards
 from core.records.assessments import Assessment, assessments_of
@@ -23,6 +24,7 @@ from core.records.standing import Interval, Standing
 from core.records.trusted import AlertStanding, alert_standing, has_something_to_tell, trust_and_rank
 from core.refusals import refusal_text
 from core.rules import (
+    MEASURED_FLAGS,
     TREATMENTS,
     Rank,
     Trust,
@@ -30,6 +32,7 @@ from core.rules import (
     growth_of,
     latest_score_ids,
     likeliest_density,
+    remarks_on_study,
     said_alike,
     trust_of,
     vocabulary,
@@ -126,6 +129,8 @@ class ViewImage:
     spacing_mm: float | None
     quality_flags: tuple[str, ...]
     chest_wall: Edge | None
+    remarks: tuple[str, ...] = ()
+    """What was measured amiss of how it was taken, and what to do: a sentence each."""
 
     @property
     def view_name(self) -> ViewName:
@@ -390,6 +395,7 @@ def _images(here: Installation, session: Session, patient_id: int) -> defaultdic
             .where(Study.patient_id == patient_id)
         ).all()
     )
+    remarks = _remarks(rows)
     found: defaultdict[int, list[ViewImage]] = defaultdict(list)
     for image in rows:
         chest_wall: Edge | None
@@ -408,9 +414,24 @@ def _images(here: Installation, session: Session, patient_id: int) -> defaultdic
                 spacing_mm=image.pixel_spacing_mm,
                 quality_flags=tuple(str(flag) for flag in image.quality_flags),
                 chest_wall=chest_wall,
+                remarks=remarks.get(image.id, ()),
             )
         )
     return found
+
+
+def _remarks(rows: Sequence[Image]) -> dict[int, tuple[str, ...]]:
+    """Return what is to be said of how images were taken, by their ids: of those only that were flagged at intake."""
+    studies: defaultdict[int, list[Image]] = defaultdict(list)
+    for image in rows:
+        studies[image.study_id].append(image)
+    said: dict[int, tuple[str, ...]] = {}
+    for images in studies.values():
+        if all(MEASURED_FLAGS.isdisjoint(image.quality_flags) for image in images):
+            continue
+        for image, remarks in zip(images, remarks_on_study([taken_of(one) for one in images]), strict=True):
+            said[image.id] = tuple(one.text for one in remarks if one.flag.value in image.quality_flags)
+    return said
 
 
 def _first_diagnosis(events: Sequence[EventEntry]) -> date | None:

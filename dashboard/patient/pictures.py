@@ -188,6 +188,7 @@ def pane_of(image: ViewImage, *, another: bool = False) -> dict[str, object]:
         "side": SIDE_WORDS[image.laterality],
         "label": " · ".join([image.view_name.words, *kinds]),
         "note": " · ".join(notes),
+        "remarks": "\n".join(image.remarks),
         "missing": "",
         "flipped": image.flipped,
     }

@@ -110,6 +110,13 @@ def step_entry(record: PatientRecord, visit: Visit) -> dict[str, object]:
     return {"step": words[0], "step_hint": f"{words} points since {prior.on}"}
 
 
+def _remarked(visit: Visit) -> str:
+    """Return a line for each picture that was taken less well than it should be; "" if there is none."""
+    return "".join(
+        f"\n{image.view_name.words}: {remark}" for image in visit.images for remark in image.remarks
+    )
+
+
 def strip_entry(visit: Visit, not_taken: Sequence[ViewName]) -> dict[str, object]:
     """Say one visit for the strip, with the views that no study of its day has."""
     thumbs = {}
@@ -139,5 +146,6 @@ def strip_entry(visit: Visit, not_taken: Sequence[ViewName]) -> dict[str, object
         + (f": {withheld.in_full(visit)}" if visit.doubt or visit.covered else "")
         + (f", {visit.assessment.words} by {visit.assessed_by or 'a reader'}" if visit.bi_rads else "")
         + (f", not taken: {', '.join(view.words for view in not_taken)}" if missing else ""),
+        "remarks": _remarked(visit),
         "thumbs": thumbs,
     }

@@ -31,9 +31,9 @@ from core.records import COVERED, Found, StudyStatus, cards, record_of, statuses
 from core.records import known as known_
 from core.refusals import refusal_text
 from core.rules import hanging_protocols
-from core.rules.vocabulary import SIDE_WORDS, SIDES, VIEWS, flag_words
+from core.rules.vocabulary import SIDE_WORDS, SIDES, VIEWS
 from core.worker import worker_seen
-from dashboard import keys, look, outages, session, statement
+from dashboard import keys, look, outages, picture_quality, session, statement
 from dashboard.house import here
 from dashboard.web import uploads
 
@@ -282,12 +282,11 @@ def table_of(examined: Sequence[Examined], found: Found) -> str:
     for item in sorted(examined, key=lambda item: ranks[verdict(item, found)[1]]):
         words, cls = verdict(item, found)
         size = f"{item.columns} × {item.rows}" if item.rows and item.columns else ""
-        flags = ", ".join(map(flag_words, item.quality_flags))
-        quality = flags or ("no remarks" if is_usable(item) else look.UNKNOWN)
+        quality = picture_quality.cell(item, usable=is_usable(item))
         rows += (
             f'<tr><td class="pic">{picture(item)}</td><td>{look.safe(item.name)}<br><span class="lv-muted">{size}</span></td>'
             f"<td>{SIDE_WORDS.get(item.laterality or '', look.UNKNOWN)}</td><td>{look.safe(item.view or look.UNKNOWN)}</td>"
-            f'<td>{look.safe(quality)}</td><td class="{cls}">{look.safe(words)}</td></tr>'
+            f'<td>{quality}</td><td class="{cls}">{look.safe(words)}</td></tr>'
         )
     return (
         '<table class="lv-table lv-files"><tr><th>picture</th><th>file</th><th>side</th><th>view</th><th>quality</th>'
@@ -307,6 +306,7 @@ def check(found: Found, person: Person) -> None:
             stated[item.name] = ask_view(item)
     with left:
         look.show(hung(usable, stated))
+        look.show(picture_quality.remarks_at_check(usable, stated))
     missing = [name for name, (side, view) in stated.items() if side is None or view is None]
     contradictions = [(item.name, text) for item in usable for text in item.contradictions]
     contradictions += [

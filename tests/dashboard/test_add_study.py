@@ -426,3 +426,17 @@ def test_a_simulated_patient_closes_nothing(here: Installation, demo_pages: Open
     app = press(upload(new_patient(demo_pages(), "S-7"), [("one.dcm", film)]), "Go on to check")
     assert no_error(app)
     assert "She closes the demo accounts" not in words(app)
+
+
+def test_what_is_amiss_with_a_picture_is_said_while_she_is_there_and_refuses_nothing(
+    here: Installation, pages: OpenPage
+) -> None:
+    app = new_patient(pages(Role.STAFF, "add_study"), "R-12")
+    whole = (pictures.breast("R", seed=1, rows=900, columns=640) >> 4).astype("uint8")
+    above, below = (cv2.imencode(".png", part)[1].tobytes() for part in (whole[290:], whole[:, ::-1]))
+    app = press(upload(app, [("R-CC.png", above), ("R-MLO.png", below)]), "Go on to check")
+    assert "runs off the upper edge" in words(app)
+    assert "Repeat the view with the breast in the middle" in words(app)
+    assert "They can be added all the same" in words(app)
+    say(app, "View", 0, "ML")
+    assert "runs off the upper edge" not in words(app.run())
