@@ -6,13 +6,14 @@ from collections.abc import Mapping, Sequence
 
 from core.incoming import Examined
 from core.rules import MEASURED_FLAGS, Taken, ViewName, remarks_on_study
-from core.rules.vocabulary import flag_words
+from core.rules.vocabulary import OTHER_KIND_FLAGS, flag_words
 from dashboard import look
 
 
 def taken(item: Examined, side: str | None, view: str | None) -> Taken:
     """Return a file as the criteria see it, with the side and view that are said of it by now."""
-    return Taken(side, view, item.quality_flags, item.measured, item.spacing_mm, item.name)
+    other = [OTHER_KIND_FLAGS[view]] if view in OTHER_KIND_FLAGS else []
+    return Taken(side, view, [*other, *item.quality_flags], item.measured, item.spacing_mm, item.name)
 
 
 def cell(item: Examined, *, usable: bool) -> str:

@@ -66,6 +66,7 @@ def _why_not(image: ReadImage) -> str | None:
     is_silent = image.header.modality in (None, "OT", "SC")
     # A handful of ultrasound images have a breast's outline, no mammogram has ultrasound's layers.
     if is_silent and why_not_ultrasound(image.pixels) is None:
+        image.looks_like = "US"
         return "It looks like an ultrasound image."
     return why_not_a_mammogram(image.pixels)
 

@@ -11,6 +11,7 @@ from pydicom.dataset import Dataset
 from core.images.dicom_encoding import check_syntax, settle_encoding
 from core.images.dicom_header import HeaderReader, flag_view, header_of
 from core.images.dicom_kind import doubted_kind, flag_kind
+from core.images.dicom_other import other_kind, representative_frame, spacing_of_other, why_no_other_kind
 from core.images.dicom_pixels import meant_pixels
 from core.images.orientation import settle_polarity, turn_upright
 from core.images.preamble import check_inflated_size
@@ -27,12 +28,13 @@ def decode_dicom(data: bytes, *, max_pixels: int) -> ReadImage:
     check_inflated_size(data, 2 * max_pixels + _HEADER_ROOM_BYTES)
     dataset = pydicom.dcmread(io.BytesIO(data), force=data[128:132] != b"DICM")
     check_syntax(dataset)
-    _check_kind(dataset, max_pixels)
     reading = HeaderReader(dataset)
+    kind = other_kind(reading)
+    _check_kind(dataset, max_pixels, reading if kind else None)
     header = header_of(reading)
     encoding = settle_encoding(reading)
     meant = meant_pixels(reading, encoding)
-    meant.doubt = meant.doubt or doubted_kind(reading)
+    meant.doubt = meant.doubt or why_no_other_kind(reading) or doubted_kind(reading)
     settle_polarity(reading, meant)
     turn_upright(reading, header, meant)
     rows, columns = meant.pixels.shape
@@ -42,7 +44,7 @@ def decode_dicom(data: bytes, *, max_pixels: int) -> ReadImage:
         bits_stored=meant.bits,
         media_type="application/dicom",
         pixels=meant.pixels,
-        pixel_spacing_mm=_spacing(reading),
+        pixel_spacing_mm=spacing_of_other(reading, kind) if kind else _spacing(reading),
         window_center=meant.center,
         window_width=meant.width,
         manufacturer=reading.shown("Manufacturer", 128)
@@ -51,18 +53,23 @@ def decode_dicom(data: bytes, *, max_pixels: int) -> ReadImage:
         quality_flags=reading.flags,
         contradictions=reading.contradictions,
         doubt=meant.doubt,
+        other_kind=kind,
     )
-    flag_kind(reading)
+    if kind is None:
+        flag_kind(reading)
     flag_view(reading)
     return image
 
 
-def _check_kind(dataset: Dataset, max_pixels: int) -> None:
+def _check_kind(dataset: Dataset, max_pixels: int, stack: HeaderReader | None) -> None:
+    """Raise `Refusal` for what is no image; of a `stack` that may be one, an ultrasound loop or MR slices, choose the frame."""
     sop_class = str(getattr(dataset.file_meta, "MediaStorageSOPClassUID", ""))
     if sop_class == _DICOMDIR or "DirectoryRecordSequence" in dataset:
         raise Refusal("dicomdir")
     frames = _integer(dataset.get("NumberOfFrames")) or 1
-    if frames > 1:
+    if frames > 1 and stack is not None:
+        stack.frame = representative_frame(stack, frames)
+    elif frames > 1:
         raise Refusal("multi_frame", f"It holds {frames} images.")
     rows, columns = _integer(dataset.get("Rows")), _integer(dataset.get("Columns"))
     has_pixels = (

@@ -107,7 +107,7 @@ def settle_encoding(reading: HeaderReader) -> Encoding:
         )
     if not syntax.is_encapsulated and len(data) < _expected(dataset):
         raise Refusal("truncated", f"{len(data)} of {_expected(dataset)} bytes of the image are there.")
-    if _family(syntax) == "sequential":
+    if _family(syntax) == "sequential" and reading.frame is None:
         _mend_scans(reading)
     return Encoding(syntax, syntax_words(syntax))
 

@@ -40,6 +40,8 @@ class HeaderReader:
         self.flags: list[str] = []
         self.contradictions: list[str] = []
         self.unusable: dict[str, str] = {}
+        self.frame: int | None = None
+        """Which frame (from 0) of several stands for the image; None where there is one."""
 
     def value(self, keyword: str, dataset: Dataset | None = None) -> Any:
         """Return an element of the dataset, or of an item of a sequence; None if it is absent or malformed."""

@@ -96,7 +96,7 @@ def _stored(reading: HeaderReader, encoding: Encoding) -> NDArray[Any]:
     if shift:
         dataset.BitsStored, dataset.HighBit = allocated, allocated - 1
     try:
-        stored: NDArray[Any] = pixel_array(dataset)
+        stored: NDArray[Any] = pixel_array(dataset, index=reading.frame)
     except (MemoryError, Refusal):
         raise
     except Exception as error:

@@ -28,6 +28,7 @@ from core.incoming.keep import (
     stored_patient,
     stored_study,
 )
+from core.incoming.other_kinds import check_room, settle_kind
 from core.installation import Installation
 from core.logs import log_of
 from core.outages import outage
@@ -50,6 +51,7 @@ def examine(here: Installation, files: Iterable[IncomingFile]) -> Iterator[Exami
             sha256 = hashlib.sha256(data).hexdigest()
             try:
                 prepared = _read(reader, file, data)
+                kind = _examined_kind(prepared.image)
             except Refusal as refusal:
                 yield Examined(file.name, sha256, refusal=refusal)
                 continue
@@ -59,12 +61,13 @@ def examine(here: Installation, files: Iterable[IncomingFile]) -> Iterator[Exami
                 sha256=sha256,
                 header=image.header,
                 laterality=image.header.laterality,
-                view=image.header.view,
+                view=kind or image.header.view,
                 rows=image.rows,
                 columns=image.columns,
                 quality_flags=image.quality_flags,
                 measured=image.measured,
                 spacing_mm=image.pixel_spacing_mm,
+                looks_like=image.looks_like,
                 thumbnail_png=prepared.thumbnail_png,
                 duplicate_of=_stored_as(here, sha256),
                 contradictions=image.contradictions,
@@ -156,14 +159,17 @@ def _take_all(
 
 
 def _read(reader: GuardedReader, file: IncomingFile, data: bytes) -> Prepared:
-    """Read a file and raise `Refusal` unless it is a mammogram."""
+    """Read a file; raises `Refusal` where it cannot be read."""
     if file.refusal is not None:
         raise file.refusal
     prepared = reader.prepare(data, file.name)
-    if prepared.image.doubt is not None:
-        raise Refusal("not_a_mammogram", prepared.image.doubt)
     _compare_name(file.name, prepared.image)
     return prepared
+
+
+def _examined_kind(image: ReadImage) -> str | None:
+    """Return what a file is kept as if nobody says more of it; what looks like ultrasound, and says nothing, is asked."""
+    return None if image.looks_like is not None else settle_kind(image, "", None)
 
 
 def _compare_name(name: str, image: ReadImage) -> None:
@@ -197,7 +203,8 @@ def _take_one(
         if known is not None:
             return known, None
         prepared = _read(reader, file, data)
-        claim = settle_claim(prepared.image.header, file.name, sha256, statement)
+        kind = settle_kind(prepared.image, file.name, statement)
+        claim = settle_claim(prepared.image.header, file.name, sha256, statement, kind)
         _store_objects(here, data, sha256, prepared, claim, statement, first)
         with here.database.write() as session:
             return keep(session, batch_id, file, sha256, prepared, claim, statement, first)
@@ -230,7 +237,7 @@ def _store_objects(
         if stored is not None:
             return
         patient = stored_patient(session, claim, prepared.image.header, statement)
-        stored_study(session, claim)
+        check_room(session, stored_study(session, claim), claim.modality)
     if patient is None and not is_simulated(prepared.image.header, statement):
         first.expect(here)
     here.images.put(prepared.rendition)

@@ -48,7 +48,11 @@ class IncomingFile:
 
 @dataclass(frozen=True)
 class Statement:
-    """What a person (or a manifest) says of files: whose, when, and which views, by file name."""
+    """What a person (or a manifest) says of files: whose, when, and which views, by file name.
+
+    `modality` is US or MR where all files are such images of her breast, whatever view is said of each; None where that is
+    not said. The view of one such image is US or MR too.
+    """
 
     mrn: str
     study_date: date
@@ -56,6 +60,7 @@ class Statement:
     birth_date: date | None = None
     views: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     simulated: bool = False
+    modality: str | None = None
 
 
 @dataclass(frozen=True)
@@ -83,6 +88,7 @@ class Examined:
     quality_flags: list[str] = field(default_factory=list)
     measured: dict[str, Any] = field(default_factory=dict)
     spacing_mm: float | None = None
+    looks_like: str | None = None
     thumbnail_png: bytes | None = None
     duplicate_of: StoredAs | None = None
     contradictions: list[str] = field(default_factory=list)

@@ -15,9 +15,11 @@ from core.incoming.claims import Claim, study_uid_of
 from core.incoming.identity import disagreements, is_hers, is_of
 from core.incoming.items import IncomingFile, ItemReport, Statement, printable_name
 from core.incoming.judged import judge_study
+from core.incoming.other_kinds import check_room, wait_for_nothing
 from core.installation import Installation
 from core.people import Closed, FirstRealPatient
 from core.refusals import Refusal
+from core.rules.vocabulary import OTHER_KIND_WORDS
 from db.tables import (
     Image,
     ImportItem,
@@ -114,13 +116,15 @@ def stored_study(session: Session, claim: Claim) -> Study | None:
             return study
     if not claim.by_person:
         # Without a UID in the file the study has ours, and the other views of that day join it.
-        own = study_uid_of(claim.mrn, claim.study_date) if claim.study_uid is None else None
+        own = study_uid_of(claim.mrn, claim.study_date, claim.modality) if claim.study_uid is None else None
         return session.scalar(select(Study).where(Study.uid == own)) if own else None
     # The person says that the files form one study: those of that day, whatever UIDs they carry.
     return session.scalar(
         select(Study)
         .join(Patient)
-        .where(Patient.mrn == claim.mrn, Study.study_date == claim.study_date, Study.modality == "MG")
+        .where(
+            Patient.mrn == claim.mrn, Study.study_date == claim.study_date, Study.modality == claim.modality
+        )
         .order_by(Study.id)
     )
 
@@ -144,11 +148,13 @@ def keep(
         return _keep_duplicate(session, batch_id, file, sha256, claim, stored), None
     header = prepared.image.header
     patient = stored_patient(session, claim, header, statement)
+    check_room(session, stored_study(session, claim), claim.modality)
     file_says = _says_beside(header, claim, patient)
     patient, closed = _keep_patient(session, claim, header, statement, patient, first)
     study = _keep_study(session, claim, header, patient)
     image = _keep_image(session, file, sha256, prepared, claim, study, file_says)
-    rescoring.image_added(session, study)
+    if claim.modality == "MG":
+        rescoring.image_added(session, study)
     judge_study(session, study)
     otherwise = sorted(set(file_says) - {"age_years"})
     against = (
@@ -217,14 +223,18 @@ def _keep_study(session: Session, claim: Claim, header: Header, patient: Patient
     """Return the study that the image joins, made if there is none yet."""
     joined = stored_study(session, claim)
     if joined is not None:
+        if claim.modality == "MG":  # mammograms that come after the ultrasound of the same study
+            joined.modality = "MG"
         return joined
     study = Study(
-        uid=claim.study_uid or study_uid_of(claim.mrn, claim.study_date),
+        uid=claim.study_uid or study_uid_of(claim.mrn, claim.study_date, claim.modality),
         patient_id=patient.id,
         study_date=claim.study_date,
-        modality="MG",
+        modality=claim.modality,
         description=header.study_description,
     )
+    if claim.modality != "MG":
+        wait_for_nothing(study)
     session.add(study)
     session.flush()
     return study
@@ -327,6 +337,13 @@ def add_item(
     return item
 
 
+def _modality(study: Study | None, image: Image | None) -> str | None:
+    """Return the modality of one image: a study of mammograms may hold ultrasound too."""
+    if image is not None and image.view in OTHER_KIND_WORDS:
+        return image.view
+    return study.modality if study else None
+
+
 def report_of(item: ImportItem, mrn: str | None, study: Study | None, image: Image | None) -> ItemReport:
     """Return how a file ended, as people and ``import --json`` see it."""
     return ItemReport(
@@ -337,7 +354,7 @@ def report_of(item: ImportItem, mrn: str | None, study: Study | None, image: Ima
         patient=mrn,
         study_uid=study.uid if study else None,
         study_date=study.study_date.isoformat() if study else None,
-        modality=study.modality if study else None,
+        modality=_modality(study, image),
         laterality=image.laterality.value if image else None,
         view=image.view if image else None,
         flags=[str(flag) for flag in image.quality_flags] if image else [],

@@ -36,7 +36,11 @@ def queue_again(session: Session, which: ColumnElement[bool], *, inputs_changed:
     if inputs_changed:
         values["inputs_changed_at"] = utc_now()
     changed = session.execute(
-        update(Study).where(which).values(**values).execution_options(synchronize_session=False)
+        # What holds no mammogram never waits: no model reads it.
+        update(Study)
+        .where(which, Study.modality == "MG")
+        .values(**values)
+        .execution_options(synchronize_session=False)
     )
     return int(changed.rowcount)  # type: ignore[attr-defined]
 

@@ -174,11 +174,18 @@ class Visit:
     """What a reader recorded of it, as it stands; `Assessment.versions` holds what came before."""
 
     @property
+    def other_kind(self) -> str | None:
+        """Return what a study without mammograms is, in words: it is shown and measured on, and no model reads it."""
+        return vocabulary.OTHER_KIND_WORDS.get(self.modality)
+
+    @property
     def missing_views(self) -> tuple[ViewName, ...]:
-        """Return which of the four standard views this study has no image of.
+        """Return which of the four standard views this study has no image of; a study without mammograms misses none.
 
         A spot or a magnification is no view of the breast: the score too counts the view as not seen.
         """
+        if self.other_kind is not None:
+            return ()
         taken = {image.view_name for image in self.images if hanging.shows_the_breast(image)}
         return tuple(view for view in vocabulary.FOUR_VIEWS if view not in taken)
 
@@ -253,7 +260,8 @@ class PatientRecord:
     @cached_property
     def standing(self) -> Standing[Visit]:
         """Where she stands by her visits: newest and prior score, change, density, when the next study is due."""
-        return Standing(self.visits, self.birth_date, self.diagnosed_on is not None, self.treated_on)
+        visits = tuple(visit for visit in self.visits if visit.other_kind is None)
+        return Standing(visits, self.birth_date, self.diagnosed_on is not None, self.treated_on)
 
     @property
     def diagnosed_on(self) -> date | None:
@@ -281,7 +289,9 @@ class PatientRecord:
 
     def missing_views(self, visit: Visit) -> tuple[ViewName, ...]:
         """Return which of the four standard views no study of that visit's day has: they are one visit."""
-        of_the_day = [other.missing_views for other in self.visits if other.on == visit.on]
+        of_the_day = [
+            other.missing_views for other in self.visits if other.on == visit.on and other.other_kind is None
+        ]
         return tuple(view for view in visit.missing_views if all(view in missing for missing in of_the_day))
 
     def moved_from(self, visit: Visit) -> Visit | None:
@@ -399,7 +409,9 @@ def _images(here: Installation, session: Session, patient_id: int) -> defaultdic
     found: defaultdict[int, list[ViewImage]] = defaultdict(list)
     for image in rows:
         chest_wall: Edge | None
-        if "flipped" in seen_flipped.get(image.id, {}):
+        if image.view in vocabulary.OTHER_KIND_WORDS:
+            chest_wall = None  # what lies at which edge of it says nothing, and nobody mirrors it
+        elif "flipped" in seen_flipped.get(image.id, {}):
             # The model turned the chest wall to the left: what it had to turn ended at the right.
             chest_wall = Edge.RIGHT if seen_flipped[image.id]["flipped"] else Edge.LEFT
         else:

@@ -31,7 +31,7 @@ from core.records import COVERED, Found, StudyStatus, cards, record_of, statuses
 from core.records import known as known_
 from core.refusals import refusal_text
 from core.rules import hanging_protocols
-from core.rules.vocabulary import SIDE_WORDS, SIDES, VIEWS
+from core.rules.vocabulary import OTHER_KIND_WORDS, PICTURES, SIDE_WORDS, SIDES
 from core.worker import worker_seen
 from dashboard import keys, look, outages, picture_quality, session, statement
 from dashboard.house import here
@@ -157,7 +157,7 @@ def files(found: Found) -> None:
     look.show(identifiers(found))
     field = f"add_upload_{st.session_state.get('add_upload_number', 0)}"
     chosen = st.file_uploader(
-        "Her mammograms: DICOM, PNG or JPEG, one file a view",
+        "Her mammograms: DICOM, PNG or JPEG, one file a view; ultrasound and MR images of her breast too",
         accept_multiple_files=True,
         on_change=follow_field,
         args=(field,),
@@ -268,6 +268,8 @@ def verdict(item: Examined, found: Found) -> tuple[str, str]:
         return f"stored for another patient ({place(item.duplicate_of)}): check whose it is", "bad"
     if item.refusal is not None and item.refusal.reason not in ASKED:
         return item.refusal.text, "bad"
+    if item.looks_like is not None:
+        return "looks like ultrasound: say in the next step that it is, and of which breast", "ask"
     if proposed(item):
         return "side and view are proposed from its name: check them in the next step", "ask"
     if item.laterality is None or item.view is None:
@@ -444,7 +446,7 @@ def ask_view(item: Examined) -> tuple[str | None, str | None]:
     with answers:
         look.show(f'<p class="lv-filename">{look.safe(item.name)}</p>')
         side_column, view_column = st.columns(2, gap="small")
-    said = proposed(item) or (item.laterality, item.view)
+    said = proposed(item) or (item.laterality, item.view or item.looks_like)
     side = side_column.selectbox(
         "Side",
         list(SIDE_WORDS),
@@ -454,11 +456,12 @@ def ask_view(item: Examined) -> tuple[str | None, str | None]:
         placeholder="Side?",
         key=f"add_side_{item.sha256}_{item.name}",
     )
-    views = list(VIEWS) if item.view is None or item.view in VIEWS else [item.view, *VIEWS]
+    views = list(PICTURES) if item.view is None or item.view in PICTURES else [item.view, *PICTURES]
     view = view_column.selectbox(
         "View",
         views,
         index=views.index(said[1]) if said[1] else None,
+        format_func=lambda key: OTHER_KIND_WORDS.get(key, key),
         label_visibility="collapsed",
         placeholder="View?",
         key=f"add_view_{item.sha256}_{item.name}",

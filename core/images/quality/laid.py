@@ -31,7 +31,7 @@ class Laid:
     @property
     def box(self) -> tuple[int, int, int, int]:
         """Return left, top, right and bottom of the breast."""
-        rows, columns = self.breast.any(axis=1).nonzero()[0], self.breast.any(axis=0).nonzero()[0]
+        rows, columns = (np.flatnonzero(self.breast.max(axis=axis)) for axis in (1, 0))
         return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
 
 

@@ -89,6 +89,6 @@ def runs_out(laid: Laid) -> tuple[float, float]:
     edge = max(1, laid.breast.shape[0] // 200)
     shares = []
     for rows in (laid.breast[:edge], laid.breast[-edge:]):
-        lit = rows.any(axis=0).nonzero()[0]
+        lit = np.flatnonzero(rows.max(axis=0))
         shares.append(float((lit[-1] + 1 - left) / depth) if lit.size else 0.0)
     return shares[0], shares[1]
