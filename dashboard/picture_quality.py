@@ -12,7 +12,7 @@ from dashboard import look
 
 def taken(item: Examined, side: str | None, view: str | None) -> Taken:
     """Return a file as the criteria see it, with the side and view that are said of it by now."""
-    other = [OTHER_KIND_FLAGS[view]] if view in OTHER_KIND_FLAGS else []
+    other = [OTHER_KIND_FLAGS[view]] if view is not None and view in OTHER_KIND_FLAGS else []
     return Taken(side, view, [*other, *item.quality_flags], item.measured, item.spacing_mm, item.name)
 
 

@@ -41,9 +41,7 @@ def not_now(visit: Visit) -> None:
     if visit.status is StudyStatus.SCORED:
         return
     if visit.other_kind is not None:
-        said = (
-            f"{visit.other_kind[:1].upper()}{visit.other_kind[1:]}: shown and measured on, read by no model."
-        )
+        said = f"{visit.other_kind.capitalize()}: shown and measured on, read by no model."
         look.show(f'<p class="lv-note">{said}</p>')
         return
     refused = visit.status is StudyStatus.REFUSED

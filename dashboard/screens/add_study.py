@@ -308,7 +308,8 @@ def check(found: Found, person: Person) -> None:
             stated[item.name] = ask_view(item)
     with left:
         look.show(hung(usable, stated))
-        look.show(picture_quality.remarks_at_check(usable, stated))
+        if remarks := picture_quality.remarks_at_check(usable, stated):
+            look.show(remarks)
     missing = [name for name, (side, view) in stated.items() if side is None or view is None]
     contradictions = [(item.name, text) for item in usable for text in item.contradictions]
     contradictions += [
@@ -470,9 +471,10 @@ def ask_view(item: Examined) -> tuple[str | None, str | None]:
 
 
 def hung(usable: Sequence[Examined], stated: Mapping[str, tuple[str | None, str | None]]) -> str:
-    """Return the views as they will hang, by the hanging protocol in force."""
+    """Return the views as they will hang, by the hanging protocol in force, and below them ultrasound and MR."""
     cells = ""
-    for row in hanging_protocols.protocol().rows:
+    others = [item for item in usable if stated[item.name][1] in OTHER_KIND_WORDS]
+    for row in hanging_protocols.protocol().rows if len(others) < len(usable) else ():
         for place in row:
             fits = [item for item in usable if stated[item.name] == place]
             side = SIDE_WORDS[place.laterality]
@@ -484,6 +486,12 @@ def hung(usable: Sequence[Examined], stated: Mapping[str, tuple[str | None, str 
                 inner = picture(hangs, cls="flipped" if hanging.is_flipped(place.laterality, wall) else "")
             more = f" · {len(fits)} files" if len(fits) > 1 else ""
             cells += f'<div class="{side}"><b>{place.words}{more}</b>{inner}</div>'
+    for item in others:
+        laterality, kind = stated[item.name]
+        words = f"{laterality or ''} {OTHER_KIND_WORDS[kind or '']}".strip()
+        cells += (
+            f'<div class="{SIDE_WORDS.get(laterality or "", "left")}"><b>{words}</b>{picture(item)}</div>'
+        )
     return f'<div class="lv-hung">{cells}</div>'
 
 
@@ -640,6 +648,11 @@ def progress(mrn: str, uids: tuple[str, ...]) -> None:
                 f"{look.interval(risk.low, risk.high)}.</p>"
             )
             look.footer(cards.footer(cards.card_of(here(), visit.score.model), visit.score.model))
+        elif visit.other_kind is not None:
+            look.show(
+                f'<p class="lv-note good"><b>Kept.</b> {visit.other_kind.capitalize()} is shown and measured on, and read by '
+                "no model.</p>"
+            )
         elif visit.covered:
             look.show(f'<p class="lv-note good"><b>Scored.</b> {look.safe(COVERED)}</p>')
         elif visit.doubt is not None:

@@ -4,6 +4,7 @@ import errno
 import re
 from collections.abc import Callable, Sequence
 from datetime import date
+from pathlib import Path
 
 import cv2
 import pytest
@@ -440,3 +441,22 @@ def test_what_is_amiss_with_a_picture_is_said_while_she_is_there_and_refuses_not
     assert "They can be added all the same" in words(app)
     say(app, "View", 0, "ML")
     assert "runs off the upper edge" not in words(app.run())
+
+
+def test_what_looks_like_ultrasound_is_asked_and_goes_in_as_that(
+    here: Installation, pages: OpenPage, shared_data: Path
+) -> None:
+    scan = next(iter(sorted((shared_data / "busi").glob("*.png")))).read_bytes()
+    app = upload(new_patient(pages(Role.STAFF, "add_study"), "R-13"), [("scan.png", scan)])
+    assert "looks like ultrasound" in words(app)
+    app = press(app, "Go on to check")
+    assert no_error(app)
+    assert [box.value for box in app.selectbox] == [None, "US"]
+    say(app, "Side", 0, "L")
+    app.date_input[0].set_value(date(2024, 5, 17))
+    app = press(app.run(), "Add 1 image")
+    assert no_error(app)
+    assert "read by no model" in words(app).replace("\n", " ")
+    with here.database.read() as session:
+        image = session.scalars(select(Image)).one()
+        assert (image.laterality.value, image.view, image.study.modality) == ("L", "US", "US")
