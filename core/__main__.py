@@ -28,6 +28,7 @@ GROUPS = (
     "scoring",
     "training",
     "images",
+    "quality",
     "registration",
     "people",
     "correct",

@@ -17,7 +17,8 @@ SENTENCES: dict[str, str] = {
     "multi_frame": "The file holds several pictures, one after another. Export the single mammogram views.",
     "dicomdir": "This is a table of contents (DICOMDIR), not an image. Add the image files it lists.",
     "no_image": "The DICOM file holds no image. Choose the mammogram itself, not a report or a mark-up.",
-    "not_a_mammogram": "This does not look like a mammogram. Check that the right file was chosen. Ultrasound images are not kept here: “Read an image” reads them one by one.",
+    "not_a_mammogram": "This does not look like a mammogram. Check that the right file was chosen. If it is an ultrasound or MR image of her breast, say so: view US or MR.",
+    "too_many_pictures": "Of one examination by ultrasound or MR no more pictures are kept beside her mammograms. Send its key images.",
     "not_a_breast_image": "This looks like neither a mammogram nor a breast ultrasound image, so it is not read. Choose the breast image itself.",
     "no_model": "No model that reads this kind of image is installed. Ask your admin for one.",
     "no_identity": "The file does not say whose it is. State the patient and the date of the study.",
@@ -36,7 +37,7 @@ SENTENCES: dict[str, str] = {
     "unreadable_path": "The file cannot be opened here. Check that it exists and may be read.",
     "no_usable_view": "The study holds no view that the model can read. Add a CC or MLO view of the whole breast.",
     "image_unreadable": "A stored image of this study can no longer be read. Run verify, and add the image again.",
-    "modality_not_scored": "Only mammograms are scored.",
+    "modality_not_scored": "Only mammograms are read by the model.",
     "scoring_failed": "Scoring this study failed several times while others were scored. Tell your admin: the worker's log says more. Once that is mended, try it again.",
 }
 

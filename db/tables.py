@@ -389,6 +389,8 @@ class Image(PutAway, Base):
     (the column ``stated``) holds what the file says beside or against the record that it is kept in: her age, and its
     words on patient, day, side and view where a person said otherwise. `reading` is the number of the reading that its
     pictures and these facts were made by (`core.images.READING`).
+    words on patient, day, side and view where a person said otherwise. `measured` is what was measured of how it was taken
+    (`core.images.quality`); null in an image of before that was done. `quality_flags` follow from it, the view and the file.
     """
 
     __tablename__ = "image"
@@ -409,6 +411,7 @@ class Image(PutAway, Base):
     window_width: Mapped[float | None]
     manufacturer: Mapped[str | None] = mapped_column(String(128))
     quality_flags: Mapped[list[Any]] = mapped_column(default=list)
+    measured: Mapped[dict[str, Any] | None] = mapped_column(Document(none_as_null=True))
     file_says: Mapped[dict[str, Any]] = mapped_column("stated", default=dict)
     rendition_sha256: Mapped[str] = mapped_column(String(64))
     thumbnail_sha256: Mapped[str] = mapped_column(String(64))

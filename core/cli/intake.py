@@ -43,6 +43,14 @@ def import_files(
             help="Side and view of a file, as NAME=R-MLO; repeat it for each file.", metavar="NAME=SIDE-VIEW"
         ),
     ] = None,
+    modality: Annotated[
+        str | None,
+        typer.Option(
+            help="US or MR: all files are such images of her breast, kept and shown beside her mammograms; "
+            "say the side as NAME=L where the file does not.",
+            metavar="US|MR",
+        ),
+    ] = None,
     name: Annotated[str | None, typer.Option(help="The patient's name, if she is new here.")] = None,
     birth_date: Annotated[
         datetime | None, typer.Option(formats=_DAY, help="Her birth date, if she is new here.")
@@ -63,7 +71,8 @@ def import_files(
     Whose they are and of when comes from the files (DICOM), from a manifest.csv beside them, or from --patient and
     --study-date together: then the files form one study of that patient, and what they say otherwise is kept.
     Side and view come from the DICOM or from --views. With --patient, a name that is only side and view, such as
-    L-CC.png or r_mlo.dcm, counts as said by you. Each file ends accepted, duplicate or quarantined with a reason;
+    L-CC.png or r_mlo.dcm, counts as said by you. Breast ultrasound and MR are kept and shown, and read by no model: where a
+    DICOM file says that it is one, or you do with --modality US or a view such as L-US. Each file ends accepted, duplicate or quarantined with a reason;
     repeating an import does no harm.
 
     Where there are demo accounts, the first patient who is not simulated closes them for good and needs an admin of your
@@ -73,19 +82,25 @@ def import_files(
     that were finished by then are answered and stay; repeat the import for the others).
     """
     from core.incoming import Statement, check_statement, gather, printable_name
+    from core.rules.vocabulary import OTHER_KIND_WORDS
     from core.settings import Settings
 
     if (patient is None) != (study_date is None):
         wrong_use("--patient and --study-date go together: say whose the files are and of when.")
-    if patient is None and (views or name or birth_date or simulated):
-        wrong_use("--views, --name, --birth-date and --simulated need --patient and --study-date.")
+    if patient is None and (views or name or birth_date or simulated or modality):
+        wrong_use(
+            "--views, --modality, --name, --birth-date and --simulated need --patient and --study-date."
+        )
+    if modality not in (None, "MG", *OTHER_KIND_WORDS):
+        wrong_use(f"--modality {modality} is not known. Say MG, {' or '.join(OTHER_KIND_WORDS)}.")
+    kind = modality if modality in OTHER_KIND_WORDS else None
     try:
         found = gather(paths, max_file_mb=Settings().max_file_mb, use_manifests=patient is None)
     except FileNotFoundError as error:
         wrong_use(printable_name(str(error)))
     statement = None
     if patient is not None and study_date is not None:
-        said = dict(_view_said(text) for text in views or [])
+        said = dict(_view_said(text, kind) for text in views or [])
         statement = Statement(
             mrn=patient.strip(),
             study_date=study_date.date(),
@@ -93,6 +108,7 @@ def import_files(
             birth_date=birth_date.date() if birth_date else None,
             views=said,
             simulated=simulated,
+            modality=kind,
         )
         try:
             check_statement(statement)
@@ -174,11 +190,17 @@ def _take_in(
 
 def _tell(report: BatchReport, files: int, admin: str | None, json: bool) -> None:
     """Write what became of each file: to stdout, and the sums to stderr."""
+    from core.rules import MEASURED_FLAGS
+    from core.rules.vocabulary import flag_words
+
     if json:
         print_json(report.to_json() | ({"admin": admin} if admin else {}))
     else:
         for item in report.items:
             results.print(line_of(item), markup=False, highlight=False)
+            if remarked := MEASURED_FLAGS.intersection(item.flags):
+                words = ", ".join(flag_words(flag) for flag in item.flags if flag in remarked)
+                results.print(f"            look at it again: {words}", markup=False, highlight=False)
         log.print(
             ", ".join(f"{n} {outcome}" for outcome, n in report.counts().items()) + ".", highlight=False
         )
@@ -256,9 +278,11 @@ class FirstAdmin:
         )
 
 
-def _view_said(text: str) -> tuple[str, tuple[str, str]]:
+def _view_said(text: str, kind: str | None) -> tuple[str, tuple[str, str]]:
     file, separator, said = text.rpartition("=")
     side, dash, view = said.upper().partition("-")
+    if kind is not None and not dash:
+        dash, view = "-", kind
     if not separator or not dash or not file:
         wrong_use(f"--views {text!r} is not NAME=SIDE-VIEW, for example scan1.png=R-MLO.")
     return file, (side, view)

@@ -227,7 +227,7 @@ def _unmake(session: Session, ledger: Ledger, home: int) -> None:
 
 def _take_away(session: Session, woman: Patient, home: int) -> None:
     """Take a woman away whom a correction made; raises `ChangedSince` where she has something by now."""
-    kinds: tuple[type[Study | Event | RiskFactors | Lesion], ...] = (Study, Event, RiskFactors, Lesion)
+    kinds: tuple[Any, ...] = (Study, Event, RiskFactors, Lesion)
     for kind in kinds:
         hers = select(kind).where(kind.patient_id == woman.id)
         rows = session.scalars(hers, execution_options=WITH_PUT_AWAY).all()

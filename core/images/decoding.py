@@ -13,7 +13,7 @@ from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from core.images.dicom import decode_dicom
 from core.images.grey import grey
-from core.images.mammogram import COLOURED, exposure_flags, why_not_a_mammogram
+from core.images.mammogram import COLOURED, why_not_a_mammogram
 from core.images.pectoral import is_upside_down
 from core.images.preamble import looks_like_dicom
 from core.images.reader import Header, ReadImage
@@ -85,7 +85,6 @@ def decode(data: bytes, *, max_pixels: int) -> ReadImage:
     except Exception as error:  # decoders raise anything at all on damaged files
         raise Refusal("unreadable", _found(error)) from error
     image.doubt = image.doubt or _why_not(image)
-    image.quality_flags += exposure_flags(image.pixels, image.bits_stored)
     return image
 
 
@@ -103,6 +102,7 @@ def _why_not(image: ReadImage) -> str | None:
     is_silent = image.header.modality in (None, "OT", "SC")
     # A handful of ultrasound images have a breast's outline, no mammogram has ultrasound's layers.
     if is_silent and why_not_ultrasound(image.pixels) is None:
+        image.looks_like = "US"
         return "It looks like an ultrasound image."
     return why_not_a_mammogram(image.pixels)
 

@@ -14,6 +14,7 @@ from core.images.dicom_encoding import check_syntax, settle_encoding, syntax_wor
 from core.images.dicom_frames import check_frames, frames_of, settle_frame
 from core.images.dicom_header import HeaderReader, flag_view, header_of
 from core.images.dicom_kind import doubted_kind, flag_kind
+from core.images.dicom_other import other_kind, spacing_of_other, why_no_other_kind
 from core.images.dicom_pixels import meant_pixels
 from core.images.orientation import settle_polarity, turn_upright
 from core.images.preamble import check_inflated_size
@@ -36,14 +37,16 @@ def decode_dicom(data: bytes, *, max_pixels: int) -> ReadImage:
     check_syntax(dataset)
     _check_kind(dataset, max_pixels)
     reading = HeaderReader(dataset)
+    kind = other_kind(reading)
     if frames_of(dataset) > 1:
-        reading.flags.append(QualityFlag.MULTI_FRAME)
         settle_frame(reading)
+        if kind is None:
+            reading.flags.append(QualityFlag.MULTI_FRAME)
     header = header_of(reading)
     note_contradictions(reading, header)
     encoding = settle_encoding(reading)
     meant = meant_pixels(reading, encoding)
-    meant.doubt = meant.doubt or doubted_kind(reading)
+    meant.doubt = meant.doubt or why_no_other_kind(reading) or doubted_kind(reading)
     settle_polarity(reading, meant)
     turn_upright(reading, header, meant)
     rows, columns = meant.pixels.shape
@@ -53,7 +56,7 @@ def decode_dicom(data: bytes, *, max_pixels: int) -> ReadImage:
         bits_stored=meant.bits,
         media_type="application/dicom",
         pixels=meant.pixels,
-        pixel_spacing_mm=_spacing(reading),
+        pixel_spacing_mm=spacing_of_other(reading, kind) if kind else _spacing(reading),
         window_center=meant.center,
         window_width=meant.width,
         manufacturer=reading.shown("Manufacturer", 128)
@@ -62,8 +65,10 @@ def decode_dicom(data: bytes, *, max_pixels: int) -> ReadImage:
         quality_flags=reading.flags,
         contradictions=reading.contradictions,
         doubt=meant.doubt,
+        other_kind=kind,
     )
-    flag_kind(reading)
+    if kind is None:
+        flag_kind(reading)
     flag_view(reading)
     return image
 

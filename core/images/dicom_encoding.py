@@ -125,7 +125,7 @@ def settle_encoding(reading: HeaderReader) -> Encoding:
         )
     if not syntax.is_encapsulated and len(data) < _expected(dataset):
         raise Refusal("truncated", f"{len(data)} of {_expected(dataset)} bytes of the image are there.")
-    if _family(syntax) == "sequential":
+    if _family(syntax) == "sequential" and int(dataset.get("NumberOfFrames") or 1) <= 1:
         _mend_scans(reading)
     return Encoding(syntax, syntax_words(syntax))
 

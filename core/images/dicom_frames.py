@@ -23,8 +23,13 @@ def frames_of(dataset: Dataset) -> int:
 
 
 def shown_frame(dataset: Dataset) -> int:
-    """Return which frame stands for all, from 0: the middle one, which alone is decoded."""
-    return frames_of(dataset) // 2
+    """Return which frame stands for all, from 0, and alone is decoded: the one that the file names (0028,6010), else the middle one."""
+    frames = frames_of(dataset)
+    try:
+        said = int(dataset.get("RepresentativeFrameNumber") or 0)
+    except (TypeError, ValueError):
+        said = 0
+    return said - 1 if 1 <= said <= frames else frames // 2
 
 
 def check_frames(dataset: Dataset, rows: int, columns: int, most: int) -> None:

@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.images.ultrasound import why_not_ultrasound
-from core.rules.vocabulary import QualityFlag
 
 __all__ = [
     "COLOURED",
@@ -23,7 +22,7 @@ __all__ = [
     "Recognised",
     "breast_of",
     "breast_region",
-    "exposure_flags",
+    "outline_of",
     "recognise",
     "wall_is_right",
     "why_not_a_mammogram",
@@ -31,8 +30,6 @@ __all__ = [
 
 _SKETCH = 256
 _SMALLEST_SIDE = 64
-# The networks read 512 rows: an image with fewer is blown up for them.
-_FEWEST_ROWS = 512
 # Real mammograms (mini-MIAS, FFDM, KAU, DDSM, CBIS-DDSM, MGRegBench) have 194 or more, and at most 0.27 of one shade.
 _FEWEST_SHADES = 24
 _FLAT = 0.5
@@ -185,6 +182,14 @@ def breast_region(pixels: NDArray[np.uint16]) -> NDArray[np.uint8] | None:
     return None if found is None else found.mask
 
 
+def outline_of(pixels: NDArray[np.uint16]) -> Outline | None:
+    """Return the outline of the breast, or of what stands in its place; None where nothing stands out."""
+    shades = _even(_sketch(pixels))
+    if shades is None:
+        return None
+    return _breast_in(shades) or next(iter(_outlines(shades)), None)
+
+
 def _breast_in(shades: NDArray[np.float32]) -> Outline | None:
     """Return the outline of the breast against dark air; None if there is none."""
     air, threshold, _ = _air(shades)
@@ -246,31 +251,6 @@ def _why_drawn(pixels: NDArray[np.uint16], outline: Outline) -> str | None:
     if inside.size and float(np.mean(np.abs(inside - np.median(inside)) <= near)) > _FLAT:
         return "It is of one shade within its outline, as masks are."
     return None
-
-
-def exposure_flags(pixels: NDArray[np.uint16], bits_stored: int) -> list[str]:
-    """Return quality flags that the pixels give: under- or overexposed, cut off at the nipple's side, few pixels."""
-    flags: list[str] = []
-    if max(pixels.shape) < _FEWEST_ROWS:
-        flags.append(QualityFlag.LOW_RESOLUTION)
-    sketch = _sketch(pixels)
-    shades = _even(sketch)
-    if shades is None:
-        return flags
-    _, threshold, _ = _air(shades)
-    found = _outline((shades > threshold).astype(np.uint8))
-    if found is None:
-        return flags
-    inside = sketch[found.mask > 0]
-    top = 2.0**bits_stored - 1
-    if float(np.mean(inside >= 0.995 * top)) > 0.25:
-        flags.append(QualityFlag.OVEREXPOSED)
-    low, high = np.percentile(inside, (5, 95))
-    if high - low < 0.01 * top:
-        flags.append(QualityFlag.LOW_CONTRAST)
-    if found.tip_touch > 0.02:
-        flags.append(QualityFlag.CUT_OFF)
-    return flags
 
 
 def _upright(begins: NDArray[np.float64], high: int) -> NDArray[np.float64]:

@@ -32,6 +32,7 @@ def limit_processor_time(seconds: float) -> None:
 def answer(question: dict[str, Any], data: bytes) -> Answer:
     """Decode one file; a refusal is an answer too."""
     from core.images.decoding import decode
+    from core.images.quality.measures import measure
     from core.images.reader import image_to_json
     from core.images.renditions import make_rendition, make_thumbnail
     from core.refusals import Refusal
@@ -41,6 +42,8 @@ def answer(question: dict[str, Any], data: bytes) -> Answer:
         image = decode(data, max_pixels=question["max_pixels"])
         if question["wanted"] == "pixels":
             return image_to_json(image), [image.pixels.data.cast("B")]
+        if image.doubt is None:
+            image.measured = measure(image.pixels, image.bits_stored)
         return image_to_json(image), [make_rendition(image), make_thumbnail(image)]
     except Refusal as refusal:
         return {"refusal": refusal.reason, "detail": refusal.detail}, []
@@ -59,6 +62,7 @@ def _prepare() -> Callable[[dict[str, Any], bytes], Answer]:
     limit_memory(int(sys.argv[1]))
     warnings.simplefilter("ignore")
     import core.images.decoding
+    import core.images.quality.measures
     import core.images.renditions  # noqa: F401 - so that the first file does not pay for the imports
 
     return answer

@@ -65,7 +65,9 @@ class ReadImage:
     `pixels` is uint16 (rows, cols), larger = brighter; empty where they were not asked for. `rows` and
     `columns` are those of the image. The window is in pixel values, as the file gives it, and not applied.
     `doubt` says why this is taken for no mammogram, None if it is one. `contradictions` are sentences on what
-    the file says two ways.
+    the file says two ways. `measured` is what `core.images.quality.measures` finds, where the image is prepared to be kept.
+    `other_kind` is US or MR where the file calls itself such an image of the breast; `looks_like` US where it says nothing
+    and is one by its pixels. Both have a doubt too.
     """
 
     rows: int
@@ -81,6 +83,9 @@ class ReadImage:
     quality_flags: list[str] = field(default_factory=list)
     contradictions: list[str] = field(default_factory=list)
     doubt: str | None = None
+    measured: dict[str, Any] = field(default_factory=dict)
+    other_kind: str | None = None
+    looks_like: str | None = None
 
 
 @dataclass

@@ -22,7 +22,7 @@ from core.images.registration.views import METHOD, register_views
 from core.images.renditions import open_rendition, rendition
 from core.logs import log_of
 from core.outages import outage
-from core.rules.vocabulary import ViewName
+from core.rules.vocabulary import OTHER_KIND_WORDS, ViewName
 from db.files import private_folder, write_whole
 from db.tables import Image, Study
 
@@ -92,6 +92,9 @@ def _stored(here: Installation, sop_uid: str) -> _Stored:
 
 
 def _doubt(prior: _Stored, current: _Stored) -> str:
+    other = OTHER_KIND_WORDS.get(prior.view.view) or OTHER_KIND_WORDS.get(current.view.view)
+    if other is not None:
+        return f"one is {other}, where probe or slice lies anew each time."
     if prior.view == current.view:
         return ""
     return f"one is {prior.view.words}, the other {current.view.words}."

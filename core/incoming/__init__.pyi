@@ -21,6 +21,9 @@ from .items import ItemReport as ItemReport
 from .items import Statement as Statement
 from .items import StoredAs as StoredAs
 from .items import printable_name as printable_name
+from .judged import judge_study as judge_study
+from .judged import measure_stored as measure_stored
+from .judged import taken_of as taken_of
 from .settled import called as called
 from .settled import former_mrns as former_mrns
 from .settled import mrns_of as mrns_of

@@ -13,7 +13,7 @@ from core.images import Header
 from core.incoming.identity import is_hers, is_of
 from core.incoming.items import Statement
 from core.refusals import Refusal
-from core.rules.vocabulary import SIDES, VIEWS
+from core.rules.vocabulary import PICTURES, SIDES
 from db.tables import (
     Laterality,
 )
@@ -45,11 +45,12 @@ class Claim:
     view: str
     file_says: dict[str, Any]
     by_person: bool
+    modality: str = "MG"
 
 
-def study_uid_of(mrn: str, study_date: date) -> str:
-    """Return the UID of the study that a person states: the same for the same patient and day."""
-    return _uid("study", mrn, study_date.isoformat())
+def study_uid_of(mrn: str, study_date: date, modality: str = "MG") -> str:
+    """Return the UID of the study that a person states: the same for the same patient, day and modality."""
+    return _uid("study", mrn, study_date.isoformat(), *([modality] if modality != "MG" else []))
 
 
 def _uid(*named: str) -> str:
@@ -67,9 +68,9 @@ def check_statement(statement: Statement) -> None:
     if statement.birth_date and statement.birth_date > statement.study_date:
         raise ValueError(f"The birth date {statement.birth_date} lies after the study.")
     for name, (side, view) in statement.views.items():
-        if side not in SIDES or view not in VIEWS:
+        if side not in SIDES or view not in PICTURES:
             raise ValueError(
-                f"{name}: {side}-{view} is no view. Sides are L and R, views {', '.join(VIEWS)}."
+                f"{name}: {side}-{view} is no view. Sides are L and R, views {', '.join(PICTURES)}."
             )
 
 
@@ -78,9 +79,14 @@ def said_view(statement: Statement, name: str) -> tuple[str, str] | None:
     return statement.views.get(name) or statement.views.get(PurePath(name).name)
 
 
-def settle_claim(header: Header, name: str, sha256: str, statement: Statement | None) -> Claim:
-    """Settle whose, when and what from statement and file; raises `Refusal` for what neither says."""
-    side, view = header.laterality, header.view
+def settle_claim(
+    header: Header, name: str, sha256: str, statement: Statement | None, kind: str | None = None
+) -> Claim:
+    """Settle whose, when and what from statement and file; raises `Refusal` for what neither says.
+
+    `kind` is US or MR of a picture that is kept as that (`core.incoming.other_kinds`), and then stands for the view.
+    """
+    side, view = header.laterality, kind or header.view
     file_says: dict[str, Any] = {}
     if statement is None:
         mrn, study_date = _said_by_file(header)
@@ -98,7 +104,7 @@ def settle_claim(header: Header, name: str, sha256: str, statement: Statement | 
         raise Refusal("unknown_laterality", header.unusable.get("laterality", ""))
     if view is None:
         raise Refusal("unknown_view", header.unusable.get("view", ""))
-    if header.modality not in (None, "MG"):
+    if header.modality not in (None, kind or "MG"):
         file_says["modality"] = header.modality
     # Only a file of the same woman and day says her age.
     that_day = header.study_date in (None, study_date)
@@ -114,6 +120,7 @@ def settle_claim(header: Header, name: str, sha256: str, statement: Statement | 
         view=view,
         file_says=file_says,
         by_person=statement is not None,
+        modality=kind or "MG",
     )
 
 

@@ -20,7 +20,7 @@ from typing import IO, cast
 
 from core.incoming.items import IncomingFile, Statement
 from core.refusals import Refusal
-from core.rules.vocabulary import VIEWS
+from core.rules.vocabulary import OTHER_KIND_WORDS, PICTURES
 from core.sets import Manifest, ManifestError, ManifestRow, read_manifest
 
 MANIFEST = "manifest.csv"
@@ -30,7 +30,7 @@ _MOST_UNPACKED_BYTES = 20_000_000_000
 _MOST_FOLDED = 200
 _LARGE_BYTES = 50_000_000
 # "L-CC", "r_mlo", "right MLO": a name that says side and view and nothing else.
-_NAMED_VIEW = re.compile(rf"(l|r|left|right)[-_ ]?({'|'.join(VIEWS)})", re.IGNORECASE)
+_NAMED_VIEW = re.compile(rf"(l|r|left|right)[-_ ]?({'|'.join(PICTURES)})", re.IGNORECASE)
 
 
 # These say nothing of the file that was asked for: the machine, or the folder as a whole, is at its end.
@@ -306,13 +306,13 @@ def _told(row: ManifestRow, file: IncomingFile) -> IncomingFile:
     """Join a file with what its manifest says of it."""
     if file.refusal is not None:
         return file
-    if row.modality != "MG" or row.laterality is None or row.view is None:
-        return IncomingFile(
-            file.name, file.data, Refusal("not_a_mammogram", f"The manifest says {row.modality}.")
-        )
+    view = row.modality if row.modality in OTHER_KIND_WORDS else row.view
+    if row.laterality is None or view is None:
+        missing = "unknown_laterality" if row.laterality is None else "unknown_view"
+        return IncomingFile(file.name, file.data, Refusal(missing, f"Line {row.line} does not say it."))
     if row.study_date is None:
         return IncomingFile(file.name, file.data, Refusal("no_study_date", f"Line {row.line} has no date."))
-    views: Mapping[str, tuple[str, str]] = {file.name: (row.laterality, row.view)}
+    views: Mapping[str, tuple[str, str]] = {file.name: (row.laterality, view)}
     said = Statement(
         mrn=row.patient_id,
         study_date=row.study_date,

@@ -39,6 +39,7 @@ from core.incoming.keep import (
     stored_study,
 )
 from core.incoming.on_the_way_in import without_her
+from core.incoming.other_kinds import check_room, settle_kind
 from core.incoming.settled import heard, stated
 from core.installation import Installation
 from core.logs import log_of
@@ -62,7 +63,8 @@ def examine(here: Installation, files: Iterable[IncomingFile]) -> Iterator[Exami
             data = storable(file.data)
             sha256 = hashlib.sha256(data).hexdigest()
             try:
-                prepared = _read(reader, file, data, file.said)
+                prepared = _read(reader, file, data)
+                kind = _examined_kind(prepared.image)
             except Refusal as refusal:
                 yield Examined(file.name, sha256, refusal=refusal)
                 continue
@@ -74,10 +76,13 @@ def examine(here: Installation, files: Iterable[IncomingFile]) -> Iterator[Exami
                 sha256=sha256,
                 header=image.header,
                 laterality=image.header.laterality,
-                view=image.header.view,
+                view=kind or image.header.view,
                 rows=image.rows,
                 columns=image.columns,
                 quality_flags=image.quality_flags,
+                measured=image.measured,
+                spacing_mm=image.pixel_spacing_mm,
+                looks_like=image.looks_like,
                 thumbnail_png=prepared.thumbnail_png,
                 duplicate_of=_stored_as(here, sha256),
                 contradictions=image.contradictions,
@@ -175,19 +180,18 @@ def _take_all(
                 on_item(item)
 
 
-def _read(reader: GuardedReader, file: IncomingFile, data: bytes, statement: Statement | None) -> Prepared:
-    """Read a file and raise `Refusal` unless it is a mammogram; one by a person's word alone is no picture for the model."""
+def _read(reader: GuardedReader, file: IncomingFile, data: bytes) -> Prepared:
+    """Read a file; raises `Refusal` where it cannot be read."""
     if file.refusal is not None:
         raise file.refusal
     prepared = reader.prepare(data, file.name)
-    doubt = prepared.image.doubt
-    if doubt is not None:
-        if statement is None or not statement.a_mammogram:
-            raise Refusal("not_a_mammogram", doubt)
-        prepared.image.contradictions.append(f"A mammogram by a person's word. {doubt}")
-        prepared.image.quality_flags.append(QualityFlag.NOT_RECOGNISED)
     _compare_name(file.name, prepared.image)
     return prepared
+
+
+def _examined_kind(image: ReadImage) -> str | None:
+    """Return what a file is kept as if nobody says more of it; what looks like ultrasound, and says nothing, is asked."""
+    return None if image.looks_like is not None else settle_kind(image, "", None)
 
 
 def _compare_name(name: str, image: ReadImage) -> None:
@@ -222,11 +226,12 @@ def _take_one(
         known = _known(here, batch_id, file, sha256, statement)
         if known is not None:
             return known, None
-        prepared = _read(reader, file, data, statement)
+        prepared = _read(reader, file, data)
+        kind = settle_kind(prepared.image, file.name, statement)
         with here.database.read() as session:
             prepared.image.header, settled = heard(session, prepared.image.header)
         prepared.image.contradictions += settled
-        claim = settle_claim(prepared.image.header, file.name, sha256, statement)
+        claim = settle_claim(prepared.image.header, file.name, sha256, statement, kind)
         _store_objects(here, data, sha256, prepared, claim, statement, first)
         # The end of the batch brings up to date what is kept ready of these women.
         with here.database.write(ready=False) as session:
@@ -265,7 +270,7 @@ def _store_objects(
         if stored is not None:
             return
         patient = stored_patient(session, claim, prepared.image.header, statement)
-        stored_study(session, claim)
+        check_room(session, stored_study(session, claim), claim.modality)
     if patient is None and not is_simulated(prepared.image.header, statement):
         first.expect(here)
     here.images.put(prepared.rendition)

@@ -57,6 +57,8 @@ class Statement:
     """What a person (or a manifest) says of files: whose, when, and which views, by file name.
 
     `a_mammogram` says that they are mammograms where the recognition doubts it.
+    `modality` is US or MR where all files are such images of her breast, whatever view is said of each; None where that is
+    not said. The view of one such image is US or MR too.
     """
 
     mrn: str
@@ -66,6 +68,7 @@ class Statement:
     views: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     simulated: bool = False
     a_mammogram: bool = False
+    modality: str | None = None
 
 
 @dataclass(frozen=True)
@@ -91,6 +94,9 @@ class Examined:
     rows: int | None = None
     columns: int | None = None
     quality_flags: list[str] = field(default_factory=list)
+    measured: dict[str, Any] = field(default_factory=dict)
+    spacing_mm: float | None = None
+    looks_like: str | None = None
     thumbnail_png: bytes | None = None
     duplicate_of: StoredAs | None = None
     contradictions: list[str] = field(default_factory=list)

@@ -15,9 +15,12 @@ from core.incoming import rescoring
 from core.incoming.claims import Claim, study_uid_of
 from core.incoming.identity import disagreements, is_hers, is_of
 from core.incoming.items import IncomingFile, ItemReport, Statement, printable_name
+from core.incoming.judged import judge_study
+from core.incoming.other_kinds import check_room, wait_for_nothing
 from core.installation import Installation
 from core.people import Closed, FirstRealPatient
 from core.refusals import Refusal
+from core.rules.vocabulary import OTHER_KIND_WORDS
 from db.sessions import WITH_PUT_AWAY
 from db.tables import (
     Image,
@@ -31,11 +34,14 @@ from db.tables import (
 _LONGEST_DETAIL = 1000
 
 
-def stored_image(session: Session, claim: Claim, sha256: str, prepared: Prepared) -> Image | None:
+def stored_image(
+    session: Session, claim: Claim, sha256: str, prepared: Prepared | None = None
+) -> Image | None:
     """Return the stored image with these bytes if it is the same claim; raises `Refusal` for any collision.
 
     One with the same SOP Instance UID is the same image too where the picture is the same to the last bit: what goes
-    through a network or an archive gets another file header there, often other words, sometimes another encoding.
+    through a network or an archive gets another file header there, often other words, sometimes another encoding. Where
+    the picture is not at hand (`prepared`), that is left open.
     """
     found = session.scalars(
         select(Image).where(or_(Image.sha256 == sha256, Image.sop_uid == claim.sop_uid)),
@@ -46,7 +52,8 @@ def stored_image(session: Session, claim: Claim, sha256: str, prepared: Prepared
         if study.patient.mrn != claim.mrn:
             what = "same image" if image.sha256 == sha256 else "image's identifier (SOP Instance UID)"
             raise Refusal("other_patient", f"The {what} is stored for patient {study.patient.mrn}.")
-        if image.sha256 != sha256 and image.rendition_sha256 != _rendition_sha256(prepared):
+        other = prepared is not None and image.rendition_sha256 != _rendition_sha256(prepared)
+        if image.sha256 != sha256 and other:
             raise Refusal(
                 "uid_conflict",
                 f"SOP Instance UID {claim.sop_uid} is stored with other content, in the study of {study.study_date}.",
@@ -124,7 +131,7 @@ def stored_study(session: Session, claim: Claim) -> Study | None:
             return study
     if not claim.by_person:
         # Without a UID in the file the study has ours, and the other views of that day join it.
-        own = study_uid_of(claim.mrn, claim.study_date) if claim.study_uid is None else None
+        own = study_uid_of(claim.mrn, claim.study_date, claim.modality) if claim.study_uid is None else None
         # One that was corrected since may be of another day or woman.
         as_named = (Study.study_date == claim.study_date, Patient.mrn == claim.mrn)
         return session.scalar(select(Study).join(Patient).where(Study.uid == own, *as_named)) if own else None
@@ -132,7 +139,9 @@ def stored_study(session: Session, claim: Claim) -> Study | None:
     return session.scalar(
         select(Study)
         .join(Patient)
-        .where(Patient.mrn == claim.mrn, Study.study_date == claim.study_date, Study.modality == "MG")
+        .where(
+            Patient.mrn == claim.mrn, Study.study_date == claim.study_date, Study.modality == claim.modality
+        )
         .order_by(Study.id)
     )
 
@@ -156,11 +165,14 @@ def keep(
         return _keep_duplicate(session, batch_id, file, sha256, claim, stored), None
     header = prepared.image.header
     patient = stored_patient(session, claim, header, statement)
+    check_room(session, stored_study(session, claim), claim.modality)
     file_says = _says_beside(header, claim, patient)
     patient, closed = _keep_patient(session, claim, header, statement, patient, first)
     study = _keep_study(session, claim, header, patient)
     image = _keep_image(session, file, sha256, prepared, claim, study, file_says)
-    rescoring.image_added(session, study)
+    if claim.modality == "MG":
+        rescoring.image_added(session, study)
+    judge_study(session, study)
     otherwise = sorted(set(file_says) - {"age_years"})
     against = (
         [f"The file says otherwise of: {', '.join(otherwise)}."] if otherwise and claim.by_person else []
@@ -236,17 +248,21 @@ def _keep_study(session: Session, claim: Claim, header: Header, patient: Patient
     """Return the study that the image joins, made if there is none yet."""
     joined = stored_study(session, claim)
     if joined is not None:
+        if claim.modality == "MG":  # mammograms that come after the ultrasound of the same study
+            joined.modality = "MG"
         return joined
-    uid = claim.study_uid or study_uid_of(claim.mrn, claim.study_date)
+    uid = claim.study_uid or study_uid_of(claim.mrn, claim.study_date, claim.modality)
     taken = session.scalar(select(Study.id).where(Study.uid == uid), execution_options=WITH_PUT_AWAY)
     study = Study(
         # A study that was corrected since keeps its UID.
         uid=uid if taken is None else f"2.25.{uuid.uuid4().int}",
         patient_id=patient.id,
         study_date=claim.study_date,
-        modality="MG",
+        modality=claim.modality,
         description=header.study_description,
     )
+    if claim.modality != "MG":
+        wait_for_nothing(study)
     session.add(study)
     session.flush()
     return study
@@ -279,6 +295,7 @@ def _keep_image(
         window_width=image.window_width,
         manufacturer=image.manufacturer,
         quality_flags=image.quality_flags,
+        measured=image.measured or None,
         file_says=file_says,
         rendition_sha256=_rendition_sha256(prepared),
         thumbnail_sha256=hashlib.sha256(prepared.thumbnail_png).hexdigest(),
@@ -350,6 +367,13 @@ def add_item(
     return item
 
 
+def _modality(study: Study | None, image: Image | None) -> str | None:
+    """Return the modality of one image: a study of mammograms may hold ultrasound too."""
+    if image is not None and image.view in OTHER_KIND_WORDS:
+        return image.view
+    return study.modality if study else None
+
+
 def report_of(item: ImportItem, mrn: str | None, study: Study | None, image: Image | None) -> ItemReport:
     """Return how a file ended, as people and ``import --json`` see it."""
     return ItemReport(
@@ -360,7 +384,7 @@ def report_of(item: ImportItem, mrn: str | None, study: Study | None, image: Ima
         patient=mrn,
         study_uid=study.uid if study else None,
         study_date=study.study_date.isoformat() if study else None,
-        modality=study.modality if study else None,
+        modality=_modality(study, image),
         laterality=image.laterality.value if image else None,
         view=image.view if image else None,
         flags=[str(flag) for flag in image.quality_flags] if image else [],

@@ -37,7 +37,8 @@ def queue_again(session: Session, which: ColumnElement[bool], *, inputs_changed:
         values["inputs_changed_at"] = utc_now()
     changed = session.execute(
         update(Study)
-        .where(which, Study.put_away_by_id.is_(None))
+        # What holds no mammogram never waits: no model reads it.
+        .where(which, Study.modality == "MG", Study.put_away_by_id.is_(None))
         .values(**values)
         .execution_options(synchronize_session=False)
     )

@@ -14,6 +14,7 @@ from core.installation import Installation
 from core.records.lesions import Box
 from core.refusals import Refusal
 from core.rules import ViewName
+from core.rules.vocabulary import OTHER_KIND_WORDS
 from db.tables import Embedding, Image, Measurement
 
 __all__ = ["Proposal", "propose_place"]
@@ -54,6 +55,8 @@ class _Picture:
 def propose_place(here: Installation, measurement_id: int, sop_uid: str) -> Proposal | None:
     """Propose where what was measured on one image lies in another; None where the two are not one view of one breast.
 
+    Nor is there any between two ultrasound or MR images: probe and slice lie anew each time.
+
     Its centre is where the registration of the two puts it, or, where they cannot be registered, keeps its relative
     position in the breast (where no breast was outlined, in the picture). Its size in mm stays, or in pixels where one of
     the pixel sizes is not known. Nothing is written.
@@ -65,7 +68,7 @@ def propose_place(here: Installation, measurement_id: int, sop_uid: str) -> Prop
             return None
         box = (measurement.x0, measurement.y0, measurement.x1, measurement.y1)
         then, now = _picture(session, measurement.image), _picture(session, wanted)
-    if then.view != now.view or then.sop_uid == now.sop_uid:
+    if then.view != now.view or then.sop_uid == now.sop_uid or now.view.view in OTHER_KIND_WORDS:
         return None
     centre = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
     found = _by_registration(here, then, now, centre)

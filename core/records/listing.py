@@ -182,7 +182,7 @@ def _studies(
             Study.id.in_(before_the_score).label("blind"),
         )
         .outerjoin(User, User.id == Study.assessed_by_id)
-        .where(_among(Study.patient_id, of))
+        .where(_among(Study.patient_id, of), Study.modality == "MG")
         .order_by(Study.study_date, Study.id)
     )
     for study in session.execute(query):

@@ -14,7 +14,7 @@ from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from core.images import hanging
-from core.incoming import called
+from core.incoming import called, taken_of
 from core.installation import Installation
 from core.records import cards
 from core.records.assessments import Assessment, assessments_of
@@ -24,6 +24,7 @@ from core.records.standing import Interval, Standing
 from core.records.trusted import AlertStanding, alert_standing, has_something_to_tell, trust_and_rank
 from core.refusals import refusal_text
 from core.rules import (
+    MEASURED_FLAGS,
     TREATMENTS,
     Rank,
     Trust,
@@ -31,6 +32,7 @@ from core.rules import (
     growth_of,
     latest_score_ids,
     likeliest_density,
+    remarks_on_study,
     said_alike,
     trust_of,
     vocabulary,
@@ -127,6 +129,8 @@ class ViewImage:
     spacing_mm: float | None
     quality_flags: tuple[str, ...]
     chest_wall: Edge | None
+    remarks: tuple[str, ...] = ()
+    """What was measured amiss of how it was taken, and what to do: a sentence each."""
 
     @property
     def view_name(self) -> ViewName:
@@ -170,11 +174,18 @@ class Visit:
     """What a reader recorded of it, as it stands; `Assessment.versions` holds what came before."""
 
     @property
+    def other_kind(self) -> str | None:
+        """Return what a study without mammograms is, in words: it is shown and measured on, and no model reads it."""
+        return vocabulary.OTHER_KIND_WORDS.get(self.modality)
+
+    @property
     def missing_views(self) -> tuple[ViewName, ...]:
-        """Return which of the four standard views this study has no image of.
+        """Return which of the four standard views this study has no image of; a study without mammograms misses none.
 
         A spot or a magnification is no view of the breast: the score too counts the view as not seen.
         """
+        if self.other_kind is not None:
+            return ()
         taken = {image.view_name for image in self.images if hanging.shows_the_breast(image)}
         return tuple(view for view in vocabulary.FOUR_VIEWS if view not in taken)
 
@@ -249,7 +260,8 @@ class PatientRecord:
     @cached_property
     def standing(self) -> Standing[Visit]:
         """Where she stands by her visits: newest and prior score, change, density, when the next study is due."""
-        return Standing(self.visits, self.birth_date, self.diagnosed_on is not None, self.treated_on)
+        visits = tuple(visit for visit in self.visits if visit.other_kind is None)
+        return Standing(visits, self.birth_date, self.diagnosed_on is not None, self.treated_on)
 
     @property
     def diagnosed_on(self) -> date | None:
@@ -277,7 +289,9 @@ class PatientRecord:
 
     def missing_views(self, visit: Visit) -> tuple[ViewName, ...]:
         """Return which of the four standard views no study of that visit's day has: they are one visit."""
-        of_the_day = [other.missing_views for other in self.visits if other.on == visit.on]
+        of_the_day = [
+            other.missing_views for other in self.visits if other.on == visit.on and other.other_kind is None
+        ]
         return tuple(view for view in visit.missing_views if all(view in missing for missing in of_the_day))
 
     def moved_from(self, visit: Visit) -> Visit | None:
@@ -403,10 +417,13 @@ def _images(here: Installation, session: Session, patient_id: int) -> defaultdic
             .where(Study.patient_id == patient_id)
         ).all()
     )
+    remarks = _remarks(rows)
     found: defaultdict[int, list[ViewImage]] = defaultdict(list)
     for image in rows:
         chest_wall: Edge | None
-        if "flipped" in seen_flipped.get(image.id, {}):
+        if image.view in vocabulary.OTHER_KIND_WORDS:
+            chest_wall = None  # what lies at which edge of it says nothing, and nobody mirrors it
+        elif "flipped" in seen_flipped.get(image.id, {}):
             # The model turned the chest wall to the left: what it had to turn ended at the right.
             chest_wall = Edge.RIGHT if seen_flipped[image.id]["flipped"] else Edge.LEFT
         else:
@@ -421,9 +438,24 @@ def _images(here: Installation, session: Session, patient_id: int) -> defaultdic
                 spacing_mm=image.pixel_spacing_mm,
                 quality_flags=tuple(str(flag) for flag in image.quality_flags),
                 chest_wall=chest_wall,
+                remarks=remarks.get(image.id, ()),
             )
         )
     return found
+
+
+def _remarks(rows: Sequence[Image]) -> dict[int, tuple[str, ...]]:
+    """Return what is to be said of how images were taken, by their ids: of those only that were flagged at intake."""
+    studies: defaultdict[int, list[Image]] = defaultdict(list)
+    for image in rows:
+        studies[image.study_id].append(image)
+    said: dict[int, tuple[str, ...]] = {}
+    for images in studies.values():
+        if all(MEASURED_FLAGS.isdisjoint(image.quality_flags) for image in images):
+            continue
+        for image, remarks in zip(images, remarks_on_study([taken_of(one) for one in images]), strict=True):
+            said[image.id] = tuple(one.text for one in remarks if one.flag.value in image.quality_flags)
+    return said
 
 
 def _first_diagnosis(events: Sequence[EventEntry]) -> date | None:

@@ -41,6 +41,13 @@ from .growth import Growth as Growth
 from .growth import has_grown as has_grown
 from .growth import measurement_sd_mm as measurement_sd_mm
 from .growth import volume_growth as volume_growth
+from .quality import MEASURED_FLAGS as MEASURED_FLAGS
+from .quality import Remark as Remark
+from .quality import Taken as Taken
+from .quality import advice_on as advice_on
+from .quality import quality_rules as quality_rules
+from .quality import remarks_on as remarks_on
+from .quality import remarks_on_study as remarks_on_study
 from .reference import PlaceAtAge as PlaceAtAge
 from .reference import QuantilesAtAge as QuantilesAtAge
 from .reference import ReferenceCourses as ReferenceCourses

@@ -38,6 +38,13 @@ STANDARD_VIEWS = (CC, MLO)
 """The two views that screening takes of each breast."""
 
 
+OTHER_KIND_WORDS: Mapping[str, str] = {"US": "ultrasound", "MR": "magnetic resonance"}
+"""Pictures of a breast by other means than X-rays, by their DICOM modality, which stands in the place of the view."""
+
+PICTURES = (*VIEWS, *OTHER_KIND_WORDS)
+"""All that a picture of one breast may be."""
+
+
 class ViewName(NamedTuple):
     """Which view of which breast.
 
@@ -60,10 +67,10 @@ class ViewName(NamedTuple):
 
     @classmethod
     def of_code(cls, code: str) -> Self:
-        """Return the view that a code such as R-CC names; raises `ValueError` if it names none."""
+        """Return the view that a code such as R-CC or L-US names; raises `ValueError` if it names none."""
         laterality, _, view = code.partition("-")
-        if laterality not in SIDES or view not in VIEW_WORDS:
-            raise ValueError(f"“{code}” is no view. Sides are L and R, views {', '.join(VIEWS)}.")
+        if laterality not in SIDES or view not in PICTURES:
+            raise ValueError(f"“{code}” is no view. Sides are L and R, views {', '.join(PICTURES)}.")
         return cls(laterality, view)
 
 
@@ -157,6 +164,8 @@ class QualityFlag(enum.StrEnum):
     STEREOTACTIC = "stereotactic", Reading.NOT_BY_THE_MODEL
     QUALITY_CONTROL = "quality_control", Reading.NOT_BY_THE_MODEL
     NOT_RECOGNISED = "not_recognised", Reading.NOT_BY_THE_MODEL
+    ULTRASOUND = "ultrasound", Reading.NOT_BY_THE_MODEL
+    MAGNETIC_RESONANCE = "magnetic_resonance", Reading.NOT_BY_THE_MODEL
     ANTERIOR_COMPRESSION = "anterior_compression", Reading.BESIDE_THE_STANDARD
     IMPLANT_DISPLACED = "implant_displaced", Reading.BESIDE_THE_STANDARD
     ROLLED = "rolled", Reading.BESIDE_THE_STANDARD
@@ -174,6 +183,13 @@ class QualityFlag(enum.StrEnum):
     OVEREXPOSED = "overexposed"
     LOW_CONTRAST = "low_contrast"
     CUT_OFF = "cut_off"
+    UNDEREXPOSED = "underexposed"
+    BLURRED = "blurred"
+    MOTION = "motion"
+    PECTORAL_MUSCLE_SHORT = "pectoral_muscle_short"
+    DEPTH_DIFFERS = "depth_differs"
+    DUPLICATED_VIEW = "duplicated_view"
+    SAME_PICTURE = "same_picture"
 
 
 NOT_FOR_THE_MODEL = frozenset(flag for flag in QualityFlag if flag.reading is Reading.NOT_BY_THE_MODEL)
@@ -191,6 +207,12 @@ UNLEARNED_KINDS = frozenset(
     }
 )
 """Of these, the flags of pictures of another kind than any model here has learned, not even one of single images."""
+
+OTHER_KIND_FLAGS: Mapping[str, QualityFlag] = {
+    "US": QualityFlag.ULTRASOUND,
+    "MR": QualityFlag.MAGNETIC_RESONANCE,
+}
+"""The flag of a picture by other means, by its modality."""
 
 OTHER_THAN_STANDARD = frozenset(flag for flag in QualityFlag if flag.reading is not Reading.STANDARD)
 """These, and the flags of images that the model reads, but that are taken beside the standard view."""

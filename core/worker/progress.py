@@ -141,9 +141,13 @@ def state(here: Installation) -> tuple[int, ...]:
 
 
 def queue(here: Installation) -> Mapping[StudyStatus, int]:
-    """Count the studies in each status; pending ones are the queue."""
+    """Count the studies with mammograms in each status; pending ones are the queue."""
     with here.database.read() as session:
-        found = dict(session.execute(select(Study.status, func.count()).group_by(Study.status)).all())
+        found = dict(
+            session.execute(
+                select(Study.status, func.count()).where(Study.modality == "MG").group_by(Study.status)
+            ).all()
+        )
     return {status: found.get(status, 0) for status in StudyStatus}
 
 
@@ -189,7 +193,7 @@ def refused_studies(here: Installation, *, limit: int = 200) -> list[Waiting]:
     query = (
         select(Study, Patient.mrn)
         .join(Patient, Patient.id == Study.patient_id)
-        .where(Study.status == StudyStatus.REFUSED)
+        .where(Study.status == StudyStatus.REFUSED, Study.modality == "MG")
         .order_by(Study.refused_at.desc().nulls_last(), Study.id.desc())
         .limit(limit)
     )

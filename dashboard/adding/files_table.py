@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 from core.incoming import Examined, StoredAs, named_view
 from core.records import Found
-from core.rules.vocabulary import SIDE_WORDS, flag_words
-from dashboard import look
+from core.rules.vocabulary import SIDE_WORDS
+from dashboard import look, picture_quality
 
 # What a person can say when the file does not; all other refusals are final.
 ASKED = frozenset({"no_identity", "no_study_date", "unknown_laterality", "unknown_view"})
@@ -58,6 +58,8 @@ def verdict(item: Examined, found: Found) -> tuple[str, str]:
         return f"stored for another patient ({place(item.duplicate_of)}): check whose it is", "bad"
     if item.refusal is not None and item.refusal.reason not in ASKED:
         return item.refusal.text, "bad"
+    if item.looks_like is not None:
+        return "looks like ultrasound: say in the next step that it is, and of which breast", "ask"
     if proposed(item):
         return "side and view are proposed from its name: check them in the next step", "ask"
     if item.laterality is None or item.view is None:
@@ -72,12 +74,11 @@ def table_of(examined: Sequence[Examined], found: Found) -> str:
     for item in sorted(examined, key=lambda item: ranks[verdict(item, found)[1]]):
         words, cls = verdict(item, found)
         size = f"{item.columns} × {item.rows}" if item.rows and item.columns else ""
-        flags = ", ".join(map(flag_words, item.quality_flags))
-        quality = flags or ("no remarks" if is_usable(item) else look.UNKNOWN)
+        quality = picture_quality.cell(item, usable=is_usable(item))
         rows += (
             f'<tr><td class="pic">{picture(item)}</td><td>{look.safe(item.name)}<br><span class="lv-muted">{size}</span></td>'
             f"<td>{SIDE_WORDS.get(item.laterality or '', look.UNKNOWN)}</td><td>{look.safe(item.view or look.UNKNOWN)}</td>"
-            f'<td>{look.safe(quality)}</td><td class="{cls}">{look.safe(words)}</td></tr>'
+            f'<td>{quality}</td><td class="{cls}">{look.safe(words)}</td></tr>'
         )
     return (
         '<table class="lv-table lv-files"><tr><th>picture</th><th>file</th><th>side</th><th>view</th><th>quality</th>'

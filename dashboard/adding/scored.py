@@ -44,6 +44,11 @@ def progress(mrn: str, uids: tuple[str, ...]) -> None:
                 f"{look.interval(risk.low, risk.high)}.</p>"
             )
             look.footer(cards.footer(cards.card_of(here(), visit.score.model), visit.score.model))
+        elif visit.other_kind is not None:
+            look.show(
+                f'<p class="lv-note good"><b>Kept.</b> {visit.other_kind.capitalize()} is shown and measured on, and read by '
+                "no model.</p>"
+            )
         elif visit.covered:
             look.show(f'<p class="lv-note good"><b>Scored.</b> {look.safe(COVERED)}</p>')
         elif visit.doubt is not None:

@@ -103,6 +103,7 @@ def trend(record: PatientRecord, *, chosen: str | None = None, drawing: Drawing 
     labels = [*_breasts(course), *_growth(course), *_risk(course)]
     _end_labels(course, labels)
     _untold(figure, [visit for visit in record.standing.read if visit.score is None], scale.low)
+    _other_kinds(figure, record.visits, scale.low)
     if record.diagnosed_on:
         _end_of_screening(course, record.diagnosed_on)
     _say_place(course)
@@ -130,6 +131,7 @@ def without_numbers(record: PatientRecord, *, chosen: str | None = None) -> Figu
     height = UNTOLD_PX + _LANE_PX * (lanes - 1)
     domains = _domains(height, lanes)
     _untold(figure, list(record.standing.read), 0.0, assessed=True)
+    _other_kinds(figure, record.visits, 0.0)
     happenings.draw_events(figure, placed, span)
     happenings.draw_densities(figure, record.visits)
     _mark(figure, record.visit(chosen or ""), domains[1][0])
@@ -269,6 +271,35 @@ def _untold(figure: Figure, visits: Sequence[Visit], height: float, *, assessed:
             hovertemplate="%{hovertext}<extra></extra>",
             name=name,
         )
+
+
+def _other_kinds(figure: Figure, visits: Sequence[Visit], height: float) -> None:
+    """Mark the studies by ultrasound and MR, which no model reads, so that her course is whole."""
+    hers = [visit for visit in visits if visit.other_kind is not None]
+    if not hers:
+        return
+    figure.add(
+        "scatter",
+        x=[visit.on for visit in hers],
+        y=[height] * len(hers),
+        yaxis="y",
+        mode="markers+text",
+        cliponaxis=False,
+        marker={"color": look.MUTED, "symbol": "hexagon-open", "size": 10, "line": {"width": 1.5}},
+        selected={"marker": {"opacity": 1.0}},
+        unselected={"marker": {"opacity": 1.0}},
+        text=[f"{visit.modality} {visit.bi_rads or ''}".strip() for visit in hers],
+        textposition="top center",
+        textfont={"size": 11, "color": look.MUTED},
+        customdata=[[visit.study_uid] for visit in hers],
+        hovertext=[
+            f"{visit.on}<br>{visit.other_kind}, read by no model"
+            + (f"<br>{look.safe(visit.assessment.words)}, by the reader" if visit.bi_rads else "")
+            for visit in hers
+        ],
+        hovertemplate="%{hovertext}<extra></extra>",
+        name="ultrasound and MR",
+    )
 
 
 def _beside_untold(visit: Visit, *, assessed: bool) -> str:

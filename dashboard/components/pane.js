@@ -84,6 +84,7 @@ class Pane {
     this.root.classList.toggle("over", mode === "flicker" || mode === "difference")
     const heat = shared.heat && !mode && spec.sop_uid ? spec.no_heat || this.heat.said : ""
     this.small.textContent = (mode ? [said[mode], this.known.said] : [when, spec.note, heat]).filter(Boolean).join(" · ")
+    this.small.title = spec.remarks || ""
   }
 
   get heat() {

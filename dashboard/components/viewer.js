@@ -313,7 +313,7 @@ class Viewer {
     chip.setAttribute("aria-selected", String(chosen))
     chip.tabIndex = chosen ? 0 : -1
     chip.dataset.date = visit.on
-    chip.title = visit.step_hint ? `${visit.hint}, ${visit.step_hint}` : visit.hint
+    chip.title = (visit.step_hint ? `${visit.hint}, ${visit.step_hint}` : visit.hint) + visit.remarks
     const pair = element("span", "pair")
     for (const side of ["right", "left"]) {
       const view = visit.thumbs[side]

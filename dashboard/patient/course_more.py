@@ -115,7 +115,9 @@ def _row(record: PatientRecord, visit: Visit, *, is_chosen: bool) -> str:
     grown = f"{look.percent(visit.progression)} {look.interval_of(visit.progression_interval)}"
     by = ("reader" if visit.reader_density else "model") if visit.density else ""
     trust = (
-        "trusted" if score else look.safe(withheld.in_full(visit) or _STATUS.get(visit.status, look.UNKNOWN))
+        "trusted"
+        if score
+        else look.safe(withheld.in_full(visit) or visit.other_kind or _STATUS.get(visit.status, look.UNKNOWN))
     )
     read = look.safe(f"BI-RADS {visit.bi_rads}") if visit.bi_rads else "not read"
     cells = [

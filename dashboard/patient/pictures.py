@@ -8,7 +8,15 @@ import streamlit as st
 from core.people import Permission, Person
 from core.records import KeptFinding, PatientRecord, ViewImage, Visit, why_no_heat_map
 from core.rules import ViewName, hanging_protocols
-from core.rules.vocabulary import OTHER_THAN_STANDARD, SIDE_WORDS, SIZE_NOT_SURE, FindingClass, flag_words
+from core.rules.vocabulary import (
+    OTHER_KIND_FLAGS,
+    OTHER_KIND_WORDS,
+    OTHER_THAN_STANDARD,
+    SIDE_WORDS,
+    SIZE_NOT_SURE,
+    FindingClass,
+    flag_words,
+)
 from dashboard import components, keys, look
 from dashboard.patient import measuring, ribbon
 
@@ -170,13 +178,18 @@ def pane_of(image: ViewImage, *, another: bool = False) -> dict[str, object]:
 
     `another` says that an image of the same side and view hangs already.
     """
-    kinds = [flag_words(flag) for flag in image.quality_flags if flag in OTHER_THAN_STANDARD]
+    other = OTHER_KIND_WORDS.get(image.view)
+    kinds = [
+        flag_words(flag)
+        for flag in image.quality_flags
+        if flag in OTHER_THAN_STANDARD and flag != OTHER_KIND_FLAGS.get(image.view)
+    ]
     notes = [flag_words(flag) for flag in image.quality_flags if flag not in OTHER_THAN_STANDARD]
     if image.flipped:
         notes.append("mirrored to hang")
-    elif image.chest_wall is None:
+    elif image.chest_wall is None and other is None:
         notes.append("chest wall not found: shown as stored")
-    if another and not kinds:
+    if another and not kinds and other is None:
         kinds = ["another image"]
     return {
         "sop_uid": image.sop_uid,
@@ -186,8 +199,9 @@ def pane_of(image: ViewImage, *, another: bool = False) -> dict[str, object]:
         "spacing_mm": image.spacing_mm,
         "measured": SIZE_NOT_SURE.isdisjoint(image.quality_flags),
         "side": SIDE_WORDS[image.laterality],
-        "label": " · ".join([image.view_name.words, *kinds]),
+        "label": " · ".join([f"{image.laterality} {other}" if other else image.view_name.words, *kinds]),
         "note": " · ".join(notes),
+        "remarks": "\n".join(image.remarks),
         "missing": "",
         "flipped": image.flipped,
     }

@@ -91,6 +91,8 @@ def whole_course(record: PatientRecord) -> None:
 
 def risk_of(visit: Visit) -> str:
     """Say how high a visit's risk is as shortly as a thumbnail is wide."""
+    if visit.other_kind is not None:
+        return visit.modality
     if visit.rank is not None:
         return f"{visit.rank.higher_than} of 100"
     return "withheld" if visit.doubt is not None else withheld.in_short(visit)
@@ -110,6 +112,13 @@ def step_entry(record: PatientRecord, visit: Visit) -> dict[str, object]:
     return {"step": words[0], "step_hint": f"{words} points since {prior.on}"}
 
 
+def _remarked(visit: Visit) -> str:
+    """Return a line for each picture that was taken less well than it should be; "" if there is none."""
+    return "".join(
+        f"\n{image.view_name.words}: {remark}" for image in visit.images for remark in image.remarks
+    )
+
+
 def strip_entry(visit: Visit, not_taken: Sequence[ViewName]) -> dict[str, object]:
     """Say one visit for the strip, with the views that no study of its day has."""
     thumbs = {}
@@ -124,7 +133,7 @@ def strip_entry(visit: Visit, not_taken: Sequence[ViewName]) -> dict[str, object
             }
     missing = len(not_taken)
     words = {StudyStatus.PENDING: "being scored", StudyStatus.REFUSED: "not scored"}
-    note = words.get(visit.status) or (
+    note = ("" if visit.other_kind else words.get(visit.status, "")) or (
         f"{missing} view{'s' if missing > 1 else ''} missing" if missing else ""
     )
     return {
@@ -132,12 +141,13 @@ def strip_entry(visit: Visit, not_taken: Sequence[ViewName]) -> dict[str, object
         "on": visit.on.isoformat(),
         "risk": risk_of(visit),
         "told": visit.score is not None or (visit.doubt is None and not visit.covered),
-        "note": note or ("part of a visit" if visit.missing_views else "4 views"),
+        "note": note or visit.other_kind or ("part of a visit" if visit.missing_views else "4 views"),
         "warns": bool(note),
         "bi_rads": f"BI-RADS {visit.bi_rads}" if visit.bi_rads else "",
         "hint": f"Visit of {visit.on}"
         + (f": {withheld.in_full(visit)}" if visit.doubt or visit.covered else "")
         + (f", {visit.assessment.words} by {visit.assessed_by or 'a reader'}" if visit.bi_rads else "")
         + (f", not taken: {', '.join(view.words for view in not_taken)}" if missing else ""),
+        "remarks": _remarked(visit),
         "thumbs": thumbs,
     }

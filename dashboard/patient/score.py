@@ -40,6 +40,10 @@ def not_now(visit: Visit) -> None:
     """Say why a visit has no score, or that the one it has is of before; nothing where it is scored."""
     if visit.status is StudyStatus.SCORED:
         return
+    if visit.other_kind is not None:
+        said = f"{visit.other_kind.capitalize()}: shown and measured on, read by no model."
+        look.show(f'<p class="lv-note">{said}</p>')
+        return
     refused = visit.status is StudyStatus.REFUSED
     if visit.score is None:
         if (visit.doubt is not None or visit.covered) and visit.status is StudyStatus.PENDING:
@@ -70,7 +74,7 @@ def worker_away() -> str:
 
 def try_again(visit: Visit, person: Person) -> None:
     """Let who adds studies put a refused one back in the queue, once what it was refused for is mended."""
-    if visit.status is not StudyStatus.REFUSED or not person.may(Permission.ADD_STUDY):
+    if visit.status is not StudyStatus.REFUSED or visit.other_kind or not person.may(Permission.ADD_STUDY):
         return
     if st.button("Try to score it again", icon=":material/refresh:", key=f"try_again_{visit.study_uid}"):
         with outages.beside_the_act("It is not put back in the queue."):

@@ -18,8 +18,8 @@ from core.records import Found
 from core.records import known as known_
 from core.refusals import refusal_text
 from core.rules import hanging_protocols
-from core.rules.vocabulary import SIDE_WORDS, SIDES, VIEWS
-from dashboard import keys, look, outages, session, statement
+from core.rules.vocabulary import OTHER_KIND_WORDS, PICTURES, SIDE_WORDS, SIDES
+from dashboard import keys, look, outages, picture_quality, session, statement
 from dashboard.adding.files_table import identifiers, is_usable, picture, proposed, table_of
 from dashboard.adding.first_real import REFUSED, FirstReal, goes_over
 from dashboard.adding.from_table import from_table
@@ -138,7 +138,7 @@ def files(found: Found) -> None:
     look.show(identifiers(found))
     field = f"add_upload_{st.session_state.get('add_upload_number', 0)}"
     chosen = st.file_uploader(
-        "Her mammograms: DICOM, PNG or JPEG, one file a view",
+        "Her mammograms: DICOM, PNG or JPEG, one file a view; ultrasound and MR images of her breast too",
         accept_multiple_files=True,
         on_change=follow_field,
         args=(field,),
@@ -228,6 +228,8 @@ def check(found: Found, person: Person) -> None:
             stated[item.name] = ask_view(item)
     with left:
         look.show(hung(usable, stated))
+        if remarks := picture_quality.remarks_at_check(usable, stated):
+            look.show(remarks)
     missing = [name for name, (side, view) in stated.items() if side is None or view is None]
     contradictions = [(item.name, text) for item in usable for text in item.contradictions]
     contradictions += [
@@ -286,7 +288,7 @@ def ask_view(item: Examined) -> tuple[str | None, str | None]:
     with answers:
         look.show(f'<p class="lv-filename">{look.safe(item.name)}</p>')
         side_column, view_column = st.columns(2, gap="small")
-    said = proposed(item) or (item.laterality, item.view)
+    said = proposed(item) or (item.laterality, item.view or item.looks_like)
     side = side_column.selectbox(
         "Side",
         list(SIDE_WORDS),
@@ -296,11 +298,12 @@ def ask_view(item: Examined) -> tuple[str | None, str | None]:
         placeholder="Side?",
         key=f"add_side_{item.sha256}_{item.name}",
     )
-    views = list(VIEWS) if item.view is None or item.view in VIEWS else [item.view, *VIEWS]
+    views = list(PICTURES) if item.view is None or item.view in PICTURES else [item.view, *PICTURES]
     view = view_column.selectbox(
         "View",
         views,
         index=views.index(said[1]) if said[1] else None,
+        format_func=lambda key: OTHER_KIND_WORDS.get(key, key),
         label_visibility="collapsed",
         placeholder="View?",
         key=f"add_view_{item.sha256}_{item.name}",
@@ -309,9 +312,10 @@ def ask_view(item: Examined) -> tuple[str | None, str | None]:
 
 
 def hung(usable: Sequence[Examined], stated: Mapping[str, tuple[str | None, str | None]]) -> str:
-    """Return the views as they will hang, by the hanging protocol in force."""
+    """Return the views as they will hang, by the hanging protocol in force, and below them ultrasound and MR."""
     cells = ""
-    for row in hanging_protocols.protocol().rows:
+    others = [item for item in usable if stated[item.name][1] in OTHER_KIND_WORDS]
+    for row in hanging_protocols.protocol().rows if len(others) < len(usable) else ():
         for place in row:
             fits = [item for item in usable if stated[item.name] == place]
             side = SIDE_WORDS[place.laterality]
@@ -323,6 +327,12 @@ def hung(usable: Sequence[Examined], stated: Mapping[str, tuple[str | None, str 
                 inner = picture(hangs, cls="flipped" if hanging.is_flipped(place.laterality, wall) else "")
             more = f" · {len(fits)} files" if len(fits) > 1 else ""
             cells += f'<div class="{side}"><b>{place.words}{more}</b>{inner}</div>'
+    for item in others:
+        laterality, kind = stated[item.name]
+        words = f"{laterality or ''} {OTHER_KIND_WORDS[kind or '']}".strip()
+        cells += (
+            f'<div class="{SIDE_WORDS.get(laterality or "", "left")}"><b>{words}</b>{picture(item)}</div>'
+        )
     return f'<div class="lv-hung">{cells}</div>'
 
 

@@ -4,6 +4,7 @@ import errno
 import re
 from collections.abc import Callable, Sequence
 from datetime import date
+from pathlib import Path
 
 import cv2
 import pytest
@@ -426,3 +427,36 @@ def test_a_simulated_patient_closes_nothing(here: Installation, demo_pages: Open
     app = press(upload(new_patient(demo_pages(), "S-7"), [("one.dcm", film)]), "Go on to check")
     assert no_error(app)
     assert "She closes the demo accounts" not in words(app)
+
+
+def test_what_is_amiss_with_a_picture_is_said_while_she_is_there_and_refuses_nothing(
+    here: Installation, pages: OpenPage
+) -> None:
+    app = new_patient(pages(Role.STAFF, "add_study"), "R-12")
+    whole = (pictures.breast("R", seed=1, rows=900, columns=640) >> 4).astype("uint8")
+    above, below = (cv2.imencode(".png", part)[1].tobytes() for part in (whole[290:], whole[:, ::-1]))
+    app = press(upload(app, [("R-CC.png", above), ("R-MLO.png", below)]), "Go on to check")
+    assert "runs off the upper edge" in words(app)
+    assert "Repeat the view with the breast in the middle" in words(app)
+    assert "They can be added all the same" in words(app)
+    say(app, "View", 0, "ML")
+    assert "runs off the upper edge" not in words(app.run())
+
+
+def test_what_looks_like_ultrasound_is_asked_and_goes_in_as_that(
+    here: Installation, pages: OpenPage, shared_data: Path
+) -> None:
+    scan = next(iter(sorted((shared_data / "busi").glob("*.png")))).read_bytes()
+    app = upload(new_patient(pages(Role.STAFF, "add_study"), "R-13"), [("scan.png", scan)])
+    assert "looks like ultrasound" in words(app)
+    app = press(app, "Go on to check")
+    assert no_error(app)
+    assert [box.value for box in app.selectbox] == [None, "US"]
+    say(app, "Side", 0, "L")
+    app.date_input[0].set_value(date(2024, 5, 17))
+    app = press(app.run(), "Add 1 image")
+    assert no_error(app)
+    assert "read by no model" in words(app).replace("\n", " ")
+    with here.database.read() as session:
+        image = session.scalars(select(Image)).one()
+        assert (image.laterality.value, image.view, image.study.modality) == ("L", "US", "US")

@@ -52,6 +52,8 @@ def test_the_model_reads_no_parts_of_a_breast_and_a_part_hangs_after_the_whole()
         "recombined",
         "stereotactic",
         "quality_control",
+        "ultrasound",
+        "magnetic_resonance",
     } == vocabulary.NOT_FOR_THE_MODEL
     beside = {"implant_displaced", "rolled", "partial_view", "anterior_compression"}
     assert beside | vocabulary.NOT_FOR_THE_MODEL == vocabulary.OTHER_THAN_STANDARD
