@@ -1,13 +1,13 @@
 """An image keeps what was measured of how it was taken; of images of earlier releases `python -m core quality` measures it.
 
-Revision: 0017, after 0013.
+Revision: 0017, after 0016.
 """
 
 import sqlalchemy as sa
 from alembic import op
 
 revision = "0017"
-down_revision = "0013"
+down_revision = "0016"
 branch_labels = None
 depends_on = None
 

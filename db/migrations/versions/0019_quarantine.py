@@ -1,13 +1,13 @@
 """A file in quarantine is sent in again or set aside by a person; two patients who look alike may be said to be two.
 
-Revision: 0018, after 0017.
+Revision: 0019, after 0018.
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0018"
-down_revision = "0017"
+revision = "0019"
+down_revision = "0018"
 branch_labels = None
 depends_on = None
 

@@ -2,14 +2,14 @@
 
 Of images of earlier releases it is 0; the worker reads these again while nothing waits.
 
-Revision: 0019, after 0013.
+Revision: 0020, after 0019.
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0019"
-down_revision = "0013"
+revision = "0020"
+down_revision = "0019"
 branch_labels = None
 depends_on = None
 
