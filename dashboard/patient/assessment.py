@@ -14,6 +14,8 @@ from dashboard import look, outages, page_keys, session
 from dashboard.drafts import Draft
 from dashboard.house import here
 
+FORMS = "assessment_"
+"""With this the name of each form begins."""
 NO_PRIOR = "none available"
 BESIDE = ("findings", "comparison", "management", "note")
 REASONS = (
@@ -126,7 +128,7 @@ class Fields:
 
 def fields_of(visit: Visit, person: Person) -> Fields:
     """Return the keys of the form of a visit, as one person fills it in."""
-    return Fields(f"assessment_{visit.study_uid}_{person.user_id}")
+    return Fields(f"{FORMS}{visit.study_uid}_{person.user_id}")
 
 
 @st.fragment

@@ -4,9 +4,12 @@ import streamlit as st
 
 from core.people import Permission, Person
 from core.records import PatientRecord, StudyStatus, findings, record_of
-from dashboard import keys, look, session
+from dashboard import drafts, keys, look, session
 from dashboard.house import here
 from dashboard.patient import assessment, events, header, lesions, pictures, report_menu, ribbon, score
+
+MOST_FORMS = 12
+"""So many assessments in which nothing was put in are remembered; one costs little, and each rerun goes through all."""
 
 
 def page(person: Person) -> None:
@@ -17,6 +20,7 @@ def page(person: Person) -> None:
     if record is None:
         header.nobody(mrn)
         return
+    drafts.let_go(assessment.FORMS, MOST_FORMS)
     session.note_once(person, "patient_opened", f"patient:{record.mrn}")
     st.session_state[keys.LAST_PATIENT] = record.mrn
     st.query_params[keys.MRN] = record.mrn
