@@ -58,8 +58,8 @@ def main() -> None:
     st.set_page_config(page_title="Longview", page_icon=str(ICON), layout="wide")
     look.dress()
     remembered.forget_gone_widgets()
-    with outages.closing_the_page():
-        show_page(session.person())
+    with outages.closing_the_page(), session.of_one_run() as person:
+        show_page(person)
 
 
 def show_page(person: Person) -> None:
