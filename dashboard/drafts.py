@@ -5,6 +5,9 @@ from dataclasses import dataclass
 
 import streamlit as st
 
+NAMES = "drafts"
+"""The names of the forms that were shown, those that were shown last at the end."""
+
 
 @dataclass(frozen=True)
 class Begun:
@@ -59,6 +62,9 @@ class Draft:
         if self._begun is not None and (pressed or self.changed):
             return
         told = self.told if version == self.version else ""
+        names: dict[str, None] = st.session_state.setdefault(NAMES, {})
+        names.pop(self.name, None)
+        names[self.name] = None
         st.session_state[self.name] = Begun(dict(values), version, told)
         for key, value in values.items():
             # Setting what is there already would wipe what is being typed and has not come from the browser yet.
@@ -72,3 +78,21 @@ class Draft:
     def forget(self) -> None:
         """Drop the draft: the form follows what is stored again."""
         st.session_state.pop(self.name, None)
+
+
+def let_go(prefix: str, most: int) -> None:
+    """Forget the forms whose name begins so, all but those that were shown last, and what their widgets showed.
+
+    Where a person has put in something, or was refused, the form is kept, however many there are.
+    """
+    state = st.session_state
+    names: dict[str, None] = state.get(NAMES, {})
+    forms = [name for name in names if name.startswith(f"draft_{prefix}")]
+    for name in forms[: max(0, len(forms) - most)]:
+        draft = Draft(name.removeprefix("draft_"))
+        if draft.changed or draft.told:
+            continue
+        begun: Begun | None = state.pop(name, None)
+        for key in begun.values if begun else ():
+            state.pop(key, None)
+        names.pop(name)

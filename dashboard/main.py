@@ -7,7 +7,7 @@ from pathlib import Path
 import streamlit as st
 
 from core.people import Permission, Person, Role
-from dashboard import components, look, outages, page_keys, session
+from dashboard import components, look, outages, page_keys, remembered, session
 
 ICON = Path(__file__).with_name("icon.png")
 ROLE_NAMES = {
@@ -58,8 +58,9 @@ def main() -> None:
     """Run one page for whoever is signed in."""
     st.set_page_config(page_title="Longview", page_icon=str(ICON), layout="wide")
     look.dress()
-    with outages.closing_the_page():
-        show_page(session.person())
+    remembered.forget_gone_widgets()
+    with outages.closing_the_page(), session.of_one_run() as person:
+        show_page(person)
 
 
 def show_page(person: Person) -> None:

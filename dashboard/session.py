@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import NoReturn
 
 import streamlit as st
@@ -14,6 +18,9 @@ from dashboard.house import here
 from dashboard.web.gate import COOKIE
 
 OWNER = "page_owner"
+STANDS_SECONDS = 1.0
+"""For so long who was found at the beginning of a page's run is not asked for again in that run."""
+_run = threading.local()
 
 
 def token() -> str | None:
@@ -32,6 +39,8 @@ def person() -> Person:
     Asked anew at every run of a page and of a part of one, before anything is read, done or written in it: signing out,
     or signing in as somebody else in the same browser, takes effect at once on every page that is open.
     """
+    if (found := getattr(_run, "found", None)) is not None and time.monotonic() - _run.at < STANDS_SECONDS:
+        return found
     somebody = sign_ins.who(here(), token())
     owner: Person | None = st.session_state.get(OWNER)
     if somebody is None:
@@ -54,6 +63,20 @@ def person() -> Person:
     return somebody
 
 
+@contextmanager
+def of_one_run() -> Iterator[Person]:
+    """Yield who is signed in; the parts of the page that are drawn within, in its one run, need not ask again.
+
+    A part that runs by itself, and what a click calls before the page, ask as ever.
+    """
+    somebody = person()
+    _run.found, _run.at = somebody, time.monotonic()
+    try:
+        yield somebody
+    finally:
+        _run.found = None
+
+
 def _end(sentence: str, owner: Person | None) -> NoReturn:
     kept = " Nothing was done here since, and what was typed and not recorded is not saved." if owner else ""
     look.show(f'<p class="lv-note alert" role="alert">{look.safe(sentence + kept)}</p>')
@@ -63,6 +86,7 @@ def _end(sentence: str, owner: Person | None) -> NoReturn:
 def goes_over_to(person: Person) -> None:
     """Make this page another person's, to whom its sign-in of the demo has gone over: nothing on it is lost."""
     st.session_state[OWNER] = person
+    _run.found = None
     context = get_script_run_ctx()
     if context is not None:
         owners.hand_over(context.session_id, person.user_id)

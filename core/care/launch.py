@@ -25,6 +25,9 @@ from db.files import OTHERS
 PROJECT = Path(__file__).resolve().parents[2]
 # Address and sign-in have to stay in sight: the parts' own reports of every study come on request only.
 QUIETLY = {LEVEL: "warning"}
+# Each run of a page is a thread, and glibc lets threads keep memory in up to eight places a core, each of which is as large
+# as the largest run was. With two the web process stays at what it needs; a setting of the machine's own goes before it.
+_FEW_PLACES = {"MALLOC_ARENA_MAX": "2"}
 # A part that stops by itself within this many seconds of its start is not restarted at once, so that a
 # broken installation does not spin.
 _RESTART_PAUSE_SECONDS = 5.0
@@ -71,7 +74,7 @@ class Part:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "core.care.leash", str(theirs), *self.arguments],
                 cwd=PROJECT,
-                env=environment,
+                env=environment if self.page is None else {**_FEW_PLACES, **environment},
                 start_new_session=True,
                 pass_fds=(theirs,),
                 umask=OTHERS,  # what a part writes is for the account that runs it alone

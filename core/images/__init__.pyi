@@ -1,4 +1,6 @@
 from . import hanging as hanging
+from .aligning import NotAligned as NotAligned
+from .aligning import aligned as aligned
 from .child import Answer as Answer
 from .child import Child as Child
 from .child import ChildDied as ChildDied

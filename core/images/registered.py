@@ -29,7 +29,7 @@ from db.tables import Image, Study
 if TYPE_CHECKING:
     from core.installation import Installation
 
-__all__ = ["REGISTRATIONS", "NotHers", "registration_of"]
+__all__ = ["REGISTRATIONS", "NotHers", "kept_registration", "registration_of"]
 
 log = log_of(__name__)
 
@@ -55,11 +55,8 @@ def registration_of(here: Installation, prior_sop: str, current_sop: str) -> Reg
     NotHers
         If they are of two women.
     """
-    prior, current = _stored(here, prior_sop), _stored(here, current_sop)
-    if prior.patient_id != current.patient_id:
-        raise NotHers("These two images are of two women.")
-    told = f"{METHOD} {prior.sha256} {prior.view.code} {current.sha256} {current.view.code}"
-    path = here.home / REGISTRATIONS / f"{hashlib.sha256(told.encode()).hexdigest()}.npz"
+    prior, current = _pair(here, prior_sop, current_sop)
+    path = _place(here, prior, current)
     if (kept := _kept(path)) is not None:
         return kept
     # Two that ask for one pair would compute it twice, and two pairs at once would take the processor from the pages.
@@ -71,6 +68,11 @@ def registration_of(here: Installation, prior_sop: str, current_sop: str) -> Reg
     return found
 
 
+def kept_registration(here: Installation, prior_sop: str, current_sop: str) -> Registration | None:
+    """Return what `registration_of` has made before, None where it has not; raises as it does."""
+    return _kept(_place(here, *_pair(here, prior_sop, current_sop)))
+
+
 @dataclass(frozen=True)
 class _Stored:
     sop_uid: str
@@ -79,16 +81,26 @@ class _Stored:
     patient_id: int
 
 
-def _stored(here: Installation, sop_uid: str) -> _Stored:
+def _pair(here: Installation, prior_sop: str, current_sop: str) -> tuple[_Stored, _Stored]:
     with here.database.read() as session:
-        row = session.execute(
-            select(Image.sha256, Image.laterality, Image.view, Study.patient_id)
+        rows = session.execute(
+            select(Image.sop_uid, Image.sha256, Image.laterality, Image.view, Study.patient_id)
             .join(Study, Study.id == Image.study_id)
-            .where(Image.sop_uid == sop_uid)
-        ).one_or_none()
-    if row is None:
-        raise KeyError(sop_uid)
-    return _Stored(sop_uid, row.sha256, ViewName(row.laterality, row.view), row.patient_id)
+            .where(Image.sop_uid.in_((prior_sop, current_sop)))
+        ).all()
+    found = {
+        row.sop_uid: _Stored(row.sop_uid, row.sha256, ViewName(row.laterality, row.view), row.patient_id)
+        for row in rows
+    }
+    prior, current = found[prior_sop], found[current_sop]
+    if prior.patient_id != current.patient_id:
+        raise NotHers("These two images are of two women.")
+    return prior, current
+
+
+def _place(here: Installation, prior: _Stored, current: _Stored) -> Path:
+    told = f"{METHOD} {prior.sha256} {prior.view.code} {current.sha256} {current.view.code}"
+    return here.home / REGISTRATIONS / f"{hashlib.sha256(told.encode()).hexdigest()}.npz"
 
 
 def _doubt(prior: _Stored, current: _Stored) -> str:

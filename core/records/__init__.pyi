@@ -22,6 +22,7 @@ from .cards import Card as Card
 from .changes import CROP_MM as CROP_MM
 from .changes import ChangedPlace as ChangedPlace
 from .changes import Crop as Crop
+from .changes import are_being_aligned as are_being_aligned
 from .changes import changed_places as changed_places
 from .cohort import Cohort as Cohort
 from .cohort import Definition as Definition

@@ -11,10 +11,8 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from sqlalchemy import select
 
-from core.images import hanging, registration_of
+from core.images import NotAligned, aligned, hanging
 from core.installation import Installation
-from core.logs import log_of
-from core.refusals import Refusal
 from core.rules import ViewName
 from core.rules.vocabulary import FOUR_VIEWS
 from db.tables import Embedding, Image
@@ -22,9 +20,7 @@ from db.tables import Embedding, Image
 if TYPE_CHECKING:
     from core.records.record import ViewImage
 
-__all__ = ["CROP_MM", "ChangedPlace", "Crop", "changed_places"]
-
-log = log_of(__name__)
+__all__ = ["CROP_MM", "ChangedPlace", "Crop", "are_being_aligned", "changed_places"]
 
 CROP_MM = 45.0
 CROP_NETWORK_PX = 120.0
@@ -47,8 +43,8 @@ class ChangedPlace:
     """The place of a breast where the heat map has risen, or fallen, most since the prior, in the view that shows it most.
 
     `change` is that of the squared heat map there, positive where it has risen. `registered`: the prior's crop shows the
-    same place by registration; else the place is the same as the model lays the two pictures out. `sized`: both crops are
-    `CROP_MM` wide.
+    same place by registration; else the place is the same as the model lays the two pictures out. `being_aligned`: the
+    registration is being made, and a moment later there may be one. `sized`: both crops are `CROP_MM` wide.
     """
 
     view: ViewName
@@ -57,6 +53,7 @@ class ChangedPlace:
     change: float
     sized: bool
     registered: bool
+    being_aligned: bool = False
 
 
 def changed_places(
@@ -88,13 +85,15 @@ def changed_places(
 def _registered(here: Installation, place: ChangedPlace, before: ViewImage, after: ViewImage) -> ChangedPlace:
     """Return the place with the prior's crop moved to where registration finds what the newer one shows.
 
-    It stays where it is if the two cannot be registered well enough, or the prior's pixels are away for now.
+    It stays where it is if the two cannot be registered well enough, or the prior's pixels are away for now, and as long
+    as the registration is being made: nobody waits for it.
     """
     try:
-        found = registration_of(here, before.sop_uid, after.sop_uid)
-    except (OSError, Refusal, LookupError) as error:
-        log.warning("two crops are not registered", because=str(error))
+        found = aligned(here, before.sop_uid, after.sop_uid)
+    except (LookupError, NotAligned):
         return place
+    if found is None:
+        return replace(place, being_aligned=True)
     left, top, right, bottom = place.now.box
     middle = np.array([[(left + right) / 2, (top + bottom) / 2]])
     ((across, down),) = found.to_prior(middle)
@@ -110,6 +109,18 @@ def _registered(here: Installation, place: ChangedPlace, before: ViewImage, afte
     return replace(
         place, prior=replace(place.prior, box=(left, top, left + side, top + side)), registered=True
     )
+
+
+def are_being_aligned(here: Installation, pairs: Sequence[tuple[str, str]]) -> bool:
+    """Say whether any (prior, current) SOP UIDs are still being registered; what cannot be is not."""
+    return any(_is_being_aligned(here, *pair) for pair in pairs)
+
+
+def _is_being_aligned(here: Installation, before: str, after: str) -> bool:
+    try:
+        return aligned(here, before, after) is None
+    except (LookupError, NotAligned):
+        return False
 
 
 def _hung(images: Sequence[ViewImage], view: ViewName) -> ViewImage | None:

@@ -9,6 +9,8 @@ from sqlalchemy import select
 
 from core.installation import Installation
 from core.people import Permission, Person, audit, require
+from core.records import cards
+from core.worker import judge_after_event
 from db.tables import (
     Event,
     EventKind,
@@ -58,7 +60,7 @@ def add_event(
     detail: str = "",
     result: EventResult | None = None,
 ) -> EventEntry:
-    """Add an event to a woman's record and return it.
+    """Add an event to a woman's record and return it; what her newest score raises is judged anew with it.
 
     Raises
     ------
@@ -95,6 +97,7 @@ def add_event(
         )
         session.add(event)
         session.flush()
+        judge_after_event(session, patient.id, cards.speaking(here))
         audit.record(
             session,
             person,
@@ -135,7 +138,10 @@ def _said(result: EventResult | None) -> dict[str, str]:
 
 
 def remove_event(here: Installation, person: Person, event_id: int) -> None:
-    """Take an event back; what it said stays in the audit trail. Raises `AccessDenied`; a gone one stays gone."""
+    """Take an event back, and judge her newest score anew; what it said stays in the audit trail.
+
+    Raises `AccessDenied`; a gone one stays gone.
+    """
     require(person, Permission.RECORD_EVENT)
     with here.database.write() as session:
         event = session.get(Event, event_id)
@@ -153,5 +159,8 @@ def remove_event(here: Installation, person: Person, event_id: int) -> None:
             "at": event.created_at.isoformat(),
         }
         subject = f"patient:{event.patient.mrn}"
+        patient_id = event.patient_id
         session.delete(event)
+        session.flush()
+        judge_after_event(session, patient_id, cards.speaking(here))
         audit.record(session, person, "event_removed", subject, said)

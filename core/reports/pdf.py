@@ -31,6 +31,10 @@ INK, MUTED, LINE = (31, 41, 55), (91, 102, 117), (197, 204, 212)
 ACCENT, LEAD, BADGE = (11, 92, 138), (244, 246, 248), (91, 62, 138)
 MARGIN, TOP, BOTTOM, BESIDE = 16.0, 20.0, 20.0, 38.0
 LACKING = "□"
+HEADED = 12.0
+"""What a heading takes above the figure of the course, in mm."""
+LOWEST, HIGHEST = 40.0, 58.0
+"""How high a picture is, in mm."""
 
 Row = Sequence[str]
 
@@ -140,6 +144,11 @@ class _Pages(FPDF):
         # The number of pages is put in at the end, for {nb}: that stands for about one digit.
         self.set_x(self.w - MARGIN - self.get_string_width(place.replace("{nb}", "0")))
         self.cell(0, 4, place)
+
+    @property
+    def room(self) -> float:
+        """Return how many mm are left on this page."""
+        return self.page_break_trigger - self.get_y()
 
     def _type(self, points: float, colour: tuple[int, int, int] = INK, *, bold: bool = False) -> None:
         self.set_font("DejaVu", "B" if bold else "", points)
@@ -303,7 +312,10 @@ def _model(pages: _Pages, report: Report) -> None:
 
 def _course(pages: _Pages, report: Report) -> None:
     drawing = draw_course(report)
-    pages.heading("Course", room=drawing.height + 14)
+    # A little lower it may fit beneath what stands there; else it begins the next page at its full height.
+    lower = draw_course(report, lower_by=max(0.0, drawing.height + HEADED - pages.room))
+    drawing = lower if lower.height + HEADED <= pages.room else drawing
+    pages.heading("Course", room=drawing.height + HEADED)
     _draw(pages, drawing, said(report))
     for line in report.course_words:
         pages.paragraph(line, muted=True, size=8)
@@ -362,8 +374,12 @@ def _draw(pages: _Pages, drawing: Drawing, words: str) -> None:
 
 def _pictures(pages: _Pages, report: Report, now: Sequence[Picture], prior: Sequence[Picture]) -> None:
     """Hang the study and its prior side by side: rows CC and MLO, R beside L, chest walls meeting."""
-    gap, height = 4.0, 58.0
-    pages.heading("Current and prior", room=2 * height + 24)
+    gap, beside = 4.0, 24.0
+    # As high as the page has room, so that none is left white before them; lower where the rest then fits beneath.
+    room = pages.room - beside
+    lower, height = (room - _height_of_the_rest(report)) / 2, min(HIGHEST, room / 2)
+    height = min(HIGHEST, lower) if lower >= LOWEST else height if height >= LOWEST else HIGHEST
+    pages.heading("Current and prior", room=2 * height + beside)
     top = pages.get_y() + 5
     half = (pages.epw - gap) / 2
     titles = (f"{report.on} (current)", f"{report.prior.on} (prior)" if report.prior else "")
@@ -379,6 +395,17 @@ def _pictures(pages: _Pages, report: Report, now: Sequence[Picture], prior: Sequ
     pages.set_xy(MARGIN, top + (2 * height if now else 0) + 2)
     pages.paragraph(
         "Reduced in size, for orientation: read studies from the originals.", muted=True, size=7.5
+    )
+
+
+def _height_of_the_rest(report: Report) -> float:
+    """Return about how many mm what stands below the pictures takes."""
+    tables = [sum(len(lesion.measured) for lesion in report.lesions), len(report.alerts)]
+    return (
+        64.0
+        + sum(12.0 + 6.0 * rows for rows in tables if rows)
+        + 11.0 * len(report.events)
+        + 5.5 * len(report.log)
     )
 
 

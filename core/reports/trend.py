@@ -22,7 +22,7 @@ __all__ = ["Area", "Drawing", "Line", "Mark", "Words", "draw_course", "said"]
 
 INK, MUTED, LINE, PALE, THRESHOLD = "#1F2937", "#5B6675", "#C5CCD4", "#DDDFE2", "#B7791F"
 WIDTH, LEFT_EDGE, RIGHT_EDGE = 178.0, 15.0, 152.0
-RISK_TOP, RISK_HEIGHT = 5.0, 46.0
+RISK_TOP, RISK_HEIGHT, LEAST_RISK_HEIGHT = 5.0, 46.0, 28.0
 EVENT_ROW, EVENT_ROWS = 4.2, 6
 SMALL, TINY = 7.0, 6.5
 TICKS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
@@ -115,21 +115,26 @@ class _Scale:
 
     low: float
     high: float
+    height: float
 
     def y(self, value: float) -> float:
         share = math.log(min(max(value, self.low), self.high) / self.low) / math.log(self.high / self.low)
-        return RISK_TOP + RISK_HEIGHT * (1 - share)
+        return RISK_TOP + self.height * (1 - share)
 
 
-def draw_course(report: Report) -> Drawing:
-    """Draw the course of a report's woman; None of what may not be told is in it."""
+def draw_course(report: Report, lower_by: float = 0.0) -> Drawing:
+    """Draw the course of a report's woman; none of what may not be told is in it.
+
+    `lower_by` mm the axis of risk is lower than it is by itself, where a page has no more room: `LEAST_RISK_HEIGHT` at least.
+    """
+    height = max(LEAST_RISK_HEIGHT, RISK_HEIGHT - lower_by)
     time = _time_of(report)
     told = [(point, point.risk_5y) for point in report.course if point.risk_5y is not None]
     drawing = Drawing(0.0)
     below = RISK_TOP
     if told:
-        _risk(drawing, report, told, time)
-        below += RISK_HEIGHT + 6
+        _risk(drawing, report, told, time, height)
+        below += height + 6
     _untold(drawing, report.course, time, below - 3 if told else below)
     below += 0.0 if told else 5.0
     below = _events(drawing, report, time, below)
@@ -148,12 +153,12 @@ def _time_of(report: Report) -> _Time:
 
 
 def _risk(
-    drawing: Drawing, report: Report, told: Sequence[tuple[CoursePoint, Interval]], time: _Time
+    drawing: Drawing, report: Report, told: Sequence[tuple[CoursePoint, Interval]], time: _Time, height: float
 ) -> None:
     least, most = min(risk.low for _, risk in told), max(risk.high for _, risk in told)
     low = max((tick for tick in TICKS if tick <= min(least, 0.005)), default=TICKS[0])
     high = min(tick for tick in TICKS if tick >= min(1.0, max(most, 0.05)))
-    scale = _Scale(low, high)
+    scale = _Scale(low, high, height)
     for tick in TICKS:
         if low <= tick <= high:
             y = scale.y(tick)

@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import numpy as np
@@ -66,6 +67,7 @@ def since_treatment(visits: Sequence[Visited], treated_on: Iterable[date]) -> li
     return [visit for visit in visits if not began or visit.on > max(began)]
 
 
+@lru_cache(maxsize=65_536)
 def add_months(day: date, months: int) -> date:
     """Return the day so many months later; the 31st becomes the month's last day."""
     return day + relativedelta(months=months)
@@ -117,6 +119,13 @@ def slope(
         raise ValueError(f"{len(dates)} dates but {len(values)} values.")
     if errors and len(errors) != len(values):
         raise ValueError(f"{len(values)} values but {len(errors)} errors.")
+    return _fitted(tuple(dates), tuple(values), tuple(errors))
+
+
+@lru_cache(maxsize=4096)  # a worklist shows the same courses at every rerun
+def _fitted(
+    dates: tuple[date, ...], values: tuple[float, ...], errors: tuple[float | None, ...]
+) -> Slope | None:
     if len(set(dates)) < 2:
         return None
     years = [years_between(min(dates), day) for day in dates]

@@ -70,7 +70,7 @@ def raise_alerts(
             if judged is not None and judged.stands:
                 raised.append(_raise(session, alert, rule.rule, judged.sentence(rule), score, study))
             else:
-                _close(alert, "withdrawn when the study was scored again")
+                _close(alert, "withdrawn when it was judged again")
     for alert in earlier:
         _close(alert, f"superseded by the study of {study.study_date}")
     return raised
@@ -198,6 +198,17 @@ def hold_against_new_rules(here: Installation, model: str) -> int | None:
     with here.database.write() as session:
         audit.record(session, None, "alert_rules_applied", edition, {"women": len(women)})
     return len(women)
+
+
+def judge_after_event(session: Session, patient_id: int, model: str) -> list[Alert]:
+    """Judge a woman's newest score anew after an event of hers was recorded or taken back; return the alerts that stand.
+
+    A diagnosis ends what is told of risk, and a treatment begins her slope anew. Inside the caller's transaction, with the
+    event written. A study that waits to be scored is judged when it is.
+    """
+    first = first_diagnoses().where(Event.patient_id == patient_id)
+    diagnosed_on = next((day for _, day in session.execute(first)), None)
+    return hold_newest(session, patient_id, model, diagnosed_on)
 
 
 def hold_newest(session: Session, patient_id: int, model: str, diagnosed_on: date | None) -> list[Alert]:

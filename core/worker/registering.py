@@ -1,7 +1,8 @@
 """Registrations made ready: once a study is scored, its views are registered with its prior's, while nothing waits.
 
-So whoever looks at the two first does not wait for it (about half a second a view). What fails here fails nothing else: a
-registration that is not there is made when it is asked for.
+So whoever looks at the two first does not wait for it (about half a second a view). What an installation had before this
+release is caught up with in the same way, the newest studies first. What fails here fails nothing else: a registration
+that is not there is made when it is asked for.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from collections import deque
 from datetime import date
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from core.images import hanging, registration_of
@@ -24,6 +25,8 @@ log = log_of(__name__)
 
 MOST_STUDIES = 32
 """Studies that are remembered: of a bulk, those that were scored last. The others are registered when they are looked at."""
+MOST_WOMEN_BEFORE = 500
+"""Women whose newest study is registered with its prior without being scored: those who were here last."""
 
 
 class Registering:
@@ -38,6 +41,7 @@ class Registering:
     def __init__(self, here: Installation) -> None:
         self._here = here
         self._studies: deque[str] = deque(maxlen=MOST_STUDIES)
+        self._before: deque[str] = deque()
         self._pairs: deque[tuple[str, str]] = deque()
 
     def remember(self, study_uid: str) -> None:
@@ -45,12 +49,27 @@ class Registering:
         if study_uid not in self._studies:
             self._studies.append(study_uid)
 
+    def catch_up(self) -> None:
+        """Take up the newest studies of before, for when nothing that was scored is left to do."""
+        newest = select(func.max(Study.study_date)).where(Study.modality == "MG").group_by(Study.patient_id)
+        last = newest.add_columns(Study.patient_id).subquery()
+        query = (
+            select(Study.uid)
+            .join(last, Study.patient_id == last.c.patient_id)
+            .where(Study.study_date == last.c[0], Study.modality == "MG")
+            .order_by(Study.study_date.desc(), Study.id.desc())
+            .limit(MOST_WOMEN_BEFORE)
+        )
+        with self._here.database.read() as session:
+            self._before.extend(session.scalars(query))
+
     def one_more(self) -> bool:
         """Register the next pair of views; False if there is none. Nothing is raised: what fails is logged."""
         try:
-            while not self._pairs and self._studies:
+            while not self._pairs and (self._studies or self._before):
                 # The study that was scored last is the one that is looked at next.
-                self._pairs.extend(_pairs(self._here, self._studies.pop()))
+                study_uid = self._studies.pop() if self._studies else self._before.popleft()
+                self._pairs.extend(_pairs(self._here, study_uid))
             if not self._pairs:
                 return False
             registration_of(self._here, *self._pairs.popleft())

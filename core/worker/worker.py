@@ -43,6 +43,7 @@ def run_worker(here: Installation, stop: threading.Event, *, scorer: Scorer | No
         while not stop.is_set() and not _get_ready(here, scorer, heart, started, pauses, stop):
             pass
         registering, rereading = Registering(here), Rereading(here)
+        _catch_up(registering)
         while not stop.is_set():
             _score_one(scorer, registering, rereading, pauses, stop)
     finally:
@@ -82,6 +83,15 @@ def _get_ready(
         women_held_against_new_rules=judged,
     )
     return True
+
+
+def _catch_up(registering: Registering) -> None:
+    try:
+        registering.catch_up()
+    except Exception as error:  # it is for speed alone: scoring goes on, and the next start catches up
+        if outage(error) is None:
+            raise
+        log.warning("registrations of before are not caught up with", lacks=outage(error))
 
 
 def _score_one(

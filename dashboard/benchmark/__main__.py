@@ -11,11 +11,20 @@ import psutil  # type: ignore[import-untyped]
 from dashboard.benchmark import browser, clicks, health
 from dashboard.benchmark.job import Job, quantile
 
-UNITS = {"people_clicks": "1/s", "people_lost": "people"}
+UNITS = {
+    "people_clicks": "1/s",
+    "people_lost": "people",
+    "compare_first_picture_s": "s",
+    "compare_cold_first_picture_s": "s",
+    "pan_frames_per_second": "1/s",
+}
 
 
 def measured(job: Job) -> dict[str, dict[str, object]]:
-    """Measure everything, one person first, then many."""
+    """Measure everything, one person first, then many; or how two studies are compared, where the job says so."""
+    if job.compares:
+        say("two studies beside each other")
+        return _said(browser.compared(job))
     process = psutil.Process(job.pid)
     say("one person's clicks")
     found = asyncio.run(clicks.alone(job))
@@ -26,9 +35,12 @@ def measured(job: Job) -> dict[str, dict[str, object]]:
     with health.asked_meanwhile(job.url) as answered:
         found |= asyncio.run(clicks.together(job))
     found["health_p95"] = 1000 * quantile(answered, 0.95)
-    units = {name: UNITS.get(name, "ms") for name in found}
-    found |= {"web_memory_before": before / 1e6, "web_memory_after": process.memory_info().rss / 1e6}
-    return {name: {"value": round(value, 2), "unit": units.get(name, "MB")} for name, value in found.items()}
+    memory = {"web_memory_before": before / 1e6, "web_memory_after": process.memory_info().rss / 1e6}
+    return _said(found) | {name: {"value": round(value, 2), "unit": "MB"} for name, value in memory.items()}
+
+
+def _said(found: dict[str, float]) -> dict[str, dict[str, object]]:
+    return {name: {"value": round(value, 2), "unit": UNITS.get(name, "ms")} for name, value in found.items()}
 
 
 def say(step: str) -> None:

@@ -30,6 +30,8 @@ class Job(BaseModel):
     """How often one person does each thing; in a browser a quarter as often."""
     people: int = 50
     seconds: float = 60.0
+    compares: bool = False
+    """Only compare the last two studies of the first woman, and nothing else."""
 
 
 def quantile(values: Sequence[float], share: float) -> float:

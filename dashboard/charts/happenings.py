@@ -124,7 +124,7 @@ def draw_densities(figure: Figure, visits: Sequence[Visit]) -> None:
         yaxis="y4",
         mode="text",
         text=[f"<b>{visit.density}</b>" for visit in known],
-        textfont={"color": look.DENSITY, "size": 13},
+        textfont={"color": look.DENSITY_LETTER, "size": 13},
         hovertext=[
             f"{v.on}<br>density {v.density}, {'reader' if v.reader_density else 'model'}" for v in known
         ],

@@ -194,5 +194,19 @@ def reading(image: Mapping[str, Any]) -> ReadingAsks:
     return ReadingAsks(keep, result.take_back)
 
 
+def place(shown: Mapping[str, Any], *, key: str) -> tuple[float, float, float, float] | None:
+    """Show a proposed place in a crop of a picture, to be dragged; returns its box once it was moved, else None.
+
+    `shown` says the crop's address, its edges and the box in pixels of the picture, whether it hangs mirrored, and its label.
+    """
+    before = st.session_state.get(key, {}).get("box")
+    moved = {"box": list(before), "moved": True} if before else {"moved": False}
+    result = _component("place")(key=key, data={**shown, **moved}, on_box_change=_nothing)
+    if not result.box:
+        return None
+    x0, y0, x1, y1 = (float(value) for value in result.box)
+    return x0, y0, x1, y1
+
+
 def _nothing() -> None:
     """Make Streamlit listen to an event whose value the page reads itself."""

@@ -54,7 +54,13 @@ function sparkline(course, threshold) {
     for (const [key, value] of Object.entries(attributes)) shape.setAttribute(key, value)
     svg.append(shape)
   }
-  if (threshold) put("line", { x1: 0, x2: width, y1: y(threshold), y2: y(threshold), stroke: "#C5CCD4", "stroke-dasharray": "2 3" })
+  // As long as it holds for her: a visit before or after her screening ages stands beside no line.
+  if (threshold) {
+    const placed = (day) => (course.length === 1 ? (Date.parse(day) <= first ? 0 : width) : 4 + ((Date.parse(day) - first) / span) * (width - 9))
+    const clamp = (at) => Math.min(width, Math.max(0, at))
+    const [x1, x2] = [clamp(placed(threshold.from)), clamp(placed(threshold.until))]
+    if (x2 > x1) put("line", { class: "threshold", x1, x2, y1: y(threshold.risk), y2: y(threshold.risk), stroke: "#C5CCD4", "stroke-dasharray": "2 3" })
+  }
   for (let i = 1; i < course.length; i++) {
     const step = course[i][4]
     if (!step) continue // by other weights: the two are not joined

@@ -14,6 +14,8 @@ from dashboard import look, outages, page_keys, session
 from dashboard.drafts import Draft
 from dashboard.house import here
 
+FORMS = "assessment_"
+"""With this the name of each form begins."""
 NO_PRIOR = "none available"
 BESIDE = ("findings", "comparison", "management", "note")
 REASONS = (
@@ -126,7 +128,7 @@ class Fields:
 
 def fields_of(visit: Visit, person: Person) -> Fields:
     """Return the keys of the form of a visit, as one person fills it in."""
-    return Fields(f"assessment_{visit.study_uid}_{person.user_id}")
+    return Fields(f"{FORMS}{visit.study_uid}_{person.user_id}")
 
 
 @st.fragment
@@ -184,12 +186,16 @@ def sign(person: Person, visit: Visit, draft: Draft, said: Mapping[str, str | No
 
 def ask(visit: Visit, priors: Mapping[str, date], keys: Fields) -> None:
     """Ask for the parts of a BI-RADS report, in its order."""
-    line("indication").html(f'<p class="lv-given">{look.safe(visit.description or "not stated")}</p>')
-    choose("density", "Density", DENSITY_WORDS, key=keys.of("density"))
-    write("findings", "Findings", key=keys.of("findings"))
+    look.show(
+        '<div class="lv-line"><p class="lv-asked">Indication</p>'
+        f'<p class="lv-given">{look.safe(visit.description or "not stated")}</p></div>'
+    )
+    choose("Density", DENSITY_WORDS, key=keys.of("density"))
+    write("Findings", key=keys.of("findings"))
     compared = {uid: look.iso(on) for uid, on in priors.items()} | {NO_PRIOR: NO_PRIOR}
-    choose("comparison", "Comparison", compared, key=keys.of("comparison"), always=True)
-    right, left = line("BI-RADS").columns(2, gap="small", wrap=False)
+    choose("Comparison", compared, key=keys.of("comparison"), always=True)
+    name, right, left = st.columns([2, 3, 3], gap="small", vertical_alignment="center", wrap=False)
+    name.html('<p class="lv-asked">BI-RADS</p>')
     for side, place, key in (("right", right, keys.of("right")), ("left", left, keys.of("left"))):
         place.selectbox(
             f"BI-RADS, {side} breast",
@@ -203,17 +209,16 @@ def ask(visit: Visit, priors: Mapping[str, date], keys: Fields) -> None:
             args=(keys,),
             persist_state="session",
         )
-    choose("management", "Management", managements(), key=keys.of("management"))
-    write("note", "Note", key=keys.of("note"))
+    choose("Management", managements(), key=keys.of("management"))
+    write("Note", key=keys.of("note"))
     if visit.bi_rads:
         reason = st.session_state.get(keys.of("reason"))
-        line("reason").selectbox(
+        st.selectbox(
             "Reason of the change",
             [*REASONS, *([reason] if reason and reason not in REASONS else [])],
             index=None,
             placeholder="Choose, or write your own",
             accept_new_options=True,
-            label_visibility="collapsed",
             key=keys.of("reason"),
             persist_state="session",
         )
@@ -238,29 +243,20 @@ def buttons(visit: Visit, draft: Draft, keys: Fields) -> bool:
     return record.button(label, key=keys.of("sign"), type="primary")
 
 
-def line(what: str) -> st.delta_generator.DeltaGenerator:
-    """Begin a line of the form with what it is of, and return the place beside it."""
-    name, place = st.columns([1, 3], gap="small", vertical_alignment="center", wrap=False)
-    name.html(f'<p class="lv-asked">{look.safe(what)}</p>')
-    return place
-
-
-def choose(what: str, label: str, words: Mapping[str, str], *, key: str, always: bool = False) -> None:
+def choose(label: str, words: Mapping[str, str], *, key: str, always: bool = False) -> None:
     """Ask for one of some categories, none of which is chosen for the reader unless one always is."""
-    line(what).selectbox(
+    # Its label stands beside it by the page's CSS: a column for each would double what a page is made of.
+    st.selectbox(
         label,
         list(words),
         index=0 if always else None,
         format_func=words.__getitem__,
         placeholder="Choose",
-        label_visibility="collapsed",
         key=key,
         persist_state="session",
     )
 
 
-def write(what: str, label: str, *, key: str) -> None:
+def write(label: str, *, key: str) -> None:
     """Ask for a text."""
-    line(what).text_area(
-        label, height=68, max_chars=10_000, label_visibility="collapsed", key=key, persist_state="session"
-    )
+    st.text_area(label, height=68, max_chars=10_000, key=key, persist_state="session")

@@ -4,13 +4,15 @@ import streamlit as st
 
 from core.records import PatientRecord, StudyStatus, Visit, cards
 from core.rules import PlaceAtAge, ReferencePoint, exact_age_years, is_within_noise, place_at_age, said_alike
-from dashboard import keys, look
+from dashboard import keys, look, opening
 from dashboard.charts import horizons
 from dashboard.charts.beside import OtherWomen
 from dashboard.drawing import draw
 from dashboard.house import here
 from dashboard.patient import withheld
 
+COURSE = "course"
+"""The popover of this kind holds what stands behind the course."""
 LINEAR, LOG = "linear", "logarithmic"
 _STATUS = {StudyStatus.PENDING: "being scored", StudyStatus.REFUSED: "not scored"}
 PUBLISHED = (
@@ -42,10 +44,12 @@ def place_of(record: PatientRecord, visit: Visit) -> PlaceAtAge | None:
 
 def offer(record: PatientRecord, chosen: Visit, others: OtherWomen) -> None:
     """Offer the course as a table, another axis, and the chosen visit's risk over the years."""
-    with (
-        st.popover("Table, axis, years", type="tertiary", icon=":material/table_rows:", key="course_more"),
-        st.container(key="course_more_body"),
-    ):
+    opened = opening.popover(
+        COURSE, "Table, axis, years", type="tertiary", icon=":material/table_rows:", key="course_more"
+    )
+    with opened as is_drawn, st.container(key="course_more_body"):
+        if not is_drawn:
+            return
         left, right = st.columns([5, 4], gap="medium")
         if record.scored:
             with left:

@@ -27,8 +27,10 @@ from core.records import (
     set_lesion_status,
     split_lesion,
 )
-from dashboard import keys, look, outages
+from dashboard import components, keys, look, outages
 
+BY_HAND = "moved"
+"""How a place was found whose frame a reader has dragged."""
 CROP_MM, CROP_SHARE = 45.0, 0.22
 """How wide a crop is: in mm, or as a share of the picture where its pixel size is not known."""
 KINDS = ("mass", "calcifications", "distortion", "asymmetry", "lymph node", "cyst", "fibroadenoma")
@@ -88,7 +90,7 @@ def measure(desk: Desk) -> Undo | None:
         )
         _open_image(sop_uid)
         return None
-    _show_places(desk.record, source, proposal, image, visit)
+    box = _show_places(desk, source, proposal, image, visit)
     how = st.radio(
         "There it is",
         list(HOW),
@@ -115,11 +117,11 @@ def measure(desk: Desk) -> Undo | None:
         return None
     gone = 0.0 if how == "gone" else None
     sizing = Sizing(
-        box=proposal.box,
+        box=box or proposal.box,
         long_mm=gone if how == "gone" else long_mm,
         short_mm=gone if how == "gone" else short_mm,
         too_small=how == "small",
-        proposed_by=proposal.by,
+        proposed_by=BY_HAND if box else proposal.by,
         proposed_from=source.measurement_id,
     )
     return desk.act(
@@ -283,29 +285,43 @@ def _source(lesion: FollowedLesion, image: ViewImage, visit: Visit) -> MeasuredP
 
 
 def _show_places(
-    record: PatientRecord, source: MeasuredPlace, proposal: Proposal, image: ViewImage, visit: Visit
-) -> None:
-    before = next((one for of in record.visits for one in of.images if one.sop_uid == source.sop_uid), image)
-    pictures = "".join(
-        _crop(one, box, what)
-        for one, box, what in (
-            (before, source.box, f"measured, {source.on}"),
-            (image, proposal.box, f"proposed, {visit.on}"),
+    desk: Desk, source: MeasuredPlace, proposal: Proposal, image: ViewImage, visit: Visit
+) -> tuple[float, float, float, float] | None:
+    """Show where it was measured and where it is proposed, there to be dragged; return the box once it was."""
+    hers = (one for of in desk.record.visits for one in of.images)
+    before = next((one for one in hers if one.sop_uid == source.sop_uid), image)
+    measured, proposed = st.columns(2, gap="small")
+    told = look.safe(f"measured, {source.on}")
+    with measured:
+        look.show(
+            f'<div class="lv-pairs lv-places"><span><i><img src="{_crop_address(before, _edges(before, source.box))}" '
+            f'alt="{told}" {"class=flipped" if before.flipped else ""}></i>{told}</span></div>'
         )
-    )
-    look.show(f'<div class="lv-pairs lv-places"><div><div>{pictures}</div></div></div>')
-    st.caption(f"Proposed {proposal.said} The place is in the middle of the crop.")
+    edges = _edges(image, proposal.box)
+    shown = {
+        "src": _crop_address(image, edges),
+        "edges": edges,
+        "box": list(proposal.box),
+        "flipped": image.flipped,
+        "label": f"proposed, {visit.on}",
+    }
+    with proposed:
+        box = components.place(shown, key=f"{desk.form}_place_{source.measurement_id}_{image.sop_uid}")
+    st.caption(f"Proposed {proposal.said} Drag the frame to where it lies, or move it by the arrow keys.")
+    return box
 
 
-def _crop(image: ViewImage, box: Sequence[float], what: str) -> str:
+def _edges(image: ViewImage, box: Sequence[float]) -> list[int]:
+    """Return left, top, right and bottom of the square around the middle of a box, in pixels of the image."""
     half = (CROP_MM / image.spacing_mm if image.spacing_mm else CROP_SHARE * image.columns) / 2
     x, y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
     # A crop that reaches beyond the image would be cut, and its middle no longer be the place.
     half = max(8.0, min(half, x, y, image.columns - x, image.rows - y))
-    edges = ",".join(str(round(edge)) for edge in (x - half, y - half, x + half, y + half))
-    mirrored = 'class="flipped"' if image.flipped else ""
-    told = look.safe(what)
-    return f'<span><i><img src="/crop/{quote(image.sop_uid)}?box={edges}" alt="{told}" {mirrored}></i>{told}</span>'
+    return [round(edge) for edge in (x - half, y - half, x + half, y + half)]
+
+
+def _crop_address(image: ViewImage, edges: Sequence[int]) -> str:
+    return f"/crop/{quote(image.sop_uid)}?box={','.join(map(str, edges))}"
 
 
 def _open_image(sop_uid: str, label: str = "Open the image") -> None:

@@ -1,9 +1,11 @@
 """Why the score of the chosen visit is another than the prior's."""
 
+from collections.abc import Sequence
 from urllib.parse import quote
 
 import streamlit as st
 
+from core.people import Permission
 from core.records import (
     CROP_MM,
     ChangedPlace,
@@ -12,12 +14,13 @@ from core.records import (
     PatientRecord,
     Visit,
     VisitScore,
+    are_being_aligned,
     cards,
     changed_places,
 )
 from core.rules import exact_age_years, is_within_noise, place_at_age
 from core.rules.vocabulary import SIDE_WORDS
-from dashboard import look
+from dashboard import look, session
 from dashboard.charts import course, movement
 from dashboard.drawing import draw
 from dashboard.house import here
@@ -91,8 +94,18 @@ def _places(record: PatientRecord, prior: Visit, visit: Visit, moved: Moved) -> 
         return
     shown = "".join(_pair(found[side], prior, visit) for side in ("R", "L") if side in found)
     look.show(f'<div class="lv-pairs">{shown}</div>')
+    if waiting := [place for place in found.values() if place.being_aligned]:
+        _wait_for_alignment([(place.prior.sop_uid, place.now.sop_uid) for place in waiting])
     wide = f"; {CROP_MM:.0f} mm wide" if all(place.sized for place in found.values()) else ""
     look.footer(f"Where a breast's heat map has risen or fallen most, as its part did{wide}.")
+
+
+@st.fragment(run_every=1.0)
+def _wait_for_alignment(pairs: Sequence[tuple[str, str]]) -> None:
+    """Show the crops anew once they are registered, or it is known that they cannot be."""
+    session.require(Permission.SEE_PATIENTS)
+    if not are_being_aligned(here(), pairs):
+        st.rerun()
 
 
 def _pair(place: ChangedPlace, prior: Visit, visit: Visit) -> str:
@@ -102,8 +115,14 @@ def _pair(place: ChangedPlace, prior: Visit, visit: Visit) -> str:
         _picture(crop, f"{view} {look.iso(when.on)}", look.month(when.on))
         for crop, when in ((place.prior, prior), (place.now, visit))
     )
-    place_then = "registered: the same place" if place.registered else "same place, not registered"
-    return f"<div><b>{view}</b> heat map {turned}<div>{pictures}</div>{place_then}</div>"
+    return f"<div><b>{view}</b> heat map {turned}<div>{pictures}</div>{_place_then(place)}</div>"
+
+
+def _place_then(place: ChangedPlace) -> str:
+    """Say how the prior's crop was placed."""
+    if place.being_aligned:
+        return "being aligned …"
+    return "registered: the same place" if place.registered else "same place, not registered"
 
 
 def _picture(crop: Crop, what: str, when: str) -> str:

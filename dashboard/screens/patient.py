@@ -4,7 +4,7 @@ import streamlit as st
 
 from core.people import Permission, Person
 from core.records import PatientRecord, StudyStatus, findings, record_of
-from dashboard import keys, look, session
+from dashboard import drafts, keys, look, session
 from dashboard.house import here
 from dashboard.patient import (
     assessment,
@@ -19,6 +19,9 @@ from dashboard.patient import (
     score,
 )
 
+MOST_FORMS = 12
+"""So many assessments in which nothing was put in are remembered; one costs little, and each rerun goes through all."""
+
 
 def page(person: Person) -> None:
     """Tell a woman's record: what is open, her course, the pictures and what to do of them, and then the rest."""
@@ -30,6 +33,7 @@ def page(person: Person) -> None:
         return
     if mrn != record.mrn:
         st.session_state[correct_menu.FORMER] = (record.mrn, mrn)
+    drafts.let_go(assessment.FORMS, MOST_FORMS)
     session.note_once(person, "patient_opened", f"patient:{record.mrn}")
     st.session_state[keys.LAST_PATIENT] = record.mrn
     st.query_params[keys.MRN] = record.mrn

@@ -98,7 +98,7 @@ def entry(row: worklist.Row, looked: Sequence[audit.Looked], person: Person) -> 
         "why": "" if row.ended or row.rank else row.withheld,
         "interval_text": look.interval(row.risk_5y_low, row.risk_5y_high),
         "risk_hint": risk_hint(row),
-        "band": row.band,
+        "band": row.band if row.band and holds_for(row, row.scored_on) else None,
         "change": row.change_since_prior,
         "factor_text": look.times(row.factor) if row.factor is not None else "",
         "change_text": look.points(row.change_since_prior, within_noise=row.change_is_noise),
@@ -108,7 +108,7 @@ def entry(row: worklist.Row, looked: Sequence[audit.Looked], person: Person) -> 
             [look.iso(p.on), p.risk_5y, look.percent(p.risk_5y), p.complete, course_step(p)]
             for p in row.course
         ],
-        "threshold": None if row.diagnosed else thresholds.risk_bands()[1].lower,
+        "threshold": threshold(row),
         "next_due": look.month(row.next_due) if row.next_due else None,
         "due_hint": due_hint(row),
         "overdue": row.overdue,
@@ -127,6 +127,21 @@ def entry(row: worklist.Row, looked: Sequence[audit.Looked], person: Person) -> 
         **last_said(row),
         **who_looked(looked, person),
     }
+
+
+def threshold(row: worklist.Row) -> dict[str, object] | None:
+    """Say the risk from which a woman stands in the first band above none, and from when until when that holds for her."""
+    if row.diagnosed:
+        return None
+    band = thresholds.risk_bands()[1]
+    begins, ends = band.days(row.standing.birth_date)
+    return {"risk": band.lower, "from": look.iso(begins), "until": look.iso(ends)}
+
+
+def holds_for(row: worklist.Row, on: date | None) -> bool:
+    """Say whether the thresholds hold for a woman on a day."""
+    begins, ends = thresholds.risk_bands()[1].days(row.standing.birth_date)
+    return on is not None and begins <= on < ends
 
 
 def who_she_is(row: worklist.Row) -> dict[str, object]:

@@ -22,7 +22,8 @@ from core.people import accounts, demo_accounts, sign_ins
 from core.people.accounts import Role
 from core.people.demo_accounts import DEMO_ACCOUNTS
 from core.settings import Settings
-from dashboard import house, session
+from dashboard import house, opening, session
+from dashboard.patient import course_more
 from tests import factories
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -104,7 +105,7 @@ def _wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
 def pages(here: Installation, monkeypatch: pytest.MonkeyPatch) -> Callable[..., AppTest]:
     """Open pages of an empty installation as somebody in a role, without server and browser.
 
-    ``pages(Role.ONCOLOGIST, "patient", mrn="00001")`` has run that page once.
+    ``pages(Role.ONCOLOGIST, "patient", mrn="00001")`` has run that page once, its popovers having been opened before.
     """
     house.here.cache_clear()
     # Streamlit takes the place of __main__, and processes started by later tests would run the dashboard first.
@@ -120,7 +121,9 @@ def pages(here: Installation, monkeypatch: pytest.MonkeyPatch) -> Callable[..., 
         )
         token = sign_ins.sign_in(here, person.username, "a long password").token
         monkeypatch.setattr(session, "token", lambda: token)
-        app = AppTest.from_file(str(PROJECT / "dashboard" / "main.py"), default_timeout=30).run()
+        app = AppTest.from_file(str(PROJECT / "dashboard" / "main.py"), default_timeout=30)
+        app.session_state[opening.OPENED] = {course_more.COURSE}
+        app.run()
         app.switch_page(f"screens/{page}.py")
         for key, value in query.items():
             app.query_params[key] = value

@@ -30,10 +30,10 @@ def test_a_lesion_is_found_again_on_another_study_and_that_is_undone(page: Page,
     page.goto(f"{served.url}/patient?mrn={MRN}")
     expect(page.get_by_role("cell", name="12 × 9.0")).to_be_visible()
     page.get_by_role("button", name="Measure").click()
-    crops = page.locator(".lv-places img")
-    expect(crops).to_have_count(2)
-    for n in range(2):
-        page.wait_for_function("n => document.querySelectorAll('.lv-places img')[n].naturalWidth > 0", arg=n)
+    for crop in (page.locator(".lv-places img"), page.locator(".place img")):
+        expect(crop).to_have_count(1)
+        expect(crop).to_have_js_property("complete", True)
+        assert crop.evaluate("crop => crop.naturalWidth") > 0
     expect(page.get_by_text("Proposed by")).to_be_visible()
     confirm = page.get_by_role("button", name="Confirm the place and keep")
     expect(confirm).to_be_disabled()
@@ -45,10 +45,38 @@ def test_a_lesion_is_found_again_on_another_study_and_that_is_undone(page: Page,
     expect(page.get_by_text("Mass is measured on R CC of")).to_be_visible()
     (lesion,) = lesions_of_patient(served.here, MRN)
     assert [mm for _, mm in lesion.diameters] == [12, 15]
-    assert lesion.places[1].proposed_by
+    assert lesion.places[1].proposed_by in {"registration", "position"}
     assert lesion.places[1].by == "Demo oncologist"
+    proposed = lesion.places[1].box
     expect(page.get_by_role("cell", name="15", exact=True).first).to_be_visible()
 
     page.get_by_role("button", name="Undo").click()
     expect(page.get_by_text("Undone: Mass is measured")).to_be_visible()
     assert [mm for _, mm in lesions_of_patient(served.here, MRN)[0].diameters] == [12]
+
+    # It lies elsewhere: the frame is dragged there, and nudged by keys, before it is confirmed.
+    page.get_by_role("button", name="Measure").click()
+    frame = page.locator(".place .frame")
+    expect(frame).to_be_visible()
+    seen = frame.bounding_box()
+    assert seen is not None
+    page.mouse.move(seen["x"] + seen["width"] / 2, seen["y"] + seen["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(seen["x"] + seen["width"] / 2, seen["y"] + seen["height"] / 2 + 20, steps=4)
+    page.mouse.up()
+    expect(page.get_by_text("moved", exact=False).first).to_be_visible()
+    frame.press("Shift+ArrowDown")
+    length = page.get_by_label("Long axis (mm)")
+    length.fill("15")
+    length.press("Enter")
+    expect(confirm).to_be_enabled()
+    confirm.click()
+    expect(page.get_by_text("Mass is measured on R CC of")).to_be_visible()
+    (lesion,) = lesions_of_patient(served.here, MRN)
+    moved = lesion.places[1]
+    assert moved.proposed_by == "moved"
+    assert moved.box[1] > proposed[1] + 5, "further down"
+    assert moved.box[0] == pytest.approx(proposed[0], abs=3)
+    assert moved.box[3] - moved.box[1] == pytest.approx(proposed[3] - proposed[1], abs=0.5), (
+        "as large as before"
+    )

@@ -351,6 +351,16 @@ def test_a_shared_address_shows_the_same_group_filters_and_what_cannot_be_is_pas
     assert "8 of 8 patients" in words(app)
 
 
+def test_a_threshold_is_told_for_the_ages_that_it_holds_for(here: Installation, pages: OpenPage) -> None:
+    for mrn, born in (("young", date(1970, 5, 1)), ("old", date(1946, 5, 1))):
+        factories.woman(here, mrn, [VisitPlan(date(2024, 6, 1), 0.02)], birth_date=born)
+    rows = {row["mrn"]: row for row in given(pages(Role.ONCOLOGIST, "worklist"), "worklist")["rows"]}
+    assert rows["young"]["band"] is not None
+    assert rows["old"]["band"] is None, "she was 78"
+    until = rows["old"]["threshold"]["until"]
+    assert until == "2021-05-01", "the day on which she is 75"
+
+
 def test_an_event_is_added(here: Installation, pages: OpenPage) -> None:
     factories.woman(here, "00017", COURSE)
     app = pages(Role.STAFF, "patient", mrn="00017")

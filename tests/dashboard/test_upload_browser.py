@@ -1,5 +1,6 @@
 """The main job in a real browser: four real DICOM files go in, a score and a trend come out."""
 
+import re
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -163,6 +164,15 @@ def test_two_real_women_go_in_and_no_number_that_the_model_may_not_say_comes_out
     page.get_by_role("button", name="Add 4 images").click()
     open_patient(page, "REAL-3", said="no number shown")
     no_number_is_on(page)
+    # Compared on a page of its own, and in a report that says no number either.
+    page.get_by_role("button", name="Compare", exact=True).click()
+    expect(page).to_have_url(re.compile("/compare"))
+    expect(page.locator(".pane[data-ready=true]")).to_have_count(4, timeout=60_000)
+    report = page.request.get(f"{served.url}/report/html?mrn=REAL-3", headers={"origin": served.url})
+    assert report.ok
+    assert "No risk is shown as a number." in report.text()
+    words = re.sub(r"<style.*?</style>|<[^>]*>", " ", report.text(), flags=re.DOTALL)
+    assert re.search(r"\d\s?%", words) is None
     page.goto(f"{served.url}/worklist")
     for mrn in ("REAL-1", "REAL-3"):
         expect(page.locator(f"tr[data-mrn={mrn}]")).to_contain_text("withheld")

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from sqlalchemy import select
 
-from core.images import Registration
+from core.images import NotAligned, Registration
 from core.images.registration.mapping import NODES, even_nodes
 from core.installation import Installation
 from core.records.changes import CROP_MM, ChangedPlace, changed_places
@@ -148,7 +148,7 @@ def test_the_priors_crop_is_moved_where_the_two_are_registered_well_only(
     two_visits, monkeypatch, quality, registered
 ) -> None:
     see(two_visits, {(0, "L-CC"): FAINT, (1, "L-CC"): ODD})
-    monkeypatch.setattr("core.records.changes.registration_of", lambda *_: laid_by(37, quality))
+    monkeypatch.setattr("core.records.changes.aligned", lambda *_: laid_by(37, quality))
     place = found(two_visits, {"L": True})["L"]
     assert place.registered is registered
     now, prior = np.array(place.now.box), np.array(place.prior.box)
@@ -157,8 +157,16 @@ def test_the_priors_crop_is_moved_where_the_two_are_registered_well_only(
 
 def test_crops_are_shown_unregistered_where_the_pictures_are_away(two_visits, monkeypatch) -> None:
     def away(*_: object) -> Registration:
-        raise FileNotFoundError
+        raise NotAligned
 
     see(two_visits, {(0, "L-CC"): FAINT, (1, "L-CC"): ODD})
-    monkeypatch.setattr("core.records.changes.registration_of", away)
-    assert not found(two_visits, {"L": True})["L"].registered
+    monkeypatch.setattr("core.records.changes.aligned", away)
+    place = found(two_visits, {"L": True})["L"]
+    assert (place.registered, place.being_aligned) == (False, False)
+
+
+def test_crops_are_shown_at_once_while_they_are_being_registered(two_visits, monkeypatch) -> None:
+    see(two_visits, {(0, "L-CC"): FAINT, (1, "L-CC"): ODD})
+    monkeypatch.setattr("core.records.changes.aligned", lambda *_: None)
+    place = found(two_visits, {"L": True})["L"]
+    assert (place.registered, place.being_aligned) == (False, True)

@@ -78,3 +78,19 @@ def test_a_bulk_is_not_all_remembered(here, monkeypatch) -> None:
         work.remember(f"{number}")
     assert not work.one_more()
     assert seen == [f"{number}" for number in reversed(range(2 * MOST_STUDIES, 3 * MOST_STUDIES))]
+
+
+def test_what_was_scored_before_is_caught_up_with_after_what_is_scored_now(
+    here, studies, monkeypatch
+) -> None:
+    asked = []
+    monkeypatch.setattr(registering, "_pairs", lambda _here, uid: asked.append(uid) or [])
+    factories.woman(here, "2", [VisitPlan(date(2025, 1, 1), 0.01, views=TWO)])
+    (other,) = (visit.study_uid for visit in record_of(here, "2").visits)
+    work = Registering(here)
+    work.catch_up()
+    work.remember("scored now")
+    assert not work.one_more()
+    assert asked == ["scored now", other, studies[-1]], (
+        "then the newest study of each woman, the last one first"
+    )
