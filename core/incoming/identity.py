@@ -96,6 +96,6 @@ def disagreements(header: Header, patient: Patient) -> list[Disagreement]:
     if header.age_years and header.study_date and patient.birth_date and header.birth_date is None:
         years = years_between(patient.birth_date, header.study_date)
         if abs(years - header.age_years) > _AGES_APART:
-            stored = f"{years:.0f} years (born {patient.birth_date})"
-            found.append(Disagreement("age_years", f"{header.age_years:.0f} years", stored))
+            known = f"{years:.0f} years (born {patient.birth_date})"
+            found.append(Disagreement("age_years", f"{header.age_years:.0f} years", known))
     return found
