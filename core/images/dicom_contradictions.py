@@ -21,6 +21,7 @@ def note_contradictions(reading: HeaderReader, header: Header) -> None:
     _compare_side(reading, header)
     _compare_words(reading, header)
     _compare_region(reading, header)
+    _name_words(reading, header)
 
 
 def _settle_age(reading: HeaderReader, header: Header) -> None:
@@ -85,3 +86,14 @@ def _compare_region(reading: HeaderReader, header: Header) -> None:
         reading.contradictions.append(
             f"The side is {header.laterality}, but AnatomicRegionModifierSequence says {' and '.join(sorted(region))}."
         )
+
+
+def _name_words(reading: HeaderReader, header: Header) -> None:
+    """Where side or view is not said, say what a description has of it, for the person who is asked: it is not taken."""
+    words = reading.shown("SeriesDescription", 256) or ""
+    for fact, said, written in (
+        ("laterality", header.laterality, described_sides(words)),
+        ("view", header.view, described_views(words)),
+    ):
+        if said is None and written and fact not in reading.unusable:
+            reading.unusable[fact] = f"Only SeriesDescription, {quoted(words)}, says something of it."

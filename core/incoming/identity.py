@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from core.images import Header
 from core.incoming.items import Statement
+from core.rules.ages import years_between
 from db.tables import Patient
 
 
@@ -28,7 +29,9 @@ class Disagreement:
         return f"{_WORDS[self.fact]} {self.file} here, {self.stored} as stored."
 
 
-_WORDS = {"patient_id_issuer": "Number given by", "patient_name": "Named", "sex": "Sex"}
+_WORDS = {"patient_id_issuer": "Number given by", "patient_name": "Named", "sex": "Sex", "age_years": "Aged"}
+_AGES_APART = 2.0
+"""Years: an age is rounded down, and is that of the day on which she was registered."""
 
 
 def names_agree(one: str, other: str) -> bool:
@@ -89,4 +92,10 @@ def disagreements(header: Header, patient: Patient) -> list[Disagreement]:
         found.append(Disagreement("patient_name", " = ".join(here), " = ".join(stored)))
     if header.sex and patient.sex and header.sex != patient.sex.value:
         found.append(Disagreement("sex", header.sex, patient.sex.value))
+    # A file's birth date says more than its age, and the two of one file are compared where it is read.
+    if header.age_years and header.study_date and patient.birth_date and header.birth_date is None:
+        years = years_between(patient.birth_date, header.study_date)
+        if abs(years - header.age_years) > _AGES_APART:
+            known = f"{years:.0f} years (born {patient.birth_date})"
+            found.append(Disagreement("age_years", f"{header.age_years:.0f} years", known))
     return found

@@ -206,9 +206,10 @@ def _says_beside(header: Header, claim: Claim, patient: Patient | None) -> dict[
     """Return what is kept of a file's own words, with those in which a file under her number is another woman's."""
     if patient is None or not is_of(header, claim.mrn):
         return claim.file_says
-    otherwise = {one.fact: one.file for one in disagreements(header, patient)}
-    if not otherwise:
+    disagreeing = disagreements(header, patient)
+    if not disagreeing:
         return claim.file_says
+    otherwise = {one.fact: one.file for one in disagreeing if one.fact != "age_years"}
     if header.birth_date and header.birth_date != patient.birth_date:
         otherwise["birth_date"] = header.birth_date.isoformat()
     # The age is hers only if the file is.

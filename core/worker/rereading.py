@@ -1,4 +1,4 @@
-"""Images that an earlier release read otherwise are read anew while nothing waits, and scored anew where they changed.
+"""Images that an earlier release read otherwise are read anew while nothing waits, and scored anew where that shows.
 
 What the files say has not changed, only how well it is understood: a palette, padding, a curve (`core.images.READING`).
 """
@@ -17,7 +17,7 @@ from core.installation import Installation
 from core.logs import log_of
 from core.outages import outage
 from core.refusals import Refusal
-from core.rules.vocabulary import QualityFlag
+from core.rules.vocabulary import OTHER_THAN_STANDARD, QualityFlag
 from db.tables import Embedding, Image
 
 __all__ = ["Rereading"]
@@ -100,31 +100,28 @@ class Rereading:
             log.warning("an image can no longer be read", image=stale.id, why=type(error).__name__)
             self._settle(stale.id, {})
             return
-        if not self._shows_other(stale, made):
-            self._settle(stale.id, {})
-            return
         keys = {
             "rendition_sha256": self._here.images.put(made.rendition),
             "thumbnail_sha256": self._here.images.put(made.thumbnail_png),
         }
-        self._settle(stale.id, {**keys, **_facts(stale, made)})
+        facts = _facts(stale, made)
+        self._settle(stale.id, {**keys, **facts}, anew=self._reads_other(stale, made, facts["quality_flags"]))
 
-    def _shows_other(self, stale: _Stale, made: Prepared) -> bool:
-        """Tell whether the new reading shows other pixels, another window or another kind of picture than the stored one."""
-        if set(made.image.quality_flags) - set(stale.flags):
+    def _reads_other(self, stale: _Stale, made: Prepared, flags: list[str]) -> bool:
+        """Tell whether the model is shown other pixels than before, or another kind of picture."""
+        if OTHER_THAN_STANDARD & (set(flags) ^ set(stale.flags)):
             return True
         try:
-            before, old = open_rendition(self._here.images.get(stale.rendition_sha256))
+            _, old = open_rendition(self._here.images.get(stale.rendition_sha256))
         except (FileNotFoundError, ValueError):
             return True
-        after, new = open_rendition(made.rendition)
-        return before != after or not np.array_equal(old, new)
+        return not np.array_equal(old, open_rendition(made.rendition)[1])
 
-    def _settle(self, image_id: int, values: dict[str, Any]) -> None:
-        """Write what has changed, and ask for the scores that read it; all in one transaction."""
+    def _settle(self, image_id: int, values: dict[str, Any], *, anew: bool = False) -> None:
+        """Write what was read and, with `anew`, ask for the scores that read it; all in one transaction."""
         with self._here.database.write() as session:
             session.execute(update(Image).where(Image.id == image_id).values(reading=READING, **values))
-            if not values:
+            if not anew:
                 return
             session.execute(delete(Embedding).where(Embedding.image_id == image_id))
             session.expire_all()

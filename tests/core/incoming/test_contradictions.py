@@ -38,6 +38,8 @@ def test_a_name_that_agrees_or_says_nothing_is_no_contradiction(here):
         ({"Laterality": "R"}, "unknown_laterality", "L and R"),
         ({"ImageLaterality": "B"}, "unknown_laterality", "both"),
         ({"ViewPosition": "LCC"}, "unknown_view", "LCC"),
+        ({"ViewPosition": None, "SeriesDescription": "L MLO"}, "unknown_view", "“L MLO”"),
+        ({"ImageLaterality": None, "SeriesDescription": "Left CC"}, "unknown_laterality", "“Left CC”"),
         ({"StudyDate": "19000101"}, "no_study_date", "1900"),
         ({"PatientID": "ANONYMOUS"}, "no_identity", "ANONYMOUS"),
         ({"PatientID": "000000"}, "no_identity", "000000"),

@@ -222,3 +222,17 @@ def test_what_is_shown_only_may_be_shortened(here):
     (item,) = take(here, data)
     assert item.outcome == "accepted"
     assert patients(here)[0].name == long[:256]
+
+
+def test_an_age_that_cannot_be_hers_is_refused_naming_both(here):
+    take(here, another(1, PatientBirthDate="19650420"))
+    near = another(2, PatientBirthDate=None, PatientAge="057Y")
+    assert [item.outcome for item in take(here, near)] == ["accepted"]
+    far = another(3, PatientBirthDate=None, PatientAge="030Y")
+    (item,) = take(here, far)
+    assert (item.outcome, item.reason) == ("quarantined", "identity_conflict")
+    assert "30 years" in item.detail
+    assert "59 years (born 1965-04-20)" in item.detail
+    (stated,) = take(here, far, statement=SHE)
+    assert stated.outcome == "accepted", "a person says whose it is"
+    assert "age_years" not in images(here)[-1].file_says

@@ -39,6 +39,7 @@ def test_flags_are_stored_by_their_codes_and_said_in_words() -> None:
 def test_the_model_reads_no_parts_of_a_breast_and_a_part_hangs_after_the_whole() -> None:
     assert {
         "for_processing",
+        "multi_frame",
         "spot_compression",
         "magnification",
         "tangential",

@@ -48,6 +48,20 @@ def test_only_what_shows_otherwise_is_made_and_scored_anew(here):
         assert session.scalars(select(Embedding.image_id)).all() == [same.id]
 
 
+def test_a_remark_that_is_new_asks_for_no_score(here):
+    data = dicom(PIXELS, Laterality="L", SeriesDescription="R CC")
+    take_in(here, [IncomingFile("a.dcm", data)], statement=None, source="cli")
+    with here.database.write() as session:
+        session.execute(
+            update(Image).values(reading=0, quality_flags=["window_approximated", "spot_compression"])
+        )
+        session.execute(update(Study).values(status=StudyStatus.SCORED))
+    # What an earlier release, or a person, took it for stays; what is new of it is added.
+    assert Rereading(here).one_more()
+    assert stored(here)[0].quality_flags == ["spot_compression", "contradictory_header"]
+    assert status_of(here) == [StudyStatus.SCORED]
+
+
 def test_an_image_that_can_no_longer_be_read_stays_as_it_is(here):
     take_in(here, [IncomingFile("a.dcm", dicom(PIXELS))], statement=None, source="cli")
     (image,) = stored(here)
