@@ -27,6 +27,7 @@ from core.corrections.ledger import Ledger
 from core.incoming import called, names_agree
 from core.rules import ViewName
 from core.rules.vocabulary import OTHER_THAN_STANDARD, flag_words
+from db.sessions import WITH_PUT_AWAY
 from db.tables import Event, Image, Laterality, Lesion, Patient, RiskFactors, Sex, Study
 
 __all__ = ["Work", "carry_out", "women_of"]
@@ -255,14 +256,20 @@ def _merged(work: Work, ask: Merged) -> None:
     if kept.simulated != gone.simulated:
         raise CorrectionRefused("Simulated and real women are never put together.")
     work.conflicts += _differences(kept, gone)
-    for study in gone.studies:
+    hers = select(Study).where(Study.patient_id == gone.id)
+    # Also those that were put away: undoing what emptied them leads to her.
+    studies = work.session.scalars(hers, execution_options=WITH_PUT_AWAY).all()
+    for study in studies:
         _check_born(kept, study.study_date)
     moved = {
-        "study": _all_go(work, gone.studies, kept),
+        "study": _all_go(work, studies, kept),
         "event": _all_go(work, gone.events, kept),
         "lesion": _all_go(work, gone.lesions, kept),
         "entry of risk factors": _all_go(work, _free_of_clash(work, kept, gone), kept),
     }
+    both = sorted({one.label for one in kept.lesions} & {one.label for one in gone.lesions})
+    if both:
+        work.notes.append(f"Both have a {_and(both)}: rename one on her page, or join the two.")
     said = _and(f"{n} {what if n == 1 else _plural(what)}" for what, n in moved.items() if n)
     _fill_in(work, kept, gone)
     work.ledger.put_away(gone)

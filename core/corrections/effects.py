@@ -64,8 +64,9 @@ def preview_of(
     conflicts: Iterable[str] = (),
     lesions: Iterable[str] = (),
     back: Collection[int] = (),
+    covered: Collection[int] = (),
 ) -> Preview:
-    """Say what follows from what stood before and what stands after."""
+    """Say what follows from what stood before and what stands after; of a study that is `covered` no alert is told."""
     changed = changed_inputs(before, after)
     anew = [after.studies[one] for one in changed if one in after.studies and one not in back]
     gone = [seen for seen in before.studies.values() if seen.study_id not in after.studies]
@@ -81,7 +82,7 @@ def preview_of(
             *_emptied(gone),
             *_assessments(before, after, touched),
             *lesions,
-            *_alerts(before, after, touched),
+            *_alerts(before, after, touched, covered),
         ),
         conflicts=(*conflicts, *_assessed_and_gone(gone)),
         stamp=before.stamp,
@@ -151,8 +152,9 @@ def _assessed_and_gone(gone: Iterable[SeenStudy]) -> list[str]:
     ]
 
 
-def _alerts(before: State, after: State, touched: Collection[int]) -> list[str]:
+def _alerts(before: State, after: State, touched: Collection[int], covered: Collection[int]) -> list[str]:
     said = []
+    touched = set(touched) - set(covered)
     for alert in before.alerts.values():
         now = after.alerts.get(alert.alert_id)
         if not alert.is_open or alert.study_id not in touched:
@@ -164,7 +166,8 @@ def _alerts(before: State, after: State, touched: Collection[int]) -> list[str]:
             said.append(f"The alert at the study of {on} is told again if the new score still raises it.")
     for alert in after.alerts.values():
         was = before.alerts.get(alert.alert_id)
-        if alert.is_open and (was is None or not was.is_open) and alert.study_id in after.studies:
+        is_new = alert.is_open and (was is None or not was.is_open)
+        if is_new and alert.study_id in after.studies and alert.study_id not in covered:
             said.append(f"An alert at the study of {after.studies[alert.study_id].on} is raised.")
     return said
 

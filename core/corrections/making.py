@@ -19,7 +19,7 @@ from core.corrections.ledger import Ledger, found
 from core.corrections.state import state_of
 from core.installation import Installation
 from core.people import Permission, Person, audit, require
-from core.records import cards
+from core.records import cards, covered_study_ids
 from core.rules import ViewName
 from db.sessions import WITH_PUT_AWAY
 from db.tables import (
@@ -174,6 +174,7 @@ def _make(here: Installation, session: Session, ask: Ask, *, reason: str, by: Pe
         notes=work.notes,
         conflicts=work.conflicts,
         lesions=lesions_touched(_measured_otherwise(session, work.ledger)),
+        covered=covered_study_ids(here, session, Study.patient_id.in_(patients)),
     )
     row.says = " ".join(work.done)
     others = [*mrns[1:], *(session.get_one(Patient, one).mrn for one in patients[len(mrns) :])]
@@ -191,18 +192,22 @@ def _undo(
         raise CorrectionRefused(f"There is no correction {correction_id}.")
     if row.undone_at is not None:
         raise CorrectionRefused(f"Correction {correction_id} is undone already.")
-    kept, women = row.changes, row.changes["women"]
-    before = state_of(session, women)
+    kept = row.changes
     ledger = Ledger(session, row.id, kept["fields"], kept["made"])
+    home = kept["women"][0]
+    women = sorted({*kept["women"], *ledger.owners()})
+    before = state_of(session, women)
     ledger.undo()
+    ledger.check_counts()
     alerts_go_with_studies(session, women)  # or they would go with a woman who is taken away
-    _unmake(session, ledger, women[0])
+    _unmake(session, ledger, home)
     after, back = follow_undoing(session, row.id, kept, before, women, cards.speaking(here))
     row.undone_at, row.undone_by_id = utc_now(), by.user_id if by else None
     row.undo_reason = (reason or "").strip()[:LONGEST_REASON] or None
     session.flush()
     says = [f"It is as it was before “{row.says}”"]
-    return Made(row.id, preview_of(row.mrn, before, after, says=says, back=back))
+    covered = covered_study_ids(here, session, Study.patient_id.in_(women))
+    return Made(row.id, preview_of(row.mrn, before, after, says=says, back=back, covered=covered))
 
 
 def _unmake(session: Session, ledger: Ledger, home: int) -> None:
