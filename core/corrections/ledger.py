@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
@@ -52,7 +53,7 @@ class Ledger:
         """Put a row away as this correction's."""
         return self.set(row, put_away_by_id=self.correction_id)
 
-    def owners(self) -> set[int]:
+    def owners(self) -> Collection[int]:
         """Return whose the films and studies are that were changed: those who have them, and those who get them back."""
         studies: set[int] = set()
         women: set[int] = set()

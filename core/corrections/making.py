@@ -232,16 +232,18 @@ def _unmake(session: Session, ledger: Ledger, home: int) -> None:
 
 def _take_away(session: Session, woman: Patient, home: int) -> None:
     """Take a woman away whom a correction made; raises `ChangedSince` where she has something by now."""
-    kinds: tuple[type[Study | Event | RiskFactors | Lesion], ...] = (Study, Event, RiskFactors, Lesion)
-    for kind in kinds:
-        hers = select(kind).where(kind.patient_id == woman.id)
-        rows = session.scalars(hers, execution_options=WITH_PUT_AWAY).all()
-        if any(getattr(row, "put_away_by_id", None) is None for row in rows):
-            raise ChangedSince(
-                f"MRN {woman.mrn} has more by now than this correction gave her. Move it first."
-            )
-        for row in rows:
-            row.patient_id = home
+    hers = select(Study).where(Study.patient_id == woman.id)
+    studies = session.scalars(hers, execution_options=WITH_PUT_AWAY).all()
+    more = any(
+        session.scalar(select(kind.id).where(kind.patient_id == woman.id).limit(1)) is not None
+        for kind in (Event, RiskFactors, Lesion)
+    )
+    if more or any(study.put_away_by_id is None for study in studies):
+        raise ChangedSince(
+            f"MRN {woman.mrn} has more by now than this correction gave her. Move or take back that first."
+        )
+    for study in studies:
+        study.patient_id = home
     session.flush()
     session.delete(woman)
     session.flush()
