@@ -9,6 +9,7 @@ from typing import Any
 
 from core.corrections.following import changed_inputs
 from core.corrections.state import SeenStudy, State
+from core.corrections.work import and_
 
 __all__ = ["Preview", "StudyNamed", "lesions_touched", "preview_of"]
 
@@ -95,7 +96,7 @@ def lesions_touched(measured_on: Iterable[tuple[str, str]]) -> list[str]:
     for label, view in measured_on:
         by_label.setdefault(label, []).append(view)
     return [
-        f"{label} was measured on {_and(dict.fromkeys(views))}: that stays, marked as of before the correction, and does not count."
+        f"{label} was measured on {and_(dict.fromkeys(views))}: that stays, marked as of before the correction, and does not count."
         for label, views in by_label.items()
     ]
 
@@ -123,8 +124,8 @@ def _days(studies: Iterable[StudyNamed]) -> str:
     for study in studies:
         by_woman.setdefault(study.patient, []).append(study.study_date.isoformat())
     if len(by_woman) == 1:
-        return _and(next(iter(by_woman.values())))
-    return "; ".join(f"{_and(days)} of MRN {mrn}" for mrn, days in by_woman.items())
+        return and_(next(iter(by_woman.values())))
+    return "; ".join(f"{and_(days)} of MRN {mrn}" for mrn, days in by_woman.items())
 
 
 def _emptied(gone: Iterable[SeenStudy]) -> list[str]:
@@ -183,8 +184,3 @@ def _moved(before: State, after: State) -> list[int]:
 def _named(studies: Iterable[SeenStudy]) -> tuple[StudyNamed, ...]:
     in_order = sorted(studies, key=lambda seen: (seen.on, seen.study_id))
     return tuple(StudyNamed(seen.mrn, seen.on, seen.uid) for seen in in_order)
-
-
-def _and(words: Iterable[str]) -> str:
-    *first, last = [*words] or [""]
-    return f"{', '.join(first)} and {last}" if first else last

@@ -178,9 +178,12 @@ def _queue_as(session: Session, study_id: int, stood: Mapping[str, Any]) -> None
 def _judge_newest(
     session: Session, before: State, after: State, model: str, but_not: Collection[int] = ()
 ) -> None:
-    """Judge a woman's last study by the alert rules where it is another one than before and is not scored anew."""
+    """Judge a woman's last study by the alert rules where it, or what happened to her, is another than before."""
     for patient_id, study_id in after.newest.items():
-        if before.newest.get(patient_id) != study_id and patient_id not in but_not:
+        same = before.newest.get(patient_id) == study_id and (
+            before.events.get(patient_id) == after.events.get(patient_id)
+        )
+        if not same and patient_id not in but_not:
             judge_after_event(session, patient_id, model)
     session.flush()
 

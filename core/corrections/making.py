@@ -11,12 +11,13 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from core.corrections.acts import Work, carry_out, women_of
+from core.corrections.acts import carry_out, women_of
 from core.corrections.asked import Ask, ChangedSince, CorrectionRefused, NotConfirmed
 from core.corrections.effects import Preview, lesions_touched, preview_of
 from core.corrections.following import alerts_go_with_studies, follow, follow_undoing
 from core.corrections.ledger import Ledger, found
 from core.corrections.state import state_of
+from core.corrections.work import Work
 from core.installation import Installation
 from core.people import Permission, Person, audit, require
 from core.records import cards, covered_study_ids
@@ -173,7 +174,10 @@ def _make(here: Installation, session: Session, ask: Ask, *, reason: str, by: Pe
         says=work.done,
         notes=work.notes,
         conflicts=work.conflicts,
-        lesions=lesions_touched(_measured_otherwise(session, work.ledger)),
+        lesions=[
+            *lesions_touched(_measured_otherwise(session, work.ledger)),
+            *_dated_otherwise(session, work.ledger),
+        ],
         covered=covered_study_ids(here, session, Study.patient_id.in_(patients)),
     )
     row.says = " ".join(work.done)
@@ -275,6 +279,25 @@ def _measured_otherwise(session: Session, ledger: Ledger) -> list[tuple[str, str
             or study.patient_id != lesion.patient_id
             or image.put_away_by_id is not None
         )
+    ]
+
+
+def _dated_otherwise(session: Session, ledger: Ledger) -> list[str]:
+    """Say of which lesions a measurement is of another day now: how fast they grow is told anew."""
+    studies = {
+        row_id
+        for table, row_id, column, *_ in ledger.fields
+        if table == Study.__tablename__ and column == "study_date"
+    }
+    labels = session.scalars(
+        select(Lesion.label)
+        .join(Measurement, Measurement.lesion_id == Lesion.id)
+        .join(Image, Image.id == Measurement.image_id)
+        .where(Measurement.removed_at.is_(None), Image.study_id.in_(studies))
+        .order_by(Lesion.id)
+    )
+    return [
+        f"{label} was measured there: its growth is told by the new date." for label in dict.fromkeys(labels)
     ]
 
 

@@ -157,6 +157,12 @@ def test_what_was_measured_on_a_view_that_was_corrected_is_shown_for_what_it_is(
     assert lesion.diameters == ()
 
 
+def test_what_was_measured_on_a_study_is_told_by_its_new_date(here):
+    made = correct(here, asks(here)["date"], reason=WHY)
+    assert "Mass 1 was measured there: its growth is told by the new date." in made.did.follows
+    assert lesions_of_patient(here, "A")[0].diameters == ((date(2018, 2, 2), 9.0),)
+
+
 def test_a_lesion_goes_where_all_goes_that_it_was_measured_on(here):
     correct(here, MovedTo("B", studies=(study(here, "A", DAYS[1]),)), reason=WHY)
     assert lesions_of_patient(here, "A") == []
