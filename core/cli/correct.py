@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from core.cli.groups import in_groups, or_wrong_use
+from core.cli.correct_options import DAY, AsJson, DryRun, Films, How, NewWoman, Reason, Yes
+from core.cli.groups import in_groups
 from core.cli.opening import open_installation
 from core.cli.terminal import SOME_REFUSED, log, print_json, results, wrong_use
 
@@ -23,55 +23,6 @@ correct = typer.Typer(
     "MRN/2021-06-01/R-CC, a STUDY a study UID or MRN/2021-06-01.",
     no_args_is_help=True,
 )
-
-
-def _day(text: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError as error:
-        raise ValueError(f"{text} is no date. Write it as 2021-06-01.") from error
-
-
-_DAY = or_wrong_use(_day)
-
-Films = Annotated[list[str], typer.Argument(metavar="FILM...", help="SOP UID, or MRN/2021-06-01/R-CC.")]
-Reason = Annotated[str, typer.Option("--reason", help="Why; it stays in the record with what was wrong.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what follows, and change nothing.")]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Write JSON to stdout; does not ask.")]
-
-
-@dataclass
-class How:
-    """What every correction is told beside what is right."""
-
-    reason: Reason = ""
-    dry_run: DryRun = False
-    yes: Yes = False
-    confirmed: Annotated[
-        bool,
-        typer.Option(
-            "--despite-conflicts", help="What speaks against it was seen, and it is right all the same."
-        ),
-    ] = False
-    json: AsJson = False
-
-
-@dataclass
-class NewWoman:
-    """Who a woman is who is not known here yet."""
-
-    name: Annotated[str | None, typer.Option(help="Name of a woman who is new here.")] = None
-    birth_date: Annotated[
-        date | None, typer.Option(parser=_DAY, metavar="DATE", help="Birth date of a woman who is new here.")
-    ] = None
-    sex: Annotated[str | None, typer.Option(help="Sex of a woman who is new here: F, M or O.")] = None
-
-    @property
-    def facts(self) -> dict[str, Any]:
-        """Return what is known."""
-        said = {"name": self.name, "birth_date": self.birth_date, "sex": self.sex}
-        return {fact: value for fact, value in said.items() if value is not None}
 
 
 def register(app: typer.Typer) -> None:
@@ -117,7 +68,7 @@ def kind(
 @in_groups
 def date_(
     study: Annotated[str, typer.Argument(help="Study UID, or MRN/2021-06-01.")],
-    to: Annotated[date, typer.Option(parser=_DAY, metavar="DATE", help="The day that is right.")],
+    to: Annotated[date, typer.Option(parser=DAY, metavar="DATE", help="The day that is right.")],
     how: How,
 ) -> None:
     """Correct the date of a study."""
@@ -154,7 +105,7 @@ def visits(
         if not films:
             wrong_use("Name films with their days (FILM=2021-06-01), or a study with --by-file.")
         parted = [one.rpartition("=") for one in films]
-        return DaysOf({film_named(here, film): _DAY(on) for film, _, on in parted})
+        return DaysOf({film_named(here, film): DAY(on) for film, _, on in parted})
 
     _put_right(ask, how)
 
@@ -206,7 +157,7 @@ def birth_date(
     how: How,
 ) -> None:
     """Correct a woman's birth date: her ages change, and all her scores are made anew."""
-    _who(mrn, how, birth_date=None if to == "unknown" else _DAY(to))
+    _who(mrn, how, birth_date=None if to == "unknown" else DAY(to))
 
 
 @correct.command()

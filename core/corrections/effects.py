@@ -9,6 +9,7 @@ from typing import Any
 
 from core.corrections.following import changed_inputs
 from core.corrections.state import SeenStudy, State
+from core.corrections.work import and_
 
 __all__ = ["Preview", "StudyNamed", "lesions_touched", "preview_of"]
 
@@ -64,8 +65,9 @@ def preview_of(
     conflicts: Iterable[str] = (),
     lesions: Iterable[str] = (),
     back: Collection[int] = (),
+    covered: Collection[int] = (),
 ) -> Preview:
-    """Say what follows from what stood before and what stands after."""
+    """Say what follows from what stood before and what stands after; of a study that is `covered` no alert is told."""
     changed = changed_inputs(before, after)
     anew = [after.studies[one] for one in changed if one in after.studies and one not in back]
     gone = [seen for seen in before.studies.values() if seen.study_id not in after.studies]
@@ -81,7 +83,7 @@ def preview_of(
             *_emptied(gone),
             *_assessments(before, after, touched),
             *lesions,
-            *_alerts(before, after, touched),
+            *_alerts(before, after, touched, covered),
         ),
         conflicts=(*conflicts, *_assessed_and_gone(gone)),
         stamp=before.stamp,
@@ -94,7 +96,7 @@ def lesions_touched(measured_on: Iterable[tuple[str, str]]) -> list[str]:
     for label, view in measured_on:
         by_label.setdefault(label, []).append(view)
     return [
-        f"{label} was measured on {_and(dict.fromkeys(views))}: that stays, marked as of before the correction, and does not count."
+        f"{label} was measured on {and_(dict.fromkeys(views))}: that stays, marked as of before the correction, and does not count."
         for label, views in by_label.items()
     ]
 
@@ -122,8 +124,8 @@ def _days(studies: Iterable[StudyNamed]) -> str:
     for study in studies:
         by_woman.setdefault(study.patient, []).append(study.study_date.isoformat())
     if len(by_woman) == 1:
-        return _and(next(iter(by_woman.values())))
-    return "; ".join(f"{_and(days)} of MRN {mrn}" for mrn, days in by_woman.items())
+        return and_(next(iter(by_woman.values())))
+    return "; ".join(f"{and_(days)} of MRN {mrn}" for mrn, days in by_woman.items())
 
 
 def _emptied(gone: Iterable[SeenStudy]) -> list[str]:
@@ -151,8 +153,9 @@ def _assessed_and_gone(gone: Iterable[SeenStudy]) -> list[str]:
     ]
 
 
-def _alerts(before: State, after: State, touched: Collection[int]) -> list[str]:
+def _alerts(before: State, after: State, touched: Collection[int], covered: Collection[int]) -> list[str]:
     said = []
+    touched = set(touched) - set(covered)
     for alert in before.alerts.values():
         now = after.alerts.get(alert.alert_id)
         if not alert.is_open or alert.study_id not in touched:
@@ -164,7 +167,8 @@ def _alerts(before: State, after: State, touched: Collection[int]) -> list[str]:
             said.append(f"The alert at the study of {on} is told again if the new score still raises it.")
     for alert in after.alerts.values():
         was = before.alerts.get(alert.alert_id)
-        if alert.is_open and (was is None or not was.is_open) and alert.study_id in after.studies:
+        is_new = alert.is_open and (was is None or not was.is_open)
+        if is_new and alert.study_id in after.studies and alert.study_id not in covered:
             said.append(f"An alert at the study of {after.studies[alert.study_id].on} is raised.")
     return said
 
@@ -180,8 +184,3 @@ def _moved(before: State, after: State) -> list[int]:
 def _named(studies: Iterable[SeenStudy]) -> tuple[StudyNamed, ...]:
     in_order = sorted(studies, key=lambda seen: (seen.on, seen.study_id))
     return tuple(StudyNamed(seen.mrn, seen.on, seen.uid) for seen in in_order)
-
-
-def _and(words: Iterable[str]) -> str:
-    *first, last = [*words] or [""]
-    return f"{', '.join(first)} and {last}" if first else last

@@ -12,10 +12,9 @@ from sqlalchemy.orm import Session
 from core.corrections.ledger import Ledger
 from core.corrections.state import QUEUED_AS, State, state_of
 from core.incoming import rescoring
-from core.rules import first_diagnoses
-from core.worker import hold_newest
+from core.worker import judge_after_event
 from db.sessions import WITH_PUT_AWAY
-from db.tables import Alert, Event, Image, Lesion, Score, Study, StudyStatus, utc_now
+from db.tables import Alert, Image, Lesion, Score, Study, StudyStatus, utc_now
 
 __all__ = ["alerts_go_with_studies", "changed_inputs", "follow", "follow_undoing"]
 
@@ -59,7 +58,7 @@ def follow(ledger: Ledger, before: State, women: Collection[int], model: str) ->
     for study_id in changed:
         scores += _put_scores_away(session, study_id, ledger.correction_id)
         rescoring.queue_again(session, Study.id == study_id, inputs_changed=True)
-    _hold_newest(session, before, after, model)
+    _judge_newest(session, before, after, model)
     return after, {
         "scores": scores,
         "inputs": {str(one): before.inputs.get(one) for one in changed},
@@ -99,7 +98,7 @@ def follow_undoing(
     }
     anew = set(changed_inputs(before, after)) - back
     _restore_alerts(session, kept["alerts"], as_it_was, anew)
-    _hold_newest(session, before, after, model, but_not=as_it_was)
+    _judge_newest(session, before, after, model, but_not=as_it_was)
     return after, back
 
 
@@ -176,14 +175,16 @@ def _queue_as(session: Session, study_id: int, stood: Mapping[str, Any]) -> None
     session.flush()
 
 
-def _hold_newest(
+def _judge_newest(
     session: Session, before: State, after: State, model: str, but_not: Collection[int] = ()
 ) -> None:
-    """Hold a woman's last study against the alert rules where it is another one than before and is not scored anew."""
+    """Judge a woman's last study by the alert rules where it, or what happened to her, is another than before."""
     for patient_id, study_id in after.newest.items():
-        if before.newest.get(patient_id) != study_id and patient_id not in but_not:
-            diagnosed = session.execute(first_diagnoses().where(Event.patient_id == patient_id)).one_or_none()
-            hold_newest(session, patient_id, model, diagnosed.diagnosed_on if diagnosed else None)
+        same = before.newest.get(patient_id) == study_id and (
+            before.events.get(patient_id) == after.events.get(patient_id)
+        )
+        if not same and patient_id not in but_not:
+            judge_after_event(session, patient_id, model)
     session.flush()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
@@ -51,6 +52,40 @@ class Ledger:
     def put_away(self, row: Base) -> bool:
         """Put a row away as this correction's."""
         return self.set(row, put_away_by_id=self.correction_id)
+
+    def owners(self) -> Collection[int]:
+        """Return whose the films and studies are that were changed: those who have them, and those who get them back."""
+        studies: set[int] = set()
+        women: set[int] = set()
+        for table, row_id, column, before, _after in self.fields:
+            row = found(self.session, table, row_id)
+            if isinstance(row, Image):
+                studies |= {row.study_id, *([before] if column == "study_id" else [])}
+            elif isinstance(row, Study):
+                women |= {row.patient_id, *([before] if column == "patient_id" else [])}
+        for study_id in studies:
+            study = self.session.get_one(Study, study_id, execution_options=WITH_PUT_AWAY)
+            women.add(study.patient_id)
+        return women
+
+    def check_counts(self) -> None:
+        """Raise `ChangedSince` where what was set back would lie in a study or with a woman that was put away since."""
+        for table, row_id, *_ in self.fields:
+            row = found(self.session, table, row_id)
+            if row is None or getattr(row, "put_away_by_id", None) is not None:
+                continue
+            if isinstance(row, Image):
+                home: Study | Patient | None = self.session.get(
+                    Study, row.study_id, execution_options=WITH_PUT_AWAY
+                )
+            elif isinstance(row, (Study, Lesion, Event, RiskFactors)):
+                home = self.session.get(Patient, row.patient_id, execution_options=WITH_PUT_AWAY)
+            else:
+                continue
+            if home is not None and home.put_away_by_id is not None:
+                raise ChangedSince(
+                    f"Correction {home.put_away_by_id}, which came later, stands in the way. Undo it first."
+                )
 
     def undo(self) -> None:
         """Set every field back to what it was before; raises `ChangedSince` where one is not what was made of it any more.

@@ -11,15 +11,16 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from core.corrections.acts import Work, carry_out, women_of
+from core.corrections.acts import carry_out, women_of
 from core.corrections.asked import Ask, ChangedSince, CorrectionRefused, NotConfirmed
 from core.corrections.effects import Preview, lesions_touched, preview_of
 from core.corrections.following import alerts_go_with_studies, follow, follow_undoing
 from core.corrections.ledger import Ledger, found
 from core.corrections.state import state_of
+from core.corrections.work import Work
 from core.installation import Installation
 from core.people import Permission, Person, audit, require
-from core.records import cards
+from core.records import cards, covered_study_ids
 from core.rules import ViewName
 from db.sessions import WITH_PUT_AWAY
 from db.tables import (
@@ -173,7 +174,11 @@ def _make(here: Installation, session: Session, ask: Ask, *, reason: str, by: Pe
         says=work.done,
         notes=work.notes,
         conflicts=work.conflicts,
-        lesions=lesions_touched(_measured_otherwise(session, work.ledger)),
+        lesions=[
+            *lesions_touched(_measured_otherwise(session, work.ledger)),
+            *_dated_otherwise(session, work.ledger),
+        ],
+        covered=covered_study_ids(here, session, Study.patient_id.in_(patients)),
     )
     row.says = " ".join(work.done)
     others = [*mrns[1:], *(session.get_one(Patient, one).mrn for one in patients[len(mrns) :])]
@@ -191,18 +196,22 @@ def _undo(
         raise CorrectionRefused(f"There is no correction {correction_id}.")
     if row.undone_at is not None:
         raise CorrectionRefused(f"Correction {correction_id} is undone already.")
-    kept, women = row.changes, row.changes["women"]
-    before = state_of(session, women)
+    kept = row.changes
     ledger = Ledger(session, row.id, kept["fields"], kept["made"])
+    home = kept["women"][0]
+    women = sorted({*kept["women"], *ledger.owners()})
+    before = state_of(session, women)
     ledger.undo()
+    ledger.check_counts()
     alerts_go_with_studies(session, women)  # or they would go with a woman who is taken away
-    _unmake(session, ledger, women[0])
+    _unmake(session, ledger, home)
     after, back = follow_undoing(session, row.id, kept, before, women, cards.speaking(here))
     row.undone_at, row.undone_by_id = utc_now(), by.user_id if by else None
     row.undo_reason = (reason or "").strip()[:LONGEST_REASON] or None
     session.flush()
     says = [f"It is as it was before “{row.says}”"]
-    return Made(row.id, preview_of(row.mrn, before, after, says=says, back=back))
+    covered = covered_study_ids(here, session, Study.patient_id.in_(women))
+    return Made(row.id, preview_of(row.mrn, before, after, says=says, back=back, covered=covered))
 
 
 def _unmake(session: Session, ledger: Ledger, home: int) -> None:
@@ -227,16 +236,18 @@ def _unmake(session: Session, ledger: Ledger, home: int) -> None:
 
 def _take_away(session: Session, woman: Patient, home: int) -> None:
     """Take a woman away whom a correction made; raises `ChangedSince` where she has something by now."""
-    kinds: tuple[Any, ...] = (Study, Event, RiskFactors, Lesion)
-    for kind in kinds:
-        hers = select(kind).where(kind.patient_id == woman.id)
-        rows = session.scalars(hers, execution_options=WITH_PUT_AWAY).all()
-        if any(getattr(row, "put_away_by_id", None) is None for row in rows):
-            raise ChangedSince(
-                f"MRN {woman.mrn} has more by now than this correction gave her. Move it first."
-            )
-        for row in rows:
-            row.patient_id = home
+    hers = select(Study).where(Study.patient_id == woman.id)
+    studies = session.scalars(hers, execution_options=WITH_PUT_AWAY).all()
+    more = any(
+        session.scalar(select(kind.id).where(kind.patient_id == woman.id).limit(1)) is not None
+        for kind in (Event, RiskFactors, Lesion)
+    )
+    if more or any(study.put_away_by_id is None for study in studies):
+        raise ChangedSince(
+            f"MRN {woman.mrn} has more by now than this correction gave her. Move or take back that first."
+        )
+    for study in studies:
+        study.patient_id = home
     session.flush()
     session.delete(woman)
     session.flush()
@@ -268,6 +279,25 @@ def _measured_otherwise(session: Session, ledger: Ledger) -> list[tuple[str, str
             or study.patient_id != lesion.patient_id
             or image.put_away_by_id is not None
         )
+    ]
+
+
+def _dated_otherwise(session: Session, ledger: Ledger) -> list[str]:
+    """Say of which lesions a measurement is of another day now: how fast they grow is told anew."""
+    studies = {
+        row_id
+        for table, row_id, column, *_ in ledger.fields
+        if table == Study.__tablename__ and column == "study_date"
+    }
+    labels = session.scalars(
+        select(Lesion.label)
+        .join(Measurement, Measurement.lesion_id == Lesion.id)
+        .join(Image, Image.id == Measurement.image_id)
+        .where(Measurement.removed_at.is_(None), Image.study_id.in_(studies))
+        .order_by(Lesion.id)
+    )
+    return [
+        f"{label} was measured there: its growth is told by the new date." for label in dict.fromkeys(labels)
     ]
 
 

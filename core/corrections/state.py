@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 from core.corrections.ledger import plain
 from core.worker import history_in
 from db.sessions import WITH_PUT_AWAY
-from db.tables import Alert, Image, Lesion, Measurement, Patient, Score, Study
+from db.tables import Alert, Event, Image, Lesion, Measurement, Patient, Score, Study
 
 __all__ = ["QUEUED_AS", "SeenAlert", "SeenStudy", "State", "state_of"]
 
@@ -61,12 +61,13 @@ class SeenAlert:
 class State:
     """What stands of some women. `inputs` says of each study with mammograms what its score is made of, as a digest.
 
-    `newest` is each woman's last study with mammograms; `measured` names by lesion the women whose images it was measured on.
+    `newest` is each woman's last study with mammograms; `events` are what happened to her beside; `measured` names by lesion the women whose images it was measured on.
     `stamp` changes whenever something changes that a correction could be about.
     """
 
     inputs: Mapping[int, str]
     newest: Mapping[int, int]
+    events: Mapping[int, frozenset[int]]
     studies: Mapping[int, SeenStudy]
     alerts: Mapping[int, SeenAlert]
     measured: Mapping[int, frozenset[int]]
@@ -86,6 +87,7 @@ def state_of(session: Session, patient_ids: Collection[int]) -> State:
     return State(
         inputs={study_id: _inputs(session, study_id) for study_id in mammograms},
         newest={studies[study_id].patient_id: study_id for study_id in mammograms},
+        events=_events(session, patient_ids),
         studies=studies,
         alerts=_alerts(session, patient_ids),
         measured=_measured(session, patient_ids),
@@ -161,6 +163,14 @@ def _alerts(session: Session, patient_ids: Collection[int]) -> dict[int, SeenAle
         )
         for alert, put_away in rows
     }
+
+
+def _events(session: Session, patient_ids: Collection[int]) -> dict[int, frozenset[int]]:
+    found: dict[int, set[int]] = {}
+    rows = session.execute(select(Event.patient_id, Event.id).where(Event.patient_id.in_(patient_ids)))
+    for patient_id, event_id in rows:
+        found.setdefault(patient_id, set()).add(event_id)
+    return {patient_id: frozenset(events) for patient_id, events in found.items()}
 
 
 def _measured(session: Session, patient_ids: Collection[int]) -> dict[int, frozenset[int]]:

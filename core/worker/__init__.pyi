@@ -1,5 +1,4 @@
 from . import progress as progress
-from .alerts import hold_newest as hold_newest
 from .alerts import judge_after_event as judge_after_event
 from .progress import Worker as Worker
 from .progress import local_worker as local_worker

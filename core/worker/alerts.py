@@ -194,7 +194,7 @@ def hold_against_new_rules(here: Installation, model: str) -> int | None:
         ).all()
     for patient_id in women:
         with here.database.write() as session:
-            hold_newest(session, patient_id, model, diagnoses.get(patient_id))
+            _judge_newest(session, patient_id, model, diagnoses.get(patient_id))
     with here.database.write() as session:
         audit.record(session, None, "alert_rules_applied", edition, {"women": len(women)})
     return len(women)
@@ -208,11 +208,10 @@ def judge_after_event(session: Session, patient_id: int, model: str) -> list[Ale
     """
     first = first_diagnoses().where(Event.patient_id == patient_id)
     diagnosed_on = next((day for _, day in session.execute(first)), None)
-    return hold_newest(session, patient_id, model, diagnosed_on)
+    return _judge_newest(session, patient_id, model, diagnosed_on)
 
 
-def hold_newest(session: Session, patient_id: int, model: str, diagnosed_on: date | None) -> list[Alert]:
-    """Hold a woman's newest score against the rules, inside the caller's transaction; return the alerts that stand."""
+def _judge_newest(session: Session, patient_id: int, model: str, diagnosed_on: date | None) -> list[Alert]:
     last = _newest_score(session, patient_id, model, true())
     if last is None:
         return []

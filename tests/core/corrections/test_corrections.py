@@ -1,5 +1,6 @@
 """What went in wrong is put right: what follows is what was foretold, nothing else moves, and undoing brings all back."""
 
+import contextlib
 from datetime import date
 
 import pytest
@@ -7,6 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import func, select
 
+from core.care.records_agree import disagreements
 from core.care.verify import verify_objects
 from core.corrections import (
     ChangedSince,
@@ -153,6 +155,12 @@ def test_what_was_measured_on_a_view_that_was_corrected_is_shown_for_what_it_is(
     (lesion,) = lesions_of_patient(here, "A")
     assert "is L CC now" in lesion.places[0].corrected
     assert lesion.diameters == ()
+
+
+def test_what_was_measured_on_a_study_is_told_by_its_new_date(here):
+    made = correct(here, asks(here)["date"], reason=WHY)
+    assert "Mass 1 was measured there: its growth is told by the new date." in made.did.follows
+    assert lesions_of_patient(here, "A")[0].diameters == ((date(2018, 2, 2), 9.0),)
 
 
 def test_a_lesion_goes_where_all_goes_that_it_was_measured_on(here):
@@ -366,6 +374,37 @@ def chosen(here, choice):
     }[what]()
 
 
+def test_what_a_later_correction_carried_on_is_not_undone_from_under_it(here):
+    """A film goes back neither into a study that is put away since, nor to a woman who was merged since."""
+    first = correct(here, MovedTo("C", films=(film(here, "A", DAYS[1], "R-CC"),)), reason=WHY)
+    correct(here, SetAside(tuple(films_of(here, "A", DAYS[1]))), reason=WHY, confirmed=True)
+    with pytest.raises(ChangedSince, match="Correction 2, which came later"):
+        undo(here, first.correction_id)
+    moved = correct(here, MovedTo("C", studies=(study(here, "B", DAYS[0]),)), reason=WHY)
+    correct(here, Merged("A", "B"), reason=WHY, confirmed=True)
+    with pytest.raises(ChangedSince, match="Correction 4, which came later"):
+        undo(here, moved.correction_id)
+    assert verify_objects(here).well
+
+
+def test_scores_follow_an_undoing_to_the_woman_into_whom_she_was_merged_since(here):
+    side = FilmsAre({film(here, "B", DAYS[0], "R-CC"): FilmIs("L")})
+    first = correct(here, side, reason=WHY)
+    correct(here, Merged("A", "B"), reason=WHY, confirmed=True)
+    score_what_waits(here)
+    undone = undo(here, first.correction_id)
+    assert {one.patient for one in undone.did.anew} == {"A"}
+    # Her own study of that first day comes before it, and stays as it is.
+    assert waiting(here) == [("A", day) for day in sorted([*DAYS, date(2022, 1, 9)])]
+
+
+def test_of_a_study_that_is_covered_until_it_is_read_no_alert_is_told(here):
+    here.settings.read_first = True
+    assert not any("alert" in one for one in preview(here, swapped(here, DAYS[2])).follows)
+    here.settings.read_first = False
+    assert any("alert" in one for one in preview(here, swapped(here, DAYS[2])).follows)
+
+
 @settings(
     max_examples=10,
     deadline=None,
@@ -390,3 +429,41 @@ def test_whatever_was_corrected_in_a_row_is_undone_step_by_step_to_exactly_what_
     for correction_id, stood in reversed(done):
         undo(here, correction_id)
         assert seen(here, everyone) == stood
+
+
+@settings(
+    max_examples=8,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(sequence=st.lists(choices(), min_size=2, max_size=4), order=st.randoms(use_true_random=False))
+def test_undone_in_any_order_nothing_is_lost_and_in_the_end_all_is_where_it_was(opened, sequence, order):
+    here, everyone = opened(), (*MRNS, "NEW")
+
+    def placed() -> dict[str, object]:
+        now = seen(here, everyone)
+        return {
+            mrn: (
+                now[f"films of {mrn}"],
+                now[f"lesions of {mrn}"],
+                (record := now[mrn]) and (record.birth_date, record.events, [v.on for v in record.visits]),
+            )
+            for mrn in everyone
+        }
+
+    before, done = placed(), []
+    for choice in sequence:
+        with contextlib.suppress(CorrectionRefused):
+            done.append(correct(here, chosen(here, choice), reason=WHY, confirmed=True).correction_id)
+    while done:
+        order.shuffle(done)
+        for correction_id in list(done):
+            try:
+                undo(here, correction_id)
+            except ChangedSince:
+                continue
+            done.remove(correction_id)
+            assert disagreements(here) == []
+    assert placed() == before
+    score_what_waits(here)
+    assert all(visit.score is not None for mrn in MRNS for visit in record_of(here, mrn).visits)
