@@ -33,7 +33,7 @@ def answer(question: dict[str, Any], data: bytes) -> Answer:
     """Decode one file; a refusal is an answer too."""
     from core.images.decoding import decode
     from core.images.reader import image_to_json
-    from core.images.renditions import make_rendition, make_thumbnail
+    from core.images.renditions import make_pictures
     from core.refusals import Refusal
 
     try:
@@ -41,7 +41,7 @@ def answer(question: dict[str, Any], data: bytes) -> Answer:
         image = decode(data, max_pixels=question["max_pixels"])
         if question["wanted"] == "pixels":
             return image_to_json(image), [image.pixels.data.cast("B")]
-        return image_to_json(image), [make_rendition(image), make_thumbnail(image)]
+        return image_to_json(image), list(make_pictures(image))
     except Refusal as refusal:
         return {"refusal": refusal.reason, "detail": refusal.detail}, []
     except MemoryError:
