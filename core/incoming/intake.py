@@ -93,7 +93,8 @@ def take_in(
     """Store files as studies that wait to be scored; each file ends accepted, duplicate or quarantined.
 
     With a statement the person says whose and when, and the files form one study; what they say otherwise is kept
-    with the image. Without, both come from the files. A file that is reported to `on_item` is durable.
+    with the image. Without, both come from the files. A file that is reported to `on_item` is durable. Files are asked
+    for two ahead of their turn (`core.incoming.ahead`).
 
     Where the machine fails (`core.outages`), the files that were finished by then are answered all the same and the
     report says in `cut_short` what it lacks; the same files can be taken in again. `person` is who does it, for the
