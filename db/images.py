@@ -116,6 +116,8 @@ class FolderStore(ImageStore):
     def __init__(self, root: Path) -> None:
         self.root = root
         self.where = str(root)
+        self._entered: set[Path] = set()
+        """Folders whose entry in `root` this process has seen to the disk."""
 
     def path(self, sha256: str) -> Path:
         """Return where an object lies."""
@@ -139,7 +141,9 @@ class FolderStore(ImageStore):
             Path(temporary).unlink(missing_ok=True)
             raise
         sync_folder(target.parent)
-        sync_folder(self.root)
+        if target.parent not in self._entered:
+            sync_folder(self.root)
+            self._entered.add(target.parent)
         return sha256
 
     def get(self, sha256: str) -> bytes:

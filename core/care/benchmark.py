@@ -87,7 +87,7 @@ def _four_views(here: Installation, scorer: Scorer, rounds: int = 3) -> dict[str
         day = date(2020 + number, 1, 1)
         files = [
             IncomingFile(
-                f"{side}-{view}.dcm", _dicom(side, view, day, FILM, seed=10 * number + n, packed=True)
+                f"{side}-{view}.dcm", made_up_dicom(side, view, day, FILM, seed=10 * number + n, packed=True)
             )
             for n, (side, view) in enumerate(FOUR_VIEWS)
         ]
@@ -123,7 +123,7 @@ def _arrays_to_score(model: LongitudinalModel, rounds: int = 5) -> float:
 
 def _small_import_ms(here: Installation, count: int = 40) -> float:
     files = [
-        IncomingFile(f"{n}.dcm", _dicom("L", "CC", date(2000, 1, 1), SMALL, seed=1000 + n))
+        IncomingFile(f"{n}.dcm", made_up_dicom("L", "CC", date(2000, 1, 1), SMALL, seed=1000 + n))
         for n in range(count)
     ]
     started = time.perf_counter()
@@ -143,7 +143,9 @@ def _nth_visit_ratio(here: Installation, scorer: Scorer, visits: int = 20, women
         seconds = []
         for number in range(visits):
             day = date(2000 + number, 6, 1)
-            file = IncomingFile("x", _dicom("L", "CC", day, SMALL, seed=5000 + woman * visits + number))
+            file = IncomingFile(
+                "x", made_up_dicom("L", "CC", day, SMALL, seed=5000 + woman * visits + number)
+            )
             statement = Statement(f"VISITS-{woman}", day)
             take_in(here, [file], statement=statement, source="cli").check_whole()
             started = time.perf_counter()
@@ -166,9 +168,10 @@ def _picture(side: str, shape: tuple[int, int], seed: int) -> NDArray[np.uint16]
     return pixels if side == "L" else np.ascontiguousarray(pixels[:, ::-1])
 
 
-def _dicom(
+def made_up_dicom(
     side: str, view: str, day: date, shape: tuple[int, int], *, seed: int, packed: bool = False
 ) -> bytes:
+    """Return a mammogram's file with a made-up picture, (rows, columns) of 16 bits, RLE packed or not."""
     from pydicom.dataset import Dataset, FileMetaDataset
     from pydicom.uid import (
         DigitalMammographyXRayImageStorageForPresentation,

@@ -39,13 +39,19 @@ def benchmark(
     seconds: Annotated[
         float, typer.Option(min=5, help="pages: for how long they do; 3600 for an hour.")
     ] = 60,
+    files: Annotated[
+        int,
+        typer.Option(
+            min=40, max=20_000, help="intake: how many small files; 2000 to see that memory stays flat."
+        ),
+    ] = 200,
     json: Annotated[bool, typer.Option("--json", help="Write JSON to stdout.")] = False,
 ) -> None:
     """Measure what people wait for on this machine, beside the installation, which is not touched."""
     from core.settings import Settings
 
     settings = Settings()
-    measured = _intake(settings) if what is What.INTAKE else _pages(settings, people, seconds)
+    measured = _intake(settings, files) if what is What.INTAKE else _pages(settings, people, seconds)
     if json:
         print_json({name: {"value": m.value, "unit": m.unit} for name, m in measured.items()})
     else:
@@ -53,11 +59,15 @@ def benchmark(
             results.print(f"{name:<34} {m.value:>10g} {m.unit}", highlight=False)
 
 
-def _intake(settings: Settings) -> Mapping[str, Measured]:
+def _intake(settings: Settings, files: int) -> Mapping[str, Measured]:
     from core.care import benchmark as measure
+    from core.care import intake_speed
 
     try:
-        return measure.run(settings, on_step=_say)
+        return {
+            **intake_speed.run(settings, _say, many=files),
+            **measure.run(settings, on_step=_say),
+        }
     except (LookupError, ValueError) as error:
         wrong_use(f"The model {settings.model!r} cannot be used: {error}")
 

@@ -9,6 +9,7 @@ The limits were chosen with room around 237 mammograms (mini-MIAS film, CBIS-DDS
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -111,7 +112,8 @@ def why_not_a_mammogram(pixels: NDArray[np.uint16]) -> str | None:
     rows, columns = pixels.shape
     if min(rows, columns) < _SMALLEST_SIDE:
         return f"It has only {rows} × {columns} pixels."
-    shades = _even(_sketch(pixels))
+    sketch = _sketch(pixels)
+    shades = _even(sketch)
     if shades is None:
         return "It is of one shade."
     air, threshold, _ = _air(shades)
@@ -126,7 +128,7 @@ def why_not_a_mammogram(pixels: NDArray[np.uint16]) -> str | None:
         return _SEVERAL_VIEWS
     breast = next((outline for outline in outlines if _is_breast(outline)), None)
     if breast is not None:
-        return _why_drawn(pixels, breast)
+        return _why_drawn(pixels, sketch, breast)
     if (other := _else(shades)) is not None:
         return other
     if any(outline.symmetry > _MOST_SYMMETRY for outline in outlines):
@@ -239,13 +241,12 @@ def _are_two_breasts(outlines: list[Outline]) -> bool:
     )
 
 
-def _why_drawn(pixels: NDArray[np.uint16], outline: Outline) -> str | None:
+def _why_drawn(pixels: NDArray[np.uint16], sketch: NDArray[np.float32], outline: Outline) -> str | None:
     """Return why a picture shaped like a breast is a drawing of one; None if it has the shades of a picture."""
     step = max(1, max(pixels.shape) // 1024)
     shades = int(np.count_nonzero(np.bincount(pixels[::step, ::step].ravel(), minlength=1)))
     if shades <= _FEWEST_SHADES:
         return f"It has only {shades} shades, as masks and drawings have."
-    sketch = _sketch(pixels)
     inside = sketch[cv2.erode(outline.mask, np.ones((9, 9), np.uint8)) > 0]
     near = 0.01 * float(sketch.max() - sketch.min())
     if inside.size and float(np.mean(np.abs(inside - np.median(inside)) <= near)) > _FLAT:
@@ -300,7 +301,13 @@ def _outline(lit: NDArray[np.uint8]) -> Outline | None:
 
 def _largest(lit: NDArray[np.uint8]) -> list[Outline]:
     """Measure the largest lit thing, and a second one of like size; labels, markers and film borders are left out first."""
-    rows, columns = lit.shape
+    return list(_largest_of(lit.tobytes(), lit.shape))
+
+
+@lru_cache(maxsize=16)  # the same thing is asked about for its shape, its number and its exposure
+def _largest_of(lit_bytes: bytes, shape: tuple[int, int]) -> tuple[Outline, ...]:
+    lit = np.frombuffer(lit_bytes, np.uint8).reshape(shape)
+    rows, columns = shape
     radius = max(2, max(rows, columns) // 28)
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
     opened = cv2.morphologyEx(lit, cv2.MORPH_OPEN, disc, borderType=cv2.BORDER_REPLICATE)
@@ -312,11 +319,11 @@ def _largest(lit: NDArray[np.uint8]) -> list[Outline]:
         if not slim:
             sizes.append((area, part))
     sizes.sort(reverse=True)
-    return [
+    return tuple(
         _measured((parts == part).astype(np.uint8), facts[part])
         for area, part in sizes[:2]
         if area >= _SECOND_AREA * sizes[0][0]
-    ]
+    )
 
 
 def _measured(part: NDArray[np.uint8], facts: NDArray[np.int32]) -> Outline:

@@ -34,7 +34,7 @@ def answer(question: dict[str, Any], data: bytes) -> Answer:
     from core.images.decoding import decode
     from core.images.quality.measures import measure
     from core.images.reader import image_to_json
-    from core.images.renditions import make_rendition, make_thumbnail
+    from core.images.renditions import make_pictures
     from core.refusals import Refusal
 
     try:
@@ -44,7 +44,7 @@ def answer(question: dict[str, Any], data: bytes) -> Answer:
             return image_to_json(image), [image.pixels.data.cast("B")]
         if image.doubt is None:
             image.measured = measure(image.pixels, image.bits_stored)
-        return image_to_json(image), [make_rendition(image), make_thumbnail(image)]
+        return image_to_json(image), list(make_pictures(image))
     except Refusal as refusal:
         return {"refusal": refusal.reason, "detail": refusal.detail}, []
     except MemoryError:

@@ -15,6 +15,7 @@ from pathlib import PurePosixPath
 from sqlalchemy import select
 
 from core.images import GuardedReader, Prepared, ReadImage, lend_reader, storable
+from core.incoming.ahead import Ahead, Turn
 from core.incoming.batches import Source, begin_batch, finish_batch
 from core.incoming.claims import Claim, check_statement, said_view, settle_claim
 from core.incoming.files import named_view
@@ -104,7 +105,8 @@ def take_in(
     """Store files as studies that wait to be scored; each file ends accepted, duplicate or quarantined.
 
     With a statement the person says whose and when, and the files form one study; what they say otherwise is kept
-    with the image. Without, both come from the files. A file that is reported to `on_item` is durable.
+    with the image. Without, both come from the files. A file that is reported to `on_item` is durable. Files are asked
+    for two ahead of their turn (`core.incoming.ahead`).
 
     Where the machine fails (`core.outages`), the files that were finished by then are answered all the same and the
     report says in `cut_short` what it lacks; the same files can be taken in again. `person` is who does it, for the
@@ -167,20 +169,21 @@ def _take_all(
     on_item: Callable[[ItemReport], None] | None,
     on_closed: Callable[[Closed], None] | None,
 ) -> None:
-    with lend_reader(here.settings) as reader:
-        for file in files:
-            item, closed = _take_one(here, reader, batch_id, file, file.said or statement, first)
+    with Ahead(here) as ahead:
+        for turn in ahead.turns(files):
+            file = turn.file
+            item, closed = _take_one(here, turn, batch_id, file, file.said or statement, first)
             if file.called is not None:
                 item.path = printable_name(file.called)
             report.items.append(item)
-            del file  # or its bytes would stay while the next one's are read
+            del file, turn  # or its bytes would stay while the next one's are read
             if closed is not None and on_closed is not None:
                 on_closed(closed)
             if on_item is not None:
                 on_item(item)
 
 
-def _read(reader: GuardedReader, file: IncomingFile, data: bytes) -> Prepared:
+def _read(reader: GuardedReader | Turn, file: IncomingFile, data: bytes) -> Prepared:
     """Read a file; raises `Refusal` where it cannot be read."""
     if file.refusal is not None:
         raise file.refusal
@@ -209,7 +212,7 @@ def _compare_name(name: str, image: ReadImage) -> None:
 
 def _take_one(
     here: Installation,
-    reader: GuardedReader,
+    reader: Turn,
     batch_id: int,
     file: IncomingFile,
     statement: Statement | None,

@@ -7,7 +7,7 @@ from core.images.decoding import decode
 
 
 def test_its_films_are_as_large_as_it_says_and_taken_for_mammograms():
-    data = benchmark._dicom("R", "MLO", date(2020, 1, 1), benchmark.FILM, seed=1, packed=True)
+    data = benchmark.made_up_dicom("R", "MLO", date(2020, 1, 1), benchmark.FILM, seed=1, packed=True)
     image = decode(data, max_pixels=60_000_000)
     assert (image.rows, image.columns) == (4600, 2700)
     assert image.doubt is None

@@ -85,13 +85,16 @@ def test_a_locked_database_keeps_the_report_whenever_it_is_locked(here, monkeypa
     here.database.close()  # connections that are opened now wait as long
     holders = []
 
-    def files():
-        for number, file in enumerate(views(3)):
-            if number == locked_before:
-                holders.append(hold_lock(here))
-            yield file
+    def lock(*_about):
+        if not holders:
+            holders.append(hold_lock(here))
 
-    report = take_in(here, files(), statement=None, source="cli")
+    def files():
+        if not locked_before:
+            lock()
+        yield from views(3)
+
+    report = take_in(here, files(), statement=None, source="cli", on_item=lock)
     assert len(report.items) == locked_before
     assert "database is busy" in (report.cut_short or "")
     with here.database.read() as session:

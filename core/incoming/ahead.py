@@ -1,0 +1,122 @@
+"""Reading files ahead of their turn: while one is stored the next ones are decoded, on another core each.
+
+What is written stays in the order of the files, one after another; only the decoding, which writes nothing, runs ahead.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Self
+
+from sqlalchemy import select
+
+from core.images import GuardedReader, Prepared, lend_reader, storable
+from core.incoming.items import IncomingFile
+from core.installation import Installation
+from db.tables import Image
+
+__all__ = ["Ahead", "Turn"]
+
+READERS = 2
+"""Child processes that decode at once. A third one gains nothing on two cores, and each may take its share of memory."""
+
+
+@dataclass
+class Turn:
+    """A file whose turn it is; `prepare` is asked as a `GuardedReader` is, and has mostly been answered before."""
+
+    file: IncomingFile
+    _ahead: Ahead
+    _answer: Future[Prepared | None]
+
+    def prepare(self, data: bytes, name: str) -> Prepared:
+        """Return what `GuardedReader.prepare` says of the file; raises `Refusal`."""
+        prepared = self._answer.result()
+        return prepared if prepared is not None else self._ahead.prepare(data, name)
+
+
+@dataclass
+class _Readers:
+    """Readers that are lent while they are needed, the second one when two files are read at once."""
+
+    here: Installation
+    stack: ExitStack = field(default_factory=ExitStack)
+    idle: list[GuardedReader] = field(default_factory=list)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def prepare(self, data: bytes, name: str) -> Prepared:
+        with self.lock:
+            reader = (
+                self.idle.pop() if self.idle else self.stack.enter_context(lend_reader(self.here.settings))
+            )
+        try:
+            return reader.prepare(data, name)
+        finally:
+            with self.lock:
+                self.idle.append(reader)
+
+
+class Ahead:
+    """Files in their order, the next of them being read meanwhile; at most `READERS` + 1 of them are in memory.
+
+    >>> with Ahead(here) as ahead:
+    ...     for turn in ahead.turns(files):
+    ...         turn.prepare(turn.file.data, turn.file.name)
+    """
+
+    def __init__(self, here: Installation) -> None:
+        self._here, self._readers = here, _Readers(here)
+        self._threads = ThreadPoolExecutor(READERS, thread_name_prefix="reading-ahead")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        # What is being read is waited for: a reader whose answer is on its way is of no use to the next borrower.
+        self._threads.shutdown(wait=True, cancel_futures=True)
+        self._readers.stack.__exit__(kind, error, trace)
+
+    def turns(self, files: Iterable[IncomingFile]) -> Iterator[Turn]:
+        """Yield the files in their order; what loading one of them raises is raised when its turn comes."""
+        waiting: deque[Turn] = deque()
+        coming, failed = iter(files), None
+        while True:
+            while failed is None and len(waiting) < READERS:
+                try:
+                    waiting.append(self._begun(next(coming)))
+                except StopIteration as end:
+                    failed = end
+                except Exception as error:  # noqa: BLE001 - raised below, after the files before it
+                    failed = error
+            if not waiting:
+                break
+            yield waiting.popleft()
+        if failed is not None and not isinstance(failed, StopIteration):
+            raise failed
+
+    def prepare(self, data: bytes, name: str) -> Prepared:
+        """Read a file now."""
+        return self._readers.prepare(data, name)
+
+    def _begun(self, file: IncomingFile) -> Turn:
+        return Turn(file, self, self._threads.submit(self._read, file))
+
+    def _read(self, file: IncomingFile) -> Prepared | None:
+        """Read a file that will be asked about; one that is refused already, or is stored, mostly is not."""
+        if file.refusal is not None:
+            return None
+        data = storable(file.data)
+        with self._here.database.read() as session:
+            sha256 = hashlib.sha256(data).hexdigest()
+            if session.scalar(select(Image.id).where(Image.sha256 == sha256)) is not None:
+                return None
+        return self._readers.prepare(data, file.name)

@@ -1,0 +1,80 @@
+"""Files are read ahead of their turn; what becomes of them, and in which order, is as if they were not."""
+
+import threading
+import time
+import tracemalloc
+
+import pytest
+
+from core.images import GuardedReader
+from core.incoming import IncomingFile, take_in
+from core.refusals import Refusal
+from tests.pictures import breast, dicom
+
+
+def take(here, files, **more):
+    return take_in(here, files, statement=None, source="cli", **more)
+
+
+def views(count):
+    return [dicom(breast("L", seed=n), PatientID=f"W{n}") for n in range(count)]
+
+
+def test_two_are_read_at_once_and_all_are_answered_in_their_order(here, monkeypatch) -> None:
+    at_once, most, lock = 0, 0, threading.Lock()
+    prepare = GuardedReader.prepare
+
+    def watched(self, data, name):
+        nonlocal at_once, most
+        with lock:
+            at_once += 1
+            most = max(most, at_once)
+        time.sleep(0.05)
+        try:
+            return prepare(self, data, name)
+        finally:
+            with lock:
+                at_once -= 1
+
+    monkeypatch.setattr(GuardedReader, "prepare", watched)
+    files = [IncomingFile(f"{n}", data) for n, data in enumerate(views(6))]
+    files.insert(2, IncomingFile("bad", b"junk"))
+    files.insert(4, IncomingFile("refused", b"", Refusal("too_large", "It is.")))
+    report = take(here, files)
+    assert [item.path for item in report.items] == [file.name for file in files]
+    assert [item.outcome for item in report.items].count("accepted") == 6
+    assert most == 2
+
+
+def test_what_loading_a_file_raises_comes_after_the_files_before_it(here) -> None:
+    def files():
+        yield IncomingFile("first", views(1)[0])
+        raise RuntimeError("the source broke")
+
+    seen = []
+    with pytest.raises(RuntimeError, match="source broke"):
+        take(here, files(), on_item=seen.append)
+    assert [item.outcome for item in seen] == ["accepted"]
+
+
+def test_a_batch_that_is_repeated_reads_nothing(here, monkeypatch) -> None:
+    files = [IncomingFile(f"{n}", data) for n, data in enumerate(views(3))]
+    take(here, files)
+    monkeypatch.setattr(GuardedReader, "prepare", lambda *_: pytest.fail("it was read again"))
+    assert take(here, files).count("duplicate") == 3
+
+
+def test_few_files_are_in_memory_at_once(here) -> None:
+    small = views(2)
+
+    def files():
+        for n in range(24):
+            yield IncomingFile(f"{n}", small[n % 2] + bytes(4_000_000 + n))
+
+    tracemalloc.start()
+    try:
+        take(here, files())
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 60_000_000
