@@ -17,6 +17,7 @@ from core.incoming.items import IncomingFile, ItemReport, Statement, printable_n
 from core.installation import Installation
 from core.people import Closed, FirstRealPatient
 from core.refusals import Refusal
+from core.rules.vocabulary import QualityFlag
 from db.tables import (
     Image,
     ImportItem,
@@ -146,6 +147,9 @@ def keep(
     file_says = _says_beside(header, claim, patient)
     patient, closed = _keep_patient(session, claim, header, statement, patient, first)
     study = _keep_study(session, claim, header, patient)
+    if claim.by_person and "study_date" in file_says:
+        # Files of several days that a person calls one study are never so silently.
+        _flag_contradiction(prepared)
     image = _keep_image(session, file, sha256, prepared, claim, study, file_says)
     rescoring.image_added(session, study)
     otherwise = sorted(set(file_says) - {"age_years"})
@@ -155,6 +159,12 @@ def keep(
     detail = " ".join([*against, *prepared.image.contradictions])[:_LONGEST_DETAIL] or None
     item = add_item(session, batch_id, file, sha256, Outcome.ACCEPTED, detail=detail, image_id=image.id)
     return report_of(item, patient.mrn, study, image), closed
+
+
+def _flag_contradiction(prepared: Prepared) -> None:
+    flags = prepared.image.quality_flags
+    if QualityFlag.CONTRADICTORY_HEADER not in flags:
+        flags.append(QualityFlag.CONTRADICTORY_HEADER)
 
 
 def _keep_duplicate(

@@ -93,7 +93,7 @@ def open_sheet(path: Path, name: str | None = None) -> Sheet:
     if head[:4] in (b"PK\x03\x04", b"\xd0\xcf\x11\xe0"):
         raise SheetRefused("This is a spreadsheet. Save it as CSV (UTF-8) and choose that file.")
     encoding = _encoding(path, head)
-    notices = ()
+    notices: tuple[str, ...] = ()
     if encoding == "cp1252":
         notices = ("The table is not in UTF-8 and is read as Windows-1252: look whether names are right.",)
     with path.open(encoding=encoding, newline="", errors="strict") as file:
