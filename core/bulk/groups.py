@@ -147,7 +147,7 @@ def grouped(files: Iterable[Looked]) -> list[Group]:
 
 def _group(files: list[Looked], two_women: Mapping[str, str]) -> Group:
     first = files[0]
-    doubts = [two_women[first.mrn]] if first.mrn in two_women else []
+    doubts = [two_women[first.mrn]] if first.mrn and first.mrn in two_women else []
     for one in files:
         if not one.is_here:
             if one.may_insist and one.foreseen is not None:
