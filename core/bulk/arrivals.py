@@ -6,10 +6,10 @@ A file lies in a folder of its own under ``<home>/arrivals/<user id>``: what is 
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
-import secrets
 import shutil
 import threading
 import time
@@ -32,6 +32,7 @@ FREE_BYTES = 1 << 30
 KEPT_SECONDS = 7 * 86_400.0
 """How long a file waits that nothing is done with."""
 LONGEST_NAME = 1024
+COUNTED_SECONDS = 10.0
 
 _KEY = re.compile(r"[0-9a-f]{32}")
 
@@ -74,6 +75,16 @@ class Arrival:
         return self.folder / f"{number:d}.png"
 
 
+@dataclass
+class _Taken:
+    """How much a person had waiting when it was counted last, and what has begun since."""
+
+    counted_at: float
+    files: int
+    bytes: int
+    missing: int
+
+
 class Arrivals:
     """The folder of what arrives, a folder a person in it."""
 
@@ -82,6 +93,7 @@ class Arrivals:
         self._busy: set[str] = set()
         # It never changes: with thousands waiting it is not read anew for each that comes.
         self._about: dict[str, dict[str, Any]] = {}
+        self._counted: dict[int, _Taken] = {}
         self._changing = threading.Lock()
 
     def of(self, user_id: int) -> list[Arrival]:
@@ -109,12 +121,12 @@ class Arrivals:
         Raises `ArrivalRefused` where it is too large, or too much is waiting.
         """
         name = printable_name(name)[-LONGEST_NAME:] or "file"
-        waiting = self.of(user_id)
-        for one in waiting:
-            if (one.name, one.size, one.modified) == (name, size, modified):
-                return one
-        self._check_room(waiting, size)
-        key = secrets.token_hex(16)
+        # The same file has the same key: it is found without a look at all others.
+        key = hashlib.sha256(f"{size}/{modified}/{name}".encode()).hexdigest()[:32]
+        begun = self.find(user_id, key)
+        if begun is not None:
+            return begun
+        self._check_room(user_id, size)
         folder = self.root / str(user_id) / key
         for each in (self.root, folder.parent, folder):
             private_folder(each)
@@ -124,23 +136,39 @@ class Arrivals:
         write_whole(folder / "about.json", json.dumps(about), durable=False)
         return Arrival(key, name, size, modified, 0, folder)
 
-    def _check_room(self, waiting: list[Arrival], size: int) -> None:
+    def _check_room(self, user_id: int, size: int) -> None:
         if size > LARGEST_BYTES:
             raise ArrivalRefused(
                 f"It has {size / 1e9:.1f} GB; at most {LARGEST_BYTES / 1e9:.0f} GB arrive in one file. "
                 "python -m core import takes larger ones.",
                 413,
             )
-        if len(waiting) >= MOST_FILES or sum(one.size for one in waiting) + size > MOST_BYTES:
-            raise ArrivalRefused(
-                f"At most {MOST_FILES:,} files and {MOST_BYTES / 1e9:.0f} GB wait at once. Take in or discard what is "
-                "here first.",
-                413,
+        with self._changing:
+            taken = self._taken(user_id)
+            if taken.files >= MOST_FILES or taken.bytes + size > MOST_BYTES:
+                raise ArrivalRefused(
+                    f"At most {MOST_FILES:,} files and {MOST_BYTES / 1e9:.0f} GB wait at once. Take in or discard what "
+                    "is here first.",
+                    413,
+                )
+            private_folder(self.root)
+            if shutil.disk_usage(self.root).free < taken.missing + size + FREE_BYTES:
+                raise ArrivalRefused("The disk here is too full for it. Tell your admin.", 507)
+            taken.files, taken.bytes, taken.missing = (
+                taken.files + 1,
+                taken.bytes + size,
+                taken.missing + size,
             )
-        private_folder(self.root)
-        missing = sum(one.size - one.arrived for one in waiting)
-        if shutil.disk_usage(self.root).free < missing + size + FREE_BYTES:
-            raise ArrivalRefused("The disk here is too full for it. Tell your admin.", 507)
+
+    def _taken(self, user_id: int) -> _Taken:
+        """Return what a person has waiting, counted anew now and then: thousands may come, one after the other."""
+        known = self._counted.get(user_id)
+        if known is None or time.monotonic() - known.counted_at > COUNTED_SECONDS:
+            waiting = self.of(user_id)
+            size = sum(one.size for one in waiting)
+            missing = size - sum(one.arrived for one in waiting)
+            known = self._counted[user_id] = _Taken(time.monotonic(), len(waiting), size, missing)
+        return known
 
     def append(self, arrival: Arrival, offset: int, parts: Iterable[bytes]) -> int:
         """Add bytes behind those that are here and return how many are here then, also where the parts break off.
@@ -178,6 +206,7 @@ class Arrivals:
     def drop(self, arrival: Arrival) -> None:
         """Forget a file."""
         self._about.pop(arrival.key, None)
+        self._counted.clear()
         shutil.rmtree(arrival.folder, ignore_errors=True)
 
     def hand_over(self, user_id: int, to_user_id: int) -> bool:

@@ -73,6 +73,11 @@ class Group:
         """Return the files that are not stored already."""
         return [one for one in self.files if not one.is_here]
 
+    @property
+    def studies(self) -> int:
+        """Return how many studies it will be, as far as its files say: machines may make several of one day."""
+        return max(1, len({one.header.study_uid for one in self.files if one.header.study_uid}))
+
     def asked_views(self, answer: Answer | None = None) -> list[Looked]:
         """Return the files whose side or view no file says; with an answer, those that it does not say either."""
         said = answer.views if answer else {}
@@ -142,7 +147,7 @@ def grouped(files: Iterable[Looked]) -> list[Group]:
 
 def _group(files: list[Looked], two_women: Mapping[str, str]) -> Group:
     first = files[0]
-    doubts = [two_women[first.mrn]] if first.mrn is not None and first.mrn in two_women else []
+    doubts = [two_women[first.mrn]] if first.mrn and first.mrn in two_women else []
     for one in files:
         if not one.is_here:
             if one.may_insist and one.foreseen is not None:

@@ -56,7 +56,9 @@ class Looked:
         """Return whose it is, as a manifest or the file says."""
         if self.said is not None:
             return self.said.mrn
-        return None if "patient_id" in self.header.unusable else self.header.patient_id
+        # An ID that stands for nobody is asked, as one that is not there.
+        nobody = "patient_id" in self.header.unusable or self._lacks("no_identity")
+        return None if nobody else self.header.patient_id
 
     @property
     def on(self) -> date | None:
@@ -64,8 +66,10 @@ class Looked:
         if self.said is not None:
             return self.said.study_date
         # A day that cannot be is asked, as one that is not there.
-        wrong = self.foreseen is not None and self.foreseen.reason == "no_study_date"
-        return None if wrong else self.header.study_date
+        return None if self._lacks("no_study_date") else self.header.study_date
+
+    def _lacks(self, reason: str) -> bool:
+        return self.foreseen is not None and self.foreseen.reason == reason
 
     @property
     def view(self) -> tuple[str | None, str | None]:

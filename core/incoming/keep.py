@@ -20,7 +20,7 @@ from core.incoming.other_kinds import check_room, wait_for_nothing
 from core.installation import Installation
 from core.people import Closed, FirstRealPatient
 from core.refusals import Refusal
-from core.rules.vocabulary import OTHER_KIND_WORDS
+from core.rules.vocabulary import OTHER_KIND_WORDS, QualityFlag
 from db.sessions import WITH_PUT_AWAY
 from db.tables import (
     Image,
@@ -169,6 +169,9 @@ def keep(
     file_says = _says_beside(header, claim, patient)
     patient, closed = _keep_patient(session, claim, header, statement, patient, first)
     study = _keep_study(session, claim, header, patient)
+    if claim.by_person and "study_date" in file_says:
+        # Files of several days that a person calls one study are never so silently.
+        _flag_contradiction(prepared)
     image = _keep_image(session, file, sha256, prepared, claim, study, file_says)
     if claim.modality == "MG":
         rescoring.image_added(session, study)
@@ -180,6 +183,12 @@ def keep(
     detail = " ".join([*against, *prepared.image.contradictions])[:_LONGEST_DETAIL] or None
     item = add_item(session, batch_id, file, sha256, Outcome.ACCEPTED, detail=detail, image_id=image.id)
     return report_of(item, patient.mrn, study, image), closed
+
+
+def _flag_contradiction(prepared: Prepared) -> None:
+    flags = prepared.image.quality_flags
+    if QualityFlag.CONTRADICTORY_HEADER not in flags:
+        flags.append(QualityFlag.CONTRADICTORY_HEADER)
 
 
 def _keep_duplicate(

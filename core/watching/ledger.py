@@ -6,7 +6,7 @@ import hashlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Final
 
 from sqlalchemy import select
 
@@ -14,7 +14,7 @@ from core.incoming import printable_name
 from core.installation import Installation
 from db.tables import ImportBatch, ImportItem, Outcome, WatchedFile, utc_now
 
-SOURCE: Literal["watch"] = "watch"
+SOURCE: Final = "watch"
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from core.bulk import Arrival, ArrivalRefused, Batch, Group, Need, Stage, summary_csv
+from core.incoming import IncomingFile
 from core.people import OwnAdminNeeded, Permission, Person
 from core.records import known
 from dashboard import components, look, outages, session
@@ -69,6 +70,14 @@ def _kept(arrival: Arrival) -> dict[str, object]:
     }
 
 
+def keep_arrived(person: Person, file: IncomingFile) -> None:
+    """Keep a file that came by another way among those that wait; raises `ArrivalRefused` where it cannot be kept."""
+    if file.refusal is not None:
+        raise ArrivalRefused(file.refusal.text, 413)
+    arrival = arrivals().begin(person.user_id, file.name, len(file.data))
+    arrivals().append(arrival, arrival.arrived, [file.data[arrival.arrived :]])
+
+
 def _another_way(person: Person, batch: Batch) -> None:
     """Take files by the plain field, where the browser does not let the other one work."""
     with st.expander("The field above does not react? Choose files here"):
@@ -84,10 +93,7 @@ def _another_way(person: Person, batch: Batch) -> None:
         for upload in chosen:
             file = uploads.opened(upload)
             try:
-                if file.refusal is not None:
-                    raise ArrivalRefused(file.refusal.text, 413)
-                arrival = arrivals().begin(person.user_id, file.name, len(file.data))
-                arrivals().append(arrival, arrival.arrived, [file.data[arrival.arrived :]])
+                keep_arrived(person, file)
             except ArrivalRefused as refused:
                 st.warning(look.plain(f"{file.name}: {refused}"))
                 return
@@ -128,14 +134,14 @@ def _groups(person: Person, batch: Batch, groups: Sequence[Group]) -> None:
     files = sum(len(one.files) for one in groups)
     refused = sum(len(one.files) for one in groups if one.need is Need.REFUSED)
     women = {one.mrn for one in groups if one.mrn}
-    days = {(one.mrn, one.on) for one in groups if one.mrn and one.on}
+    studies = sum(one.studies for one in groups if one.mrn and one.on)
     asked = sum(one.need is Need.ANSWER for one in groups)
     check = sum(one.need is Need.CHECK for one in groups)
     look.figures(
         [
             ("files", f"{files}", "", "Of all archives and folders"),
             ("patients", f"{len(women)}", "", "By the numbers that the files say"),
-            ("studies", f"{len(days)}", "", "A woman and a day each"),
+            ("studies", f"{studies}", "", "By woman, day and study number"),
             ("will be refused", f"{refused}", " files", "Each with its reason below"),
             ("to check", f"{check}", "", "Something in them disagrees"),
             ("asked of you", f"{asked}", "", "The files do not say whose, of when or which view"),
@@ -190,7 +196,8 @@ def _bar(person: Person, batch: Batch, groups: Sequence[Group]) -> None:
     first = FirstReal.of(person, comes=bool(_new_real(batch, studies)))
     images = sum(len(one.files) for one in studies)
     rest = sum(len(one.files) for one in ready) - images
-    words = f"Add {images} file{'s' if images != 1 else ''} of {len(studies)} stud{'ies' if len(studies) != 1 else 'y'}"
+    many = sum(one.studies for one in studies)
+    words = f"Add {images} file{'s' if images != 1 else ''} of {many} stud{'ies' if many != 1 else 'y'}"
     if rest:
         words += f", keep {rest} in quarantine"
     with st.container(horizontal=True, vertical_alignment="center"):

@@ -133,8 +133,7 @@ def _verdict(batch: Batch, group: Group) -> str:
     if lacking:
         lines.append(f'<li class="lv-ask">say {look.safe(", ".join(lacking))}</li>')
     flags = sorted({flag_words(flag) for one in group.new_files for flag in one.examined.quality_flags})
-    uids = {one.header.study_uid for one in group.files if one.header.study_uid}
-    remarks = [*flags, *([f"{len(uids)} studies of this day"] if len(uids) > 1 else [])]
+    remarks = [*flags, *([f"{group.studies} studies of this day"] if group.studies > 1 else [])]
     if here_already:
         remarks.append(here_already)
     if group.need is Need.CHECK:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
@@ -11,6 +12,7 @@ from datetime import date
 import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
+from core.bulk import ArrivalRefused
 from core.images import hanging
 from core.incoming import BatchReport, Examined, intake, named_view, printable_name
 from core.people import Closed, NewAccount, OwnAdminNeeded, Permission, Person
@@ -23,16 +25,18 @@ from dashboard import keys, look, outages, picture_quality, session, statement
 from dashboard.adding.files_table import identifiers, is_usable, picture, proposed, table_of
 from dashboard.adding.first_real import REFUSED, FirstReal, goes_over
 from dashboard.adding.from_table import from_table
-from dashboard.adding.many import many
+from dashboard.adding.many import keep_arrived, many
 from dashboard.adding.scored import progress
 from dashboard.batches import arrivals
 from dashboard.house import here
 from dashboard.web import uploads
 
+HOW = "add_how"
 ONE, MANY, TABLE = "One study", "Many at once", "From a table"
 WAYS = {MANY: many, TABLE: from_table}
 STEPS = ("Who", "Files", "Check", "Done")
 STEP, WHO, REPORT, CLOSED = "add_step", "add_who", "add_report", "add_closed"
+NOT_SORTED = "add_not_sorted"
 FILES, EXAMINED, FIELD = "add_files", "add_examined", "add_field"
 """The uploads by the names that their files go by, what each file is, and the ids of the uploads in the field."""
 
@@ -133,7 +137,7 @@ def take_out(name: str) -> None:
     forget({upload.file_id for upload in same})
 
 
-def files(found: Found) -> None:
+def files(found: Found, person: Person) -> None:
     """Step 2: take the files and say of each what it is."""
     look.show(identifiers(found))
     field = f"add_upload_{st.session_state.get('add_upload_number', 0)}"
@@ -148,6 +152,7 @@ def files(found: Found) -> None:
     examined = examine(chosen)
     if examined:
         look.show(table_of(examined, found))
+    offer_to_sort(examined, person)
     offer_to_take_out([item.name for item in examined])
     usable = [item for item in examined if is_usable(item)]
     buttons = st.container(horizontal=True)
@@ -159,6 +164,38 @@ def files(found: Found) -> None:
         look.show(
             '<p class="lv-note alert">None of these files can be added. Remove them and choose others.</p>'
         )
+
+
+def offer_to_sort(examined: Sequence[Examined], person: Person) -> None:
+    """Say where files are of several days, or archives, and offer to have them sorted before anything is added."""
+    days = Counter(item.header.study_date for item in examined if item.header and item.header.study_date)
+    archives = [item for item in examined if item.refusal and item.name.lower().endswith(".zip")]
+    if len(days) < 2 and not archives:
+        return
+    told = ", ".join(f"{day}: {n} file{'s' if n > 1 else ''}" for day, n in sorted(days.items()))
+    why = (
+        f"These files say {len(days)} days ({told}). One study is of one day."
+        if len(days) > 1
+        else "An archive is unpacked under “Many at once”."
+    )
+    look.show(f'<p class="lv-note alert" role="alert">{look.safe(why)}</p>')
+    if not_sorted := st.session_state.pop(NOT_SORTED, None):
+        st.warning(look.plain(not_sorted))
+    st.button("Sort them by woman and day", icon=":material/sort:", on_click=sort_by_day, args=(person,))
+
+
+def sort_by_day(person: Person) -> None:
+    """Hand the files over to be added as many at once."""
+    held: dict[str, list[UploadedFile]] = st.session_state[FILES]
+    with closing(uploads.opened_in_turn((name, same[-1]) for name, same in held.items())) as incoming:
+        for file in incoming:
+            try:
+                keep_arrived(person, file)
+            except ArrivalRefused as refused:
+                st.session_state[NOT_SORTED] = f"{file.name}: {refused}"
+                return
+    again(True)
+    st.session_state[HOW] = MANY
 
 
 def offer_to_take_out(names: Sequence[str]) -> None:
@@ -464,16 +501,16 @@ def done(found: Found) -> None:
 def how_many(person: Person) -> str:
     """Ask whether one study is added, many at once, or records from a table."""
     waiting = len(arrivals().of(person.user_id))
+    st.session_state.setdefault(HOW, ONE)
     words = {MANY: f"{MANY} · {waiting} waiting"} if waiting else {}
     return (
         st.segmented_control(
             "What to add",
             [ONE, *WAYS],
-            default=ONE,
             required=True,
             format_func=lambda way: words.get(way, way),
             label_visibility="collapsed",
-            key="add_how",
+            key=HOW,
         )
         or ONE
     )
@@ -505,7 +542,7 @@ def page(person: Person) -> None:
     if step == 0 or chosen is None:
         who()
     elif step == 1:
-        files(chosen)
+        files(chosen, person)
     elif step == 2:
         check(chosen, person)
     else:

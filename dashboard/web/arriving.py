@@ -90,7 +90,7 @@ def _metadata(request: Request) -> dict[str, str]:
 
 
 async def _found(request: Request) -> Arrival:
-    found = await to_thread.run_sync(arrivals().find, _user_id(request), request.path_params["key"])
+    found = await to_thread.run_sync(arrivals().find, _user_id(request), request.path_params.get("key", ""))
     return found or _not_here()
 
 
@@ -160,8 +160,8 @@ async def forget(request: Request) -> Response:
 
 async def picture(request: Request) -> Response:
     """Serve the thumbnail of an image that has arrived: ``/arrive/{key}/{number}.png``."""
-    found = await to_thread.run_sync(arrivals().find, _user_id(request), request.path_params["key"])
-    path = found.picture(request.path_params["number"]) if found else None
+    found = await to_thread.run_sync(arrivals().find, _user_id(request), request.path_params.get("key", ""))
+    path = found.picture(request.path_params.get("number", 0)) if found else None
     if path is None or not await to_thread.run_sync(path.is_file):
         return PlainTextResponse(_NO_SUCH, 404)
     return FileResponse(path, media_type="image/png")

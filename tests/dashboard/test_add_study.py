@@ -18,7 +18,7 @@ from core.people import accounts, ensure_demo_accounts, sign_ins
 from core.people.accounts import Role
 from core.people.demo_accounts import DEMO_ACCOUNTS
 from core.quarantine import kept_files
-from dashboard import look, session
+from dashboard import batches, look, session
 from db.images import FolderStore
 from db.tables import AuditEntry, Image, ImportItem, Outcome, Patient, Study, StudyStatus
 from tests import factories, pictures
@@ -460,3 +460,34 @@ def test_what_looks_like_ultrasound_is_asked_and_goes_in_as_that(
     with here.database.read() as session:
         image = session.scalars(select(Image)).one()
         assert (image.laterality.value, image.view, image.study.modality) == ("L", "US", "US")
+
+
+def test_files_of_several_days_are_never_one_study_silently(here: Installation, pages: OpenPage) -> None:
+    files = [
+        (
+            f"{day} {side}.dcm",
+            pictures.dicom(
+                pictures.breast(side, seed=n),
+                StudyDate=day,
+                ImageLaterality=side,
+                StudyInstanceUID=f"1.2.{day}",
+            ),
+        )
+        for n, (day, side) in enumerate([("20190312", "L"), ("20190312", "R"), ("20210405", "L")])
+    ]
+    app = upload(new_patient(pages(Role.STAFF, "add_study"), "MRN-1"), files)
+    assert "These files say 2 days (2019-03-12: 2 files, 2021-04-05: 1 file)" in words(app)
+    app = press(app, "Sort them by woman")
+    for _ in range(5):
+        (batch,) = batches._batches.values()
+        batch.wait()
+        app.run()
+    assert no_error(app)
+    assert "can be added" in words(app)
+    app = press(app, "Add 3 files of 2 studies")
+    batch.wait()
+    app.run()
+    assert "3 files of 2 studies added" in words(app)
+    with here.database.read() as session:
+        days = session.scalars(select(Study.study_date).order_by(Study.study_date)).all()
+    assert days == [date(2019, 3, 12), date(2021, 4, 5)]

