@@ -24,6 +24,7 @@ from pathlib import Path
 
 import psutil  # type: ignore[import-untyped]
 import pydicom
+from pydicom.uid import UID
 
 from core.care.benchmark import FILM, Measured, made_up_dicom
 from core.incoming import IncomingFile, take_in
@@ -77,9 +78,8 @@ def _files(shape: tuple[int, int], count: int, *, packed: bool = False) -> list[
         dataset.PatientID = f"BENCHMARK-{shape[0]}-{number // 4}"
         dataset.StudyInstanceUID = f"2.25.{shape[0]}{number // 4:06d}"
         dataset.SeriesInstanceUID = f"2.25.{shape[0]}{number // 4:06d}8"
-        dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = (
-            f"2.25.{shape[0]}{number:07d}9"
-        )
+        uid = UID(f"2.25.{shape[0]}{number:07d}9")
+        dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = uid
         file = io.BytesIO()
         dataset.save_as(file, enforce_file_format=True)
         files.append(file.getvalue())
