@@ -57,7 +57,7 @@ def test_a_lesion_is_found_again_on_another_study_and_that_is_undone(page: Page,
     # It lies elsewhere: the frame is dragged there, and nudged by keys, before it is confirmed.
     page.get_by_role("button", name="Measure").click()
     frame = page.locator(".place .frame")
-    expect(frame).to_be_visible()
+    frame.scroll_into_view_if_needed()
     seen = frame.bounding_box()
     assert seen is not None
     page.mouse.move(seen["x"] + seen["width"] / 2, seen["y"] + seen["height"] / 2)
