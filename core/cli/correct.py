@@ -335,7 +335,10 @@ def _undo_all(here: Installation, corrections: list[int], how: How) -> None:
             _refused(str(refused))
         except CorrectionRefused as refused:
             wrong_use(str(refused))
-        _answer(made.did, how, made.correction_id)
+        if how.json:
+            _answer(made.did, how, made.correction_id)
+        else:
+            _tell(f"Correction {one} is undone.")
 
 
 def _confirm(how: How) -> None:

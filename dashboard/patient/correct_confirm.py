@@ -9,6 +9,8 @@ from dashboard.house import here
 
 LAST = "corrected_last"
 COUNT = "corrected_count"
+OPEN = "correct_open"
+"""Whose record which form is open of."""
 FORETOLD = "correction_foretold"
 
 
@@ -47,7 +49,13 @@ def done(mrn: str, text: str, correction_id: int | None) -> None:
     st.session_state[LAST] = (mrn, text, correction_id)
     st.session_state[COUNT] = st.session_state.get(COUNT, 0) + 1
     st.session_state.pop(FORETOLD, None)
+    closed()
     st.rerun()
+
+
+def closed() -> None:
+    """Let no form be open any more."""
+    st.session_state.pop(OPEN, None)
 
 
 def _do(mrn: str, ask: Ask, reason: str, foretold: Preview, *, confirmed: bool) -> None:

@@ -11,7 +11,7 @@ from core.records import PatientRecord, Visit
 from dashboard import look, outages, session
 from dashboard.house import here
 from dashboard.patient import correct_films, correct_person
-from dashboard.patient.correct_confirm import LAST, done
+from dashboard.patient.correct_confirm import LAST, OPEN, closed, done
 
 LIST = "list"
 FORMER = "former_mrn"
@@ -37,11 +37,14 @@ def offer(record: PatientRecord, visit: Visit | None) -> None:
         icon=":material/edit:",
         key=f"correct_{record.mrn}",
     )
-    if chosen == LIST:
-        what_was_corrected(record)
-    elif chosen is not None:
-        label, form = FORMS[chosen]
-        st.dialog(f"Correct: {label[0].lower()}{label[1:]}", width="large")(_of_her)(record, visit, form)
+    if chosen is not None:
+        st.session_state[OPEN] = (record.mrn, chosen)
+    mrn, opened = st.session_state.get(OPEN, ("", ""))
+    # It stays open where the page is drawn anew behind it, as it is when a score arrives.
+    if mrn == record.mrn and opened in names:
+        label, form = FORMS.get(opened, ("", what_was_corrected))
+        title = f"Correct: {label[0].lower()}{label[1:]}" if label else "What was corrected"
+        st.dialog(title, width="large", on_dismiss=closed)(_of_her)(record, visit, form)
 
 
 def _of_her(
@@ -92,8 +95,7 @@ def take_back(record: PatientRecord, correction_id: int, reason: str = "", stamp
         done(record.mrn, f"Undone. {' '.join(made.did.says)} {made.did.sentences[0]}", None)
 
 
-@st.dialog("What was corrected", width="large")
-def what_was_corrected(record: PatientRecord) -> None:
+def what_was_corrected(record: PatientRecord, _visit: Visit | None) -> None:
     """List what was corrected of her, newest first, each with its way back."""
     session.require(Permission.CORRECT)
     entries = corrections_of(here(), record.mrn)

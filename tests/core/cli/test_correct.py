@@ -58,7 +58,9 @@ def test_every_kind_is_foretold_made_listed_and_undone(here, arguments, says):
     assert (listed[0]["id"], listed[0]["reason"], listed[0]["by"]) == (
         made["correction"], "wrong at the machine", "command line",
     )  # fmt: skip
-    assert "Undo it: python -m core correct undo" not in run("undo", str(made["correction"]), "--yes").stderr
+    assert (
+        f"Correction {made['correction']} is undone." in run("undo", str(made["correction"]), "--yes").stdout
+    )
     assert record_of(here, "A") == before
 
 
