@@ -31,7 +31,7 @@ def page(person: Person) -> None:
     st.session_state[keys.LAST_PATIENT] = record.mrn
     st.query_params[keys.MRN] = record.mrn
     fetches = priors.are_fetched_by(person)
-    widths = [5.6, 3.2, 1.45, 1.3, 1.35] if fetches else [5.2, 3.4, 1.5, 1.7]
+    widths = [5.7, 3.2, 1.2, 1.3, 1.4] if fetches else [5.2, 3.4, 1.5, 1.7]
     head, through, *fetch, add, out = st.columns(widths, vertical_alignment="center")
     with head:
         header.identity(record)
