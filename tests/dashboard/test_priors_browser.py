@@ -51,10 +51,11 @@ def test_her_priors_come_by_a_click_and_what_is_wrong_with_one_is_said(
         mammogram(1, on="20080102", **{**hers, "ViewPosition": None}),
     )
     context = browser.new_context(viewport={"width": 1440, "height": 900})
-    context.set_default_timeout(20_000)
+    context.set_default_timeout(40_000)
     page = context.new_page()
     sign_in(page, beside_pacs, Role.STAFF)
     page.goto(f"{beside_pacs.url}/patient?mrn={woman.mrn}")
+    expect(page.locator(".st-key-course_more")).to_be_visible(timeout=40_000)
     page.get_by_role("button", name="Fetch priors").click()
     came = page.get_by_text(f"2 images of {woman.mrn} in the PACS, 1 new, 1 in quarantine.")
     expect(came).to_be_visible(timeout=40_000)
