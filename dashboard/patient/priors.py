@@ -23,7 +23,7 @@ def button(record: PatientRecord) -> None:
         "Fetch priors",
         icon=":material/cloud_download:",
         disabled=fetch is not None and fetch.running,
-        key=f"fetch_priors_{record.mrn}",
+        key="fetch_priors",
         help="Ask the PACS for her earlier mammograms that are not here",
         type="tertiary",
     ):
@@ -70,10 +70,12 @@ def _what_came(fetch: Fetch) -> None:
         if pulled and pulled.count("accepted")
         else ""
     )
-    with st.container(horizontal=True, vertical_alignment="center", key="priors_came"):
+    words, close = st.columns([10, 1], vertical_alignment="center")
+    with words:
         look.show(
             f'<div class="lv-note{" alert" if bad else ""}">{look.safe(said)}{more}{_why(pulled)}</div>'
         )
+    with close:
         if st.button("Close", icon=":material/close:", type="tertiary", key="priors_seen"):
             forget_fetch(here(), fetch.patient)
             st.rerun()

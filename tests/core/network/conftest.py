@@ -10,6 +10,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -80,11 +81,9 @@ class Orthanc:
             self.ask(f"/patients/{patient}", method="DELETE")
 
 
-@pytest.fixture(scope="session")
-def running_orthanc(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Orthanc]:
-    if ORTHANC is None or not PLUGIN.exists():
-        pytest.skip("Orthanc is not on this machine: apt-get install orthanc orthanc-dicomweb")
-    folder = tmp_path_factory.mktemp("orthanc")
+@contextmanager
+def started_orthanc(folder: Path) -> Iterator[Orthanc]:
+    """Run an empty Orthanc on loopback, at ports that are free, with all that it keeps in a folder."""
     made = Orthanc(free_port(), free_port(), free_port())
     settings = {
         "Name": "ARCHIVE",
@@ -105,7 +104,7 @@ def running_orthanc(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Orthan
     }
     (folder / "orthanc.json").write_text(json.dumps(settings))
     log = (folder / "log").open("wb")
-    process = subprocess.Popen([ORTHANC, str(folder / "orthanc.json")], stdout=log, stderr=log)
+    process = subprocess.Popen([str(ORTHANC), str(folder / "orthanc.json")], stdout=log, stderr=log)
     try:
         deadline = time.monotonic() + 30
         while True:
@@ -121,6 +120,14 @@ def running_orthanc(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Orthan
         process.terminate()
         process.wait(20)
         log.close()
+
+
+@pytest.fixture(scope="session")
+def running_orthanc(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Orthanc]:
+    if ORTHANC is None or not PLUGIN.exists():
+        pytest.skip("Orthanc is not on this machine: apt-get install orthanc orthanc-dicomweb")
+    with started_orthanc(tmp_path_factory.mktemp("orthanc")) as running:
+        yield running
 
 
 @pytest.fixture
