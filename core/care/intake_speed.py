@@ -24,6 +24,7 @@ from pathlib import Path
 
 import psutil  # type: ignore[import-untyped]
 import pydicom
+from pydicom.uid import UID
 
 from core.care.benchmark import FILM, Measured, made_up_dicom
 from core.incoming import IncomingFile, take_in
@@ -77,7 +78,7 @@ def _files(shape: tuple[int, int], count: int, *, packed: bool = False) -> list[
         dataset.PatientID = f"BENCHMARK-{shape[0]}-{number // 4}"
         dataset.StudyInstanceUID = f"2.25.{shape[0]}{number // 4:06d}"
         dataset.SeriesInstanceUID = f"2.25.{shape[0]}{number // 4:06d}8"
-        dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = (
+        dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = UID(
             f"2.25.{shape[0]}{number:07d}9"
         )
         file = io.BytesIO()

@@ -88,7 +88,8 @@ class Ahead:
     def turns(self, files: Iterable[IncomingFile]) -> Iterator[Turn]:
         """Yield the files in their order; what loading one of them raises is raised when its turn comes."""
         waiting: deque[Turn] = deque()
-        coming, failed = iter(files), None
+        coming = iter(files)
+        failed: Exception | None = None
         while True:
             while failed is None and len(waiting) < READERS:
                 try:
