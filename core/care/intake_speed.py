@@ -78,8 +78,9 @@ def _files(shape: tuple[int, int], count: int, *, packed: bool = False) -> list[
         dataset.PatientID = f"BENCHMARK-{shape[0]}-{number // 4}"
         dataset.StudyInstanceUID = f"2.25.{shape[0]}{number // 4:06d}"
         dataset.SeriesInstanceUID = f"2.25.{shape[0]}{number // 4:06d}8"
-        uid = UID(f"2.25.{shape[0]}{number:07d}9")
-        dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = uid
+        dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = UID(
+            f"2.25.{shape[0]}{number:07d}9"
+        )
         file = io.BytesIO()
         dataset.save_as(file, enforce_file_format=True)
         files.append(file.getvalue())

@@ -65,6 +65,19 @@ def test_who_may_not_and_what_there_is_not_get_none(served: Served) -> None:
     assert len(audit.latest(served.here, action="report_made")) == before
 
 
+def test_a_report_may_be_had_that_does_not_tell_whose_it_is(served: Served) -> None:
+    hers = as_role(served, Role.STAFF)
+    answer = ask(served, "/report/html?mrn=00001&visit=2.25.1.2&deidentified=1", headers=hers)
+    text = re.sub(r"base64,[\w+/=]+", "", answer.body.decode())
+    for told in ("00001", "Sim-0001", "2.25.1.2", served.url):
+        assert told not in text
+        assert told not in answer.headers["content-disposition"]
+    assert "P-" in answer.headers["content-disposition"]
+    newest = audit.latest(served.here, action="report_made")[0]
+    assert newest.subject == "patient:00001"
+    assert "deidentified" in newest.detail
+
+
 @in_a_browser[0]
 @in_a_browser[1]
 def test_the_menu_hands_out_the_chosen_study_and_its_address(
@@ -85,6 +98,8 @@ def test_the_menu_hands_out_the_chosen_study_and_its_address(
     download.value.save_as(file)
     text = file.read_text()
     assert "2.25.1.2" in text
+    page.get_by_text("De-identified").click()
+    expect(links.first).to_have_attribute("href", re.compile("deidentified=1"))
     assert f"{served.url}/patient?mrn=00001&amp;visit=2.25.1.2" in text
     shown = page.context.new_page()
     shown.goto(file.as_uri())
