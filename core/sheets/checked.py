@@ -11,13 +11,13 @@ from core.people import Person
 from core.sheets import cells
 from core.sheets.columns import Mapping, OrderSeen
 from core.sheets.fields import FieldType
-from core.sheets.keepers import KEEPERS, Fate, Keeper, Record
+from core.sheets.keepers import FATE, KEEPERS, Fate, Keeper, Record
 from core.sheets.sheet import Line, Sheet
 
 PREVIEWED = 20
 MOST_TOLD = 5_000
 """Bad lines that are told one by one; of more, the number."""
-MOST_LINES = 200_000
+MOST_LINES = 50_000
 """Lines of one table: they are kept in one transaction, for which all others wait."""
 
 
@@ -109,7 +109,7 @@ def judged(
                 record, bad = None, BadLine(line.number, "", str(error))
             else:
                 fates[fate] += 1
-                record = {**record, "fate": fate}
+                record = {**record, FATE: fate}
         yield line, record, bad
 
 

@@ -17,7 +17,7 @@ from core.people import Permission, Person, audit, first_real_patient_closes, re
 from core.records import csv
 from core.sheets.checked import Checked, check, judged, settled
 from core.sheets.columns import Mapping
-from core.sheets.keepers import KEEPERS, Fate
+from core.sheets.keepers import FATE, KEEPERS, Fate
 from core.sheets.sheet import Sheet
 from db.tables import (
     AssessmentVersion,
@@ -102,8 +102,9 @@ def import_records(
     with here.database.write() as session:
         keeper = KEEPERS[mapping.kind.key](session, person, printable_name(sheet.name))
         for _line, record, _bad in judged(sheet, mapping, keeper, kept):
-            if record is not None and record["fate"] is not Fate.SAME:
+            if record is not None and record[FATE] is not Fate.SAME:
                 keeper.keep(record)
+        keeper.flush()
         row = RecordImport(
             kind=mapping.kind.key,
             file_name=printable_name(sheet.name)[-256:],

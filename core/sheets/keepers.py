@@ -26,6 +26,8 @@ from db.tables import (
 )
 
 Record = dict[str, Any]
+FATE = "fate"
+WRITTEN_AT_ONCE = 1_000
 
 
 class Fate(enum.StrEnum):
@@ -47,6 +49,7 @@ class Keeper:
     def __init__(self, session: Session, person: Person | None, source: str) -> None:
         self.session, self.person, self.source = session, person, source
         self.made: defaultdict[str, list[int]] = defaultdict(list)
+        self._added: list[Any] = []
         self.patients = {
             mrn: (id_, born)
             for mrn, id_, born in session.execute(select(Patient.mrn, Patient.id, Patient.birth_date))
@@ -72,8 +75,16 @@ class Keeper:
 
     def _add(self, row: Any) -> None:
         self.session.add(row)
+        self._added.append(row)
+        if len(self._added) >= WRITTEN_AT_ONCE:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what was added since the last time: many rows at once take a tenth of the time of each by itself."""
         self.session.flush()
-        self.made[row.__tablename__].append(row.id)
+        for row in self._added:
+            self.made[row.__tablename__].append(row.id)
+        self._added.clear()
 
 
 class Patients(Keeper):
@@ -107,8 +118,7 @@ class Patients(Keeper):
 
     def keep(self, record: Record) -> None:
         """Make her known, or fill in what is said of her."""
-        patient = self.session.scalar(select(Patient).where(Patient.mrn == record["mrn"]))
-        if patient is None:
+        if record[FATE] is Fate.NEW:
             self._add(
                 Patient(
                     mrn=record["mrn"],
@@ -119,6 +129,7 @@ class Patients(Keeper):
                 )
             )
             return
+        patient = self.session.scalars(select(Patient).where(Patient.mrn == record["mrn"])).one()
         if patient.birth_date is None:
             rescoring.set_birth_date(self.session, patient, record.get("birth_date"))
         patient.name = patient.name or record.get("name")
@@ -209,16 +220,12 @@ class Events(Keeper):
     def keep(self, record: Record) -> None:
         """Record it, or the result of a biopsy that is on record."""
         patient_id, kind, on, side = self._key(record)
-        stored = self.session.scalar(
-            select(Event).where(
-                Event.patient_id == patient_id,
-                Event.kind == kind,
-                Event.event_date == on,
-                Event.laterality.is_(None) if side is None else Event.laterality == side,
-            )
-        )
-        if stored is not None:
-            stored.result = stored.result or record.get("result")
+        if record[FATE] is Fate.FILLED:
+            same_side = Event.laterality.is_(None) if side is None else Event.laterality == side
+            same = (Event.patient_id == patient_id, Event.kind == kind, Event.event_date == on, same_side)
+            stored = self.session.scalars(select(Event).where(*same).order_by(Event.id)).first()
+            if stored is not None:
+                stored.result = stored.result or record.get("result")
             return
         self._add(
             Event(

@@ -7,11 +7,14 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 LARGEST_BYTES = 200_000_000
 MOST_COLUMNS = 500
+LONGEST_LINE = 1_000_000
 _DELIMITERS = (",", ";", "\t", "|")
 _HEAD_BYTES = 65_536
+_NO_ENCODING = "The table is in no encoding that is known. Save it as CSV (UTF-8)."
 _BOMS = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
 
 
@@ -127,18 +130,29 @@ def _encoding(path: Path, head: bytes) -> str:
             return encoding
     if b"\0" in head:
         raise SheetRefused("This is no table of text. Save it as CSV (UTF-8) and choose that file.")
-    try:
-        _check_reads(path, "utf-8")
-    except SheetRefused:
-        _check_reads(path, "cp1252")
-        return "cp1252"
-    return "utf-8"
+    for encoding in ("utf-8", "cp1252"):
+        try:
+            with path.open(encoding=encoding, newline="") as file:
+                _check_lines(file)
+        except UnicodeError:
+            continue
+        return encoding
+    raise SheetRefused(_NO_ENCODING)
+
+
+def _check_lines(file: TextIO) -> None:
+    """Read a file to its end; raises `SheetRefused` for a line that no table has, which would be held in memory whole."""
+    since = 0
+    while block := file.read(1 << 20).replace("\r", "\n"):
+        first = block.find("\n")
+        if since + (first if first >= 0 else len(block)) > LONGEST_LINE:
+            raise SheetRefused("A line of it is longer than those of any table. Save it as CSV (UTF-8) anew.")
+        since = len(block) - 1 - block.rfind("\n") if first >= 0 else since + len(block)
 
 
 def _check_reads(path: Path, encoding: str) -> None:
     try:
         with path.open(encoding=encoding, newline="") as file:
-            while file.read(1 << 20):
-                pass
+            _check_lines(file)
     except UnicodeError as error:
-        raise SheetRefused("The table is in no encoding that is known. Save it as CSV (UTF-8).") from error
+        raise SheetRefused(_NO_ENCODING) from error

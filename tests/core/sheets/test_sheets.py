@@ -119,6 +119,7 @@ def test_bad_lines_are_told_by_line_and_keep_the_table_out_unless_the_good_ones_
         b"\x00\x01\x02",
         b"\x81\x8d\xff,\x00",
         b"sep=;\nmrn",
+        b"mrn,name\n" + b"x" * 3_000_000,
     ],
 )
 def test_what_is_no_table_is_refused_in_a_sentence(tmp_path: Path, data: bytes) -> None:
