@@ -27,7 +27,7 @@ import pydicom
 from pydicom.uid import UID
 
 from core.care.benchmark import FILM, Measured, made_up_dicom
-from core.incoming import IncomingFile, take_in
+from core.incoming import AT_ONCE, IncomingFile, take_in
 from core.installation import Installation
 from core.settings import Settings
 from db.migrate import upgrade
@@ -110,7 +110,7 @@ def _take(here: Installation, files: Sequence[bytes]) -> tuple[float, float]:
     """Return seconds on the clock and of processors, the readers' included."""
     started, used = time.perf_counter(), _processor_seconds()
     coming = (IncomingFile(f"{number}.dcm", data) for number, data in enumerate(files))
-    report = take_in(here, coming, statement=None, source="cli")
+    report = take_in(here, coming, statement=None, source="cli", at_once=AT_ONCE)
     report.check_whole()
     if report.count("accepted") != len(files):
         raise ValueError(f"Only {report.count('accepted')} of {len(files)} made-up files were accepted.")

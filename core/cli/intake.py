@@ -134,7 +134,7 @@ def _take_in(
     from rich.progress import Progress
 
     from core.cli.opening import open_installation
-    from core.incoming import BatchReport, named_view, take_in
+    from core.incoming import AT_ONCE, BatchReport, named_view, take_in
     from core.people import OwnAdminNeeded
 
     files: Iterator[IncomingFile] = (
@@ -164,6 +164,7 @@ def _take_in(
                 files,
                 statement=statement,
                 source="cli",
+                at_once=AT_ONCE,
                 on_item=on_item,
                 own_admin=asking.ask,
                 on_closed=asking.tell,

@@ -36,7 +36,7 @@ from core.corrections.work import (
     who,
     woman_called,
 )
-from core.incoming import called
+from core.incoming import called, flags_today
 from core.rules.vocabulary import OTHER_THAN_STANDARD, flag_words
 from db.tables import Image, Laterality, Patient, Sex, Study
 
@@ -106,6 +106,9 @@ def _films_are(work: Work, ask: FilmsAre) -> None:
             words = and_(flag_words(kind) for kind in sorted(kinds)) or "a standard view"
             work.done.append(f"{now.words} of {study.study_date} becomes {words}.")
     work.session.flush()
+    for study in {study_of(work.session, film_by_uid(work.session, uid)) for uid in ask.films}:
+        for film, flags in flags_today(work.session, study):
+            work.ledger.set(film, quality_flags=flags)
     for sop_uid in ask.films:
         film = film_by_uid(work.session, sop_uid)
         others = [

@@ -2,6 +2,7 @@ from . import history as history
 from . import intake as intake
 from . import items as items
 from . import rescoring as rescoring
+from .ahead import AT_ONCE as AT_ONCE
 from .batches import count_left_over_batches as count_left_over_batches
 from .batches import finish_left_over_batches as finish_left_over_batches
 from .claims import LONGEST_MRN as LONGEST_MRN
@@ -21,6 +22,7 @@ from .items import ItemReport as ItemReport
 from .items import Statement as Statement
 from .items import StoredAs as StoredAs
 from .items import printable_name as printable_name
+from .judged import flags_today as flags_today
 from .judged import judge_study as judge_study
 from .judged import measure_stored as measure_stored
 from .judged import taken_of as taken_of

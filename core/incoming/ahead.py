@@ -24,7 +24,7 @@ from db.tables import Image
 
 __all__ = ["Ahead", "Turn"]
 
-READERS = 2
+AT_ONCE = 2
 """Child processes that decode at once. A third one gains nothing on two cores, and each may take its share of memory."""
 
 
@@ -64,16 +64,16 @@ class _Readers:
 
 
 class Ahead:
-    """Files in their order, the next of them being read meanwhile; at most `READERS` + 1 of them are in memory.
+    """Files in their order, the next of them being read meanwhile; at most `at_once` + 1 of them are in memory.
 
     >>> with Ahead(here) as ahead:
     ...     for turn in ahead.turns(files):
     ...         turn.prepare(turn.file.data, turn.file.name)
     """
 
-    def __init__(self, here: Installation) -> None:
-        self._here, self._readers = here, _Readers(here)
-        self._threads = ThreadPoolExecutor(READERS, thread_name_prefix="reading-ahead")
+    def __init__(self, here: Installation, at_once: int = AT_ONCE) -> None:
+        self._here, self._readers, self._at_once = here, _Readers(here), at_once
+        self._threads = ThreadPoolExecutor(at_once, thread_name_prefix="reading-ahead")
 
     def __enter__(self) -> Self:
         return self
@@ -91,7 +91,7 @@ class Ahead:
         coming = iter(files)
         failed: Exception | None = None
         while True:
-            while failed is None and len(waiting) < READERS:
+            while failed is None and len(waiting) < self._at_once:
                 try:
                     waiting.append(self._begun(next(coming)))
                 except StopIteration as end:

@@ -98,6 +98,7 @@ def take_in(
     source: Source,
     person: Person | None = None,
     sender: str | None = None,
+    at_once: int = 1,
     on_item: Callable[[ItemReport], None] | None = None,
     own_admin: Callable[[], NewAccount | None] | None = None,
     on_closed: Callable[[Closed], None] | None = None,
@@ -105,8 +106,8 @@ def take_in(
     """Store files as studies that wait to be scored; each file ends accepted, duplicate or quarantined.
 
     With a statement the person says whose and when, and the files form one study; what they say otherwise is kept
-    with the image. Without, both come from the files. A file that is reported to `on_item` is durable. Files are asked
-    for two ahead of their turn (`core.incoming.ahead`).
+    with the image. Without, both come from the files. A file that is reported to `on_item` is durable. The next file is
+    asked for when that is done, unless several are to be read `at_once` (`core.incoming.ahead`).
 
     Where the machine fails (`core.outages`), the files that were finished by then are answered all the same and the
     report says in `cut_short` what it lacks; the same files can be taken in again. `person` is who does it, for the
@@ -127,7 +128,8 @@ def take_in(
         cleaned = as_they_are if source == "quarantine" else without_her(here, files, statement)
         with cleaned as (coming, told):
             batch_id = begin_batch(here, source=source, person=person, statement=told, sender=sender)
-            _take_all(here, batch_id, coming, told, first, report, on_item, on_closed)
+            with Ahead(here, at_once) as ahead:
+                _take_all(here, batch_id, ahead.turns(coming), told, first, report, on_item, on_closed)
     except OwnAdminNeeded:
         if batch_id is not None:
             finish_batch(here, batch_id, whole=False)
@@ -162,25 +164,24 @@ def _lacking(error: Exception) -> str:
 def _take_all(
     here: Installation,
     batch_id: int,
-    files: Iterable[IncomingFile],
+    turns: Iterable[Turn],
     statement: Statement | None,
     first: FirstRealPatient,
     report: BatchReport,
     on_item: Callable[[ItemReport], None] | None,
     on_closed: Callable[[Closed], None] | None,
 ) -> None:
-    with Ahead(here) as ahead:
-        for turn in ahead.turns(files):
-            file = turn.file
-            item, closed = _take_one(here, turn, batch_id, file, file.said or statement, first)
-            if file.called is not None:
-                item.path = printable_name(file.called)
-            report.items.append(item)
-            del file, turn  # or its bytes would stay while the next one's are read
-            if closed is not None and on_closed is not None:
-                on_closed(closed)
-            if on_item is not None:
-                on_item(item)
+    for turn in turns:
+        file = turn.file
+        item, closed = _take_one(here, turn, batch_id, file, file.said or statement, first)
+        if file.called is not None:
+            item.path = printable_name(file.called)
+        report.items.append(item)
+        del file, turn  # or its bytes would stay while the next one's are read
+        if closed is not None and on_closed is not None:
+            on_closed(closed)
+        if on_item is not None:
+            on_item(item)
 
 
 def _read(reader: GuardedReader | Turn, file: IncomingFile, data: bytes) -> Prepared:

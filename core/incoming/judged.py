@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from sqlalchemy import select
@@ -17,7 +17,7 @@ from db.tables import Image, Study
 
 log = log_of(__name__)
 
-__all__ = ["judge_study", "measure_stored"]
+__all__ = ["flags_today", "judge_study", "measure_stored"]
 
 
 def judge_study(session: Session, study: Study) -> None:
@@ -25,6 +25,12 @@ def judge_study(session: Session, study: Study) -> None:
 
     What the files say themselves stays. An image of which nothing was measured keeps the flags that it has.
     """
+    for image, flags in flags_today(session, study):
+        image.quality_flags = flags
+
+
+def flags_today(session: Session, study: Study) -> Iterator[tuple[Image, list[Any]]]:
+    """Yield the images of a study that are to have other flags than they have, with these."""
     images = session.scalars(select(Image).where(Image.study_id == study.id).order_by(Image.id)).all()
     said = remarks_on_study([taken_of(image) for image in images])
     for image, remarks in zip(images, said, strict=True):
@@ -33,7 +39,7 @@ def judge_study(session: Session, study: Study) -> None:
         own = [flag for flag in image.quality_flags if flag not in MEASURED_FLAGS]
         flags = [*own, *(remark.flag.value for remark in remarks)]
         if flags != image.quality_flags:
-            image.quality_flags = flags
+            yield image, flags
 
 
 def taken_of(image: Image) -> Taken:

@@ -13,7 +13,7 @@ from tests.pictures import breast, dicom
 
 
 def take(here, files, **more):
-    return take_in(here, files, statement=None, source="cli", **more)
+    return take_in(here, files, statement=None, source="cli", **({"at_once": 2} | more))
 
 
 def views(count):
