@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pydicom
 import pytest
-from pynetdicom import AE
+from pynetdicom import AE, evt
 
 from core.care.verify import verify_objects
 from core.network import held
@@ -74,12 +74,14 @@ def sop_uid(file: bytes) -> str:
 
 
 def send_until_it_breaks(
-    port: int, files: list[bytes], acknowledged: set[str], begun: threading.Event, patience: float = 2.0
+    port: int, files: list[bytes], acknowledged: set[str], begun: threading.Event, patience: float = 20.0
 ) -> None:
     ae = AE("MAMMO1")
     ae.add_requested_context(MG, "1.2.840.10008.1.2.1")
     ae.dimse_timeout, ae.acse_timeout, ae.network_timeout = patience, 20, 20
-    association = ae.associate("127.0.0.1", port)
+    # A client that waits for an answer does not look whether the connection is there still.
+    gone = [(evt.EVT_CONN_CLOSE, lambda event: event.assoc.dimse.msg_queue.put((None, None)))]
+    association = ae.associate("127.0.0.1", port, evt_handlers=gone)
     for file in files:
         if not association.is_established:
             break
