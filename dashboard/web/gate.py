@@ -54,7 +54,9 @@ NEEDED: tuple[tuple[str, Permission], ...] = (
 """Routes by prefix that need more than being signed in."""
 
 FOR_PROGRAMS = ("/dicom-web/",)
-"""Routes by prefix that a program may ask for with a token; and one on this machine without, to send what it has."""
+"""Routes by prefix that a program may ask for with a token."""
+STORING = "/dicom-web/studies"
+"""Where a program on this machine may post studies without one."""
 
 _NOT_ALLOWED, _TRY_AGAIN_LATER = 1008, 1013
 """Codes that close a WebSocket (RFC 6455 and the registry of close codes)."""
@@ -221,7 +223,7 @@ class Gate:
         service: Service | None = None
         if token is not None:
             service = await to_thread.run_sync(service_of, self.here(), token)
-        elif method == "POST" and is_from_this_machine(scope):
+        elif method == "POST" and f"{path}/".startswith(f"{STORING}/") and is_from_this_machine(scope):
             return None
         if service is None:
             return PlainTextResponse("Sign in first.", 401, headers={"WWW-Authenticate": "Bearer"})

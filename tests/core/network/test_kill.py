@@ -14,6 +14,7 @@ from pathlib import Path
 import pydicom
 import pytest
 from pynetdicom import AE
+from pynetdicom.association import Association
 
 from core.care.verify import verify_objects
 from core.network import held
@@ -22,6 +23,7 @@ from tests.core.network.conftest import mammogram
 from tests.core.network.test_listening import MG, rows
 
 PROJECT = Path(__file__).resolve().parents[3]
+OPEN_ASSOCIATIONS: list[Association] = []
 
 OPEN = """
 import sys, time
@@ -74,12 +76,13 @@ def sop_uid(file: bytes) -> str:
 
 
 def send_until_it_breaks(
-    port: int, files: list[bytes], acknowledged: set[str], begun: threading.Event, patience: float = 2.0
+    port: int, files: list[bytes], acknowledged: set[str], begun: threading.Event, patience: float = 20.0
 ) -> None:
     ae = AE("MAMMO1")
     ae.add_requested_context(MG, "1.2.840.10008.1.2.1")
     ae.dimse_timeout, ae.acse_timeout, ae.network_timeout = patience, 20, 20
     association = ae.associate("127.0.0.1", port)
+    OPEN_ASSOCIATIONS.append(association)
     for file in files:
         if not association.is_established:
             break
@@ -122,6 +125,9 @@ def test_a_listener_killed_while_two_send_has_kept_all_that_it_acknowledged(here
         time.sleep(chance.uniform(0, 0.25))
         os.kill(child.pid, signal.SIGKILL)
         child.wait()
+        # Who waits for an answer does not look whether the connection is there still.
+        while OPEN_ASSOCIATIONS:
+            OPEN_ASSOCIATIONS.pop().dimse.msg_queue.put((None, None))
         for sender in senders:
             sender.join(30)
         assert_whole(here, acknowledged)
