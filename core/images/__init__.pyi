@@ -4,11 +4,11 @@ from .child import Child as Child
 from .child import ChildDied as ChildDied
 from .child import answer_questions as answer_questions
 from .decoding import decode as decode
-from .dicom_other import BODY_PART as BODY_PART
 from .hanging import shows_the_breast as shows_the_breast
 from .mammogram import recognise as recognise
 from .preamble import storable as storable
 from .quality.measures import measure as measure
+from .reader import BODY_PART as BODY_PART
 from .reader import GuardedReader as GuardedReader
 from .reader import Header as Header
 from .reader import Prepared as Prepared
