@@ -6,7 +6,6 @@ from .child import Child as Child
 from .child import ChildDied as ChildDied
 from .child import answer_questions as answer_questions
 from .decoding import decode as decode
-from .dicom_other import BODY_PART as BODY_PART
 from .hanging import shows_the_breast as shows_the_breast
 from .mammogram import breast_region as breast_region
 from .mammogram import recognise as recognise
@@ -16,6 +15,7 @@ from .preamble import storable as storable
 from .process import limit_memory as limit_memory
 from .process import limit_processor_time as limit_processor_time
 from .quality.measures import measure as measure
+from .reader import BODY_PART as BODY_PART
 from .reader import GuardedReader as GuardedReader
 from .reader import Header as Header
 from .reader import Prepared as Prepared

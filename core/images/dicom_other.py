@@ -6,9 +6,10 @@ import re
 from typing import Any
 
 from core.images.dicom_header import HeaderReader, quoted
+from core.images.reader import BODY_PART
 from core.rules.vocabulary import OTHER_KIND_WORDS
 
-__all__ = ["BODY_PART", "other_kind", "spacing_of_other", "why_no_other_kind"]
+__all__ = ["other_kind", "spacing_of_other", "why_no_other_kind"]
 
 _BREAST = re.compile(r"BREAST|MAMM|SENO|SEIN|BRUST|AXILL", re.IGNORECASE)
 _BREAST_CODES = frozenset(
@@ -21,8 +22,6 @@ _DESCRIPTIONS = (
     "RequestedProcedureDescription",
     "PerformedProcedureStepDescription",
 )
-BODY_PART = "body_part"
-"""Under this name `core.images.reader.Header.unusable` holds that a file shows another part of the body."""
 _CENTIMETRES = 3
 """Physical Units X Direction (0018,6024) in PS3.3 C.8.5.5."""
 

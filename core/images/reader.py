@@ -32,6 +32,10 @@ _IDLE_READERS = 2
 _ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 
 
+BODY_PART = "body_part"
+"""Under this name `Header.unusable` holds that a file of modality US or MR shows another part of the body."""
+
+
 @dataclass
 class Header:
     """What a file says of itself; None where it says nothing, or contradicts itself.
