@@ -21,7 +21,7 @@ pytestmark = [
     pytest.mark.browser,
     pytest.mark.skipif(not CHROMIUM.exists(), reason=f"no browser at {CHROMIUM}: apt-get install chromium"),
 ]
-PATIENCE = 20_000
+PATIENCE = 40_000
 
 
 def record(served: Served, mrn: str) -> PatientRecord:
