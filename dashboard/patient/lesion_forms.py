@@ -307,7 +307,8 @@ def _show_places(
     }
     with proposed:
         box = components.place(shown, key=f"{desk.form}_place_{source.measurement_id}_{image.sop_uid}")
-    st.caption(f"Proposed {proposal.said} Drag the frame to where it lies, or move it by the arrow keys.")
+    first = "Moved by you; it was proposed" if box else "Proposed"
+    st.caption(f"{first} {proposal.said} Drag the frame to where it lies, or move it by the arrow keys.")
     return box
 
 

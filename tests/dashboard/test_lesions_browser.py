@@ -3,7 +3,14 @@
 import pytest
 from playwright.sync_api import Page, expect
 
-from core.records import LesionNote, Sizing, lesions_of_patient, record_of, record_sourced_lesions
+from core.records import (
+    LesionNote,
+    Sizing,
+    lesions_of_patient,
+    propose_place,
+    record_of,
+    record_sourced_lesions,
+)
 from tests.dashboard.conftest import Served
 from tests.dashboard.test_browser import CHROMIUM, browser, page, sign_in
 
@@ -47,36 +54,47 @@ def test_a_lesion_is_found_again_on_another_study_and_that_is_undone(page: Page,
     assert [mm for _, mm in lesion.diameters] == [12, 15]
     assert lesion.places[1].proposed_by in {"registration", "position"}
     assert lesion.places[1].by == "Demo oncologist"
-    proposed = lesion.places[1].box
     expect(page.get_by_role("cell", name="15", exact=True).first).to_be_visible()
 
     page.get_by_role("button", name="Undo").click()
     expect(page.get_by_text("Undone: Mass is measured")).to_be_visible()
     assert [mm for _, mm in lesions_of_patient(served.here, MRN)[0].diameters] == [12]
 
-    # It lies elsewhere: the frame is dragged there, and nudged by keys, before it is confirmed.
+
+def test_a_proposed_place_is_dragged_to_where_it_lies_before_it_is_confirmed(
+    page: Page, served: Served
+) -> None:
+    mrn = "00005"
+    hers = [image for visit in record_of(served.here, mrn).visits for image in visit.images]
+    image = next(one for one in hers if one.view_name.code == "R-CC")
+    sizing = Sizing((200, 200, 240, 230), long_mm=12.0, short_mm=9.0)
+    record_sourced_lesions(served.here, mrn, lambda: [LesionNote("Cyst", "R", [(image.sop_uid, sizing)])])
+    before = {place.measurement_id for place in lesions_of_patient(served.here, mrn)[0].places}
+
+    sign_in(page, served, "oncologist")
+    page.goto(f"{served.url}/patient?mrn={mrn}")
     page.get_by_role("button", name="Measure").click()
+    page.get_by_text("Seen, not measured").click()
+    confirm = page.get_by_role("button", name="Confirm the place and keep")
+    expect(confirm).to_be_enabled()
     frame = page.locator(".place .frame")
     frame.scroll_into_view_if_needed()
+    frame.press("Shift+ArrowDown")
     seen = frame.bounding_box()
     assert seen is not None
-    page.mouse.move(seen["x"] + seen["width"] / 2, seen["y"] + seen["height"] / 2)
+    x, y = seen["x"] + seen["width"] / 2, seen["y"] + seen["height"] / 2
+    page.mouse.move(x, y)
     page.mouse.down()
-    page.mouse.move(seen["x"] + seen["width"] / 2, seen["y"] + seen["height"] / 2 + 20, steps=4)
+    page.mouse.move(x, y + 20, steps=4)
     page.mouse.up()
-    expect(page.get_by_text("moved", exact=False).first).to_be_visible()
-    frame.press("Shift+ArrowDown")
-    length = page.get_by_label("Long axis (mm)")
-    length.fill("15")
-    length.press("Enter")
-    expect(confirm).to_be_enabled()
+    expect(page.get_by_text("Moved by you; it was proposed")).to_be_visible()
     confirm.click()
-    expect(page.get_by_text("Mass is measured on R CC of")).to_be_visible()
-    (lesion,) = lesions_of_patient(served.here, MRN)
-    moved = lesion.places[1]
+    expect(page.get_by_text("Cyst is")).to_be_visible()
+    (lesion,) = lesions_of_patient(served.here, mrn)
+    (moved,) = (place for place in lesion.places if place.measurement_id not in before)
     assert moved.proposed_by == "moved"
-    assert moved.box[1] > proposed[1] + 5, "further down"
-    assert moved.box[0] == pytest.approx(proposed[0], abs=3)
-    assert moved.box[3] - moved.box[1] == pytest.approx(proposed[3] - proposed[1], abs=0.5), (
-        "as large as before"
-    )
+    proposed = propose_place(served.here, lesion.places[0].measurement_id, moved.sop_uid)
+    assert proposed is not None
+    assert moved.box[1] > proposed.box[1] + 5, "further down"
+    assert moved.box[0] == pytest.approx(proposed.box[0], abs=3)
+    assert moved.box[3] - moved.box[1] == pytest.approx(proposed.box[3] - proposed.box[1], abs=0.5)
