@@ -395,7 +395,7 @@ def alike(me: Person) -> None:
         )
         return
     look.show(
-        '<p class="lv-muted">Two numbers may be one woman’s. Open both and compare; nothing is joined by itself.</p>'
+        '<p class="lv-muted">Two numbers may be one woman’s. Open both and compare; on her page <b>Correct</b> joins another record that is hers, and undoes it.</p>'
     )
     for pair in pairs:
         with st.container(border=True):
