@@ -24,6 +24,8 @@ _MOVED = [
     "measured_at",
     "raised_at",
     "acknowledged_at",
+    "made_at",
+    "undone_at",
 ]
 _UIDS = ("study_uid", "sop_uid", "comparison_uid")
 _HARMLESS = [
@@ -61,6 +63,7 @@ _HARMLESS = [
     "trust_limit",
     "untrusted",
     "kind",
+    "correction",
     "result",
     "bmi",
     "first_degree_relatives_with_breast_cancer",
@@ -108,6 +111,10 @@ _LEFT_OUT = [
     "measured_by",
     "acknowledged_by",
     "acknowledgement",
+    "other_patient",
+    "says",
+    "made_by",
+    "undone_by",
 ]
 _BORN = "birth_date"
 _RISK = re.compile(r"(risk_\dy|malignancy_(left|right))(_low|_high)?")

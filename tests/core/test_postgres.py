@@ -138,7 +138,8 @@ def test_two_workers_score_no_study_twice(grown, tiny_model):
     one_at_a_time = threading.Lock()  # of the networks only: they are shared by the two threads
 
     class Shared:
-        card, shape = model.card, model.shape
+        def __getattr__(self, name):
+            return getattr(model, name)
 
         def encode(self, views):
             with one_at_a_time:

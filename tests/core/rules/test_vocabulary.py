@@ -53,6 +53,7 @@ def test_the_model_reads_no_parts_of_a_breast_and_a_part_hangs_after_the_whole()
         "recombined",
         "stereotactic",
         "quality_control",
+        "not_recognised",
         "ultrasound",
         "magnetic_resonance",
     } == vocabulary.NOT_FOR_THE_MODEL
