@@ -11,14 +11,18 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
 
-from core.deidentification import Deidentifier, Identity
+from core.deidentification import Identity
 from core.incoming.claims import said_view
 from core.incoming.files import named_view
 from core.incoming.items import IncomingFile, Statement
 from core.installation import Installation
 from core.logs import log_of
 from core.refusals import Refusal
+
+if TYPE_CHECKING:
+    from core.deidentification import Deidentifier
 
 __all__ = ["without_her"]
 
@@ -38,6 +42,9 @@ def without_her(
     if not here.settings.deidentify_incoming:
         yield files, statement
         return
+    # It loads pydicom, which the process that takes files in does without otherwise.
+    from core.deidentification import Deidentifier
+
     with Deidentifier(here) as deidentifier:
         told = _of_pseudonym(deidentifier.key, statement) if statement else None
         yield (_cleaned(deidentifier, file, file.said or statement) for file in files), told
