@@ -97,6 +97,8 @@ def narrow(state: State) -> tuple[str | None, str]:
         text = st.text_input(
             "File or MRN", key=TEXT, placeholder="part of a file's name or of the MRN stated"
         )
+    if not reasons:
+        return None, text
     with right:
         reason = st.selectbox(
             "Why it was not taken",
@@ -105,7 +107,6 @@ def narrow(state: State) -> tuple[str | None, str]:
             placeholder="all reasons",
             format_func=lambda code: f"{short(code)} ({reasons.get(code, 0)})",
             key=REASON,
-            disabled=not reasons,
         )
     return reason, text
 
