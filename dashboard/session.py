@@ -41,6 +41,10 @@ def person() -> Person:
     """
     if (found := getattr(_run, "found", None)) is not None and time.monotonic() - _run.at < STANDS_SECONDS:
         return found
+    return _asked_anew()
+
+
+def _asked_anew() -> Person:
     somebody = sign_ins.who(here(), token())
     owner: Person | None = st.session_state.get(OWNER)
     if somebody is None:
@@ -67,7 +71,8 @@ def person() -> Person:
 def of_one_run() -> Iterator[Person]:
     """Yield who is signed in; the parts of the page that are drawn within, in its one run, need not ask again.
 
-    A part that runs by itself, and what a click calls before the page, ask as ever.
+    A part that runs by itself, and what a click calls before the page, ask as ever; so does whatever needs a right
+    (`require`).
     """
     somebody = person()
     _run.found, _run.at = somebody, time.monotonic()
@@ -94,7 +99,7 @@ def goes_over_to(person: Person) -> None:
 
 def require(permission: Permission) -> Person:
     """Return the person if she may do this; otherwise say so and end the page."""
-    somebody = person()
+    somebody = _asked_anew()
     if not somebody.may(permission):
         look.heard_title("Not a page of your role")
         st.info("Your role does not include this page. Ask your admin.")

@@ -118,7 +118,7 @@ def test_a_dropped_mammogram_is_shown_with_who_speaks_and_its_card(
             png(np.random.default_rng(0).integers(0, 4095, (300, 300)).astype(np.uint16)),
             "neither a mammogram nor",
         ),
-        (dicom(Modality="MR"), "The file calls itself modality MR"),
+        (dicom(Modality="MR"), "It is of modality MR"),
     ],
     ids=["empty", "web page", "truncated", "noise", "MR"],
 )
