@@ -96,6 +96,15 @@ def say_who(page: Page, mrn: str, files: Sequence[Path]) -> None:
     expect(page.locator(".lv-files tr")).to_have_count(1 + len(files), timeout=90_000)
 
 
+def say_day(page: Page, day: str) -> None:
+    """Say the day of the study, which is asked where the files carry the day of their export alone."""
+    expect(page.get_by_text("Say the day of the study.")).to_be_visible()
+    page.get_by_role("spinbutton", name="year, Day of the study").click()
+    page.keyboard.type(day)
+    page.keyboard.press("Escape")
+    expect(page.get_by_text("Say the day of the study.")).to_have_count(0)
+
+
 def open_patient(page: Page, mrn: str, *, said: str) -> None:
     """Wait for what is said of the four images without a reload, and open the patient."""
     expect(page.locator(".lv-files td.good")).to_have_count(4, timeout=60_000)
@@ -135,6 +144,7 @@ def test_two_real_women_go_in_and_no_number_that_the_model_may_not_say_comes_out
 
     page.get_by_role("button", name="Go on to check").click()
     expect(page.locator(".lv-hung img")).to_have_count(4, timeout=60_000)
+    say_day(page, "20161004")
     page.get_by_text("I have checked").click()
     expect(page.get_by_text("She closes the demo accounts")).to_be_visible()
     page.get_by_label("User name of your admin").fill("anna")
@@ -160,6 +170,7 @@ def test_two_real_women_go_in_and_no_number_that_the_model_may_not_say_comes_out
     page.goto(f"{served.url}/add-study")
     say_who(page, "REAL-3", real_woman("sfm-malign-0"))
     page.get_by_role("button", name="Go on to check").click()
+    say_day(page, "20161004")
     page.get_by_text("I have checked").click()
     page.get_by_role("button", name="Add 4 images").click()
     open_patient(page, "REAL-3", said="no number shown")
@@ -195,11 +206,7 @@ def test_four_pictures_without_headers_go_in_once_side_view_and_day_are_said(
     expect(page.locator(".lv-hung .left img.flipped")).to_have_count(0)
     expect(page.get_by_role("button", name="Add 4 images")).to_be_disabled()
     page.get_by_text("I have checked side and view").click()
-    expect(page.get_by_text("Say the day of the study.")).to_be_visible()
-    page.get_by_role("spinbutton", name="year, Day of the study").click()
-    page.keyboard.type("20240517")
-    page.keyboard.press("Escape")
-    expect(page.get_by_text("Say the day of the study.")).to_have_count(0)
+    say_day(page, "20240517")
     page.get_by_role("button", name="Add 4 images").click()
     open_patient(page, "REAL-2", said="Scored.")
     expect(page.locator(".js-plotly-plot .scatterlayer .point").first).to_be_visible(timeout=60_000)

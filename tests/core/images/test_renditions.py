@@ -61,8 +61,8 @@ def test_a_lost_rendition_that_this_release_makes_otherwise_is_decoded_once_and_
     assert verify_objects(stocked).well
 
 
-def test_a_picture_is_shown_also_where_its_row_cannot_be_written(stocked, monkeypatch):
-    monkeypatch.setattr("db.database.BUSY_SECONDS", 0.05)
+def test_a_picture_is_shown_also_where_its_row_cannot_be_written(stocked):
+    stocked.database.busy_seconds = 0.05
     first = renditions.rendition(stocked, "1.2.3.4")
     older(stocked, "1.2.3.4")
     stocked.database.close()

@@ -80,8 +80,8 @@ def test_a_disk_that_is_too_full_for_the_quarantine_refuses_nothing(here, monkey
 
 
 @pytest.mark.parametrize("locked_before", [0, 1])
-def test_a_locked_database_keeps_the_report_whenever_it_is_locked(here, monkeypatch, locked_before):
-    monkeypatch.setattr("db.database.BUSY_SECONDS", 0.1)
+def test_a_locked_database_keeps_the_report_whenever_it_is_locked(here, locked_before):
+    here.database.busy_seconds = 0.1
     here.database.close()  # connections that are opened now wait as long
     holders = []
 
@@ -105,8 +105,8 @@ def test_a_locked_database_keeps_the_report_whenever_it_is_locked(here, monkeypa
     assert finish_left_over_batches(here, now=utc_now() + timedelta(hours=2)) == 1
 
 
-def test_a_database_that_is_locked_from_the_first_is_an_empty_report(here, monkeypatch):
-    monkeypatch.setattr("db.database.BUSY_SECONDS", 0.1)
+def test_a_database_that_is_locked_from_the_first_is_an_empty_report(here):
+    here.database.busy_seconds = 0.1
     here.database.close()
     holder = hold_lock(here)
     report = take_in(here, views(1), statement=None, source="cli")
