@@ -1,8 +1,9 @@
 """The quarantine as a person works in it: a file is looked into, told what it lacks, sent in again; or set aside."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import date
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
@@ -11,10 +12,11 @@ from streamlit.testing.v1 import AppTest
 
 from core.incoming import IncomingFile, take_in
 from core.installation import Installation
-from core.people import Role
+from core.people import Role, ensure_demo_accounts
 from core.quarantine import State, kept_files
+from core.settings import Settings
 from db.tables import Patient
-from tests.dashboard.conftest import Served
+from tests.dashboard.conftest import Served, serve
 from tests.dashboard.test_browser import CHROMIUM, Page, browser, page, sign_in
 from tests.pictures import dicom
 
@@ -90,6 +92,16 @@ def test_patients_alike_are_listed_and_said_to_be_two(here: Installation, pages:
     app = app.run()
     assert "same name, same birth date" in html(app)
     assert "No two patients" in html(press(app, "Not the same"))
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[Served]:
+    """A dashboard of its own: the woman who comes in here would stand in the lists that other tests count."""
+    here = Installation.open(Settings(home=tmp_path / "var", demo=True, _env_file=None))
+    here.migrate()
+    ensure_demo_accounts(here)
+    with serve(here) as running:
+        yield running
 
 
 @pytest.mark.browser
