@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import date
 from pathlib import PurePath
 from urllib.parse import quote
@@ -28,10 +29,10 @@ from core.quarantine import (
     resubmit,
     set_aside,
 )
-from core.records import AlikePatient, alike_pairs, known, say_not_the_same
+from core.records import known
 from core.refusals import SENTENCES
 from core.rules.vocabulary import SIDE_WORDS, VIEWS
-from dashboard import look, outages, session
+from dashboard import alike, look, outages, session
 from dashboard.house import here
 from dashboard.statement import EARLIEST
 
@@ -282,23 +283,17 @@ def act_on_waiting(files: Sequence[Kept], inside: Contents | None, me: Person) -
             done(f"{number} file{'s' if number > 1 else ''} set aside.")
 
 
-class telling:  # noqa: N801 - used as a statement
-    """Say in the page what cannot be done."""
-
-    def __enter__(self) -> None:
-        """Begin."""
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _trace: object) -> bool:
-        """Say what stood against it; other errors go on."""
-        if isinstance(error, OwnAdminNeeded):
-            st.warning(
-                "The first real patient comes in together with an admin of your own: add her under Add study."
-            )
-            return True
-        if isinstance(error, ValueError | LookupError):
-            st.warning(look.plain(error.args[0] if error.args else error))
-            return True
-        return False
+@contextmanager
+def telling() -> Iterator[None]:
+    """Do what was asked of files; say on the page what stands against it. Other errors go on."""
+    try:
+        yield
+    except OwnAdminNeeded:
+        st.warning(
+            "The first real patient comes in together with an admin of your own: add her under Add study."
+        )
+    except (ValueError, LookupError) as error:
+        st.warning(look.plain(error.args[0] if error.args else error))
 
 
 def answer(report: BatchReport) -> None:
@@ -386,40 +381,6 @@ def chosen_files(chosen: Sequence[Kept], state: State, me: Person) -> None:
         act_on_set_aside(chosen, me)
 
 
-def alike(me: Person) -> None:
-    """List patients who may be one woman with two numbers, and let a person say that they are two."""
-    pairs = alike_pairs(here(), limit=MOST_SHOWN)
-    if not pairs:
-        look.show(
-            '<div class="lv-empty"><b>No two patients look like one woman</b>Same or similar names, and birth dates that agree '
-            "but for one digit, would stand here.</div>"
-        )
-        return
-    look.show(
-        '<p class="lv-muted">Two numbers may be one woman’s. Open both and compare; on her page <b>Correct</b> joins another record that is hers, and undoes it.</p>'
-    )
-    for pair in pairs:
-        with st.container(border=True):
-            left, middle, right = st.columns([3, 3, 2], gap="medium", vertical_alignment="center")
-            left.html(patient(pair.one))
-            middle.html(patient(pair.other))
-            against = f"<br>against: {look.safe(', '.join(pair.against))}" if pair.against else ""
-            with right:
-                look.show(f'<p class="lv-subtitle">{look.safe(", ".join(pair.reasons))}{against}</p>')
-                if st.button("Not the same", key=f"not_same_{pair.one.mrn}_{pair.other.mrn}"):
-                    with outages.beside_the_act(), telling():
-                        say_not_the_same(here(), pair.one.mrn, pair.other.mrn, person=me)
-                        st.rerun()
-
-
-def patient(one: AlikePatient) -> str:
-    """Say who one of two patients is, as HTML that leads to her page."""
-    return (
-        f'<p class="lv-note"><a href="/patient?mrn={quote(one.mrn)}"><b>{look.safe(one.name or look.UNKNOWN)}</b></a><br>'
-        f"MRN {look.safe(one.mrn)} · born {look.iso(one.birth_date)}</p>"
-    )
-
-
 def main() -> None:
     """Draw the page."""
     me = session.require(Permission.ADD_STUDY)
@@ -427,7 +388,7 @@ def main() -> None:
     show_answers()
     state = choose()
     if state is None:
-        alike(me)
+        alike.show_pairs(me)
         return
     left, right = st.columns([3, 2], gap="large")
     with left:

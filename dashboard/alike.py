@@ -1,0 +1,52 @@
+"""Patients who may be one woman with two numbers, as the quarantine lists them."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+import streamlit as st
+
+from core.people import Person
+from core.records import AlikePatient, alike_pairs, say_not_the_same
+from dashboard import look, outages
+from dashboard.house import here
+
+MOST_SHOWN = 200
+
+
+def show_pairs(me: Person) -> None:
+    """List patients who may be one woman with two numbers, and let a person say that they are two."""
+    pairs = alike_pairs(here(), limit=MOST_SHOWN)
+    if not pairs:
+        look.show(
+            '<div class="lv-empty"><b>No two patients look like one woman</b>Same or similar names, and birth dates that agree '
+            "but for one digit, would stand here.</div>"
+        )
+        return
+    look.show(
+        '<p class="lv-muted">Two numbers may be one woman’s. Open both and compare; on her page <b>Correct</b> joins another record that is hers, and undoes it.</p>'
+    )
+    for pair in pairs:
+        with st.container(border=True):
+            left, middle, right = st.columns([3, 3, 2], gap="medium", vertical_alignment="center")
+            left.html(patient(pair.one))
+            middle.html(patient(pair.other))
+            against = f"<br>against: {look.safe(', '.join(pair.against))}" if pair.against else ""
+            with right:
+                look.show(f'<p class="lv-subtitle">{look.safe(", ".join(pair.reasons))}{against}</p>')
+                if st.button("Not the same", key=f"not_same_{pair.one.mrn}_{pair.other.mrn}"):
+                    with outages.beside_the_act():
+                        try:
+                            say_not_the_same(here(), pair.one.mrn, pair.other.mrn, person=me)
+                        except LookupError as gone:
+                            st.warning(look.plain(gone.args[0]))
+                            return
+                        st.rerun()
+
+
+def patient(one: AlikePatient) -> str:
+    """Say who one of two patients is, as HTML that leads to her page."""
+    return (
+        f'<p class="lv-note"><a href="/patient?mrn={quote(one.mrn)}"><b>{look.safe(one.name or look.UNKNOWN)}</b></a><br>'
+        f"MRN {look.safe(one.mrn)} · born {look.iso(one.birth_date)}</p>"
+    )
