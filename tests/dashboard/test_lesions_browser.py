@@ -64,7 +64,7 @@ def test_a_lesion_is_found_again_on_another_study_and_that_is_undone(page: Page,
 def test_a_proposed_place_is_dragged_to_where_it_lies_before_it_is_confirmed(
     page: Page, served: Served
 ) -> None:
-    mrn = "00005"
+    mrn = "00007"
     hers = [image for visit in record_of(served.here, mrn).visits for image in visit.images]
     image = next(one for one in hers if one.view_name.code == "R-CC")
     sizing = Sizing((200, 200, 240, 230), long_mm=12.0, short_mm=9.0)
