@@ -29,6 +29,7 @@ def up(
     from core.care import launch
     from core.cli.opening import open_installation
     from core.people import ensure_demo_accounts, has_accounts
+    from core.records import ready
     from core.settings import Settings
 
     settings = Settings(demo=demo)
@@ -50,6 +51,8 @@ def up(
     if demo and not accounts:
         log.print("The demo accounts are closed: sign in with an account of your own.", highlight=False)
     nobody = not has_accounts(here)
+    # Here, not on the first page: after an update, or with other settings, it is every woman's row.
+    ready.bring_up_to_date(here)
     here.close()
 
     stopping = threading.Event()

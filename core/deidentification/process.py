@@ -10,17 +10,15 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
-from core.images import Answer, answer_questions, limit_memory, limit_processor_time
+from core.images import Answer, answer_or_refuse, answer_questions, limit_memory
 
 
 def answer(question: dict[str, Any], data: bytes) -> Answer:
-    """De-identify one file; a refusal is an answer too."""
+    """De-identify one file."""
     from core.deidentification.file import clean
     from core.deidentification.options import Options
-    from core.refusals import Refusal
 
-    try:
-        limit_processor_time(question["cpu_seconds"])
+    def work() -> Answer:
         cleaned = clean(
             data,
             bytes.fromhex(question["key"]),
@@ -36,11 +34,8 @@ def answer(question: dict[str, Any], data: bytes) -> Answer:
             "removed": cleaned.removed.actions,
         }
         return facts, [cleaned.data]
-    except Refusal as refusal:
-        return {"refusal": refusal.reason, "detail": refusal.detail}, []
-    except MemoryError:
-        detail = "Reading it needs more memory than is allowed."
-        return {"refusal": "decompression_bomb", "detail": detail, "spent": True}, []
+
+    return answer_or_refuse(work, cpu_seconds=question["cpu_seconds"])
 
 
 def main() -> None:

@@ -12,8 +12,8 @@ from .mammogram import recognise as recognise
 from .preamble import check_inflated_size as check_inflated_size
 from .preamble import looks_like_dicom as looks_like_dicom
 from .preamble import storable as storable
+from .process import answer_or_refuse as answer_or_refuse
 from .process import limit_memory as limit_memory
-from .process import limit_processor_time as limit_processor_time
 from .quality.measures import measure as measure
 from .reader import BODY_PART as BODY_PART
 from .reader import GuardedReader as GuardedReader

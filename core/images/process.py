@@ -29,28 +29,37 @@ def limit_processor_time(seconds: float) -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (used, hard))
 
 
-def answer(question: dict[str, Any], data: bytes) -> Answer:
-    """Decode one file; a refusal is an answer too."""
-    from core.images.decoding import decode
-    from core.images.quality.measures import measure
-    from core.images.reader import image_to_json
-    from core.images.renditions import make_pictures
+def answer_or_refuse(work: Callable[[], Answer], *, cpu_seconds: float) -> Answer:
+    """Work on one file within its time; a refusal is an answer too, and so is that memory does not suffice."""
     from core.refusals import Refusal
 
     try:
-        limit_processor_time(question["cpu_seconds"])
-        image = decode(data, max_pixels=question["max_pixels"])
-        if question["wanted"] == "pixels":
-            return image_to_json(image), [image.pixels.data.cast("B")]
-        if image.doubt is None:
-            image.measured = measure(image.pixels, image.bits_stored)
-        return image_to_json(image), list(make_pictures(image))
+        limit_processor_time(cpu_seconds)
+        return work()
     except Refusal as refusal:
         return {"refusal": refusal.reason, "detail": refusal.detail}, []
     except MemoryError:
         # What is left of the heap may be in pieces: answer, and let the parent start another child.
         detail = "Reading it needs more memory than is allowed."
         return {"refusal": "decompression_bomb", "detail": detail, "spent": True}, []
+
+
+def answer(question: dict[str, Any], data: bytes) -> Answer:
+    """Decode one file."""
+    from core.images.decoding import decode
+    from core.images.quality.measures import measure
+    from core.images.reader import image_to_json
+    from core.images.renditions import make_pictures
+
+    def work() -> Answer:
+        image = decode(data, max_pixels=question["max_pixels"])
+        if question["wanted"] == "pixels":
+            return image_to_json(image), [image.pixels.data.cast("B")]
+        if image.doubt is None:
+            image.measured = measure(image.pixels, image.bits_stored)
+        return image_to_json(image), list(make_pictures(image))
+
+    return answer_or_refuse(work, cpu_seconds=question["cpu_seconds"])
 
 
 def main() -> None:
