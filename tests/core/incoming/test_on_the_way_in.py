@@ -14,7 +14,8 @@ from db.tables import Image, ImportItem, Patient, Study
 from tests.pictures import breast, dicom
 
 FILM = breast("L", rows=480, columns=360)
-WORDS = ("Doe", "Jane", "MRN-1", "1965", "20240315", "2024-03-15", "Quirk")
+WORDS = ("Doe", "Jane", "MRN-1", "19650420", "1965-04-20", "20240315", "2024-03-15", "Quirk")
+"""Whole dates: four digits of a year also stand in identifiers that are drawn by chance."""
 
 
 @pytest.fixture
