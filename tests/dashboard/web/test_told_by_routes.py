@@ -4,7 +4,6 @@ import asyncio
 import io
 import json
 import re
-import zlib
 from collections.abc import Callable
 from datetime import date
 from typing import Any
@@ -24,6 +23,7 @@ from dashboard.web import routes
 from db.tables import Embedding, EventKind, Image, Study
 from models.view import ViewTransform
 from tests import factories
+from tests.core.reports.pdf_text import pages_of
 from tests.core.reports.test_exchange import words_of
 from tests.core.reports.test_reports import text_of
 from tests.factories import VisitPlan
@@ -100,11 +100,7 @@ def words(answer: Any) -> str:
     if body[:4] == b"LVR1":
         return body[8 : 8 + int.from_bytes(body[4:8], "little")].decode()
     if body[:4] == b"%PDF":
-        return "\n".join(
-            zlib.decompress(part).decode("latin-1")
-            for part in re.findall(rb"stream\r?\n(.*?)\r?\nendstream", body, re.DOTALL)
-            if part[:1] == b"x"
-        )
+        return "\n".join(pages_of(body))
     if body[128:132] == b"DICM":
         return words_of(pydicom.dcmread(io.BytesIO(body)))
     return body.decode("utf-8", "replace")
