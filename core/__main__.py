@@ -31,6 +31,7 @@ GROUPS = (
     "quality",
     "registration",
     "people",
+    "audit",
     "correct",
     "care",
     "export",

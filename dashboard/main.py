@@ -76,6 +76,7 @@ def show_page(person: Person) -> None:
         user_id=person.user_id,
         page=page_keys.of_page(page.url_path, page.title),
     )
+    session.turned_to(page.url_path)
     page.run()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import NoReturn
 
@@ -12,12 +12,19 @@ import streamlit as st
 from streamlit.runtime import Runtime
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
+from core.logs import log_of
+from core.outages import outage
 from core.people import Permission, Person, audit, sign_ins
+from core.trail import looking
 from dashboard import look, outages, owners
 from dashboard.house import here
 from dashboard.web.gate import COOKIE
 
+log = log_of(__name__)
+
 OWNER = "page_owner"
+_PAGE, _LOOKED_AT, _LISTED = "page_open", "looked_at", "listed"
+LOOK_SECONDS = 1800.0
 STANDS_SECONDS = 1.0
 """For so long who was found at the beginning of a page's run is not asked for again in that run."""
 _run = threading.local()
@@ -45,6 +52,8 @@ def person() -> Person:
 
 
 def _asked_anew() -> Person:
+    where = address()
+    audit.came_from.set(where if isinstance(where, str) else None)
     somebody = sign_ins.who(here(), token())
     owner: Person | None = st.session_state.get(OWNER)
     if somebody is None:
@@ -101,23 +110,50 @@ def require(permission: Permission) -> Person:
     """Return the person if she may do this; otherwise say so and end the page."""
     somebody = _asked_anew()
     if not somebody.may(permission):
+        looking.not_allowed(here(), somebody, permission.value)
         look.heard_title("Not a page of your role")
         st.info("Your role does not include this page. Ask your admin.")
         st.stop()
     return somebody
 
 
-def note_once(who: Person, action: str, subject: str) -> None:
-    """Write to the audit trail that something was looked at, once a browser session and not at every rerun.
+def turned_to(page: str) -> None:
+    """Say which page is open, at every run: who comes back to one looks at it anew (`note_look`)."""
+    if st.session_state.get(_PAGE) != page:
+        st.session_state[_PAGE] = page
+        st.session_state.pop(_LOOKED_AT, None)
 
-    Looking and its entry are one: where the entry cannot be written the page says so and stays closed.
+
+def note_look(who: Person, action: str, mrn: str) -> None:
+    """Write to the audit trail that a woman's page was opened: once a look, and not at every rerun.
+
+    A look ends with another page, another woman or half an hour. Looking and its entry are one: where the entry cannot be
+    written the page says so and stays closed.
     """
-    noted = st.session_state.setdefault("noted", set())
-    if (action, subject) in noted:
+    look_at, since = st.session_state.get(_LOOKED_AT, (None, 0.0))
+    if look_at == (action, mrn) and time.monotonic() - since < LOOK_SECONDS:
         return
     with outages.closing_the_page(
         "Opening a patient's images or record is written to the audit trail, and that failed: it stays closed.",
         still="Worklist, cohort and models can still be read.",
     ):
-        audit.note(here(), who, action, subject)
-    noted.add((action, subject))
+        looking.opened(here(), who, action, mrn)
+    st.session_state[_LOOKED_AT] = ((action, mrn), time.monotonic())
+
+
+def note_listed(who: Person, mrns: Sequence[str], search: str) -> None:
+    """Write to the audit trail whom a list shows, when it shows others than before.
+
+    A list can be read while the machine takes no writes: the entry is then written with the next run that can.
+    """
+    listed = (tuple(sorted(mrns)), search)
+    if not mrns or st.session_state.get(_LISTED) == listed:
+        return
+    try:
+        looking.women_listed(here(), who, mrns, search)
+    except Exception as error:
+        if outage(error) is None:
+            raise
+        log.warning("whom a list shows is not in the audit trail yet", kind=type(error).__name__)
+        return
+    st.session_state[_LISTED] = listed

@@ -131,14 +131,14 @@ def storable_text(text: str) -> str:
     return _NOT_KEPT.sub("\ufffd", text)
 
 
-def _storable(value: Any) -> Any:
+def storable(value: Any) -> Any:
     """Return a JSON document whose keys and texts can all be stored."""
     if isinstance(value, str):
         return storable_text(value)
     if isinstance(value, dict):
-        return {_storable(key): _storable(inner) for key, inner in value.items()}
+        return {storable(key): storable(inner) for key, inner in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_storable(inner) for inner in value]
+        return [storable(inner) for inner in value]
     return value
 
 
@@ -168,7 +168,7 @@ class Document(TypeDecorator[Any]):
 
     def process_bind_param(self, value: Any, dialect: Dialect) -> Any:
         """Replace what no database keeps, however deep it lies."""
-        return _storable(value)
+        return storable(value)
 
 
 def _enum(kind: type[enum.StrEnum]) -> Enum:
@@ -852,20 +852,51 @@ class DeidentificationKey(Base):
 
 
 class AuditEntry(Base):
-    """Who did what to what, when. Rows are added, never edited."""
+    """Who did what to what, when, from where, and how it ended. Rows are added, never edited.
+
+    `digest` chains each row to the one before it, by id (`db.chain`); `name` is who a program or a failed sign-in
+    said to be, where no account stands for it.
+    """
 
     __tablename__ = "audit_entry"
     __table_args__ = (
         Index("ix_audit_entry_at", "at"),
         Index("ix_audit_entry_subject", "subject", "action", "at"),
+        Index("ix_audit_entry_user", "user_id", "id"),
+        Index("ix_audit_entry_action", "action", "id"),
     )
 
-    id: Mapped[int] = mapped_column(primary_key=True)
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     at: Mapped[datetime] = mapped_column(default=utc_now)
     user_id: Mapped[int | None] = mapped_column(ForeignKey("user.id"))
+    name: Mapped[str | None] = mapped_column(String(128))
+    address: Mapped[str | None] = mapped_column(String(64))
     action: Mapped[str] = mapped_column(String(64))
+    outcome: Mapped[str] = mapped_column(String(16), default="done")
     subject: Mapped[str | None] = mapped_column(String(128))
     detail: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    digest: Mapped[str] = mapped_column(String(64))
+
+
+class AuditedPatient(Base):
+    """A woman whom an entry of the audit trail is about: hers are found without reading the trail."""
+
+    __tablename__ = "audited_patient"
+    __table_args__ = (Index("ix_audited_patient_patient", "patient_id", "entry_id"),)
+
+    entry_id: Mapped[int] = mapped_column(ForeignKey("audit_entry.id"), primary_key=True)
+    patient_id: Mapped[int] = mapped_column(primary_key=True)
+    """No foreign key: what was done about a woman stays when her row goes."""
+
+
+class AuditHead(Base):
+    """The last entry of the audit trail, kept apart from it: an end that was cut off is seen."""
+
+    __tablename__ = "audit_head"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    entry_id: Mapped[int]
+    digest: Mapped[str] = mapped_column(String(64))
 
 
 class Standing(Base):

@@ -108,6 +108,8 @@ def write_backup(here: Installation, target: Path) -> BackupManifest:
     revision = current(here.database)
     if revision is None:
         raise BackupError("There are no tables to copy yet. Run: python -m core migrate")
+    # The entry comes first: no copy lies about that the trail does not know, and the copy tells of itself.
+    audit.note(here, None, "backup_made", None, {"file": target.name})
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with (

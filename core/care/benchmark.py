@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 
 from core.incoming import IncomingFile, Statement, take_in
 from core.installation import Installation
+from core.people import audit
 from core.settings import Settings
 from core.worker import Scorer
 from db.migrate import upgrade
-from db.tables import AuditEntry
 
 if TYPE_CHECKING:
     from models.longitudinal import LongitudinalModel
@@ -75,7 +75,7 @@ def _commits_per_second(here: Installation, seconds: float = 1.0) -> float:
     count, started = 0, time.perf_counter()
     while time.perf_counter() - started < seconds:
         with here.database.write() as session:
-            session.add(AuditEntry(action="benchmark"))
+            audit.record(session, None, "benchmark")
         count += 1
     return count / (time.perf_counter() - started)
 

@@ -12,6 +12,7 @@ from sqlalchemy import select
 from core.care.records_agree import disagreements
 from core.images import is_of_this_release
 from core.installation import Installation
+from db import chain
 from db.sessions import WITH_PUT_AWAY
 from db.tables import Image, ImportItem, Outcome
 
@@ -27,28 +28,33 @@ class Verification:
     damaged: list[str] = field(default_factory=list)
     older: list[str] = field(default_factory=list)
     orphans: list[str] = field(default_factory=list)
+    trail: list[str] = field(default_factory=list)
+    """Where the audit trail is not as it was written, a sentence each."""
     records: list[str] = field(default_factory=list)
     """What does not agree with itself in what is written of women, a sentence each with what to do."""
 
     @property
     def well(self) -> bool:
-        """Say whether every image is there as it was received, and what is written of women agrees.
+        """Say whether every image is there as it was received, the audit trail as it was written, and what is written of women agrees.
 
         An orphan only takes space, and a rendition of an older release is made anew when it is next looked at.
         """
-        return not self.missing and not self.damaged and not self.records
+        return not (self.missing or self.damaged or self.records or self.trail)
 
     def to_json(self) -> dict[str, Any]:
         """Return the shape of ``verify --json``."""
         return {**asdict(self), "well": self.well}
 
 
-def verify_objects(here: Installation, on_object: Callable[[], None] | None = None) -> Verification:
+def verify_objects(
+    here: Installation, on_object: Callable[[], None] | None = None, *, head: chain.Head | None = None
+) -> Verification:
     """Read every stored object and compare it with its sha256, and every row with its object.
 
     Lists images without object as missing, objects with other bytes as damaged, renditions that an older release wrote as
     older, and objects that no row names as orphans (an import that was cut off leaves some, and so does a rendition that
-    was made anew; they do no harm), and what does not agree in the records. Changes nothing.
+    was made anew; they do no harm), and what does not agree in the records. The audit trail is compared with its chain, and
+    with a head that was kept elsewhere. Changes nothing.
     """
     with here.database.read() as session:
         rows = session.execute(
@@ -60,10 +66,12 @@ def verify_objects(here: Installation, on_object: Callable[[], None] | None = No
                 ImportItem.outcome == Outcome.QUARANTINED, ImportItem.sha256.is_not(None)
             )
         ).all()
+        trail = list(chain.broken(session, head))
     named = {str(key) for row in rows for key in row}
     renditions = {str(row.rendition_sha256) for row in rows}
     quarantined = {str(key) for key in kept}
-    found = Verification(images=len(rows), quarantined=len(quarantined), records=disagreements(here))
+    found = Verification(images=len(rows), quarantined=len(quarantined), trail=trail)
+    found.records = disagreements(here)
     for store, wanted in ((here.images, named), (here.quarantine, quarantined)):
         present = set(store.keys())
         found.missing += sorted(wanted - present)

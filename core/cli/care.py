@@ -123,8 +123,16 @@ def rebuild(json: Json = False) -> None:
         results.print(f"{number} patients computed anew.")
 
 
-def verify(json: Json = False) -> None:
-    """Read every stored image and compare it with what was received; look whether assessments and measurements agree.
+def verify(
+    head: Annotated[
+        str | None,
+        typer.Option(
+            help="What `audit head` printed earlier: says whether the trail up to there was written anew."
+        ),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Read every stored image and compare it with what was received; look whether the records and the audit trail agree.
 
     Exit code 0: all there and unchanged; 1: something is missing or damaged, or does not agree.
     """
@@ -132,11 +140,16 @@ def verify(json: Json = False) -> None:
 
     from core.care import verify_objects
     from core.cli.opening import open_installation
+    from db.chain import Head
 
+    try:
+        kept = Head.read(head) if head else None
+    except ValueError as error:
+        wrong_use(str(error))
     here = open_installation()
     with Progress(console=log, transient=True, disable=not log.is_terminal) as progress:
         task = progress.add_task("Reading what is stored", total=None)
-        found = verify_objects(here, on_object=lambda: progress.advance(task))
+        found = verify_objects(here, on_object=lambda: progress.advance(task), head=kept)
     here.close()
     if json:
         print_json(found.to_json())
@@ -144,13 +157,16 @@ def verify(json: Json = False) -> None:
         for kind in ("missing", "damaged", "older", "orphans"):
             for key in getattr(found, kind):
                 results.print(f"{kind:<9} {key}", highlight=False)
+        for sentence in found.trail:
+            results.print(f"{'trail':<9} {sentence}", markup=False, highlight=False, soft_wrap=True)
         for sentence in found.records:
             results.print(f"{'records':<9} {sentence}", markup=False, highlight=False, soft_wrap=True)
         log.print(
             f"{found.images} images, {found.quarantined} files in quarantine, {found.objects} objects read: "
             f"{len(found.missing)} missing, {len(found.damaged)} damaged, {len(found.older)} renditions of an older release "
             f"(made anew when looked at), {len(found.orphans)} that nothing names; "
-            f"{len(found.records)} records that do not agree.",
+            f"{len(found.records)} records that do not agree; the audit trail is "
+            f"{'as it was written' if not found.trail else f'not as it was written in {len(found.trail)} places'}.",
             highlight=False,
         )
     if not found.well:

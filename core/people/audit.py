@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -12,7 +15,19 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from core.installation import Installation
-from db.tables import AuditEntry, User
+from db import chain
+from db.sessions import WITH_PUT_AWAY
+from db.tables import (
+    Alert,
+    AuditedPatient,
+    AuditEntry,
+    Patient,
+    Study,
+    User,
+    storable,
+    storable_text,
+    utc_now,
+)
 
 if TYPE_CHECKING:
     from core.people.roles import Person
@@ -29,25 +44,60 @@ class Entry:
     detail: str
 
 
+came_from: ContextVar[str | None] = ContextVar("came_from", default=None)
+"""Where what is being done comes from, as the entries say it: an address, or None on the command line."""
+
+
 def record(
     session: Session,
     person: Person | None,
     action: str,
     subject: str | None = None,
     detail: Mapping[str, Any] | None = None,
+    *,
+    outcome: str = "done",
+    name: str | None = None,
+    patients: Sequence[int] | None = None,
 ) -> None:
     """Add an entry inside the caller's transaction, so that what was done and its entry are kept together.
 
-    `subject` names a thing by kind and key (``patient:00017``); `detail` holds no images and no passwords.
+    `subject` names a thing by kind and key (``patient:00017``); `detail` holds no images and no passwords. `outcome` is
+    ``done``, ``refused`` or ``failed``; `name` is who somebody without an account said to be. `patients` are the women whom
+    it is about, by row number; those whom the subject names are found.
     """
-    session.add(
-        AuditEntry(
-            user_id=person.user_id if person else None,
-            action=action[:64],
-            subject=subject[:128] if subject else None,
-            detail=dict(detail or {}),
-        )
-    )
+    about = sorted(set(_patients_of(session, subject) if patients is None else patients))
+    before = chain.head(session)
+    entry = {
+        "id": before.entry_id + 1,
+        "at": utc_now(),
+        "user_id": person.user_id if person else None,
+        "name": storable_text(name)[:128] if name else None,
+        "address": (came_from.get() or "")[:64] or None,
+        "action": action[:64],
+        "outcome": outcome,
+        "subject": storable_text(subject)[:128] if subject else None,
+        # As it is read back: keys are texts, and what no database keeps is replaced.
+        "detail": storable(json.loads(json.dumps(dict(detail or {})))),
+    }
+    digest = chain.digest_of(before.digest, entry, about)
+    session.add(AuditEntry(**entry, digest=digest))
+    session.flush()
+    session.add_all(AuditedPatient(entry_id=entry["id"], patient_id=one) for one in about)
+    chain.set_head(session, chain.Head(entry["id"], digest))
+
+
+def _patients_of(session: Session, subject: str | None) -> Sequence[int]:
+    """Find whom a subject is about; one that a correction has put away too."""
+    kind, _, key = (subject or "").partition(":")
+    if kind == "patient":
+        query = select(Patient.id).where(Patient.mrn == key)
+    elif kind == "study":
+        query = select(Study.patient_id).where(Study.uid == key)
+    elif kind == "alert" and key.isdecimal():
+        query = select(Alert.patient_id).where(Alert.id == int(key))
+    else:
+        return ()
+    return session.scalars(query, execution_options=WITH_PUT_AWAY).all()
 
 
 def note(
@@ -56,10 +106,23 @@ def note(
     action: str,
     subject: str | None = None,
     detail: Mapping[str, Any] | None = None,
+    *,
+    outcome: str = "done",
+    name: str | None = None,
 ) -> None:
     """Add an entry in a transaction of its own, for acts that change nothing else (opening a patient)."""
     with here.database.write() as session:
-        record(session, person, action, subject, detail)
+        record(session, person, action, subject, detail, outcome=outcome, name=name)
+
+
+@contextmanager
+def coming_from(address: str | None) -> Iterator[None]:
+    """Let the entries of what is done within say that it comes from an address; None leaves it as it is."""
+    before = came_from.set(address or came_from.get())
+    try:
+        yield
+    finally:
+        came_from.reset(before)
 
 
 def latest(here: Installation, *, limit: int = 200, action: str | None = None) -> list[Entry]:
@@ -67,7 +130,7 @@ def latest(here: Installation, *, limit: int = 200, action: str | None = None) -
     query = (
         select(AuditEntry, User.username)
         .outerjoin(User, User.id == AuditEntry.user_id)
-        .order_by(AuditEntry.at.desc(), AuditEntry.id.desc())
+        .order_by(AuditEntry.id.desc())
         .limit(limit)
     )
     if action is not None:

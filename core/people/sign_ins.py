@@ -15,6 +15,7 @@ from core.installation import Installation
 from core.people import attempts, audit
 from core.people.accounts import demo_is_open, person_of, plain_name
 from core.people.passwords import TooBusy, hash_of_nothing, is_published, matches, room_to_hash
+from core.people.recently import Recently
 from core.people.roles import Person
 from db.tables import SignIn, User, utc_now
 
@@ -22,6 +23,7 @@ __all__ = ["NewSignIn", "SignInBusy", "SignInRefused", "SignInWaits", "sign_in",
 
 WAIT_TO_HASH_SECONDS = 2.0
 """How long a sign-in waits while other passwords are checked; then the person is told, and can try again."""
+_waiting = Recently()
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,26 @@ def sign_in(
     """
     now = now or utc_now()
     attempt = attempts.Try(plain_name(username), attempts.network_of(address))
+    with audit.coming_from(address):
+        try:
+            return _sign_in(
+                here, attempt, password, now, loopback=loopback, takes_over=takes_over, instead_of=instead_of
+            )
+        except SignInWaits:
+            _record_waiting(here, attempt)
+            raise
+
+
+def _sign_in(
+    here: Installation,
+    attempt: attempts.Try,
+    password: str,
+    now: datetime,
+    *,
+    loopback: bool,
+    takes_over: str | None,
+    instead_of: str | None,
+) -> NewSignIn:
     demo = is_published(password)
     with here.database.read() as session:
         if demo and not (loopback and demo_is_open(here, session)):
@@ -122,6 +144,15 @@ def sign_in(
     raise SignInRefused("User name or password is wrong. Try again, or ask your admin for a new password.")
 
 
+def _record_waiting(here: Installation, attempt: attempts.Try) -> None:
+    """Write down that a try was not looked at; of many in a row one a minute."""
+    key = (here.home, attempt.name, attempt.address)
+    if not _waiting.has(key, 60):
+        detail = {"reason": "too many wrong passwords before"}
+        audit.note(here, None, "sign_in_failed", None, detail, outcome="refused", name=attempt.name)
+        _waiting.add(key)
+
+
 def _refuse_waiting(session: Session, attempt: attempts.Try, now: datetime) -> None:
     wait = attempts.wait_for(session, attempt, now)
     if wait is None:
@@ -142,12 +173,13 @@ def _may_still(here: Installation, session: Session, user: User, found: User | N
 
 
 def _record_failure(session: Session, attempt: attempts.Try, now: datetime) -> None:
-    """Write to the audit trail that a try failed, and that it locked the name; not what was typed where no account is."""
+    """Write to the audit trail that a try failed, and that it locked the name: which name, and from where."""
     known = session.scalar(select(User.id).where(User.username == attempt.name)) is not None
     detail = {"reason": "password or inactive" if known else "unknown name"}
     if attempts.wait_for(session, attempt, now) is not None:
         detail["then"] = "locked"
-    audit.record(session, None, "sign_in_failed", f"user:{attempt.name}" if known else None, detail)
+    subject = f"user:{attempt.name}" if known else None
+    audit.record(session, None, "sign_in_failed", subject, detail, outcome="failed", name=attempt.name)
 
 
 def _open(

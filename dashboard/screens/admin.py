@@ -9,7 +9,6 @@ from core.people import (
     Person,
     Role,
     RoleChangedMeanwhile,
-    audit,
     change_account,
     create_user,
     list_accounts,
@@ -19,7 +18,7 @@ from core.people import (
 from core.quarantine import count_waiting
 from core.records import StudyStatus, cards
 from core.worker import progress, retry_refused
-from dashboard import look, outages, session
+from dashboard import audit_trail, look, outages, session
 from dashboard.drafts import Draft
 from dashboard.house import here
 
@@ -144,20 +143,6 @@ def tell(act: object, *, clears: str | None = None) -> None:
         st.rerun()
 
 
-def trail() -> None:
-    """Show what was done, newest first."""
-    entries = audit.latest(here(), limit=300)
-    rows = "".join(
-        f'<tr><td class="d">{look.moment(e.at)}</td><td>{look.safe(e.person)}</td>'
-        f"<td>{look.safe(e.action.replace('_', ' '))}</td><td>{look.safe(e.subject)}</td><td>{look.safe(e.detail)}</td></tr>"
-        for e in entries
-    )
-    look.show(
-        '<table class="lv-table"><tr><th>when</th><th>who</th><th>did</th><th>to</th><th>detail</th></tr>'
-        f"{rows}</table>"
-    )
-
-
 @st.fragment(run_every=5.0)
 def health() -> None:
     """Show worker and queue, fresh every few seconds."""
@@ -235,4 +220,4 @@ if who.open:
         people(me)
 if what.open:
     with what:
-        trail()
+        audit_trail.show(me)

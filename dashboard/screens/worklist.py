@@ -505,6 +505,7 @@ def watch(seen: tuple[int, ...]) -> None:
 
 def table(found: Shown, person: Person) -> None:
     """Show the rows, and do what is asked of them."""
+    session.note_listed(person, [row.mrn for row in found.rows], st.session_state.get(keys.SEARCH) or "")
     subjects = [f"patient:{row.mrn}" for row in found.rows]
     looked = audit.who_did(here(), "patient_opened", subjects)
     components.worklist_table(

@@ -25,7 +25,8 @@ from streamlit.web.server.starlette.starlette_websocket import is_host_allowed
 
 from core.installation import Installation
 from core.outages import outage
-from core.people import Permission, Person, Service, service_of, sign_ins
+from core.people import Permission, Person, Service, audit, service_of, sign_ins
+from core.trail import looking
 from dashboard import owners
 from dashboard.web.plain import failed
 
@@ -177,6 +178,8 @@ class Gate:
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         path, headers = scope["path"], Headers(scope=scope)
         begun = False
+        if scope.get("client"):
+            audit.came_from.set(scope["client"][0])
 
         async def send_begun(message: Message) -> None:
             nonlocal begun
@@ -211,7 +214,9 @@ class Gate:
                 target = quote(path + (f"?{query}" if query else ""), safe="/")
                 return RedirectResponse("/sign-in" if target == "/" else f"/sign-in?next={target}", 303)
             return PlainTextResponse("Sign in first.", 401)
-        if any(path.startswith(prefix) and not person.may(needed) for prefix, needed in NEEDED):
+        closed = [prefix for prefix, needed in NEEDED if path.startswith(prefix) and not person.may(needed)]
+        if closed:
+            await to_thread.run_sync(looking.not_allowed, self.here(), person, closed[0])
             return PlainTextResponse("Your role does not include this. Ask your admin.", 403)
         scope.setdefault("state", {})["person"] = person
         return None

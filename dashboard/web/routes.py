@@ -43,6 +43,7 @@ from core.records import COVERED, HeatMapClosed, findings, heat_map_of, is_image
 from core.refusals import Refusal
 from core.reports import Format, ReportError, make
 from core.rules import TrustLevel
+from core.trail import looking
 from dashboard.house import desk, here
 from dashboard.web import arriving
 from dashboard.web.gate import COOKIE, is_from_this_machine, is_https, same_origin, token_of
@@ -287,6 +288,9 @@ async def heat_map(request: Request) -> Response:
     """
     try:
         found = await to_thread.run_sync(heat_map_of, here(), request.path_params["sop_uid"])
+        await to_thread.run_sync(
+            looking.images_seen, here(), request.state.person, request.path_params["sop_uid"]
+        )
     except HeatMapClosed as why:
         return JSONResponse({"error": f"{str(why).capitalize()}."}, 403)
     except LookupError:
@@ -329,8 +333,10 @@ def _is_covered(sop_uid: str) -> bool:
 
 async def _stored(request: Request, read: object, media_type: str) -> Response:
     assert callable(read)
+    sop_uid, person = request.path_params["sop_uid"], request.state.person
     try:
-        data = await to_thread.run_sync(read, here(), request.path_params["sop_uid"])
+        data = await to_thread.run_sync(read, here(), sop_uid)
+        await to_thread.run_sync(looking.images_seen, here(), person, sop_uid)
     except (LookupError, FileNotFoundError, Refusal) as error:
         return _not_stored(error)
     return Response(data, media_type=media_type)

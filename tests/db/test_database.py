@@ -100,7 +100,7 @@ def test_a_writer_that_waits_too_long_says_so(monkeypatch):
             held = pool.submit(hold)
             assert holding.wait(20)
             with pytest.raises(OperationalError, match="lock timeout"), database.write() as session:
-                session.add(AuditEntry(action="too late"))
+                session.add(AuditEntry(id=1, action="too late", digest=""))
             done.set()
             held.result()
         database.close()

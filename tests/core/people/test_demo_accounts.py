@@ -207,7 +207,7 @@ def test_patient_admin_closing_and_trail_are_one_transaction(
 ) -> None:
     token = enter(demo, "staff").token
     with demo.database.read() as session:
-        before = session.scalars(select(AuditEntry.action)).all()
+        before = session.scalars(select(AuditEntry.action).order_by(AuditEntry.id)).all()
 
     def fails(*_: object, **__: object) -> None:
         raise RuntimeError("power cut")
@@ -222,7 +222,10 @@ def test_patient_admin_closing_and_trail_are_one_transaction(
     assert staff.username == "staff"
     with demo.database.read() as session:
         # That an import began is an act of its own, before any file of it.
-        assert session.scalars(select(AuditEntry.action)).all() == [*before, "import_begun"]
+        assert session.scalars(select(AuditEntry.action).order_by(AuditEntry.id)).all() == [
+            *before,
+            "import_begun",
+        ]
 
 
 def test_a_name_that_is_taken_meanwhile_takes_nothing_in(demo: Installation) -> None:

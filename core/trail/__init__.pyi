@@ -1,0 +1,14 @@
+from . import looking as looking
+from .finding import MOST_AT_ONCE as MOST_AT_ONCE
+from .finding import Entry as Entry
+from .finding import Found as Found
+from .finding import NoSuchWoman as NoSuchWoman
+from .finding import Wanted as Wanted
+from .finding import actions_there as actions_there
+from .finding import everything as everything
+from .finding import find as find
+from .finding import head as head
+from .handing_out import as_csv as as_csv
+from .handing_out import as_messages as as_messages
+from .words import WORDS as WORDS
+from .words import in_words as in_words

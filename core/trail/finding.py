@@ -1,0 +1,203 @@
+"""Finding entries of the audit trail, newest first, page by page: over indexes, however long it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, or_, select
+from sqlalchemy.orm import Session
+
+from core.installation import Installation
+from core.people import Permission, Person, audit, require
+from core.trail.words import in_words
+from db import chain
+from db.sessions import WITH_PUT_AWAY
+from db.tables import AuditedPatient, AuditEntry, Correction, Patient, User
+
+MOST_AT_ONCE = 100
+"""Entries on a page."""
+
+
+class NoSuchWoman(ValueError):
+    """Nobody with this MRN is or was stored here."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which entries: by whom (a user name, or the name a failed sign-in gave), about whom (MRN), what, and when (days, UTC)."""
+
+    person: str | None = None
+    patient: str | None = None
+    action: str | None = None
+    outcome: str | None = None
+    since: date | None = None
+    until: date | None = None
+
+    def said(self) -> dict[str, str]:
+        """Return what was asked for, as the trail's own entry keeps it."""
+        return {name: str(value) for name, value in asdict(self).items() if value}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One entry as a page, a file or a program is told it. `patients` are MRNs; `said` is the entry in words."""
+
+    id: int
+    at: datetime
+    person: str
+    display_name: str
+    address: str
+    action: str
+    outcome: str
+    subject: str
+    patients: Sequence[str]
+    detail: dict[str, Any]
+    digest: str
+
+    @property
+    def said(self) -> str:
+        """Say what was done."""
+        return in_words(self.action, self.detail)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the shape of ``audit --json``."""
+        return {**asdict(self), "at": self.at.astimezone(UTC).isoformat(), "said": self.said}
+
+
+@dataclass(frozen=True)
+class Found:
+    """Entries, newest first, and the id before which the next page begins; None on the last."""
+
+    entries: Sequence[Entry]
+    older_than: int | None
+
+
+def find(
+    here: Installation,
+    person: Person | None,
+    wanted: Wanted,
+    *,
+    older_than: int | None = None,
+    limit: int = MOST_AT_ONCE,
+    noted: bool = True,
+) -> Found:
+    """Return the newest entries, or those older than one; `person` is None on the command line.
+
+    That the trail was read is written in it, at the first page (`noted`). Raises `AccessDenied`, and `NoSuchWoman`.
+    """
+    if person is not None:
+        require(person, Permission.ADMINISTER)
+    with here.database.read() as session:
+        entries = _read(session, wanted, older_than, limit + 1)
+    if noted and older_than is None:
+        audit.note(here, person, "audit_read", _subject(wanted), wanted.said())
+    more = len(entries) > limit
+    return Found(entries[:limit], entries[limit - 1].id if more else None)
+
+
+def everything(here: Installation, person: Person | None, wanted: Wanted) -> Iterator[Entry]:
+    """Yield all entries asked for, newest first, for a file; written in the trail as `find` does."""
+    older_than, noted = None, True
+    while True:
+        found = find(here, person, wanted, older_than=older_than, limit=2_000, noted=noted)
+        yield from found.entries
+        older_than, noted = found.older_than, False
+        if older_than is None:
+            return
+
+
+def head(here: Installation) -> chain.Head:
+    """Return the last entry's number and digest, to be kept elsewhere."""
+    with here.database.read() as session:
+        return chain.head(session)
+
+
+def actions_there(here: Installation) -> list[str]:
+    """Return the actions that the trail holds."""
+    with here.database.read() as session:
+        return list(session.scalars(select(AuditEntry.action).distinct().order_by(AuditEntry.action)))
+
+
+def _subject(wanted: Wanted) -> str | None:
+    return f"patient:{wanted.patient}" if wanted.patient else None
+
+
+def _read(session: Session, wanted: Wanted, older_than: int | None, limit: int) -> list[Entry]:
+    query = _asked(session, wanted).order_by(AuditEntry.id.desc()).limit(limit)
+    if older_than is not None:
+        query = query.where(AuditEntry.id < older_than)
+    rows = session.execute(query).all()
+    about = select(AuditedPatient.entry_id, Patient.mrn).join(
+        Patient, Patient.id == AuditedPatient.patient_id
+    )
+    mrns: dict[int, list[str]] = {}
+    ids = [row.AuditEntry.id for row in rows]
+    for link in session.execute(
+        about.where(AuditedPatient.entry_id.in_(ids)), execution_options=WITH_PUT_AWAY
+    ):
+        mrns.setdefault(link.entry_id, []).append(link.mrn)
+    return [
+        _entry(row.AuditEntry, row.username, row.display_name, mrns.get(row.AuditEntry.id, ()))
+        for row in rows
+    ]
+
+
+def _asked(session: Session, wanted: Wanted) -> Select[Any]:
+    query = select(AuditEntry, User.username, User.display_name).outerjoin(
+        User, User.id == AuditEntry.user_id
+    )
+    asked: list[ColumnElement[bool]] = []
+    if wanted.person:
+        user = session.scalar(select(User.id).where(User.username == wanted.person))
+        named = AuditEntry.name == wanted.person
+        asked.append(named if user is None else or_(AuditEntry.user_id == user, named))
+    if wanted.patient:
+        query = query.join(AuditedPatient, AuditedPatient.entry_id == AuditEntry.id)
+        asked.append(AuditedPatient.patient_id.in_(_rows_of(session, wanted.patient)))
+    if wanted.action:
+        asked.append(AuditEntry.action == wanted.action)
+    if wanted.outcome:
+        asked.append(AuditEntry.outcome == wanted.outcome)
+    if wanted.since:
+        asked.append(AuditEntry.at >= _begin(wanted.since))
+    if wanted.until:
+        asked.append(AuditEntry.at < _begin(wanted.until + timedelta(days=1)))
+    return query.where(*asked).distinct() if wanted.patient else query.where(*asked)
+
+
+def _rows_of(session: Session, mrn: str) -> Sequence[int]:
+    """Return the rows that are or were hers: a correction may have joined, parted or renamed them."""
+    also = select(Correction.mrn, Correction.other_mrn).where(
+        or_(Correction.mrn == mrn, Correction.other_mrn == mrn)
+    )
+    names = {mrn, *(one for pair in session.execute(also) for one in pair if one)}
+    found = session.scalars(
+        select(Patient.id).where(Patient.mrn.in_(names)), execution_options=WITH_PUT_AWAY
+    ).all()
+    if not found:
+        raise NoSuchWoman(f"No patient {mrn} is stored here. Look for the MRN in the worklist.")
+    return found
+
+
+def _begin(day: date) -> datetime:
+    return datetime.combine(day, time(), UTC)
+
+
+def _entry(row: AuditEntry, username: str | None, display_name: str | None, patients: Sequence[str]) -> Entry:
+    who = username or row.name or ""
+    return Entry(
+        id=row.id,
+        at=row.at,
+        person=who,
+        display_name=display_name or who,
+        address=row.address or "",
+        action=row.action,
+        outcome=row.outcome,
+        subject=row.subject or "",
+        patients=tuple(sorted(patients)),
+        detail=dict(row.detail),
+        digest=row.digest,
+    )

@@ -1,0 +1,62 @@
+"""Looks at women, written down once for what is looked at together: a page with its images, a list with its rows.
+
+What is fetched again within `TOGETHER_SECONDS` by the same person belongs to the look that is written already. Each
+process remembers for itself: several of them write a look once each, never not at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import select
+
+from core.installation import Installation
+from core.people import Person, audit
+from core.people.recently import Recently
+from db.sessions import WITH_PUT_AWAY
+from db.tables import Image, Patient, Study
+
+TOGETHER_SECONDS = 600.0
+"""A page's images are fetched while it is open: for so long they count as that look."""
+REFUSALS_TOGETHER_SECONDS = 60.0
+
+
+_recently = Recently()
+
+
+def opened(here: Installation, person: Person, action: str, mrn: str) -> None:
+    """Write down that a person opened a woman's page; the images that the page fetches belong to it."""
+    audit.note(here, person, action, f"patient:{mrn}")
+    _recently.add((here.home, person.user_id, mrn))
+
+
+def images_seen(here: Installation, person: Person, sop_uid: str) -> None:
+    """Write down that a person fetches an image, unless she has its woman's page open or has fetched others of hers just now."""
+    query = select(Patient.id, Patient.mrn, Study.uid).where(Image.sop_uid == sop_uid)
+    joined = query.join(Study, Study.patient_id == Patient.id).join(Image, Image.study_id == Study.id)
+    with here.database.read() as session:
+        found = session.execute(joined, execution_options=WITH_PUT_AWAY).first()
+    if found is None:
+        return
+    key = (here.home, person.user_id, found.mrn)
+    if not _recently.has(key, TOGETHER_SECONDS):
+        audit.note(here, person, "images_seen", f"study:{found.uid}")
+        _recently.add(key)
+
+
+def women_listed(here: Installation, person: Person, mrns: Sequence[str], search: str) -> None:
+    """Write down whom a list showed to a person, and what she looked for."""
+    with here.database.write() as session:
+        ids = session.scalars(select(Patient.id).where(Patient.mrn.in_(mrns))).all()
+        detail = {"women": len(ids)} | ({"search": search} if search else {})
+        audit.record(session, person, "women_listed", None, detail, patients=ids)
+
+
+def not_allowed(here: Installation, person: Person, what: str) -> None:
+    """Write down that somebody asked for what her role does not include: once a minute for the same thing."""
+    key = (here.home, person.user_id, "refused", what)
+    if not _recently.has(key, REFUSALS_TOGETHER_SECONDS):
+        audit.note(
+            here, person, "not_allowed", f"user:{person.username}", {"asked for": what}, outcome="refused"
+        )
+        _recently.add(key)

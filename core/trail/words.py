@@ -1,0 +1,99 @@
+"""What the entries of the trail say, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+WORDS: Mapping[str, str] = {
+    "alert_acknowledged": "acknowledged an alert",
+    "alert_opened_again": "opened an alert again",
+    "alert_rules_applied": "alerts were judged anew by other rules",
+    "assessment_recorded": "recorded an assessment",
+    "audit_read": "read the audit trail",
+    "backup_made": "made a backup",
+    "benchmark": "measured how fast this machine writes",
+    "biopsy_result_recorded": "recorded a biopsy's result",
+    "corrected": "corrected what was recorded",
+    "correction_undone": "took a correction back",
+    "deidentified": "wrote de-identified copies",
+    "deidentify_begun": "began to write de-identified copies",
+    "event_added": "recorded an event",
+    "event_removed": "removed an event",
+    "exported": "exported",
+    "finding_kept": "kept a finding",
+    "finding_removed": "removed a finding",
+    "history_recorded": "her history was recorded",
+    "image_read": "let a model read one of her images",
+    "images_seen": "looked at her images",
+    "import_begun": "began an import",
+    "import_cut_short": "an import was cut short",
+    "import_finished": "an import ended",
+    "lesion_described": "described a lesion",
+    "lesion_joined": "joined two lesions",
+    "lesion_measured": "measured a lesion",
+    "lesion_renamed": "renamed a lesion",
+    "lesion_split": "split a lesion",
+    "lesion_started": "began to follow a lesion",
+    "lesion_status": "said how a lesion is followed",
+    "lesion_undone": "took back what was done to a lesion",
+    "lesions_recorded": "her lesions were recorded",
+    "not_allowed": "asked for what her role does not include",
+    "password_set": "set a password",
+    "patient_opened": "opened her record",
+    "priors_fetched": "fetched her priors",
+    "quarantine_brought_back": "brought a file back into quarantine",
+    "quarantine_downloaded": "downloaded a file from quarantine",
+    "quarantine_looked": "looked at a file in quarantine",
+    "quarantine_resubmitted": "handed in a file from quarantine again",
+    "quarantine_set_aside": "set a file in quarantine aside",
+    "records_imported": "imported records from a table",
+    "records_set_aside": "set imported records aside",
+    "report_made": "made a report",
+    "restored": "restored a backup",
+    "role_set": "set a role",
+    "said_not_the_same": "said that two patients are not the same",
+    "score_revealed_unread": "uncovered a score before the study was read",
+    "scoring_retried": "put refused studies back in the queue",
+    "sender_refused": "a sender was refused",
+    "sign_in_failed": "could not sign in",
+    "signed_in": "signed in",
+    "signed_out": "signed out",
+    "storage_commitment": "a sender asked whether images are kept",
+    "token_made": "made a token",
+    "token_revoked": "ended a token",
+    "user_activated": "opened an account",
+    "user_added": "added an account",
+    "user_deactivated": "closed an account",
+    "view_deleted": "deleted a saved view",
+    "view_saved": "saved a view",
+    "withheld_score_shown": "showed a score that is withheld",
+    "withheld_shown": "showed what a withheld model would say of an image",
+    "women_listed": "saw her in the worklist",
+}
+"""Action -> what the person did; the name of the person stands before it."""
+
+OUTCOMES: Mapping[str, str] = {"done": "", "refused": "refused", "failed": "failed"}
+
+
+def in_words(action: str, detail: Mapping[str, Any]) -> str:
+    """Say what was done, and what the entry holds beside it; an action of another release by its own name."""
+    said = WORDS.get(action, action.replace("_", " "))
+    beside = "; ".join(
+        f"{_name(key)} {_value(value)}" for key, value in detail.items() if value not in (None, "", [], {})
+    )
+    return f"{said}: {beside}" if beside else said
+
+
+def _name(key: str) -> str:
+    return key.replace("_", " ")
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{_name(str(key))} {_value(inner)}" for key, inner in value.items())
+    if isinstance(value, list):
+        return ", ".join(map(_value, value))
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return str(value)
