@@ -40,6 +40,13 @@ def about(mrn: str) -> None:
     st.session_state[PATIENT] = mrn
 
 
+def offer(mrn: str) -> None:
+    """Lead an admin from a woman's page to all that was done about her."""
+    if st.button("Who looked at her record", icon=":material/history:", type="tertiary", key="who_looked"):
+        about(mrn)
+        st.switch_page("screens/admin.py", query_params={"part": "Audit"})
+
+
 def show(me: Person) -> None:
     """Show the filters and the newest entries that they leave, a hundred at a time."""
     wanted = _asked()
@@ -107,7 +114,7 @@ def _row(entry: Entry) -> str:
     ended = f' <span class="lv-mark">{look.safe(entry.outcome)}</span>' if entry.outcome != "done" else ""
     whom = entry.subject.removeprefix("user:") if entry.subject.startswith("user:") else patients
     return (
-        f'<tr><td class="d">{look.moment(entry.at)}</td><td>{look.safe(entry.display_name or look.UNKNOWN)}</td>'
+        f'<tr><td class="d">{look.moment(entry.at)}</td><td class="d">{look.safe(entry.display_name or look.UNKNOWN)}</td>'
         f'<td class="d">{look.safe(entry.address or look.UNKNOWN)}</td><td>{look.safe(whom or look.UNKNOWN)}</td>'
         f"<td>{look.safe(entry.said)}{ended}</td></tr>"
     )

@@ -53,7 +53,7 @@ def person() -> Person:
 
 def _asked_anew() -> Person:
     where = address()
-    audit.came_from.set(where if isinstance(where, str) else None)
+    audit.came_from.set(where if isinstance(where, str) else "127.0.0.1")
     somebody = sign_ins.who(here(), token())
     owner: Person | None = st.session_state.get(OWNER)
     if somebody is None:

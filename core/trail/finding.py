@@ -145,7 +145,7 @@ def _read(session: Session, wanted: Wanted, older_than: int | None, limit: int) 
     ]
 
 
-def _asked(session: Session, wanted: Wanted) -> Select[Any]:
+def _asked(session: Session, wanted: Wanted) -> Select[*tuple[Any, ...]]:
     query = select(AuditEntry, User.username, User.display_name).outerjoin(
         User, User.id == AuditEntry.user_id
     )

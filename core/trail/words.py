@@ -69,7 +69,7 @@ WORDS: Mapping[str, str] = {
     "view_saved": "saved a view",
     "withheld_score_shown": "showed a score that is withheld",
     "withheld_shown": "showed what a withheld model would say of an image",
-    "women_listed": "saw her in the worklist",
+    "women_listed": "saw the worklist",
 }
 """Action -> what the person did; the name of the person stands before it."""
 

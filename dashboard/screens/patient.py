@@ -4,7 +4,7 @@ import streamlit as st
 
 from core.people import Permission, Person
 from core.records import PatientRecord, StudyStatus, findings, record_of
-from dashboard import drafts, keys, look, session
+from dashboard import audit_trail, drafts, keys, look, session
 from dashboard.house import here
 from dashboard.patient import (
     assessment,
@@ -80,6 +80,8 @@ def page(person: Person) -> None:
     if record.scored:
         ribbon.whole_course(record)
     header.model_card(record)
+    if person.may(Permission.ADMINISTER):
+        audit_trail.offer(record.mrn)
     waiting = {v.study_uid: v.status for v in record.visits if v.status is StudyStatus.PENDING}
     if waiting:
         score.wait_for_score(waiting)
