@@ -63,10 +63,28 @@ class Settings(BaseSettings):
         default=60.0, gt=0, description="How long a sender may be silent before it is cut off."
     )
     listen_associations: int = Field(default=8, gt=0, description="Most senders at once.")
+    listen_tls: bool = Field(
+        default=False, description="Receive over TLS only; senders need a certificate where TLS_CA is set."
+    )
+    tls_certificate: Path | None = Field(
+        default=None,
+        description="PEM file with this installation's certificate for the DICOM network and the PACS, its chain behind it.",
+    )
+    tls_key: Path | None = Field(
+        default=None, description="PEM file with the certificate's key, without a password."
+    )
+    tls_ca: Path | None = Field(
+        default=None,
+        description="PEM file with the authorities that sign senders' certificates and the PACS's; unset: the machine's own.",
+    )
     pacs_url: str | None = Field(
         default=None, description="DICOMweb address of the PACS that priors are fetched from (QIDO, WADO)."
     )
     pacs_token: SecretStr | None = Field(default=None, description="Bearer token for the PACS's DICOMweb.")
+    pacs_user: str | None = Field(
+        default=None, description="User for the PACS's DICOMweb, with PACS_PASSWORD (basic authentication)."
+    )
+    pacs_password: SecretStr | None = Field(default=None, description="Password for the PACS's DICOMweb.")
     pacs_aet: str | None = Field(
         default=None, description="AE title of the PACS, where priors are fetched by C-FIND."
     )
@@ -76,8 +94,12 @@ class Settings(BaseSettings):
         default="get",
         description="How the PACS hands priors over after C-FIND: on the same connection (get), or to LISTEN_PORT (move).",
     )
+    pacs_tls: bool = Field(
+        default=False,
+        description="Ask the PACS's DICOM port over TLS; PACS_HOST is the name in its certificate.",
+    )
     pacs_modalities: str = Field(
-        default="MG", description="Modalities of the priors that are fetched, several by commas."
+        default="MG,US,MR", description="Modalities of the priors that are fetched, several by commas."
     )
 
     @model_validator(mode="after")

@@ -38,5 +38,5 @@ def hand_over(user_id: int, to_user_id: int) -> None:
     with _changing:
         batch = _batches.pop(user_id, None)
         if arrivals().hand_over(user_id, to_user_id) and batch is not None:
-            batch.user_id = to_user_id
+            batch.moves_to(to_user_id)
             _batches[to_user_id] = batch

@@ -7,7 +7,7 @@ from pathlib import Path
 import streamlit as st
 
 from core.people import Permission, Person, Role
-from dashboard import components, look, outages, page_keys, remembered, session
+from dashboard import components, look, outages, page_keys, remembered, session, waiting
 
 ICON = Path(__file__).with_name("icon.png")
 ROLE_NAMES = {
@@ -22,18 +22,20 @@ FIRST_PAGE = {
     Role.ANALYST: "cohort",
     Role.ADMIN: "worklist",
 }
+QUARANTINE = "quarantine"
 PAGES = (
     # file, title, what it needs, whether it stands in the navigation
     ("worklist", "Worklist", Permission.SEE_PATIENTS, True),
     ("patient", "Patient", Permission.SEE_PATIENTS, False),
     ("compare", "Compare", Permission.SEE_PATIENTS, False),
     ("add_study", "Add study", Permission.ADD_STUDY, True),
-    ("quarantine", "Quarantine", Permission.ADD_STUDY, True),
+    (QUARANTINE, "Quarantine", Permission.ADD_STUDY, True),
     ("read_image", "Read an image", Permission.SEE_PATIENTS, True),
     ("cohort", "Cohort", Permission.SEE_COHORT, True),
     ("models", "Models", Permission.SEE_MODELS, True),
     ("admin", "Admin", Permission.ADMINISTER, True),
 )
+TITLES = {name.replace("_", "-"): title for name, title, *_ in PAGES}
 
 
 def pages_for(person: Person) -> list[st.Page]:
@@ -41,7 +43,7 @@ def pages_for(person: Person) -> list[st.Page]:
     return [
         st.Page(
             f"screens/{name}.py",
-            title=title,
+            title=f"{title}{waiting.badge(waiting.in_quarantine(person))}" if name == QUARANTINE else title,
             url_path=name.replace("_", "-"),
             visibility="visible" if in_navigation and person.may(needed) else "hidden",
         )
@@ -69,12 +71,14 @@ def show_page(person: Person) -> None:
         lambda: first_page(person), title="Longview", url_path="home", default=True, visibility="hidden"
     )
     page = st.navigation([home, *pages_for(person)], position="top")
-    st.set_page_config(page_title=f"{page.title} · Longview" if page.url_path else page.title)
+    # Without the number beside it: the browser's history and bookmarks keep it.
+    title = TITLES.get(page.url_path, page.title)
+    st.set_page_config(page_title=f"{title} · Longview" if page.url_path else title)
     components.account(
         person.display_name,
         ROLE_NAMES[person.role],
         user_id=person.user_id,
-        page=page_keys.of_page(page.url_path, page.title),
+        page=page_keys.of_page(page.url_path, title),
     )
     session.turned_to(page.url_path)
     page.run()

@@ -276,6 +276,7 @@ class Study(PutAway, Base):
 
     `bi_rads` is the category of the breast of highest concern, of the last version of the assessment; it, the density, the
     note, who and when are kept here too for whoever asks for the assessment that stands (`AssessmentVersion`).
+    `read_in_part` says that it is the record of a reading elsewhere that leaves something out: the study is yet to be read.
 
     `inputs_changed_at` moves whenever the study or an earlier one of the same woman gains images, or her birth date
     becomes known; a score older than it is out of date. `claimed_until` is a worker's lease: past it the study is free
@@ -317,6 +318,7 @@ class Study(PutAway, Base):
     assessment_note: Mapped[str | None] = mapped_column(Text)
     assessed_by_id: Mapped[int | None] = mapped_column(ForeignKey("user.id"))
     assessed_at: Mapped[datetime | None]
+    read_in_part: Mapped[bool] = mapped_column(default=False)
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
 
     patient: Mapped[Patient] = relationship(back_populates="studies")

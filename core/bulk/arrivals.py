@@ -14,7 +14,7 @@ import shutil
 import threading
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -227,6 +227,10 @@ class Arrivals:
                 touched = folder.stat().st_mtime if folder.exists() else now
             if now - touched > KEPT_SECONDS:
                 shutil.rmtree(folder, ignore_errors=True)
+        for said in self.root.glob("*/*.json*"):
+            with suppress(OSError):
+                if now - said.stat().st_mtime > KEPT_SECONDS:
+                    said.unlink()
 
 
 class Appender:

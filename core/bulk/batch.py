@@ -13,7 +13,8 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from core.bulk.arrivals import Arrival, Arrivals
-from core.bulk.groups import Answer, Group, grouped
+from core.bulk.groups import Answer, Group, Need, grouped
+from core.bulk.kept import Kept
 from core.bulk.looked import Looked
 from core.incoming import (
     Gathered,
@@ -57,12 +58,20 @@ class Batch:
 
     def __init__(self, here: Installation, arrivals: Arrivals, user_id: int) -> None:
         self.here, self.arrivals, self.user_id = here, arrivals, user_id
-        self.answers: dict[str, Answer] = {}
-        self.chosen: dict[str, bool] = {}
-        self.reports: dict[str, ItemReport] = {}
+        # Where the server stopped in the middle of it, what she said and what became of the files is found again.
+        self._kept = Kept(arrivals.root / str(user_id))
+        kept = self._kept.load()
+        self.answers: dict[str, Answer] = kept.answers
+        self.chosen: dict[str, bool] = kept.chosen
+        self.reports: dict[str, ItemReport] = kept.reports
+        self.cut_off: tuple[str, ...] = kept.taking
+        """The groups that were being taken in when the server stopped."""
+        self._taking: tuple[str, ...] = ()
         self.closed: Closed | None = None
         self._looked: dict[str, Looked] = {}
         self._seen: set[str] = set()
+        self._done = kept.done
+        """The arrivals that were answered whole and let go of: one that is there again has come anew."""
         self._progress = Progress(Stage.WAITING)
         self._lock = threading.RLock()
         self._goes = threading.Event()
@@ -91,6 +100,30 @@ class Batch:
         with self._lock:
             return sorted(self._looked.values(), key=lambda one: one.name)
 
+    def say(self, key: str, answer: Answer | None = None, *, chosen: bool | None = None) -> None:
+        """Note what a person says of a group, or whether she chooses it; it is kept over restarts."""
+        if answer is not None:
+            self.answers[key] = answer
+        if chosen is not None:
+            self.chosen[key] = chosen
+        self._keep()
+
+    def _keep(self) -> None:
+        self._kept.say(self.answers, self.chosen, self._taking or self.cut_off)
+
+    def cut_off_groups(self) -> list[Group]:
+        """Return what is left of the groups that were being taken in when the server stopped."""
+        left = [one for one in self.groups() if one.key in self.cut_off and one.need is not Need.HERE]
+        if not left and not self.is_busy:
+            self.cut_off = ()
+            self._keep()
+        return left
+
+    def moves_to(self, user_id: int) -> None:
+        """Make it another person's, whose arrivals hers have become."""
+        self.user_id = user_id
+        self._kept = Kept(self.arrivals.root / str(user_id))
+
     def look_on(self) -> None:
         """Look in the background at what has arrived since; nothing where it is at work already."""
         with self._lock:
@@ -110,7 +143,7 @@ class Batch:
     def look_again(self) -> None:
         """Look anew at what is not answered, as what is stored has changed meanwhile."""
         with self._lock:
-            self._seen = {key.partition("/")[0] for key in self.reports}
+            self._seen = set()
             self._looked = {key: one for key, one in self._looked.items() if key in self.reports}
             self.look_on()
 
@@ -125,6 +158,9 @@ class Batch:
                     self._looked = {
                         k: v for k, v in self._looked.items() if v.arrival != one.key or k in self.reports
                     }
+            if arrivals is None:
+                self.answers, self.chosen, self.cut_off = {}, {}, ()
+                self._keep()
 
     def forget_reports(self) -> None:
         """Forget what became of the files that were answered, to begin anew."""
@@ -132,6 +168,7 @@ class Batch:
             for key in self.reports:
                 self._looked.pop(key, None)
             self.reports = {}
+            self._kept.forget()
             self._progress = Progress(Stage.WAITING)
 
     def pause(self) -> None:
@@ -177,8 +214,16 @@ class Batch:
             if self.is_busy:
                 raise ValueError("The last files are not done yet. Wait, or stop them.")
 
+            self.cut_off, self._taking = (), tuple(group.key for group in groups)
+            self._keep()
+
             def work() -> None:
-                self._take(person, said, own_admin)
+                try:
+                    self._take(person, said, own_admin)
+                finally:
+                    # Not where the process is killed: then it is found to have been in the middle of it.
+                    self._taking = ()
+                    self._keep()
 
             if in_background:
                 self._start(Stage.TAKING, len(said), work)
@@ -223,6 +268,9 @@ class Batch:
                 continue
             files = self._inside(arrival)
             with self._lock:
+                if arrival.key in self._done:
+                    self._done.discard(arrival.key)
+                    self._forget(arrival.key)
                 total = self._progress.total + len(files)
                 self._progress = replace(self._progress, total=total)
             for number, load in enumerate(files.files):
@@ -237,6 +285,9 @@ class Batch:
                     self._progress = replace(self._progress, done=self._progress.done + 1)
             with self._lock:
                 self._seen.add(arrival.key)
+                answered = [f"{arrival.key}/{number}" in self.reports for number in range(len(files))]
+            if answered and all(answered):
+                self._drop_answered(arrival.key)
 
     def _inside(self, arrival: Arrival) -> Gathered:
         return gather_one(arrival.data, arrival.name, max_file_mb=self.here.settings.max_file_mb)
@@ -276,6 +327,7 @@ class Batch:
         def on_item(item: ItemReport) -> None:
             with self._lock:
                 self.reports[handed[-1].key] = item
+                self._kept.answered(handed[-1].key, item)
                 self._progress = replace(self._progress, done=self._progress.done + 1)
             self._drop_answered(handed[-1].arrival)
 
@@ -331,8 +383,18 @@ class Batch:
             whole = all(one in self.reports for one in inside)
         arrival = self.arrivals.find(self.user_id, key) if whole else None
         if arrival is not None:
+            # Noted first: where this is cut off it comes to be looked at once more, and is here already.
+            self._kept.done(key)
+            with self._lock:
+                self._seen.discard(key)
+                self._done.add(key)
             arrival.data.unlink(missing_ok=True)
             self.arrivals.drop(arrival)
+
+    def _forget(self, arrival: str) -> None:
+        for key in [one for one in self.reports if one.startswith(f"{arrival}/")]:
+            del self.reports[key]
+            self._looked.pop(key, None)
 
     def told(self) -> Mapping[str, ItemReport]:
         """Return what became of the files that were answered, by the key of each."""

@@ -21,7 +21,11 @@ def words_of(outcome: str) -> str:
 def summary_csv(batch: Batch) -> bytes:
     """Return every file of a batch with what became of it, those too that wait; no cell is run by a spreadsheet."""
     reports = batch.told()
-    rows = [_row(one, reports.get(one.key)) for one in batch.looked()]
+    looked = batch.looked()
+    rows = [_row(one, reports.get(one.key)) for one in looked]
+    # Of those that were answered before the server was started anew only what became of them is known.
+    seen = {one.key for one in looked}
+    rows += [_answered(report) for key, report in reports.items() if key not in seen]
     return csv.csv_of(pd.DataFrame(rows, columns=list(COLUMNS), dtype=object))
 
 
@@ -41,6 +45,10 @@ def _row(looked: Looked, report: ItemReport | None) -> tuple[str, ...]:
             view or "",
             ", ".join(map(str, looked.examined.quality_flags)),
         )
+    return _answered(report)
+
+
+def _answered(report: ItemReport) -> tuple[str, ...]:
     return (
         report.path,
         words_of(report.outcome),

@@ -4,81 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import date
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from core.cli import correct_one
+from core.cli.correct_making import put_right, tell, undo_all
 from core.cli.correct_options import DAY, AsJson, DryRun, Films, How, NewWoman, Reason, Yes
 from core.cli.groups import in_groups
 from core.cli.opening import open_installation
-from core.cli.terminal import SOME_REFUSED, log, print_json, results, wrong_use
+from core.cli.terminal import print_json, wrong_use
 
 if TYPE_CHECKING:
-    from core.corrections import Ask, Preview
+    from core.corrections import Ask
     from core.installation import Installation
 
 correct = typer.Typer(
-    help="Put right what went in wrong: side, view, kind, date, patient, name, birth date, sex, an unwanted film, two records "
-    "of one woman. Says first what follows; asks; every correction can be undone. A FILM is a SOP UID or "
-    "MRN/2021-06-01/R-CC, a STUDY a study UID or MRN/2021-06-01.",
+    help="Put right what went in wrong: side, view, kind, date, patient, name, birth date, sex, an unwanted film, an event, two "
+    "records of one woman. Says first what follows; asks; every correction can be undone. A FILM is a SOP UID or "
+    "MRN/2021-06-01/R-CC, a STUDY a study UID or MRN/2021-06-01, an EVENT its number or MRN/2021-06-01/biopsy.",
     no_args_is_help=True,
 )
+correct_one.register(correct)  # first in the help
 
 
 def register(app: typer.Typer) -> None:
     """Add this module's verbs."""
     app.add_typer(correct, name="correct")
-
-
-@correct.command()
-@in_groups
-def side(
-    films: Films, to: Annotated[str, typer.Option(metavar="L|R", help="The side that is right.")], how: How
-) -> None:
-    """Correct the side of films."""
-    _films(films, how, laterality=to)
-
-
-@correct.command()
-@in_groups
-def view(
-    films: Films, to: Annotated[str, typer.Option(metavar="VIEW", help="CC, MLO, ML …")], how: How
-) -> None:
-    """Correct the view of films."""
-    _films(films, how, view=to)
-
-
-@correct.command()
-@in_groups
-def kind(
-    films: Films,
-    to: Annotated[
-        list[str],
-        typer.Option(
-            metavar="KIND", help="standard, or spot_compression, magnification, synthetic …; may be repeated."
-        ),
-    ],
-    how: How,
-) -> None:
-    """Correct what kind of picture films are: only standard views are read as views of the whole breast."""
-    _films(films, how, kinds=frozenset(to) - {"standard"})
-
-
-@correct.command(name="date")
-@in_groups
-def date_(
-    study: Annotated[str, typer.Argument(help="Study UID, or MRN/2021-06-01.")],
-    to: Annotated[date, typer.Option(parser=DAY, metavar="DATE", help="The day that is right.")],
-    how: How,
-) -> None:
-    """Correct the date of a study."""
-
-    def ask(here: Installation) -> Ask:
-        from core.corrections import DateOf, study_named
-
-        return DateOf(study_named(here, study), to)
-
-    _put_right(ask, how)
 
 
 @correct.command()
@@ -107,7 +59,7 @@ def visits(
         parted = [one.rpartition("=") for one in films]
         return DaysOf({film_named(here, film): DAY(on) for film, _, on in parted})
 
-    _put_right(ask, how)
+    put_right(ask, how)
 
 
 @correct.command()
@@ -121,7 +73,7 @@ def patient(
     how: How,
 ) -> None:
     """Move studies or films to the woman whose they are."""
-    _put_right(_moved(what, to, new), how)
+    put_right(_moved(what, to, new), how)
 
 
 @correct.command()
@@ -135,40 +87,7 @@ def split(
     how: How,
 ) -> None:
     """Part a record that is two women's: the studies named go to the other one."""
-    _put_right(_moved(studies, to, new), how)
-
-
-@correct.command()
-@in_groups
-def name(
-    mrn: Annotated[str, typer.Argument(metavar="MRN")],
-    to: Annotated[str, typer.Option(metavar="NAME", help="The name that is right; “unknown” for none.")],
-    how: How,
-) -> None:
-    """Correct a woman's name."""
-    _who(mrn, how, name=None if to == "unknown" else to)
-
-
-@correct.command(name="birth-date")
-@in_groups
-def birth_date(
-    mrn: Annotated[str, typer.Argument(metavar="MRN")],
-    to: Annotated[str, typer.Option(metavar="DATE", help="The day that is right; “unknown” for none.")],
-    how: How,
-) -> None:
-    """Correct a woman's birth date: her ages change, and all her scores are made anew."""
-    _who(mrn, how, birth_date=None if to == "unknown" else DAY(to))
-
-
-@correct.command()
-@in_groups
-def sex(
-    mrn: Annotated[str, typer.Argument(metavar="MRN")],
-    to: Annotated[str, typer.Option(metavar="F|M|O", help="The sex that is right; “unknown” for none.")],
-    how: How,
-) -> None:
-    """Correct a woman's sex."""
-    _who(mrn, how, sex=None if to == "unknown" else to)
+    put_right(_moved(studies, to, new), how)
 
 
 @correct.command()
@@ -188,7 +107,7 @@ def film(
 
         return SetAside(tuple(film_named(here, one) for one in films))
 
-    _put_right(ask, how)
+    put_right(ask, how)
 
 
 @correct.command()
@@ -210,7 +129,35 @@ def merge(
 
         return Merged(kept, gone)
 
-    _put_right(ask, how)
+    put_right(ask, how)
+
+
+@correct.command()
+@in_groups
+def event(
+    events: Annotated[
+        list[str], typer.Argument(metavar="EVENT...", help="Number of an event, or MRN/2021-07-01/biopsy.")
+    ],
+    how: How,
+    to: Annotated[str | None, typer.Option(metavar="MRN", help="Whose it is; she has to be known.")] = None,
+    on: Annotated[
+        date | None, typer.Option("--on", parser=DAY, metavar="DATE", help="The day that is right.")
+    ] = None,
+    end: Annotated[
+        date | None, typer.Option("--end", parser=DAY, metavar="DATE", help="When a therapy ended.")
+    ] = None,
+) -> None:
+    """Give events the woman or the day that is right."""
+    if to is None and on is None and end is None:
+        wrong_use("Say whose they are with --to MRN, or of when with --on DATE.")
+
+    def ask(here: Installation) -> Ask:
+        from core.corrections import EventIs, EventsAre, event_named
+
+        truly = EventIs(to, on, end)
+        return EventsAre({event_named(here, one): truly for one in events})
+
+    put_right(ask, how)
 
 
 @correct.command()
@@ -223,7 +170,7 @@ def undo(
 ) -> None:
     """Undo a correction: all is as it was before, scores and alerts too."""
     how = How(reason, dry_run, yes, True, json)
-    _undo_all(open_installation(), [correction], how)
+    undo_all(open_installation(), [correction], how)
 
 
 @correct.command(name="list")
@@ -241,21 +188,11 @@ def list_(
         return
     for entry in found:
         undone = f" Undone by {entry.undone_by}." if entry.is_undone else ""
-        _tell(
+        tell(
             f"{entry.correction_id}  {entry.at:%Y-%m-%d %H:%M}  {entry.by}  {entry.mrn}: {entry.says}{undone} ({entry.reason})"
         )
     if not found:
-        _tell("Nothing was corrected.")
-
-
-def _films(films: list[str], how: How, **is_: Any) -> None:
-    def ask(here: Installation) -> Ask:
-        from core.corrections import FilmIs, FilmsAre, film_named
-
-        truly = FilmIs(**is_)
-        return FilmsAre({film_named(here, one): truly for one in films})
-
-    _put_right(ask, how)
+        tell("Nothing was corrected.")
 
 
 def _moved(names: list[str], to: str, new: NewWoman) -> Callable[[Installation], Ask]:
@@ -269,43 +206,6 @@ def _moved(names: list[str], to: str, new: NewWoman) -> Callable[[Installation],
     return ask
 
 
-def _who(mrn: str, how: How, **facts: Any) -> None:
-    def ask(_here: Installation) -> Ask:
-        from core.corrections import WhoSheIs
-
-        return WhoSheIs(mrn, facts)
-
-    _put_right(ask, how)
-
-
-def _put_right(ask_of: Callable[[Installation], Ask], how: How) -> None:
-    """Say what follows, ask, and do it."""
-    from core.corrections import ChangedSince, CorrectionRefused, NotConfirmed, correct, preview
-
-    here = open_installation()
-    try:
-        ask = ask_of(here)
-        foretold = preview(here, ask)
-        if how.dry_run:
-            _answer(foretold, how, None)
-            return
-        if not how.reason.strip():
-            wrong_use("Say why with --reason, or look only with --dry-run.")
-        if not how.json:
-            _show(foretold)
-        if foretold.conflicts and not how.confirmed:
-            raise NotConfirmed(foretold.conflicts)
-        _confirm(how)
-        made = correct(here, ask, reason=how.reason, stamp=foretold.stamp, confirmed=how.confirmed)
-    except NotConfirmed as refused:
-        _refused(f"{refused} If it is right all the same, add --despite-conflicts.")
-    except ChangedSince as refused:
-        _refused(str(refused))
-    except CorrectionRefused as refused:
-        wrong_use(str(refused))
-    _answer(made.did, how, made.correction_id)
-
-
 def _restore(films: list[str], how: How) -> None:
     from core.corrections import CorrectionRefused, set_aside_named
 
@@ -314,58 +214,4 @@ def _restore(films: list[str], how: How) -> None:
         found = [set_aside_named(here, one) for one in films]
     except CorrectionRefused as refused:
         wrong_use(str(refused))
-    _undo_all(here, list(dict.fromkeys(found)), how)
-
-
-def _undo_all(here: Installation, corrections: list[int], how: How) -> None:
-    from core.corrections import ChangedSince, CorrectionRefused, preview_undo
-    from core.corrections import undo as undo_
-
-    for one in corrections:
-        try:
-            foretold = preview_undo(here, one)
-            if how.dry_run:
-                _answer(foretold, how, None)
-                continue
-            if not how.json:
-                _show(foretold)
-            _confirm(how)
-            made = undo_(here, one, reason=how.reason, stamp=foretold.stamp)
-        except ChangedSince as refused:
-            _refused(str(refused))
-        except CorrectionRefused as refused:
-            wrong_use(str(refused))
-        if how.json:
-            _answer(made.did, how, made.correction_id)
-        else:
-            _tell(f"Correction {one} is undone.")
-
-
-def _confirm(how: How) -> None:
-    if not (how.yes or how.json):
-        typer.confirm("Put it right?", abort=True, err=True)
-
-
-def _refused(why: str) -> None:
-    log.print(f"Nothing is changed. {why}", markup=False, highlight=False, soft_wrap=True)
-    raise typer.Exit(SOME_REFUSED)
-
-
-def _show(foretold: Preview) -> None:
-    for line in (*foretold.says, *foretold.sentences, *foretold.conflicts):
-        log.print(line, markup=False, highlight=False, soft_wrap=True)
-
-
-def _answer(did: Preview, how: How, correction_id: int | None) -> None:
-    if how.json:
-        print_json({"correction": correction_id, **did.to_json()})
-    elif correction_id is None:
-        for line in (*did.says, *did.sentences, *did.conflicts):
-            _tell(line)
-        _tell("Nothing is changed: this was a dry run.")
-    else:
-        _tell(f"Correction {correction_id} is made. Undo it: python -m core correct undo {correction_id}")
-
-
-def _tell(line: str) -> None:
-    results.print(line, markup=False, highlight=False, soft_wrap=True)
+    undo_all(here, list(dict.fromkeys(found)), how)

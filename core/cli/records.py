@@ -112,6 +112,7 @@ def _tell(sheet: Sheet, mapping: Mapping, done: Imported, *, json: bool, dry_run
                 "lines": fates,
                 "bad_lines": checked.bad_lines,
                 "bad": [vars(one) for one in checked.bad],
+                "in_part": done.in_part,
                 "preview": checked.preview if dry_run else [],
             }
         )
@@ -131,6 +132,8 @@ def _tell(sheet: Sheet, mapping: Mapping, done: Imported, *, json: bool, dry_run
         log.print("All of it is there already.", highlight=False)
     else:
         log.print(f"Kept as table {done.number}: {words}, {checked.bad_lines} bad.", highlight=False)
+        if done.note:
+            log.print(done.note, highlight=False)
 
 
 def set_aside_records(

@@ -3,6 +3,8 @@ from .asked import ChangedSince as ChangedSince
 from .asked import CorrectionRefused as CorrectionRefused
 from .asked import DateOf as DateOf
 from .asked import DaysOf as DaysOf
+from .asked import EventIs as EventIs
+from .asked import EventsAre as EventsAre
 from .asked import FilmIs as FilmIs
 from .asked import FilmsAre as FilmsAre
 from .asked import Kind as Kind
@@ -25,6 +27,7 @@ from .making import preview as preview
 from .making import preview_undo as preview_undo
 from .making import undo as undo
 from .named import days_by_file as days_by_file
+from .named import event_named as event_named
 from .named import film_named as film_named
 from .named import is_film_name as is_film_name
 from .named import is_stored_film as is_stored_film

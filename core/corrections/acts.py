@@ -14,6 +14,7 @@ from core.corrections.asked import (
     CorrectionRefused,
     DateOf,
     DaysOf,
+    EventsAre,
     FilmIs,
     FilmsAre,
     Merged,
@@ -21,6 +22,7 @@ from core.corrections.asked import (
     SetAside,
     WhoSheIs,
 )
+from core.corrections.events import events_are, women_of_events
 from core.corrections.merging import merge
 from core.corrections.work import (
     Work,
@@ -50,6 +52,8 @@ def women_of(session: Session, ask: Ask) -> list[Patient]:
     women: list[Patient] = []
     if isinstance(ask, Merged):
         women = [woman_called(session, ask.kept), woman_called(session, ask.gone)]
+    elif isinstance(ask, EventsAre):
+        women = women_of_events(session, ask)
     elif isinstance(ask, WhoSheIs):
         women = [woman_called(session, ask.mrn)]
     elif isinstance(ask, DateOf):
@@ -63,7 +67,7 @@ def women_of(session: Session, ask: Ask) -> list[Patient]:
     else:
         women = [owner_of(session, study_of(session, film_by_uid(session, uid))) for uid in ask.films]
     if not women:
-        raise CorrectionRefused("Say which studies or films are meant.")
+        raise CorrectionRefused("Say which studies, films or events are meant.")
     return list({woman.id: woman for woman in women}.values())
 
 
@@ -81,6 +85,8 @@ def carry_out(work: Work, ask: Ask) -> None:
         _who_she_is(work, ask)
     elif isinstance(ask, SetAside):
         _set_aside(work, ask)
+    elif isinstance(ask, EventsAre):
+        events_are(work, ask)
     else:
         merge(work, ask)
     work.session.flush()

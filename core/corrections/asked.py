@@ -17,6 +17,8 @@ __all__ = [
     "CorrectionRefused",
     "DateOf",
     "DaysOf",
+    "EventIs",
+    "EventsAre",
     "FilmIs",
     "FilmsAre",
     "Kind",
@@ -41,6 +43,7 @@ class Kind(enum.StrEnum):
     PERSON = "person"
     SET_ASIDE = "set_aside"
     MERGE = "merge"
+    EVENT = "event"
 
     @property
     def words(self) -> str:
@@ -56,6 +59,7 @@ _WORDS = {
     Kind.PERSON: "who she is",
     Kind.SET_ASIDE: "film set aside",
     Kind.MERGE: "two records of one woman",
+    Kind.EVENT: "whose or of when an event is",
 }
 
 
@@ -173,7 +177,30 @@ class Merged:
     kind = Kind.MERGE
 
 
-Ask = FilmsAre | DateOf | DaysOf | MovedTo | WhoSheIs | SetAside | Merged
+@dataclass(frozen=True)
+class EventIs:
+    """Whose an event truly is, of which day, and when a therapy ended; None leaves as it is."""
+
+    mrn: str | None = None
+    on: date | None = None
+    end: date | None = None
+
+    def __post_init__(self) -> None:
+        if self.mrn is not None:
+            check_mrn(self.mrn)
+        if self.on is not None and not EARLIEST <= self.on <= date.today():
+            raise CorrectionRefused(f"The date {self.on} lies in the future or before 1900.")
+
+
+@dataclass(frozen=True)
+class EventsAre:
+    """Whose events are and of when, by the number of each."""
+
+    events: Mapping[int, EventIs]
+    kind = Kind.EVENT
+
+
+Ask = FilmsAre | DateOf | DaysOf | MovedTo | WhoSheIs | SetAside | Merged | EventsAre
 
 
 def check_day(day: date) -> None:

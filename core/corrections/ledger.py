@@ -54,14 +54,14 @@ class Ledger:
         return self.set(row, put_away_by_id=self.correction_id)
 
     def owners(self) -> Collection[int]:
-        """Return whose the films and studies are that were changed: those who have them, and those who get them back."""
+        """Return whose the films, studies and events are that were changed: those who have them, and those who get them back."""
         studies: set[int] = set()
         women: set[int] = set()
         for table, row_id, column, before, _after in self.fields:
             row = found(self.session, table, row_id)
             if isinstance(row, Image):
                 studies |= {row.study_id, *([before] if column == "study_id" else [])}
-            elif isinstance(row, Study):
+            elif isinstance(row, Study | Event):
                 women |= {row.patient_id, *([before] if column == "patient_id" else [])}
         for study_id in studies:
             study = self.session.get_one(Study, study_id, execution_options=WITH_PUT_AWAY)

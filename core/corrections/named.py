@@ -7,13 +7,25 @@ from datetime import date
 from sqlalchemy import select
 
 from core.corrections.asked import CorrectionRefused
+from core.corrections.events import say_event
 from core.corrections.listed import Film, StudyWithFilms, day_of_file, studies_with_films
+from core.incoming import called
 from core.installation import Installation
 from core.rules import ViewName
 from db.sessions import WITH_PUT_AWAY
-from db.tables import Image, Study
+from db.tables import Event, EventKind, Image, Study
 
-__all__ = ["days_by_file", "film_named", "is_film_name", "is_stored_film", "set_aside_named", "study_named"]
+__all__ = [
+    "days_by_file",
+    "event_named",
+    "film_named",
+    "is_film_name",
+    "is_stored_film",
+    "set_aside_named",
+    "study_named",
+]
+
+LONGEST_NUMBER = 18
 
 
 def is_film_name(name: str) -> bool:
@@ -43,6 +55,36 @@ def set_aside_named(here: Installation, name: str) -> int:
     if by is None:
         raise CorrectionRefused(f"No film {name} is set aside.")
     return by
+
+
+def event_named(here: Installation, name: str) -> int:
+    """Return the number of an event, named by it or as MRN/2021-07-01/biopsy; raises `CorrectionRefused` where it is not one."""
+    if name.isascii() and name.isdecimal() and len(name) < LONGEST_NUMBER:
+        return int(name)
+    of, _, kind = name.rpartition("/")
+    mrn, _, day = of.rpartition("/")
+    if not mrn or kind not in {one.value for one in EventKind}:
+        kinds = ", ".join(one.value for one in EventKind)
+        raise CorrectionRefused(
+            f"{name} names no event. Name it by its number, or as MRN/2021-07-01/KIND; kinds are {kinds}."
+        )
+    with here.database.read() as session:
+        woman = called(session, mrn)
+        found = session.scalars(
+            select(Event).where(
+                Event.patient_id == (woman.id if woman else None),
+                Event.kind == EventKind(kind),
+                Event.event_date == _day(day, name),
+            )
+        ).all()
+    if len(found) != 1:
+        known = ", ".join(f"{one.id} ({say_event(one)})" for one in found)
+        raise CorrectionRefused(
+            f"{name} names {len(found)} events. Name one by its number: {known}."
+            if found
+            else f"There is no event {name}."
+        )
+    return found[0].id
 
 
 def is_stored_film(here: Installation, sop_uid: str) -> bool:

@@ -61,13 +61,13 @@ class SeenAlert:
 class State:
     """What stands of some women. `inputs` says of each study with mammograms what its score is made of, as a digest.
 
-    `newest` is each woman's last study with mammograms; `events` are what happened to her beside; `measured` names by lesion the women whose images it was measured on.
+    `newest` is each woman's last study with mammograms; `events` are what happened to her beside, and when; `measured` names by lesion the women whose images it was measured on.
     `stamp` changes whenever something changes that a correction could be about.
     """
 
     inputs: Mapping[int, str]
     newest: Mapping[int, int]
-    events: Mapping[int, frozenset[int]]
+    events: Mapping[int, frozenset[tuple[int, date]]]
     studies: Mapping[int, SeenStudy]
     alerts: Mapping[int, SeenAlert]
     measured: Mapping[int, frozenset[int]]
@@ -165,11 +165,13 @@ def _alerts(session: Session, patient_ids: Collection[int]) -> dict[int, SeenAle
     }
 
 
-def _events(session: Session, patient_ids: Collection[int]) -> dict[int, frozenset[int]]:
-    found: dict[int, set[int]] = {}
-    rows = session.execute(select(Event.patient_id, Event.id).where(Event.patient_id.in_(patient_ids)))
-    for patient_id, event_id in rows:
-        found.setdefault(patient_id, set()).add(event_id)
+def _events(session: Session, patient_ids: Collection[int]) -> dict[int, frozenset[tuple[int, date]]]:
+    found: dict[int, set[tuple[int, date]]] = {}
+    rows = session.execute(
+        select(Event.patient_id, Event.id, Event.event_date).where(Event.patient_id.in_(patient_ids))
+    )
+    for patient_id, event_id, on in rows:
+        found.setdefault(patient_id, set()).add((event_id, on))
     return {patient_id: frozenset(events) for patient_id, events in found.items()}
 
 
@@ -201,6 +203,9 @@ def _stamp(session: Session, patient_ids: Collection[int]) -> str:
         .join(Study, Study.id == Image.study_id)
         .where(hers),
         select(Lesion.id, Lesion.patient_id, Lesion.version).where(Lesion.patient_id.in_(patient_ids)),
+        select(Event.id, Event.patient_id, Event.event_date, Event.end_date).where(
+            Event.patient_id.in_(patient_ids)
+        ),
     ]
     rows = [
         sorted(

@@ -9,7 +9,7 @@ from core.images.dicom_header import HeaderReader, quoted
 from core.images.reader import BODY_PART
 from core.rules.vocabulary import OTHER_KIND_WORDS
 
-__all__ = ["other_kind", "spacing_of_other", "why_no_other_kind"]
+__all__ = ["names_breast", "other_kind", "spacing_of_other", "why_no_other_kind"]
 
 _BREAST = re.compile(r"BREAST|MAMM|SENO|SEIN|BRUST|AXILL", re.IGNORECASE)
 _BREAST_CODES = frozenset(
@@ -24,6 +24,11 @@ _DESCRIPTIONS = (
 )
 _CENTIMETRES = 3
 """Physical Units X Direction (0018,6024) in PS3.3 C.8.5.5."""
+
+
+def names_breast(words: str) -> bool:
+    """Return whether a body part or a description is of the breast."""
+    return _BREAST.search(words) is not None
 
 
 def other_kind(reading: HeaderReader) -> str | None:
@@ -44,12 +49,12 @@ def why_no_other_kind(reading: HeaderReader) -> str | None:
         return None
     part = reading.shown("BodyPartExamined", 64)
     regions = [value for value, _ in reading.codes("AnatomicRegionSequence")]
-    if part and not _BREAST.search(part):
+    if part and not names_breast(part):
         reading.unusable[BODY_PART] = f"By its own word it shows another part of the body: {quoted(part)}."
         return reading.unusable[BODY_PART]
     if part or _BREAST_CODES.intersection(regions):
         return None
-    if any(_BREAST.search(reading.shown(keyword, 256) or "") for keyword in _DESCRIPTIONS):
+    if any(names_breast(reading.shown(keyword, 256) or "") for keyword in _DESCRIPTIONS):
         return None
     return f"It is of modality {modality} and does not say that it shows the breast."
 

@@ -19,6 +19,7 @@ from pynetdicom.sop_class import StorageCommitmentPushModel  # type: ignore[attr
 from core.installation import Installation
 from core.logs import log_of
 from core.network.held import held
+from core.network.tls import asking_context
 from core.outages import outage
 from core.people import audit
 
@@ -123,7 +124,10 @@ class Commitment:
         role = SCP_SCU_RoleSelectionNegotiation()
         role.sop_class_uid = StorageCommitmentPushModel
         role.scu_role, role.scp_role = False, True
-        association = ae.associate(*place, ae_title=aet, ext_neg=[role])
+        # A sender that comes over TLS is called back over it.
+        settings = self._here.settings
+        secure = (asking_context(settings), place[0]) if settings.listen_tls else None
+        association = ae.associate(*place, ae_title=aet, ext_neg=[role], tls_args=secure)
         if not association.is_established:
             return False
         try:

@@ -27,7 +27,8 @@ from core.logs import log_of
 from core.network.callers import callers, check_aet
 from core.network.commitment import Commitment, Request
 from core.network.delivery import Delivery
-from core.network.peer import Limits, PeerServer, PeerSocket
+from core.network.peer import Limits, Peer, PeerServer
+from core.network.tls import listening_context
 from core.outages import MachineFailed, outage
 from core.people import OwnAdminNeeded, audit
 
@@ -52,7 +53,7 @@ _VERSION = "LONGVIEW"
 class Listener:
     """A DICOM port of one installation, open from `start` to `stop`.
 
-    Raises `ValueError` for callers or an AE title that are none, `OSError` where the port cannot be opened.
+    Raises `ValueError` for callers, an AE title or a certificate that are none, `OSError` where the port cannot be opened.
 
     >>> listener = Listener(here, port=11112, aet="LONGVIEW")
     >>> listener.start()
@@ -69,6 +70,7 @@ class Listener:
         self._deliveries: dict[Association, Delivery] = {}
         self._lock = threading.Lock()
         self._told: dict[tuple[str, str], float] = {}
+        self._tls = listening_context(settings)
         self._commitment = Commitment(here, self.aet)
         self._server: PeerServer | None = None
 
@@ -95,7 +97,9 @@ class Listener:
         ae.add_supported_context(StorageCommitmentPushModel, scu_role=True, scp_role=True)
         limits = Limits(settings.listen_seconds, settings.max_file_mb * 1_000_000 + _COMMAND_BYTES)
         server_class = type("Server", (PeerServer,), {"limits": limits})
-        server = ae.make_server(self._place, evt_handlers=self._handlers(), server_class=server_class)
+        server = ae.make_server(
+            self._place, evt_handlers=self._handlers(), server_class=server_class, ssl_context=self._tls
+        )
         assert isinstance(server, PeerServer)
         ae._servers.append(
             server
@@ -229,9 +233,9 @@ def _who(association: Association) -> tuple[str, str]:
     return aet, str(said.address)
 
 
-def _peer(association: Association) -> PeerSocket | None:
+def _peer(association: Association) -> Peer | None:
     held = getattr(association.dul.socket, "socket", None)
-    return held if isinstance(held, PeerSocket) else None
+    return held if isinstance(held, Peer) else None
 
 
 def file_of(event: evt.Event) -> IncomingFile:

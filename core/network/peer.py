@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import ssl
 import time
-from typing import Any
+from typing import Any, TypeVar
 
 from pynetdicom.transport import ThreadedAssociationServer
 
 from core.logs import log_of
 
-__all__ = ["LIMITS", "PeerServer", "PeerSocket"]
+__all__ = ["LIMITS", "Limits", "Peer", "PeerServer", "PeerSocket", "SecurePeerSocket"]
 
 log = log_of(__name__)
 
@@ -34,29 +35,17 @@ class Limits:
 LIMITS = Limits(60.0, 200_000_000)
 
 
-class PeerSocket(socket.socket):
+class Peer(socket.socket):
     """A sender's connection that ends itself where the sender goes beyond its `limits`.
 
     `begin` is called when an association is there, `whole` when a message has arrived whole, `done` when it was answered.
     """
 
     limits: Limits = LIMITS
-
-    def __init__(self, *given: Any, **named: Any) -> None:
-        super().__init__(*given, **named)
-        self._began: float | None = None
-        self._bytes = 0
-        self._waiting = 0
-
-    @classmethod
-    def of(cls, accepted: socket.socket, limits: Limits) -> PeerSocket:
-        """Take over an accepted connection, and answer it at once (Nagle's algorithm waits 40 ms for nothing)."""
-        family, kind, protocol = accepted.family, accepted.type, accepted.proto
-        own = cls(family, kind, protocol, fileno=accepted.detach())
-        own.limits = limits
-        own.settimeout(limits.silent_seconds)
-        own.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return own
+    # Not made in `__init__`: an encrypted socket is made by its context, and never goes through it.
+    _began: float | None = None
+    _bytes = 0
+    _waiting = 0
 
     def recv(self, size: int, flags: int = 0) -> bytes:
         """Receive as every socket does; raises `OSError` where the sender goes beyond the limits."""
@@ -106,6 +95,41 @@ class PeerSocket(socket.socket):
                 self.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
 
 
+class PeerSocket(Peer):
+    """A connection as it is."""
+
+    @classmethod
+    def of(cls, accepted: socket.socket, limits: Limits) -> PeerSocket:
+        """Take over an accepted connection."""
+        family, kind, protocol = accepted.family, accepted.type, accepted.proto
+        own = cls(family, kind, protocol, fileno=accepted.detach())
+        return _set_up(own, limits)
+
+
+class SecurePeerSocket(Peer, ssl.SSLSocket):
+    """A connection under TLS."""
+
+    @classmethod
+    def over(cls, accepted: socket.socket, limits: Limits, context: ssl.SSLContext) -> SecurePeerSocket:
+        """Take over an accepted connection; hands are shaken when the first bytes are read, in the sender's own thread."""
+        accepted.settimeout(limits.silent_seconds)
+        context.sslsocket_class = cls
+        own = context.wrap_socket(accepted, server_side=True, do_handshake_on_connect=False)
+        assert isinstance(own, cls)
+        return _set_up(own, limits)
+
+
+_Made = TypeVar("_Made", bound=Peer)
+
+
+def _set_up(own: _Made, limits: Limits) -> _Made:
+    own.limits = limits
+    own.settimeout(limits.silent_seconds)
+    # Answered at once: Nagle's algorithm waits 40 ms for nothing.
+    own.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return own
+
+
 class PeerServer(ThreadedAssociationServer):
     """A server whose connections are limited in number, size and time."""
 
@@ -113,7 +137,11 @@ class PeerServer(ThreadedAssociationServer):
 
     def get_request(self) -> tuple[socket.socket, Any]:
         """Accept a connection."""
-        client, address = super().get_request()
+        assert self.socket is not None
+        # Not as the library does it: it would shake hands here, and one sender that dawdles would keep out all others.
+        client, address = self.socket.accept()
+        if self.ssl_context is not None:
+            return SecurePeerSocket.over(client, self.limits, self.ssl_context), address
         return PeerSocket.of(client, self.limits), address
 
     def verify_request(self, request: Any, client_address: Any) -> bool:

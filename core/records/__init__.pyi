@@ -27,6 +27,7 @@ from .changes import changed_places as changed_places
 from .cohort import Cohort as Cohort
 from .cohort import Definition as Definition
 from .cohort import Population as Population
+from .complete import what_is_left_out as what_is_left_out
 from .covered import COVERED as COVERED
 from .covered import covered_study_ids as covered_study_ids
 from .covered import is_image_covered as is_image_covered

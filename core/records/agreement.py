@@ -13,7 +13,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from sqlalchemy import select
+from sqlalchemy import func, select
+from sqlalchemy.orm import aliased
 
 from core.installation import Installation
 from core.records.cohort import Population
@@ -119,6 +120,14 @@ def told_of(counts: Counter[Agreement]) -> Told:
 
 def _by_kind(here: Installation) -> dict[Population, Counter[Agreement]]:
     diagnosis = first_diagnoses().subquery()
+    # What was read elsewhere may stand before it.
+    other = aliased(AssessmentVersion)
+    first_here = (
+        select(func.min(other.version))
+        .where(other.study_id == AssessmentVersion.study_id, other.covered.is_not(None))
+        .correlate(AssessmentVersion)
+        .scalar_subquery()
+    )
     query = (
         select(
             Patient.id,
@@ -137,7 +146,7 @@ def _by_kind(here: Installation) -> dict[Population, Counter[Agreement]]:
         .join(Patient, Patient.id == Study.patient_id)
         .join(Score, Score.id == AssessmentVersion.score_id)
         .outerjoin(diagnosis, diagnosis.c.patient_id == Patient.id)
-        .where(AssessmentVersion.version == 1, AssessmentVersion.covered.is_(True))
+        .where(AssessmentVersion.version == first_here, AssessmentVersion.covered.is_(True))
         .order_by(Study.study_date, Study.id)
     )
     last: dict[int, tuple[Population, Agreement]] = {}

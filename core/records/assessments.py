@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 from core.installation import Installation
 from core.people import Permission, Person, audit, require
 from core.records import cards
+from core.records.complete import what_is_left_out
 from core.records.covered import covered_study_ids
 from core.records.trusted import has_something_to_tell, trust_and_rank
 from core.rules import (
@@ -26,11 +27,10 @@ from core.rules import (
     managements,
     usual_management,
 )
-from core.rules.vocabulary import BI_RADS, BI_RADS_EDITION, DENSITIES, SIDE_WORDS
+from core.rules.vocabulary import BI_RADS, BI_RADS_EDITION, DENSITIES
 from db.tables import (
     AssessmentVersion,
     Event,
-    Image,
     Score,
     Study,
     UnreadReveal,
@@ -56,7 +56,8 @@ class Assessment:
     `bi_rads` is the category of the breast of highest concern; `right` and `left` are None for a breast that was not
     examined, and where the breasts were not told apart. `management` is a key of `core.rules.managements`.
     `compared_with` is the day of the prior; None where there was none. `covered` says that no score was shown when it was
-    signed, `revealed_at` when one was; None where that is not known. `versions` holds all of them, oldest first.
+    signed, `revealed_at` when one was; None where that is not known. `versions` holds all of them, oldest first. `in_part`
+    says that it is the record of a reading elsewhere that leaves something out: the study is yet to be read here.
     """
 
     bi_rads: str | None
@@ -76,6 +77,7 @@ class Assessment:
     covered: bool | None = None
     revealed_at: datetime | None = None
     versions: tuple[Assessment, ...] = ()
+    in_part: bool = False
 
     @property
     def categories(self) -> str:
@@ -122,9 +124,15 @@ class Assessment:
         ]
 
     @property
+    def is_read(self) -> bool:
+        """Say whether the study counts as read."""
+        return self.bi_rads is not None and not self.in_part
+
+    @property
     def first(self) -> Assessment:
-        """Return the first version."""
-        return self.versions[0] if self.versions else self
+        """Return the first version that was signed here, where that is known; else the first one."""
+        signed_here = (one for one in self.versions if one.covered is not None)
+        return next(signed_here, self.versions[0] if self.versions else self)
 
 
 class AssessedMeanwhile(ValueError):
@@ -197,8 +205,10 @@ def record_assessment(
         standing = _standing(session, study)
         if study.assessed_at != instead_of:
             raise AssessedMeanwhile(standing)
-        _check_complete(session, study, {"R": right, "L": left}, density)
-        if standing.bi_rads is not None and not reason.strip():
+        left_out = what_is_left_out(session, study, {"R": right, "L": left}, density)
+        if left_out is not None:
+            raise ValueError(left_out)
+        if standing.is_read and not reason.strip():
             raise ValueError(
                 "Say why the assessment is another than before: the earlier one is kept beside it."
             )
@@ -217,7 +227,7 @@ def record_assessment(
             comparison_date=prior.study_date if prior else None,
             management=management,
             note=_text(note),
-            reason=_text(reason) if standing.bi_rads is not None else None,
+            reason=_text(reason) if standing.is_read else None,
             covered=shown.covered,
             revealed_at=shown.revealed_at,
             score_id=shown.score_id,
@@ -227,6 +237,7 @@ def record_assessment(
         session.add(row)
         study.bi_rads, study.bi_rads_edition, study.reader_density = category, BI_RADS_EDITION, density
         study.assessment_note, study.assessed_by_id, study.assessed_at = row.note, person.user_id, shown.now
+        study.read_in_part = False
         session.flush()
         now = _standing(session, study)
         detail = {"before": _for_the_trail(standing), "now": _for_the_trail(now)}
@@ -271,7 +282,7 @@ def assessments_of(
     for row in rows:
         kept[row.study_id].append(_of_row(row, names))
     return {
-        study.id: replace(versions[-1], versions=tuple(versions))
+        study.id: replace(versions[-1], versions=tuple(versions), in_part=study.read_in_part)
         if (versions := kept[study.id])
         else Assessment(
             study.bi_rads,
@@ -323,25 +334,6 @@ def _checked_categories(right: str | None, left: str | None, density: str | None
     return category
 
 
-def _check_complete(
-    session: Session, study: Study, said: Mapping[str, str | None], density: str | None
-) -> None:
-    """Refuse an assessment that leaves out a breast that was imaged that day, or the density of a mammogram."""
-    imaged = session.scalars(
-        select(Image.laterality)
-        .join(Study, Study.id == Image.study_id)
-        .where(Study.patient_id == study.patient_id, Study.study_date == study.study_date)
-        .distinct()
-    )
-    for side in sorted(laterality.value for laterality in imaged):
-        if said[side] is None:
-            raise ValueError(
-                f"Choose a BI-RADS assessment of the {SIDE_WORDS[side]} breast: it was imaged too."
-            )
-    if density is None and study.modality == "MG":
-        raise ValueError("Choose the density: BI-RADS asks for it in every report of a mammogram.")
-
-
 def _prior(session: Session, study: Study, uid: str | None) -> Study | None:
     """Return the study that it was compared with; raises `ValueError` unless it is an earlier one of the same woman."""
     if uid is None:
@@ -370,7 +362,7 @@ def _what_was_shown(here: Installation, session: Session, study: Study, standing
     was_covered = score is None or study.id in covered_study_ids(
         here, session, Study.patient_id == study.patient_id
     )
-    first = standing.bi_rads is None
+    first = not standing.is_read
     if score is None:
         return _Shown(now, covered=first, revealed_at=None, score_id=None)
     if first and was_covered:

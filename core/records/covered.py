@@ -1,7 +1,7 @@
 """Read first: which studies are unread, so that what a model says of them stays covered on every page.
 
 Readers follow a wrong score (2,760 decisions, 92 radiologists), so it is shown once they have said what they see. A study
-is unread while it has no assessment, unless somebody had its scores shown on purpose, and only while it is her newest that
+is unread while it has no assessment, or only the record of a reading elsewhere that leaves something out, unless somebody had its scores shown on purpose, and only while it is her newest that
 a model has read, or newer: earlier ones that nobody assessed here came as history, and are the prior that hers are set
 beside. The studies of one day are one visit, and reading one reads all. What is covered is covered from everybody who looks
 at pages, also from those who may not assess. For machines (`core score --json`, `core export`) nothing is covered.
@@ -18,7 +18,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from sqlalchemy import ColumnElement, or_, select, true
+from sqlalchemy import ColumnElement, and_, or_, select, true
 from sqlalchemy.orm import Session
 
 from core.installation import Installation
@@ -66,7 +66,7 @@ def covered_study_ids(
         Study.id,
         Study.study_date,
         scored.label("by_model"),
-        or_(Study.bi_rads.is_not(None), shown).label("by_reader"),
+        or_(and_(Study.bi_rads.is_not(None), Study.read_in_part.is_(False)), shown).label("by_reader"),
     ).where(true() if of is None else of)
     women: defaultdict[int, list[StudyRead]] = defaultdict(list)
     for row in session.execute(query):

@@ -50,6 +50,7 @@ class ListedStudy:
     assessed_at: datetime | None
     assessed_by: str | None
     blind: bool
+    in_part: bool
     """Whether the assessment was signed before the score was shown, and not changed since."""
     score: ListedScore | None
     covered: bool
@@ -180,6 +181,7 @@ def _studies(
             Study.assessed_at,
             User.display_name,
             Study.id.in_(before_the_score).label("blind"),
+            Study.read_in_part,
         )
         .outerjoin(User, User.id == Study.assessed_by_id)
         .where(_among(Study.patient_id, of), Study.modality == "MG")
@@ -198,7 +200,9 @@ def _studies(
                 reader_density=study.reader_density,
                 assessed_at=study.assessed_at,
                 assessed_by=study.display_name,
-                blind=bool(study.blind),
+                # Who read it elsewhere saw no score that is made here.
+                blind=bool(study.blind) or study.read_in_part,
+                in_part=study.read_in_part,
                 score=its.score if its else None,
                 covered=covers,
                 doubt=its.trust if its and its.score is None else None,

@@ -281,7 +281,7 @@ def row_of(woman: ListedWoman, *, today: date) -> Row:
         prior_on=prior.on if prior and stands.is_told else None,
         density=stands.density,
         density_by_reader=stands.reader_density is not None,
-        unread=bool(visits) and visits[-1].category is None,
+        unread=bool(visits) and not visits[-1].is_read,
         last_word=_last_word(stands.studies),
         open_assessment=is_open,
         alerts=_alerts(woman, visits),
@@ -305,7 +305,7 @@ def _readings(studies: Sequence[ListedStudy]) -> list[Reading]:
     for study in studies:
         of_before = days.get(study.on)
         if study.bi_rads is not None or of_before is None:
-            days[study.on] = Reading(study.on, study.bi_rads, study.assessed_at, study.blind)
+            days[study.on] = Reading(study.on, study.bi_rads, study.assessed_at, study.blind, study.in_part)
     return list(days.values())
 
 

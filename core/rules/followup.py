@@ -26,13 +26,20 @@ CONCLUSIVE = frozenset({EventResult.BENIGN, EventResult.HIGH_RISK, EventResult.M
 class Reading:
     """A study, and what a reader said of it: `category` is None while nobody has. `at` is when; None if that is not known.
 
-    `blind` says that the reader recorded it while the score was covered, and has not changed it since.
+    `blind` says that the reader recorded it while the score was covered, and has not changed it since; `in_part` that it is
+    of a reading elsewhere that leaves something out.
     """
 
     on: date
     category: str | None = None
     at: datetime | None = None
     blind: bool = False
+    in_part: bool = False
+
+    @property
+    def is_read(self) -> bool:
+        """Say whether the study counts as read."""
+        return self.category is not None and not self.in_part
 
 
 @dataclass(frozen=True)

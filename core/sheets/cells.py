@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from typing import Any
 
+from core.rules import managements
 from core.rules.vocabulary import BI_RADS, DENSITIES
 from core.sheets.columns import DateOrder
 from core.sheets.fields import FieldType
@@ -148,6 +149,16 @@ def _density(cell: str) -> str:
     return key
 
 
+def _management(cell: str) -> str:
+    words = managements()
+    return str(
+        _one_of(
+            {**{key: key for key in words}, **{said.casefold(): key for key, said in words.items()}},
+            "management",
+        )(cell)
+    )
+
+
 def _short(cell: str) -> str:
     shown = cell if len(cell) <= 40 else f"{cell[:40]}…"
     return "".join(one if one.isprintable() else "\ufffd" for one in shown)
@@ -168,4 +179,5 @@ _READ: dict[FieldType, Callable[[str], Any]] = {
     ),
     FieldType.BI_RADS: _bi_rads,
     FieldType.DENSITY: _density,
+    FieldType.MANAGEMENT: _management,
 }

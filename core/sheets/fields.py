@@ -28,6 +28,7 @@ class FieldType(enum.StrEnum):
     RESULT = "result"
     BI_RADS = "bi_rads"
     DENSITY = "density"
+    MANAGEMENT = "management"
 
 
 class Field(Table):

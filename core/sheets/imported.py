@@ -39,6 +39,18 @@ class Imported:
     number: int | None
     checked: Checked
     kept: Counter[Fate] = field(default_factory=Counter)
+    in_part: int = 0
+    """Readings that leave something out: their studies count as unread."""
+
+    @property
+    def note(self) -> str:
+        """Say what follows of readings that leave something out; empty where none does."""
+        if not self.in_part:
+            return ""
+        return (
+            f"{self.in_part} of them leave out BI-RADS of a breast, density or management: those studies count as not read "
+            "yet, and their scores stay covered until they are."
+        )
 
 
 @dataclass(frozen=True)
@@ -118,7 +130,7 @@ def import_records(
         detail = {"kind": row.kind, "sha256": sha256, "bad_lines": checked.bad_lines}
         counts = {fate.value: kept[fate] for fate in Fate}
         audit.record(session, person, "records_imported", f"records:{row.id}", detail | counts)
-        return Imported(row.id, checked, kept)
+        return Imported(row.id, checked, kept, keeper.in_part)
 
 
 def imports_of_records(here: Installation, *, limit: int = 20) -> list[PastImport]:
@@ -202,6 +214,7 @@ def _take_out_reading(session: Session, _person: Person | None, id_: int) -> boo
     study = session.get_one(Study, row.study_id)
     study.bi_rads = study.bi_rads_edition = study.reader_density = study.assessment_note = None
     study.assessed_by_id = study.assessed_at = None
+    study.read_in_part = False
     session.delete(row)
     return True
 

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from core.incoming import rescoring
 from core.people import Permission, Person
+from core.records import what_is_left_out
 from core.rules import highest_concern
 from core.rules.vocabulary import BI_RADS_EDITION
 from db.tables import (
@@ -41,7 +42,7 @@ class Fate(enum.StrEnum):
 class Keeper:
     """Judges and keeps the lines of one table, one after the other; what an earlier line said counts for later ones.
 
-    `made` names the rows that were made, by table. `judge` raises `ValueError` for a line that cannot be kept.
+    `made` names the rows that were made, by table; `in_part` counts readings that leave something out. `judge` raises `ValueError` for a line that cannot be kept.
     """
 
     permission = Permission.ADD_STUDY
@@ -49,6 +50,7 @@ class Keeper:
     def __init__(self, session: Session, person: Person | None, source: str) -> None:
         self.session, self.person, self.source = session, person, source
         self.made: defaultdict[str, list[int]] = defaultdict(list)
+        self.in_part = 0
         self._added: list[Any] = []
         self.patients = {
             mrn: (id_, born)
@@ -242,7 +244,7 @@ class Events(Keeper):
 
 
 class Readings(Keeper):
-    """Assessments of studies that are here. What a reader recorded here already is not touched."""
+    """Readings elsewhere of studies that are here. What a reader recorded here already is not touched."""
 
     permission = Permission.ASSESS
 
@@ -306,6 +308,7 @@ class Readings(Keeper):
             bi_rads_left=left,
             edition=BI_RADS_EDITION,
             density=record.get("density"),
+            management=record.get("management"),
             findings=record.get("findings"),
             note=f"{reader}From the table {self.source}.",
             # No score of this installation stood beside it, as far as anybody knows.
@@ -316,6 +319,10 @@ class Readings(Keeper):
         self._add(row)
         study.bi_rads, study.bi_rads_edition, study.reader_density = category, BI_RADS_EDITION, row.density
         study.assessment_note, study.assessed_by_id, study.assessed_at = row.note, row.signed_by_id, signed
+        # Whoever reads it here has not said yet what a line leaves out: till then nothing may lead her.
+        left_out = what_is_left_out(self.session, study, {"R": right, "L": left}, row.density)
+        study.read_in_part = left_out is not None or row.management is None
+        self.in_part += study.read_in_part
 
 
 KEEPERS: dict[str, type[Keeper]] = {

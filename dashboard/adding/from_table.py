@@ -220,7 +220,9 @@ def _keep(person: Person, sheet: Sheet, mapping: Mapping, checked: Checked) -> N
             look.show(f'<p class="lv-note alert" role="alert">{look.safe(error)}</p>')
             return
         kept = sum(n for fate, n in done.kept.items() if fate.value != "there already")
-        st.session_state[KEPT] = f"{kept} lines of {sheet.name} are kept, as table {done.number}."
+        st.session_state[KEPT] = (
+            f"{kept} lines of {sheet.name} are kept, as table {done.number}. {done.note}".strip()
+        )
         st.session_state[NUMBER] = st.session_state.get(NUMBER, 0) + 1
         sheet.path.unlink(missing_ok=True)
         st.session_state.pop(CHECKED, None)

@@ -46,6 +46,8 @@ def many(person: Person) -> None:
     if batch.told():
         done(batch)
     groups = batch.groups()
+    if batch.cut_off:
+        _go_on(person, batch)
     if groups:
         _groups(person, batch, groups)
     elif not waiting and not batch.told():
@@ -58,6 +60,21 @@ def many(person: Person) -> None:
             '<p class="lv-footer">What waits here is kept for 7 days, also when this page is closed; then it is dropped.</p>'
         )
     _another_way(person, batch)
+
+
+def _go_on(person: Person, batch: Batch) -> None:
+    """Offer to go on with what was being added when the server stopped."""
+    left = batch.cut_off_groups()
+    files = sum(len(one.new_files) for one in left)
+    if not files:
+        return
+    with st.container(key="many_go_on"):
+        look.show(
+            f'<p class="lv-note alert" role="alert"><b>The server was started anew while this was being added.</b> What is '
+            f"added stays; {files} file{'s' if files > 1 else ''} of it wait.</p>"
+        )
+        if st.button("Go on adding", icon=":material/play_arrow:", type="primary", key="many_go_on_do"):
+            _add(person, batch, left, FirstReal())
 
 
 def _kept(arrival: Arrival) -> dict[str, object]:

@@ -68,7 +68,7 @@ def _tick(batch: Batch, group: Group) -> None:
     key = f"many_pick_{group.key}"
 
     def picked() -> None:
-        batch.chosen[group.key] = bool(st.session_state[key])
+        batch.say(group.key, chosen=bool(st.session_state[key]))
 
     st.checkbox(
         look.plain(f"Add {group.mrn or 'these files'} {look.iso(group.on)}"),
@@ -206,7 +206,7 @@ def _ask(batch: Batch, group: Group) -> None:
         key=f"many_checked_{group.key}",
     )
     said = {key: view for key, view in views.items() if any(view)}
-    batch.answers[group.key] = replace(answer, views=said, checked=bool(checked))
+    batch.say(group.key, replace(answer, views=said, checked=bool(checked)))
 
 
 def _ask_view(looked: Looked, answer: Answer) -> tuple[str | None, str | None]:

@@ -37,7 +37,7 @@ def show_assessment(record: PatientRecord, visit: Visit, person: Person) -> None
     if not person.may(Permission.ASSESS):
         return
     priors = {one.study_uid: one.on for one in reversed(record.visits) if one.on < visit.on}
-    if not visit.bi_rads:
+    if not standing.is_read:
         assess(visit, priors)
         return
     # Where another reader signed meanwhile, the draft that was refused stays in sight.
@@ -54,6 +54,12 @@ def show_standing(standing: Assessment) -> None:
         f'<tr><td class="d lv-muted">{what}</td><td>{look.safe(said)}</td></tr>'
         for what, said in told.items()
     )
+    if standing.in_part:
+        look.show(
+            f'<p class="lv-note" role="status"><b>{look.safe(standing.words)}</b>, as it was read elsewhere. It leaves something '
+            f"out, so this study is still to be read here.<br>{look.safe(standing.note or '')}</p>"
+        )
+        return
     version = f" · version {standing.version}" if standing.version > 1 else ""
     shown = said_when(standing)
     look.show(
@@ -211,7 +217,7 @@ def ask(visit: Visit, priors: Mapping[str, date], keys: Fields) -> None:
         )
     choose("Management", managements(), key=keys.of("management"))
     write("Note", key=keys.of("note"))
-    if visit.bi_rads:
+    if visit.assessment.is_read:
         reason = st.session_state.get(keys.of("reason"))
         st.selectbox(
             "Reason of the change",
@@ -234,7 +240,7 @@ def follow_categories(keys: Fields) -> None:
 
 def buttons(visit: Visit, draft: Draft, keys: Fields) -> bool:
     """Show the buttons, and return whether it is to be signed."""
-    label = "Sign a new version" if visit.bi_rads else "Sign"
+    label = "Sign a new version" if visit.assessment.is_read else "Sign"
     if draft.told:
         label = "Replace assessment"
     record, drop = st.columns([3, 2])

@@ -10,7 +10,7 @@ from core.people import Permission, Person
 from core.records import PatientRecord, Visit
 from dashboard import look, outages, session
 from dashboard.house import here
-from dashboard.patient import correct_films, correct_person
+from dashboard.patient import correct_events, correct_films, correct_person
 from dashboard.patient.correct_confirm import LAST, OPEN, closed, done
 
 LIST = "list"
@@ -21,6 +21,7 @@ FORMS: dict[str, tuple[str, Callable[[PatientRecord, Visit | None], None]]] = {
     "date": ("Date of a study", correct_films.date_of_study),
     "days": ("One study that was several", correct_films.days_of_films),
     "move": ("Studies or films of another woman", correct_person.move),
+    "events": ("Event of another woman or day", correct_events.whose_and_when),
     "who": ("Name, birth date or sex", correct_person.who_she_is),
     "merge": ("Another record that is hers", correct_person.merge),
 }
@@ -29,7 +30,9 @@ FORMS: dict[str, tuple[str, Callable[[PatientRecord, Visit | None], None]]] = {
 def offer(record: PatientRecord, visit: Visit | None) -> None:
     """Offer what can be put right as a menu; what is chosen opens in a dialog."""
     labels = {name: label for name, (label, _) in FORMS.items()} | {LIST: "What was corrected …"}
-    names = list(labels) if record.visits else ["who", "merge", LIST]
+    names = list(labels) if record.visits else ["events", "who", "merge", LIST]
+    if not record.events:
+        names.remove("events")
     chosen = st.menu_button(
         "Correct",
         names,

@@ -34,7 +34,7 @@ def move(record: PatientRecord, visit: Visit | None) -> None:
     facts: dict[str, str | date | None] = {}
     if mrn:
         other = known(here(), mrn)
-        _say_who(other, mrn)
+        say_who(other, mrn)
         facts = {} if other is not None else _who_is_new(key)
     ask: Ask | None = None
     if mrn and (studies or films):
@@ -90,7 +90,7 @@ def merge(record: PatientRecord, _visit: Visit | None) -> None:
     other = known(here(), mrn) if mrn else None
     ask = None
     if mrn:
-        _say_who(other, mrn, new=False)
+        say_who(other, mrn, new=False)
     if other is not None:
         stays = st.radio("The MRN that stays", [record.mrn, other.mrn], horizontal=True, key=f"{key}_stays")
         gone = other.mrn if stays == record.mrn else record.mrn
@@ -127,7 +127,7 @@ def _choose_films(record: PatientRecord, visit: Visit | None, key: str) -> tuple
     return tuple(chosen)
 
 
-def _say_who(found: Found | None, mrn: str, *, new: bool = True) -> None:
+def say_who(found: Found | None, mrn: str, *, new: bool = True) -> None:
     """Say large who has an MRN, so that nobody is taken for another."""
     if found is None:
         text = "Nobody has this MRN: a new record is made." if new else "Nobody has this MRN."

@@ -26,7 +26,7 @@ from core.records import (
 from core.rules import alert_rules, thresholds, trends
 from core.rules.vocabulary import DENSITIES, DENSITY_WORDS
 from core.worker import progress, worker_seen
-from dashboard import components, keys, look, outages, session
+from dashboard import components, keys, look, outages, session, waiting
 from dashboard.house import here
 
 PAGE_OF_ROWS = 100
@@ -534,6 +534,11 @@ if found.pending:
     worker = worker_seen(here())
     if not worker.running:
         look.show(f'<p class="lv-note alert">{look.safe(worker.sentence)}</p>')
+files_waiting = waiting.in_quarantine(person)
+if files_waiting and not person.may(Permission.ASSESS):
+    look.show(
+        f'<p class="lv-note alert"><a href="/quarantine" target="_self">{waiting.sentence(files_waiting)}</a></p>'
+    )
 if not everybody:
     empty(person.may(Permission.ADD_STUDY))
     st.stop()

@@ -115,4 +115,4 @@ def test_fifty_files_are_seen_by_woman_and_day_before_they_are_added_and_each_is
         studies = session.scalars(select(Study.study_date)).all()
     assert ended == {Outcome.ACCEPTED: 45, Outcome.QUARANTINED: 5}
     assert len(studies) == len(WOMEN) * len(DAYS)
-    assert not list((served.here.home / "arrivals").glob("*/*"))
+    assert not list((served.here.home / "arrivals").glob("*/*/"))

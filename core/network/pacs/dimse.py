@@ -31,8 +31,9 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
 
 from core.installation import Installation
 from core.network.listening import Listener, file_of, keep_quiet
-from core.network.pacs.remote import PacsFailed, RemoteObject, in_series, query_of
+from core.network.pacs.remote import PacsFailed, RemoteObject, in_series, is_wanted, query_of
 from core.network.peek import uid
+from core.network.tls import asking_context
 
 __all__ = ["DimsePacs"]
 
@@ -66,17 +67,33 @@ class DimsePacs:
         self._place = (settings.pacs_host, settings.pacs_port)
         self._aet = settings.pacs_aet
         self.name = f"{settings.pacs_aet}@{settings.pacs_host}:{settings.pacs_port}"
+        # Looked at before anything is asked, so that a file that is missing is named.
+        self._tls = (asking_context(settings), settings.pacs_host) if settings.pacs_tls else None
         keep_quiet()
 
     def search(self, mrn: str, modalities: Sequence[str]) -> Iterator[RemoteObject]:
         """Yield the objects of these modalities that it has under an MRN."""
         keys = {"PatientID": query_of(mrn), "IssuerOfPatientID": "", "StudyInstanceUID": "", "StudyDate": ""}
+        keys["StudyDescription"] = ""
         with self._associated([(StudyRootQueryRetrieveInformationModelFind, None)]) as association:
             for study in self._find(association, "STUDY", keys):
                 of_study = {"StudyInstanceUID": str(study.StudyInstanceUID)}
-                more = {"SeriesInstanceUID": "", "Modality": ""}
+                more = {
+                    "SeriesInstanceUID": "",
+                    "Modality": "",
+                    "BodyPartExamined": "",
+                    "SeriesDescription": "",
+                }
                 for series in self._find(association, "SERIES", {**of_study, **more}):
-                    if series.get("Modality", "") not in modalities:
+                    part, described = (
+                        str(series.get("BodyPartExamined") or ""),
+                        [
+                            str(of.get(keyword) or "")
+                            for of, keyword in ((series, "SeriesDescription"), (study, "StudyDescription"))
+                        ],
+                    )
+                    modality = str(series.get("Modality") or "")
+                    if not is_wanted(modality, part, described, modalities=modalities):
                         continue
                     of_series = {**of_study, "SeriesInstanceUID": str(series.SeriesInstanceUID)}
                     more = {"SOPInstanceUID": "", "SOPClassUID": ""}
@@ -184,18 +201,24 @@ class DimsePacs:
             ae_title=self._aet,
             ext_neg=[build_role(sop_class, scp_role=True) for sop_class in roles],
             evt_handlers=list(handlers),
+            tls_args=self._tls,
         )
         if not association.is_established:
-            said = "does not let this installation in" if association.is_rejected else "cannot be reached"
-            raise PacsFailed(
-                f"The PACS {self.name} {said}. Check that it runs and knows {self._here.settings.listen_aet}, then repeat."
-            )
+            raise PacsFailed(self._not_let_in(association))
         try:
             yield association
             association.release()
         except BaseException:
             association.abort()
             raise
+
+    def _not_let_in(self, association: Association) -> str:
+        said = "does not let this installation in" if association.is_rejected else "cannot be reached"
+        over = " over TLS" if self._tls and not association.is_rejected else ""
+        check = f"Check that it runs and knows {self._here.settings.listen_aet}"
+        if over:
+            check += ", and that LONGVIEW_TLS_CA signed its certificate, which names LONGVIEW_PACS_HOST"
+        return f"The PACS {self.name} {said}{over}. {check}, then repeat."
 
     def _find(self, association: Association, level: str, keys: dict[str, str]) -> list[Dataset]:
         """Ask, and return all answers: the next question can be put on the same association only after the last one."""

@@ -6,11 +6,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from core.images import names_breast
 from core.outages import MachineFailed
 
-__all__ = ["Pacs", "PacsFailed", "RemoteObject", "in_series", "query_of"]
+__all__ = ["BREAST_ALONE", "Pacs", "PacsFailed", "RemoteObject", "in_series", "is_wanted", "query_of"]
 
 LONGEST_MRN = 64
+BREAST_ALONE = "MG"
+"""The modality whose series show the breast by themselves; of others only those that say so are fetched."""
 
 
 class PacsFailed(MachineFailed):
@@ -62,6 +65,23 @@ def query_of(mrn: str) -> str:
     if not key.strip("?"):
         raise ValueError("By this MRN a PACS would be asked for everybody.")
     return key
+
+
+def is_wanted(
+    modality: str, body_part: str, descriptions: Iterable[str], *, modalities: Sequence[str]
+) -> bool:
+    """Return whether a series, as the PACS lists it, is one of the breast of these modalities.
+
+    An ultrasound or MR of another part of the body would only fill the quarantine. Where the PACS says nothing of it, the
+    files are asked when they are here.
+
+    >>> is_wanted("MR", "", ["MRT Schaedel", ""], modalities=["MG", "MR"])
+    False
+    """
+    if modality not in modalities:
+        return False
+    said = [words for words in ([body_part] if body_part else descriptions) if words]
+    return modality == BREAST_ALONE or not said or any(names_breast(words) for words in said)
 
 
 def in_series(wanted: Iterable[RemoteObject], most: int) -> Iterator[list[RemoteObject]]:

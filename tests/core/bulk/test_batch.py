@@ -164,3 +164,92 @@ def test_who_may_not_add_studies_may_not_by_batches_either(here: Installation) -
     batch = brought(here, {})
     with pytest.raises(AccessDenied):
         batch.take_in(Person(0, "ann", "Ann", Role.ANALYST), [])
+
+
+def restarted(batch: Batch) -> Batch:
+    """The batch as another process finds it."""
+    again = Batch(batch.here, Arrivals(batch.arrivals.root), batch.user_id)
+    look(again)
+    return again
+
+
+def test_what_was_answered_and_chosen_is_there_after_a_restart(here: Installation, staff: Person) -> None:
+    films = {
+        f"old films/{name}.png": pictures.png(pictures.breast(name[0], seed=number, rows=160, columns=120))
+        for number, name in enumerate(["L-CC", "R-CC"])
+    }
+    batch = brought(here, films | study("W-1", "20190312"))
+    asked, known = batch.groups()
+    views = {one.key: one.proposed for one in asked.files}
+    batch.say(asked.key, Answer("W-7", date(2001, 2, 3), views, checked=True))  # type: ignore[arg-type]
+    batch.say(known.key, chosen=False)
+    again = restarted(batch)
+    assert again.groups()[0].lacks(again.answers[asked.key]) == []
+    assert again.chosen == {known.key: False}
+    take(again, staff, {asked.key})
+    assert {(one.patient, one.outcome) for one in restarted(again).told().values()} == {("W-7", "accepted")}
+
+
+def test_a_batch_that_was_cut_off_says_what_is_left_and_goes_on(here: Installation, staff: Person) -> None:
+    """As kill -9 leaves it: what is kept beside the arrivals after some files is what the next process finds."""
+    files = study("W-1", "20190312") | study("W-2", "20190312")
+    batch = brought(here, {"stick.zip": zipped(files), "late.dcm": bad_files()["cut.dcm"]})
+    batch.pause()
+    original, left = batch._kept.answered, 3
+
+    def cut_off(key: str, report) -> None:
+        nonlocal left
+        original(key, report)
+        left -= 1
+        if not left:
+            # Nothing of what this process does from here on is kept.
+            batch._kept._folder = here.home / "nowhere"
+            batch.stop()
+
+    batch._kept.answered = cut_off  # type: ignore[method-assign]
+    batch.go_on()
+    take(batch, staff)
+    again = restarted(batch)
+    assert len(again.told()) == 3
+    assert sum(len(one.new_files) for one in again.cut_off_groups()) == 6
+    again.take_in(staff, again.cut_off_groups())
+    settle(again)
+    assert again.cut_off_groups() == []
+    assert len(again.told()) == 9
+    assert len(summary_csv(again).splitlines()) == 10
+    assert not again.arrivals.of(STAFF.user_id)
+    with here.database.read() as session:
+        assert session.scalar(select(func.count()).select_from(Image)) == 8
+
+
+def test_a_file_that_comes_again_after_it_was_answered_is_looked_at_again(
+    here: Installation, staff: Person
+) -> None:
+    files = study("W-1", "20190312")
+    batch = brought(here, files)
+    take(batch, staff)
+    for again in (batch, Batch(here, batch.arrivals, STAFF.user_id)):
+        name, data = next(iter(files.items()))
+        arrival = again.arrivals.begin(STAFF.user_id, name, len(data))
+        again.arrivals.append(arrival, arrival.arrived, [data][: not arrival.is_whole])
+        look(again)
+        assert [one.need for one in again.groups()] == [Need.HERE]
+
+
+def test_what_is_kept_of_a_batch_may_be_damaged_or_not_be_written(
+    here: Installation, staff: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch = brought(here, study("W-1", "20190312"))
+    folder = batch.arrivals.root / str(STAFF.user_id)
+    for damage in (b"", b"{", b'{"answers": {"a": 3}}', bytes(range(256)), b"[1]"):
+        for name in ("batch.json", "answered.jsonl"):
+            (folder / name).write_bytes(damage)
+        assert [len(one.files) for one in restarted(batch).groups()] == [4]
+
+    def full(*_about: object, **_more: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("core.bulk.kept.write_whole", full)
+    batch.say("a group", chosen=True)
+    take(batch, staff)
+    assert {one.outcome for one in batch.told().values()} == {"accepted"}

@@ -44,6 +44,11 @@ def run(*arguments: str, code: int = 0, say: str = ""):
         (("sex", "A", "--to", "F"), "Her sex becomes F, and was unknown."),
         (("film", "A/2021-06-01/R-CC"), "is set aside: kept, and shown nowhere."),
         (("merge", "A", "B"), "is merged into Doe^Jane, MRN A"),
+        (
+            ("event", "A/2021-07-01/biopsy", "--to", "B"),
+            "The biopsy of 2021-07-01 goes to Doe^Jane Mary, MRN B.",
+        ),
+        (("event", "A/2021-07-01/biopsy", "--on", "2021-07-02"), "becomes that of 2021-07-02."),
     ],
 )
 def test_every_kind_is_foretold_made_listed_and_undone(here, arguments, says):
@@ -89,6 +94,13 @@ def test_it_asks_and_no_leaves_all_as_it_is(here):
         (("visits", *WHY), "FILM=2021-06-01"),
         (("visits", "--by-file", "A/2021-06-01", *WHY), "No file of this study says another day"),
         (("name", "Z", "--to", "Roe", *WHY), "no patient Z"),
+        (("event", "A/2021-07-01/biopsy", *WHY), "--to MRN"),
+        (("event", "A/2021-07-01/surgery", "--to", "B", *WHY), "no event A/2021-07-01/surgery"),
+        (("event", "A/2021-07-01/visit", "--to", "B", *WHY), "kinds are biopsy"),
+        (("event", "9999", "--to", "B", *WHY), "no event 9999"),
+        (("event", "A/2021-07-01/biopsy", "--to", "Z", *WHY), "no patient Z"),
+        (("event", "A/2021-07-01/biopsy", "--end", "2021-08-01", *WHY), "Only a therapy has an end"),
+        (("event", "A/2021-07-01/biopsy", "--on", "1950-01-01", *WHY), "is born 1968-03-02"),
         (("undo", "77", "--yes"), "no correction 77"),
         (("film", "A/2021-06-01/R-CC", "--restore", "--yes"), "No film"),
     ],

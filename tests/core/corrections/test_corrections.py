@@ -15,6 +15,8 @@ from core.corrections import (
     CorrectionRefused,
     DateOf,
     DaysOf,
+    EventIs,
+    EventsAre,
     FilmIs,
     FilmsAre,
     Merged,
@@ -24,6 +26,7 @@ from core.corrections import (
     WhoSheIs,
     correct,
     corrections_of,
+    event_named,
     preview,
     preview_undo,
     studies_with_films,
@@ -34,7 +37,7 @@ from core.people import accounts
 from core.people.roles import AccessDenied, Person
 from core.records import find, lesions_of_patient, record_of
 from db.sessions import WITH_PUT_AWAY
-from db.tables import AuditEntry, Role, Score
+from db.tables import AuditEntry, Event, EventKind, Patient, Role, Score
 from tests.core.corrections.making import (
     DAYS,
     MRNS,
@@ -70,6 +73,7 @@ def asks(here) -> dict[str, object]:
         "set aside": SetAside((film(here, "A", DAYS[2], "R-CC"),)),
         "all set aside": SetAside(tuple(films_of(here, "A", DAYS[2]))),
         "merge": Merged("A", "B"),
+        "event": EventsAre({event_named(here, "A/2021-07-01/biopsy"): EventIs("B", date(2022, 1, 10))}),
     }
 
 
@@ -87,7 +91,7 @@ def foretells(one) -> tuple:
 
 KINDS = (
     "side", "view", "kind", "date", "days", "all days", "study", "split", "film", "name", "birth date", "sex",
-    "set aside", "all set aside", "merge",
+    "set aside", "all set aside", "merge", "event",
 )  # fmt: skip
 
 
@@ -467,3 +471,50 @@ def test_undone_in_any_order_nothing_is_lost_and_in_the_end_all_is_where_it_was(
     assert placed() == before
     score_what_waits(here)
     assert all(visit.score is not None for mrn in MRNS for visit in record_of(here, mrn).visits)
+
+
+def test_a_diagnosis_that_was_another_womans_is_told_with_whose_numbers_are_told_and_whose_not(here):
+    day = date(2022, 1, 1)
+    with here.database.write() as session:
+        a = session.scalars(select(Patient).where(Patient.mrn == "A")).one()
+        session.add(Event(patient_id=a.id, kind=EventKind.DIAGNOSIS, event_date=day))
+    event_id = event_named(here, f"A/{day}/diagnosis")
+    assert record_of(here, "A").visits[-1].score is None
+    before = seen(here)
+    made = correct(here, EventsAre({event_id: EventIs("B")}), reason=WHY)
+    said = " ".join(made.did.follows)
+    assert "The first diagnosis of Doe^Jane, MRN A is then gone" in said
+    assert "The first diagnosis of Doe^Jane Mary, MRN B is then of 2022-01-01" in said
+    assert made.did.anew == ()
+    assert record_of(here, "A").visits[-1].score is not None
+    assert record_of(here, "B").visits[-1].score is None
+    undo(here, made.correction_id)
+    assert seen(here) == before
+
+
+def test_an_event_goes_to_no_woman_or_day_that_cannot_be(here):
+    biopsy = event_named(here, "A/2021-07-01/biopsy")
+    for is_, why in (
+        (EventIs("Z"), "no patient Z"),
+        (EventIs(on=date(1960, 1, 1)), "born 1968-03-02"),
+        (EventIs(end=date(2021, 8, 1)), "Only a therapy"),
+        (EventIs("A"), "so already"),
+    ):
+        with pytest.raises(CorrectionRefused, match=why):
+            preview(here, EventsAre({biopsy: is_}))
+    with here.database.write() as session:
+        b = session.scalars(select(Patient).where(Patient.mrn == "B")).one()
+        b.simulated = not b.simulated
+    with pytest.raises(CorrectionRefused, match="never put together"):
+        preview(here, EventsAre({biopsy: EventIs("B")}))
+    with pytest.raises(CorrectionRefused, match="future"):
+        EventIs(on=date.max)
+
+
+def test_an_event_that_was_taken_back_since_is_not_moved_back_unseen(here):
+    biopsy = event_named(here, "A/2021-07-01/biopsy")
+    made = correct(here, EventsAre({biopsy: EventIs("B")}), reason=WHY)
+    with here.database.write() as session:
+        session.delete(session.get_one(Event, biopsy))
+    with pytest.raises(ChangedSince):
+        undo(here, made.correction_id)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import shutil
 import socket
+import ssl
 import subprocess
 import time
 import urllib.error
 import urllib.request
+from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -62,6 +64,7 @@ class Orthanc:
     http: int
     dicom: int
     caller_port: int
+    login: tuple[str, str] | None = None
 
     @property
     def web(self) -> str:
@@ -70,6 +73,8 @@ class Orthanc:
     def ask(self, path: str, body: bytes | dict[str, Any] | None = None, method: str | None = None) -> Any:
         data = json.dumps(body).encode() if isinstance(body, dict) else body
         request = urllib.request.Request(f"http://127.0.0.1:{self.http}{path}", data, method=method)
+        if self.login:
+            request.add_header("Authorization", "Basic " + b64encode(":".join(self.login).encode()).decode())
         with urllib.request.urlopen(request, timeout=30) as answer:
             return json.loads(answer.read() or b"null")
 
@@ -81,10 +86,58 @@ class Orthanc:
             self.ask(f"/patients/{patient}", method="DELETE")
 
 
+@dataclass(frozen=True)
+class Papers:
+    """What a hospital's authority gave out: its own certificate, this machine's with its key, and a stranger's."""
+
+    ca: Path
+    certificate: Path
+    key: Path
+    stranger: Path
+    stranger_key: Path
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        return {"tls_certificate": self.certificate, "tls_key": self.key, "tls_ca": self.ca}
+
+    def context(self, *, shown: bool = True) -> ssl.SSLContext:
+        """Return how a sender with (or without) a certificate of this authority calls."""
+        made = ssl.create_default_context(cafile=str(self.ca))
+        if shown:
+            made.load_cert_chain(self.certificate, self.key)
+        return made
+
+
+@pytest.fixture(scope="session")
+def papers(tmp_path_factory: pytest.TempPathFactory) -> Papers:
+    if shutil.which("openssl") is None:
+        pytest.skip("openssl is not on this machine: apt-get install openssl")
+    folder = tmp_path_factory.mktemp("papers")
+
+    def openssl(*arguments: str) -> None:
+        subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True, timeout=60)
+
+    new = ("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2")
+    openssl(*new, "-x509", "-keyout", "ca.key", "-out", "ca.pem", "-subj", "/CN=Hospital CA")
+    openssl(*new, "-x509", "-keyout", "stranger.key", "-out", "stranger.pem", "-subj", "/CN=127.0.0.1")
+    openssl(*new, "-keyout", "own.key", "-out", "own.csr", "-subj", "/CN=longview")
+    (folder / "names").write_text("subjectAltName=IP:127.0.0.1,DNS:localhost\n")
+    signed = ("-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "2", "-extfile", "names")
+    openssl("x509", "-req", "-in", "own.csr", *signed, "-out", "own.pem")
+    return Papers(
+        *(folder / name for name in ("ca.pem", "own.pem", "own.key", "stranger.pem", "stranger.key"))
+    )
+
+
 @contextmanager
-def started_orthanc(folder: Path) -> Iterator[Orthanc]:
-    """Run an empty Orthanc on loopback, at ports that are free, with all that it keeps in a folder."""
-    made = Orthanc(free_port(), free_port(), free_port())
+def started_orthanc(
+    folder: Path, more: dict[str, Any] | None = None, *, login: tuple[str, str] | None = None
+) -> Iterator[Orthanc]:
+    """Run an empty Orthanc on loopback, at ports that are free, with all that it keeps in a folder.
+
+    `more` are settings of its own; with `login` it is asked as that user.
+    """
+    made = Orthanc(free_port(), free_port(), free_port(), login)
     settings = {
         "Name": "ARCHIVE",
         "StorageDirectory": str(folder),
@@ -101,6 +154,7 @@ def started_orthanc(folder: Path) -> Iterator[Orthanc]:
         "DicomAlwaysAllowMove": True,
         "DicomWeb": {"Enable": True, "Root": "/dicom-web/"},
         "Plugins": [str(PLUGIN)],
+        **(more or {}),
     }
     (folder / "orthanc.json").write_text(json.dumps(settings))
     log = (folder / "log").open("wb")

@@ -19,12 +19,14 @@ from core.network import (
     is_pacs_configured,
     pull_priors,
 )
+from core.network.pacs.opening import open_pacs
 from core.network.pacs.remote import RemoteObject, query_of
 from core.people import accounts, audit
 from core.people.accounts import Role
 from core.people.roles import AccessDenied
 from db.tables import Image, ImportBatch, Patient, Study, StudyStatus
 from tests.core.network.conftest import Orthanc, mammogram
+from tests.core.network.made_up_web import MadeUpWeb, made_up_web
 from tests.core.network.test_listening import replace_settings, rows, wait_until
 
 WAYS = ("web", "get", "move")
@@ -93,6 +95,37 @@ def test_a_late_prior_asks_for_the_scores_of_what_follows_it_and_of_nothing_befo
         "20190102": StudyStatus.PENDING,
         "20200102": StudyStatus.PENDING,
     }
+
+
+@pytest.mark.parametrize(("at_once", "pages"), [(1, True), (2, True), (1000, True), (1000, False)])
+def test_a_pacs_that_answers_in_pages_is_asked_until_nothing_new_comes(here, at_once, pages):
+    files = [mammogram(n, on=on) for on in ("20180102", "20190102", "20200102") for n in range(2)]
+    with made_up_web(MadeUpWeb(files, at_once, pages)) as pacs:
+        pulled = pull_priors(replace_settings(here, pacs_url=pacs.url), "W1")
+    assert (pulled.found, pulled.count("accepted")) == (6, 6)
+
+
+def test_ultrasound_and_mr_come_where_they_are_of_the_breast_and_nothing_of_other_parts(here, orthanc):
+    def other(number: int, modality: str, **said) -> bytes:
+        uid = f"1.2.9.{number}"
+        return mammogram(
+            number, on=f"2018010{number}", Modality=modality, StudyInstanceUID=uid, SeriesInstanceUID=f"{uid}.1",
+            SOPInstanceUID=f"{uid}.1.1", **said,
+        )  # fmt: skip
+
+    orthanc.keep(
+        mammogram(0),
+        other(1, "US", BodyPartExamined="BREAST"),
+        other(2, "MR", SeriesDescription="T1 axial", StudyDescription="MR Mamma beidseits"),
+        other(3, "MR", BodyPartExamined="HEAD", StudyDescription="MR breast and head"),
+        other(4, "US", StudyDescription="Sonography of the abdomen"),
+        other(5, "US"),
+    )
+    for way in ("web", "get"):
+        asked = asking(here, orthanc, way)
+        listed = open_pacs(asked).search("W1", ["MG", "US", "MR"])
+        assert sorted(one.sop_uid for one in listed if one.modality != "MG") == ["1.2.9.1.1.1", "1.2.9.2.1.1", "1.2.9.5.1.1"]  # fmt: skip
+    assert asked.settings.pacs_modalities == "MG,US,MR"
 
 
 class Listed:

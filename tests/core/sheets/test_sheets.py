@@ -13,8 +13,9 @@ from typer.testing import CliRunner
 
 from core.__main__ import app
 from core.installation import Installation
-from core.people import Person, Role
+from core.people import Person, Role, create_user
 from core.people.roles import AccessDenied
+from core.records import record_assessment, record_of, worklist
 from core.sheets import (
     DateOrder,
     Imported,
@@ -183,6 +184,58 @@ def test_a_reading_joins_the_study_of_its_day_and_never_replaces_a_readers(
     assert done.number is not None
     assert set_aside(here, None, done.number).removed == {"assessment": 1}
     assert count(here, AssessmentVersion) == 0
+
+
+WHOLE = "MRN,exam date,BI-RADS right,BI-RADS left,density,recommendation\nA-1,2022-03-15,1,2,C,routine screening\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "uncovers"),
+    [
+        (WHOLE, True),
+        (WHOLE.replace(",C,", ",,"), False),
+        (WHOLE.replace("routine screening", ""), False),
+        (WHOLE.replace(",1,2,", ",1,,"), False),
+        ("MRN,date,BI-RADS\nA-1,2022-03-15,2\n", False),
+        (WHOLE.replace("2022", "2020"), False),
+    ],
+    ids=["whole", "no density", "no management", "one breast", "one category", "of another study"],
+)
+def test_a_reading_elsewhere_uncovers_a_score_only_if_it_is_of_that_study_and_leaves_nothing_out(
+    here: Installation, tmp_path: Path, text: str, uncovers: bool
+) -> None:
+    here.settings.read_first = True
+    factories.woman(here, "A-1", [VisitPlan(date(2020, 3, 15), 0.01), VisitPlan(date(2022, 3, 15), 0.01)])
+    assert record_of(here, "A-1").visits[-1].covered
+    done = taken(here, tmp_path, "readings", text)
+    last = record_of(here, "A-1").visits[-1]
+    assert last.covered is not uncovers
+    assert worklist.rows(here, today=date(2022, 4, 1))[0].unread is not uncovers
+    assert bool(done.note) is (not uncovers and "2022" in text)
+    if "2022" not in text:
+        return
+    assert last.assessment.bi_rads == "2" if ",1," not in text or ",2," in text else "1"
+    assert last.assessment.is_read is uncovers
+    ada = create_user(here, "ada", "a long password", Role.ONCOLOGIST)
+    more = {"right": "1", "left": "2", "density": "B", "instead_of": last.assessment.at}
+    if uncovers:
+        with pytest.raises(ValueError, match="Say why"):
+            record_assessment(here, ada, last.study_uid, **more)
+        return
+    # What a line leaves out is read here for the first time: nobody has to say why it is another than before.
+    signed = record_assessment(here, ada, last.study_uid, **more)
+    assert (signed.version, signed.covered, signed.first.version, signed.is_read) == (2, True, 2, True)
+    assert not record_of(here, "A-1").visits[-1].covered
+    assert set_aside(here, None, done.number).kept == 1
+
+
+def test_a_reading_that_is_set_aside_covers_its_score_again(here: Installation, tmp_path: Path) -> None:
+    here.settings.read_first = True
+    factories.woman(here, "A-1", [VisitPlan(date(2022, 3, 15), 0.01)])
+    done = taken(here, tmp_path, "readings", WHOLE)
+    assert not record_of(here, "A-1").visits[-1].covered
+    set_aside(here, None, done.number)
+    assert record_of(here, "A-1").visits[-1].covered
 
 
 def test_roles_bound_what_a_person_may_take_in(here: Installation, tmp_path: Path) -> None:
