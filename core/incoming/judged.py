@@ -9,6 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core.images import measure, open_rendition, rendition
+from core.incoming import asked
 from core.installation import Installation
 from core.logs import log_of
 from core.refusals import Refusal
@@ -31,7 +32,9 @@ def judge_study(session: Session, study: Study) -> None:
 
 def flags_today(session: Session, study: Study) -> Iterator[tuple[Image, list[Any]]]:
     """Yield the images of a study that are to have other flags than they have, with these."""
-    images = session.scalars(select(Image).where(Image.study_id == study.id).order_by(Image.id)).all()
+    images = session.scalars(
+        asked.IMAGES_OF_STUDY, {"study_id": study.id}, execution_options=asked.AS_WRITTEN
+    ).all()
     said = remarks_on_study([taken_of(image) for image in images])
     for image, remarks in zip(images, said, strict=True):
         if image.measured is None:
