@@ -5,9 +5,10 @@ Each says itself whether it finds what a correction put away, and is asked with 
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
-from sqlalchemy import bindparam, or_, select
+from sqlalchemy import Select, bindparam, or_, select
+from sqlalchemy.orm import Session
 
 from db.sessions import WITH_PUT_AWAY
 from db.tables import Correction, Image, Patient, Study
@@ -17,11 +18,12 @@ __all__ = [
     "CORRECTIONS",
     "IMAGES_OF_STUDY",
     "IMAGE_OF_BYTES",
-    "PATIENT",
     "PATIENT_EVEN_PUT_AWAY",
     "SAME_IMAGE",
     "STUDY",
     "STUDY_OF_DAY",
+    "at_one_moment",
+    "first",
 ]
 
 AS_WRITTEN: dict[str, Any] = WITH_PUT_AWAY
@@ -37,7 +39,6 @@ IMAGES_OF_STUDY = (
     .order_by(Image.id)
 )
 PATIENT_EVEN_PUT_AWAY = select(Patient).where(Patient.mrn == bindparam("mrn"))
-PATIENT = PATIENT_EVEN_PUT_AWAY.where(Patient.put_away_by_id.is_(None))
 STUDY = select(Study).where(Study.uid == bindparam("uid"), Study.put_away_by_id.is_(None))
 STUDY_OF_DAY = (
     select(Study)
@@ -60,3 +61,24 @@ CORRECTIONS = (
     .order_by(Correction.id)
 )
 """Those that stand."""
+
+_Row = TypeVar("_Row")
+_ANSWERS = "answers of this moment"
+
+
+def at_one_moment(session: Session) -> Session:
+    """Let a session that only reads ask nothing twice: it sees the state of one moment."""
+    session.info[_ANSWERS] = {}
+    return session
+
+
+def first(session: Session, statement: Select[tuple[_Row]], **named: Any) -> _Row | None:
+    """Return the first row that one of these statements finds; None if it finds none."""
+    answers: dict[Any, _Row | None] | None = session.info.get(_ANSWERS)
+    question = id(statement), *named.values()
+    if answers is not None and question in answers:
+        return answers[question]
+    row = session.scalar(statement, named, execution_options=AS_WRITTEN)
+    if answers is not None:
+        answers[question] = row
+    return row

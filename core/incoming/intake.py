@@ -16,6 +16,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core.images import GuardedReader, Prepared, ReadImage, lend_reader, storable
+from core.incoming import asked
 from core.incoming.ahead import Ahead, Turn
 from core.incoming.batches import Source, begin_batch, finish_batch
 from core.incoming.claims import Claim, check_statement, said_view, settle_claim
@@ -233,6 +234,7 @@ def _take_one(
         prepared = _read(reader, file, data)
         kind = settle_kind(prepared.image, file.name, statement)
         with here.database.read() as session:
+            asked.at_one_moment(session)
             prepared.image.header, settled = heard(session, prepared.image.header)
             prepared.image.contradictions += settled
             claim = settle_claim(prepared.image.header, file.name, sha256, statement, kind)

@@ -83,7 +83,9 @@ def stored_patient(
                 "other_patient",
                 f"The file says patient {header.patient_id}, who is known here; you say {claim.mrn}.",
             )
-    patient = session.scalar(asked.PATIENT, {"mrn": claim.mrn}, execution_options=asked.AS_WRITTEN)
+    patient = asked.first(session, asked.PATIENT_EVEN_PUT_AWAY, mrn=claim.mrn)
+    if patient is not None and patient.put_away_by_id is not None:
+        patient = None
     born = born_on(header, claim, statement, patient)
     if patient is not None and patient.birth_date is not None:
         if born is not None and born != patient.birth_date:
@@ -117,7 +119,7 @@ def is_simulated(header: Header, statement: Statement | None) -> bool:
 def stored_study(session: Session, claim: Claim) -> Study | None:
     """Return the study that the image joins, None if it has to be made; raises `Refusal` for a taken UID."""
     if claim.study_uid is not None:
-        study = session.scalar(asked.STUDY, {"uid": claim.study_uid}, execution_options=asked.AS_WRITTEN)
+        study = asked.first(session, asked.STUDY, uid=claim.study_uid)
         if study is not None:
             if study.patient.mrn != claim.mrn:
                 raise Refusal(
@@ -137,8 +139,9 @@ def stored_study(session: Session, claim: Claim) -> Study | None:
         as_named = (Study.study_date == claim.study_date, Patient.mrn == claim.mrn)
         return session.scalar(select(Study).join(Patient).where(Study.uid == own, *as_named)) if own else None
     # The person says that the files form one study: those of that day, whatever UIDs they carry.
-    of_day = {"mrn": claim.mrn, "study_date": claim.study_date, "modality": claim.modality}
-    return session.scalar(asked.STUDY_OF_DAY, of_day, execution_options=asked.AS_WRITTEN)
+    return asked.first(
+        session, asked.STUDY_OF_DAY, mrn=claim.mrn, study_date=claim.study_date, modality=claim.modality
+    )
 
 
 def keep(
@@ -163,15 +166,16 @@ def keep(
     joined = stored_study(session, claim)
     check_room(session, joined, claim.modality)
     file_says = _says_beside(header, claim, patient)
+    is_new_woman = patient is None
     patient, closed = _keep_patient(session, claim, header, statement, patient, first)
     study = _keep_study(session, claim, header, patient, joined)
     if claim.by_person and "study_date" in file_says:
         # Files of several days that a person calls one study are never so silently.
         _flag_contradiction(prepared)
     image = _keep_image(session, file, sha256, prepared, claim, study, file_says)
-    if claim.modality == "MG":
+    if claim.modality == "MG" and not is_new_woman:  # her first study waits as it is
         rescoring.image_added(session, study)
-    judge_study(session, study)
+    judge_study(session, study, [image] if joined is None else None)
     otherwise = sorted(set(file_says) - {"age_years"})
     against = (
         [f"The file says otherwise of: {', '.join(otherwise)}."] if otherwise and claim.by_person else []

@@ -32,7 +32,7 @@ _OF_HER = {
 
 def called(session: Session, mrn: str) -> Patient | None:
     """Return the woman whom an MRN leads to: of one who was merged into another that other one; None if nobody has it."""
-    woman = session.scalar(asked.PATIENT_EVEN_PUT_AWAY, {"mrn": mrn}, execution_options=asked.AS_WRITTEN)
+    woman = asked.first(session, asked.PATIENT_EVEN_PUT_AWAY, mrn=mrn)
     while woman is not None and woman.merged_into_id is not None:
         woman = session.get_one(Patient, woman.merged_into_id, execution_options=WITH_PUT_AWAY)
     return woman
@@ -105,7 +105,7 @@ def heard(session: Session, header: Header) -> tuple[Header, list[str]]:
 def _study(session: Session, header: Header) -> Study | None:
     if header.study_uid is None:
         return None
-    return session.scalar(asked.STUDY, {"uid": header.study_uid}, execution_options=asked.AS_WRITTEN)
+    return asked.first(session, asked.STUDY, uid=header.study_uid)
 
 
 def _known_to_be_wrong(
