@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from datetime import date
+from functools import cache
 from typing import Any
 
 import numpy as np
 from pydicom.datadict import tag_for_keyword
 from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
+from pydicom.tag import BaseTag, Tag
 from pydicom.valuerep import PersonName
 
 from core.images.reader import Header
@@ -44,8 +46,11 @@ class HeaderReader:
 
     def value(self, keyword: str, dataset: Dataset | None = None) -> Any:
         """Return an element of the dataset, or of an item of a sequence; None if it is absent or malformed."""
+        tag, within = _tag_of(keyword), self.dataset if dataset is None else dataset
         try:
-            return (self.dataset if dataset is None else dataset).get(keyword)
+            return within[tag].value if tag in within else None
+        except AttributeError:
+            return None
         except Exception as error:  # noqa: BLE001 - one malformed element must not hide the others
             self.contradictions.append(f"{keyword} cannot be read ({type(error).__name__}).")
             return None
@@ -127,6 +132,15 @@ class HeaderReader:
             self.contradictions.append(f"{keyword} {found} stands for a date that is not known.")
             return None
         return found
+
+
+@cache
+def _tag_of(keyword: str) -> BaseTag:
+    # The library looks a keyword up anew each time, and most elements that are asked for are not there.
+    tag = tag_for_keyword(keyword)
+    if tag is None:
+        raise ValueError(f"{keyword} is no keyword of DICOM.")
+    return Tag(tag)
 
 
 def _several(keyword: str, values: Iterable[Any]) -> str:

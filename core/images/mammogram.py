@@ -8,8 +8,11 @@ The limits were chosen with room around 237 mammograms (mini-MIAS film, CBIS-DDS
 
 from __future__ import annotations
 
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import cv2
 import numpy as np
@@ -23,6 +26,7 @@ __all__ = [
     "Recognised",
     "breast_of",
     "breast_region",
+    "looking_once",
     "outline_of",
     "recognise",
     "wall_is_right",
@@ -40,6 +44,7 @@ _MOST_SYMMETRY = 0.875
 _SECOND_AREA = 0.3
 # Of the picture's height: a small breast on a large detector.
 _LOWEST = 0.4
+_MOST_LIT = 0.95
 _SEVERAL_VIEWS = "It shows two views in one picture. Export each view as an image of its own."
 
 
@@ -112,26 +117,23 @@ def why_not_a_mammogram(pixels: NDArray[np.uint16]) -> str | None:
     rows, columns = pixels.shape
     if min(rows, columns) < _SMALLEST_SIDE:
         return f"It has only {rows} × {columns} pixels."
-    sketch = _sketch(pixels)
-    shades = _even(sketch)
-    if shades is None:
+    sketch, seen = _look(pixels)
+    if seen is None:
         return "It is of one shade."
-    air, threshold, _ = _air(shades)
-    if air > 0.20:
+    shades = seen.shades
+    if seen.air[0] > 0.20:
         return _else(shades) or "Its background is not dark."
-    if float(np.mean(shades > threshold)) > 0.95:
+    if seen.lit > _MOST_LIT:
         return _else(shades) or "It has no dark background."
-    outlines = _outlines(shades)
-    if not outlines:
+    if not seen.outlines:
         return "No breast stands out from the background."
-    if any(_are_two_breasts(_largest((shades > level).astype(np.uint8))) for level in _levels(shades)):
+    if any(_are_two_breasts(_largest((shades > level).astype(np.uint8))) for level in seen.levels):
         return _SEVERAL_VIEWS
-    breast = next((outline for outline in outlines if _is_breast(outline)), None)
-    if breast is not None:
-        return _why_drawn(pixels, sketch, breast)
+    if seen.breast is not None:
+        return _why_drawn(pixels, sketch, seen.breast)
     if (other := _else(shades)) is not None:
         return other
-    if any(outline.symmetry > _MOST_SYMMETRY for outline in outlines):
+    if any(outline.symmetry > _MOST_SYMMETRY for outline in seen.outlines):
         return (
             "Its outline is the same at both sides, as that of a round field, of a slice of the body or of views "
             "that meet in the middle."
@@ -148,16 +150,16 @@ def _are_views_side_by_side(shades: NDArray[np.float32]) -> bool:
     above = shades[:rows], shades[rows:]
     quarters = [part for half in above for part in (half[:, :columns], half[:, columns:])]
     return any(
-        all(_breast_in(np.ascontiguousarray(part)) is not None for part in parts)
+        all(_Seen(np.ascontiguousarray(part)).breast is not None for part in parts)
         for parts in (beside, above, quarters)
     )
 
 
 def _else(shades: NDArray[np.float32]) -> str | None:
     """Return how a picture that is no breast as it stands would be one; None if it would not."""
-    if _breast_in(1 - shades) is not None:
+    if _Seen(1 - shades).breast is not None:
         return "It is a negative: the background is bright, the breast dark."
-    if any(_breast_in(np.ascontiguousarray(np.rot90(shades, turns))) is not None for turns in (1, 3)):
+    if any(_Seen(np.ascontiguousarray(np.rot90(shades, turns))).breast is not None for turns in (1, 3)):
         return "It lies on its side, if it is a breast: what is lit is broad above or below."
     return None
 
@@ -170,48 +172,89 @@ def wall_is_right(pixels: NDArray[np.uint16]) -> bool | None:
 
 def breast_of(pixels: NDArray[np.uint16]) -> tuple[NDArray[np.float32], Outline] | None:
     """Return the sketch of a picture, shades 0..1, and its breast's outline; None where none is recognised."""
-    shades = _even(_sketch(pixels))
-    found = None if shades is None else _breast_in(shades)
-    return None if shades is None or found is None else (shades, found)
+    _, seen = _look(pixels)
+    return None if seen is None or seen.breast is None else (seen.shades, seen.breast)
 
 
 def breast_region(pixels: NDArray[np.uint16]) -> NDArray[np.uint8] | None:
     """Return where the breast is, in a sketch of the picture: 1 there, 0 elsewhere; None for what is no mammogram."""
-    shades = _even(_sketch(pixels))
-    if shades is None or why_not_a_mammogram(pixels) is not None:
+    if why_not_a_mammogram(pixels) is not None:
         return None
-    found = _breast_in(shades)
-    return None if found is None else found.mask
+    found = breast_of(pixels)
+    return None if found is None else found[1].mask
 
 
 def outline_of(pixels: NDArray[np.uint16]) -> Outline | None:
     """Return the outline of the breast, or of what stands in its place; None where nothing stands out."""
-    shades = _even(_sketch(pixels))
-    if shades is None:
-        return None
-    return _breast_in(shades) or next(iter(_outlines(shades)), None)
+    _, seen = _look(pixels)
+    return None if seen is None else seen.breast or next(iter(seen.outlines), None)
 
 
-def _breast_in(shades: NDArray[np.float32]) -> Outline | None:
-    """Return the outline of the breast against dark air; None if there is none."""
-    air, threshold, _ = _air(shades)
-    if air > 0.20 or float(np.mean(shades > threshold)) > 0.95:
-        return None
-    return next((outline for outline in _outlines(shades) if _is_breast(outline)), None)
+class _Seen:
+    """Shades (rows, columns) 0..1 and what is seen in them, each looked for once and only if it is asked for."""
+
+    def __init__(self, shades: NDArray[np.float32]) -> None:
+        self.shades = shades
+
+    @cached_property
+    def air(self) -> tuple[float, float, float]:
+        return _air(self.shades)
+
+    @cached_property
+    def lit(self) -> float:
+        """Share of the picture that is lit."""
+        return float(np.mean(self.shades > self.air[1]))
+
+    @cached_property
+    def levels(self) -> tuple[float, float]:
+        _, threshold, otsu = self.air
+        return threshold, (threshold + otsu) / 2
+
+    @cached_property
+    def outlines(self) -> list[Outline]:
+        """What stands out: the skin line of a dark or noisy film is found at one level, that of a bright one at another."""
+        return [
+            outline
+            for level in self.levels
+            if (outline := _outline((self.shades > level).astype(np.uint8))) is not None
+        ]
+
+    @cached_property
+    def breast(self) -> Outline | None:
+        """The outline of the breast against dark air; None if there is none."""
+        if self.air[0] > 0.20 or self.lit > _MOST_LIT:
+            return None
+        return next((outline for outline in self.outlines if _is_breast(outline)), None)
 
 
-def _outlines(shades: NDArray[np.float32]) -> list[Outline]:
-    """Return what stands out: the skin line of a dark or noisy film is found at one level, that of a bright one at another."""
-    return [
-        outline
-        for level in _levels(shades)
-        if (outline := _outline((shades > level).astype(np.uint8))) is not None
-    ]
+_Looked = tuple[NDArray[np.float32], _Seen | None]
+_remembered: weakref.WeakValueDictionary[int, NDArray[np.uint16]] | None = None
+_looked: dict[int, _Looked] = {}
 
 
-def _levels(shades: NDArray[np.float32]) -> tuple[float, float]:
-    _, threshold, otsu = _air(shades)
-    return threshold, (threshold + otsu) / 2
+@contextmanager
+def looking_once() -> Iterator[None]:
+    """Within this, look at each array of pixels once: for whoever asks of it several things and changes none in place."""
+    global _remembered
+    _remembered = weakref.WeakValueDictionary()
+    try:
+        yield
+    finally:
+        _remembered = None
+        _looked.clear()
+
+
+def _look(pixels: NDArray[np.uint16]) -> _Looked:
+    """Return the sketch of a picture and what is seen in it; None for that where it is of one shade."""
+    if _remembered is not None and _remembered.get(id(pixels)) is pixels:
+        return _looked[id(pixels)]
+    sketch = _sketch(pixels)
+    shades = _even(sketch)
+    looked = sketch, None if shades is None else _Seen(shades)
+    if _remembered is not None:
+        _remembered[id(pixels)] = pixels
+        _looked[id(pixels)] = looked
+    return looked
 
 
 def _is_breast(outline: Outline) -> bool:

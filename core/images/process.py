@@ -47,16 +47,18 @@ def answer_or_refuse(work: Callable[[], Answer], *, cpu_seconds: float) -> Answe
 def answer(question: dict[str, Any], data: bytes) -> Answer:
     """Decode one file."""
     from core.images.decoding import decode
+    from core.images.mammogram import looking_once
     from core.images.quality.measures import measure
     from core.images.reader import image_to_json
     from core.images.renditions import make_pictures
 
     def work() -> Answer:
-        image = decode(data, max_pixels=question["max_pixels"])
-        if question["wanted"] == "pixels":
-            return image_to_json(image), [image.pixels.data.cast("B")]
-        if image.doubt is None:
-            image.measured = measure(image.pixels, image.bits_stored)
+        with looking_once():
+            image = decode(data, max_pixels=question["max_pixels"])
+            if question["wanted"] == "pixels":
+                return image_to_json(image), [image.pixels.data.cast("B")]
+            if image.doubt is None:
+                image.measured = measure(image.pixels, image.bits_stored)
         return image_to_json(image), list(make_pictures(image))
 
     return answer_or_refuse(work, cpu_seconds=question["cpu_seconds"])

@@ -15,12 +15,11 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
-from sqlalchemy import select
-
 from core.images import GuardedReader, Prepared, lend_reader, storable
+from core.incoming import asked
 from core.incoming.items import IncomingFile
 from core.installation import Installation
-from db.tables import Image
+from core.refusals import Refusal
 
 __all__ = ["Ahead", "Turn"]
 
@@ -34,12 +33,40 @@ class Turn:
 
     file: IncomingFile
     _ahead: Ahead
-    _answer: Future[Prepared | None]
+    _looked: Future[_Looked]
+
+    @property
+    def data(self) -> bytes:
+        """Return the file's bytes as they are stored."""
+        return self._looked.result().data
+
+    @property
+    def sha256(self) -> str:
+        """Return the sha256 of what is stored."""
+        return self._looked.result().sha256
+
+    @property
+    def may_be_stored(self) -> bool:
+        """Tell whether these bytes were stored when it was read ahead; those of a file that came just before may be since."""
+        return self._looked.result().stored
 
     def prepare(self, data: bytes, name: str) -> Prepared:
         """Return what `GuardedReader.prepare` says of the file; raises `Refusal`."""
-        prepared = self._answer.result()
-        return prepared if prepared is not None else self._ahead.prepare(data, name)
+        looked = self._looked.result()
+        if looked.refusal is not None:
+            raise looked.refusal
+        return looked.prepared if looked.prepared is not None else self._ahead.prepare(data, name)
+
+
+@dataclass(frozen=True)
+class _Looked:
+    """A file that was read ahead: its bytes as they are stored, whether they are, and what was read or why it was not."""
+
+    data: bytes
+    sha256: str
+    stored: bool = False
+    prepared: Prepared | None = None
+    refusal: Refusal | None = None
 
 
 @dataclass
@@ -111,13 +138,17 @@ class Ahead:
     def _begun(self, file: IncomingFile) -> Turn:
         return Turn(file, self, self._threads.submit(self._read, file))
 
-    def _read(self, file: IncomingFile) -> Prepared | None:
+    def _read(self, file: IncomingFile) -> _Looked:
         """Read a file that will be asked about; one that is refused already, or is stored, mostly is not."""
-        if file.refusal is not None:
-            return None
         data = storable(file.data)
+        sha256 = hashlib.sha256(data).hexdigest()
+        if file.refusal is not None:
+            return _Looked(data, sha256)
         with self._here.database.read() as session:
-            sha256 = hashlib.sha256(data).hexdigest()
-            if session.scalar(select(Image.id).where(Image.sha256 == sha256)) is not None:
-                return None
-        return self._readers.prepare(data, file.name)
+            named = {"sha256": sha256}
+            if session.scalar(asked.IMAGE_OF_BYTES, named, execution_options=asked.AS_WRITTEN) is not None:
+                return _Looked(data, sha256, stored=True)
+        try:
+            return _Looked(data, sha256, prepared=self._readers.prepare(data, file.name))
+        except Refusal as refusal:
+            return _Looked(data, sha256, refusal=refusal)

@@ -108,17 +108,23 @@ def _is_archive(path: Path) -> bool:
 
 
 def _folder(folder: Path, limit: int, use_manifests: bool, found: Gathered) -> None:
-    if use_manifests and (folder / MANIFEST).is_file():
+    if use_manifests and (folder / MANIFEST).is_file() and not _leads_out(folder / MANIFEST, folder):
         manifest = _manifest(folder / MANIFEST, found)
         if manifest is not None:
             for row in manifest.rows:
-                found.files.append(lambda row=row: _told(row, _load(row.path, str(row.path), limit)))  # type: ignore[misc]
+                load = _link_out if _leads_out(row.path, folder) else _load
+                found.files.append(
+                    lambda row=row, load=load: _told(row, load(row.path, str(row.path), limit))
+                )  # type: ignore[misc]
             return
     for parent, folders, names in os.walk(folder):
         folders[:] = sorted(name for name in folders if not _hidden(name))
-        for name in sorted(names):
+        links = [name for name in folders if _leads_out(Path(parent, name), folder)]
+        for name in sorted([*names, *links]):
             path = Path(parent, name)
-            if not use_manifests and path == folder / MANIFEST:
+            if not _hidden(name) and _leads_out(path, folder):
+                found.files.append(lambda path=path: _link_out(path, str(path), limit))  # type: ignore[misc]
+            elif not use_manifests and path == folder / MANIFEST:
                 found.notices.append(f"{path} is left aside: you said whose images these are.")
             elif _hidden(name):
                 continue
@@ -225,6 +231,21 @@ def _is_utf8(name: bytes) -> bool:
     except UnicodeDecodeError:
         return False
     return True
+
+
+def _leads_out(path: Path, folder: Path) -> bool:
+    """Tell whether a link in a folder leads to somewhere else on the machine; what it leads to may be missing."""
+    if not path.is_symlink():
+        return False
+    try:
+        return not path.resolve().is_relative_to(folder.resolve())
+    except (OSError, RuntimeError):  # a ring of links
+        return True
+
+
+def _link_out(path: Path, name: str, _limit: int) -> IncomingFile:
+    why = "It is a link that leads out of the folder, which is not followed. Name what it leads to itself."
+    return IncomingFile(name, b"", Refusal("unreadable_path", why))
 
 
 def _load(path: Path, name: str, limit: int) -> IncomingFile:

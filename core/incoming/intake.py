@@ -13,8 +13,10 @@ from dataclasses import replace
 from pathlib import PurePosixPath
 
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from core.images import GuardedReader, Prepared, ReadImage, lend_reader, storable
+from core.incoming import asked
 from core.incoming.ahead import Ahead, Turn
 from core.incoming.batches import Source, begin_batch, finish_batch
 from core.incoming.claims import Claim, check_statement, said_view, settle_claim
@@ -219,24 +221,28 @@ def _take_one(
     statement: Statement | None,
     first: FirstRealPatient,
 ) -> tuple[ItemReport, Closed | None]:
-    data = storable(file.data)
-    sha256 = hashlib.sha256(data).hexdigest()
+    data, sha256 = reader.data, reader.sha256
     prepared: Prepared | None = None
     claim: Claim | None = None
     try:
         _check(statement)
         if statement is not None:
             statement = _as_settled(here, statement)
-        known = _known(here, batch_id, file, sha256, statement)
+        known = _known(here, batch_id, file, sha256, statement) if reader.may_be_stored else None
         if known is not None:
             return known, None
         prepared = _read(reader, file, data)
         kind = settle_kind(prepared.image, file.name, statement)
         with here.database.read() as session:
+            asked.at_one_moment(session)
             prepared.image.header, settled = heard(session, prepared.image.header)
-        prepared.image.contradictions += settled
-        claim = settle_claim(prepared.image.header, file.name, sha256, statement, kind)
-        _store_objects(here, data, sha256, prepared, claim, statement, first)
+            prepared.image.contradictions += settled
+            claim = settle_claim(prepared.image.header, file.name, sha256, statement, kind)
+            is_new, is_new_woman = _check_new(session, sha256, prepared, claim, statement)
+        if is_new_woman:
+            first.expect(here)
+        if is_new:
+            _store_objects(here, data, prepared)
         # The end of the batch brings up to date what is kept ready of these women.
         with here.database.write(ready=False) as session:
             return keep(session, batch_id, file, sha256, prepared, claim, statement, first)
@@ -259,24 +265,19 @@ def _as_settled(here: Installation, statement: Statement) -> Statement:
         return stated(session, statement)
 
 
-def _store_objects(
-    here: Installation,
-    data: bytes,
-    sha256: str,
-    prepared: Prepared,
-    claim: Claim,
-    statement: Statement | None,
-    first: FirstRealPatient,
-) -> None:
-    """Put what an image is made of into the image store; a file that is refused leaves nothing there."""
-    with here.database.read() as session:
-        stored = stored_image(session, claim, sha256, prepared)
-        if stored is not None:
-            return
-        patient = stored_patient(session, claim, prepared.image.header, statement)
-        check_room(session, stored_study(session, claim), claim.modality)
-    if patient is None and not is_simulated(prepared.image.header, statement):
-        first.expect(here)
+def _check_new(
+    session: Session, sha256: str, prepared: Prepared, claim: Claim, statement: Statement | None
+) -> tuple[bool, bool]:
+    """Tell whether an image is new, and with it a real woman; raises `Refusal`, so that a refused file leaves no object."""
+    if stored_image(session, claim, sha256, prepared) is not None:
+        return False, False
+    patient = stored_patient(session, claim, prepared.image.header, statement)
+    check_room(session, stored_study(session, claim), claim.modality)
+    return True, patient is None and not is_simulated(prepared.image.header, statement)
+
+
+def _store_objects(here: Installation, data: bytes, prepared: Prepared) -> None:
+    """Put what an image is made of into the image store."""
     here.images.put(prepared.rendition)
     here.images.put(prepared.thumbnail_png)
     here.images.put(data)

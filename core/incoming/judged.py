@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core.images import measure, open_rendition, rendition
+from core.incoming import asked
 from core.installation import Installation
 from core.logs import log_of
 from core.refusals import Refusal
@@ -20,18 +21,24 @@ log = log_of(__name__)
 __all__ = ["flags_today", "judge_study", "measure_stored"]
 
 
-def judge_study(session: Session, study: Study) -> None:
+def judge_study(session: Session, study: Study, images: Sequence[Image] | None = None) -> None:
     """Write the flags that what was measured gives today, by the side and view that each image of the study has today.
 
-    What the files say themselves stays. An image of which nothing was measured keeps the flags that it has.
+    What the files say themselves stays. An image of which nothing was measured keeps the flags that it has. `images` are
+    all that the study has, where the caller knows them.
     """
-    for image, flags in flags_today(session, study):
+    for image, flags in flags_today(session, study, images):
         image.quality_flags = flags
 
 
-def flags_today(session: Session, study: Study) -> Iterator[tuple[Image, list[Any]]]:
+def flags_today(
+    session: Session, study: Study, images: Sequence[Image] | None = None
+) -> Iterator[tuple[Image, list[Any]]]:
     """Yield the images of a study that are to have other flags than they have, with these."""
-    images = session.scalars(select(Image).where(Image.study_id == study.id).order_by(Image.id)).all()
+    if images is None:
+        images = session.scalars(
+            asked.IMAGES_OF_STUDY, {"study_id": study.id}, execution_options=asked.AS_WRITTEN
+        ).all()
     said = remarks_on_study([taken_of(image) for image in images])
     for image, remarks in zip(images, said, strict=True):
         if image.measured is None:

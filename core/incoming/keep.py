@@ -7,11 +7,11 @@ import uuid
 from datetime import date
 from typing import Any
 
-from sqlalchemy import or_, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core.images import READING, Header, Prepared
-from core.incoming import rescoring
+from core.incoming import asked, rescoring
 from core.incoming.claims import Claim, study_uid_of
 from core.incoming.identity import disagreements, is_hers, is_of
 from core.incoming.items import IncomingFile, ItemReport, Statement, printable_name
@@ -44,8 +44,9 @@ def stored_image(
     the picture is not at hand (`prepared`), that is left open.
     """
     found = session.scalars(
-        select(Image).where(or_(Image.sha256 == sha256, Image.sop_uid == claim.sop_uid)),
-        execution_options=WITH_PUT_AWAY,
+        asked.SAME_IMAGE,
+        {"sha256": sha256, "sop_uid": claim.sop_uid},
+        execution_options=asked.AS_WRITTEN,
     ).all()
     for image in sorted(found, key=lambda i: i.sha256 != sha256):
         study = image.study
@@ -82,7 +83,9 @@ def stored_patient(
                 "other_patient",
                 f"The file says patient {header.patient_id}, who is known here; you say {claim.mrn}.",
             )
-    patient = session.scalar(select(Patient).where(Patient.mrn == claim.mrn))
+    patient = asked.first(session, asked.PATIENT_EVEN_PUT_AWAY, mrn=claim.mrn)
+    if patient is not None and patient.put_away_by_id is not None:
+        patient = None
     born = born_on(header, claim, statement, patient)
     if patient is not None and patient.birth_date is not None:
         if born is not None and born != patient.birth_date:
@@ -116,7 +119,7 @@ def is_simulated(header: Header, statement: Statement | None) -> bool:
 def stored_study(session: Session, claim: Claim) -> Study | None:
     """Return the study that the image joins, None if it has to be made; raises `Refusal` for a taken UID."""
     if claim.study_uid is not None:
-        study = session.scalar(select(Study).where(Study.uid == claim.study_uid))
+        study = asked.first(session, asked.STUDY, uid=claim.study_uid)
         if study is not None:
             if study.patient.mrn != claim.mrn:
                 raise Refusal(
@@ -136,13 +139,8 @@ def stored_study(session: Session, claim: Claim) -> Study | None:
         as_named = (Study.study_date == claim.study_date, Patient.mrn == claim.mrn)
         return session.scalar(select(Study).join(Patient).where(Study.uid == own, *as_named)) if own else None
     # The person says that the files form one study: those of that day, whatever UIDs they carry.
-    return session.scalar(
-        select(Study)
-        .join(Patient)
-        .where(
-            Patient.mrn == claim.mrn, Study.study_date == claim.study_date, Study.modality == claim.modality
-        )
-        .order_by(Study.id)
+    return asked.first(
+        session, asked.STUDY_OF_DAY, mrn=claim.mrn, study_date=claim.study_date, modality=claim.modality
     )
 
 
@@ -165,17 +163,19 @@ def keep(
         return _keep_duplicate(session, batch_id, file, sha256, claim, stored), None
     header = prepared.image.header
     patient = stored_patient(session, claim, header, statement)
-    check_room(session, stored_study(session, claim), claim.modality)
+    joined = stored_study(session, claim)
+    check_room(session, joined, claim.modality)
     file_says = _says_beside(header, claim, patient)
+    is_new_woman = patient is None
     patient, closed = _keep_patient(session, claim, header, statement, patient, first)
-    study = _keep_study(session, claim, header, patient)
+    study = _keep_study(session, claim, header, patient, joined)
     if claim.by_person and "study_date" in file_says:
         # Files of several days that a person calls one study are never so silently.
         _flag_contradiction(prepared)
     image = _keep_image(session, file, sha256, prepared, claim, study, file_says)
-    if claim.modality == "MG":
+    if claim.modality == "MG" and not is_new_woman:  # her first study waits as it is
         rescoring.image_added(session, study)
-    judge_study(session, study)
+    judge_study(session, study, [image] if joined is None else None)
     otherwise = sorted(set(file_says) - {"age_years"})
     against = (
         [f"The file says otherwise of: {', '.join(otherwise)}."] if otherwise and claim.by_person else []
@@ -254,9 +254,10 @@ def _keep_patient(
     return patient, closed
 
 
-def _keep_study(session: Session, claim: Claim, header: Header, patient: Patient) -> Study:
+def _keep_study(
+    session: Session, claim: Claim, header: Header, patient: Patient, joined: Study | None
+) -> Study:
     """Return the study that the image joins, made if there is none yet."""
-    joined = stored_study(session, claim)
     if joined is not None:
         if claim.modality == "MG":  # mammograms that come after the ultrasound of the same study
             joined.modality = "MG"

@@ -6,13 +6,27 @@ of scores ask here, so that no score stands that was made of something else than
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
-from sqlalchemy import ColumnElement, or_, update
+from sqlalchemy import ColumnElement, Update, bindparam, or_, update
 from sqlalchemy.orm import Session
 
 from db.tables import Patient, Study, StudyStatus, utc_now
+
+_AFRESH: dict[str, Any] = {
+    "status": StudyStatus.PENDING,
+    "refusal_reason": None,
+    "refusal_detail": None,
+    "refused_at": None,
+    "claimed_by": None,
+    "claimed_until": None,
+    "attempts": 0,
+    "failed_after_score": None,
+    "put_off_since": None,
+    "put_off_because": None,
+}
 
 
 def queue_again(session: Session, which: ColumnElement[bool], *, inputs_changed: bool = False) -> int:
@@ -21,37 +35,39 @@ def queue_again(session: Session, which: ColumnElement[bool], *, inputs_changed:
     With `inputs_changed`, what a worker is computing of one of them at this moment is of other inputs and is not
     written.
     """
-    values: dict[str, Any] = {
-        "status": StudyStatus.PENDING,
-        "refusal_reason": None,
-        "refusal_detail": None,
-        "refused_at": None,
-        "claimed_by": None,
-        "claimed_until": None,
-        "attempts": 0,
-        "failed_after_score": None,
-        "put_off_since": None,
-        "put_off_because": None,
-    }
-    if inputs_changed:
-        values["inputs_changed_at"] = utc_now()
-    changed = session.execute(
+    changed = session.execute(_queued(which, {"inputs_changed_at": utc_now()} if inputs_changed else {}))
+    return int(changed.rowcount)  # type: ignore[attr-defined]
+
+
+def _queued(which: ColumnElement[bool], more: Mapping[str, Any]) -> Update:
+    return (
         update(Study)
         # What holds no mammogram never waits: no model reads it.
         .where(which, Study.modality == "MG", Study.put_away_by_id.is_(None))
-        .values(**values)
+        .values(**_AFRESH, **more)
         .execution_options(synchronize_session=False)
     )
-    return int(changed.rowcount)  # type: ignore[attr-defined]
+
+
+_THIS_ONE, _HER, _DAY = bindparam("this_one"), bindparam("her"), bindparam("that_day")
+# Built once: it is asked with every image.
+_FROM_HERE_ON = _queued(
+    (Study.patient_id == _HER)
+    & or_(Study.study_date > _DAY, (Study.study_date == _DAY) & (Study.id >= _THIS_ONE)),
+    {"inputs_changed_at": bindparam("now")},
+)
 
 
 def image_added(session: Session, study: Study) -> int:
     """Ask for the scores of this study and of all later ones of the woman: they read the image that has come."""
-    since = or_(
-        Study.study_date > study.study_date,
-        (Study.study_date == study.study_date) & (Study.id >= study.id),
-    )
-    return queue_again(session, (Study.patient_id == study.patient_id) & since, inputs_changed=True)
+    session.flush()
+    from_here_on = {
+        "her": study.patient_id,
+        "that_day": study.study_date,
+        "this_one": study.id,
+        "now": utc_now(),
+    }
+    return int(session.execute(_FROM_HERE_ON, from_here_on).rowcount)  # type: ignore[attr-defined]
 
 
 def set_birth_date(session: Session, patient: Patient, born: date | None) -> int:

@@ -6,17 +6,18 @@ is heard as corrected: nobody is asked twice.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import or_, select
+from sqlalchemy import Row, select
 from sqlalchemy.orm import Session
 
 from core.images import Header
+from core.incoming import asked
 from core.incoming.items import Statement
 from db.sessions import WITH_PUT_AWAY
-from db.tables import Correction, Patient, Study
+from db.tables import Patient, Study
 
 __all__ = ["called", "former_mrns", "heard", "mrns_of", "stated"]
 
@@ -31,7 +32,7 @@ _OF_HER = {
 
 def called(session: Session, mrn: str) -> Patient | None:
     """Return the woman whom an MRN leads to: of one who was merged into another that other one; None if nobody has it."""
-    woman = session.scalar(select(Patient).where(Patient.mrn == mrn), execution_options=WITH_PUT_AWAY)
+    woman = asked.first(session, asked.PATIENT_EVEN_PUT_AWAY, mrn=mrn)
     while woman is not None and woman.merged_into_id is not None:
         woman = session.get_one(Patient, woman.merged_into_id, execution_options=WITH_PUT_AWAY)
     return woman
@@ -81,10 +82,11 @@ def heard(session: Session, header: Header) -> tuple[Header, list[str]]:
     notes = []
     woman = called(session, header.patient_id)
     study = _study(session, header)
-    if study is not None:
-        owner = session.get_one(Patient, study.patient_id)
+    owner = session.get_one(Patient, study.patient_id) if study is not None else None
+    corrections = _corrections(session, {header.patient_id, *(one.mrn for one in (woman, owner) if one)})
+    if study is not None and owner is not None:
         mrns = {header.patient_id, owner.mrn}
-        for column, before in _corrected(session, Study.__tablename__, study.id, mrns):
+        for column, before in _corrected(corrections, Study.__tablename__, study.id, mrns):
             if column == "patient_id" and woman is not None and before == woman.id != study.patient_id:
                 woman = owner
                 notes.append(f"Its study was corrected: it is of patient {woman.mrn}.")
@@ -96,19 +98,21 @@ def heard(session: Session, header: Header) -> tuple[Header, list[str]]:
     if woman.mrn != header.patient_id:
         said["patient_id"] = woman.mrn
         notes = notes or [f"MRN {header.patient_id} is now {woman.mrn}."]
-    said |= dict.fromkeys(_known_to_be_wrong(session, header, woman))
+    said |= dict.fromkeys(_known_to_be_wrong(session, header, woman, corrections))
     return replace(header, **said) if said else header, notes
 
 
 def _study(session: Session, header: Header) -> Study | None:
     if header.study_uid is None:
         return None
-    return session.scalar(select(Study).where(Study.uid == header.study_uid))
+    return asked.first(session, asked.STUDY, uid=header.study_uid)
 
 
-def _known_to_be_wrong(session: Session, header: Header, woman: Patient) -> Iterator[str]:
+def _known_to_be_wrong(
+    session: Session, header: Header, woman: Patient, corrections: _Corrections
+) -> Iterator[str]:
     """Name the facts of a header that were corrected of her, or that the record said which was merged into hers."""
-    wrong = _corrected(session, Patient.__tablename__, woman.id, {woman.mrn})
+    wrong = _corrected(corrections, Patient.__tablename__, woman.id, {woman.mrn})
     if header.patient_id != woman.mrn:
         other = session.scalar(
             select(Patient).where(Patient.mrn == header.patient_id), execution_options=WITH_PUT_AWAY
@@ -125,16 +129,22 @@ def _known_to_be_wrong(session: Session, header: Header, woman: Patient) -> Iter
             yield fact
 
 
-def _corrected(session: Session, table: str, row_id: int, mrns: set[str]) -> list[tuple[str, Any]]:
+_Corrections = Sequence[Row[tuple[str, str | None, dict[str, Any]]]]
+"""Of each the women, by MRN, and what it changed."""
+
+
+def _corrections(session: Session, mrns: set[str]) -> _Corrections:
+    return session.execute(
+        asked.CORRECTIONS, {"mrns": sorted(mrns)}, execution_options=asked.AS_WRITTEN
+    ).all()
+
+
+def _corrected(corrections: _Corrections, table: str, row_id: int, mrns: set[str]) -> list[tuple[str, Any]]:
     """Return which columns of a row were corrected from what, by corrections of these women that stand."""
-    rows = session.scalars(
-        select(Correction.changes)
-        .where(or_(Correction.mrn.in_(mrns), Correction.other_mrn.in_(mrns)), Correction.undone_at.is_(None))
-        .order_by(Correction.id)
-    )
     return [
         (column, before)
-        for changes in rows
+        for mrn, other_mrn, changes in corrections
+        if mrn in mrns or other_mrn in mrns
         for of, number, column, before, _after in changes["fields"]
         if (of, number) == (table, row_id)
     ]

@@ -184,3 +184,37 @@ def test_a_persons_word_makes_a_manifest_silent(here, tmp_path):
 )
 def test_a_name_counts_only_if_it_is_side_and_view(name, said):
     assert named_view(name) == said
+
+
+def test_a_link_in_a_folder_is_followed_within_it_only_and_else_said(tmp_path):
+    outside, folder = tmp_path / "outside", tmp_path / "folder"
+    for path in (outside / "hers.dcm", folder / "own.dcm", folder / "deep" / "own.dcm"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"x")
+    for name, to in {
+        "a_file": outside / "hers.dcm", "a_folder": outside, "round": folder / "round", "gone": tmp_path / "none",
+        "within": folder / "own.dcm", "folder_within": folder / "deep", ".hidden": outside,
+    }.items():  # fmt: skip
+        (folder / name).symlink_to(to)
+    found = {
+        Path(name).relative_to(folder).as_posix(): why
+        for name, why in reasons(gather([folder], max_file_mb=1)).items()
+    }
+    assert found == {
+        "a_file": "unreadable_path", "a_folder": "unreadable_path", "round": "unreadable_path", "gone": "unreadable_path",
+        "own.dcm": None, "deep/own.dcm": None, "within": None,
+    }  # fmt: skip
+    # A link that a person names is what she means.
+    assert len(gather([folder / "a_folder", folder / "a_file"], max_file_mb=1)) == 2
+
+
+def test_a_manifest_reaches_no_file_through_a_link(tmp_path):
+    (tmp_path / "secret.png").write_bytes(b"x")
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "one.png").symlink_to(tmp_path / "secret.png")
+    (folder / "manifest.csv").write_text(
+        "patient_id,study_date,laterality,view,path\nA,2020-01-01,L,CC,one.png\n"
+    )
+    (file,) = gather([folder], max_file_mb=1)
+    assert (file.refusal.reason, file.data) == ("unreadable_path", b"")
