@@ -916,3 +916,46 @@ class StaleStanding(Base):
     __tablename__ = "stale_standing"
 
     patient_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+
+
+class CohortRow(Base):
+    """A woman's rows in the analyst's tables, as bytes (`core.cohorts.packed`): kept ready, computed from the other tables alone.
+
+    `change` is the number of the transaction that wrote them (`CohortChange`): who has read up to one asks for those after it.
+    `basis` names what they were computed by; rows by another basis are computed anew. A woman without a mammogram has none.
+    """
+
+    __tablename__ = "cohort_row"
+    __table_args__ = (Index("ix_cohort_row_basis", "basis"), Index("ix_cohort_row_change", "change"))
+
+    patient_id: Mapped[int] = mapped_column(ForeignKey("patient.id", ondelete="CASCADE"), primary_key=True)
+    basis: Mapped[str] = mapped_column(String(16))
+    change: Mapped[int] = mapped_column(BigInteger)
+    woman: Mapped[bytes] = mapped_column(LargeBinary)
+    visits: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class CohortWord(Base):
+    """A word that `CohortRow` keeps by its number: a vendor, a model, a reason."""
+
+    __tablename__ = "cohort_word"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    word: Mapped[str] = mapped_column(Text, unique=True)
+
+
+class CohortChange(Base):
+    """The number of the last transaction that has written rows of the cohort: one row, which never goes back."""
+
+    __tablename__ = "cohort_change"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    number: Mapped[int] = mapped_column(BigInteger)
+
+
+class StaleCohortRow(Base):
+    """A woman of whom something was written since her rows of the cohort were computed; triggers add her (`db.stale`)."""
+
+    __tablename__ = "stale_cohort_row"
+
+    patient_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
