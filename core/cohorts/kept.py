@@ -12,14 +12,14 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 from importlib.resources import files
 
-from sqlalchemy import delete, exists, func, insert, select, update
+from sqlalchemy import ColumnElement, delete, exists, func, insert, or_, select
 from sqlalchemy.orm import Session
 
 from core.cohorts.packed import VISIT, WOMAN, Packed, Words
 from core.cohorts.rows import packed_rows
 from core.installation import Installation
 from core.records import ready
-from db.tables import CohortChange, CohortRow, CohortWord, Patient, StaleCohortRow, Study
+from db.tables import CohortRow, CohortWord, Patient, StaleCohortRow, Study
 
 __all__ = [
     "basis_of",
@@ -34,7 +34,6 @@ __all__ = [
 MOST_AT_ONCE = 500
 """As many women are computed in one transaction; one that marks more leaves them to whoever asks next."""
 _COMPUTED_BY = ("rows.py", "packed.py")
-_THE_ROW = 1
 
 
 def basis_of(here: Installation) -> str:
@@ -60,7 +59,7 @@ def keep_ready(here: Installation, session: Session) -> None:
 def is_up_to_date(here: Installation, session: Session) -> bool:
     """Say whether every woman's rows are there, by what holds here, and not stale."""
     stale = session.scalar(select(StaleCohortRow.patient_id).limit(1))
-    others = session.scalar(select(CohortRow.patient_id).where(CohortRow.basis != basis_of(here)).limit(1))
+    others = session.scalar(select(CohortRow.patient_id).where(_by_another(here)).limit(1))
     return stale is None and others is None
 
 
@@ -72,13 +71,20 @@ def bring_up_to_date(here: Installation) -> int:
             if is_up_to_date(here, session):
                 return number
         with here.database.write() as session:
-            by_another = CohortRow.basis != basis_of(here)
             ids = (
                 session.scalars(select(StaleCohortRow.patient_id).limit(MOST_AT_ONCE)).all()
-                or session.scalars(select(CohortRow.patient_id).where(by_another).limit(MOST_AT_ONCE)).all()
+                or session.scalars(
+                    select(CohortRow.patient_id).where(_by_another(here)).limit(MOST_AT_ONCE)
+                ).all()
             )
             _compute(here, session, ids)
         number += len(ids)
+
+
+def _by_another(here: Installation) -> ColumnElement[bool]:
+    # Not "another than": that is looked for in every row, this at both ends of an index.
+    basis = basis_of(here)
+    return or_(CohortRow.basis < basis, CohortRow.basis > basis)
 
 
 def rebuild(here: Installation) -> None:
@@ -142,7 +148,7 @@ def _compute(here: Installation, session: Session, ids: Sequence[int]) -> None:
         session.execute(
             insert(CohortWord), [{"id": number, "word": word} for word, number in words.new.items()]
         )
-    change = _next_change(session)
+    number = ready.next_change(session, CohortRow)
     if rows:
         basis = basis_of(here)
         session.execute(
@@ -151,19 +157,10 @@ def _compute(here: Installation, session: Session, ids: Sequence[int]) -> None:
                 {
                     "patient_id": one.patient_id,
                     "basis": basis,
-                    "change": change,
+                    "written_in": number,
                     "woman": one.woman,
                     "visits": one.visits,
                 }
                 for one in rows
             ],
         )
-
-
-def _next_change(session: Session) -> int:
-    number = 1 + (session.scalar(select(CohortChange.number).where(CohortChange.id == _THE_ROW)) or 0)
-    session.execute(
-        update(CohortChange).where(CohortChange.id == _THE_ROW).values(number=number),
-        execution_options={"synchronize_session": False},
-    )
-    return number

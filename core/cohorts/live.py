@@ -24,7 +24,8 @@ from core.cohorts.tables import women_and_visits
 from core.installation import Installation
 from core.logs import log_of
 from core.outages import outage
-from db.tables import CohortChange, CohortRow
+from core.records import ready
+from db.tables import CohortRow
 
 __all__ = ["current_frame", "forget", "read_ahead"]
 
@@ -92,7 +93,7 @@ def forget() -> None:
 def _newer(here: Installation, session: Session, before: _Read | None) -> _Read:
     """Return the tables with what has changed since they were read; the same ones where nothing has."""
     basis = kept.basis_of(here)
-    number = session.scalar(select(CohortChange.number)) or 0
+    number = ready.last_change(session, CohortRow)
     women = session.scalar(select(func.count()).select_from(CohortRow)) or 0
     if before is None or before.frame.basis != basis or number < before.change:
         return _all(session, basis, number)
@@ -128,7 +129,7 @@ def _packed(session: Session, after: int) -> list[Packed] | None:
     """Return the rows of the women who were written after a change; None where they are very many."""
     query = (
         select(CohortRow.patient_id, CohortRow.woman, CohortRow.visits)
-        .where(CohortRow.change > after)
+        .where(CohortRow.written_in > after)
         .order_by(CohortRow.patient_id)
         .limit(MOST_REPLACED + 1)
     )

@@ -1,4 +1,4 @@
-"""The analyst's rows are kept ready; every woman of before waits to be computed.
+"""The analyst's rows are kept ready, and every change of what is kept is numbered; all waits to be computed.
 
 Revision: 0023, after 0021.
 """
@@ -17,7 +17,7 @@ def upgrade() -> None:
         "cohort_row",
         sa.Column("patient_id", sa.Integer(), nullable=False),
         sa.Column("basis", sa.String(16), nullable=False),
-        sa.Column("change", sa.BigInteger(), nullable=False),
+        sa.Column("written_in", sa.BigInteger(), nullable=False),
         sa.Column("woman", sa.LargeBinary(), nullable=False),
         sa.Column("visits", sa.LargeBinary(), nullable=False),
         sa.ForeignKeyConstraint(
@@ -26,7 +26,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("patient_id", name=op.f("pk_cohort_row")),
     )
     op.create_index("ix_cohort_row_basis", "cohort_row", ["basis"])
-    op.create_index("ix_cohort_row_change", "cohort_row", ["change"])
+    op.create_index("ix_cohort_row_written_in", "cohort_row", ["written_in"])
     op.create_table(
         "cohort_word",
         sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
@@ -35,12 +35,14 @@ def upgrade() -> None:
         sa.UniqueConstraint("word", name=op.f("uq_cohort_word_word")),
     )
     op.create_table(
-        "cohort_change",
-        sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
+        "kept_change",
+        sa.Column("kept_in", sa.String(32), nullable=False),
         sa.Column("number", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_cohort_change")),
+        sa.PrimaryKeyConstraint("kept_in", name=op.f("pk_kept_change")),
     )
-    op.execute("INSERT INTO cohort_change (id, number) VALUES (1, 0)")
+    op.execute("INSERT INTO kept_change (kept_in, number) VALUES ('standing', 0), ('cohort_row', 0)")
+    op.add_column("standing", sa.Column("written_in", sa.BigInteger(), server_default="0", nullable=False))
+    op.create_index("ix_standing_written_in", "standing", ["written_in"])
     op.create_table(
         "stale_cohort_row",
         sa.Column("patient_id", sa.Integer(), autoincrement=False, nullable=False),
@@ -55,8 +57,10 @@ def downgrade() -> None:
 
     drop_triggers(op.get_bind())
     op.drop_table("stale_cohort_row")
-    op.drop_table("cohort_change")
+    op.drop_index("ix_standing_written_in", table_name="standing")
+    op.drop_column("standing", "written_in")
+    op.drop_table("kept_change")
     op.drop_table("cohort_word")
-    op.drop_index("ix_cohort_row_change", table_name="cohort_row")
+    op.drop_index("ix_cohort_row_written_in", table_name="cohort_row")
     op.drop_index("ix_cohort_row_basis", table_name="cohort_row")
     op.drop_table("cohort_row")
