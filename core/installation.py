@@ -74,6 +74,7 @@ class Installation:
         """Write what is kept ready of the women whom a transaction has changed, before it ends."""
         # By its name, and when it is needed: the rooms of core that know how lie above this one.
         import_module("core.records.ready").keep_ready(self, session)
+        import_module("core.cohorts.kept").keep_ready(self, session)
 
     def migrate(self) -> None:
         """Bring the database to this release's tables; safe to repeat, and at once from several processes."""

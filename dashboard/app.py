@@ -2,12 +2,14 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
+from functools import partial
 from pathlib import Path
 
 import streamlit as st
 from anyio import create_task_group, to_thread
 from starlette.middleware import Middleware
 
+from core.cohorts import read_ahead
 from core.files import keep_private
 from core.installation import Installation
 from dashboard import process, remembered
@@ -37,6 +39,7 @@ async def lifespan(_app: st.App) -> AsyncIterator[None]:
     async with create_task_group() as beside:
         beside.start_soon(spool().sweep_forever)
         beside.start_soon(arriving.sweep_forever)
+        beside.start_soon(partial(to_thread.run_sync, read_ahead, here(), abandon_on_cancel=True))
         yield
         beside.cancel_scope.cancel()
     here().close()

@@ -51,7 +51,14 @@ def load_pages() -> None:
     for package in (dashboard.adding, dashboard.charts, dashboard.patient):
         for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
             importlib.import_module(module.name)
-    for name in ("core.worker", "pandas", "plotly.tools", "pyarrow.pandas_compat", "streamlit.emojis"):
+    for name in (
+        "core.worker",
+        "pandas",
+        "polars",
+        "plotly.tools",
+        "pyarrow.pandas_compat",
+        "streamlit.emojis",
+    ):
         importlib.import_module(name)
     gc.collect()
     gc.freeze()

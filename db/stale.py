@@ -1,4 +1,4 @@
-"""Triggers that mark a woman's standing as stale, in the transaction that changes what it is computed from.
+"""Triggers that mark what is kept ready of a woman as stale, in the transaction that changes what it is computed from.
 
 Whoever writes, by whichever way, cannot forget it: what is kept ready is never a second truth. The triggers are set at each
 start and after each migration, since a migration that rebuilds a table of SQLite loses those on it.
@@ -16,14 +16,17 @@ __all__ = ["are_lacking", "drop_triggers", "set_triggers", "trigger_names"]
 
 @dataclass(frozen=True)
 class _Watched:
-    """A table that a standing is computed from: whose a row is, and which columns count (all where there are none)."""
+    """A table that something is computed from: whose a row is, which columns count (all where there are none), and for what."""
 
     table: str
     whose: str
     """SQL for her id; ``ROW`` stands for the row."""
     columns: tuple[str, ...] = ()
+    marks: tuple[str, ...] = ("stale_standing", "stale_cohort_row")
+    """The tables of those of whom something is stale."""
 
 
+_OF_THE_COHORT_ALONE = ("stale_cohort_row",)
 _OF_STUDY = "(SELECT patient_id FROM study WHERE id = ROW.study_id)"
 _WATCHED = (
     _Watched("patient", "ROW.id", ("mrn", "name", "birth_date", "simulated", "put_away_by_id")),
@@ -41,6 +44,13 @@ _WATCHED = (
     _Watched("unread_reveal", _OF_STUDY),
     _Watched("alert", "ROW.patient_id"),
     _Watched("event", "ROW.patient_id"),
+    _Watched("risk_factors", "ROW.patient_id", marks=_OF_THE_COHORT_ALONE),
+    _Watched(
+        "image",
+        _OF_STUDY,
+        ("study_id", "laterality", "view", "manufacturer", "measured", "stated", "put_away_by_id"),
+        marks=_OF_THE_COHORT_ALONE,
+    ),
 )  # fmt: skip
 _WHEN = {"insert": ("NEW",), "update": ("OLD", "NEW"), "delete": ("OLD",)}
 
@@ -57,7 +67,7 @@ def are_lacking(connection: Connection) -> bool:
 
 
 def set_triggers(connection: Connection) -> None:
-    """Set the triggers that are missing; safe to repeat. Both tables of the standing have to be there."""
+    """Set the triggers that are missing; safe to repeat. The tables that they write to have to be there."""
     sqlite, there = connection.dialect.name == "sqlite", _there(connection)
     for name, watched, when, body in _triggers():
         if name not in there:
@@ -92,14 +102,16 @@ def _there(connection: Connection) -> frozenset[str]:
 def _triggers() -> Iterator[tuple[str, _Watched, str, str]]:
     for watched in _WATCHED:
         for when, rows in _WHEN.items():
-            body = " ".join(_mark(watched.whose.replace("ROW", row)) for row in rows)
+            body = " ".join(
+                _mark(table, watched.whose.replace("ROW", row)) for row in rows for table in watched.marks
+            )
             yield f"stale_after_{watched.table}_{when}", watched, when, body
 
 
-def _mark(whose: str) -> str:
+def _mark(table: str, whose: str) -> str:
     # Where the woman is gone already, as where her study is deleted with her, there is nobody to mark.
     return (
-        "INSERT INTO stale_standing (patient_id) SELECT patient.id FROM patient"  # noqa: S608 - all of it is ours
+        f"INSERT INTO {table} (patient_id) SELECT patient.id FROM patient"  # noqa: S608 - all of it is ours
         f" WHERE patient.id = {whose}"
         " ON CONFLICT DO NOTHING;"
     )

@@ -961,11 +961,56 @@ class Standing(Base):
     due_from: Mapped[date | None]
     due_until: Mapped[date | None]
     overdue_from: Mapped[date | None]
+    written_in: Mapped[int] = mapped_column(BigInteger, server_default="0", index=True)
+    """The number of the transaction that wrote it (`KeptChange`): who has read up to one asks for those after it."""
 
 
 class StaleStanding(Base):
     """A woman of whom something was written since her standing was computed; triggers add her (`db.stale`)."""
 
     __tablename__ = "stale_standing"
+
+    patient_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+
+
+class CohortRow(Base):
+    """A woman's rows in the analyst's tables, as bytes (`core.cohorts.packed`): kept ready, computed from the other tables alone.
+
+    `written_in` is the number of the transaction that wrote them (`KeptChange`): who has read up to one asks for those after it.
+    `basis` names what they were computed by; rows by another basis are computed anew. A woman without a mammogram has none.
+    """
+
+    __tablename__ = "cohort_row"
+    __table_args__ = (Index("ix_cohort_row_basis", "basis"), Index("ix_cohort_row_written_in", "written_in"))
+
+    patient_id: Mapped[int] = mapped_column(ForeignKey("patient.id", ondelete="CASCADE"), primary_key=True)
+    basis: Mapped[str] = mapped_column(String(16))
+    written_in: Mapped[int] = mapped_column(BigInteger)
+    woman: Mapped[bytes] = mapped_column(LargeBinary)
+    visits: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class CohortWord(Base):
+    """A word that `CohortRow` keeps by its number: a vendor, a model, a reason."""
+
+    __tablename__ = "cohort_word"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    word: Mapped[str] = mapped_column(Text, unique=True)
+
+
+class KeptChange(Base):
+    """The number of the last transaction that has written to a table of what is kept ready; it never goes back."""
+
+    __tablename__ = "kept_change"
+
+    kept_in: Mapped[str] = mapped_column(String(32), primary_key=True)
+    number: Mapped[int] = mapped_column(BigInteger)
+
+
+class StaleCohortRow(Base):
+    """A woman of whom something was written since her rows of the cohort were computed; triggers add her (`db.stale`)."""
+
+    __tablename__ = "stale_cohort_row"
 
     patient_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)

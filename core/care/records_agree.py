@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from core.cohorts import kept
 from core.installation import Installation
 from core.records import ready
 from db.sessions import WITH_PUT_AWAY
@@ -26,6 +27,7 @@ def disagreements(here: Installation) -> list[str]:
             *_measurements(session),
             *_put_away(session),
             *ready.differing(here),
+            *kept.differing(here),
         ]
 
 

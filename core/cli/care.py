@@ -107,15 +107,17 @@ def _sweep(here: Installation) -> None:
 
 
 def rebuild(json: Json = False) -> None:
-    """Compute anew what is kept ready for speed: where each woman stands in the worklist.
+    """Compute anew what is kept ready for speed: where each woman stands in the worklist, and her rows for cohorts.
 
     Nothing else is touched; `verify` says whether it is needed.
     """
     from core.cli.opening import open_installation
+    from core.cohorts import kept
     from core.records import ready
 
     here = open_installation()
     number = ready.rebuild(here)
+    kept.rebuild(here)
     here.close()
     if json:
         print_json({"patients": number})

@@ -28,6 +28,7 @@ def up(
     """
     from core.care import launch
     from core.cli.opening import open_installation
+    from core.cohorts import kept
     from core.people import ensure_demo_accounts, has_accounts
     from core.records import ready
     from core.settings import Settings
@@ -51,8 +52,9 @@ def up(
     if demo and not accounts:
         log.print("The demo accounts are closed: sign in with an account of your own.", highlight=False)
     nobody = not has_accounts(here)
-    # Here, not on the first page: after an update, or with other settings, it is every woman's row.
+    # Here, not on the first page: after an update, or with other settings, it is every woman's rows.
     ready.bring_up_to_date(here)
+    kept.bring_up_to_date(here)
     here.close()
 
     stopping = threading.Event()

@@ -1,4 +1,5 @@
 from . import disclosure as disclosure
+from . import kept as kept
 from . import seeing as seeing
 from . import who as who
 from .asked import Asked as Asked
@@ -13,12 +14,14 @@ from .definition import DefinitionRefused as DefinitionRefused
 from .definition import Domain as Domain
 from .definition import Enters as Enters
 from .definition import Population as Population
-from .frame import HORIZONS as HORIZONS
-from .frame import TRUSTS as TRUSTS
 from .frame import VISITS as VISITS
 from .frame import WOMEN as WOMEN
 from .frame import Frame as Frame
 from .frame import empty_frame as empty_frame
+from .live import current_frame as current_frame
+from .live import read_ahead as read_ahead
+from .packed import HORIZONS as HORIZONS
+from .packed import TRUSTS as TRUSTS
 from .quantiles import quantiles as quantiles
 from .quantiles import quantiles_by as quantiles_by
 from .saved import SavedCohort as SavedCohort

@@ -9,8 +9,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core.cohorts.frame import Frame, empty_frame
-from core.cohorts.packed import Packed, Words, frame_from
+from core.cohorts.packed import Packed, Words
 from core.cohorts.rows import packed_rows
+from core.cohorts.tables import frame_from
 from core.installation import Installation
 from core.records.ready import basis_of
 from db.tables import Patient

@@ -13,12 +13,9 @@ from typing import Any
 
 import polars as pl
 
-__all__ = ["HORIZONS", "TRUSTS", "VISITS", "WOMEN", "Column", "Frame", "empty_frame", "schema_of"]
+from core.cohorts.packed import HORIZONS, TRUSTS
 
-HORIZONS = (1, 2, 3, 4, 5)
-"""Years within which a risk is told."""
-TRUSTS = ("none", "trusted", "uncalibrated", "withheld")
-"""How far a visit's score may be believed; ``none`` where there is none, or it is covered until the study is read."""
+__all__ = ["HORIZONS", "TRUSTS", "VISITS", "WOMEN", "Column", "Frame", "empty_frame", "schema_of"]
 
 
 @dataclass(frozen=True)

@@ -18,13 +18,14 @@ import numpy as np
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from core.cohorts.frame import HORIZONS, TRUSTS
 from core.cohorts.packed import (
     BI_RADS_CODES,
     DENSITY_BY,
     DENSITY_CODES,
+    HORIZONS,
     NO_DAY,
     SIDES,
+    TRUSTS,
     UNKNOWN,
     VISIT,
     WOMAN,

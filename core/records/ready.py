@@ -15,7 +15,7 @@ from functools import cache
 from importlib.resources import files
 
 from dateutil.relativedelta import relativedelta
-from sqlalchemy import delete, exists, func, insert, select
+from sqlalchemy import ColumnElement, delete, exists, func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from core.installation import Installation
@@ -24,9 +24,19 @@ from core.records.listing import ListedWoman, listed_women
 from core.records.worklist import Row, row_of
 from core.rules import thresholds
 from core.rules.trends import add_months
-from db.tables import Patient, StaleStanding, Standing
+from db.tables import Base, KeptChange, Patient, StaleStanding, Standing
 
-__all__ = ["basis_of", "bring_up_to_date", "differing", "due_days", "is_up_to_date", "keep_ready", "rebuild"]
+__all__ = [
+    "basis_of",
+    "bring_up_to_date",
+    "differing",
+    "due_days",
+    "is_up_to_date",
+    "keep_ready",
+    "last_change",
+    "next_change",
+    "rebuild",
+]
 
 MOST_AT_ONCE = 500
 """As many women are computed in one transaction; one that marks more leaves them to whoever asks next."""
@@ -66,7 +76,7 @@ def keep_ready(here: Installation, session: Session) -> None:
 def is_up_to_date(here: Installation, session: Session) -> bool:
     """Say whether every woman's standing is there, by what holds here, and not stale."""
     stale = session.scalar(select(StaleStanding.patient_id).limit(1))
-    others = session.scalar(select(Standing.patient_id).where(Standing.basis != basis_of(here)).limit(1))
+    others = session.scalar(select(Standing.patient_id).where(_by_another(here)).limit(1))
     return stale is None and others is None
 
 
@@ -78,16 +88,21 @@ def bring_up_to_date(here: Installation) -> int:
             if is_up_to_date(here, session):
                 return number
         with here.database.write() as session:
-            basis = basis_of(here)
             ids = session.scalars(select(StaleStanding.patient_id).limit(MOST_AT_ONCE)).all()
             ids = (
                 ids
                 or session.scalars(
-                    select(Standing.patient_id).where(Standing.basis != basis).limit(MOST_AT_ONCE)
+                    select(Standing.patient_id).where(_by_another(here)).limit(MOST_AT_ONCE)
                 ).all()
             )
             _compute(here, session, ids)
         number += len(ids)
+
+
+def _by_another(here: Installation) -> ColumnElement[bool]:
+    # Not "another than": that is looked for in every row, this at both ends of an index.
+    basis = basis_of(here)
+    return or_(Standing.basis < basis, Standing.basis > basis)
 
 
 def rebuild(here: Installation) -> int:
@@ -138,9 +153,25 @@ def _compute(here: Installation, session: Session, ids: Sequence[int]) -> None:
         delete(StaleStanding).where(StaleStanding.patient_id.in_(ids)),
         execution_options={"synchronize_session": False},
     )
-    rows = [_values(woman, basis) for woman in listed_women(here, session, ids)]
+    written_in = {"written_in": next_change(session, Standing)}
+    rows = [_values(woman, basis) | written_in for woman in listed_women(here, session, ids)]
     if rows:
         session.execute(insert(Standing), rows)
+
+
+def next_change(session: Session, kept_in: type[Base]) -> int:
+    """Return the number that this transaction's rows of a table of what is kept are written with."""
+    number = last_change(session, kept_in) + 1
+    session.execute(
+        update(KeptChange).where(KeptChange.kept_in == kept_in.__tablename__).values(number=number),
+        execution_options={"synchronize_session": False},
+    )
+    return number
+
+
+def last_change(session: Session, kept_in: type[Base]) -> int:
+    """Return the number of the last transaction that has written to a table of what is kept; 0 before the first."""
+    return session.scalar(select(KeptChange.number).where(KeptChange.kept_in == kept_in.__tablename__)) or 0
 
 
 def _values(woman: ListedWoman, basis: str) -> dict[str, object]:

@@ -10,7 +10,6 @@ from datetime import date
 from functools import lru_cache
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-import numpy as np
 from dateutil.relativedelta import relativedelta
 
 from core.rules.ages import years_between
@@ -128,22 +127,34 @@ def _fitted(
 ) -> Slope | None:
     if len(set(dates)) < 2:
         return None
-    years = [years_between(min(dates), day) for day in dates]
+    first = min(dates)
+    years = [years_between(first, day) for day in dates]
     n = len(years)
-    measured = _half_width_of(years, [error for error in errors if error is not None])
-    # numpy's line, not scipy's linregress: where visits lie on a line that one gives its error to half the digits only.
+    middle, mean = math.fsum(years) / n, math.fsum(values) / n
+    apart = [year - middle for year in years]
+    sxx = math.fsum(x * x for x in apart)
+    per_year = math.fsum(x * (y - mean) for x, y in zip(apart, values, strict=True)) / sxx
+    known = [error for error in errors if error is not None]
+    measured = None
+    if len(known) == n:
+        measured = (
+            Z_95 * math.sqrt(math.fsum((x * error) ** 2 for x, error in zip(apart, known, strict=True))) / sxx
+        )
     if n < 3:
-        per_year = float(np.polyfit(years, values, 1)[0])
         if measured is None:
             return Slope(per_year, None, None, n)
         return Slope(per_year, per_year - measured, per_year + measured, n)
-    line, covariance = np.polyfit(years, values, 1, cov=True)
-    per_year = float(line[0])
+    scatter = math.fsum((y - mean - per_year * x) ** 2 for x, y in zip(apart, values, strict=True))
+    half_width = max(_t_95(n - 2) * math.sqrt(scatter / (n - 2) / sxx), measured or 0.0)
+    return Slope(per_year, per_year - half_width, per_year + half_width, n)
+
+
+@lru_cache(maxsize=64)
+def _t_95(freedom: int) -> float:
     # What `scipy.stats.t.ppf` computes with; `scipy.stats` itself takes a second to import.
     from scipy.special import stdtrit
 
-    half_width = max(float(stdtrit(n - 2, 0.975) * np.sqrt(covariance[0, 0])), measured or 0.0)
-    return Slope(per_year, per_year - half_width, per_year + half_width, n)
+    return float(stdtrit(freedom, 0.975))
 
 
 def slope_of_risk(dates: Sequence[date], scores: Sequence[RiskSaid]) -> Slope | None:
@@ -154,14 +165,6 @@ def slope_of_risk(dates: Sequence[date], scores: Sequence[RiskSaid]) -> Slope | 
         for risk, score in zip(risks, scores, strict=True)
     ]
     return slope(dates, risks, errors)
-
-
-def _half_width_of(years: Sequence[float], errors: Sequence[float]) -> float | None:
-    """Return how far the interval of a slope reaches for errors of measurement alone; None where not all are known."""
-    if len(errors) < len(years):
-        return None
-    apart = np.asarray(years) - np.mean(years)
-    return float(Z_95 * np.sqrt((apart**2 * np.asarray(errors) ** 2).sum()) / (apart**2).sum())
 
 
 def long_gaps(dates: Sequence[date], years: float = LONG_GAP_YEARS) -> list[bool]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
@@ -18,12 +18,28 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from dashboard.web.gate import COOKIE
 
 PATIENCE_SECONDS = 60.0
+WIDGETS = ("text_input", "button_group", "radio", "selectbox", "checkbox", "multiselect", "button", "slider")
+"""Kinds of widgets that are remembered while a page is drawn."""
 _EVENTS_OF = "$$STREAMLIT_INTERNAL_KEY_{}__events"
 """The widget by which a component of the second kind says what happened in it."""
 
 
 class NoAnswer(Exception):
     """The dashboard did not answer as it should; the message says what was asked."""
+
+
+@dataclass(frozen=True)
+class Widget:
+    """A widget on the page: its kind, its id, its label and the words of its options, where it has any."""
+
+    kind: str
+    id: str
+    label: str
+    options: tuple[str, ...] = ()
+
+    def is_of(self, key: str) -> bool:
+        """Say whether it is the one with that key."""
+        return self.id.endswith(f"-{key}")
 
 
 @dataclass(frozen=True)
@@ -53,6 +69,7 @@ class Client:
         )
         self._kept: dict[str, ForwardMsg] = {}
         self._components: dict[str, str] = {}
+        self.widgets: dict[str, Widget] = {}
         self._page_hash = ""
         self.query: dict[str, str] = {}
 
@@ -88,6 +105,25 @@ class Client:
         widget.json_trigger_value = json.dumps([{"event": event, "value": value}])
         return await self._ask(message, page_script_hash=self._page_hash)
 
+    def widget(self, key: str) -> Widget | None:
+        """Return the widget with a key; None where there is none on the page."""
+        return next((one for one in self.widgets.values() if one.is_of(key)), None)
+
+    async def set(self, widget: Widget, value: str | bool | Sequence[str]) -> Answer:
+        """Set a widget to a text, a tick, or the words of its options; press it where it is a button."""
+        message = BackMsg()
+        state = message.rerun_script.widget_states.widgets.add()
+        state.id = widget.id
+        if widget.kind == "button":
+            state.trigger_value = True
+        elif isinstance(value, bool):
+            state.bool_value = value
+        elif isinstance(value, str):
+            state.string_value = value
+        else:
+            state.string_array_value.data.extend(value)
+        return await self._ask(message, page_script_hash=self._page_hash)
+
     async def _ask(
         self, message: BackMsg | None = None, *, page_name: str = "", page_script_hash: str = ""
     ) -> Answer:
@@ -114,6 +150,7 @@ class Client:
             if kind == "new_session":
                 runs += 1
                 self._components.clear()
+                self.widgets.clear()
                 to_figure = None
             elif kind == "navigation":
                 self._page_hash = got.navigation.page_script_hash
@@ -128,6 +165,8 @@ class Client:
                     name = element.bidi_component.component_name.split(".")[-1]
                     self._components[name] = element.bidi_component.id
                     parts.add(name)
+                elif what in WIDGETS:
+                    self._remember(what, getattr(element, what))
                 elif what == "plotly_chart" and to_figure is None:
                     to_figure = time.perf_counter() - begun
             elif kind == "script_finished" and got.script_finished in (
@@ -135,6 +174,11 @@ class Client:
                 ForwardMsg.FINISHED_WITH_COMPILE_ERROR,
             ):
                 return Answer(time.perf_counter() - begun, to_figure, runs, frozenset(parts), size)
+
+    def _remember(self, kind: str, drawn: Any) -> None:
+        options = getattr(drawn, "options", ())
+        words = tuple(getattr(one, "content", one) for one in options)
+        self.widgets[drawn.id] = Widget(kind, drawn.id, drawn.label, words)
 
     def _whole(self, message: ForwardMsg) -> ForwardMsg:
         """Return a message, or the kept one that it stands for."""

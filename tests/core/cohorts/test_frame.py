@@ -47,7 +47,7 @@ def test_nobody_is_an_empty_frame(here: Installation) -> None:
 
 
 def test_rows_are_as_the_worklist_has_them(here: Installation) -> None:
-    factories.cohort(here, 24)
+    factories.cohort(here, 10)
     frame = frame_of(here)
     assert_well_made(frame)
     with here.database.read() as session:
