@@ -110,7 +110,9 @@ def by_tenth(
     values = _check_risks(risk, len(when))
     at = outcomes_at(when, what, horizon)
     order = np.argsort(values, kind="stable")
-    ends = np.unique(np.searchsorted(values[order], np.quantile(values, np.arange(1, groups) / groups), "right"))
+    ends = np.unique(
+        np.searchsorted(values[order], np.quantile(values, np.arange(1, groups) / groups), "right")
+    )
     parts = [part for part in np.split(order, ends) if len(part)]
     found = []
     for rows in _joined(parts, at, fewest):

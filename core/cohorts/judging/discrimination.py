@@ -12,7 +12,16 @@ from core.cohorts.judging.outcomes import AtHorizon
 from core.cohorts.judging.shares import Estimate, Scale, estimate, ratio
 from core.cohorts.judging.survival import check_times
 
-__all__ = ["Precise", "Roc", "auc_at", "average_precision", "c_index", "check_scores", "precision_curve", "roc_curve"]
+__all__ = [
+    "Precise",
+    "Roc",
+    "auc_at",
+    "average_precision",
+    "c_index",
+    "check_scores",
+    "precision_curve",
+    "roc_curve",
+]
 
 Numbers = NDArray[np.float64]
 
@@ -37,7 +46,9 @@ def _check_both(at: AtHorizon) -> None:
 def _below(ordered: Numbers, weight: Numbers, score: Numbers) -> Numbers:
     """Return the weight of what lies below each score, what is equal to it counting half."""
     sums = np.concatenate([[0.0], np.cumsum(weight)])
-    return (sums[np.searchsorted(ordered, score, "left")] + sums[np.searchsorted(ordered, score, "right")]) / 2
+    return (
+        sums[np.searchsorted(ordered, score, "left")] + sums[np.searchsorted(ordered, score, "right")]
+    ) / 2
 
 
 def auc_at(at: AtHorizon, score: ArrayLike, level: float = 0.95) -> Estimate:
@@ -78,7 +89,9 @@ class Roc:
     others: NDArray[np.int64]
 
 
-def _steps(at: AtHorizon, score: Numbers, fewest: int) -> tuple[Numbers, list[NDArray[np.int64]], list[Numbers]]:
+def _steps(
+    at: AtHorizon, score: Numbers, fewest: int
+) -> tuple[Numbers, list[NDArray[np.int64]], list[Numbers]]:
     """Walk down the scores: thresholds, and up to each the numbers and the weights of cases and others.
 
     Between two thresholds lie at least `fewest` cases and others, or none: a step of one woman would tell of her.
@@ -153,7 +166,9 @@ def average_precision(at: AtHorizon, score: ArrayLike) -> float:
     return float((np.diff(curve.found, prepend=0) * curve.precision).sum())
 
 
-def c_index(time: ArrayLike, cause: ArrayLike, score: ArrayLike, of: int = 1, level: float = 0.95) -> Estimate:
+def c_index(
+    time: ArrayLike, cause: ArrayLike, score: ArrayLike, of: int = 1, level: float = 0.95
+) -> Estimate:
     """Return Harrell's concordance: of pairs whose order is known, the share in which the earlier scored higher.
 
     Other causes end follow-up, as loss does. Ties in score count half (Harrell 1982, 10.1001/jama.1982.03320430047030).
@@ -204,11 +219,11 @@ def _first_lost(when: Numbers, event: NDArray[np.bool_]) -> NDArray[np.int64]:
     return (first + events)[place]
 
 
-def shares_at(at: AtHorizon, score: ArrayLike, thresholds: Sequence[float]) -> list[tuple[Estimate, Estimate]]:
+def shares_at(
+    at: AtHorizon, score: ArrayLike, thresholds: Sequence[float]
+) -> list[tuple[Estimate, Estimate]]:
     """Return sensitivity and specificity at some thresholds, each with its interval by woman."""
     values = check_scores(score, len(at.cancer))
     _check_both(at)
     case, other = np.where(at.cancer, at.weight, 0.0), np.where(at.cancer, 0.0, at.weight)
-    return [
-        (ratio(case * (values >= one), case), ratio(other * (values < one), other)) for one in thresholds
-    ]
+    return [(ratio(case * (values >= one), case), ratio(other * (values < one), other)) for one in thresholds]

@@ -12,7 +12,16 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import chdtrc, ndtri
 
-__all__ = ["Curve", "Tested", "aalen_johansen", "check_times", "gray_test", "kaplan_meier", "log_rank", "still_followed"]
+__all__ = [
+    "Curve",
+    "Tested",
+    "aalen_johansen",
+    "check_times",
+    "gray_test",
+    "kaplan_meier",
+    "log_rank",
+    "still_followed",
+]
 
 Numbers = NDArray[np.float64]
 
@@ -62,7 +71,11 @@ def _counts(time: Numbers, *marks: NDArray[np.bool_]) -> tuple[Numbers, Numbers,
     times, place = np.unique(time, return_inverse=True)
     each = np.bincount(place, minlength=len(times)).astype(np.float64)
     at_risk = each[::-1].cumsum()[::-1]
-    return times, at_risk, [np.bincount(place[mark], minlength=len(times)).astype(np.float64) for mark in marks]
+    return (
+        times,
+        at_risk,
+        [np.bincount(place[mark], minlength=len(times)).astype(np.float64) for mark in marks],
+    )
 
 
 def _over(part: Numbers, whole: Numbers) -> Numbers:

@@ -87,7 +87,9 @@ class NetBenefit:
     """Women at or above it."""
 
 
-def decision_curve(at: AtHorizon, risk: ArrayLike, thresholds: Sequence[float], level: float = 0.95) -> list[NetBenefit]:
+def decision_curve(
+    at: AtHorizon, risk: ArrayLike, thresholds: Sequence[float], level: float = 0.95
+) -> list[NetBenefit]:
     """Return the net benefit over thresholds: true positives less false ones, weighed by the odds of the threshold.
 
     Vickers and Elkin 2006, 10.1177/0272989X06295361; with those lost and competing events Vickers et al. 2008,
