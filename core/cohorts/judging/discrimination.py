@@ -94,7 +94,8 @@ def _steps(
 ) -> tuple[Numbers, list[NDArray[np.int64]], list[Numbers]]:
     """Walk down the scores: thresholds, and up to each the numbers and the weights of cases and others.
 
-    Between two thresholds lie at least `fewest` cases and others, or none: a step of one woman would tell of her.
+    From one to the next lie at least `fewest` cases, and as many others or none: a step of one woman would tell of her.
+    With `fewest` 1 every score is a threshold.
     """
     known = np.flatnonzero(at.known)
     order = known[np.argsort(-score[known], kind="stable")]
@@ -109,7 +110,7 @@ def _steps(
         now = (int(numbers[0][place]), int(numbers[1][place]))
         steps = [a - b for a, b in zip(now, before, strict=True)]
         rest = [a - b for a, b in zip(total, now, strict=True)]
-        if all(one == 0 or one >= fewest for one in (*steps, *rest)):
+        if (fewest == 1 or steps[0] >= fewest) and all(one == 0 or one >= fewest for one in (*steps, *rest)):
             kept.append(int(place))
             before = now
     chosen = np.array(kept or [len(order) - 1])

@@ -247,6 +247,8 @@ def gray_test(time: ArrayLike, cause: ArrayLike, group: ArrayLike, of: int = 1) 
     codes, k = _groups(group)
     y, (own, other) = _by_group(when, codes, k, what == of, (what > 0) & (what != of))
     kept = (own + other).sum(axis=1) > 0
+    if not own.any():
+        raise ValueError("No event came while two groups were followed: nothing to compare.")
     y, own, other = y[kept], own[kept], other[kept]
     steps = len(y)
     d = own.sum(axis=1)
