@@ -289,6 +289,7 @@ class Judged:
 
     def decision(self) -> pl.DataFrame:
         """Return the decision curve, net benefit a thousand women: threshold, model, low, high, everybody."""
+        self._check_both()
         told = self.told_thresholds([one for one in DECISION_THRESHOLDS if one <= float(self.risk.max())])
         if len(told) < 2:
             raise NothingToTell("Between no two thresholds there are women enough for a curve.")
@@ -311,7 +312,7 @@ class Judged:
         """
         self._check_both()
         found = by_subgroup(self.entered, self.asking.horizon, lambda many: not is_small(many) and many > 0)
-        rows = []
+        rows: list[tuple[Any, ...]] = []
         for one in found:
             if not may_be_told(one.women, len(self.entered)):
                 rows.append((one.grouping, one.group, None, *(None,) * 8))
@@ -326,7 +327,8 @@ class Judged:
 
 
 def _row(name: str, one: Estimate) -> tuple[str, float | None, float | None, float | None]:
-    return name, *(float(value) if np.isfinite(value) else None for value in (one.value, one.low, one.high))
+    value, low, high = (float(end) if np.isfinite(end) else None for end in (one.value, one.low, one.high))
+    return name, value, low, high
 
 
 def _times(factor: float, row: tuple[str, float | None, float | None, float | None]) -> tuple[Any, ...]:

@@ -278,7 +278,7 @@ def _groups(of: Judged) -> None:
     with left:
         figure(
             of.selection, "Are cancers told apart as well in each group?",
-            charts.forest(table, "auc", x_title=f"AUC, {of.years_words}", right=0.5), table, about,
+            charts.forest(table, "auc", x_title=f"AUC, {of.risk_words}", right=0.5), table, about,
             name="judge-groups-auc", counted=of.counted,
         )  # fmt: skip
     with right:

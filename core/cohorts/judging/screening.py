@@ -112,7 +112,7 @@ def screens_of(
 def _by_woman(screens: Screens, mark: NDArray[np.bool_]) -> NDArray[np.float64]:
     """Count the marked screens of each woman."""
     _, place = np.unique(screens.woman, return_inverse=True)
-    return np.bincount(place, weights=mark.astype(np.float64), minlength=place.max() + 1)
+    return np.asarray(np.bincount(place, weights=mark.astype(np.float64)), np.float64)
 
 
 def screening_figures(screens: Screens) -> dict[str, Estimate]:
@@ -157,7 +157,7 @@ def auc_of_fate(screens: Screens, fate: Fate) -> Estimate:
     at = AtHorizon(screens.fate[rows] == fate, np.ones(int(rows.sum())))
     found = auc_at(at, screens.risk[rows])
     _, place = np.unique(screens.woman[rows], return_inverse=True)
-    return estimate(found.value, np.bincount(place, weights=found.moves), Scale.LOGIT)
+    return estimate(found.value, np.asarray(np.bincount(place, weights=found.moves), np.float64), Scale.LOGIT)
 
 
 def share_above(screens: Screens, fate: Fate, threshold: float) -> Estimate:

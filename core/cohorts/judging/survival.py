@@ -113,8 +113,8 @@ def kaplan_meier(time: ArrayLike, event: ArrayLike, level: float = 0.95) -> Curv
     times, at_risk, (events,) = _counts(when, what > 0)
     kept = events > 0
     times, at_risk, events = times[kept], at_risk[kept], events[kept]
-    value = np.cumprod(1 - events / at_risk)
-    variance = value**2 * np.cumsum(_over(events, at_risk * (at_risk - events)))
+    value: Numbers = np.cumprod(1 - events / at_risk)
+    variance: Numbers = value**2 * np.cumsum(_over(events, at_risk * (at_risk - events)))
     low, high = _log_log(value, variance, level)
     return Curve(times, value, low, high, variance, 1.0)
 
@@ -258,7 +258,7 @@ def gray_test(time: ArrayLike, cause: ArrayLike, group: ArrayLike, of: int = 1) 
     incidence_before = np.vstack([np.zeros((1, k)), incidence[:-1]])
     weight = np.where(y > 0, _over(y, before), 0.0)  # what a group stands for had nobody gone otherwise
     total = weight.sum(axis=1)
-    rise = d / total
+    rise: Numbers = d / total
     pooled = np.cumsum(rise)
     left_before, left = 1 - np.concatenate([[0.0], pooled[:-1]]), 1 - pooled
     risk = weight * (1 - incidence_before)
