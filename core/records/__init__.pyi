@@ -31,6 +31,7 @@ from .complete import what_is_left_out as what_is_left_out
 from .covered import COVERED as COVERED
 from .covered import covered_study_ids as covered_study_ids
 from .covered import is_image_covered as is_image_covered
+from .events import BOTH as BOTH
 from .events import EventEntry as EventEntry
 from .events import EventResult as EventResult
 from .events import add_event as add_event
