@@ -40,8 +40,6 @@ def measure(pixels: NDArray[np.uint16], bits_stored: int) -> dict[str, float | s
         `core.images.quality.sharpness.Sharpness`.
     burnt, levels
         Share of the breast that is of the brightest white there is; shades from its 5th to its 95th percentile.
-    brightness
-        Mean of the breast, 0..1 of what the bits can hold: how the detector and its processing show tissue.
     look
         32 × 32 signed bytes, base64: the breast's own detail, to know the same picture again.
     """
