@@ -1,7 +1,13 @@
 from .computed import frame_of as frame_of
+from .drift import COLUMNS as COLUMNS
+from .drift import CannotWatch as CannotWatch
+from .drift import Watch as Watch
+from .drift import starts_offered as starts_offered
+from .drift import watch as watch
 from .frame import HORIZONS as HORIZONS
 from .frame import TRUSTS as TRUSTS
 from .frame import VISITS as VISITS
 from .frame import WOMEN as WOMEN
 from .frame import Frame as Frame
 from .frame import empty_frame as empty_frame
+from .frame import schema_of as schema_of

@@ -90,13 +90,17 @@ _MEASURES = (
 
 @dataclass(frozen=True)
 class Noticed:
-    """An alarm as it may be told: in which months, which way, since which months, and after about how many studies."""
+    """An alarm as it may be told: in which months, which way, since which months, and after about how many studies.
+
+    `after` is the number of studies since the watch began, to be reckoned with and not told.
+    """
 
     measure: Measure
     direction: str
     months: str
     since: str
     studies: str
+    after: int
 
 
 @dataclass(frozen=True)
@@ -390,4 +394,5 @@ class _Followed:
             self.months.label(range(cell, cell + 1)),
             self.months.label(range(cell_since, cell_since + 1)),
             count_said(alarm.at - alarm.since + 1),
+            alarm.at + 1,
         )
