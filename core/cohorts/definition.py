@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import ConfigDict, Field, ValidationError, model_validator
 
-from core.cohorts.bands import FILTERS, NOT_KNOWN, Filter, band_words
+from core.cohorts.bands import FILTERS, Filter, band_words, keys_of
 from core.rules.documents import Table
 
 __all__ = ["ENTRY_AGES", "FORMAT", "Definition", "DefinitionRefused", "Domain", "Enters", "Population"]
@@ -83,16 +83,18 @@ class Definition(Table):
         if (self.enters is Enters.AGE) != (self.at_age is not None) or (
             self.at_age is not None and self.at_age not in ENTRY_AGES
         ):
-            raise ValueError(f"at_age is one of {', '.join(map(str, ENTRY_AGES))}, and goes with enters = age")
+            raise ValueError(
+                f"at_age is one of {', '.join(map(str, ENTRY_AGES))}, and goes with enters = age"
+            )
         if (self.enters is Enters.YEAR) != (self.at_year is not None):
             raise ValueError("at_year goes with enters = year")
         if self.from_year is not None and self.to_year is not None and self.from_year > self.to_year:
             raise ValueError(f"from_year {self.from_year} lies after to_year {self.to_year}")
         for one in FILTERS:
             for key in self.chosen(one) if one.bands else ():
-                if key not in one.bands and key != NOT_KNOWN:
+                if key not in keys_of(one):
                     raise ValueError(
-                        f"{one.key} has no band “{key}”; its bands are {', '.join([*one.bands, NOT_KNOWN])}"
+                        f"{one.key} has no band “{key[:40]}”; its bands are {', '.join(keys_of(one))}"
                     )
         return self
 
@@ -120,7 +122,9 @@ class Definition(Table):
         parts = [f"n ≈ {women} {kind}" if women[:1].isdigit() else f"{women} {kind}", self.entry_words]
         parts += [self._choice_words(one) for one in self.narrowed]
         if self.from_year or self.to_year:
-            parts.append(f"visits {self.from_year or 'up to'}{'–' if self.from_year else ' '}{self.to_year or ''}")
+            parts.append(
+                f"visits {self.from_year or 'up to'}{'–' if self.from_year else ' '}{self.to_year or ''}"
+            )
         if self.model:
             parts.append(f"scored by {self.model}")
         return ", ".join(parts)
@@ -137,7 +141,7 @@ class Definition(Table):
         return f"from her first {which}{since.get(self.enters, '')}"
 
     def _choice_words(self, one: Filter) -> str:
-        keys = [*one.bands, NOT_KNOWN] if one.bands else sorted(self.chosen(one))
+        keys = keys_of(one) if one.bands else sorted(self.chosen(one))
         return f"{one.said} {' or '.join(band_words(one, key) for key in keys if key in self.chosen(one))}"
 
     def to_json(self) -> dict[str, Any]:
@@ -157,7 +161,9 @@ class Definition(Table):
             try:
                 said = json.loads(said)
             except (ValueError, RecursionError) as error:
-                raise DefinitionRefused(f"This is no definition of a cohort: it is no JSON ({error}).") from error
+                raise DefinitionRefused(
+                    f"This is no definition of a cohort: it is no JSON ({error})."
+                ) from error
         if not isinstance(said, Mapping) or "format" not in said:
             raise DefinitionRefused(f"This is no definition of a cohort: it has no “format”: “{FORMAT}”.")
         if said["format"] != FORMAT:

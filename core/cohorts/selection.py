@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from core.cohorts.bands import FILTERS, NOT_KNOWN, Filter, band_words
+from core.cohorts.bands import NOT_KNOWN, Filter, band_words
 from core.cohorts.definition import Definition, DefinitionRefused, Domain, Enters, Population
 from core.cohorts.disclosure import count_said, differs_by_few, few, is_small, smallest_group
 from core.cohorts.facts import Facts, facts_of
@@ -95,13 +95,22 @@ class Selection:
     def said_by(self) -> str:
         """The weights and calibration that most of their told visits were scored by; empty where there are none."""
         said = self.visits_of("trust", "said_by").filter(pl.col("trust").cast(pl.String) == "trusted")
-        counts = said["said_by"].cast(pl.String).value_counts().sort(["count", "said_by"], descending=[True, False])
+        counts = (
+            said["said_by"]
+            .cast(pl.String)
+            .value_counts()
+            .sort(["count", "said_by"], descending=[True, False])
+        )
         return str(counts["said_by"][0]) if len(counts) else ""  # fmt: skip
 
     def counts(self, one: Filter) -> Mapping[str, int]:
         """Return how many women each band of a filter would have, the other filters as they are; not to be told as they are."""
         others = _fit(self.facts, self.definition, leaving_out=one)
         return _by_band(self.facts, one, others)
+
+    def within(self, one: Filter) -> Mapping[str, int]:
+        """Return how many of the chosen women are in each band of a filter; not to be told as they are."""
+        return _by_band(self.facts, one, self.chosen)
 
 
 def _fit(facts: Facts, definition: Definition, *, leaving_out: Filter | None = None) -> NDArray[np.bool_]:
@@ -138,9 +147,7 @@ def _withheld(frame: Frame, definition: Definition, facts: Facts, chosen: NDArra
     if not n:
         return "No women fit this definition."
     if is_small(n):
-        return (
-            f"{few().capitalize()} women fit this definition. Nothing is shown of so few: it could be told whose it is."
-        )
+        return f"{few().capitalize()} women fit this definition. Nothing is shown of so few: it could be told whose it is."
     return (
         _few_of_a_kind(definition, facts, chosen)
         or _few_by_a_filter(definition, facts)
@@ -179,7 +186,7 @@ def _few_by_a_filter(definition: Definition, facts: Facts) -> str:
                         "and without them would tell of these few: take that choice out."
                     )
             if is_small(sum(women for key, women in counts.items() if key not in chosen)):
-                unknown = " (those of whom it is not known count too)" if counts[NOT_KNOWN] else ""
+                unknown = " (those of whom it is not known count too)" if counts.get(NOT_KNOWN) else ""
                 return (
                     f"Your choice of “{one.label}” leaves out {few()} of these women{unknown}. Figures without that "
                     "choice would tell of these few: choose less, or nothing, there."
@@ -211,8 +218,3 @@ def _few_by_entering(
                 "of these few: choose otherwise there, or define the cohort more widely."
             )
     return ""
-
-
-def filters_by_key() -> dict[str, Filter]:
-    """Return all filters by their keys."""
-    return {one.key: one for one in FILTERS}

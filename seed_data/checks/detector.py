@@ -20,7 +20,7 @@ import cv2
 import numpy as np
 import polars as pl
 
-from core.cohorts import COLUMNS, VISITS, frame_of, schema_of, watch
+from core.cohorts import VISITS, drift, frame_of, schema_of
 from core.incoming import items, take_in
 from core.installation import Installation
 from core.worker import score_pending
@@ -37,7 +37,7 @@ SPACING_MM: Final = 0.275
 STUDIES_A_YEAR: Final = 500
 WITHIN: Final = 200
 """Studies within which a change is to be noticed."""
-_KINDS: Final = schema_of(VISITS, COLUMNS)
+_KINDS: Final = schema_of(VISITS, drift.COLUMNS)
 _FIRST_DAY: Final = date(2022, 1, 1)
 _BEGINS: Final = date(2024, 1, 1)
 
@@ -76,7 +76,7 @@ def imaged_on_each(
 ) -> pl.DataFrame:
     """Take the last study of each woman in as each machine would have given it, score it, and return what the rule sees.
 
-    A row a study: ``machine`` and `core.cohorts.COLUMNS`. `here` holds nobody before.
+    A row a study: ``machine`` and `drift.COLUMNS`. `here` holds nobody before.
     """
     draw = partial(_files, seed)
     for number, files in enumerate(in_order(draw, range(1, women + 1), jobs), start=1):
@@ -84,7 +84,7 @@ def imaged_on_each(
         if on_woman:
             on_woman(number)
     score_pending(here)
-    visits = frame_of(here).visits.select(COLUMNS)
+    visits = frame_of(here).visits.select(drift.COLUMNS)
     return visits.select(pl.col("vendor").cast(pl.String).alias("machine"), pl.all())
 
 
@@ -183,12 +183,12 @@ def _alarms(seen: pl.DataFrame, usual: str, other: str, rng: np.random.Generator
     ]
     visits = (
         seen[rows]
-        .select(COLUMNS)
+        .select(drift.COLUMNS)
         .with_columns(
             pl.Series("on", days),
             pl.arange(len(rows)).cast(VISITS["woman"].kind).alias("woman"),
             pl.lit("one maker").alias("vendor"),
         )
     )
-    for one in watch(visits.cast(_KINDS), _BEGINS, seed=int(rng.integers(2**31))).noticed:
+    for one in drift.watch(visits.cast(_KINDS), _BEGINS, seed=int(rng.integers(2**31))).noticed:
         yield one.after
