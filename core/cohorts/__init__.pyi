@@ -1,6 +1,9 @@
 from . import disclosure as disclosure
+from . import drift as drift
 from . import kept as kept
+from . import missing as missing
 from . import seeing as seeing
+from . import what_if as what_if
 from . import who as who
 from .asked import Asked as Asked
 from .bands import FILTERS as FILTERS
@@ -18,6 +21,7 @@ from .frame import VISITS as VISITS
 from .frame import WOMEN as WOMEN
 from .frame import Frame as Frame
 from .frame import empty_frame as empty_frame
+from .frame import schema_of as schema_of
 from .live import current_frame as current_frame
 from .live import read_ahead as read_ahead
 from .packed import HORIZONS as HORIZONS
