@@ -26,7 +26,7 @@ from core.rules import thresholds
 from core.rules.trends import add_months
 from db.tables import Patient, StaleStanding, Standing
 
-__all__ = ["basis_of", "bring_up_to_date", "differing", "is_up_to_date", "keep_ready", "rebuild"]
+__all__ = ["basis_of", "bring_up_to_date", "differing", "due_days", "is_up_to_date", "keep_ready", "rebuild"]
 
 MOST_AT_ONCE = 500
 """As many women are computed in one transaction; one that marks more leaves them to whoever asks next."""
@@ -146,7 +146,7 @@ def _compute(here: Installation, session: Session, ids: Sequence[int]) -> None:
 def _values(woman: ListedWoman, basis: str) -> dict[str, object]:
     row = row_of(woman, today=_ANY_DAY)
     last = None if row.under_treatment else row.last_study
-    due = _due(last, woman.birth_date)
+    due = due_days(last, woman.birth_date)
     return {
         "patient_id": woman.patient_id,
         "basis": basis,
@@ -181,7 +181,7 @@ def _urgency(row: Row) -> float | None:
     return row.urgency if row.changed and row.urgency != float("inf") else None
 
 
-def _due(last: date | None, birth_date: date | None) -> dict[str, date | None]:
+def due_days(last: date | None, birth_date: date | None) -> dict[str, date | None]:
     """Return from and until which days the next study is due, and from which it is overdue, as `ScreeningInterval` says."""
     nothing: dict[str, date | None] = dict.fromkeys(("due_on", "due_from", "due_until", "overdue_from"))
     if last is None:

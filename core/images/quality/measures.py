@@ -78,7 +78,7 @@ def _exposure(laid: Laid, top: float) -> dict[str, float | str]:
     burnt = float(np.mean(inside >= 0.995 * top))
     if high - low >= 24:  # of few shades the brightest is always many pixels'
         burnt = max(burnt, float(np.mean(inside >= brightest - 0.005 * (brightest - darkest))))
-    return {"burnt": burnt, "levels": float(high - low)}
+    return {"burnt": burnt, "levels": float(high - low), "brightness": float(inside.mean()) / top}
 
 
 def _look(laid: Laid) -> str:
