@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
@@ -16,37 +16,22 @@ STATEMENT = "Research software, not for diagnosis."
 
 @dataclass(frozen=True)
 class Told:
-    """One figure: its question, who is counted (with n and definition), what it is, how made, on whom, what it is not.
+    """One figure: its question, who is counted (with n and definition), and what explains it, each part under its heading.
 
-    `figure` is Plotly's JSON (`data`, `layout`), None where only the table tells; `table` the numbers behind it; `notes`
-    what the page says beside it.
+    `figure` is Plotly's JSON (`data`, `layout`), None where only the table tells; `table` the numbers behind it.
     """
 
     name: str
     question: str
     counted: str
-    what: str
-    how: str
-    on_whom: str
-    does_not_mean: str
+    explained: Sequence[tuple[str, str]]
     table: pl.DataFrame
     figure: Mapping[str, Any] | None = None
-    notes: Sequence[str] = field(default=())
 
     @property
     def caption(self) -> str:
         """Return the line that goes with a picture of it."""
         return f"{self.question} {self.counted}. {STATEMENT}"
-
-    @property
-    def explained(self) -> Sequence[tuple[str, str]]:
-        """Return the four explanations, each under its heading."""
-        return (
-            ("What it shows", self.what),
-            ("How it was made", self.how),
-            ("On whom", self.on_whom),
-            ("What it does not mean", self.does_not_mean),
-        )
 
 
 def document_of(figure: Mapping[str, Any]) -> str:
