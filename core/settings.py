@@ -32,6 +32,9 @@ class Settings(BaseSettings):
         default=True,
         description="Cover the scores of an unread study on the pages until its assessment is recorded.",
     )
+    cohort_smallest_group: int = Field(
+        default=5, ge=1, description="Women that a group must have for the cohort page to tell of it."
+    )
     deidentify_incoming: bool = Field(
         default=False,
         description="De-identify every file before anything of it is stored; to be set before the first study comes in.",
