@@ -37,6 +37,7 @@ GROUPS = (
     "report",
     "deidentify",
     "response",
+    "cohort",
     "benchmark",
 )
 

@@ -170,4 +170,6 @@ def codes_of(one: Filter, facts: pl.DataFrame) -> tuple[list[str], Codes]:
         return keys_of(one), one.code(facts)
     values = facts[one.key].cast(pl.String)
     found = sorted(value for value in values.unique().to_list() if value)
-    return keys_of(one, found), _mapped(values, {value: place for place, value in enumerate(found)}, len(found))
+    return keys_of(one, found), _mapped(
+        values, {value: place for place, value in enumerate(found)}, len(found)
+    )

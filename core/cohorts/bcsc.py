@@ -110,10 +110,14 @@ def _checked(text: pl.DataFrame) -> pl.DataFrame:
     wrong = (body.is_null() | ~((body == _NO_BMI) | body.is_between(10, 120))).fill_null(value=True)
     if wrong.any():
         line = wrong.arg_true()[0]
-        raise TableRefused(f"{BMI} in line {line + 2} is “{text[BMI][line]}”, not a body mass index or −99 for unknown.")
+        raise TableRefused(
+            f"{BMI} in line {line + 2} is “{text[BMI][line]}”, not a body mass index or −99 for unknown."
+        )
     nobody = numbers[WOMAN].fill_null("") == ""
     if nobody.any():
-        raise TableRefused(f"{WOMAN} in line {nobody.arg_true()[0] + 2} is empty: it says whose screen it is.")
+        raise TableRefused(
+            f"{WOMAN} in line {nobody.arg_true()[0] + 2} is empty: it says whose screen it is."
+        )
     return numbers
 
 

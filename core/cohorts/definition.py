@@ -83,7 +83,9 @@ class Definition(Table):
         if (self.enters is Enters.AGE) != (self.at_age is not None) or (
             self.at_age is not None and self.at_age not in ENTRY_AGES
         ):
-            raise ValueError(f"at_age is one of {', '.join(map(str, ENTRY_AGES))}, and goes with enters = age")
+            raise ValueError(
+                f"at_age is one of {', '.join(map(str, ENTRY_AGES))}, and goes with enters = age"
+            )
         if (self.enters is Enters.YEAR) != (self.at_year is not None):
             raise ValueError("at_year goes with enters = year")
         if self.from_year is not None and self.to_year is not None and self.from_year > self.to_year:
@@ -120,7 +122,9 @@ class Definition(Table):
         parts = [f"n ≈ {women} {kind}" if women[:1].isdigit() else f"{women} {kind}", self.entry_words]
         parts += [self._choice_words(one) for one in self.narrowed]
         if self.from_year or self.to_year:
-            parts.append(f"visits {self.from_year or 'up to'}{'–' if self.from_year else ' '}{self.to_year or ''}")
+            parts.append(
+                f"visits {self.from_year or 'up to'}{'–' if self.from_year else ' '}{self.to_year or ''}"
+            )
         if self.model:
             parts.append(f"scored by {self.model}")
         return ", ".join(parts)
@@ -157,7 +161,9 @@ class Definition(Table):
             try:
                 said = json.loads(said)
             except (ValueError, RecursionError) as error:
-                raise DefinitionRefused(f"This is no definition of a cohort: it is no JSON ({error}).") from error
+                raise DefinitionRefused(
+                    f"This is no definition of a cohort: it is no JSON ({error})."
+                ) from error
         if not isinstance(said, Mapping) or "format" not in said:
             raise DefinitionRefused(f"This is no definition of a cohort: it has no “format”: “{FORMAT}”.")
         if said["format"] != FORMAT:

@@ -161,7 +161,9 @@ def table_told(table: pl.DataFrame, count_column: str = "women") -> pl.DataFrame
     told = (
         pl.when(count == 0)
         .then(0)
-        .otherwise(((2 * count.cast(pl.Int64) + ROUNDED_TO) // (2 * ROUNDED_TO) * ROUNDED_TO).clip(ROUNDED_TO))
+        .otherwise(
+            ((2 * count.cast(pl.Int64) + ROUNDED_TO) // (2 * ROUNDED_TO) * ROUNDED_TO).clip(ROUNDED_TO)
+        )
     )
     return kept.with_columns(told.alias(count_column))
 

@@ -55,7 +55,9 @@ def quantiles_by(
         if n < smallest_group():
             continue
         found = quantiles(hers[value].to_numpy(), at)
-        told = [q if n * min(p, 1 - p) * 2 >= smallest_group() else None for q, p in zip(found, at, strict=True)]
+        told = [
+            q if n * min(p, 1 - p) * 2 >= smallest_group() else None for q, p in zip(found, at, strict=True)
+        ]
         rows.append((key, *told, n))
     schema = {
         group: known.schema[group], **dict.fromkeys(names, pl.Float64), "women": pl.Int64

@@ -95,7 +95,12 @@ class Selection:
     def said_by(self) -> str:
         """The weights and calibration that most of their told visits were scored by; empty where there are none."""
         said = self.visits_of("trust", "said_by").filter(pl.col("trust").cast(pl.String) == "trusted")
-        counts = said["said_by"].cast(pl.String).value_counts().sort(["count", "said_by"], descending=[True, False])
+        counts = (
+            said["said_by"]
+            .cast(pl.String)
+            .value_counts()
+            .sort(["count", "said_by"], descending=[True, False])
+        )
         return str(counts["said_by"][0]) if len(counts) else ""  # fmt: skip
 
     def counts(self, one: Filter) -> Mapping[str, int]:
@@ -138,9 +143,7 @@ def _withheld(frame: Frame, definition: Definition, facts: Facts, chosen: NDArra
     if not n:
         return "No women fit this definition."
     if is_small(n):
-        return (
-            f"{few().capitalize()} women fit this definition. Nothing is shown of so few: it could be told whose it is."
-        )
+        return f"{few().capitalize()} women fit this definition. Nothing is shown of so few: it could be told whose it is."
     return (
         _few_of_a_kind(definition, facts, chosen)
         or _few_by_a_filter(definition, facts)
