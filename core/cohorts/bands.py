@@ -6,6 +6,7 @@ is not known is a band of its own.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -36,7 +37,8 @@ Codes = NDArray[np.int16]
 class Filter:
     """One filter: what it is called, its bands by key with their words, and what of a woman it asks.
 
-    `bands` is empty where they are what the data hold (makers). `ahead` says that it tells of what came after she entered.
+    `bands` is empty where they are what the data hold (makers). `ahead` says that it tells of what came after she entered,
+    `ordered` that its bands follow each other, `known` that it is known of every woman.
     """
 
     key: str
@@ -45,6 +47,8 @@ class Filter:
     said: str
     ahead: bool
     code: Callable[[pl.DataFrame], Codes] | None = None
+    ordered: bool = True
+    known: bool = False
 
 
 def _numbers(series: pl.Series) -> NDArray[np.float64]:
@@ -63,7 +67,7 @@ def _between(starts: Sequence[int], unit: str = "") -> dict[str, str]:
     """Name whole-numbered bands that begin at `starts`, what lies below the first among them."""
     inner = {
         (f"{low}-{high - 1}" if high - low > 1 else f"{low}"): (f"{low}–{high - 1}" if high - low > 1 else f"{low}") + unit
-        for low, high in zip(starts, starts[1:], strict=False)
+        for low, high in itertools.pairwise(starts)
     }  # fmt: skip
     return {**inner, f"{starts[-1]}-up": f"{starts[-1]} and more{unit}"}
 
@@ -129,11 +133,11 @@ FILTERS: tuple[Filter, ...] = (
     Filter("age", "Age at entry", _AGES, "aged", False, lambda f: _placed(_numbers(f["age_years"]), AGE_STARTS)),
     Filter("density", "Density at entry", {d: d for d in DENSITIES}, "density", False, _density),
     Filter("level", "5-year risk at entry", _levels(), "5-year risk", False, _level),
-    Filter("vendor", "Maker of the detector", {}, "detector by", False),
-    Filter("outcome", "Diagnosis", _OUTCOMES, "diagnosis:", True, _outcome),
+    Filter("vendor", "Maker of the detector", {}, "detector by", False, ordered=False),
+    Filter("outcome", "Diagnosis", _OUTCOMES, "diagnosis:", True, _outcome, ordered=False, known=True),
     Filter(
         "visits", "Visits", {"1": "1", **_between(VISIT_STARTS)}, "visits:", True,
-        lambda f: _placed(_numbers(f["eligible"]), VISIT_STARTS),
+        lambda f: _placed(_numbers(f["eligible"]), VISIT_STARTS), known=True,
     ),
     Filter(
         "slope", "Slope, points a year", _SLOPES, "slope", True,
@@ -142,15 +146,15 @@ FILTERS: tuple[Filter, ...] = (
     Filter(
         "followed", "Years followed", {"0": "under 1", **_between(FOLLOWED_STARTS)}, "years followed:", True, _followed
     ),
-    Filter("treatment", "Treatment", _TREATMENTS, "treatment:", True, _treatment),
-    Filter("events", "Events on record", {"some": "some", "none": "none"}, "events:", True, _events),
+    Filter("treatment", "Treatment", _TREATMENTS, "treatment:", True, _treatment, ordered=False, known=True),
+    Filter("events", "Events on record", {"some": "some", "none": "none"}, "events:", True, _events, ordered=False, known=True),
 )  # fmt: skip
 """All filters, in the order in which they are asked and said."""
 
 
 def keys_of(one: Filter, found: Sequence[str] = ()) -> list[str]:
-    """Return the keys of a filter's bands in the order of their codes, that of the women of whom it is not known last."""
-    return [*(one.bands or found), NOT_KNOWN]
+    """Return the keys of a filter's bands in the order of their codes; last that of the women of whom it is not known."""
+    return [*(one.bands or found), *(() if one.known else (NOT_KNOWN,))]
 
 
 def band_words(one: Filter, key: str) -> str:

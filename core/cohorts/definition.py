@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import ConfigDict, Field, ValidationError, model_validator
 
-from core.cohorts.bands import FILTERS, NOT_KNOWN, Filter, band_words
+from core.cohorts.bands import FILTERS, Filter, band_words, keys_of
 from core.rules.documents import Table
 
 __all__ = ["ENTRY_AGES", "FORMAT", "Definition", "DefinitionRefused", "Domain", "Enters", "Population"]
@@ -92,9 +92,9 @@ class Definition(Table):
             raise ValueError(f"from_year {self.from_year} lies after to_year {self.to_year}")
         for one in FILTERS:
             for key in self.chosen(one) if one.bands else ():
-                if key not in one.bands and key != NOT_KNOWN:
+                if key not in keys_of(one):
                     raise ValueError(
-                        f"{one.key} has no band “{key}”; its bands are {', '.join([*one.bands, NOT_KNOWN])}"
+                        f"{one.key} has no band “{key[:40]}”; its bands are {', '.join(keys_of(one))}"
                     )
         return self
 
@@ -141,7 +141,7 @@ class Definition(Table):
         return f"from her first {which}{since.get(self.enters, '')}"
 
     def _choice_words(self, one: Filter) -> str:
-        keys = [*one.bands, NOT_KNOWN] if one.bands else sorted(self.chosen(one))
+        keys = keys_of(one) if one.bands else sorted(self.chosen(one))
         return f"{one.said} {' or '.join(band_words(one, key) for key in keys if key in self.chosen(one))}"
 
     def to_json(self) -> dict[str, Any]:

@@ -20,9 +20,12 @@ from core.settings import Settings
 __all__ = [
     "OTHERS",
     "ROUNDED_TO",
+    "cells_told",
     "complement_ok",
     "count_said",
+    "differs_by_few",
     "few",
+    "few_in_any",
     "is_small",
     "joined_cells",
     "may_be_told",
@@ -169,11 +172,15 @@ def table_told(table: pl.DataFrame, count_column: str = "women") -> pl.DataFrame
 
 
 def cells_told(
-    cells: Sequence[str], counts: Sequence[int], *, name: str, words: Callable[[str, str], str] | None = None
+    cells: Sequence[str],
+    counts: Sequence[int],
+    *,
+    name: str,
+    words: Callable[[Sequence[str]], str] | None = None,
 ) -> pl.DataFrame:
     """Return a partition of women as it may be shown: columns `name` and women, the counts rounded.
 
-    With `words`, which says the first and the last of some neighbouring cells as one, small cells are joined with their
+    With `words`, which says some neighbouring cells as one, small cells are joined with their
     neighbours; without it they stand together as `OTHERS`.
     """
     if words is None:
@@ -185,7 +192,7 @@ def cells_told(
         runs = joined_cells(counts)
 
         def said(run: Sequence[int]) -> str:
-            return cells[run[0]] if len(run) == 1 else words(cells[run[0]], cells[run[-1]])
+            return words([cells[place] for place in run])
 
     rows = [(said(run), rounded(sum(counts[place] for place in run))) for run in runs]
     return pl.DataFrame(rows, schema={name: pl.String, "women": pl.Int64}, orient="row")

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from core.cohorts.bands import FILTERS, NOT_KNOWN, Filter, band_words
+from core.cohorts.bands import NOT_KNOWN, Filter, band_words
 from core.cohorts.definition import Definition, DefinitionRefused, Domain, Enters, Population
 from core.cohorts.disclosure import count_said, differs_by_few, few, is_small, smallest_group
 from core.cohorts.facts import Facts, facts_of
@@ -108,6 +108,10 @@ class Selection:
         others = _fit(self.facts, self.definition, leaving_out=one)
         return _by_band(self.facts, one, others)
 
+    def within(self, one: Filter) -> Mapping[str, int]:
+        """Return how many of the chosen women are in each band of a filter; not to be told as they are."""
+        return _by_band(self.facts, one, self.chosen)
+
 
 def _fit(facts: Facts, definition: Definition, *, leaving_out: Filter | None = None) -> NDArray[np.bool_]:
     """Say which women a definition asks for, perhaps without one of its filters."""
@@ -182,7 +186,7 @@ def _few_by_a_filter(definition: Definition, facts: Facts) -> str:
                         "and without them would tell of these few: take that choice out."
                     )
             if is_small(sum(women for key, women in counts.items() if key not in chosen)):
-                unknown = " (those of whom it is not known count too)" if counts[NOT_KNOWN] else ""
+                unknown = " (those of whom it is not known count too)" if counts.get(NOT_KNOWN) else ""
                 return (
                     f"Your choice of “{one.label}” leaves out {few()} of these women{unknown}. Figures without that "
                     "choice would tell of these few: choose less, or nothing, there."
@@ -214,8 +218,3 @@ def _few_by_entering(
                 "of these few: choose otherwise there, or define the cohort more widely."
             )
     return ""
-
-
-def filters_by_key() -> dict[str, Filter]:
-    """Return all filters by their keys."""
-    return {one.key: one for one in FILTERS}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import pandas as pd
+import polars as pl
 
 from core.rules.vocabulary import DENSITIES
 from dashboard import look
@@ -14,7 +15,7 @@ from dashboard.charts.template import Figure
 _RISK_TICKS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
 
 
-def counts(table: pd.DataFrame, column: str, *, x_title: str, colour: str = look.INK) -> Figure:
+def counts(table: pl.DataFrame, column: str, *, x_title: str, colour: str = look.INK) -> Figure:
     """Draw how many women fall into each category of a column, the numbers written on the bars."""
     women = table["women"].to_list()
     figure = Figure()

@@ -1,0 +1,188 @@
+"""The left side of the cohort page: which women, said by fixed choices that the page's address keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from core.cohorts import (
+    ENTRY_AGES,
+    FILTERS,
+    Definition,
+    Domain,
+    Enters,
+    Filter,
+    Frame,
+    Population,
+    Selection,
+    band_words,
+    disclosure,
+)
+from core.cohorts.bands import keys_of
+from dashboard import look
+
+Slot = DeltaGenerator
+"""A place on the page that is filled later."""
+
+__all__ = ["Slot", "ask", "choose", "show_counts", "unknown_in_address"]
+
+FIRST_SHOWN = ("age", "density", "level", "outcome")
+DOMAINS = {
+    Domain.TRUSTED: "with a score",
+    Domain.WITHHELD: "score withheld",
+    Domain.ANY: "all",
+}
+ENTERS = {Enters.FIRST: "first visit", Enters.AGE: "from an age", Enters.YEAR: "from a year"}
+KIND, DOMAIN, ENTER, AT_AGE, AT_YEAR, FROM_YEAR, TO_YEAR, MODEL = (
+    "kind", "cohort_domain", "cohort_enters", "cohort_at_age", "cohort_at_year", "cohort_from", "cohort_to", "cohort_model",
+)  # fmt: skip
+
+
+def key_of(one: Filter) -> str:
+    """Return under which key a filter's choice stands on the page and in its address."""
+    return f"cohort_{one.key}"
+
+
+def ask(frame: Frame) -> tuple[Definition, Mapping[str, Slot]]:
+    """Ask which women belong; return the definition, and under each filter the place for its counts."""
+    years = _years(frame)
+    simulated = int(frame.women["simulated"].sum())
+    kind = st.radio(
+        "Women",
+        list(Population),
+        # Never both unasked: the page begins with the kind of which there are more.
+        index=list(Population).index(
+            Population.SIMULATED if 2 * simulated > len(frame.women) else Population.REAL
+        ),
+        format_func=lambda kind: Population(kind).value,
+        key=KIND,
+        bind="query-params",
+    )
+    asked = {one.key: _pills(one, frame) for one in FILTERS if one.key in FIRST_SHOWN}
+    more = [one for one in FILTERS if one.key not in FIRST_SHOWN]
+    number = sum(bool(st.session_state.get(key)) for key in map(key_of, more))
+    with st.expander(
+        f"More filters ({number})" if number else "More filters", expanded=number > 0, key="cohort_more"
+    ):
+        asked |= {one.key: _pills(one, frame) for one in more}
+        first, last = st.columns(2)
+        from_year = first.selectbox(
+            "Visits from", [None, *years], format_func=_year, key=FROM_YEAR, bind="query-params"
+        )
+        to_year = last.selectbox("to", [None, *years], format_func=_year, key=TO_YEAR, bind="query-params")
+        model = _model(frame)
+    with st.expander("Entry", key="cohort_entry"):
+        domain = st.radio(
+            "Visits that count",
+            list(DOMAINS),
+            format_func=DOMAINS.__getitem__,
+            key=DOMAIN,
+            bind="query-params",
+        )
+        enters = st.radio(
+            "A woman enters with her",
+            list(ENTERS),
+            format_func=ENTERS.__getitem__,
+            key=ENTER,
+            bind="query-params",
+        )
+        at_age = at_year = None
+        if enters is Enters.AGE:
+            at_age = st.selectbox("Age", ENTRY_AGES, index=2, key=AT_AGE, bind="query-params")
+        elif enters is Enters.YEAR and years:
+            at_year = st.selectbox("Year", years, key=AT_YEAR, bind="query-params")
+    if enters is Enters.YEAR and at_year is None:
+        enters = Enters.FIRST
+    if from_year and to_year and from_year > to_year:
+        from_year, to_year = to_year, from_year
+    definition = Definition(
+        kind=Population(kind), domain=Domain(domain), enters=Enters(enters), at_age=at_age, at_year=at_year,
+        from_year=from_year, to_year=to_year, model=model, **{key: picked for key, (picked, _) in asked.items()},
+    )  # fmt: skip
+    return definition, {key: slot for key, (_, slot) in asked.items()}
+
+
+def _pills(one: Filter, frame: Frame) -> tuple[tuple[str, ...], Slot]:
+    options = keys_of(one, _found(one.key, frame) if not one.bands else ())
+    picked = st.pills(
+        one.label,
+        options,
+        selection_mode="multi",
+        wrap=True,
+        format_func=lambda key: band_words(one, key),
+        key=key_of(one),
+        bind="query-params",
+    )
+    return tuple(key for key in options if key in picked), st.empty()
+
+
+def _found(column: str, frame: Frame) -> list[str]:
+    """Return what the visits of all women hold, whoever is chosen: the choices do not change with them."""
+    return sorted(value for value in frame.visits[column].unique().cast(str).to_list() if value)
+
+
+def _years(frame: Frame) -> list[int]:
+    if not len(frame.visits):
+        return []
+    days = frame.visits["on"]
+    return list(range(days.min().year, days.max().year + 1))  # type: ignore[union-attr]
+
+
+def _year(year: int | None) -> str:
+    return "any" if year is None else str(year)
+
+
+def _model(frame: Frame) -> str:
+    said = _found("said_by", frame)
+    if len(said) < 2:
+        return ""
+    return st.selectbox(
+        "Scored by", ["", *said], format_func=lambda one: one or "those most were scored by", key=MODEL, bind="query-params",
+    ) or ""  # fmt: skip
+
+
+def show_counts(selection: Selection, slots: Mapping[str, Slot]) -> None:
+    """Say under each filter how many women each of its bands would have, the other choices as they are."""
+    for one in FILTERS:
+        counts = selection.counts(one)
+        said = [
+            f"{look.safe(band_words(one, key))} <b>{look.safe(disclosure.count_said(women).replace('fewer than ', '<'))}</b>"
+            for key, women in counts.items()
+            if women or key in one.bands
+        ]
+        with slots[one.key]:
+            look.show(f'<p class="lv-counts">{" · ".join(said)}</p>')
+
+
+def unknown_in_address(frame: Frame) -> list[str]:
+    """Name what the page's address asks for that this release or these women do not have: Streamlit leaves it out silently."""
+    unknown = []
+    for one in FILTERS:
+        words = [
+            band_words(one, key) for key in keys_of(one, _found(one.key, frame) if not one.bands else ())
+        ]
+        asked = st.query_params.get_all(key_of(one))
+        unknown += [f"{one.label}: {said[:40]}" for said in asked if said and said not in words]
+    return unknown
+
+
+def choose(definition: Definition) -> None:
+    """Put a definition on the page, in the place of what is chosen there; to be called before the page is drawn."""
+    values: dict[str, Any] = {
+        KIND: definition.kind,
+        DOMAIN: definition.domain,
+        ENTER: definition.enters,
+        AT_AGE: definition.at_age or ENTRY_AGES[2],
+        FROM_YEAR: definition.from_year,
+        TO_YEAR: definition.to_year,
+        MODEL: definition.model,
+    }
+    if definition.at_year is not None:
+        values[AT_YEAR] = definition.at_year
+    for key, value in values.items():
+        st.session_state[key] = value
+    for one in FILTERS:
+        st.session_state[key_of(one)] = list(definition.chosen(one))

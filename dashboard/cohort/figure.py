@@ -1,0 +1,137 @@
+"""A figure of the cohort page: its question, who is counted, what it is and is not, its numbers to take away."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import polars as pl
+import streamlit as st
+
+from core.cohorts import Selection
+from dashboard import look
+from dashboard.charts.template import Figure
+from dashboard.cohort import downloads
+from dashboard.drawing import draw
+
+__all__ = ["About", "empty", "figure", "note"]
+
+
+@dataclass(frozen=True)
+class About:
+    """What a figure explains of itself, a sentence or two each.
+
+    `what` is shown, `how` it was made (method and its source), `whom` it is of beside the definition, and what it does
+    `not_mean`.
+    """
+
+    what: str
+    how: str
+    whom: str
+    not_mean: str
+
+    def rows(self, counted: str) -> list[tuple[str, str]]:
+        """Return its parts in order, each with its name; `counted` says who is counted."""
+        return [
+            ("What", self.what),
+            ("How", self.how),
+            ("On whom", f"{counted}. {self.whom}".strip()),
+            ("What it does not mean", self.not_mean),
+        ]
+
+
+def figure(
+    selection: Selection,
+    question: str,
+    drawn: Figure | None,
+    table: pl.DataFrame,
+    about: About,
+    *,
+    name: str,
+    counted: str = "",
+) -> None:
+    """Show a figure that stands alone.
+
+    Parameters
+    ----------
+    question
+        What it answers, as its title.
+    drawn
+        The figure; None shows the table itself.
+    table
+        Its numbers as they may be told (`core.cohorts.disclosure`): what is handed out.
+    name
+        Of its files and its place on the page; unlike that of any other figure.
+    counted
+        Who is counted, where that is not the whole selection.
+    """
+    counted = counted or selection.sentence
+    with st.container(border=True, key=f"cohort_figure_{name}"):
+        words, buttons = st.columns([3, 1], vertical_alignment="top", gap="small")
+        with words:
+            look.show(
+                f'<p class="lv-question">{look.safe(question)}</p>'
+                f'<p class="lv-subtitle">{look.safe(counted)}</p>'
+            )
+        with buttons, st.container(horizontal=True, horizontal_alignment="right", gap="small"):
+            explain(about, counted)
+            downloads.offer(
+                downloads.Taken(
+                    selection.definition, question, counted, drawn, table, about.rows(counted), name
+                )
+            )
+        if drawn is None:
+            _table(table)
+        else:
+            draw(drawn, key=f"figure_{name}", alt=f"{question} {counted}")
+
+
+def explain(about: About, counted: str) -> None:
+    """Show the button that says what a figure is and is not."""
+    with st.popover(
+        "", icon=":material/info:", help="What this is, and what it does not mean", width="content"
+    ):
+        look.show(
+            "".join(
+                f'<p class="lv-about"><b>{title}</b><br>{look.safe(said)}</p>'
+                for title, said in about.rows(counted)
+            )
+        )
+
+
+def empty(question: str, why: str) -> None:
+    """Show, in the place of a figure, why there is none."""
+    with st.container(border=True):
+        look.show(f'<p class="lv-question">{look.safe(question)}</p>')
+        look.show(f'<div class="lv-empty">{look.safe(why)}</div>')
+
+
+def note(sentence: str) -> None:
+    """Say what is to be known of the figures that follow."""
+    look.show(f'<p class="lv-note">{look.safe(sentence)}</p>')
+
+
+def _table(table: pl.DataFrame) -> None:
+    """Show a table; what a first column says again is left empty."""
+    classes = [" class=n" if kind.is_numeric() else "" for kind in table.schema.values()]
+    head = "".join(
+        f"<th{kind}>{look.safe(column.replace('_', ' '))}</th>"
+        for column, kind in zip(table.columns, classes, strict=True)
+    )
+    body, above = "", None
+    for row in table.iter_rows():
+        said = [_said(column, value) for column, value in zip(table.columns, row, strict=True)]
+        shown = ["" if said[0] == above and not classes[0] else said[0], *said[1:]]
+        above = said[0]
+        cells = "".join(
+            f"<td{kind}>{look.safe(cell)}</td>" for cell, kind in zip(shown, classes, strict=True)
+        )
+        body += f"<tr>{cells}</tr>"
+    look.show(f'<table class="lv-table"><tr>{head}</tr>{body}</table>')
+
+
+def _said(column: str, value: object) -> str:
+    if value is None:
+        return look.UNKNOWN
+    if isinstance(value, float):
+        return look.percent(value) if column.startswith("share") else f"{value:.3g}"
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
