@@ -14,7 +14,7 @@ from pathlib import Path
 
 import polars as pl
 
-from core.cohorts.bcsc import Taken, TableRefused
+from core.cohorts.bcsc import TableRefused, Taken
 from core.cohorts.frame import VISITS, WOMEN, Frame, schema_of
 from core.files import private_folder, sync_folder, write_whole
 from core.installation import Installation
