@@ -44,7 +44,7 @@ function captioned(drawn, data) {
   const layout = structuredClone(drawn.layout)
   const margin = { l: 56, r: 16, t: 8, b: 40, ...layout.margin }
   const height = layout.height ?? drawn.clientHeight ?? 360
-  const title = lines(data.question, 90), counted = lines(data.counted), beneath = lines(data.beneath)
+  const title = lines(data.question, 90), counted = lines(data.counted), beneath = lines(data.beneath, 160)
   const above = 16 + 24 * title.length + LINE * counted.length + 12
   const below = LINE * beneath.length + 20
   layout.width = WIDTH
@@ -63,7 +63,8 @@ function captioned(drawn, data) {
   return { data: structuredClone(drawn.data), layout }
 }
 
-async function save(data, format) {
+async function save(root, format) {
+  const data = root.data
   const drawn = document.querySelector(`.st-key-${data.figure} .js-plotly-plot`)
   if (!drawn?.layout) throw new Error("The figure is not drawn yet. Wait a moment, then try again.")
   const plotly = await drawing()
@@ -72,7 +73,7 @@ async function save(data, format) {
   const link = element("a")
   link.href = picture
   link.download = `${data.file}.${format}`
-  document.body.append(link)
+  root.append(link) // a click beside the menu would close it
   link.click()
   link.remove()
 }
@@ -91,7 +92,7 @@ export default function (component) {
         button.disabled = true
         said.textContent = "Drawing the picture …"
         try {
-          await save(root.data, format)
+          await save(root, format)
           said.textContent = ""
         } catch (error) {
           said.textContent = error.message
