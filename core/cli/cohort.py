@@ -208,6 +208,8 @@ def scores(
     here = open_installation()
     try:
         made = scores_of(_chosen(here, definition))
+        if not made.exams:
+            wrong_use("No exam of these women has a score that may be told, and a known outcome.")
         write_scores(here, None, made, out)
     except OSError as error:
         wrong_use(f"{out} cannot be written: {error.strerror or error}.")

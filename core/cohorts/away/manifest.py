@@ -14,11 +14,12 @@ import polars as pl
 from sqlalchemy import select
 
 from core.cohorts.selection import Selection
-from core.deidentification import DEFAULT, Given, Identity, Options, hand_on, key_of
+from core.deidentification import Given, Identity, Options, hand_on, key_of
 from core.files import private_folder, write_whole
 from core.installation import Installation
 from core.people import audit
 from core.records.csv import harmless
+from core.refusals import Refusal
 from core.rules import exact_age_years
 from core.rules.ages import age_years
 from db.tables import Image, Patient, Study
@@ -62,13 +63,35 @@ class Written:
 
 
 @dataclass(frozen=True)
-class _Her:
-    """What is known of a woman beside her images."""
+class _Film:
+    """An image, its study, and what is known of the woman."""
 
     patient: Patient
+    study: Study
+    image: Image
     cancer_on: date | None
     cancer_side: str | None
     followed_until: date | None
+
+    @property
+    def outcome(self) -> dict[str, Any]:
+        """Return what became of her, by the manifest's columns."""
+        return {
+            "cancer_date": self.cancer_on,
+            "cancer_laterality": self.cancer_side,
+            "last_followup_date": self.followed_until,
+        }
+
+    def row(self, **known: Any) -> dict[str, str]:
+        """Return the manifest's row: what is the same in every form, and what is known besides."""
+        known |= {
+            "laterality": self.image.laterality.value,
+            "view": self.image.view,
+            "modality": self.study.modality,
+            "density": self.study.reader_density,
+            "simulated": int(self.patient.simulated),
+        }
+        return {name: "" if known.get(name) is None else str(known[name]) for name in COLUMNS}
 
 
 def write_manifest(here: Installation, selection: Selection, out: Path, *, deidentified: bool) -> Written:
@@ -91,135 +114,109 @@ def write_manifest(here: Installation, selection: Selection, out: Path, *, deide
     rows: list[dict[str, str]] = []
     try:
         private_folder(out)
-        writer = _Deidentified(here, out) if deidentified else _AsTheyAre(here, out)
-        for her, images in _images(here, selection, women):
-            for study, image in images:
-                row = writer.row(her, study, image)
-                if isinstance(row, str):
-                    refused.append((image.sop_uid if not deidentified else image.sha256[:16], row))
-                else:
-                    rows.append(row)
-        write_whole(
-            out / MANIFEST,
-            _csv(sorted(rows, key=lambda row: (row["patient_id"], row["study_date"], row["path"]))),
-        )
+        write = _deidentified if deidentified else _as_they_are
+        for name, row in write(here, out, _images(here, selection, women)):
+            if isinstance(row, str):
+                refused.append((name, row))
+            else:
+                rows.append(row)
+        rows.sort(key=lambda row: (row["patient_id"], row["study_date"], row["path"]))
+        write_whole(out / MANIFEST, _csv(rows))
     except OSError as error:
         raise CannotWrite(f"{out} cannot be written: {error.strerror or error}.") from error
     return Written(out, len({row["patient_id"] for row in rows}), len(rows), deidentified, refused)
 
 
-def _images(
-    here: Installation, selection: Selection, women: pl.DataFrame
-) -> Iterator[tuple[_Her, list[tuple[Study, Image]]]]:
-    """Yield each woman with her mammograms, oldest first, some women at a time."""
-    definition = selection.definition
+def _images(here: Installation, selection: Selection, women: pl.DataFrame) -> Iterator[_Film]:
+    """Yield the women's mammograms of the definition's years, each with what is known of her, some women at a time."""
+    first, last = selection.definition.from_year or 0, selection.definition.to_year or 9999
     known = {row["patient_id"]: row for row in women.iter_rows(named=True)}
     ids = list(known)
     for start in range(0, len(ids), _WOMEN_AT_ONCE):
-        some = ids[start : start + _WOMEN_AT_ONCE]
-        hers: dict[int, list[tuple[Study, Image]]] = {}
         with here.database.read() as session:
-            patients = {one.id: one for one in session.scalars(select(Patient).where(Patient.id.in_(some)))}
             found = session.execute(
-                select(Study, Image)
+                select(Patient, Study, Image)
+                .join(Study, Study.patient_id == Patient.id)
                 .join(Image, Image.study_id == Study.id)
-                .where(Study.patient_id.in_(some), Study.modality == "MG")
-                .order_by(Study.patient_id, Study.study_date, Study.id, Image.id)
-            )
-            for study, image in found:
-                hers.setdefault(study.patient_id, []).append((study, image))
-        for patient_id, images in hers.items():
-            row = known[patient_id]
-            between = [
-                (study, image)
-                for study, image in images
-                if (definition.from_year or 0) <= study.study_date.year <= (definition.to_year or 9999)
-            ]
-            yield (
-                _Her(patients[patient_id], row["diagnosed_on"], row["diagnosis_side"], row["last_contact"]),
-                between,
-            )
+                .where(Patient.id.in_(ids[start : start + _WOMEN_AT_ONCE]), Study.modality == "MG")
+                .order_by(Patient.id, Study.study_date, Study.id, Image.id)
+            ).all()
+        for patient, study, image in found:
+            if first <= study.study_date.year <= last:
+                row = known[patient.id]
+                yield _Film(
+                    patient, study, image, row["diagnosed_on"], row["diagnosis_side"], row["last_contact"]
+                )
 
 
-class _AsTheyAre:
-    """Rows and images as they are stored."""
-
-    def __init__(self, here: Installation, out: Path) -> None:
-        self.here, self.out = here, out
-        private_folder(out / "images")
-
-    def row(self, her: _Her, study: Study, image: Image) -> dict[str, str] | str:
-        """Write an image and return its row, or why it could not be read."""
+def _as_they_are(
+    here: Installation, out: Path, films: Iterator[_Film]
+) -> Iterator[tuple[str, dict[str, str] | str]]:
+    """Write images as they are stored; yield each one's UID with its row, or why it could not be read."""
+    private_folder(out / "images")
+    for film in films:
+        image, study, patient = film.image, film.study, film.patient
         place = Path("images", image.sha256 + _SUFFIXES.get(image.media_type, ""))
         try:
-            write_whole(self.out / place, self.here.images.get(image.sha256))
+            write_whole(out / place, here.images.get(image.sha256))
         except FileNotFoundError:
-            return "its bytes are not in the image store: python -m core verify lists what is missing"
-        patient = her.patient
+            yield image.sop_uid, Refusal("image_unreadable").text
+            continue
         exact = exact_age_years(patient.birth_date, study.study_date)
-        return _row(
-            patient_id=patient.mrn,
-            study_date=study.study_date,
-            path=place.as_posix(),
-            birth_date=patient.birth_date,
-            age=None if exact is None else round(exact, 2),
-            **_same(study, image, patient),
-            **_outcome(her),
+        yield (
+            image.sop_uid,
+            film.row(
+                patient_id=patient.mrn,
+                study_date=study.study_date,
+                path=place.as_posix(),
+                birth_date=patient.birth_date,
+                age=None if exact is None else round(exact, 2),
+                **film.outcome,
+            ),
         )
 
 
-class _Deidentified:
-    """Rows and images without the woman they are of."""
-
-    def __init__(self, here: Installation, out: Path) -> None:
-        self.here, self.out, self.key = here, out, key_of(here)
-        self.options = Options.of(DEFAULT)
-
-    def row(self, her: _Her, study: Study, image: Image) -> dict[str, str] | str:
-        """Write a cleaned image and return its row, or why it could not be cleaned."""
-        try:
-            data = self.here.images.get(image.sha256)
-        except FileNotFoundError:
-            return "its bytes are not in the image store: python -m core verify lists what is missing"
-        patient, identity = her.patient, Identity.of(self.key, her.patient.mrn)
-        given = Given(image.sop_uid, data, mrn=patient.mrn, view=(image.laterality.value, image.view))
-        (ended,) = hand_on(self.here, [given], self.out, self.options)
+def _deidentified(
+    here: Installation, out: Path, films: Iterator[_Film]
+) -> Iterator[tuple[str, dict[str, str] | str]]:
+    """Write images cleaned; yield each one's hash, in short, with its row, or why it could not be cleaned."""
+    key = key_of(here)
+    # Handed over one by one, so that one is in memory at a time.
+    handed: list[_Film] = []
+    for ended in hand_on(here, _given(here, films, handed), out, Options()):
+        film = handed.pop(0)
+        name = film.image.sha256[:16]
         if ended.file is None:
-            return ended.refusal.text if ended.refusal else "it cannot be cleaned"
-        age = age_years(patient.birth_date, study.study_date)
+            yield name, ended.refusal.text if ended.refusal else "It cannot be cleaned."
+            continue
+        identity = Identity.of(key, film.patient.mrn)
+        age = age_years(film.patient.birth_date, film.study.study_date)
         moved = {
-            name: identity.day(day) if isinstance(day, date) else day for name, day in _outcome(her).items()
+            what: identity.day(told) if isinstance(told, date) else told
+            for what, told in film.outcome.items()
         }
-        return _row(
-            patient_id=identity.pseudonym,
-            study_date=identity.day(study.study_date),
-            path=ended.file,
-            age=None if age is None else min(age, OLDEST_TOLD),
-            **_same(study, image, patient),
-            **moved,
+        yield (
+            name,
+            film.row(
+                patient_id=identity.pseudonym,
+                study_date=identity.day(film.study.study_date),
+                path=ended.file,
+                age=None if age is None else min(age, OLDEST_TOLD),
+                **moved,
+            ),
         )
 
 
-def _same(study: Study, image: Image, patient: Patient) -> dict[str, Any]:
-    return {
-        "laterality": image.laterality.value,
-        "view": image.view,
-        "modality": study.modality,
-        "density": study.reader_density,
-        "simulated": int(patient.simulated),
-    }
-
-
-def _outcome(her: _Her) -> dict[str, Any]:
-    return {
-        "cancer_date": her.cancer_on,
-        "cancer_laterality": her.cancer_side,
-        "last_followup_date": her.followed_until,
-    }
-
-
-def _row(**known: Any) -> dict[str, str]:
-    return {name: "" if known.get(name) is None else str(known[name]) for name in COLUMNS}
+def _given(here: Installation, films: Iterator[_Film], handed: list[_Film]) -> Iterator[Given]:
+    for film in films:
+        handed.append(film)
+        image = film.image
+        try:
+            data, refusal = here.images.get(image.sha256), None
+        except FileNotFoundError:
+            data, refusal = b"", Refusal("image_unreadable")
+        view = (image.laterality.value, image.view)
+        yield Given(image.sop_uid, data, refusal, film.patient.mrn, view)
 
 
 def _csv(rows: Sequence[dict[str, str]]) -> str:
