@@ -1,4 +1,5 @@
 from . import disclosure as disclosure
+from . import seeing as seeing
 from . import who as who
 from .asked import Asked as Asked
 from .bands import FILTERS as FILTERS
@@ -20,5 +21,9 @@ from .frame import Frame as Frame
 from .frame import empty_frame as empty_frame
 from .quantiles import quantiles as quantiles
 from .quantiles import quantiles_by as quantiles_by
+from .saved import SavedCohort as SavedCohort
+from .saved import cohorts_of as cohorts_of
+from .saved import delete_cohort as delete_cohort
+from .saved import save_cohort as save_cohort
 from .selection import Selection as Selection
 from .selection import select as select

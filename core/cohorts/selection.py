@@ -70,6 +70,11 @@ class Selection:
         """All their visits between the definition's years, with the frame's columns."""
         return self.visits_of(*self.frame.visits.columns)
 
+    @cached_property
+    def ages(self) -> NDArray[np.float64]:
+        """Their ages in whole years when they enter, in the order of `women`; NaN where it is not known."""
+        return self.facts.ages[self.chosen]
+
     def visits_of(self, *columns: str) -> pl.DataFrame:
         """Return some columns of their visits: much cheaper than all of them, where there are many women."""
         visits = self.frame.visits

@@ -47,6 +47,7 @@ class Account:
     active: bool
     locked_until: datetime | None
     created_at: datetime
+    granted: frozenset[Permission] = frozenset()
 
 
 class RoleChangedMeanwhile(ValueError):
@@ -79,7 +80,8 @@ def plain_name(username: str) -> str:
 
 def person_of(user: User) -> Person:
     """Return the person that a stored account stands for."""
-    return Person(user.id, user.username, user.display_name, user.role)
+    granted = frozenset(Permission(one) for one in user.granted if one in Permission)
+    return Person(user.id, user.username, user.display_name, user.role, granted)
 
 
 def _user(session: Session, username: str) -> User:
@@ -286,6 +288,7 @@ def list_accounts(here: Installation) -> list[Account]:
                 active=u.active,
                 locked_until=locks.get(attempts.Try(u.username, None).name_sha256),
                 created_at=u.created_at,
+                granted=person_of(u).granted,
             )
             for u in session.scalars(select(User).order_by(User.username))
         ]

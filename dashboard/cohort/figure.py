@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 
 import polars as pl
@@ -13,7 +16,19 @@ from dashboard.charts.template import Figure
 from dashboard.cohort import downloads, recorded
 from dashboard.drawing import draw
 
-__all__ = ["About", "empty", "figure", "note"]
+__all__ = ["About", "empty", "figure", "note", "slot"]
+
+_slot: ContextVar[str] = ContextVar("slot", default="")
+
+
+@contextmanager
+def slot(name: str) -> Iterator[None]:
+    """Let figures of the same name stand on the page more than once: those within go by this place's name too."""
+    before = _slot.set(f"-{name}")
+    try:
+        yield
+    finally:
+        _slot.reset(before)
 
 
 @dataclass(frozen=True)
@@ -65,6 +80,7 @@ def figure(
         Who is counted, where that is not the whole selection.
     """
     counted = counted or selection.sentence
+    name += _slot.get()
     taken = downloads.Taken(selection.definition, question, counted, drawn, table, about.rows(counted), name)
     if recorded.take(taken):
         return

@@ -28,8 +28,8 @@ from dashboard.house import here
 
 __all__ = ["made", "parts", "walk"]
 
-NOT_FIGURES = frozenset({"take_away"})
-"""Parts of the page that show no figures."""
+NOT_FIGURES = frozenset({"compare", "take_away"})
+"""Parts of the page that show no figures of the one selection."""
 
 
 def parts() -> Mapping[str, str]:
