@@ -38,6 +38,7 @@ GROUPS = (
     "report",
     "deidentify",
     "response",
+    "cohort",
     "benchmark",
 )
 

@@ -17,7 +17,7 @@ from db.files import is_open_to_others, private_folder, tighten
 from db.images import ImageStore, StoreUnavailable, open_store
 
 _NO_PLACE = (errno.EEXIST, errno.ENOTDIR, errno.ENOENT, errno.ENAMETOOLONG, errno.ELOOP)
-_FOLDERS = ("images", "quarantine", "uploads", "arrivals", "sheets", "registrations", "tiles")
+_FOLDERS = ("images", "quarantine", "uploads", "arrivals", "sheets", "registrations", "tiles", "cohorts")
 _FILES = ("longview.db", "longview.db-wal", "longview.db-shm", "longview.db-journal", "worker.json")
 
 

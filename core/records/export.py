@@ -23,7 +23,7 @@ from core.installation import Installation
 from core.outages import outage
 from core.people import audit
 from core.records import cards
-from core.records.csv import FORMULA_STARTS
+from core.records.csv import harmless
 from core.records.trusted import AlertStanding, alert_standing
 from core.rules import (
     Trust,
@@ -418,7 +418,7 @@ def _cell(value: Any) -> Any:
         return ""
     if isinstance(value, (list, dict)):
         value = "; ".join(map(str, value)) if isinstance(value, list) else json.dumps(value)
-    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA_STARTS) else value
+    return harmless(value) if isinstance(value, str) else value
 
 
 def _write_document(folder: Path, chunks: Iterator[Chunk]) -> dict[str, int]:

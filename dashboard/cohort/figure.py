@@ -13,7 +13,7 @@ import streamlit as st
 from core.cohorts import Selection
 from dashboard import look
 from dashboard.charts.template import Figure
-from dashboard.cohort import downloads
+from dashboard.cohort import downloads, recorded
 from dashboard.drawing import draw
 
 __all__ = ["About", "empty", "figure", "note", "slot"]
@@ -81,6 +81,9 @@ def figure(
     """
     counted = counted or selection.sentence
     name += _slot.get()
+    taken = downloads.Taken(selection.definition, question, counted, drawn, table, about.rows(counted), name)
+    if recorded.take(taken):
+        return
     with st.container(border=True, key=f"cohort_figure_{name}"):
         words, buttons = st.columns([3, 1], vertical_alignment="top", gap="small")
         with words:
@@ -90,11 +93,7 @@ def figure(
             )
         with buttons, st.container(horizontal=True, horizontal_alignment="right", gap="small"):
             explain(about, counted)
-            downloads.offer(
-                downloads.Taken(
-                    selection.definition, question, counted, drawn, table, about.rows(counted), name
-                )
-            )
+            downloads.offer(taken)
         if drawn is None:
             _table(table)
         else:
@@ -116,6 +115,8 @@ def explain(about: About, counted: str) -> None:
 
 def empty(question: str, why: str) -> None:
     """Show, in the place of a figure, why there is none."""
+    if recorded.note(f"{question} {why}"):
+        return
     with st.container(border=True):
         look.show(f'<p class="lv-question">{look.safe(question)}</p>')
         look.show(f'<div class="lv-empty">{look.safe(why)}</div>')
@@ -123,6 +124,8 @@ def empty(question: str, why: str) -> None:
 
 def note(sentence: str) -> None:
     """Say what is to be known of the figures that follow."""
+    if recorded.note(sentence):
+        return
     look.show(f'<p class="lv-note">{look.safe(sentence)}</p>')
 
 

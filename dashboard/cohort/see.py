@@ -16,6 +16,7 @@ from core.rules.trends import SLOPE_METHOD
 from dashboard import session
 from dashboard.charts import seen
 from dashboard.charts.cohort import counts, median_course, risk_by_density, risk_histogram
+from dashboard.cohort import recorded
 from dashboard.cohort.figure import About, empty, figure
 
 ONE_KIND = (
@@ -170,7 +171,8 @@ def _how_to_count() -> tuple[Anchor, bool, bool]:
         )  # fmt: skip
         same = st.toggle("the same women throughout", key="see_same", bind="query-params")
         sample = False
-        if session.person().may(Permission.SEE_SINGLE_COURSES):
+        # A report is of groups alone, whoever makes it.
+        if not recorded.is_recording() and session.person().may(Permission.SEE_SINGLE_COURSES):
             sample = st.toggle("a sample of single courses", key="see_single")
     return Anchor(anchor or Anchor.ENTRY), same, sample
 

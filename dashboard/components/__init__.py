@@ -208,5 +208,16 @@ def place(shown: Mapping[str, Any], *, key: str) -> tuple[float, float, float, f
     return x0, y0, x1, y1
 
 
+def take_picture(*, figure: str, file: str, question: str, counted: str, beneath: str, key: str) -> None:
+    """Show the buttons that hand out a figure of the page as PNG and SVG, with words above and beneath it.
+
+    `figure` is the key of the chart, `file` the name of the picture without its ending.
+    """
+    _component("picture")(
+        key=key,
+        data={"figure": figure, "file": file, "question": question, "counted": counted, "beneath": beneath},
+    )
+
+
 def _nothing() -> None:
     """Make Streamlit listen to an event whose value the page reads itself."""

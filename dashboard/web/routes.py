@@ -9,6 +9,7 @@ import secrets
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
@@ -74,6 +75,21 @@ async def health(_request: Request) -> Response:
 async def sign_in_font(_request: Request) -> Response:
     """Serve the type face of the sign-in page, the same as that of the pages."""
     return FileResponse(_font(), media_type="font/woff2", headers={"Cache-Control": "public, max-age=86400"})
+
+
+async def drawing_library(_request: Request) -> Response:
+    """Serve the library by which the browser makes a picture of a figure."""
+    return FileResponse(
+        _drawing_library(), media_type="text/javascript", headers={"Cache-Control": "private, max-age=86400"}
+    )
+
+
+@cache
+def _drawing_library() -> Path:
+    spec = find_spec("plotly")
+    assert spec is not None
+    assert spec.origin is not None
+    return Path(spec.origin).parent / "package_data" / "plotly.min.js"
 
 
 @cache
@@ -479,6 +495,7 @@ ROUTES = [
     Route("/sign-in", sign_in_form, methods=["GET"]),
     Route("/sign-in", sign_in, methods=["POST"]),
     Route("/sign-in/font.woff2", sign_in_font),
+    Route("/plotly.js", drawing_library),
     Route("/sign-out", sign_out, methods=["GET", "POST"]),
     Route("/signed-in", signed_in),
     Route("/img/{sop_uid}", image),

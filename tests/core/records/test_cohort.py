@@ -152,7 +152,7 @@ def test_a_few_real_women_are_not_worked_out_from_the_simulated_and_all_together
 def test_no_cell_of_a_download_is_a_formula() -> None:
     table = pd.DataFrame({"=name": ["=1+1", "+1", "-x", "@sum", "\tx", "\rx", "plain"], "value": [-1.5] * 7})
     lines = csv.csv_of(table, note="=how many").decode().split("\n")
-    assert lines[0] == "# =how many"
+    assert lines[0] == "# '=how many"
     assert lines[1] == "'=name,value"
     assert lines[2] == "'=1+1,-1.5"
     cells = [line.split(",")[0].strip('"') for line in lines[2:8]]

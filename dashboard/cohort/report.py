@@ -1,0 +1,81 @@
+"""``python -m dashboard.cohort.report``: a job as JSON on stdin, the cohort page's parts as a report in a folder.
+
+What the parts show is recorded (`dashboard.cohort.recorded`), not drawn; nothing is served and nobody has to sign in.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+from collections.abc import Iterator, Mapping
+from datetime import date
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from core import cohorts
+from core.cohorts import Definition, Frame, Selection
+from core.cohorts.away.made import made_of
+from core.cohorts.away.page import Section
+from core.cohorts.away.report import Reported, write_report
+from core.cohorts.bcsc import TableRefused
+from core.cohorts.stored import frame_of_table
+from core.installation import Installation
+from dashboard.cohort import recorded
+from dashboard.cohort.page import PARTS
+from dashboard.house import here
+
+__all__ = ["made", "parts", "walk"]
+
+NOT_FIGURES = frozenset({"compare", "take_away"})
+"""Parts of the page that show no figures of the one selection."""
+
+
+def parts() -> Mapping[str, str]:
+    """Return the parts that have figures, by their names: each a module of this room."""
+    return {
+        title: module
+        for title, module in PARTS.items()
+        if module not in NOT_FIGURES and find_spec(f"dashboard.cohort.{module}")
+    }
+
+
+def walk(selection: Selection, on: date) -> Iterator[tuple[str, recorded.Record]]:
+    """Yield what each part shows of a selection as of a day, under its name."""
+    for title, module in parts().items():
+        with recorded.recording(on) as record:
+            importlib.import_module(f"dashboard.cohort.{module}").show(selection)
+        yield title, record
+
+
+def made(place: Installation, job: Mapping[str, Any]) -> Reported:
+    """Write the report that a job asks for."""
+    definition = Definition.from_json(job["definition"])
+    on = date.fromisoformat(job["on"])
+    selection = cohorts.select(_frame(place, job["table"]), definition)
+    if selection.withheld:
+        sections = [Section("", notes=[selection.withheld])]
+    else:
+        sections = [
+            Section(title, [taken.told for taken in record.figures], record.notes)
+            for title, record in walk(selection, on)
+        ]
+    about = made_of(place, definition, selection.sentence, on, job["table"])
+    return write_report(Path(job["out"]), "Cohort report", about, sections, selection.withheld)
+
+
+def _frame(place: Installation, table: str) -> Frame:
+    return frame_of_table(place, table) if table else cohorts.frame_of(place)
+
+
+def _main() -> dict[str, Any]:
+    try:
+        reported = made(here(), json.load(sys.stdin))
+    except (TableRefused, OSError) as error:
+        return {"error": str(error)}
+    return {**reported.__dict__, "path": str(reported.path)}
+
+
+if __name__ == "__main__":
+    json.dump(_main(), sys.stdout)
