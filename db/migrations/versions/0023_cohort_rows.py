@@ -1,13 +1,13 @@
 """The analyst's rows are kept ready, and every change of what is kept is numbered; all waits to be computed.
 
-Revision: 0023, after 0021.
+Revision: 0023, after 0022.
 """
 
 import sqlalchemy as sa
 from alembic import op
 
 revision = "0023"
-down_revision = "0021"
+down_revision = "0022"
 branch_labels = None
 depends_on = None
 

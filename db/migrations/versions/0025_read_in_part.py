@@ -2,14 +2,14 @@
 
 What was recorded before this uncovered its score when it came in, and goes on doing so.
 
-Revision: 0027, after 0021.
+Revision: 0025, after 0024.
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0027"
-down_revision = "0021"
+revision = "0025"
+down_revision = "0024"
 branch_labels = None
 depends_on = None
 

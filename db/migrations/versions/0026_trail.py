@@ -1,6 +1,6 @@
 """The audit trail says from where, how it ended and about whom, and is chained; entries of before are chained as they stand.
 
-Revision: 0029, after 0021.
+Revision: 0026, after 0025.
 """
 
 import sqlalchemy as sa
@@ -9,8 +9,8 @@ from alembic import op
 from db.chain import BEGINNING, digest_of
 from db.tables import Document, UtcDateTime
 
-revision = "0029"
-down_revision = "0021"
+revision = "0026"
+down_revision = "0025"
 branch_labels = None
 depends_on = None
 
