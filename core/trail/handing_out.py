@@ -41,6 +41,8 @@ _KINDS = {
     "quarantine_looked": (_ACCESS, "R"),
     "quarantine_downloaded": (_EXPORT, "R"),
     "exported": (_EXPORT, "R"),
+    "cohort_manifest_exported": (_EXPORT, "R"),
+    "cohort_scores_exported": (_EXPORT, "R"),
     "report_made": (_EXPORT, "R"),
     "backup_made": (_EXPORT, "R"),
     "import_begun": (_IMPORT, "C"),
