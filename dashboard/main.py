@@ -7,7 +7,7 @@ from pathlib import Path
 import streamlit as st
 
 from core.people import Permission, Person, Role
-from dashboard import components, look, outages, page_keys, remembered, session
+from dashboard import components, look, outages, page_keys, pages, remembered, session
 
 ICON = Path(__file__).with_name("icon.png")
 ROLE_NAMES = {
@@ -38,15 +38,10 @@ PAGES = (
 
 def pages_for(person: Person) -> list[st.Page]:
     """Return all pages, in the navigation those that her role may open; the others say that it does not."""
-    return [
-        st.Page(
-            f"screens/{name}.py",
-            title=title,
-            url_path=name.replace("_", "-"),
-            visibility="visible" if in_navigation and person.may(needed) else "hidden",
-        )
+    return pages.of(
+        pages.Entry(name, title, visible=in_navigation and person.may(needed))
         for name, title, needed, in_navigation in PAGES
-    ]
+    )
 
 
 def first_page(person: Person) -> None:

@@ -177,7 +177,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
     setTriggerValue("open", mrn)
     askAhead(mrn)
   }
-  makeReady(data.next)
+  makeReady(data.next ?? [])
 
   const table = element("table")
   table.ariaLabel = "Patients"

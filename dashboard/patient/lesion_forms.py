@@ -163,7 +163,7 @@ def _place_key(desk: Desk, source: MeasuredPlace, sop_uid: str) -> str:
 @st.fragment(run_every=1.0)
 def _wait_for_alignment(pair: tuple[str, str]) -> None:
     """Propose the place anew once the two are aligned, or it is known that they cannot be."""
-    session.require(Permission.SEE_PATIENTS)
+    session.seen_by(Permission.SEE_PATIENTS)
     if not are_being_aligned(here(), [pair]):
         st.rerun()
 
