@@ -12,7 +12,7 @@ from starlette.middleware import Middleware
 from core.cohorts import read_ahead
 from core.files import keep_private
 from core.installation import Installation
-from dashboard import process, remembered
+from dashboard import messages, process, remembered
 from dashboard.house import here
 from dashboard.outages import say_it_failed
 from dashboard.web import arriving, dicom_web
@@ -34,6 +34,7 @@ async def lifespan(_app: st.App) -> AsyncIterator[None]:
     process.send_at_once()
     process.switch_often()
     remembered.look_up_one_by_one()
+    messages.gather()
     await to_thread.run_sync(_migrate)
     await to_thread.run_sync(process.load_pages)
     async with create_task_group() as beside:

@@ -7,7 +7,7 @@ from pathlib import Path
 import streamlit as st
 
 from core.people import Permission, Person, Role
-from dashboard import components, look, outages, page_keys, remembered, session, waiting
+from dashboard import components, look, outages, page_keys, pages, remembered, session, waiting
 
 ICON = Path(__file__).with_name("icon.png")
 ROLE_NAMES = {
@@ -40,15 +40,15 @@ TITLES = {name.replace("_", "-"): title for name, title, *_ in PAGES}
 
 def pages_for(person: Person) -> list[st.Page]:
     """Return all pages, in the navigation those that her role may open; the others say that it does not."""
-    return [
-        st.Page(
-            f"screens/{name}.py",
-            title=f"{title}{waiting.badge(waiting.in_quarantine(person))}" if name == QUARANTINE else title,
-            url_path=name.replace("_", "-"),
-            visibility="visible" if in_navigation and person.may(needed) else "hidden",
+    waits = waiting.badge(waiting.in_quarantine(person))
+    return pages.of(
+        pages.Entry(
+            name,
+            f"{title}{waits}" if name == QUARANTINE else title,
+            visible=in_navigation and person.may(needed),
         )
         for name, title, needed, in_navigation in PAGES
-    ]
+    )
 
 
 def first_page(person: Person) -> None:

@@ -80,8 +80,8 @@ def _asked_anew() -> Person:
 def of_one_run() -> Iterator[Person]:
     """Yield who is signed in; the parts of the page that are drawn within, in its one run, need not ask again.
 
-    A part that runs by itself, and what a click calls before the page, ask as ever; so does whatever needs a right
-    (`require`).
+    A part that runs by itself, and what a click calls before the page, ask as ever; so does whatever is done by a right
+    (`require`), where what is only shown by one need not (`seen_by`).
     """
     somebody = person()
     _run.found, _run.at = somebody, time.monotonic()
@@ -108,7 +108,15 @@ def goes_over_to(person: Person) -> None:
 
 def require(permission: Permission) -> Person:
     """Return the person if she may do this; otherwise say so and end the page."""
-    somebody = _asked_anew()
+    return _with_right(_asked_anew(), permission)
+
+
+def seen_by(permission: Permission) -> Person:
+    """Return the person if she may see this; as `require`, for what draws and does nothing: within one run of a page it was asked at its beginning."""
+    return _with_right(person(), permission)
+
+
+def _with_right(somebody: Person, permission: Permission) -> Person:
     if not somebody.may(permission):
         looking.not_allowed(here(), somebody, permission.value)
         look.heard_title("Not a page of your role")

@@ -70,6 +70,7 @@ from .look_alikes import alike_pairs as alike_pairs
 from .look_alikes import say_not_the_same as say_not_the_same
 from .newer_weights import ChangedAlert as ChangedAlert
 from .newer_weights import changed_alerts as changed_alerts
+from .opens_with import opens_with as opens_with
 from .record import AlertEntry as AlertEntry
 from .record import EventKind as EventKind
 from .record import Moved as Moved

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from core.images import registration_of
+from core.images import NotAligned, aligned, registration_of
 from core.installation import Installation
 from core.records.lesions import Box
 from core.refusals import Refusal
 from core.rules import ViewName
 from core.rules.vocabulary import OTHER_KIND_WORDS
 from db.tables import Embedding, Image, Measurement
+
+if TYPE_CHECKING:
+    from core.images import Registration
 
 __all__ = ["Proposal", "propose_place"]
 
@@ -26,13 +29,17 @@ MARGIN = 0.5
 
 @dataclass(frozen=True)
 class Proposal:
-    """A place for a person to confirm or move: `box` in pixels of the image, `by` how it was found, `said` in words."""
+    """A place for a person to confirm or move: `box` in pixels of the image, `by` how it was found, `said` in words.
+
+    `aligning`: SOP UIDs of the two whose registration is being made; a moment later it may put the place better.
+    """
 
     sop_uid: str
     view: ViewName
     box: Box
     by: str
     said: str
+    aligning: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True)
@@ -52,14 +59,17 @@ class _Picture:
         return 0.0, 0.0, float(self.columns), float(self.rows)
 
 
-def propose_place(here: Installation, measurement_id: int, sop_uid: str) -> Proposal | None:
+def propose_place(
+    here: Installation, measurement_id: int, sop_uid: str, *, at_once: bool = False
+) -> Proposal | None:
     """Propose where what was measured on one image lies in another; None where the two are not one view of one breast.
 
     Nor is there any between two ultrasound or MR images: probe and slice lie anew each time.
 
     Its centre is where the registration of the two puts it, or, where they cannot be registered, keeps its relative
     position in the breast (where no breast was outlined, in the picture). Its size in mm stays, or in pixels where one of
-    the pixel sizes is not known. Nothing is written.
+    the pixel sizes is not known. Nothing is written. With `at_once` a registration that is not there yet, a second of work,
+    is not waited for: the position is told meanwhile.
     """
     with here.database.read() as session:
         measurement = session.get(Measurement, measurement_id)
@@ -71,7 +81,9 @@ def propose_place(here: Installation, measurement_id: int, sop_uid: str) -> Prop
     if then.view != now.view or then.sop_uid == now.sop_uid or now.view.view in OTHER_KIND_WORDS:
         return None
     centre = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
-    found = _by_registration(here, then, now, centre)
+    pair = then.sop_uid, now.sop_uid
+    registered, aligning = _registration(here, pair, at_once=at_once)
+    found = _put_by(registered, now, centre) if registered is not None else None
     x, y = found[0] if found else _by_position(then, now, centre)
     larger = then.spacing_mm / now.spacing_mm if then.spacing_mm and now.spacing_mm else 1.0
     half_width, half_height = (
@@ -83,22 +95,35 @@ def propose_place(here: Installation, measurement_id: int, sop_uid: str) -> Prop
         min(float(now.columns), x + half_width),
         min(float(now.rows), y + half_height),
     )
-    by, said = (
-        (BY_REGISTRATION, f"by registration of the two. {found[1]}")
-        if found
-        else (BY_POSITION, "by position in the breast, not registered: look around it.")
-    )
-    return Proposal(now.sop_uid, now.view, place, by, said)
+    if found:
+        return Proposal(
+            now.sop_uid, now.view, place, BY_REGISTRATION, f"by registration of the two. {found[1]}"
+        )
+    if aligning:
+        said = "by position in the breast; the two are being aligned …"
+        return Proposal(now.sop_uid, now.view, place, BY_POSITION, said, aligning=pair)
+    said = "by position in the breast, not registered: look around it."
+    return Proposal(now.sop_uid, now.view, place, BY_POSITION, said)
 
 
-def _by_registration(
-    here: Installation, then: _Picture, now: _Picture, point: tuple[float, float]
-) -> tuple[tuple[float, float], str] | None:
-    """Return where the registration puts a point, and how good it is; None where it says nothing of that place."""
+def _registration(
+    here: Installation, pair: tuple[str, str], *, at_once: bool
+) -> tuple[Registration | None, bool]:
+    """Return the registration of two images, None where there is none, and whether it is being made."""
     try:
-        found = registration_of(here, then.sop_uid, now.sop_uid)
-    except (LookupError, FileNotFoundError, Refusal):
-        return None  # one of the two has no picture to register: verify says so, and the position is left
+        found = aligned(here, *pair) if at_once else registration_of(here, *pair)
+    except (LookupError, FileNotFoundError, Refusal, NotAligned):
+        return (
+            None,
+            False,
+        )  # one of the two has no picture to register: verify says so, and the position is left
+    return found, found is None
+
+
+def _put_by(
+    found: Registration, now: _Picture, point: tuple[float, float]
+) -> tuple[tuple[float, float], str] | None:
+    """Return where a registration puts a point, and how good it is; None where it says nothing of that place."""
     if not found.is_usable:
         return None
     x, y = (float(value) for value in found.to_current(np.array([point]))[0])

@@ -7,25 +7,100 @@ const element = (name, cls, text) => {
   return made
 }
 
-async function fetchPixels(address, sentences = {}) {
+// Fetches and unpacks one address: it runs in a worker, so its address is whole, and it knows nothing of this file but tissueWindow.
+async function unpack(address, sentences, ofTissue) {
   const answer = await fetch(address, { cache: "no-store" })
   if (!answer.ok) {
     const said = answer.headers.get("content-type")?.startsWith("application/json") ? (await answer.json()).error : null
     throw new Error(said ?? sentences[answer.status] ??
       "This view could not be loaded. Reload the page; if it stays like this, tell your admin.")
   }
-  const bytes = await answer.arrayBuffer()
-  if (new TextDecoder().decode(bytes.slice(0, 4)) !== "LVR1") throw new Error("This view is stored in an unknown form. Tell your admin.")
-  const size = new DataView(bytes).getUint32(4, true)
-  const header = JSON.parse(new TextDecoder().decode(bytes.slice(8, 8 + size)))
-  const stream = new Blob([bytes.slice(8 + size)]).stream().pipeThrough(new DecompressionStream("deflate"))
-  const values = new Uint16Array(await new Response(stream).arrayBuffer())
-  return { ...header, values }
+  const bytes = new Uint8Array(await answer.arrayBuffer())
+  if (new TextDecoder().decode(bytes.subarray(0, 4)) !== "LVR1") throw new Error("This view is stored in an unknown form. Tell your admin.")
+  const size = new DataView(bytes.buffer).getUint32(4, true)
+  const header = JSON.parse(new TextDecoder().decode(bytes.subarray(8, 8 + size)))
+  const stream = new DecompressionStream("deflate")
+  const into = stream.writable.getWriter()
+  // What is wrong with them is told where they are read.
+  into.write(bytes.subarray(8 + size)).catch(() => {})
+  into.close().catch(() => {})
+  const values = new Uint16Array(await new Response(stream.readable).arrayBuffer())
+  return { ...header, values, ...(ofTissue ? { tissue: tissueWindow(values) } : {}) }
 }
 
-async function fetchRendition(address, sentences) {
-  const view = await fetchPixels(address, sentences)
-  return { ...view, tissue: tissueWindow(view.values) }
+const WORKERS = 2
+const WORK = `
+onmessage = async ({ data: { number, address, sentences, ofTissue } }) => {
+  try {
+    const view = await unpack(address, sentences, ofTissue)
+    postMessage({ number, view }, [view.values.buffer])
+  } catch (error) {
+    postMessage({ number, error: error.message })
+  }
+}`
+
+// A film is 4 MB to unpack: workers do it, while the page goes on being drawn. All parts of the page share them.
+class Unpackers {
+  constructor() {
+    this.waiting = new Map()
+    this.number = 0
+    const source = URL.createObjectURL(new Blob([unpack, "\n", tissueWindow, WORK], { type: "text/javascript" }))
+    this.workers = Array.from({ length: WORKERS }, () => {
+      const worker = new Worker(source)
+      worker.onmessage = ({ data: { number, view, error } }) => {
+        const { done, failed } = this.waiting.get(number)
+        this.waiting.delete(number)
+        error === undefined ? done(view) : failed(new Error(error))
+      }
+      worker.onerror = () => this.giveUp()
+      return worker
+    })
+  }
+
+  // A browser that starts none does it all on the page.
+  giveUp() {
+    this.workers = []
+    for (const { asked, done, failed } of this.waiting.values()) unpack(...asked).then(done, failed)
+    this.waiting.clear()
+  }
+
+  ask(...asked) {
+    if (!this.workers.length) return unpack(...asked)
+    const number = this.number++
+    const [address, sentences, ofTissue] = asked
+    return new Promise((done, failed) => {
+      this.waiting.set(number, { asked, done, failed })
+      this.workers[number % this.workers.length].postMessage({ number, address, sentences, ofTissue })
+    })
+  }
+}
+
+function unpacked(address, sentences, ofTissue) {
+  window.longviewUnpackers ??= new Unpackers()
+  return window.longviewUnpackers.ask(new URL(address, location.href).href, sentences, ofTissue)
+}
+
+function fetchPixels(address, sentences = {}) {
+  return unpacked(address, sentences, false)
+}
+
+function fetchRendition(address, sentences = {}) {
+  const early = ahead.get(address)
+  ahead.delete(address)
+  const asked = () => unpacked(address, sentences, true)
+  return early ? early.catch(asked) : asked()
+}
+
+// What the next page will show, asked for while that page is on its way: each part of a page has a memory of its own.
+const AHEAD_KEPT = 8
+const ahead = (window.longviewAhead ??= new Map()) // address -> promise of a rendition
+
+function fetchAhead(address) {
+  if (ahead.has(address)) return
+  const asked = unpacked(address, {}, true)
+  asked.catch(() => {}) // whoever shows it asks again, and tells
+  ahead.set(address, asked)
+  while (ahead.size > AHEAD_KEPT) ahead.delete(ahead.keys().next().value)
 }
 
 function tissueWindow(values) {

@@ -1,5 +1,5 @@
 // The worklist's table: real links, sortable columns, a small course on a true time axis in each row.
-// Every text is put in as text, never as markup. keys.js stands before this file.
+// Every text is put in as text, never as markup. pixels.js and keys.js stand before this file.
 // One Tab stop: the row that was reached last. ↑ ↓ go from row to row, ↑ from the first to the heads, ← → along them.
 // The page orders all women, by the column of this name, before it sends the first hundred.
 const COLUMNS = [
@@ -23,13 +23,6 @@ const KEYS = [
 const SVG = "http://www.w3.org/2000/svg"
 const LOWEST = Math.log(0.003), HIGHEST = Math.log(0.3)
 const YEAR = 365.25 * 864e5
-
-const element = (name, cls, text) => {
-  const made = document.createElement(name)
-  if (cls) made.className = cls
-  if (text !== undefined) made.textContent = text
-  return made
-}
 
 function sparkline(course, threshold) {
   const width = 120, height = 36
@@ -148,6 +141,27 @@ function rowOf(r, open) {
   return row
 }
 
+// The first pictures of the woman who is opened, while her page is on its way.
+async function askAhead(mrn) {
+  const answer = await fetch(`/opens-with?mrn=${encodeURIComponent(mrn)}`, { cache: "no-store" }).catch(() => null)
+  if (answer?.ok) for (const uid of await answer.json()) fetchAhead(`/img/${encodeURIComponent(uid)}`)
+}
+
+// What the patient's page is drawn by, 5 MB of it, is read by the browser while the list is looked at, once.
+const made = new Set()
+
+function makeReady(files) {
+  const own = document.querySelector("link[rel=modulepreload], script[type=module][src]")
+  const next = files.filter((file) => !made.has(file))
+  if (!own || !next.length) return
+  const whenIdle = window.requestIdleCallback ?? ((run) => setTimeout(run, 500))
+  for (const file of next) {
+    made.add(file)
+    // One that is not there is missed by nobody: its own page asks for what it needs.
+    whenIdle(() => import(new URL(file, own.href).href).catch(() => {}), { timeout: 3000 })
+  }
+}
+
 export default function ({ data, parentElement, setTriggerValue }) {
   let root = parentElement.querySelector(".list")
   if (!root) {
@@ -161,7 +175,9 @@ export default function ({ data, parentElement, setTriggerValue }) {
   const open = (mrn) => {
     sessionStorage.setItem("longview-worklist", JSON.stringify({ mrn, top: page?.scrollTop ?? 0 }))
     setTriggerValue("open", mrn)
+    askAhead(mrn)
   }
+  makeReady(data.next ?? [])
 
   const table = element("table")
   table.ariaLabel = "Patients"

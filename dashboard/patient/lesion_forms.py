@@ -7,7 +7,7 @@ from urllib.parse import quote
 import streamlit as st
 
 from core.installation import Installation
-from core.people import Person
+from core.people import Permission, Person
 from core.records import (
     FollowedLesion,
     LesionStatus,
@@ -19,6 +19,7 @@ from core.records import (
     ViewImage,
     Visit,
     add_measurement,
+    are_being_aligned,
     describe_lesion,
     join_lesions,
     propose_place,
@@ -27,7 +28,8 @@ from core.records import (
     set_lesion_status,
     split_lesion,
 )
-from dashboard import components, keys, look, outages
+from dashboard import components, keys, look, outages, session
+from dashboard.house import here
 
 BY_HAND = "moved"
 """How a place was found whose frame a reader has dragged."""
@@ -82,7 +84,7 @@ def measure(desk: Desk) -> Undo | None:
     )
     visit, image = images[sop_uid]
     source = _source(desk.lesion, image, visit)
-    proposal = propose_place(desk.here, source.measurement_id, sop_uid) if source else None
+    proposal = _proposed(desk, source, sop_uid) if source else None
     if source is None or proposal is None:
         st.caption(
             f"It was not measured on an {image.view_name.words} yet, so no place can be proposed. Open the image, draw a box "
@@ -134,6 +136,36 @@ def measure(desk: Desk) -> Undo | None:
             version=desk.version(desk.lesion),
         )
     )
+
+
+def _proposed(desk: Desk, source: MeasuredPlace, sop_uid: str) -> Proposal | None:
+    """Propose a place at once, and a better one as soon as the two images are aligned.
+
+    What is confirmed is what the reader had before her, not what has come in the moment in which she pressed; and what she
+    has dragged stays with the crop in which she did.
+    """
+    state, before = st.session_state, f"{desk.form}_proposed_{source.measurement_id}_{sop_uid}"
+    dragged = state.get(_place_key(desk, source, sop_uid), {}).get("box")
+    if before in state and (dragged or state.get(f"{desk.form}_keep")):
+        shown: Proposal = state[before]
+        return shown
+    proposal = propose_place(desk.here, source.measurement_id, sop_uid, at_once=True)
+    state[before] = proposal
+    if proposal is not None and proposal.aligning:
+        _wait_for_alignment(proposal.aligning)
+    return proposal
+
+
+def _place_key(desk: Desk, source: MeasuredPlace, sop_uid: str) -> str:
+    return f"{desk.form}_place_{source.measurement_id}_{sop_uid}"
+
+
+@st.fragment(run_every=1.0)
+def _wait_for_alignment(pair: tuple[str, str]) -> None:
+    """Propose the place anew once the two are aligned, or it is known that they cannot be."""
+    session.seen_by(Permission.SEE_PATIENTS)
+    if not are_being_aligned(here(), [pair]):
+        st.rerun()
 
 
 def change(desk: Desk) -> Undo | None:
@@ -306,7 +338,7 @@ def _show_places(
         "label": f"proposed, {visit.on}",
     }
     with proposed:
-        box = components.place(shown, key=f"{desk.form}_place_{source.measurement_id}_{image.sop_uid}")
+        box = components.place(shown, key=_place_key(desk, source, image.sop_uid))
     first = "Moved by you; it was proposed" if box else "Proposed"
     st.caption(f"{first} {proposal.said} Drag the frame to where it lies, or move it by the arrow keys.")
     return box

@@ -72,7 +72,7 @@ def show_lesions(record: PatientRecord, person: Person) -> None:
             )
     look.footer(METHOD)
     if person.may(Permission.ASSESS):
-        _work(record)
+        _work(record, [lesions])
 
 
 def _table(lesions: Sequence[FollowedLesion], course: LesionCourse | None) -> str:
@@ -245,10 +245,14 @@ def _what_was_done(record: PatientRecord) -> None:
 
 
 @st.fragment
-def _work(record: PatientRecord) -> None:
-    """Let an oncologist choose a lesion and work on it."""
+def _work(record: PatientRecord, opened: list[Sequence[FollowedLesion]]) -> None:
+    """Let an oncologist choose a lesion and work on it.
+
+    `opened` holds the lesions that the page has just read; it is empty when only this part runs.
+    """
     person = session.require(Permission.ASSESS)
-    lesions = {lesion.lesion_id: lesion for lesion in lesions_of_patient(here(), record.mrn)}
+    hers = opened.pop() if opened else lesions_of_patient(here(), record.mrn)
+    lesions = {lesion.lesion_id: lesion for lesion in hers}
     # What she had before her: the versions of when the forms were last drawn, not of the moment in which she presses.
     seen: dict[int, int] = st.session_state.get(SEEN, {})
     form = f"lesion_{record.mrn}_{person.user_id}_{st.session_state.get(WRITTEN, 0)}"

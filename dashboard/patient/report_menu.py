@@ -6,12 +6,18 @@ import streamlit as st
 
 from core.records import PatientRecord, Visit
 from core.reports import Format
-from dashboard import keys, look
+from dashboard import keys, look, opening
+
+REPORT = "report"
+"""The popover of this kind holds the report's formats."""
 
 
 def offer(record: PatientRecord, visit: Visit) -> None:
     """Offer the report of a visit as files, and its address to hand on."""
-    with st.popover("Report", icon=":material/description:", key=f"report_{visit.study_uid}"):
+    opened = opening.popover(REPORT, "Report", icon=":material/description:", key=f"report_{visit.study_uid}")
+    with opened as is_drawn:
+        if not is_drawn:
+            return
         look.heading("Report", beside=f"study of {look.iso(visit.on)}")
         query = address_query(record, visit)
         hidden = st.toggle(

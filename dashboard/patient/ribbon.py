@@ -76,7 +76,7 @@ def _drawing(
 @st.fragment
 def whole_course(record: PatientRecord) -> None:
     """Draw the whole course, with growth at every visit, once it is asked for."""
-    session.require(Permission.SEE_PATIENTS)
+    session.seen_by(Permission.SEE_PATIENTS)
     asked = st.expander("The whole course: growth at every visit, all intervals", on_change="rerun")
     if asked.open:
         chosen = choose_visit(record)

@@ -103,7 +103,7 @@ def _places(record: PatientRecord, prior: Visit, visit: Visit, moved: Moved) -> 
 @st.fragment(run_every=1.0)
 def _wait_for_alignment(pairs: Sequence[tuple[str, str]]) -> None:
     """Show the crops anew once they are registered, or it is known that they cannot be."""
-    session.require(Permission.SEE_PATIENTS)
+    session.seen_by(Permission.SEE_PATIENTS)
     if not are_being_aligned(here(), pairs):
         st.rerun()
 

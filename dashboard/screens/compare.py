@@ -25,7 +25,7 @@ def page(person: Person) -> None:
 @st.fragment
 def whole_window(mrn: str) -> None:
     """Show the viewer over everything else."""
-    person = session.require(Permission.SEE_PATIENTS)
+    person = session.seen_by(Permission.SEE_PATIENTS)
     record = record_of(here(), mrn)
     if record is None or not record.visits:
         st.rerun()
@@ -37,4 +37,4 @@ def whole_window(mrn: str) -> None:
     pictures.viewer(record, chosen, compared, found, person, whole_page=True)
 
 
-page(session.require(Permission.SEE_PATIENTS))
+page(session.seen_by(Permission.SEE_PATIENTS))

@@ -104,7 +104,7 @@ def workspace(opened: list[PatientRecord], mrn: str) -> None:
 
     `opened` holds the record that the page has just read; it is empty when only this part runs.
     """
-    person = session.require(Permission.SEE_PATIENTS)
+    person = session.seen_by(Permission.SEE_PATIENTS)
     record = opened.pop() if opened else record_of(here(), mrn)
     if record is None or not record.visits:
         st.rerun()
@@ -125,4 +125,4 @@ def workspace(opened: list[PatientRecord], mrn: str) -> None:
             pictures.findings_of(chosen, found, person)
 
 
-page(session.require(Permission.SEE_PATIENTS))
+page(session.seen_by(Permission.SEE_PATIENTS))

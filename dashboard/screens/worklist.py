@@ -518,7 +518,7 @@ def table(found: Shown, person: Person) -> None:
     )
 
 
-person = session.require(Permission.SEE_PATIENTS)
+person = session.seen_by(Permission.SEE_PATIENTS)
 seen = progress.state(here())
 narrowed, groups = wanted(person)
 column, descending = st.session_state.setdefault(keys.ORDER, OWN_ORDER)

@@ -40,6 +40,7 @@ NEEDED: tuple[tuple[str, Permission], ...] = (
     ("/img/", Permission.SEE_PATIENTS),
     ("/tile/", Permission.SEE_PATIENTS),
     ("/thumb/", Permission.SEE_PATIENTS),
+    ("/opens-with", Permission.SEE_PATIENTS),
     ("/crop/", Permission.SEE_PATIENTS),
     ("/heatmap/", Permission.SEE_PATIENTS),
     ("/registration/", Permission.SEE_PATIENTS),
@@ -70,6 +71,7 @@ PACKED = ("/img/", "/tile/")
 NEVER_STORED = (
     "/img/",
     "/thumb/",
+    "/opens-with",
     "/crop/",
     "/heatmap/",
     "/registration/",

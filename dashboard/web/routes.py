@@ -40,7 +40,7 @@ from core.people import (
     demo_accounts,
     sign_ins,
 )
-from core.records import COVERED, HeatMapClosed, findings, heat_map_of, is_image_covered
+from core.records import COVERED, HeatMapClosed, findings, heat_map_of, is_image_covered, opens_with
 from core.refusals import Refusal
 from core.reports import Format, ReportError, make
 from core.rules import TrustLevel
@@ -263,6 +263,12 @@ async def image(request: Request) -> Response:
 async def thumbnail(request: Request) -> Response:
     """Serve one view's thumbnail."""
     return await _stored(request, thumbnail_png, "image/png")
+
+
+async def opening(request: Request) -> Response:
+    """Say which views a woman's page shows first: ``/opens-with?mrn=…``, a list of SOP UIDs, empty where there are none."""
+    found = await to_thread.run_sync(opens_with, here(), request.query_params.get("mrn", ""))
+    return JSONResponse(found)
 
 
 async def tile_of_image(request: Request) -> Response:
@@ -501,6 +507,7 @@ ROUTES = [
     Route("/img/{sop_uid}", image),
     Route("/tile/{sop_uid}/{level:int}/{x:int}/{y:int}", tile_of_image),
     Route("/thumb/{sop_uid}", thumbnail),
+    Route("/opens-with", opening),
     Route("/crop/{sop_uid}", crop),
     Route("/heatmap/{sop_uid}", heat_map),
     Route("/registration/{prior_sop}/{current_sop}", registration),

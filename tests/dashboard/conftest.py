@@ -23,7 +23,7 @@ from core.people.accounts import Role
 from core.people.demo_accounts import DEMO_ACCOUNTS
 from core.settings import Settings
 from dashboard import house, opening, session
-from dashboard.patient import course_more
+from dashboard.patient import course_more, report_menu
 from tests import factories
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -122,7 +122,7 @@ def pages(here: Installation, monkeypatch: pytest.MonkeyPatch) -> Callable[..., 
         token = sign_ins.sign_in(here, person.username, "a long password").token
         monkeypatch.setattr(session, "token", lambda: token)
         app = AppTest.from_file(str(PROJECT / "dashboard" / "main.py"), default_timeout=30)
-        app.session_state[opening.OPENED] = {course_more.COURSE}
+        app.session_state[opening.OPENED] = {course_more.COURSE, report_menu.REPORT}
         app.run()
         app.switch_page(f"screens/{page}.py")
         for key, value in query.items():

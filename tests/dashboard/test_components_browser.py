@@ -136,7 +136,7 @@ def test_what_is_withheld_is_a_sentence_and_hatched_only_for_who_asks_for_it_any
 
 
 def test_a_column_of_the_worklist_is_ordered_by_keys_and_says_how(page: Page) -> None:
-    mount(page, "worklist", before=("keys",))
+    mount(page, "worklist", before=("pixels", "keys"))
 
     def shown(column: str, descending: bool) -> None:
         data = {"rows": [], "focus": None, "order": {"column": column, "descending": descending}}

@@ -1,5 +1,6 @@
 """Lesions over time: what readers do with them, how it is undone, and that nothing of it is lost or overwritten unseen."""
 
+import time
 from datetime import UTC, date, datetime
 
 import pytest
@@ -14,6 +15,7 @@ from core.records import (
     LesionStatus,
     Sizing,
     add_measurement,
+    are_being_aligned,
     course_of,
     describe_lesion,
     findings,
@@ -368,3 +370,18 @@ def test_where_nothing_can_be_registered_the_position_is_proposed_and_said_to_be
     assert "not registered" in proposal.said
     x0, y0, x1, y1 = proposal.box
     assert ((x0 + x1) / 2, (y0 + y1) / 2) == (pytest.approx(125), pytest.approx(210))
+
+
+def test_nobody_waits_for_two_images_to_be_aligned_and_a_moment_later_the_place_is_by_registration(
+    here, images, finding
+):
+    place, pair = finding.places[0], (images[DAYS[0], "R-CC"], images[DAYS[1], "R-CC"])
+    proposal = propose_place(here, place.measurement_id, pair[1], at_once=True)
+    assert (proposal.by, proposal.aligning) == ("position", pair)
+    assert "being aligned" in proposal.said
+    deadline = time.monotonic() + 60
+    while are_being_aligned(here, [pair]):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    proposal = propose_place(here, place.measurement_id, pair[1], at_once=True)
+    assert (proposal.by, proposal.aligning) == ("registration", None)
