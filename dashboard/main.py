@@ -43,12 +43,17 @@ def pages_for(person: Person) -> list[st.Page]:
     return [
         st.Page(
             f"screens/{name}.py",
-            title=f"{title}{waiting.badge(waiting.in_quarantine(person))}" if name == QUARANTINE else title,
+            title=called(name, title, person),
             url_path=name.replace("_", "-"),
             visibility="visible" if in_navigation and person.may(needed) else "hidden",
         )
         for name, title, needed, in_navigation in PAGES
     ]
+
+
+def called(name: str, title: str, person: Person) -> str:
+    """Return what a page is called in the navigation: beside the quarantine's name how many files wait there."""
+    return f"{title}{waiting.badge(waiting.in_quarantine(person))}" if name == QUARANTINE else title
 
 
 def first_page(person: Person) -> None:
