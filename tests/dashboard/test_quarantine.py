@@ -122,6 +122,19 @@ def test_patients_alike_are_listed_and_said_to_be_two(here: Installation, pages:
     assert "No two patients" in html(press(app, "Not the same"))
 
 
+def test_two_patients_alike_lead_to_the_form_that_merges_them(here: Installation, pages: OpenPage) -> None:
+    with here.database.write() as session:
+        for mrn in ("A", "B"):
+            session.add(Patient(mrn=mrn, name="Doe, Jane", birth_date=date(1961, 4, 12)))
+    app = pages(Role.STAFF, "quarantine")
+    app.session_state["quarantine_state"] = "alike"
+    app = press(app.run(), "One woman …")
+    assert not app.exception
+    other = next(box for box in app.text_input if box.label == "MRN of the other record that is hers")
+    assert {other.value, *app.query_params["mrn"]} == {"A", "B"}
+    assert "is merged into" in html(app)
+
+
 @pytest.fixture
 def served(tmp_path: Path) -> Iterator[Served]:
     """A dashboard of its own: the woman who comes in here would stand in the lists that other tests count."""
