@@ -6,16 +6,21 @@ from urllib.parse import quote
 
 import streamlit as st
 
-from core.people import Person
+from core.people import Permission, Person
 from core.records import AlikePatient, alike_pairs, say_not_the_same
-from dashboard import look, outages
+from dashboard import keys, look, outages
 from dashboard.house import here
+from dashboard.patient.correct_confirm import OPEN, form_key
 
 MOST_SHOWN = 200
+MERGES = "alike_merges"
 
 
 def show_pairs(me: Person) -> None:
     """List patients who may be one woman with two numbers, and let a person say that they are two."""
+    merges = st.session_state.pop(MERGES, None)
+    if merges is not None:
+        st.switch_page("screens/patient.py", query_params={keys.MRN: merges})
     pairs = alike_pairs(here(), limit=MOST_SHOWN)
     if not pairs:
         look.show(
@@ -24,7 +29,7 @@ def show_pairs(me: Person) -> None:
         )
         return
     look.show(
-        '<p class="lv-muted">Two numbers may be one woman’s. Open both and compare; on her page <b>Correct</b> joins another record that is hers, and undoes it.</p>'
+        '<p class="lv-muted">Two numbers may be one woman’s. Open both and compare. <b>One woman …</b> says what merging them does before anything is done, and it can be undone.</p>'
     )
     for pair in pairs:
         with st.container(border=True):
@@ -34,6 +39,13 @@ def show_pairs(me: Person) -> None:
             against = f"<br>against: {look.safe(', '.join(pair.against))}" if pair.against else ""
             with right:
                 look.show(f'<p class="lv-subtitle">{look.safe(", ".join(pair.reasons))}{against}</p>')
+                if me.may(Permission.CORRECT):
+                    st.button(
+                        "One woman …",
+                        key=f"one_woman_{pair.one.mrn}_{pair.other.mrn}",
+                        on_click=begin_merging,
+                        args=(pair.one.mrn, pair.other.mrn),
+                    )
                 if st.button("Not the same", key=f"not_same_{pair.one.mrn}_{pair.other.mrn}"):
                     with outages.beside_the_act():
                         try:
@@ -42,6 +54,13 @@ def show_pairs(me: Person) -> None:
                             st.warning(look.plain(gone.args[0]))
                             return
                         st.rerun()
+
+
+def begin_merging(kept: str, other: str) -> None:
+    """Open the form that merges two records on the page of one of them, with the other one's number in it."""
+    st.session_state[OPEN] = (kept, "merge")
+    st.session_state[f"{form_key('merge', kept)}_mrn"] = other
+    st.session_state[MERGES] = kept
 
 
 def patient(one: AlikePatient) -> str:

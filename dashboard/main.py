@@ -40,15 +40,15 @@ TITLES = {name.replace("_", "-"): title for name, title, *_ in PAGES}
 
 def pages_for(person: Person) -> list[st.Page]:
     """Return all pages, in the navigation those that her role may open; the others say that it does not."""
-    waits = waiting.badge(waiting.in_quarantine(person))
     return pages.of(
-        pages.Entry(
-            name,
-            f"{title}{waits}" if name == QUARANTINE else title,
-            visible=in_navigation and person.may(needed),
-        )
+        pages.Entry(name, called(name, title, person), visible=in_navigation and person.may(needed))
         for name, title, needed, in_navigation in PAGES
     )
+
+
+def called(name: str, title: str, person: Person) -> str:
+    """Return what a page is called in the navigation: beside the quarantine's name how many files wait there."""
+    return f"{title}{waiting.badge(waiting.in_quarantine(person))}" if name == QUARANTINE else title
 
 
 def first_page(person: Person) -> None:

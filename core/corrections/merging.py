@@ -41,7 +41,8 @@ def merge(work: Work, ask: Merged) -> None:
     _fill_in(work, kept, gone)
     work.ledger.put_away(gone)
     work.ledger.set(gone, merged_into_id=kept.id)
-    work.done.append(f"{who(gone)} is merged into {who(kept)}: {said or 'nothing'} of hers go there.")
+    moves = f"{said} of hers go there" if said else "nothing else is recorded under it"
+    work.done.append(f"{who(gone)} is merged into {who(kept)}: {moves}.")
     work.notes.append(
         f"MRN {gone.mrn} leads to her from then on, in the search and for files that come with it."
     )

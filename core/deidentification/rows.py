@@ -36,6 +36,7 @@ _HARMLESS = [
     "bi_rads",
     "bi_rads_edition",
     "reader_density",
+    "read_in_part",
     "version",
     "bi_rads_right",
     "bi_rads_left",

@@ -6,6 +6,7 @@ from .child import Child as Child
 from .child import ChildDied as ChildDied
 from .child import answer_questions as answer_questions
 from .decoding import decode as decode
+from .dicom_header import shown_name as shown_name
 from .dicom_other import names_breast as names_breast
 from .hanging import shows_the_breast as shows_the_breast
 from .mammogram import breast_region as breast_region

@@ -243,10 +243,11 @@ def _names(reading: HeaderReader) -> list[str | None]:
     if not value or isinstance(value, (bytes, Dataset)):
         return []
     groups = PersonName(value if isinstance(value, PersonName) else str(value)).components
-    return list(dict.fromkeys(name for group in groups if (name := _shown_name(group))))
+    return list(dict.fromkeys(name for group in groups if (name := shown_name(group))))
 
 
-def _shown_name(group: str) -> str:
+def shown_name(group: str) -> str:
+    """Return “Family, Given” of a name as DICOM writes it, with ^ between its parts; another name as it is."""
     printable = "".join(c for c in group if c.isprintable())
     family, _, rest = printable.partition("^")
     given = " ".join(part for part in rest.split("^") if part)

@@ -106,7 +106,7 @@ class PeerSocket(Peer):
         return _set_up(own, limits)
 
 
-class SecurePeerSocket(Peer, ssl.SSLSocket):
+class SecurePeerSocket(Peer, ssl.SSLSocket):  # type: ignore[misc]  # its `recv` says `buflen` where a socket's says `size`
     """A connection under TLS."""
 
     @classmethod

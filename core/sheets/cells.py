@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from typing import Any
 
+from core.images import shown_name
 from core.rules import managements
 from core.rules.vocabulary import BI_RADS, DENSITIES
 from core.sheets.columns import DateOrder
@@ -90,11 +91,11 @@ def _identifier(cell: str) -> str:
     return text
 
 
-def _name(cell: str) -> str:
+def _name(cell: str) -> str | None:
     text = _text(LONGEST[FieldType.NAME])(cell)
     if not text.isprintable():
         raise ValueError("It holds characters that nobody sees.")
-    return text
+    return (shown_name(text) or None) if "^" in text else text
 
 
 def _one_of(words: dict[str, Any], what: str) -> Callable[[str], Any]:

@@ -43,11 +43,11 @@ def many(person: Person) -> None:
             f'<p class="lv-note alert" role="alert">{look.safe(lacking)} What is added stays; the rest waits here and '
             "can be added once it works again.</p>"
         )
-    if batch.told():
-        done(batch)
     groups = batch.groups()
     if batch.cut_off:
         _go_on(person, batch)
+    if batch.told():
+        done(batch)
     if groups:
         _groups(person, batch, groups)
     elif not waiting and not batch.told():

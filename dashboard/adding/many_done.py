@@ -53,7 +53,7 @@ def _table(reports: list[ItemReport]) -> str:
     for one in reports:
         if one.outcome == "quarantined":
             rows += (
-                f'<tr><td class="bad">not taken</td><td colspan="3">{look.safe(one.path)}</td>'
+                f'<tr><td class="d bad">not taken</td><td colspan="3">{look.safe(one.path)}</td>'
                 f"<td>{look.safe(refusal_text(one.reason, one.detail))}</td></tr>"
             )
     by: defaultdict[tuple[str, str], list[ItemReport]] = defaultdict(list)
@@ -67,8 +67,8 @@ def _table(reports: list[ItemReport]) -> str:
         kind = "" if not added else "mammogram" if added[0].modality == "MG" else added[0].modality or ""
         link = f'<a href="/patient?{urlencode({keys.MRN: mrn})}" target="_self">{look.safe(mrn)}</a>'
         rows += (
-            f'<tr><td class="{"good" if added else ""}">{words}</td><td>{link}</td><td>{look.safe(day)}</td>'
-            f"<td>{look.safe(kind)}</td><td>{look.safe(views)}</td></tr>"
+            f'<tr><td class="d {"good" if added else ""}">{words}</td><td>{link}</td><td class="d">{look.safe(day)}</td>'
+            f'<td class="d">{look.safe(kind)}</td><td>{look.safe(views)}</td></tr>'
         )
     more = len(by) - MOST_STUDIES
     if more > 0:

@@ -106,7 +106,7 @@ def _kind(looked: Looked) -> str:
 
 def _strip(files: Sequence[Looked]) -> str:
     cells = ""
-    with_picture = [one for one in files if one.has_picture]
+    with_picture = sorted((one for one in files if one.has_picture), key=_as_hung)
     for one in with_picture[:MOST_PICTURES]:
         side, view = one.view
         words = f"{side or '–'} {view or '–'}" if side or view else "–"
@@ -116,6 +116,12 @@ def _strip(files: Sequence[Looked]) -> str:
         )
     more = len(with_picture) - MOST_PICTURES
     return f'<div class="lv-strip">{cells}{f"<em>{more} more</em>" if more > 0 else ""}</div>'
+
+
+def _as_hung(looked: Looked) -> tuple[str, bool]:
+    """Return where a picture stands in a row of them: as films are hung, CC before MLO, the right breast first."""
+    side, view = looked.view
+    return view or "", side != "R"
 
 
 def _verdict(batch: Batch, group: Group) -> str:

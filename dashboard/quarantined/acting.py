@@ -32,26 +32,33 @@ WHAT_HELPS = {
 
 
 def act_on_waiting(files: Sequence[Kept], inside: Contents | None, me: Person) -> None:
-    """Let files be sent in again with what was missing, or set aside with a reason."""
-    numbers = [one.item_id for one in files]
-    if all(one.has_bytes for one in files):
+    """Let files be sent in again with what was missing, or set aside with a reason; what helps comes first."""
+    ways = dict.fromkeys(helps(one.reason) for one in files)
+    sendable = all(one.has_bytes for one in files)
+    if sendable and [*ways] == [Helps.ANOTHER_FILE]:
+        look.show(f'<p class="lv-subtitle">{WHAT_HELPS[Helps.ANOTHER_FILE]}</p>')
+        _set_aside(files, me)
+        with st.expander("Send in again all the same"):
+            _send_in_again(files, inside, me)
+        return
+    if sendable:
         look.heading("Send in again")
-        ways = dict.fromkeys(helps(one.reason) for one in files)
-        look.show(
-            f'<p class="lv-subtitle">{" ".join(WHAT_HELPS[way] for way in ways)} What is left empty comes from the file.</p>'
-        )
-        said = statement_of(files, inside)
-        label = "Send in again" if len(files) == 1 else f"Send all {len(files)} in again"
-        if (
-            st.button(label, type="primary", key="quarantine_send", disabled=said is None)
-            and said is not None
-        ):
-            with (
-                outages.beside_the_act(),
-                st.spinner("Taking in…"),
-                telling(),
-            ):
-                answer(resubmit(here(), numbers, said, person=me))
+        look.show(f'<p class="lv-subtitle">{" ".join(WHAT_HELPS[way] for way in ways)}</p>')
+        _send_in_again(files, inside, me)
+    _set_aside(files, me)
+
+
+def _send_in_again(files: Sequence[Kept], inside: Contents | None, me: Person) -> None:
+    said = statement_of(files, inside)
+    label = "Send in again" if len(files) == 1 else f"Send all {len(files)} in again"
+    if not st.button(label, type="primary", key="quarantine_send", disabled=said is None) or said is None:
+        return
+    with outages.beside_the_act(), st.spinner("Taking in…"), telling():
+        answer(resubmit(here(), [one.item_id for one in files], said, person=me))
+
+
+def _set_aside(files: Sequence[Kept], me: Person) -> None:
+    numbers = [one.item_id for one in files]
     look.heading("Set aside")
     look.show('<p class="lv-subtitle">It stays kept, leaves this list, and can be brought back.</p>')
     reason = st.text_input(

@@ -19,9 +19,11 @@ LOOKED = "quarantine_looked"
 def one_file(kept: Kept, me: Person) -> Contents:
     """Show one file: why it waits, what it says of itself, and let it be downloaded."""
     look.heading(PurePath(kept.name).name, beside=f"number {kept.item_id}")
-    look.show(f'<p class="lv-note alert">{look.safe(kept.detail or "")} {look.safe(kept.advice)}</p>')
+    why = f"{kept.detail or ''} {kept.advice}".strip()
+    look.show(f'<p class="lv-note alert">{look.safe(why)}</p>')
     inside = contents(kept, me)
-    look.show(facts(inside))
+    if inside.header is not None or (inside.unreadable or "") not in why:
+        look.show(facts(inside))
     return inside
 
 

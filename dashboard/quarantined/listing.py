@@ -31,6 +31,9 @@ SHORT = {
     "unsupported_format": "format",
     "unsupported_compression": "compression",
     "multi_frame": "a stack of images",
+    "truncated": "cut off",
+    "unreadable": "damaged",
+    "archive_unsafe": "archive",
 }
 """Reasons in a few words; of others their code says it."""
 
@@ -79,11 +82,12 @@ def narrow(state: State) -> tuple[str | None, str]:
 
 def table(files: Sequence[Kept], state: State) -> list[Kept]:
     """List files; return those that are chosen."""
+    stated = [one.stated_mrn or "" for one in files]
     event = st.dataframe(
         {
             "why": [short(one.reason) for one in files],
             "file": [PurePath(one.name).name for one in files],
-            "stated MRN": [one.stated_mrn or "" for one in files],
+            **({"stated MRN": stated} if any(stated) else {}),
             "came": [look.moment(one.at) for one in files],
             "by": [SENT_BY.get(one.by, one.by) for one in files],
             "batch": [one.batch_id for one in files],

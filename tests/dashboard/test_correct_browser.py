@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from core.corrections import corrections_of
-from core.records import PatientRecord, record_of
+from core.records import EventKind, PatientRecord, record_of
 from tests import factories
 from tests.dashboard.conftest import Served
 from tests.dashboard.test_browser import CHROMIUM, browser, page, sign_in
@@ -57,7 +57,8 @@ def test_the_main_corrections_are_foretold_made_and_undone_from_her_page(page: P
     # Its own two women, so that a second try finds what the first found.
     mrn, other = (f"COR-{uuid.uuid4().hex[:8]}-{n}" for n in "AB")
     days = (date(2020, 5, 4), date(2022, 6, 7))
-    factories.woman(served.here, mrn, [VisitPlan(day) for day in days])
+    biopsy = (EventKind.BIOPSY, date(2020, 6, 1), None, "core")
+    factories.woman(served.here, mrn, [VisitPlan(day) for day in days], events=[biopsy])
     factories.woman(served.here, other, [VisitPlan(date(2021, 1, 2))], name="Other^Woman")
     sign_in(page, served, "staff")
     page.goto(f"{served.url}/patient?mrn={mrn}")
@@ -97,10 +98,19 @@ def test_the_main_corrections_are_foretold_made_and_undone_from_her_page(page: P
     )
     put_right_and_undo(page, served, mrn, dialog, lambda now: len(now.visits[1].images) == 3)
 
-    assert [one.is_undone for one in corrections_of(served.here, mrn)] == [True] * 4
+    dialog = open_form(page, "Event of another woman or day")
+    whose = dialog.get_by_label("MRN of the woman whose it is")
+    whose.fill(other)
+    whose.press("Enter")
+    expect(dialog.get_by_text(f"The biopsy of 2020-06-01 goes to Other^Woman, MRN {other}.")).to_be_visible(
+        timeout=PATIENCE
+    )
+    put_right_and_undo(page, served, mrn, dialog, lambda now: now.events == ())
+
+    assert [one.is_undone for one in corrections_of(served.here, mrn)] == [True] * 5
     page.get_by_role("button", name="Correct", exact=False).first.click()
     page.get_by_text("What was corrected").first.click()
-    expect(page.locator(".lv-corrected.undone")).to_have_count(4, timeout=PATIENCE)
+    expect(page.locator(".lv-corrected.undone")).to_have_count(5, timeout=PATIENCE)
     expect(page.locator(".lv-corrected").first).to_contain_text("wrong at the machine")
 
 

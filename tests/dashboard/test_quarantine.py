@@ -12,9 +12,11 @@ from streamlit.testing.v1 import AppTest
 
 from core.incoming import IncomingFile, take_in
 from core.installation import Installation
-from core.people import Role, ensure_demo_accounts
+from core.people import Person, Role, ensure_demo_accounts
 from core.quarantine import State, kept_files
 from core.settings import Settings
+from dashboard import waiting
+from db.database import DatabaseUnavailable
 from db.tables import Patient
 from tests.dashboard.conftest import Served, serve
 from tests.dashboard.test_browser import CHROMIUM, Page, browser, page, sign_in
@@ -76,6 +78,32 @@ def test_files_are_set_aside_with_a_reason_only(here: Installation, pages: OpenP
     assert len(kept_files(here, state=State.SET_ASIDE)) == 2
 
 
+def test_what_waits_is_told_on_the_worklist_to_who_sees_to_it_and_not_to_readers(
+    here: Installation, pages: OpenPage
+) -> None:
+    assert "in quarantine for a person" not in html(pages(Role.STAFF, "worklist"))
+    send(here, ("one.dcm", b"nothing known"), ("two.dcm", b"nothing known either"))
+    waiting.count_anew()
+    assert "2 files wait in quarantine for a person" in html(pages(Role.STAFF, "worklist"))
+    assert "in quarantine for a person" not in html(pages(Role.ONCOLOGIST, "worklist"))
+    numbers = {role: waiting.in_quarantine(Person(0, "x", "X", role)) for role in Role}
+    assert numbers == {Role.STAFF: 2, Role.ADMIN: 2, Role.ONCOLOGIST: 2, Role.ANALYST: 0}
+    assert (waiting.badge(0), waiting.badge(7), waiting.badge(4000)) == ("", " · 7", " · 999+")
+
+
+def test_a_database_that_is_away_hides_the_number_and_nothing_else(
+    here: Installation, pages: OpenPage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pages(Role.STAFF, "quarantine")
+
+    def away(_here: Installation) -> int:
+        raise DatabaseUnavailable("The database cannot be reached.")
+
+    monkeypatch.setattr(waiting, "count_waiting", away)
+    waiting.count_anew()
+    assert waiting.in_quarantine(Person(0, "x", "X", Role.STAFF)) == 0
+
+
 def test_hostile_names_stay_text(here: Installation, pages: OpenPage) -> None:
     send(here, ("<img src=x onerror=alert(1)>.dcm", dicom(StudyDate="", PatientName="<b>bold</b>")))
     text = html(choose(pages(Role.STAFF, "quarantine"), 0))
@@ -92,6 +120,19 @@ def test_patients_alike_are_listed_and_said_to_be_two(here: Installation, pages:
     app = app.run()
     assert "same name, same birth date" in html(app)
     assert "No two patients" in html(press(app, "Not the same"))
+
+
+def test_two_patients_alike_lead_to_the_form_that_merges_them(here: Installation, pages: OpenPage) -> None:
+    with here.database.write() as session:
+        for mrn in ("A", "B"):
+            session.add(Patient(mrn=mrn, name="Doe, Jane", birth_date=date(1961, 4, 12)))
+    app = pages(Role.STAFF, "quarantine")
+    app.session_state["quarantine_state"] = "alike"
+    app = press(app.run(), "One woman …")
+    assert not app.exception
+    other = next(box for box in app.text_input if box.label == "MRN of the other record that is hers")
+    assert {other.value, *app.query_params["mrn"]} == {"A", "B"}
+    assert "is merged into" in html(app)
 
 
 @pytest.fixture
@@ -111,6 +152,7 @@ def test_staff_mend_a_file_in_the_browser(page: Page, served: Served) -> None:
     send(served.here, (name, dicom(StudyDate="", PatientID=mrn, PatientComments="SIMULATED")))
     sign_in(page, served, "staff")
     page.goto(f"{served.url}/quarantine")
+    expect(page.get_by_role("link", name="Quarantine · 1")).to_be_visible()
     box = page.get_by_label("File or MRN")
     box.fill(name)
     box.press("Enter")
@@ -128,6 +170,7 @@ def test_staff_mend_a_file_in_the_browser(page: Page, served: Served) -> None:
     page.keyboard.press("Tab")
     page.get_by_role("button", name="Send in again").click()
     expect(page.get_by_role("status").filter(has_text="taken in:")).to_contain_text("2024-05-17")
+    expect(page.get_by_role("link", name="Quarantine", exact=True)).to_be_visible()
     assert [one for one in kept_files(served.here) if one.name == name] == []
     page.get_by_role("link", name=re.compile(f"MRN {mrn}")).click()
     expect(page.get_by_text(mrn).first).to_be_visible()

@@ -238,6 +238,18 @@ def test_a_reading_that_is_set_aside_covers_its_score_again(here: Installation, 
     assert record_of(here, "A-1").visits[-1].covered
 
 
+def test_a_name_as_dicom_writes_it_is_the_name_that_a_file_would_say(
+    here: Installation, tmp_path: Path
+) -> None:
+    taken(here, tmp_path, "patients", 'mrn,name\nA-1,Adams^Ann^M\nA-2,"Adams, Ann M"\nA-3,^^\n')
+    with here.database.read() as session:
+        assert session.scalars(select(Patient.name).order_by(Patient.mrn)).all() == [
+            "Adams, Ann M",
+            "Adams, Ann M",
+            None,
+        ]
+
+
 def test_roles_bound_what_a_person_may_take_in(here: Installation, tmp_path: Path) -> None:
     staff = Person(1, "sam", "Sam", Role.STAFF)
     with pytest.raises(AccessDenied):
