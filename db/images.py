@@ -41,6 +41,10 @@ class ImageStore(ABC):
     def put(self, data: bytes) -> str:
         """Store bytes durably and return their sha256; storing the same bytes again changes nothing."""
 
+    def stage(self, data: bytes) -> Staged:
+        """Begin to store bytes of which it is not known yet whether they are wanted."""
+        return Staged(self, data)
+
     @abstractmethod
     def get(self, sha256: str) -> bytes:
         """Return an object's bytes; raises `FileNotFoundError` if it is not here, `StoreUnavailable` if the store is not."""
@@ -74,6 +78,41 @@ class ImageStore(ABC):
     @abstractmethod
     def check(self) -> None:
         """Write something and take it away again; raises `OSError` if that cannot be done."""
+
+
+class Staged:
+    """Bytes on their way into a store: an object once they are kept, nothing once they are dropped."""
+
+    def __init__(self, store: ImageStore, data: bytes) -> None:
+        self._store, self._data = store, data
+
+    def keep(self) -> str:
+        """Make an object of them, as `ImageStore.put` does, and return its sha256."""
+        return self._store.put(self._data)
+
+    def drop(self) -> None:
+        """Leave nothing of what was not kept."""
+
+
+class _StagedFile(Staged):
+    """Bytes that lie on the disk already, beside the place of the object that they may become."""
+
+    def __init__(self, store: FolderStore, data: bytes) -> None:
+        super().__init__(store, data)
+        self._folder, self._sha256 = store, hashlib.sha256(data).hexdigest()
+        self._file: Path | None = store.write_beside(self._sha256, data)
+
+    def keep(self) -> str:
+        file, self._file = self._file, None
+        if file is None:
+            return super().keep()
+        self._folder.enter(file, self._sha256)
+        return self._sha256
+
+    def drop(self) -> None:
+        file, self._file = self._file, None
+        if file is not None:
+            file.unlink(missing_ok=True)
 
 
 def open_store(url: str | None, home: Path, name: str) -> ImageStore:
@@ -126,9 +165,17 @@ class FolderStore(ImageStore):
     def put(self, data: bytes) -> str:
         """Store bytes durably and return their sha256; storing the same bytes again changes nothing."""
         sha256 = hashlib.sha256(data).hexdigest()
+        if not self.path(sha256).exists():
+            self.enter(self.write_beside(sha256, data), sha256)
+        return sha256
+
+    def stage(self, data: bytes) -> Staged:
+        """Write bytes to the disk now, so that to keep them is only to name them."""
+        return _StagedFile(self, data)
+
+    def write_beside(self, sha256: str, data: bytes) -> Path:
+        """Write what may become an object, to the disk, and return the file."""
         target = self.path(sha256)
-        if target.exists():
-            return sha256
         private_folder(target.parent)
         descriptor, temporary = tempfile.mkstemp(prefix=INCOMING, dir=target.parent)  # mode 0600
         try:
@@ -136,15 +183,23 @@ class FolderStore(ImageStore):
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
-            Path(temporary).replace(target)
         except BaseException:
             Path(temporary).unlink(missing_ok=True)
+            raise
+        return Path(temporary)
+
+    def enter(self, file: Path, sha256: str) -> None:
+        """Give a written file its name as an object, durably."""
+        target = self.path(sha256)
+        try:
+            file.replace(target)
+        except BaseException:
+            file.unlink(missing_ok=True)
             raise
         sync_folder(target.parent)
         if target.parent not in self._entered:
             sync_folder(self.root)
             self._entered.add(target.parent)
-        return sha256
 
     def get(self, sha256: str) -> bytes:
         """Return an object's bytes; raises `FileNotFoundError` if it is not here.

@@ -44,4 +44,6 @@ from .renditions import shown_window as shown_window
 from .renditions import thumbnail_png as thumbnail_png
 from .tiles import TILE_SIDE as TILE_SIDE
 from .tiles import tile as tile
+from .turns import Turn as Turn
+from .turns import turn_between as turn_between
 from .view_codes import coded_view as coded_view

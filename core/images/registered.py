@@ -45,7 +45,7 @@ class NotHers(ValueError):
 def registration_of(here: Installation, prior_sop: str, current_sop: str) -> Registration:
     """Return where each point of one image lies in another of the same woman, in pixels of the images as received.
 
-    It is computed from the viewer's pixels the first time (about a second), and then kept by the sha256 of both and the
+    It is computed from the viewer's pixels the first time (about a second), and then kept by the sha256 of these and the
     method's version. Of another breast or another view nothing is searched for; its `doubt` says so.
 
     Raises
@@ -76,7 +76,7 @@ def kept_registration(here: Installation, prior_sop: str, current_sop: str) -> R
 @dataclass(frozen=True)
 class _Stored:
     sop_uid: str
-    sha256: str
+    rendition_sha256: str
     view: ViewName
     patient_id: int
 
@@ -84,12 +84,14 @@ class _Stored:
 def _pair(here: Installation, prior_sop: str, current_sop: str) -> tuple[_Stored, _Stored]:
     with here.database.read() as session:
         rows = session.execute(
-            select(Image.sop_uid, Image.sha256, Image.laterality, Image.view, Study.patient_id)
+            select(Image.sop_uid, Image.rendition_sha256, Image.laterality, Image.view, Study.patient_id)
             .join(Study, Study.id == Image.study_id)
             .where(Image.sop_uid.in_((prior_sop, current_sop)))
         ).all()
     found = {
-        row.sop_uid: _Stored(row.sop_uid, row.sha256, ViewName(row.laterality, row.view), row.patient_id)
+        row.sop_uid: _Stored(
+            row.sop_uid, row.rendition_sha256, ViewName(row.laterality, row.view), row.patient_id
+        )
         for row in rows
     }
     prior, current = found[prior_sop], found[current_sop]
@@ -99,7 +101,9 @@ def _pair(here: Installation, prior_sop: str, current_sop: str) -> tuple[_Stored
 
 
 def _place(here: Installation, prior: _Stored, current: _Stored) -> Path:
-    told = f"{METHOD} {prior.sha256} {prior.view.code} {current.sha256} {current.view.code}"
+    # By what it is computed from: a picture that is read otherwise, and turned, is another one.
+    pictures = f"{prior.rendition_sha256} {prior.view.code} {current.rendition_sha256} {current.view.code}"
+    told = f"{METHOD} {pictures}"
     return here.home / REGISTRATIONS / f"{hashlib.sha256(told.encode()).hexdigest()}.npz"
 
 

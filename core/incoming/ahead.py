@@ -10,7 +10,7 @@ import threading
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
@@ -20,9 +20,12 @@ from core.incoming import asked
 from core.incoming.items import IncomingFile
 from core.installation import Installation
 from core.refusals import Refusal
+from db.images import Staged
 
 __all__ = ["Ahead", "Turn"]
 
+_LARGE_BYTES = 1_000_000
+"""From here on a file is written to the disk while it is read."""
 AT_ONCE = 2
 """Child processes that decode at once. A third one gains nothing on two cores, and each may take its share of memory."""
 
@@ -50,6 +53,19 @@ class Turn:
         """Tell whether these bytes were stored when it was read ahead; those of a file that came just before may be since."""
         return self._looked.result().stored
 
+    def keep(self) -> None:
+        """Put the file's bytes into the image store; a large one was written while it was read."""
+        staged = self._looked.result().staged
+        if staged is None or staged.exception() is not None:
+            self._ahead.here.images.put(self.data)  # where it could not be written before, this says why
+        else:
+            staged.result().keep()
+
+    def drop(self) -> None:
+        """Leave nothing in the image store of a file that was not kept."""
+        if self._looked.done() and not self._looked.cancelled() and self._looked.exception() is None:
+            _drop(self._looked.result().staged)
+
     def prepare(self, data: bytes, name: str) -> Prepared:
         """Return what `GuardedReader.prepare` says of the file; raises `Refusal`."""
         looked = self._looked.result()
@@ -67,6 +83,13 @@ class _Looked:
     stored: bool = False
     prepared: Prepared | None = None
     refusal: Refusal | None = None
+    staged: Future[Staged] | None = None
+
+
+def _drop(staged: Future[Staged] | None) -> None:
+    if staged is not None and staged.exception() is None:
+        with suppress(OSError):  # the sweep finds it (`core.care.left_overs`)
+            staged.result().drop()
 
 
 @dataclass
@@ -99,8 +122,10 @@ class Ahead:
     """
 
     def __init__(self, here: Installation, at_once: int = AT_ONCE) -> None:
-        self._here, self._readers, self._at_once = here, _Readers(here), at_once
+        self.here, self._readers, self._at_once = here, _Readers(here), at_once
         self._threads = ThreadPoolExecutor(at_once, thread_name_prefix="reading-ahead")
+        self._writing = ThreadPoolExecutor(at_once, thread_name_prefix="writing-ahead")
+        self._waiting: deque[Turn] = deque()
 
     def __enter__(self) -> Self:
         return self
@@ -110,11 +135,14 @@ class Ahead:
     ) -> None:
         # What is being read is waited for: a reader whose answer is on its way is of no use to the next borrower.
         self._threads.shutdown(wait=True, cancel_futures=True)
+        self._writing.shutdown(wait=True)
+        for turn in self._waiting:
+            turn.drop()
         self._readers.stack.__exit__(kind, error, trace)
 
     def turns(self, files: Iterable[IncomingFile]) -> Iterator[Turn]:
         """Yield the files in their order; what loading one of them raises is raised when its turn comes."""
-        waiting: deque[Turn] = deque()
+        waiting = self._waiting
         coming = iter(files)
         failed: Exception | None = None
         while True:
@@ -144,11 +172,15 @@ class Ahead:
         sha256 = hashlib.sha256(data).hexdigest()
         if file.refusal is not None:
             return _Looked(data, sha256)
-        with self._here.database.read() as session:
+        with self.here.database.read() as session:
             named = {"sha256": sha256}
             if session.scalar(asked.IMAGE_OF_BYTES, named, execution_options=asked.AS_WRITTEN) is not None:
                 return _Looked(data, sha256, stored=True)
+        staged = self._writing.submit(self.here.images.stage, data) if len(data) >= _LARGE_BYTES else None
         try:
-            return _Looked(data, sha256, prepared=self._readers.prepare(data, file.name))
+            return _Looked(data, sha256, prepared=self._readers.prepare(data, file.name), staged=staged)
         except Refusal as refusal:
-            return _Looked(data, sha256, refusal=refusal)
+            return _Looked(data, sha256, refusal=refusal, staged=staged)
+        except BaseException:
+            _drop(staged)
+            raise

@@ -175,7 +175,10 @@ def _take_all(
 ) -> None:
     for turn in turns:
         file = turn.file
-        item, closed = _take_one(here, turn, batch_id, file, file.said or statement, first)
+        try:
+            item, closed = _take_one(here, turn, batch_id, file, file.said or statement, first)
+        finally:
+            turn.drop()
         if file.called is not None:
             item.path = printable_name(file.called)
         report.items.append(item)
@@ -242,7 +245,7 @@ def _take_one(
         if is_new_woman:
             first.expect(here)
         if is_new:
-            _store_objects(here, data, prepared)
+            _store_objects(here, reader, prepared)
         # The end of the batch brings up to date what is kept ready of these women.
         with here.database.write(ready=False) as session:
             return keep(session, batch_id, file, sha256, prepared, claim, statement, first)
@@ -276,11 +279,11 @@ def _check_new(
     return True, patient is None and not is_simulated(prepared.image.header, statement)
 
 
-def _store_objects(here: Installation, data: bytes, prepared: Prepared) -> None:
+def _store_objects(here: Installation, turn: Turn, prepared: Prepared) -> None:
     """Put what an image is made of into the image store."""
     here.images.put(prepared.rendition)
     here.images.put(prepared.thumbnail_png)
-    here.images.put(data)
+    turn.keep()
 
 
 def _known(

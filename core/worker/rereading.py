@@ -9,16 +9,20 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from sqlalchemy import delete, select, update
+from sqlalchemy.orm import Session
 
-from core.images import READING, Prepared, lend_reader, open_rendition
+from core.images import READING, Prepared, Turn, lend_reader, open_rendition, turn_between
 from core.incoming import rescoring
 from core.installation import Installation
 from core.logs import log_of
 from core.outages import outage
+from core.people import audit
 from core.refusals import Refusal
 from core.rules.vocabulary import OTHER_THAN_STANDARD, QualityFlag
-from db.tables import Embedding, Image
+from db.sessions import WITH_PUT_AWAY
+from db.tables import Embedding, Image, Measurement
 
 __all__ = ["Rereading"]
 
@@ -105,21 +109,29 @@ class Rereading:
             "thumbnail_sha256": self._here.images.put(made.thumbnail_png),
         }
         facts = _facts(stale, made)
-        self._settle(stale.id, {**keys, **facts}, anew=self._reads_other(stale, made, facts["quality_flags"]))
+        old, new = self._pixels_before(stale), open_rendition(made.rendition)[1]
+        other_kind = OTHER_THAN_STANDARD & (set(facts["quality_flags"]) ^ set(stale.flags))
+        anew = bool(other_kind) or old is None or not np.array_equal(old, new)
+        turn = turn_between(old, new) if anew and old is not None else None
+        self._settle(stale.id, {**keys, **facts}, anew=anew, turn=turn)
 
-    def _reads_other(self, stale: _Stale, made: Prepared, flags: list[str]) -> bool:
-        """Tell whether the model is shown other pixels than before, or another kind of picture."""
-        if OTHER_THAN_STANDARD & (set(flags) ^ set(stale.flags)):
-            return True
+    def _pixels_before(self, stale: _Stale) -> NDArray[np.uint16] | None:
+        """Return what the viewer showed until now; None if that is lost."""
         try:
-            _, old = open_rendition(self._here.images.get(stale.rendition_sha256))
+            return open_rendition(self._here.images.get(stale.rendition_sha256))[1]
         except (FileNotFoundError, ValueError):
-            return True
-        return not np.array_equal(old, open_rendition(made.rendition)[1])
+            return None
 
-    def _settle(self, image_id: int, values: dict[str, Any], *, anew: bool = False) -> None:
-        """Write what was read and, with `anew`, ask for the scores that read it; all in one transaction."""
+    def _settle(
+        self, image_id: int, values: dict[str, Any], *, anew: bool = False, turn: Turn | None = None
+    ) -> None:
+        """Write what was read, turn with it what was measured on it and, with `anew`, ask for the scores that read it.
+
+        All in one transaction.
+        """
         with self._here.database.write() as session:
+            if turn is not None:
+                _turn_measurements(session, image_id, turn)
             session.execute(update(Image).where(Image.id == image_id).values(reading=READING, **values))
             if not anew:
                 return
@@ -128,6 +140,24 @@ class Rereading:
             image = session.get_one(Image, image_id)
             queued = rescoring.image_added(session, image.study)
         log.info("an image was read anew and shows other than before", image=image_id, studies_queued=queued)
+
+
+def _turn_measurements(session: Session, image_id: int, turn: Turn) -> None:
+    """Move the boxes and axes that were drawn on a picture to where what they mark lies now."""
+    image = session.get_one(Image, image_id, execution_options=WITH_PUT_AWAY)
+    size = image.rows, image.columns
+    drawn = session.scalars(select(Measurement).where(Measurement.image_id == image_id)).all()
+    for one in drawn:
+        corners = [turn.of_point(*corner, *size) for corner in ((one.x0, one.y0), (one.x1, one.y1))]
+        (one.x0, one.x1), (one.y0, one.y1) = (sorted(ends) for ends in zip(*corners, strict=True))
+        if one.axes:
+            one.axes = {
+                name: [*turn.of_point(*ends[:2], *size), *turn.of_point(*ends[2:], *size)] if ends else ends
+                for name, ends in one.axes.items()
+            }
+    if drawn:
+        detail = {"turn": turn.value, "measurements": len(drawn)}
+        audit.record(session, None, "measurements_turned", f"image:{image.sop_uid}", detail)
 
 
 def _facts(stale: _Stale, made: Prepared) -> dict[str, Any]:

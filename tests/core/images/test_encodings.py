@@ -14,9 +14,11 @@ import pytest
 from PIL import Image
 from pydicom.encaps import encapsulate
 from pydicom.uid import (
+    HTJ2K,
     JPEG2000,
     DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
+    HTJ2KLossless,
     ImplicitVRLittleEndian,
     JPEG2000Lossless,
     JPEGBaseline8Bit,
@@ -27,7 +29,7 @@ from pydicom.uid import (
 
 from core.images.decoding import decode
 from models.view import standardise
-from tests.pictures import dicom
+from tests.pictures import breast, dicom
 
 MOST_LOG_ODDS = 0.05
 """How far apart lossy and lossless may be: the issue's limit."""
@@ -148,3 +150,17 @@ def test_every_encoding_gives_the_same_score(film, tmp_path):
     for name, reading in zip(ways, readings[1:], strict=True):
         apart = np.abs(log_odds(reading) - right)
         assert apart.max() <= MOST_LOG_ODDS, name
+
+
+@pytest.mark.parametrize("syntax", [HTJ2KLossless, HTJ2K])
+def test_high_throughput_jpeg_2000_is_read(syntax):
+    # Made by OpenJPH 0.26.3 of the picture below; nothing that is installed writes it.
+    frame = Path(__file__).with_name("phantom.j2c").read_bytes()
+    pixels = breast("L", seed=3, rows=240, columns=180)
+    data = pydicom.dcmread(io.BytesIO(dicom(pixels)))
+    data.PixelData = encapsulate([frame])
+    data["PixelData"].is_undefined_length = True
+    data.file_meta.TransferSyntaxUID = syntax
+    image = decode(written(data), max_pixels=60_000_000)
+    assert image.doubt is None
+    assert np.array_equal(image.pixels, pixels)

@@ -92,3 +92,37 @@ def test_a_mammogram_survives_mirroring_brightness_and_a_slight_turn():
     bright = (4095 * (breast("L", seed=2) / 4095) ** 0.6).astype(np.uint16)
     assert why_not_a_mammogram(turned) is None
     assert why_not_a_mammogram(bright) is None
+
+
+def test_a_breast_that_is_cut_far_at_the_nipple_is_kept_and_said(shared_data):
+    from core.images.quality.measures import measure
+    from core.rules.quality import Taken, remarks_on
+    from tests.core.images.quality.degraded import cut
+
+    paths = sorted((shared_data / "kau_films").rglob("*.png"))
+    kept = 0
+    for path in paths:
+        whole = decode(path.read_bytes(), max_pixels=60_000_000).pixels
+        pixels = cut(whole, 0.2, "tip")
+        if why_not_a_mammogram(pixels) is None:
+            kept += 1
+            said = remarks_on(Taken("L", "CC", [], measure(pixels, 16)))
+            assert "cut_off" in {remark.flag for remark in said}, path.name
+    assert kept >= 0.8 * len(paths) > 0
+
+
+def test_a_picture_is_looked_at_once_only_where_that_is_asked_for(monkeypatch):
+    from core.images import mammogram
+
+    looked = []
+    sketch = mammogram._sketch
+    monkeypatch.setattr(mammogram, "_sketch", lambda pixels: looked.append(1) or sketch(pixels))
+    pixels = breast("L", seed=1)
+    with mammogram.looking_once():
+        assert why_not_a_mammogram(pixels) is None
+        assert mammogram.outline_of(pixels) is not None
+        assert len(looked) == 1
+        assert why_not_a_mammogram(pixels[::-1].copy()) is None
+        assert len(looked) == 2
+    pixels[:] = 0
+    assert why_not_a_mammogram(pixels) == "It is of one shade."

@@ -78,3 +78,35 @@ def test_few_files_are_in_memory_at_once(here) -> None:
     finally:
         tracemalloc.stop()
     assert peak < 60_000_000
+
+
+def test_a_large_file_that_is_not_kept_leaves_nothing_in_the_image_store(here, monkeypatch) -> None:
+    def lying() -> list[str]:
+        return [path.name for path in here.images.root.glob("*/*")]
+
+    kept = dicom(breast("L", rows=900, columns=700), PatientID="W1")
+    assert len(kept) > 1_000_000
+    report = take(here, [IncomingFile("bad", b"junk" * 400_000), IncomingFile("kept", kept)])
+    assert [item.outcome for item in report.items] == ["quarantined", "accepted"]
+    assert len(lying()) == 3
+    assert not any(name.startswith(".") for name in lying())
+
+    def breaks(*_about):
+        raise RuntimeError("the rows cannot be written")
+
+    monkeypatch.setattr("core.incoming.intake.keep", breaks)
+    others = [dicom(breast("L", seed=n, rows=900, columns=700), PatientID=f"W{n}") for n in (5, 6, 7)]
+    with pytest.raises(RuntimeError, match="rows"):
+        take(here, [IncomingFile(f"{n}", data) for n, data in enumerate(others)])
+    assert not any(name.startswith(".") for name in lying())
+
+
+def test_where_the_disk_is_full_a_large_file_is_not_acknowledged(here, monkeypatch) -> None:
+    def full(*_about):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("db.images.FolderStore.write_beside", full)
+    data = dicom(breast("L", rows=900, columns=700), PatientID="W1")
+    report = take(here, [IncomingFile("one", data)])
+    assert report.items == []
+    assert "No space left" in report.cut_short or "disk" in report.cut_short

@@ -1,12 +1,14 @@
 """What an earlier release read otherwise is read anew, and scored anew only where that shows."""
 
+import numpy as np
+import pytest
 from sqlalchemy import select, update
 
-from core.images import READING, open_rendition, rendition
+from core.images import READING, Turn, open_rendition, rendition
 from core.images.renditions import pack
 from core.incoming import IncomingFile, take_in
 from core.worker.rereading import Rereading
-from db.tables import Embedding, Image, Study, StudyStatus
+from db.tables import AuditEntry, Embedding, Image, Lesion, Measurement, Study, StudyStatus
 from tests.pictures import breast, dicom
 
 PIXELS = breast(rows=640, columns=480)
@@ -86,3 +88,34 @@ def embedding(image_id: int) -> Embedding:
         finding={},
         density={},
     )
+
+
+@pytest.mark.parametrize("turn", list(Turn))
+def test_what_was_drawn_on_a_picture_that_is_turned_lies_on_the_same_spot(here, turn):
+    pixels = PIXELS.copy()
+    pixels[150:260, 40:160] += 900
+    take_in(here, [IncomingFile("a.dcm", dicom(pixels))], statement=None, source="cli")
+    (image,) = stored(here)
+    back = {Turn.LEFT: Turn.RIGHT, Turn.RIGHT: Turn.LEFT}.get(turn, turn)
+    before = back.of_pixels(pixels)
+    rows, columns = before.shape
+    with here.database.write() as session:
+        # As an earlier release showed it, and a reader measured on it.
+        shown = {**open_rendition(rendition(here, image.sop_uid))[0], "rows": rows, "columns": columns}
+        earlier = here.images.put(pack(shown, before))
+        session.execute(update(Image).values(reading=0, rendition_sha256=earlier, rows=rows, columns=columns))
+        study = session.get_one(Study, image.study_id)
+        lesion = Lesion(patient_id=study.patient_id, label="1", laterality=image.laterality)
+        box = {"x0": 120.0, "y0": 230.0, "x1": 180.0, "y1": 250.0}
+        axes = {"long": [120.0, 230.0, 180.0, 250.0]}
+        lesion.measurements.append(Measurement(image_id=image.id, axes=axes, **box))
+        session.add(lesion)
+    assert Rereading(here).one_more()
+    with here.database.read() as session:
+        now = session.scalars(select(Measurement)).one()
+        trail = session.scalars(select(AuditEntry.action)).all()
+    x0, x1, y0, y1 = (int(edge) for edge in (now.x0, now.x1, now.y0, now.y1))
+    assert np.array_equal(pixels[y0:y1, x0:x1], turn.of_pixels(before[230:250, 120:180]))
+    assert sorted(now.axes["long"][::2]) == [now.x0, now.x1]
+    assert sorted(now.axes["long"][1::2]) == [now.y0, now.y1]
+    assert "measurements_turned" in trail
