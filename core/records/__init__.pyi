@@ -7,6 +7,7 @@ from . import findings as findings
 from . import ready as ready
 from . import small_groups as small_groups
 from . import worklist as worklist
+from . import worklist_memory as worklist_memory
 from .acknowledged import acknowledge as acknowledge
 from .acknowledged import take_back_acknowledgement as take_back_acknowledgement
 from .agreement import ReadersAndModel as ReadersAndModel
