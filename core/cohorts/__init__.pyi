@@ -1,10 +1,10 @@
 from . import kept as kept
-from .computed import frame_of as frame_of
+from .computed import compute_frame as compute_frame
 from .frame import VISITS as VISITS
 from .frame import WOMEN as WOMEN
 from .frame import Frame as Frame
 from .frame import empty_frame as empty_frame
-from .live import current_frame as current_frame
+from .live import frame_of as frame_of
 from .live import read_ahead as read_ahead
 from .packed import HORIZONS as HORIZONS
 from .packed import TRUSTS as TRUSTS
