@@ -21,16 +21,16 @@ from sqlalchemy.orm import Session
 from core.installation import Installation
 from core.logs import log_of
 from core.records import ready
-from core.records.listing import ListedWoman, listed_women
-from core.records.worklist import Column, Filter, Group, Order
+from core.records.listing import listed_women
+from core.records.worklist import Column, Filter, Group, Order, Row, row_of
 from db.tables import Standing as Kept
 
 __all__ = ["READ_AT_ONCE", "Answer", "Memory", "forget", "memory_of", "read_ahead"]
 
 READ_AT_ONCE = 5_000
 """So many women are read while a page waits; of more the database is asked until they have been read."""
-MOST_LISTED = 2_000
-"""Women whose record is kept as the worklist lists it."""
+MOST_ROWS = 2_000
+"""Women whose rows are kept as the worklist shows them."""
 MOST_REPLACED = 1_000
 _MOST_ORDERS = 24
 
@@ -73,7 +73,7 @@ class Memory:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._table: _Table | None = None
-        self._listed: OrderedDict[int, tuple[int, ListedWoman]] = OrderedDict()
+        self._rows: OrderedDict[int, tuple[tuple[int, date], Row]] = OrderedDict()
 
     @property
     def is_read(self) -> bool:
@@ -98,26 +98,24 @@ class Memory:
         first = table.rows.select("patient_id", "mrn")[found[:most]]
         return Answer(first["patient_id"].to_list(), first["mrn"].to_list(), len(found), counts, pending)
 
-    def listed(self, here: Installation, session: Session, ids: Sequence[int]) -> dict[int, ListedWoman]:
-        """Return women as the worklist lists them; of those who were listed before and have not changed nothing is read."""
-        written = dict(
-            session.execute(select(Kept.patient_id, Kept.written_in).where(Kept.patient_id.in_(ids))).all()
-        )
+    def rows(self, here: Installation, ids: Sequence[int], today: date) -> dict[int, Row]:
+        """Return some women's rows as of a day; of those who were asked for before and have not changed nothing is read."""
+        with here.database.read() as session:
+            query = select(Kept.patient_id, Kept.written_in).where(Kept.patient_id.in_(ids))
+            written = {one: (number, today) for one, number in session.execute(query)}
+            with self._lock:
+                known = {one: self._rows[one] for one in ids if one in self._rows}
+            found = {one: row for one, (as_of, row) in known.items() if as_of == written.get(one)}
+            if lacking := [one for one in written if one not in found]:
+                women = listed_women(here, session, lacking)
+                found |= {woman.patient_id: row_of(woman, today=today) for woman in women}
         with self._lock:
-            known = {
-                one: self._listed[one][1]
-                for one in ids
-                if one in self._listed and self._listed[one][0] == written.get(one)
-            }
-        lacking = [one for one in ids if one not in known]
-        read = {one.patient_id: one for one in listed_women(here, session, lacking)} if lacking else {}
-        with self._lock:
-            for one, woman in (known | read).items():
-                self._listed[one] = (written.get(one, 0), woman)
-                self._listed.move_to_end(one)
-            while len(self._listed) > MOST_LISTED:
-                self._listed.popitem(last=False)
-        return known | read
+            for one, row in found.items():
+                self._rows[one] = (written[one], row)
+                self._rows.move_to_end(one)
+            while len(self._rows) > MOST_ROWS:
+                self._rows.popitem(last=False)
+        return found
 
     def _newest(self, here: Installation) -> _Table:
         # A session that was opened before another one's turn would see an older database than the table already tells of.

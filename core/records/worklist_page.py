@@ -68,11 +68,10 @@ def shown(here: Installation, wanted: Filter, order: Order | None, *, number: in
         with here.database.read() as session:
             return _ask(here, session, wanted, order, number=number, today=today)
     found = memory.ask(here, wanted, order, most=max(number, MOST_IN_WALK), today=today)
-    with here.database.read() as session:
-        by_id = memory.listed(here, session, found.ids[:number])
+    by_id = memory.rows(here, found.ids[:number], today)
     return Shown(
         # Who is gone since is not shown; the next answer does not count her either.
-        rows=[row_of(by_id[one], today=today) for one in found.ids[:number] if one in by_id],
+        rows=[by_id[one] for one in found.ids[:number] if one in by_id],
         number=found.number,
         walk=found.walk[:MOST_IN_WALK],
         counts=found.counts,
