@@ -9,9 +9,10 @@ import streamlit as st
 from anyio import create_task_group, to_thread
 from starlette.middleware import Middleware
 
-from core.cohorts import read_ahead
+from core import cohorts
 from core.files import keep_private
 from core.installation import Installation
+from core.records import worklist_memory
 from dashboard import messages, process, remembered
 from dashboard.house import here
 from dashboard.outages import say_it_failed
@@ -27,6 +28,12 @@ def _migrate() -> None:
         patient.migrate()
 
 
+def _read_ahead() -> None:
+    """Read what the first pages ask for: of very many women it takes seconds."""
+    worklist_memory.read_ahead(here())
+    cohorts.read_ahead(here())
+
+
 @asynccontextmanager
 async def lifespan(_app: st.App) -> AsyncIterator[None]:
     """Make database and process ready before the first page is served, tidy up uploads, let go of all at the end."""
@@ -40,7 +47,7 @@ async def lifespan(_app: st.App) -> AsyncIterator[None]:
     async with create_task_group() as beside:
         beside.start_soon(spool().sweep_forever)
         beside.start_soon(arriving.sweep_forever)
-        beside.start_soon(partial(to_thread.run_sync, read_ahead, here(), abandon_on_cancel=True))
+        beside.start_soon(partial(to_thread.run_sync, _read_ahead, abandon_on_cancel=True))
         yield
         beside.cancel_scope.cancel()
     here().close()

@@ -69,19 +69,19 @@ def run(
             home = Path(folder, "demo")
             on_step("the demo cohort, for nothing is scored here in SQLite and a folder")
             _make_demo(home)
-        with closing(Installation.open(_at(settings, home))) as here:
-            job = {"tokens": _tokens(here), "women": _women(here), **asdict(load)}
-        with _dashboard(home) as (url, pid):
-            found = _driven({**job, "url": url, "pid": pid})
+        with closing(Installation.open(at(settings, home))) as here:
+            job = {"tokens": tokens(here), "women": women(here), **asdict(load)}
+        with dashboard(home) as (url, pid):
+            found = driven({**job, "url": url, "pid": pid})
             if films := _films():
                 on_step("two studies of real films")
-                with closing(Installation.open(_at(settings, home))) as here:
+                with closing(Installation.open(at(settings, home))) as here:
                     job["women"] = [_taken_in(here, films)]
-                found |= _driven({**job, "url": url, "pid": pid, "compares": True})
+                found |= driven({**job, "url": url, "pid": pid, "compares": True})
             return found
 
 
-def _at(settings: Settings, home: Path) -> Settings:
+def at(settings: Settings, home: Path) -> Settings:
     """Return the settings of an installation that has all in its home."""
     nowhere_else = {"database_url": None, "image_store": None, "queue_url": None}
     own = settings.model_copy(update={"home": home, "demo": False, **nowhere_else})
@@ -105,9 +105,9 @@ def _copied(settings: Settings, home: Path) -> bool:
 
 def _ready(settings: Settings, home: Path) -> bool:
     """Bring a copy to this release's tables; say whether anybody in it is scored."""
-    with closing(Installation.open(_at(settings, home))) as here:
+    with closing(Installation.open(at(settings, home))) as here:
         here.migrate()
-        return bool(_women(here))
+        return bool(women(here))
 
 
 def _link(source: str, target: str) -> None:
@@ -141,14 +141,14 @@ def _environment(home: Path) -> dict[str, str]:
     }
 
 
-def _tokens(here: Installation) -> list[str]:
+def tokens(here: Installation) -> list[str]:
     """Open sign-ins of an oncologist who is in the copy alone."""
     name, password = f"benchmark-{secrets.token_hex(4)}", secrets.token_urlsafe(24)
     accounts.create_user(here, name, password, Role.ONCOLOGIST)
     return [sign_ins.sign_in(here, name, password).token for _ in range(SIGN_INS)]
 
 
-def _women(here: Installation) -> list[dict[str, Any]]:
+def women(here: Installation) -> list[dict[str, Any]]:
     """Return scored women, by MRN, with the UIDs of their studies, oldest first."""
     scored = select(Study.patient_id).join(Score, Score.study_id == Study.id)
     some = select(Patient.id).where(Patient.id.in_(scored)).order_by(Patient.mrn).limit(MOST_WOMEN)
@@ -165,7 +165,7 @@ def _women(here: Installation) -> list[dict[str, Any]]:
 
 
 @contextmanager
-def _dashboard(home: Path) -> Iterator[tuple[str, int]]:
+def dashboard(home: Path) -> Iterator[tuple[str, int]]:
     """Run a dashboard on a free port of this machine, as `core up` does; yields its URL and process id."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -206,7 +206,7 @@ def _taken_in(here: Installation, films: list[list[Path]]) -> dict[str, Any]:
         return {"mrn": mrn, "studies": list(uids)}
 
 
-def _driven(job: dict[str, Any]) -> dict[str, Measured]:
+def driven(job: dict[str, Any]) -> dict[str, Measured]:
     """Let another process drive the dashboard: this one knows nothing of how pages are spoken to."""
     driver = subprocess.run(
         [sys.executable, "-m", "dashboard.benchmark"],

@@ -20,6 +20,7 @@ class What(StrEnum):
 
     INTAKE = "intake"
     PAGES = "pages"
+    SCALE = "scale"
 
 
 def register(app: typer.Typer) -> None:
@@ -32,7 +33,7 @@ def benchmark(
         What,
         typer.Argument(
             help="intake: images taken in and scored, made up (about a minute). pages: the dashboard, on a copy of what "
-            "is installed, or the demo cohort."
+            "is installed, or the demo cohort. scale: worklist and cohort of very many made-up women."
         ),
     ] = What.INTAKE,
     people: Annotated[int, typer.Option(min=1, max=1000, help="pages: how many people click at once.")] = 50,
@@ -45,13 +46,21 @@ def benchmark(
             min=40, max=20_000, help="intake: how many small files; 2000 to see that memory stays flat."
         ),
     ] = 200,
+    women: Annotated[
+        int, typer.Option(min=28, max=1_000_000, help="scale: how many women, of five scored visits each.")
+    ] = 100_000,
     json: Annotated[bool, typer.Option("--json", help="Write JSON to stdout.")] = False,
 ) -> None:
     """Measure what people wait for on this machine, beside the installation, which is not touched."""
     from core.settings import Settings
 
     settings = Settings()
-    measured = _intake(settings, files) if what is What.INTAKE else _pages(settings, people, seconds)
+    if what is What.INTAKE:
+        measured = _intake(settings, files)
+    elif what is What.PAGES:
+        measured = _pages(settings, people, seconds)
+    else:
+        measured = _scale(settings, women)
     if json:
         print_json({name: {"value": m.value, "unit": m.unit} for name, m in measured.items()})
     else:
@@ -77,6 +86,15 @@ def _pages(settings: Settings, people: int, seconds: float) -> Mapping[str, Meas
 
     try:
         return page_speed.run(settings, page_speed.Load(people=people, seconds=seconds), _say)
+    except page_speed.CannotMeasure as error:
+        machine_failed(str(error))
+
+
+def _scale(settings: Settings, women: int) -> Mapping[str, Measured]:
+    from core.care import page_speed, scale
+
+    try:
+        return scale.run(settings, women, _say)
     except page_speed.CannotMeasure as error:
         machine_failed(str(error))
 

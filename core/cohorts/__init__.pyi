@@ -10,7 +10,7 @@ from .bands import FILTERS as FILTERS
 from .bands import NOT_KNOWN as NOT_KNOWN
 from .bands import Filter as Filter
 from .bands import band_words as band_words
-from .computed import frame_of as frame_of
+from .computed import compute_frame as compute_frame
 from .definition import ENTRY_AGES as ENTRY_AGES
 from .definition import Definition as Definition
 from .definition import DefinitionRefused as DefinitionRefused
@@ -23,6 +23,7 @@ from .frame import Frame as Frame
 from .frame import empty_frame as empty_frame
 from .frame import schema_of as schema_of
 from .live import current_frame as current_frame
+from .live import frame_of as frame_of
 from .live import read_ahead as read_ahead
 from .packed import HORIZONS as HORIZONS
 from .packed import TRUSTS as TRUSTS

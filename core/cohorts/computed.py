@@ -16,13 +16,13 @@ from core.installation import Installation
 from core.records.ready import basis_of
 from db.tables import Patient
 
-__all__ = ["all_packed", "frame_of"]
+__all__ = ["all_packed", "compute_frame"]
 
 AT_ONCE = 500
 """Women read at once."""
 
 
-def frame_of(here: Installation) -> Frame:
+def compute_frame(here: Installation) -> Frame:
     """Return the tables of all women with a mammogram, computed anew; of very many women it takes minutes."""
     words = Words({})
     with here.database.read() as session:

@@ -17,7 +17,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from core.cohorts import kept
-from core.cohorts.computed import frame_of
+from core.cohorts.computed import compute_frame
 from core.cohorts.frame import Frame, empty_frame
 from core.cohorts.packed import Packed
 from core.cohorts.tables import women_and_visits
@@ -27,7 +27,7 @@ from core.outages import outage
 from core.records import ready
 from db.tables import CohortRow
 
-__all__ = ["current_frame", "forget", "read_ahead"]
+__all__ = ["forget", "frame_of", "read_ahead"]
 
 _AT_ONCE = 10_000
 """Women whose bytes are in memory at once while all are read."""
@@ -57,7 +57,7 @@ _live: dict[str, _Live] = {}
 _making = threading.Lock()
 
 
-def current_frame(here: Installation) -> Frame:
+def frame_of(here: Installation) -> Frame:
     """Return the tables as they are now; every caller of a process gets the same ones, which nobody may change.
 
     What is stale is computed first. Where that cannot be written now, all women are computed without being kept.
@@ -70,7 +70,7 @@ def current_frame(here: Installation) -> Frame:
         except Exception as error:
             if outage(error) is None:
                 raise
-            return frame_of(here)
+            return compute_frame(here)
         with here.database.read() as session:
             live.read = _newer(here, session, live.read)
         return live.read.frame
@@ -79,7 +79,7 @@ def current_frame(here: Installation) -> Frame:
 def read_ahead(here: Installation) -> None:
     """Read the tables, so that the first page finds them; what goes wrong is met again, and said, by who asks for them."""
     try:
-        current_frame(here)
+        frame_of(here)
     except Exception as error:  # noqa: BLE001 - a process is not to end for what nobody has asked for yet
         log_of(__name__).warning("The cohort could not be read ahead", error=type(error).__name__)
 

@@ -179,7 +179,9 @@ def _first_words(session: Session, ids: Sequence[int]) -> dict[int, _FirstWord]:
             AssessmentVersion.covered,
         )
         .join(Study, Study.id == AssessmentVersion.study_id)
-        .where(Study.patient_id.in_(ids), AssessmentVersion.version == 1)
+        .where(Study.patient_id.in_(ids))
+        # What was read elsewhere may stand before the first word that was said here; it counts where there is no other.
+        .order_by(AssessmentVersion.covered.is_not(None), AssessmentVersion.version.desc())
     )
     return {study_id: _FirstWord(*said) for study_id, *said in session.execute(query)}
 

@@ -1,6 +1,6 @@
-"""The worklist as a page shows it: groups counted, filtered and ordered by SQL over the standings, only what is shown read.
+"""The worklist as a page shows it: groups counted, filtered and ordered over the standings, only what is shown read.
 
-What `core.records.worklist` says of a list of rows in Python holds here of the table: the same groups, filters and orders.
+The standings are asked in memory (`core.records.worklist_memory`), and by SQL where they have not been read yet. What `core.records.worklist` says of a list of rows in Python holds here of the table: the same groups, filters and orders.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from core.installation import Installation
 from core.outages import outage
-from core.records import ready
+from core.records import ready, worklist_memory
 from core.records.listing import listed_women
 from core.records.worklist import (
     Column,
@@ -63,8 +63,25 @@ def shown(here: Installation, wanted: Filter, order: Order | None, *, number: in
         if outage(error) is None:
             raise
         return _read_all(here, wanted, order, number=number, today=today)
+    memory = worklist_memory.memory_of(here)
+    if not memory.is_read and _are_many(here):
+        with here.database.read() as session:
+            return _ask(here, session, wanted, order, number=number, today=today)
+    found = memory.ask(here, wanted, order, most=max(number, MOST_IN_WALK), today=today)
+    by_id = memory.rows(here, found.ids[:number], today)
+    return Shown(
+        # Who is gone since is not shown; the next answer does not count her either.
+        rows=[by_id[one] for one in found.ids[:number] if one in by_id],
+        number=found.number,
+        walk=found.walk[:MOST_IN_WALK],
+        counts=found.counts,
+        pending=found.pending,
+    )
+
+
+def _are_many(here: Installation) -> bool:
     with here.database.read() as session:
-        return _ask(here, session, wanted, order, number=number, today=today)
+        return (session.scalar(select(func.count()).select_from(Kept)) or 0) > worklist_memory.READ_AT_ONCE
 
 
 def _read_all(here: Installation, wanted: Filter, order: Order | None, *, number: int, today: date) -> Shown:

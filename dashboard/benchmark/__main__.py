@@ -8,7 +8,7 @@ import sys
 
 import psutil  # type: ignore[import-untyped]
 
-from dashboard.benchmark import browser, clicks, health
+from dashboard.benchmark import browser, clicks, health, scale
 from dashboard.benchmark.job import Job, quantile
 
 UNITS = {
@@ -25,6 +25,9 @@ def measured(job: Job) -> dict[str, dict[str, object]]:
     if job.compares:
         say("two studies beside each other")
         return _said(browser.compared(job))
+    if job.of_many:
+        say("one person's clicks among very many women")
+        return _of_many(job)
     process = psutil.Process(job.pid)
     say("one person's clicks")
     found = asyncio.run(clicks.alone(job))
@@ -37,6 +40,14 @@ def measured(job: Job) -> dict[str, dict[str, object]]:
     found["health_p95"] = 1000 * quantile(answered, 0.95)
     memory = {"web_memory_before": before / 1e6, "web_memory_after": process.memory_info().rss / 1e6}
     return _said(found) | {name: {"value": round(value, 2), "unit": "MB"} for name, value in memory.items()}
+
+
+def _of_many(job: Job) -> dict[str, dict[str, object]]:
+    found = asyncio.run(scale.of_many(job))
+    memory = psutil.Process(job.pid).memory_info().rss / 1e6
+    return {name: {"value": round(value, 4), "unit": "s"} for name, value in found.items()} | {
+        "web_mb": {"value": round(memory, 1), "unit": "MB"}
+    }
 
 
 def _said(found: dict[str, float]) -> dict[str, dict[str, object]]:

@@ -32,6 +32,10 @@ class Job(BaseModel):
     seconds: float = 60.0
     compares: bool = False
     """Only compare the last two studies of the first woman, and nothing else."""
+    of_many: bool = False
+    """Only click through worklist and cohort, as where there are very many women, and nothing else."""
+    analyst: str = ""
+    """The sign-in of an analyst, to look at the cohort; empty where that is not measured."""
 
 
 def quantile(values: Sequence[float], share: float) -> float:

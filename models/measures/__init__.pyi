@@ -1,4 +1,5 @@
 from . import metrics as metrics
+from .censoring import SMALLEST as SMALLEST
 from .censoring import censoring_weights as censoring_weights
 from .censoring import horizon_labels as horizon_labels
 from .censoring import safe_logit as safe_logit

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logit
 
-__all__ = ["censoring_weights", "horizon_labels", "safe_logit"]
+__all__ = ["SMALLEST", "censoring_weights", "horizon_labels", "safe_logit"]
 
 SMALLEST = 1e-6
 """Probabilities are kept this far from 0 and 1 before their logit is taken."""

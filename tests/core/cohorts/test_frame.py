@@ -6,7 +6,7 @@ from datetime import date
 import polars as pl
 import pytest
 
-from core.cohorts import VISITS, WOMEN, Frame, frame_of
+from core.cohorts import VISITS, WOMEN, Frame, compute_frame
 from core.installation import Installation
 from core.records import worklist
 from db.tables import EventKind
@@ -41,14 +41,14 @@ def test_a_made_up_cohort_is_of_the_same_shape() -> None:
 
 def test_nobody_is_an_empty_frame(here: Installation) -> None:
     factories.woman(here, "1", [])
-    frame = frame_of(here)
+    frame = compute_frame(here)
     assert_well_made(frame)
     assert len(frame.women) == 0
 
 
 def test_rows_are_as_the_worklist_has_them(here: Installation) -> None:
     factories.cohort(here, 10)
-    frame = frame_of(here)
+    frame = compute_frame(here)
     assert_well_made(frame)
     with here.database.read() as session:
         from db.tables import Patient
@@ -73,7 +73,7 @@ def test_a_visit_after_the_diagnosis_has_no_numbers(here: Installation) -> None:
         [VisitPlan(on, bi_rads="1") for on in days],
         events=[(EventKind.DIAGNOSIS, days[1], None, "")],
     )
-    frame = frame_of(here)
+    frame = compute_frame(here)
     assert frame.visits["trust"].to_list() == ["trusted", "withheld", "withheld"]
     assert frame.visits["doubt"].to_list() == ["", "after_diagnosis", "after_diagnosis"]
     assert frame.visits["risk_5"].is_null().to_list() == [False, True, True]
@@ -87,7 +87,7 @@ def test_studies_of_a_day_are_one_visit_told_by_the_last_scored(here: Installati
     factories.woman(
         here, "1", [VisitPlan(day, 0.01, bi_rads="0"), VisitPlan(day, 0.03), VisitPlan(day, None)]
     )
-    visits = frame_of(here).visits
+    visits = compute_frame(here).visits
     assert len(visits) == 1
     assert visits["risk_5"][0] == pytest.approx(0.03, rel=1e-6)
     assert (visits["bi_rads"][0], visits["recall"][0], visits["views"][0]) == ("0", True, 4)
@@ -98,7 +98,7 @@ def test_what_is_covered_until_it_is_read_has_no_score(
 ) -> None:
     factories.woman(here, "1", [VisitPlan(date(2022, 5, 6), bi_rads="1"), VisitPlan(date(2024, 5, 6), 0.02)])
     here.settings.read_first = True
-    visits = frame_of(here).visits
+    visits = compute_frame(here).visits
     assert visits["trust"].to_list() == ["trusted", "none"]
     assert visits["scored"].to_list() == [True, False]
     assert visits["distance"].is_null().to_list() == [False, True]

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import delete, func, select, text, update
 
-from core.cohorts import current_frame, frame_of, kept, live
+from core.cohorts import compute_frame, frame_of, kept, live
 from core.installation import Installation
 from core.outages import outage
 from db.tables import (
@@ -68,7 +68,7 @@ def assert_right(here: Installation) -> None:
     with here.database.read() as session:
         assert session.scalar(select(func.count()).select_from(StaleCohortRow)) == 0
     assert list(kept.differing(here)) == []
-    now, computed = current_frame(here), frame_of(here)
+    now, computed = frame_of(here), compute_frame(here)
     assert comparable(now.women, now.women) == comparable(computed.women, computed.women)
     assert comparable(now.visits, now.women) == comparable(computed.visits, computed.women)
     assert now.women["woman"].to_list() == list(range(len(now.women)))
@@ -88,7 +88,7 @@ def test_whatever_is_written_by_whatever_way_is_kept_ready_in_the_same_transacti
         session.execute(update(Image).where(Image.id < 3).values(manufacturer="Corvane"))
         session.add(RiskFactors(patient_id=2, recorded_on=TODAY, bmi=24.5, prior_biopsy=True))
     assert_right(cohort)
-    assert current_frame(cohort).women.filter(pl.col("patient_id") == 2)["bmi"].item() == 24.5
+    assert frame_of(cohort).women.filter(pl.col("patient_id") == 2)["bmi"].item() == 24.5
     with cohort.database.write() as session:
         one, two = session.scalars(select(Patient).order_by(Patient.id).limit(2))
         moved = session.scalars(select(Study).where(Study.patient_id == one.id)).first()
@@ -101,20 +101,20 @@ def test_whatever_is_written_by_whatever_way_is_kept_ready_in_the_same_transacti
 
 
 def test_nothing_is_read_again_where_nothing_has_changed(cohort: Installation) -> None:
-    before = current_frame(cohort)
-    assert current_frame(cohort) is before
+    before = frame_of(cohort)
+    assert frame_of(cohort) is before
     with cohort.database.write() as session:
         session.execute(update(Study).values(claimed_by="worker:1", attempts=1))
-    assert current_frame(cohort) is before
+    assert frame_of(cohort) is before
     factories.woman(cohort, "new", [VisitPlan(date(2024, 1, 2))])
-    after = current_frame(cohort)
+    after = frame_of(cohort)
     assert len(after.women) == len(before.women) + 1
     # Who holds the tables of before still has what she has looked at.
-    assert len(before.women) == len(frame_of(cohort).women) - 1
+    assert len(before.women) == len(compute_frame(cohort).women) - 1
 
 
 def test_who_goes_and_who_comes_at_once_is_noticed(cohort: Installation) -> None:
-    current_frame(cohort)
+    frame_of(cohort)
     with cohort.database.write() as session:
         session.execute(delete(Patient).where(Patient.id == 5))
     factories.woman(cohort, "new", [VisitPlan(date(2024, 1, 2)), VisitPlan(date(2026, 1, 2))])
@@ -122,16 +122,16 @@ def test_who_goes_and_who_comes_at_once_is_noticed(cohort: Installation) -> None
 
 
 def test_other_rules_or_options_compute_anew(cohort: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
-    current_frame(cohort)
+    frame_of(cohort)
     monkeypatch.setattr(kept, "_code", lambda: "another release")
     assert kept.bring_up_to_date(cohort) == 8
     assert_right(cohort)
 
 
 def test_reading_first_leaves_no_score_of_an_unread_study(cohort: Installation) -> None:
-    told = current_frame(cohort).visits["risk_5"].count()
+    told = frame_of(cohort).visits["risk_5"].count()
     cohort.settings.read_first = True
-    covered = current_frame(cohort)
+    covered = frame_of(cohort)
     assert covered.visits["risk_5"].count() < told
     assert_right(cohort)
 
@@ -150,14 +150,14 @@ def test_a_changed_row_is_found_and_made_anew(cohort: Installation) -> None:
 def test_where_nothing_can_be_written_the_tables_are_computed_all_the_same(
     cohort: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    expected = comparable(current_frame(cohort).visits, current_frame(cohort).women)
+    expected = comparable(frame_of(cohort).visits, frame_of(cohort).women)
 
     def full(_here: Installation) -> int:
         raise OSError(28, "No space left on device")
 
     assert outage(OSError(28, "")) is not None
     monkeypatch.setattr(kept, "bring_up_to_date", full)
-    found = current_frame(cohort)
+    found = frame_of(cohort)
     assert comparable(found.visits, found.women) == expected
 
 
@@ -183,7 +183,7 @@ def test_after_any_writes_memory_and_database_say_the_same(
     for step, (what, which) in enumerate(writes):
         do(here, what, which, step)
         if step % 3 == 0:
-            current_frame(here)
+            frame_of(here)
     assert_right(here)
 
 
@@ -220,5 +220,5 @@ def test_a_database_of_before_is_filled_by_who_asks_first(tmp_path: Path, here: 
     some_women(here)
     migrate.downgrade(here.database, "0021")
     migrate.upgrade(here.database)
-    assert len(current_frame(here).women) == 8
+    assert len(frame_of(here).women) == 8
     assert_right(here)

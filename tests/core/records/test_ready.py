@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sqlalchemy import delete, func, select, text, update
 
 from core.installation import Installation
-from core.records import ready, shown, worklist
+from core.records import ready, shown, worklist, worklist_memory
 from core.records.worklist import Column, Filter, Group, Order
 from core.rules import thresholds
 from db import migrate
@@ -50,8 +50,20 @@ FILTERS = [
 ]
 
 
-@pytest.mark.parametrize("today", [TODAY, TODAY + timedelta(days=700), date(2028, 2, 29)])
-def test_groups_filters_and_orders_are_those_of_the_rows(cohort: Installation, today: date) -> None:
+@pytest.mark.parametrize(
+    ("today", "women_in_memory"),
+    [
+        (TODAY, 5_000),
+        (TODAY + timedelta(days=700), 5_000),
+        (date(2028, 2, 29), 5_000),
+        (date(2028, 2, 29), 0),
+    ],
+)
+def test_groups_filters_and_orders_are_those_of_the_rows(
+    cohort: Installation, today: date, women_in_memory: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worklist_memory.forget()
+    monkeypatch.setattr(worklist_memory, "READ_AT_ONCE", women_in_memory)
     everyone = worklist.rows(cohort, today=today)
     orders = [None, *(Order(column, way) for column, way in itertools.product(Column, (True, False)))]
     for group, narrow in itertools.product(Group, FILTERS):
@@ -222,3 +234,29 @@ def _act(here: Installation, what: str, patient: int, on: date) -> None:
             session.execute(delete(Alert).where(Alert.patient_id == patient))
         elif what == "gone" and study is not None and len(her.studies) > 1:
             session.execute(delete(Study).where(Study.id == study.id))
+
+
+def test_the_worklist_in_memory_follows_what_is_written(cohort: Installation) -> None:
+    worklist_memory.forget()
+
+    def mrns() -> list[str]:
+        found = shown(cohort, Filter(), None, number=100, today=TODAY)
+        expected = worklist.rows(cohort, today=TODAY)
+        assert list(found.rows) == expected
+        assert found.counts == worklist.counts(expected)
+        return list(found.walk)
+
+    before = mrns()
+    assert worklist_memory.memory_of(cohort).is_read
+    factories.woman(cohort, "0-new", [VisitPlan(date(2024, 5, 6), 0.9)], name="Somebody")
+    assert set(mrns()) == {*before, "0-new"}
+    with cohort.database.write() as session:
+        session.execute(update(Study).where(Study.patient_id == 2).values(bi_rads="0"))
+        session.execute(update(Patient).where(Patient.id == 4).values(name="Another"))
+    mrns()
+    with cohort.database.write() as session:
+        session.execute(delete(Patient).where(Patient.id.in_((1, 3))))
+        session.execute(update(Patient).where(Patient.id == 5).values(mrn="changed"))
+    assert "changed" in mrns()
+    found = shown(cohort, Filter(text="ANOTHER"), None, number=10, today=TODAY)
+    assert [row.name for row in found.rows] == ["Another"]
