@@ -113,7 +113,7 @@ def kaplan_meier(time: ArrayLike, event: ArrayLike, level: float = 0.95) -> Curv
     times, at_risk, (events,) = _counts(when, what > 0)
     kept = events > 0
     times, at_risk, events = times[kept], at_risk[kept], events[kept]
-    value: Numbers = np.cumprod(1 - events / at_risk)
+    value = np.asarray(np.cumprod(1 - events / at_risk), np.float64)
     variance: Numbers = value**2 * np.cumsum(_over(events, at_risk * (at_risk - events)))
     low, high = _log_log(value, variance, level)
     return Curve(times, value, low, high, variance, 1.0)
@@ -260,7 +260,8 @@ def gray_test(time: ArrayLike, cause: ArrayLike, group: ArrayLike, of: int = 1) 
     total = weight.sum(axis=1)
     rise: Numbers = d / total
     pooled = np.cumsum(rise)
-    left_before, left = 1 - np.concatenate([[0.0], pooled[:-1]]), 1 - pooled
+    left_before = np.asarray(1 - np.concatenate([[0.0], pooled[:-1]]), np.float64)
+    left = 1 - pooled
     risk = weight * (1 - incidence_before)
     score = (own - (d / risk.sum(axis=1))[:, None] * risk).sum(axis=0)
 
