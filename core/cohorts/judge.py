@@ -36,6 +36,8 @@ THRESHOLDS = (0.005, 0.01, 0.0166, 0.017, 0.02, 0.03, 0.04, 0.05, 0.06, 0.08, 0.
 """Thresholds of risk that can be asked for: fixed, so that no two differ by a hair's breadth."""
 DECISION_THRESHOLDS = tuple(round(0.0025 * step, 4) for step in range(1, 41))
 KEPT = 16
+FEWEST_STEPS = 4
+"""Of a curve that is drawn."""
 
 
 class NothingToTell(ValueError):
@@ -220,9 +222,18 @@ class Judged:
         names = ["years", "women", "auc", "auc_low", "auc_high", "o_e", "o_e_low", "o_e_high"]
         return _numbers(pl.DataFrame(rows, schema=names, orient="row"))
 
+    def _check_steps(self, steps: int) -> None:
+        """Raise `NothingToTell` where a curve has so few steps that its straight pieces would be taken for the model."""
+        if steps < FEWEST_STEPS:
+            raise NothingToTell(
+                f"{count_said(self.at.cases)} women with a cancer within {self.years_words} are too few for a curve, of which "
+                f"each step holds {smallest_group()} of them and more. The figures in numbers hold."
+            )
+
     def roc(self) -> pl.DataFrame:
         """Return the ROC curve: false_alarms and found, shares of women without and with cancer; a step holds no few women."""
         curve = roc_curve(self.at, self.risk, smallest_group())
+        self._check_steps(len(curve.found))
         return pl.DataFrame(
             {"false_alarms": np.append(0.0, curve.alarmed), "found": np.append(0.0, curve.found)}
         )
@@ -230,6 +241,7 @@ class Judged:
     def precision(self) -> pl.DataFrame:
         """Return precision over the share found; a step holds no few women."""
         curve = precision_curve(self.at, self.risk, smallest_group())
+        self._check_steps(len(curve.found))
         return pl.DataFrame({"found": curve.found, "precision": curve.precision})
 
     def tenths(self) -> pl.DataFrame:
