@@ -1,6 +1,8 @@
 from . import disclosure as disclosure
 from . import drift as drift
+from . import earlier as earlier
 from . import missing as missing
+from . import truth as truth
 from . import what_if as what_if
 from . import who as who
 from .asked import Asked as Asked
