@@ -2,6 +2,7 @@ from . import disclosure as disclosure
 from . import drift as drift
 from . import earlier as earlier
 from . import missing as missing
+from . import noticing as noticing
 from . import truth as truth
 from . import what_if as what_if
 from . import who as who
@@ -11,6 +12,8 @@ from .bands import NOT_KNOWN as NOT_KNOWN
 from .bands import Filter as Filter
 from .bands import band_words as band_words
 from .computed import frame_of as frame_of
+from .courses import Courses as Courses
+from .courses import courses_of as courses_of
 from .definition import ENTRY_AGES as ENTRY_AGES
 from .definition import Definition as Definition
 from .definition import DefinitionRefused as DefinitionRefused

@@ -15,12 +15,13 @@ import polars as pl
 from dateutil.relativedelta import relativedelta
 from numpy.typing import NDArray
 
-from core.cohorts.cusum import Alarm, Limit, Scale, alarms, fit_limit, running
+from core.cohorts.cusum import ALLOWANCE, Alarm, Limit, Scale, first_alarm, fit_limit, running
 from core.cohorts.disclosure import count_said, is_small, rounded, smallest_group
 from core.cohorts.months import Months, months_of, share_cells
 from models.measures import safe_logit
 
 __all__ = [
+    "ALLOWANCE",
     "COLUMNS",
     "FEWEST_REFERENCE",
     "CannotWatch",
@@ -108,7 +109,7 @@ class Course:
     """A measure over the months.
 
     `table` has a row a period: begin, label, women (rounded), value (null where few are known), of_limit (how near the alarm
-    rule's sum comes to its limit by the end of the period, 1 the limit; null in the reference). `usual` is the value in the
+    rule's sum comes to its limit by the end of the period, 1 the limit; null in the reference and after an alarm). `usual` is the value in the
     reference, `now` since the watch began; null where few are known.
     """
 
@@ -116,7 +117,7 @@ class Course:
     table: pl.DataFrame
     usual: float | None
     now: float | None
-    noticed: tuple[Noticed, ...]
+    noticed: Noticed | None
 
 
 @dataclass(frozen=True)
@@ -132,8 +133,9 @@ class Watch:
 
     @property
     def noticed(self) -> tuple[Noticed, ...]:
-        """All alarms, by measure."""
-        return tuple(one for course in self.courses for one in course.noticed)
+        """All alarms, the first one first."""
+        found = [course.noticed for course in self.courses if course.noticed is not None]
+        return tuple(sorted(found, key=lambda one: one.after))
 
 
 def starts_offered(visits: pl.DataFrame) -> list[date]:
@@ -297,14 +299,15 @@ class _Followed:
     def course(self, measure: Measure, values: Numbers) -> Course:
         judged = self._left_by_age(values) if measure.key == "score" else values
         scores = Scale.of(judged[: self.reference], is_share=measure.is_share)(judged[self.reference :])
-        found = alarms(scores, self.limit.value)
+        alarm = first_alarm(scores, self.limit.value)
+        sums = running(scores)[: None if alarm is None else alarm.at + 1]
         before, since = slice(0, self.reference), slice(self.reference, len(values))
         return Course(
             measure,
-            self._table(measure, values, running(scores, [one.at for one in found]) / self.limit.value),
+            self._table(measure, values, sums / self.limit.value),
             self._told(measure, values, before),
             self._told(measure, values, since),
-            tuple(self._noticed(measure, one) for one in found),
+            None if alarm is None else self._noticed(measure, alarm),
         )
 
     def _left_by_age(self, values: Numbers) -> Numbers:
@@ -335,7 +338,8 @@ class _Followed:
         months, rows = self.months, []
         for cells in self._cells(measure, values):
             held = slice(self._bounds[cells.start], self._bounds[cells.stop])
-            last = held.stop - 1 - self.reference
+            last = min(held.stop - self.reference, len(of_limit)) - 1
+            begun = held.stop > self.reference and held.start - self.reference < len(of_limit)
             rows.append(
                 (
                     months.begins[cells.start],
@@ -346,7 +350,7 @@ class _Followed:
                         else len(np.unique(self.woman[held]))
                     ),
                     self._told(measure, values, held),
-                    float(of_limit[last]) if last >= 0 else None,
+                    min(1.0, float(of_limit[last])) if begun and last >= 0 else None,
                 )
             )
         schema = {"begin": pl.Date, "months": pl.String, "women": pl.Int64, "value": pl.Float64, "of_limit": pl.Float64}  # fmt: skip
