@@ -31,3 +31,5 @@ from .quantiles import quantiles as quantiles
 from .quantiles import quantiles_by as quantiles_by
 from .selection import Selection as Selection
 from .selection import select as select
+from .truth import VISIBLE_MM as VISIBLE_MM
+from .truth import keep_truth as keep_truth
