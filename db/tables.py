@@ -759,6 +759,7 @@ class User(Base):
     """A person with an account here. The password is kept as an argon2id hash.
 
     `demo` marks an account of the demo that still has its published password, or had it when it was closed for good.
+    `granted` holds what an admin lets her do beside her role (`core.people.roles.Permission`).
     """
 
     __tablename__ = "user"
@@ -770,6 +771,7 @@ class User(Base):
     role: Mapped[Role]
     active: Mapped[bool] = mapped_column(default=True)
     demo: Mapped[bool] = mapped_column(default=False)
+    granted: Mapped[list[Any]] = mapped_column(default=list)
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
 
 
@@ -815,6 +817,24 @@ class SavedView(Base):
     user_id: Mapped[int] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"))
     name: Mapped[str] = mapped_column(String(64))
     address: Mapped[dict[str, Any]]
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+
+class SavedCohort(Base):
+    """A cohort that a person has named: its definition as JSON (`core.cohorts.Definition`); `shared` shows it to all analysts.
+
+    `key` is what a link says in its place.
+    """
+
+    __tablename__ = "saved_cohort"
+    __table_args__ = (UniqueConstraint("user_id", "name"), UniqueConstraint("key"))
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(String(32))
+    user_id: Mapped[int] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"))
+    name: Mapped[str] = mapped_column(String(64))
+    definition: Mapped[dict[str, Any]]
+    shared: Mapped[bool] = mapped_column(default=False)
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
 
 

@@ -12,11 +12,13 @@ from rich.table import Table
 from core.cli import terminal
 from core.cli.opening import open_installation
 from core.cli.tokens import list_tokens, token
-from core.people import accounts, demo_accounts
+from core.people import GRANT_WORDS, GRANTED_ONLY, Permission, accounts, demo_accounts, set_grant
 
 user = typer.Typer(help="Accounts: who may sign in, and in which role.", no_args_is_help=True)
 
 Username = Annotated[str, typer.Argument(help="User name, without spaces.")]
+GRANTS = sorted(one.value for one in GRANTED_ONLY)
+Granted = Annotated[str, typer.Argument(help=f"What is granted: {', '.join(GRANTS)}.")]
 FromStdin = Annotated[bool, typer.Option("--password-stdin", help="Read the password from standard input.")]
 
 
@@ -106,6 +108,30 @@ def deactivate(username: Username) -> None:
 def activate(username: Username) -> None:
     """Open a closed account again."""
     _set_active(username, True)
+
+
+@user.command()
+def grant(username: Username, permission: Granted = GRANTS[0]) -> None:
+    """Let one person do what no role may: see single courses, and take away rows of single women."""
+    _set_grant(username, permission, True)
+
+
+@user.command(name="take-back")
+def take_back(username: Username, permission: Granted = GRANTS[0]) -> None:
+    """Take back what was granted to a person."""
+    _set_grant(username, permission, False)
+
+
+def _set_grant(username: str, permission: str, granted: bool) -> None:
+    if permission not in GRANTS:
+        terminal.wrong_use(
+            f"“{permission}” is not granted to single people. Granted are: {', '.join(GRANTS)}."
+        )
+    try:
+        set_grant(open_installation(), username, Permission(permission), granted=granted)
+    except ValueError as error:
+        terminal.wrong_use(str(error))
+    _tell(f"{username} {'may' if granted else 'may no longer'} {GRANT_WORDS[Permission(permission)]}.")
 
 
 def _set_active(username: str, active: bool) -> None:

@@ -3,6 +3,7 @@ from . import drift as drift
 from . import earlier as earlier
 from . import missing as missing
 from . import noticing as noticing
+from . import seeing as seeing
 from . import truth as truth
 from . import what_if as what_if
 from . import who as who
@@ -29,6 +30,10 @@ from .frame import empty_frame as empty_frame
 from .frame import schema_of as schema_of
 from .quantiles import quantiles as quantiles
 from .quantiles import quantiles_by as quantiles_by
+from .saved import SavedCohort as SavedCohort
+from .saved import cohorts_of as cohorts_of
+from .saved import delete_cohort as delete_cohort
+from .saved import save_cohort as save_cohort
 from .selection import Selection as Selection
 from .selection import select as select
 from .truth import VISIBLE_MM as VISIBLE_MM

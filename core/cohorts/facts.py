@@ -30,13 +30,14 @@ _OF_HER = ("diagnosed_on", "treatments", "events", "slope", "last_contact", "bir
 class Facts:
     """The women who enter, by their rows in the frame (`rows`, in order), their entering visits beside them.
 
-    `entry_rows` are the rows of those among the frame's visits; `codes` has of each filter the place of each woman's band
+    `entry_rows` are the rows of those among the frame's visits; `ages` are theirs then in whole years (NaN: not known); `codes` has of each filter the place of each woman's band
     among `keys`.
     """
 
     rows: NDArray[np.uint32]
     entry_rows: NDArray[np.uint32]
     simulated: NDArray[np.bool_]
+    ages: NDArray[np.float64]
     keys: Mapping[str, list[str]]
     codes: Mapping[str, Codes]
     women_in_all: int
@@ -88,6 +89,7 @@ def _facts(frame: Frame, definition: Definition) -> Facts:
         rows=entry["woman"].to_numpy(),
         entry_rows=entry["row"].to_numpy(),
         simulated=entry["simulated"].to_numpy(),
+        ages=entry["age_years"].to_numpy(),
         keys={key: keys for key, (keys, _) in found.items()},
         codes={key: codes for key, (_, codes) in found.items()},
         women_in_all=len(frame.women),

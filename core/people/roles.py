@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from db.tables import Role
 
-__all__ = ["PERMISSIONS", "AccessDenied", "Permission", "Person", "require"]
+__all__ = ["GRANTED_ONLY", "PERMISSIONS", "AccessDenied", "Permission", "Person", "granted_of", "require"]
 
 
 class Permission(enum.StrEnum):
@@ -20,12 +20,16 @@ class Permission(enum.StrEnum):
     ASSESS = "assess"
     RECORD_EVENT = "record_event"
     SEE_COHORT = "see_cohort"
+    SEE_SINGLE_COURSES = "see_single_courses"
     SEE_MODELS = "see_models"
     ADMINISTER = "administer"
 
 
+GRANTED_ONLY = frozenset({Permission.SEE_SINGLE_COURSES})
+"""What no role has by itself: an admin grants it to a person, and the trail says so (`core.people.grants`)."""
+
 PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
-    Role.ONCOLOGIST: frozenset(Permission) - {Permission.ADMINISTER},
+    Role.ONCOLOGIST: frozenset(Permission) - {Permission.ADMINISTER} - GRANTED_ONLY,
     Role.STAFF: frozenset(
         {
             Permission.SEE_PATIENTS,
@@ -38,7 +42,7 @@ PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
     # Analysts work with figures of groups: no names, no images.
     Role.ANALYST: frozenset({Permission.SEE_COHORT, Permission.SEE_MODELS}),
     # An admin sees every page; a clinical judgement stays with an oncologist.
-    Role.ADMIN: frozenset(Permission) - {Permission.ASSESS},
+    Role.ADMIN: frozenset(Permission) - {Permission.ASSESS} - GRANTED_ONLY,
 }
 
 
@@ -50,10 +54,16 @@ class Person:
     username: str
     display_name: str
     role: Role
+    granted: frozenset[Permission] = frozenset()
 
     def may(self, permission: Permission) -> bool:
-        """Return whether this person's role has the permission."""
-        return permission in PERMISSIONS[self.role]
+        """Return whether this person's role has the permission, or an admin granted it to her."""
+        return permission in PERMISSIONS[self.role] or permission in self.granted
+
+
+def granted_of(stored: Collection[str]) -> frozenset[Permission]:
+    """Return the permissions that an account's row holds; what this release does not know or does not grant is left out."""
+    return frozenset(one for one in GRANTED_ONLY if one.value in stored)
 
 
 class AccessDenied(Exception):

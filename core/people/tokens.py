@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from core.installation import Installation
 from core.people import audit
-from core.people.roles import Permission, Person, require
+from core.people.roles import GRANTED_ONLY, Permission, Person, require
 from core.people.sign_ins import token_sha256
 from db.tables import ServiceToken, utc_now
 
@@ -36,7 +36,7 @@ PREFIX = "lvt_"
 _LONGEST_NAME = 64
 _LONGEST_TOKEN = 256
 _USED_AGAIN_AFTER = timedelta(minutes=5)
-_NEVER_A_PROGRAMS = frozenset({Permission.ASSESS, Permission.ADMINISTER})
+_NEVER_A_PROGRAMS = frozenset({Permission.ASSESS, Permission.ADMINISTER}) | GRANTED_ONLY
 
 
 @dataclass(frozen=True)

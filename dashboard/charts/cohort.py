@@ -1,10 +1,9 @@
-"""Figures of groups of women, drawn from the tables of `core.records.figures`."""
+"""Figures of groups of women, drawn from the tables of `core.cohorts`: who they are, how high their risk is."""
 
 from __future__ import annotations
 
 import math
 
-import pandas as pd
 import polars as pl
 
 from core.rules.vocabulary import DENSITIES
@@ -12,7 +11,7 @@ from dashboard import look
 from dashboard.charts import template
 from dashboard.charts.template import Figure
 
-_RISK_TICKS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
+_RISK_TICKS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 
 
 def counts(table: pl.DataFrame, column: str, *, x_title: str, colour: str = look.INK) -> Figure:
@@ -24,7 +23,7 @@ def counts(table: pl.DataFrame, column: str, *, x_title: str, colour: str = look
         x=table[column].to_list(),
         y=women,
         marker={"color": colour},
-        text=women,
+        text=[f"{many:,}" for many in women],
         textposition="outside",
         cliponaxis=False,
         hovertemplate="%{x}: %{y} women<extra></extra>",
@@ -41,8 +40,8 @@ def counts(table: pl.DataFrame, column: str, *, x_title: str, colour: str = look
     return figure
 
 
-def risk_histogram(table: pd.DataFrame) -> Figure:
-    """Draw how the latest 5-year risks are distributed, over the bands that people act on.
+def risk_histogram(table: pl.DataFrame, *, x_title: str = "5-year risk at the last scored visit") -> Figure:
+    """Draw how 5-year risks are distributed, over the bands that people act on.
 
     Bars and axis go by the logarithm of the risk. A bar over several steps is as high as their mean, so that its area
     is its women; the number stands on it.
@@ -66,7 +65,7 @@ def risk_histogram(table: pd.DataFrame) -> Figure:
         ],
         hovertemplate="%{customdata[0]}–%{customdata[1]}: %{customdata[2]} women<extra></extra>",
     )
-    begins, ends = low[0], low[-1] + widths[-1]
+    begins, ends = (low[0], low[-1] + widths[-1]) if low else (-3.0, 0.0)
     for band, above, fill in template.bands():
         if fill:
             figure.add_shape(
@@ -84,7 +83,7 @@ def risk_histogram(table: pd.DataFrame) -> Figure:
             height=300,
             margin={"l": 56, "r": 16, "t": 24, "b": 48},
             xaxis=template.axis(
-                "5-year risk at the last scored visit",
+                x_title,
                 range=[begins, ends],
                 tickvals=[math.log10(risk) for risk in _RISK_TICKS],
                 ticktext=[look.percent(risk) for risk in _RISK_TICKS],
@@ -95,16 +94,17 @@ def risk_histogram(table: pd.DataFrame) -> Figure:
     return figure
 
 
-def risk_by_density(table: pd.DataFrame) -> Figure:
-    """Draw median and quartiles of the latest 5-year risk by density."""
+def risk_by_density(table: pl.DataFrame) -> Figure:
+    """Draw median and quartiles of 5-year risk by density; where there are too few women for quartiles, the median alone."""
     labels = table["density"].to_list()
+    whole = table.drop_nulls()
     figure = Figure()
     figure.add(
         "box",
-        x=labels,
-        q1=table["lower_quartile"].to_list(),
-        median=table["median"].to_list(),
-        q3=table["upper_quartile"].to_list(),
+        x=whole["density"].to_list(),
+        q1=whole["lower_quartile"].to_list(),
+        median=whole["median"].to_list(),
+        q3=whole["upper_quartile"].to_list(),
         line={"color": look.DENSITY, "width": 1.5},
         fillcolor="rgba(0, 158, 115, 0.08)",
         hoverinfo="skip",
@@ -115,9 +115,12 @@ def risk_by_density(table: pd.DataFrame) -> Figure:
         y=table["median"].to_list(),
         mode="markers",
         marker={"color": look.DENSITY, "size": 6},
-        customdata=table[["women", "lower_quartile", "upper_quartile"]].to_numpy().tolist(),
+        customdata=[
+            [women, _said(low), _said(high)]
+            for women, low, high in table.select("women", "lower_quartile", "upper_quartile").iter_rows()
+        ],
         hovertemplate="density %{x}, %{customdata[0]} women: median %{y:.1%}, "
-        "half of them %{customdata[1]:.1%} to %{customdata[2]:.1%}<extra></extra>",
+        "half of them %{customdata[1]} to %{customdata[2]}<extra></extra>",
     )
     figure.lay_out(
         template.layout(
@@ -136,20 +139,26 @@ def risk_by_density(table: pd.DataFrame) -> Figure:
     return figure
 
 
-def median_course(table: pd.DataFrame, column: str, *, x_title: str) -> Figure:
+def _said(share: float | None) -> str:
+    return look.UNKNOWN if share is None else look.percent(share)
+
+
+def median_course(table: pl.DataFrame, column: str, *, x_title: str) -> Figure:
     """Draw the median 5-year risk with its quartiles over a column, the number of women at each point below."""
-    x = table[column].astype(float).to_list()
+    x = table[column].cast(pl.Float64).to_list()
     labelled: list[tuple[float, int]] = []
     # From the last point backwards, every point that has room for its label.
     for value, women in zip(x[::-1], table["women"].to_list()[::-1], strict=True):
         if not labelled or labelled[-1][0] - value >= (x[-1] - x[0]) / 9:
             labelled.append((value, women))
     figure = Figure()
-    if len(table) > 1:
+    known = table.drop_nulls(["lower_quartile", "upper_quartile"])
+    if len(known) > 1:
+        around = known[column].cast(pl.Float64).to_list()
         figure.add(
             "scatter",
-            x=x + x[::-1],
-            y=table["upper_quartile"].to_list() + table["lower_quartile"].to_list()[::-1],
+            x=around + around[::-1],
+            y=known["upper_quartile"].to_list() + known["lower_quartile"].to_list()[::-1],
             fill="toself",
             fillcolor=look.RISK_BAND,
             line={"width": 0},

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 
 import polars as pl
@@ -13,7 +16,19 @@ from dashboard.charts.template import Figure
 from dashboard.cohort import downloads
 from dashboard.drawing import draw
 
-__all__ = ["About", "empty", "figure", "note"]
+__all__ = ["About", "empty", "figure", "note", "slot"]
+
+_slot: ContextVar[str] = ContextVar("slot", default="")
+
+
+@contextmanager
+def slot(name: str) -> Iterator[None]:
+    """Let figures of the same name stand on the page more than once: those within go by this place's name too."""
+    before = _slot.set(f"-{name}")
+    try:
+        yield
+    finally:
+        _slot.reset(before)
 
 
 @dataclass(frozen=True)
@@ -48,6 +63,7 @@ def figure(
     *,
     name: str,
     counted: str = "",
+    below: str = "",
 ) -> None:
     """Show a figure that stands alone.
 
@@ -63,10 +79,13 @@ def figure(
         Of its files and its place on the page; unlike that of any other figure.
     counted
         Who is counted, where that is not the whole selection.
+    below
+        What stands under it, as HTML of our own.
     """
     counted = counted or selection.sentence
+    name += _slot.get()
     with st.container(border=True, key=f"cohort_figure_{name}"):
-        words, buttons = st.columns([3, 1], vertical_alignment="top", gap="small")
+        words, buttons = st.columns([5, 2], vertical_alignment="top", gap=None)
         with words:
             look.show(
                 f'<p class="lv-question">{look.safe(question)}</p>'
@@ -83,6 +102,8 @@ def figure(
             _table(table)
         else:
             draw(drawn, key=f"figure_{name}", alt=f"{question} {counted}")
+        if below:
+            look.show(below)
 
 
 def explain(about: About, counted: str) -> None:

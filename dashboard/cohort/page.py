@@ -9,16 +9,18 @@ from importlib.util import find_spec
 import streamlit as st
 
 from core import cohorts
-from core.cohorts import Asked, Population, Selection, disclosure
+from core.cohorts import Population, Selection, disclosure
 from core.people import Permission, Person
 from core.records import cards
 from dashboard import look, session
-from dashboard.cohort import define
+from dashboard.cohort import define, keep
+from dashboard.cohort.asking import why_withheld
 from dashboard.house import here
 
 PARTS: Mapping[str, str] = {
     "Who": "who",
     "See": "see",
+    "Compare": "compare",
     "Judge": "judge",
     "Watch": "watch",
     "What if": "what_if",
@@ -26,12 +28,6 @@ PARTS: Mapping[str, str] = {
     "Take away": "take_away",
 }
 """The parts by their names, each a module of this room with ``show(selection)``; imported when it is opened."""
-
-
-@st.cache_resource
-def asked() -> Asked:
-    """Return what people were shown by this process."""
-    return Asked()
 
 
 def show_page() -> None:
@@ -49,14 +45,20 @@ def show_page() -> None:
     with left:
         look.title("Cohort")
         live = st.container()
+        wrong = keep.open_link(person)
         unknown = define.unknown_in_address(frame)
+        saved = st.container()
         definition, slots = define.ask(frame)
     selection = cohorts.select(frame, definition)
     define.show_counts(selection, slots)
     with live:
         marked = look.badge(True) if definition.kind is not Population.REAL else ""
         look.show(f'<p style="margin:0"><span class="lv-big">{_many(selection)}</span> women{marked}</p>')
+    with saved:
+        keep.offer(person, definition, frame)
     with right:
+        if wrong:
+            look.show(f'<p class="lv-note alert">{look.safe(wrong)}</p>')
         if unknown:
             look.show(
                 '<p class="lv-note alert">The link that you opened asks for what is not known here, and was followed without '
@@ -71,7 +73,7 @@ def _many(selection: Selection) -> str:
 
 
 def _show_parts(person: Person, selection: Selection) -> None:
-    withheld = selection.withheld or asked().why_not(person.user_id, selection)
+    withheld = why_withheld(person, selection)
     if withheld:
         look.show(
             f'<div class="lv-empty"><b>Nothing is shown of this group</b>{look.safe(withheld)} '

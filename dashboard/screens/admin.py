@@ -4,6 +4,7 @@ import streamlit as st
 
 from core.people import (
     ASKED_OF_A_PASSWORD,
+    GRANT_WORDS,
     Account,
     Permission,
     Person,
@@ -15,6 +16,7 @@ from core.people import (
     list_accounts,
     published_accounts,
     set_active,
+    set_grant,
 )
 from core.quarantine import count_waiting
 from core.records import StudyStatus, cards
@@ -102,6 +104,21 @@ def people(me: Person) -> None:
             tell(lambda: save(account, draft, Role(new_role), new_password, me), clears=SAVED)
         if close.button("Close account" if account.active else "Open account", width="stretch"):
             tell(lambda: set_active(here(), account.username, not account.active, by=me))
+        grants(account, me)
+
+
+def grants(account: Account, me: Person) -> None:
+    """Let an admin grant what no role may, and take it back; the trail has both."""
+    for permission, words in GRANT_WORDS.items():
+        has = permission in account.granted
+        st.caption(f"{'May' if has else 'May not'} {words}.")
+        label = "Take back" if has else "Grant"
+        if st.button(label, key=f"grant_{permission.value}_{account.user_id}", width="stretch"):
+            tell(
+                lambda permission=permission, has=has: set_grant(
+                    here(), account.username, permission, granted=not has, by=me
+                )
+            )
 
 
 def role_field(account: Account) -> str:

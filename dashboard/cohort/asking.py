@@ -1,0 +1,20 @@
+"""Whether a cohort is shown to a person, beside those that this process has shown her."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from core.cohorts import Asked, Selection
+from core.people import Person
+
+__all__ = ["why_withheld"]
+
+
+@cache
+def _asked() -> Asked:
+    return Asked()
+
+
+def why_withheld(person: Person, selection: Selection) -> str:
+    """Say why nothing of a cohort is shown to a person; empty where it may be, and is remembered."""
+    return selection.withheld or _asked().why_not(person.user_id, selection)

@@ -1,0 +1,77 @@
+"""Two cohorts side by side: the one that is defined on the left, and a saved one."""
+
+from __future__ import annotations
+
+import polars as pl
+import streamlit as st
+
+from core import cohorts
+from core.cohorts import Selection, who
+from dashboard import look, session
+from dashboard.cohort import see
+from dashboard.cohort.asking import why_withheld
+from dashboard.cohort.figure import About, figure, slot
+from dashboard.cohort.who import JOINED
+from dashboard.house import here
+
+
+def show(selection: Selection) -> None:
+    """Show what both are, then the same figures of each."""
+    person = session.person()
+    saved = [one for one in cohorts.cohorts_of(here(), person) if one.definition is not None]
+    if not saved:
+        look.show(
+            '<div class="lv-empty"><b>Nothing to compare with yet</b>Define a cohort on the left and save it; then define '
+            "another one, and choose the first here.</div>"
+        )
+        return
+    chosen = st.selectbox(
+        "Compare with", saved, index=None, format_func=lambda one: look.plain(one.label), placeholder="a saved cohort", key="beside",
+    )  # fmt: skip
+    if chosen is None or chosen.definition is None:
+        return
+    other = cohorts.select(selection.frame, chosen.definition)
+    if why := why_withheld(person, other):
+        look.show(f'<div class="lv-empty"><b>Nothing is shown of that one</b>{look.safe(why)}</div>')
+        return
+    _table(selection, other, chosen.name)
+    columns = st.columns(2)
+    for column, one, place in zip(columns, (selection, other), ("left", "right"), strict=True):
+        with column, slot(place):
+            look.heading("Defined on the left" if place == "left" else chosen.name)
+            see.risk_figure(one, see.risks.When.ENTRY)
+            see.course_figure(one, see.Anchor.ENTRY, same=False, single=None)
+            see.slopes_figure(one)
+            see.density_part(one)
+
+
+def _table(selection: Selection, other: Selection, name: str) -> None:
+    ours, theirs = who.described(selection), who.described(other)
+    both = ours.join(
+        theirs, on=["of", "band"], how="full", coalesce=True, suffix="_other", maintain_order="left_right"
+    )
+    order = {label: place for place, label in enumerate(dict.fromkeys([*ours["of"], *theirs["of"]]))}
+    both = both.sort(pl.col("of").replace_strict(order, return_dtype=pl.Int64), maintain_order=True).rename(
+        {
+            "women": "women, left",
+            "share": "share, left",
+            "women_other": "women, right",
+            "share_other": "share, right",
+        }
+    )
+    figure(
+        selection,
+        "How do the two cohorts differ?",
+        None,
+        both,
+        About(
+            "Everything that women can be chosen by here, of both cohorts: on the left the one that is defined there, on the right "
+            f"“{name}”.",
+            f"One count a woman, at the visit that she enters with. {JOINED} Where neighbours are joined in one cohort and not in the "
+            "other, each has a row of its own.",
+            f"Right: {other.sentence}. Women may be in both.",
+            "A difference is not tested, and women who are in both make the cohorts alike.",
+        ),
+        name="compared",
+        counted=f"{selection.sentence}; beside {other.sentence}",
+    )
