@@ -46,7 +46,7 @@ _MEASURES = (
         "mean brightness of the breasts, 0 black to 1 the brightest that the pictures can hold",
     ),
     Measure(
-        "distance", "Unlike what the model learned", "number", "more unlike", "more alike",
+        "distance", "Unfamiliar pictures", "number", "more unfamiliar", "more familiar",
         "how far out the least familiar picture of a study lies among those the model learned from, as a share of the "
         "distance beyond which it may not speak: an average over all that the model sees in a picture",
     ),

@@ -195,7 +195,9 @@ def _over_time(watch: Watch) -> Figure:
         template.layout(
             height=240,
             margin={"l": 64, "r": 16, "t": 24, "b": 40},
-            xaxis=template.axis("", type="date", tickformat="%Y-%m", nticks=7),
+            xaxis=template.axis(
+                "", type="date", tickformat="%Y-%m", nticks=7, range=[watch.reference_from, watch.last]
+            ),
         )
     )
     return figure

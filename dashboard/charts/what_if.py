@@ -30,7 +30,7 @@ def plans(table: pl.DataFrame) -> Figure:
     names = table["plan"].unique(maintain_order=True).to_list()
     parts = [
         (
-            f"{what} a year of 1,000 women",
+            what,
             table.filter(pl.col("what") == what),
             Panel(what, "a_year", "low", "high"),
         )
@@ -46,12 +46,12 @@ def earlier(table: pl.DataFrame) -> Figure:
         names,
         [
             (
-                "found earlier, of 100 cancers",
+                "found earlier, of 100",
                 table,
                 Panel("earlier", "earlier", "earlier_low", "earlier_high"),
             ),
             (
-                "months earlier, on average over all",
+                "months earlier, on average",
                 table,
                 Panel("months", "months", "months_low", "months_high"),
             ),
