@@ -1,8 +1,11 @@
 from . import disclosure as disclosure
 from . import drift as drift
+from . import earlier as earlier
 from . import kept as kept
 from . import missing as missing
+from . import noticing as noticing
 from . import seeing as seeing
+from . import truth as truth
 from . import what_if as what_if
 from . import who as who
 from .asked import Asked as Asked
@@ -11,6 +14,8 @@ from .bands import NOT_KNOWN as NOT_KNOWN
 from .bands import Filter as Filter
 from .bands import band_words as band_words
 from .computed import compute_frame as compute_frame
+from .courses import Courses as Courses
+from .courses import courses_of as courses_of
 from .definition import ENTRY_AGES as ENTRY_AGES
 from .definition import Definition as Definition
 from .definition import DefinitionRefused as DefinitionRefused
@@ -35,3 +40,5 @@ from .saved import delete_cohort as delete_cohort
 from .saved import save_cohort as save_cohort
 from .selection import Selection as Selection
 from .selection import select as select
+from .truth import VISIBLE_MM as VISIBLE_MM
+from .truth import keep_truth as keep_truth

@@ -11,14 +11,22 @@ reference that was resampled too, since the true mean is not known (Gandy and Kv
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
-__all__ = ["ALLOWANCE", "FALSE_ALARMS_A_YEAR", "Alarm", "Limit", "Scale", "alarms", "fit_limit", "running"]
+__all__ = [
+    "ALLOWANCE",
+    "FALSE_ALARMS_A_YEAR",
+    "Alarm",
+    "Limit",
+    "Scale",
+    "first_alarm",
+    "fit_limit",
+    "running",
+]
 
 ALLOWANCE = 0.25
 """In standard deviations: half the shift that is noticed soonest. 0.5 is usual; a change of detector moves some measures by
@@ -101,32 +109,24 @@ class Alarm:
     direction: int
 
 
-def alarms(scores: Numbers, limit: float, *, most: int = 20) -> tuple[Alarm, ...]:
-    """Return the alarms of one chart (n,), oldest first; after each the sums begin anew."""
-    found: list[Alarm] = []
-    begin = 0
-    while begin < len(scores) and len(found) < most:
-        first: Alarm | None = None
-        for direction in (1, -1):
-            sums = _sums(scores[begin:], direction)
-            above = np.flatnonzero(sums > limit)
-            if len(above) and (first is None or begin + above[0] < first.at):
-                idle = np.flatnonzero(sums[: above[0]] == 0)
-                since = begin + (int(idle[-1]) + 1 if len(idle) else 0)
-                first = Alarm(begin + int(above[0]), since, direction)
-        if first is None:
-            break
-        found.append(first)
-        begin = first.at + 1
-    return tuple(found)
+def first_alarm(scores: Numbers, limit: float) -> Alarm | None:
+    """Return the first alarm of one chart (n,); None where it stays below the limit.
+
+    What comes after it is no news: the reference is that of before a change, and has to be chosen anew.
+    """
+    first: Alarm | None = None
+    for direction in (1, -1):
+        sums = _sums(scores, direction)
+        above = np.flatnonzero(sums > limit)
+        if len(above) and (first is None or above[0] < first.at):
+            idle = np.flatnonzero(sums[: above[0]] == 0)
+            first = Alarm(int(above[0]), int(idle[-1]) + 1 if len(idle) else 0, direction)
+    return first
 
 
-def running(scores: Numbers, restarts: Sequence[int] = ()) -> Numbers:
-    """Return (n,) the higher of the two sums after each value; after each of `restarts` both begin anew."""
-    begins = [0, *(place + 1 for place in restarts)]
-    parts = [scores[begin:end] for begin, end in zip(begins, [*begins[1:], len(scores)], strict=True)]
-    sums = [np.maximum(_sums(part, 1), _sums(part, -1)) for part in parts if len(part)]
-    return np.concatenate(sums) if sums else np.zeros(0)
+def running(scores: Numbers) -> Numbers:
+    """Return (n,) the higher of the two sums after each value."""
+    return np.maximum(_sums(scores, 1), _sums(scores, -1))
 
 
 @dataclass(frozen=True)

@@ -132,8 +132,13 @@ def _rows(
     rows = []
     for run in cells:
         lack, of = (sum(counts[run.start : run.stop]) for counts in (yes, all_asked))
-        held = (months.of_visit >= run.start) & (months.of_visit < run.stop) & asked
-        few = is_small(_different(number[held & missing])) or is_small(_different(number[held & ~missing]))
+        held = slice(
+            *np.searchsorted(months.of_visit, (run.start, run.stop))
+        )  # visits stand in order of time
+        hers, lacks, counts_here = number[held], missing[held], asked[held]
+        few = is_small(_different(hers[counts_here & lacks])) or is_small(
+            _different(hers[counts_here & ~lacks])
+        )
         share = min(1.0, rounded(lack) / rounded(of)) if of and not few else None
         rows.append(
             (months.begins[run.start], months.last[run.stop - 1], months.label(run), rounded(of), share)
