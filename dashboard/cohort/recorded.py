@@ -6,17 +6,19 @@ they begin with.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import date
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from dashboard.cohort.downloads import Taken
 
-__all__ = ["Record", "is_recording", "note", "recording", "take", "today"]
+__all__ = ["Record", "each", "is_recording", "note", "recording", "take", "today"]
+
+Choice = TypeVar("Choice")
 
 
 @dataclass
@@ -51,6 +53,12 @@ def today() -> date:
     """Return the day that figures are as of: today, in a report the day that it is of."""
     record = _open.get()
     return record.on if record else date.today()
+
+
+def each(options: Iterable[Choice], ask: Callable[[], Choice | None]) -> Sequence[Choice]:
+    """Return those kinds of figures that a part shows: the one that is asked for (the first unasked), in a record all."""
+    every = list(options)
+    return every if is_recording() else [ask() or every[0]]
 
 
 def take(taken: Taken) -> bool:
