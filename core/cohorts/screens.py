@@ -39,7 +39,13 @@ def measures(selection: Selection) -> pl.DataFrame:
         ("of the others, not recalled (specificity)", ~_CANCER, ~_POSITIVE),
         ("of the recalled, with cancer (PPV1)", _POSITIVE, _CANCER),
     )
-    rows = [row for what, of, part in asked if (row := _share(screens.filter(of), part, what)) is not None]
+    rows = [
+        row
+        for what, of, part in asked
+        # Of all but a few, figures beside those of all would tell of the few.
+        if not is_small(screens.filter(~of)["woman"].n_unique())
+        and (row := _share(screens.filter(of), part, what)) is not None
+    ]
     return _table("measure", rows)
 
 
