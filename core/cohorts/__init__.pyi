@@ -19,6 +19,9 @@ from .frame import VISITS as VISITS
 from .frame import WOMEN as WOMEN
 from .frame import Frame as Frame
 from .frame import empty_frame as empty_frame
+from .opened import CannotOpen as CannotOpen
+from .opened import Cohorts as Cohorts
+from .opened import open as open
 from .quantiles import quantiles as quantiles
 from .quantiles import quantiles_by as quantiles_by
 from .saved import SavedCohort as SavedCohort
