@@ -138,7 +138,7 @@ class Definition(Table):
             Domain.ANY: "visit",
         }[self.domain]
         since = {Enters.AGE: f" from the age of {self.at_age} on", Enters.YEAR: f" from {self.at_year} on"}
-        return f"from her first {which}{since.get(self.enters, '')}"
+        return f"each from her first {which}{since.get(self.enters, '')}"
 
     def _choice_words(self, one: Filter) -> str:
         keys = keys_of(one) if one.bands else sorted(self.chosen(one))

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from core.cohorts.bands import NOT_KNOWN, Filter, band_words
 from core.cohorts.definition import Definition, DefinitionRefused, Domain, Enters, Population
-from core.cohorts.disclosure import count_said, differs_by_few, few, is_small, smallest_group
+from core.cohorts.disclosure import count_said, differs_by_few, few, is_small
 from core.cohorts.facts import Facts, facts_of
 from core.cohorts.frame import Frame
 
@@ -43,7 +43,7 @@ class Selection:
     @property
     def counted(self) -> str:
         """Say how many women there are, as far as that may be told."""
-        return few() if self.withheld and self.n < smallest_group() else count_said(self.n)
+        return count_said(self.n)
 
     @property
     def sentence(self) -> str:

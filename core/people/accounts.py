@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from core.installation import Installation
 from core.people import attempts, audit
 from core.people.passwords import check_password, hash_of
-from core.people.roles import Permission, Person, require
+from core.people.roles import Permission, Person, granted_of, require
 from db.tables import Patient, Role, SignIn, User, utc_now
 
 __all__ = [
@@ -80,8 +80,7 @@ def plain_name(username: str) -> str:
 
 def person_of(user: User) -> Person:
     """Return the person that a stored account stands for."""
-    granted = frozenset(Permission(one) for one in user.granted if one in Permission)
-    return Person(user.id, user.username, user.display_name, user.role, granted)
+    return Person(user.id, user.username, user.display_name, user.role, granted_of(user.granted))
 
 
 def _user(session: Session, username: str) -> User:
@@ -288,7 +287,7 @@ def list_accounts(here: Installation) -> list[Account]:
                 active=u.active,
                 locked_until=locks.get(attempts.Try(u.username, None).name_sha256),
                 created_at=u.created_at,
-                granted=person_of(u).granted,
+                granted=granted_of(u.granted),
             )
             for u in session.scalars(select(User).order_by(User.username))
         ]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from db.tables import Role
 
-__all__ = ["GRANTED_ONLY", "PERMISSIONS", "AccessDenied", "Permission", "Person", "require"]
+__all__ = ["GRANTED_ONLY", "PERMISSIONS", "AccessDenied", "Permission", "Person", "granted_of", "require"]
 
 
 class Permission(enum.StrEnum):
@@ -58,7 +58,12 @@ class Person:
 
     def may(self, permission: Permission) -> bool:
         """Return whether this person's role has the permission, or an admin granted it to her."""
-        return permission in PERMISSIONS[self.role] or permission in self.granted & GRANTED_ONLY
+        return permission in PERMISSIONS[self.role] or permission in self.granted
+
+
+def granted_of(stored: Collection[str]) -> frozenset[Permission]:
+    """Return the permissions that an account's row holds; what this release does not know or does not grant is left out."""
+    return frozenset(one for one in GRANTED_ONLY if one.value in stored)
 
 
 class AccessDenied(Exception):

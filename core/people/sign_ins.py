@@ -15,7 +15,7 @@ from core.installation import Installation
 from core.people import attempts, audit
 from core.people.accounts import demo_is_open, person_of, plain_name
 from core.people.passwords import TooBusy, hash_of_nothing, is_published, matches, room_to_hash
-from core.people.roles import Person
+from core.people.roles import Person, granted_of
 from db.tables import SignIn, User, utc_now
 
 __all__ = ["NewSignIn", "SignInBusy", "SignInRefused", "SignInWaits", "sign_in", "sign_out", "who"]
@@ -216,7 +216,7 @@ def who(here: Installation, token: str | None, *, now: datetime | None = None) -
         return None
     with here.database.read() as session:
         row = session.execute(
-            select(User.id, User.username, User.display_name, User.role, User.demo)
+            select(User.id, User.username, User.display_name, User.role, User.demo, User.granted)
             .join(SignIn, SignIn.user_id == User.id)
             .where(
                 SignIn.token_sha256 == token_sha256(token),
@@ -226,7 +226,7 @@ def who(here: Installation, token: str | None, *, now: datetime | None = None) -
         ).first()
         if row is None or (row.demo and not demo_is_open(here, session)):
             return None
-    return Person(row.id, row.username, row.display_name, row.role)
+    return Person(row.id, row.username, row.display_name, row.role, granted_of(row.granted))
 
 
 def sign_out(here: Installation, token: str | None) -> None:

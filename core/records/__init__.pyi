@@ -1,17 +1,11 @@
 from . import cards as cards
-from . import cohort as cohort
 from . import csv as csv
 from . import export as export
-from . import figures as figures
 from . import findings as findings
 from . import ready as ready
-from . import small_groups as small_groups
 from . import worklist as worklist
 from .acknowledged import acknowledge as acknowledge
 from .acknowledged import take_back_acknowledgement as take_back_acknowledgement
-from .agreement import ReadersAndModel as ReadersAndModel
-from .agreement import Told as Told
-from .agreement import readers_and_model as readers_and_model
 from .alert_rates import AlertRate as AlertRate
 from .alert_rates import rates_of_alerts as rates_of_alerts
 from .assessments import AssessedMeanwhile as AssessedMeanwhile
@@ -24,9 +18,6 @@ from .changes import ChangedPlace as ChangedPlace
 from .changes import Crop as Crop
 from .changes import are_being_aligned as are_being_aligned
 from .changes import changed_places as changed_places
-from .cohort import Cohort as Cohort
-from .cohort import Definition as Definition
-from .cohort import Population as Population
 from .covered import COVERED as COVERED
 from .covered import covered_study_ids as covered_study_ids
 from .covered import is_image_covered as is_image_covered

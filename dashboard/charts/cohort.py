@@ -11,7 +11,7 @@ from dashboard import look
 from dashboard.charts import template
 from dashboard.charts.template import Figure
 
-_RISK_TICKS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
+_RISK_TICKS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 
 
 def counts(table: pl.DataFrame, column: str, *, x_title: str, colour: str = look.INK) -> Figure:
@@ -23,7 +23,7 @@ def counts(table: pl.DataFrame, column: str, *, x_title: str, colour: str = look
         x=table[column].to_list(),
         y=women,
         marker={"color": colour},
-        text=women,
+        text=[f"{many:,}" for many in women],
         textposition="outside",
         cliponaxis=False,
         hovertemplate="%{x}: %{y} women<extra></extra>",
@@ -65,7 +65,7 @@ def risk_histogram(table: pl.DataFrame, *, x_title: str = "5-year risk at the la
         ],
         hovertemplate="%{customdata[0]}–%{customdata[1]}: %{customdata[2]} women<extra></extra>",
     )
-    begins, ends = low[0], low[-1] + widths[-1]
+    begins, ends = (low[0], low[-1] + widths[-1]) if low else (-3.0, 0.0)
     for band, above, fill in template.bands():
         if fill:
             figure.add_shape(

@@ -22,7 +22,7 @@ FILLS = {
 DASHES = {Group.CANCER.value: "solid", Group.NONE.value: "dash", Group.ALL.value: "solid"}
 SYMBOLS = {Group.CANCER.value: "diamond", Group.NONE.value: "circle", Group.ALL.value: "circle"}
 PUBLISHED = look.LEFT
-_RISKS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
+_RISKS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 _BANDS = (("lowest_tenth", "highest_tenth"), ("lower_quartile", "upper_quartile"))
 
 

@@ -63,6 +63,7 @@ def figure(
     *,
     name: str,
     counted: str = "",
+    below: str = "",
 ) -> None:
     """Show a figure that stands alone.
 
@@ -78,6 +79,8 @@ def figure(
         Of its files and its place on the page; unlike that of any other figure.
     counted
         Who is counted, where that is not the whole selection.
+    below
+        What stands under it, as HTML of our own.
     """
     counted = counted or selection.sentence
     name += _slot.get()
@@ -85,7 +88,7 @@ def figure(
     if recorded.take(taken):
         return
     with st.container(border=True, key=f"cohort_figure_{name}"):
-        words, buttons = st.columns([3, 1], vertical_alignment="top", gap="small")
+        words, buttons = st.columns([5, 2], vertical_alignment="top", gap=None)
         with words:
             look.show(
                 f'<p class="lv-question">{look.safe(question)}</p>'
@@ -98,6 +101,8 @@ def figure(
             _table(table)
         else:
             draw(drawn, key=f"figure_{name}", alt=f"{question} {counted}")
+        if below:
+            look.show(below)
 
 
 def explain(about: About, counted: str) -> None:

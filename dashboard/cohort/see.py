@@ -9,11 +9,11 @@ import streamlit as st
 
 from core.cohorts import Selection, disclosure
 from core.cohorts.seeing import alerts, attendance, density, flow, risks, slopes
-from core.cohorts.seeing.courses import Anchor, courses, single_courses
+from core.cohorts.seeing.courses import Anchor, Courses, courses, single_courses
 from core.people import Permission
 from core.rules import thresholds
 from core.rules.trends import SLOPE_METHOD
-from dashboard import session
+from dashboard import look, session
 from dashboard.charts import seen
 from dashboard.charts.cohort import counts, median_course, risk_by_density, risk_histogram
 from dashboard.cohort import recorded
@@ -142,8 +142,32 @@ def course_figure(selection: Selection, anchor: Anchor, *, same: bool, single: p
                 "may still get one.",
             ),
             name="course",
+            below=_who_stands_behind(found),
         ),
     )  # fmt: skip
+
+
+def _who_stands_behind(found: Courses) -> str:
+    """Return how many women stand behind each point, and how many join and leave from one to the next."""
+    rows = ""
+    for (group,), of in found.table.group_by(["group"], maintain_order=True):
+        cells = "".join(
+            f"<td class=n>{women:,}"
+            + (
+                ""
+                if found.same_women or not joined
+                else f"<small> +{look.safe(_short(joined))} −{look.safe(_short(left))}</small>"
+            )
+            + "</td>"
+            for women, joined, left in of.select("women", "joined", "left").iter_rows()
+        )
+        years = "".join(f"<th class=n>{str(year).replace('-', '−')}</th>" for year in of["years"])
+        rows += f"<tr><th>{look.safe(group)}</th>{years}</tr><tr><td class=d>women{'' if found.same_women else ', joined, left'}</td>{cells}</tr>"
+    return f'<table class="lv-table lv-risk-set">{rows}</table>'
+
+
+def _short(said: str) -> str:
+    return said.replace("fewer than ", "<")
 
 
 def slopes_figure(selection: Selection) -> None:

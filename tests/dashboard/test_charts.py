@@ -7,18 +7,20 @@ from datetime import date
 import plotly.graph_objects as go
 import pytest
 from plotly.io import to_json
-from sqlalchemy import select
+from sqlalchemy import select as sql
 
+from core.cohorts import Definition, Population, Selection, select, who
+from core.cohorts.seeing import alerts, courses, density, flow, risks, slopes
 from core.installation import Installation
-from core.records import cohort, figures
-from core.records.cohort import Cohort, Definition, Population
 from core.records.record import PatientRecord, record_of
 from core.rules import thresholds
 from dashboard import drawing, look
 from dashboard.charts import cohort as group
-from dashboard.charts import course, movement
+from dashboard.charts import course, movement, seen
+from dashboard.charts.template import Figure
 from db.tables import EventKind, Score
 from tests import factories
+from tests.cohort_frames import synthetic
 from tests.factories import FOUR_VIEWS, VisitPlan
 
 
@@ -85,7 +87,7 @@ def test_a_marker_is_hollow_by_what_the_model_saw_of_the_day(here: Installation)
     work_up = VisitPlan(date(2020, 1, 1), 0.05, views=FOUR_VIEWS[:1])
     factories.woman(here, "1", [VisitPlan(date(2020, 1, 1), 0.04), work_up])
     with here.database.write() as session:
-        session.scalars(select(Score).order_by(Score.id.desc()).limit(1)).one().missing_views = []
+        session.scalars(sql(Score).order_by(Score.id.desc()).limit(1)).one().missing_views = []
     found = record_of(here, "1")
     assert found is not None
     assert list(trace(go.Figure(course.trend(found)), "5-year risk").marker.color) == [look.RISK]
@@ -163,49 +165,68 @@ def test_plotly_takes_every_figure_as_it_is(here: Installation) -> None:
             assert sent == known
 
 
-@pytest.fixture
-def chosen(here: Installation) -> Cohort:
-    factories.cohort(here, 24)
-    return cohort.cohort(cohort.everyone(here), Definition(Population.SIMULATED))
+@pytest.fixture(scope="module")
+def chosen() -> Selection:
+    return select(synthetic(400), Definition(kind=Population.SIMULATED))
 
 
-def test_cohort_figures_count_every_woman_once(chosen: Cohort) -> None:
-    (bars,) = go.Figure(group.risk_histogram(figures.risks(chosen))).data
-    assert sum(women for _, _, women in bars.customdata) == 24
-    (bars,) = go.Figure(group.counts(figures.densities(chosen), "density", x_title="density")).data
-    assert sum(bars.y) == 24
+def test_cohort_figures_count_every_woman_once(chosen: Selection) -> None:
+    table, women = risks.distribution(chosen, risks.When.ENTRY)
+    (bars,) = go.Figure(group.risk_histogram(table)).data
+    assert sum(many for _, _, many in bars.customdata) == pytest.approx(women, abs=3 * len(table))
+    (bars,) = go.Figure(group.counts(who.densities(chosen), "density", x_title="density")).data
+    assert sum(bars.y) == pytest.approx(chosen.n, abs=10)
 
 
-def test_the_area_of_a_bar_of_joined_steps_is_its_women(chosen: Cohort) -> None:
-    table = figures.risks(chosen)
+def test_the_area_of_a_bar_of_joined_steps_is_its_women(chosen: Selection) -> None:
+    table, _ = risks.distribution(chosen, risks.When.ENTRY)
     assert (table["steps"] > 1).any()
     (bars,) = go.Figure(group.risk_histogram(table)).data
     women = [
-        height * width / 0.94 * figures.STEPS_A_DECADE
-        for height, width in zip(bars.y, bars.width, strict=True)
+        height * width / 0.94 * risks.STEPS_A_DECADE for height, width in zip(bars.y, bars.width, strict=True)
     ]
     assert women == pytest.approx(table["women"].to_list())
 
 
-def test_no_woman_has_a_mark_of_her_own_in_a_figure_of_a_cohort(chosen: Cohort) -> None:
-    figure = go.Figure(group.risk_by_density(figures.risks_by_density(chosen)))
+def test_no_woman_has_a_mark_of_her_own_in_a_figure_of_a_cohort(chosen: Selection) -> None:
+    figure = go.Figure(group.risk_by_density(risks.by_density(chosen, risks.When.ENTRY)))
     box, medians = figure.data
     assert box.y is None
     assert len(medians.x) == len(box.median) <= 4
     assert all(women >= 5 for women, *_ in medians.customdata)
 
 
-def test_figures_name_their_axes(chosen: Cohort) -> None:
-    table = figures.course_to_last(chosen)
-    for figure in (
-        group.counts(figures.ages(chosen)[0], "age_group", x_title="age"),
-        group.risk_histogram(figures.risks(chosen)),
-        group.risk_by_density(figures.risks_by_density(chosen)),
-        group.median_course(table, "years", x_title="years before the last visit"),
-    ):
+def cohort_figures(chosen: Selection) -> list[Figure]:
+    found = courses.courses(chosen, courses.Anchor.ENTRY, same_women=False)
+    single = courses.single_courses(chosen, courses.Anchor.ENTRY)
+    own, published, _ = slopes.slopes(chosen)
+    return [
+        group.counts(who.ages(chosen), "age_group", x_title="age"),
+        group.risk_histogram(risks.distribution(chosen, risks.When.LAST)[0]),
+        group.risk_by_density(risks.by_density(chosen, risks.When.ENTRY)),
+        group.median_course(risks.by_year(chosen), "year", x_title="year"),
+        seen.courses_by_group(found.table, x_title="years", single=single),
+        seen.slopes_beside(own, published),
+        seen.density_beside(density.density_by_age(chosen)[0]),
+        seen.alert_rates(alerts.alerts_by_year(chosen)),
+    ]
+
+
+def test_figures_of_a_cohort_name_their_axes_and_are_what_plotly_knows(chosen: Selection) -> None:
+    bands = [(band.label, band.key) for band in thresholds.risk_bands()]
+    sankey = seen.flows(flow.flow(chosen), bands, (flow.DIAGNOSED, flow.NO_MORE))
+    assert go.Figure(sankey).data
+    for figure in cohort_figures(chosen):
         drawn = go.Figure(figure)
         assert drawn.layout.xaxis.title.text
-        assert drawn.layout.yaxis.title.text
+        assert drawn.layout.yaxis.title.text or drawn.layout.yaxis.type == "category"
+
+
+def test_figures_of_a_cohort_can_be_drawn_of_nobody() -> None:
+    nobody = select(synthetic(400), Definition(kind=Population.REAL))
+    assert nobody.withheld
+    for figure in cohort_figures(nobody):
+        go.Figure(figure)
 
 
 def noisy(risks: list[float], **more: object) -> list[VisitPlan]:
@@ -228,7 +249,7 @@ def test_a_change_within_noise_is_thin_grey_and_said_so(here: Installation) -> N
 def test_no_line_and_no_band_joins_scores_by_other_weights(here: Installation) -> None:
     factories.woman(here, "1", noisy([0.010, 0.020, 0.030, 0.045]))
     with here.database.write() as session:
-        for score in session.scalars(select(Score).order_by(Score.id).limit(2)):
+        for score in session.scalars(sql(Score).order_by(Score.id).limit(2)):
             score.weights_sha256 = "0" * 64
     found = record_of(here, "1")
     assert found is not None

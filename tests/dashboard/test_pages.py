@@ -507,66 +507,6 @@ def test_the_analysts_pages_open_empty_and_full(here: Installation, pages: OpenP
     assert no_error(pages(Role.ANALYST, page))
 
 
-def test_cohort_figures_say_how_many_and_whom_they_count(here: Installation, pages: OpenPage) -> None:
-    factories.cohort(here, 8)
-    for number in range(5):
-        factories.woman(here, f"real-{number}", COURSE, simulated=False)
-    text = words(pages(Role.ANALYST, "cohort"))
-    assert "n = 8 simulated women" in text
-    assert "Sim-0001" not in text
-    app = pages(Role.ANALYST, "cohort")
-    app.radio(key="kind").set_value("real").run()
-    assert "n = 5 real women" in words(app)
-    assert no_error(app)
-
-
-@pytest.mark.parametrize("part", ["Who", "Risk", "Course"])
-def test_of_fewer_than_five_women_the_cohort_page_shows_no_figure_number_or_file(
-    here: Installation, pages: OpenPage, part: str
-) -> None:
-    factories.cohort(here, 8)
-    factories.woman(here, "real", [VisitPlan(date(2020, 5, 1), 0.77)], simulated=False)
-    app = pages(Role.ANALYST, "cohort", part=part)
-    assert app.get("plotly_chart")
-    app.radio(key="kind").set_value("real").run()
-    assert no_error(app)
-    text = words(app)
-    assert "Fewer than 5 women fit this definition" in text
-    assert "n = " not in text
-    assert not app.get("plotly_chart")
-    assert not app.get("download_button")
-    assert app.radio(key="kind").options == [
-        "simulated (8)",
-        "real (fewer than 5)",
-        "simulated and real together",
-    ]
-
-
-def test_a_filter_of_one_age_shows_nobody(here: Installation, pages: OpenPage) -> None:
-    for year in range(1950, 1960):
-        factories.woman(here, str(year), COURSE, birth_date=date(year, 1, 1))
-    app = pages(Role.ANALYST, "cohort", part="Risk")
-    app.slider(key="cohort_age").set_value((70, 70)).run()
-    assert "fewer than 5" in words(app)
-    assert not app.get("plotly_chart")
-    assert not app.get("download_button")
-    app.slider(key="cohort_age").set_value((20, 70)).run()
-    assert "n = " in words(app)
-    app.slider(key="cohort_age").set_value((20, 74)).run()
-    assert "leaves out fewer than 5" in words(app), "the oldest would be what is missing"
-    assert not app.get("plotly_chart")
-
-
-def test_the_figure_of_ages_leaves_women_without_a_birth_date_out_of_its_n(
-    here: Installation, pages: OpenPage
-) -> None:
-    for number in range(10):
-        factories.woman(here, str(number), COURSE, birth_date=date(1968, 3, 2) if number < 5 else None)
-    text = words(pages(Role.ANALYST, "cohort"))
-    assert "n = 5 simulated women, with a scored visit; 5 more without a birth date are left out" in text
-    assert text.count("n = 10 simulated women") == 1  # of the other figure on this tab
-
-
 def test_admin_shows_that_the_worker_is_not_running_and_what_to_do(
     here: Installation, pages: OpenPage
 ) -> None:

@@ -10,18 +10,22 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 from sqlalchemy import select
 from streamlit.testing.v1 import AppTest
 
 from core.cli.scoring import _said
+from core.cohorts import Definition, Population, frame_of
+from core.cohorts import select as select_women
 from core.images import rendition
 from core.installation import Installation
 from core.people import Role, audit
-from core.records import Column, Group, Order, Population, cards, cohort, worklist
+from core.records import Column, Group, Order, cards, worklist
 from core.records.export import export
 from core.records.record import record_of
 from core.worker.rows import diagnosed_on, item_of
+from dashboard.cohort import see
 from db.tables import Event, EventKind, Score, Study, utc_now
 from models.store import registry
 from tests import factories
@@ -139,18 +143,28 @@ def test_after_a_diagnosis_growth_is_told_and_risk_is_not(women: None, pages: Op
     assert "2.2" in before, "what was said before the diagnosis stays"
 
 
+COHORT: list[dict[str, str]] = [
+    {},
+    *({"part": "See", "see": kind} for kind in see.KINDS),
+    {"part": "Readers"},
+]
+"""All parts of the cohort page that tell of risk."""
+
+
 @pytest.mark.parametrize(
-    ("role", "page"),
+    ("role", "page", "query"),
     [
-        (Role.ANALYST, "cohort"),
-        (Role.ANALYST, "models"),
-        (Role.STAFF, "add_study"),
-        (Role.ONCOLOGIST, "read_image"),
-        (Role.ADMIN, "admin"),
+        *((Role.ANALYST, "cohort", query) for query in COHORT),
+        (Role.ANALYST, "models", {}),
+        (Role.STAFF, "add_study", {}),
+        (Role.ONCOLOGIST, "read_image", {}),
+        (Role.ADMIN, "admin", {}),
     ],
 )
-def test_no_page_beside_hers_tells_it(women: None, pages: OpenPage, role: Role, page: str) -> None:
-    app = pages(role, page)
+def test_no_page_beside_hers_tells_it(
+    women: None, pages: OpenPage, role: Role, page: str, query: dict[str, str]
+) -> None:
+    app = pages(role, page, **query)
     assert not app.exception
     assert HERS.search(told(app)) is None
 
@@ -179,9 +193,16 @@ def test_her_row_of_the_worklist_has_no_number_no_alert_and_no_place_by_risk(
 
 
 def test_the_cohort_counts_none_of_them(here: Installation, women: None) -> None:
-    visits = cohort.everyone(here)
-    assert ODD not in set(visits["risk_5y"])
-    both = cohort.cohort(visits, cohort.Definition(Population.SIMULATED))
+    frame = frame_of(here)
+    untold = frame.visits.filter(pl.col("trust").cast(pl.String) != "trusted")
+    assert len(untold) > 0
+    assert (
+        untold.select("risk_1", "risk_5", "low_5", "high_5", "malignancy", "progression")
+        .drop_nulls()
+        .is_empty()
+    )
+    assert ODD not in {round(risk, 4) for risk in frame.visits["risk_5"].drop_nulls()}
+    both = select_women(frame, Definition(kind=Population.SIMULATED))
     assert both.n == 7, "the diagnosed woman counts with her visit before"
 
 

@@ -102,17 +102,25 @@ def readers_and_model(selection: Selection) -> ReadersAndModel:
         .filter(pl.col("read_first").fill_null(False))
         .drop_nulls(["recall", "malignancy"])
         .unique("woman", keep="last", maintain_order=True)
+        .join(selection.women.select("woman", "simulated"), on="woman", how="left")
+        .with_columns(above=pl.col("malignancy").cast(pl.Float64).round(7) >= rule.malignancy_from)
     )
-    reader = last["recall"].to_numpy()
-    model = (last["malignancy"].cast(pl.Float64).round(7) >= rule.malignancy_from).to_numpy()
-    both = Counter(zip(reader.tolist(), model.tolist(), strict=True))
+    by_kind = [_counts(last.filter(pl.col("simulated") == simulated)) for simulated in (True, False)]
+    counts = {one: sum(of[one] for of in by_kind) for one in Agreement}
+    # Where two kinds are counted together, neither is to be worked out from the figures of the other.
+    told = min((told_of(of) for of in by_kind if any(of.values())), default=Told.NOTHING)
+    return ReadersAndModel(counts, told)
+
+
+def _counts(last: pl.DataFrame) -> dict[Agreement, int]:
+    both = Counter(last.select("recall", "above").iter_rows())
     counts = {
         Agreement.BOTH_POSITIVE: both[True, True],
         Agreement.READER_ONLY: both[True, False],
         Agreement.MODEL_ONLY: both[False, True],
         Agreement.BOTH_NEGATIVE: both[False, False],
     }
-    return ReadersAndModel({one: counts[one] for one in Agreement}, told_of(counts))
+    return {one: counts[one] for one in Agreement}
 
 
 def told_of(counts: Mapping[Agreement, int]) -> Told:

@@ -24,6 +24,9 @@ def flow(selection: Selection) -> pl.DataFrame:
     """
     entered = selection.entry.select("woman", pl.col("on").alias("entered"))
     bands = thresholds.risk_bands()
+    risk, band = pl.col("risk_5").cast(pl.Float64).round(7), pl.lit(bands[0].label)
+    for one in bands[1:]:
+        band = pl.when(risk >= one.lower).then(pl.lit(one.label)).otherwise(band)
     hers = (
         selection.told_visits("woman", "on", "risk_5")
         .join(entered, on="woman", how="inner", maintain_order="left")
@@ -31,9 +34,7 @@ def flow(selection: Selection) -> pl.DataFrame:
         .join(selection.women.select("woman", "diagnosed_on"), on="woman", how="left", maintain_order="left")
         .with_columns(
             number=pl.int_range(pl.len()).over("woman") + 1,
-            band=pl.col("risk_5").cast(pl.Float64).round(7).cut(
-                [band.lower for band in bands[1:]], labels=[band.label for band in bands], left_closed=True
-            ).cast(pl.String),
+            band=band,
         )
         .filter(pl.col("number") <= STEPS + 1)
     )  # fmt: skip

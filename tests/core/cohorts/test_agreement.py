@@ -6,11 +6,12 @@ from datetime import date
 import pytest
 from sklearn.metrics import cohen_kappa_score
 
+from core.cohorts import Definition, Population, frame_of, select
+from core.cohorts.seeing.agreement import ReadersAndModel, Told, cohens_kappa, readers_and_model, told_of
 from core.installation import Installation
 from core.people import Role
 from core.people.accounts import create_user
-from core.records import Population, Told, readers_and_model, record_assessment, record_of
-from core.records.agreement import ReadersAndModel, cohens_kappa, told_of
+from core.records import record_assessment, record_of
 from core.rules import Agreement
 from tests import factories
 from tests.factories import VisitPlan
@@ -95,17 +96,21 @@ def read(here: Installation, counts: dict[Agreement, int], *, simulated: bool = 
 def test_nothing_is_told_of_fewer_than_five(counts: tuple[int, ...], told: Told, rows: int) -> None:
     women = Counter(dict(zip(Agreement, _in_order(counts), strict=True)))
     found = ReadersAndModel(women, told_of(women))
-    assert (found.told, len(found.rows)) == (told, rows)
-    assert all(number == 0 or number >= 5 for _, number in found.rows)
+    assert (found.told, len(found.table)) == (told, rows)
+    assert all(number % 5 == 0 for number in found.table["women"])
     assert (found.kappa is not None) is (told is Told.EVERY_CELL)
+
+
+def found_of(here: Installation, kind: Population) -> ReadersAndModel:
+    return readers_and_model(select(frame_of(here), Definition(kind=kind)))
 
 
 def test_two_kinds_together_tell_no_more_than_the_one_of_which_less_is_told(here: Installation) -> None:
     read(here, {Agreement.BOTH_POSITIVE: 6, Agreement.BOTH_NEGATIVE: 5})
     read(here, {Agreement.MODEL_ONLY: 2}, simulated=False)
-    assert readers_and_model(here, Population.SIMULATED).told is Told.EVERY_CELL
-    assert readers_and_model(here, Population.REAL).told is Told.NOTHING
-    assert readers_and_model(here, Population.BOTH).told is Told.NOTHING
+    assert found_of(here, Population.SIMULATED).told is Told.EVERY_CELL
+    assert found_of(here, Population.REAL).told is Told.NOTHING
+    assert found_of(here, Population.BOTH).told is Told.NOTHING
 
 
 def test_what_was_changed_after_the_score_was_shown_does_not_count(here: Installation) -> None:
@@ -129,5 +134,5 @@ def test_what_was_changed_after_the_score_was_shown_does_not_count(here: Install
     seen = record_of(here, "seen")
     assert seen is not None
     record_assessment(here, reader, seen.visits[0].study_uid, right="5", left="5", density="B")
-    found = readers_and_model(here, Population.SIMULATED)
+    found = found_of(here, Population.SIMULATED)
     assert (found.n, found.agree) == (5, 5)
