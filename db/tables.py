@@ -80,12 +80,15 @@ class LesionStatus(enum.StrEnum):
 
 
 class EventKind(enum.StrEnum):
-    """What happened to a patient beside her studies."""
+    """What happened to a patient beside her studies; a contact says that she was seen alive on that day, without a study."""
 
     BIOPSY = "biopsy"
     DIAGNOSIS = "diagnosis"
     SURGERY = "surgery"
+    MASTECTOMY = "mastectomy"
     THERAPY = "therapy"
+    CONTACT = "contact"
+    DEATH = "death"
     NOTE = "note"
 
 
@@ -586,7 +589,10 @@ class Measurement(Base):
 
 
 class Event(Base):
-    """What happened to a patient on a date, beside her studies; a therapy may have an end, a biopsy a result."""
+    """What happened to a patient on a date, beside her studies; a therapy may have an end, a biopsy a result.
+
+    A mastectomy of no one side is of both breasts.
+    """
 
     __tablename__ = "event"
 

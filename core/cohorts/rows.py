@@ -49,6 +49,7 @@ from core.rules import (
     trust_of,
 )
 from core.rules.comparable import TREATMENTS
+from core.rules.end_of_risk import both_breasts_gone_on, risk_ended_on
 from core.rules.followup import Happened, Reading, is_under_treatment
 from core.rules.vocabulary import FOUR_VIEWS
 from db.tables import Alert, AssessmentVersion, Event, EventKind, Image, Patient, RiskFactors, Score, Study
@@ -382,7 +383,9 @@ def _woman(
 
 
 def _is_followed_up(days: Mapping[date, Sequence[Any]], events: Sequence[Any]) -> bool:
-    """Say whether a cancer is known, from which on the clinic plans, as `worklist.row_of` does."""
+    """Say whether no screening is due any more: no breast is at risk, or a cancer is known, from which on the clinic plans."""
+    if risk_ended_on(_happened(event) for event in events):
+        return True
     happened = [
         Happened(event.kind, event.event_date, event.result)
         for event in events
@@ -406,12 +409,13 @@ def _first_of(events: Sequence[Any], kind: str) -> date | None:
 
 
 def _both_removed(events: Sequence[Any]) -> date | None:
-    """Return from when on both breasts are removed; None while one is there, or it is not recorded which were."""
-    first: dict[str, date] = {}
-    for event in events:
-        if event.kind.value == "mastectomy" and event.laterality is not None:
-            first.setdefault(event.laterality.value, event.event_date)
-    return max(first.values()) if len(first) == 2 else None
+    """Return from when on both breasts are removed; None while one is there."""
+    return both_breasts_gone_on(_happened(event) for event in events)
+
+
+def _happened(event: Any) -> Happened:
+    side = event.laterality.value if event.laterality else None
+    return Happened(event.kind, event.event_date, event.result, side)
 
 
 def _side_of_diagnosis(events: Sequence[Any], diagnosed_on: date | None) -> str:

@@ -21,7 +21,7 @@ from db.tables import Event, EventKind, EventResult, Image, Laterality, RiskFact
 
 @dataclass(frozen=True)
 class EventNote:
-    """One event: `kind` is biopsy, diagnosis, surgery, therapy or note; `laterality` L, R or None.
+    """One event: `kind` as of `db.tables.EventKind`; `laterality` L, R or None, of a mastectomy None is both.
 
     `result` is that of a biopsy: benign, high-risk, malignant or inconclusive; None while it is not known.
     """

@@ -21,6 +21,7 @@ from .changes import changed_places as changed_places
 from .covered import COVERED as COVERED
 from .covered import covered_study_ids as covered_study_ids
 from .covered import is_image_covered as is_image_covered
+from .events import BOTH as BOTH
 from .events import EventEntry as EventEntry
 from .events import EventResult as EventResult
 from .events import add_event as add_event

@@ -1,4 +1,4 @@
-"""What happened beside the studies: biopsy, diagnosis, surgery, therapy, notes."""
+"""What happened beside the studies: biopsy, diagnosis, surgery, mastectomy, therapy, contact, death, notes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,11 @@ from db.tables import (
     User,
 )
 
-__all__ = ["EventEntry", "EventResult", "add_event", "record_result", "remove_event"]
+BOTH = "both"
+HAS_HAPPENED = (EventKind.DEATH, EventKind.MASTECTOMY, EventKind.CONTACT)
+"""Kinds that end a follow-up or say how far it goes: none of them can be a plan."""
+
+__all__ = ["BOTH", "EventEntry", "EventResult", "add_event", "record_result", "remove_event"]
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,11 @@ class EventEntry:
     laterality: str | None
     detail: str | None
     result: EventResult | None = None
+
+    @property
+    def side_words(self) -> str:
+        """Say the breast: L, R, or of a mastectomy both; nothing where it is of no one side."""
+        return self.laterality or (BOTH if self.kind is EventKind.MASTECTOMY else "")
 
 
 def event_entry(event: Event) -> EventEntry:
@@ -62,13 +71,15 @@ def add_event(
 ) -> EventEntry:
     """Add an event to a woman's record and return it; what her newest score raises is judged anew with it.
 
+    `laterality` is L, R, or "both", which is kept as no one side; of a mastectomy one of the three has to be said.
+
     Raises
     ------
     AccessDenied
         If the person may not record events.
     ValueError
         If the dates cannot be, an event other than a therapy has an end or other than a biopsy a result, a note says
-        nothing, or the patient does not exist.
+        nothing, a mastectomy does not say of which breast, or the patient does not exist.
     """
     require(person, Permission.RECORD_EVENT)
     if end is not None and kind is not EventKind.THERAPY:
@@ -79,6 +90,11 @@ def add_event(
         raise ValueError("The event ends before it begins: check the dates.")
     if kind is EventKind.NOTE and not detail.strip():
         raise ValueError("The note is empty. Write what it should say.")
+    if kind is EventKind.MASTECTOMY and laterality is None:
+        raise ValueError("Say which breast was removed: left, right, or both.")
+    if kind in HAS_HAPPENED and on > date.today():
+        raise ValueError(f"A {kind.value} cannot lie in the future: check the date.")
+    side = None if laterality == BOTH else laterality
     with here.database.write() as session:
         patient = session.scalar(select(Patient).where(Patient.mrn == mrn))
         if patient is None:
@@ -90,7 +106,7 @@ def add_event(
             kind=kind,
             event_date=on,
             end_date=end,
-            laterality=Laterality(laterality) if laterality else None,
+            laterality=Laterality(side) if side else None,
             result=result,
             detail=detail.strip()[:10_000] or None,
             recorded_by_id=person.user_id,

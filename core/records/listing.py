@@ -19,6 +19,7 @@ from core.records.standing import Interval, Standing
 from core.records.trusted import AlertStanding, alert_standing, has_something_to_tell, trust_and_rank
 from core.refusals import refusal_text
 from core.rules import Rank, Trust, latest_score_ids, likeliest_density, treatments, trust_of
+from core.rules.end_of_risk import END_OF_RISK, risk_ended_on
 from core.rules.followup import Happened
 from db.tables import Alert, AssessmentVersion, Event, EventKind, Patient, Score, Study, StudyStatus, User
 
@@ -94,7 +95,7 @@ class ListedWoman:
     birth_date: date | None
     standing: Standing[ListedStudy]
     happened: Sequence[Happened]
-    """Her biopsies and diagnoses."""
+    """Her biopsies, diagnoses, and what ends her risk."""
     alerts: Sequence[ListedAlert]
 
 
@@ -129,7 +130,14 @@ def listed_women(
     studies = _studies(session, said, covered, of)
     alerts = _open_alerts(session, said, covered, diagnoses, of)
     for patient_id, mrn, name, other_names, simulated, birth_date in patients:
-        standing = Standing(studies[patient_id], birth_date, patient_id in diagnoses, treated[patient_id])
+        hers = happened[patient_id]
+        standing = Standing(
+            studies[patient_id],
+            birth_date,
+            patient_id in diagnoses,
+            treated[patient_id],
+            risk_ended_on(hers),
+        )
         yield ListedWoman(
             patient_id,
             mrn,
@@ -138,7 +146,7 @@ def listed_women(
             simulated,
             birth_date,
             standing,
-            happened[patient_id],
+            hers,
             alerts[patient_id],
         )
 
@@ -149,11 +157,11 @@ def _among(patient_id: InstrumentedAttribute[int], of: Sequence[int] | None) -> 
 
 def _happened(session: Session, of: Sequence[int] | None) -> defaultdict[int, list[Happened]]:
     found: defaultdict[int, list[Happened]] = defaultdict(list)
-    query = select(Event.patient_id, Event.kind, Event.event_date, Event.result).where(
-        Event.kind.in_((EventKind.BIOPSY, EventKind.DIAGNOSIS)), _among(Event.patient_id, of)
+    query = select(Event.patient_id, Event.kind, Event.event_date, Event.result, Event.laterality).where(
+        Event.kind.in_((EventKind.BIOPSY, EventKind.DIAGNOSIS, *END_OF_RISK)), _among(Event.patient_id, of)
     )
-    for patient_id, kind, on, result in session.execute(query):
-        found[patient_id].append(Happened(kind, on, result))
+    for patient_id, kind, on, result, side in session.execute(query):
+        found[patient_id].append(Happened(kind, on, result, side.value if side else None))
     return found
 
 

@@ -145,7 +145,7 @@ def _compute(here: Installation, session: Session, ids: Sequence[int]) -> None:
 
 def _values(woman: ListedWoman, basis: str) -> dict[str, object]:
     row = row_of(woman, today=_ANY_DAY)
-    last = None if row.under_treatment else row.last_study
+    last = None if row.under_treatment or woman.standing.risk_ended_on else row.last_study
     due = due_days(last, woman.birth_date)
     return {
         "patient_id": woman.patient_id,

@@ -37,6 +37,7 @@ from core.rules import (
     trust_of,
     vocabulary,
 )
+from core.rules.end_of_risk import risk_ended_on
 from core.rules.hanging_protocols import Edge
 from db.sessions import WITH_PUT_AWAY
 from db.tables import (
@@ -261,7 +262,13 @@ class PatientRecord:
     def standing(self) -> Standing[Visit]:
         """Where she stands by her visits: newest and prior score, change, density, when the next study is due."""
         visits = tuple(visit for visit in self.visits if visit.other_kind is None)
-        return Standing(visits, self.birth_date, self.diagnosed_on is not None, self.treated_on)
+        return Standing(
+            visits,
+            self.birth_date,
+            self.diagnosed_on is not None,
+            self.treated_on,
+            risk_ended_on(self.events),
+        )
 
     @property
     def diagnosed_on(self) -> date | None:

@@ -93,6 +93,8 @@ class Standing(Generic[AStudy]):
     diagnosed: bool
     treated_on: Sequence[date] = ()
     """The days on which treatments began."""
+    risk_ended_on: date | None = None
+    """The day of her death, or from which on neither breast is left; from then on no risk of hers is told, none is due."""
 
     @cached_property
     def read(self) -> tuple[AStudy, ...]:
@@ -127,8 +129,8 @@ class Standing(Generic[AStudy]):
 
     @property
     def is_told(self) -> bool:
-        """Whether the score of the last visit that a model has read is shown as a number."""
-        return self.last_read is not None and self.last_read.score is not None
+        """Whether the score of the last visit that a model has read is shown as a number: it is of a woman at risk."""
+        return self.risk_ended_on is None and self.last_read is not None and self.last_read.score is not None
 
     @property
     def newest(self) -> AStudy | None:
@@ -184,16 +186,16 @@ class Standing(Generic[AStudy]):
     def next_due(self, today: date) -> date | None:
         """Return when the next study is due by the screening interval in force.
 
-        None without any study, outside the screening ages, and after a diagnosis: from then on the clinic plans the
-        follow-up.
+        None without any study, outside the screening ages, once no breast is at risk, and after a diagnosis: from then
+        on the clinic plans the follow-up.
         """
-        if self.last is None or self.diagnosed:
+        if self.last is None or self.diagnosed or self.risk_ended_on:
             return None
         return thresholds.screening_interval().due(self.last.on, self.birth_date, today)
 
     def is_overdue(self, today: date) -> bool:
         """Say whether the next study should have come by now."""
-        if self.last is None or self.diagnosed:
+        if self.last is None or self.diagnosed or self.risk_ended_on:
             return False
         return thresholds.screening_interval().is_overdue(self.last.on, self.birth_date, today)
 

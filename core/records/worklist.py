@@ -27,6 +27,7 @@ from core.rules import (
     trends,
     urgency,
 )
+from core.rules.end_of_risk import words_of_end
 from core.rules.followup import OpenAssessment, Reading, explains, is_under_treatment, open_assessment
 from db.tables import StudyStatus
 
@@ -133,7 +134,8 @@ class Row:
     rank: Rank | None
     """What stands in the place of a number that was never calibrated on such women."""
     ended: bool
-    """Whether the number is missing only because a diagnosis ends it, not because the model cannot read her."""
+    """Whether the number is missing only because a diagnosis, a death or the loss of both breasts ends it, not because the
+    model cannot read her."""
     change_since_prior: float | None
     change_is_noise: bool | None
     """Whether that change is no more than positioning and exposure make; None where it is not known."""
@@ -254,8 +256,9 @@ def row_of(woman: ListedWoman, *, today: date) -> Row:
     risk = newest.score.risk_5y if newest and newest.score and stands.is_told else None
     change = stands.change_since_prior
     visits = _readings(stands.studies)
-    under_treatment = stands.diagnosed or is_under_treatment(visits, woman.happened)
-    is_open = open_assessment(visits, woman.happened)
+    at_risk = stands.risk_ended_on is None
+    under_treatment = at_risk and (stands.diagnosed or is_under_treatment(visits, woman.happened))
+    is_open = open_assessment(visits, woman.happened) if at_risk else None
     overdue = stands.is_overdue(today) and not under_treatment
     due = None if under_treatment else stands.next_due(today)
     return Row(
@@ -272,9 +275,9 @@ def row_of(woman: ListedWoman, *, today: date) -> Row:
         risk_5y_high=risk.high if risk else None,
         scored_on=newest.on if newest and stands.is_told else None,
         covered=stands.covered,
-        withheld=doubt.sentence if doubt else "",
+        withheld=words_of_end(woman.happened) or (doubt.sentence if doubt else ""),
         rank=last_read.rank if last_read else None,
-        ended=doubt is not None and doubt.doubt is Doubt.AFTER_DIAGNOSIS,
+        ended=not at_risk or (doubt is not None and doubt.doubt is Doubt.AFTER_DIAGNOSIS),
         change_since_prior=change,
         change_is_noise=stands.change_is_noise,
         factor=_factor(stands) if change is not None else None,
@@ -284,7 +287,7 @@ def row_of(woman: ListedWoman, *, today: date) -> Row:
         unread=bool(visits) and visits[-1].category is None,
         last_word=_last_word(stands.studies),
         open_assessment=is_open,
-        alerts=_alerts(woman, visits),
+        alerts=_alerts(woman, visits) if at_risk else (),
         notices=_notices(stands, today, overdue=overdue, due=due),
         diagnosed=stands.diagnosed,
         under_treatment=under_treatment,

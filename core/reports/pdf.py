@@ -475,7 +475,7 @@ def _alerts_and_events(pages: _Pages, report: Report) -> None:
         if pages.will_page_break(12):
             pages.add_page()  # its words begin where it is named
         end = f" to {event.end}" if event.end else ""
-        side = f", {SIDE_WORDS[event.laterality]}" if event.laterality else ""
+        side = f", {SIDE_WORDS.get(event.side_words, event.side_words)}" if event.side_words else ""
         pages.paragraph(f"{number}  {event.on}{end}  {event.kind.value}{side}", bold=True, size=8.5)
         if event.detail:
             pages.paragraph(event.detail, size=8.5)

@@ -239,7 +239,7 @@ def _events(drawing: Drawing, report: Report, time: _Time, top: float) -> float:
         x = time.x(event.on)
         end = time.x(min(event.end or report.made_at.date(), time.last))
         is_bar = event.kind is EventKind.THERAPY and end > x
-        side = f" {event.laterality}" if event.laterality else ""
+        side = f" {event.side_words}" if event.side_words else ""
         words = Words((x + 1.8, 0), f"{number} {event.kind.value}{side}", TINY, INK)
         row = next((row for row, taken in enumerate(free) if x - 1.2 > taken), None)
         if row is None:

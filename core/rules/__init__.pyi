@@ -37,6 +37,11 @@ from .comparable import said_alike as said_alike
 from .comparable import treatments as treatments
 from .comparable import trust_of as trust_of
 from .documents import RulesError as RulesError
+from .end_of_risk import END_OF_RISK as END_OF_RISK
+from .end_of_risk import both_breasts_gone_on as both_breasts_gone_on
+from .end_of_risk import died_on as died_on
+from .end_of_risk import risk_ended_on as risk_ended_on
+from .end_of_risk import words_of_end as words_of_end
 from .growth import Growth as Growth
 from .growth import has_grown as has_grown
 from .growth import measurement_sd_mm as measurement_sd_mm

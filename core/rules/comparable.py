@@ -161,7 +161,7 @@ def first_diagnoses() -> Select[int, date]:
     )
 
 
-TREATMENTS = (EventKind.SURGERY, EventKind.THERAPY)
+TREATMENTS = (EventKind.SURGERY, EventKind.MASTECTOMY, EventKind.THERAPY)
 """Events from whose start on a course is another one (`core.rules.trends.since_treatment`)."""
 
 

@@ -42,6 +42,7 @@ class Happened:
     kind: EventKind
     on: date
     result: EventResult | None = None
+    laterality: str | None = None
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,8 @@ from db.tables import (
 
 Record = dict[str, Any]
 FATE = "fate"
+BOTH = "B"
+"""What a cell that says both breasts is read as; kept as no one side."""
 WRITTEN_AT_ONCE = 1_000
 
 
@@ -192,7 +194,8 @@ class Events(Keeper):
         }
 
     def _key(self, record: Record) -> tuple[int, EventKind, date, Laterality | None]:
-        side = Laterality(record["laterality"]) if record.get("laterality") else None
+        said = record.get("laterality")
+        side = Laterality(said) if said and said != BOTH else None
         return self._patient(record, record["on"]), record["kind"], record["on"], side
 
     def judge(self, record: Record) -> Fate:
@@ -204,6 +207,8 @@ class Events(Keeper):
             raise ValueError("Only a biopsy has a result.")
         if end is not None and end < record["on"]:
             raise ValueError("It ends before it begins.")
+        if kind is EventKind.MASTECTOMY and not record.get("laterality"):
+            raise ValueError("Say which breast was removed: L, R, or both.")
         if kind is EventKind.NOTE and not record.get("detail"):
             raise ValueError("The note is empty.")
         key = self._key(record)

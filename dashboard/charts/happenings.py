@@ -19,7 +19,10 @@ _SYMBOL = {
     EventKind.BIOPSY: "diamond",
     EventKind.DIAGNOSIS: "star",
     EventKind.SURGERY: "square",
+    EventKind.MASTECTOMY: "square-x",
     EventKind.THERAPY: "circle",
+    EventKind.CONTACT: "circle-dot",
+    EventKind.DEATH: "x",
     EventKind.NOTE: "circle-open",
 }
 
@@ -135,7 +138,7 @@ def draw_densities(figure: Figure, visits: Sequence[Visit]) -> None:
 
 def words_of(event: EventEntry) -> str:
     """Name an event, with its breast."""
-    return event.kind.value + (f" {event.laterality}" if event.laterality else "")
+    return f"{event.kind.value} {event.side_words}".rstrip()
 
 
 def _more(event: EventEntry) -> str:

@@ -5,7 +5,7 @@ from datetime import date, timedelta
 import streamlit as st
 
 from core.people import Permission, Person
-from core.records import EventEntry, EventKind, EventResult, PatientRecord
+from core.records import BOTH, EventEntry, EventKind, EventResult, PatientRecord
 from core.records import add_event as add_event_
 from core.records import record_result as record_result_
 from core.records import remove_event as remove_event_
@@ -38,7 +38,7 @@ def show_events(record: PatientRecord, person: Person) -> None:
         return
     rows = "".join(
         f'<tr><td class="d">{event.on}{f"<br>to {event.end}" if event.end else ""}</td>'
-        f"<td>{event.kind.value}{f' {event.laterality}' if event.laterality else ''}</td>"
+        f"<td>{event.kind.value}{f' {event.side_words}' if event.side_words else ''}</td>"
         f"<td>{result_words(event)}{look.safe(event.detail or '')}</td></tr>"
         for event in reversed(record.events)
     )
@@ -80,7 +80,7 @@ def ask_for_results(record: PatientRecord, person: Person, form: str) -> None:
 def say_event(event: EventEntry) -> str:
     """Say an event in one line."""
     result = event.result.value if event.result else ""
-    parts = [look.iso(event.on), event.kind.value, event.laterality or "", result, event.detail or ""]
+    parts = [look.iso(event.on), event.kind.value, event.side_words, result, event.detail or ""]
     line = " ".join(" ".join(parts).split())
     return line if len(line) <= 80 else f"{line[:79]}…"
 
@@ -142,9 +142,9 @@ def add_event(record: PatientRecord, person: Person, form: str) -> None:
         kind = EventKind(what.selectbox("What", kinds, key=f"{form}_kind") or EventKind.NOTE)
         laterality = side.selectbox(
             "Breast",
-            list(SIDES),
+            [*SIDES, BOTH],
             index=None,
-            format_func=SIDE_WORDS.__getitem__,
+            format_func=lambda side: SIDE_WORDS.get(side, side),
             placeholder="Not one-sided",
             key=f"{form}_side",
         )

@@ -18,6 +18,7 @@ from core.records import (
     take_back_acknowledgement,
 )
 from core.rules import age_years, alert_rules, thresholds, trends, urgency
+from core.rules.end_of_risk import words_of_end
 from core.rules.vocabulary import DENSITY_WORDS
 from dashboard import keys, look, outages
 from dashboard.house import here
@@ -32,7 +33,9 @@ def identity(record: PatientRecord) -> None:
     """Say who she is."""
     today, stands = date.today(), record.standing
     age, next_due = age_years(record.birth_date, today), stands.next_due(today)
-    if stands.diagnosed:
+    if stands.risk_ended_on is not None:
+        due = "nothing"
+    elif stands.diagnosed:
         due = "as the clinic plans"
     elif record.visits and next_due is None:
         due = thresholds.screening_interval().outside
@@ -55,6 +58,9 @@ def identity(record: PatientRecord) -> None:
 
 def key_figures(record: PatientRecord) -> None:
     """Show the figures of the last visit that the model has read; none where no number may be said of it."""
+    if ended := words_of_end(record.events):
+        look.show(f'<p class="lv-note">{look.safe(ended)}</p>')
+        return
     if record.standing.doubt is not None or record.standing.covered:
         told_of_last(record)
         return

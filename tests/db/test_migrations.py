@@ -197,6 +197,30 @@ def test_accounts_of_the_demo_are_known_after_the_upgrade_by_the_password_they_s
         }
 
 
+def test_what_ends_a_womans_risk_is_a_note_to_the_release_that_does_not_know_it(database):
+    migrate.upgrade(database, "0022")
+    with database.engine.begin() as connection:
+        connection.execute(
+            text("INSERT INTO patient (id, mrn, simulated, created_at) VALUES (1, '1', true, '2026-01-01')")
+        )
+        for kind, detail in (("mastectomy", "prophylactic"), ("death", None), ("biopsy", "core")):
+            connection.execute(
+                text(
+                    "INSERT INTO event (patient_id, kind, event_date, detail, created_at)"
+                    " VALUES (1, :kind, '2025-01-01', :detail, '2026-01-01')"
+                ),
+                {"kind": kind, "detail": detail},
+            )
+    migrate.downgrade(database, "0021")
+    with database.engine.connect() as connection:
+        kept = connection.execute(text("SELECT kind, detail FROM event ORDER BY id")).all()
+    assert [tuple(row) for row in kept] == [
+        ("note", "mastectomy both: prophylactic"),
+        ("note", "death"),
+        ("biopsy", "core"),
+    ]
+
+
 def test_what_the_rule_on_a_jump_raised_is_handed_to_the_rule_on_change(database):
     migrate.upgrade(database, "0009")
     rows = (

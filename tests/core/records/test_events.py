@@ -73,3 +73,40 @@ def test_an_event_whose_alerts_cannot_be_judged_is_not_recorded(here, reader, wo
         add_event(here, reader, "1", kind=SURGERY, on=date(2023, 1, 1))
     with here.database.read() as session:
         assert session.scalars(select(Event)).all() == []
+
+
+def test_a_death_and_the_loss_of_both_breasts_end_risk_and_taken_back_they_do_not(here, reader, woman):
+    """Nothing is told or due of a woman who has no breast at risk, and she stands in no group that asks for an act."""
+
+    def row():
+        return worklist.rows(here, today=date(2027, 1, 1))[0]
+
+    add_event(here, reader, "1", kind=EventKind.NOTE, on=DAYS[-1], detail="judged")
+    before = row()
+    assert before.risk_5y is not None
+    assert (before.changed, before.overdue) == (True, True)
+    left = add_event(here, reader, "1", kind=EventKind.MASTECTOMY, on=date(2024, 5, 1), laterality="L")
+    assert row().risk_5y is not None, "one breast is left"
+    for ends in (
+        {"kind": EventKind.MASTECTOMY, "laterality": "R"},
+        {"kind": EventKind.MASTECTOMY, "laterality": "both"},
+        {"kind": EventKind.DEATH},
+    ):
+        event = add_event(here, reader, "1", on=date(2025, 5, 1), **ends)
+        ended = row()
+        assert (ended.risk_5y, ended.slope, ended.band, ended.alerts) == (None, None, None, ())
+        assert (ended.changed, ended.not_scored, ended.overdue, ended.next_due) == (False, False, False, None)
+        assert "2025-05-01" in ended.withheld
+        remove_event(here, reader, event.event_id)
+    remove_event(here, reader, left.event_id)
+    assert row().risk_5y == before.risk_5y
+
+
+def test_what_a_mastectomy_and_an_end_of_follow_up_must_say(here, reader, woman):
+    with pytest.raises(ValueError, match="left, right, or both"):
+        add_event(here, reader, "1", kind=EventKind.MASTECTOMY, on=DAYS[-1])
+    for kind in (EventKind.DEATH, EventKind.CONTACT):
+        with pytest.raises(ValueError, match="future"):
+            add_event(here, reader, "1", kind=kind, on=date(2999, 1, 1))
+    both = add_event(here, reader, "1", kind=EventKind.MASTECTOMY, on=DAYS[-1], laterality="both")
+    assert (both.laterality, both.side_words) == (None, "both")

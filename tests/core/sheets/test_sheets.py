@@ -237,3 +237,16 @@ def test_the_command_says_what_it_would_do_then_does_it(
     assert json.loads(run(app, told).stdout)["import"] == 1
     assert run(app, ["set-aside-records", "1"]).exit_code == 0
     assert count(here, Patient) == 0
+
+
+def test_a_mastectomy_says_of_which_breast_and_both_is_not_left_out(
+    here: Installation, tmp_path: Path
+) -> None:
+    taken(here, tmp_path, "patients", "MRN,DOB\nA-1,1960-04-03\n")
+    text = "MRN,Event,Date,Side\nA-1,mastectomy,2020-01-02,both\nA-1,death,2024-01-02,\nA-1,contact,2023-01-02,\n"
+    taken(here, tmp_path, "events", text)
+    with here.database.read() as session:
+        kept = session.execute(select(Event.kind, Event.laterality).order_by(Event.event_date)).all()
+    assert kept == [("mastectomy", None), ("contact", None), ("death", None)]
+    unsaid = taken(here, tmp_path, "events", "MRN,Event,Date,Side\nA-1,mastectomy,2021-01-02,\n")
+    assert "which breast" in str(unsaid.checked.bad)
