@@ -33,8 +33,10 @@ from core.cli.terminal import (
     results,
     wrong_use,
 )
+from core.files import AS_ASKED, write_whole
 from seed_data import adapters
 from seed_data import demo as demo_cohort
+from seed_data.checks import detector as detector_check
 from seed_data.checks import report as margins_report
 from seed_data.checks import sensitivity as sensitivity_table
 from seed_data.women import backgrounds, cohort
@@ -302,6 +304,44 @@ def sensitivity(
     results.print(
         "What all visits add to the AUC of the last visit, for perfect readers of simulated women (95 %). "
         f"Written to {out}.",
+        highlight=False,
+    )
+
+
+@app.command()
+def detector(
+    seen: Annotated[
+        Path,
+        typer.Option("--seen", help="CSV of what the rule sees of each study; made where it is not there."),
+    ],
+    women: Annotated[int, typer.Option(min=40, help="Women to be imaged on each machine.")] = 120,
+    times: Annotated[int, typer.Option(min=1, help="Years drawn for each pair of machines.")] = 20,
+    jobs: Annotated[int, typer.Option(min=0, help="Processes; 0: one a core.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
+) -> None:
+    """Measure how soon a change of detector is noticed on the Cohort page, and how often one is that was none."""
+    if not seen.exists():
+        columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+        with Progress(*columns, console=log) as progress:
+            task = progress.add_task("Women imaged on each machine", total=women)
+            made = detector_check.signals(
+                women,
+                jobs=jobs or os.cpu_count() or 1,
+                on_woman=lambda done: progress.update(task, completed=done),
+            )
+        write_whole(seen, made.write_csv(), mode=AS_ASKED)
+    try:
+        found = detector_check.measure(detector_check.read(seen), times=times)
+    except (ValueError, OSError) as error:
+        failed(error)
+    if as_json:
+        print_json(found.to_json())
+        return
+    results.print(
+        f"{found.changes} changes of detector among {found.women} women: half are noticed after {found.median:.0f} studies, 95 of "
+        f"100 after {found.late:.0f}; the hardest is {found.hardest}, 95 of 100 after {found.worst_late:.0f}. Within "
+        f"{detector_check.WITHIN} studies: {100 * found.within:.1f} of 100. Without a change: "
+        f"{found.false_alarms_a_year:.2f} false alarms a year, over {found.quiet_years} years.",
         highlight=False,
     )
 

@@ -1,5 +1,11 @@
 from . import disclosure as disclosure
+from . import drift as drift
+from . import earlier as earlier
+from . import missing as missing
+from . import noticing as noticing
 from . import seeing as seeing
+from . import truth as truth
+from . import what_if as what_if
 from . import who as who
 from .asked import Asked as Asked
 from .bands import FILTERS as FILTERS
@@ -7,6 +13,8 @@ from .bands import NOT_KNOWN as NOT_KNOWN
 from .bands import Filter as Filter
 from .bands import band_words as band_words
 from .computed import frame_of as frame_of
+from .courses import Courses as Courses
+from .courses import courses_of as courses_of
 from .definition import ENTRY_AGES as ENTRY_AGES
 from .definition import Definition as Definition
 from .definition import DefinitionRefused as DefinitionRefused
@@ -19,6 +27,7 @@ from .frame import VISITS as VISITS
 from .frame import WOMEN as WOMEN
 from .frame import Frame as Frame
 from .frame import empty_frame as empty_frame
+from .frame import schema_of as schema_of
 from .opened import CannotOpen as CannotOpen
 from .opened import Cohorts as Cohorts
 from .opened import open as open

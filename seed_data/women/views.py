@@ -11,7 +11,7 @@ from core.rules.vocabulary import STANDARD_VIEWS, FindingClass
 from seed_data.women import machines
 from seed_data.women.bodies import BreastView, Shown
 from seed_data.women.lives import SIDES, Life, LifeVisit, Side
-from seed_data.women.machines import Film
+from seed_data.women.machines import Film, Machine
 
 
 @dataclass(frozen=True)
@@ -52,8 +52,17 @@ class ViewRecord:
         return FindingClass.of_lesion(malignant=self.leading.lesion.malignant)
 
 
-def imaged(life: Life, spacing_mm: float, visits: Iterable[LifeVisit] | None = None) -> Iterator[ViewRecord]:
-    """Draw every view of a woman, breast by breast; the result for one visit does not depend on the others."""
+def imaged(
+    life: Life,
+    spacing_mm: float,
+    visits: Iterable[LifeVisit] | None = None,
+    *,
+    on: Machine | None = None,
+) -> Iterator[ViewRecord]:
+    """Draw every view of a woman, breast by breast; the result for one visit does not depend on the others.
+
+    Each visit is imaged on the machine that stood there (`machines.machine_of`), or all `on` one machine.
+    """
     wanted = life.visits if visits is None else tuple(visits)
     for side in SIDES:
         for view in STANDARD_VIEWS:
@@ -62,7 +71,7 @@ def imaged(life: Life, spacing_mm: float, visits: Iterable[LifeVisit] | None = N
                 continue
             breast = BreastView(life, side, view, spacing_mm)
             for visit in taken:
-                machine = machines.machine_of(life, visit)
+                machine = on or machines.machine_of(life, visit)
                 spacing = spacing_mm * machine.spacing
                 picture = breast.picture(visit, spacing, machines.film_shape(machine, spacing_mm))
                 rng = np.random.default_rng(
