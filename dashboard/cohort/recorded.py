@@ -64,9 +64,14 @@ def each(options: Iterable[Choice], ask: Callable[[], Choice | None]) -> Sequenc
 def take(taken: Taken) -> bool:
     """Record a figure; say whether it was, and is not to be drawn."""
     record = _open.get()
-    if record is not None:
+    if record is not None and not any(_same(taken, one) for one in record.figures):
         record.figures.append(taken)
     return record is not None
+
+
+def _same(one: Taken, other: Taken) -> bool:
+    """Say whether a figure stands in two kinds of a part: a record has it once."""
+    return one.name == other.name and one.table.equals(other.table)
 
 
 def note(sentence: str) -> bool:

@@ -1,13 +1,13 @@
 """Analysts name and share cohorts; an admin may let a person see single courses. Nobody may before.
 
-Revision: 0024, after 0021.
+Revision: 0024, after 0022.
 """
 
 import sqlalchemy as sa
 from alembic import op
 
 revision = "0024"
-down_revision = "0021"
+down_revision = "0022"
 branch_labels = None
 depends_on = None
 
