@@ -62,7 +62,7 @@ def report(
         return
     results.print(f"{out}: {made.figures} figures.", highlight=False, markup=False, soft_wrap=True)
     if made.withheld:
-        log.print(made.withheld, highlight=False, markup=False)
+        log.print(made.withheld, highlight=False, markup=False, soft_wrap=True)
 
 
 @cohort.command("import")
@@ -107,7 +107,7 @@ def import_table(
         f"{kept.name}: {kept.screens} screens of {kept.women} women.", highlight=False, markup=False
     )
     for note in kept.notes[1:]:
-        log.print(note, highlight=False, markup=False)
+        log.print(note, highlight=False, markup=False, soft_wrap=True)
 
 
 @cohort.command("list")
@@ -144,7 +144,7 @@ def remove(name: Annotated[str, typer.Argument(help="The cohort's name.")]) -> N
         wrong_use(str(error))
     finally:
         here.close()
-    results.print(f"{name} is taken away.", highlight=False, markup=False)
+    results.print(f"{name} is taken away.", highlight=False, markup=False, soft_wrap=True)
 
 
 @cohort.command()
@@ -180,9 +180,11 @@ def manifest(
     if json:
         print_json(made.to_json())
     else:
-        results.print(f"{out}: {made.rows} images of {made.women} women.", highlight=False, markup=False)
+        results.print(
+            f"{out}: {made.rows} images of {made.women} women.", highlight=False, markup=False, soft_wrap=True
+        )
         for name, why in made.refused:
-            log.print(f"refused  {name}: {why}", highlight=False, markup=False)
+            log.print(f"refused  {name}: {why}", highlight=False, markup=False, soft_wrap=True)
     if made.refused:
         raise typer.Exit(SOME_REFUSED)
 
@@ -210,7 +212,7 @@ def scores(
         made = scores_of(_chosen(here, definition))
         if not made.exams:
             wrong_use("No exam of these women has a score that may be told, and a known outcome.")
-        write_scores(here, None, made, out)
+        write_scores(here, made, out)
     except OSError as error:
         wrong_use(f"{out} cannot be written: {error.strerror or error}.")
     finally:
@@ -218,9 +220,14 @@ def scores(
     if json:
         print_json({"path": str(out), **made.summary()})
         return
-    results.print(f"{out}: {made.exams} exams, {made.events} with cancer.", highlight=False, markup=False)
+    results.print(
+        f"{out}: {made.exams} exams, {made.events} with cancer.",
+        highlight=False,
+        markup=False,
+        soft_wrap=True,
+    )
     for line in made.left_out_said:
-        log.print(line, highlight=False, markup=False)
+        log.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
 def _definition(path: Path) -> Definition:

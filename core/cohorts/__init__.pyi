@@ -30,6 +30,9 @@ from .frame import schema_of as schema_of
 from .live import current_frame as current_frame
 from .live import frame_of as frame_of
 from .live import read_ahead as read_ahead
+from .opened import CannotOpen as CannotOpen
+from .opened import Cohorts as Cohorts
+from .opened import open as open
 from .packed import HORIZONS as HORIZONS
 from .packed import TRUSTS as TRUSTS
 from .quantiles import quantiles as quantiles

@@ -97,7 +97,7 @@ class Watch:
 
 def starts_offered(visits: pl.DataFrame) -> list[date]:
     """Return the days (1 January, 1 July) that a watch may begin on, the latest first: before each lies reference enough."""
-    on = visits["on"].sort()
+    on = visits["on"].drop_nulls().sort()
     if not len(on):
         return []
     days = on.to_numpy()

@@ -101,7 +101,7 @@ def missing_by_month(visits: pl.DataFrame, women: pl.DataFrame, *, read_at: date
 
 
 def _of_late(visits: pl.DataFrame) -> pl.DataFrame:
-    visits = visits.select(COLUMNS)
+    visits = visits.select(COLUMNS).drop_nulls("on")
     if not len(visits):
         return visits
     last: date = visits["on"].max()  # type: ignore[assignment]

@@ -80,11 +80,15 @@ def in_short(selection: Selection) -> list[tuple[str, str, str]]:
     women, visits = selection.women, selection.visits_of("woman", "trust")
     told = visits.filter(pl.col("trust").cast(pl.String) == "trusted")
     followed = (women["last_contact"] - selection.entry["on"]).dt.total_days() / DAYS_PER_YEAR
-    low, middle, high = quantiles(followed.drop_nulls().clip(0).to_numpy(), (0.25, 0.5, 0.75))
+    known = followed.drop_nulls().clip(0).to_numpy()
+    median, quartiles = "–", "no visit has a day"
+    if len(known):
+        low, middle, high = quantiles(known, (0.25, 0.5, 0.75))
+        median, quartiles = f"{middle:.1f} years", f"quartiles {low:.1f}–{high:.1f}"
     diagnosed = int((women["diagnosed_on"] > selection.entry["on"]).sum())
     apart = is_small(selection.n - diagnosed)
     return [
         ("visits", count_said(len(visits)), f"{count_said(len(told))} with a score"),
-        ("followed, median", f"{middle:.1f} years", f"quartiles {low:.1f}–{high:.1f}"),
+        ("followed, median", median, quartiles),
         ("diagnosed after they entered", "not told" if apart else count_said(diagnosed), "women"),
     ]

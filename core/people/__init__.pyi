@@ -23,6 +23,7 @@ from .demo_accounts import own_admin_is_needed as own_admin_is_needed
 from .demo_accounts import published_accounts as published_accounts
 from .demo_accounts import simulated_reader as simulated_reader
 from .grants import GRANT_WORDS as GRANT_WORDS
+from .grants import may_now as may_now
 from .grants import set_grant as set_grant
 from .passwords import ASKED_OF_A_PASSWORD as ASKED_OF_A_PASSWORD
 from .roles import GRANTED_ONLY as GRANTED_ONLY

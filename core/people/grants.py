@@ -6,7 +6,7 @@ from sqlalchemy import select
 
 from core.installation import Installation
 from core.people import audit
-from core.people.accounts import plain_name
+from core.people.accounts import person_of, plain_name
 from core.people.roles import GRANTED_ONLY, Permission, Person, require
 from db.tables import User
 
@@ -48,3 +48,10 @@ def set_grant(
         action = "permission_granted" if granted else "permission_taken_back"
         audit.record(session, by, action, f"user:{user.username}", {"permission": permission.value})
     return True
+
+
+def may_now(here: Installation, person: Person, permission: Permission) -> bool:
+    """Say whether a person may do something at this moment, whatever she might when the page was drawn."""
+    with here.database.read() as session:
+        user = session.get(User, person.user_id)
+        return user is not None and user.active and person_of(user).may(permission)

@@ -6,15 +6,17 @@ from functools import cache
 
 from core.cohorts import Asked, Selection
 from core.people import Person
+from dashboard.cohort import source
 
 __all__ = ["why_withheld"]
 
 
+# One of each source: to look at other women is not to forget what was shown of these.
 @cache
-def _asked() -> Asked:
+def _asked(_table: str) -> Asked:
     return Asked()
 
 
 def why_withheld(person: Person, selection: Selection) -> str:
     """Say why nothing of a cohort is shown to a person; empty where it may be, and is remembered."""
-    return selection.withheld or _asked().why_not(person.user_id, selection)
+    return selection.withheld or _asked(source.name()).why_not(person.user_id, selection)

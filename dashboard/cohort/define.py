@@ -125,9 +125,9 @@ def _found(column: str, frame: Frame) -> list[str]:
 
 
 def _years(frame: Frame) -> list[int]:
-    if not len(frame.visits):
+    days = frame.visits["on"].drop_nulls()
+    if not len(days):
         return []
-    days = frame.visits["on"]
     return list(range(days.min().year, days.max().year + 1))  # type: ignore[union-attr]
 
 

@@ -11,7 +11,7 @@ from core.cohorts import HORIZONS, Selection
 from core.cohorts.judge import THRESHOLDS, Asking, Judged, NothingToTell, judged
 from dashboard import look
 from dashboard.charts import judging as charts
-from dashboard.cohort import judge_more
+from dashboard.cohort import judge_more, recorded
 from dashboard.cohort.figure import About, empty, figure, note
 
 WHOM = "Women enter at a fixed visit, never at their last, and are followed until a diagnosis, death, the loss of both breasts or the last day on which they are known of."
@@ -36,7 +36,12 @@ def show(selection: Selection) -> None:
     except NothingToTell as why:
         empty("How good is the model for these women?", str(why))
         return
-    view = st.segmented_control(
+    for view in recorded.each(VIEWS, _view):
+        VIEWS[view](of)
+
+
+def _view() -> str | None:
+    return st.segmented_control(
         "View",
         list(VIEWS),
         default="Telling apart",
@@ -44,7 +49,6 @@ def show(selection: Selection) -> None:
         required=True,
         label_visibility="collapsed",
     )
-    VIEWS[view or "Telling apart"](of)
 
 
 def _asked() -> Asking:

@@ -9,16 +9,17 @@ from importlib.util import find_spec
 import streamlit as st
 
 from core import cohorts
-from core.cohorts import Population, Selection, disclosure
+from core.cohorts import Frame, Population, Selection, disclosure
 from core.people import Permission, Person
 from core.records import cards
 from dashboard import look, session
-from dashboard.cohort import define, keep
+from dashboard.cohort import define, keep, source
 from dashboard.cohort.asking import why_withheld
 from dashboard.house import here
 
 PARTS: Mapping[str, str] = {
     "Who": "who",
+    "Screens": "screens",
     "See": "see",
     "Compare": "compare",
     "Judge": "judge",
@@ -33,17 +34,17 @@ PARTS: Mapping[str, str] = {
 def show_page() -> None:
     """Show the page to whoever may see groups of women."""
     person = session.require(Permission.SEE_COHORT)
-    frame = cohorts.frame_of(here())
-    if not len(frame.women):
+    left, right = st.columns([1, 4], gap="large")
+    with left:
         look.title("Cohort")
+        frame = source.choose()
+    if not len(frame.women):
         look.show(
             '<div class="lv-empty"><b>No women yet</b>Figures appear when studies are scored. Load simulated women '
             "from a terminal: <code>python -m seed_data demo</code></div>"
         )
         st.stop()
-    left, right = st.columns([1, 4], gap="large")
     with left:
-        look.title("Cohort")
         live = st.container()
         wrong = keep.open_link(person)
         unknown = define.unknown_in_address(frame)
@@ -67,6 +68,15 @@ def show_page() -> None:
         _show_parts(person, selection)
 
 
+def parts_of(frame: Frame) -> Mapping[str, str]:
+    """Return the parts that the page has of these women, by their names."""
+    return {
+        name: module
+        for name, module in PARTS.items()
+        if find_spec(f"dashboard.cohort.{module}") and (module != "screens" or source.is_table(frame))
+    }
+
+
 def _many(selection: Selection) -> str:
     few_women = selection.n < disclosure.smallest_group()
     return selection.counted if few_women or not selection.withheld else look.UNKNOWN
@@ -85,7 +95,7 @@ def _show_parts(person: Person, selection: Selection) -> None:
         look.show(
             '<p class="lv-note alert">Simulated and real women are counted together in these figures.</p>'
         )
-    names = [name for name, module in PARTS.items() if find_spec(f"dashboard.cohort.{module}")]
+    names = list(parts_of(selection.frame))
     for tab, name in zip(
         st.tabs(names, key="part", on_change="rerun", bind="query-params"), names, strict=True
     ):

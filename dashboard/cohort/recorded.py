@@ -6,17 +6,19 @@ they begin with.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import date
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from dashboard.cohort.downloads import Taken
 
-__all__ = ["Record", "is_recording", "note", "recording", "take", "today"]
+__all__ = ["Record", "each", "is_recording", "note", "recording", "take", "today"]
+
+Choice = TypeVar("Choice")
 
 
 @dataclass
@@ -53,12 +55,23 @@ def today() -> date:
     return record.on if record else date.today()
 
 
+def each(options: Iterable[Choice], ask: Callable[[], Choice | None]) -> Sequence[Choice]:
+    """Return those kinds of figures that a part shows: the one that is asked for (the first unasked), in a record all."""
+    every = list(options)
+    return every if is_recording() else [ask() or every[0]]
+
+
 def take(taken: Taken) -> bool:
     """Record a figure; say whether it was, and is not to be drawn."""
     record = _open.get()
-    if record is not None:
+    if record is not None and not any(_same(taken, one) for one in record.figures):
         record.figures.append(taken)
     return record is not None
+
+
+def _same(one: Taken, other: Taken) -> bool:
+    """Say whether a figure stands in two kinds of a part: a record has it once."""
+    return one.name == other.name and one.table.equals(other.table)
 
 
 def note(sentence: str) -> bool:

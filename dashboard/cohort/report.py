@@ -9,8 +9,8 @@ import importlib
 import json
 import sys
 from collections.abc import Iterator, Mapping
-from datetime import date
-from importlib.util import find_spec
+from dataclasses import replace
+from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import Any
 
@@ -23,37 +23,31 @@ from core.cohorts.bcsc import TableRefused
 from core.cohorts.stored import frame_of_table
 from core.installation import Installation
 from dashboard.cohort import recorded
-from dashboard.cohort.page import PARTS
+from dashboard.cohort.page import parts_of
 from dashboard.house import here
 
-__all__ = ["made", "parts", "walk"]
+__all__ = ["made", "walk"]
 
 NOT_FIGURES = frozenset({"compare", "take_away"})
 """Parts of the page that show no figures of the one selection."""
 
 
-def parts() -> Mapping[str, str]:
-    """Return the parts that have figures, by their names: each a module of this room."""
-    return {
-        title: module
-        for title, module in PARTS.items()
-        if module not in NOT_FIGURES and find_spec(f"dashboard.cohort.{module}")
-    }
-
-
 def walk(selection: Selection, on: date) -> Iterator[tuple[str, recorded.Record]]:
-    """Yield what each part shows of a selection as of a day, under its name."""
-    for title, module in parts().items():
-        with recorded.recording(on) as record:
-            importlib.import_module(f"dashboard.cohort.{module}").show(selection)
-        yield title, record
+    """Yield what each part of the page shows of a selection as of a day, under its name."""
+    for title, module in parts_of(selection.frame).items():
+        if module not in NOT_FIGURES:
+            with recorded.recording(on) as record:
+                importlib.import_module(f"dashboard.cohort.{module}").show(selection)
+            yield title, record
 
 
 def made(place: Installation, job: Mapping[str, Any]) -> Reported:
     """Write the report that a job asks for."""
     definition = Definition.from_json(job["definition"])
     on = date.fromisoformat(job["on"])
-    selection = cohorts.select(_frame(place, job["table"]), definition)
+    # What depends on today is as of the report's day.
+    frame = replace(_frame(place, job["table"]), read_at=datetime.combine(on, time.min, UTC))
+    selection = cohorts.select(frame, definition)
     if selection.withheld:
         sections = [Section("", notes=[selection.withheld])]
     else:

@@ -29,11 +29,15 @@ TOO_FEW = "There are too few women, or none of them has a risk that may be told.
 
 def show(selection: Selection) -> None:
     """Show the figures of the kind that is chosen."""
-    chosen = st.segmented_control(
+    for chosen in recorded.each(KINDS, _kind):
+        KINDS[chosen](selection)
+
+
+def _kind() -> str | None:
+    return st.segmented_control(
         "What to see", list(KINDS), default=next(iter(KINDS)), key="see", required=True, bind="query-params",
         label_visibility="collapsed",
     )  # fmt: skip
-    KINDS[chosen or next(iter(KINDS))](selection)
 
 
 def risk(selection: Selection) -> None:

@@ -25,7 +25,7 @@ from core.installation import Installation
 from core.people import Person, audit
 from core.rules.ages import DAYS_PER_YEAR
 
-__all__ = ["Scores", "auc_per_year", "scores_of", "write_scores"]
+__all__ = ["Scores", "auc_per_year", "scores_of", "taken_by", "write_scores"]
 
 YEARS = len(HORIZONS)
 
@@ -139,8 +139,13 @@ def auc_per_year(
     return found
 
 
-def write_scores(here: Installation, person: Person | None, scores: Scores, out: Path) -> None:
-    """Write the document for its owner alone, after the trail has it that rows of single exams went out."""
+def taken_by(here: Installation, person: Person | None, scores: Scores) -> bytes:
+    """Return the document, after the trail has it that rows of single exams went out, and to whom."""
     detail = {"exams": scores.exams, "form": "BCRBench", "from": "page" if person else "command line"}
     audit.note(here, person, "cohort_scores_exported", "cohort", detail)
-    write_whole(out, json.dumps(scores.to_json(), indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+    return (json.dumps(scores.to_json(), indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
+
+
+def write_scores(here: Installation, scores: Scores, out: Path) -> None:
+    """Write the document for its owner alone; at the command line, whose user has the files anyway."""
+    write_whole(out, taken_by(here, None, scores))

@@ -67,8 +67,10 @@ def day_of(said: str | None, surroundings: Mapping[str, str] = os.environ) -> da
         raise CannotReport(f"{what}, which is no day. Write 2026-05-31, or seconds since 1970.") from error
 
 
-def make_report(definition: Definition, out: Path, on: date, table: str = "") -> Reported:
-    """Let the process that knows the pages write a report of the installation that the surroundings name.
+def make_report(
+    definition: Definition, out: Path, on: date, table: str = "", *, home: Path | None = None
+) -> Reported:
+    """Let the process that knows the pages write a report of an installation: the one that the settings name, unless `home` does.
 
     Raises `CannotReport` where `out` is there already or cannot be written, or the figures could not be drawn.
     """
@@ -83,7 +85,7 @@ def make_report(definition: Definition, out: Path, on: date, table: str = "") ->
     drawn = subprocess.run(
         [sys.executable, "-m", "dashboard.cohort.report"],
         cwd=_PROJECT,
-        env=_surroundings(),
+        env=_surroundings(home),
         input=json.dumps(job),
         # The pages' library says at every call that no page runs: of use only where something goes wrong.
         capture_output=True,
@@ -100,11 +102,11 @@ def make_report(definition: Definition, out: Path, on: date, table: str = "") ->
     return Reported(out, said["files"], said["figures"], said["made"], said["withheld"])
 
 
-def _surroundings() -> dict[str, str]:
+def _surroundings(home: Path | None) -> dict[str, str]:
     """Return the surroundings of a process that runs in another folder and serves no page."""
     from core.settings import Settings
 
-    return {**os.environ, "LONGVIEW_HOME": str(Settings().root)}
+    return {**os.environ, "LONGVIEW_HOME": str(home or Settings().root)}
 
 
 def write_report(

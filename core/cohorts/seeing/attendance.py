@@ -42,7 +42,9 @@ def gaps(selection: Selection) -> pl.DataFrame:
 def due(selection: Selection) -> tuple[pl.DataFrame, date]:
     """Return who is expected, as of the day on which the rows were read: state, women, share (0..1); and that day."""
     today = selection.frame.read_at.date()
-    women = selection.women.select("due_on", "overdue_from", "diagnosed_on", "died_on")
+    # Of a woman whose visits have no day it cannot be said.
+    dated = selection.women.filter(pl.col("last_on").is_not_null())
+    women = dated.select("due_on", "overdue_from", "diagnosed_on", "died_on")
     late = (pl.lit(today) - pl.col("overdue_from")).dt.total_days() / DAYS_PER_MONTH
     state = women.select(
         pl.when(
