@@ -132,21 +132,21 @@ def turned_to(page: str) -> None:
         st.session_state.pop(_LOOKED_AT, None)
 
 
-def note_look(who: Person, action: str, mrn: str) -> None:
-    """Write to the audit trail that a woman's page was opened: once a look, and not at every rerun.
+def note_look(who: Person, action: str, subject: str) -> None:
+    """Write to the audit trail that something was looked at: once a look, and not at every rerun.
 
-    A look ends with another page, another woman or half an hour. Looking and its entry are one: where the entry cannot be
+    A look ends with another page, another subject or half an hour. Looking and its entry are one: where the entry cannot be
     written the page says so and stays closed.
     """
     look_at, since = st.session_state.get(_LOOKED_AT, (None, 0.0))
-    if look_at == (action, mrn) and time.monotonic() - since < LOOK_SECONDS:
+    if look_at == (action, subject) and time.monotonic() - since < LOOK_SECONDS:
         return
     with outages.closing_the_page(
         "Opening a patient's images or record is written to the audit trail, and that failed: it stays closed.",
         still="Worklist, cohort and models can still be read.",
     ):
-        looking.opened(here(), who, action, mrn)
-    st.session_state[_LOOKED_AT] = ((action, mrn), time.monotonic())
+        looking.opened(here(), who, action, subject)
+    st.session_state[_LOOKED_AT] = ((action, subject), time.monotonic())
 
 
 def note_listed(who: Person, mrns: Sequence[str], search: str) -> None:

@@ -27,7 +27,6 @@ from .frame import WOMEN as WOMEN
 from .frame import Frame as Frame
 from .frame import empty_frame as empty_frame
 from .frame import schema_of as schema_of
-from .live import current_frame as current_frame
 from .live import frame_of as frame_of
 from .live import read_ahead as read_ahead
 from .opened import CannotOpen as CannotOpen

@@ -19,7 +19,7 @@ from sqlalchemy import event
 
 from core.cohorts import stored
 from core.cohorts.away.made import model_said
-from core.cohorts.computed import frame_of
+from core.cohorts.live import frame_of
 from core.cohorts.definition import Definition
 from core.cohorts.frame import Frame
 from core.cohorts.selection import Selection, select

@@ -24,10 +24,12 @@ REFUSALS_TOGETHER_SECONDS = 60.0
 _recently = Recently()
 
 
-def opened(here: Installation, person: Person, action: str, mrn: str) -> None:
-    """Write down that a person opened a woman's page; the images that the page fetches belong to it."""
-    audit.note(here, person, action, f"patient:{mrn}")
-    _recently.add((here.home, person.user_id, mrn))
+def opened(here: Installation, person: Person, action: str, subject: str) -> None:
+    """Write down that a person opened a page; the images that a woman's page (``patient:…``) fetches belong to it."""
+    audit.note(here, person, action, subject)
+    kind, _, mrn = subject.partition(":")
+    if kind == "patient":
+        _recently.add((here.home, person.user_id, mrn))
 
 
 def images_seen(here: Installation, person: Person, sop_uid: str) -> None:

@@ -111,7 +111,7 @@ def course(selection: Selection) -> None:
     if sample:
         me = session.require(Permission.SEE_COHORT)
         if me.may(Permission.SEE_SINGLE_COURSES):
-            session.note_once(me, "single_courses_seen", "cohort")
+            session.note_look(me, "single_courses_seen", "cohort")
             single = single_courses(selection, anchor)
     course_figure(selection, anchor, same=same, single=single)
     slopes_figure(selection)

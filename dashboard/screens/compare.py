@@ -16,7 +16,7 @@ def page(person: Person) -> None:
     if record is None or not record.visits:
         header.nobody(mrn)
         return
-    session.note_look(person, "patient_opened", record.mrn)
+    session.note_look(person, "patient_opened", f"patient:{record.mrn}")
     st.session_state[keys.LAST_PATIENT] = record.mrn
     st.query_params[keys.MRN] = record.mrn
     whole_window(record.mrn)

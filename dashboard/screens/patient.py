@@ -34,7 +34,7 @@ def page(person: Person) -> None:
     if mrn != record.mrn:
         st.session_state[correct_menu.FORMER] = (record.mrn, mrn)
     drafts.let_go(assessment.FORMS, MOST_FORMS)
-    session.note_look(person, "patient_opened", record.mrn)
+    session.note_look(person, "patient_opened", f"patient:{record.mrn}")
     st.session_state[keys.LAST_PATIENT] = record.mrn
     st.query_params[keys.MRN] = record.mrn
     head, tools = st.columns([5.2, 6.6], vertical_alignment="center")
