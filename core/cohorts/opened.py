@@ -19,9 +19,9 @@ from sqlalchemy import event
 
 from core.cohorts import stored
 from core.cohorts.away.made import model_said
-from core.cohorts.live import frame_of
 from core.cohorts.definition import Definition
 from core.cohorts.frame import Frame
+from core.cohorts.live import frame_of
 from core.cohorts.selection import Selection, select
 from core.installation import Installation
 from core.settings import Settings
