@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, TypeVar
 
-from sqlalchemy import Select, bindparam, or_, select
+from sqlalchemy import BindParameter, Select, bindparam, or_, select
 from sqlalchemy.orm import Session
 
 from db.sessions import WITH_PUT_AWAY
@@ -52,7 +52,7 @@ STUDY_OF_DAY = (
     )
     .order_by(Study.id)
 )
-_OF_THEM = bindparam("mrns", expanding=True)
+_OF_THEM: BindParameter[Any] = bindparam("mrns", expanding=True)
 CORRECTIONS = (
     select(Correction.mrn, Correction.other_mrn, Correction.changes)
     .where(
@@ -72,7 +72,7 @@ def at_one_moment(session: Session) -> Session:
     return session
 
 
-def first(session: Session, statement: Select[tuple[_Row]], **named: Any) -> _Row | None:
+def first(session: Session, statement: Select[_Row], **named: Any) -> _Row | None:
     """Return the first row that one of these statements finds; None if it finds none."""
     answers: dict[Any, _Row | None] | None = session.info.get(_ANSWERS)
     question = id(statement), *named.values()

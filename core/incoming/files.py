@@ -112,10 +112,7 @@ def _folder(folder: Path, limit: int, use_manifests: bool, found: Gathered) -> N
         manifest = _manifest(folder / MANIFEST, found)
         if manifest is not None:
             for row in manifest.rows:
-                load = _link_out if _leads_out(row.path, folder) else _load
-                found.files.append(
-                    lambda row=row, load=load: _told(row, load(row.path, str(row.path), limit))
-                )  # type: ignore[misc]
+                found.files.append(lambda row=row: _told(row, _load_within(row.path, folder, limit)))  # type: ignore[misc]
             return
     for parent, folders, names in os.walk(folder):
         folders[:] = sorted(name for name in folders if not _hidden(name))
@@ -123,7 +120,7 @@ def _folder(folder: Path, limit: int, use_manifests: bool, found: Gathered) -> N
         for name in sorted([*names, *links]):
             path = Path(parent, name)
             if not _hidden(name) and _leads_out(path, folder):
-                found.files.append(lambda path=path: _link_out(path, str(path), limit))  # type: ignore[misc]
+                found.files.append(lambda path=path: _load_within(path, folder, limit))  # type: ignore[misc]
             elif not use_manifests and path == folder / MANIFEST:
                 found.notices.append(f"{path} is left aside: you said whose images these are.")
             elif _hidden(name):
@@ -243,9 +240,11 @@ def _leads_out(path: Path, folder: Path) -> bool:
         return True
 
 
-def _link_out(path: Path, name: str, _limit: int) -> IncomingFile:
+def _load_within(path: Path, folder: Path, limit: int) -> IncomingFile:
+    if not _leads_out(path, folder):
+        return _load(path, str(path), limit)
     why = "It is a link that leads out of the folder, which is not followed. Name what it leads to itself."
-    return IncomingFile(name, b"", Refusal("unreadable_path", why))
+    return IncomingFile(str(path), b"", Refusal("unreadable_path", why))
 
 
 def _load(path: Path, name: str, limit: int) -> IncomingFile:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
-from sqlalchemy import ColumnElement, Update, bindparam, or_, update
+from sqlalchemy import BindParameter, ColumnElement, Update, bindparam, or_, update
 from sqlalchemy.orm import Session
 
 from db.tables import Patient, Study, StudyStatus, utc_now
@@ -49,7 +49,9 @@ def _queued(which: ColumnElement[bool], more: Mapping[str, Any]) -> Update:
     )
 
 
-_THIS_ONE, _HER, _DAY = bindparam("this_one"), bindparam("her"), bindparam("that_day")
+_HER: BindParameter[int] = bindparam("her")
+_DAY: BindParameter[date] = bindparam("that_day")
+_THIS_ONE: BindParameter[int] = bindparam("this_one")
 # Built once: it is asked with every image.
 _FROM_HERE_ON = _queued(
     (Study.patient_id == _HER)

@@ -129,7 +129,7 @@ def _known_to_be_wrong(
             yield fact
 
 
-_Corrections = Sequence[Row[tuple[str, str | None, dict[str, Any]]]]
+_Corrections = Sequence[Row[str, str | None, dict[str, Any]]]
 """Of each the women, by MRN, and what it changed."""
 
 

@@ -152,8 +152,8 @@ def _turn_measurements(session: Session, image_id: int, turn: Turn) -> None:
         (one.x0, one.x1), (one.y0, one.y1) = (sorted(ends) for ends in zip(*corners, strict=True))
         if one.axes:
             one.axes = {
-                name: [*turn.of_point(*ends[:2], *size), *turn.of_point(*ends[2:], *size)] if ends else ends
-                for name, ends in one.axes.items()
+                name: [*turn.of_point(x0, y0, *size), *turn.of_point(x1, y1, *size)]
+                for name, (x0, y0, x1, y1) in one.axes.items()
             }
     if drawn:
         detail = {"turn": turn.value, "measurements": len(drawn)}
