@@ -60,4 +60,4 @@ def gather() -> None:
             if not loop.is_closed():
                 raise
 
-    AppSession._call_soon_on_event_loop = call_soon  # type: ignore[method-assign]
+    AppSession._call_soon_on_event_loop = call_soon  # type: ignore[assignment, method-assign]

@@ -112,7 +112,7 @@ def worklist_table(
     )
 
 
-_DRAWS_A_PATIENT = ("PlotlyChart", "PageLink", "MenuButton", "Selectbox", "TextArea", "Button")
+_DRAWS_A_PATIENT = ("Button", "PageLink", "MenuButton", "Selectbox", "TextArea", "PlotlyChart")
 
 
 @cache

@@ -155,11 +155,9 @@ function makeReady(files) {
   const next = files.filter((file) => !made.has(file))
   if (!own || !next.length) return
   const whenIdle = window.requestIdleCallback ?? ((run) => setTimeout(run, 500))
-  for (const file of next) {
-    made.add(file)
-    // One that is not there is missed by nobody: its own page asks for what it needs.
-    whenIdle(() => import(new URL(file, own.href).href).catch(() => {}), { timeout: 3000 })
-  }
+  for (const file of next) made.add(file)
+  // One that is not there is missed by nobody: its own page asks for what it needs.
+  whenIdle(() => next.forEach((file) => import(new URL(file, own.href).href).catch(() => {})), { timeout: 1000 })
 }
 
 export default function ({ data, parentElement, setTriggerValue }) {

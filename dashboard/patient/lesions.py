@@ -245,13 +245,13 @@ def _what_was_done(record: PatientRecord) -> None:
 
 
 @st.fragment
-def _work(record: PatientRecord, opened: list[Sequence[FollowedLesion]]) -> None:
+def _work(record: PatientRecord, just_read: list[Sequence[FollowedLesion]]) -> None:
     """Let an oncologist choose a lesion and work on it.
 
-    `opened` holds the lesions that the page has just read; it is empty when only this part runs.
+    `just_read` holds the lesions that the page has read; it is empty when only this part runs.
     """
     person = session.require(Permission.ASSESS)
-    hers = opened.pop() if opened else lesions_of_patient(here(), record.mrn)
+    hers = just_read.pop() if just_read else lesions_of_patient(here(), record.mrn)
     lesions = {lesion.lesion_id: lesion for lesion in hers}
     # What she had before her: the versions of when the forms were last drawn, not of the moment in which she presses.
     seen: dict[int, int] = st.session_state.get(SEEN, {})
