@@ -183,7 +183,9 @@ def _first_words(session: Session, ids: Sequence[int]) -> dict[int, _FirstWord]:
         # What was read elsewhere may stand before the first word that was said here; it counts where there is no other.
         .order_by(AssessmentVersion.covered.is_not(None), AssessmentVersion.version.desc())
     )
-    return {study_id: _FirstWord(*said) for study_id, *said in session.execute(query)}
+    return {
+        row.study_id: _FirstWord(row.bi_rads, row.signed_at, row.covered) for row in session.execute(query)
+    }
 
 
 def _films(session: Session, ids: Sequence[int]) -> dict[int, _Films]:
