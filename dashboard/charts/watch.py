@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import polars as pl
 
 from core.cohorts.drift import Course, Watch
@@ -170,7 +171,8 @@ def _all_months(rows: pl.DataFrame) -> str:
     known = rows.drop_nulls("share").filter(pl.col("women") > 0)
     if not len(known):
         return look.UNKNOWN
-    return look.percent(float((known["share"] * known["women"]).sum() / known["women"].sum()))
+    share, women = (known[name].to_numpy() for name in ("share", "women"))
+    return look.percent(float(np.average(share, weights=women)))
 
 
 def _missing_said(row: dict[str, object] | None) -> str:
