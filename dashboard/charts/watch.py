@@ -90,7 +90,7 @@ def course(watch: Watch, one: Course) -> Figure:
             type="line", x0=begin, x1=begin, yref="paper", y0=0, y1=1, line={"color": look.ALERT, "width": 1.5, "dash": "dash"}
         )  # fmt: skip
         figure.add_annotation(
-            x=begin, yref="paper", y=1, yanchor="bottom", text=f"alarm: {one.noticed.direction}", showarrow=False,
+            x=begin, xanchor="right", xshift=6, yref="paper", y=1, yanchor="bottom", text=f"alarm: {one.noticed.direction}", showarrow=False,
             font={"size": 12, "color": look.INK},
         )  # fmt: skip
     # An axis that fits tightly makes noise look like news: it spans at least half of the usual value.
