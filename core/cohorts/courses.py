@@ -68,7 +68,7 @@ class Courses:
 
     def by_woman(self, values: Numbers) -> Numbers:
         """Return (W,) the sums of values (S,) by woman."""
-        return np.bincount(self.woman, values, self.women)
+        return np.bincount(self.woman, values, self.women).astype(np.float64)
 
 
 def courses_of(told: pl.DataFrame, women: pl.DataFrame, today: date) -> Courses:

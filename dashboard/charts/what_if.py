@@ -89,6 +89,11 @@ def _beside(names: Sequence[str], parts: Sequence[tuple[str, pl.DataFrame, Panel
             customdata=[[_number(a), _number(b)] for a, b in zip(low, high, strict=True)],
             hovertemplate="%{y}: %{text} (95 % %{customdata[0]} to %{customdata[1]})<extra></extra>",
         )
+        for plan in table.filter(pl.col(panel.value).is_null())["plan"]:
+            figure.add_annotation(
+                x=0, xref=axis, y=plan, yref="y", xanchor="left", text="not told: few women", showarrow=False,
+                font={"size": 12, "color": look.MUTED},
+            )  # fmt: skip
         begin = place * (width + _GAP)
         axes[f"xaxis{place + 1}" if place else "xaxis"] = template.axis(
             title,

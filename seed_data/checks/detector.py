@@ -37,7 +37,7 @@ SPACING_MM: Final = 0.275
 STUDIES_A_YEAR: Final = 500
 WITHIN: Final = 200
 """Studies within which a change is to be noticed."""
-_KINDS: Final = schema_of(VISITS, drift.COLUMNS)
+_KINDS: Final[dict[Any, Any]] = schema_of(VISITS, drift.COLUMNS)
 _FIRST_DAY: Final = date(2022, 1, 1)
 _BEGINS: Final = date(2024, 1, 1)
 
