@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from typing import Any
 
 import polars as pl
 
@@ -81,12 +82,16 @@ def _add_course(figure: Figure, group: str, table: pl.DataFrame) -> None:
                 fillcolor=fill, line={"width": 0}, mode="lines", hoverinfo="skip",
             )  # fmt: skip
     x, y = table["years"].to_list(), table["median"].to_list()
+    between = [(b - a) for a, b in itertools.pairwise(x)]
+    # No line joins points over a year of which too few women may be told.
+    gaps = [place + 1 for place, apart in enumerate(between) if apart > min(between)]
     moves = [
         f"{women:,} women" + (f", {joined} joined, {left} left since the point before" if joined else "")
         for women, joined, left in table.select("women", "joined", "left").iter_rows()
     ]
     figure.add(
-        "scatter", x=x, y=y, mode="lines+markers", name=group, customdata=moves,
+        "scatter", x=_with_gaps(x, gaps), y=_with_gaps(y, gaps), mode="lines+markers", name=group,
+        customdata=_with_gaps(moves, gaps),
         line={"color": COLOURS[group], "width": 2.5, "dash": DASHES[group]},
         marker={"size": 8, "color": COLOURS[group], "symbol": SYMBOLS[group]},
         hovertemplate=f"{group}: median %{{y:.1%}}, %{{customdata}}<extra></extra>",
@@ -96,6 +101,13 @@ def _add_course(figure: Figure, group: str, table: pl.DataFrame) -> None:
             x=x[-1], y=_log10(y[-1]), text=f" {group}", showarrow=False, xanchor="left", xshift=8,
             font={"size": 12, "color": COLOURS[group]},
         )  # fmt: skip
+
+
+def _with_gaps(values: Sequence[Any], before: Sequence[int]) -> list[Any]:
+    """Return the values with nothing before some of them."""
+    return [
+        one for place, value in enumerate(values) for one in ([None, value] if place in before else [value])
+    ]
 
 
 def _log10(value: float) -> float:
