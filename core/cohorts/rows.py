@@ -180,7 +180,10 @@ def _first_words(session: Session, ids: Sequence[int]) -> dict[int, _FirstWord]:
         .join(Study, Study.id == AssessmentVersion.study_id)
         .where(Study.patient_id.in_(ids), AssessmentVersion.version == 1)
     )
-    return {study_id: _FirstWord(*said) for study_id, *said in session.execute(query)}
+    return {
+        study_id: _FirstWord(bi_rads, at, covered)
+        for study_id, bi_rads, at, covered in session.execute(query)
+    }
 
 
 def _films(session: Session, ids: Sequence[int]) -> dict[int, _Films]:
@@ -227,7 +230,8 @@ def _packed(
     days: dict[date, list[Any]] = {}
     for study in studies:
         days.setdefault(study.study_date, []).append(study)
-    visits, told = [], []
+    visits: list[tuple[Any, ...]] = []
+    told: list[_Told] = []
     for on, of_day in days.items():
         visits.append(_visit(read, words, woman.birth_date, diagnosed_on, on, of_day, told))
     last_read = max(

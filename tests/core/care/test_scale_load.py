@@ -8,7 +8,7 @@ from core.care import scale_load
 from core.care.records_agree import disagreements
 from core.cohorts import frame_of, kept
 from core.installation import Installation
-from core.records import ready, worklist
+from core.records import ready, record_of, worklist
 from db.tables import Study
 
 
@@ -25,3 +25,6 @@ def test_made_up_women_stand_in_worklist_and_cohort_and_agree_with_themselves(he
     assert frame.visits["risk_5"].count() > 100
     found = worklist.counts(worklist.rows(here, today=date(2026, 11, 21)))
     assert found[worklist.Group.TO_READ] == 7
+    record = record_of(here, "SC0000001")
+    assert record is not None
+    assert len(record.visits) == scale_load.VISITS_A_WOMAN
