@@ -177,6 +177,7 @@ def _scores(
     rows: Rows = []
     n = len(ids)
     kind = draw.integers(0, 4, n)
+    all_days = days.astype(str).tolist()
     for number in range(VISITS_A_WOMAN):
         hers = (risk * np.exp(draw.normal(0.03 * number, 0.15, n))).clip(1e-4, 0.8)
         horizons = hers[:, None] * np.arange(1, 6) / 5
@@ -191,10 +192,19 @@ def _scores(
         rows += [
             (
                 study, study, *said_by, "{}", f"{day} 01:00:00.000000", number, "[]",
-                json.dumps([{"study_uid": f"2.25.8.{one}.{k}", "value": 0.1} for k in range(number + 1)]), "[]",
+                json.dumps(_contributions(one, days_of[:number + 1])), "[]",
                 *(("withheld", "unlike_pictures") if values[3] > 1.34 else ("trusted", None)), 1.34, 0.29,
                 *(None if value != value else value for value in values),
             )
-            for one, study, day, values in zip(ids.tolist(), (ids * 8 + number).tolist(), on, numbers, strict=True)
+            for one, study, day, values, days_of in zip(
+                ids.tolist(), (ids * 8 + number).tolist(), on, numbers, all_days, strict=True
+            )
         ]  # fmt: skip
     return rows
+
+
+def _contributions(woman: int, days: Sequence[str]) -> list[dict[str, Any]]:
+    return [
+        {"study_uid": f"2.25.8.{woman}.{number}", "study_date": day, "value": 0.1}
+        for number, day in enumerate(days)
+    ]

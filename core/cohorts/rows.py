@@ -232,7 +232,8 @@ def _packed(
     days: dict[date, list[Any]] = {}
     for study in studies:
         days.setdefault(study.study_date, []).append(study)
-    visits, told = [], []
+    visits: list[tuple[Any, ...]] = []
+    told: list[_Told] = []
     for on, of_day in days.items():
         visits.append(_visit(read, words, woman.birth_date, diagnosed_on, on, of_day, told))
     last_read = max(

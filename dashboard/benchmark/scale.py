@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 from collections.abc import Iterator
 
 import psutil  # type: ignore[import-untyped]
 
 from dashboard.benchmark.clicks import WORKLIST, open_patient
-from dashboard.benchmark.client import Answer, Client, Widget
+from dashboard.benchmark.client import Answer, Client, NoAnswer, Widget
 from dashboard.benchmark.job import Job, quantile
 from dashboard.keys import BAND, DENSITY, GROUP, SEARCH
 
 FRESH = 5
 """So often a page is opened anew, each time as by somebody who comes."""
 CLICKS = 60
+PEOPLE = 6
 CHOICES = ("button_group", "selectbox")
 """Kinds of widgets that choose whom a cohort is of, or how it is looked at."""
 _PAUSE_SECONDS = 0.05
@@ -81,32 +81,35 @@ def _spread(name: str, clicked: Clicked) -> dict[str, float]:
 
 
 async def _worklist(job: Job) -> Clicked:
-    """Search, filter, change the group and the order, and ask for the next page."""
+    """Search, filter, change the group and the order, and at the end ask for the next page, as several people one by one."""
     clicked = Clicked(job.pid)
-    async with Client(job.url, job.tokens[0]) as client:
-        await client.go("worklist")
-        for what in itertools.islice(_wanted(), CLICKS):
-            await clicked.pause()
-            if answer := await _do(client, *what):
-                clicked.add(answer)
+    for person in range(PEOPLE):
+        async with Client(job.url, job.tokens[0]) as client:
+            await client.go("worklist")
+            for what in _wanted(person):
+                await clicked.pause()
+                if answer := await _do(client, *what):
+                    clicked.add(answer)
     return clicked
 
 
-def _wanted() -> Iterator[tuple[str, str | int]]:
-    texts = itertools.cycle(("Hart", "SC00012", "Berg4", "Lena", "9"))
-    places = itertools.count()
-    columns = itertools.cycle(("risk", "patient", "change", "last_study", "age"))
-    while True:
-        place = next(places)
-        yield from (("search", next(texts)), ("search", ""), ("group", place), ("more", ""), ("group", -1))
+TEXTS = ("Hart", "SC00012", "Berg4", "Lena", "9", "Ito1")
+COLUMNS = ("risk", "patient", "change", "last_study", "age", "slope")
+
+
+def _wanted(person: int) -> Iterator[tuple[str, str | int]]:
+    for step in range(2):
+        at = 2 * person + step
+        yield from (("search", TEXTS[at % len(TEXTS)]), ("search", ""), ("group", at), ("group", -1))
         yield from (
-            ("order", next(columns)),
-            ("density", place),
+            ("order", COLUMNS[at % len(COLUMNS)]),
+            ("density", at),
+            ("band", at),
             ("density", -1),
-            ("band", place),
-            ("more", ""),
+            ("band", -1),
         )
-        yield from (("band", -1), ("order", ""))
+        yield "order", ""
+    yield "more", ""
 
 
 async def _do(client: Client, what: str, value: str | int) -> Answer | None:
@@ -132,7 +135,8 @@ async def _patient(job: Job) -> float:
         for woman in job.women[:15]:
             await client.go("worklist")
             await asyncio.sleep(_PAUSE_SECONDS)
-            await open_patient(client, woman)
+            if (await open_patient(client, woman)).to_figure is None:
+                raise NoAnswer(f"The page of {woman.mrn} has no course.")
             await asyncio.sleep(_PAUSE_SECONDS)
             seconds.append((await client.rerun()).seconds)
     return quantile(seconds[3:] or seconds, 0.5)

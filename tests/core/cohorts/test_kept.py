@@ -12,6 +12,8 @@ from sqlalchemy import delete, func, select, text, update
 from core.cohorts import compute_frame, frame_of, kept, live
 from core.installation import Installation
 from core.outages import outage
+from core.records import shown, worklist
+from core.settings import Settings
 from db.tables import (
     Alert,
     CohortRow,
@@ -26,6 +28,7 @@ from db.tables import (
 )
 from tests import factories
 from tests.factories import VisitPlan
+from tests.postgres import fresh_database, needs_postgres
 
 TODAY = date(2026, 11, 21)
 
@@ -222,3 +225,21 @@ def test_a_database_of_before_is_filled_by_who_asks_first(tmp_path: Path, here: 
     migrate.upgrade(here.database)
     assert len(frame_of(here).women) == 8
     assert_right(here)
+
+
+@needs_postgres
+def test_postgresql_keeps_and_reads_the_same(tmp_path: Path) -> None:
+    with fresh_database() as url:
+        here = Installation.open(Settings(home=tmp_path / "var", database_url=url, _env_file=None))
+        here.migrate()
+        live.forget()
+        some_women(here)
+        assert_right(here)
+        with here.database.write() as session:
+            session.execute(update(Study).where(Study.patient_id == 2).values(bi_rads="0"))
+            session.execute(delete(Patient).where(Patient.id == 3))
+        assert_right(here)
+        expected = worklist.rows(here, today=TODAY)
+        found = shown(here, worklist.Filter(), None, number=20, today=TODAY)
+        assert (list(found.rows), found.counts) == (expected, worklist.counts(expected))
+        here.close()
