@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import json
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import ConfigDict, Field, ValidationError, model_validator
 
@@ -14,7 +14,7 @@ from core.rules.documents import Table
 
 __all__ = ["ENTRY_AGES", "FORMAT", "Definition", "DefinitionRefused", "Domain", "Enters", "Population"]
 
-FORMAT = "longview-cohort/1"
+FORMAT: Final = "longview-cohort/1"
 ENTRY_AGES = (40, 45, 50, 55, 60, 65, 70)
 Year = Annotated[int, Field(ge=1900, le=2200)]
 Chosen = Annotated[tuple[str, ...], Field(max_length=64)]
@@ -119,7 +119,10 @@ class Definition(Table):
     def sentence(self, women: str) -> str:
         """Say in words who is counted, for the subtitle of every figure; `women` says how many."""
         kind = "women, " + self.kind.value if self.kind is Population.BOTH else f"{self.kind.value} women"
-        parts = [f"n ≈ {women} {kind}" if women[:1].isdigit() else f"{women} {kind}", self.entry_words]
+        parts = [
+            f"n ≈ {women} {kind}" if women[:1].isdigit() else f"{women} {kind}".strip(),
+            self.entry_words,
+        ]
         parts += [self._choice_words(one) for one in self.narrowed]
         if self.from_year or self.to_year:
             parts.append(

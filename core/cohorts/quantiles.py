@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -59,7 +60,7 @@ def quantiles_by(
             q if n * min(p, 1 - p) * 2 >= smallest_group() else None for q, p in zip(found, at, strict=True)
         ]
         rows.append((key, *told, n))
-    schema = {
+    schema: dict[str, Any] = {
         group: known.schema[group], **dict.fromkeys(names, pl.Float64), "women": pl.Int64
     }  # fmt: skip
     return pl.DataFrame(rows, schema=schema, orient="row").sort(group)

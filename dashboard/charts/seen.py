@@ -45,7 +45,10 @@ def courses_by_group(table: pl.DataFrame, *, x_title: str, single: pl.DataFrame 
             height=400,
             margin={"l": 64, "r": 150, "t": 8, "b": 48},
             xaxis=template.axis(
-                x_title, dtick=1 if single is not None or _step(table) == 1 else 2, tickformat="d"
+                x_title,
+                range=_reach(table),
+                dtick=1 if single is not None or _step(table) == 1 else 2,
+                tickformat="d",
             ),
             yaxis=template.axis(
                 "5-year risk",
@@ -56,6 +59,11 @@ def courses_by_group(table: pl.DataFrame, *, x_title: str, single: pl.DataFrame 
         )
     )
     return figure
+
+
+def _reach(table: pl.DataFrame) -> list[float] | None:
+    years = table["years"].to_list()
+    return [min(years) - 0.3, max(years) + 0.3] if years else None
 
 
 def _step(table: pl.DataFrame) -> int:

@@ -7,6 +7,8 @@ import streamlit as st
 
 from core import cohorts
 from core.cohorts import Selection, who
+from core.cohorts.seeing.courses import Anchor
+from core.cohorts.seeing.risks import When
 from dashboard import look, session
 from dashboard.cohort import see
 from dashboard.cohort.asking import why_withheld
@@ -39,8 +41,8 @@ def show(selection: Selection) -> None:
     for column, one, place in zip(columns, (selection, other), ("left", "right"), strict=True):
         with column, slot(place):
             look.heading("Defined on the left" if place == "left" else chosen.name)
-            see.risk_figure(one, see.risks.When.ENTRY)
-            see.course_figure(one, see.Anchor.ENTRY, same=False, single=None)
+            see.risk_figure(one, When.ENTRY)
+            see.course_figure(one, Anchor.ENTRY, same=False, single=None)
             see.slopes_figure(one)
             see.density_part(one)
 

@@ -98,9 +98,10 @@ def ask(frame: Frame) -> tuple[Definition, Mapping[str, Slot]]:
         enters = Enters.FIRST
     if from_year and to_year and from_year > to_year:
         from_year, to_year = to_year, from_year
+    chosen: dict[str, Any] = {key: picked for key, (picked, _) in asked.items()}
     definition = Definition(
-        kind=Population(kind), domain=Domain(domain), enters=Enters(enters), at_age=at_age, at_year=at_year,
-        from_year=from_year, to_year=to_year, model=model, **{key: picked for key, (picked, _) in asked.items()},
+        kind=Population(kind or Population.REAL), domain=Domain(domain), enters=Enters(enters), at_age=at_age, at_year=at_year,
+        from_year=from_year, to_year=to_year, model=model, **chosen,
     )  # fmt: skip
     return definition, {key: slot for key, (_, slot) in asked.items()}
 

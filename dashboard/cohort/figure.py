@@ -94,7 +94,12 @@ def figure(
                 f'<p class="lv-question">{look.safe(question)}</p>'
                 f'<p class="lv-subtitle">{look.safe(counted)}</p>'
             )
-        with buttons, st.container(horizontal=True, horizontal_alignment="right", gap="small"):
+        with (
+            buttons,
+            st.container(
+                horizontal=True, horizontal_alignment="right", gap="small", key=f"cohort_take_{name}"
+            ),
+        ):
             explain(about, counted)
             downloads.offer(taken)
         if drawn is None:

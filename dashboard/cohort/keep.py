@@ -67,7 +67,7 @@ def _open(person: Person, saved: list[SavedCohort]) -> None:
     if chosen.definition is None:
         st.warning(look.plain(chosen.problem))
     else:
-        st.caption(look.plain(chosen.definition.sentence("those")))
+        st.caption(look.plain(chosen.definition.sentence("")))
         st.button(
             "Open", key="cohort_open", type="primary", on_click=define.choose, args=(chosen.definition,)
         )

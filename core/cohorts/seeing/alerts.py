@@ -5,6 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from core.cohorts.disclosure import is_small, rounded
+from core.cohorts.seeing.one_each import one_each
 from core.cohorts.selection import Selection
 
 __all__ = ["alerts_by_year"]
@@ -15,13 +16,13 @@ def alerts_by_year(selection: Selection) -> pl.DataFrame:
 
     A year in which few were seen is left out; one in which few had an alert, or few had none, has no rate.
     """
+    visits = selection.told_visits("woman", "on", "alerts").with_columns(
+        year=pl.col("on").dt.year(), alerts=pl.col("alerts").fill_null(0)
+    )
     seen = (
-        selection.told_visits("woman", "on", "alerts")
-        .with_columns(year=pl.col("on").dt.year())
-        .group_by("year", "woman")
-        .agg((pl.col("alerts").fill_null(0) > 0).any().alias("alerted"))
+        one_each(visits, "year", "alerts")
         .group_by("year")
-        .agg(pl.len().alias("women"), pl.col("alerted").sum().alias("alerted"))
+        .agg(pl.len().alias("women"), (pl.col("alerts") > 0).sum().alias("alerted"))
         .sort("year")
     )
     rows = []

@@ -25,12 +25,14 @@ def gaps(selection: Selection) -> pl.DataFrame:
 
     A woman counts once, with the longest time between two of hers; a step of few women is joined with its neighbours.
     """
-    days = (
-        selection.visits_of("woman", "on")
-        .with_columns(months=pl.col("on").diff().over("woman").dt.total_days() / DAYS_PER_MONTH)
-        .drop_nulls("months")
-    )
-    longest = days.group_by("woman").agg(pl.col("months").max())["months"].to_numpy()
+    # The rows are in the order of woman and day.
+    visits = selection.visits_of("woman", "on")
+    woman = visits["woman"].to_numpy()
+    months = np.diff(visits["on"].to_physical().to_numpy()) / DAYS_PER_MONTH
+    same = woman[1:] == woman[:-1]
+    longest = np.full(len(selection.frame.women), -1.0)
+    np.maximum.at(longest, woman[1:][same], months[same])
+    longest = longest[longest >= 0]
     places = np.digitize(longest, GAP_STARTS)
     counts = np.bincount(places, minlength=len(GAP_STARTS) + 1).tolist()
     words = [f"under {GAP_STARTS[0]}"]

@@ -14,6 +14,7 @@ import polars as pl
 
 from core.cohorts.disclosure import count_said, is_small, smallest_group, table_told
 from core.cohorts.quantiles import quantiles_by
+from core.cohorts.seeing.one_each import one_each
 from core.cohorts.selection import Selection
 from core.rules.ages import DAYS_PER_YEAR
 
@@ -102,15 +103,11 @@ def _placed(selection: Selection, anchor: Anchor, step: int) -> pl.DataFrame:
     else:
         since = pl.col("on") - pl.coalesce("diagnosed_on", pl.col("on").max().over("woman"))
     group = pl.when(pl.col("diagnosed_on").is_null()).then(pl.lit(Group.NONE.value))
-    return (
-        hers.with_columns(
-            group=group.otherwise(pl.lit(Group.CANCER.value)),
-            years=((since.dt.total_days() / DAYS_PER_YEAR / step).round() * step).cast(pl.Int32),
-        )
-        .filter(pl.col("years").abs() <= YEARS)
-        .group_by("woman", "group", "years")
-        .agg(pl.col("risk_5").mean())
-    )
+    placed = hers.with_columns(
+        group=group.otherwise(pl.lit(Group.CANCER.value)),
+        years=((since.dt.total_days() / DAYS_PER_YEAR / step).round() * step).cast(pl.Int32),
+    ).filter((pl.col("years").abs() <= YEARS) & pl.col("risk_5").is_not_null())
+    return one_each(placed, "years", "risk_5").select("woman", "group", "years", "risk_5")
 
 
 def _of_group(visits: pl.DataFrame, anchor: Anchor, *, same_women: bool) -> pl.DataFrame:
@@ -138,16 +135,14 @@ def _throughout(visits: pl.DataFrame, anchor: Anchor) -> pl.DataFrame:
 
 def _moves(visits: pl.DataFrame) -> pl.DataFrame:
     """Return how many women are at a point who were not at the one before, and how many have left since, in words."""
-    rows, before = [], set[int]()
+    rows: list[tuple[int, str, str]] = []
+    women = visits["woman"].to_numpy()
+    before = np.zeros(int(women.max()) + 1 if len(women) else 0, dtype=bool)
     for (years,), hers in visits.sort("years").group_by(["years"], maintain_order=True):
-        now = set(hers["woman"].to_list())
-        rows.append(
-            (
-                years,
-                count_said(len(now - before)) if rows else "",
-                count_said(len(before - now)) if rows else "",
-            )
-        )
+        now = np.zeros_like(before)
+        now[hers["woman"].to_numpy()] = True
+        joined, left = (count_said(int(np.count_nonzero(moved))) for moved in (now & ~before, before & ~now))
+        rows.append((years, joined, left) if rows else (years, "", ""))
         before = now
     return pl.DataFrame(
         rows, schema={"years": pl.Int32, "joined": pl.String, "left": pl.String}, orient="row"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import polars as pl
 
 from core.cohorts.disclosure import is_small, table_told
@@ -32,15 +33,16 @@ def flow(selection: Selection) -> pl.DataFrame:
         .join(entered, on="woman", how="inner", maintain_order="left")
         .filter(pl.col("on") >= pl.col("entered"))
         .join(selection.women.select("woman", "diagnosed_on"), on="woman", how="left", maintain_order="left")
-        .with_columns(
-            number=pl.int_range(pl.len()).over("woman") + 1,
-            band=band,
-        )
+        .with_columns(band=band)
+        .pipe(_numbered)
         .filter(pl.col("number") <= STEPS + 1)
     )  # fmt: skip
     ends = pl.when(pl.col("diagnosed_on").is_not_null()).then(pl.lit(DIAGNOSED)).otherwise(pl.lit(NO_MORE))
     moved = hers.with_columns(
-        to=pl.col("band").shift(-1).over("woman").fill_null(ends), step=pl.col("number").cast(pl.Int64)
+        to=pl.when(pl.col("woman") == pl.col("woman").shift(-1))
+        .then(pl.col("band").shift(-1))
+        .otherwise(ends),
+        step=pl.col("number").cast(pl.Int64),
     ).filter(pl.col("step") <= STEPS)
     table = moved.group_by("step", pl.col("band").alias("from"), "to").agg(
         pl.len().cast(pl.Int64).alias("women")
@@ -51,6 +53,15 @@ def flow(selection: Selection) -> pl.DataFrame:
         *(pl.col(end).replace_strict(order, return_dtype=pl.Int64, default=99) for end in ("from", "to")),
     )
     return table_told(_without_single_gaps(table))
+
+
+def _numbered(visits: pl.DataFrame) -> pl.DataFrame:
+    """Return the visits, which are in the order of woman and day, with the number of each among hers, from 1 on."""
+    woman = visits["woman"].to_numpy()
+    places = np.arange(len(woman))
+    begins = np.flatnonzero(np.diff(woman.astype(np.int64), prepend=-1)) if len(woman) else places
+    first = np.repeat(begins, np.diff(np.append(begins, len(woman))))
+    return visits.with_columns(number=pl.Series(places - first + 1))
 
 
 def _without_single_gaps(table: pl.DataFrame) -> pl.DataFrame:

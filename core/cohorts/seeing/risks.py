@@ -10,6 +10,7 @@ import polars as pl
 
 from core.cohorts.disclosure import is_small, joined_cells, rounded, table_told
 from core.cohorts.quantiles import quantiles_by
+from core.cohorts.seeing.one_each import one_each
 from core.cohorts.selection import Selection
 from core.rules.vocabulary import DENSITIES
 
@@ -84,7 +85,7 @@ def by_density(selection: Selection, when: When) -> pl.DataFrame:
 def by_year(selection: Selection) -> pl.DataFrame:
     """Return quartiles of 5-year risk by the calendar year of the visit, one value a woman and year (the mean of hers)."""
     visits = selection.told_visits("woman", "on", "risk_5").with_columns(year=pl.col("on").dt.year())
-    return _quartiles(visits.group_by("year", "woman").agg(pl.col("risk_5").mean()), "year")
+    return _quartiles(one_each(visits.drop_nulls("risk_5"), "year", "risk_5"), "year")
 
 
 def _quartiles(table: pl.DataFrame, group: str) -> pl.DataFrame:
