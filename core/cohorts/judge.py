@@ -6,6 +6,7 @@ rounded, joined or left out as `core.cohorts.disclosure` asks.
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -27,6 +28,7 @@ from core.cohorts.judging.shares import Estimate
 from core.cohorts.judging.subgroups import by_subgroup
 from core.cohorts.judging.survival import kaplan_meier
 from core.cohorts.judging.usefulness import above_threshold, decision_curve
+from core.cohorts.once import once
 from core.cohorts.selection import Selection
 from core.rules import thresholds
 
@@ -36,6 +38,8 @@ THRESHOLDS = (0.005, 0.01, 0.0166, 0.017, 0.02, 0.03, 0.04, 0.05, 0.06, 0.08, 0.
 """Thresholds of risk that can be asked for: fixed, so that no two differ by a hair's breadth."""
 DECISION_THRESHOLDS = tuple(round(0.0025 * step, 4) for step in range(1, 41))
 KEPT = 16
+FEWEST_STEPS = 4
+"""Of a curve that is drawn."""
 
 
 class NothingToTell(ValueError):
@@ -108,6 +112,12 @@ class Judged:
         if np.ptp(self.risk) == 0:
             raise NothingToTell("All these women have the same risk: nobody is told from anybody by it.")
         return at
+
+    @cached_property
+    def content(self) -> str:
+        """What the figures of the horizon are computed from, as a hash: the same women as before have the same."""
+        parts = (self.at.cancer, self.at.weight, self.risk)
+        return hashlib.sha256(b"".join(part.tobytes() for part in parts)).hexdigest()
 
     @property
     def years_words(self) -> str:
@@ -183,6 +193,7 @@ class Judged:
 
     # ----- discrimination and calibration at the horizon
 
+    @once
     def headline(self) -> pl.DataFrame:
         """Return the figures of the horizon: figure, value, low, high (95 %, by woman); null where one does not exist."""
         at, risk = self.at, self.risk
@@ -199,6 +210,7 @@ class Judged:
             rows += [("calibration intercept", None, None, None), ("calibration slope", None, None, None)]
         return pl.DataFrame(rows, schema=["figure", "value", "low", "high"], orient="row")
 
+    @once
     def by_horizon(self) -> pl.DataFrame:
         """Return AUC and observed over expected of each horizon: years, women with cancer, values and intervals."""
         self._check_followed()
@@ -220,18 +232,31 @@ class Judged:
         names = ["years", "women", "auc", "auc_low", "auc_high", "o_e", "o_e_low", "o_e_high"]
         return _numbers(pl.DataFrame(rows, schema=names, orient="row"))
 
+    def _check_steps(self, steps: int) -> None:
+        """Raise `NothingToTell` where a curve has so few steps that its straight pieces would be taken for the model."""
+        if steps < FEWEST_STEPS:
+            raise NothingToTell(
+                f"{count_said(self.at.cases)} women with a cancer within {self.years_words} are too few for a curve, of which "
+                f"each step holds {smallest_group()} of them and more. The figures in numbers hold."
+            )
+
+    @once
     def roc(self) -> pl.DataFrame:
         """Return the ROC curve: false_alarms and found, shares of women without and with cancer; a step holds no few women."""
         curve = roc_curve(self.at, self.risk, smallest_group())
+        self._check_steps(len(curve.found))
         return pl.DataFrame(
             {"false_alarms": np.append(0.0, curve.alarmed), "found": np.append(0.0, curve.found)}
         )
 
+    @once
     def precision(self) -> pl.DataFrame:
         """Return precision over the share found; a step holds no few women."""
         curve = precision_curve(self.at, self.risk, smallest_group())
+        self._check_steps(len(curve.found))
         return pl.DataFrame({"found": curve.found, "precision": curve.precision})
 
+    @once
     def tenths(self) -> pl.DataFrame:
         """Return expected and observed share with cancer by tenth of risk: women, expected, observed, low, high."""
         self._check_both()
@@ -258,6 +283,7 @@ class Judged:
                 before = now
         return kept
 
+    @once
     def at_threshold(self, threshold: float) -> pl.DataFrame:
         """Return what follows from recalling all women at or above a threshold: figure, value, low, high, unit.
 
@@ -287,6 +313,7 @@ class Judged:
                 rows.append((*_times(100, _row(name, share)), "%"))
         return pl.DataFrame(rows, schema=["figure", "value", "low", "high", "unit"], orient="row")
 
+    @once
     def decision(self) -> pl.DataFrame:
         """Return the decision curve, net benefit a thousand women: threshold, model, low, high, everybody."""
         self._check_both()
@@ -304,6 +331,7 @@ class Judged:
 
     # ----- by group
 
+    @once
     def subgroups(self) -> tuple[pl.DataFrame, int]:
         """Return AUC and observed over expected by group, and how many comparisons were made.
 

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from core.cohorts.disclosure import count_said, few, is_small, smallest_group
-from core.cohorts.judge import NothingToTell
+from core.cohorts.judge import Judged, NothingToTell
 from core.cohorts.judging.screening import (
     Fate,
     Screens,
@@ -18,7 +18,7 @@ from core.cohorts.judging.screening import (
     share_above,
 )
 from core.cohorts.judging.shares import Estimate
-from core.cohorts.selection import Selection
+from core.cohorts.once import once
 from core.rules import thresholds
 
 __all__ = ["Screened", "screened"]
@@ -35,7 +35,8 @@ class Screened:
     scores: pl.DataFrame
 
 
-def screened(selection: Selection) -> Screened:
+@once
+def screened(judged: Judged) -> Screened:
     """Return what the readers' screens found, what came between them, and how the model had scored either.
 
     Raises
@@ -43,6 +44,7 @@ def screened(selection: Selection) -> Screened:
     NothingToTell
         If there are no assessed screens, or too few cancers of either kind.
     """
+    selection = judged.selection
     visits = selection.visits_of("woman", "on", "recall", "risk_1", "trust")
     screens = screens_of(
         visits, selection.women, interval_months=thresholds.screening_interval().interval_months

@@ -21,6 +21,7 @@ from core.cohorts.judging.survival import (
     log_rank,
     still_followed,
 )
+from core.cohorts.once import once
 
 __all__ = ["OverTime", "at_risk_table", "incidence", "survival"]
 
@@ -96,6 +97,7 @@ def _tested(told: Sequence[Entered], *, of_survival: bool) -> Tested | None:
         return None
 
 
+@once
 def incidence(judged: Judged) -> OverTime:
     """Return the share with cancer over the years by band (Aalen and Johansen), with Gray's test.
 
@@ -107,6 +109,7 @@ def incidence(judged: Judged) -> OverTime:
     return _over_time(judged, of_survival=False)
 
 
+@once
 def survival(judged: Judged) -> OverTime:
     """Return the share alive, with a breast at risk and without cancer, by band (Kaplan and Meier), with the log-rank test.
 
@@ -118,6 +121,7 @@ def survival(judged: Judged) -> OverTime:
     return _over_time(judged, of_survival=True)
 
 
+@once
 def at_risk_table(judged: Judged) -> pl.DataFrame:
     """Return how many women of each band are followed still after whole years: band, then a column a year; null for few."""
     rows = []

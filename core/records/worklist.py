@@ -27,7 +27,7 @@ from core.rules import (
     trends,
     urgency,
 )
-from core.rules.end_of_risk import words_of_end
+from core.rules.end_of_risk import died_on, words_of_end
 from core.rules.followup import OpenAssessment, Reading, explains, is_under_treatment, open_assessment
 from db.tables import StudyStatus
 
@@ -257,7 +257,8 @@ def row_of(woman: ListedWoman, *, today: date) -> Row:
     change = stands.change_since_prior
     visits = _readings(stands.studies)
     at_risk = stands.risk_ended_on is None
-    under_treatment = at_risk and (stands.diagnosed or is_under_treatment(visits, woman.happened))
+    alive = died_on(woman.happened) is None
+    under_treatment = alive and (stands.diagnosed or is_under_treatment(visits, woman.happened))
     is_open = open_assessment(visits, woman.happened) if at_risk else None
     overdue = stands.is_overdue(today) and not under_treatment
     due = None if under_treatment else stands.next_due(today)
@@ -276,7 +277,7 @@ def row_of(woman: ListedWoman, *, today: date) -> Row:
         scored_on=newest.on if newest and stands.is_told else None,
         covered=stands.covered,
         withheld=words_of_end(woman.happened) or (doubt.sentence if doubt else ""),
-        rank=last_read.rank if last_read else None,
+        rank=last_read.rank if last_read and at_risk else None,
         ended=not at_risk or (doubt is not None and doubt.doubt is Doubt.AFTER_DIAGNOSIS),
         change_since_prior=change,
         change_is_noise=stands.change_is_noise,

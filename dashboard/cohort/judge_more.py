@@ -100,7 +100,7 @@ def screening(of: Judged) -> None:
     """Show screen-detected and interval cancers."""
     question = "Which cancers did screening find, and which came between?"
     try:
-        found = screened(of.selection)
+        found = screened(of)
     except NothingToTell as why:
         empty(question, str(why))
         return
@@ -200,8 +200,7 @@ def _jobs() -> Jobs:
 def drawn_anew(of: Judged) -> None:
     """Offer a thousand cohorts drawn anew: they are computed beside the page, which says how far they are."""
     at, risk = of.at, of.risk
-    key = (of.selection.frame.read_at, of.selection.definition.model_dump_json(), of.asking)
-    job = _jobs().find(key)
+    job = _jobs().find(of.content)
     if job is None:
         words, button = st.columns([5, 2], vertical_alignment="center")
         with words:
@@ -210,7 +209,7 @@ def drawn_anew(of: Judged) -> None:
             )
         if not button.button(f"Draw {DRAWS:,} cohorts", key="judge_draw", width="stretch"):
             return
-        job = _jobs().start(key, lambda tell: draw_figures(at, risk, times=DRAWS, progress=tell))
+        job = _jobs().start(of.content, lambda tell: draw_figures(at, risk, times=DRAWS, progress=tell))
     _wait_for(job, of)
 
 

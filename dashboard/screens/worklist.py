@@ -213,6 +213,8 @@ def risk_text(row: worklist.Row) -> str:
     if row.rank:
         return f"above {row.rank.higher_than} of 100"
     if row.withheld:
+        if row.standing.risk_ended_on is not None:
+            return "not at risk"
         return "after diagnosis" if row.ended else "withheld"
     return look.percent(row.risk_5y)
 

@@ -100,22 +100,10 @@ def _steps(
     known = np.flatnonzero(at.known)
     order = known[np.argsort(-score[known], kind="stable")]
     case, weight = at.cancer[order], at.weight[order]
-    numbers = [np.cumsum(case), np.cumsum(~case)]
+    numbers = [np.cumsum(mark.astype(np.int64)) for mark in (case, ~case)]
     sums = [np.cumsum(np.where(case, weight, 0.0)), np.cumsum(np.where(case, 0.0, weight))]
     last = np.append(np.flatnonzero(np.diff(score[order]) != 0), len(order) - 1)
-    kept: list[int] = []
-    before = (0, 0)
-    total = (int(numbers[0][-1]), int(numbers[1][-1]))
-    for place in last:
-        now = (int(numbers[0][place]), int(numbers[1][place]))
-        steps = [a - b for a, b in zip(now, before, strict=True)]
-        rest = [a - b for a, b in zip(total, now, strict=True)]
-        if (fewest == 1 or steps[0] >= fewest) and all(one == 0 or one >= fewest for one in (*steps, *rest)):
-            kept.append(int(place))
-            before = now
-    chosen = np.array(kept or [len(order) - 1])
-    if chosen[-1] != len(order) - 1:
-        chosen = np.append(chosen[:-1], len(order) - 1)
+    chosen = last if fewest == 1 else _apart(last, numbers, fewest)
     return score[order][chosen], [one[chosen] for one in numbers], [one[chosen] for one in sums]
 
 
@@ -142,6 +130,31 @@ def roc_curve(at: AtHorizon, score: ArrayLike, fewest: int = 1) -> Roc:
         np.diff(cases, prepend=0),
         np.diff(others, prepend=0),
     )
+
+
+def _apart(last: NDArray[np.int64], numbers: list[NDArray[np.int64]], fewest: int) -> NDArray[np.int64]:
+    """Choose of the places where a score ends those that lie far enough apart; the end is always one."""
+    cases, others = (one[last] for one in numbers)
+
+    def is_told(many: int) -> bool:
+        return many == 0 or many >= fewest
+
+    kept: list[int] = []
+    begun, before = 0, 0
+    while (place := int(np.searchsorted(cases, begun + fewest))) < len(last):
+        while place < len(last) and not is_told(int(others[place]) - before):
+            place += 1
+        if (
+            place == len(last)
+            or not is_told(int(cases[-1] - cases[place]))
+            or not is_told(int(others[-1] - others[place]))
+        ):
+            break
+        kept.append(place)
+        begun, before = int(cases[place]), int(others[place])
+    if not kept or kept[-1] != len(last) - 1:
+        kept.append(len(last) - 1)
+    return last[kept]
 
 
 @dataclass(frozen=True)

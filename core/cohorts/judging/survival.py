@@ -113,7 +113,7 @@ def kaplan_meier(time: ArrayLike, event: ArrayLike, level: float = 0.95) -> Curv
     times, at_risk, (events,) = _counts(when, what > 0)
     kept = events > 0
     times, at_risk, events = times[kept], at_risk[kept], events[kept]
-    value: Numbers = np.cumprod(1 - events / at_risk)
+    value = np.asarray(np.cumprod(1 - events / at_risk), np.float64)
     variance: Numbers = value**2 * np.cumsum(_over(events, at_risk * (at_risk - events)))
     low, high = _log_log(value, variance, level)
     return Curve(times, value, low, high, variance, 1.0)
@@ -252,15 +252,17 @@ def gray_test(time: ArrayLike, cause: ArrayLike, group: ArrayLike, of: int = 1) 
     y, own, other = y[kept], own[kept], other[kept]
     steps = len(y)
     d = own.sum(axis=1)
-    free = np.cumprod(1 - _over(own + other, y), axis=0)  # of each group, after a time; (times, groups)
+    # Of each group, after a time; (times, groups).
+    free = np.asarray(np.cumprod(1 - _over(own + other, y), axis=0), np.float64)
     before = np.vstack([np.ones((1, k)), free[:-1]])
     incidence = np.cumsum(before * _over(own, y), axis=0)
     incidence_before = np.vstack([np.zeros((1, k)), incidence[:-1]])
     weight = np.where(y > 0, _over(y, before), 0.0)  # what a group stands for had nobody gone otherwise
     total = weight.sum(axis=1)
-    rise: Numbers = d / total
+    rise = np.asarray(d / total, np.float64)
     pooled = np.cumsum(rise)
-    left_before, left = 1 - np.concatenate([[0.0], pooled[:-1]]), 1 - pooled
+    left_before = np.asarray(1 - np.concatenate([[0.0], pooled[:-1]]), np.float64)
+    left = np.asarray(1 - pooled, np.float64)
     risk = weight * (1 - incidence_before)
     score = (own - (d / risk.sum(axis=1))[:, None] * risk).sum(axis=0)
 
@@ -270,7 +272,7 @@ def gray_test(time: ArrayLike, cause: ArrayLike, group: ArrayLike, of: int = 1) 
     a -= weight[:, :, None] * (weight / total[:, None])[:, None, :]
     c = np.cumsum(a * _over(rise, left_before)[:, None, None], axis=0)
     to_come = c[-1] - c
-    lasting = np.where(free > 0, _over(np.broadcast_to(left[:, None], free.shape).copy(), free), 0.0)
+    lasting = np.where(free > 0, _over(np.repeat(left[:, None], k, axis=1), free), 0.0)
     by_own = np.where(free > 0, 1 - lasting, 1.0)
     ties = 1 - _over(np.broadcast_to((d - 1)[:, None], y.shape).clip(min=0), total[:, None] * before - 1)
     jump = np.where(y > 0, ties * _over(before * rise[:, None], y), 0.0)

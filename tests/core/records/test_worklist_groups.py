@@ -218,3 +218,14 @@ def test_how_often_a_rule_fires_counts_what_stands_or_a_person_closed(
             alert.acknowledged_at = utc_now()  # as a newer score does
     rates = {rate.rule.rule: rate for rate in rates_of_alerts(here, today=TODAY)}
     assert rates["change"].women == 1
+
+
+def test_a_woman_with_cancer_stays_under_treatment_without_breasts_but_not_after_her_death(
+    here: Installation, reader: Person
+) -> None:
+    factories.woman(here, "1", stored(*JUMPED, bi_rads="2"))
+    add_event(here, reader, "1", kind=EventKind.DIAGNOSIS, on=date(2026, 6, 20))
+    add_event(here, reader, "1", kind=EventKind.MASTECTOMY, on=date(2026, 7, 20), laterality="both")
+    assert groups(here) == {Group.UNDER_TREATMENT}
+    add_event(here, reader, "1", kind=EventKind.DEATH, on=date(2026, 8, 20))
+    assert groups(here) == set()
