@@ -13,6 +13,7 @@ from typing import Final
 import cv2
 import numpy as np
 
+from core.cohorts import keep_truth
 from core.incoming import history, intake, items
 from core.installation import Installation
 from core.people import simulated_reader
@@ -27,6 +28,7 @@ from core.rules import measurement_sd_mm
 from seed_data.women import lives, machines
 from seed_data.women.lives import CaseMix, Life, LifeEvent, LifeVisit
 from seed_data.women.processes import in_order
+from seed_data.women.truth import visible_from
 from seed_data.women.views import imaged
 
 SEED: Final = 20261
@@ -497,4 +499,5 @@ def load(
         played[title] += 1
         if on_woman:
             on_woman(done, life.name, title)
+    keep_truth(here, {mrn_of(life): seen for _, life in planned if (seen := visible_from(life)) is not None})
     return told

@@ -39,3 +39,5 @@ from .saved import delete_cohort as delete_cohort
 from .saved import save_cohort as save_cohort
 from .selection import Selection as Selection
 from .selection import select as select
+from .truth import VISIBLE_MM as VISIBLE_MM
+from .truth import keep_truth as keep_truth

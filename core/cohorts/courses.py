@@ -68,7 +68,7 @@ class Courses:
 
     def by_woman(self, values: Numbers) -> Numbers:
         """Return (W,) the sums of values (S,) by woman."""
-        return np.bincount(self.woman, values, self.women)
+        return np.bincount(self.woman, values, self.women).astype(np.float64)
 
 
 def courses_of(told: pl.DataFrame, women: pl.DataFrame, today: date) -> Courses:
@@ -113,7 +113,8 @@ def _days(on: pl.Series) -> Days:
 
 
 def _floats(values: pl.Series) -> Numbers:
-    return values.cast(pl.Float64).fill_null(float("nan")).to_numpy()
+    # In single precision 0.02 lies below 0.02: seven places bring it back to where thresholds are.
+    return np.round(values.cast(pl.Float64).fill_null(float("nan")).to_numpy(), 7)
 
 
 def _until(women: pl.DataFrame, today: date) -> Days:

@@ -216,7 +216,7 @@ def _resampled(
     rows = np.arange(len(reference))[:, None] * len(values)
     weights = (~unknown).astype(float)[reference]
     counts = np.bincount((codes[reference] + rows).ravel(), weights.ravel(), len(reference) * len(values))
-    scores = _scores(counts.reshape(len(reference), -1), is_share=is_share)
+    scores = _scores(counts.reshape(len(reference), -1).astype(np.float64), is_share=is_share)
     drawn = np.take_along_axis(scores, codes[stream], axis=1)
     drawn[unknown[stream]] = np.nan
     return drawn

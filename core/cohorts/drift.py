@@ -5,7 +5,7 @@ The rule is that of `core.cohorts.cusum`, over single studies in the order of th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from core.cohorts.cusum import ALLOWANCE, Alarm, Limit, Scale, first_alarm, fit_limit, running
 from core.cohorts.disclosure import count_said, is_small, rounded, smallest_group
 from core.cohorts.months import Months, months_of, share_cells
-from models.measures import safe_logit
+from core.cohorts.watched import COLUMNS, Measure, floats, measured
 
 __all__ = [
     "ALLOWANCE",
@@ -33,15 +33,10 @@ __all__ = [
     "watch",
 ]
 
-COLUMNS = (
-    "woman", "visit", "on", "age", "scored", "trust", "doubt", "risk_5", "said_by", "vendor", "distance", "limit", "brightness",
-)  # fmt: skip
-"""What `watch` needs of the visits."""
 FEWEST_REFERENCE = 100
 """Studies that a reference must hold; of fewer no limit can be set."""
 REFERENCE_MONTHS = 24
 MOST_STARTS = 12
-MOST_VENDORS = 4
 DAYS_PER_YEAR = 365.25
 
 Numbers = NDArray[np.float64]
@@ -49,44 +44,6 @@ Numbers = NDArray[np.float64]
 
 class CannotWatch(ValueError):
     """Nothing can be watched; the message says why and what to do."""
-
-
-@dataclass(frozen=True)
-class Measure:
-    """What is watched. `unit` says how its monthly figure is told: a share, a risk (both 0..1), or a plain number."""
-
-    key: str
-    label: str
-    unit: str
-    up: str
-    down: str
-    means: str
-
-    @property
-    def is_share(self) -> bool:
-        """Whether it is yes or no of each study."""
-        return self.unit == "share"
-
-
-_MEASURES = (
-    Measure(
-        "brightness", "Brightness of the pictures", "number", "brighter", "darker",
-        "mean brightness of the breasts, 0 black to 1 the brightest that the pictures can hold",
-    ),
-    Measure(
-        "distance", "Unlike what the model learned", "number", "more unlike", "more alike",
-        "how far out the least familiar picture of a study lies among those the model learned from, as a share of the "
-        "distance beyond which it may not speak: an average over all that the model sees in a picture",
-    ),
-    Measure(
-        "withheld", "Scores withheld", "share", "more", "fewer",
-        "studies whose score may not be told as a number; those after a diagnosis are left out",
-    ),
-    Measure(
-        "score", "5-year risk", "risk", "higher", "lower",
-        "geometric mean of the 5-year risk; the alarm rule looks at what age and whether it is her first study leave unexplained",
-    ),
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -191,7 +148,11 @@ def _count(visits: pl.DataFrame) -> str:
 
 
 def _watched(visits: pl.DataFrame, reference: int, months: Months, begins: date, seed: int) -> Watch:
-    measures, values = _measured(visits, reference)
+    measures, values = measured(visits, reference, at_least=FEWEST_REFERENCE)
+    if not measures:
+        raise CannotWatch(
+            "Nothing is known of the pictures or scores before the watch begins that could be watched."
+        )
     first, last = visits["on"][0], visits["on"][-1]
     usual_days = max((visits["on"][reference - 1] - first).days, 30)
     studies_a_year = max(1, round(reference * DAYS_PER_YEAR / usual_days))
@@ -205,82 +166,6 @@ def _watched(visits: pl.DataFrame, reference: int, months: Months, begins: date,
     followed = _Followed(visits, reference, months, limit)
     courses = tuple(followed.course(one, column) for one, column in zip(measures, values.T, strict=True))
     return Watch(first, begins, last, studies_a_year, limit, courses)
-
-
-def _measured(visits: pl.DataFrame, reference: int) -> tuple[list[Measure], Numbers]:
-    """Return what can be watched of these visits, and its values (n, K); what is known of too few in the reference is left out."""
-    columns: list[tuple[Measure, Numbers]] = [(one, _VALUES[one.key](visits, reference)) for one in _MEASURES]
-    columns += _vendors(visits, reference)
-    kept = [
-        (one, values) for one, values in columns if np.count_nonzero(~np.isnan(values[:reference])) >= FEWEST_REFERENCE
-    ]  # fmt: skip
-    if not kept:
-        raise CannotWatch(
-            "Nothing is known of the pictures or scores before the watch begins that could be watched."
-        )
-    return [one for one, _ in kept], np.column_stack([values for _, values in kept])
-
-
-def _floats(values: pl.Series) -> Numbers:
-    return values.cast(pl.Float64).to_numpy().astype(np.float64)
-
-
-def _brightness(visits: pl.DataFrame, reference: int) -> Numbers:
-    return _floats(visits["brightness"])
-
-
-def _distance(visits: pl.DataFrame, reference: int) -> Numbers:
-    return _floats(visits["distance"] / visits["limit"])
-
-
-def _withheld(visits: pl.DataFrame, reference: int) -> Numbers:
-    doubt, trust = visits["doubt"].cast(pl.String), visits["trust"].cast(pl.String)
-    known = visits["scored"] & (doubt.fill_null("") != "after_diagnosis") & (trust != "none")
-    return np.where(known.to_numpy(), (trust != "trusted").to_numpy(), np.nan)
-
-
-def _score(visits: pl.DataFrame, reference: int) -> Numbers:
-    """Return log-odds of 5-year risk, of those that most were said by: what other weights say is another score."""
-    said_by = visits["said_by"].cast(pl.String).fill_null("")
-    told = (visits["trust"].cast(pl.String) == "trusted") & visits["risk_5"].is_not_null()
-    counts = said_by.filter(told).value_counts().sort(["count", "said_by"], descending=[True, False])
-    if not len(counts):
-        return np.full(len(visits), np.nan)
-    mine = (told & (said_by == counts["said_by"][0])).to_numpy()
-    risk = _floats(visits["risk_5"])
-    return np.where(mine, safe_logit(np.where(mine, risk, 0.5)), np.nan)
-
-
-_VALUES: Mapping[str, Callable[[pl.DataFrame, int], Numbers]] = {
-    "brightness": _brightness,
-    "distance": _distance,
-    "withheld": _withheld,
-    "score": _score,
-}
-
-
-def _vendors(visits: pl.DataFrame, reference: int) -> list[tuple[Measure, Numbers]]:
-    """Return the share of each detector's maker that the reference knows, and of those that it does not."""
-    vendor = visits["vendor"].cast(pl.String)
-    known = vendor.is_not_null().to_numpy()
-    before = pl.DataFrame({"vendor": vendor[:reference], "woman": visits["woman"][:reference]}).drop_nulls()
-    women = (
-        before.group_by("vendor").agg(pl.col("woman").n_unique()).sort(["woman", "vendor"], descending=True)
-    )
-    names = women.filter(pl.col("woman") >= smallest_group())["vendor"].to_list()[:MOST_VENDORS]
-    found = [(_maker(name), np.where(known, (vendor == name).fill_null(False).to_numpy(), np.nan)) for name in names]  # fmt: skip
-    if len(women):
-        new = (~vendor.is_in(women["vendor"].implode())).fill_null(False).to_numpy()
-        seen = Measure(
-            "vendor:new", "A detector not seen before", "share", "more", "fewer",
-            "studies from a maker of detectors that no study of the reference came from",
-        )  # fmt: skip
-        found.append((seen, np.where(known, new, np.nan)))
-    return found
-
-
-def _maker(name: str) -> Measure:
-    return Measure(f"vendor:{name}", f"Detector: {name}", "share", "more", "fewer", f"studies from a detector made by {name}, as the files say")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -312,7 +197,7 @@ class _Followed:
 
     def _left_by_age(self, values: Numbers) -> Numbers:
         """Return what age and whether it is her first study leave unexplained in the reference (least squares)."""
-        age = _floats(self.visits["age"])
+        age = floats(self.visits["age"])
         middle = float(np.nanmedian(age)) if (~np.isnan(age)).any() else 0.0
         age = np.where(np.isnan(age), middle, age) - middle
         first = (self.visits["visit"] == 0).to_numpy().astype(float)

@@ -27,7 +27,7 @@ _COLUMNS = ("mrn", "visible_from")
 
 def keep_truth(here: Installation, known: Mapping[str, date]) -> None:
     """Keep from which day on the cancer of each simulated woman could have been seen, by MRN, beside what is kept already."""
-    kept = _read(here) | known
+    kept = {**_read(here), **known}
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")
     rows.writerow(_COLUMNS)

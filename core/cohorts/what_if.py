@@ -121,7 +121,7 @@ def rates(courses: Courses, plans: Sequence[Plan], at: Thresholds, *, seed: int 
     counts = [plan.visits(courses) * shown for plan in every for shown in (1.0, recalled, offered)]
     sums = Sums.of([courses.by_woman(one) for one in counts], courses.by_woman(courses.years), seed)
     of_few = _of_few(courses, [recalled, offered])
-    rows = []
+    rows: list[tuple[str | float | None, ...]] = []
     for place, plan in enumerate(every):
         bands_few = _bands_few(courses, plan)
         for number, what in enumerate(("visits", "recalls", "MRIs")):

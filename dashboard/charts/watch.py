@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import polars as pl
 
 from core.cohorts.drift import Course, Watch
@@ -89,7 +90,7 @@ def course(watch: Watch, one: Course) -> Figure:
             type="line", x0=begin, x1=begin, yref="paper", y0=0, y1=1, line={"color": look.ALERT, "width": 1.5, "dash": "dash"}
         )  # fmt: skip
         figure.add_annotation(
-            x=begin, yref="paper", y=1, yanchor="bottom", text=f"alarm: {one.noticed.direction}", showarrow=False,
+            x=begin, xanchor="right", xshift=6, yref="paper", y=1, yanchor="bottom", text=f"alarm: {one.noticed.direction}", showarrow=False,
             font={"size": 12, "color": look.INK},
         )  # fmt: skip
     # An axis that fits tightly makes noise look like news: it spans at least half of the usual value.
@@ -170,7 +171,8 @@ def _all_months(rows: pl.DataFrame) -> str:
     known = rows.drop_nulls("share").filter(pl.col("women") > 0)
     if not len(known):
         return look.UNKNOWN
-    return look.percent(float((known["share"] * known["women"]).sum() / known["women"].sum()))
+    share, women = (known[name].to_numpy() for name in ("share", "women"))
+    return look.percent(float(np.average(share, weights=women)))
 
 
 def _missing_said(row: dict[str, object] | None) -> str:
@@ -195,7 +197,9 @@ def _over_time(watch: Watch) -> Figure:
         template.layout(
             height=240,
             margin={"l": 64, "r": 16, "t": 24, "b": 40},
-            xaxis=template.axis("", type="date", tickformat="%Y-%m", nticks=7),
+            xaxis=template.axis(
+                "", type="date", tickformat="%Y-%m", nticks=7, range=[watch.reference_from, watch.last]
+            ),
         )
     )
     return figure

@@ -30,7 +30,7 @@ def plans(table: pl.DataFrame) -> Figure:
     names = table["plan"].unique(maintain_order=True).to_list()
     parts = [
         (
-            f"{what} a year of 1,000 women",
+            what,
             table.filter(pl.col("what") == what),
             Panel(what, "a_year", "low", "high"),
         )
@@ -46,12 +46,12 @@ def earlier(table: pl.DataFrame) -> Figure:
         names,
         [
             (
-                "found earlier, of 100 cancers",
+                "found earlier, of 100",
                 table,
                 Panel("earlier", "earlier", "earlier_low", "earlier_high"),
             ),
             (
-                "months earlier, on average over all",
+                "months earlier, on average",
                 table,
                 Panel("months", "months", "months_low", "months_high"),
             ),
@@ -89,6 +89,11 @@ def _beside(names: Sequence[str], parts: Sequence[tuple[str, pl.DataFrame, Panel
             customdata=[[_number(a), _number(b)] for a, b in zip(low, high, strict=True)],
             hovertemplate="%{y}: %{text} (95 % %{customdata[0]} to %{customdata[1]})<extra></extra>",
         )
+        for plan in table.filter(pl.col(panel.value).is_null())["plan"]:
+            figure.add_annotation(
+                x=0, xref=axis, y=plan, yref="y", xanchor="left", text="not told: few women", showarrow=False,
+                font={"size": 12, "color": look.MUTED},
+            )  # fmt: skip
         begin = place * (width + _GAP)
         axes[f"xaxis{place + 1}" if place else "xaxis"] = template.axis(
             title,

@@ -96,6 +96,9 @@ def _courses(selection: Selection, found: drift.Watch) -> None:
     columns = st.columns(2)
     for place, one in enumerate(own):
         with columns[place % 2]:
+            if not one.table["value"].is_not_null().any():
+                empty(one.measure.label, "Few women are meant, or all but few. Nothing is told of so few.")
+                continue
             figure(
                 selection,
                 f"{one.measure.label}: {usual_and_now(one)}",

@@ -37,11 +37,11 @@ def show(selection: Selection) -> None:
     try:
         rates = what_if.rates(courses, plans, at)
     except CannotAsk as error:
-        empty("What would another plan ask for?", str(error))
+        empty("What would another plan ask of 1,000 women a year?", str(error))
         return
     figure(
         selection,
-        "What would another plan ask for?",
+        "What would another plan ask of 1,000 women a year?",
         charts.plans(rates),
         rates,
         About(

@@ -37,7 +37,7 @@ SPACING_MM: Final = 0.275
 STUDIES_A_YEAR: Final = 500
 WITHIN: Final = 200
 """Studies within which a change is to be noticed."""
-_KINDS: Final = schema_of(VISITS, drift.COLUMNS)
+_KINDS: Final[dict[Any, Any]] = schema_of(VISITS, drift.COLUMNS)
 _FIRST_DAY: Final = date(2022, 1, 1)
 _BEGINS: Final = date(2024, 1, 1)
 
@@ -138,9 +138,8 @@ def read(path: Path) -> pl.DataFrame:
 def measure(seen: pl.DataFrame, *, times: int = 20, seed: int = 0) -> Noticing:
     """Draw years of studies from what `imaged_on_each` gave, and return how soon changes are noticed.
 
-    Two years are of one machine and half of the women; what follows is of the other half, on another machine or, for
-    false alarms, on the same. `times` draws a pair of machines, and as many years without a change for each machine and each
-    other one.
+    Two years are drawn from the studies of one machine; what follows from those of another or, for false alarms, of the
+    same. `times` draws each pair of machines, and as many years without a change.
     """
     rng = np.random.default_rng(seed)
     names = sorted(seen["machine"].unique())
@@ -170,9 +169,7 @@ def measure(seen: pl.DataFrame, *, times: int = 20, seed: int = 0) -> Noticing:
 
 def _alarms(seen: pl.DataFrame, usual: str, other: str, rng: np.random.Generator) -> Iterator[int]:
     """Yield after how many studies each alarm comes, of two years on one machine and a year on the other."""
-    half = rng.random(len(seen)) < 0.5
-    before = np.flatnonzero((seen["machine"] == usual).to_numpy() & half)
-    since = np.flatnonzero((seen["machine"] == other).to_numpy() & ~half)
+    before, since = (np.flatnonzero((seen["machine"] == one).to_numpy()) for one in (usual, other))
     rows = np.concatenate([rng.choice(before, 2 * STUDIES_A_YEAR), rng.choice(since, STUDIES_A_YEAR)])
     days = [
         *(
