@@ -80,11 +80,8 @@ def _share(of: pl.DataFrame, part: pl.Expr, what: str) -> tuple[str, int, float,
     n, share = len(of), len(inside) / len(of)
     middle = (share + _Z**2 / (2 * n)) / (1 + _Z**2 / n)
     half = _Z * ((share * (1 - share) + _Z**2 / (4 * n)) / n) ** 0.5 / (1 + _Z**2 / n)
-    return (
-        what,
-        rounded(n),
-        *(round(1000 * max(value, 0), 2) for value in (share, middle - half, middle + half)),
-    )
+    value, low, high = (round(1000 * max(one, 0.0), 2) for one in (share, middle - half, middle + half))
+    return what, rounded(n), value, low, high
 
 
 def _table(name: str, rows: Sequence[tuple[str, int, float, float, float]]) -> pl.DataFrame:

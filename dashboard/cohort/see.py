@@ -245,7 +245,7 @@ def attendance_part(selection: Selection) -> None:
                 ),
                 name="gaps",
             ),
-            why="Nobody, or fewer women than may be told of, came twice.",
+            why="Nobody, or fewer women than may be told of, came twice on days that are known.",
         )  # fmt: skip
     states, today = attendance.due(selection)
     with right:

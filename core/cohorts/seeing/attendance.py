@@ -26,7 +26,7 @@ def gaps(selection: Selection) -> pl.DataFrame:
     A woman counts once, with the longest time between two of hers; a step of few women is joined with its neighbours.
     """
     # The rows are in the order of woman and day.
-    visits = selection.visits_of("woman", "on")
+    visits = selection.visits_of("woman", "on").drop_nulls("on")
     woman = visits["woman"].to_numpy()
     months = np.diff(visits["on"].to_physical().to_numpy()) / DAYS_PER_MONTH
     same = woman[1:] == woman[:-1]
