@@ -176,6 +176,9 @@ def _studies(
         .group_by(AssessmentVersion.study_id)
         .having(func.min(case((AssessmentVersion.covered.is_(True), 1), else_=0)) == 1)
     )
+    if of is not None:
+        theirs = select(Study.id).where(_among(Study.patient_id, of))
+        before_the_score = before_the_score.where(AssessmentVersion.study_id.in_(theirs))
     query = (
         select(
             Study.id,
