@@ -4,6 +4,7 @@ from datetime import date
 
 from core.care import benchmark
 from core.images.decoding import decode
+from db.tables import AuditEntry
 
 
 def test_its_films_are_as_large_as_it_says_and_taken_for_mammograms():
@@ -17,7 +18,7 @@ def test_its_films_are_as_large_as_it_says_and_taken_for_mammograms():
 def test_commits_are_counted_and_kept(here):
     rate = benchmark._commits_per_second(here, seconds=0.05)
     with here.database.read() as session:
-        rows = session.query(benchmark.AuditEntry).count()
+        rows = session.query(AuditEntry).count()
     assert rows > 0
     assert rate > 1
 
