@@ -212,7 +212,7 @@ def test_patient_admin_closing_and_trail_are_one_transaction(
     def fails(*_: object, **__: object) -> None:
         raise RuntimeError("power cut")
 
-    monkeypatch.setattr("core.incoming.rescoring.image_added", fails)
+    monkeypatch.setattr("core.incoming.keep.judge_study", fails)
     with pytest.raises(RuntimeError, match="power cut"):
         add(demo, own_admin=anna(demo, takes_over=token))
     assert mrns(demo) == []
