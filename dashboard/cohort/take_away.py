@@ -77,7 +77,7 @@ def _definition(selection: Selection) -> None:
     document = selection.definition.to_json()
     look.heading("Definition")
     look.show(f"<p>{look.safe(selection.sentence)}</p>")
-    st.code(json.dumps(document, ensure_ascii=False, indent=1), language="json", wrap_lines=True)
+    st.code(json.dumps(document, ensure_ascii=False, indent=1), language=None, wrap_lines=True)
     st.download_button(
         "Definition as a file",
         json.dumps(document, ensure_ascii=False, indent=1) + "\n",

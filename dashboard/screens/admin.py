@@ -110,7 +110,8 @@ def grants(account: Account, me: Person) -> None:
     """Let an admin grant what no role may, and take it back; the trail has both."""
     for permission, words in GRANT_WORDS.items():
         has = permission in account.granted
-        st.caption(f"{'Granted' if has else 'Not granted'}: to {words}.")
+        granted = "Granted" if has else "Not granted"
+        look.show(f'<p class="lv-muted">{granted}: to {look.safe(words)}.</p>')
         label = "Take back" if has else "Grant"
         if st.button(label, key=f"grant_{permission.value}_{account.user_id}", width="stretch"):
             tell(
