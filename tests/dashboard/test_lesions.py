@@ -1,6 +1,7 @@
 """Lesions on the patient page: what is shown of them, and what a reader does there."""
 
 import html
+import time
 from collections.abc import Callable
 from datetime import date
 from itertools import pairwise
@@ -104,7 +105,17 @@ def test_a_woman_without_lesions_is_told_how_to_add_one(here, pages: OpenPage) -
 
 def test_a_proposed_place_is_confirmed_measured_and_undone(here, pages: OpenPage, woman) -> None:
     app = with_open(pages(Role.ONCOLOGIST, "patient", mrn="00017"), "Measure")
-    assert "Proposed by registration of the two." in " ".join(caption.value for caption in app.caption)
+
+    def proposed() -> str:
+        return " ".join(caption.value for caption in app.caption)
+
+    # The form does not wait for the registration, and tells of it once it is there.
+    deadline = time.monotonic() + 60
+    while "are being aligned" in proposed():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+        app.run()
+    assert "Proposed by registration of the two." in proposed()
     keep = next(button for button in app.button if button.label == "Confirm the place and keep")
     assert keep.disabled
     next(field for field in app.number_input if field.label == "Long axis (mm)").set_value(30.0)
