@@ -198,6 +198,7 @@ def test_an_answer_that_does_not_fit_is_a_failure_without_a_traceback(home):
 
 def test_score_answers_for_what_it_finished_before_the_machine_failed(home, monkeypatch, tiny_model):
     monkeypatch.setenv("LONGVIEW_MODEL", str(tiny_model))
+    monkeypatch.setattr("core.worker.scoring.PATIENCE_SECONDS", 0.5)
     one_more = Scorer.score_next
 
     def then_the_disk_is_full(scorer, **how):

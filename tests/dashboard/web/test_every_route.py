@@ -26,7 +26,7 @@ from dashboard.app import app
 routes = app._build_starlette_app().routes
 print(json.dumps([[type(r).__name__, r.path, sorted(getattr(r, "methods", None) or [])] for r in routes]))
 """
-SIGNED_IN_IS_ENOUGH = {"/signed-in"}
+SIGNED_IN_IS_ENOUGH = {"/signed-in", "/plotly.js"}
 """Our routes that everybody may ask who is signed in, whatever her role."""
 
 
