@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import sqlite3
 import stat
@@ -49,6 +50,9 @@ _MOST_MANIFEST_BYTES = 1 << 30
 _MOST_AT_ONCE = 1 << 22
 
 Sha256 = Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")]
+_BESIDE = re.compile(r"^(simulated_truth\.csv|cohorts/[a-z0-9][a-z0-9-]{0,39}/[a-z]+\.(json|parquet))$")
+Beside = Annotated[str, StringConstraints(pattern=_BESIDE.pattern)]
+"""A file that is kept beside database and objects: the truth of simulated women, a cohort that came as a table."""
 
 
 class BackupError(Exception):
@@ -70,17 +74,20 @@ class BackupManifest(BaseModel):
     images: list[Sha256]
     quarantine: list[Sha256]
     missing: list[Sha256] = []
+    beside: dict[Beside, Sha256] = {}
 
     def members(self) -> dict[str, str]:
         """Return the sha256 of every file beside the manifest, by its name in the archive."""
-        named = {_DATABASE: self.database_sha256}
+        named = {_DATABASE: self.database_sha256, **self.beside}
         for part in _PARTS:
             named |= {f"{part}/{key[:2]}/{key}": key for key in getattr(self, part)}
         return named
 
 
 def write_backup(here: Installation, target: Path) -> BackupManifest:
-    """Write database, images and quarantine into one tar file, for its owner alone (0600); return its manifest.
+    """Write database, images, quarantine and cohorts that came as tables into one tar file, for its owner alone (0600).
+
+    Returns its manifest.
 
     The database is copied first, by SQLite's own backup, so that the copy is whole while others write; objects are
     never changed, so all that the copied rows name is there afterwards. The file appears only when it is complete,
@@ -119,6 +126,7 @@ def write_backup(here: Installation, target: Path) -> BackupManifest:
             copy = Path(folder) / _DATABASE
             copy_database(here.database, copy)
             wanted = _named_by_rows(copy)
+            beside = _copied_beside(here.home, Path(folder))
             whole = {
                 "images": [*filter(partial(_is_whole, images), images.keys())],
                 "quarantine": [*filter(partial(_is_whole, quarantine), quarantine.keys())],
@@ -129,6 +137,7 @@ def write_backup(here: Installation, target: Path) -> BackupManifest:
                 revision=revision,
                 database_sha256=_sha256(copy),
                 missing=sorted(set().union(*(wanted[name] - set(whole[name]) for name in _PARTS))),
+                beside={name: _sha256(path) for name, path in beside.items()},
                 **whole,
             )
             text = Path(folder) / _MANIFEST
@@ -139,6 +148,7 @@ def write_backup(here: Installation, target: Path) -> BackupManifest:
                     [
                         (text, _MANIFEST),
                         (copy, _DATABASE),
+                        *((path, name) for name, path in beside.items()),
                         *((images.path(key), f"images/{key[:2]}/{key}") for key in manifest.images),
                         *(
                             (quarantine.path(key), f"quarantine/{key[:2]}/{key}")
@@ -200,6 +210,21 @@ def restore_backup(settings: Settings, source: Path) -> BackupManifest:
             raise
         raise BackupError(f"{source} cannot be restored: {_first_line(error)}") from error
     return manifest
+
+
+def _copied_beside(home: Path, folder: Path) -> dict[str, Path]:
+    """Copy what lies beside database and objects into a folder, by its name in the archive; what goes meanwhile is left out."""
+    copied: dict[str, Path] = {}
+    for path in sorted([home / "simulated_truth.csv", *home.glob("cohorts/*/*")]):
+        name = path.relative_to(home).as_posix()
+        if not _BESIDE.fullmatch(name):
+            continue
+        target = folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with suppress(FileNotFoundError):
+            shutil.copyfile(path, target)
+            copied[name] = target
+    return copied
 
 
 def _write_archive(file: IO[bytes], named: Iterable[tuple[Path, str]]) -> None:

@@ -128,6 +128,35 @@ def test_a_restored_installation_is_the_one_that_was_copied_but_nobody_is_signed
     assert [path.name for path in place.iterdir()] == ["home"]
 
 
+def test_cohorts_that_came_as_tables_and_the_truth_of_simulated_women_come_back(stocked, place, tmp_path):
+    kept = {
+        "simulated_truth.csv": b"mrn,visible_from\n",
+        "cohorts/bcsc/about.json": b"{}",
+        "cohorts/bcsc/women.parquet": b"P",
+    }
+    for name, data in {**kept, "cohorts/.half/about.json": b"{}", "cohorts/bcsc/notes.txt": b""}.items():
+        (stocked.home / name).parent.mkdir(parents=True, exist_ok=True)
+        (stocked.home / name).write_bytes(data)
+    manifest = write_backup(stocked, tmp_path / "b.tar")
+    assert set(manifest.beside) == set(kept)
+    restore_backup(Settings(home=place, _env_file=None), tmp_path / "b.tar")
+    for name, data in kept.items():
+        assert (place / name).read_bytes() == data
+        assert stat.S_IMODE((place / name).stat().st_mode) == 0o600
+    assert sorted(path.name for path in (place / "cohorts").iterdir()) == ["bcsc"]
+
+
+@pytest.mark.parametrize(
+    "name", ["../x.csv", "cohorts/../../x.json", "cohorts/a/b/c.json", "/etc/passwd", "cohorts/A/x.json"]
+)
+def test_a_manifest_that_names_a_file_elsewhere_is_refused(copy, place, name):
+    held = members(copy)
+    said = json.loads(held.pop("manifest.json"))
+    said["beside"] = {name: hashlib.sha256(b"x").hexdigest()}
+    pack(copy, [("manifest.json", json.dumps(said).encode()), *held.items(), (name, b"x")])
+    assert "is no backup of Longview" in refused(copy, place)
+
+
 def test_a_restore_fills_an_empty_folder_and_a_disk_of_its_own(copy, place, monkeypatch):
     settings = Settings(home=place / "home", _env_file=None)
     settings.root.mkdir()
