@@ -109,10 +109,11 @@ def note(
     *,
     outcome: str = "done",
     name: str | None = None,
+    patients: Sequence[int] | None = None,
 ) -> None:
     """Add an entry in a transaction of its own, for acts that change nothing else (opening a patient)."""
     with here.database.write() as session:
-        record(session, person, action, subject, detail, outcome=outcome, name=name)
+        record(session, person, action, subject, detail, outcome=outcome, name=name, patients=patients)
 
 
 @contextmanager

@@ -211,7 +211,10 @@ def _written(
 def _note(here: Installation, made: Exported, mrns: Sequence[str], how: dict[str, Any]) -> None:
     subject = f"patient:{mrns[0]}" if len(mrns) == 1 else "patients"
     counts = {"patients": made.simulated + made.real, "simulated": made.simulated}
-    audit.note(here, None, "exported", subject, {**counts, **how, "from": "command line"})
+    with here.database.read() as session:
+        ids = [woman.id for woman in _women(session, mrns)]
+    detail = {**counts, **how, "from": "command line"}
+    audit.note(here, None, "exported", subject, detail, patients=ids)
 
 
 def _women(session: Session, mrns: Sequence[str]) -> list[Patient]:

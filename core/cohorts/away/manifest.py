@@ -109,7 +109,9 @@ def write_manifest(here: Installation, selection: Selection, out: Path, *, deide
     if not len(women):
         raise CannotWrite("No women with images fit this definition.")
     detail = {"women": len(women), "deidentified": deidentified, "from": "command line"}
-    audit.note(here, None, "cohort_manifest_exported", "cohort", detail)
+    audit.note(
+        here, None, "cohort_manifest_exported", "cohort", detail, patients=women["patient_id"].to_list()
+    )
     refused: list[tuple[str, str]] = []
     rows: list[dict[str, str]] = []
     try:
