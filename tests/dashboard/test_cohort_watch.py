@@ -25,7 +25,7 @@ def frame() -> Frame:
         pl.when(late).then(pl.col("brightness") + 0.05).otherwise(pl.col("brightness")).cast(pl.Float32).alias("brightness"),
         pl.when(late).then(pl.lit("Dunmere")).otherwise(pl.col("vendor").cast(pl.String)).cast(pl.Categorical()).alias("vendor"),
     )  # fmt: skip
-    return Frame(made.women, visits, made.basis, made.read_at)
+    return Frame(made.women, visits, f"{made.basis} brighter", made.read_at)
 
 
 def part(name: str, selection: Selection, monkeypatch: pytest.MonkeyPatch) -> AppTest:
