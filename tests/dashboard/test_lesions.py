@@ -133,7 +133,11 @@ def test_a_proposed_place_is_confirmed_measured_and_undone(here, pages: OpenPage
     assert not app.exception
     assert len(lesions_of_patient(here, "00017")[0].places) == 2
     with here.database.read() as session:
-        assert list(session.scalars(select(AuditEntry.action).where(AuditEntry.action.like("lesion%")))) == [
+        assert list(
+            session.scalars(
+                select(AuditEntry.action).where(AuditEntry.action.like("lesion%")).order_by(AuditEntry.id)
+            )
+        ) == [
             "lesions_recorded",
             "lesion_measured",
             "lesion_undone",
