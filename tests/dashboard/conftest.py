@@ -101,6 +101,16 @@ def _wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
     raise RuntimeError(f"The dashboard did not start: {log.read_text()[-2000:]}")
 
 
+MAIN = sys.modules["__main__"]
+
+
+@pytest.fixture(autouse=True)
+def main_comes_back() -> Iterator[None]:
+    """Put __main__ back: Streamlit takes its place, and processes that later tests start would run a page first."""
+    yield
+    sys.modules["__main__"] = MAIN
+
+
 @pytest.fixture
 def pages(here: Installation, monkeypatch: pytest.MonkeyPatch) -> Callable[..., AppTest]:
     """Open pages of an empty installation as somebody in a role, without server and browser.
@@ -108,8 +118,6 @@ def pages(here: Installation, monkeypatch: pytest.MonkeyPatch) -> Callable[..., 
     ``pages(Role.ONCOLOGIST, "patient", mrn="00001")`` has run that page once, its popovers having been opened before.
     """
     house.here.cache_clear()
-    # Streamlit takes the place of __main__, and processes started by later tests would run the dashboard first.
-    monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
     monkeypatch.setenv("LONGVIEW_HOME", str(here.home))
     # What argon2 costs is not what these tests are about.
     cheap = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)

@@ -17,7 +17,6 @@ from core.cohorts.away.told import document_of
 from core.cohorts.bcsc import read_exams
 from core.installation import Installation
 from dashboard import house
-from dashboard.cohort import report
 from dashboard.cohort.page import PARTS
 from dashboard.cohort.report import NOT_FIGURES, walk
 from tests import factories
@@ -141,31 +140,17 @@ def test_nobody_is_a_sentence() -> None:
     assert chosen(synthetic(300), density=["A"], level=["high"], age=["75-up"]).withheld
 
 
-def test_the_command_makes_the_report_that_is_made_here(
+def test_the_command_makes_the_same_report_again(
     here: Installation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     factories.cohort(here, 6)
     definition = tmp_path / "definition.json"
     definition.write_text(json.dumps(SIMULATED))
     monkeypatch.setenv("LONGVIEW_HOME", str(here.home))
-    made = CliRunner().invoke(
-        app,
-        [
-            "cohort",
-            "report",
-            "--definition",
-            str(definition),
-            "--out",
-            str(tmp_path / "one"),
-            "--date",
-            ON.isoformat(),
-            "--json",
-        ],
-    )
-    assert made.exit_code == 0, made.output
-    report.made(
-        here, {"definition": SIMULATED, "out": str(tmp_path / "two"), "on": ON.isoformat(), "table": ""}
-    )
+    asked = ["cohort", "report", "--definition", str(definition), "--date", ON.isoformat(), "--json"]
+    for name in ("one", "two"):
+        made = CliRunner().invoke(app, [*asked, "--out", str(tmp_path / name)])
+        assert made.exit_code == 0, made.output
     one, two = (
         {path.relative_to(tmp_path / name): path.read_bytes() for path in (tmp_path / name).rglob("*.*")}
         for name in ("one", "two")

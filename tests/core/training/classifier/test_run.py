@@ -23,6 +23,9 @@ from models.classifier.preprocess import prepare
 from models.store.registry import check_files, read_card
 from models.view.encoder import EncoderConfig, build_encoder
 
+pytestmark = pytest.mark.xdist_group("classifier_run")
+"""What one run made, the tests after it look at."""
+
 QUIET = lambda *_: None  # noqa: E731
 PLAN = ImagePlan(
     Pictures("finding", shape=(32, 32)), network=Network(width=0.25), duration=Duration(1.0, epochs=3)
