@@ -23,9 +23,6 @@ from models.classifier.preprocess import prepare
 from models.store.registry import check_files, read_card
 from models.view.encoder import EncoderConfig, build_encoder
 
-pytestmark = pytest.mark.xdist_group("classifier_run")
-"""What one run made, the tests after it look at."""
-
 QUIET = lambda *_: None  # noqa: E731
 PLAN = ImagePlan(
     Pictures("finding", shape=(32, 32)), network=Network(width=0.25), duration=Duration(1.0, epochs=3)
@@ -172,18 +169,25 @@ def test_train_image_writes_a_model_with_card_curves_and_metrics(run):
     assert "src=" not in report.split("<script", 1)[0]
 
 
-def test_evaluate_leaves_out_women_the_model_was_trained_on(run):
+@pytest.fixture(scope="module")
+def again(run):
+    """What evaluating the run's model on its own files answers, and writes into its folder as ``again``."""
     folder, manifest, _ = run
     command = ["evaluate", str(folder / "one"), "--data", str(manifest), "--out", str(folder / "again")]
     result = CliRunner().invoke(app, [*command, "--json"])
     assert result.exit_code == 0, result.output
-    again, first = json.loads(result.stdout), json.loads((folder / "one" / "metrics.json").read_text("utf-8"))
-    assert again["n"] == first["n"] < 48
-    assert again["seen_in_training"] == 48 - again["n"]
-    assert again["accuracy"] == first["accuracy"]
-    assert again["auc"] == pytest.approx(first["auc"])
+    return result
+
+
+def test_evaluate_leaves_out_women_the_model_was_trained_on(run, again):
+    folder, _, _ = run
+    said, first = json.loads(again.stdout), json.loads((folder / "one" / "metrics.json").read_text("utf-8"))
+    assert said["n"] == first["n"] < 48
+    assert said["seen_in_training"] == 48 - said["n"]
+    assert said["accuracy"] == first["accuracy"]
+    assert said["auc"] == pytest.approx(first["auc"])
     predicted = pd.read_csv(folder / "again" / "predictions.csv")
-    assert len(predicted) == again["n"]
+    assert len(predicted) == said["n"]
     assert {"true", "predicted", "p_benign", "p_malignant", "group"} <= set(predicted)
 
 
@@ -210,7 +214,7 @@ def test_a_model_of_a_folders_own_classes_speaks_of_pictures_like_those_and_of_n
     assert odd["other"] == {"kind": None}
 
 
-def test_evaluate_says_by_level_how_it_does(run):
+def test_evaluate_says_by_level_how_it_does(run, again):
     folder, _, _ = run
     measured = json.loads((folder / "again" / "metrics.json").read_text("utf-8"))
     assert {level: one["n"] for level, one in measured["by_trust"].items()}.keys() == {"trusted", "withheld"}
