@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import polars as pl
 
@@ -77,15 +78,7 @@ def _beside(names: Sequence[str], parts: Sequence[tuple[str, pl.DataFrame, Panel
             textposition="top center",
             textfont={"size": 12, "color": look.INK},
             cliponaxis=False,
-            error_x={
-                "type": "data",
-                "symmetric": False,
-                "array": [end - one for end, one in zip(high, value, strict=True)],
-                "arrayminus": [one - end for end, one in zip(low, value, strict=True)],
-                "color": look.MUTED,
-                "thickness": 1.5,
-                "width": 4,
-            },
+            error_x=_interval(low, value, high),
             customdata=[[_number(a), _number(b)] for a, b in zip(low, high, strict=True)],
             hovertemplate="%{y}: %{text} (95 % %{customdata[0]} to %{customdata[1]})<extra></extra>",
         )
@@ -138,15 +131,7 @@ def by_threshold(table: pl.DataFrame, chosen: float, *, x_title: str, y_title: s
         textposition="top right",
         textfont={"size": 12, "color": look.INK},
         cliponaxis=False,
-        error_y={
-            "type": "data",
-            "symmetric": False,
-            "array": [end - one for end, one in zip(high, value, strict=True)],
-            "arrayminus": [one - end for end, one in zip(low, value, strict=True)],
-            "color": look.MUTED,
-            "thickness": 1.5,
-            "width": 4,
-        },
+        error_y=_interval(low, value, high),
         customdata=[[_number(a), _number(b)] for a, b in zip(low, high, strict=True)],
         hovertemplate="from %{x} on: %{text} of 1,000 visits (95 % %{customdata[0]} to %{customdata[1]})<extra></extra>",
     )
@@ -163,6 +148,19 @@ def by_threshold(table: pl.DataFrame, chosen: float, *, x_title: str, y_title: s
 
 def _colour(plan: str) -> str:
     return look.MUTED if plan == "as they came" else look.ACCENT
+
+
+def _interval(low: Sequence[float], value: Sequence[float], high: Sequence[float]) -> dict[str, Any]:
+    """Return the bars of values with their intervals."""
+    return {
+        "type": "data",
+        "symmetric": False,
+        "array": [end - one for end, one in zip(high, value, strict=True)],
+        "arrayminus": [one - end for end, one in zip(low, value, strict=True)],
+        "color": look.MUTED,
+        "thickness": 1.5,
+        "width": 4,
+    }
 
 
 def _number(value: float) -> str:

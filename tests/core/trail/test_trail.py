@@ -3,6 +3,7 @@
 import ast
 import csv as csv_module
 import io
+import json
 import re
 from datetime import date, timedelta
 from pathlib import Path
@@ -10,7 +11,9 @@ from xml.etree import ElementTree
 
 import pytest
 from sqlalchemy import text
+from typer.testing import CliRunner
 
+from core.__main__ import app
 from core.people import Person, Role, audit, create_user, sign_ins
 from core.people.roles import AccessDenied
 from core.trail import (
@@ -214,3 +217,23 @@ def test_every_action_that_the_code_writes_has_words() -> None:
     }
     assert len(written) > 30
     assert written <= set(WORDS)
+
+
+def test_the_command_line_tells_the_trail_and_holds_it_to_a_head_that_was_kept(here, monkeypatch) -> None:
+    monkeypatch.setenv("LONGVIEW_HOME", str(here.home))
+    factories.woman(here, "A-1", VISITS)
+    audit.note(here, None, "exported", "patient:A-1")
+
+    def run(*words: str, code: int = 0) -> str:
+        result = CliRunner().invoke(app, words)
+        assert result.exit_code == code, result.output
+        return result.stdout
+
+    kept = run("audit", "head").strip()
+    (entry,) = json.loads(run("audit", "--patient", "A-1", "--action", "exported", "--json"))
+    assert (entry["patients"], entry["said"]) == (["A-1"], "exported")
+    assert json.loads(CliRunner().invoke(app, ["verify", "--head", kept, "--json"]).stdout)["trail"] == []
+    alter(here, "UPDATE audit_entry SET action = 'x' WHERE id = 1")
+    assert "entry 1 (x" in json.loads(run("verify", "--head", kept, "--json", code=1))["trail"][0]
+    run("verify", "--head", "nonsense", code=2)
+    run("audit", "--patient", "nobody", code=2)
