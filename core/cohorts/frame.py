@@ -88,7 +88,7 @@ WOMEN: Mapping[str, Column] = {
     "due_on": Column(pl.Date, "day on which the next study is due; null where none is, as after a diagnosis"),
     "due_until": Column(pl.Date, "last day on which it still is: of the screening ages; null without an end"),
     "overdue_from": Column(pl.Date, "first day on which it is overdue, up to `due_until`; null where none is due"),
-    "truth_onset": Column(pl.Date, "of a simulated woman whose truth is known: when her cancer began"),
+    "truth_onset": Column(pl.Date, "of a simulated woman whose truth is known: from which day on her cancer could be seen"),
 }  # fmt: skip
 
 
