@@ -45,7 +45,7 @@ _by_loop: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Gathered] = weakr
 
 
 def gather() -> None:
-    """Let sessions hand their messages over as this module does; a quarter of what a page took."""
+    """Let sessions hand their messages over as this module does."""
     if not callable(getattr(AppSession, "_call_soon_on_event_loop", None)):
         return
 
