@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
 
 from core.installation import Installation
@@ -14,6 +15,25 @@ from db.database import Database
 from db.migrate import upgrade
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+MEMORY = Path("/dev/shm")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep what tests write in memory where there is room: waiting for a disk took a large part of their time.
+
+    That everything is flushed in time is what tests that kill processes tell; that the disk keeps what was flushed
+    none can.
+    """
+    mine = not hasattr(config, "workerinput") and config.option.basetemp is None
+    if mine and MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > 8 * 2**30:
+        for left in MEMORY.glob("longview-tests-*"):  # by a run that was killed
+            if not psutil.pid_exists(int(left.name.rpartition("-")[2])):
+                shutil.rmtree(left, ignore_errors=True)
+        folder = MEMORY / f"longview-tests-{os.getpid()}"
+        folder.mkdir(mode=0o700)
+        config.option.basetemp = folder / "pytest"
+        config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
