@@ -10,6 +10,7 @@ import psutil
 import pytest
 
 from core.installation import Installation
+from core.people import asking
 from core.settings import Settings
 from db.database import Database
 from db.migrate import upgrade
@@ -34,6 +35,10 @@ def pytest_configure(config: pytest.Config) -> None:
         folder.mkdir(mode=0o700)
         config.option.basetemp = folder / "pytest"
         config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
+
+
+# What a test calls, it calls as a command would; pages and routes ask for whoever is signed in.
+asking.system_asks_in_this_process()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -1,7 +1,9 @@
 from . import accounts as accounts
+from . import asking as asking
 from . import audit as audit
 from . import demo_accounts as demo_accounts
 from . import passwords as passwords
+from . import refused as refused
 from . import sign_ins as sign_ins
 from . import tokens as tokens
 from .accounts import Account as Account
@@ -25,8 +27,13 @@ from .demo_accounts import simulated_reader as simulated_reader
 from .grants import GRANT_WORDS as GRANT_WORDS
 from .grants import may_now as may_now
 from .grants import set_grant as set_grant
+from .needing import PUBLIC as PUBLIC
+from .needing import SIGNED_IN as SIGNED_IN
+from .needing import SYSTEM_ONLY as SYSTEM_ONLY
+from .needing import needs as needs
 from .passwords import ASKED_OF_A_PASSWORD as ASKED_OF_A_PASSWORD
 from .roles import GRANTED_ONLY as GRANTED_ONLY
+from .roles import AccessDenied as AccessDenied
 from .roles import Permission as Permission
 from .roles import Person as Person
 from .roles import require as require
