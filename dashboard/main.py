@@ -22,7 +22,7 @@ FIRST_PAGE = {
     Role.ANALYST: "cohort",
     Role.ADMIN: "worklist",
 }
-QUARANTINE = "quarantine"
+QUARANTINE, ACCOUNT = "quarantine", "account"
 PAGES = (
     # file, title, what it needs, whether it stands in the navigation
     ("worklist", "Worklist", Permission.SEE_PATIENTS, True),
@@ -34,6 +34,7 @@ PAGES = (
     ("cohort", "Cohort", Permission.SEE_COHORT, True),
     ("models", "Models", Permission.SEE_MODELS, True),
     ("admin", "Admin", Permission.ADMINISTER, True),
+    (ACCOUNT, "Your account", Permission.OWN_ACCOUNT, False),
 )
 TITLES = {name.replace("_", "-"): title for name, title, *_ in PAGES}
 
@@ -74,12 +75,14 @@ def show_page(person: Person) -> None:
     # Without the number beside it: the browser's history and bookmarks keep it.
     title = TITLES.get(page.url_path, page.title)
     st.set_page_config(page_title=f"{title} · Longview" if page.url_path else title)
-    components.account(
+    own_account = components.account(
         person.display_name,
         ROLE_NAMES[person.role],
         user_id=person.user_id,
         page=page_keys.of_page(page.url_path, title),
     )
+    if own_account and page.url_path != ACCOUNT:
+        st.switch_page(f"screens/{ACCOUNT}.py")
     session.turned_to(page.url_path)
     page.run()
 

@@ -1,7 +1,12 @@
 from . import accounts as accounts
 from . import audit as audit
+from . import browsers as browsers
 from . import demo_accounts as demo_accounts
+from . import half_open as half_open
+from . import open_sign_ins as open_sign_ins
+from . import own_account as own_account
 from . import passwords as passwords
+from . import second_factor as second_factor
 from . import sign_ins as sign_ins
 from . import tokens as tokens
 from .accounts import Account as Account
@@ -30,8 +35,11 @@ from .roles import GRANTED_ONLY as GRANTED_ONLY
 from .roles import Permission as Permission
 from .roles import Person as Person
 from .roles import require as require
+from .sign_ins import NewSignIn as NewSignIn
+from .sign_ins import Sat as Sat
 from .sign_ins import SignInBusy as SignInBusy
 from .sign_ins import SignInRefused as SignInRefused
 from .sign_ins import SignInWaits as SignInWaits
+from .steps import Step as Step
 from .tokens import Service as Service
 from .tokens import service_of as service_of

@@ -36,7 +36,9 @@ PREFIX = "lvt_"
 _LONGEST_NAME = 64
 _LONGEST_TOKEN = 256
 _USED_AGAIN_AFTER = timedelta(minutes=5)
-_NEVER_A_PROGRAMS = frozenset({Permission.ASSESS, Permission.ADMINISTER}) | GRANTED_ONLY
+_NEVER_A_PROGRAMS = (
+    frozenset({Permission.ASSESS, Permission.ADMINISTER, Permission.OWN_ACCOUNT}) | GRANTED_ONLY
+)
 
 
 @dataclass(frozen=True)
