@@ -1,4 +1,5 @@
 from . import accounts as accounts
+from . import asking as asking
 from . import audit as audit
 from . import browsers as browsers
 from . import demo_accounts as demo_accounts
@@ -6,6 +7,7 @@ from . import half_open as half_open
 from . import open_sign_ins as open_sign_ins
 from . import own_account as own_account
 from . import passwords as passwords
+from . import refused as refused
 from . import second_factor as second_factor
 from . import sign_ins as sign_ins
 from . import tokens as tokens
@@ -30,8 +32,13 @@ from .demo_accounts import simulated_reader as simulated_reader
 from .grants import GRANT_WORDS as GRANT_WORDS
 from .grants import may_now as may_now
 from .grants import set_grant as set_grant
+from .needing import PUBLIC as PUBLIC
+from .needing import SIGNED_IN as SIGNED_IN
+from .needing import SYSTEM_ONLY as SYSTEM_ONLY
+from .needing import needs as needs
 from .passwords import ASKED_OF_A_PASSWORD as ASKED_OF_A_PASSWORD
 from .roles import GRANTED_ONLY as GRANTED_ONLY
+from .roles import AccessDenied as AccessDenied
 from .roles import Permission as Permission
 from .roles import Person as Person
 from .roles import require as require

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from core.installation import Installation
 from core.people import attempts, audit, browsers
+from core.people.needing import PUBLIC, SIGNED_IN, needs
 from core.people.passwords import check_password, hash_of
 from core.people.roles import Permission, Person, granted_of, require
 from core.people.user_names import check_name, plain_name
@@ -95,6 +96,7 @@ def find_user(session: Session, username: str) -> User:
     return user
 
 
+@needs(SIGNED_IN)
 def prepare_account(
     here: Installation,
     username: str,
@@ -143,6 +145,7 @@ def add_account(
     return user
 
 
+@needs(Permission.ADMINISTER)
 def create_user(
     here: Installation,
     username: str,
@@ -164,6 +167,7 @@ def create_user(
         return person_of(add_account(session, new, role, by=by, first_password=first_password))
 
 
+@needs(Permission.ADMINISTER)
 def set_password(
     here: Installation,
     username: str,
@@ -176,6 +180,7 @@ def set_password(
     change_account(here, username, password=password, by=by, first_password=first_password)
 
 
+@needs(Permission.ADMINISTER)
 def set_active(here: Installation, username: str, active: bool, *, by: Person | None = None) -> None:
     """Open or close an account; closing ends its sign-ins, opening lifts a lock.
 
@@ -195,6 +200,7 @@ def set_active(here: Installation, username: str, active: bool, *, by: Person | 
         audit.record(session, by, "user_activated" if active else "user_deactivated", f"user:{user.username}")
 
 
+@needs(Permission.ADMINISTER)
 def change_account(
     here: Installation,
     username: str,
@@ -286,6 +292,7 @@ def demo_is_open(here: Installation, session: Session) -> bool:
     return here.settings.demo and not has_real_patients(session)
 
 
+@needs(PUBLIC)
 def has_accounts(here: Installation) -> bool:
     """Return whether anybody can sign in at all."""
     with here.database.read() as session:
@@ -295,6 +302,7 @@ def has_accounts(here: Installation) -> bool:
         return session.scalar(able.limit(1)) is not None
 
 
+@needs(Permission.ADMINISTER)
 def list_accounts(here: Installation) -> list[Account]:
     """Return all accounts by user name; `locked_until` is for strangers: browsers and addresses that she signed in from go on."""
     with here.database.read() as session:

@@ -17,6 +17,7 @@ from core.installation import Installation
 from core.people import attempts, audit, browsers, second_factor
 from core.people.accounts import person_of
 from core.people.attempts import SignInRefused, SignInWaits
+from core.people.needing import PUBLIC, needs
 from core.people.passwords import TooBusy, check_password, hash_of, matches, room_to_hash
 from core.people.second_factor import Factor
 from core.people.secrets_kept import seal, sha256_of, unseal
@@ -54,6 +55,7 @@ class Enrolled:
     codes: Sequence[str] = field(repr=False)
 
 
+@needs(PUBLIC)
 def lacking(here: Installation, token: str | None, *, now: datetime | None = None) -> Lacking | None:
     """Return what a sign-in lacks; None for one that lacks nothing, or has ended.
 
@@ -80,6 +82,7 @@ def lacking(here: Installation, token: str | None, *, now: datetime | None = Non
     return Lacking(step, username, second_factor.factor_of(username, secret))
 
 
+@needs(PUBLIC)
 def enter_code(
     here: Installation, token: str, code: str, sat: Sat, *, now: datetime | None = None
 ) -> NewSignIn:
@@ -112,6 +115,7 @@ def enter_code(
     )
 
 
+@needs(PUBLIC)
 def choose_password(
     here: Installation, token: str, password: str, sat: Sat, *, now: datetime | None = None
 ) -> NewSignIn:
@@ -139,6 +143,7 @@ def choose_password(
         return open_for(here, session, user, now, sat=replace(sat, instead_of=token), passed=True)
 
 
+@needs(PUBLIC)
 def enrol(here: Installation, token: str, code: str, sat: Sat, *, now: datetime | None = None) -> Enrolled:
     """Set up the second factor that was offered, by its first code; raises `SignInRefused` where that is wrong."""
     now = now or utc_now()

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from core.installation import Installation
 from core.people import audit
+from core.people.needing import PUBLIC, SIGNED_IN, needs
 from core.people.roles import Person
 from core.people.secrets_kept import sha256_of
 from core.settings import Settings
@@ -64,6 +65,7 @@ def still_open(settings: Settings, now: datetime) -> ColumnElement[bool]:
     )
 
 
+@needs(PUBLIC)
 def seen(here: Installation, token: str, *, done: bool, now: datetime | None = None) -> Left | None:
     """Return how long a sign-in lasts yet, None if it has ended; with `done` a person has just done something in it.
 
@@ -88,6 +90,7 @@ def seen(here: Installation, token: str, *, done: bool, now: datetime | None = N
     )
 
 
+@needs(SIGNED_IN)
 def list_own(
     here: Installation, person: Person, token: str | None, *, now: datetime | None = None
 ) -> list[OpenSignIn]:
@@ -112,6 +115,7 @@ def list_own(
     return sorted(rows, key=lambda row: (not row.this, -row.seen.timestamp()))
 
 
+@needs(SIGNED_IN)
 def end_one(here: Installation, person: Person, key: str) -> bool:
     """End one of a person's own sign-ins; say whether there was one of that key."""
     if len(key) != _KEY_LENGTH or not key.isalnum():
@@ -127,6 +131,7 @@ def end_one(here: Installation, person: Person, key: str) -> bool:
     return True
 
 
+@needs(SIGNED_IN)
 def end_others(here: Installation, person: Person, token: str | None) -> int:
     """End all of a person's own sign-ins but the one of this token; return how many there were."""
     with here.database.write() as session:

@@ -16,9 +16,10 @@ from sqlalchemy.orm import Session
 from core.installation import Installation
 from core.people import attempts, audit, second_factor
 from core.people.attempts import SignInWaits
+from core.people.needing import SIGNED_IN, needs
 from core.people.open_sign_ins import end_all_of
 from core.people.passwords import TooBusy, check_password, hash_of, matches, room_to_hash
-from core.people.roles import Permission, Person, require
+from core.people.roles import Person
 from core.people.second_factor import Factor
 from core.people.steps import enforced
 from db.tables import User, utc_now
@@ -47,6 +48,7 @@ class OwnAccount:
     enforced: bool
 
 
+@needs(SIGNED_IN)
 def own_account(here: Installation, person: Person) -> OwnAccount:
     """Return what a person's account has."""
     with here.database.read() as session:
@@ -60,6 +62,7 @@ def own_account(here: Installation, person: Person) -> OwnAccount:
         )
 
 
+@needs(SIGNED_IN)
 def change_password(
     here: Installation,
     person: Person,
@@ -90,6 +93,7 @@ def change_password(
     return ended
 
 
+@needs(SIGNED_IN)
 def set_up_factor(
     here: Installation,
     person: Person,
@@ -122,6 +126,7 @@ def set_up_factor(
     return codes
 
 
+@needs(SIGNED_IN)
 def renew_codes(
     here: Installation,
     person: Person,
@@ -137,6 +142,7 @@ def renew_codes(
     return codes
 
 
+@needs(SIGNED_IN)
 def turn_off_factor(
     here: Installation,
     person: Person,
@@ -166,7 +172,6 @@ def _of(session: Session, person: Person) -> User:
 
 def _password_may_change(here: Installation, person: Person) -> list[str]:
     """Raise `ValueError` where a person has no password of her own here; return the words that a guesser would try first."""
-    require(person, Permission.OWN_ACCOUNT)
     with here.database.read() as session:
         user = _of(session, person)
         if user.subject is not None:
@@ -205,7 +210,6 @@ def _proven(
     here: Installation, person: Person, code: str, address: str | None, now: datetime
 ) -> Iterator[tuple[Session, User]]:
     """Yield a transaction in which a code of a person's second factor was taken; `ValueError` where it is wrong."""
-    require(person, Permission.OWN_ACCOUNT)
     row, attempt = _reserved(here, person, address, now)
     with here.database.write() as session:
         user = _of(session, person)

@@ -23,7 +23,6 @@ class Permission(enum.StrEnum):
     SEE_SINGLE_COURSES = "see_single_courses"
     SEE_MODELS = "see_models"
     ADMINISTER = "administer"
-    OWN_ACCOUNT = "own_account"
 
 
 GRANTED_ONLY = frozenset({Permission.SEE_SINGLE_COURSES})
@@ -38,11 +37,10 @@ PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
             Permission.CORRECT,
             Permission.RECORD_EVENT,
             Permission.SEE_MODELS,
-            Permission.OWN_ACCOUNT,
         }
     ),
     # Analysts work with figures of groups: no names, no images.
-    Role.ANALYST: frozenset({Permission.SEE_COHORT, Permission.SEE_MODELS, Permission.OWN_ACCOUNT}),
+    Role.ANALYST: frozenset({Permission.SEE_COHORT, Permission.SEE_MODELS}),
     # An admin sees every page; a clinical judgement stays with an oncologist.
     Role.ADMIN: frozenset(Permission) - {Permission.ASSESS} - GRANTED_ONLY,
 }

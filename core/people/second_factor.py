@@ -18,9 +18,10 @@ from sqlalchemy.orm import Session
 
 from core.installation import Installation
 from core.people import audit
-from core.people.accounts import find_user, require_admin
+from core.people.accounts import find_user
+from core.people.needing import needs
 from core.people.open_sign_ins import end_all_of
-from core.people.roles import Person
+from core.people.roles import Permission, Person
 from core.people.secrets_kept import seal, sha256_of, unseal
 from db.tables import RecoveryCode, User
 
@@ -131,12 +132,12 @@ def how_many_left(session: Session, user: User) -> int:
     return session.scalar(query) or 0
 
 
+@needs(Permission.ADMINISTER)
 def reset(here: Installation, username: str, *, by: Person | None = None) -> bool:
     """Take the second factor of a person away who has lost it, and end her sign-ins; say whether she had one.
 
     Where her role asks for one she sets up another when she signs in next. `by` is who does it, None at the terminal.
     """
-    require_admin(by)
     with here.database.write() as session:
         user = find_user(session, username)
         if user.totp_secret is None:

@@ -17,6 +17,7 @@ from core.installation import Installation
 from core.people import attempts, audit, browsers
 from core.people.accounts import demo_is_open, person_of, plain_name
 from core.people.attempts import SignInRefused, SignInWaits
+from core.people.needing import PUBLIC, needs
 from core.people.open_sign_ins import still_open
 from core.people.passwords import TooBusy, hash_of_nothing, is_published, matches, room_to_hash
 from core.people.recently import Recently
@@ -82,6 +83,7 @@ class SignInBusy(SignInRefused):
         super().__init__("Many are signing in at this moment. Try again in a few seconds.")
 
 
+@needs(PUBLIC)
 def sign_in(
     here: Installation,
     username: str,
@@ -180,6 +182,7 @@ def _sign_in(
     raise SignInRefused("User name or password is wrong. Try again, or ask your admin for a new password.")
 
 
+@needs(PUBLIC)
 def record_waiting(here: Installation, attempt: attempts.Try) -> None:
     """Write down that a try was not looked at; of many in a row one a minute."""
     key = (here.home, attempt.name, attempt.address)
@@ -285,6 +288,7 @@ def _end_the_one_before(session: Session, token: str | None, successor: Person) 
     )
 
 
+@needs(PUBLIC)
 def who(here: Installation, token: str | None, *, now: datetime | None = None) -> Person | None:
     """Return who a cookie's token stands for, or None if it is unknown, signed out, too old, idle, half open or deactivated.
 
@@ -307,6 +311,7 @@ def who(here: Installation, token: str | None, *, now: datetime | None = None) -
     return Person(row.id, row.username, row.display_name, row.role, granted_of(row.granted))
 
 
+@needs(PUBLIC)
 def sign_out(here: Installation, token: str | None) -> None:
     """End a sign-in; an unknown token changes nothing."""
     person = who(here, token)

@@ -8,7 +8,6 @@ from importlib.util import find_spec
 
 import streamlit as st
 
-from core.people import Permission
 from dashboard import look, session
 
 PARTS: Mapping[str, str] = {
@@ -22,7 +21,7 @@ PARTS: Mapping[str, str] = {
 
 def show_page() -> None:
     """Show the page to whoever is signed in."""
-    person = session.require(Permission.OWN_ACCOUNT)
+    person = session.person()
     look.title("Your account", beside=f"{person.display_name}, user name {person.username}")
     names = [name for name, module in PARTS.items() if find_spec(f"dashboard.account.{module}")]
     tabs = st.tabs(names, key="part", on_change="rerun", bind="query-params")
