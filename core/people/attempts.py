@@ -136,7 +136,7 @@ def refuse_waiting(session: Session, attempt: Try, now: datetime) -> None:
     seconds = math.ceil((wait.until - now).total_seconds())
     whose = "from this computer or network" if wait.of_address else "for this name: it is locked"
     raise SignInWaits(
-        f"Too many wrong passwords or codes {whose}. Wait {math.ceil(seconds / 60)} min, then try again, or ask your admin "
+        f"Too many wrong passwords {whose}. Wait {math.ceil(seconds / 60)} min, then try again, or ask your admin "
         "for a new password.",
         seconds,
     )
