@@ -3,6 +3,7 @@
 from functools import cached_property
 from pathlib import Path
 from typing import Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -172,6 +173,40 @@ class Settings(BaseSettings):
                 f"{', '.join(Role)}."
             ) from error
         return self
+
+    @model_validator(mode="after")
+    def _outside_is_whole(self) -> Self:
+        if self.oidc_issuer is None:
+            return self
+        try:
+            address = urlsplit(self.oidc_issuer)
+            host = address.hostname or ""
+        except ValueError:
+            address, host = urlsplit(""), ""
+        if not host or (address.scheme != "https" and host not in {"localhost", "127.0.0.1", "::1"}):
+            raise ValueError(
+                f"LONGVIEW_OIDC_ISSUER is {self.oidc_issuer!r}: it is an address that begins with https://."
+            )
+        if not self.oidc_client_id:
+            raise ValueError(
+                "LONGVIEW_OIDC_ISSUER needs LONGVIEW_OIDC_CLIENT_ID: what Longview is called there."
+            )
+        try:
+            roles = self.roles_outside
+        except ValueError:
+            roles = ()
+        if not roles:
+            raise ValueError(
+                f"LONGVIEW_OIDC_ROLES is {self.oidc_roles!r}: it says which role there is which here, as "
+                f"lv-admins=admin,radiology=oncologist. Roles here are {', '.join(Role)}."
+            )
+        return self
+
+    @cached_property
+    def roles_outside(self) -> tuple[tuple[str, Role], ...]:
+        """Return which value of the claim is which role here, the first that fits first; raises `ValueError`."""
+        pairs = (pair.rpartition("=") for pair in self.oidc_roles.split(",") if pair.strip())
+        return tuple((value.strip(), Role(role.strip())) for value, _, role in pairs)
 
     @cached_property
     def second_factor_roles(self) -> frozenset[Role]:

@@ -4,7 +4,9 @@ from . import audit as audit
 from . import browsers as browsers
 from . import demo_accounts as demo_accounts
 from . import half_open as half_open
+from . import oidc as oidc
 from . import open_sign_ins as open_sign_ins
+from . import outside as outside
 from . import own_account as own_account
 from . import passwords as passwords
 from . import refused as refused
@@ -36,6 +38,7 @@ from .needing import PUBLIC as PUBLIC
 from .needing import SIGNED_IN as SIGNED_IN
 from .needing import SYSTEM_ONLY as SYSTEM_ONLY
 from .needing import needs as needs
+from .oidc import OutsideRefused as OutsideRefused
 from .passwords import ASKED_OF_A_PASSWORD as ASKED_OF_A_PASSWORD
 from .roles import GRANTED_ONLY as GRANTED_ONLY
 from .roles import AccessDenied as AccessDenied

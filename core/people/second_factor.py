@@ -64,7 +64,7 @@ def new_factor(username: str) -> Factor:
 
 def factor_of(username: str, secret: str) -> Factor:
     """Return the second factor of a secret."""
-    return Factor(secret, pyotp.TOTP(secret).provisioning_uri(username, issuer_name=ISSUER))
+    return Factor(secret, pyotp.TOTP(secret).provisioning_uri(name=username, issuer_name=ISSUER))
 
 
 def step_of(secret: str, code: str, now: datetime, last: int | None) -> int | None:

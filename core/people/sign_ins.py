@@ -250,7 +250,7 @@ def open_for(
     _end_the_one_before(session, sat.instead_of, person)
     if lacks is not None:
         return NewSignIn(token, person, expires_at, lacks)
-    browser = browsers.remember(session, user.id, sat.browser, now)
+    browser = browsers.remember(session, user.id, sat.browser, now) if user.subject is None else None
     audit.record(session, person, "signed_in", f"user:{person.username}", {"by": how} if how else None)
     return NewSignIn(token, person, expires_at, browser=browser)
 

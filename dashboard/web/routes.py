@@ -33,7 +33,7 @@ from core.reports import Format, ReportError, make
 from core.rules import TrustLevel
 from core.trail import looking
 from dashboard.house import desk, here
-from dashboard.web import arriving, signing_in
+from dashboard.web import arriving, outside_routes, signing_in
 from dashboard.web.gate import is_https, same_origin
 from dashboard.web.plain import plain_page
 
@@ -314,6 +314,7 @@ def _said(said: Said, anyway: bool) -> Response:
 ROUTES = [
     Route("/health", health),
     *signing_in.ROUTES,
+    *outside_routes.ROUTES,
     Route("/plotly.js", drawing_library),
     Route("/img/{sop_uid}", image),
     Route("/tile/{sop_uid}/{level:int}/{x:int}/{y:int}", tile_of_image),

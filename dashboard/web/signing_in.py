@@ -37,7 +37,9 @@ from core.people import (
     browsers,
     demo_accounts,
     half_open,
+    oidc,
     open_sign_ins,
+    outside,
     sign_ins,
 )
 from core.people.half_open import Lacking
@@ -76,6 +78,12 @@ def safe_target(target: str) -> str:
     """Return a path of our own to go to after signing in; anything else leads to the first page."""
     inside = target.startswith("/") and not target.startswith(("//", "/sign-")) and "\\" not in target
     return target if inside and target.isprintable() and len(target) < 2000 else "/"
+
+
+def own_address(request: Request, path: str) -> str:
+    """Return one of our paths as an address that another site can lead to."""
+    scheme = "https" if is_https(request.scope) else "http"
+    return f"{scheme}://{request.headers.get('host', '')}{path}"
 
 
 def sat_of(request: Request) -> Sat:
@@ -307,10 +315,23 @@ async def sign_out(request: Request) -> Response:
         )
     if request.method == "POST" and not same_origin(request.headers):
         return PlainTextResponse("This request came from another site.", 403)
+    # A form leads to no other site: whoever comes by one is signed out here only.
+    elsewhere = await _way_out(request) if request.method == "GET" else None
     await to_thread.run_sync(sign_ins.sign_out, here(), token_of(request.headers))
-    response = RedirectResponse("/sign-in", status_code=303)
+    response = RedirectResponse(elsewhere or "/sign-in", status_code=303)
     response.delete_cookie(COOKIE, path="/")
     return response
+
+
+async def _way_out(request: Request) -> str | None:
+    """Return where a person is signed out whom the hospital's own sign-in answers for; None for any other."""
+    person = await to_thread.run_sync(sign_ins.who, here(), token_of(request.headers))
+    if person is None:
+        return None
+    if not await to_thread.run_sync(outside.is_outside, here(), person):
+        return None
+    back_to = own_address(request, "/sign-in")
+    return await to_thread.run_sync(lambda: oidc.way_out(here(), back_to=back_to))
 
 
 async def signed_in(request: Request) -> Response:
