@@ -28,7 +28,7 @@ from sqlalchemy import delete
 
 from core.installation import Installation
 from core.outages import outage
-from core.people import audit, tokens
+from core.people import audit, end_all_own, tokens
 from core.settings import Settings
 from db.database import Database, sqlite_module
 from db.files import held, private_file, private_folder, sync_folder, whole_file
@@ -438,7 +438,7 @@ def _make_ready(path: Path, manifest: BackupManifest, name: str) -> None:
         with database.write() as session:
             # A cookie or token from the day of the copy must not open what its owner may since have been shut out of.
             ended = session.execute(delete(SignIn))
-            tokens_ended = tokens.end_all(session)
+            tokens_ended = tokens.end_all(session) + end_all_own(session)
             audit.record(
                 session,
                 None,

@@ -18,7 +18,7 @@ from core.installation import Installation
 from core.people import Person, accounts, audit
 from db.tables import ImportBatch, ImportItem, Outcome, User, utc_now
 
-Source = Literal["cli", "web", "demo", "quarantine", "watch", "dicom", "stow", "pull"]
+Source = Literal["cli", "web", "demo", "quarantine", "watch", "dicom", "stow", "pull", "api"]
 
 LEFT_OVER_AFTER = timedelta(hours=1)
 """A batch in which nothing has ended for so long has no process any more: one file takes minutes at most."""
@@ -30,6 +30,7 @@ _FROM = {
     "dicom": "DICOM network",
     "stow": "DICOMweb",
     "pull": "PACS",
+    "api": "API",
 }
 
 

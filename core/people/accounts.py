@@ -13,6 +13,7 @@ from core.installation import Installation
 from core.people import attempts, audit
 from core.people.passwords import check_password, hash_of
 from core.people.roles import Permission, Person, granted_of, require
+from core.people.token_rows import end_all_own
 from db.tables import Patient, Role, SignIn, User, utc_now
 
 __all__ = [
@@ -177,6 +178,7 @@ def set_active(here: Installation, username: str, active: bool, *, by: Person | 
             attempts.forget(session, user.username)
         else:
             session.execute(delete(SignIn).where(SignIn.user_id == user.id))
+            end_all_own(session, user.id)
         user.active = active
         audit.record(session, by, "user_activated" if active else "user_deactivated", f"user:{user.username}")
 
@@ -226,6 +228,7 @@ def change_account(
             user.password_hash, user.demo = password_hash, False
             attempts.forget(session, user.username)
             session.execute(delete(SignIn).where(SignIn.user_id == user.id))
+            end_all_own(session, user.id)
             audit.record(session, by, "password_set", f"user:{user.username}")
 
 
