@@ -12,6 +12,7 @@ from starlette.middleware import Middleware
 from core import cohorts
 from core.files import keep_private
 from core.installation import Installation
+from core.people import asking
 from core.records import worklist_memory
 from dashboard import messages, process, remembered
 from dashboard.house import here
@@ -24,14 +25,15 @@ from dashboard.web.uploads import UploadsToDisk, spool
 
 def _migrate() -> None:
     """Bring the tables up to date with a command's patience: a worker that starts beside may be doing the same."""
-    with closing(Installation.open()) as patient:
+    with asking.asked_by(asking.SYSTEM), closing(Installation.open()) as patient:
         patient.migrate()
 
 
 def _read_ahead() -> None:
     """Read what the first pages ask for: of very many women it takes seconds."""
-    worklist_memory.read_ahead(here())
-    cohorts.read_ahead(here())
+    with asking.asked_by(asking.SYSTEM):
+        worklist_memory.read_ahead(here())
+        cohorts.read_ahead(here())
 
 
 @asynccontextmanager

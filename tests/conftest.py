@@ -9,11 +9,16 @@ from pathlib import Path
 import pytest
 
 from core.installation import Installation
+from core.people import asking
 from core.settings import Settings
 from db.database import Database
 from db.migrate import upgrade
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+# What a test calls, it calls as a command would; pages and routes ask for whoever is signed in.
+asking.system_asks_in_this_process()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

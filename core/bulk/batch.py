@@ -29,7 +29,8 @@ from core.incoming import (
 from core.installation import Installation
 from core.logs import log_of
 from core.outages import outage
-from core.people import Closed, NewAccount, Permission, Person, require
+from core.people import Closed, NewAccount, Permission, Person, asking, require
+from core.people.needing import needs
 
 log = log_of(__name__)
 
@@ -56,6 +57,7 @@ class Progress:
 class Batch:
     """What one person brought: looked at, grouped, answered by her, taken in."""
 
+    @needs(Permission.ADD_STUDY)
     def __init__(self, here: Installation, arrivals: Arrivals, user_id: int) -> None:
         self.here, self.arrivals, self.user_id = here, arrivals, user_id
         # Where the server stopped in the middle of it, what she said and what became of the files is found again.
@@ -257,7 +259,9 @@ class Batch:
             if stage is Stage.LOOKING and lacking is None and not self._stops:
                 self.look_on()
 
-        self._thread = threading.Thread(target=run, name=f"batch-{stage.value}", daemon=True)
+        self._thread = threading.Thread(
+            target=asking.on_behalf(run), name=f"batch-{stage.value}", daemon=True
+        )
         self._thread.start()
 
     def _look(self) -> None:

@@ -29,6 +29,7 @@ from sqlalchemy import delete
 from core.installation import Installation
 from core.outages import outage
 from core.people import audit, end_all_own, tokens
+from core.people.needing import SYSTEM_ONLY, needs
 from core.settings import Settings
 from db.database import Database, sqlite_module
 from db.files import held, private_file, private_folder, sync_folder, whole_file
@@ -84,6 +85,7 @@ class BackupManifest(BaseModel):
         return named
 
 
+@needs(SYSTEM_ONLY)
 def write_backup(here: Installation, target: Path) -> BackupManifest:
     """Write database, images, quarantine and cohorts that came as tables into one tar file, for its owner alone (0600).
 

@@ -13,6 +13,7 @@ from sqlalchemy import select
 from core.care.left_overs import find_left_overs
 from core.incoming import count_left_over_batches
 from core.installation import Installation
+from core.people.needing import SYSTEM_ONLY, needs
 from core.worker import Worker, local_worker, worker_seen
 from db.database import WAL_SAFE_SQLITE, Database, DatabaseUnavailable, postgres_settings, sqlite_version
 from db.images import FolderStore, StoreUnavailable
@@ -34,6 +35,7 @@ class Check:
     items: tuple[str, ...] = ()
 
 
+@needs(SYSTEM_ONLY)
 def examine(here: Installation) -> list[Check]:
     """Look at database, migrations, weights, folders, worker and disk; changes nothing."""
     # Before the database is opened, which closes the doors of its own files.

@@ -22,6 +22,7 @@ from core.care.backup import BACKING_UP, RESTORING
 from core.images import REGISTRATIONS
 from core.incoming import finish_left_over_batches
 from core.installation import Installation
+from core.people.needing import SYSTEM_ONLY, needs
 from core.records.export import EXPORTING
 from core.worker.progress import HEARTBEAT
 from db.database import DatabaseUnavailable
@@ -53,6 +54,7 @@ class LeftOver:
         return f"{self.path} ({self.size_bytes / 1e6:.1f} MB, untouched for {since})"
 
 
+@needs(SYSTEM_ONLY)
 def find_left_overs(here: Installation, *, now: float | None = None) -> list[LeftOver]:
     """Return what was left half-written and nothing has touched for an hour, nor holds; `now` is Unix time."""
     now = time.time() if now is None else now
@@ -60,6 +62,7 @@ def find_left_overs(here: Installation, *, now: float | None = None) -> list[Lef
     return [one for one in found if one is not None and one.age > UNTOUCHED_FOR and not _in_use(one.path)]
 
 
+@needs(SYSTEM_ONLY)
 def sweep(here: Installation, *, now: float | None = None) -> list[LeftOver]:
     """Take away what `find_left_overs` finds, and end the imports that were cut off; return what was taken away.
 

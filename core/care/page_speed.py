@@ -27,6 +27,7 @@ from core.care.benchmark import Measured
 from core.incoming import IncomingFile, Statement, intake
 from core.installation import Installation
 from core.people import Role, accounts, sign_ins
+from core.people.needing import SYSTEM_ONLY, needs
 from core.rules.vocabulary import FOUR_VIEWS
 from core.settings import Settings
 from db.files import private_folder
@@ -141,6 +142,7 @@ def _environment(home: Path) -> dict[str, str]:
     }
 
 
+@needs(SYSTEM_ONLY)
 def tokens(here: Installation) -> list[str]:
     """Open sign-ins of an oncologist who is in the copy alone."""
     name, password = f"benchmark-{secrets.token_hex(4)}", secrets.token_urlsafe(24)
@@ -148,6 +150,7 @@ def tokens(here: Installation) -> list[str]:
     return [sign_ins.sign_in(here, name, password).token for _ in range(SIGN_INS)]
 
 
+@needs(SYSTEM_ONLY)
 def women(here: Installation) -> list[dict[str, Any]]:
     """Return scored women, by MRN, with the UIDs of their studies, oldest first."""
     scored = select(Study.patient_id).join(Score, Score.study_id == Study.id)

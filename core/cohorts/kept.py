@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 from core.cohorts.packed import VISIT, WOMAN, Packed, Words
 from core.cohorts.rows import packed_rows
 from core.installation import Installation
+from core.people.needing import SIGNED_IN, SYSTEM_ONLY, needs
 from core.records import ready
 from db.tables import CohortRow, CohortWord, Patient, StaleCohortRow, Study
 
@@ -36,6 +37,7 @@ MOST_AT_ONCE = 500
 _COMPUTED_BY = ("rows.py", "packed.py")
 
 
+@needs(SIGNED_IN)
 def basis_of(here: Installation) -> str:
     """Return what the rows are computed by here: all that standings are computed by, and the rows' own rules and form."""
     return hashlib.sha256(f"{ready.basis_of(here)}\n{_code()}".encode()).hexdigest()[:16]
@@ -63,6 +65,7 @@ def is_up_to_date(here: Installation, session: Session) -> bool:
     return stale is None and others is None
 
 
+@needs(SYSTEM_ONLY)
 def bring_up_to_date(here: Installation) -> int:
     """Compute the rows that are stale or by another basis; return of how many women. Safe beside others who do the same."""
     number = 0
@@ -87,6 +90,7 @@ def _by_another(here: Installation) -> ColumnElement[bool]:
     return or_(CohortRow.basis < basis, CohortRow.basis > basis)
 
 
+@needs(SYSTEM_ONLY)
 def rebuild(here: Installation) -> None:
     """Compute every woman's rows anew."""
     with here.database.write() as session:
@@ -101,6 +105,7 @@ def known_words(session: Session) -> dict[str, int]:
     return {word: number for number, word in session.execute(select(CohortWord.id, CohortWord.word))}
 
 
+@needs(SYSTEM_ONLY)
 def differing(here: Installation) -> Iterator[str]:
     """Yield a sentence for each woman whose rows are not what the other tables say; none where all is well."""
     with here.database.read() as session:

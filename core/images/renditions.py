@@ -21,6 +21,8 @@ from sqlalchemy import select, update
 from core.images.reader import ReadImage, lend_reader
 from core.logs import log_of
 from core.outages import outage
+from core.people.needing import needs
+from core.people.roles import Permission
 from db.sessions import WITH_PUT_AWAY
 from db.tables import Image
 
@@ -46,16 +48,19 @@ _turns: dict[str, tuple[threading.Lock, int]] = {}
 _turns_lock = threading.Lock()
 
 
+@needs(Permission.SEE_PATIENTS)
 def rendition(here: Installation, sop_uid: str) -> bytes:
     """Return the viewer's pixels of one image; raises `KeyError` if there is no such image."""
     return _derived(here, sop_uid, "rendition_sha256")
 
 
+@needs(Permission.SEE_PATIENTS)
 def thumbnail_png(here: Installation, sop_uid: str) -> bytes:
     """Return a small PNG of one image, its window applied; raises `KeyError` if there is no such image."""
     return _derived(here, sop_uid, "thumbnail_sha256")
 
 
+@needs(Permission.SEE_PATIENTS)
 def crop_png(here: Installation, sop_uid: str, box: tuple[int, int, int, int]) -> bytes:
     """Return a part of one image as a PNG, window applied, its longest side at least `CROP_SIDE` pixels.
 

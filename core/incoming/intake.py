@@ -48,6 +48,8 @@ from core.installation import Installation
 from core.logs import log_of
 from core.outages import outage
 from core.people import Closed, FirstRealPatient, NewAccount, OwnAdminNeeded, Person
+from core.people.needing import needs
+from core.people.roles import Permission
 from core.refusals import Refusal
 from core.rules.vocabulary import QualityFlag
 from db.sessions import WITH_PUT_AWAY
@@ -59,6 +61,7 @@ from db.tables import (
 log = log_of(__name__)
 
 
+@needs(Permission.ADD_STUDY)
 def examine(here: Installation, files: Iterable[IncomingFile]) -> Iterator[Examined]:
     """Look at files without storing anything, one at a time, in their order."""
     with lend_reader(here.settings) as reader:
@@ -92,6 +95,7 @@ def examine(here: Installation, files: Iterable[IncomingFile]) -> Iterator[Exami
             )
 
 
+@needs(Permission.ADD_STUDY)
 def take_in(
     here: Installation,
     files: Iterable[IncomingFile],

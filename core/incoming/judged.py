@@ -12,6 +12,7 @@ from core.images import measure, open_rendition, rendition
 from core.incoming import asked
 from core.installation import Installation
 from core.logs import log_of
+from core.people.needing import SYSTEM_ONLY, needs
 from core.refusals import Refusal
 from core.rules.quality import MEASURED_FLAGS, Taken, remarks_on_study
 from db.tables import Image, Study
@@ -61,6 +62,7 @@ def taken_of(image: Image) -> Taken:
     )
 
 
+@needs(SYSTEM_ONLY)
 def measure_stored(here: Installation) -> Mapping[str, int]:
     """Measure the images of which nothing was measured, as those of earlier releases; study by study, so that it can be cut off.
 

@@ -1,8 +1,10 @@
 from . import accounts as accounts
+from . import asking as asking
 from . import audit as audit
 from . import demo_accounts as demo_accounts
 from . import own_tokens as own_tokens
 from . import passwords as passwords
+from . import refused as refused
 from . import sign_ins as sign_ins
 from . import tokens as tokens
 from .accounts import Account as Account
@@ -26,6 +28,10 @@ from .demo_accounts import simulated_reader as simulated_reader
 from .grants import GRANT_WORDS as GRANT_WORDS
 from .grants import may_now as may_now
 from .grants import set_grant as set_grant
+from .needing import PUBLIC as PUBLIC
+from .needing import SIGNED_IN as SIGNED_IN
+from .needing import SYSTEM_ONLY as SYSTEM_ONLY
+from .needing import needs as needs
 from .own_tokens import SCOPE_WORDS as SCOPE_WORDS
 from .own_tokens import Access as Access
 from .own_tokens import Scope as Scope

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from core.installation import Installation
 from core.people import attempts, audit
+from core.people.needing import PUBLIC, SIGNED_IN, needs
 from core.people.passwords import check_password, hash_of
 from core.people.roles import Permission, Person, granted_of, require
 from core.people.token_rows import end_all_own
@@ -91,6 +92,7 @@ def _user(session: Session, username: str) -> User:
     return user
 
 
+@needs(SIGNED_IN)
 def prepare_account(
     here: Installation,
     username: str,
@@ -139,6 +141,7 @@ def add_account(
     return user
 
 
+@needs(Permission.ADMINISTER)
 def create_user(
     here: Installation,
     username: str,
@@ -158,11 +161,13 @@ def create_user(
         return person_of(add_account(session, new, role, by=by))
 
 
+@needs(Permission.ADMINISTER)
 def set_password(here: Installation, username: str, password: str, *, by: Person | None = None) -> None:
     """Change a password, lift a lock, and end all of that person's sign-ins."""
     change_account(here, username, password=password, by=by)
 
 
+@needs(Permission.ADMINISTER)
 def set_active(here: Installation, username: str, active: bool, *, by: Person | None = None) -> None:
     """Open or close an account; closing ends its sign-ins, opening lifts a lock.
 
@@ -183,6 +188,7 @@ def set_active(here: Installation, username: str, active: bool, *, by: Person | 
         audit.record(session, by, "user_activated" if active else "user_deactivated", f"user:{user.username}")
 
 
+@needs(Permission.ADMINISTER)
 def change_account(
     here: Installation,
     username: str,
@@ -268,6 +274,7 @@ def demo_is_open(here: Installation, session: Session) -> bool:
     return here.settings.demo and not has_real_patients(session)
 
 
+@needs(PUBLIC)
 def has_accounts(here: Installation) -> bool:
     """Return whether anybody can sign in at all."""
     with here.database.read() as session:
@@ -277,6 +284,7 @@ def has_accounts(here: Installation) -> bool:
         return session.scalar(able.limit(1)) is not None
 
 
+@needs(Permission.ADMINISTER)
 def list_accounts(here: Installation) -> list[Account]:
     """Return all accounts by user name; `locked_until` is for all but the addresses that she has signed in from."""
     with here.database.read() as session:

@@ -15,6 +15,8 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from core.installation import Installation
+from core.people.needing import PUBLIC, needs
+from core.people.roles import Permission
 from db import chain
 from db.sessions import WITH_PUT_AWAY
 from db.tables import (
@@ -116,6 +118,7 @@ def _patients_of(session: Session, subject: str | None) -> Sequence[int]:
     return session.scalars(query, execution_options=WITH_PUT_AWAY).all()
 
 
+@needs(PUBLIC)
 def note(
     here: Installation,
     person: Person | None,
@@ -142,6 +145,7 @@ def coming_from(address: str | None) -> Iterator[None]:
         came_from.reset(before)
 
 
+@needs(Permission.ADMINISTER)
 def latest(here: Installation, *, limit: int = 200, action: str | None = None) -> list[Entry]:
     """Return the newest entries first."""
     query = (
@@ -174,6 +178,7 @@ class Looked:
     at: datetime
 
 
+@needs(Permission.SEE_PATIENTS)
 def who_did(here: Installation, action: str, subjects: Sequence[str]) -> Mapping[str, Sequence[Looked]]:
     """Return by subject who did this, the last first; one query over an index, however long the trail is."""
     last = func.max(AuditEntry.at).label("last")

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from core.installation import Installation
 from core.people import attempts, audit
 from core.people.accounts import demo_is_open, person_of, plain_name
+from core.people.needing import PUBLIC, needs
 from core.people.passwords import TooBusy, hash_of_nothing, is_published, matches, room_to_hash
 from core.people.recently import Recently
 from core.people.roles import Person, granted_of
@@ -59,6 +60,7 @@ def token_sha256(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
+@needs(PUBLIC)
 def sign_in(
     here: Installation,
     username: str,
@@ -239,6 +241,7 @@ def _end_the_one_before(session: Session, token: str | None, successor: Person) 
     )
 
 
+@needs(PUBLIC)
 def who(here: Installation, token: str | None, *, now: datetime | None = None) -> Person | None:
     """Return who a cookie's token stands for, or None if it is unknown, signed out, too old or deactivated.
 
@@ -261,6 +264,7 @@ def who(here: Installation, token: str | None, *, now: datetime | None = None) -
     return Person(row.id, row.username, row.display_name, row.role, granted_of(row.granted))
 
 
+@needs(PUBLIC)
 def sign_out(here: Installation, token: str | None) -> None:
     """End a sign-in; an unknown token changes nothing."""
     person = who(here, token)

@@ -21,6 +21,8 @@ from core.files import sync_folder, whole_file, write_whole
 from core.installation import Installation
 from core.outages import outage
 from core.people import audit
+from core.people.needing import needs
+from core.people.roles import Permission
 from core.records import cards
 from core.records.csv import harmless
 from core.records.export_rows import NUMBERS, Chunk, Rows
@@ -105,6 +107,7 @@ class Exported:
         }
 
 
+@needs(Permission.ADMINISTER)
 def export(
     here: Installation,
     out: Path,

@@ -19,6 +19,7 @@ from sqlalchemy import ColumnElement, delete, exists, func, insert, or_, select,
 from sqlalchemy.orm import Session
 
 from core.installation import Installation
+from core.people.needing import SIGNED_IN, SYSTEM_ONLY, needs
 from core.records import cards
 from core.records.listing import ListedWoman, listed_women
 from core.records.worklist import Row, row_of
@@ -44,6 +45,7 @@ _COMPUTED_BY = ("standing.py", "listing.py", "worklist.py", "covered.py", "trust
 _ANY_DAY = date(2000, 1, 1)
 
 
+@needs(SIGNED_IN)
 def basis_of(here: Installation) -> str:
     """Return what standings are computed by here: release, rules, the model that speaks, and whether studies are read first."""
     card = cards.card_of(here, cards.speaking(here))
@@ -80,6 +82,7 @@ def is_up_to_date(here: Installation, session: Session) -> bool:
     return stale is None and others is None
 
 
+@needs(SYSTEM_ONLY)
 def bring_up_to_date(here: Installation) -> int:
     """Compute the standings that are stale or by another basis, and return how many; safe beside others who do the same."""
     number = 0
@@ -105,6 +108,7 @@ def _by_another(here: Installation) -> ColumnElement[bool]:
     return or_(Standing.basis < basis, Standing.basis > basis)
 
 
+@needs(SYSTEM_ONLY)
 def rebuild(here: Installation) -> int:
     """Compute every woman's standing anew, and return how many there are."""
     with here.database.write() as session:
@@ -116,6 +120,7 @@ def rebuild(here: Installation) -> int:
     return number
 
 
+@needs(SYSTEM_ONLY)
 def differing(here: Installation) -> Iterator[str]:
     """Yield a sentence for each standing that is not what the other tables say; none where all is well."""
     with here.database.read() as session:

@@ -21,6 +21,7 @@ from pathlib import Path
 from core.incoming import BatchReport, IncomingFile, ItemReport, gather_one, take_in
 from core.installation import Installation
 from core.logs import log_of
+from core.people.needing import SYSTEM_ONLY, needs
 from core.watching import ledger
 from core.watching.ledger import Seen
 from db.tables import Outcome
@@ -42,6 +43,7 @@ class Watch:
     stored; what was refused stays where it is. `on_item` is told of every answer when it is durable.
     """
 
+    @needs(SYSTEM_ONLY)
     def __init__(
         self,
         here: Installation,
