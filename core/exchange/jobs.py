@@ -17,7 +17,8 @@ from core.exchange.listed import NotHere
 from core.installation import Installation
 from core.logs import log_of
 from core.outages import outage
-from core.people import Person
+from core.people import Person, asking
+from core.people.needing import SIGNED_IN, needs
 from db.tables import ApiJob, utc_now
 
 __all__ = ["TooManyJobs", "begin_job", "job_of"]
@@ -37,6 +38,7 @@ class TooManyJobs(RuntimeError):
     """A person has as many jobs at work as she may."""
 
 
+@needs(SIGNED_IN)
 def begin_job(
     here: Installation, person: Person, kind: str, work: Work, *, at_end: Callable[[], None] | None = None
 ) -> str:
@@ -59,7 +61,9 @@ def begin_job(
             raise TooManyJobs(f"{len(at_work)} jobs of yours are at work already. Wait for one to end.")
         session.add(ApiJob(key=key, user_id=person.user_id, kind=kind, state="running"))
     # A daemon: what it takes in is durable file by file, and the process need not wait for the rest.
-    threading.Thread(target=_run, args=(here, key, work, at_end), name=f"job {kind}", daemon=True).start()
+    threading.Thread(
+        target=asking.on_behalf(_run), args=(here, key, work, at_end), name=f"job {kind}", daemon=True
+    ).start()
     return key
 
 
@@ -101,6 +105,7 @@ def _end(here: Installation, key: str, state: str, result: dict[str, Any]) -> No
             row.state, row.result, row.ended_at = state, result, utc_now()
 
 
+@needs(SIGNED_IN)
 def job_of(here: Installation, person: Person, key: str) -> dict[str, Any]:
     """Return how one of a person's jobs stands: running, done, failed or cut off; raises `NotHere`."""
     with here.database.read() as session:

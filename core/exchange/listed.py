@@ -12,7 +12,8 @@ from sqlalchemy.orm import Session
 
 from core.exchange.keys import key_of, patient_by_key
 from core.installation import Installation
-from core.people import Permission, Person, require
+from core.people import Permission, Person
+from core.people.needing import needs
 from core.records import COVERED, AlertEntry, record_of
 from core.records import find as find_women
 from core.refusals import refusal_text
@@ -61,11 +62,11 @@ class ImageRow:
     media_type: str
 
 
+@needs(Permission.SEE_PATIENTS)
 def patients_page(
     here: Installation, person: Person, *, after: int, limit: int, simulated: bool | None
 ) -> Page:
     """Return women in the order in which they came; raises `AccessDenied` here and below."""
-    require(person, Permission.SEE_PATIENTS)
     query = select(Patient).where(Patient.id > after).order_by(Patient.id).limit(limit + 1)
     if simulated is not None:
         query = query.where(Patient.simulated.is_(simulated))
@@ -75,9 +76,9 @@ def patients_page(
     return _page(rows, [one.id for one in found], [one.id for one in found[:limit]], limit)
 
 
+@needs(Permission.SEE_PATIENTS)
 def patients_found(here: Installation, person: Person, text: str, *, limit: int) -> Page:
     """Return the women whose MRN or name holds a text, the exact MRN first."""
-    require(person, Permission.SEE_PATIENTS)
     mrns = [one.mrn for one in find_women(here, text, limit=limit)]
     with here.database.read() as session:
         by_mrn = {one.mrn: one for one in session.scalars(select(Patient).where(Patient.mrn.in_(mrns)))}
@@ -86,17 +87,17 @@ def patients_found(here: Installation, person: Person, text: str, *, limit: int)
     return Page(rows, [one.id for one in found], None)
 
 
+@needs(Permission.SEE_PATIENTS)
 def patient_of(here: Installation, person: Person, key: str) -> tuple[int, Row]:
     """Return a woman's number and row by her key; raises `NotHere`."""
-    require(person, Permission.SEE_PATIENTS)
     with here.database.read() as session:
         patient = _by_key(session, key)
         return patient.id, _patients(session, [patient])[0]
 
 
+@needs(Permission.SEE_PATIENTS)
 def mrn_of(here: Installation, person: Person, key: str) -> tuple[int, str]:
     """Return a woman's number and MRN by her key; raises `NotHere`."""
-    require(person, Permission.SEE_PATIENTS)
     with here.database.read() as session:
         patient = _by_key(session, key)
         return patient.id, patient.mrn
@@ -134,6 +135,7 @@ def _patients(session: Session, patients: Sequence[Patient]) -> list[Row]:
     ]
 
 
+@needs(Permission.SEE_PATIENTS)
 def studies_page(
     here: Installation,
     person: Person,
@@ -146,7 +148,6 @@ def studies_page(
     until: date | None = None,
 ) -> Page:
     """Return studies in the order in which they came; `of` is a woman's key (raises `NotHere`), days are included."""
-    require(person, Permission.SEE_PATIENTS)
     wanted: list[ColumnElement[bool]] = [Study.id > after]
     with here.database.read() as session:
         if of is not None:
@@ -163,9 +164,9 @@ def studies_page(
     return _page(rows, [one.id for one in found], whose, limit)
 
 
+@needs(Permission.SEE_PATIENTS)
 def study_of(here: Installation, person: Person, study_uid: str) -> tuple[int, Row]:
     """Return whose a study is (by her number), and its row; raises `NotHere`."""
-    require(person, Permission.SEE_PATIENTS)
     with here.database.read() as session:
         study = session.scalar(select(Study).where(Study.uid == study_uid))
         if study is None:
@@ -224,9 +225,9 @@ def _image(image: Image, study_uid: str) -> Row:
     }
 
 
+@needs(Permission.SEE_PATIENTS)
 def image_of(here: Installation, person: Person, sop_uid: str) -> ImageRow:
     """Return one image; raises `NotHere`."""
-    require(person, Permission.SEE_PATIENTS)
     with here.database.read() as session:
         found = session.execute(
             select(Image, Study.uid, Study.patient_id)
@@ -239,9 +240,9 @@ def image_of(here: Installation, person: Person, sop_uid: str) -> ImageRow:
     return ImageRow(_image(image, found.uid), found.patient_id, image.sop_uid, image.sha256, image.media_type)
 
 
+@needs(Permission.SEE_PATIENTS)
 def event_whose(here: Installation, person: Person, event_id: int) -> int:
     """Return whose an event is, by her number; raises `NotHere`."""
-    require(person, Permission.SEE_PATIENTS)
     with here.database.read() as session:
         patient_id = session.scalar(select(Event.patient_id).where(Event.id == event_id))
     if patient_id is None:
@@ -249,6 +250,7 @@ def event_whose(here: Installation, person: Person, event_id: int) -> int:
     return patient_id
 
 
+@needs(Permission.SEE_PATIENTS)
 def alerts_of(
     here: Installation, person: Person, *, after: int, limit: int, is_open: bool | None, of: str | None = None
 ) -> Page:
@@ -256,7 +258,6 @@ def alerts_of(
 
     `of` is a woman's key (raises `NotHere`); `is_open` chooses those that nobody has acknowledged, or the others.
     """
-    require(person, Permission.SEE_PATIENTS)
     query = select(Alert.id, Alert.patient_id, Patient.mrn).join(Patient, Patient.id == Alert.patient_id)
     with here.database.read() as session:
         if of is not None:
@@ -271,9 +272,9 @@ def alerts_of(
     return _page(rows, [row.id for row in found], [row.patient_id for row in shown], limit)
 
 
+@needs(Permission.SEE_PATIENTS)
 def alert_of(here: Installation, person: Person, alert_id: int) -> tuple[int, Row]:
     """Return whose an alert is (by her number), and its row; raises `NotHere`, also while its study is covered."""
-    require(person, Permission.SEE_PATIENTS)
     with here.database.read() as session:
         found = session.execute(
             select(Alert.patient_id, Patient.mrn)

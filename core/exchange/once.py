@@ -14,6 +14,7 @@ from sqlalchemy import delete
 
 from core.installation import Installation
 from core.people import Person
+from core.people.needing import SIGNED_IN, needs
 from db.tables import OnceRequest, utc_now
 
 __all__ = ["Kept", "KeyMisused", "begin_once", "finish_once", "give_up_once"]
@@ -39,6 +40,7 @@ class Kept:
     answer: dict[str, Any]
 
 
+@needs(SIGNED_IN)
 def begin_once(here: Installation, person: Person, key: str, request_sha256: str) -> Kept | None:
     """Take a key for a request, or return how the same request was answered before.
 
@@ -70,6 +72,7 @@ def begin_once(here: Installation, person: Person, key: str, request_sha256: str
         )
 
 
+@needs(SIGNED_IN)
 def finish_once(here: Installation, person: Person, key: str, status: int, answer: dict[str, Any]) -> None:
     """Keep how the request was answered."""
     with here.database.write() as session:
@@ -78,6 +81,7 @@ def finish_once(here: Installation, person: Person, key: str, status: int, answe
             row.status, row.answer = status, answer
 
 
+@needs(SIGNED_IN)
 def give_up_once(here: Installation, person: Person, key: str) -> None:
     """Let go of a key whose request was not done: it may be sent again."""
     with here.database.write() as session:

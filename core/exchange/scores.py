@@ -13,7 +13,8 @@ from sqlalchemy import select
 
 from core.exchange.listed import NotHere
 from core.installation import Installation
-from core.people import Permission, Person, require
+from core.people import Permission, Person
+from core.people.needing import needs
 from core.records import COVERED, cards, covered_study_ids
 from core.records.trusted import trust_and_rank
 from core.rules import first_diagnoses, latest_score_ids
@@ -23,6 +24,7 @@ from db.tables import Event, Patient, Score, Study
 __all__ = ["scores_of"]
 
 
+@needs(Permission.SEE_PATIENTS)
 def scores_of(
     here: Installation, person: Person, patient_id: int, *, study_uid: str | None = None
 ) -> list[dict[str, Any]]:
@@ -30,7 +32,6 @@ def scores_of(
 
     Raises `AccessDenied`, and `NotHere` where one study is asked for that has no score.
     """
-    require(person, Permission.SEE_PATIENTS)
     with here.database.read() as session:
         mrn = session.scalar(select(Patient.mrn).where(Patient.id == patient_id))
         first = session.execute(first_diagnoses().where(Event.patient_id == patient_id)).one_or_none()

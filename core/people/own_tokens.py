@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 from core.installation import Installation
 from core.people import audit
 from core.people.accounts import demo_is_open, person_of, plain_name
+from core.people.needing import PUBLIC, SIGNED_IN, SYSTEM_ONLY, needs
 from core.people.roles import AccessDenied, Permission, Person, require
 from core.people.sign_ins import token_sha256
 from core.people.token_rows import end_all_own
@@ -116,6 +117,7 @@ class TokenRefused(Exception):
         super().__init__(message)
 
 
+@needs(SIGNED_IN)
 def make_own_token(
     here: Installation,
     username: str,
@@ -179,6 +181,7 @@ def make_own_token(
         return NewOwnToken(token, _entry(row, user.username))
 
 
+@needs(SYSTEM_ONLY)
 def has_account(here: Installation, username: str) -> bool:
     """Return whether there is an account of this name."""
     with here.database.read() as session:
@@ -187,12 +190,14 @@ def has_account(here: Installation, username: str) -> bool:
         )
 
 
+@needs(SIGNED_IN)
 def own_tokens_of(here: Installation, person: Person) -> list[OwnToken]:
     """Return a person's tokens, newest first, those that have ended too."""
     with here.database.read() as session:
         return _entries(session, person.user_id)
 
 
+@needs(Permission.ADMINISTER)
 def all_own_tokens(here: Installation, *, by: Person | None = None) -> list[OwnToken]:
     """Return everybody's tokens, newest first, for an admin or the terminal; raises `AccessDenied`."""
     if by is not None:
@@ -201,6 +206,7 @@ def all_own_tokens(here: Installation, *, by: Person | None = None) -> list[OwnT
         return _entries(session)
 
 
+@needs(SIGNED_IN)
 def end_own_token(here: Installation, token_id: int, *, by: Person | None = None) -> None:
     """End a token for good: one's own, or as an admin anybody's. One that has ended stays so.
 
@@ -219,6 +225,7 @@ def end_own_token(here: Installation, token_id: int, *, by: Person | None = None
         audit.record(session, by, "token_revoked", f"user:{user.username}", {"for": row.label})
 
 
+@needs(SIGNED_IN)
 def end_own_tokens(here: Installation, username: str, *, by: Person | None = None) -> int:
     """End all tokens of a person, and say how many there were; raises `ValueError` if there is no such account."""
     with here.database.write() as session:
@@ -233,6 +240,7 @@ def end_own_tokens(here: Installation, username: str, *, by: Person | None = Non
         return ended
 
 
+@needs(PUBLIC)
 def access_of(here: Installation, token: str, *, now: datetime | None = None) -> Access:
     """Return for whom a token acts; when it was last used is written down at most once in a few minutes.
 

@@ -12,9 +12,9 @@ from core.cohorts import Definition, DefinitionRefused, Selection, cohorts_of, f
 from core.people import Permission, Scope
 from dashboard.api import shapes
 from dashboard.api.described import EVERY
-from dashboard.api.problems import Problem
 from dashboard.api.routing import Caller, Recorded, door
 from dashboard.cohort.asking import why_withheld_of
+from dashboard.web.problems import Problem
 
 COHORT = [door(Scope.COHORT, Permission.SEE_COHORT)]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from dashboard.api.problems import PROBLEM
 from dashboard.api.shapes import ProblemShape
+from dashboard.web.problems import PROBLEM
 
 __all__ = ["EVERY", "also", "key_parameter"]
 

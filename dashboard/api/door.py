@@ -17,8 +17,8 @@ from core.people.own_tokens import SCOPE_WORDS
 from dashboard.api import cohorts, events, images, imports, models, patients, shapes, studies, tryout
 from dashboard.api.described import EVERY
 from dashboard.api.limits import BoundedBodies
-from dashboard.api.problems import Problem, answer, problem_of
 from dashboard.api.routing import Caller, Recorded, door
+from dashboard.web.problems import Problem, answer, problem_of
 
 __all__ = ["ROUTES", "api"]
 

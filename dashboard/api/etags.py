@@ -11,7 +11,7 @@ from fastapi.encoders import jsonable_encoder
 from starlette.requests import Request
 from starlette.responses import Response
 
-from dashboard.api.problems import Problem
+from dashboard.web.problems import Problem
 
 __all__ = ["check_unchanged", "etag_of", "with_etag"]
 

@@ -23,9 +23,9 @@ from dashboard.api import shapes
 from dashboard.api.described import EVERY, key_parameter
 from dashboard.api.paging import Paged
 from dashboard.api.patients import Key
-from dashboard.api.problems import Problem
 from dashboard.api.records import event_row
 from dashboard.api.routing import Caller, Recorded, door
+from dashboard.web.problems import Problem
 
 RECORD = [door(Scope.WRITE, Permission.RECORD_EVENT)]
 ASSESS = [door(Scope.WRITE, Permission.ASSESS)]

@@ -22,8 +22,8 @@ from core.installation import Installation
 from core.people import OwnAdminNeeded, Permission, Person, Scope
 from dashboard.api import shapes
 from dashboard.api.described import EVERY, also, key_parameter
-from dashboard.api.problems import Problem
 from dashboard.api.routing import Call, Caller, Recorded, door
+from dashboard.web.problems import Problem
 
 router = APIRouter(prefix="/api/v1", tags=["imports"], route_class=Recorded, responses=EVERY)
 

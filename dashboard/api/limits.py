@@ -10,8 +10,8 @@ from collections import OrderedDict
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from dashboard.api.problems import Problem, answer
 from dashboard.house import here
+from dashboard.web.problems import Problem, answer
 
 __all__ = ["BoundedBodies", "Rates", "is_too_large"]
 

@@ -15,9 +15,9 @@ from core.records import COVERED, cards, findings, is_image_covered
 from dashboard.api import shapes
 from dashboard.api.described import EVERY
 from dashboard.api.images import Uid
-from dashboard.api.problems import Problem
 from dashboard.api.routing import Call, Caller, Recorded, door
 from dashboard.house import desk
+from dashboard.web.problems import Problem
 
 MODELS = [door(Scope.READ, Permission.SEE_MODELS)]
 CLASSIFY = [door(Scope.CLASSIFY)]

@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 from fastapi import Depends, Query, Request
 
-from dashboard.api.problems import Problem
+from dashboard.web.problems import Problem
 
 __all__ = ["Paged", "Paging"]
 

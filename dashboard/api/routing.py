@@ -20,10 +20,10 @@ from core.exchange.once import LONGEST_KEY
 from core.installation import Installation
 from core.people import Access, Permission, Person, Scope, audit
 from dashboard.api import limits
-from dashboard.api.admission import access_in
 from dashboard.api.etags import with_etag
-from dashboard.api.problems import Problem, answer, problem_of
 from dashboard.house import here
+from dashboard.web.admission import access_in
+from dashboard.web.problems import Problem, answer, problem_of
 
 __all__ = ["Call", "Caller", "Door", "Recorded", "door"]
 

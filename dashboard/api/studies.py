@@ -16,9 +16,9 @@ from dashboard.api import shapes
 from dashboard.api.described import EVERY, also, key_parameter
 from dashboard.api.etags import check_unchanged, etag_of
 from dashboard.api.paging import Paged
-from dashboard.api.problems import Problem
 from dashboard.api.records import assessment_row, finding_row
 from dashboard.api.routing import Call, Caller, Recorded, door
+from dashboard.web.problems import Problem
 
 READ = [door(Scope.READ)]
 Uid = Annotated[

@@ -15,8 +15,8 @@ from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Respon
 from starlette.routing import Route
 
 from core.people import Access, Person, Scope, own_tokens
-from dashboard.api.problems import Problem, answer
 from dashboard.house import here
+from dashboard.web.problems import Problem, answer
 
 __all__ = ["ROUTES"]
 

@@ -12,10 +12,10 @@ from starlette.responses import Response
 from starlette.types import Scope
 
 from core.installation import Installation
-from core.people import Access, TokenRefused, access_of, audit
+from core.people import Access, TokenRefused, access_of, asking, audit
 from core.people.own_tokens import PREFIX
 from core.people.recently import Recently
-from dashboard.api.problems import Problem, answer
+from dashboard.web.problems import Problem, answer
 
 __all__ = ["CALLS", "FOR_SIGNED_IN", "Elsewhere", "admit"]
 
@@ -51,6 +51,7 @@ async def admit(here: Installation, scope: Scope, headers: Headers) -> Response 
         access = await to_thread.run_sync(access_of, here, token)
     except TokenRefused as refused:
         return await _refuse(here, scope, refused)
+    asking.begins(access.person)
     scope.setdefault("state", {})["access"] = access
     if str(scope["path"]).startswith(STORE_PATH):
         scope["state"]["person"] = access.person
