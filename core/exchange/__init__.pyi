@@ -21,4 +21,10 @@ from .once import KeyMisused as KeyMisused
 from .once import begin_once as begin_once
 from .once import finish_once as finish_once
 from .once import give_up_once as give_up_once
+from .resources import KINDS as KINDS
+from .resources import Days as Days
+from .resources import Found as Found
+from .resources import Wanted as Wanted
+from .resources import resource_of as resource_of
+from .resources import search_resources as search_resources
 from .scores import scores_of as scores_of

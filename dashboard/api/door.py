@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from core.people import Scope as TokenScope
 from core.people.own_tokens import SCOPE_WORDS
-from dashboard.api import cohorts, events, images, imports, models, patients, shapes, studies, tryout
+from dashboard.api import cohorts, events, fhir, images, imports, models, patients, shapes, studies, tryout
 from dashboard.api.described import EVERY
 from dashboard.api.limits import BoundedBodies
 from dashboard.api.routing import Caller, Recorded, door
@@ -59,6 +59,7 @@ def _made() -> FastAPI:
         models.router,
         imports.router,
         cohorts.router,
+        fhir.router,
     )
     for router in routers:
         made.include_router(router)
@@ -106,4 +107,5 @@ ROUTES: list[BaseRoute] = [
     Route("/api/v1/openapi.json", openapi, methods=["GET"]),
     *tryout.ROUTES,
     Mount("/api", app=_bounded),
+    Mount("/fhir", app=_bounded),
 ]

@@ -12,10 +12,39 @@ from fastapi import Depends, Query, Request
 
 from dashboard.web.problems import Problem
 
-__all__ = ["Paged", "Paging"]
+__all__ = ["Paged", "Paging", "read_cursor", "write_cursor"]
 
 MOST, USUAL = 200, 50
 _NOT_OF_THE_QUERY = ("cursor", "limit")
+
+
+def write_cursor(query: str, after: int) -> str:
+    """Return the cursor of the page of a query that begins after a row."""
+    return base64.urlsafe_b64encode(f"{_bound(query)}.{after}".encode()).decode().rstrip("=")
+
+
+def read_cursor(query: str, cursor: str) -> int:
+    """Return after which row a page begins; raises `Problem` for a cursor that is none, or of another query."""
+    try:
+        padded = cursor + "=" * (-len(cursor) % 4)
+        of, _, after = base64.b64decode(padded, altchars=b"-_", validate=True).decode("ascii").partition(".")
+        if not (after.isdecimal() and len(after) < 18):
+            raise ValueError(cursor)
+    except (binascii.Error, ValueError):
+        raise Problem(
+            400, "bad_cursor", "This cursor is none: send that of the page before as it is."
+        ) from None
+    if of != _bound(query):
+        raise Problem(
+            400,
+            "cursor_of_another_query",
+            "This cursor is of another query: begin this one without a cursor.",
+        )
+    return int(after)
+
+
+def _bound(query: str) -> str:
+    return hashlib.sha256(query.encode()).hexdigest()[:16]
 
 
 class Paging:
@@ -26,7 +55,12 @@ class Paging:
         request: Request,
         limit: Annotated[int, Query(ge=1, le=MOST, description="Rows on a page.")] = USUAL,
         cursor: Annotated[
-            str | None, Query(max_length=200, description="`next` of the page before; of the same query.")
+            str | None,
+            Query(
+                max_length=200,
+                pattern="^[A-Za-z0-9_-]+$",
+                description="`next` of the page before; of the same query.",
+            ),
         ] = None,
     ) -> None:
         asked = sorted(
@@ -34,35 +68,13 @@ class Paging:
             for name, value in request.query_params.multi_items()
             if name not in _NOT_OF_THE_QUERY
         )
-        self._of = hashlib.sha256(f"{request.url.path}?{urlencode(asked)}".encode()).hexdigest()[:16]
+        self._query = f"{request.url.path}?{urlencode(asked)}"
         self.limit = limit
-        self.after = 0 if cursor is None else self._read(cursor)
+        self.after = 0 if cursor is None else read_cursor(self._query, cursor)
 
     def next(self, after: int | None) -> str | None:
         """Return the cursor of the page after a row; None where there is none."""
-        if after is None:
-            return None
-        return base64.urlsafe_b64encode(f"{self._of}.{after}".encode()).decode().rstrip("=")
-
-    def _read(self, cursor: str) -> int:
-        try:
-            said = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode(
-                "ascii"
-            )
-            of, _, after = said.partition(".")
-            if not (after.isdecimal() and len(after) < 18):
-                raise ValueError(cursor)
-        except (binascii.Error, ValueError):
-            raise Problem(
-                400, "bad_cursor", "This cursor is none: send `next` of the page before as it is."
-            ) from None
-        if of != self._of:
-            raise Problem(
-                400,
-                "cursor_of_another_query",
-                "This cursor is of another query: begin this one without a cursor.",
-            )
-        return int(after)
+        return None if after is None else write_cursor(self._query, after)
 
 
 Paged = Annotated[Paging, Depends()]
