@@ -1,3 +1,15 @@
+from .archive import Instance as Instance
+from .archive import Listing as Listing
+from .archive import Matching as Matching
+from .archive import instances_of as instances_of
+from .archive import studies_found as studies_found
+from .headers import HeaderLost as HeaderLost
+from .instances import NotKeptSo as NotKeptSo
+from .instances import file_of as file_of
+from .instances import frame_of_instance as frame_of_instance
+from .instances import metadata_of as metadata_of
+from .instances import rendered as rendered
+from .instances import series_of as series_of
 from .jobs import TooManyJobs as TooManyJobs
 from .jobs import begin_job as begin_job
 from .jobs import job_of as job_of

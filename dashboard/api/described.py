@@ -16,6 +16,7 @@ _WORDS = {
     401: "No token, or one that opens nothing: `reason` says why.",
     403: "The token's scopes or its person's role do not include this.",
     404: "There is nothing by this name, or it is not told.",
+    406: "It is not kept in the form that is asked for.",
     409: "It cannot be done as things stand.",
     412: "It has changed since it was read.",
     413: "The body is too large.",

@@ -14,7 +14,19 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from core.people import Scope as TokenScope
 from core.people.own_tokens import SCOPE_WORDS
-from dashboard.api import cohorts, events, fhir, images, imports, models, patients, shapes, studies, tryout
+from dashboard.api import (
+    cohorts,
+    dicom_web,
+    events,
+    fhir,
+    images,
+    imports,
+    models,
+    patients,
+    shapes,
+    studies,
+    tryout,
+)
 from dashboard.api.described import EVERY
 from dashboard.api.limits import BoundedBodies
 from dashboard.api.routing import Caller, Recorded, door
@@ -60,6 +72,7 @@ def _made() -> FastAPI:
         imports.router,
         cohorts.router,
         fhir.router,
+        dicom_web.router,
     )
     for router in routers:
         made.include_router(router)
@@ -108,4 +121,5 @@ ROUTES: list[BaseRoute] = [
     *tryout.ROUTES,
     Mount("/api", app=_bounded),
     Mount("/fhir", app=_bounded),
+    Mount("/dicom-web", app=_bounded),
 ]

@@ -6,12 +6,11 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Response
 
-from core.exchange import NotHere, image_of
+from core.exchange import NotHere, image_of, rendered
 from core.images import rendition, thumbnail_png
 from core.people import Scope
 from dashboard.api import shapes
 from dashboard.api.described import EVERY
-from dashboard.api.pictures import picture_png
 from dashboard.api.routing import Caller, Recorded, door
 
 PIXELS = [door(Scope.IMAGES)]
@@ -45,7 +44,7 @@ def get_picture(call: Caller, sop_uid: Uid) -> Response:
     """Return the view as a PNG, as its window shows it."""
     found = image_of(call.here, call.person, sop_uid)
     call.tells_of(found.patient_id)
-    return _answer(picture_png(call.here, sop_uid), "image/png")
+    return _answer(rendered(call.here, sop_uid), "image/png")
 
 
 @router.get(

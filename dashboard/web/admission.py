@@ -12,7 +12,8 @@ from starlette.responses import Response
 from starlette.types import Scope
 
 from core.installation import Installation
-from core.people import Access, TokenRefused, access_of, asking, audit
+from core.people import Access, Permission, TokenRefused, access_of, asking, audit
+from core.people import Scope as TokenScope
 from core.people.own_tokens import PREFIX
 from core.people.recently import Recently
 from dashboard.web.problems import Problem, answer
@@ -53,8 +54,20 @@ async def admit(here: Installation, scope: Scope, headers: Headers) -> Response 
         return await _refuse(here, scope, refused)
     asking.begins(access.person)
     scope.setdefault("state", {})["access"] = access
-    if str(scope["path"]).startswith(STORE_PATH):
-        scope["state"]["person"] = access.person
+    if str(scope["path"]).startswith(STORE_PATH) and scope["method"] == "POST":
+        return _store_refusal(scope, access)
+    return None
+
+
+def _store_refusal(scope: Scope, access: Access) -> Response | None:
+    """Say why a person's program may not store; None where it may."""
+    lacks = [one for one in (TokenScope.DICOMWEB, TokenScope.WRITE) if one not in access.scopes]
+    if lacks:
+        return answer(Problem(403, "scope_missing", f"This token has not the scope “{lacks[0]}”."), scope)
+    if not access.person.may(Permission.ADD_STUDY):
+        return answer(Problem(403, "not_allowed", "Your role does not include this. Ask your admin."), scope)
+    scope["state"]["person"] = access.person
+    audit.calling.set(audit.Call(access.label))
     return None
 
 

@@ -151,6 +151,8 @@ def _invalid(error: RequestValidationError) -> Problem:
         {"where": ".".join(map(str, one["loc"])), "what": one["msg"].removeprefix("Value error, ")}
         for one in error.errors()
     ]
+    if any(one["loc"][:1] == ("path",) for one in error.errors()):
+        return Problem(404, "not_found", "There is nothing at this address.", errors=wrong)
     first = wrong[0] if wrong else {"where": "request", "what": "cannot be read"}
     more = f", and {len(wrong) - 1} more" if len(wrong) > 1 else ""
     return Problem(422, "invalid", f"{first['where']}: {first['what']}{more}.", errors=wrong)
