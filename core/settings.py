@@ -8,6 +8,7 @@ from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from db.images import StoreUnavailable, bucket_of
+from db.tables import Role
 
 
 class Settings(BaseSettings):
@@ -44,7 +45,45 @@ class Settings(BaseSettings):
         gt=0,
         description="Calls of the HTTP API that one token may make in a minute, by each web process.",
     )
-    session_hours: float = Field(default=12.0, gt=0, description="How long a sign-in lasts.")
+    session_hours: float = Field(
+        default=12.0, gt=0, description="How long a sign-in lasts, whatever is done in it."
+    )
+    idle_minutes: float = Field(
+        default=30.0, gt=0, description="How long a sign-in lasts in which nobody does anything."
+    )
+    second_factor: str = Field(
+        default="",
+        description="Roles that sign in with a second factor, several by commas: admin,oncologist; others may.",
+    )
+    second_factor_key_file: Path | None = Field(
+        default=None,
+        description="File with the key that second factors are kept under; default: made in `home`. In no backup.",
+    )
+    oidc_issuer: str | None = Field(
+        default=None,
+        description="Address of the hospital's own sign-in (OpenID Connect); unset: people sign in here only.",
+    )
+    oidc_client_id: str | None = Field(default=None, description="What Longview is called there.")
+    oidc_client_secret: SecretStr | None = Field(
+        default=None, description="Its secret there; or OIDC_CLIENT_SECRET_FILE."
+    )
+    oidc_client_secret_file: Path | None = Field(
+        default=None, description="File with the secret, for its owner alone."
+    )
+    oidc_scopes: str = Field(default="openid profile email", description="What is asked of it, by spaces.")
+    oidc_role_claim: str = Field(
+        default="roles", description="Claim that says a person's roles or groups; a.b for one within another."
+    )
+    oidc_roles: str = Field(
+        default="",
+        description="Which value of it is which role here, the first that fits: lv-admins=admin,radiology=oncologist.",
+    )
+    oidc_name: str = Field(
+        default="your hospital", description="What the sign-in page calls it: Sign in with …."
+    )
+    oidc_only: bool = Field(
+        default=False, description="Let nobody but admins sign in with a password that is kept here."
+    )
     max_file_mb: int = Field(default=200, gt=0, description="Largest file that is read.")
     max_pixels: int = Field(
         default=60_000_000, gt=0, description="Most pixels of one image (rows x columns)."
@@ -127,6 +166,22 @@ class Settings(BaseSettings):
                 "workers share that have the same LONGVIEW_DATABASE_URL. Unset LONGVIEW_QUEUE_URL."
             )
         return self
+
+    @model_validator(mode="after")
+    def _roles_are_known(self) -> Self:
+        try:
+            _ = self.second_factor_roles
+        except ValueError as error:
+            raise ValueError(
+                f"LONGVIEW_SECOND_FACTOR is {self.second_factor!r}: it names roles, several by commas, of "
+                f"{', '.join(Role)}."
+            ) from error
+        return self
+
+    @cached_property
+    def second_factor_roles(self) -> frozenset[Role]:
+        """Return the roles that sign in with a second factor."""
+        return frozenset(Role(name.strip()) for name in self.second_factor.split(",") if name.strip())
 
     @cached_property
     def root(self) -> Path:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import streamlit as st
 
-from core.people import Permission
+from core.people import SIGNED_IN, Permission
 from core.people.needing import Need
 
 
@@ -37,6 +37,7 @@ PAGES = (
     Screen("cohort", "Cohort", Permission.SEE_COHORT, True),
     Screen("models", "Models", Permission.SEE_MODELS, True),
     Screen("admin", "Admin", Permission.ADMINISTER, True),
+    Screen("account", "Your account", SIGNED_IN, False),
 )
 """All pages there are; one that is not declared here is not served."""
 
