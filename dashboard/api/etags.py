@@ -16,6 +16,7 @@ from dashboard.web.problems import Problem
 __all__ = ["check_unchanged", "etag_of", "with_etag"]
 
 _TAG = re.compile(r'(?:W/)?"[^"]*"')
+_TAGS = re.compile(r'\*|(?:W/)?"[^"]*"(?:\s*,\s*(?:W/)?"[^"]*")*')
 
 
 def etag_of(shape: Any) -> str:
@@ -55,5 +56,7 @@ def check_unchanged(request: Request, now: Any, *, needed: bool = True) -> None:
         if needed:
             raise Problem(428, "if_match_needed", "Say with If-Match which state you change: its ETag.")
         return
+    if not _TAGS.fullmatch(said.strip()):
+        raise Problem(400, "bad_if_match", "If-Match is one ETag or several by commas, each in quotes, or *.")
     if said.strip() != "*" and etag_of(now) not in _TAG.findall(said):
         raise Problem(412, "changed_meanwhile", "It has changed since you read it. Read it again.")

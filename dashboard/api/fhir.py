@@ -24,6 +24,7 @@ from dashboard.web.problems import FHIR, Problem
 FHIR_DOOR = [door(Scope.FHIR)]
 Kind = Literal["Patient", "ImagingStudy", "Observation", "RiskAssessment", "DiagnosticReport"]
 _MOST, _USUAL = 100, 20
+_LONGEST = 128
 _DAY = re.compile(r"(eq|ge|gt|le|lt)?(\d{4})(?:-(\d{2})(?:-(\d{2}))?)?(T.*)?", re.ASCII)
 _DATES = {
     "Patient": ("birthdate",),
@@ -61,7 +62,7 @@ def _parameter(name: str, description: str, **schema: Any) -> dict[str, Any]:
 
 _SEARCHED = [
     _parameter("_id", "The resource's id.", pattern=r"^[A-Za-z0-9.\-]{1,64}$"),
-    _parameter("identifier", "MRN of a Patient, UID of a study; also system|value.", maxLength=128),
+    _parameter("identifier", "MRN of a Patient, UID of a study; also system|value.", maxLength=_LONGEST),
     {
         **_parameter("_count", "Women or studies on a page."),
         "schema": {"type": "integer", "minimum": 1, "maximum": _MOST},
@@ -185,8 +186,8 @@ def _asked(kind: str, said: Sequence[tuple[str, str]]) -> _Asked:
     if len(single) < sum(name not in _DATES[kind] for name, _ in said):
         raise _refused("search", "names a parameter twice")
     for name, value in said:
-        if not value:
-            raise _refused(name, "is empty")
+        if not 0 < len(value) <= _LONGEST:
+            raise _refused(name, f"is empty or longer than {_LONGEST} characters")
     if single.get("_format", "json") not in _FORMATS:
         raise Problem(406, "not_acceptable", "_format: only json is answered here.")
     days = tuple(_days(name, value) for name, value in said if name in _DATES[kind])

@@ -159,7 +159,7 @@ class Recorded(APIRoute):
 async def _once(
     inner: Callable[[Request], Awaitable[Response]], request: Request, call: Call, key: str
 ) -> Response:
-    if not (key.isascii() and key.isprintable() and 0 < len(key) <= LONGEST_KEY):
+    if not (key.isascii() and key.isprintable() and " " not in key and 0 < len(key) <= LONGEST_KEY):
         raise Problem(
             400, "bad_idempotency_key", f"An Idempotency-Key has 1 to {LONGEST_KEY} ASCII characters."
         )

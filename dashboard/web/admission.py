@@ -52,6 +52,8 @@ async def admit(here: Installation, scope: Scope, headers: Headers) -> Response 
         access = await to_thread.run_sync(access_of, here, token)
     except TokenRefused as refused:
         return await _refuse(here, scope, refused)
+    if not str(scope["path"]).isprintable():
+        return answer(Problem(404, "not_found", "There is nothing at this address."), scope)
     asking.begins(access.person)
     scope.setdefault("state", {})["access"] = access
     if str(scope["path"]).startswith(STORE_PATH) and scope["method"] == "POST":

@@ -10,6 +10,10 @@ function made(tag, properties = {}, ...children) {
   return element;
 }
 
+function plain(words) {
+  return words.replaceAll("`", "");
+}
+
 function resolved(schema) {
   if (schema && schema.$ref) {
     const name = schema.$ref.split("/").pop();
@@ -95,7 +99,7 @@ function field(name, schema, { required, description, file }) {
   label.htmlFor = input.id;
   const words = description || said.description;
   const parts = [label, input];
-  if (words) parts.push(made("p", { className: "muted", textContent: words }));
+  if (words) parts.push(made("p", { className: "muted", textContent: plain(words) }));
   return { name, input, file, parts };
 }
 
@@ -131,7 +135,7 @@ function show(call) {
   });
   place.replaceChildren(
     made("h2", { textContent: `${call.method} ${call.path}` }),
-    made("p", { className: "muted", textContent: call.operation.description || call.summary }),
+    made("p", { className: "muted", textContent: plain(call.operation.description || call.summary) }),
     ...(state.token ? [] : [made("p", { className: "note needs-token", textContent: "Make the page's token first: the button above. Calls are yours, and stand in the audit trail." })]),
     sheet,
     answer
