@@ -41,6 +41,11 @@ class Settings(BaseSettings):
         default=False,
         description="De-identify every file before anything of it is stored; to be set before the first study comes in.",
     )
+    api_calls_a_minute: int = Field(
+        default=600,
+        gt=0,
+        description="Calls of the HTTP API that one token may make in a minute, by each web process.",
+    )
     session_hours: float = Field(
         default=12.0, gt=0, description="How long a sign-in lasts, whatever is done in it."
     )

@@ -15,6 +15,7 @@ from core.installation import Installation
 from core.people import asking
 from core.records import worklist_memory
 from dashboard import messages, process, remembered
+from dashboard.api import door as api
 from dashboard.house import here
 from dashboard.outages import say_it_failed
 from dashboard.web import arriving, dicom_web
@@ -57,7 +58,7 @@ async def lifespan(_app: st.App) -> AsyncIterator[None]:
 
 app = st.App(
     Path(__file__).with_name("main.py"),
-    routes=[*ROUTES, *dicom_web.ROUTES],
+    routes=[*ROUTES, *dicom_web.ROUTES, *api.ROUTES],
     middleware=[Middleware(Gate, here=here), Middleware(UploadsToDisk, spool=spool)],
     lifespan=lifespan,
     on_script_error=say_it_failed,

@@ -858,6 +858,56 @@ class ServiceToken(Base):
     revoked_at: Mapped[datetime | None]
 
 
+class PersonalToken(Base):
+    """What a program shows to act for a person (`core.people.own_tokens`): the sha256 of its token, never the token itself.
+
+    `scopes` are what of her rights it may use (`core.people.own_tokens.Scope`). One that was ended stays, with `ended_at`.
+    """
+
+    __tablename__ = "personal_token"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"), index=True)
+    label: Mapped[str] = mapped_column(String(64))
+    token_sha256: Mapped[str] = mapped_column(String(64), unique=True)
+    scopes: Mapped[list[Any]] = mapped_column(default=list)
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+    expires_at: Mapped[datetime]
+    last_used_at: Mapped[datetime | None]
+    ended_at: Mapped[datetime | None]
+
+
+class OnceRequest(Base):
+    """A change that a program asked for under an idempotency key, and how it was answered; no answer while it is at work.
+
+    `request_sha256` is of its method, address and body: the same key with another request is refused.
+    """
+
+    __tablename__ = "once_request"
+
+    user_id: Mapped[int] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"), primary_key=True)
+    key: Mapped[str] = mapped_column(String(128), primary_key=True)
+    request_sha256: Mapped[str] = mapped_column(String(64))
+    status: Mapped[int | None]
+    answer: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    begun_at: Mapped[datetime] = mapped_column(default=utc_now, index=True)
+
+
+class ApiJob(Base):
+    """Long work that a program asked for, and what came of it; `seen_at` moves while a process is at it."""
+
+    __tablename__ = "api_job"
+
+    key: Mapped[str] = mapped_column(String(32), primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"), index=True)
+    kind: Mapped[str] = mapped_column(String(32))
+    state: Mapped[str] = mapped_column(String(16))
+    result: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    begun_at: Mapped[datetime] = mapped_column(default=utc_now)
+    seen_at: Mapped[datetime] = mapped_column(default=utc_now)
+    ended_at: Mapped[datetime | None]
+
+
 class SavedView(Base):
     """A worklist that a person has named: `address` holds its search, group, filters and order as the page's address does."""
 

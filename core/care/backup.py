@@ -28,7 +28,7 @@ from sqlalchemy import delete
 
 from core.installation import Installation
 from core.outages import outage
-from core.people import audit, tokens
+from core.people import audit, end_all_own, tokens
 from core.people.needing import SYSTEM_ONLY, needs
 from core.sealing import Digesting, Key, Opened, Plain, SealError, kind_of, sealed_into, unsealed
 from core.settings import Settings
@@ -482,7 +482,7 @@ def _make_ready(path: Path, manifest: BackupManifest, name: str) -> None:
             # A cookie or token from the day of the copy must not open what its owner may since have been shut out of.
             ended = session.execute(delete(SignIn))
             session.execute(delete(KnownBrowser))
-            tokens_ended = tokens.end_all(session)
+            tokens_ended = tokens.end_all(session) + end_all_own(session)
             audit.record(
                 session,
                 None,

@@ -92,6 +92,7 @@ def _candidates(here: Installation) -> Iterator[Path]:
         if isinstance(store, FolderStore):
             yield from store.root.glob(f"??/{INCOMING}*")
             yield from store.root.glob(".doctor-*")
+    yield from (home / "arrivals").glob(".api-*")  # what programs sent, while it is taken in
     yield from (home / REGISTRATIONS).glob(f".*{PARTIAL}")
     for path in home.glob(".*"):
         begins = (BACKING_UP, f".{RESTORING}", EXPORTING, f".{HEARTBEAT}.", ".doctor-")

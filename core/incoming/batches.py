@@ -19,7 +19,7 @@ from core.people import Person, accounts, audit
 from core.people.needing import SIGNED_IN, SYSTEM_ONLY, needs
 from db.tables import ImportBatch, ImportItem, Outcome, User, utc_now
 
-Source = Literal["cli", "web", "demo", "quarantine", "watch", "dicom", "stow", "pull"]
+Source = Literal["cli", "web", "demo", "quarantine", "watch", "dicom", "stow", "pull", "api"]
 
 LEFT_OVER_AFTER = timedelta(hours=1)
 """A batch in which nothing has ended for so long has no process any more: one file takes minutes at most."""
@@ -31,6 +31,7 @@ _FROM = {
     "dicom": "DICOM network",
     "stow": "DICOMweb",
     "pull": "PACS",
+    "api": "API",
 }
 
 

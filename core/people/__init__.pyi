@@ -8,6 +8,7 @@ from . import oidc as oidc
 from . import open_sign_ins as open_sign_ins
 from . import outside as outside
 from . import own_account as own_account
+from . import own_tokens as own_tokens
 from . import passwords as passwords
 from . import refused as refused
 from . import second_factor as second_factor
@@ -39,6 +40,11 @@ from .needing import SIGNED_IN as SIGNED_IN
 from .needing import SYSTEM_ONLY as SYSTEM_ONLY
 from .needing import needs as needs
 from .oidc import OutsideRefused as OutsideRefused
+from .own_tokens import SCOPE_WORDS as SCOPE_WORDS
+from .own_tokens import Access as Access
+from .own_tokens import Scope as Scope
+from .own_tokens import TokenRefused as TokenRefused
+from .own_tokens import access_of as access_of
 from .passwords import ASKED_OF_A_PASSWORD as ASKED_OF_A_PASSWORD
 from .roles import GRANTED_ONLY as GRANTED_ONLY
 from .roles import AccessDenied as AccessDenied
@@ -51,5 +57,6 @@ from .sign_ins import SignInBusy as SignInBusy
 from .sign_ins import SignInRefused as SignInRefused
 from .sign_ins import SignInWaits as SignInWaits
 from .steps import Step as Step
+from .token_rows import end_all_own as end_all_own
 from .tokens import Service as Service
 from .tokens import service_of as service_of

@@ -13,6 +13,7 @@ from core.people import attempts, audit, browsers
 from core.people.needing import PUBLIC, SIGNED_IN, needs
 from core.people.passwords import check_password, hash_of
 from core.people.roles import Permission, Person, granted_of, require
+from core.people.token_rows import end_all_own
 from core.people.user_names import check_name, plain_name
 from db.tables import Patient, Role, SignIn, User, utc_now
 
@@ -196,6 +197,7 @@ def set_active(here: Installation, username: str, active: bool, *, by: Person | 
             attempts.forget(session, user.username)
         else:
             session.execute(delete(SignIn).where(SignIn.user_id == user.id))
+            end_all_own(session, user.id)
         user.active = active
         audit.record(session, by, "user_activated" if active else "user_deactivated", f"user:{user.username}")
 
@@ -251,6 +253,7 @@ def change_account(
             attempts.forget(session, user.username)
             browsers.forget(session, user.id)
             session.execute(delete(SignIn).where(SignIn.user_id == user.id))
+            end_all_own(session, user.id)
             audit.record(session, by, "password_set", f"user:{user.username}")
 
 

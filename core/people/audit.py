@@ -50,6 +50,18 @@ came_from: ContextVar[str | None] = ContextVar("came_from", default=None)
 """Where what is being done comes from, as the entries say it: an address, or None on the command line."""
 
 
+@dataclass
+class Call:
+    """A program's call that is being answered: by which of the person's tokens, and how many entries it has made so far."""
+
+    token: str
+    entries: int = 0
+
+
+calling: ContextVar[Call | None] = ContextVar("calling", default=None)
+"""The call that what is being done belongs to; None where a person does it herself."""
+
+
 def record(
     session: Session,
     person: Person | None,
@@ -67,6 +79,10 @@ def record(
     ``done``, ``refused`` or ``failed``; `name` is who somebody without an account said to be. `patients` are the women whom
     it is about, by row number; those whom the subject names are found.
     """
+    call = calling.get()
+    if call is not None:
+        call.entries += 1
+        detail = {**(detail or {}), "by token": call.token}
     about = sorted(set(_patients_of(session, subject) if patients is None else patients))
     before = chain.head(session)
     entry = {

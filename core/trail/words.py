@@ -9,6 +9,7 @@ WORDS: Mapping[str, str] = {
     "alert_acknowledged": "acknowledged an alert",
     "alert_opened_again": "opened an alert again",
     "alert_rules_applied": "alerts were judged anew by other rules",
+    "api_called": "asked by a program",
     "assessment_recorded": "recorded an assessment",
     "audit_read": "read the audit trail",
     "backup_made": "made a backup",

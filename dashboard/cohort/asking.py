@@ -8,7 +8,7 @@ from core.cohorts import Asked, Selection
 from core.people import Person
 from dashboard.cohort import source
 
-__all__ = ["why_withheld"]
+__all__ = ["why_withheld", "why_withheld_of"]
 
 
 # One of each source: to look at other women is not to forget what was shown of these.
@@ -19,4 +19,9 @@ def _asked(_table: str) -> Asked:
 
 def why_withheld(person: Person, selection: Selection) -> str:
     """Say why nothing of a cohort is shown to a person; empty where it may be, and is remembered."""
-    return selection.withheld or _asked(source.name()).why_not(person.user_id, selection)
+    return why_withheld_of(source.name(), person, selection)
+
+
+def why_withheld_of(table: str, person: Person, selection: Selection) -> str:
+    """Say the same of the women stored here (`table` empty), or of those that came as a table."""
+    return selection.withheld or _asked(table).why_not(person.user_id, selection)

@@ -10,6 +10,7 @@ import hashlib
 import ipaddress
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
 from http.cookies import CookieError, SimpleCookie
 from pathlib import Path
@@ -28,6 +29,7 @@ from core.outages import outage
 from core.people import PUBLIC, Person, Service, asking, audit, refused, service_of, sign_ins
 from core.people.needing import is_met
 from dashboard import owners
+from dashboard.web import admission
 from dashboard.web.declared import declared
 from dashboard.web.plain import failed
 
@@ -59,6 +61,8 @@ NEVER_STORED = (
     "/reading/",
     "/arrive",
     "/report/",
+    "/api/v1/docs",
+    "/fhir",
     "/media/",
     "/sign-in",
     "/sign-out",
@@ -186,6 +190,9 @@ class Gate:
             )
         if method not in {"GET", "HEAD"} and not same_origin(headers):
             return PlainTextResponse("This request came from another site.", 403)
+        if path.startswith(admission.CALLS):
+            with suppress(admission.Elsewhere):
+                return await admission.admit(self.here(), scope, headers)
         place, need = declared(path) or (path, None)
         if need is PUBLIC:
             return None
