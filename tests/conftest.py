@@ -12,8 +12,20 @@ from core.installation import Installation
 from core.settings import Settings
 from db.database import Database
 from db.migrate import upgrade
+from tests import postgres
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Before workers are started: one PostgreSQL for all of them. A run without workers starts it when it needs it."""
+    if config.getoption("numprocesses", None) and not hasattr(config, "workerinput"):
+        postgres.begin()
+
+
+def pytest_unconfigure() -> None:
+    """After the last test, in the process that has started it."""
+    postgres.end()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
