@@ -9,6 +9,7 @@ import ipaddress
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -18,10 +19,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 
+import psutil  # type: ignore[import-untyped]
+
 from core.care.leash import STOP_SECONDS
 from core.logs import LEVEL
 from db.files import OTHERS
 
+ALLOWED_HOSTS = "STREAMLIT_SERVER_ALLOWED_HOSTS"
+"""The variable that names the hosts by which the dashboard may be asked for."""
 PROJECT = Path(__file__).resolve().parents[2]
 # Address and sign-in have to stay in sight: the parts' own reports of every study come on request only.
 QUIETLY = {LEVEL: "warning"}
@@ -185,7 +190,7 @@ def _reachable(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | 
     return at
 
 
-def page_url(address: str, port: int, path: str = "") -> str:
+def page_url(address: str, port: int, path: str = "", *, scheme: str = "http") -> str:
     """Return the URL at which a browser on this machine finds the dashboard; an IPv6 address stands in brackets.
 
     >>> page_url("::1", 8501)
@@ -193,10 +198,24 @@ def page_url(address: str, port: int, path: str = "") -> str:
     """
     at = _reachable(address)
     if isinstance(at, str):
-        return f"http://{at}:{port}{path}"
+        return f"{scheme}://{at}:{port}{path}"
     # What stands behind a % names a network card, and is written %25 in a URL (RFC 6874).
     host = f"[{str(at).replace('%', '%25')}]" if at.version == 6 else str(at)
-    return f"http://{host}:{port}{path}"
+    return f"{scheme}://{host}:{port}{path}"
+
+
+def addresses_for_others(address: str) -> list[str]:
+    """Return where other machines find what listens at an address: none for loopback, all cards' for an unspecified one."""
+    try:
+        at = ipaddress.ip_address(address)
+    except ValueError:
+        return []
+    if not at.is_unspecified:
+        return [] if at.is_loopback else [str(at)]
+    cards = [
+        one.address for card in psutil.net_if_addrs().values() for one in card if one.family == socket.AF_INET
+    ]
+    return [one for one in cards if not ipaddress.ip_address(one).is_loopback]
 
 
 def parts(address: str, port: int, *, demo: bool, listen: bool = False) -> list[Part]:
@@ -234,7 +253,13 @@ def keep_running(
 
     `demo` lets the demo accounts sign in, here and in no other dashboard of the installation.
     """
-    environment = {**QUIETLY, **os.environ, "LONGVIEW_HOME": str(home), "LONGVIEW_DEMO": str(demo)}
+    environment = {
+        **QUIETLY,
+        **_own_hosts(children),
+        **os.environ,
+        "LONGVIEW_HOME": str(home),
+        "LONGVIEW_DEMO": str(demo),
+    }
     for child in children:
         child.start(environment)
     probes = {child.name: Probe(child, until) for child in children if child.page is not None}
@@ -266,6 +291,15 @@ def keep_running(
         log("Stopped.")
 
 
+def _own_hosts(children: list[Part]) -> dict[str, str]:
+    """Let browsers ask for the dashboard by this machine's own addresses, where it listens at them.
+
+    No other site can bring a browser to send one of these as its host, as it can with a name.
+    """
+    others = [one for child in children if child.page for one in addresses_for_others(child.page[0])]
+    return {ALLOWED_HOSTS: " ".join(("localhost", "127.0.0.1", "::1", *others))} if others else {}
+
+
 def _stop(children: list[Part]) -> None:
     for child in children:
         if child.process is not None and child.process.poll() is None:
@@ -277,24 +311,48 @@ def _stop(children: list[Part]) -> None:
 
 def answers(address: str, port: int, seconds: float) -> bool:
     """Return whether the dashboard answers at ``/health`` within the time; no proxy is asked."""
-    connection = http.client.HTTPConnection(str(_reachable(address)), port, timeout=seconds)
+    return scheme_of(address, port, seconds) is not None
+
+
+def scheme_of(address: str, port: int, seconds: float) -> str | None:
+    """Return by which scheme the dashboard answers at ``/health``, http or https; None if it does not within the time.
+
+    It is asked, for Streamlit takes a certificate from several places. Whose that is matters not: this is our own child.
+    """
+    host = str(_reachable(address))
+    try:
+        if _is_well(http.client.HTTPConnection(host, port, timeout=seconds)):
+            return "http"
+    except TimeoutError:
+        return None
+    except (http.client.HTTPException, OSError):
+        pass
+    unchecked = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    unchecked.check_hostname, unchecked.verify_mode = False, ssl.CERT_NONE
+    try:
+        if _is_well(http.client.HTTPSConnection(host, port, timeout=seconds, context=unchecked)):
+            return "https"
+    except (http.client.HTTPException, OSError):
+        pass
+    return None
+
+
+def _is_well(connection: http.client.HTTPConnection) -> bool:
     try:
         connection.request("GET", "/health")
         return connection.getresponse().status == http.HTTPStatus.OK
-    except (http.client.HTTPException, OSError):
-        return False
     finally:
         connection.close()
 
 
-def wait_for_page(address: str, port: int, *, seconds: float, until: threading.Event) -> bool:
-    """Return whether the dashboard answers at ``/health`` within the time."""
+def wait_for_page(address: str, port: int, *, seconds: float, until: threading.Event) -> str | None:
+    """Return by which scheme the dashboard answers at ``/health``, as soon as it does; None if not within the time."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline and not until.is_set():
-        if answers(address, port, 2):
-            return True
+        if scheme := scheme_of(address, port, 2):
+            return scheme
         time.sleep(0.2)
-    return False
+    return None
 
 
 def stop_on_signals(event: threading.Event) -> None:
