@@ -12,6 +12,7 @@ import socket
 import ssl
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -23,6 +24,7 @@ import psutil  # type: ignore[import-untyped]
 
 from core.care.leash import STOP_SECONDS
 from core.logs import LEVEL
+from core.worker.progress import HEARTBEAT
 from db.files import OTHERS
 
 ALLOWED_HOSTS = "STREAMLIT_SERVER_ALLOWED_HOSTS"
@@ -56,12 +58,15 @@ class Part:
     """One child process: the arguments after ``python``, and whether it is started again when it stops.
 
     `page` is where it answers at ``/health`` as long as it is well, address and port; None for one without pages.
+    `beat` is a file that it writes anew every few seconds instead. `own` is what it finds in its environment alone.
     """
 
     name: str
     arguments: tuple[str, ...]
     restarted: bool = True
     page: tuple[str, int] | None = None
+    beat: Path | None = None
+    own: dict[str, str] = field(default_factory=dict)
     process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
     started_at: float = 0.0
     _held: int | None = field(default=None, repr=False)
@@ -79,7 +84,7 @@ class Part:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "core.care.leash", str(theirs), *self.arguments],
                 cwd=PROJECT,
-                env=environment if self.page is None else {**_FEW_PLACES, **environment},
+                env={**(_FEW_PLACES if self.page else {}), **environment, **self.own},
                 start_new_session=True,
                 pass_fds=(theirs,),
                 umask=OTHERS,  # what a part writes is for the account that runs it alone
@@ -105,7 +110,7 @@ class Part:
 
 
 class Probe(threading.Thread):
-    """Asks a part's page every few seconds, beside the loop that keeps the parts running.
+    """Asks a part's page, or looks at its sign of life, every few seconds, beside the loop that keeps the parts running.
 
     A process that hangs neither ends nor answers: `hangs` says so after some silences one after another. A part that
     has never answered is left alone: it may be set up to be reached in another way than is asked here.
@@ -116,6 +121,7 @@ class Probe(threading.Thread):
         self._part, self._until = part, until
         self._asked_of: subprocess.Popen[bytes] | None = None
         self._ever_answered, self._answered, self._silences = False, False, 0
+        self._beat_ns = 0
 
     @property
     def hangs(self) -> bool:
@@ -124,16 +130,36 @@ class Probe(threading.Thread):
 
     def run(self) -> None:
         """Ask until the event is set."""
-        assert self._part.page is not None
         while not self._until.wait(_PROBE_SECONDS):
             process = self._part.process
             if process is not self._asked_of:
                 self._asked_of, self._answered, self._silences = process, False, 0
             starting = not self._answered and time.monotonic() - self._part.started_at < _START_SECONDS
-            if answers(*self._part.page, _PROBE_PATIENCE_SECONDS):
+            if self._is_well():
                 self._ever_answered, self._answered, self._silences = True, True, 0
             elif self._ever_answered and not starting:
                 self._silences += 1
+
+    def _is_well(self) -> bool:
+        if self._part.page is not None:
+            return answers(*self._part.page, _PROBE_PATIENCE_SECONDS)
+        assert self._part.beat is not None
+        before = self._beat_ns
+        try:
+            self._beat_ns = self._part.beat.stat().st_mtime_ns
+        except OSError:
+            return False
+        return self._beat_ns != before or not _can_write_beside(self._part.beat)
+
+
+def _can_write_beside(file: Path) -> bool:
+    """Say whether a sign of life could be written at all: a full disk is no fault of a part."""
+    try:
+        with tempfile.NamedTemporaryFile(dir=file.parent, prefix=".probe-") as probe:
+            probe.write(bytes(4096))
+    except OSError:
+        return False
+    return True
 
 
 def check_port(address: str, port: int) -> None:
@@ -218,21 +244,22 @@ def addresses_for_others(address: str) -> list[str]:
     return [one for one in cards if not ipaddress.ip_address(one).is_loopback]
 
 
-def parts(address: str, port: int, *, demo: bool, listen: bool = False) -> list[Part]:
-    """Return what runs in one installation, in the order of starting; with `listen` also who receives from the network."""
-    dashboard = (
-        "-m",
-        "streamlit",
-        "run",
-        "dashboard/app.py",
-        "--server.address",
-        address,
-        "--server.port",
-        str(port),
-    )
+def dashboard_at(address: str, port: int) -> tuple[str, ...]:
+    """Return the arguments by which a dashboard is started that listens there."""
+    place = ("--server.address", address, "--server.port", str(port))
+    return ("-m", "streamlit", "run", "dashboard/app.py", *place)
+
+
+def parts(
+    address: str, port: int, *, demo: bool, listen: bool = False, home: Path | None = None
+) -> list[Part]:
+    """Return what runs in one installation, in the order of starting; with `listen` also who receives from the network.
+
+    With `home` a worker that hangs is noticed by its sign of life there.
+    """
     listed = [
-        Part("dashboard", dashboard, page=(address, port)),
-        Part("worker", ("-m", "core", "worker")),
+        Part("dashboard", dashboard_at(address, port), page=(address, port)),
+        Part("worker", ("-m", "core", "worker"), beat=home / HEARTBEAT if home else None),
     ]
     if listen:
         listed.append(Part("listener", ("-m", "core", "listen")))
@@ -262,7 +289,7 @@ def keep_running(
     }
     for child in children:
         child.start(environment)
-    probes = {child.name: Probe(child, until) for child in children if child.page is not None}
+    probes = {child.name: Probe(child, until) for child in children if child.page or child.beat}
     for probe in probes.values():
         probe.start()
     try:

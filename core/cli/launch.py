@@ -71,6 +71,8 @@ def up(
                 f"  from other machines: {escape(launch.page_url(other, port, scheme=scheme))}",
                 highlight=False,
             )
+            if scheme == "http":
+                results.print("    passwords travel readable: put a proxy with a certificate in front")
         for account in accounts:
             results.print(
                 f"  sign in as {account.username} / {account.password or '(your own password)'}  ({account.role})",
@@ -81,7 +83,7 @@ def up(
 
     threading.Thread(target=announce, daemon=True).start()
     launch.keep_running(
-        launch.parts(address, port, demo=demo, listen=settings.listen_port is not None),
+        launch.parts(address, port, demo=demo, listen=settings.listen_port is not None, home=here.home),
         here.home,
         until=stopping,
         log=lambda line: log.print(line, highlight=False),
