@@ -1,9 +1,10 @@
-# Two commands: `make run` and `make test`. Both make what they need and are quick the second time.
+# Two commands: `make run` and `make test`. Both make what they need and are quick the second time. `make grown` is for
+# trying out how it runs on several machines.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test lint lock pictures clean
+.PHONY: run test lint lock sbom grown pictures clean
 
 run: $(VENV)/.run-installed
 	@$(BIN)/python -m core up --demo
@@ -41,6 +42,12 @@ lock: $(VENV)/.test-installed
 		-o $(VENV)/dev.txt
 	@{ echo "-r requirements.txt"; grep -v -x -F -f requirements.txt $(VENV)/grown.txt; } > requirements-grown.txt
 	@{ echo "-r requirements-grown.txt"; grep -v -x -F -f $(VENV)/grown.txt $(VENV)/dev.txt; } > requirements-dev.txt
+
+grown: $(VENV)/.test-installed
+	@$(BIN)/python -m tests.grown
+
+sbom: $(VENV)/.test-installed
+	@$(BIN)/python -m tests.sbom
 
 pictures: $(VENV)/.test-installed
 	$(BIN)/python -m tests.readme_pictures

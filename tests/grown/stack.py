@@ -85,14 +85,14 @@ def grown(
     port: int,
     *,
     durable: bool = False,
-    store_port: int | None = None,
+    between: Callable[[int], int] = lambda port: port,
     own: dict[str, str] | None = None,
     more: Callable[[dict[str, str]], list[Part]] = lambda _environment: [],
     prepare: Callable[[Installation], None] = lambda _here: None,
 ) -> Iterator[Stack]:
     """Start all of it, and end all of it with the block; what it holds is gone then.
 
-    `store_port` is where programs find the S3, where something stands between; `own` are further variables of theirs.
+    `between` is given the port of the S3 and returns that at which programs find it; `own` are further variables of theirs.
     `prepare` is called with the installation before anybody is let in.
     """
     with ExitStack() as stack:
@@ -100,7 +100,7 @@ def grown(
         store = stack.enter_context(bucket())
         database = stack.enter_context(postgres(durable=durable))
         environment = {
-            **access(store_port or store.port),
+            **access(between(store.port)),
             "LONGVIEW_DATABASE_URL": database.url,
             "LONGVIEW_TRUSTED_PROXIES": "127.0.0.1",
             **(own or {}),
