@@ -1,15 +1,18 @@
 """Typed settings: every value can be set by an environment variable ``LONGVIEW_…`` or in a `.env` file."""
 
+import ipaddress
 from functools import cached_property
 from pathlib import Path
 from typing import Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from db.images import StoreUnavailable, bucket_of
 from db.tables import Role
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 class Settings(BaseSettings):
@@ -26,6 +29,11 @@ class Settings(BaseSettings):
     model: str = Field(default="longitudinal-sim", description="Name of the model that speaks.")
     address: str = Field(default="127.0.0.1", description="Address the dashboard listens at.")
     port: int = Field(default=8501, gt=0, lt=65536, description="Port the dashboard listens at.")
+    trusted_proxies: str = Field(
+        default="",
+        description="Addresses or networks of the proxies in front, several by commas: only from them X-Forwarded-For and "
+        "-Proto are believed. Unset: from nobody.",
+    )
     demo: bool = Field(
         default=False,
         description="Let the demo accounts sign in on this machine; `core up --demo` sets it for what it starts.",
@@ -218,6 +226,17 @@ class Settings(BaseSettings):
         """Return the roles that sign in with a second factor."""
         return frozenset(Role(name.strip()) for name in self.second_factor.split(",") if name.strip())
 
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _proxies_are_networks(cls, named: str) -> str:
+        _networks(named)
+        return named
+
+    @cached_property
+    def proxies(self) -> tuple[Network, ...]:
+        """Return the networks whose word on where a request came from is believed."""
+        return _networks(self.trusted_proxies)
+
     @cached_property
     def root(self) -> Path:
         """Return `home` as an absolute path."""
@@ -227,3 +246,12 @@ class Settings(BaseSettings):
     def url(self) -> str:
         """Return the database URL in force."""
         return self.database_url or f"sqlite:///{self.root / 'longview.db'}"
+
+
+def _networks(named: str) -> tuple[Network, ...]:
+    try:
+        return tuple(ipaddress.ip_network(one.strip()) for one in named.split(",") if one.strip())
+    except ValueError as error:
+        raise ValueError(
+            f"{error}. LONGVIEW_TRUSTED_PROXIES names the proxies like 127.0.0.1, 10.0.4.0/24, fd00::7."
+        ) from None

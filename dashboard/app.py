@@ -20,8 +20,14 @@ from dashboard.house import here
 from dashboard.outages import say_it_failed
 from dashboard.web import arriving, dicom_web
 from dashboard.web.gate import Gate
+from dashboard.web.proxies import BehindProxies, believe_only_the_named
 from dashboard.web.routes import ROUTES
+from dashboard.web.silence import end_silent_connections
 from dashboard.web.uploads import UploadsToDisk, spool
+
+# Before uvicorn, which imports this module, takes its first connection.
+believe_only_the_named()
+end_silent_connections()
 
 
 def _migrate() -> None:
@@ -59,7 +65,11 @@ async def lifespan(_app: st.App) -> AsyncIterator[None]:
 app = st.App(
     Path(__file__).with_name("main.py"),
     routes=[*ROUTES, *dicom_web.ROUTES, *api.ROUTES],
-    middleware=[Middleware(Gate, here=here), Middleware(UploadsToDisk, spool=spool)],
+    middleware=[
+        Middleware(BehindProxies, here=here),
+        Middleware(Gate, here=here),
+        Middleware(UploadsToDisk, spool=spool),
+    ],
     lifespan=lifespan,
     on_script_error=say_it_failed,
 )

@@ -14,6 +14,7 @@ from core.people import asking
 from core.settings import Settings
 from db.database import Database
 from db.migrate import upgrade
+from tests import postgres
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 MEMORY = Path("/dev/shm")
@@ -39,6 +40,17 @@ def pytest_configure(config: pytest.Config) -> None:
 
 # What a test calls, it calls as a command would; pages and routes ask for whoever is signed in.
 asking.system_asks_in_this_process()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Before workers are started: one PostgreSQL for all of them. A run without workers starts it when it needs it."""
+    if config.getoption("numprocesses", None) and not hasattr(config, "workerinput"):
+        postgres.begin()
+
+
+def pytest_unconfigure() -> None:
+    """After the last test, in the process that has started it."""
+    postgres.end()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

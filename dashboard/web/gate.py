@@ -85,8 +85,8 @@ def token_of(headers: Headers) -> str | None:
 
 
 def is_https(scope: Scope) -> bool:
-    """Return whether the browser talks to us over TLS, directly or through a proxy that says so."""
-    return scope.get("scheme") in {"https", "wss"} or Headers(scope=scope).get("x-forwarded-proto") == "https"
+    """Return whether the browser talks to us over TLS, directly or as a trusted proxy says (`dashboard.web.proxies`)."""
+    return scope.get("scheme") in {"https", "wss"}
 
 
 FORWARDING = re.compile(

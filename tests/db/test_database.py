@@ -9,24 +9,14 @@ from sqlalchemy.exc import OperationalError
 
 from db import database as module
 from db.database import Database, DatabaseUnavailable
-from db.migrate import upgrade
 from db.tables import AuditEntry, Patient
-from tests.postgres import fresh_database, needs_postgres
+from tests.postgres import migrated_copy, migrated_postgres, needs_postgres
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=needs_postgres)])
-def database(request, tmp_path):
-    if request.param == "sqlite":
-        made = Database(f"sqlite:///{tmp_path / 'longview.db'}")
-        upgrade(made)
+def database(request, tmp_path, migrated_database):
+    with migrated_copy(request.param, migrated_database, tmp_path) as made:
         yield made
-        made.close()
-    else:
-        with fresh_database() as url:
-            made = Database(url)
-            upgrade(made)
-            yield made
-            made.close()
 
 
 def patients(database: Database) -> int:
@@ -86,9 +76,8 @@ def test_changes_of_a_read_are_not_kept(database):
 @needs_postgres
 def test_a_writer_that_waits_too_long_says_so(monkeypatch):
     monkeypatch.setattr(module, "BUSY_SECONDS", 0.2)
-    with fresh_database() as url:
+    with migrated_postgres() as url:
         database, holding, done = Database(url), threading.Event(), threading.Event()
-        upgrade(database)
 
         def hold() -> None:
             with database.write() as session:
