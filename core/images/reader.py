@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import hashlib
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from datetime import date
+from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self
 
@@ -105,6 +107,27 @@ class Prepared:
     image: ReadImage
     rendition: bytes
     thumbnail_png: bytes
+
+    @cached_property
+    def rendition_sha256(self) -> str:
+        """The key of the rendition in the image store."""
+        return hashlib.sha256(self.rendition).hexdigest()
+
+    @cached_property
+    def thumbnail_sha256(self) -> str:
+        """The key of the thumbnail in the image store."""
+        return hashlib.sha256(self.thumbnail_png).hexdigest()
+
+    def to_change(self) -> Prepared:
+        """Return what may be changed without changing this."""
+        image = self.image
+        header = replace(
+            image.header, other_names=[*image.header.other_names], unusable={**image.header.unusable}
+        )
+        lists = {"quality_flags": [*image.quality_flags], "contradictions": [*image.contradictions]}
+        mine = replace(self, image=replace(image, header=header, measured={**image.measured}, **lists))
+        mine.rendition_sha256, mine.thumbnail_sha256 = self.rendition_sha256, self.thumbnail_sha256
+        return mine
 
 
 class GuardedReader:
