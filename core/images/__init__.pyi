@@ -43,6 +43,9 @@ from .renditions import reduced as reduced
 from .renditions import rendition as rendition
 from .renditions import shown_window as shown_window
 from .renditions import thumbnail_png as thumbnail_png
+from .tiff import TIFF_STARTS as TIFF_STARTS
+from .tiff import check_tiff as check_tiff
+from .tiff import grey_of_tiff as grey_of_tiff
 from .tiles import TILE_SIDE as TILE_SIDE
 from .tiles import tile as tile
 from .turns import Turn as Turn

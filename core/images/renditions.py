@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import select, update
 
+from core.images.percentiles import percentiles
 from core.images.reader import ReadImage, lend_reader
 from core.logs import log_of
 from core.outages import outage
@@ -237,8 +238,8 @@ def shown_window(image: ReadImage) -> tuple[float, float]:
     lit = sample[sample > 0.05 * float(sample.max())] if sample.size else sample
     if lit.size == 0:
         return 2.0 ** (image.bits_stored - 1), 2.0**image.bits_stored
-    low, high = np.percentile(lit, (2, 99.5))
-    return float(low + high) / 2, max(1.0, float(high - low))
+    low, high = percentiles(lit, 2, 99.5)
+    return (low + high) / 2, max(1.0, high - low)
 
 
 def reduced(pixels: NDArray[np.uint16], longest_side: int) -> NDArray[np.uint16]:

@@ -19,7 +19,7 @@ from db.tables import Image, Study
 
 log = log_of(__name__)
 
-__all__ = ["flags_today", "judge_study", "measure_stored"]
+__all__ = ["flags_today", "images_of", "judge_study", "measure_stored"]
 
 
 def judge_study(session: Session, study: Study, images: Sequence[Image] | None = None) -> None:
@@ -37,9 +37,7 @@ def flags_today(
 ) -> Iterator[tuple[Image, list[Any]]]:
     """Yield the images of a study that are to have other flags than they have, with these."""
     if images is None:
-        images = session.scalars(
-            asked.IMAGES_OF_STUDY, {"study_id": study.id}, execution_options=asked.AS_WRITTEN
-        ).all()
+        images = images_of(session, study)
     said = remarks_on_study([taken_of(image) for image in images])
     for image, remarks in zip(images, said, strict=True):
         if image.measured is None:
@@ -48,6 +46,13 @@ def flags_today(
         flags = [*own, *(remark.flag.value for remark in remarks)]
         if flags != image.quality_flags:
             yield image, flags
+
+
+def images_of(session: Session, study: Study) -> Sequence[Image]:
+    """Return the images of a study that count, in the order in which they came."""
+    return session.scalars(
+        asked.IMAGES_OF_STUDY, {"study_id": study.id}, execution_options=asked.AS_WRITTEN
+    ).all()
 
 
 def taken_of(image: Image) -> Taken:

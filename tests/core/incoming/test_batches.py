@@ -2,6 +2,7 @@
 
 import errno
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from sqlalchemy import select, update
@@ -35,15 +36,15 @@ def trail(here) -> list[tuple[int | None, str, str | None, dict]]:
 
 def full_after(monkeypatch, puts: int) -> None:
     """Fill the disk after so many objects."""
-    put, done = FolderStore.put, []
+    write, done = FolderStore.write_beside, []
 
-    def put_or_fail(self, data: bytes) -> str:
+    def write_or_fail(self, sha256: str, data: bytes) -> Path:
         if len(done) >= puts:
             raise OSError(errno.ENOSPC, "No space left on device")
         done.append(1)
-        return put(self, data)
+        return write(self, sha256, data)
 
-    monkeypatch.setattr(FolderStore, "put", put_or_fail)
+    monkeypatch.setattr(FolderStore, "write_beside", write_or_fail)
 
 
 def hold_lock(here):
