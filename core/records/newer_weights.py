@@ -23,10 +23,11 @@ from core.rules import (
     Dated,
     Held,
     Judged,
+    RiskEnds,
     Trust,
-    first_diagnoses,
     judge,
     last_of_each_day,
+    risk_ends,
     said_alike,
     score_rules,
     treatments,
@@ -93,9 +94,7 @@ def _all(here: Installation, session: Session) -> Iterator[ChangedAlert]:
         some = women[begin : begin + _WOMEN_AT_ONCE]
         ids = [woman.id for woman in some]
         scores = _scores(session, ids)
-        diagnoses: dict[int, date] = dict(
-            session.execute(first_diagnoses().where(Event.patient_id.in_(ids))).all()
-        )
+        ends = risk_ends(session, Event.patient_id.in_(ids))
         covered = covered_study_ids(here, session, Study.patient_id.in_(ids))
         treated: defaultdict[int, list[date]] = defaultdict(list)
         for patient_id, day in session.execute(treatments().where(Event.patient_id.in_(ids))):
@@ -103,7 +102,7 @@ def _all(here: Installation, session: Session) -> Iterator[ChangedAlert]:
         for woman in some:
             of_newest = [row.study_id for row in scores[woman.id] if row.model == model][-1:]
             if covered.isdisjoint(of_newest):
-                days = _Days(diagnoses.get(woman.id), treated[woman.id])
+                days = _Days(ends[woman.id], treated[woman.id])
                 yield from _of_woman(woman, scores[woman.id], model, days)
 
 
@@ -180,9 +179,9 @@ def _of_woman(woman: AnyRow, scores: Sequence[AnyRow], model: str, days: _Days) 
 
 @dataclass(frozen=True)
 class _Days:
-    """When a woman was diagnosed, if ever, and when treatments began."""
+    """From when on risk is not told of a woman, and when treatments began."""
 
-    diagnosed_on: date | None
+    ends: RiskEnds
     treated_on: Sequence[date]
 
 
@@ -198,7 +197,7 @@ class _Said:
         """Find what belongs to a score among all of the woman's."""
 
         def trust(row: AnyRow) -> Trust:
-            return trust_of(row, on=row.study_date, diagnosed_on=days.diagnosed_on)
+            return trust_of(row, on=row.study_date, ends=days.ends)
 
         before = [row for row in scores if row.study_date < score.study_date]
         alike = [row for row in before if said_alike((row, score))]
