@@ -35,6 +35,8 @@ from .heat_maps import HeatMap as HeatMap
 from .heat_maps import HeatMapClosed as HeatMapClosed
 from .heat_maps import heat_map_of as heat_map_of
 from .heat_maps import why_no_heat_map as why_no_heat_map
+from .kept_table import MOST_AT_ONCE as MOST_AT_ONCE
+from .kept_table import KeptTable as KeptTable
 from .lesion_acts import LesionChangedMeanwhile as LesionChangedMeanwhile
 from .lesion_acts import Sizing as Sizing
 from .lesion_acts import Undo as Undo
