@@ -63,7 +63,9 @@ from .look_alikes import AlikePatient as AlikePatient
 from .look_alikes import alike_pairs as alike_pairs
 from .look_alikes import say_not_the_same as say_not_the_same
 from .newer_weights import ChangedAlert as ChangedAlert
+from .newer_weights import RaisedBy as RaisedBy
 from .newer_weights import changed_alerts as changed_alerts
+from .newer_weights import raised_by as raised_by
 from .opens_with import opens_with as opens_with
 from .record import AlertEntry as AlertEntry
 from .record import EventKind as EventKind
