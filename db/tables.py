@@ -939,6 +939,22 @@ class SavedCohort(Base):
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
 
 
+class AskedCohort(Base):
+    """A definition of a cohort that a person was shown (`core.cohorts.asked`); `user_id` is null for the command line.
+
+    `source` names the table that the women came as, empty for those stored here. `definition` is JSON as text, keys in order.
+    """
+
+    __tablename__ = "asked_cohort"
+    __table_args__ = (Index("ix_asked_cohort_user_id_source", "user_id", "source", "id"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    user_id: Mapped[int | None] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"))
+    source: Mapped[str] = mapped_column(String(64))
+    definition: Mapped[str] = mapped_column(Text)
+    asked_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+
 class SignInAttempt(Base):
     """One try to sign in, written before its password is looked at: until it has succeeded it counts as failed.
 

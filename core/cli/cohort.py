@@ -44,15 +44,21 @@ def report(
 ) -> None:
     """Write every figure of the cohort page with its numbers: report.html, tables/, definition.json, report.json.
 
-    The same definition, data, release and day give the same bytes. Nothing is told of few women.
+    The same definition, data, release and day give the same bytes. Nothing is told of few women; and what the command
+    line has reported before is remembered, so that no two reports differ by a few.
 
     Exit code 0: done, also where nothing may be told of these women, and the report says so; 2: the definition cannot
-    be used, or the folder cannot be written.
+    be used, it differs by a few women from one reported before, or the folder cannot be written.
     """
     from core.cohorts.away.report import CannotReport, day_of, make_report
 
     asked = _definition(definition)
-    open_installation().close()  # a database of an earlier release is migrated first
+    here = open_installation()  # a database of an earlier release is migrated first
+    try:
+        if refused := _why_not(here, asked, table):
+            wrong_use(refused)
+    finally:
+        here.close()
     try:
         made = make_report(asked, out, day_of(date), table)
     except CannotReport as error:
@@ -239,6 +245,19 @@ def _definition(path: Path) -> Definition:
         wrong_use(f"{path} cannot be read: {error.strerror or error}.")
     except DefinitionRefused as error:
         wrong_use(f"{path}: {error}")
+
+
+def _why_not(here: Installation, definition: Definition, table: str) -> str:
+    """Say why a cohort is not reported beside those that were; empty where it may be, and is remembered."""
+    from core.cohorts import Asked, frame_of, select
+    from core.cohorts.bcsc import TableRefused
+    from core.cohorts.stored import frame_of_table
+
+    try:
+        selection = select(frame_of_table(here, table) if table else frame_of(here), definition)
+    except TableRefused:
+        return ""  # said by who makes the report
+    return "" if selection.withheld else Asked(here.database, table).why_not(None, selection)
 
 
 def _chosen(here: Installation, path: Path) -> Selection:

@@ -15,7 +15,7 @@ from core.cohorts.judge import Judged, NothingToTell
 from core.cohorts.judging.comparing import changed_above, compared
 from core.cohorts.judging.outcomes import outcomes_at
 from core.installation import Installation
-from core.rules import trust_of
+from core.rules import NOTHING_ENDS, trust_of
 from db.tables import Score, Study
 
 __all__ = ["Beside", "Version", "set_beside", "versions"]
@@ -53,7 +53,7 @@ def versions(here: Installation) -> list[Version]:
 def _risks(here: Installation, version: Version, study_ids: NDArray[np.int64]) -> NDArray[np.float64]:
     """Return the risks (n, horizons) that a version says of some studies; NaN where it says none, or none may be told.
 
-    The studies are of before any diagnosis.
+    The studies are of before any diagnosis, and of women with a breast at risk.
     """
     columns = [getattr(Score, f"risk_{year}y") for year in HORIZONS]
     trust = (Score.trust_level, Score.trust_doubt, Score.trust_distance, Score.trust_limit)
@@ -73,7 +73,7 @@ def _risks(here: Installation, version: Version, study_ids: NDArray[np.int64]) -
         for row in session.execute(query.execution_options(yield_per=CHUNK)):
             number = place.get(row[0])
             if number is not None:
-                told = trust_of(row, on=row[1], diagnosed_on=None).is_trusted
+                told = trust_of(row, on=row[1], ends=NOTHING_ENDS).is_trusted
                 found[number] = row[-len(HORIZONS) :] if told else np.nan
     return found
 

@@ -134,10 +134,10 @@ def _packed(session: Session, after: int) -> list[Packed] | None:
     query = (
         select(CohortRow.patient_id, CohortRow.woman, CohortRow.visits)
         .where(CohortRow.written_in > after)
-        .order_by(CohortRow.patient_id)
+        # Not in the order of the women: for that all of them would be looked at.
         .limit(MOST_REPLACED + 1)
     )
-    found = [Packed(*row) for row in session.execute(query)]
+    found = sorted((Packed(*row) for row in session.execute(query)), key=lambda one: one.patient_id)
     return found if len(found) <= MOST_REPLACED else None
 
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from core.cohorts.disclosure import is_small, joined_cells, rounded
 from core.cohorts.months import Months, months_of, share_cells
+from core.rules import ENDED
 
 __all__ = ["COLUMNS", "MONTHS", "missing_by_month"]
 
@@ -39,7 +40,7 @@ class _Studies:
 
 
 def _score(of: _Studies) -> tuple[Marks, Marks]:
-    after = (of.word("doubt").fill_null("") == "after_diagnosis").to_numpy()
+    after = of.word("doubt").fill_null("").is_in(ENDED).to_numpy()
     return (of.word("trust") != "trusted").fill_null(True).to_numpy(), ~after
 
 

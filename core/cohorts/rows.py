@@ -39,6 +39,7 @@ from core.records import cards
 from core.records.covered import covered_study_ids
 from core.records.ready import due_days
 from core.rules import (
+    RiskEnds,
     Trust,
     assessment_rules,
     exact_age_years,
@@ -50,7 +51,6 @@ from core.rules import (
     trust_of,
 )
 from core.rules.comparable import TREATMENTS
-from core.rules.end_of_risk import both_breasts_gone_on, risk_ended_on
 from core.rules.followup import Happened, Reading, is_under_treatment
 from core.rules.vocabulary import FOUR_VIEWS
 from db.tables import Alert, AssessmentVersion, Event, EventKind, Image, Patient, RiskFactors, Score, Study
@@ -226,22 +226,20 @@ def _packed(
     events: Sequence[Any],
     factors: RiskFactors | None,
 ) -> Packed:
-    diagnosed_on = min(
-        (event.event_date for event in events if event.kind is EventKind.DIAGNOSIS), default=None
-    )
+    ends = RiskEnds.of(_happened(event) for event in events)
     days: dict[date, list[Any]] = {}
     for study in studies:
         days.setdefault(study.study_date, []).append(study)
     visits: list[tuple[Any, ...]] = []
     told: list[_Told] = []
     for on, of_day in days.items():
-        visits.append(_visit(read, words, woman.birth_date, diagnosed_on, on, of_day, told))
+        visits.append(_visit(read, words, woman.birth_date, ends, on, of_day, told))
     last_read = max(
         (on for on, of_day in days.items() if any(one.id in read.scores for one in of_day)), default=None
     )
     if told and told[-1].on != last_read:
         told = []  # where the last score may not be told, an earlier course is not where she stands
-    her = _woman(words, woman, days, events, diagnosed_on, factors, told)
+    her = _woman(words, woman, days, events, ends, factors, told)
     return Packed(woman.id, np.array([her], WOMAN).tobytes(), np.array(visits, VISIT).tobytes())
 
 
@@ -249,7 +247,7 @@ def _visit(
     read: _Read,
     words: Words,
     birth_date: date | None,
-    diagnosed_on: date | None,
+    ends: RiskEnds,
     on: date,
     studies: Sequence[Any],
     told: list[_Told],
@@ -259,7 +257,7 @@ def _visit(
     by_model = [study for study in studies if study.id in read.scores]
     study = by_model[-1] if by_model else studies[-1]
     score = None if study.id in read.covered else read.scores.get(study.id)
-    trust = trust_of(score, on=on, diagnosed_on=diagnosed_on) if score is not None else None
+    trust = trust_of(score, on=on, ends=ends) if score is not None else None
     films = [read.films[one.id] for one in studies if one.id in read.films]
     age = exact_age_years(birth_date, on)
     if age is None:
@@ -357,21 +355,20 @@ def _woman(
     woman: Any,
     days: Mapping[date, Sequence[Any]],
     events: Sequence[Any],
-    diagnosed_on: date | None,
+    ends: RiskEnds,
     factors: RiskFactors | None,
     told: Sequence[_Told],
 ) -> tuple[Any, ...]:
     """Return a record of `WOMAN`."""
     treated = [event for event in events if event.kind in TREATMENTS]
-    died_on = _first_of(events, "death")
     slope = _slope(told, [event.event_date for event in treated])
-    due = due_days(None if _is_followed_up(days, events) else max(days), woman.birth_date)
+    due = due_days(None if _is_followed_up(days, events, ends) else max(days), woman.birth_date)
     last_contact = max(max(days), *(event.event_date for event in events)) if events else max(days)
     return (
         *(
             day_number(day)
             for day in (
-                woman.birth_date, diagnosed_on, died_on, _both_removed(events), last_contact,
+                woman.birth_date, ends.diagnosed_on, ends.died_on, ends.both_gone_on, last_contact,
                 min((event.event_date for event in treated), default=None),
                 due["due_on"], due["due_until"], due["overdue_from"],
             )
@@ -382,15 +379,15 @@ def _woman(
         *slope,
         min(len(events), 65_535),
         bool(woman.simulated),
-        SIDES.index(_side_of_diagnosis(events, diagnosed_on)),
+        SIDES.index(_side_of_diagnosis(events, ends.diagnosed_on)),
         _small(factors.first_degree_relatives_with_breast_cancer if factors else None),
         *(_small(getattr(factors, name) if factors else None) for name in _FACTORS),
     )  # fmt: skip
 
 
-def _is_followed_up(days: Mapping[date, Sequence[Any]], events: Sequence[Any]) -> bool:
+def _is_followed_up(days: Mapping[date, Sequence[Any]], events: Sequence[Any], ends: RiskEnds) -> bool:
     """Say whether no screening is due any more: no breast is at risk, or a cancer is known, from which on the clinic plans."""
-    if risk_ended_on(_happened(event) for event in events):
+    if ends.ended_on is not None:
         return True
     happened = [
         Happened(event.kind, event.event_date, event.result)
@@ -398,8 +395,7 @@ def _is_followed_up(days: Mapping[date, Sequence[Any]], events: Sequence[Any]) -
         if event.kind in (EventKind.BIOPSY, EventKind.DIAGNOSIS)
     ]
     readings = [Reading(on, last_said(study.bi_rads for study in studies)) for on, studies in days.items()]
-    diagnosed = any(one.kind is EventKind.DIAGNOSIS for one in happened)
-    return diagnosed or is_under_treatment(readings, happened)
+    return ends.diagnosed_on is not None or is_under_treatment(readings, happened)
 
 
 def _slope(told: Sequence[_Told], treated_on: Sequence[date]) -> tuple[float, float, float]:
@@ -408,15 +404,6 @@ def _slope(told: Sequence[_Told], treated_on: Sequence[date]) -> tuple[float, fl
     if slope is None:
         return _NAN, _NAN, _NAN
     return slope.per_year, *(_NAN if end is None else end for end in (slope.low, slope.high))  # type: ignore[return-value]
-
-
-def _first_of(events: Sequence[Any], kind: str) -> date | None:
-    return next((event.event_date for event in events if event.kind.value == kind), None)
-
-
-def _both_removed(events: Sequence[Any]) -> date | None:
-    """Return from when on both breasts are removed; None while one is there."""
-    return both_breasts_gone_on(_happened(event) for event in events)
 
 
 def _happened(event: Any) -> Happened:

@@ -10,6 +10,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from core.cohorts.disclosure import smallest_group
+from core.rules import ENDED
 from models.measures import safe_logit
 
 __all__ = ["COLUMNS", "Measure", "floats", "measured"]
@@ -87,7 +88,7 @@ def _distance(visits: pl.DataFrame) -> Numbers:
 
 def _withheld(visits: pl.DataFrame) -> Numbers:
     doubt, trust = visits["doubt"].cast(pl.String), visits["trust"].cast(pl.String)
-    known = visits["scored"] & (doubt.fill_null("") != "after_diagnosis") & (trust != "none")
+    known = visits["scored"] & ~doubt.fill_null("").is_in(ENDED) & (trust != "none")
     return np.where(known.to_numpy(), (trust != "trusted").to_numpy(), np.nan)
 
 

@@ -35,6 +35,8 @@ from .heat_maps import HeatMap as HeatMap
 from .heat_maps import HeatMapClosed as HeatMapClosed
 from .heat_maps import heat_map_of as heat_map_of
 from .heat_maps import why_no_heat_map as why_no_heat_map
+from .kept_table import MOST_AT_ONCE as MOST_AT_ONCE
+from .kept_table import KeptTable as KeptTable
 from .lesion_acts import LesionChangedMeanwhile as LesionChangedMeanwhile
 from .lesion_acts import Sizing as Sizing
 from .lesion_acts import Undo as Undo
@@ -61,7 +63,9 @@ from .look_alikes import AlikePatient as AlikePatient
 from .look_alikes import alike_pairs as alike_pairs
 from .look_alikes import say_not_the_same as say_not_the_same
 from .newer_weights import ChangedAlert as ChangedAlert
+from .newer_weights import RaisedBy as RaisedBy
 from .newer_weights import changed_alerts as changed_alerts
+from .newer_weights import raised_by as raised_by
 from .opens_with import opens_with as opens_with
 from .patient_keys import key_of as key_of
 from .patient_keys import keys_of as keys_of

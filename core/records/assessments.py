@@ -22,16 +22,15 @@ from core.records.complete import what_is_left_out
 from core.records.covered import covered_study_ids
 from core.records.trusted import has_something_to_tell, trust_and_rank
 from core.rules import (
-    first_diagnoses,
     highest_concern,
     latest_score_ids,
     managements,
+    risk_ends_of,
     usual_management,
 )
 from core.rules.vocabulary import BI_RADS, BI_RADS_EDITION, DENSITIES
 from db.tables import (
     AssessmentVersion,
-    Event,
     Score,
     Study,
     UnreadReveal,
@@ -393,9 +392,8 @@ def _score_beside(here: Installation, session: Session, study: Study) -> Score |
     )
     if score is None:
         return None
-    diagnosed = session.execute(first_diagnoses().where(Event.patient_id == study.patient_id)).one_or_none()
-    diagnosed_on = diagnosed.diagnosed_on if diagnosed else None
-    told = trust_and_rank(here, score, on=study.study_date, diagnosed_on=diagnosed_on)
+    ends = risk_ends_of(session, study.patient_id)
+    told = trust_and_rank(here, score, on=study.study_date, ends=ends)
     return score if has_something_to_tell(*told) else None
 
 

@@ -12,12 +12,13 @@ from sqlalchemy.orm import Session
 
 from core.records.trusted import AlertStanding, alert_standing
 from core.rules import (
+    RiskEnds,
     Trust,
     ViewName,
     densities_of,
-    first_diagnoses,
     growth_of,
     latest_score_ids,
+    risk_ends,
     trust_of,
 )
 from db.tables import (
@@ -104,9 +105,8 @@ class Rows:
         return {study.id: study for study in self._session.scalars(studies)}
 
     @cached_property
-    def _diagnoses(self) -> dict[int, date]:
-        rows = self._session.execute(first_diagnoses().where(Event.patient_id.in_(self._women)))
-        return dict(rows.all())
+    def _ends(self) -> Mapping[int, RiskEnds]:
+        return risk_ends(self._session, Event.patient_id.in_(self._women))
 
     def _patients(self) -> None:
         hidden = {} if self._names else {"name": None, "birth_date": None}
@@ -142,9 +142,8 @@ class Rows:
         speaking = set(self._session.scalars(of_hers))
         for score in self._session.scalars(select(Score).join(Study).where(self._hers).order_by(Score.id)):
             study = self._study_by_id[score.study_id]
-            trust = self._trusts[score.id] = trust_of(
-                score, on=study.study_date, diagnosed_on=self._diagnoses.get(study.patient_id)
-            )
+            trust = trust_of(score, on=study.study_date, ends=self._ends[study.patient_id])
+            self._trusts[score.id] = trust
             if score.id in speaking:
                 self._newest[study.id] = trust
             growth = dict(zip(_PROGRESSION, growth_of(score, trust), strict=True))
@@ -200,7 +199,7 @@ class Rows:
         ):
             standing = alert_standing(
                 alert.rule,
-                self._diagnoses.get(alert.patient_id),
+                self._ends[alert.patient_id],
                 self._trusts[alert.score_id],
                 self._newest.get(alert.study_id),
             )

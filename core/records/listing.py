@@ -18,8 +18,8 @@ from core.records.covered import covered_study_ids
 from core.records.standing import Interval, Standing
 from core.records.trusted import AlertStanding, alert_standing, has_something_to_tell, trust_and_rank
 from core.refusals import refusal_text
-from core.rules import Rank, Trust, latest_score_ids, likeliest_density, treatments, trust_of
-from core.rules.end_of_risk import END_OF_RISK, risk_ended_on
+from core.rules import Rank, RiskEnds, Trust, latest_score_ids, likeliest_density, treatments, trust_of
+from core.rules.end_of_risk import END_OF_RISK, NOTHING_ENDS
 from core.rules.followup import Happened
 from db.tables import Alert, AssessmentVersion, Event, EventKind, Patient, Score, Study, StudyStatus, User
 
@@ -118,26 +118,24 @@ def listed_women(
         ).where(_among(Patient.id, of))
     ).all()
     happened = _happened(session, of)
-    diagnoses = {
-        patient_id: min(days)
-        for patient_id, hers in happened.items()
-        if (days := [one.on for one in hers if one.kind is EventKind.DIAGNOSIS])
-    }
+    ends = defaultdict(
+        lambda: NOTHING_ENDS, {patient_id: RiskEnds.of(hers) for patient_id, hers in happened.items()}
+    )
     treated: defaultdict[int, list[date]] = defaultdict(list)
     for patient_id, day in session.execute(treatments().where(_among(Event.patient_id, of))):
         treated[patient_id].append(day)
-    said = _said(here, session, diagnoses, of)
+    said = _said(here, session, ends, of)
     covered = covered_study_ids(here, session, _among(Study.patient_id, of))
     studies = _studies(session, said, covered, of)
-    alerts = _open_alerts(session, said, covered, diagnoses, of)
+    alerts = _open_alerts(session, said, covered, ends, of)
     for patient_id, mrn, name, other_names, simulated, birth_date in patients:
         hers = happened[patient_id]
         standing = Standing(
             studies[patient_id],
             birth_date,
-            patient_id in diagnoses,
+            ends[patient_id].diagnosed_on is not None,
             treated[patient_id],
-            risk_ended_on(hers),
+            ends[patient_id].ended_on,
         )
         yield ListedWoman(
             patient_id,
@@ -225,7 +223,7 @@ def _studies(
 
 
 def _said(
-    here: Installation, session: Session, diagnoses: Mapping[int, date], of: Sequence[int] | None
+    here: Installation, session: Session, ends: Mapping[int, RiskEnds], of: Sequence[int] | None
 ) -> dict[int, _Said]:
     """Return by study what may be told of its newest score."""
     some = None if of is None else _among(Study.patient_id, of)
@@ -256,11 +254,11 @@ def _said(
         .join(Study, Study.id == Score.study_id)
         .where(Score.id.in_(latest_score_ids(cards.speaking(here), of=some)))
     )
-    return {row.study_id: _said_of(here, row, diagnoses) for row in session.execute(query)}
+    return {row.study_id: _said_of(here, row, ends[row.patient_id]) for row in session.execute(query)}
 
 
-def _said_of(here: Installation, row: Row[*tuple[Any, ...]], diagnoses: Mapping[int, date]) -> _Said:
-    trust, rank = trust_and_rank(here, row, on=row.study_date, diagnosed_on=diagnoses.get(row.patient_id))
+def _said_of(here: Installation, row: Row[*tuple[Any, ...]], ends: RiskEnds) -> _Said:
+    trust, rank = trust_and_rank(here, row, on=row.study_date, ends=ends)
     score = ListedScore(
         model=row.model,
         weights_sha256=row.weights_sha256,
@@ -277,7 +275,7 @@ def _open_alerts(
     session: Session,
     said: Mapping[int, _Said],
     covered: AbstractSet[int],
-    diagnoses: Mapping[int, date],
+    ends: Mapping[int, RiskEnds],
     of: Sequence[int] | None,
 ) -> defaultdict[int, list[ListedAlert]]:
     """Return the alerts that nobody has acknowledged and that still stand; those of covered studies are not listed."""
@@ -303,9 +301,9 @@ def _open_alerts(
     for row in session.execute(query):
         if row.study_id in covered:
             continue
-        diagnosed_on = diagnoses.get(row.patient_id)
-        own = trust_of(row, on=row.study_date, diagnosed_on=diagnosed_on)
+        hers = ends[row.patient_id]
+        own = trust_of(row, on=row.study_date, ends=hers)
         newest = said[row.study_id].trust if row.study_id in said else None
-        if alert_standing(row.rule, diagnosed_on, own, newest) is AlertStanding.STANDS:
+        if alert_standing(row.rule, hers, own, newest) is AlertStanding.STANDS:
             found[row.patient_id].append(ListedAlert(row.rule, row.message, row.study_date, row.raised_at))
     return found

@@ -25,18 +25,20 @@ from core.rules import (
     Dated,
     Held,
     Judged,
+    RiskEnds,
     Trust,
-    first_diagnoses,
     judge,
     last_of_each_day,
+    risk_ends,
     said_alike,
     score_rules,
     treatments,
     trust_of,
 )
+from core.rules.comparable import SaidBy
 from db.tables import Event, Patient, Score, Study
 
-__all__ = ["ChangedAlert", "changed_alerts"]
+__all__ = ["ChangedAlert", "RaisedBy", "changed_alerts", "raised_by"]
 
 _WOMEN_AT_ONCE = 500
 
@@ -96,9 +98,7 @@ def _all(here: Installation, session: Session) -> Iterator[ChangedAlert]:
         some = women[begin : begin + _WOMEN_AT_ONCE]
         ids = [woman.id for woman in some]
         scores = _scores(session, ids)
-        diagnoses: dict[int, date] = dict(
-            session.execute(first_diagnoses().where(Event.patient_id.in_(ids))).all()
-        )
+        ends = risk_ends(session, Event.patient_id.in_(ids))
         covered = covered_study_ids(here, session, Study.patient_id.in_(ids))
         treated: defaultdict[int, list[date]] = defaultdict(list)
         for patient_id, day in session.execute(treatments().where(Event.patient_id.in_(ids))):
@@ -106,11 +106,61 @@ def _all(here: Installation, session: Session) -> Iterator[ChangedAlert]:
         for woman in some:
             of_newest = [row.study_id for row in scores[woman.id] if row.model == model][-1:]
             if covered.isdisjoint(of_newest):
-                days = _Days(diagnoses.get(woman.id), treated[woman.id])
+                days = _Days(ends[woman.id], treated[woman.id])
                 yield from _of_woman(woman, scores[woman.id], model, days)
 
 
 AnyRow = Row[*tuple[Any, ...]]
+
+
+@dataclass(frozen=True)
+class RaisedBy:
+    """By which rules each of two versions raises an alert of a woman at the last visit that both have scored.
+
+    `asked` are the rules that both could be held against: a rule on a change needs a prior by both.
+    """
+
+    patient_id: int
+    asked: frozenset[str]
+    first: frozenset[str]
+    second: frozenset[str]
+
+
+def raised_by(
+    here: Installation, patient_ids: Sequence[int], first: SaidBy, second: SaidBy
+) -> Iterator[RaisedBy]:
+    """Yield of each of some women what the alert rules say of the scores of either version, at the last visit with both.
+
+    Left out are women of whom either may not be told there, and those whose study is covered until it is read.
+    """
+    rules = score_rules()
+    with here.database.read() as session:
+        scores = _scores(session, patient_ids)
+        ends = risk_ends(session, Event.patient_id.in_(patient_ids))
+        covered = covered_study_ids(here, session, Study.patient_id.in_(patient_ids))
+        treated: defaultdict[int, list[date]] = defaultdict(list)
+        for patient_id, day in session.execute(treatments().where(Event.patient_id.in_(patient_ids))):
+            treated[patient_id].append(day)
+    for patient_id, hers in scores.items():
+        of_each = [
+            {row.study_id: row for row in hers if said_alike((row, version))} for version in (first, second)
+        ]
+        last = next(
+            (row.study_id for row in reversed(hers) if all(row.study_id in of for of in of_each)), None
+        )
+        if last is None or last in covered:
+            continue
+        days = _Days(ends[patient_id], treated[patient_id])
+        one, other = (_Said.of(of[last], hers, days) for of in of_each)
+        if not (one.trust.is_trusted and other.trust.is_trusted):
+            continue
+        asked = [rule for rule in rules if not rule.is_of_change or (one.has_prior and other.has_prior)]
+        yield RaisedBy(
+            patient_id,
+            frozenset(rule.rule for rule in asked),
+            frozenset(rule.rule for rule in asked if one.raises(rule)),
+            frozenset(rule.rule for rule in asked if other.raises(rule)),
+        )
 
 
 def _scores(session: Session, patient_ids: Sequence[int]) -> defaultdict[int, list[AnyRow]]:
@@ -164,7 +214,7 @@ def _of_woman(woman: AnyRow, scores: Sequence[AnyRow], model: str, days: _Days) 
             continue  # nothing to set one of them beside: the alert stays as it is
         judged = then.judged(rule), today.judged(rule)
         values = [None if one is None else one.value for one in judged]
-        was, is_ = (one is not None and (one.raised or one.stands) for one in judged)
+        was, is_ = then.raises(rule), today.raises(rule)
         if was != is_:
             yield ChangedAlert(
                 mrn=woman.mrn,
@@ -183,9 +233,9 @@ def _of_woman(woman: AnyRow, scores: Sequence[AnyRow], model: str, days: _Days) 
 
 @dataclass(frozen=True)
 class _Days:
-    """When a woman was diagnosed, if ever, and when treatments began."""
+    """From when on risk is not told of a woman, and when treatments began."""
 
-    diagnosed_on: date | None
+    ends: RiskEnds
     treated_on: Sequence[date]
 
 
@@ -201,7 +251,7 @@ class _Said:
         """Find what belongs to a score among all of the woman's."""
 
         def trust(row: AnyRow) -> Trust:
-            return trust_of(row, on=row.study_date, diagnosed_on=days.diagnosed_on)
+            return trust_of(row, on=row.study_date, ends=days.ends)
 
         before = [row for row in scores if row.study_date < score.study_date]
         alike = [row for row in before if said_alike((row, score))]
@@ -228,3 +278,7 @@ class _Said:
 
     def judged(self, rule: AlertRule) -> Judged | None:
         return judge(rule, self.held) if self.tells(rule) else None
+
+    def raises(self, rule: AlertRule) -> bool:
+        judged = self.judged(rule)
+        return judged is not None and (judged.raised or judged.stands)

@@ -1,9 +1,6 @@
 """Where each woman stands, kept ready for the worklist: written with what changes it, computed anew where it is not.
 
-A trigger marks a woman as stale in the transaction that changes anything her standing is computed from (`db.stale`), and
-before that transaction ends her row is written again. What is marked and left, as by a migration or a long load, and what was
-computed by other rules, another model or other options, is computed by whoever asks next. So a row that is there is right,
-and `verify` says so.
+How it is kept `core.records.kept_table` says; `verify` says whether it is right.
 """
 
 from __future__ import annotations
@@ -15,17 +12,18 @@ from functools import cache
 from importlib.resources import files
 
 from dateutil.relativedelta import relativedelta
-from sqlalchemy import ColumnElement, delete, exists, func, insert, or_, select, update
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core.installation import Installation
 from core.people.needing import SIGNED_IN, SYSTEM_ONLY, needs
 from core.records import cards
+from core.records.kept_table import KeptTable, last_change
 from core.records.listing import ListedWoman, listed_women
 from core.records.worklist import Row, row_of
 from core.rules import thresholds
 from core.rules.trends import add_months
-from db.tables import Base, KeptChange, Patient, StaleStanding, Standing
+from db.tables import StaleStanding, Standing
 
 __all__ = [
     "basis_of",
@@ -35,12 +33,9 @@ __all__ = [
     "is_up_to_date",
     "keep_ready",
     "last_change",
-    "next_change",
     "rebuild",
 ]
 
-MOST_AT_ONCE = 500
-"""As many women are computed in one transaction; one that marks more leaves them to whoever asks next."""
 _COMPUTED_BY = ("standing.py", "listing.py", "worklist.py", "covered.py", "trusted.py", "ready.py")
 _ANY_DAY = date(2000, 1, 1)
 
@@ -70,75 +65,35 @@ def _code() -> str:
 
 def keep_ready(here: Installation, session: Session) -> None:
     """Compute the standings that the transaction of this session has made stale, unless they are very many."""
-    ids = session.scalars(select(StaleStanding.patient_id).limit(MOST_AT_ONCE + 1)).all()
-    if ids and len(ids) <= MOST_AT_ONCE:
-        _compute(here, session, ids)
+    _STANDINGS.write_stale(here, session)
 
 
 def is_up_to_date(here: Installation, session: Session) -> bool:
     """Say whether every woman's standing is there, by what holds here, and not stale."""
-    stale = session.scalar(select(StaleStanding.patient_id).limit(1))
-    others = session.scalar(select(Standing.patient_id).where(_by_another(here)).limit(1))
-    return stale is None and others is None
+    return _STANDINGS.is_up_to_date(here, session)
 
 
 @needs(SYSTEM_ONLY)
 def bring_up_to_date(here: Installation) -> int:
     """Compute the standings that are stale or by another basis, and return how many; safe beside others who do the same."""
-    number = 0
-    while True:
-        with here.database.read() as session:
-            if is_up_to_date(here, session):
-                return number
-        with here.database.write() as session:
-            ids = session.scalars(select(StaleStanding.patient_id).limit(MOST_AT_ONCE)).all()
-            ids = (
-                ids
-                or session.scalars(
-                    select(Standing.patient_id).where(_by_another(here)).limit(MOST_AT_ONCE)
-                ).all()
-            )
-            _compute(here, session, ids)
-        number += len(ids)
-
-
-def _by_another(here: Installation) -> ColumnElement[bool]:
-    # Not "another than": that is looked for in every row, this at both ends of an index.
-    basis = basis_of(here)
-    return or_(Standing.basis < basis, Standing.basis > basis)
+    return _STANDINGS.bring_up_to_date(here)
 
 
 @needs(SYSTEM_ONLY)
 def rebuild(here: Installation) -> int:
     """Compute every woman's standing anew, and return how many there are."""
-    with here.database.write() as session:
-        session.execute(delete(Standing))
-        session.execute(delete(StaleStanding))
-        session.execute(insert(StaleStanding).from_select(["patient_id"], select(Patient.id)))
-        number = session.scalar(select(func.count()).select_from(Patient)) or 0
-    bring_up_to_date(here)
-    return number
+    return _STANDINGS.rebuild(here)
 
 
 @needs(SYSTEM_ONLY)
 def differing(here: Installation) -> Iterator[str]:
     """Yield a sentence for each standing that is not what the other tables say; none where all is well."""
     with here.database.read() as session:
-        basis = basis_of(here)
-        lacking = session.scalar(
-            select(func.count())
-            .select_from(Patient)
-            .where(
-                ~exists().where(Standing.patient_id == Patient.id),
-                ~exists().where(StaleStanding.patient_id == Patient.id),
-            )
-        )
-        if lacking:
+        if lacking := _STANDINGS.lacking(session):
             yield f"{lacking} patients lack their row of the worklist. Run rebuild."
-        known = select(Standing).where(
-            Standing.basis == basis, ~exists().where(StaleStanding.patient_id == Standing.patient_id)
-        )
+        known = select(Standing).where(_STANDINGS.holds(here))
         kept = {row.patient_id: row for row in session.scalars(known)}
+        basis = basis_of(here)
         for woman in listed_women(here, session):
             row = kept.get(woman.patient_id)
             if row is not None:
@@ -148,35 +103,12 @@ def differing(here: Installation) -> Iterator[str]:
                     yield f"The worklist's row of patient {woman.mrn} differs in {', '.join(wrong)}. Run rebuild."
 
 
-def _compute(here: Installation, session: Session, ids: Sequence[int]) -> None:
-    """Write the standings of some women; of those who are gone nothing is left."""
+def _rows(here: Installation, session: Session, ids: Sequence[int]) -> Iterator[dict[str, object]]:
     basis = basis_of(here)
-    session.execute(
-        delete(Standing).where(Standing.patient_id.in_(ids)), execution_options={"synchronize_session": False}
-    )
-    session.execute(
-        delete(StaleStanding).where(StaleStanding.patient_id.in_(ids)),
-        execution_options={"synchronize_session": False},
-    )
-    written_in = {"written_in": next_change(session, Standing)}
-    rows = [_values(woman, basis) | written_in for woman in listed_women(here, session, ids)]
-    if rows:
-        session.execute(insert(Standing), rows)
+    return (_values(woman, basis) for woman in listed_women(here, session, ids))
 
 
-def next_change(session: Session, kept_in: type[Base]) -> int:
-    """Return the number that this transaction's rows of a table of what is kept are written with."""
-    number = last_change(session, kept_in) + 1
-    session.execute(
-        update(KeptChange).where(KeptChange.kept_in == kept_in.__tablename__).values(number=number),
-        execution_options={"synchronize_session": False},
-    )
-    return number
-
-
-def last_change(session: Session, kept_in: type[Base]) -> int:
-    """Return the number of the last transaction that has written to a table of what is kept; 0 before the first."""
-    return session.scalar(select(KeptChange.number).where(KeptChange.kept_in == kept_in.__tablename__)) or 0
+_STANDINGS = KeptTable(Standing, StaleStanding, basis_of, _rows)
 
 
 def _values(woman: ListedWoman, basis: str) -> dict[str, object]:

@@ -29,6 +29,7 @@ from core.rules import (
     MEASURED_FLAGS,
     TREATMENTS,
     Rank,
+    RiskEnds,
     Trust,
     ViewName,
     growth_of,
@@ -39,7 +40,6 @@ from core.rules import (
     trust_of,
     vocabulary,
 )
-from core.rules.end_of_risk import risk_ended_on
 from core.rules.hanging_protocols import Edge
 from db.sessions import WITH_PUT_AWAY
 from db.tables import (
@@ -269,13 +269,18 @@ class PatientRecord:
             self.birth_date,
             self.diagnosed_on is not None,
             self.treated_on,
-            risk_ended_on(self.events),
+            self.risk_ends.ended_on,
         )
+
+    @cached_property
+    def risk_ends(self) -> RiskEnds:
+        """From which days on risk is not told of her."""
+        return RiskEnds.of(self.events)
 
     @property
     def diagnosed_on(self) -> date | None:
         """Return the day of her first diagnosis; from then on risk and malignancy are not told."""
-        return _first_diagnosis(self.events)
+        return self.risk_ends.diagnosed_on
 
     @property
     def treated_on(self) -> tuple[date, ...]:
@@ -348,8 +353,8 @@ def record_of(here: Installation, mrn: str) -> PatientRecord | None:
         events = session.scalars(
             select(Event).where(Event.patient_id == patient.id).order_by(Event.event_date, Event.id)
         ).all()
-        diagnosed_on = _first_diagnosis([event_entry(event) for event in events])
-        said = _said(here, session, patient.id, diagnosed_on)
+        ends = RiskEnds.of(event_entry(event) for event in events)
+        said = _said(here, session, patient.id, ends)
         covered = covered_study_ids(here, session, Study.patient_id == patient.id)
         assessments = assessments_of(session, studies, names)
         alerts = session.execute(
@@ -379,7 +384,7 @@ def record_of(here: Installation, mrn: str) -> PatientRecord | None:
             ),
             events=tuple(event_entry(event) for event in events),
             alerts=tuple(
-                _alert(alert, on, score, said.get(alert.study_id), diagnosed_on, names)
+                _alert(alert, on, score, said.get(alert.study_id), ends, names)
                 for alert, on, score in alerts
                 if alert.study_id not in covered
             ),
@@ -391,14 +396,14 @@ def _alert(
     on: date,
     score: Score,
     newest: _Said | None,
-    diagnosed_on: date | None,
+    ends: RiskEnds,
     names: Mapping[int, str],
 ) -> AlertEntry:
-    own = trust_of(score, on=on, diagnosed_on=diagnosed_on)
+    own = trust_of(score, on=on, ends=ends)
     if score.put_away_by_id is not None:
         standing = AlertStanding.CORRECTED
     else:
-        standing = alert_standing(alert.rule, diagnosed_on, own, newest.trust if newest else None)
+        standing = alert_standing(alert.rule, ends, own, newest.trust if newest else None)
     return AlertEntry(
         alert_id=alert.id,
         rule=alert.rule,
@@ -468,10 +473,6 @@ def _remarks(rows: Sequence[Image]) -> dict[int, tuple[str, ...]]:
     return said
 
 
-def _first_diagnosis(events: Sequence[EventEntry]) -> date | None:
-    return min((event.on for event in events if event.kind is EventKind.DIAGNOSIS), default=None)
-
-
 @dataclass(frozen=True)
 class _Said:
     """What the model said of one study, and how far that may be believed."""
@@ -483,9 +484,7 @@ class _Said:
     density_by: str | None
 
 
-def _said(
-    here: Installation, session: Session, patient_id: int, diagnosed_on: date | None
-) -> dict[int, _Said]:
+def _said(here: Installation, session: Session, patient_id: int, ends: RiskEnds) -> dict[int, _Said]:
     rows = session.execute(
         select(Score, Study.study_date)
         .join(Study, Study.id == Score.study_id)
@@ -493,7 +492,7 @@ def _said(
     ).all()
     found = {}
     for score, on in rows:
-        trust, rank = trust_and_rank(here, score, on=on, diagnosed_on=diagnosed_on)
+        trust, rank = trust_and_rank(here, score, on=on, ends=ends)
         other = score.density_of_views if not trust.tells_growth else None
         found[score.study_id] = _Said(
             score=_visit_score(score, trust),

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from core.installation import Installation
 from core.records import cards
-from core.rules import Rank, Trust, TrustLevel, alert_rules, rank_among_reference, trust_of
+from core.rules import Rank, RiskEnds, Trust, TrustLevel, alert_rules, rank_among_reference, trust_of
 from core.rules.comparable import SaidBy, TrustStored
 
 __all__ = ["AlertStanding", "StoredScore", "alert_standing", "has_something_to_tell", "trust_and_rank"]
@@ -24,13 +24,13 @@ class StoredScore(SaidBy, TrustStored, Protocol):
 
 
 def trust_and_rank(
-    here: Installation, row: StoredScore, *, on: date, diagnosed_on: date | None
+    here: Installation, row: StoredScore, *, on: date, ends: RiskEnds
 ) -> tuple[Trust, Rank | None]:
     """Return how far a score may be believed, and its rank where it may be shown as one only.
 
     Where the model that made it is not installed any more, nobody can say among whom it would be ranked: it is withheld.
     """
-    trust = trust_of(row, on=on, diagnosed_on=diagnosed_on)
+    trust = trust_of(row, on=on, ends=ends)
     if trust.level is not TrustLevel.UNCALIBRATED:
         return trust, None
     rank = rank_among_reference(cards.settings_of(here, row.weights_sha256), row.risk_5y)
@@ -47,21 +47,23 @@ class AlertStanding(enum.StrEnum):
 
     STANDS = "stands"
     ANSWERED = "answered"
-    """By a diagnosis: she is under treatment, and no rule of screening speaks of her any more."""
+    """By what ends risk: after a diagnosis no rule of screening speaks of her any more, after a death or the loss of both
+    breasts none at all."""
     WITHHELD = "withheld"
     """It was raised by a score that may not be told, or its study has a newer one that may not."""
     CORRECTED = "corrected"
     """What it was raised by was corrected since; a person had seen to it before."""
 
 
-def alert_standing(rule: str, diagnosed_on: date | None, own: Trust, newest: Trust | None) -> AlertStanding:
+def alert_standing(rule: str, ends: RiskEnds, own: Trust, newest: Trust | None) -> AlertStanding:
     """Say how an alert by a rule stands, acknowledged or not.
 
     `own` tells of the score that raised it, `newest` of the newest one of its study by the model that speaks. What it
-    says of growth, a diagnosis does not end.
+    says of growth, a diagnosis alone does not end.
     """
     of_growth = any(one.rule == rule and one.is_of_growth for one in alert_rules())
     known = [own] if newest is None else [own, newest]
     if not all(trust.is_trusted or (of_growth and trust.tells_growth) for trust in known):
         return AlertStanding.WITHHELD
-    return AlertStanding.ANSWERED if diagnosed_on is not None and not of_growth else AlertStanding.STANDS
+    answered = ends.ended_on is not None or (ends.diagnosed_on is not None and not of_growth)
+    return AlertStanding.ANSWERED if answered else AlertStanding.STANDS

@@ -18,7 +18,6 @@ from core.records.listing import ListedStudy, ListedWoman, listed_women
 from core.records.search import is_called
 from core.records.standing import Standing
 from core.rules import (
-    Doubt,
     Measure,
     Rank,
     age_years,
@@ -281,7 +280,7 @@ def row_of(woman: ListedWoman, *, today: date) -> Row:
         covered=stands.covered,
         withheld=words_of_end(woman.happened) or (doubt.sentence if doubt else ""),
         rank=last_read.rank if last_read and at_risk else None,
-        ended=not at_risk or (doubt is not None and doubt.doubt is Doubt.AFTER_DIAGNOSIS),
+        ended=not at_risk or (doubt is not None and doubt.is_ended),
         change_since_prior=change,
         change_is_noise=stands.change_is_noise,
         factor=_factor(stands) if change is not None else None,

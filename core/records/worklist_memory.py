@@ -7,10 +7,12 @@ is what `core.records.worklist_page` asks of the database where the table has no
 from __future__ import annotations
 
 import threading
+from bisect import bisect_left
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from functools import partial, total_ordering
 from typing import Any
 
 import numpy as np
@@ -35,6 +37,8 @@ MOST_ROWS = 2_000
 """Women whose rows are kept as the worklist shows them."""
 MOST_REPLACED = 1_000
 _MOST_ORDERS = 24
+_MOST_MOVED, _ORDERS_KEPT = 20, 4
+_OrderKey = tuple[Group, Order | None, date]
 
 _READ: Mapping[str, Any] = {
     "patient_id": pl.Int64, "mrn": pl.String, "label": pl.String, "search": pl.String, "born": pl.Int32,
@@ -65,7 +69,7 @@ class _Table:
     rows: pl.DataFrame
     basis: str
     written_in: int
-    orders: OrderedDict[tuple[Any, ...], np.ndarray] = field(default_factory=OrderedDict)
+    orders: OrderedDict[_OrderKey, np.ndarray] = field(default_factory=OrderedDict)
     counts: dict[date, tuple[Mapping[Group, int], bool]] = field(default_factory=dict)
 
 
@@ -164,19 +168,64 @@ def _newer(session: Session, before: _Table | None, basis: str) -> _Table:
     new = _read(session, after=before.written_in)
     if len(new) > MOST_REPLACED:
         return _Table(_read(session), basis, number)
-    old = before.rows.filter(~pl.col("patient_id").is_in(new["patient_id"].implode()))
-    rows = pl.concat([old, new], rechunk=True)
+    changed = before.rows["patient_id"].is_in(new["patient_id"].implode())
+    rows = pl.concat([before.rows.filter(~changed), new], rechunk=True)
     if len(rows) != women:  # somebody is gone
         there = pl.Series(session.scalars(select(Kept.patient_id)).all(), dtype=pl.Int64)
         rows = rows.filter(pl.col("patient_id").is_in(there.implode()))
-    return _Table(rows, basis, number)
+        return _Table(rows, basis, number)
+    return _Table(rows, basis, number, _orders_with(before.orders, changed.to_numpy(), rows, len(new)))
+
+
+def _orders_with(
+    orders: Mapping[_OrderKey, np.ndarray], changed: np.ndarray, rows: pl.DataFrame, new: int
+) -> OrderedDict[_OrderKey, np.ndarray]:
+    """Return the last few orders with the rows that changed, which stand last now, put in their new places.
+
+    A few rows are put into an order much faster than all are sorted; of more rows nothing is returned, nor of other orders.
+    """
+    if new > _MOST_MOVED:
+        return OrderedDict()
+    gone = np.cumsum(changed, dtype=np.int64)
+    kept: OrderedDict[_OrderKey, np.ndarray] = OrderedDict()
+    for key, before in list(orders.items())[-_ORDERS_KEPT:]:
+        stays = before[~changed[before]]
+        keys, ways = _keys(rows, *key)
+        places = (stays - gone[stays]).astype(np.uint32)
+        for place in range(len(rows) - new, len(rows)):
+            at = bisect_left(places, _sorting(keys, ways, place), key=partial(_sorting, keys, ways))
+            places = np.insert(places, at, place)
+        kept[key] = places
+    return kept
+
+
+def _sorting(keys: pl.DataFrame, ways: Sequence[bool], place: int) -> list[_Sorted]:
+    values = keys.row(int(place))
+    return [_Sorted(value, way) for value, way in zip(values, ways, strict=True)]
+
+
+@total_ordering
+@dataclass(frozen=True)
+class _Sorted:
+    """A value as it is sorted by: what is not known stands last whichever way."""
+
+    value: Any
+    descending: bool
+
+    def __lt__(self, other: _Sorted) -> bool:
+        if self.value is None or other.value is None:
+            return self.value is not None
+        return bool(other.value < self.value if self.descending else self.value < other.value)
 
 
 def _read(session: Session, after: int | None = None) -> pl.DataFrame:
     """Return all standings, or those written after a change, of which one more than may be replaced is enough."""
-    query = select(*(getattr(Kept, name) for name in _READ)).order_by(Kept.patient_id)
+    query = select(*(getattr(Kept, name) for name in _READ))
     if after is not None:
+        # Not in any order: by that of the women all of them would be looked at.
         query = query.where(Kept.written_in > after).limit(MOST_REPLACED + 1)
+    else:
+        query = query.order_by(Kept.patient_id)
     parts = [
         pl.DataFrame([tuple(row) for row in some], schema=dict(_READ), orient="row")
         for some in session.execute(query.execution_options(yield_per=10_000)).partitions()
@@ -246,18 +295,25 @@ def _in_order(table: _Table, group: Group, order: Order | None, today: date) -> 
     """Return the places of all rows in the order of a group, or of a column with the group's among equals."""
     key = (_like(group), order, today)
     if key not in table.orders:
-        by = _own_order(group, today)
-        if order is not None:
-            value = _values(today)[order.column]
-            by = [(value.is_null(), False), (value, order.descending), *by]
-        keys = [expression.alias(str(number)) for number, (expression, _) in enumerate(by)]
-        sorted_by = table.rows.select(*keys, pl.int_range(pl.len(), dtype=pl.UInt32).alias("place")).sort(
-            [str(number) for number in range(len(by))], descending=[way for _, way in by], nulls_last=True
-        )
+        keys, ways = _keys(table.rows, *key)
+        sorted_by = keys.with_row_index("place").sort(keys.columns, descending=ways, nulls_last=True)
         while len(table.orders) >= _MOST_ORDERS:
             table.orders.popitem(last=False)
         table.orders[key] = sorted_by["place"].to_numpy()
+    table.orders.move_to_end(key)
     return table.orders[key]
+
+
+def _keys(
+    rows: pl.DataFrame, group: Group, order: Order | None, today: date
+) -> tuple[pl.DataFrame, list[bool]]:
+    """Return what an order sorts by, the first column first, and of each whether the largest stands first."""
+    by = _own_order(group, today)
+    if order is not None:
+        value = _values(today)[order.column]
+        by = [(value.is_null(), False), (value, order.descending), *by]
+    keys = rows.select(expression.alias(str(number)) for number, (expression, _) in enumerate(by))
+    return keys, [way for _, way in by]
 
 
 def _like(group: Group) -> Group:

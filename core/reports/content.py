@@ -455,9 +455,9 @@ def _instead(visit: Visit) -> str:
         return visit.rank.words
     if visit.covered:
         return "covered until read"
-    if visit.doubt is not None and visit.doubt.tells_growth:
-        return "after diagnosis"
-    return "withheld" if visit.doubt is not None else "not scored"
+    if visit.doubt is None:
+        return "not scored"
+    return visit.doubt.doubt.in_short if visit.doubt.doubt else "withheld"
 
 
 def _course_words(record: PatientRecord, visit: Visit) -> Iterable[str]:
@@ -486,7 +486,7 @@ def _standing(alert: AlertEntry) -> str:
     if alert.acknowledged_at is not None:
         note = f": {alert.acknowledgement}" if alert.acknowledgement else ""
         return f"seen by {alert.acknowledged_by or 'a newer score'}, {moment(alert.acknowledged_at)}{note}"
-    words = {AlertStanding.ANSWERED: "answered by the diagnosis", AlertStanding.WITHHELD: "withheld"}
+    words = {AlertStanding.ANSWERED: "answered by her events", AlertStanding.WITHHELD: "withheld"}
     return words.get(alert.standing, "open")
 
 

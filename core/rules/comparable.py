@@ -1,13 +1,16 @@
 """Which score of a study counts, which study of a day, and which scores may be compared. Used by every page."""
 
 import math
+from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from datetime import date
-from typing import Any, Protocol, SupportsFloat, TypeVar
+from typing import Any, NamedTuple, Protocol, SupportsFloat, TypeVar
 
 from sqlalchemy import ColumnElement, Select, func, select
+from sqlalchemy.orm import Session
 
 from core.rules import vocabulary
+from core.rules.end_of_risk import END_OF_RISK, NOTHING_ENDS, RiskEnds
 from core.rules.trust import Doubt, Trust, TrustLevel, as_read
 from db.tables import Event, EventKind, Score, Study
 from models.measures import SMALLEST
@@ -159,13 +162,26 @@ def _log_odds(probability: float) -> float:
     return math.log(kept / (1 - kept))
 
 
-def first_diagnoses() -> Select[int, date]:
-    """Return a query for the day of each woman's first diagnosis: ``patient_id``, ``diagnosed_on``."""
-    return (
-        select(Event.patient_id, func.min(Event.event_date).label("diagnosed_on"))
-        .where(Event.kind == EventKind.DIAGNOSIS)
-        .group_by(Event.patient_id)
+class _Happened(NamedTuple):
+    kind: EventKind
+    on: date
+    laterality: str | None
+
+
+def risk_ends(session: Session, of: ColumnElement[bool]) -> defaultdict[int, RiskEnds]:
+    """Return by patient id from which days on risk is not told, of those women of whom `of` (a condition on `Event`) is true."""
+    found: defaultdict[int, list[_Happened]] = defaultdict(list)
+    query = select(Event.patient_id, Event.kind, Event.event_date, Event.laterality).where(
+        Event.kind.in_((EventKind.DIAGNOSIS, *END_OF_RISK)), of
     )
+    for patient_id, kind, on, side in session.execute(query):
+        found[patient_id].append(_Happened(kind, on, side.value if side else None))
+    return defaultdict(lambda: NOTHING_ENDS, {woman: RiskEnds.of(hers) for woman, hers in found.items()})
+
+
+def risk_ends_of(session: Session, patient_id: int) -> RiskEnds:
+    """Return from which days on risk is not told of one woman."""
+    return risk_ends(session, Event.patient_id == patient_id)[patient_id]
 
 
 TREATMENTS = (EventKind.SURGERY, EventKind.MASTECTOMY, EventKind.THERAPY)
@@ -197,8 +213,8 @@ class TrustStored(Protocol):
         """Return the distance beyond which the model may not speak."""
 
 
-def trust_of(row: TrustStored, *, on: date, diagnosed_on: date | None) -> Trust:
-    """Return how far a stored score may be believed: of a study of the day `on`, of a woman diagnosed then, or never.
+def trust_of(row: TrustStored, *, on: date, ends: RiskEnds) -> Trust:
+    """Return how far a stored score may be believed: of a study of the day `on`, of a woman of whom `ends` tells.
 
     Whoever shows, orders, counts or hands out scores asks here.
     """
@@ -208,4 +224,4 @@ def trust_of(row: TrustStored, *, on: date, diagnosed_on: date | None) -> Trust:
         row.trust_distance,
         row.trust_limit,
     )
-    return as_read(stored, on, diagnosed_on)
+    return as_read(stored, on, ends)

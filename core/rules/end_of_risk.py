@@ -1,15 +1,25 @@
-"""From when on a woman has no breast at risk any more: she has died, or neither breast is left."""
+"""From when on risk is not told of a woman: a cancer is known, she has died, or neither breast is left."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import date
 from typing import Protocol
 
 from core.rules.vocabulary import SIDES
 from db.tables import EventKind
 
-__all__ = ["END_OF_RISK", "BesideStudies", "both_breasts_gone_on", "died_on", "risk_ended_on", "words_of_end"]
+__all__ = [
+    "END_OF_RISK",
+    "NOTHING_ENDS",
+    "BesideStudies",
+    "RiskEnds",
+    "both_breasts_gone_on",
+    "died_on",
+    "risk_ended_on",
+    "words_of_end",
+]
 
 END_OF_RISK = (EventKind.DEATH, EventKind.MASTECTOMY)
 """Kinds of events that can end it."""
@@ -58,5 +68,32 @@ def words_of_end(happened: Iterable[BesideStudies]) -> str:
 
 def risk_ended_on(happened: Iterable[BesideStudies]) -> date | None:
     """Return the day from which on no breast of hers is at risk; None while one is."""
-    happened = list(happened)
-    return min((day for day in (died_on(happened), both_breasts_gone_on(happened)) if day), default=None)
+    return RiskEnds.of(happened).ended_on
+
+
+@dataclass(frozen=True)
+class RiskEnds:
+    """From which days on risk is not told of a woman, as her events say; None where nothing of the kind is on record.
+
+    After a diagnosis growth is told still (`core.rules.trust`); after a death, and where no breast is left, nothing is.
+    """
+
+    diagnosed_on: date | None = None
+    died_on: date | None = None
+    both_gone_on: date | None = None
+
+    @classmethod
+    def of(cls, happened: Iterable[BesideStudies]) -> RiskEnds:
+        """Return what a woman's events end; other kinds than `END_OF_RISK` and diagnoses say nothing of it."""
+        happened = list(happened)
+        diagnosed = min((one.on for one in happened if one.kind is EventKind.DIAGNOSIS), default=None)
+        return cls(diagnosed, died_on(happened), both_breasts_gone_on(happened))
+
+    @property
+    def ended_on(self) -> date | None:
+        """The day from which on no breast of hers is at risk."""
+        return min((day for day in (self.died_on, self.both_gone_on) if day), default=None)
+
+
+NOTHING_ENDS = RiskEnds()
+"""Of a woman of whom neither a diagnosis, nor a death, nor the loss of a breast is on record."""

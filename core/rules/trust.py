@@ -6,7 +6,8 @@ Only a trusted score is a number on a page, in an order, an alert or a group; wh
 stays reachable for research, under its own name.
 
 Risk and malignancy were learned before a diagnosis. So what is stored of a score (`settle_trust`) is read beside the
-woman's events (`as_read`): from her diagnosis on both are withheld, and growth and density stay.
+woman's events (`as_read`): from her diagnosis on both are withheld, and growth and density stay. From her death on, and
+where neither breast is left, nothing is told.
 """
 
 from __future__ import annotations
@@ -19,10 +20,13 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
+from core.rules.end_of_risk import RiskEnds
+
 if TYPE_CHECKING:  # the networks' libraries are not loaded for it
     from models.longitudinal import LongitudinalModel
 
 __all__ = [
+    "ENDED",
     "Doubt",
     "Rank",
     "Trust",
@@ -49,7 +53,7 @@ class TrustLevel(enum.StrEnum):
 
 
 class Doubt(enum.StrEnum):
-    """Why a score is not trusted; the values are stored, but for `AFTER_DIAGNOSIS`, which her events decide when read."""
+    """Why a score is not trusted; the values are stored, but for those after something, which her events decide when read."""
 
     UNLIKE_PICTURES = "unlike_pictures"
     UNLIKE_PICTURE = "unlike_picture"
@@ -60,6 +64,8 @@ class Doubt(enum.StrEnum):
     TOO_WEAK = "too_weak"
     NOT_KNOWN = "not_known"
     AFTER_DIAGNOSIS = "after_diagnosis"
+    AFTER_DEATH = "after_death"
+    NO_BREAST_LEFT = "no_breast_left"
 
     @property
     def words(self) -> str:
@@ -67,10 +73,18 @@ class Doubt(enum.StrEnum):
         return _WORDS[self]
 
     @property
+    def in_short(self) -> str:
+        """Say it in a word or two, for the place of a number."""
+        return _IN_SHORT.get(self, "withheld")
+
+    @property
     def needed(self) -> str:
         """Say what would be needed for a number."""
         return _NEEDED[self]
 
+
+ENDED = (Doubt.AFTER_DIAGNOSIS, Doubt.AFTER_DEATH, Doubt.NO_BREAST_LEFT)
+"""What her events end."""
 
 _TRAIN = "Train or calibrate a model on your own women: python -m core train longitudinal, train calibration."
 _WORDS = {
@@ -87,6 +101,14 @@ _WORDS = {
     "when the worker comes to it.",
     Doubt.AFTER_DIAGNOSIS: "The model learned from women before a diagnosis; of risk and malignancy after one it knows "
     "nothing.",
+    Doubt.AFTER_DEATH: "This study is of the day of her death or later: no risk is told of it. Her death or the study has a "
+    "wrong day, or another woman's study was filed under her.",
+    Doubt.NO_BREAST_LEFT: "Neither breast is left since before this study: no risk is told of it.",
+}
+_IN_SHORT = {
+    Doubt.AFTER_DIAGNOSIS: "after diagnosis",
+    Doubt.AFTER_DEATH: "after death",
+    Doubt.NO_BREAST_LEFT: "no breast left",
 }
 _NEEDED = {
     Doubt.UNLIKE_PICTURES: _TRAIN,
@@ -101,6 +123,8 @@ _NEEDED = {
     Doubt.NOT_KNOWN: "Wait for the worker, or run: python -m core score --all",
     Doubt.AFTER_DIAGNOSIS: "A model that learned from women after a diagnosis. Whether disease has grown since the prior "
     "is told meanwhile.",
+    Doubt.AFTER_DEATH: "Nothing, if the days are right. Else correct the event or the study.",
+    Doubt.NO_BREAST_LEFT: "Nothing, if both breasts were removed. Else correct the events.",
 }
 
 
@@ -126,6 +150,11 @@ class Trust:
     def tells_growth(self) -> bool:
         """Say whether growth since the prior and density may be shown as numbers: a diagnosis does not end them."""
         return self.is_trusted or self.doubt is Doubt.AFTER_DIAGNOSIS
+
+    @property
+    def is_ended(self) -> bool:
+        """Say whether only her events end what may be told: the model knows such pictures and such women."""
+        return self.doubt in ENDED
 
     @property
     def sentence(self) -> str:
@@ -203,7 +232,11 @@ def settle_picture(distance: float | None, limit: float | None, metrics: Mapping
 
 def is_after_diagnosis(on: date, diagnosed_on: date | None) -> bool:
     """Say whether a study of that day is not of a woman before her (first) diagnosis any more."""
-    return diagnosed_on is not None and on >= diagnosed_on
+    return _has_come(diagnosed_on, on)
+
+
+def _has_come(day: date | None, on: date) -> bool:
+    return day is not None and on >= day
 
 
 def trust_by(
@@ -233,15 +266,24 @@ def trust_by(
     )
 
 
-def as_read(trust: Trust, on: date, diagnosed_on: date | None) -> Trust:
-    """Return how far a stored score may be believed, given when she was diagnosed.
+def as_read(trust: Trust, on: date, ends: RiskEnds) -> Trust:
+    """Return how far a stored score of a study of that day may be believed, given what ends risk of the woman.
 
-    One that was not trusted before keeps its own reason, and is no rank after a diagnosis either.
+    One that was not trusted before keeps its own reason, and is no rank from then on either.
     """
-    if not is_after_diagnosis(on, diagnosed_on):
+    doubt = _ended_by(on, ends)
+    if doubt is None:
         return trust
-    doubt = Doubt.AFTER_DIAGNOSIS if trust.is_trusted else trust.doubt
-    return replace(trust, level=TrustLevel.WITHHELD, doubt=doubt)
+    return replace(trust, level=TrustLevel.WITHHELD, doubt=doubt if trust.is_trusted else trust.doubt)
+
+
+def _ended_by(on: date, ends: RiskEnds) -> Doubt | None:
+    """Return by what risk is not told of a study of that day; of several what leaves least to tell."""
+    if _has_come(ends.died_on, on):
+        return Doubt.AFTER_DEATH
+    if _has_come(ends.both_gone_on, on):
+        return Doubt.NO_BREAST_LEFT
+    return Doubt.AFTER_DIAGNOSIS if is_after_diagnosis(on, ends.diagnosed_on) else None
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date
 
 from sqlalchemy import ColumnElement, or_, select, true
 from sqlalchemy.orm import Session, contains_eager
@@ -11,14 +10,16 @@ from sqlalchemy.orm import Session, contains_eager
 from core.installation import Installation
 from core.people import audit
 from core.rules import (
+    NOTHING_ENDS,
     Dated,
     Held,
+    RiskEnds,
     TrustLevel,
-    first_diagnoses,
-    is_after_diagnosis,
     judge,
     last_of_each_day,
     latest_score_ids,
+    risk_ends,
+    risk_ends_of,
     rules_in_force,
     said_alike,
     score_rules,
@@ -29,7 +30,7 @@ from db.tables import Alert, AuditEntry, Event, Score, Study, StudyStatus, utc_n
 
 
 def raise_alerts(
-    session: Session, score: Score, previous: Score | None, diagnosed_on: date | None = None
+    session: Session, score: Score, previous: Score | None, ends: RiskEnds = NOTHING_ENDS
 ) -> list[Alert]:
     """Raise what the rules say of a score, inside the caller's transaction; return the alerts that stand.
 
@@ -43,16 +44,16 @@ def raise_alerts(
     open until that study has a score that this one can be set beside. A person may acknowledge either. A change that is no
     more than positioning and exposure make is none, and raises nothing.
 
-    From her diagnosis on (`diagnosed_on`) only growth is told: the other rules raise nothing, and what they raised before
-    is left to a person.
+    From her diagnosis on only growth is told, from her death on, and where no breast is left, nothing (`ends`): the other
+    rules raise nothing, and what they raised before is left to a person.
     """
     study = session.get_one(Study, score.study_id)
     if _has_newer(session, study):
         return []
-    ended = is_after_diagnosis(study.study_date, diagnosed_on)
-    held = _held(session, study, score, previous, diagnosed_on)
+    held = _held(session, study, score, previous, ends)
+    ended = held.trust.is_ended
     alike = previous is None or said_alike((score, previous))
-    rules = [rule for rule in score_rules() if rule.is_of_growth or not ended]
+    rules = [rule for rule in score_rules() if not ended or (rule.is_of_growth and held.trust.tells_growth)]
     earlier = _open_of_earlier(session, study, score, [rule.rule for rule in rules] if ended else None)
     standing = {a.rule: a for a in session.scalars(select(Alert).where(Alert.study_id == study.id))}
     raised = []
@@ -94,11 +95,9 @@ def _raise(
     return alert
 
 
-def _held(
-    session: Session, study: Study, score: Score, previous: Score | None, diagnosed_on: date | None
-) -> Held:
+def _held(session: Session, study: Study, score: Score, previous: Score | None, ends: RiskEnds) -> Held:
     """Gather what the rules are held against: the visits before with scores that may be shown."""
-    before = [one for one in _scored_before(session, study, score.model) if _told(one, diagnosed_on)]
+    before = [one for one in _scored_before(session, study, score.model) if _told(one, ends)]
     if previous is not None:
         day = previous.study.study_date
         before = [*(one for one in before if one.study.study_date < day), previous]
@@ -106,15 +105,15 @@ def _held(
     hers = treatments().where(Event.patient_id == study.patient_id)
     return Held(
         now=Dated(study.study_date, score),
-        trust=trust_of(score, on=study.study_date, diagnosed_on=diagnosed_on),
+        trust=trust_of(score, on=study.study_date, ends=ends),
         prior=earlier[-1] if previous is not None else None,
         earlier=earlier,
         treated_on=[day for _, day in session.execute(hers)],
     )
 
 
-def _told(score: Score, diagnosed_on: date | None) -> bool:
-    return trust_of(score, on=score.study.study_date, diagnosed_on=diagnosed_on).is_trusted
+def _told(score: Score, ends: RiskEnds) -> bool:
+    return trust_of(score, on=score.study.study_date, ends=ends).is_trusted
 
 
 def _scored_before(session: Session, study: Study, model: str) -> list[Score]:
@@ -154,7 +153,7 @@ def _open_of_earlier(
 
 
 def raise_alerts_before(
-    session: Session, refused: Study, model: str, diagnosed_on: date | None = None
+    session: Session, refused: Study, model: str, ends: RiskEnds = NOTHING_ENDS
 ) -> list[Alert]:
     """Raise the alerts of the study before one that was refused and has no score: its score is the newest there is.
 
@@ -170,7 +169,7 @@ def raise_alerts_before(
     if last is None or last.study.status is not StudyStatus.SCORED:
         return []  # one that waits raises its own when it is scored
     previous = _newest_score(session, refused.patient_id, model, Study.study_date < last.study.study_date)
-    return raise_alerts(session, last, previous, diagnosed_on)
+    return raise_alerts(session, last, previous, ends)
 
 
 def hold_against_new_rules(here: Installation, model: str) -> int | None:
@@ -185,7 +184,7 @@ def hold_against_new_rules(here: Installation, model: str) -> int | None:
         )
         if session.scalar(known.limit(1)) is not None:
             return None
-        diagnoses: dict[int, date] = dict(session.execute(first_diagnoses()).all())
+        ends = risk_ends(session, true())
         women = session.scalars(
             select(Study.patient_id)
             .join(Score, Score.study_id == Study.id)
@@ -194,7 +193,7 @@ def hold_against_new_rules(here: Installation, model: str) -> int | None:
         ).all()
     for patient_id in women:
         with here.database.write() as session:
-            _judge_newest(session, patient_id, model, diagnoses.get(patient_id))
+            _judge_newest(session, patient_id, model, ends[patient_id])
     with here.database.write() as session:
         audit.record(session, None, "alert_rules_applied", edition, {"women": len(women)})
     return len(women)
@@ -203,20 +202,18 @@ def hold_against_new_rules(here: Installation, model: str) -> int | None:
 def judge_after_event(session: Session, patient_id: int, model: str) -> list[Alert]:
     """Judge a woman's newest score anew after an event of hers was recorded or taken back; return the alerts that stand.
 
-    A diagnosis ends what is told of risk, and a treatment begins her slope anew. Inside the caller's transaction, with the
+    A diagnosis, a death or the loss of both breasts ends what is told of risk, and a treatment begins her slope anew. Inside the caller's transaction, with the
     event written. A study that waits to be scored is judged when it is.
     """
-    first = first_diagnoses().where(Event.patient_id == patient_id)
-    diagnosed_on = next((day for _, day in session.execute(first)), None)
-    return _judge_newest(session, patient_id, model, diagnosed_on)
+    return _judge_newest(session, patient_id, model, risk_ends_of(session, patient_id))
 
 
-def _judge_newest(session: Session, patient_id: int, model: str, diagnosed_on: date | None) -> list[Alert]:
+def _judge_newest(session: Session, patient_id: int, model: str, ends: RiskEnds) -> list[Alert]:
     last = _newest_score(session, patient_id, model, true())
     if last is None:
         return []
     previous = _newest_score(session, patient_id, model, Study.study_date < last.study.study_date)
-    return raise_alerts(session, last, previous, diagnosed_on)
+    return raise_alerts(session, last, previous, ends)
 
 
 def _newest_score(session: Session, patient_id: int, model: str, which: ColumnElement[bool]) -> Score | None:

@@ -16,11 +16,11 @@ from core.installation import Installation
 from core.refusals import Refusal
 from core.rules import (
     Rank,
+    RiskEnds,
     Trust,
     TrustLevel,
     ViewName,
     exact_age_years,
-    first_diagnoses,
     growth_of,
     rank_among_reference,
     trust_of,
@@ -29,7 +29,6 @@ from core.rules.vocabulary import DENSITIES, FINDINGS, FOUR_VIEWS
 from core.worker.reading_ahead import WaitingImage
 from db.tables import (
     Embedding,
-    Event,
     Image,
     Patient,
     Score,
@@ -374,17 +373,11 @@ def previous_score(session: Session, history: list[Day], model: str) -> Score | 
     return newest if newest is not None and newest.trust_level == TrustLevel.TRUSTED else None
 
 
-def diagnosed_on(session: Session, patient_id: int) -> date | None:
-    """Return the day of a woman's first diagnosis; None if there is none."""
-    found = session.execute(first_diagnoses().where(Event.patient_id == patient_id)).one_or_none()
-    return found.diagnosed_on if found is not None else None
-
-
 def item_of(
-    row: Score, study: Study, mrn: str, card_settings: Mapping[str, Any], diagnosed: date | None
+    row: Score, study: Study, mrn: str, card_settings: Mapping[str, Any], ends: RiskEnds
 ) -> ScoreItem:
-    """Return a stored score as ``score --json`` shows it, of a woman diagnosed on that day, or never."""
-    trust = trust_of(row, on=study.study_date, diagnosed_on=diagnosed)
+    """Return a stored score as ``score --json`` shows it, of a woman of whom `ends` tells."""
+    trust = trust_of(row, on=study.study_date, ends=ends)
     uncalibrated = trust.level is TrustLevel.UNCALIBRATED
     growth, *growth_interval = growth_of(row, trust)
     return ScoreItem(

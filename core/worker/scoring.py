@@ -23,7 +23,7 @@ from core.logs import log_of
 from core.outages import MachineFailed, outage
 from core.people.needing import SYSTEM_ONLY, needs
 from core.refusals import Refusal
-from core.rules import Trust, trust_by
+from core.rules import Trust, risk_ends_of, trust_by
 from core.worker import progress
 from core.worker.alerts import raise_alerts, raise_alerts_before
 from core.worker.density import ViewDensity
@@ -33,7 +33,6 @@ from core.worker.rows import (
     Day,
     ScoreItem,
     ScoringReport,
-    diagnosed_on,
     history_of,
     images_waiting,
     item_of,
@@ -284,12 +283,12 @@ class Scorer:
             row.density_of_views = said.density
             session.add(row)
             session.flush()
-            diagnosed = diagnosed_on(session, patient.id)
+            ends = risk_ends_of(session, patient.id)
             if said.trust.is_trusted:  # a score that is not raises no alert and closes none
                 previous = previous_score(session, history, self.model.card.name)
-                raise_alerts(session, row, previous, diagnosed)
+                raise_alerts(session, row, previous, ends)
             settle(study, StudyStatus.SCORED)
-            return item_of(row, study, patient.mrn, self.model.card.settings, diagnosed)
+            return item_of(row, study, patient.mrn, self.model.card.settings, ends)
 
     def _refuse(self, claimed: Claimed, refusal: Refusal) -> ScoreItem | None:
         with self.here.database.write() as session:
@@ -297,8 +296,8 @@ class Scorer:
             if study is None:
                 return None
             settle(study, StudyStatus.REFUSED, refusal)
-            diagnosed = diagnosed_on(session, study.patient_id)
-            raise_alerts_before(session, study, self.model.card.name, diagnosed)
+            ends = risk_ends_of(session, study.patient_id)
+            raise_alerts_before(session, study, self.model.card.name, ends)
             patient = session.get_one(Patient, study.patient_id)
             return ScoreItem(patient.mrn, study.uid, study.study_date, self.model.card.name, refusal=refusal)
 

@@ -27,7 +27,7 @@ from dashboard import look
 Slot = DeltaGenerator
 """A place on the page that is filled later."""
 
-__all__ = ["Slot", "ask", "choose", "show_counts", "unknown_in_address"]
+__all__ = ["Slot", "ask", "choose", "show_counts", "unknown_in_address", "unknown_of"]
 
 FIRST_SHOWN = ("age", "density", "level", "outcome")
 DOMAINS = {
@@ -167,6 +167,23 @@ def unknown_in_address(frame: Frame) -> list[str]:
         ]
         asked = st.query_params.get_all(key_of(one))
         unknown += [f"{one.label}: {said[:40]}" for said in asked if said and said not in words]
+    return unknown
+
+
+def unknown_of(definition: Definition, frame: Frame) -> list[str]:
+    """Name what a definition asks for that these women do not have, and that therefore cannot be chosen here."""
+    unknown = [
+        f"{one.label}: {band_words(one, key)[:40]}"
+        for one in FILTERS
+        for key in definition.chosen(one)
+        if key not in keys_of(one, _found(one.key, frame) if not one.bands else ())
+    ]
+    years = _years(frame)
+    asked = (definition.from_year, definition.to_year, definition.at_year)
+    unknown += [f"year {year}" for year in asked if year is not None and year not in years]
+    said = _found("said_by", frame)
+    if definition.model and (len(said) < 2 or definition.model not in said):
+        unknown.append(f"scored by {definition.model[:40]}")
     return unknown
 
 

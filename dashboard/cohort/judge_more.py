@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import polars as pl
@@ -11,7 +12,8 @@ from core.cohorts import over_time as years
 from core.cohorts.background import Jobs, Running
 from core.cohorts.bootstrap import Drawn, draw_figures
 from core.cohorts.judge import THRESHOLDS, Judged, NothingToTell
-from core.cohorts.judge_models import set_beside, versions
+from core.cohorts.judge_alerts import AlertsBeside, alerts_beside
+from core.cohorts.judge_models import Version, set_beside, versions
 from core.cohorts.judge_screens import screened
 from dashboard import look
 from dashboard.charts import judging as charts
@@ -187,6 +189,47 @@ def two_models(of: Judged) -> None:
             name="judge-changes",
             counted=found.counted,
         )
+    _alerts(of, known[first], known[second])
+
+
+def _alerts(of: Judged, first: Version, second: Version) -> None:
+    """Offer to hold the alert rules against both versions: it is computed beside the page."""
+    question = "Which alerts would change?"
+    key = ("alerts", of.content, first, second)
+    job = _jobs().find(key)
+    if job is None:
+        words, button = st.columns([5, 2], vertical_alignment="center")
+        with words:
+            look.show(
+                f'<p class="lv-footer"><b>{question}</b> The alert rules can be held against what is stored of both.</p>'
+            )
+        if not button.button("Hold the rules against both", key="judge_alerts", width="stretch"):
+            return
+        place = here()
+        job = _jobs().start(key, lambda tell: alerts_beside(place, of, first, second, tell))
+    if not job.is_done:
+        _wait_until_done(job, lambda done: f"{round(100 * done)} % of the women asked")
+        return
+    try:
+        found: AlertsBeside = job.result()
+    except NothingToTell as why:
+        empty(question, str(why))
+        return
+    figure(
+        of.selection,
+        question,
+        None,
+        found.by_rule,
+        About(
+            "By each rule in force: of how many women it asks, for how many either version raises it, and for how many only one.",
+            "The rules of core/rules/alerts.toml, held against the stored scores of each version as the worker holds them. "
+            "more_a_thousand is the second less the first, of a thousand women, with its paired 95 % interval.",
+            "Women of whom both may be told at that visit. A rule on a change asks those with a prior by both.",
+            "A threshold that was measured on one version's scores need not fit another's: more alerts are no better ones.",
+        ),
+        name="judge-alerts",
+        counted=found.counted,
+    )
 
 
 # ----- drawn anew
@@ -216,13 +259,17 @@ def drawn_anew(of: Judged) -> None:
 def _wait_for(job: Running, of: Judged) -> None:
     if job.is_done:
         _drawn(job, of)
-        return
+    else:
+        _wait_until_done(job, lambda done: f"{round(DRAWS * done):,} of {DRAWS:,} cohorts drawn")
 
+
+def _wait_until_done(job: Running, words: Callable[[float], str]) -> None:
     @st.fragment(run_every=0.5)
     def waiting() -> None:
         if job.is_done:
             st.rerun()
-        st.progress(min(1.0, job.done), text=f"{round(DRAWS * job.done):,} of {DRAWS:,} cohorts drawn")
+        done = min(1.0, job.done)
+        st.progress(done, text=words(done))
 
     waiting()
 

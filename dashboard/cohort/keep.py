@@ -6,7 +6,15 @@ import json
 
 import streamlit as st
 
-from core.cohorts import Definition, Frame, SavedCohort, cohorts_of, delete_cohort, save_cohort
+from core.cohorts import (
+    Definition,
+    DefinitionRefused,
+    Frame,
+    SavedCohort,
+    cohorts_of,
+    delete_cohort,
+    save_cohort,
+)
 from core.cohorts.saved import LONGEST_NAME
 from core.people import Person
 from dashboard import look, outages
@@ -15,7 +23,8 @@ from dashboard.house import here
 
 LINK = "cohort"
 """What the page's address says in the place of a definition: the key of a saved one."""
-_SAID = "cohort_said"
+LONGEST_DEFINITION = 20_000
+_SAID, _WRONG, _PASTED = "cohort_said", "cohort_wrong", "cohort_pasted"
 
 
 def open_link(person: Person) -> str:
@@ -48,6 +57,9 @@ def offer(person: Person, definition: Definition, frame: Frame) -> list[SavedCoh
             key="download_definition",
             on_click="ignore",
         )
+        _paste(frame)
+    if wrong := st.session_state.pop(_WRONG, ""):
+        look.show(f'<p class="lv-note alert">{look.safe(wrong)}</p>')
     if said := st.session_state.pop(_SAID, ""):
         look.show(f'<p class="lv-note">{look.safe(said)}</p>')
     return saved
@@ -78,6 +90,36 @@ def _open(person: Person, saved: list[SavedCohort]) -> None:
         st.code(f"/cohort?{LINK}={chosen.key}", language=None)
     if not chosen.by:
         st.button("Delete", key="cohort_delete", on_click=_delete, args=(person, chosen))
+
+
+def _paste(frame: Frame) -> None:
+    """Open a definition that came as a file: its text is pasted, or the file is dropped into the field."""
+    st.text_area(
+        "Or open a definition: the text of its file",
+        key=_PASTED,
+        height=80,
+        max_chars=LONGEST_DEFINITION,
+        placeholder='{"format": "longview-cohort/1", …}',
+    )
+    st.button("Open the definition", key="cohort_open_pasted", on_click=_open_pasted, args=(frame,))
+
+
+def _open_pasted(frame: Frame) -> None:
+    text = str(st.session_state.get(_PASTED) or "").strip()
+    try:
+        definition = Definition.from_json(text)
+    except DefinitionRefused as refused:
+        st.session_state[_WRONG] = str(refused)
+        return
+    if lacking := define.unknown_of(definition, frame):
+        st.session_state[_WRONG] = (
+            f"This definition asks for what these women do not have: {'; '.join(lacking)}. Take it out, or open it where it "
+            "was made."
+        )
+        return
+    define.choose(definition)
+    st.session_state[_PASTED] = ""
+    st.session_state[_SAID] = "The definition is opened."
 
 
 def _delete(person: Person, chosen: SavedCohort) -> None:

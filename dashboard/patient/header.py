@@ -307,7 +307,7 @@ def how_it_ended(alert: AlertEntry) -> str:
     """Say who or what ended an alert."""
     if alert.acknowledged_at is not None:
         return alert.acknowledged_by or "a newer score"
-    return "the diagnosis" if alert.standing is AlertStanding.ANSWERED else look.UNKNOWN
+    return "her events" if alert.standing is AlertStanding.ANSWERED else look.UNKNOWN
 
 
 def model_card(record: PatientRecord) -> None:

@@ -20,7 +20,7 @@ def in_short(visit: Visit) -> str:
         return f"above {visit.rank.higher_than} of 100"
     if visit.doubt is None:
         return look.UNKNOWN
-    return "after diagnosis" if visit.doubt.doubt is Doubt.AFTER_DIAGNOSIS else "withheld"
+    return visit.doubt.doubt.in_short if visit.doubt.doubt else "withheld"
 
 
 def in_full(visit: Visit) -> str:
@@ -48,6 +48,8 @@ def show_withheld(visit: Visit, person: Person, mrn: str) -> None:
             f'<p class="lv-note"><b>No risk is shown after the diagnosis.</b> {look.safe(doubt.words)}</p>'
         )
         told_after_diagnosis(visit)
+    elif visit.doubt.is_ended:
+        look.show(f'<p class="lv-note"><b>No number is shown.</b> {look.safe(doubt.words)}</p>')
     else:
         look.show(
             f'<p class="lv-note alert"><b>No number is shown.</b> {look.safe(doubt.words)} Read this study as usual.</p>'

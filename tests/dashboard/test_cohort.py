@@ -154,6 +154,27 @@ def test_who_may_not_see_groups_can_neither_list_nor_save_them(women: Installati
         save_cohort(women, staff, "x", SIMULATED, frame_of(women))
 
 
+def test_a_definition_from_elsewhere_is_opened_or_said_why_not(women: Installation, pages: OpenPage) -> None:
+    app = pages(Role.ANALYST, "cohort")
+
+    def opened(text: str) -> str:
+        app.text_area(key="cohort_pasted").set_value(text)
+        app.button(key="cohort_open_pasted").click().run()
+        assert not app.exception
+        return words(app)
+
+    assert "it is no JSON" in opened("density B")
+    elsewhere = Definition(kind=Population.SIMULATED, vendor=("Acme",), from_year=1999).to_json()
+    refused = opened(json.dumps(elsewhere))
+    assert "do not have: Maker of the detector: Acme; year 1999" in refused
+    assert "n ≈ 20 simulated women" in refused, "the page is as it was"
+    chosen = Definition(kind=Population.SIMULATED, density=("B", "D"), to_year=2021)
+    said = opened(json.dumps(chosen.to_json(), indent=1))
+    assert "The definition is opened." in said
+    assert set(app.pills(key="cohort_density").value) == {"B", "D"} if hasattr(app, "pills") else True
+    assert app.selectbox(key="cohort_to").value == 2021
+
+
 def test_a_saved_cohort_of_another_release_says_so(women: Installation, pages: OpenPage) -> None:
     ana = analyst(women)
     with women.database.write() as session:

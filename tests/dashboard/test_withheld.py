@@ -21,10 +21,11 @@ from core.cohorts import select as select_women
 from core.images import rendition
 from core.installation import Installation
 from core.people import Role, audit
-from core.records import Column, Group, Order, cards, worklist
+from core.records import Column, Group, HeatMapClosed, Order, cards, heat_map_of, worklist
 from core.records.export import export
 from core.records.record import record_of
-from core.worker.rows import diagnosed_on, item_of
+from core.rules import risk_ends_of
+from core.worker.rows import item_of
 from dashboard.cohort import see
 from db.tables import Event, EventKind, Score, Study, utc_now
 from models.store import registry
@@ -41,8 +42,9 @@ UNLIKE = ("withheld", "unlike_pictures")
 OTHER_WOMEN = ("uncalibrated", "other_women")
 DAYS = (date(2022, 3, 1), date(2024, 3, 1), date(2026, 3, 1))
 TODAY = date(2026, 11, 21)
-WOMEN = ("unlike", "diagnosed", "ranked", "old")
-"""Women of whom no risk may be told, each for another reason; `diagnosed` from her second visit on."""
+ENDED = ("died", "removed")
+WOMEN = ("unlike", "diagnosed", "ranked", "old", *ENDED)
+"""Women of whom no risk may be told, each for another reason; `diagnosed` and those of `ENDED` from the second visit on."""
 
 
 def plan(on: date, **more: Any) -> VisitPlan:
@@ -87,6 +89,10 @@ def women(here: Installation, reference: None) -> None:
     diagnosed += [plan(on, progression=0.62) for on in DAYS[1:]]
     events = [(EventKind.DIAGNOSIS, DAYS[1], None, "invasive cancer")]
     factories.woman(here, "diagnosed", diagnosed, events=events)
+    for mrn, kind in zip(ENDED, (EventKind.DEATH, EventKind.MASTECTOMY), strict=True):
+        visits = [VisitPlan(DAYS[0], 0.0222, progression=None, views=())]
+        visits += [plan(on, progression=ODD) for on in DAYS[1:]]
+        factories.woman(here, mrn, visits, events=[(kind, DAYS[1], None, "")])
 
 
 def told(app: AppTest) -> str:
@@ -143,6 +149,19 @@ def test_after_a_diagnosis_growth_is_told_and_risk_is_not(women: None, pages: Op
     assert "2.2" in before, "what was said before the diagnosis stays"
 
 
+@pytest.mark.parametrize("mrn", ENDED)
+def test_once_no_breast_is_at_risk_nothing_is_told_and_what_was_said_before_stays(
+    women: None, pages: OpenPage, mrn: str
+) -> None:
+    app = pages(Role.ONCOLOGIST, "patient", mrn=mrn)
+    assert not app.exception
+    text = told(app)
+    assert HERS.search(text) is None
+    assert "no risk is told of it" in text
+    uid = f"2.25.{[*'012345', 'unlike', 'old', 'ranked', 'diagnosed', *ENDED].index(mrn) + 1}.1"
+    assert "2.2" in told(pages(Role.ONCOLOGIST, "patient", mrn=mrn, visit=uid))
+
+
 COHORT: list[dict[str, str]] = [
     {},
     *({"part": "See", "see": kind} for kind in see.KINDS),
@@ -182,7 +201,7 @@ def test_her_row_of_the_worklist_has_no_number_no_alert_and_no_place_by_risk(
         row = {key: value for key, value in shown[mrn].items() if key != "threshold"}
         assert row["band"] is None
         assert row["alerts"] == []
-        if mrn != "diagnosed":
+        if mrn not in ("diagnosed", *ENDED):
             assert "%" not in json.dumps(row)
     found = worklist.rows(here, today=TODAY)
     by_risk = [row.mrn for row in worklist.ordered(found, Order(Column.RISK, True))]
@@ -203,7 +222,7 @@ def test_the_cohort_counts_none_of_them(here: Installation, women: None) -> None
     )
     assert ODD not in {round(risk, 4) for risk in frame.visits["risk_5"].drop_nulls()}
     both = select_women(frame, Definition(kind=Population.SIMULATED))
-    assert both.n == 7, "the diagnosed woman counts with her visit before"
+    assert both.n == 9, "the diagnosed woman, and those of ENDED, count with their visit before"
 
 
 def test_the_answers_of_the_command_line_have_it_under_untrusted_only(
@@ -213,7 +232,7 @@ def test_the_answers_of_the_command_line_have_it_under_untrusted_only(
         for score in session.scalars(select(Score)):
             study = session.get_one(Study, score.study_id)
             card = cards.settings_of(here, score.weights_sha256)
-            item = item_of(score, study, study.patient.mrn, card, diagnosed_on(session, study.patient_id))
+            item = item_of(score, study, study.patient.mrn, card, risk_ends_of(session, study.patient_id))
             answer = item.to_json()
             kept = answer.pop("untrusted", None)
             assert HERS.search(json.dumps(answer)) is None
@@ -222,6 +241,7 @@ def test_the_answers_of_the_command_line_have_it_under_untrusted_only(
             if kept is not None:
                 assert kept["risk"]["5"]["value"] == ODD
                 assert set(answer["risk"]["5"].values()) == {None}
+                assert answer["trust"]["reason"]
                 grown = study.patient.mrn == "diagnosed"
                 assert (answer["progression"] == 0.62) is grown
                 assert (answer["intervals"]["progression"] is not None) is grown
@@ -238,6 +258,15 @@ def test_what_is_fetched_for_her_pictures_does_not_tell_it(here: Installation, w
         assert set(json.loads(data[8 : 8 + length])) == {
             "rows", "columns", "source_rows", "source_columns", "bits", "window_center", "window_width", "spacing_mm",
         }  # fmt: skip
+
+
+@pytest.mark.parametrize("mrn", WOMEN)
+def test_no_heat_map_of_her_pictures_is_fetched(here: Installation, women: None, mrn: str) -> None:
+    record = record_of(here, mrn)
+    assert record is not None
+    for image in record.visits[-1].images:
+        with pytest.raises(HeatMapClosed):
+            heat_map_of(here, image.sop_uid)
 
 
 @pytest.mark.parametrize("kind", ["csv", "json"])
@@ -259,7 +288,7 @@ def test_an_export_has_it_under_untrusted_only(
     assert HERS.search(json.dumps(rest)) is None
     kept = [score.pop("untrusted") for score in scores]
     assert HERS.search(json.dumps(scores)) is None
-    assert sum(HERS.search(json.dumps(one)) is not None for one in kept) == 11
+    assert sum(HERS.search(json.dumps(one)) is not None for one in kept) == 15
 
 
 def test_a_diagnosis_that_is_taken_back_gives_the_number_back(here: Installation, women: None) -> None:
@@ -268,7 +297,7 @@ def test_a_diagnosis_that_is_taken_back_gives_the_number_back(here: Installation
     assert [visit.score is not None for visit in record.visits] == [True, False, False]
     assert record.open_alerts == ()
     with here.database.write() as session:
-        session.delete(session.scalars(select(Event)).one())
+        session.delete(session.scalars(select(Event).where(Event.kind == EventKind.DIAGNOSIS)).one())
     record = record_of(here, "diagnosed")
     assert record is not None
     assert [visit.score is not None for visit in record.visits] == [True, True, True]

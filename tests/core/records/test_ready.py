@@ -236,14 +236,22 @@ def _act(here: Installation, what: str, patient: int, on: date) -> None:
             session.execute(delete(Study).where(Study.id == study.id))
 
 
-def test_the_worklist_in_memory_follows_what_is_written(cohort: Installation) -> None:
+def test_the_worklist_in_memory_follows_what_is_written(
+    cohort: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
     worklist_memory.forget()
+    # Every order that was asked for is carried over to the next change, with what changed put in its place.
+    monkeypatch.setattr(worklist_memory, "_ORDERS_KEPT", 24)
 
     def mrns() -> list[str]:
         found = shown(cohort, Filter(), None, number=100, today=TODAY)
         expected = worklist.rows(cohort, today=TODAY)
         assert list(found.rows) == expected
         assert found.counts == worklist.counts(expected)
+        for column, way in itertools.product(Column, (True, False)):
+            by = Order(column, way)
+            walk = shown(cohort, Filter(), by, number=100, today=TODAY).walk
+            assert walk == [row.mrn for row in worklist.ordered(expected, by)], by
         return list(found.walk)
 
     before = mrns()
@@ -253,6 +261,9 @@ def test_the_worklist_in_memory_follows_what_is_written(cohort: Installation) ->
     with cohort.database.write() as session:
         session.execute(update(Study).where(Study.patient_id == 2).values(bi_rads="0"))
         session.execute(update(Patient).where(Patient.id == 4).values(name="Another"))
+    mrns()
+    with cohort.database.write() as session:
+        session.execute(update(Score).where(Score.study_id.in_((2, 9, 11))).values(risk_5y=0.02))
     mrns()
     with cohort.database.write() as session:
         session.execute(delete(Patient).where(Patient.id.in_((1, 3))))

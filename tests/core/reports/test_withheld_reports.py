@@ -74,6 +74,17 @@ def test_after_a_diagnosis_growth_is_told_and_risk_is_not(here, format):
 
 
 @pytest.mark.parametrize("format", list(Format))
+@pytest.mark.parametrize("kind", [EventKind.DEATH, EventKind.MASTECTOMY])
+def test_from_her_death_on_or_without_a_breast_nothing_is_told(here, format, kind):
+    visits = [VisitPlan(DAYS[0], 0.0222, progression=None, views=())]
+    visits += [plan(on, progression=ODD) for on in DAYS[1:]]
+    factories.woman(here, "1", visits, events=[(kind, DAYS[1], None, "")])
+    told = told_in(made_of(here, "1", format))
+    assert HERS.search(told) is None
+    assert "no risk is told of it" in " ".join(told.split()) or '"prediction"' not in told
+
+
+@pytest.mark.parametrize("format", list(Format))
 def test_what_may_be_told_is_found_where_it_is_looked_for(here, format):
     factories.woman(here, "1", [plan(on) for on in DAYS])
     assert HERS.search(told_in(made_of(here, "1", format))) is not None

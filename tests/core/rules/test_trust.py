@@ -5,6 +5,7 @@ from datetime import date
 
 import pytest
 
+from core.rules.end_of_risk import RiskEnds
 from core.rules.trust import (
     Doubt,
     Trust,
@@ -74,26 +75,47 @@ DIAGNOSED = date(2024, 5, 1)
 
 
 @pytest.mark.parametrize(
-    ("on", "diagnosed_on", "told"),
+    ("on", "ends", "told"),
     [
-        (date(2024, 4, 30), DIAGNOSED, True),
-        (date(2024, 5, 1), DIAGNOSED, False),
-        (date(2026, 1, 1), DIAGNOSED, False),
-        (date(2026, 1, 1), None, True),
+        (date(2024, 4, 30), RiskEnds(DIAGNOSED), True),
+        (date(2024, 5, 1), RiskEnds(DIAGNOSED), False),
+        (date(2026, 1, 1), RiskEnds(DIAGNOSED), False),
+        (date(2026, 1, 1), RiskEnds(), True),
     ],
 )
-def test_risk_ends_at_a_diagnosis_and_growth_does_not(on, diagnosed_on, told):
-    trust = as_read(TRUSTED, on, diagnosed_on)
+def test_risk_ends_at_a_diagnosis_and_growth_does_not(on, ends, told):
+    trust = as_read(TRUSTED, on, ends)
 
     assert trust.is_trusted is told
     assert trust.tells_growth
     assert trust.sentence.startswith("" if told else "The model learned from women before a diagnosis")
 
 
+@pytest.mark.parametrize(
+    ("ends", "doubt"),
+    [
+        (RiskEnds(died_on=DIAGNOSED), Doubt.AFTER_DEATH),
+        (RiskEnds(both_gone_on=DIAGNOSED), Doubt.NO_BREAST_LEFT),
+        (RiskEnds(diagnosed_on=date(2020, 1, 1), both_gone_on=DIAGNOSED), Doubt.NO_BREAST_LEFT),
+        (
+            RiskEnds(diagnosed_on=date(2020, 1, 1), died_on=DIAGNOSED, both_gone_on=DIAGNOSED),
+            Doubt.AFTER_DEATH,
+        ),
+    ],
+)
+def test_from_her_death_on_or_without_a_breast_nothing_is_told(ends, doubt):
+    trust = as_read(TRUSTED, DIAGNOSED, ends)
+
+    assert (trust.level, trust.doubt) == (TrustLevel.WITHHELD, doubt)
+    assert not trust.tells_growth
+    before = as_read(TRUSTED, date(2024, 4, 30), ends)
+    assert before.doubt in (None, Doubt.AFTER_DIAGNOSIS)
+
+
 @pytest.mark.parametrize("doubt", [doubt for doubt in Doubt if doubt is not Doubt.AFTER_DIAGNOSIS])
 @pytest.mark.parametrize("level", [TrustLevel.WITHHELD, TrustLevel.UNCALIBRATED])
 def test_what_was_not_trusted_before_a_diagnosis_tells_no_growth_after_it(level, doubt):
-    trust = as_read(Trust(level, doubt, 3.0, 2.0), DIAGNOSED, DIAGNOSED)
+    trust = as_read(Trust(level, doubt, 3.0, 2.0), DIAGNOSED, RiskEnds(DIAGNOSED))
 
     assert (trust.level, trust.doubt) == (TrustLevel.WITHHELD, doubt)
     assert not trust.tells_growth

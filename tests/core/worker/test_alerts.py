@@ -5,7 +5,7 @@ from datetime import date
 import pytest
 from sqlalchemy import select
 
-from core.rules import rules_in_force
+from core.rules import RiskEnds, rules_in_force
 from core.worker.alerts import hold_against_new_rules, raise_alerts, raise_alerts_before
 from db.tables import Alert, EventKind, Patient, Role, Score, Study, StudyStatus, User, utc_now
 from tests import factories
@@ -191,7 +191,7 @@ def test_a_refused_study_leaves_the_alerts_of_scores_that_are_not_compared(sessi
     assert raise_alerts_before(session, refused, "m") == []
 
 
-DIAGNOSED = date(2023, 5, 1)
+DIAGNOSED = RiskEnds(diagnosed_on=date(2023, 5, 1))
 
 
 def test_after_a_diagnosis_only_growth_raises_an_alert(session, studies):
@@ -199,8 +199,20 @@ def test_after_a_diagnosis_only_growth_raises_an_alert(session, studies):
     before = add_score(session, studies[0], risk_5y=0.02)
     raised = raise_alerts(session, add_score(session, studies[1], **loud), before, DIAGNOSED)
     assert [alert.rule for alert in raised] == ["progression"]
-    later = raise_alerts(session, add_score(session, studies[1], **loud), before, date(2024, 1, 2))
+    later = raise_alerts(session, add_score(session, studies[1], **loud), before, RiskEnds(date(2024, 1, 2)))
     assert {alert.rule for alert in later} == {"malignancy", "change", "progression", "risk_high"}
+
+
+@pytest.mark.parametrize("end", ["died_on", "both_gone_on"])
+def test_from_her_death_on_or_without_a_breast_nothing_raises_an_alert_nor_closes_one(session, studies, end):
+    before = add_score(session, studies[0], risk_5y=0.02)
+    loud = add_score(session, studies[1], risk_5y=0.4, malignancy_left=0.9, progression=0.7)
+    raised = {alert.rule for alert in raise_alerts(session, loud, before)}
+    assert {"malignancy", "progression"} <= raised
+    quiet = add_score(session, studies[1], risk_5y=0.01)
+    assert raise_alerts(session, quiet, before, RiskEnds(**{end: studies[1].study_date})) == []
+    open_still = session.scalars(select(Alert).where(Alert.acknowledged_at.is_(None)))
+    assert {alert.rule for alert in open_still} == raised
 
 
 def test_a_score_after_a_diagnosis_closes_no_alert_of_risk(session, studies):
