@@ -34,6 +34,7 @@ TRUTH_COLUMNS: Final = (
     "views", "finding", "lesions", "largest_malignant_mm", "growth_mm_since_prior", "growth_ratio_since_prior",
     "progression", "cancer_in_breast", "months_to_diagnosis", "months_to_censoring", "found_by", "treated",
 )  # fmt: skip
+MORE_TRUTH_COLUMNS: Final = ("texture", "sign", "grade", "in_situ")  # of women with mechanisms of 2026
 RISK_COLUMNS: Final = (
     "patient_id", "recorded_on", "bmi", "first_degree_relatives_with_breast_cancer", "postmenopausal",
     "hormone_therapy", "prior_biopsy",
@@ -84,7 +85,7 @@ def truth_rows(life: Life, records: Iterable[ViewRecord]) -> list[Row]:
     for visit in life.visits:
         for side in SIDES:
             here = drawn.get((visit.number, side), [])
-            rows.append(_truth_row(life, visit, side, here))
+            rows.append(_truth_row(life, visit, side, here) | _more_truth(life, visit, side))
     return rows
 
 
@@ -138,6 +139,19 @@ def _truth_row(life: Life, visit: LifeVisit, side: Side, records: list[ViewRecor
         "months_to_censoring": _months(visit.on, life.last_followup),
         "found_by": life.found_by or "",
         "treated": int(life.treated),
+    }
+
+
+def _more_truth(life: Life, visit: LifeVisit, side: Side) -> Row:
+    """Return what mechanisms of 2026 add to a row, nothing for women without them."""
+    if visit.texture is None and not visit.signs:
+        return {}
+    cancer = next((one for one in life.lesions if one.malignant and one.side == side), None)
+    return {
+        "texture": "" if visit.texture is None else f"{visit.texture:.4f}",
+        "sign": f"{visit.signs[side]:.4f}" if visit.signs else "",
+        "grade": "" if cancer is None or cancer.grade is None else cancer.grade,
+        "in_situ": "" if cancer is None else int(cancer.in_situ),
     }
 
 
