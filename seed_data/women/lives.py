@@ -224,6 +224,7 @@ class Life:
     """One simulated woman as an archive and a cancer register would know her, and the truth beside it.
 
     `felt_on` is the day on which her cancer would make itself felt had no screening found it; None if never.
+    `true_cancer_date` and `true_found_by` are known also of a cancer that is found after her follow-up.
     """
 
     name: str
@@ -248,6 +249,7 @@ class Life:
     relative_risk: float = 1.0
     doubling_days: float | None = None
     felt_on: date | None = None
+    true_found_by: Literal["screening", "symptoms"] | None = None
     extra: dict[str, float] = field(default_factory=dict)
 
     def age_years(self, on: date) -> float:
@@ -844,4 +846,5 @@ def draw_life(
         relative_risk=relative,
         doubling_days=tumour.lesion.doubling_days if tumour is not None else None,
         felt_on=tumour.felt_on if tumour is not None else None,
+        true_found_by=tumour.found_by if tumour is not None else None,
     )
