@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from core.evaluation.oracles import HISTORY, LAST_VISIT, fitted_oracle, reader_table
+from core.evaluation.oracles import HISTORY, LAST_VISIT, LOOKS, fitted_oracle, reader_table
 from core.rules.ages import years_between
 from core.sets import TrueBreast, true_breasts
 from seed_data.women import lives
@@ -35,6 +35,8 @@ PRIOR_WITHIN_YEARS: Final = 2.6
 """A study counts as the prior of a screening that finds a cancer if it is no older than this."""
 STANDS_OUT: Final = 1.2816
 """A sign is seen in retrospect if it is higher than in nine of ten healthy breasts."""
+SUSPICIOUS: Final = ("spiculated", "indistinct", "distortion", "many specks")
+"""Looks that a reader recalls for."""
 TISSUE: Final = ("age_years", "gland_share", "texture", "higher sign", "lower sign")
 
 
@@ -135,9 +137,13 @@ def _study(life: Life, visit: int) -> dict[str, Any]:
 
 def _woman(life: Life, breasts: list[TrueBreast]) -> dict[str, Any]:
     first, last = life.visits[0], life.visits[-1]
+    now, before = _suspicious(breasts, len(life.visits))
     told: dict[str, Any] = {
         "patient": life.name,
         "weight": lives.natural_weight(life, MIX),
+        "rate": lives.natural_rate(life),
+        "suspicious": bool(now),
+        "suspicious_new": bool(now - before),
         "age": life.age_years(last.on),
         "bmi": life.bmi,
         "density": last.study_density,
@@ -152,9 +158,19 @@ def _woman(life: Life, breasts: list[TrueBreast]) -> dict[str, Any]:
         told |= _later(life, years)
     other: Side = "R" if life.lesions and _side(life) == "L" else "L"
     years = years_between(first.on, last.on)
-    before, after = (lives.gland_share(visit.score[other]) for visit in (first, last))
-    told["other_fall"] = (before - after) / before / years
+    once, after = (lives.gland_share(visit.score[other]) for visit in (first, last))
+    told["other_fall"] = (once - after) / once / years
     return told | _cancer(life, breasts)
+
+
+def _suspicious(breasts: list[TrueBreast], last: int) -> tuple[set[str], set[str]]:
+    """Return the names of suspicious findings that show at the last visit, and of those that showed before."""
+    now: set[str] = set()
+    before: set[str] = set()
+    for breast in breasts:
+        names = {one.name for one in breast.lesions if one.visible and LOOKS[one.kind] in SUSPICIOUS}
+        (now if breast.visit == last else before).update(names)
+    return now, before
 
 
 def _asymmetry(life: Life) -> float:

@@ -184,6 +184,21 @@ def _interval_rate(year: int) -> Measure:
     return measure
 
 
+def _interval_of_incidence(year: int) -> Measure:
+    def measure(f: Followed, weight: Weights) -> float:
+        screened = _negative(f.women) & (weight > 0)
+        of_screened = _share(_interval(f.women, year, year - 1), screened, weight)
+        return of_screened / float(
+            np.average(f.women["rate"].to_numpy(float)[screened], weights=weight[screened])
+        )
+
+    return measure
+
+
+def _of_healthy(name: str) -> Measure:
+    return lambda f, weight: _share(_column(f.women, name), ~_column(f.women, "cancer"), weight)
+
+
 def _by_density(cancers: Callable[[pd.DataFrame], Rows]) -> Measure:
     def measure(f: Followed, weight: Weights) -> float:
         here, letter = cancers(f.women), f.women["density"].to_numpy()
@@ -304,6 +319,11 @@ MEASURES: Final[dict[str, Measure]] = {
     "interval_year_1": _interval_rate(1),
     "interval_year_2": _interval_rate(2),
     "interval_year_3": _interval_rate(3),
+    "interval_of_incidence_1": _interval_of_incidence(1),
+    "interval_of_incidence_2": _interval_of_incidence(2),
+    "interval_of_incidence_3": _interval_of_incidence(3),
+    "suspicious_alone": _of_healthy("suspicious"),
+    "suspicious_beside_priors": _of_healthy("suspicious_new"),
     "interval_by_density": _by_density(lambda women: _interval(women, 2.0)),
     "screened_by_density": _by_density(_screened),
     "in_situ_of_screened": _of_screened("in_situ"),

@@ -402,6 +402,11 @@ def _hazard_scale(share: float | None) -> tuple[float, float]:
     return low, float(relative.mean())
 
 
+def natural_rate(life: Life) -> float:
+    """Return breast cancers a woman-year in life for a woman like her at her last visit."""
+    return incidence(life.age_years(life.visits[-1].on)) * life.relative_risk / _hazard_scale(None)[1]
+
+
 def natural_weight(life: Life, mix: CaseMix) -> float:
     """Return how many times as common such a woman is in life as among women of a mix, up to one factor for all.
 
@@ -494,6 +499,23 @@ def _draw_benign(
                 gone_on=gone,
             )
         )
+    return found
+
+
+def _look_alikes(
+    key: tuple[int, int], breast_mm: tuple[float, float, float], dates: list[date]
+) -> list[LifeLesion]:
+    """Return findings that look like cancer and are none: there from before the first visit, or on one day only."""
+    rng, found = np.random.default_rng([*key, 24]), []
+    for index, one in enumerate(mechanism.draw_look_alikes(key, len(dates))):
+        since = dates[0] - timedelta(days=1000) if one.visit is None else dates[one.visit]
+        found.append(
+            LifeLesion(
+                f"A{index + 1}", SIDES[one.side == "R"], one.kind, False, draw_position(rng, breast_mm), since,
+                one.diameter_mm, conspicuity=float(np.exp(rng.normal(0, 0.2))), shape_seed=one.shape_seed,
+                gone_on=None if one.visit is None else since + timedelta(days=1),
+            )
+        )  # fmt: skip
     return found
 
 
@@ -782,6 +804,8 @@ def draw_life(
     treated = bool(rng.random() < mix.treated_rate) and len(dates) >= 4
 
     lesions = _draw_benign(rng, mix, breast_mm, dates[0], last, age_last)
+    if mechanisms.look_alikes:
+        lesions += _look_alikes((seed, number), breast_mm, dates)
     tumour: _Tumour | None = None
     events: list[LifeEvent] = []
     if treated:

@@ -124,6 +124,6 @@ def test_gains_stand_beside_the_published_one(tmp_path):
 
 def test_each_mechanism_is_left_out_once_and_the_contested_one_put_in():
     without = {name: one for name, one in mechanism_gains.SETTINGS.items() if name.startswith("2026 without")}
-    assert len(without) == 4
+    assert len(without) == 5
     assert mechanism_gains.SETTINGS["2026 with slower fall of density"].slower_fall
     assert not mechanism_gains.SETTINGS["edition 2026"].slower_fall

@@ -93,8 +93,12 @@ def test_signs_rise_towards_the_diagnosis_and_not_after_it():
 
 def test_signs_rise_in_the_breast_that_will_have_the_cancer_only(women):
     with_cancer = [life for life in women if life.true_cancer_date is not None and not life.treated]
-    own = [life.visits[-1].signs[life.lesions[-1].side] for life in with_cancer]
-    other = [life.visits[-1].signs["R" if life.lesions[-1].side == "L" else "L"] for life in with_cancer]
+    sides = [next(one.side for one in life.lesions if one.malignant) for life in with_cancer]
+    own = [life.visits[-1].signs[side] for life, side in zip(with_cancer, sides, strict=True)]
+    other = [
+        life.visits[-1].signs["R" if side == "L" else "L"]
+        for life, side in zip(with_cancer, sides, strict=True)
+    ]
     assert np.mean(own) > 0.4
     assert abs(np.mean(other)) < 0.2
 
@@ -110,6 +114,17 @@ def test_cancers_that_never_progress_are_in_situ_and_found_by_screening_alone(wo
         if life.true_found_by == "symptoms":
             assert life.felt_on == life.true_cancer_date
             assert not any(one.in_situ for one in life.lesions)
+
+
+def test_look_alikes_stay_as_they_are_or_show_once_and_are_never_cancer(women):
+    seen = [(life, one) for life in women for one in life.lesions if one.name.startswith("A")]
+    staying = [one for _, one in seen if one.gone_on is None]
+    assert len(staying) / len(women) == pytest.approx(0.06, abs=0.03)
+    for life, one in seen:
+        assert not one.malignant
+        days = [visit.on for visit in life.visits if one.diameter_mm(visit.on) > 0]
+        assert len(days) in (1, len(life.visits))
+    assert not any(one.name.startswith("A") for one in draw_life(31, 4, MIX).lesions)
 
 
 def test_without_cancer_on_its_way_women_of_a_mix_weigh_more_than_those_with():
