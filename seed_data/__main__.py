@@ -40,6 +40,7 @@ from seed_data.checks import detector as detector_check
 from seed_data.checks import mechanism_gains, published
 from seed_data.checks import report as margins_report
 from seed_data.checks import sensitivity as sensitivity_table
+from seed_data.checks import vectors as perfect_vectors
 from seed_data.women import backgrounds, cohort
 from seed_data.women.lives import CaseMix
 from seed_data.women.mechanisms import EDITIONS
@@ -54,6 +55,9 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
 )
 app.callback()(check_surroundings)
+
+
+Edition = StrEnum("Edition", {f"OF_{name}": name for name in EDITIONS})  # type: ignore[misc]
 
 
 class ImageFormat(StrEnum):
@@ -110,6 +114,13 @@ def simulate(
             "(repeat_1.csv …): what changes then is no change of hers.",
         ),
     ] = 0,
+    mechanisms: Annotated[
+        Edition,
+        typer.Option(
+            help="How cancer grows and announces itself: 2026 adds texture, early signs, look-alikes, grades, in situ. "
+            "The shipped weights are proved on 2025."
+        ),
+    ] = Edition.OF_2025,
     as_json: Annotated[bool, typer.Option("--json", help="Print the description as JSON.")] = False,
 ) -> None:
     """Write simulated women: images, manifest.csv, truth.csv, risk_factors.csv, events.csv, simulation.json."""
@@ -128,6 +139,10 @@ def simulate(
         wrong_use("--findings-per-breast and --backgrounds cannot go together.")
     if repeats and (findings_per_breast is not None or real_backgrounds is not None):
         wrong_use("--repeats goes with drawn women only, not with --findings-per-breast or --backgrounds.")
+    if mechanisms is not Edition.OF_2025 and (
+        findings_per_breast is not None or real_backgrounds is not None
+    ):
+        wrong_use("--mechanisms goes with drawn women only, not with --findings-per-breast or --backgrounds.")
     on_real = None
     if real_backgrounds is not None:
         try:
@@ -148,6 +163,7 @@ def simulate(
             description = cohort.simulate(
                 out, patients=patients, seed=seed, mix=mix, image_format=image_format.value,
                 spacing_mm=pixel_spacing_mm, jobs=jobs or None, on_real=on_real, repeats=repeats,
+                mechanisms=EDITIONS[mechanisms.value],
                 on_woman=lambda done, _images: progress.update(task, completed=done),
             )  # fmt: skip
     except backgrounds.UnusableBackground as error:
@@ -230,9 +246,6 @@ def adapt(
     raise typer.Exit(SOME_REFUSED if told.account.left_out else DONE)
 
 
-Edition = StrEnum("Edition", {f"OF_{name}": name for name in EDITIONS})  # type: ignore[misc]
-
-
 @app.command()
 def lives(
     out: Annotated[Path, typer.Option("--out", help="Truth table to write (CSV).")],
@@ -252,11 +265,18 @@ def lives(
             help="How cancer grows and announces itself: the edition that weights are proved on is 2025."
         ),
     ] = Edition.OF_2025,
+    vectors: Annotated[
+        Path | None,
+        typer.Option(
+            help="Also write what each study shows as vectors (CSV), for `core train sequence --embeddings`."
+        ),
+    ] = None,
     jobs: Annotated[int, typer.Option(min=0, help="Processes; 0: one a core.")] = 0,
 ) -> None:
     """Write the truth of simulated lives without pictures, for `core evaluate --oracle-data` to learn from."""
-    if out.exists():
-        wrong_use(f"{out} is there already. Choose another file, or remove that one.")
+    for path in (out, vectors):
+        if path is not None and path.exists():
+            wrong_use(f"{path} is there already. Choose another file, or remove that one.")
     mix = CaseMix(
         cancer_rate,
         benign_per_woman,
@@ -270,6 +290,11 @@ def lives(
             out, women=women, seed=seed, mix=mix, mechanisms=EDITIONS[mechanisms.value],
             jobs=jobs or os.cpu_count() or 1,
             on_women=lambda done, _all: progress.update(task, completed=done),
+        )  # fmt: skip
+    if vectors is not None:
+        perfect_vectors.write_vectors(
+            vectors, women=women, seed=seed, mix=mix, mechanisms=EDITIONS[mechanisms.value],
+            jobs=jobs or os.cpu_count() or 1,
         )  # fmt: skip
     results.print(f"{women} simulated lives without pictures: {out}", highlight=False)
 
@@ -417,8 +442,8 @@ def report(
 ) -> None:
     """Show simulated women beside what is published: margins, then facts of their course over the years.
 
-    Images are drawn for texture, none is kept. The first table is of edition 2025. As JSON: the margins, or with
-    --longitudinal the facts.
+    Images are drawn for texture, none is kept. The first table is of edition 2025; the second follows a quarter as many
+    women of each edition. As JSON: the margins, or with --longitudinal the facts.
     """
     if bcsc is not None and not bcsc.is_file():
         wrong_use(f"There is no file {bcsc}.")
@@ -431,7 +456,9 @@ def report(
     rows = []
     for edition in dict.fromkeys(mechanisms or Edition):
         log.print(f"Following women of edition {edition.value}")
-        rows += published.beside_facts(women // 2, EDITIONS[edition.value], jobs=jobs or os.cpu_count() or 1)
+        rows += published.beside_facts(
+            max(women // 4, 1000), EDITIONS[edition.value], jobs=jobs or os.cpu_count() or 1
+        )
     if as_json:
         print_json([row.to_json() for row in rows])
         return

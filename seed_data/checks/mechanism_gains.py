@@ -5,14 +5,16 @@ others; the difference of their AUCs is the gain, its interval by paired bootstr
 5-year AUC 0.74 (0.71-0.77) of the current study and 0.80 (0.78-0.83) with three years of earlier ones, in other women than
 it learned on (Jiang 2024, JCO Clin Cancer Inform; 332 cancers in 18,360 women).
 
-How weights for women of edition 2026 would be made (nothing of it has been done): pictures do not show texture and signs
-yet, so `simulate` knows edition 2025 only. Once `seed_data.women.bodies` draws them,
+How weights for women of edition 2026 would be made; nothing of it has been done:
 
-- `python -m seed_data simulate --patients 6000 --seed 20260 --out D` and 2,000 women of another seed for the proof;
-- `python -m core train longitudinal --data D/manifest.csv --out W`, the recipe of the shipped weights on those;
-- `python -m core evaluate W --data PROOF/manifest.csv --oracle-data L.csv --out R`, where
-  `python -m seed_data lives --mechanisms 2026 --women 20000 --out L.csv` made the readers' lives: it prints the share of the
-  readers' gain that the model reaches; 80 % of it is the target.
+- `python -m seed_data simulate --mechanisms 2026 --patients 6000 --seed 20260 --out D`, and 4,000 women of seed 20261 that
+  prove (`--out P`);
+- `python -m core train longitudinal --data D/manifest.csv --out W`: the recipe of the shipped weights, which says its budget;
+- `python -m seed_data lives --mechanisms 2026 --women 20000 --seed 9001 --out L.csv`, then
+  `python -m core evaluate W --data P/manifest.csv --oracle-data L.csv --out R`: it prints the share of perfect readers' gain
+  that the model reaches; 80 % of it is the target. `python -m core evaluate W` on women of edition 2025 stands beside;
+- what a sequence of perfect vectors reaches, whatever the encoder: `python -m seed_data lives --mechanisms 2026 --out L.csv
+  --vectors V.csv`, `python -m core train sequence --embeddings V.csv --cv 5x1 --out S`.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ from core.evaluation import Gain, gain_of_history, reader_table, with_bounds
 from core.files import AS_ASKED, whole_file, write_whole
 from core.sets import true_breasts
 from seed_data.women import lives
-from seed_data.women.cohort import MORE_TRUTH_COLUMNS, TRUTH_COLUMNS
+from seed_data.women.cohort import truth_columns
 from seed_data.women.lives import CaseMix
 from seed_data.women.mechanisms import OF_2025, Mechanisms
 from seed_data.women.processes import in_order
@@ -123,10 +123,9 @@ def write_lives(
     on_women: Progress | None = None,
 ) -> None:
     """Write the truth table of women of whom no picture is made: for oracles to be fitted on."""
-    columns = (*TRUTH_COLUMNS, *MORE_TRUTH_COLUMNS) if mechanisms.tells_more else TRUTH_COLUMNS
     orders = _orders(women, seed, mix, model, mechanisms)
     with whole_file(path, text=True, newline="", mode=AS_ASKED) as file:
-        writer = csv.DictWriter(file, columns, lineterminator="\n")
+        writer = csv.DictWriter(file, truth_columns(mechanisms), lineterminator="\n")
         writer.writeheader()
         for done, rows in enumerate(in_order(_truth, orders, jobs), start=1):
             writer.writerows(rows)

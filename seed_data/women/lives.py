@@ -165,6 +165,11 @@ class LifeLesion:
     grade: int | None = None
     in_situ: bool = False
 
+    @property
+    def looks_malignant(self) -> bool:
+        """Say whether it is drawn as cancers are: it is one, or a look-alike."""
+        return self.kind in MALIGNANT_KINDS
+
     def diameter_mm(self, on: date) -> float:
         """Return the diameter on a day, 0 where it is not there (yet, or any more)."""
         if on < self.since or (self.gone_on is not None and on >= self.gone_on):
@@ -198,7 +203,7 @@ class LifeVisit:
     """One screening or follow-up visit: density per breast and which views were taken.
 
     `again` numbers a study that was taken once more on the same day, positioned and exposed anew; empty: the first.
-    `texture` and `signs` (by breast) are what `seed_data.women.mechanisms` adds, in SDs; not drawn in pictures.
+    `texture` and `signs` (by breast) are what `seed_data.women.mechanisms` adds, in SDs.
     """
 
     number: int
