@@ -20,15 +20,13 @@ SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 MEMORY = Path("/dev/shm")
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_configure(config: pytest.Config) -> None:
+def keep_files_in_memory(config: pytest.Config) -> None:
     """Keep what tests write in memory where there is room: waiting for a disk took a large part of their time.
 
     That everything is flushed in time is what tests that kill processes tell; that the disk keeps what was flushed
     none can.
     """
-    mine = not hasattr(config, "workerinput") and config.option.basetemp is None
-    if mine and MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > 8 * 2**30:
+    if config.option.basetemp is None and MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > 8 * 2**30:
         for left in MEMORY.glob("longview-tests-*"):  # by a run that was killed
             if not psutil.pid_exists(int(left.name.rpartition("-")[2])):
                 shutil.rmtree(left, ignore_errors=True)
@@ -42,9 +40,13 @@ def pytest_configure(config: pytest.Config) -> None:
 asking.system_asks_in_this_process()
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     """Before workers are started: one PostgreSQL for all of them. A run without workers starts it when it needs it."""
-    if config.getoption("numprocesses", None) and not hasattr(config, "workerinput"):
+    if hasattr(config, "workerinput"):
+        return
+    keep_files_in_memory(config)
+    if config.getoption("numprocesses", None):
         postgres.begin()
 
 

@@ -1,6 +1,6 @@
 """A patient has a key that says nothing of her: what addresses carry in the place of her MRN.
 
-Revision: 0029, after 0026.
+Revision: 0029, after 0028.
 """
 
 import secrets
@@ -11,7 +11,7 @@ from alembic import op
 from db.stale import drop_triggers
 
 revision = "0029"
-down_revision = "0026"
+down_revision = "0028"
 branch_labels = None
 depends_on = None
 

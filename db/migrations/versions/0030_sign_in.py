@@ -11,7 +11,7 @@ from alembic import op
 from db.tables import UtcDateTime, utc_now
 
 revision = "0030"
-down_revision = "0026"
+down_revision = "0029"
 branch_labels = None
 depends_on = None
 
