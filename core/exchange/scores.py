@@ -17,9 +17,9 @@ from core.people import Permission, Person
 from core.people.needing import needs
 from core.records import COVERED, cards, covered_study_ids
 from core.records.trusted import trust_and_rank
-from core.rules import first_diagnoses, latest_score_ids
+from core.rules import RiskEnds, latest_score_ids, risk_ends_of
 from core.worker import item_of
-from db.tables import Event, Patient, Score, Study
+from db.tables import Patient, Score, Study
 
 __all__ = ["scores_of"]
 
@@ -34,7 +34,7 @@ def scores_of(
     """
     with here.database.read() as session:
         mrn = session.scalar(select(Patient.mrn).where(Patient.id == patient_id))
-        first = session.execute(first_diagnoses().where(Event.patient_id == patient_id)).one_or_none()
+        ends = risk_ends_of(session, patient_id)
         covered = covered_study_ids(here, session, Study.patient_id == patient_id)
         query = (
             select(Score, Study)
@@ -47,15 +47,14 @@ def scores_of(
         rows = session.execute(query).all()
     if study_uid is not None and not rows:
         raise NotHere("This study has no score yet by the model that speaks.")
-    diagnosed_on = first.diagnosed_on if first else None
-    return [_said(here, row.Score, row.Study, str(mrn), diagnosed_on, covered) for row in rows]
+    return [_said(here, row.Score, row.Study, str(mrn), ends, covered) for row in rows]
 
 
 def _said(
-    here: Installation, score: Score, study: Study, mrn: str, diagnosed_on: Any, covered: Collection[int]
+    here: Installation, score: Score, study: Study, mrn: str, ends: RiskEnds, covered: Collection[int]
 ) -> dict[str, Any]:
-    trust, rank = trust_and_rank(here, score, on=study.study_date, diagnosed_on=diagnosed_on)
-    item = item_of(score, study, mrn, cards.settings_of(here, score.weights_sha256), diagnosed_on)
+    trust, rank = trust_and_rank(here, score, on=study.study_date, ends=ends)
+    item = item_of(score, study, mrn, cards.settings_of(here, score.weights_sha256), ends)
     said = replace(item, trust=trust, rank=rank).to_json()
     said |= {
         "weights_sha256": score.weights_sha256,
