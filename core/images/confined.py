@@ -132,7 +132,7 @@ def _may_read(libc: ctypes.CDLL, rules: int, path: str) -> None:
     with contextlib.suppress(OSError):  # what there is not need not be read
         found = os.open(path, os.O_PATH | os.O_CLOEXEC)
         try:
-            rights = _READ_FILE | _READ_DIR if os.path.isdir(path) else _READ_FILE
+            rights = _READ_FILE | _READ_DIR if Path(path).is_dir() else _READ_FILE
             libc.syscall(_ADD_RULE, rules, _PATH_BENEATH, struct.pack("=Qi", rights, found), 0)
         finally:
             os.close(found)
