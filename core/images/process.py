@@ -26,7 +26,6 @@ def limit_memory(megabytes: int) -> None:
 def get_ready(megabytes: int) -> None:
     """Give up what reading files does not need, and let this process have no more than so much memory."""
     # The folder beneath which they lie is not read any more then.
-    import db  # noqa: F401
     import models  # noqa: F401
 
     confine()
