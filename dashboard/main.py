@@ -76,7 +76,7 @@ def show_page(person: Person) -> None:
         page=page_keys.of_page(page.url_path, title),
     )
     if own_account and page.url_path != ACCOUNT:
-        st.switch_page(f"screens/{ACCOUNT}.py")
+        st.switch_page(f"screens/{ACCOUNT}.py", query_params={"part": "Password"})
     session.turned_to(page.url_path)
     if screen:
         session.shown_to_whom_it_is_for(screen.needs)

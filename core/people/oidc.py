@@ -151,17 +151,17 @@ class _failing_in_words:  # noqa: N801 - reads as a statement
 
 
 def _client(settings: Settings, back_to: str) -> Any:
-    from authlib.integrations.httpx_client import OAuth2Client
+    from authlib.integrations.requests_client import OAuth2Session
 
     secret = _secret(settings)
-    return OAuth2Client(
+    return OAuth2Session(
         client_id=settings.oidc_client_id,
         client_secret=secret,
         token_endpoint_auth_method="client_secret_basic" if secret else "none",
         scope=settings.oidc_scopes,
         redirect_uri=back_to,
         code_challenge_method="S256",
-        timeout=SECONDS,
+        default_timeout=SECONDS,
     )
 
 
@@ -179,7 +179,12 @@ def _secret(settings: Settings) -> str | None:
 
 def _provider(settings: Settings, *, anew: bool = False) -> _Provider:
     """Return what the provider says of itself, asked at most every few minutes."""
-    import httpx
+    import requests
+
+    def asked(address: str) -> Any:
+        answer = requests.get(address, timeout=SECONDS, allow_redirects=False)
+        answer.raise_for_status()
+        return answer.json()
 
     issuer = settings.oidc_issuer
     if issuer is None:
@@ -189,13 +194,11 @@ def _provider(settings: Settings, *, anew: bool = False) -> _Provider:
         age = time.monotonic() - known.at if known else _KEPT_SECONDS
         if known is not None and age < (_ASKED_ANEW_AFTER if anew else _KEPT_SECONDS):
             return known
-        with _failing_in_words(settings), httpx.Client(timeout=SECONDS, follow_redirects=False) as http:
-            says = (
-                http.get(f"{issuer.rstrip('/')}/.well-known/openid-configuration").raise_for_status().json()
-            )
+        with _failing_in_words(settings):
+            says = asked(f"{issuer.rstrip('/')}/.well-known/openid-configuration")
             if says.get("issuer") != issuer or not all(says.get(name) for name in _NEEDED):
                 raise ValueError("what the provider says of itself")
-            keys = http.get(says["jwks_uri"]).raise_for_status().json()
+            keys = asked(says["jwks_uri"])
             found = _providers[issuer] = _Provider(says, keys, time.monotonic())
     return found
 
@@ -243,6 +246,8 @@ def _with_roles(
     where = provider.says.get("userinfo_endpoint")
     if settings.oidc_role_claim.split(".")[0] in claims or settings.oidc_role_claim in claims or not where:
         return claims
-    more = client.get(where).raise_for_status().json()
+    answer = client.get(where)
+    answer.raise_for_status()
+    more = answer.json()
     # As OpenID Connect Core 5.3.2 asks: another's claims must not stand in for hers.
     return {**more, **claims} if more.get("sub") == claims["sub"] else claims

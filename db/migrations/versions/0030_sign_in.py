@@ -2,7 +2,7 @@
 
 Nobody has to change a password that she has, and whoever is signed in stays so: seen last as this runs.
 
-Revision: 0030, after 0026.
+Revision: 0030, after 0029.
 """
 
 import sqlalchemy as sa
