@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import re
+import secrets
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -224,16 +225,22 @@ class PutAway:
     put_away_by_id: Mapped[int | None]
 
 
+def new_key() -> str:
+    """Return a key that nobody can guess, and that says nothing of what it stands for."""
+    return secrets.token_urlsafe(12)
+
+
 class Patient(PutAway, Base):
     """A woman who is followed. `simulated` marks the women that a simulator made; what is not known of her is null.
 
-    `mrn_issuer` says who gave the MRN (Issuer of Patient ID (0010,0021)). `other_names` holds her name in other scripts
+    `key` is what names her in addresses: random, it says nothing of her. `mrn_issuer` says who gave the MRN (Issuer of Patient ID (0010,0021)). `other_names` holds her name in other scripts
     than `name`, one a line. `merged_into_id` is the woman that she turned out to be; her own row is put away then.
     """
 
     __tablename__ = "patient"
 
     id: Mapped[int] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(String(16), unique=True, default=new_key)
     mrn: Mapped[str] = mapped_column(String(64), unique=True)
     mrn_issuer: Mapped[str | None] = mapped_column(String(64))
     name: Mapped[str | None] = mapped_column(String(256))

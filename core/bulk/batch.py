@@ -16,6 +16,7 @@ from core.bulk.arrivals import Arrival, Arrivals
 from core.bulk.groups import Answer, Group, Need, grouped
 from core.bulk.kept import Kept
 from core.bulk.looked import Looked
+from core.files import write_whole
 from core.incoming import (
     Gathered,
     IncomingFile,
@@ -301,7 +302,7 @@ class Batch:
         thumbnail, examined.thumbnail_png = examined.thumbnail_png, None
         if thumbnail:
             with suppress(OSError):
-                arrival.picture(number).write_bytes(thumbnail)
+                write_whole(arrival.picture(number), thumbnail, durable=False)
         looked = Looked(arrival.key, number, examined, file.said, has_picture=bool(thumbnail))
         return self._foreseen(looked)
 

@@ -1,3 +1,4 @@
+from . import confined as confined
 from . import hanging as hanging
 from .aligning import NotAligned as NotAligned
 from .aligning import aligned as aligned
@@ -15,7 +16,7 @@ from .preamble import check_inflated_size as check_inflated_size
 from .preamble import looks_like_dicom as looks_like_dicom
 from .preamble import storable as storable
 from .process import answer_or_refuse as answer_or_refuse
-from .process import limit_memory as limit_memory
+from .process import get_ready as get_ready
 from .quality.measures import measure as measure
 from .reader import BODY_PART as BODY_PART
 from .reader import GuardedReader as GuardedReader

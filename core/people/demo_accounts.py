@@ -20,7 +20,7 @@ from core.people import audit, sign_ins
 from core.people.accounts import NewAccount, add_account, demo_is_open, has_real_patients, person_of
 from core.people.needing import PUBLIC, SIGNED_IN, SYSTEM_ONLY, needs
 from core.people.passwords import PUBLISHED, hash_of
-from core.people.roles import Person
+from core.people.roles import Permission, Person
 from db.tables import Role, SignIn, User
 
 __all__ = [
@@ -125,7 +125,7 @@ def simulated_reader(here: Installation) -> Person:
         return person_of(user)
 
 
-@needs(SYSTEM_ONLY)
+@needs(Permission.ADMINISTER)
 def published_accounts(here: Installation) -> list[DemoAccount]:
     """Return the active accounts that have their published password still."""
     with here.database.read() as session:

@@ -41,7 +41,7 @@ SYSTEM_ONLY: Final = Open.SYSTEM_ONLY
 P = ParamSpec("P")
 R = TypeVar("R")
 Need = Permission | Open
-_PEOPLE = ("person", "by", "reader")
+_PEOPLE = ("person", "by")
 """What the argument is called that holds who acts."""
 _ABOUT = {"mrn": "patient", "study_uid": "study", "alert_id": "alert"}
 """What the arguments are called that name whom a call is about -> their kind in the trail."""
@@ -77,7 +77,7 @@ def need_of(thing: Any) -> Need | Callable[..., Need] | None:
 def needs(need: Need | Callable[..., Need]) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Declare what a function needs; without it the call raises `AccessDenied`, and the trail says so.
 
-    Checked is the person whom the call names (an argument `person`, `by` or `reader`), or who asks (`core.people.asking`)
+    Checked is the person whom the call names (an argument `person` or `by`), or who asks (`core.people.asking`)
     where it names none. What the function calls in its turn, without naming anybody, is its own affair: an analyst's
     figure is made of records that she may not read. `need` may be a function of the same arguments that returns it.
     """

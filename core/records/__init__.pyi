@@ -63,6 +63,9 @@ from .look_alikes import say_not_the_same as say_not_the_same
 from .newer_weights import ChangedAlert as ChangedAlert
 from .newer_weights import changed_alerts as changed_alerts
 from .opens_with import opens_with as opens_with
+from .patient_keys import key_of as key_of
+from .patient_keys import keys_of as keys_of
+from .patient_keys import mrn_of as mrn_of
 from .record import AlertEntry as AlertEntry
 from .record import EventKind as EventKind
 from .record import Moved as Moved

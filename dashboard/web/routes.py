@@ -40,7 +40,7 @@ from core.people import (
     demo_accounts,
     sign_ins,
 )
-from core.records import COVERED, HeatMapClosed, findings, heat_map_of, is_image_covered, opens_with
+from core.records import COVERED, HeatMapClosed, findings, heat_map_of, is_image_covered, mrn_of, opens_with
 from core.refusals import Refusal
 from core.reports import Format, ReportError, make
 from core.rules import TrustLevel
@@ -266,9 +266,8 @@ async def thumbnail(request: Request) -> Response:
 
 
 async def opening(request: Request) -> Response:
-    """Say which views a woman's page shows first: ``/opens-with?mrn=…``, a list of SOP UIDs, empty where there are none."""
-    found = await to_thread.run_sync(opens_with, here(), request.query_params.get("mrn", ""))
-    return JSONResponse(found)
+    """Say which views a woman's page shows first: ``/opens-with?patient=…``, her key, a list of SOP UIDs, empty where there are none."""
+    return JSONResponse(await to_thread.run_sync(lambda: opens_with(here(), _mrn_asked(request))))
 
 
 async def tile_of_image(request: Request) -> Response:
@@ -374,8 +373,13 @@ def _not_stored(error: LookupError | FileNotFoundError | Refusal) -> Response:
     return JSONResponse({"error": "There is no such image here."}, 404)
 
 
+def _mrn_asked(request: Request) -> str:
+    """Return the MRN of the woman whose key a request names; empty where that is nobody's."""
+    return mrn_of(here(), request.query_params.get("patient", "")) or ""
+
+
 async def report(request: Request) -> Response:
-    """Make a report and hand it out as a file: ``mrn``, ``visit`` (a study's UID; the last without) in the query.
+    """Make a report and hand it out as a file: ``patient`` (her key), ``visit`` (a study's UID; the last without) in the query.
 
     With ``deidentified=1`` it does not tell whose it is.
     """
@@ -393,7 +397,7 @@ async def report(request: Request) -> Response:
             lambda: make(
                 here(),
                 person,
-                asked.get("mrn", ""),
+                _mrn_asked(request),
                 asked.get("visit") or None,
                 format,
                 address=address,

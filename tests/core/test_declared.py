@@ -94,7 +94,7 @@ def called(thing: Any, here: Installation, person: Person | None) -> None:
     for name, parameter in inspect.signature(function).parameters.items():
         if name == "here":
             given[name] = here
-        elif name in {"person", "by", "reader"}:
+        elif name in {"person", "by"}:
             given[name] = person
         elif parameter.default is inspect.Parameter.empty and parameter.kind is not parameter.VAR_KEYWORD:
             given[name] = None

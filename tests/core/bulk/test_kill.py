@@ -24,9 +24,10 @@ TAKE_IN = """
 import sys, time
 from core.bulk import Arrivals, Batch
 from core.installation import Installation
-from core.people import Person, Role
+from core.people import Person, Role, asking
 from core.settings import Settings
 
+asking.system_asks_in_this_process()
 here = Installation.open(Settings(home=sys.argv[1], _env_file=None))
 person = Person(int(sys.argv[2]), "sam", "Sam", Role.STAFF)
 batch = Batch(here, Arrivals(here.home / "arrivals"), person.user_id)

@@ -193,7 +193,7 @@ ODD = [
     "/media/%2e%2e%2f%2e%2e%2fetc/passwd",
     "/reading/x/region?box=nan,inf,-inf,1e999",
     "/reading/x/region?box=,,,",
-    "/patient?mrn=%00&visit=%ff",
+    "/patient?patient=%00&visit=%ff",
 ]
 
 
