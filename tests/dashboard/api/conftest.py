@@ -79,7 +79,7 @@ class Api:
 
 @pytest.fixture(scope="module")
 def api(tmp_path_factory: pytest.TempPathFactory, migrated_database: Path) -> Iterator[Api]:
-    """Four simulated women, shared by a module's tests: those that change something change what is their own."""
+    """Three simulated women, shared by a module's tests: those that change something change what is their own."""
     home = tmp_path_factory.mktemp("api") / "var"
     home.mkdir()
     shutil.copyfile(migrated_database, home / "longview.db")
@@ -90,7 +90,7 @@ def api(tmp_path_factory: pytest.TempPathFactory, migrated_database: Path) -> It
         house.here.cache_clear()
         house.desk.cache_clear()
         here = Installation.open(Settings(_env_file=None))
-        factories.cohort(here, 4)
+        factories.cohort(here, 3)
         app = Starlette(
             routes=[*routes.ROUTES, *dicom_web.ROUTES, *door.ROUTES],
             middleware=[Middleware(Gate, here=house.here)],

@@ -18,7 +18,7 @@ from dashboard import house
 from dashboard.api import door, models
 from tests.dashboard.api.conftest import Api
 
-EXAMPLES = 3
+EXAMPLES = 2
 CALLS = [
     (method.upper(), path) for path, methods in door.description()["paths"].items() for method in methods
 ]
