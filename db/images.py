@@ -9,6 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -23,6 +24,10 @@ _AT_ONCE = 8
 """Folders whose entries are brought to the disk at once."""
 INCOMING = ".incoming-"
 """How an object's name begins while it is being written."""
+
+
+RETRY_SECONDS = 20
+"""How long a bucket that does not answer is asked again; its library's own three minutes are longer than people wait."""
 
 
 class StoreUnavailable(OSError):
@@ -148,7 +153,8 @@ def open_store(url: str | None, home: Path, name: str) -> ImageStore:
     path = "/".join(part for part in (prefix, name) if part)
     # Address, region and credentials come from the usual AWS_… variables. The server compares what arrives with a
     # sha256 that travels in the signature, and answers when the object is stored.
-    return BucketStore(S3Store(bucket, prefix=path), f"s3://{bucket}/{path}")
+    patience = {"max_retries": 10, "retry_timeout": timedelta(seconds=RETRY_SECONDS)}
+    return BucketStore(S3Store(bucket, prefix=path, retry_config=patience), f"s3://{bucket}/{path}")
 
 
 def bucket_of(url: str) -> tuple[str, str]:
@@ -326,6 +332,14 @@ class BucketStore(ImageStore):
             folder, _, key = path.rpartition("/")
             if len(key) == 64 and folder == key[:2]:
                 yield key
+
+    def clear(self) -> None:
+        """Take every object away: of a store that was made for a measurement alone."""
+        import obstore
+
+        with self._telling():
+            for chunk in obstore.list(self._objects, chunk_size=1000):
+                obstore.delete(self._objects, [one["path"] for one in chunk])
 
     def check(self) -> None:
         """Write an object and take it away again; raises `StoreUnavailable` if that cannot be done."""

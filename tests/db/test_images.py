@@ -10,6 +10,7 @@ import pytest
 
 from db import images
 from db.images import BucketStore, FolderStore, ImageStore, StoreUnavailable, open_store
+from db.scratch import empty
 from tests.grown.servers import BUCKET, access, make_bucket
 
 
@@ -151,3 +152,11 @@ def test_a_store_that_there_cannot_be_is_refused_in_a_sentence(url, tmp_path):
     with pytest.raises(StoreUnavailable, match="s3://bucket/longview") as caught:
         open_store(url, tmp_path, "images")
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("store", ["memory", "bucket"], indirect=True)
+def test_a_store_that_was_made_for_a_measurement_is_emptied(store):
+    for number in range(3):
+        store.put(f"view {number}".encode())
+    empty(store)
+    assert list(store.keys()) == []
