@@ -81,7 +81,9 @@ def test_a_store_that_is_read_only_is_said_in_words_and_nothing_is_refused_for_i
     with monkeypatch.context() as patch:
         patch.setattr(FolderStore, "write_beside", read_only)
         for way in (1, 2):
-            report = take_in(here, [*views(2), IncomingFile("junk", b"junk")], statement=None, source="cli", at_once=way)
+            report = take_in(
+                here, [*views(2), IncomingFile("junk", b"junk")], statement=None, source="cli", at_once=way
+            )
             assert (report.items, report.cut_short) == (
                 [],
                 "The folder is read-only. Make it writable, then repeat.",
