@@ -33,7 +33,7 @@ from core.people.needing import SYSTEM_ONLY, needs
 from core.sealing import Digesting, Key, Opened, Plain, SealError, kind_of, sealed_into, unsealed
 from core.settings import Settings
 from db.database import Database, sqlite_module
-from db.files import held, private_file, private_folder, sync_folder, whole_file
+from db.files import held, is_held, private_file, private_folder, sync_folder, whole_file
 from db.images import FolderStore
 from db.migrate import current, known_revisions, lacking, upgrade
 from db.stale import trigger_names
@@ -270,12 +270,30 @@ def _refuse_to_overwrite(target: Path) -> None:
         raise BackupError(f"{target} exists. Choose another name.")
 
 
+def _clear_a_cut_off_restore(home: Path) -> None:
+    """Take back the parts that a restore onto a disk of its own had moved in when it was killed: the database comes last.
+
+    So a home without one, beside the leavings of a restore that hold one and that no process is at work on, is neither the
+    old state nor the new one.
+    """
+    if not home.is_dir() or (home / _DATABASE).exists():
+        return
+    for left in sorted(home.glob(f".{RESTORING}*")):
+        if (left / _DATABASE).is_file() and not is_held(left):
+            for part in sorted(home.iterdir()):
+                if not part.name.startswith(".") and part.name != "lost+found":
+                    part.rename(left / part.name)
+            return
+
+
 def _refuse_a_home_in_use(home: Path, *, apart: Path | None = None) -> None:
     """Let through a home that is not there, or in which only the leavings of a restore lie."""
     if not home.exists():
         return
     if not home.is_dir():
         raise BackupError(f"{home} is a file. Restore into an empty folder: set LONGVIEW_HOME.")
+    if apart is None:
+        _clear_a_cut_off_restore(home)
     held = [
         path.name
         for path in home.iterdir()

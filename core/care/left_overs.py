@@ -6,7 +6,6 @@ was complete. None of it is ever read again, and it holds patients' data.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import re
 import shutil
@@ -26,7 +25,7 @@ from core.people.needing import SYSTEM_ONLY, needs
 from core.records.export import EXPORTING
 from core.worker.progress import HEARTBEAT
 from db.database import DatabaseUnavailable
-from db.files import PARTIAL
+from db.files import PARTIAL, is_held
 from db.images import INCOMING, FolderStore
 from db.migrate import current
 
@@ -59,7 +58,7 @@ def find_left_overs(here: Installation, *, now: float | None = None) -> list[Lef
     """Return what was left half-written and nothing has touched for an hour, nor holds; `now` is Unix time."""
     now = time.time() if now is None else now
     found = (_looked_at(path, now) for path in sorted(set(_candidates(here))))
-    return [one for one in found if one is not None and one.age > UNTOUCHED_FOR and not _in_use(one.path)]
+    return [one for one in found if one is not None and one.age > UNTOUCHED_FOR and not is_held(one.path)]
 
 
 @needs(SYSTEM_ONLY)
@@ -118,20 +117,3 @@ def _looked_at(path: Path, now: float) -> LeftOver | None:
     except FileNotFoundError:
         return None
     return LeftOver(path, size, timedelta(seconds=now - touched))
-
-
-def _in_use(path: Path) -> bool:
-    """Say whether a process holds it (`db.files.held`): writing a large backup may take longer than any age tells."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError:
-        return False  # a link, or gone
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
-        return False  # a file system without locks: the age has to do
-    finally:
-        os.close(descriptor)
-    return False

@@ -126,6 +126,7 @@ class RaisedBy:
     second: frozenset[str]
 
 
+@needs(Permission.SEE_COHORT)
 def raised_by(
     here: Installation, patient_ids: Sequence[int], first: SaidBy, second: SaidBy
 ) -> Iterator[RaisedBy]:

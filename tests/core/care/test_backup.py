@@ -8,6 +8,7 @@ import random
 import shutil
 import stat
 import tarfile
+import time
 from pathlib import Path
 
 import pyrage
@@ -15,6 +16,7 @@ import pytest
 from sqlalchemy import select
 
 from core.care.backup import BackupError, restore_backup, write_backup
+from core.care.left_overs import find_left_overs, sweep
 from core.care.verify import verify_objects
 from core.incoming.intake import take_in
 from core.incoming.items import IncomingFile
@@ -27,6 +29,7 @@ from core.settings import Settings
 from db.database import sqlite_module
 from db.migrate import head
 from db.tables import Image, KnownBrowser, SignIn
+from tests.killed import run_killed, steps_on_disk
 from tests.pictures import breast, dicom
 
 
@@ -471,3 +474,36 @@ def test_a_restore_revives_no_sign_in_and_knows_no_browser(stocked, place, tmp_p
     with here.database.read() as session:
         assert session.scalars(select(KnownBrowser)).all() == []
     here.close()
+
+
+@pytest.mark.parametrize("disk", [False, True])
+def test_a_restore_killed_at_any_step_leaves_nothing_or_all_and_the_next_one_goes_on(
+    copy, place, monkeypatch, disk
+):
+    if disk:
+        monkeypatch.setattr(Path, "is_mount", lambda self: self.name.startswith("home"))
+
+    def settings(number: int) -> Settings:
+        home = place / f"home{number}"
+        if disk:
+            (home / "lost+found").mkdir(parents=True, exist_ok=True)
+        return Settings(home=home, _env_file=None)
+
+    total = run_killed(lambda: restore_backup(settings(0), copy), steps_on_disk)
+    # Onto a disk of its own the parts are moved in one by one at the end.
+    for at in (1, *range(total - 5, total + 1)) if disk else (1, total // 2, total - 1, total):
+        to = settings(at)
+        run_killed(lambda to=to: restore_backup(to, copy), steps_on_disk, at)
+        if not (to.root / "longview.db").exists():
+            restore_backup(to, copy)
+        here = Installation.open(to)
+        found = verify_objects(here)
+        assert (found.missing, found.damaged, found.records) == ([], [], []), at
+        with here.database.read() as session:
+            assert len(session.scalars(select(Image)).all()) == 1
+        later = time.time() + 7200
+        sweep(here, now=later)
+        assert find_left_overs(here, now=later) == []
+        here.close()
+        beside = {path.name for path in to.root.iterdir()} - {"lost+found"}
+        assert beside == {"longview.db", "images", "quarantine"}, at

@@ -74,6 +74,25 @@ def test_a_full_disk_ends_an_import_with_what_was_finished_and_what_to_do(here, 
     assert again.cut_short is None
 
 
+def test_a_store_that_is_read_only_is_said_in_words_and_nothing_is_refused_for_it(here, monkeypatch):
+    def read_only(*_about):
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(FolderStore, "write_beside", read_only)
+        for way in (1, 2):
+            report = take_in(
+                here, [*views(2), IncomingFile("junk", b"junk")], statement=None, source="cli", at_once=way
+            )
+            assert (report.items, report.cut_short) == (
+                [],
+                "The folder is read-only. Make it writable, then repeat.",
+            )
+    with here.database.read() as session:
+        assert session.scalars(select(ImportItem)).all() == []
+    assert take_in(here, views(2), statement=None, source="cli").count("accepted") == 2
+
+
 def test_a_disk_that_is_too_full_for_the_quarantine_refuses_nothing(here, monkeypatch):
     full_after(monkeypatch, 0)
     report = take_in(here, [IncomingFile("junk", b"junk")], statement=None, source="cli")
