@@ -12,6 +12,8 @@ from dashboard.charts import template
 from dashboard.charts.template import Figure
 
 _RISK_TICKS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
+_FEW_RISK_TICKS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
+"""Where a figure has half a narrow page: more would stand on each other."""
 
 
 def counts(table: pl.DataFrame, column: str, *, x_title: str, colour: str = look.INK) -> Figure:
@@ -44,7 +46,7 @@ def risk_histogram(table: pl.DataFrame, *, x_title: str = "5-year risk at the la
     """Draw how 5-year risks are distributed, over the bands that people act on.
 
     Bars and axis go by the logarithm of the risk. A bar over several steps is as high as their mean, so that its area
-    is its women; the number stands on it.
+    is its women; on that the number stands.
     """
     low = [math.log10(risk) for risk in table["risk_from"]]
     widths = [math.log10(risk) - begin for risk, begin in zip(table["risk_to"], low, strict=True)]
@@ -56,7 +58,12 @@ def risk_histogram(table: pl.DataFrame, *, x_title: str = "5-year risk at the la
         y=(table["women"] / table["steps"]).to_list(),
         width=[width * 0.94 for width in widths],
         marker={"color": look.RISK},
-        text=[str(women) if women and joined else "" for women in table["women"]],
+        text=[
+            f"{women:,}" if women and steps > 1 else ""
+            for women, steps in zip(table["women"], table["steps"], strict=True)
+        ],
+        textfont={"size": 12, "color": look.MUTED},
+        constraintext="none",
         textposition="outside",
         cliponaxis=False,
         customdata=[
@@ -85,8 +92,9 @@ def risk_histogram(table: pl.DataFrame, *, x_title: str = "5-year risk at the la
             xaxis=template.axis(
                 x_title,
                 range=[begins, ends],
-                tickvals=[math.log10(risk) for risk in _RISK_TICKS],
-                ticktext=[look.percent(risk) for risk in _RISK_TICKS],
+                tickvals=[math.log10(risk) for risk in _FEW_RISK_TICKS],
+                ticktext=[look.percent(risk) for risk in _FEW_RISK_TICKS],
+                tickangle=0,
             ),
             yaxis=template.axis("women a step of risk" if joined else "women", rangemode="tozero"),
         )
@@ -186,7 +194,7 @@ def median_course(table: pl.DataFrame, column: str, *, x_title: str) -> Figure:
                 tickangle=0,
                 tickvals=[value for value, _ in labelled],
                 ticktext=[
-                    f"{int(value)}<br><span style='font-size:11px'>n {women}</span>".replace("-", "−")
+                    f"{int(value)}<br><span style='font-size:11px'>n {women:,}</span>".replace("-", "−")
                     for value, women in labelled
                 ],
             ),

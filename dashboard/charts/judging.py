@@ -44,7 +44,13 @@ def roc(table: pl.DataFrame) -> Figure:
         name="the model",
     )
     figure.add_annotation(
-        x=0.62, y=0.56, text="chance", showarrow=False, font={"size": 12, "color": look.MUTED}
+        x=0.66,
+        y=0.62,
+        text="chance",
+        showarrow=False,
+        xanchor="left",
+        yanchor="top",
+        font={"size": 12, "color": look.MUTED},
     )
     return _laid_out(
         figure, _share_axis("women without cancer at or above"), _share_axis("women with cancer at or above")

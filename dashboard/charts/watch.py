@@ -198,7 +198,12 @@ def _over_time(watch: Watch) -> Figure:
             height=240,
             margin={"l": 64, "r": 16, "t": 24, "b": 40},
             xaxis=template.axis(
-                "", type="date", tickformat="%Y-%m", nticks=7, range=[watch.reference_from, watch.last]
+                "",
+                type="date",
+                tickformat="%Y-%m",
+                nticks=5,
+                tickangle=0,
+                range=[watch.reference_from, watch.last],
             ),
         )
     )

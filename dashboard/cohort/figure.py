@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -158,9 +159,22 @@ def _table(table: pl.DataFrame) -> None:
     look.show(f'<table class="lv-table"><tr>{head}</tr>{body}</table>')
 
 
+SMALLEST_SAID = 0.0001
+
+
+def _figures(value: float) -> str:
+    """Say a number with three figures, those that are 0 too: 0.490 beside 0.518."""
+    if not math.isfinite(value):
+        return look.UNKNOWN
+    if 0 < abs(value) < SMALLEST_SAID:
+        return f"< {SMALLEST_SAID:g}" if value > 0 else f"−{SMALLEST_SAID:g} to 0"
+    said = f"{value:,.0f}" if abs(value) >= 99.95 or not value else f"{value:#.3g}"
+    return said.replace("-", "−")
+
+
 def _said(column: str, value: object) -> str:
     if value is None:
         return look.UNKNOWN
     if isinstance(value, float):
-        return look.percent(value) if column.startswith("share") else f"{value:.3g}"
+        return look.percent(value) if column.startswith("share") else _figures(value)
     return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
