@@ -251,10 +251,12 @@ def _odds_ratio(exposure: NDArray[np.float64], f: Followed, weight: Weights, als
     others = f.women[list(also)].to_numpy(float)
     design = np.column_stack([exposure, others])
     here = np.isfinite(design).all(axis=1) & (weight > 0)
-    outcome = _column(f.women, "observed")[here]
-    if here.sum() < FEWEST or outcome.sum() < FEWEST:
+    if not here.any():
         return math.nan
+    outcome = _column(f.women, "observed")[here]
     spread = design[here].std(axis=0)
+    if here.sum() < FEWEST or outcome.sum() < FEWEST or not spread.all():
+        return math.nan
     fitted = LogisticRegression(C=np.inf, max_iter=200).fit(
         (design[here] - design[here].mean(axis=0)) / spread, outcome, sample_weight=weight[here]
     )
