@@ -57,7 +57,11 @@ app = typer.Typer(
 app.callback()(check_surroundings)
 
 
-Edition = StrEnum("Edition", {f"OF_{name}": name for name in EDITIONS})  # type: ignore[misc]
+class Edition(StrEnum):
+    """Which mechanisms simulated women have (`seed_data.women.mechanisms.EDITIONS`)."""
+
+    OF_2025 = "2025"
+    OF_2026 = "2026"
 
 
 class ImageFormat(StrEnum):

@@ -154,9 +154,9 @@ def _woman(life: Life, breasts: list[TrueBreast]) -> dict[str, Any]:
         "cancer": life.true_cancer_date is not None,
         "observed": life.cancer_date is not None,
     }
-    for years in (2, 4, 6):
-        told |= _later(life, years)
-    other: Side = "R" if life.lesions and _side(life) == "L" else "L"
+    for apart in (2, 4, 6):
+        told |= _later(life, apart)
+    other: Side = "R" if _side(life) == "L" else "L"
     years = years_between(first.on, last.on)
     once, after = (lives.gland_share(visit.score[other]) for visit in (first, last))
     told["other_fall"] = (once - after) / once / years

@@ -135,12 +135,8 @@ def _rise_in_last_year(f: Followed, weight: Weights) -> float:
 def _slope(f: Followed, weight: Weights, chosen: Rows) -> float:
     """Return the slope within women, percentage points a year: each woman has her own level."""
     studies = f.studies[chosen]
-    # Of the last seven years, as there; age runs as time does.
-    place, risk, age = (
-        studies["woman"].to_numpy(),
-        studies["risk"].to_numpy(float),
-        studies["age_years"].to_numpy(float),
-    )
+    place = studies["woman"].to_numpy()
+    risk, age = (studies[name].to_numpy(float) for name in ("risk", "age_years"))
     count = np.bincount(place, minlength=len(f.women))[place]
     centred_age = age - np.bincount(place, age, len(f.women))[place] / count
     centred_risk = risk - np.bincount(place, risk, len(f.women))[place] / count
@@ -255,10 +251,12 @@ def _odds_ratio(exposure: NDArray[np.float64], f: Followed, weight: Weights, als
     others = f.women[list(also)].to_numpy(float)
     design = np.column_stack([exposure, others])
     here = np.isfinite(design).all(axis=1) & (weight > 0)
-    outcome = _column(f.women, "observed")[here]
-    if here.sum() < FEWEST or outcome.sum() < FEWEST:
+    if not here.any():
         return math.nan
+    outcome = _column(f.women, "observed")[here]
     spread = design[here].std(axis=0)
+    if here.sum() < FEWEST or outcome.sum() < FEWEST or not spread.all():
+        return math.nan
     fitted = LogisticRegression(C=np.inf, max_iter=200).fit(
         (design[here] - design[here].mean(axis=0)) / spread, outcome, sample_weight=weight[here]
     )

@@ -532,70 +532,107 @@ class _Tumour:
     felt_on: date | None
 
 
+@dataclass(frozen=True)
+class _Screening:
+    """Under which calendar a tumour is drawn: it is found after the last of `dates` and by `latest`."""
+
+    mix: CaseMix
+    person: _Person
+    dates: list[date]
+    letters: dict[Side, list[str]]
+    latest: date
+
+    @property
+    def last(self) -> date:
+        """Return the day of the last visit."""
+        return self.dates[-1]
+
+    @property
+    def median_days(self) -> float:
+        """Return the median volume doubling time at her age."""
+        return median_doubling_days(_last_age(self.person)) / self.mix.growth_speed
+
+    def felt_mm(self, rng: np.random.Generator) -> float:
+        """Draw the diameter at which a cancer makes itself felt."""
+        median = math.log(CLINICAL_MM + self.mix.detection_delay_mm)
+        return float(np.clip(rng.lognormal(median, CLINICAL_LOG_SD), 8, 50))
+
+    def felt_on(self, rng: np.random.Generator) -> date:
+        """Draw the day on which it does, evenly in time."""
+        return self.last + timedelta(days=float(rng.uniform(0, (HORIZON_YEARS + 8) * DAYS_PER_YEAR)))
+
+    def first_found(
+        self, rng: np.random.Generator, lesion: LifeLesion, noise: float, felt_on: date
+    ) -> tuple[date, Literal["screening", "symptoms"]] | None:
+        """Draw when and how a cancer is found; None if before the last visit, or not by `latest`."""
+        found_on = felt_on
+        found_by: Literal["screening", "symptoms"] = "symptoms"
+        rounds, stops = list(self.dates), rng.random() < STOPS_COMING_SHARE
+        step = timedelta(days=self.person.interval_years * DAYS_PER_YEAR)
+        while rounds[-1] + step <= self.latest + step:
+            rounds.append(rounds[-1] + step)
+        for index, on in enumerate(rounds):
+            if on >= felt_on:
+                break
+            if index >= len(self.dates) and (stops or rng.random() < LATER_MISSED_SHARE):
+                continue
+            letter = self.letters[lesion.side][min(index, len(self.dates) - 1)]
+            size = lesion.diameter_mm(on) - self.mix.detection_delay_mm
+            if rng.random() < sensitivity(size, letter, noise):
+                found_on, found_by = on, "screening"
+                break
+        if found_by == "screening":
+            if found_on < self.last:
+                return None
+            found_on = found_on + timedelta(days=int(rng.integers(8, 46)))
+        return (found_on, found_by) if self.last < found_on <= self.latest else None
+
+
 def _draw_tumour(
-    rng: np.random.Generator,
-    mix: CaseMix,
-    person: _Person,
-    breast_mm: tuple[float, float, float],
-    visit_dates: list[date],
-    letters: dict[Side, list[str]],
-    latest: date,
+    rng: np.random.Generator, at_work: Mechanisms, breast_mm: tuple[float, float, float], under: _Screening
 ) -> _Tumour | None:
-    """Draw a tumour that is found after the last of `visit_dates` and by `latest`, or None if none would be.
+    """Draw a tumour that is found after the last visit and by the latest day, or None if none would be.
 
     Natural history under screening by rejection: when it would make itself felt is uniform in time; visits, and the
     screening rounds after the record, may find it first; a course found before the last visit is drawn again.
     """
-    last = visit_dates[-1]
-    age = _last_age(person)
+    if at_work.growth or at_work.in_situ:
+        return _draw_tumour_anew(rng, at_work, breast_mm, under)
     side = SIDES[int(rng.random() < 0.5)]
     kind = pick(rng, MALIGNANT_KINDS)
-    median = median_doubling_days(age) / mix.growth_speed
+    median = under.median_days
     if kind == "calcifications":
         median *= CALCIFICATION_DOUBLING_FACTOR
     position = draw_position(rng, breast_mm)
     for _ in range(400):
         doubling = draw_doubling_days(rng, median)
-        felt_mm = float(
-            np.clip(rng.lognormal(math.log(CLINICAL_MM + mix.detection_delay_mm), CLINICAL_LOG_SD), 8, 50)
-        )
-        felt_on = last + timedelta(days=float(rng.uniform(0, (HORIZON_YEARS + 8) * DAYS_PER_YEAR)))
-        noise = float(rng.normal(0, mix.detection_noise))
+        felt_mm, felt_on = under.felt_mm(rng), under.felt_on(rng)
+        noise = float(rng.normal(0, under.mix.detection_noise))
         years = 3 * math.log2(felt_mm / SMALLEST_MM) * doubling
         since = felt_on - timedelta(days=years)
         lesion = LifeLesion(
             "M1", side, kind, True, position, since, SMALLEST_MM, doubling, LARGEST_MM,
             math.exp(0.22 * noise), int(rng.integers(2**31)),
         )  # fmt: skip
-        found = _first_found(rng, mix, person, lesion, noise, felt_on, visit_dates, letters[side], latest)
+        found = under.first_found(rng, lesion, noise, felt_on)
         if found is not None:
             return _Tumour(lesion, *found, felt_on)
     return None
 
 
 def _draw_tumour_anew(
-    rng: np.random.Generator,
-    mix: CaseMix,
-    at_work: Mechanisms,
-    person: _Person,
-    breast_mm: tuple[float, float, float],
-    visit_dates: list[date],
-    letters: dict[Side, list[str]],
-    latest: date,
+    rng: np.random.Generator, at_work: Mechanisms, breast_mm: tuple[float, float, float], under: _Screening
 ) -> _Tumour | None:
     """Do what `_draw_tumour` does with growth by population, in situ and non-progressive cancers, as far as at work.
 
     Kind, grade and course are drawn anew at each try, so that screening leaves over of each what it leaves in life.
     """
-    last, median = visit_dates[-1], median_doubling_days(_last_age(person)) / mix.growth_speed
     side, position = SIDES[int(rng.random() < 0.5)], draw_position(rng, breast_mm)
     for _ in range(400):
-        lesion, felt_on = _draw_course(rng, mix, at_work, side, position, last, median)
-        noise = float(rng.normal(0, mix.detection_noise))
+        lesion, felt_on = _draw_course(rng, at_work, side, position, under)
+        noise = float(rng.normal(0, under.mix.detection_noise))
         lesion = replace(lesion, conspicuity=math.exp(0.22 * noise), shape_seed=int(rng.integers(2**31)))
-        found = _first_found(
-            rng, mix, person, lesion, noise, felt_on or date.max, visit_dates, letters[side], latest
-        )
+        found = under.first_found(rng, lesion, noise, felt_on or date.max)
         if found is None:
             continue
         found_on, found_by = found
@@ -608,12 +645,10 @@ def _draw_tumour_anew(
 
 def _draw_course(
     rng: np.random.Generator,
-    mix: CaseMix,
     at_work: Mechanisms,
     side: Side,
     position_mm: tuple[float, float, float],
-    last: date,
-    median_days: float,
+    under: _Screening,
 ) -> tuple[LifeLesion, date | None]:
     """Draw one cancer's growth around a last visit, and the day on which it would be felt; None if it never is."""
     window = NON_PROGRESSIVE_YEARS_BEFORE + HORIZON_YEARS
@@ -622,73 +657,19 @@ def _draw_course(
     grade = mechanism.draw_grade(rng) if at_work.growth else None
     slower = CALCIFICATION_DOUBLING_FACTOR if kind == "calcifications" else 1.0
     doubling = slower * (
-        draw_doubling_days(rng, median_days)
+        draw_doubling_days(rng, under.median_days)
         if grade is None
-        else mechanism.draw_doubling_days(rng, grade, median_days)
+        else mechanism.draw_doubling_days(rng, grade, under.median_days)
     )
-    lesion = LifeLesion("M1", side, kind, True, position_mm, last, SMALLEST_MM, doubling, grade=grade)
+    lesion = LifeLesion("M1", side, kind, True, position_mm, under.last, SMALLEST_MM, doubling, grade=grade)
     if still:
         largest = rng.lognormal(math.log(mechanism.NON_PROGRESSIVE_MM), mechanism.NON_PROGRESSIVE_LOG_SD)
-        began = last + timedelta(
-            days=float(rng.uniform(-NON_PROGRESSIVE_YEARS_BEFORE, HORIZON_YEARS)) * DAYS_PER_YEAR
-        )
+        years = float(rng.uniform(-NON_PROGRESSIVE_YEARS_BEFORE, HORIZON_YEARS))
+        began = under.last + timedelta(days=years * DAYS_PER_YEAR)
         return replace(lesion, since=began, largest_mm=float(np.clip(largest, 4, 25)), grade=None), None
-    felt_mm = float(
-        np.clip(rng.lognormal(math.log(CLINICAL_MM + mix.detection_delay_mm), CLINICAL_LOG_SD), 8, 50)
-    )
-    felt_on = last + timedelta(days=float(rng.uniform(0, (HORIZON_YEARS + 8) * DAYS_PER_YEAR)))
+    felt_mm, felt_on = under.felt_mm(rng), under.felt_on(rng)
     grown = timedelta(days=3 * math.log2(felt_mm / SMALLEST_MM) * doubling)
     return replace(lesion, since=felt_on - grown), felt_on
-
-
-def _first_found(
-    rng: np.random.Generator,
-    mix: CaseMix,
-    person: _Person,
-    lesion: LifeLesion,
-    noise: float,
-    felt_on: date,
-    visit_dates: list[date],
-    letters: list[str],
-    latest: date,
-) -> tuple[date, Literal["screening", "symptoms"]] | None:
-    """Draw when and how a cancer is found under screening; None if before the last visit, or not by `latest`."""
-    last = visit_dates[-1]
-    found_on = felt_on
-    found_by: Literal["screening", "symptoms"] = "symptoms"
-    rounds, stops = list(visit_dates), rng.random() < STOPS_COMING_SHARE
-    step = timedelta(days=person.interval_years * DAYS_PER_YEAR)
-    while rounds[-1] + step <= latest + step:
-        rounds.append(rounds[-1] + step)
-    for index, on in enumerate(rounds):
-        if on >= felt_on:
-            break
-        if index >= len(visit_dates) and (stops or rng.random() < LATER_MISSED_SHARE):
-            continue
-        letter = letters[min(index, len(visit_dates) - 1)]
-        if rng.random() < sensitivity(lesion.diameter_mm(on) - mix.detection_delay_mm, letter, noise):
-            found_on, found_by = on, "screening"
-            break
-    if found_by == "screening":
-        if found_on < last:
-            return None
-        found_on = found_on + timedelta(days=int(rng.integers(8, 46)))
-    return (found_on, found_by) if last < found_on <= latest else None
-
-
-def _draw_any_tumour(
-    rng: np.random.Generator,
-    mix: CaseMix,
-    at_work: Mechanisms,
-    person: _Person,
-    breast_mm: tuple[float, float, float],
-    visit_dates: list[date],
-    letters: dict[Side, list[str]],
-    latest: date,
-) -> _Tumour | None:
-    if at_work.growth or at_work.in_situ:
-        return _draw_tumour_anew(rng, mix, at_work, person, breast_mm, visit_dates, letters, latest)
-    return _draw_tumour(rng, mix, person, breast_mm, visit_dates, letters, latest)
 
 
 def _treat(rng: np.random.Generator, tumour: _Tumour, end: date) -> tuple[list[LifeLesion], list[LifeEvent]]:
@@ -815,16 +796,16 @@ def draw_life(
     events: list[LifeEvent] = []
     if treated:
         until = 1 + int(rng.integers(0, max(len(dates) - 3, 1)))
-        tumour = _draw_any_tumour(
-            rng, mix, mechanisms, person, breast_mm, dates[: until + 1], letters, dates[until + 1]
-        )
+        under = _Screening(mix, person, dates[: until + 1], letters, dates[until + 1])
+        tumour = _draw_tumour(rng, mechanisms, breast_mm, under)
         treated = tumour is not None
         if tumour is not None:
             course, events = _treat(rng, tumour, followup_end)
             lesions += course
     elif on_its_way:
         horizon = last + timedelta(days=HORIZON_YEARS * DAYS_PER_YEAR)
-        tumour = _draw_any_tumour(rng, mix, mechanisms, person, breast_mm, dates, letters, horizon)
+        under = _Screening(mix, person, dates, letters, horizon)
+        tumour = _draw_tumour(rng, mechanisms, breast_mm, under)
         if tumour is not None:
             lesions.append(tumour.lesion)
     if tumour is not None and mechanisms.slower_fall:
