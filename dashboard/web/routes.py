@@ -312,6 +312,7 @@ def _said(said: Said, anyway: bool) -> Response:
         answer["untrusted"] = said.answer["untrusted"]
     if said.heat_shape and said.answer["trust"]["level"] == TrustLevel.TRUSTED:
         answer["heat"] = _heat(said.heat_shape, said.heat_corners or (), said.heat)
+        answer["marks"] = said.answer.get("marks", [])
     return JSONResponse(answer)
 
 
