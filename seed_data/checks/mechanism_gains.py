@@ -3,7 +3,9 @@
 As in `seed_data.checks.sensitivity`: two readers, one of the last study and one of all, learn on some lives and are tried on
 others; the difference of their AUCs is the gain, its interval by paired bootstrap over women. Published: a real model's
 5-year AUC 0.74 (0.71-0.77) of the current study and 0.80 (0.78-0.83) with three years of earlier ones, in other women than
-it learned on (Jiang 2024, JCO Clin Cancer Inform; 332 cancers in 18,360 women).
+it learned on (Jiang 2024, JCO Clin Cancer Inform; 332 cancers in 18,360 women). Not all find so much: the Norwegian
+Computing Center, with a strong model of one study, about 0.001 ("Analysing the effect of change in mammography screening
+sequences", nr.no/en/publication/10421725).
 
 Measured (`python -m seed_data sensitivity --mechanisms --women 8000 --out D`: readers of 8,000 women, tried on 4,000):
 
