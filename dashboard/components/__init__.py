@@ -10,6 +10,8 @@ from typing import Any
 
 import streamlit as st
 
+from dashboard.components.declared import guarded
+
 _FOLDER = Path(__file__).parent
 VIEWER = "viewer"
 VIEWER_PARTS = ("pixels", "keys", "heat", "pictures", "registered", "pane")
@@ -27,7 +29,7 @@ def _component(name: str, *before: str) -> Callable[..., Any]:
         ]
         for kind in (".css", ".js")
     )
-    return st.components.v2.component(f"longview_{name}", css="".join(css), js="".join(js))
+    return guarded(name, st.components.v2.component(f"longview_{name}", css="".join(css), js="".join(js)))
 
 
 def account(who: str, role: str, *, user_id: int, page: Mapping[str, Any]) -> bool:

@@ -32,7 +32,7 @@ def upgrade() -> None:
 def _give(connection: sa.Connection) -> None:
     patient = sa.table("patient", sa.column("id", sa.Integer()), sa.column("key", sa.String()))
     give = patient.update().where(patient.c.id == sa.bindparam("whose")).values(key=sa.bindparam("made"))
-    after = 0
+    after = -1
     while True:
         query = sa.select(patient.c.id).where(patient.c.id > after).order_by(patient.c.id).limit(_AT_ONCE)
         if not (ids := connection.scalars(query).all()):
