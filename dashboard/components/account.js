@@ -147,7 +147,9 @@ export default function ({ data, parentElement }) {
   const does = () => {
     root.dataset.done = String(Date.now())
   }
-  const doesAndIsAsked = () => {
+  const doesAndIsAsked = (event) => {
+    // A page that changes under a resting mouse makes it move as well, by nothing.
+    if (event.type === "pointermove" && !event.movementX && !event.movementY) return
     does()
     if (!warning.hidden) soon()
   }
