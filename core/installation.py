@@ -18,7 +18,14 @@ from db.images import ImageStore, StoreUnavailable, open_store
 
 _NO_PLACE = (errno.EEXIST, errno.ENOTDIR, errno.ENOENT, errno.ENAMETOOLONG, errno.ELOOP)
 _FOLDERS = ("images", "quarantine", "uploads", "arrivals", "sheets", "registrations", "tiles", "cohorts")
-_FILES = ("longview.db", "longview.db-wal", "longview.db-shm", "longview.db-journal", "worker.json")
+_FILES = (
+    "longview.db",
+    "longview.db-wal",
+    "longview.db-shm",
+    "longview.db-journal",
+    "worker.json",
+    "second-factor.key",
+)
 
 
 @dataclass(frozen=True)

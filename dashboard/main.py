@@ -69,14 +69,13 @@ def show_page(person: Person) -> None:
     screen = SCREENS.get(page.url_path)
     title = screen.title if screen else page.title
     st.set_page_config(page_title=f"{title} · Longview" if page.url_path else title)
-    own_account = components.account(
+    components.account(
         person.display_name,
         ROLE_NAMES[person.role],
         user_id=person.user_id,
         page=page_keys.of_page(page.url_path, title),
+        own=f"screens/{ACCOUNT}.py",
     )
-    if own_account and page.url_path != ACCOUNT:
-        st.switch_page(f"screens/{ACCOUNT}.py", query_params={"part": "Password"})
     session.turned_to(page.url_path)
     if screen:
         session.shown_to_whom_it_is_for(screen.needs)

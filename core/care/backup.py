@@ -241,7 +241,7 @@ def _write_archive(file: IO[bytes] | Plain, named: Iterable[tuple[Path, str]]) -
     with tarfile.open(fileobj=file, mode="w", format=tarfile.GNU_FORMAT, dereference=True) as archive:  # type: ignore[call-overload]
         for path, name in named:
             archive.add(path, name, recursive=False, filter=plain)
-            archive.members.clear()  # type: ignore[attr-defined]  # or it remembers every object there is
+            archive.members.clear()  # or it remembers every object there is
 
 
 def _write_checked(file: IO[bytes], parts: Iterable[tuple[Path, str]], name: str, key: Key | None) -> None:

@@ -239,7 +239,7 @@ class FirstAdmin:
         if self.name is not None:
             self.password = secrets.token_urlsafe(12)
             try:
-                return prepare_account(self.here, self.name, self.password)
+                return prepare_account(self.here, self.name, self.password, first_password=True)
             except ValueError as error:
                 raise OwnAdminNeeded(f"--admin {self.name}: {error}") from error
         if not (sys.stdin.isatty() and sys.stderr.isatty()):

@@ -76,8 +76,8 @@ def add(
         )
     except ValueError as error:
         terminal.wrong_use(str(error))
-    first = "" if keep_password else ", and then chooses a password of her own"
-    _tell(f"{person.username} can sign in as {person.role.value}{first}.")
+    first = "" if keep_password else " The first thing asked for then is a password of her own."
+    _tell(f"{person.username} can sign in as {person.role.value}.{first}")
 
 
 @user.command(name="list")

@@ -75,13 +75,15 @@ class RoleChangedMeanwhile(ValueError):
 class NewAccount:
     """An account that may be made: its name is a name, its password is good enough and hashed already.
 
-    `takes_over` is the token of a sign-in that goes over to it when it is made.
+    `takes_over` is the token of a sign-in that goes over to it when it is made; `first_password` says that somebody else
+    chose the password.
     """
 
     username: str
     display_name: str
     password_hash: str = field(repr=False)
     takes_over: str | None = field(default=None, repr=False)
+    first_password: bool = False
 
 
 def person_of(user: User) -> Person:
@@ -105,6 +107,7 @@ def prepare_account(
     *,
     display_name: str | None = None,
     takes_over: str | None = None,
+    first_password: bool = False,
 ) -> NewAccount:
     """Check name and password of a new account; raises `ValueError` with a sentence if one of them will not do."""
     name = plain_name(username)
@@ -112,7 +115,7 @@ def prepare_account(
         _check_name(session, name)
     shown = (display_name or name).strip()[:128] or name
     check_password(password, about=[name, *shown.split()])
-    return NewAccount(name, shown, hash_of(password), takes_over)
+    return NewAccount(name, shown, hash_of(password), takes_over, first_password)
 
 
 def _check_name(session: Session, name: str) -> None:
@@ -126,7 +129,6 @@ def add_account(
     *,
     by: Person | None,
     demo: bool = False,
-    first_password: bool = False,
 ) -> User:
     """Make a prepared account inside the caller's transaction; raises `ValueError` if its name is taken by now."""
     _check_name(session, new.username)
@@ -136,7 +138,7 @@ def add_account(
         password_hash=new.password_hash,
         role=role,
         demo=demo,
-        password_to_change=first_password,
+        password_to_change=new.first_password,
     )
     session.add(user)
     # What was tried of the name before there was such an account says nothing of it.
@@ -163,9 +165,9 @@ def create_user(
     `by` is who makes it, None at the terminal; here and below `AccessDenied` if she is no admin.
     """
     require_admin(by)
-    new = prepare_account(here, username, password, display_name=display_name)
+    new = prepare_account(here, username, password, display_name=display_name, first_password=first_password)
     with here.database.write() as session:
-        return person_of(add_account(session, new, role, by=by, first_password=first_password))
+        return person_of(add_account(session, new, role, by=by))
 
 
 @needs(Permission.ADMINISTER)

@@ -36,7 +36,6 @@ def show(person: Person) -> None:
             "New password",
             type="password",
             key=f"own_new_{number}",
-            help=ASKED_OF_A_PASSWORD,
             autocomplete="new-password",
         )
         again = st.text_input(

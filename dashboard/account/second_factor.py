@@ -47,7 +47,7 @@ def _set_up(person: Person) -> None:
         '<p class="lv-muted">Beside your password you then enter a code of six digits, which an authenticator app on your '
         "phone shows. It needs no network.</p>"
     )
-    left, right = st.columns([1, 2], gap="large")
+    left, right, _ = st.columns([3, 4, 2], gap="large")
     with left:
         look.show(
             f'<img alt="Picture for the authenticator app" width="220" height="220" src="{look.safe(factor.picture())}">'

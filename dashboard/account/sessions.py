@@ -38,7 +38,7 @@ def show(person: Person) -> None:
 def _titles() -> None:
     for column, title in zip(st.columns(COLUMNS), _TITLES, strict=True):
         with column:
-            look.show(f'<p class="lv-muted">{title}</p>')
+            look.show(f'<p class="lv-cell lv-muted">{title}</p>')
 
 
 def _one(person: Person, row: OpenSignIn) -> None:
@@ -55,7 +55,7 @@ def _one(person: Person, row: OpenSignIn) -> None:
             look.show(f'<p class="lv-cell">{cell}</p>')
     with last:
         if row.this:
-            look.show('<p class="lv-muted">Sign out ends it</p>')
+            look.show('<p class="lv-cell lv-muted">Sign out ends it</p>')
         elif st.button("End", key=f"own_end_{row.key}", width="stretch"):
             tell("sessions", lambda: _ended(person, row))
 

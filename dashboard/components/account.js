@@ -62,7 +62,7 @@ function uncover(cover) {
   if (cover.open) cover.close()
 }
 
-export default function ({ data, parentElement, setTriggerValue }) {
+export default function ({ data, parentElement }) {
   const root = parentElement.querySelector(".account") ?? made(parentElement)
   const warning = parentElement.querySelector(".warning")
   const cover = parentElement.querySelector(".cover")
@@ -74,8 +74,10 @@ export default function ({ data, parentElement, setTriggerValue }) {
   who.title = `${data.who}, ${data.role}: your account`
   who.onclick = (event) => {
     if (event.ctrlKey || event.metaKey || event.shiftKey) return
+    const link = document.querySelector(".st-key-own_account a")
+    if (!link) return
     event.preventDefault()
-    setTriggerValue("own", true)
+    link.click()
   }
   root.querySelector(".role").textContent = data.role
 
@@ -145,7 +147,9 @@ export default function ({ data, parentElement, setTriggerValue }) {
   const does = () => {
     root.dataset.done = String(Date.now())
   }
-  const doesAndIsAsked = () => {
+  const doesAndIsAsked = (event) => {
+    // A page that changes under a resting mouse makes it move as well, by nothing.
+    if (event.type === "pointermove" && !event.movementX && !event.movementY) return
     does()
     if (!warning.hidden) soon()
   }

@@ -23,6 +23,8 @@ MOST_SECONDS = 600
 async def going(request: Request) -> Response:
     """Lead to the hospital's own sign-in."""
     target = signing_in.safe_target(request.query_params.get("next", "/"))
+    if here().settings.oidc_issuer is None:
+        return RedirectResponse("/sign-in", status_code=303)
     try:
         begun = await to_thread.run_sync(
             lambda: oidc.begin(here(), back_to=signing_in.own_address(request, BACK))

@@ -14,7 +14,8 @@ from typer.testing import CliRunner
 
 from core.__main__ import app
 from core.installation import Installation
-from core.people import Role, sign_ins
+from core.people import Role, Step, sign_ins
+from db.tables import User
 from tests.pictures import breast, dicom
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -154,3 +155,26 @@ def test_in_a_terminal_the_admin_is_asked_for_until_name_and_password_will_do(us
 def test_without_demo_accounts_the_first_real_patient_asks_nothing(core, film):
     done = core("import", film, *HERS)
     assert "admin" not in done.stderr.lower()
+
+
+def test_a_second_factor_is_told_of_and_reset(user, tmp_path):
+    user("add", "anna", "--role", "admin", "--password-stdin", said="a long password\n")
+    assert "no second factor" in user("second-factor", "anna").stdout
+    here = Installation.open()
+    with here.database.write() as session:
+        session.query(User).one().totp_secret = "sealed"
+    here.close()
+    assert "signs in with a second factor" in user("second-factor", "anna").stdout
+    assert json.loads(user("list", "--json").stdout)[0]["second_factor"] is True
+    assert "signed out everywhere" in user("second-factor", "anna", "--reset").stdout
+    assert "has no second factor" in user("second-factor", "anna", "--reset").stdout
+    assert "no account" in user("second-factor", "nobody", code=2).stderr
+
+
+def test_who_was_given_a_password_chooses_another_and_who_chose_it_does_not(user):
+    for name, *kept in (("anna",), ("bo", "--keep-password")):
+        user("add", name, "--role", "staff", "--password-stdin", *kept, said="a long password\n")
+    here = Installation.open()
+    lacks = [sign_ins.sign_in(here, name, "a long password").lacks for name in ("anna", "bo")]
+    here.close()
+    assert lacks == [Step.PASSWORD, None]

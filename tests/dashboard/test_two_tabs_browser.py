@@ -1,13 +1,15 @@
 """Two people in one browser, one tab each: what the first one's tab does once the second has signed in."""
 
+from datetime import timedelta
+
 import pytest
 from playwright.sync_api import Page, expect
 from sqlalchemy import select
 
-from core.people import Role, sign_ins
+from core.people import Role, open_sign_ins, sign_ins
 from core.people.demo_accounts import DEMO_ACCOUNTS
 from dashboard.web.gate import COOKIE
-from db.tables import Event
+from db.tables import Event, SignIn, utc_now
 from tests.dashboard.conftest import Served
 from tests.dashboard.test_browser import CHROMIUM, browser, page, sign_in
 
@@ -100,3 +102,46 @@ def test_a_sign_in_that_ended_just_after_it_was_asked_for_is_noticed_soon(page: 
     sign_ins.sign_out(served.here, hers)
     page.evaluate("window.dispatchEvent(new Event('focus'))")
     expect(page.locator("dialog.cover")).to_contain_text("Your sign-in has ended", timeout=6000)
+
+
+def test_who_does_nothing_is_warned_and_stays_by_one_press_or_comes_back_to_what_she_typed(
+    page: Page, served: Served
+) -> None:
+    sign_in(page, served, "staff")
+    page.locator(".account .who").click()
+    expect(page.get_by_role("heading", name="Your account")).to_be_visible()
+    page.goto(f"{served.url}/worklist")
+    typed = page.get_by_role("textbox").first
+    typed.fill("Sim-0001")
+    warning = page.locator(".warning")
+
+    def hers() -> str:
+        return {cookie["name"]: cookie["value"] for cookie in page.context.cookies()}[COOKIE]
+
+    def last_did_something(minutes_ago: float) -> None:
+        with page.expect_response(lambda answer: "/signed-in" in answer.url):
+            page.evaluate("window.dispatchEvent(new Event('focus'))")
+        with served.here.database.write() as session:
+            found = session.get(SignIn, sign_ins.token_sha256(hers()))
+            assert found is not None
+            found.seen_at = utc_now() - timedelta(minutes=minutes_ago)
+        page.wait_for_timeout(1600)
+        page.evaluate("window.dispatchEvent(new Event('focus'))")
+
+    last_did_something(29)
+    expect(warning).to_contain_text("you are signed out in")
+    warning.get_by_role("button", name="Stay signed in").click()
+    expect(warning).to_be_hidden()
+    left = open_sign_ins.seen(served.here, hers(), done=False)
+    assert left is not None
+    assert left.idle > 1700
+    last_did_something(31)
+    cover = page.locator("dialog.cover")
+    expect(cover).to_contain_text("Your sign-in has ended")
+    expect(cover).to_contain_text("What was typed and not recorded yet still stands on this page")
+    other = page.context.new_page()
+    sign_in_at_the_form(other, served, "staff")
+    page.bring_to_front()
+    page.evaluate("window.dispatchEvent(new Event('focus'))")
+    expect(cover).to_be_hidden()
+    expect(typed).to_have_value("Sim-0001")

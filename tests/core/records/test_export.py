@@ -2,8 +2,10 @@
 
 import csv
 import json
+import tarfile
 from datetime import date
 
+import pyrage
 import pytest
 from sqlalchemy import select
 from typer.testing import CliRunner
@@ -239,3 +241,51 @@ def test_a_deidentified_export_names_nobody_and_keeps_course_ages_and_links(here
         assert sorted(row[column] for row in before) == sorted(row[column] for row in after)
     entry = audit.latest(here, action="exported")[0]
     assert "deidentified" in entry.detail
+
+
+@pytest.fixture
+def key_file(tmp_path):
+    identity = pyrage.x25519.Identity.generate()
+    path = tmp_path / "key.txt"
+    path.write_text(f"# public key: {identity.to_public()}\n{identity}\n")
+    return path
+
+
+def opened(sealed, out, key_file, code=0):
+    done = CliRunner().invoke(app, ["decrypt", str(sealed), str(out), "--key-file", str(key_file)])
+    assert done.exit_code == code, done.output + repr(done.exception)
+    return done
+
+
+def test_a_sealed_export_is_one_file_that_its_key_opens_and_nothing_lies_in_clear(here, tmp_path, key_file):
+    for name in ("all.json.age", "tables.tar.age"):
+        run(tmp_path / name, "--key-file", key_file)
+        assert b"Doe" not in (tmp_path / name).read_bytes()
+        assert (tmp_path / name).stat().st_mode & 0o077 == 0
+    assert {path.name for path in tmp_path.iterdir()} == {"all.json.age", "tables.tar.age", "home", "key.txt"}
+    assert not list(here.home.glob(".export-*"))
+    opened(tmp_path / "all.json.age", tmp_path / "all.json", key_file)
+    assert len(json.loads((tmp_path / "all.json").read_text("utf-8"))["patients"]) == 2
+    opened(tmp_path / "tables.tar.age", tmp_path / "tables.tar", key_file)
+    with tarfile.open(tmp_path / "tables.tar") as archive:
+        assert {f"{name}.csv" for name in TABLES} | {"export.json"} == set(archive.getnames())
+        archive.extractall(tmp_path / "out", filter="data")
+    assert {row["name"] for row in _table(tmp_path / "out", "patients")} == {"Sim-0017", "Doe, Jane"}
+    assert "sealed True" in audit.latest(here, action="exported")[0].detail
+
+
+def test_what_cannot_be_opened_or_sealed_is_said_and_nothing_is_written(here, tmp_path, key_file):
+    run(tmp_path / "all.json.age", "--key-file", key_file)
+    other = tmp_path / "other.txt"
+    other.write_text(f"{pyrage.x25519.Identity.generate()}\n")
+    said = opened(tmp_path / "all.json.age", tmp_path / "all.json", other, code=2).stderr
+    assert "was sealed for another" in said
+    assert "no sealed file" in opened(key_file, tmp_path / "all.json", key_file, code=2).stderr
+    assert "exists" in opened(tmp_path / "all.json.age", other, key_file, code=2).stderr
+    other.write_text("a pass phrase\n")
+    assert "no key of age" in run(tmp_path / "x.age", "--key-file", other, code=2).stderr
+    assert "not both" in run(tmp_path / "x", "--key-file", other, "--passphrase-file", other, code=2).stderr
+    other.write_text("short\n")
+    assert "too short" in run(tmp_path / "x.age", "--passphrase-file", other, code=2).stderr
+    assert not (tmp_path / "all.json").exists()
+    assert not (tmp_path / "x.age").exists()

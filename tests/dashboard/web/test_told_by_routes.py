@@ -107,7 +107,7 @@ def words(answer: Any) -> str:
 
 
 ASKED_ELSEWHERE = {
-    "/health", "/sign-in", "/sign-in/font.woff2", "/sign-out", "/signed-in", "/plotly.js",
+    "/health", "/sign-in", "/sign-in/font.woff2", "/sign-in/step", "/sign-in/oidc", "/sign-in/oidc/back", "/sign-out", "/signed-in", "/plotly.js",
     "/reading/{token}/whole", "/reading/{token}/region", "/reading/{token}/picture",
     "/registration/{prior_sop}/{current_sop}",
 }  # fmt: skip
