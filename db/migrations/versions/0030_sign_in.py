@@ -2,7 +2,7 @@
 
 Nobody has to change a password that she has, and whoever is signed in stays so: seen last as this runs.
 
-Revision: 0030, after 0026.
+Revision: 0030, after 0029.
 """
 
 import sqlalchemy as sa
@@ -11,7 +11,7 @@ from alembic import op
 from db.tables import UtcDateTime, utc_now
 
 revision = "0030"
-down_revision = "0026"
+down_revision = "0029"
 branch_labels = None
 depends_on = None
 
