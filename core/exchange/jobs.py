@@ -8,6 +8,7 @@ from __future__ import annotations
 import secrets
 import threading
 from collections.abc import Callable
+from contextvars import copy_context
 from datetime import timedelta
 from typing import Any
 
@@ -17,7 +18,7 @@ from core.exchange.listed import NotHere
 from core.installation import Installation
 from core.logs import log_of
 from core.outages import outage
-from core.people import Person, asking
+from core.people import Person
 from core.people.needing import SIGNED_IN, needs
 from db.tables import ApiJob, utc_now
 
@@ -60,9 +61,11 @@ def begin_job(
         if len(at_work) >= MOST_AT_ONCE:
             raise TooManyJobs(f"{len(at_work)} jobs of yours are at work already. Wait for one to end.")
         session.add(ApiJob(key=key, user_id=person.user_id, kind=kind, state="running"))
-    # A daemon: what it takes in is durable file by file, and the process need not wait for the rest.
+    # In the context of the call, so that its entries in the trail say who, from where and by which token. A daemon: what it
+    # takes in is durable file by file, and the process need not wait for the rest.
+    context = copy_context()
     threading.Thread(
-        target=asking.on_behalf(_run), args=(here, key, work, at_end), name=f"job {kind}", daemon=True
+        target=context.run, args=(_run, here, key, work, at_end), name=f"job {kind}", daemon=True
     ).start()
     return key
 

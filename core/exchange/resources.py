@@ -16,7 +16,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.orm import Session
 
-from core.exchange.keys import key_of, patient_by_key
+from core.exchange.keys import fhir_id_of, patient_by_fhir_id
 from core.exchange.listed import NotHere
 from core.incoming import called
 from core.installation import Installation
@@ -52,7 +52,7 @@ class Days:
 
 @dataclass(frozen=True)
 class Wanted:
-    """What a search asks for. `identifier` is an MRN, or of a study its UID; `patient` a woman's key."""
+    """What a search asks for. `identifier` is an MRN, or of a study its UID; `patient` a woman's id."""
 
     id: str | None = None
     identifier: str | None = None
@@ -110,7 +110,7 @@ def _patients(here: Installation, wanted: Wanted, after: int, limit: int) -> Fou
     with here.database.read() as session:
         query = select(Patient).where(Patient.id > after, *_between(Patient.birth_date, wanted.days))
         for key in filter(None, (wanted.id, wanted.patient)):
-            query = query.where(Patient.id == _id_of(patient_by_key(session, key)))
+            query = query.where(Patient.id == _id_of(patient_by_fhir_id(session, key)))
         if wanted.identifier is not None:
             query = query.where(Patient.id == _id_of(called(session, wanted.identifier)))
         rows = session.scalars(query.order_by(Patient.id).limit(limit + 1)).all()
@@ -131,7 +131,7 @@ def _studies(session: Session, kind: str, wanted: Wanted) -> Select[Any] | None:
     query = select(Study, Patient).join(Patient, Patient.id == Study.patient_id)
     query = query.where(*_between(Study.study_date, wanted.days))
     if wanted.patient is not None:
-        query = query.where(Study.patient_id == _id_of(patient_by_key(session, wanted.patient)))
+        query = query.where(Study.patient_id == _id_of(patient_by_fhir_id(session, wanted.patient)))
     if wanted.identifier is not None:
         query = query.where(Study.uid == wanted.identifier.removeprefix("urn:oid:"))
     if wanted.id is None:
@@ -160,14 +160,14 @@ def _images(session: Session, studies: list[int]) -> dict[int, int]:
 def _woman(patient: Patient) -> Resource:
     sex = patient.sex.value if patient.sex else None
     made = patient_resource(patient.mrn, patient.name, patient.birth_date, sex)
-    return _marked(patient, made | {"id": key_of(patient)})
+    return _marked(patient, made | {"id": fhir_id_of(patient)})
 
 
 def _imaging(study: Study, patient: Patient, images: int) -> Resource:
     made = imaging_study(
         patient.mrn, study.uid, study.study_date, study.modality, study.description or "", images
     )
-    made |= {"id": study.uid, "subject": {"reference": f"Patient/{key_of(patient)}"}}
+    made |= {"id": study.uid, "subject": {"reference": f"Patient/{fhir_id_of(patient)}"}}
     return _marked(patient, made)
 
 
@@ -191,7 +191,7 @@ def _of_report(here: Installation, study: Study, patient: Patient) -> list[Resou
 def _own_id(resource: Resource, report: Report, study: Study, patient: Patient) -> str:
     kind = resource["resourceType"]
     if kind == "Patient":
-        return key_of(patient)
+        return fhir_id_of(patient)
     if kind == "ImagingStudy":
         return str(resource["identifier"][0]["value"]).removeprefix("urn:oid:")
     if kind == "Observation":

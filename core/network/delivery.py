@@ -10,7 +10,7 @@ from core.incoming import IncomingFile, ItemReport, take_in
 from core.incoming.batches import Source
 from core.installation import Installation
 from core.outages import MachineFailed
-from core.people import Person
+from core.people import Person, asking
 
 __all__ = ["Delivery"]
 
@@ -46,7 +46,7 @@ class Delivery:
         either the next file begins another batch.
         """
         if self._thread is None:
-            self._thread = threading.Thread(target=self._run, name="delivery", daemon=True)
+            self._thread = threading.Thread(target=asking.on_behalf(self._run), name="delivery", daemon=True)
             self._thread.start()
         self._files.put(file)
         answer = self._answers.get()

@@ -153,7 +153,9 @@ async def search_by_form(call: Caller, request: Request, kind: Kind) -> Response
 
 @router.get("/{kind}/{id}", dependencies=FHIR_DOOR, response_class=Response, responses=_fhir("The resource."))
 def read(
-    call: Caller, kind: Kind, id: Annotated[str, Path(pattern=r"^[A-Za-z0-9.\-]{1,64}$", examples=["p1"])]
+    call: Caller,
+    kind: Kind,
+    id: Annotated[str, Path(pattern=r"^[A-Za-z0-9.\-]{1,64}$", examples=["k3Jb0Zx1Qe8sT2vW"])],
 ) -> Response:
     """Return one resource."""
     found = resource_of(call.here, call.person, kind, id)

@@ -26,7 +26,7 @@ from dashboard.api.records import finding_row, lesion_row
 from dashboard.api.routing import Caller, Recorded, door
 
 READ = [door(Scope.READ)]
-Key = Annotated[str, Path(max_length=64, description="A woman's key.", examples=["p1"])]
+Key = Annotated[str, Path(max_length=64, description="A woman's key.", examples=["k3Jb0Zx1Qe8sT2vW"])]
 
 router = APIRouter(prefix="/api/v1/patients", tags=["patients"], route_class=Recorded, responses=EVERY)
 

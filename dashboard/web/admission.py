@@ -18,10 +18,10 @@ from core.people.own_tokens import PREFIX
 from core.people.recently import Recently
 from dashboard.web.problems import Problem, answer
 
-__all__ = ["CALLS", "FOR_SIGNED_IN", "Elsewhere", "admit"]
+__all__ = ["CALLS", "FOR_SIGNED_IN", "Elsewhere", "admit", "is_call"]
 
-CALLS = ("/api/", "/fhir", "/dicom-web")
-"""Addresses by their beginning that programs call."""
+CALLS = ("/api", "/fhir", "/dicom-web")
+"""Addresses, and beginnings of such, that programs call."""
 FOR_SIGNED_IN = ("/api/v1/openapi.json", "/api/v1/docs")
 """Those of them that a browser may open in which somebody is signed in."""
 STORE_PATH = "/dicom-web/studies"
@@ -32,6 +32,11 @@ _refused = Recently()
 
 class Elsewhere(Exception):
     """The gate's other doors decide: a cookie, or a program's own token for storing."""
+
+
+def is_call(path: str) -> bool:
+    """Return whether an address is one that programs call."""
+    return path.startswith(CALLS) and any(path == one or path.startswith(f"{one}/") for one in CALLS)
 
 
 async def admit(here: Installation, scope: Scope, headers: Headers) -> Response | None:

@@ -34,8 +34,7 @@ NEEDED: Mapping[str, Need] = {
     "/arrive/": Permission.ADD_STUDY,
     "/dicom-web/": Permission.ADD_STUDY,
     # Programs show a token there (`dashboard.web.admission`), and each call declares what it needs of its person.
-    "/api/": SIGNED_IN,
-    "/fhir/": SIGNED_IN,
+    **dict.fromkeys(("/api", "/api/", "/fhir", "/fhir/", "/dicom-web"), SIGNED_IN),
     # Streamlit's own. The pages come over its stream, and each says for itself what it needs (`dashboard.pages`).
     "/": SIGNED_IN,
     "/home": SIGNED_IN,

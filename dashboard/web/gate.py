@@ -190,7 +190,7 @@ class Gate:
             )
         if method not in {"GET", "HEAD"} and not same_origin(headers):
             return PlainTextResponse("This request came from another site.", 403)
-        if path.startswith(admission.CALLS):
+        if admission.is_call(path):
             with suppress(admission.Elsewhere):
                 return await admission.admit(self.here(), scope, headers)
         place, need = declared(path) or (path, None)

@@ -79,7 +79,8 @@ def test_what_is_no_request_of_the_standard_is_refused_in_words(served: Served, 
     )
     assert cut.status == 400
     assert b"breaks off" in cut.body
-    assert ask(served, STUDIES, headers=right).status == 404
+    # To read, a program shows a person's token.
+    assert ask(served, STUDIES, headers=right).status == 401
     other = post(served, f"{STUDIES}/1.2.3", **right)
     assert other.status == 409
     assert json.loads(other.body)["00081198"]["Value"][0]["00081197"]["Value"] == [0xA900]
