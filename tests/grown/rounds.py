@@ -44,7 +44,7 @@ from tests.pictures import breast, dicom
 PASSWORD = "seven quiet rivers"
 COOKIE = "longview_sign_in"
 AWAY_SECONDS = 10.0
-SETTLED_SECONDS = 300.0
+SETTLED_SECONDS = 600.0
 SENDERS = 3
 _PICTURES = 8
 
