@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from db.files import private_folder, sync_folder
 
 if TYPE_CHECKING:
-    from obstore.store import ObjectStore
+    from obstore.store import ObjectStore, RetryConfig
 
 
 _AT_ONCE = 8
@@ -153,7 +153,7 @@ def open_store(url: str | None, home: Path, name: str) -> ImageStore:
     path = "/".join(part for part in (prefix, name) if part)
     # Address, region and credentials come from the usual AWS_… variables. The server compares what arrives with a
     # sha256 that travels in the signature, and answers when the object is stored.
-    patience = {"max_retries": 10, "retry_timeout": timedelta(seconds=RETRY_SECONDS)}
+    patience: RetryConfig = {"max_retries": 10, "retry_timeout": timedelta(seconds=RETRY_SECONDS)}
     return BucketStore(S3Store(bucket, prefix=path, retry_config=patience), f"s3://{bucket}/{path}")
 
 

@@ -86,7 +86,7 @@ def believe_only_the_named() -> None:
 
     Streamlit starts it and leaves no way to say so.
     """
-    uvicorn.config.ProxyHeadersMiddleware = _as_it_came  # type: ignore[misc, assignment]
+    uvicorn.config.ProxyHeadersMiddleware = _as_it_came  # type: ignore[assignment, attr-defined]
 
 
 def _as_it_came(app: Any, trusted_hosts: object) -> Any:

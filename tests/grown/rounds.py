@@ -31,7 +31,7 @@ from urllib.parse import urlsplit
 import psutil
 from sqlalchemy import func, select
 
-from core.care.launch import PROJECT, wait_for_page
+from core.care.launch import PROJECT, stop_on_signals, wait_for_page
 from core.care.verify import verify_objects
 from core.installation import Installation
 from core.people import Role, create_user, sign_ins
@@ -44,7 +44,7 @@ from tests.pictures import breast, dicom
 PASSWORD = "seven quiet rivers"
 COOKIE = "longview_sign_in"
 AWAY_SECONDS = 10.0
-SETTLED_SECONDS = 300.0
+SETTLED_SECONDS = 600.0
 SENDERS = 3
 _PICTURES = 8
 
@@ -351,8 +351,14 @@ class Report:
         }
 
 
-def run(running: Running, plan: list[str], *, pause: Callable[[], float]) -> Report:
-    """Let what the plan names happen, one after the other, while studies come in; then look at what is there."""
+def run(
+    running: Running, plan: list[str], *, pause: Callable[[], float], enough: threading.Event | None = None
+) -> Report:
+    """Let what the plan names happen, one after the other, while studies come in; then look at what is there.
+
+    With `enough` set it ends with the round that it is at.
+    """
+    enough = enough or threading.Event()
     ledger, stop = Ledger(), threading.Event()
     threads = [
         Sender(running.url, token, ledger, number, stop) for number, token in enumerate(running.tokens, 1)
@@ -361,6 +367,8 @@ def run(running: Running, plan: list[str], *, pause: Callable[[], float]) -> Rep
         thread.start()
     took: dict[str, list[float]] = {}
     for name in plan:
+        if enough.is_set():
+            break
         time.sleep(pause())
         begun = time.monotonic()
         running.victims[name]()
@@ -426,7 +434,7 @@ def planned(victims: Victims, rounds: int, chance: random.Random) -> list[str]:
     """Return what happens in each round: everything in turn, in another order each time; what is halted more rarely."""
     plan: list[str] = []
     while len(plan) < rounds:
-        often = [name for name in victims if not name.endswith("halted")] * 2
+        often = [name for name in victims if not name.endswith("halted")] * 3
         turn = often + [name for name in victims if name.endswith("halted")]
         chance.shuffle(turn)
         plan += turn
@@ -446,7 +454,7 @@ def tiny_model(folder: Path) -> str:
 
 
 def main() -> int:
-    """Run the rounds and print the ledger as JSON; 1 if something went wrong that may never go wrong."""
+    """Run the rounds and print the ledger as JSON; 1 if something went wrong that may never go wrong. Ctrl-C ends early."""
     asked = argparse.ArgumentParser(prog="python -m tests.grown.rounds", description=__doc__)
     asked.add_argument("--rounds", type=int, default=30)
     asked.add_argument("--seed", type=int, default=7)
@@ -455,12 +463,14 @@ def main() -> int:
     )
     given = asked.parse_args()
     chance = random.Random(given.seed)
+    enough = threading.Event()
+    stop_on_signals(enough)
     folder = Path(tempfile.mkdtemp(prefix="longview-model-"))
     try:
         kind = one_machine if given.embedded else several_machines
         with kind(tiny_model(folder / "model")) as running:
             plan = planned(running.victims, given.rounds, chance)
-            report = run(running, plan, pause=lambda: chance.uniform(0.2, 2.0))
+            report = run(running, plan, pause=lambda: chance.uniform(0.2, 2.0), enough=enough)
         print(json.dumps(report.to_json(), indent=2))
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -134,7 +134,8 @@ class Postgres:
             # Told to stop when we are gone; set here because a change of account takes it away.
             be.append("--pdeathsig=INT")
         data = self.folder / "data"
-        quick = [] if self.durable else ["fsync=off", "full_page_writes=off", "synchronous_commit=off"]
+        # Without synchronous_commit a crash of the server alone would lose what it has acknowledged.
+        quick = [] if self.durable else ["fsync=off", "full_page_writes=off"]
         settings = [
             "listen_addresses=127.0.0.1",
             f"port={self.port}",

@@ -11,13 +11,14 @@ from tests.grown.stack import lacking
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 @pytest.mark.skipif(lacking() is not None, reason=f"not installed here: {lacking()}")
 def test_any_one_is_killed_the_database_crashes_the_store_is_away_and_nothing_is_lost(
     tiny_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(rounds, "AWAY_SECONDS", 5.0)
     with rounds.several_machines(str(tiny_model)) as running:
-        plan = ["worker 1", "dashboard 1", "database crashed", "store away", "dashboard 2"]
+        plan = ["worker 1", "dashboard 1", "database crashed", "store away"]
         report = rounds.run(running, plan, pause=lambda: 0.2)
     ledger = report.ledger
     assert ledger.wrong == [], report.to_json()
