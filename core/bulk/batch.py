@@ -30,6 +30,7 @@ from core.installation import Installation
 from core.logs import log_of
 from core.outages import outage
 from core.people import Closed, NewAccount, Permission, Person, require
+from core.rules.vocabulary import OTHER_KIND_WORDS
 
 log = log_of(__name__)
 
@@ -304,7 +305,8 @@ class Batch:
     def _foreseen(self, looked: Looked) -> Looked:
         if looked.examined.refusal is not None or looked.examined.header is None:
             return looked
-        refusal = foresee(self.here, looked.header, looked.name, looked.examined.sha256, looked.said)
+        kind = looked.examined.view if looked.examined.view in OTHER_KIND_WORDS else None
+        refusal = foresee(self.here, looked.header, looked.name, looked.examined.sha256, looked.said, kind)
         return replace(looked, foreseen=refusal, may_insist=self._may_insist(looked, refusal))
 
     def _may_insist(self, looked: Looked, refusal: object) -> bool:
