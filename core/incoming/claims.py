@@ -68,7 +68,7 @@ def check_statement(statement: Statement) -> None:
     if statement.birth_date and statement.birth_date > statement.study_date:
         raise ValueError(f"The birth date {statement.birth_date} lies after the study.")
     for name, (side, view) in statement.views.items():
-        if side not in SIDES or view not in PICTURES:
+        if side not in (*SIDES, *([BOTH_BREASTS] if view in SHOW_BOTH else [])) or view not in PICTURES:
             raise ValueError(
                 f"{name}: {side}-{view} is no view. Sides are L and R, views {', '.join(PICTURES)}."
             )

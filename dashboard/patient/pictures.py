@@ -175,10 +175,13 @@ def pane(visit: Visit, view: ViewName, not_taken: Sequence[ViewName]) -> dict[st
     }
 
 
-def _said(image: ViewImage) -> str:
-    """Return which breast an image shows, as it is said of one."""
+def _pane_label(image: ViewImage) -> str:
+    """Return what an image is, as it is said of one: its side and view, or its side and by what means it was made."""
+    other = OTHER_KIND_WORDS.get(image.view)
+    if other is None:
+        return image.view_name.words
     is_one = image.laterality in SIDE_WORDS
-    return image.laterality if is_one else QualityFlag.SIDE_NOT_SAID.words
+    return f"{image.laterality} {other}" if is_one else f"{other}, {QualityFlag.SIDE_NOT_SAID.words}"
 
 
 def pane_of(image: ViewImage, *, another: bool = False) -> dict[str, object]:
@@ -208,7 +211,7 @@ def pane_of(image: ViewImage, *, another: bool = False) -> dict[str, object]:
         "spacing_mm": image.spacing_mm,
         "measured": SIZE_NOT_SURE.isdisjoint(image.quality_flags),
         "side": IMAGE_SIDE_WORDS[image.laterality],
-        "label": " · ".join([f"{_said(image)} {other}" if other else image.view_name.words, *kinds]),
+        "label": " · ".join([_pane_label(image), *kinds]),
         "note": " · ".join(notes),
         "remarks": "\n".join(image.remarks),
         "missing": "",

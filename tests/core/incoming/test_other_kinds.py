@@ -299,7 +299,7 @@ def test_magnetic_resonance_of_both_breasts_is_kept_marked_and_read_by_no_model(
     (image,) = visit.images
     assert (image.view_name.words, image.view_name.code) == ("both MR", "B-MR")
     pane = pictures.pane_of(image)
-    assert (pane["side"], pane["label"]) == ("both", "both breasts, or side not said magnetic resonance")
+    assert (pane["side"], pane["label"]) == ("both", "magnetic resonance, both breasts, or side not said")
     assert pictures.panes_of(visit, ()) == [pane]
     assert [one.outcome for one in take(here, data)] == ["duplicate"]
 
