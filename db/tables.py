@@ -40,6 +40,14 @@ class Laterality(enum.StrEnum):
     RIGHT = "R"
 
 
+class ImageSide(enum.StrEnum):
+    """The breast that an image shows; both of them, or not said which, in pictures by other means than X-rays alone."""
+
+    LEFT = "L"
+    RIGHT = "R"
+    BOTH = "B"
+
+
 class StudyStatus(enum.StrEnum):
     """Where a study stands on its way to a score. This column is the queue: what is pending is scored."""
 
@@ -206,6 +214,7 @@ class Base(DeclarativeBase):
         list[Any]: Document(),
         Sex: _enum(Sex),
         Laterality: _enum(Laterality),
+        ImageSide: _enum(ImageSide),
         StudyStatus: _enum(StudyStatus),
         Outcome: _enum(Outcome),
         Settled: _enum(Settled),
@@ -413,7 +422,7 @@ class Image(PutAway, Base):
     sha256: Mapped[str] = mapped_column(String(64), unique=True)
     media_type: Mapped[str] = mapped_column(String(32))
     source_name: Mapped[str] = mapped_column(String(512))
-    laterality: Mapped[Laterality]
+    laterality: Mapped[ImageSide]
     view: Mapped[str] = mapped_column(String(16))
     rows: Mapped[int]
     columns: Mapped[int]

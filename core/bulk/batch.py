@@ -32,6 +32,7 @@ from core.logs import log_of
 from core.outages import outage
 from core.people import Closed, NewAccount, Permission, Person, asking, require
 from core.people.needing import needs
+from core.rules.vocabulary import OTHER_KIND_WORDS
 
 log = log_of(__name__)
 
@@ -309,7 +310,8 @@ class Batch:
     def _foreseen(self, looked: Looked) -> Looked:
         if looked.examined.refusal is not None or looked.examined.header is None:
             return looked
-        refusal = foresee(self.here, looked.header, looked.name, looked.examined.sha256, looked.said)
+        kind = looked.examined.view if looked.examined.view in OTHER_KIND_WORDS else None
+        refusal = foresee(self.here, looked.header, looked.name, looked.examined.sha256, looked.said, kind)
         return replace(looked, foreseen=refusal, may_insist=self._may_insist(looked, refusal))
 
     def _may_insist(self, looked: Looked, refusal: object) -> bool:

@@ -9,6 +9,7 @@ from pathlib import PurePosixPath
 from core.images import Header
 from core.incoming import Examined, Statement, named_view
 from core.refusals import Refusal
+from core.rules.vocabulary import BOTH_BREASTS, SHOW_BOTH
 
 ASKED = frozenset({"no_identity", "no_study_date", "unknown_laterality", "unknown_view"})
 """What a person can say where a file does not; all other refusals are final, but for `identity_conflict`."""
@@ -75,6 +76,8 @@ class Looked:
     def view(self) -> tuple[str | None, str | None]:
         """Return side and view, as a manifest or the file says."""
         told = next(iter(self.said.views.values()), None) if self.said is not None else None
+        if told is None and self.examined.laterality is None and self.examined.view in SHOW_BOTH:
+            return BOTH_BREASTS, self.examined.view
         return told or (self.examined.laterality, self.examined.view)
 
     @property

@@ -39,8 +39,8 @@ from core.corrections.work import (
     woman_called,
 )
 from core.incoming import called, flags_today
-from core.rules.vocabulary import OTHER_THAN_STANDARD, flag_words
-from db.tables import Image, Laterality, Patient, Sex, Study
+from core.rules.vocabulary import BOTH_BREASTS, OTHER_THAN_STANDARD, SHOW_BOTH, QualityFlag, flag_words
+from db.tables import Image, ImageSide, Patient, Sex, Study
 
 __all__ = ["carry_out", "women_of"]
 
@@ -94,6 +94,11 @@ def carry_out(work: Work, ask: Ask) -> None:
         raise CorrectionRefused("It is so already: nothing would change.")
 
 
+def _with_side(flags: list[str], side: str) -> list[str]:
+    """Return a film's flags without the one that its side is not said, where it is by now."""
+    return [flag for flag in flags if flag != QualityFlag.SIDE_NOT_SAID or side == BOTH_BREASTS]
+
+
 def _films_are(work: Work, ask: FilmsAre) -> None:
     for sop_uid, is_ in ask.films.items():
         film = film_by_uid(work.session, sop_uid)
@@ -101,11 +106,13 @@ def _films_are(work: Work, ask: FilmsAre) -> None:
         was, was_kinds = view_of(film), _kinds(film)
         work.ledger.set(
             film,
-            laterality=Laterality(is_.laterality or film.laterality),
+            laterality=ImageSide(is_.laterality or film.laterality),
             view=is_.view or film.view,
-            quality_flags=_flags(film, is_),
+            quality_flags=_with_side(_flags(film, is_), is_.laterality or film.laterality),
         )
         now, kinds = view_of(film), _kinds(film)
+        if now.laterality == BOTH_BREASTS and now.view not in SHOW_BOTH:
+            raise CorrectionRefused(f"{now.view} is a view of one breast. Say which.")
         if now != was:
             work.done.append(f"{was.words} of {study.study_date} becomes {now.words}.")
         if kinds != was_kinds:

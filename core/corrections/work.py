@@ -14,7 +14,7 @@ from core.corrections.asked import CorrectionRefused
 from core.corrections.ledger import Ledger
 from core.incoming import called
 from core.rules import ViewName
-from db.tables import Image, Laterality, Patient, Study
+from db.tables import Image, ImageSide, Patient, Study
 
 __all__ = [
     "Work",
@@ -111,7 +111,7 @@ def check_born(woman: Patient, on: date) -> None:
 
 def view_of(film: Image) -> ViewName:
     """Return side and view of a film."""
-    return ViewName(Laterality(film.laterality).value, film.view)
+    return ViewName(ImageSide(film.laterality).value, film.view)
 
 
 def who(woman: Patient) -> str:

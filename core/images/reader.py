@@ -127,8 +127,14 @@ class Prepared:
         header = replace(
             image.header, other_names=[*image.header.other_names], unusable={**image.header.unusable}
         )
-        lists = {"quality_flags": [*image.quality_flags], "contradictions": [*image.contradictions]}
-        mine = replace(self, image=replace(image, header=header, measured={**image.measured}, **lists))
+        own = replace(
+            image,
+            header=header,
+            measured={**image.measured},
+            quality_flags=[*image.quality_flags],
+            contradictions=[*image.contradictions],
+        )
+        mine = replace(self, image=own)
         mine.rendition_sha256, mine.thumbnail_sha256 = self.rendition_sha256, self.thumbnail_sha256
         return mine
 

@@ -13,9 +13,9 @@ from core.images import Header
 from core.incoming.identity import is_hers, is_of
 from core.incoming.items import Statement
 from core.refusals import Refusal
-from core.rules.vocabulary import PICTURES, SIDES
+from core.rules.vocabulary import BOTH_BREASTS, PICTURES, SHOW_BOTH, SIDES
 from db.tables import (
-    Laterality,
+    ImageSide,
 )
 
 LONGEST_MRN = 64
@@ -41,7 +41,7 @@ class Claim:
     study_date: date
     study_uid: str | None
     sop_uid: str
-    laterality: Laterality
+    laterality: ImageSide
     view: str
     file_says: dict[str, Any]
     by_person: bool
@@ -68,7 +68,7 @@ def check_statement(statement: Statement) -> None:
     if statement.birth_date and statement.birth_date > statement.study_date:
         raise ValueError(f"The birth date {statement.birth_date} lies after the study.")
     for name, (side, view) in statement.views.items():
-        if side not in SIDES or view not in PICTURES:
+        if side not in (*SIDES, *([BOTH_BREASTS] if view in SHOW_BOTH else [])) or view not in PICTURES:
             raise ValueError(
                 f"{name}: {side}-{view} is no view. Sides are L and R, views {', '.join(PICTURES)}."
             )
@@ -100,6 +100,8 @@ def settle_claim(
             if view is not None and said[1] != view:
                 file_says["view"] = view
             side, view = said
+    if side is None and kind in SHOW_BOTH:
+        side = BOTH_BREASTS  # marked so (`core.incoming.other_kinds`), and read by no model
     if side is None:
         raise Refusal("unknown_laterality", header.unusable.get("laterality", ""))
     if view is None:
@@ -116,7 +118,7 @@ def settle_claim(
         study_date=study_date,
         study_uid=header.study_uid if statement is None or same_patient else None,
         sop_uid=header.sop_uid or _uid("image", sha256),
-        laterality=Laterality(side),
+        laterality=ImageSide(side),
         view=view,
         file_says=file_says,
         by_person=statement is not None,

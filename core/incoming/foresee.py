@@ -14,11 +14,19 @@ from core.refusals import Refusal
 
 @needs(Permission.ADD_STUDY)
 def foresee(
-    here: Installation, header: Header, name: str, sha256: str, statement: Statement | None
+    here: Installation,
+    header: Header,
+    name: str,
+    sha256: str,
+    statement: Statement | None,
+    kind: str | None = None,
 ) -> Refusal | None:
-    """Return why a readable file would be refused as things stand now; None if it would be taken in, or is here already."""
+    """Return why a readable file would be refused as things stand now; None if it would be taken in, or is here already.
+
+    `kind` is US or MR where it would be kept as that.
+    """
     try:
-        claim = settle_claim(header, name, sha256, statement)
+        claim = settle_claim(header, name, sha256, statement, kind)
         with here.database.read() as session:
             if stored_image(session, claim, sha256) is None:
                 stored_patient(session, claim, header, statement)

@@ -9,7 +9,7 @@ from core.images import BODY_PART, ReadImage
 from core.incoming.claims import said_view
 from core.incoming.items import Statement
 from core.refusals import Refusal
-from core.rules.vocabulary import OTHER_KIND_FLAGS, OTHER_KIND_WORDS, QualityFlag
+from core.rules.vocabulary import OTHER_KIND_FLAGS, OTHER_KIND_WORDS, SHOW_BOTH, SIDES, QualityFlag
 from db.tables import Image, Study, StudyStatus, utc_now
 
 __all__ = ["MOST_PICTURES", "check_room", "settle_kind", "wait_for_nothing"]
@@ -49,6 +49,9 @@ def settle_kind(image: ReadImage, name: str, statement: Statement | None) -> str
         image.contradictions.append(f"It is said to be {OTHER_KIND_WORDS[kind]}, and looks like a mammogram.")
     image.measured = {}
     image.quality_flags = [OTHER_KIND_FLAGS[kind].value, *image.quality_flags]
+    said = said_view(statement, name) if statement is not None else None
+    if kind in SHOW_BOTH and (said[0] if said else header.laterality) not in SIDES:
+        image.quality_flags.append(QualityFlag.SIDE_NOT_SAID)
     return kind
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from core.rules.vocabulary import SIDE_WORDS
+from core.rules.vocabulary import SIDE_WORDS, SIDES
 from db.tables import Image, Study
 
 __all__ = ["what_is_left_out"]
@@ -26,7 +26,7 @@ def what_is_left_out(
         .where(Study.patient_id == study.patient_id, Study.study_date == study.study_date)
         .distinct()
     )
-    for side in sorted(laterality.value for laterality in imaged):
+    for side in sorted({side.value for side in imaged} & set(SIDES)):
         if said[side] is None:
             return f"Choose a BI-RADS assessment of the {SIDE_WORDS[side]} breast: it was imaged too."
     if density is None and study.modality == "MG":

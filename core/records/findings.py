@@ -14,7 +14,7 @@ from core.installation import Installation
 from core.people import Permission, Person, audit
 from core.people.needing import needs
 from core.records.covered import covered_study_ids
-from core.records.lesion_acts import lesion_to_add_to, next_label, take_back
+from core.records.lesion_acts import lesion_to_add_to, next_label, side_of, take_back
 from core.rules import ViewName
 from db.tables import Image, Lesion, Measurement, Patient, Study, User
 
@@ -142,7 +142,7 @@ def keep(
         if lesion is None:
             of = Lesion(
                 patient_id=patient.id,
-                laterality=image.laterality,
+                laterality=side_of(image),
                 label=next_label(session, patient.id),
                 recorded_by_id=person.user_id,
             )

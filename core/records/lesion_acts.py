@@ -21,7 +21,7 @@ from core.records.lesions import Axis, Box
 from core.rules import ViewName
 from core.rules.response import TOO_SMALL_MM
 from core.rules.vocabulary import SIDE_WORDS, SIZE_NOT_SURE
-from db.tables import Image, Lesion, LesionStatus, Measurement, utc_now
+from db.tables import Image, ImageSide, Laterality, Lesion, LesionStatus, Measurement, utc_now
 
 __all__ = [
     "LesionChangedMeanwhile",
@@ -139,7 +139,7 @@ def start_lesion(
         patient_id = image.study.patient_id
         lesion = Lesion(
             patient_id=patient_id,
-            laterality=image.laterality,
+            laterality=side_of(image),
             label=next_label(session, patient_id),
             kind=_kind(kind),
             node=node,
@@ -148,6 +148,16 @@ def start_lesion(
         session.add(lesion)
         session.flush()
         return _kept(session, person, lesion, image, measurement_of(lesion, image, sizing, person))
+
+
+def side_of(image: Image) -> Laterality:
+    """Return the breast that a finding on an image is in; raises `ValueError` where the image shows both."""
+    if image.laterality is ImageSide.BOTH:
+        raise ValueError(
+            "This picture shows both breasts, or does not say which, and a finding is in one. Say first, under Correct, "
+            "which breast the picture is of."
+        )
+    return Laterality(image.laterality.value)
 
 
 def _kept(

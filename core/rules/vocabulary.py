@@ -15,6 +15,11 @@ SIDES: tuple[Side, Side] = ("L", "R")
 
 SIDE_WORDS: Mapping[str, str] = {"L": "left", "R": "right"}
 
+BOTH_BREASTS = "B"
+"""Stands in the place of the side where a picture shows both breasts or does not say which: magnetic resonance alone."""
+IMAGE_SIDE_WORDS: Mapping[str, str] = {**SIDE_WORDS, BOTH_BREASTS: "both"}
+"""The sides of pictures, those of other means than X-rays included."""
+
 SEX_WORDS: Mapping[str, str] = {"F": "female", "M": "male", "O": "other"}
 """Administrative sex by its DICOM codes (Patient's Sex (0010,0040))."""
 
@@ -41,6 +46,9 @@ STANDARD_VIEWS = (CC, MLO)
 OTHER_KIND_WORDS: Mapping[str, str] = {"US": "ultrasound", "MR": "magnetic resonance"}
 """Pictures of a breast by other means than X-rays, by their DICOM modality, which stands in the place of the view."""
 
+SHOW_BOTH = frozenset({"MR"})
+"""Those that may show both breasts in one picture."""
+
 PICTURES = (*VIEWS, *OTHER_KIND_WORDS)
 """All that a picture of one breast may be."""
 
@@ -62,14 +70,16 @@ class ViewName(NamedTuple):
 
     @property
     def words(self) -> str:
-        """Return side and view as readers say them: R CC."""
-        return f"{self.laterality} {self.view}"
+        """Return side and view as readers say them: R CC; of one that shows both breasts both MR."""
+        side = IMAGE_SIDE_WORDS[BOTH_BREASTS] if self.laterality == BOTH_BREASTS else self.laterality
+        return f"{side} {self.view}"
 
     @classmethod
     def of_code(cls, code: str) -> Self:
         """Return the view that a code such as R-CC or L-US names; raises `ValueError` if it names none."""
         laterality, _, view = code.partition("-")
-        if laterality not in SIDES or view not in PICTURES:
+        sides = (*SIDES, BOTH_BREASTS) if view in SHOW_BOTH else SIDES
+        if laterality not in sides or view not in PICTURES:
             raise ValueError(f"“{code}” is no view. Sides are L and R, views {', '.join(PICTURES)}.")
         return cls(laterality, view)
 
@@ -166,6 +176,7 @@ class QualityFlag(enum.StrEnum):
     NOT_RECOGNISED = "not_recognised", Reading.NOT_BY_THE_MODEL
     ULTRASOUND = "ultrasound", Reading.NOT_BY_THE_MODEL
     MAGNETIC_RESONANCE = "magnetic_resonance", Reading.NOT_BY_THE_MODEL
+    SIDE_NOT_SAID = "side_not_said", Reading.NOT_BY_THE_MODEL, "both breasts, or side not said"
     ANTERIOR_COMPRESSION = "anterior_compression", Reading.BESIDE_THE_STANDARD
     IMPLANT_DISPLACED = "implant_displaced", Reading.BESIDE_THE_STANDARD
     ROLLED = "rolled", Reading.BESIDE_THE_STANDARD

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,7 @@ from core.outages import MachineFailed, outage
 from core.people.needing import SYSTEM_ONLY, needs
 from core.refusals import Refusal
 from core.rules import Trust, risk_ends_of, trust_by
+from core.rules.vocabulary import Side
 from core.worker import progress
 from core.worker.alerts import raise_alerts, raise_alerts_before
 from core.worker.density import ViewDensity
@@ -178,7 +179,9 @@ class Scorer:
                 day.on,
                 day.age_years,
                 tuple(
-                    SeenView(image.laterality.value, image.view, readings[image.id]) for image in day.images
+                    # No mammogram is of both breasts.
+                    SeenView(cast(Side, image.laterality.value), image.view, readings[image.id])
+                    for image in day.images
                 ),
             )
             for day in history

@@ -10,7 +10,8 @@ import streamlit as st
 from core.bulk import Batch, summary_csv
 from core.incoming import ItemReport
 from core.refusals import refusal_text
-from dashboard import addresses, look
+from core.rules import ViewName
+from dashboard import addresses, keys, look
 
 MOST_STUDIES = 100
 
@@ -61,7 +62,7 @@ def _table(reports: list[ItemReport]) -> str:
             by[one.patient or "", one.study_date or ""].append(one)
     for (mrn, day), hers in sorted(by.items())[:MOST_STUDIES]:
         added = [one for one in hers if one.outcome == "accepted"]
-        views = ", ".join(f"{one.laterality} {one.view}" for one in added)
+        views = ", ".join(ViewName(one.laterality or "", one.view or "").words for one in added)
         words = f"{len(added)} added" if added else "already here"
         kind = "" if not added else "mammogram" if added[0].modality == "MG" else added[0].modality or ""
         link = f'<a href="{look.safe(addresses.link_to(mrn))}" target="_self">{look.safe(mrn)}</a>'

@@ -11,7 +11,14 @@ from core.incoming import Examined, named_view
 from core.people import OwnAdminNeeded, Person
 from core.records import Found, known
 from core.rules import hanging_protocols
-from core.rules.vocabulary import OTHER_KIND_WORDS, PICTURES, SIDE_WORDS, SIDES
+from core.rules.vocabulary import (
+    BOTH_BREASTS,
+    IMAGE_SIDE_WORDS,
+    OTHER_KIND_WORDS,
+    PICTURES,
+    SHOW_BOTH,
+    SIDE_WORDS,
+)
 from dashboard import look, outages, picture_quality, statement
 from dashboard.adding.files_table import identifiers, is_usable, picture, proposed
 from dashboard.adding.first_real import REFUSED, FirstReal
@@ -93,12 +100,14 @@ def ask_view(item: Examined) -> tuple[str | None, str | None]:
         look.show(f'<p class="lv-filename">{look.safe(item.name)}</p>')
         side_column, view_column = st.columns(2, gap="small")
     said = proposed(item) or (item.laterality, item.view or item.looks_like)
+    sides = list(IMAGE_SIDE_WORDS if item.view in SHOW_BOTH else SIDE_WORDS)
+    stands = said[0] or (BOTH_BREASTS if item.view in SHOW_BOTH else None)
     side = side_column.selectbox(
         "Side",
-        list(SIDE_WORDS),
-        index=SIDES.index(said[0]) if said[0] in SIDES else None,
+        sides,
+        index=sides.index(stands) if stands in sides else None,
         label_visibility="collapsed",
-        format_func=lambda key: SIDE_WORDS[key],
+        format_func=lambda key: IMAGE_SIDE_WORDS[key],
         placeholder="Side?",
         key=f"add_side_{item.sha256}_{item.name}",
     )
@@ -133,7 +142,8 @@ def hung(usable: Sequence[Examined], stated: Mapping[str, tuple[str | None, str 
             cells += f'<div class="{side}"><b>{place.words}{more}</b>{inner}</div>'
     for item in others:
         laterality, kind = stated[item.name]
-        words = f"{laterality or ''} {OTHER_KIND_WORDS[kind or '']}".strip()
+        side = IMAGE_SIDE_WORDS[BOTH_BREASTS] if laterality == BOTH_BREASTS else laterality or ""
+        words = f"{side} {OTHER_KIND_WORDS[kind or '']}".strip()
         cells += (
             f'<div class="{SIDE_WORDS.get(laterality or "", "left")}"><b>{words}</b>{picture(item)}</div>'
         )

@@ -315,7 +315,7 @@ class Viewer {
     chip.dataset.date = visit.on
     chip.title = (visit.step_hint ? `${visit.hint}, ${visit.step_hint}` : visit.hint) + visit.remarks
     const pair = element("span", "pair")
-    for (const side of ["right", "left"]) {
+    for (const side of visit.thumbs.both ? ["both"] : ["right", "left"]) {
       const view = visit.thumbs[side]
       const picture = element(view ? "img" : "i", side + (view?.flipped ? " flipped" : ""))
       if (view) Object.assign(picture, { src: `/thumb/${encodeURIComponent(view.sop_uid)}`, alt: view.label, loading: "lazy" })

@@ -19,7 +19,7 @@ from core.corrections import (
 )
 from core.people import Permission
 from core.records import PatientRecord, Visit
-from core.rules.vocabulary import OTHER_THAN_STANDARD, SIDE_WORDS, SIDES, VIEWS, flag_words
+from core.rules.vocabulary import IMAGE_SIDE_WORDS, OTHER_THAN_STANDARD, SIDES, VIEWS, flag_words
 from dashboard import look, session
 from dashboard.house import here
 from dashboard.patient.correct_confirm import ask_and_confirm, form_key
@@ -194,9 +194,12 @@ def _truly(film: Film, key: str) -> FilmIs | None:
     """Ask what one film truly is; None where that is what it is kept as."""
     left, right = st.columns(2, gap="xsmall")
     with left:
-        side = _ask("Side", SIDES, film.view.laterality, f"{key}_side_{film.sop_uid}", SIDE_WORDS.__getitem__)
+        sides = SIDES if film.view.laterality in SIDES else (*SIDES, film.view.laterality)
+        words = IMAGE_SIDE_WORDS.__getitem__
+        side = _ask("Side", sides, film.view.laterality, f"{key}_side_{film.sop_uid}", words)
     with right:
-        view = _ask("View", VIEWS, film.view.view, f"{key}_view_{film.sop_uid}", str)
+        views = VIEWS if film.view.view in VIEWS else (film.view.view,)
+        view = _ask("View", views, film.view.view, f"{key}_view_{film.sop_uid}", str)
     stands = ",".join(sorted(film.kinds)) or STANDARD
     kinds = KINDS if stands in KINDS else (stands, *KINDS)
     kind = _ask("Kind", kinds, stands, f"{key}_kind_{film.sop_uid}", _kind_words)

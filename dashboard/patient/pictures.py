@@ -9,12 +9,14 @@ from core.people import Permission, Person
 from core.records import KeptFinding, PatientRecord, ViewImage, Visit, why_no_heat_map
 from core.rules import ViewName, hanging_protocols
 from core.rules.vocabulary import (
+    IMAGE_SIDE_WORDS,
     OTHER_KIND_FLAGS,
     OTHER_KIND_WORDS,
     OTHER_THAN_STANDARD,
     SIDE_WORDS,
     SIZE_NOT_SURE,
     FindingClass,
+    QualityFlag,
     flag_words,
 )
 from dashboard import addresses, components, keys, look
@@ -173,6 +175,15 @@ def pane(visit: Visit, view: ViewName, not_taken: Sequence[ViewName]) -> dict[st
     }
 
 
+def _pane_label(image: ViewImage) -> str:
+    """Return what an image is, as it is said of one: its side and view, or its side and by what means it was made."""
+    other = OTHER_KIND_WORDS.get(image.view)
+    if other is None:
+        return image.view_name.words
+    is_one = image.laterality in SIDE_WORDS
+    return f"{image.laterality} {other}" if is_one else f"{other}, {QualityFlag.SIDE_NOT_SAID.words}"
+
+
 def pane_of(image: ViewImage, *, another: bool = False) -> dict[str, object]:
     """Say a view for the viewer: what kind of picture it is, its quality, and what was done to hang it.
 
@@ -182,7 +193,8 @@ def pane_of(image: ViewImage, *, another: bool = False) -> dict[str, object]:
     kinds = [
         flag_words(flag)
         for flag in image.quality_flags
-        if flag in OTHER_THAN_STANDARD and flag != OTHER_KIND_FLAGS.get(image.view)
+        if flag in OTHER_THAN_STANDARD
+        and flag not in (OTHER_KIND_FLAGS.get(image.view), QualityFlag.SIDE_NOT_SAID)
     ]
     notes = [flag_words(flag) for flag in image.quality_flags if flag not in OTHER_THAN_STANDARD]
     if image.flipped:
@@ -198,8 +210,8 @@ def pane_of(image: ViewImage, *, another: bool = False) -> dict[str, object]:
         "columns": image.columns,
         "spacing_mm": image.spacing_mm,
         "measured": SIZE_NOT_SURE.isdisjoint(image.quality_flags),
-        "side": SIDE_WORDS[image.laterality],
-        "label": " · ".join([f"{image.laterality} {other}" if other else image.view_name.words, *kinds]),
+        "side": IMAGE_SIDE_WORDS[image.laterality],
+        "label": " · ".join([_pane_label(image), *kinds]),
         "note": " · ".join(notes),
         "remarks": "\n".join(image.remarks),
         "missing": "",

@@ -8,7 +8,7 @@ from core.images import hanging
 from core.people import Permission
 from core.records import PatientRecord, StudyStatus, Visit
 from core.rules import ViewName, is_within_noise, said_alike
-from core.rules.vocabulary import MLO, SIDE_WORDS, SIDES
+from core.rules.vocabulary import BOTH_BREASTS, MLO, SIDE_WORDS, SIDES
 from dashboard import keys, look, session
 from dashboard.charts import course
 from dashboard.charts.beside import OtherWomen
@@ -131,6 +131,9 @@ def strip_entry(visit: Visit, not_taken: Sequence[ViewName]) -> dict[str, object
                 "flipped": best.flipped,
                 "label": best.view_name.words,
             }
+    both = next((image for image in visit.images if image.laterality == BOTH_BREASTS), None)
+    if both and not thumbs:
+        thumbs["both"] = {"sop_uid": both.sop_uid, "flipped": False, "label": both.view_name.words}
     missing = len(not_taken)
     words = {StudyStatus.PENDING: "being scored", StudyStatus.REFUSED: "not scored"}
     note = ("" if visit.other_kind else words.get(visit.status, "")) or (

@@ -108,6 +108,10 @@ def statement_of(files: Sequence[Kept], inside: Contents | None) -> Said | None:
     view = right.selectbox(
         "View", VIEWS, index=None, placeholder="as the file says", key=f"quarantine_view_{numbers}"
     )
+    if one and header is not None:
+        # Of these two as well: what is left empty comes from the file.
+        by_file = header.laterality, header.view if header.view in VIEWS else None
+        side, view = side or (by_file[0] if view else None), view or (by_file[1] if side else None)
     a_mammogram = False
     if any(helps(one.reason) is Helps.A_MAMMOGRAM for one in files):
         a_mammogram = st.checkbox(

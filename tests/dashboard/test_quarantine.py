@@ -8,6 +8,7 @@ from uuid import uuid4
 
 import pytest
 from playwright.sync_api import expect
+from sqlalchemy import select
 from streamlit.testing.v1 import AppTest
 
 from core.incoming import IncomingFile, take_in
@@ -18,7 +19,7 @@ from core.records import mrn_of
 from core.settings import Settings
 from dashboard import waiting
 from db.database import DatabaseUnavailable
-from db.tables import Patient
+from db.tables import Image, Patient
 from tests.dashboard.conftest import Served, serve
 from tests.dashboard.test_browser import CHROMIUM, Page, browser, page, sign_in
 from tests.pictures import dicom
@@ -66,6 +67,19 @@ def test_a_file_that_lacks_its_day_goes_in_with_it(here: Installation, pages: Op
     assert "taken in:" in html(app)
     assert "2024-05-17" in html(app)
     assert "No file waits" in html(app)
+
+
+def test_of_a_file_that_says_its_view_the_side_alone_is_enough(here: Installation, pages: OpenPage) -> None:
+    send(here, ("no_side.dcm", dicom(ImageLaterality=None, ViewPosition="CC", PatientComments="SIMULATED")))
+    app = choose(pages(Role.STAFF, "quarantine"), 0)
+    next(box for box in app.selectbox if box.label == "Side").set_value("R")
+    app = app.run()
+    assert "go together" not in html(app)
+    app = press(app, "Send in again")
+    assert not app.exception
+    with here.database.read() as session:
+        film = session.scalars(select(Image)).one()
+    assert (film.laterality.value, film.view) == ("R", "CC")
 
 
 def test_files_are_set_aside_with_a_reason_only(here: Installation, pages: OpenPage) -> None:

@@ -22,7 +22,7 @@ from core.records.csv import harmless
 from core.refusals import Refusal
 from core.rules import exact_age_years
 from core.rules.ages import age_years
-from db.tables import Image, Patient, Study
+from db.tables import Image, ImageSide, Patient, Study
 
 __all__ = ["MANIFEST", "CannotWrite", "Written", "write_manifest"]
 
@@ -85,7 +85,9 @@ class _Film:
     def row(self, **known: Any) -> dict[str, str]:
         """Return the manifest's row: what is the same in every form, and what is known besides."""
         known |= {
-            "laterality": self.image.laterality.value,
+            "laterality": self.image.laterality.value
+            if self.image.laterality is not ImageSide.BOTH
+            else None,
             "view": self.image.view,
             "modality": self.study.modality,
             "density": self.study.reader_density,

@@ -8,12 +8,22 @@ from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 from sqlalchemy import select
 
+from core.corrections import CorrectionRefused, FilmIs, FilmsAre, correct, preview
 from core.images import open_rendition, rendition
 from core.incoming import IncomingFile, Statement, intake, other_kinds, take_in
 from core.people.accounts import Role, create_user
-from core.records import findings, lesions_of_patient, propose_place, record_of, worklist
+from core.records import (
+    Sizing,
+    findings,
+    lesions_of_patient,
+    propose_place,
+    record_of,
+    start_lesion,
+    worklist,
+)
 from core.rules.vocabulary import VIEWS
 from core.worker import queue
+from dashboard.patient import pictures
 from db.tables import Image, Study, StudyStatus
 from tests.pictures import breast, dicom, png
 
@@ -271,3 +281,47 @@ def test_a_lesion_is_measured_on_it_in_millimetres_and_no_place_is_proposed_on_a
 def test_a_loop_that_would_unfold_to_gigabytes_is_answered_by_its_one_frame_or_refused(here):
     (item,) = take(here, ultrasound(NumberOfFrames=10**6))
     assert (item.outcome, item.reason) == ("quarantined", "decompression_bomb")
+
+
+def magnetic_resonance(**tags):
+    said = {"SOPClassUID": MR, "Modality": "MR", "SequenceOfUltrasoundRegions": None, "ImageLaterality": None}
+    return ultrasound(**(said | tags))
+
+
+@pytest.mark.parametrize("side", [None, "B"])
+def test_magnetic_resonance_of_both_breasts_is_kept_marked_and_read_by_no_model(here, side):
+    data = magnetic_resonance(ImageLaterality=side)
+    (item,) = take(here, data)
+    assert (item.outcome, item.laterality, item.view) == ("accepted", "B", "MR"), item.text
+    assert item.flags == ["magnetic_resonance", "side_not_said"]
+    assert queue.count_pending(here) == 0
+    (visit,) = record_of(here, "MRN-1").visits
+    (image,) = visit.images
+    assert (image.view_name.words, image.view_name.code) == ("both MR", "B-MR")
+    pane = pictures.pane_of(image)
+    assert (pane["side"], pane["label"]) == ("both", "magnetic resonance, both breasts, or side not said")
+    assert pictures.panes_of(visit, ()) == [pane]
+    assert [one.outcome for one in take(here, data)] == ["duplicate"]
+
+
+def test_a_finding_on_a_picture_of_both_breasts_wants_the_side_and_is_kept_when_it_is_said(here):
+    take(here, magnetic_resonance())
+    reader = create_user(here, "ada", "four films before noon", Role.ONCOLOGIST)
+    uid, sizing = image_of(here).sop_uid, Sizing(long_axis=(10, 10, 40, 10))
+    with pytest.raises(ValueError, match="which breast"):
+        start_lesion(here, reader, uid, sizing)
+    ask = FilmsAre({uid: FilmIs("R")})
+    correct(here, ask, reason="the coil was at the right")
+    film = image_of(here)
+    assert (film.laterality.value, film.quality_flags) == ("R", ["magnetic_resonance"])
+    start_lesion(here, reader, uid, sizing)
+    (lesion,) = lesions_of_patient(here, "MRN-1")
+    assert lesion.laterality == "R"
+    with pytest.raises(CorrectionRefused):
+        preview(here, FilmsAre({uid: FilmIs("B")}))
+
+
+def test_a_mammogram_and_an_ultrasound_image_of_no_side_are_not_kept_as_of_both(here):
+    for data in (ultrasound(ImageLaterality="B"), dicom(breast(), ImageLaterality="B")):
+        (item,) = take(here, data)
+        assert (item.outcome, item.reason) == ("quarantined", "unknown_laterality")
