@@ -1,9 +1,10 @@
-# Two commands: `make run` and `make test`. Both make what they need and are quick the second time.
+# Two commands: `make run` and `make test`. Both make what they need and are quick the second time. `make grown` is for
+# trying out how it runs on several machines.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test lint lock pictures clean
+.PHONY: run test lint lock sbom grown pictures clean
 
 run: $(VENV)/.run-installed
 	@$(BIN)/python -m core up --demo
@@ -30,17 +31,26 @@ $(VENV)/.test-installed: requirements.txt requirements-grown.txt requirements-de
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	@touch $@ $(VENV)/.run-installed
 
+COMPILE := $(BIN)/uv pip compile --universal --python-version 3.11 --quiet --no-header --no-annotate --generate-hashes \
+	--no-emit-index-url --no-emit-find-links pyproject.toml
+
+# Every file is named by its sha256: pip takes no other, whoever hands it out.
 lock: $(VENV)/.test-installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
-	$(BIN)/uv pip compile --universal --python-version 3.11 --quiet --no-header --no-annotate \
-		--no-emit-index-url --no-emit-find-links pyproject.toml -o requirements.txt
-	$(BIN)/uv pip compile --universal --python-version 3.11 --quiet --no-header --no-annotate \
-		--no-emit-index-url --no-emit-find-links --extra grown -c requirements.txt pyproject.toml -o $(VENV)/grown.txt
-	$(BIN)/uv pip compile --universal --python-version 3.11 --quiet --no-header --no-annotate \
-		--no-emit-index-url --no-emit-find-links --extra dev -c requirements.txt -c $(VENV)/grown.txt pyproject.toml \
-		-o $(VENV)/dev.txt
-	@{ echo "-r requirements.txt"; grep -v -x -F -f requirements.txt $(VENV)/grown.txt; } > requirements-grown.txt
-	@{ echo "-r requirements-grown.txt"; grep -v -x -F -f $(VENV)/grown.txt $(VENV)/dev.txt; } > requirements-dev.txt
+	$(COMPILE) -o requirements.txt
+	$(COMPILE) --extra grown -c requirements.txt -o $(VENV)/grown.txt
+	$(COMPILE) --extra dev -c requirements.txt -c $(VENV)/grown.txt -o $(VENV)/dev.txt
+	@{ echo "-r requirements.txt"; $(BIN)/python -m tests.locked $(VENV)/grown.txt requirements.txt; } > requirements-grown.txt
+	@{ echo "-r requirements-grown.txt"; $(BIN)/python -m tests.locked $(VENV)/dev.txt $(VENV)/grown.txt; } > requirements-dev.txt
+
+# What runs is made of, in CycloneDX.
+sbom: $(VENV)/.test-installed
+	@$(BIN)/cyclonedx-py requirements requirements-grown.txt --pyproject pyproject.toml --output-format JSON \
+		--output-reproducible --output-file longview.cdx.json
+	@echo "longview.cdx.json"
+
+grown: $(VENV)/.test-installed
+	@$(BIN)/python -m tests.grown
 
 pictures: $(VENV)/.test-installed
 	$(BIN)/python -m tests.readme_pictures

@@ -10,7 +10,7 @@ SENTENCES: dict[str, str] = {
     "upload_gone": "The uploaded file was not used for long and was dropped. Choose it again.",
     "truncated": "The file ends before its image does. Copy or export it again.",
     "unreadable": "The file is damaged or written in a way that cannot be read. Export it again, uncompressed if possible.",
-    "unsupported_format": "The file is neither DICOM, PNG nor JPEG. Export it in one of these.",
+    "unsupported_format": "The file is not of a kind that is read. Export it as DICOM, PNG, JPEG, or TIFF of one grey page.",
     "unsupported_compression": "The image is compressed in a way that cannot be read here. Export it uncompressed or as JPEG 2000.",
     "decompression_bomb": "The image unfolds to more than this installation allows, so it was not opened. Check where the file is from.",
     "timeout": "Reading the image took too long, so it was stopped. Export it again, uncompressed if possible.",

@@ -1,13 +1,18 @@
 """Typed settings: every value can be set by an environment variable ``LONGVIEW_…`` or in a `.env` file."""
 
+import ipaddress
 from functools import cached_property
 from pathlib import Path
 from typing import Literal, Self
+from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from db.images import StoreUnavailable, bucket_of
+from db.tables import Role
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 class Settings(BaseSettings):
@@ -24,6 +29,11 @@ class Settings(BaseSettings):
     model: str = Field(default="longitudinal-sim", description="Name of the model that speaks.")
     address: str = Field(default="127.0.0.1", description="Address the dashboard listens at.")
     port: int = Field(default=8501, gt=0, lt=65536, description="Port the dashboard listens at.")
+    trusted_proxies: str = Field(
+        default="",
+        description="Addresses or networks of the proxies in front, several by commas: only from them X-Forwarded-For and "
+        "-Proto are believed. Unset: from nobody.",
+    )
     demo: bool = Field(
         default=False,
         description="Let the demo accounts sign in on this machine; `core up --demo` sets it for what it starts.",
@@ -39,7 +49,50 @@ class Settings(BaseSettings):
         default=False,
         description="De-identify every file before anything of it is stored; to be set before the first study comes in.",
     )
-    session_hours: float = Field(default=12.0, gt=0, description="How long a sign-in lasts.")
+    api_calls_a_minute: int = Field(
+        default=600,
+        gt=0,
+        description="Calls of the HTTP API that one token may make in a minute, by each web process.",
+    )
+    session_hours: float = Field(
+        default=12.0, gt=0, description="How long a sign-in lasts, whatever is done in it."
+    )
+    idle_minutes: float = Field(
+        default=30.0, gt=0, description="How long a sign-in lasts in which nobody does anything."
+    )
+    second_factor: str = Field(
+        default="",
+        description="Roles that sign in with a second factor, several by commas: admin,oncologist; others may.",
+    )
+    second_factor_key_file: Path | None = Field(
+        default=None,
+        description="File with the key that second factors are kept under; default: made in `home`. In no backup.",
+    )
+    oidc_issuer: str | None = Field(
+        default=None,
+        description="Address of the hospital's own sign-in (OpenID Connect); unset: people sign in here only.",
+    )
+    oidc_client_id: str | None = Field(default=None, description="What Longview is called there.")
+    oidc_client_secret: SecretStr | None = Field(
+        default=None, description="Its secret there; or OIDC_CLIENT_SECRET_FILE."
+    )
+    oidc_client_secret_file: Path | None = Field(
+        default=None, description="File with the secret, for its owner alone."
+    )
+    oidc_scopes: str = Field(default="openid profile email", description="What is asked of it, by spaces.")
+    oidc_role_claim: str = Field(
+        default="roles", description="Claim that says a person's roles or groups; a.b for one within another."
+    )
+    oidc_roles: str = Field(
+        default="",
+        description="Which value of it is which role here, the first that fits: lv-admins=admin,radiology=oncologist.",
+    )
+    oidc_name: str = Field(
+        default="your hospital", description="What the sign-in page calls it: Sign in with …."
+    )
+    oidc_only: bool = Field(
+        default=False, description="Let nobody but admins sign in with a password that is kept here."
+    )
     max_file_mb: int = Field(default=200, gt=0, description="Largest file that is read.")
     max_pixels: int = Field(
         default=60_000_000, gt=0, description="Most pixels of one image (rows x columns)."
@@ -123,6 +176,67 @@ class Settings(BaseSettings):
             )
         return self
 
+    @model_validator(mode="after")
+    def _roles_are_known(self) -> Self:
+        try:
+            _ = self.second_factor_roles
+        except ValueError as error:
+            raise ValueError(
+                f"LONGVIEW_SECOND_FACTOR is {self.second_factor!r}: it names roles, several by commas, of "
+                f"{', '.join(Role)}."
+            ) from error
+        return self
+
+    @model_validator(mode="after")
+    def _outside_is_whole(self) -> Self:
+        if self.oidc_issuer is None:
+            return self
+        try:
+            address = urlsplit(self.oidc_issuer)
+            host = address.hostname or ""
+        except ValueError:
+            address, host = urlsplit(""), ""
+        if not host or (address.scheme != "https" and host not in {"localhost", "127.0.0.1", "::1"}):
+            raise ValueError(
+                f"LONGVIEW_OIDC_ISSUER is {self.oidc_issuer!r}: it is an address that begins with https://."
+            )
+        if not self.oidc_client_id:
+            raise ValueError(
+                "LONGVIEW_OIDC_ISSUER needs LONGVIEW_OIDC_CLIENT_ID: what Longview is called there."
+            )
+        try:
+            roles = self.roles_outside
+        except ValueError:
+            roles = ()
+        if not roles:
+            raise ValueError(
+                f"LONGVIEW_OIDC_ROLES is {self.oidc_roles!r}: it says which role there is which here, as "
+                f"lv-admins=admin,radiology=oncologist. Roles here are {', '.join(Role)}."
+            )
+        return self
+
+    @cached_property
+    def roles_outside(self) -> tuple[tuple[str, Role], ...]:
+        """Return which value of the claim is which role here, the first that fits first; raises `ValueError`."""
+        pairs = (pair.rpartition("=") for pair in self.oidc_roles.split(",") if pair.strip())
+        return tuple((value.strip(), Role(role.strip())) for value, _, role in pairs)
+
+    @cached_property
+    def second_factor_roles(self) -> frozenset[Role]:
+        """Return the roles that sign in with a second factor."""
+        return frozenset(Role(name.strip()) for name in self.second_factor.split(",") if name.strip())
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _proxies_are_networks(cls, named: str) -> str:
+        _networks(named)
+        return named
+
+    @cached_property
+    def proxies(self) -> tuple[Network, ...]:
+        """Return the networks whose word on where a request came from is believed."""
+        return _networks(self.trusted_proxies)
+
     @cached_property
     def root(self) -> Path:
         """Return `home` as an absolute path."""
@@ -132,3 +246,12 @@ class Settings(BaseSettings):
     def url(self) -> str:
         """Return the database URL in force."""
         return self.database_url or f"sqlite:///{self.root / 'longview.db'}"
+
+
+def _networks(named: str) -> tuple[Network, ...]:
+    try:
+        return tuple(ipaddress.ip_network(one.strip()) for one in named.split(",") if one.strip())
+    except ValueError as error:
+        raise ValueError(
+            f"{error}. LONGVIEW_TRUSTED_PROXIES names the proxies like 127.0.0.1, 10.0.4.0/24, fd00::7."
+        ) from None

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from urllib.parse import quote
-
 import streamlit as st
 
 from core.people import Permission, Person
 from core.records import AlikePatient, alike_pairs, say_not_the_same
-from dashboard import keys, look, outages
+from dashboard import addresses, look, outages
 from dashboard.house import here
 from dashboard.patient.correct_confirm import OPEN, form_key
 
@@ -20,7 +18,7 @@ def show_pairs(me: Person) -> None:
     """List patients who may be one woman with two numbers, and let a person say that they are two."""
     merges = st.session_state.pop(MERGES, None)
     if merges is not None:
-        st.switch_page("screens/patient.py", query_params={keys.MRN: merges})
+        st.switch_page("screens/patient.py", query_params=addresses.query_of(merges))
     pairs = alike_pairs(here(), limit=MOST_SHOWN)
     if not pairs:
         look.show(
@@ -66,6 +64,6 @@ def begin_merging(kept: str, other: str) -> None:
 def patient(one: AlikePatient) -> str:
     """Say who one of two patients is, as HTML that leads to her page."""
     return (
-        f'<p class="lv-note"><a href="/patient?mrn={quote(one.mrn)}"><b>{look.safe(one.name or look.UNKNOWN)}</b></a><br>'
+        f'<p class="lv-note"><a href="{look.safe(addresses.link_to(one.mrn))}"><b>{look.safe(one.name or look.UNKNOWN)}</b></a><br>'
         f"MRN {look.safe(one.mrn)} · born {look.iso(one.birth_date)}</p>"
     )

@@ -12,26 +12,35 @@ from starlette.middleware import Middleware
 from core import cohorts
 from core.files import keep_private
 from core.installation import Installation
+from core.people import asking
 from core.records import worklist_memory
 from dashboard import messages, process, remembered
+from dashboard.api import door as api
 from dashboard.house import here
 from dashboard.outages import say_it_failed
 from dashboard.web import arriving, dicom_web
 from dashboard.web.gate import Gate
+from dashboard.web.proxies import BehindProxies, believe_only_the_named
 from dashboard.web.routes import ROUTES
+from dashboard.web.silence import end_silent_connections
 from dashboard.web.uploads import UploadsToDisk, spool
+
+# Before uvicorn, which imports this module, takes its first connection.
+believe_only_the_named()
+end_silent_connections()
 
 
 def _migrate() -> None:
     """Bring the tables up to date with a command's patience: a worker that starts beside may be doing the same."""
-    with closing(Installation.open()) as patient:
+    with asking.asked_by(asking.SYSTEM), closing(Installation.open()) as patient:
         patient.migrate()
 
 
 def _read_ahead() -> None:
     """Read what the first pages ask for: of very many women it takes seconds."""
-    worklist_memory.read_ahead(here())
-    cohorts.read_ahead(here())
+    with asking.asked_by(asking.SYSTEM):
+        worklist_memory.read_ahead(here())
+        cohorts.read_ahead(here())
 
 
 @asynccontextmanager
@@ -55,8 +64,12 @@ async def lifespan(_app: st.App) -> AsyncIterator[None]:
 
 app = st.App(
     Path(__file__).with_name("main.py"),
-    routes=[*ROUTES, *dicom_web.ROUTES],
-    middleware=[Middleware(Gate, here=here), Middleware(UploadsToDisk, spool=spool)],
+    routes=[*ROUTES, *dicom_web.ROUTES, *api.ROUTES],
+    middleware=[
+        Middleware(BehindProxies, here=here),
+        Middleware(Gate, here=here),
+        Middleware(UploadsToDisk, spool=spool),
+    ],
     lifespan=lifespan,
     on_script_error=say_it_failed,
 )

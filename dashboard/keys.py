@@ -1,4 +1,4 @@
-"""Names of what pages remember, in one place. Those of the worklist also stand in its address."""
+"""Names of what pages remember, in one place. Those of the worklist also stand in its address, but for what is searched for."""
 
 SEARCH = "q"
 GROUP = "show"
@@ -14,11 +14,11 @@ WALK = "walk"
 CHANGED_SHOWN = "changed_shown"
 LAST_PATIENT = "last_patient"
 
-MRN = "mrn"
+PATIENT = "patient"
 VISIT = "visit"
 PRIOR = "prior"
 AXIS = "axis"
-"""Address of the patient page: whose record, which visit, which one it is compared with, and the axis of her course."""
+"""Address of the patient page: whose record, by her key (`dashboard.addresses`), which visit, which one it is compared with, and the axis of her course."""
 
 IMAGE = "image"
 """Address of the page "Read an image": the SOP UID of a stored image."""

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import streamlit as st
 
-from core.people import Permission, Person, Role
+from core.people import Person, Role, asking
+from core.people.needing import is_met
 from dashboard import components, look, outages, page_keys, pages, remembered, session, waiting
 
 ICON = Path(__file__).with_name("icon.png")
@@ -22,27 +23,19 @@ FIRST_PAGE = {
     Role.ANALYST: "cohort",
     Role.ADMIN: "worklist",
 }
-QUARANTINE = "quarantine"
-PAGES = (
-    # file, title, what it needs, whether it stands in the navigation
-    ("worklist", "Worklist", Permission.SEE_PATIENTS, True),
-    ("patient", "Patient", Permission.SEE_PATIENTS, False),
-    ("compare", "Compare", Permission.SEE_PATIENTS, False),
-    ("add_study", "Add study", Permission.ADD_STUDY, True),
-    (QUARANTINE, "Quarantine", Permission.ADD_STUDY, True),
-    ("read_image", "Read an image", Permission.SEE_PATIENTS, True),
-    ("cohort", "Cohort", Permission.SEE_COHORT, True),
-    ("models", "Models", Permission.SEE_MODELS, True),
-    ("admin", "Admin", Permission.ADMINISTER, True),
-)
-TITLES = {name.replace("_", "-"): title for name, title, *_ in PAGES}
+QUARANTINE, ACCOUNT = "quarantine", "account"
+SCREENS = {screen.address: screen for screen in pages.PAGES}
 
 
 def pages_for(person: Person) -> list[st.Page]:
     """Return all pages, in the navigation those that her role may open; the others say that it does not."""
     return pages.of(
-        pages.Entry(name, called(name, title, person), visible=in_navigation and person.may(needed))
-        for name, title, needed, in_navigation in PAGES
+        pages.Entry(
+            screen.name,
+            called(screen.name, screen.title, person),
+            visible=screen.in_navigation and is_met(screen.needs, person),
+        )
+        for screen in pages.PAGES
     )
 
 
@@ -60,6 +53,7 @@ def main() -> None:
     """Run one page for whoever is signed in."""
     st.set_page_config(page_title="Longview", page_icon=str(ICON), layout="wide")
     look.dress()
+    asking.found_by(session.asks)
     remembered.forget_gone_widgets()
     with outages.closing_the_page(), session.of_one_run() as person:
         show_page(person)
@@ -72,15 +66,20 @@ def show_page(person: Person) -> None:
     )
     page = st.navigation([home, *pages_for(person)], position="top")
     # Without the number beside it: the browser's history and bookmarks keep it.
-    title = TITLES.get(page.url_path, page.title)
+    screen = SCREENS.get(page.url_path)
+    title = screen.title if screen else page.title
     st.set_page_config(page_title=f"{title} · Longview" if page.url_path else title)
-    components.account(
+    own_account = components.account(
         person.display_name,
         ROLE_NAMES[person.role],
         user_id=person.user_id,
         page=page_keys.of_page(page.url_path, title),
     )
+    if own_account and page.url_path != ACCOUNT:
+        st.switch_page(f"screens/{ACCOUNT}.py", query_params={"part": "Password"})
     session.turned_to(page.url_path)
+    if screen:
+        session.shown_to_whom_it_is_for(screen.needs)
     page.run()
 
 

@@ -15,6 +15,7 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 from core.logs import log_of
 from core.outages import outage
 from core.people import Permission, Person, audit, sign_ins
+from core.people.needing import Need
 from core.trail import looking
 from dashboard import look, outages, owners
 from dashboard.house import here
@@ -114,6 +115,17 @@ def require(permission: Permission) -> Person:
 def seen_by(permission: Permission) -> Person:
     """Return the person if she may see this; as `require`, for what draws and does nothing: within one run of a page it was asked at its beginning."""
     return _with_right(person(), permission)
+
+
+def asks() -> Person | None:
+    """Return on whose behalf this thread works, if it runs a page or a part of one (`core.people.asking`)."""
+    return person() if get_script_run_ctx(suppress_warning=True) else None
+
+
+def shown_to_whom_it_is_for(need: Need) -> None:
+    """End the page, in words, for whom it is not."""
+    if isinstance(need, Permission):
+        seen_by(need)
 
 
 def _with_right(somebody: Person, permission: Permission) -> Person:

@@ -30,8 +30,17 @@ WAL_SAFE_SQLITE = (3, 51, 3)
 BUSY_SECONDS = 30.0
 """How long a connection waits for a lock that another one holds, where its `Database` does not say otherwise."""
 
+HALTED_SECONDS = 30.0
+"""How long PostgreSQL waits for the next word of a writer before it takes what it had done back, and its lock from it.
+
+A process that is halted, or whose machine is gone, would keep all others from writing for hours.
+"""
+
 WRITERS_LOCK = 0x4C6F6E6776696577
 """The key of the advisory lock that writers queue for in PostgreSQL: "Longview" in ASCII."""
+
+_WATCHFUL = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
+"""By which a server that is gone without a word is noticed within a minute (libpq's connection parameters)."""
 
 ENGINES = ("sqlite", "postgresql")
 """The database engines that Longview runs on, by SQLAlchemy's names."""
@@ -91,7 +100,7 @@ class Database:
                     pool_pre_ping=True,
                     pool_timeout=self.busy_seconds,
                     hide_parameters=True,
-                    connect_args={"connect_timeout": max(1, int(self.busy_seconds))},
+                    connect_args={"connect_timeout": max(1, int(self.busy_seconds)), **_WATCHFUL},
                 )
             except (ImportError, NoSuchModuleError) as error:
                 raise DatabaseUnavailable(
@@ -148,7 +157,10 @@ class Database:
     def _queue_for_writing(self, connection: Any) -> None:
         # Statements after this one see what the writer before has committed: the isolation level is READ COMMITTED.
         if connection.get_execution_options().get("longview_immediate", False):
-            connection.exec_driver_sql(f"SET LOCAL lock_timeout = {self.busy_seconds * 1000:.0f}")
+            connection.exec_driver_sql(
+                f"SET LOCAL lock_timeout = {self.busy_seconds * 1000:.0f};"
+                f"SET LOCAL idle_in_transaction_session_timeout = {HALTED_SECONDS * 1000:.0f}"
+            )
             connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({WRITERS_LOCK})")
 
     def _say_how_long(self, context: ExceptionContext) -> None:

@@ -22,6 +22,7 @@ __all__ = [
     "PARTIAL",
     "PRIVATE_FILE",
     "held",
+    "is_held",
     "is_open_to_others",
     "keep_private",
     "private_file",
@@ -127,6 +128,23 @@ def _hold(descriptor: int) -> None:
     # Some network folders have no locks; there the age of a file has to do.
     with contextlib.suppress(OSError):
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+
+
+def is_held(path: Path) -> bool:
+    """Say whether a process holds it (`held`): writing a large backup may take longer than any age tells."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return False  # a link, or gone
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False  # a file system without locks: the age has to do
+    finally:
+        os.close(descriptor)
+    return False
 
 
 def keep_private() -> None:

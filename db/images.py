@@ -6,8 +6,10 @@ import hashlib
 import os
 import tempfile
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -18,8 +20,14 @@ if TYPE_CHECKING:
     from obstore.store import ObjectStore
 
 
+_AT_ONCE = 8
+"""Folders whose entries are brought to the disk at once."""
 INCOMING = ".incoming-"
 """How an object's name begins while it is being written."""
+
+
+RETRY_SECONDS = 20
+"""How long a bucket that does not answer is asked again; its library's own three minutes are longer than people wait."""
 
 
 class StoreUnavailable(OSError):
@@ -41,9 +49,14 @@ class ImageStore(ABC):
     def put(self, data: bytes) -> str:
         """Store bytes durably and return their sha256; storing the same bytes again changes nothing."""
 
-    def stage(self, data: bytes) -> Staged:
-        """Begin to store bytes of which it is not known yet whether they are wanted."""
-        return Staged(self, data)
+    def stage(self, data: bytes, sha256: str) -> Staged:
+        """Begin to store bytes, whose sha256 is known, of which it is not known yet whether they are wanted."""
+        return Staged(self, data, sha256)
+
+    def keep_all(self, staged: Iterable[Staged]) -> None:
+        """Make objects of several that were staged; when it returns all of them are durable."""
+        for one in staged:
+            one.keep()
 
     @abstractmethod
     def get(self, sha256: str) -> bytes:
@@ -83,12 +96,12 @@ class ImageStore(ABC):
 class Staged:
     """Bytes on their way into a store: an object once they are kept, nothing once they are dropped."""
 
-    def __init__(self, store: ImageStore, data: bytes) -> None:
-        self._store, self._data = store, data
+    def __init__(self, store: ImageStore, data: bytes, sha256: str) -> None:
+        self._store, self._data, self.sha256 = store, data, sha256
 
-    def keep(self) -> str:
-        """Make an object of them, as `ImageStore.put` does, and return its sha256."""
-        return self._store.put(self._data)
+    def keep(self) -> None:
+        """Make an object of them, as `ImageStore.put` does."""
+        self._store.put(self._data)
 
     def drop(self) -> None:
         """Leave nothing of what was not kept."""
@@ -97,17 +110,22 @@ class Staged:
 class _StagedFile(Staged):
     """Bytes that lie on the disk already, beside the place of the object that they may become."""
 
-    def __init__(self, store: FolderStore, data: bytes) -> None:
-        super().__init__(store, data)
-        self._folder, self._sha256 = store, hashlib.sha256(data).hexdigest()
-        self._file: Path | None = store.write_beside(self._sha256, data)
+    def __init__(self, store: FolderStore, data: bytes, sha256: str) -> None:
+        super().__init__(store, data, sha256)
+        self._folder = store
+        self._file = None if sha256 in store else store.write_beside(sha256, data)
 
-    def keep(self) -> str:
+    def keep(self) -> None:
+        self._folder.keep_all([self])
+
+    def name(self) -> bool:
+        """Give them their name as an object, not durably yet; tell whether there was anything to name."""
         file, self._file = self._file, None
         if file is None:
-            return super().keep()
-        self._folder.enter(file, self._sha256)
-        return self._sha256
+            super().keep()
+            return False
+        self._folder.rename(file, self.sha256)
+        return True
 
     def drop(self) -> None:
         file, self._file = self._file, None
@@ -135,7 +153,8 @@ def open_store(url: str | None, home: Path, name: str) -> ImageStore:
     path = "/".join(part for part in (prefix, name) if part)
     # Address, region and credentials come from the usual AWS_… variables. The server compares what arrives with a
     # sha256 that travels in the signature, and answers when the object is stored.
-    return BucketStore(S3Store(bucket, prefix=path), f"s3://{bucket}/{path}")
+    patience = {"max_retries": 10, "retry_timeout": timedelta(seconds=RETRY_SECONDS)}
+    return BucketStore(S3Store(bucket, prefix=path, retry_config=patience), f"s3://{bucket}/{path}")
 
 
 def bucket_of(url: str) -> tuple[str, str]:
@@ -157,6 +176,7 @@ class FolderStore(ImageStore):
         self.where = str(root)
         self._entered: set[Path] = set()
         """Folders whose entry in `root` this process has seen to the disk."""
+        self._waiting_for_disk = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="to-the-disk")
 
     def path(self, sha256: str) -> Path:
         """Return where an object lies."""
@@ -169,9 +189,16 @@ class FolderStore(ImageStore):
             self.enter(self.write_beside(sha256, data), sha256)
         return sha256
 
-    def stage(self, data: bytes) -> Staged:
+    def stage(self, data: bytes, sha256: str) -> Staged:
         """Write bytes to the disk now, so that to keep them is only to name them."""
-        return _StagedFile(self, data)
+        return _StagedFile(self, data, sha256)
+
+    def keep_all(self, staged: Iterable[Staged]) -> None:
+        """Make objects of several that were staged: all are named, and then the disk is waited for once."""
+        folders = {
+            self.path(one.sha256).parent for one in staged if isinstance(one, _StagedFile) and one.name()
+        }
+        self._to_the_disk(folders)
 
     def write_beside(self, sha256: str, data: bytes) -> Path:
         """Write what may become an object, to the disk, and return the file."""
@@ -190,16 +217,26 @@ class FolderStore(ImageStore):
 
     def enter(self, file: Path, sha256: str) -> None:
         """Give a written file its name as an object, durably."""
-        target = self.path(sha256)
+        self.rename(file, sha256)
+        self._to_the_disk({self.path(sha256).parent})
+
+    def rename(self, file: Path, sha256: str) -> None:
+        """Give a written file its name as an object; it outlives a power cut when its folder is on the disk."""
         try:
-            file.replace(target)
+            file.replace(self.path(sha256))
         except BaseException:
             file.unlink(missing_ok=True)
             raise
-        sync_folder(target.parent)
-        if target.parent not in self._entered:
+
+    def _to_the_disk(self, folders: set[Path]) -> None:
+        if len(folders) == 1:
+            sync_folder(*folders)
+        else:
+            # At once, for then one flush of the disk does for several.
+            list(self._waiting_for_disk.map(sync_folder, folders))
+        if not folders <= self._entered:
             sync_folder(self.root)
-            self._entered.add(target.parent)
+            self._entered |= folders
 
     def get(self, sha256: str) -> bytes:
         """Return an object's bytes; raises `FileNotFoundError` if it is not here.
@@ -295,6 +332,14 @@ class BucketStore(ImageStore):
             folder, _, key = path.rpartition("/")
             if len(key) == 64 and folder == key[:2]:
                 yield key
+
+    def clear(self) -> None:
+        """Take every object away: of a store that was made for a measurement alone."""
+        import obstore
+
+        with self._telling():
+            for chunk in obstore.list(self._objects, chunk_size=1000):
+                obstore.delete(self._objects, [one["path"] for one in chunk])
 
     def check(self) -> None:
         """Write an object and take it away again; raises `StoreUnavailable` if that cannot be done."""

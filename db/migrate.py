@@ -85,22 +85,18 @@ def upgrade(database: Database, revision: str = "head") -> None:
         raise NewerDatabase(
             f"The database is at revision {at}, which this release does not know. Install the newer release again."
         )
-    _run(database, command.upgrade, revision)
-    if revision == "head":
-        _set_triggers(database, anew=True)
+    _run(database, command.upgrade, revision, with_triggers=revision == "head")
 
 
-def _set_triggers(database: Database, *, anew: bool = False) -> None:
-    """Set the triggers that keep what is kept ready from getting old: those that are missing, or all of them."""
+def _set_triggers(database: Database) -> None:
+    """Set the triggers that keep what is kept ready from getting old, where one is missing."""
     with database.engine.connect() as connection:
-        if not anew and not are_lacking(connection):
+        if not are_lacking(connection):
             return
     with (
         database.engine.connect().execution_options(longview_immediate=True) as connection,
         connection.begin(),
     ):
-        if anew:
-            drop_triggers(connection)
         set_triggers(connection)
 
 
@@ -109,7 +105,8 @@ def downgrade(database: Database, revision: str) -> None:
     _run(database, command.downgrade, revision)
 
 
-def _run(database: Database, step: Any, revision: str) -> None:
+def _run(database: Database, step: Any, revision: str, *, with_triggers: bool = False) -> None:
+    """Run migrations and set this release's triggers in one transaction: a process that is killed leaves no half of it."""
     config = configuration(database)
     with database.engine.connect().execution_options(longview_immediate=True) as connection:
         # Batch steps rebuild SQLite's tables: with foreign keys on, dropping the old one would cascade. The
@@ -121,6 +118,9 @@ def _run(database: Database, step: Any, revision: str) -> None:
             with connection.begin():
                 config.attributes["connection"] = connection
                 step(config, revision)
+                if with_triggers:
+                    drop_triggers(connection)
+                    set_triggers(connection)
         finally:
             if database.is_sqlite:
                 driver.execute("PRAGMA foreign_keys = ON")

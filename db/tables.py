@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import re
+import secrets
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -224,16 +225,22 @@ class PutAway:
     put_away_by_id: Mapped[int | None]
 
 
+def new_key() -> str:
+    """Return a key that nobody can guess, and that says nothing of what it stands for."""
+    return secrets.token_urlsafe(12)
+
+
 class Patient(PutAway, Base):
     """A woman who is followed. `simulated` marks the women that a simulator made; what is not known of her is null.
 
-    `mrn_issuer` says who gave the MRN (Issuer of Patient ID (0010,0021)). `other_names` holds her name in other scripts
+    `key` is what names her in addresses: random, it says nothing of her. `mrn_issuer` says who gave the MRN (Issuer of Patient ID (0010,0021)). `other_names` holds her name in other scripts
     than `name`, one a line. `merged_into_id` is the woman that she turned out to be; her own row is put away then.
     """
 
     __tablename__ = "patient"
 
     id: Mapped[int] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(String(16), unique=True, default=new_key)
     mrn: Mapped[str] = mapped_column(String(64), unique=True)
     mrn_issuer: Mapped[str | None] = mapped_column(String(64))
     name: Mapped[str | None] = mapped_column(String(256))
@@ -767,7 +774,10 @@ class User(Base):
     """A person with an account here. The password is kept as an argon2id hash.
 
     `demo` marks an account of the demo that still has its published password, or had it when it was closed for good.
-    `granted` holds what an admin lets her do beside her role (`core.people.roles.Permission`).
+    `granted` holds what an admin lets her do beside her role (`core.people.roles.Permission`). `password_to_change` says
+    that somebody else chose her password. `totp_secret` is sealed (`core.people.second_factor`), `totp_step` the time step
+    of the last code that was taken. `subject` names a person whom the hospital's own sign-in answers for, and who has no
+    password here.
     """
 
     __tablename__ = "user"
@@ -780,11 +790,39 @@ class User(Base):
     active: Mapped[bool] = mapped_column(default=True)
     demo: Mapped[bool] = mapped_column(default=False)
     granted: Mapped[list[Any]] = mapped_column(default=list)
+    password_to_change: Mapped[bool] = mapped_column(default=False)
+    totp_secret: Mapped[str | None] = mapped_column(Text)
+    totp_step: Mapped[int | None] = mapped_column(BigInteger)
+    subject: Mapped[str | None] = mapped_column(String(512), unique=True, index=True)
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
 
 
+class RecoveryCode(Base):
+    """A code that stands once for the second factor of a person who has lost hers: its sha256, never the code itself."""
+
+    __tablename__ = "recovery_code"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"), index=True)
+    code_sha256: Mapped[str] = mapped_column(String(64))
+
+
+class KnownBrowser(Base):
+    """A browser in which a person has signed in: the sha256 of what its cookie holds for that, never that itself."""
+
+    __tablename__ = "known_browser"
+
+    token_sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"), primary_key=True)
+    signed_in_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+
 class SignIn(Base):
-    """A signed-in browser: the sha256 of its cookie's token, never the token itself."""
+    """A signed-in browser: the sha256 of its cookie's token, never the token itself.
+
+    `lacks` is what the person has still to do before it opens anything (`core.people.steps.Step`), `offer` the sealed
+    second factor that she is setting up meanwhile. `seen_at` is when she did something last; `browser` is told in words.
+    """
 
     __tablename__ = "sign_in"
 
@@ -792,6 +830,11 @@ class SignIn(Base):
     user_id: Mapped[int] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"), index=True)
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
     expires_at: Mapped[datetime]
+    seen_at: Mapped[datetime] = mapped_column(default=utc_now)
+    address: Mapped[str | None] = mapped_column(String(64))
+    browser: Mapped[str | None] = mapped_column(String(64))
+    lacks: Mapped[str | None] = mapped_column(String(16))
+    offer: Mapped[str | None] = mapped_column(Text)
 
     user: Mapped[User] = relationship()
 
@@ -813,6 +856,56 @@ class ServiceToken(Base):
     expires_at: Mapped[datetime | None]
     last_used_at: Mapped[datetime | None]
     revoked_at: Mapped[datetime | None]
+
+
+class PersonalToken(Base):
+    """What a program shows to act for a person (`core.people.own_tokens`): the sha256 of its token, never the token itself.
+
+    `scopes` are what of her rights it may use (`core.people.own_tokens.Scope`). One that was ended stays, with `ended_at`.
+    """
+
+    __tablename__ = "personal_token"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"), index=True)
+    label: Mapped[str] = mapped_column(String(64))
+    token_sha256: Mapped[str] = mapped_column(String(64), unique=True)
+    scopes: Mapped[list[Any]] = mapped_column(default=list)
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+    expires_at: Mapped[datetime]
+    last_used_at: Mapped[datetime | None]
+    ended_at: Mapped[datetime | None]
+
+
+class OnceRequest(Base):
+    """A change that a program asked for under an idempotency key, and how it was answered; no answer while it is at work.
+
+    `request_sha256` is of its method, address and body: the same key with another request is refused.
+    """
+
+    __tablename__ = "once_request"
+
+    user_id: Mapped[int] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"), primary_key=True)
+    key: Mapped[str] = mapped_column(String(128), primary_key=True)
+    request_sha256: Mapped[str] = mapped_column(String(64))
+    status: Mapped[int | None]
+    answer: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    begun_at: Mapped[datetime] = mapped_column(default=utc_now, index=True)
+
+
+class ApiJob(Base):
+    """Long work that a program asked for, and what came of it; `seen_at` moves while a process is at it."""
+
+    __tablename__ = "api_job"
+
+    key: Mapped[str] = mapped_column(String(32), primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"), index=True)
+    kind: Mapped[str] = mapped_column(String(32))
+    state: Mapped[str] = mapped_column(String(16))
+    result: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    begun_at: Mapped[datetime] = mapped_column(default=utc_now)
+    seen_at: Mapped[datetime] = mapped_column(default=utc_now)
+    ended_at: Mapped[datetime | None]
 
 
 class SavedView(Base):
@@ -867,7 +960,7 @@ class SignInAttempt(Base):
 
     `name_sha256` is of the name as it was typed, whether there is such an account or not: people type passwords into
     that field too. `address` is the client's, or its network's; null where there is none. `familiar` says that this name
-    had been signed in from this address before.
+    had been signed in from this address before, or in this browser; then `browser_sha256` is of the known one's token.
     """
 
     __tablename__ = "sign_in_attempt"
@@ -881,6 +974,7 @@ class SignInAttempt(Base):
     at: Mapped[datetime] = mapped_column(default=utc_now)
     name_sha256: Mapped[str] = mapped_column(String(64))
     address: Mapped[str | None] = mapped_column(String(64))
+    browser_sha256: Mapped[str | None] = mapped_column(String(64))
     familiar: Mapped[bool] = mapped_column(default=False)
     succeeded: Mapped[bool] = mapped_column(default=False)
 

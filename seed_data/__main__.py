@@ -37,10 +37,13 @@ from core.files import AS_ASKED, write_whole
 from seed_data import adapters
 from seed_data import demo as demo_cohort
 from seed_data.checks import detector as detector_check
+from seed_data.checks import mechanism_gains, published
 from seed_data.checks import report as margins_report
 from seed_data.checks import sensitivity as sensitivity_table
+from seed_data.checks import vectors as perfect_vectors
 from seed_data.women import backgrounds, cohort
 from seed_data.women.lives import CaseMix
+from seed_data.women.mechanisms import EDITIONS
 from seed_data.women.visibility import MEASURED, fitted
 
 app = typer.Typer(
@@ -52,6 +55,13 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
 )
 app.callback()(check_surroundings)
+
+
+class Edition(StrEnum):
+    """Which mechanisms simulated women have (`seed_data.women.mechanisms.EDITIONS`)."""
+
+    OF_2025 = "2025"
+    OF_2026 = "2026"
 
 
 class ImageFormat(StrEnum):
@@ -108,6 +118,13 @@ def simulate(
             "(repeat_1.csv …): what changes then is no change of hers.",
         ),
     ] = 0,
+    mechanisms: Annotated[
+        Edition,
+        typer.Option(
+            help="How cancer grows and announces itself: 2026 adds texture, early signs, look-alikes, grades, in situ. "
+            "The shipped weights are proved on 2025."
+        ),
+    ] = Edition.OF_2025,
     as_json: Annotated[bool, typer.Option("--json", help="Print the description as JSON.")] = False,
 ) -> None:
     """Write simulated women: images, manifest.csv, truth.csv, risk_factors.csv, events.csv, simulation.json."""
@@ -126,6 +143,10 @@ def simulate(
         wrong_use("--findings-per-breast and --backgrounds cannot go together.")
     if repeats and (findings_per_breast is not None or real_backgrounds is not None):
         wrong_use("--repeats goes with drawn women only, not with --findings-per-breast or --backgrounds.")
+    if mechanisms is not Edition.OF_2025 and (
+        findings_per_breast is not None or real_backgrounds is not None
+    ):
+        wrong_use("--mechanisms goes with drawn women only, not with --findings-per-breast or --backgrounds.")
     on_real = None
     if real_backgrounds is not None:
         try:
@@ -146,6 +167,7 @@ def simulate(
             description = cohort.simulate(
                 out, patients=patients, seed=seed, mix=mix, image_format=image_format.value,
                 spacing_mm=pixel_spacing_mm, jobs=jobs or None, on_real=on_real, repeats=repeats,
+                mechanisms=EDITIONS[mechanisms.value],
                 on_woman=lambda done, _images: progress.update(task, completed=done),
             )  # fmt: skip
     except backgrounds.UnusableBackground as error:
@@ -241,11 +263,24 @@ def lives(
     detection_noise: Annotated[
         float, typer.Option(min=0.0, help="SD (logit) of how conspicuous cancers are.")
     ] = 0.7,
+    mechanisms: Annotated[
+        Edition,
+        typer.Option(
+            help="How cancer grows and announces itself: the edition that weights are proved on is 2025."
+        ),
+    ] = Edition.OF_2025,
+    vectors: Annotated[
+        Path | None,
+        typer.Option(
+            help="Also write what each study shows as vectors (CSV), for `core train sequence --embeddings`."
+        ),
+    ] = None,
     jobs: Annotated[int, typer.Option(min=0, help="Processes; 0: one a core.")] = 0,
 ) -> None:
     """Write the truth of simulated lives without pictures, for `core evaluate --oracle-data` to learn from."""
-    if out.exists():
-        wrong_use(f"{out} is there already. Choose another file, or remove that one.")
+    for path in (out, vectors):
+        if path is not None and path.exists():
+            wrong_use(f"{path} is there already. Choose another file, or remove that one.")
     mix = CaseMix(
         cancer_rate,
         benign_per_woman,
@@ -256,8 +291,14 @@ def lives(
     with Progress(*columns, console=log) as progress:
         task = progress.add_task("Drawing lives", total=women)
         sensitivity_table.write_lives(
-            out, women=women, seed=seed, mix=mix, jobs=jobs or os.cpu_count() or 1,
+            out, women=women, seed=seed, mix=mix, mechanisms=EDITIONS[mechanisms.value],
+            jobs=jobs or os.cpu_count() or 1,
             on_women=lambda done, _all: progress.update(task, completed=done),
+        )  # fmt: skip
+    if vectors is not None:
+        perfect_vectors.write_vectors(
+            vectors, women=women, seed=seed, mix=mix, mechanisms=EDITIONS[mechanisms.value],
+            jobs=jobs or os.cpu_count() or 1,
         )  # fmt: skip
     results.print(f"{women} simulated lives without pictures: {out}", highlight=False)
 
@@ -279,10 +320,22 @@ def sensitivity(
         list[Path] | None,
         typer.Option(help="Drawn sets to learn anew from which findings show; default: constants measured."),
     ] = None,
+    of_mechanisms: Annotated[
+        bool,
+        typer.Option(
+            "--mechanisms",
+            help="With and without each mechanism, beside what is published, in place of case mixes.",
+        ),
+    ] = False,
     jobs: Annotated[int, typer.Option(min=0, help="Processes; 0: one a core.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
 ) -> None:
-    """Show how the gain of history moves with benign look-alikes, growth speed and detection noise."""
+    """Show how the gain of history moves with benign look-alikes, growth speed and detection noise; or mechanisms."""
+    if of_mechanisms:
+        if evaluated:
+            wrong_use("--mechanisms and --evaluated cannot go together.")
+        _by_mechanism(out, women, seed, drawn, jobs, as_json)
+        return
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     try:
         with Progress(*columns, console=log) as progress:
@@ -304,6 +357,32 @@ def sensitivity(
     results.print(
         "What all visits add to the AUC of the last visit, for perfect readers of simulated women (95 %). "
         f"Written to {out}.",
+        highlight=False,
+    )
+
+
+def _by_mechanism(
+    out: Path, women: int, seed: int, drawn: list[Path] | None, jobs: int, as_json: bool
+) -> None:
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    try:
+        with Progress(*columns, console=log) as progress:
+            task = progress.add_task("Mechanisms", total=len(mechanism_gains.SETTINGS))
+            found = mechanism_gains.mechanism_gains(
+                women, seed, model=fitted(drawn) if drawn else MEASURED, jobs=jobs or os.cpu_count() or 1,
+                on_setting=lambda done, _all: progress.update(task, completed=done),
+            )  # fmt: skip
+    except (ValueError, OSError) as error:
+        failed(error)
+    rows = mechanism_gains.rows_of(found)
+    mechanism_gains.write_table(out, rows)
+    if as_json:
+        print_json(rows)
+        return
+    results.print(mechanism_gains.printed(found))
+    results.print(
+        "What all studies add to the AUC of the last, for perfect readers of simulated women (95 %); nothing is fitted "
+        f"to the published gain. Written to {out}.",
         highlight=False,
     )
 
@@ -352,15 +431,51 @@ def report(
     bcsc: Annotated[
         Path | None, typer.Option(help="The BCSC exams.csv, for the joint table by age and BMI.")
     ] = None,
+    longitudinal: Annotated[
+        bool,
+        typer.Option(
+            "--longitudinal",
+            help="Only the second table: published longitudinal facts, both editions side by side.",
+        ),
+    ] = False,
+    mechanisms: Annotated[
+        list[Edition] | None, typer.Option(help="Editions for the second table; default: both.")
+    ] = None,
+    jobs: Annotated[int, typer.Option(min=0, help="Processes; 0: one a core.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
 ) -> None:
-    """Show the margins of simulated women beside their published targets; images are drawn for texture, none is kept."""
+    """Show simulated women beside what is published: margins, then facts of their course over the years.
+
+    Images are drawn for texture, none is kept. The first table is of edition 2025; the second follows a quarter as many
+    women of each edition. As JSON: the margins, or with --longitudinal the facts.
+    """
     if bcsc is not None and not bcsc.is_file():
         wrong_use(f"There is no file {bcsc}.")
-    found = margins_report.margins(women, bcsc)
-    if as_json:
+    found = [] if longitudinal else margins_report.margins(women, bcsc)
+    if as_json and not longitudinal:
         print_json([{**asdict(margin), "met": margin.met} for margin in found])
         return
+    if found:
+        results.print(_margins(found))
+    rows = []
+    for edition in dict.fromkeys(mechanisms or Edition):
+        log.print(f"Following women of edition {edition.value}")
+        rows += published.beside_facts(
+            max(women // 4, 1000), EDITIONS[edition.value], jobs=jobs or os.cpu_count() or 1
+        )
+    if as_json:
+        print_json([row.to_json() for row in rows])
+        return
+    results.print(published.printed(rows))
+    results.print(
+        "Simulated value (95 %, bootstrap over women) beside the published one and its range. *: a constant of that "
+        "edition was taken from this fact. ≥: of a real reader, which a perfect one should reach. none: that edition has "
+        "no such thing.",
+        highlight=False,
+    )
+
+
+def _margins(found: list[margins_report.Margin]) -> Table:
     table = Table("topic", "what", "simulated", "target", "", "n", "source")
     for margin in found:
         verdict = {True: "met", False: "NOT MET", None: ""}[margin.met]
@@ -368,7 +483,7 @@ def report(
         table.add_row(
             margin.topic, margin.what, f"{margin.simulated:.4g}", target, verdict, str(margin.n), margin.source
         )  # fmt: skip
-    results.print(table)
+    return table
 
 
 if __name__ == "__main__":

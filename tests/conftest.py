@@ -6,14 +6,53 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
 
 from core.installation import Installation
+from core.people import asking
 from core.settings import Settings
 from db.database import Database
 from db.migrate import upgrade
+from tests import postgres
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+MEMORY = Path("/dev/shm")
+
+
+def keep_files_in_memory(config: pytest.Config) -> None:
+    """Keep what tests write in memory where there is room: waiting for a disk took a large part of their time.
+
+    That everything is flushed in time is what tests that kill processes tell; that the disk keeps what was flushed
+    none can.
+    """
+    if config.option.basetemp is None and MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > 8 * 2**30:
+        for left in MEMORY.glob("longview-tests-*"):  # by a run that was killed
+            if not psutil.pid_exists(int(left.name.rpartition("-")[2])):
+                shutil.rmtree(left, ignore_errors=True)
+        folder = MEMORY / f"longview-tests-{os.getpid()}"
+        folder.mkdir(mode=0o700)
+        config.option.basetemp = folder / "pytest"
+        config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
+
+
+# What a test calls, it calls as a command would; pages and routes ask for whoever is signed in.
+asking.system_asks_in_this_process()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Before workers are started: one PostgreSQL for all of them. A run without workers starts it when it needs it."""
+    if hasattr(config, "workerinput"):
+        return
+    keep_files_in_memory(config)
+    if config.getoption("numprocesses", None):
+        postgres.begin()
+
+
+def pytest_unconfigure() -> None:
+    """After the last test, in the process that has started it."""
+    postgres.end()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -17,8 +17,9 @@ from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
 from core.installation import Installation
+from core.people import asking
 from core.people.demo_accounts import DEMO_ACCOUNTS
-from core.records import Group
+from core.records import Group, key_of
 from core.settings import Settings
 from core.worker.queue import count_pending
 from dashboard import keys
@@ -93,7 +94,7 @@ def _worklist(page: Page) -> None:
 
 
 def _patient(page: Page) -> None:
-    page.goto(f"http://127.0.0.1:{PORT}/patient?{keys.MRN}={READ}")
+    page.goto(f"http://127.0.0.1:{PORT}/patient?{keys.PATIENT}={key_of(Installation.open(), READ)}")
     page.locator(".js-plotly-plot .point").first.wait_for()
     page.locator(".pane[data-ready=true]").first.wait_for()
 
@@ -112,4 +113,5 @@ def _keep(page: Page, name: str) -> None:
 
 
 if __name__ == "__main__":
+    asking.system_asks_in_this_process()
     main()

@@ -16,6 +16,7 @@ from core.bulk.arrivals import Arrival, Arrivals
 from core.bulk.groups import Answer, Group, Need, grouped
 from core.bulk.kept import Kept
 from core.bulk.looked import Looked
+from core.files import write_whole
 from core.incoming import (
     Gathered,
     IncomingFile,
@@ -29,7 +30,8 @@ from core.incoming import (
 from core.installation import Installation
 from core.logs import log_of
 from core.outages import outage
-from core.people import Closed, NewAccount, Permission, Person, require
+from core.people import Closed, NewAccount, Permission, Person, asking, require
+from core.people.needing import needs
 
 log = log_of(__name__)
 
@@ -56,6 +58,7 @@ class Progress:
 class Batch:
     """What one person brought: looked at, grouped, answered by her, taken in."""
 
+    @needs(Permission.ADD_STUDY)
     def __init__(self, here: Installation, arrivals: Arrivals, user_id: int) -> None:
         self.here, self.arrivals, self.user_id = here, arrivals, user_id
         # Where the server stopped in the middle of it, what she said and what became of the files is found again.
@@ -257,7 +260,9 @@ class Batch:
             if stage is Stage.LOOKING and lacking is None and not self._stops:
                 self.look_on()
 
-        self._thread = threading.Thread(target=run, name=f"batch-{stage.value}", daemon=True)
+        self._thread = threading.Thread(
+            target=asking.on_behalf(run), name=f"batch-{stage.value}", daemon=True
+        )
         self._thread.start()
 
     def _look(self) -> None:
@@ -297,7 +302,7 @@ class Batch:
         thumbnail, examined.thumbnail_png = examined.thumbnail_png, None
         if thumbnail:
             with suppress(OSError):
-                arrival.picture(number).write_bytes(thumbnail)
+                write_whole(arrival.picture(number), thumbnail, durable=False)
         looked = Looked(arrival.key, number, examined, file.said, has_picture=bool(thumbnail))
         return self._foreseen(looked)
 

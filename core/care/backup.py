@@ -1,6 +1,6 @@
 """A backup of an installation in one file, and an installation from a backup.
 
-A backup is a plain tar file: ``manifest.json`` first (`BackupManifest`), then ``longview.db`` and the objects as
+A backup is a tar file, sealed on request (`core.sealing`): ``manifest.json`` first (`BackupManifest`), then ``longview.db`` and the objects as
 ``images/ab/SHA256`` and ``quarantine/ab/SHA256``. A restore believes nothing of it: it is unpacked beside the home, checked
 as a whole, made ready there, and becomes the home in one step at the end.
 """
@@ -28,14 +28,16 @@ from sqlalchemy import delete
 
 from core.installation import Installation
 from core.outages import outage
-from core.people import audit, tokens
+from core.people import audit, end_all_own, tokens
+from core.people.needing import SYSTEM_ONLY, needs
+from core.sealing import Digesting, Key, Opened, Plain, SealError, kind_of, sealed_into, unsealed
 from core.settings import Settings
 from db.database import Database, sqlite_module
-from db.files import held, private_file, private_folder, sync_folder, whole_file
+from db.files import held, is_held, private_file, private_folder, sync_folder, whole_file
 from db.images import FolderStore
 from db.migrate import current, known_revisions, lacking, upgrade
 from db.stale import trigger_names
-from db.tables import Outcome, SignIn, utc_now
+from db.tables import KnownBrowser, Outcome, SignIn, utc_now
 
 __all__ = ["BACKING_UP", "RESTORING", "BackupError", "BackupManifest", "restore_backup", "write_backup"]
 
@@ -84,20 +86,22 @@ class BackupManifest(BaseModel):
         return named
 
 
-def write_backup(here: Installation, target: Path) -> BackupManifest:
+@needs(SYSTEM_ONLY)
+def write_backup(here: Installation, target: Path, *, key: Key | None = None) -> BackupManifest:
     """Write database, images, quarantine and cohorts that came as tables into one tar file, for its owner alone (0600).
 
     Returns its manifest.
 
     The database is copied first, by SQLite's own backup, so that the copy is whole while others write; objects are
     never changed, so all that the copied rows name is there afterwards. The file appears only when it is complete,
-    read back and checked. Objects that are gone or damaged do not keep the others from being copied: the manifest names
+    read back and checked. With a `key` it is sealed (`core.sealing`), and nothing of it is ever there in clear; one that is
+    sealed to a public key cannot be read back here, and is compared with what was written. Objects that are gone or damaged do not keep the others from being copied: the manifest names
     them as missing.
 
     Raises
     ------
     BackupError
-        If the target exists or cannot be written, or rows or images are kept elsewhere than in SQLite and folders: their
+        If the target exists or cannot be written, the key will not do, or rows or images are kept elsewhere than in SQLite and folders: their
         own tools copy them then.
     OSError, sqlite3.Error
         If the machine lacks something for a while (`core.outages`); nothing is left behind.
@@ -143,22 +147,17 @@ def write_backup(here: Installation, target: Path) -> BackupManifest:
             text = Path(folder) / _MANIFEST
             text.write_text(manifest.model_dump_json(indent=1), encoding="utf-8")
             with whole_file(target) as file:
-                _write_archive(
-                    file,
-                    [
-                        (text, _MANIFEST),
-                        (copy, _DATABASE),
-                        *((path, name) for name, path in beside.items()),
-                        *((images.path(key), f"images/{key[:2]}/{key}") for key in manifest.images),
-                        *(
-                            (quarantine.path(key), f"quarantine/{key[:2]}/{key}")
-                            for key in manifest.quarantine
-                        ),
-                    ],
-                )
-                file.flush()
-                _read(file, str(target), None)
+                parts = [
+                    (text, _MANIFEST),
+                    (copy, _DATABASE),
+                    *((path, name) for name, path in beside.items()),
+                    *((images.path(one), f"images/{one[:2]}/{one}") for one in manifest.images),
+                    *((quarantine.path(one), f"quarantine/{one[:2]}/{one}") for one in manifest.quarantine),
+                ]
+                _write_checked(file, parts, str(target), key)
                 _refuse_to_overwrite(target)
+    except SealError as error:
+        raise BackupError(str(error)) from error
     except OSError as error:
         if outage(error) is not None:
             raise
@@ -166,7 +165,7 @@ def write_backup(here: Installation, target: Path) -> BackupManifest:
     return manifest
 
 
-def restore_backup(settings: Settings, source: Path) -> BackupManifest:
+def restore_backup(settings: Settings, source: Path, *, key: Key | None = None) -> BackupManifest:
     """Fill an empty home from a backup of this or an earlier release; return the backup's manifest.
 
     The backup is unpacked beside the home (in it, where it is a disk of its own), and each file checked against its
@@ -177,8 +176,8 @@ def restore_backup(settings: Settings, source: Path) -> BackupManifest:
     Raises
     ------
     BackupError
-        If the home holds something already, the settings keep rows elsewhere than in the home, or the file is no whole
-        backup that this release can read.
+        If the home holds something already, the settings keep rows elsewhere than in the home, the file is no whole
+        backup that this release can read, or it is sealed and the `key` does not open it.
     OSError
         If the machine lacks something for a while (`core.outages`); the home is as it was.
     """
@@ -197,13 +196,16 @@ def restore_backup(settings: Settings, source: Path) -> BackupManifest:
                     f"{source} has {size / 1e9:.1f} GB, and the disk of {home} has {free / 1e9:.1f} GB free. Make room, or "
                     "set LONGVIEW_HOME to a larger disk."
                 )
-            manifest = _read(file, str(source), folder)
+            with _in_clear(file, source, key) as opened:
+                manifest = _read(opened, str(source), folder, size=size)
             _check_database(folder / _DATABASE, manifest, str(source))
             _make_ready(folder / _DATABASE, manifest, str(source))
             _sync_folders(folder)
             _move_in(folder, home)
     except BackupError:
         raise
+    except SealError as error:
+        raise BackupError(str(error)) from error
     except Exception as error:
         # Whatever a file that was made to deceive leads into; the home has not been touched.
         if outage(error) is not None:
@@ -227,7 +229,7 @@ def _copied_beside(home: Path, folder: Path) -> dict[str, Path]:
     return copied
 
 
-def _write_archive(file: IO[bytes], named: Iterable[tuple[Path, str]]) -> None:
+def _write_archive(file: IO[bytes] | Plain, named: Iterable[tuple[Path, str]]) -> None:
     def plain(member: tarfile.TarInfo) -> tarfile.TarInfo:
         # Accounts and rights are those of this machine.
         member.uid = member.gid = 0
@@ -236,15 +238,52 @@ def _write_archive(file: IO[bytes], named: Iterable[tuple[Path, str]]) -> None:
         return member
 
     # Links would be kept as links, and lead nowhere in another place.
-    with tarfile.open(fileobj=file, mode="w", format=tarfile.GNU_FORMAT, dereference=True) as archive:
+    with tarfile.open(fileobj=file, mode="w", format=tarfile.GNU_FORMAT, dereference=True) as archive:  # type: ignore[call-overload]
         for path, name in named:
             archive.add(path, name, recursive=False, filter=plain)
             archive.members.clear()  # type: ignore[attr-defined]  # or it remembers every object there is
 
 
+def _write_checked(file: IO[bytes], parts: Iterable[tuple[Path, str]], name: str, key: Key | None) -> None:
+    """Write an archive, sealed where there is a key, and read it back."""
+    if key is None:
+        _write_archive(file, parts)
+        file.flush()
+        _read(file, name, None)
+        return
+    written = Digesting(file)
+    with sealed_into(written, key) as plain:
+        _write_archive(plain, parts)
+    file.flush()
+    if key.opens:
+        size = file.tell()
+        with unsealed(file, name, key) as opened:
+            _read(opened, name, None, size=size)
+        return
+    file.seek(0)
+    if hashlib.file_digest(file, "sha256").hexdigest() != written.sha256:  # type: ignore[arg-type]
+        raise BackupError(f"{name} is not on the disk as it was written. Look at the disk, and try again.")
+
+
 def _refuse_to_overwrite(target: Path) -> None:
     if target.is_symlink() or target.exists():
         raise BackupError(f"{target} exists. Choose another name.")
+
+
+def _clear_a_cut_off_restore(home: Path) -> None:
+    """Take back the parts that a restore onto a disk of its own had moved in when it was killed: the database comes last.
+
+    So a home without one, beside the leavings of a restore that hold one and that no process is at work on, is neither the
+    old state nor the new one.
+    """
+    if not home.is_dir() or (home / _DATABASE).exists():
+        return
+    for left in sorted(home.glob(f".{RESTORING}*")):
+        if (left / _DATABASE).is_file() and not is_held(left):
+            for part in sorted(home.iterdir()):
+                if not part.name.startswith(".") and part.name != "lost+found":
+                    part.rename(left / part.name)
+            return
 
 
 def _refuse_a_home_in_use(home: Path, *, apart: Path | None = None) -> None:
@@ -253,6 +292,8 @@ def _refuse_a_home_in_use(home: Path, *, apart: Path | None = None) -> None:
         return
     if not home.is_dir():
         raise BackupError(f"{home} is a file. Restore into an empty folder: set LONGVIEW_HOME.")
+    if apart is None:
+        _clear_a_cut_off_restore(home)
     held = [
         path.name
         for path in home.iterdir()
@@ -277,10 +318,24 @@ def _opened(source: Path) -> Iterator[IO[bytes]]:
         yield file
 
 
+@contextmanager
+def _in_clear(file: IO[bytes], source: Path, key: Key | None) -> Iterator[IO[bytes] | Opened]:
+    """Yield a backup's own bytes, whether it is sealed or not."""
+    kind = kind_of(source)
+    if kind is None:
+        yield file
+    elif key is None:
+        what = "--passphrase-file" if kind == "passphrase" else "--key-file"
+        raise BackupError(f"{source} is sealed: what opens it is asked for, or given by {what}.")
+    else:
+        with unsealed(file, str(source), key) as opened:
+            yield opened
+
+
 class _Guarded:
     """A file that `tarfile` reads, in pieces that fit into memory whatever the archive's headers ask for."""
 
-    def __init__(self, file: IO[bytes]) -> None:
+    def __init__(self, file: IO[bytes] | Opened) -> None:
         self._file = file
         self.seek, self.tell = file.seek, file.tell
 
@@ -290,11 +345,13 @@ class _Guarded:
         return self._file.read(size)
 
 
-def _read(file: IO[bytes], name: str, folder: Path | None) -> BackupManifest:
+def _read(
+    file: IO[bytes] | Opened, name: str, folder: Path | None, *, size: int | None = None
+) -> BackupManifest:
     """Read a backup to its end, into a folder if there is one; raise `BackupError` if anything lacks or differs."""
     try:
-        return _read_archive(file, name, folder)
-    except BackupError:
+        return _read_archive(file, name, folder, size)
+    except (BackupError, SealError):
         raise
     except Exception as error:
         if outage(error) is not None:
@@ -302,9 +359,13 @@ def _read(file: IO[bytes], name: str, folder: Path | None) -> BackupManifest:
         raise BackupError(f"{name} is no whole backup: {_first_line(error)}") from error
 
 
-def _read_archive(file: IO[bytes], name: str, folder: Path | None) -> BackupManifest:
-    size = file.seek(0, os.SEEK_END)
-    file.seek(0)
+def _read_archive(
+    file: IO[bytes] | Opened, name: str, folder: Path | None, size: int | None
+) -> BackupManifest:
+    """Read an archive; `size` is what it cannot hold more than, where it cannot be asked for."""
+    if size is None:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(0)
     manifest: BackupManifest | None = None
     expected: dict[str, str] = {}
     with tarfile.open(fileobj=_Guarded(file), mode="r:") as archive:  # type: ignore[call-overload]
@@ -438,7 +499,8 @@ def _make_ready(path: Path, manifest: BackupManifest, name: str) -> None:
         with database.write() as session:
             # A cookie or token from the day of the copy must not open what its owner may since have been shut out of.
             ended = session.execute(delete(SignIn))
-            tokens_ended = tokens.end_all(session)
+            session.execute(delete(KnownBrowser))
+            tokens_ended = tokens.end_all(session) + end_all_own(session)
             audit.record(
                 session,
                 None,

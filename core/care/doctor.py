@@ -11,8 +11,10 @@ from typing import Literal
 from sqlalchemy import select
 
 from core.care.left_overs import find_left_overs
+from core.images import confined
 from core.incoming import count_left_over_batches
 from core.installation import Installation
+from core.people.needing import SYSTEM_ONLY, needs
 from core.worker import Worker, local_worker, worker_seen
 from db.database import WAL_SAFE_SQLITE, Database, DatabaseUnavailable, postgres_settings, sqlite_version
 from db.images import FolderStore, StoreUnavailable
@@ -34,6 +36,7 @@ class Check:
     items: tuple[str, ...] = ()
 
 
+@needs(SYSTEM_ONLY)
 def examine(here: Installation) -> list[Check]:
     """Look at database, migrations, weights, folders, worker and disk; changes nothing."""
     # Before the database is opened, which closes the doors of its own files.
@@ -43,6 +46,7 @@ def examine(here: Installation) -> list[Check]:
         _check_folders,
         lambda _here: privacy,
         _check_disk,
+        _check_reading,
         _check_left_overs,
     )
     try:
@@ -156,6 +160,15 @@ def _check_disk(here: Installation) -> Check:
     free = shutil.disk_usage(here.home).free
     state: Literal["ok", "warning"] = "ok" if free > _LOW_DISK_BYTES else "warning"
     return Check("disk", state, f"{free / 1e9:.1f} GB free.")
+
+
+def _check_reading(_here: Installation) -> Check:
+    lacking = confined.lacking()
+    if not lacking:
+        said = "Files are read in a process that can open no others, make no connection and start no program."
+        return Check("reading", "ok", said)
+    said = f"A file made to take over the process that reads it could do harm here: {'; '.join(lacking)}."
+    return Check("reading", "warning", said)
 
 
 def _worker(worker: Worker) -> Check:

@@ -18,7 +18,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import date
 from pathlib import Path
 
@@ -31,6 +31,7 @@ from core.incoming import AT_ONCE, IncomingFile, take_in
 from core.installation import Installation
 from core.settings import Settings
 from db.migrate import upgrade
+from db.scratch import empty, scratch_database, scratch_place
 
 __all__ = ["run"]
 
@@ -59,6 +60,9 @@ def run(
             measured = _taken_in(here, films, small)
         finally:
             here.close()
+        if settings.database_url or settings.image_store:
+            on_step("the same files in this installation's database and store")
+            measured |= _in_the_grown(settings, Path(folder), films, small, measured)
         orthanc = shutil.which("Orthanc")
         if orthanc:
             on_step("the same files in Orthanc")
@@ -103,6 +107,41 @@ def _taken_in(here: Installation, films: Sequence[bytes], small: Sequence[bytes]
         "small_file_processor_time": Measured(1000 * small_cpu / count, "ms"),
         "memory_growth": Measured(_memory_mb() - before, "MB"),
         "memory_growth_over": Measured(count, "files"),
+    }
+
+
+def _in_the_grown(
+    settings: Settings,
+    folder: Path,
+    films: Sequence[bytes],
+    small: Sequence[bytes],
+    embedded: dict[str, Measured],
+) -> dict[str, Measured]:
+    """Return the rates on the database and the store that the settings name, and as a share of those embedded.
+
+    Raises `db.database.DatabaseUnavailable` where no database may be made for it.
+    """
+    with ExitStack() as stack:
+        update: dict[str, object] = {"home": folder / "grown", "queue_url": None}
+        if settings.database_url and not settings.database_url.startswith("sqlite"):
+            update["database_url"] = stack.enter_context(scratch_database(settings.database_url))
+        if settings.image_store:
+            update["image_store"] = scratch_place(settings.image_store)
+        own = settings.model_copy(update=update)
+        own.__dict__.pop("root", None)
+        here = Installation.open(own)
+        stack.callback(here.close)
+        for store in (here.images, here.quarantine):
+            stack.callback(empty, store)
+        upgrade(here.database)
+        measured = _taken_in(here, films, small)
+    rates = [name for name, one in measured.items() if one.unit == "1/s"]
+    return {
+        **{f"grown_{name}": measured[name] for name in rates},
+        **{
+            f"grown_{name}_to_embedded": Measured(measured[name].value / embedded[name].value, "ratio")
+            for name in rates
+        },
     }
 
 

@@ -9,8 +9,10 @@ import ipaddress
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -18,10 +20,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 
+import psutil  # type: ignore[import-untyped]
+
 from core.care.leash import STOP_SECONDS
 from core.logs import LEVEL
+from core.worker.progress import HEARTBEAT
 from db.files import OTHERS
 
+ALLOWED_HOSTS = "STREAMLIT_SERVER_ALLOWED_HOSTS"
+"""The variable that names the hosts by which the dashboard may be asked for."""
 PROJECT = Path(__file__).resolve().parents[2]
 # Address and sign-in have to stay in sight: the parts' own reports of every study come on request only.
 QUIETLY = {LEVEL: "warning"}
@@ -51,12 +58,15 @@ class Part:
     """One child process: the arguments after ``python``, and whether it is started again when it stops.
 
     `page` is where it answers at ``/health`` as long as it is well, address and port; None for one without pages.
+    `beat` is a file that it writes anew every few seconds instead. `own` is what it finds in its environment alone.
     """
 
     name: str
     arguments: tuple[str, ...]
     restarted: bool = True
     page: tuple[str, int] | None = None
+    beat: Path | None = None
+    own: dict[str, str] = field(default_factory=dict)
     process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
     started_at: float = 0.0
     _held: int | None = field(default=None, repr=False)
@@ -74,7 +84,7 @@ class Part:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "core.care.leash", str(theirs), *self.arguments],
                 cwd=PROJECT,
-                env=environment if self.page is None else {**_FEW_PLACES, **environment},
+                env={**(_FEW_PLACES if self.page else {}), **environment, **self.own},
                 start_new_session=True,
                 pass_fds=(theirs,),
                 umask=OTHERS,  # what a part writes is for the account that runs it alone
@@ -100,7 +110,7 @@ class Part:
 
 
 class Probe(threading.Thread):
-    """Asks a part's page every few seconds, beside the loop that keeps the parts running.
+    """Asks a part's page, or looks at its sign of life, every few seconds, beside the loop that keeps the parts running.
 
     A process that hangs neither ends nor answers: `hangs` says so after some silences one after another. A part that
     has never answered is left alone: it may be set up to be reached in another way than is asked here.
@@ -111,6 +121,7 @@ class Probe(threading.Thread):
         self._part, self._until = part, until
         self._asked_of: subprocess.Popen[bytes] | None = None
         self._ever_answered, self._answered, self._silences = False, False, 0
+        self._beat_ns = 0
 
     @property
     def hangs(self) -> bool:
@@ -119,16 +130,36 @@ class Probe(threading.Thread):
 
     def run(self) -> None:
         """Ask until the event is set."""
-        assert self._part.page is not None
         while not self._until.wait(_PROBE_SECONDS):
             process = self._part.process
             if process is not self._asked_of:
                 self._asked_of, self._answered, self._silences = process, False, 0
             starting = not self._answered and time.monotonic() - self._part.started_at < _START_SECONDS
-            if answers(*self._part.page, _PROBE_PATIENCE_SECONDS):
+            if self._is_well():
                 self._ever_answered, self._answered, self._silences = True, True, 0
             elif self._ever_answered and not starting:
                 self._silences += 1
+
+    def _is_well(self) -> bool:
+        if self._part.page is not None:
+            return answers(*self._part.page, _PROBE_PATIENCE_SECONDS)
+        assert self._part.beat is not None
+        before = self._beat_ns
+        try:
+            self._beat_ns = self._part.beat.stat().st_mtime_ns
+        except OSError:
+            return False
+        return self._beat_ns != before or not _can_write_beside(self._part.beat)
+
+
+def _can_write_beside(file: Path) -> bool:
+    """Say whether a sign of life could be written at all: a full disk is no fault of a part."""
+    try:
+        with tempfile.NamedTemporaryFile(dir=file.parent, prefix=".probe-") as probe:
+            probe.write(bytes(4096))
+    except OSError:
+        return False
+    return True
 
 
 def check_port(address: str, port: int) -> None:
@@ -185,7 +216,7 @@ def _reachable(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | 
     return at
 
 
-def page_url(address: str, port: int, path: str = "") -> str:
+def page_url(address: str, port: int, path: str = "", *, scheme: str = "http") -> str:
     """Return the URL at which a browser on this machine finds the dashboard; an IPv6 address stands in brackets.
 
     >>> page_url("::1", 8501)
@@ -193,27 +224,42 @@ def page_url(address: str, port: int, path: str = "") -> str:
     """
     at = _reachable(address)
     if isinstance(at, str):
-        return f"http://{at}:{port}{path}"
+        return f"{scheme}://{at}:{port}{path}"
     # What stands behind a % names a network card, and is written %25 in a URL (RFC 6874).
     host = f"[{str(at).replace('%', '%25')}]" if at.version == 6 else str(at)
-    return f"http://{host}:{port}{path}"
+    return f"{scheme}://{host}:{port}{path}"
 
 
-def parts(address: str, port: int, *, demo: bool, listen: bool = False) -> list[Part]:
-    """Return what runs in one installation, in the order of starting; with `listen` also who receives from the network."""
-    dashboard = (
-        "-m",
-        "streamlit",
-        "run",
-        "dashboard/app.py",
-        "--server.address",
-        address,
-        "--server.port",
-        str(port),
-    )
+def addresses_for_others(address: str) -> list[str]:
+    """Return where other machines find what listens at an address: none for loopback, all cards' for an unspecified one."""
+    try:
+        at = ipaddress.ip_address(address)
+    except ValueError:
+        return []
+    if not at.is_unspecified:
+        return [] if at.is_loopback else [str(at)]
+    cards = [
+        one.address for card in psutil.net_if_addrs().values() for one in card if one.family == socket.AF_INET
+    ]
+    return [one for one in cards if not ipaddress.ip_address(one).is_loopback]
+
+
+def dashboard_at(address: str, port: int) -> tuple[str, ...]:
+    """Return the arguments by which a dashboard is started that listens there."""
+    place = ("--server.address", address, "--server.port", str(port))
+    return ("-m", "streamlit", "run", "dashboard/app.py", *place)
+
+
+def parts(
+    address: str, port: int, *, demo: bool, listen: bool = False, home: Path | None = None
+) -> list[Part]:
+    """Return what runs in one installation, in the order of starting; with `listen` also who receives from the network.
+
+    With `home` a worker that hangs is noticed by its sign of life there.
+    """
     listed = [
-        Part("dashboard", dashboard, page=(address, port)),
-        Part("worker", ("-m", "core", "worker")),
+        Part("dashboard", dashboard_at(address, port), page=(address, port)),
+        Part("worker", ("-m", "core", "worker"), beat=home / HEARTBEAT if home else None),
     ]
     if listen:
         listed.append(Part("listener", ("-m", "core", "listen")))
@@ -234,10 +280,16 @@ def keep_running(
 
     `demo` lets the demo accounts sign in, here and in no other dashboard of the installation.
     """
-    environment = {**QUIETLY, **os.environ, "LONGVIEW_HOME": str(home), "LONGVIEW_DEMO": str(demo)}
+    environment = {
+        **QUIETLY,
+        **_own_hosts(children),
+        **os.environ,
+        "LONGVIEW_HOME": str(home),
+        "LONGVIEW_DEMO": str(demo),
+    }
     for child in children:
         child.start(environment)
-    probes = {child.name: Probe(child, until) for child in children if child.page is not None}
+    probes = {child.name: Probe(child, until) for child in children if child.page or child.beat}
     for probe in probes.values():
         probe.start()
     try:
@@ -266,6 +318,15 @@ def keep_running(
         log("Stopped.")
 
 
+def _own_hosts(children: list[Part]) -> dict[str, str]:
+    """Let browsers ask for the dashboard by this machine's own addresses, where it listens at them.
+
+    No other site can bring a browser to send one of these as its host, as it can with a name.
+    """
+    others = [one for child in children if child.page for one in addresses_for_others(child.page[0])]
+    return {ALLOWED_HOSTS: " ".join(("localhost", "127.0.0.1", "::1", *others))} if others else {}
+
+
 def _stop(children: list[Part]) -> None:
     for child in children:
         if child.process is not None and child.process.poll() is None:
@@ -277,24 +338,48 @@ def _stop(children: list[Part]) -> None:
 
 def answers(address: str, port: int, seconds: float) -> bool:
     """Return whether the dashboard answers at ``/health`` within the time; no proxy is asked."""
-    connection = http.client.HTTPConnection(str(_reachable(address)), port, timeout=seconds)
+    return scheme_of(address, port, seconds) is not None
+
+
+def scheme_of(address: str, port: int, seconds: float) -> str | None:
+    """Return by which scheme the dashboard answers at ``/health``, http or https; None if it does not within the time.
+
+    It is asked, for Streamlit takes a certificate from several places. Whose that is matters not: this is our own child.
+    """
+    host = str(_reachable(address))
+    try:
+        if _is_well(http.client.HTTPConnection(host, port, timeout=seconds)):
+            return "http"
+    except TimeoutError:
+        return None
+    except (http.client.HTTPException, OSError):
+        pass
+    unchecked = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    unchecked.check_hostname, unchecked.verify_mode = False, ssl.CERT_NONE
+    try:
+        if _is_well(http.client.HTTPSConnection(host, port, timeout=seconds, context=unchecked)):
+            return "https"
+    except (http.client.HTTPException, OSError):
+        pass
+    return None
+
+
+def _is_well(connection: http.client.HTTPConnection) -> bool:
     try:
         connection.request("GET", "/health")
         return connection.getresponse().status == http.HTTPStatus.OK
-    except (http.client.HTTPException, OSError):
-        return False
     finally:
         connection.close()
 
 
-def wait_for_page(address: str, port: int, *, seconds: float, until: threading.Event) -> bool:
-    """Return whether the dashboard answers at ``/health`` within the time."""
+def wait_for_page(address: str, port: int, *, seconds: float, until: threading.Event) -> str | None:
+    """Return by which scheme the dashboard answers at ``/health``, as soon as it does; None if not within the time."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline and not until.is_set():
-        if answers(address, port, 2):
-            return True
+        if scheme := scheme_of(address, port, 2):
+            return scheme
         time.sleep(0.2)
-    return False
+    return None
 
 
 def stop_on_signals(event: threading.Event) -> None:

@@ -6,7 +6,6 @@ was complete. None of it is ever read again, and it holds patients' data.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import re
 import shutil
@@ -22,10 +21,11 @@ from core.care.backup import BACKING_UP, RESTORING
 from core.images import REGISTRATIONS
 from core.incoming import finish_left_over_batches
 from core.installation import Installation
+from core.people.needing import SYSTEM_ONLY, needs
 from core.records.export import EXPORTING
 from core.worker.progress import HEARTBEAT
 from db.database import DatabaseUnavailable
-from db.files import PARTIAL
+from db.files import PARTIAL, is_held
 from db.images import INCOMING, FolderStore
 from db.migrate import current
 
@@ -53,13 +53,15 @@ class LeftOver:
         return f"{self.path} ({self.size_bytes / 1e6:.1f} MB, untouched for {since})"
 
 
+@needs(SYSTEM_ONLY)
 def find_left_overs(here: Installation, *, now: float | None = None) -> list[LeftOver]:
     """Return what was left half-written and nothing has touched for an hour, nor holds; `now` is Unix time."""
     now = time.time() if now is None else now
     found = (_looked_at(path, now) for path in sorted(set(_candidates(here))))
-    return [one for one in found if one is not None and one.age > UNTOUCHED_FOR and not _in_use(one.path)]
+    return [one for one in found if one is not None and one.age > UNTOUCHED_FOR and not is_held(one.path)]
 
 
+@needs(SYSTEM_ONLY)
 def sweep(here: Installation, *, now: float | None = None) -> list[LeftOver]:
     """Take away what `find_left_overs` finds, and end the imports that were cut off; return what was taken away.
 
@@ -89,6 +91,7 @@ def _candidates(here: Installation) -> Iterator[Path]:
         if isinstance(store, FolderStore):
             yield from store.root.glob(f"??/{INCOMING}*")
             yield from store.root.glob(".doctor-*")
+    yield from (home / "arrivals").glob(".api-*")  # what programs sent, while it is taken in
     yield from (home / REGISTRATIONS).glob(f".*{PARTIAL}")
     for path in home.glob(".*"):
         begins = (BACKING_UP, f".{RESTORING}", EXPORTING, f".{HEARTBEAT}.", ".doctor-")
@@ -114,20 +117,3 @@ def _looked_at(path: Path, now: float) -> LeftOver | None:
     except FileNotFoundError:
         return None
     return LeftOver(path, size, timedelta(seconds=now - touched))
-
-
-def _in_use(path: Path) -> bool:
-    """Say whether a process holds it (`db.files.held`): writing a large backup may take longer than any age tells."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError:
-        return False  # a link, or gone
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
-        return False  # a file system without locks: the age has to do
-    finally:
-        os.close(descriptor)
-    return False

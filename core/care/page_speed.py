@@ -27,6 +27,8 @@ from core.care.benchmark import Measured
 from core.incoming import IncomingFile, Statement, intake
 from core.installation import Installation
 from core.people import Role, accounts, sign_ins
+from core.people.needing import SYSTEM_ONLY, needs
+from core.records import key_of
 from core.rules.vocabulary import FOUR_VIEWS
 from core.settings import Settings
 from db.files import private_folder
@@ -141,6 +143,7 @@ def _environment(home: Path) -> dict[str, str]:
     }
 
 
+@needs(SYSTEM_ONLY)
 def tokens(here: Installation) -> list[str]:
     """Open sign-ins of an oncologist who is in the copy alone."""
     name, password = f"benchmark-{secrets.token_hex(4)}", secrets.token_urlsafe(24)
@@ -148,20 +151,21 @@ def tokens(here: Installation) -> list[str]:
     return [sign_ins.sign_in(here, name, password).token for _ in range(SIGN_INS)]
 
 
+@needs(SYSTEM_ONLY)
 def women(here: Installation) -> list[dict[str, Any]]:
-    """Return scored women, by MRN, with the UIDs of their studies, oldest first."""
+    """Return scored women, by MRN, with their keys and the UIDs of their studies, oldest first."""
     scored = select(Study.patient_id).join(Score, Score.study_id == Study.id)
     some = select(Patient.id).where(Patient.id.in_(scored)).order_by(Patient.mrn).limit(MOST_WOMEN)
-    studies: dict[str, list[str]] = {}
+    studies: dict[tuple[str, str], list[str]] = {}
     with here.database.read() as session:
-        for mrn, uid in session.execute(
-            select(Patient.mrn, Study.uid)
+        for mrn, key, uid in session.execute(
+            select(Patient.mrn, Patient.key, Study.uid)
             .join(Study, Study.patient_id == Patient.id)
             .where(Patient.id.in_(some.subquery().select()))
             .order_by(Patient.mrn, Study.study_date, Study.id)
         ):
-            studies.setdefault(mrn, []).append(uid)
-    return [{"mrn": mrn, "studies": uids} for mrn, uids in studies.items()]
+            studies.setdefault((mrn, key), []).append(uid)
+    return [{"mrn": mrn, "key": key, "studies": uids} for (mrn, key), uids in studies.items()]
 
 
 @contextmanager
@@ -203,7 +207,7 @@ def _taken_in(here: Installation, films: list[list[Path]]) -> dict[str, Any]:
         uids = session.scalars(
             select(Study.uid).join(Patient).where(Patient.mrn == mrn).order_by(Study.study_date)
         )
-        return {"mrn": mrn, "studies": list(uids)}
+        return {"mrn": mrn, "key": key_of(here, mrn), "studies": list(uids)}
 
 
 def driven(job: dict[str, Any]) -> dict[str, Measured]:

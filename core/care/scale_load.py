@@ -17,7 +17,17 @@ from core.installation import Installation
 from core.records import cards
 from core.rules.vocabulary import DENSITIES
 from db.stale import drop_triggers, set_triggers
-from db.tables import AssessmentVersion, Base, Event, Patient, Score, StaleCohortRow, StaleStanding, Study
+from db.tables import (
+    AssessmentVersion,
+    Base,
+    Event,
+    Patient,
+    Score,
+    StaleCohortRow,
+    StaleStanding,
+    Study,
+    new_key,
+)
 
 __all__ = ["VISITS_A_WOMAN", "load"]
 
@@ -84,6 +94,7 @@ def _rows(
     patients = [
         (
             int(one),
+            new_key(),
             f"SC{one:07d}",
             f"{_FAMILY[one % 12]}{one % 997}, {_GIVEN[one % 11]}",
             str(day),
@@ -93,7 +104,11 @@ def _rows(
         )
         for one, day in zip(ids, born, strict=True)
     ]
-    yield Patient, ("id", "mrn", "name", "birth_date", "sex", "simulated", "created_at"), _stamped(patients)
+    yield (
+        Patient,
+        ("id", "key", "mrn", "name", "birth_date", "sex", "simulated", "created_at"),
+        _stamped(patients),
+    )
     risk = np.exp(draw.normal(-4.2, 0.8, n)).clip(1e-4, 0.6)
     last = today - draw.integers(0, 1200, n) * _DAY
     diagnosed = draw.random(n) < 0.02

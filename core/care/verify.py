@@ -12,6 +12,7 @@ from sqlalchemy import select
 from core.care.records_agree import disagreements
 from core.images import is_of_this_release
 from core.installation import Installation
+from core.people.needing import SYSTEM_ONLY, needs
 from db import chain
 from db.sessions import WITH_PUT_AWAY
 from db.tables import Image, ImportItem, Outcome
@@ -46,6 +47,7 @@ class Verification:
         return {**asdict(self), "well": self.well}
 
 
+@needs(SYSTEM_ONLY)
 def verify_objects(
     here: Installation, on_object: Callable[[], None] | None = None, *, head: chain.Head | None = None
 ) -> Verification:

@@ -7,6 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from core.cli.sealing import (
+    Encrypt,
+    KeyFile,
+    PassphraseFile,
+    key_to_open,
+    key_to_seal_with,
+)
 from core.cli.terminal import SOME_REFUSED, log, print_json, results, wrong_use
 
 if TYPE_CHECKING:
@@ -175,19 +182,27 @@ def verify(
         raise typer.Exit(SOME_REFUSED)
 
 
-def backup(file: Annotated[Path, typer.Argument(help="The tar file to write.")], json: Json = False) -> None:
+def backup(
+    file: Annotated[Path, typer.Argument(help="The tar file to write.")],
+    encrypt: Encrypt = False,
+    key_file: KeyFile = None,
+    passphrase_file: PassphraseFile = None,
+    json: Json = False,
+) -> None:
     """Copy database, images and quarantine into one tar file; safe while the dashboard runs.
 
-    Settings (LONGVIEW_… and .env) and the weights are not in it. Only you can read the file.
+    Settings (LONGVIEW_… and .env), the key of second factors and the weights are not in it. Only you can read the file;
+    with --encrypt nobody can without the passphrase, or the key of --key-file (age).
 
     Exit code 0: done; 1: written, but some images are gone or damaged, and the copy lacks them; 2: it cannot be written.
     """
     from core.care import BackupError, write_backup
     from core.cli.opening import open_installation
 
+    key = key_to_seal_with(encrypt, key_file, passphrase_file)
     here = open_installation()
     try:
-        manifest = write_backup(here, file)
+        manifest = write_backup(here, file, key=key)
     except BackupError as error:
         wrong_use(str(error))
     finally:
@@ -203,18 +218,22 @@ def backup(file: Annotated[Path, typer.Argument(help="The tar file to write.")],
 
 
 def restore(
-    file: Annotated[Path, typer.Argument(help="A file that backup wrote.")], json: Json = False
+    file: Annotated[Path, typer.Argument(help="A file that backup wrote.")],
+    key_file: KeyFile = None,
+    passphrase_file: PassphraseFile = None,
+    json: Json = False,
 ) -> None:
     """Fill an empty home (LONGVIEW_HOME) from a backup; nothing is ever overwritten.
 
-    All of the file is checked before anything appears in the home. Everybody has to sign in anew.
+    All of the file is checked before anything appears in the home. Everybody has to sign in anew. For one that is sealed the
+    passphrase is asked for, or --key-file opens it.
     """
     from core.care import BackupError, restore_backup
     from core.settings import Settings
 
     settings = Settings()
     try:
-        manifest = restore_backup(settings, file)
+        manifest = restore_backup(settings, file, key=key_to_open(file, key_file, passphrase_file))
     except BackupError as error:
         wrong_use(str(error))
     _tell_backup(json, settings.root, manifest, "restored")

@@ -7,16 +7,23 @@ from typing import Annotated
 
 import typer
 
+from core.cli.sealing import Encrypt, KeyFile, PassphraseFile, decrypt, key_to_seal_with
 from core.cli.terminal import log, print_json, results, wrong_use
 
 
 def register(app: typer.Typer) -> None:
     """Add this module's verbs."""
     app.command("export")(export_records)
+    app.command()(decrypt)
 
 
 def export_records(
-    out: Annotated[Path, typer.Argument(help="A folder for CSV tables, or a file that ends in .json.")],
+    out: Annotated[
+        Path,
+        typer.Argument(
+            help="A folder for CSV tables, or a file that ends in .json (.json.age, with --encrypt)."
+        ),
+    ],
     patient: Annotated[
         list[str] | None, typer.Option(help="MRN of a patient; repeat it for more. Default: all.")
     ] = None,
@@ -30,12 +37,16 @@ def export_records(
             help="Pseudonyms, moved days and new UIDs; years of birth; none of the words that people wrote.",
         ),
     ] = False,
+    encrypt: Encrypt = False,
+    key_file: KeyFile = None,
+    passphrase_file: PassphraseFile = None,
     json: Annotated[bool, typer.Option("--json", help="Write the summary as JSON to stdout.")] = False,
 ) -> None:
     """Write patients, studies, images, scores, events, risk factors, measurements and alerts to files.
 
     A folder gets one CSV a table; a name that ends in .json gets one document with a record a patient. Simulated
-    women are marked in every row. Nothing is overwritten, and the audit trail keeps that records went out.
+    women are marked in every row. Nothing is overwritten, and the audit trail keeps that records went out. With --encrypt
+    the place is one file, which `decrypt` opens: the document, or a tar archive of the tables.
 
     Exit code 0: done; 2: an MRN is unknown, or the place cannot be written.
     """
@@ -44,6 +55,7 @@ def export_records(
     from core.cli.opening import open_installation
     from core.records import export
 
+    key = key_to_seal_with(encrypt, key_file, passphrase_file)
     here = open_installation()
     try:
         with Progress(console=log, transient=True, disable=not log.is_terminal) as progress:
@@ -52,9 +64,10 @@ def export_records(
                 here,
                 out,
                 mrns=patient or [],
-                kind="json" if out.suffix.lower() == ".json" else "csv",
+                kind="json" if out.name.lower().endswith((".json", ".json.age")) else "csv",
                 names=names,
                 deidentified=deidentified,
+                key=key,
                 on_woman=lambda done, total: progress.update(task, completed=done, total=total),
             )
     except export.ExportError as error:

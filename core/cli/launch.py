@@ -61,11 +61,18 @@ def up(
     launch.stop_on_signals(stopping)
 
     def announce() -> None:
-        if not launch.wait_for_page(address, port, seconds=120, until=stopping):
+        scheme = launch.wait_for_page(address, port, seconds=120, until=stopping)
+        if scheme is None:
             return
-        results.print(
-            f"\n[bold]Longview[/] is at [bold]{escape(launch.page_url(address, port))}[/]  (Ctrl-C stops it)"
-        )
+        url = escape(launch.page_url(address, port, scheme=scheme))
+        results.print(f"\n[bold]Longview[/] is at [bold]{url}[/]  (Ctrl-C stops it)")
+        for other in launch.addresses_for_others(address):
+            results.print(
+                f"  from other machines: {escape(launch.page_url(other, port, scheme=scheme))}",
+                highlight=False,
+            )
+            if scheme == "http":
+                results.print("    passwords travel readable: put a proxy with a certificate in front")
         for account in accounts:
             results.print(
                 f"  sign in as {account.username} / {account.password or '(your own password)'}  ({account.role})",
@@ -76,7 +83,7 @@ def up(
 
     threading.Thread(target=announce, daemon=True).start()
     launch.keep_running(
-        launch.parts(address, port, demo=demo, listen=settings.listen_port is not None),
+        launch.parts(address, port, demo=demo, listen=settings.listen_port is not None, home=here.home),
         here.home,
         until=stopping,
         log=lambda line: log.print(line, highlight=False),

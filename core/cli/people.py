@@ -12,13 +12,28 @@ from rich.table import Table
 from core.cli import terminal
 from core.cli.opening import open_installation
 from core.cli.tokens import list_tokens, token
-from core.people import GRANT_WORDS, GRANTED_ONLY, Permission, accounts, demo_accounts, set_grant
+from core.people import (
+    GRANT_WORDS,
+    GRANTED_ONLY,
+    Permission,
+    accounts,
+    demo_accounts,
+    second_factor,
+    set_grant,
+)
 
 user = typer.Typer(help="Accounts: who may sign in, and in which role.", no_args_is_help=True)
 
 Username = Annotated[str, typer.Argument(help="User name, without spaces.")]
 GRANTS = sorted(one.value for one in GRANTED_ONLY)
 Granted = Annotated[str, typer.Argument(help=f"What is granted: {', '.join(GRANTS)}.")]
+Keep = Annotated[
+    bool,
+    typer.Option(
+        "--keep-password",
+        help="The person chose this password herself: she is not asked for one of her own when she signs in first.",
+    ),
+]
 FromStdin = Annotated[bool, typer.Option("--password-stdin", help="Read the password from standard input.")]
 
 
@@ -46,14 +61,23 @@ def add(
     role: Annotated[accounts.Role, typer.Option(help="What this person does here.")],
     name: Annotated[str | None, typer.Option(help="Name as the pages show it.")] = None,
     password_stdin: FromStdin = False,
+    keep_password: Keep = False,
 ) -> None:
-    """Make an account."""
+    """Make an account; at the first sign-in the person chooses a password that only she knows."""
     here = open_installation()
     try:
-        person = accounts.create_user(here, username, _password(password_stdin), role, display_name=name)
+        person = accounts.create_user(
+            here,
+            username,
+            _password(password_stdin),
+            role,
+            display_name=name,
+            first_password=not keep_password,
+        )
     except ValueError as error:
         terminal.wrong_use(str(error))
-    _tell(f"{person.username} can sign in as {person.role.value}.")
+    first = "" if keep_password else ", and then chooses a password of her own"
+    _tell(f"{person.username} can sign in as {person.role.value}{first}.")
 
 
 @user.command(name="list")
@@ -68,6 +92,9 @@ def list_(json: Annotated[bool, typer.Option("--json", help="For machines.")] = 
                     "name": account.display_name,
                     "role": account.role.value,
                     "active": account.active,
+                    "second_factor": account.second_factor,
+                    "outside": account.outside,
+                    "wrong_passwords": account.guessed.failures if account.guessed else 0,
                     "locked_until": account.locked_until.isoformat() if account.locked_until else None,
                 }
                 for account in found
@@ -77,25 +104,58 @@ def list_(json: Annotated[bool, typer.Option("--json", help="For machines.")] = 
     if not found:
         terminal.results.print("No accounts yet. Make one: python -m core user add NAME --role admin")
         return
-    table = Table("user name", "name", "role", "active")
+    table = Table("user name", "name", "role", "active", "second factor")
     for account in found:
         table.add_row(
             escape(account.username),
             escape(account.display_name),
             account.role.value,
             "yes" if account.active else "no",
+            "elsewhere" if account.outside else "yes" if account.second_factor else "no",
         )
     terminal.results.print(table)
 
 
 @user.command()
-def password(username: Username, password_stdin: FromStdin = False) -> None:
-    """Set a new password; lifts a lock and ends that person's sign-ins."""
+def password(username: Username, password_stdin: FromStdin = False, keep_password: Keep = False) -> None:
+    """Set a new password; lifts a lock and ends that person's sign-ins. She chooses another when she signs in."""
     try:
-        accounts.set_password(open_installation(), username, _password(password_stdin))
+        accounts.set_password(
+            open_installation(), username, _password(password_stdin), first_password=not keep_password
+        )
     except ValueError as error:
         terminal.wrong_use(str(error))
     _tell(f"{username} has a new password and is signed out everywhere.")
+
+
+@user.command(name="second-factor")
+def second_factor_of(
+    username: Username,
+    reset: Annotated[
+        bool,
+        typer.Option("--reset", help="Take it away, as from a person who has lost phone and recovery codes."),
+    ] = False,
+) -> None:
+    """Say whether a person signs in with a second factor, or take it away; what she can do about it herself is on her page."""
+    here = open_installation()
+    try:
+        if reset:
+            had = second_factor.reset(here, username)
+            _tell(
+                f"{username} signs in without a second factor, and is signed out everywhere."
+                if had
+                else f"{username} has no second factor."
+            )
+            return
+        account = next(
+            (one for one in accounts.list_accounts(here) if one.username == accounts.plain_name(username)),
+            None,
+        )
+        if account is None:
+            raise ValueError(f"There is no account “{username}”.")
+    except ValueError as error:
+        terminal.wrong_use(str(error))
+    _tell(f"{username} {'signs in with a' if account.second_factor else 'has no'} second factor.")
 
 
 @user.command()

@@ -18,6 +18,7 @@ from typer.core import TyperGroup
 
 from core import logs
 from core.outages import outage
+from core.people import asking
 from core.rules import RulesError
 from core.settings import Settings
 
@@ -29,6 +30,7 @@ log = Console(stderr=True)
 
 def check_surroundings() -> None:
     """Leave with a sentence and exit code 2 where the environment asks for what there is not; run before every verb."""
+    asking.system_asks_in_this_process()
     try:
         logs.level()
         Settings()

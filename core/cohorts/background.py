@@ -9,6 +9,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
+from core.people import asking
+
 __all__ = ["Jobs", "Running"]
 
 Progress = Callable[[float], None]
@@ -58,5 +60,5 @@ class Jobs:
         def tell(share: float) -> None:
             job.done = share
 
-        job.future = self._pool.submit(work, tell)
+        job.future = self._pool.submit(asking.on_behalf(work), tell)
         return job

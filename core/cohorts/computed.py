@@ -13,6 +13,8 @@ from core.cohorts.packed import Packed, Words
 from core.cohorts.rows import packed_rows
 from core.cohorts.tables import frame_from
 from core.installation import Installation
+from core.people.needing import needs
+from core.people.roles import Permission
 from core.records.ready import basis_of
 from db.tables import Patient
 
@@ -22,6 +24,7 @@ AT_ONCE = 500
 """Women read at once."""
 
 
+@needs(Permission.SEE_COHORT)
 def compute_frame(here: Installation) -> Frame:
     """Return the tables of all women with a mammogram, computed anew; of very many women it takes minutes."""
     words = Words({})

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from core.cohorts.packed import VISIT, WOMAN, Packed, Words
 from core.cohorts.rows import packed_rows
 from core.installation import Installation
+from core.people.needing import SIGNED_IN, SYSTEM_ONLY, needs
 from core.records import MOST_AT_ONCE, KeptTable, ready
 from db.tables import CohortRow, CohortWord, Patient, StaleCohortRow, Study
 
@@ -32,6 +33,7 @@ __all__ = [
 _COMPUTED_BY = ("rows.py", "packed.py")
 
 
+@needs(SIGNED_IN)
 def basis_of(here: Installation) -> str:
     """Return what the rows are computed by here: all that standings are computed by, and the rows' own rules and form."""
     return hashlib.sha256(f"{ready.basis_of(here)}\n{_code()}".encode()).hexdigest()[:16]
@@ -55,11 +57,13 @@ def is_up_to_date(here: Installation, session: Session) -> bool:
     return _ROWS.is_up_to_date(here, session)
 
 
+@needs(SYSTEM_ONLY)
 def bring_up_to_date(here: Installation) -> int:
     """Compute the rows that are stale or by another basis; return of how many women. Safe beside others who do the same."""
     return _ROWS.bring_up_to_date(here)
 
 
+@needs(SYSTEM_ONLY)
 def rebuild(here: Installation) -> None:
     """Compute every woman's rows anew."""
     _ROWS.rebuild(here)
@@ -70,6 +74,7 @@ def known_words(session: Session) -> dict[str, int]:
     return {word: number for number, word in session.execute(select(CohortWord.id, CohortWord.word))}
 
 
+@needs(SYSTEM_ONLY)
 def differing(here: Installation) -> Iterator[str]:
     """Yield a sentence for each woman whose rows are not what the other tables say; none where all is well."""
     with here.database.read() as session:

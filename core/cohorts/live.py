@@ -24,6 +24,8 @@ from core.cohorts.tables import women_and_visits
 from core.installation import Installation
 from core.logs import log_of
 from core.outages import outage
+from core.people.needing import SYSTEM_ONLY, needs
+from core.people.roles import Permission
 from core.records import ready
 from db.tables import CohortRow
 
@@ -57,6 +59,7 @@ _live: dict[str, _Live] = {}
 _making = threading.Lock()
 
 
+@needs(Permission.SEE_COHORT)
 def frame_of(here: Installation) -> Frame:
     """Return the tables as they are now; every caller of a process gets the same ones, which nobody may change.
 
@@ -76,6 +79,7 @@ def frame_of(here: Installation) -> Frame:
         return live.read.frame
 
 
+@needs(SYSTEM_ONLY)
 def read_ahead(here: Installation) -> None:
     """Read the tables, so that the first page finds them; what goes wrong is met again, and said, by who asks for them."""
     try:

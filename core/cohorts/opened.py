@@ -24,6 +24,8 @@ from core.cohorts.frame import Frame
 from core.cohorts.live import frame_of
 from core.cohorts.selection import Selection, select
 from core.installation import Installation
+from core.people.needing import needs
+from core.people.roles import Permission
 from core.settings import Settings
 
 __all__ = ["CannotOpen", "Cohorts", "open"]
@@ -36,6 +38,7 @@ class CannotOpen(ValueError):
 class Cohorts:
     """An installation's cohorts, opened by `open`. The database takes no write from here."""
 
+    @needs(Permission.SEE_COHORT)
     def __init__(self, here: Installation) -> None:
         self._here = here
         self._frames: dict[str, Frame] = {}

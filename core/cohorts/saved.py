@@ -13,7 +13,8 @@ from core.cohorts.disclosure import differs_by_few, few
 from core.cohorts.frame import Frame
 from core.cohorts.selection import select
 from core.installation import Installation
-from core.people import Permission, Person, audit, require
+from core.people import Permission, Person, audit
+from core.people.needing import needs
 from db.tables import SavedCohort as Row
 from db.tables import User
 
@@ -43,9 +44,9 @@ class SavedCohort:
         return f"{self.name} (by {self.by})" if self.by else self.name
 
 
+@needs(Permission.SEE_COHORT)
 def cohorts_of(here: Installation, person: Person) -> list[SavedCohort]:
     """Return a person's named cohorts by name, then those that others share. Raises `AccessDenied`."""
-    require(person, Permission.SEE_COHORT)
     query = (
         sql(Row, User.display_name)
         .join(User, User.id == Row.user_id)
@@ -67,6 +68,7 @@ def _of_row(row: Row, by: str) -> SavedCohort:
     return SavedCohort(row.key, row.name, row.shared, by, definition, problem)
 
 
+@needs(Permission.SEE_COHORT)
 def save_cohort(
     here: Installation,
     person: Person,
@@ -86,7 +88,6 @@ def save_cohort(
         If the name is empty or too long, there are too many, nothing is told of the cohort, or it differs by a few women
         from one that is saved already: whoever saw both would know these few.
     """
-    require(person, Permission.SEE_COHORT)
     name = " ".join(name.split())
     if not name or len(name) > LONGEST_NAME:
         raise ValueError(f"Give the cohort a name of 1 to {LONGEST_NAME} characters.")
@@ -131,9 +132,9 @@ def _refuse_few_apart(session: Session, definition: Definition, frame: Frame, re
             )
 
 
+@needs(Permission.SEE_COHORT)
 def delete_cohort(here: Installation, person: Person, key: str) -> None:
     """Delete one of a person's own named cohorts; one that is gone stays gone. Raises `AccessDenied`."""
-    require(person, Permission.SEE_COHORT)
     with here.database.write() as session:
         row = session.scalar(sql(Row).where(Row.user_id == person.user_id, Row.key == key))
         if row is not None:

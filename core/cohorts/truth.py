@@ -15,6 +15,8 @@ from sqlalchemy import select
 
 from core.files import write_whole
 from core.installation import Installation
+from core.people.needing import SYSTEM_ONLY, needs
+from core.people.roles import Permission
 from db.tables import Patient
 
 __all__ = ["FILE", "VISIBLE_MM", "keep_truth", "visible_from"]
@@ -25,6 +27,7 @@ VISIBLE_MM = 6.6
 _COLUMNS = ("mrn", "visible_from")
 
 
+@needs(SYSTEM_ONLY)
 def keep_truth(here: Installation, known: Mapping[str, date]) -> None:
     """Keep from which day on the cancer of each simulated woman could have been seen, by MRN, beside what is kept already."""
     kept = {**_read(here), **known}
@@ -35,6 +38,7 @@ def keep_truth(here: Installation, known: Mapping[str, date]) -> None:
     write_whole(here.home / FILE, text.getvalue())
 
 
+@needs(Permission.SEE_COHORT)
 def visible_from(here: Installation) -> dict[int, date]:
     """Return the days that are known, by the ids of simulated patients."""
     known = _read(here)

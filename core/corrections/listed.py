@@ -13,6 +13,8 @@ from sqlalchemy.orm import aliased
 from core.corrections.asked import Kind
 from core.incoming import called, mrns_of
 from core.installation import Installation
+from core.people.needing import needs
+from core.people.roles import Permission
 from core.rules import ViewName
 from core.rules.vocabulary import OTHER_THAN_STANDARD
 from db.sessions import WITH_PUT_AWAY
@@ -89,6 +91,7 @@ class StudyWithFilms:
 COMMAND_LINE = "command line"
 
 
+@needs(Permission.SEE_PATIENTS)
 def corrections_of(here: Installation, mrn: str) -> list[Entry]:
     """Return what was corrected of a woman, newest first; of one who was merged with others theirs too."""
     with here.database.read() as session:
@@ -96,6 +99,7 @@ def corrections_of(here: Installation, mrn: str) -> list[Entry]:
     return _entries(here, or_(Correction.mrn.in_(mrns), Correction.other_mrn.in_(mrns)))
 
 
+@needs(Permission.CORRECT)
 def all_corrections(here: Installation, *, limit: int = 200) -> list[Entry]:
     """Return the newest corrections of all women first."""
     return _entries(here, None, limit)
@@ -129,6 +133,7 @@ def _entries(here: Installation, which: ColumnElement[bool] | None, limit: int |
         ]
 
 
+@needs(Permission.SEE_PATIENTS)
 def studies_with_films(here: Installation, mrn: str) -> list[StudyWithFilms]:
     """Return a woman's studies, newest first, with their films; also a study of which every film is set aside."""
     with here.database.read() as session:

@@ -20,6 +20,7 @@ from core.corrections.state import state_of
 from core.corrections.work import Work
 from core.installation import Installation
 from core.people import Permission, Person, audit, require
+from core.people.needing import needs
 from core.records import cards, covered_study_ids
 from core.rules import ViewName
 from db.sessions import WITH_PUT_AWAY
@@ -53,6 +54,7 @@ class _OnlyLooked(Exception):
     """Ends the transaction of a preview, so that all of it is taken back."""
 
 
+@needs(Permission.CORRECT)
 def preview(here: Installation, ask: Ask, *, by: Person | None = None) -> Preview:
     """Say what a correction would do; nothing is changed.
 
@@ -69,6 +71,7 @@ def preview(here: Installation, ask: Ask, *, by: Person | None = None) -> Previe
         return looked[0]
 
 
+@needs(Permission.CORRECT)
 def correct(
     here: Installation,
     ask: Ask,
@@ -115,6 +118,7 @@ def correct(
         return made
 
 
+@needs(Permission.CORRECT)
 def preview_undo(here: Installation, correction_id: int, *, by: Person | None = None) -> Preview:
     """Say what undoing a correction would do; nothing is changed. Raises as `undo` does."""
     _may(by)
@@ -127,6 +131,7 @@ def preview_undo(here: Installation, correction_id: int, *, by: Person | None = 
         return looked[0]
 
 
+@needs(Permission.CORRECT)
 def undo(
     here: Installation,
     correction_id: int,

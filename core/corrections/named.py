@@ -11,6 +11,8 @@ from core.corrections.events import say_event
 from core.corrections.listed import Film, StudyWithFilms, day_of_file, studies_with_films
 from core.incoming import called
 from core.installation import Installation
+from core.people.needing import needs
+from core.people.roles import Permission
 from core.rules import ViewName
 from db.sessions import WITH_PUT_AWAY
 from db.tables import Event, EventKind, Image, Study
@@ -33,6 +35,7 @@ def is_film_name(name: str) -> bool:
     return _view(name.rpartition("/")[2]) is not None
 
 
+@needs(Permission.CORRECT)
 def study_named(here: Installation, name: str) -> str:
     """Return the UID of a study that is named by it, or as MRN/DATE; raises `CorrectionRefused` where that is not one."""
     mrn, _, day = name.rpartition("/")
@@ -41,11 +44,13 @@ def study_named(here: Installation, name: str) -> str:
     return _study(here, mrn, day, name).study_uid
 
 
+@needs(Permission.CORRECT)
 def film_named(here: Installation, name: str) -> str:
     """Return the SOP UID of a film that counts, named by it or as MRN/DATE/VIEW; raises `CorrectionRefused` where it is not one."""
     return _film(here, name, set_aside=False).sop_uid if "/" in name else name
 
 
+@needs(Permission.CORRECT)
 def set_aside_named(here: Installation, name: str) -> int:
     """Return the correction that set a film aside, by SOP UID or MRN/DATE/VIEW; raises `CorrectionRefused` where none did."""
     sop_uid = _film(here, name, set_aside=True).sop_uid if "/" in name else name
@@ -57,6 +62,7 @@ def set_aside_named(here: Installation, name: str) -> int:
     return by
 
 
+@needs(Permission.CORRECT)
 def event_named(here: Installation, name: str) -> int:
     """Return the number of an event, named by it or as MRN/2021-07-01/biopsy; raises `CorrectionRefused` where it is not one."""
     if name.isascii() and name.isdecimal() and len(name) < LONGEST_NUMBER:
@@ -87,12 +93,14 @@ def event_named(here: Installation, name: str) -> int:
     return found[0].id
 
 
+@needs(Permission.CORRECT)
 def is_stored_film(here: Installation, sop_uid: str) -> bool:
     """Say whether there is a film with this SOP UID."""
     with here.database.read() as session:
         return session.scalar(select(Image.id).where(Image.sop_uid == sop_uid)) is not None
 
 
+@needs(Permission.CORRECT)
 def days_by_file(here: Installation, study_uid: str) -> dict[str, date]:
     """Return by SOP UID of a study's films the days that their own files say, where that is not the study's.
 

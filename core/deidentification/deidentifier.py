@@ -10,6 +10,7 @@ from core.deidentification.keys import key_of
 from core.deidentification.options import Options
 from core.images import Child, ChildDied
 from core.installation import Installation
+from core.people.needing import SYSTEM_ONLY, needs
 from core.refusals import Refusal
 
 __all__ = ["Deidentified", "Deidentifier"]
@@ -42,6 +43,7 @@ class Deidentifier:
     ...     clean = deidentifier.clean(path.read_bytes())
     """
 
+    @needs(SYSTEM_ONLY)
     def __init__(self, here: Installation, options: Options | None = None) -> None:
         self.settings, self.options = here.settings, options or Options()
         self.key = key_of(here)

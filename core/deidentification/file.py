@@ -15,13 +15,13 @@ from core.deidentification.options import Options
 from core.deidentification.pictures import clean_picture
 from core.deidentification.pixels import clean_pixels
 from core.deidentification.profile import Removed, deidentify_header
-from core.images import check_inflated_size, looks_like_dicom
+from core.images import TIFF_STARTS, check_inflated_size, looks_like_dicom
 from core.refusals import Refusal
 
 __all__ = ["Cleaned", "clean"]
 
 _HEADER_ROOM_BYTES = 64_000_000
-_PICTURES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff")
+_PICTURES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", *TIFF_STARTS)
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from core.deidentification.options import Options, known
 from core.files import private_folder, write_whole
 from core.installation import Installation
 from core.people import audit
+from core.people.needing import SYSTEM_ONLY, needs
 from core.refusals import Refusal
 
 __all__ = ["Given", "HandedOn", "hand_on", "write_mapping", "write_report"]
@@ -57,6 +58,7 @@ class HandedOn:
         }
 
 
+@needs(SYSTEM_ONLY)
 def hand_on(here: Installation, files: Iterable[Given], out: Path, options: Options) -> Iterator[HandedOn]:
     """De-identify files into a folder, one at a time, in their order; the trail keeps that it was begun and how it ended.
 

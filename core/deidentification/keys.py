@@ -7,6 +7,7 @@ import secrets
 from sqlalchemy.exc import IntegrityError
 
 from core.installation import Installation
+from core.people.needing import SYSTEM_ONLY, needs
 from db.tables import DeidentificationKey
 
 __all__ = ["key_of"]
@@ -14,6 +15,7 @@ __all__ = ["key_of"]
 _ONLY = 1
 
 
+@needs(SYSTEM_ONLY)
 def key_of(here: Installation) -> bytes:
     """Return the key, made at random when it is first asked for; every process of the installation gets the same."""
     with here.database.read() as session:

@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
-from core.images import Answer, answer_or_refuse, answer_questions, limit_memory
+from core.images import Answer, answer_or_refuse, answer_questions, get_ready
 
 
 def answer(question: dict[str, Any], data: bytes) -> Answer:
@@ -44,7 +44,7 @@ def main() -> None:
 
 
 def _prepare() -> Callable[[dict[str, Any], bytes], Answer]:
-    limit_memory(int(sys.argv[1]))
+    get_ready(int(sys.argv[1]))
     warnings.simplefilter("ignore")
     import core.deidentification.file  # noqa: F401 - so that the first file does not pay for the imports
 

@@ -1,3 +1,4 @@
+from .classify import BoxError as BoxError
 from .classify import Classified as Classified
 from .classify import Classifier as Classifier
 from .classify import finding_models as finding_models

@@ -83,7 +83,7 @@ class Classified:
     probabilities by class, `other` those of a task that is neither, by its name; None where nothing may be said, and
     then `untrusted` holds by task what the model would have said. `heat_map` is (h, w) in 0..1, over a picture of
     `heat_shape` (rows, columns), whose coordinates `transform` maps to the original's; it is the tumour's, trusted or
-    not.
+    not. `marks` are boxes in the original around what speaks for a lesion, the strongest first, of a model that finds such.
     """
 
     path: str
@@ -100,6 +100,7 @@ class Classified:
     heat_map: NDArray[np.float16] | None = None
     heat_shape: tuple[int, int] | None = None
     transform: ViewTransform | None = None
+    marks: tuple[Box, ...] = ()
 
     @property
     def trust(self) -> Trust | None:
@@ -142,6 +143,7 @@ class Classified:
             "density_trust": density_trust.to_json() if density_trust else None,
             **({"untrusted": untrusted} if self.untrusted else {}),
             "roi": list(self.box) if self.box else None,
+            "marks": [list(mark) for mark in self.marks] if trust and trust.is_trusted else [],
             "model": self.model,
             "modality": self.modality,
             "spoke": [one.to_json() for one in self.spoke],
@@ -340,6 +342,7 @@ class OpenImage:
         heat: NDArray[np.float16] | None = None
         heat_shape: tuple[int, int] | None = None
         transform: ViewTransform | None = None
+        marks: tuple[Box, ...] = ()
         for task, card in classifier.chosen(self.modality, box is not None, finding_by).items():
             if tasks is not None and task not in tasks:
                 continue
@@ -358,6 +361,7 @@ class OpenImage:
             spoke.append(_spoke(task, model, shown_box is not None, trust))
             if task != "density":
                 heat, heat_shape, transform = reading.heat_map, model.config.input.shape, shown.transform
+                marks = _in_original(reading.marks, shown.transform, self.pixels.shape)
         wanted = said if tasks is None else said | {task: {} for task in DEFAULT_TASKS if task not in tasks}
         if classifier.needs_encoder(self.modality, wanted):
             card = classifier.longitudinal.card
@@ -390,6 +394,7 @@ class OpenImage:
             heat_map=heat,
             heat_shape=heat_shape,
             transform=transform,
+            marks=marks,
         )
 
     def _trust_of_whole(self, finding_by: str | None) -> Trust | None:
@@ -463,6 +468,20 @@ class OpenImage:
 
 class NoBreast(ValueError):
     """The picture passed the gate, but no breast could be cut out of it."""
+
+
+def _in_original(marks: Sequence[Box], transform: ViewTransform, shape: tuple[int, ...]) -> tuple[Box, ...]:
+    """Return boxes of a prepared picture in whole pixels of the original, of (rows, columns), cut where it ends."""
+    rows, columns = shape[:2]
+    found = []
+    for x0, y0, x1, y1 in marks:
+        (ax, ay), (bx, by) = transform.to_original(x0, y0), transform.to_original(x1, y1)
+        across, down = sorted((ax, bx)), sorted((ay, by))
+        left, right = (float(np.clip(round(x), 0, columns)) for x in across)
+        top, bottom = (float(np.clip(round(y), 0, rows)) for y in down)
+        if right > left and bottom > top:
+            found.append((left, top, right, bottom))
+    return tuple(found)
 
 
 def _trust(model: ImageModel, reading: ImageReading) -> Trust:

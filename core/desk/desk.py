@@ -216,6 +216,18 @@ class Desk:
         DeskClosed
             If the process does not answer.
         """
+        data = self._admitted(person, data)
+        return self._open(person, data, name, hashlib.sha256(data).hexdigest())
+
+    @staticmethod
+    def key_of(data: bytes) -> str:
+        """Return under which key a file's bytes are stored, if they are."""
+        from core.images import storable
+
+        return hashlib.sha256(storable(data)).hexdigest()
+
+    def _admitted(self, person: Person, data: bytes) -> bytes:
+        """Return a file's bytes as they may be kept; raises `AccessDenied` or `Refusal`."""
         from core.images import storable
 
         require(person, Permission.SEE_PATIENTS)
@@ -223,8 +235,7 @@ class Desk:
             raise Refusal("empty_file")
         if len(data) > self._max_file_bytes:
             raise Refusal("too_large", f"It has {len(data) / 1e6:.0f} MB.")
-        data = storable(data)
-        return self._open(person, data, name, hashlib.sha256(data).hexdigest())
+        return storable(data)
 
     def open_stored(self, here: Installation, person: Person, sop_uid: str) -> OpenedImage:
         """Open an image of a patient's study; as `open_file`, and `KeyError` if there is no such image."""
@@ -275,6 +286,22 @@ class Desk:
                 raise LookupError(_GONE)
             self._opened.move_to_end(token)
             return opened
+
+    def classify(
+        self,
+        person: Person,
+        data: bytes,
+        name: str,
+        box: Sequence[float] | None = None,
+        model: str | None = None,
+    ) -> Said:
+        """Return what is said of a file that is not kept on the desk, or of a box in it, by all models or by one alone.
+
+        Raises as `open_file` does, and `BoxRefused`; `Refusal` (``no_model``) too where the model is not installed.
+        """
+        data = self._admitted(person, data)
+        question = {"wanted": "classify", "name": name, "box": list(box) if box else None, "model": model}
+        return _said(*self._ask(question, data))
 
     # -- asking --------------------------------------------------------------------------------------------------
 

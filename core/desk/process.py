@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 KEPT_PIXELS = 150_000_000
 """Images are let go of, the longest unused first, when together they have more pixels than this."""
 
+MOST_ALONE = 4
+"""Models that are asked alone and stay loaded."""
+
 
 @dataclass
 class _Kept:
@@ -44,6 +47,7 @@ class Desk:
         self._reader = GuardedReader(settings)
         self._classifier = Classifier(settings)
         self._kept: OrderedDict[str, _Kept] = OrderedDict()
+        self._asked_alone: dict[str, Classifier] = {}
 
     def answer(self, question: dict[str, Any], data: bytes) -> Answer:
         """Answer one question; what cannot be done is an answer too, with a sentence."""
@@ -76,6 +80,8 @@ class Desk:
     def _answer(self, question: dict[str, Any], data: bytes) -> Answer:
         from core.images import make_rendition
 
+        if question["wanted"] == "classify":
+            return self._classified(question, data)
         token = question["token"]
         if question["wanted"] == "open":
             image = self._reader.read(data, question["name"])
@@ -94,6 +100,23 @@ class Desk:
                 kept.opened.classified((x0, y0, x1, y1), tasks=("finding",), finding_by=question["model"])
             )
         return _said(kept.opened.classified(finding_by=question["model"]))
+
+    def _classified(self, question: dict[str, Any], data: bytes) -> Answer:
+        """Say what is seen in a file that is not kept, by all models, or by the one that is asked alone."""
+        name, model, box = question["name"], question["model"], question["box"]
+        asked = self._alone(model) if model is not None else self._classifier
+        image = self._reader.read(data, name)
+        modality = asked.admit(image)
+        region = tuple(map(float, box)) if box else None
+        return _said(OpenImage(asked, image.pixels, name, modality).classified(region))  # type: ignore[arg-type]
+
+    def _alone(self, model: str) -> Classifier:
+        """Return the classifier that asks one model alone, loaded once; of few at a time."""
+        if model not in self._asked_alone:
+            while len(self._asked_alone) >= MOST_ALONE:
+                self._asked_alone.pop(next(iter(self._asked_alone)))
+            self._asked_alone[model] = Classifier(self.settings, model)
+        return self._asked_alone[model]
 
     def _keep(self, token: str, kept: _Kept) -> None:
         self._kept[token] = kept

@@ -9,6 +9,8 @@ from .classifier import sha256_of_cases as sha256_of_cases
 from .classifier import write_evaluation as write_evaluation
 from .classifier_report import MEASURES as MEASURES
 from .encoder import evaluate_encoder as evaluate_encoder
+from .films import measure_films as measure_films
+from .films import measure_pointing as measure_pointing
 from .longitudinal import evaluate_longitudinal as evaluate_longitudinal
 from .oracles import Gain as Gain
 from .oracles import gain_of_history as gain_of_history

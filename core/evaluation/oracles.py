@@ -75,6 +75,9 @@ LAST_VISIT = (
     "age_years",
     "gland_share",
     *(f"{what} {look}" for look in NAMES for what in ("largest mm,", "number,")),
+    "texture",
+    "higher sign",
+    "lower sign",
 )
 HISTORY = (
     *LAST_VISIT,
@@ -85,8 +88,16 @@ HISTORY = (
         for look in NAMES
         for what in ("growth since first seen,", "growth since last seen,", "years known,", "new mm,")
     ),
+    "mean texture",
+    "higher rise of sign",
+    "lower rise of sign",
+    "higher slope of sign",
 )
-"""Columns that each oracle sees. Growth is in doublings of volume a year; NaN where there is nothing to say it of."""
+"""Columns that each oracle sees. Growth is in doublings of volume a year; NaN where there is nothing to say it of.
+
+Texture and signs are of simulated women who have them (`seed_data.women.mechanisms`): the sign of the breast where it is
+higher and of the other, how far each stands above its mean at earlier visits, and how fast it rises a year.
+"""
 
 
 def reader_table(truth: Sequence[TrueBreast]) -> pd.DataFrame:
@@ -132,7 +143,33 @@ def _seen(last: Sequence[TrueBreast], before: Sequence[TrueBreast]) -> dict[str,
         for lesion in breast.lesions:
             if lesion.visible:
                 _add(seen, lesion, breast, priors)
-    return seen
+    return seen | _texture_and_signs(last, before)
+
+
+def _texture_and_signs(last: Sequence[TrueBreast], before: Sequence[TrueBreast]) -> dict[str, float]:
+    """Return what the tissue tells beside density and findings; nothing where the simulator knew of neither."""
+    told: dict[str, float] = {}
+    if last[0].texture is not None:
+        read = {one.visit: one.texture for one in (*before, *last) if one.texture is not None}
+        told |= {"texture": last[0].texture, "mean texture": float(np.mean(list(read.values())))}
+    signs = [one.sign for one in last if one.sign is not None]
+    if signs:
+        told |= {"higher sign": max(signs), "lower sign": min(signs)}
+    rises, slopes = [], []
+    for breast in last:
+        past = [
+            (_years(one.on, breast.on), one.sign)
+            for one in before
+            if one.laterality == breast.laterality and one.sign is not None
+        ]
+        if breast.sign is not None and past:
+            rises.append(breast.sign - float(np.mean([sign for _, sign in past])))
+            years, seen = np.array([*past, (0.0, breast.sign)]).T
+            slopes.append(-float(np.polyfit(years, seen, 1)[0]))
+    if rises:
+        told |= {"higher rise of sign": max(rises), "lower rise of sign": min(rises)}
+        told["higher slope of sign"] = max(slopes)
+    return told
 
 
 def _add(

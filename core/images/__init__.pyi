@@ -1,3 +1,4 @@
+from . import confined as confined
 from . import hanging as hanging
 from .aligning import NotAligned as NotAligned
 from .aligning import aligned as aligned
@@ -15,7 +16,7 @@ from .preamble import check_inflated_size as check_inflated_size
 from .preamble import looks_like_dicom as looks_like_dicom
 from .preamble import storable as storable
 from .process import answer_or_refuse as answer_or_refuse
-from .process import limit_memory as limit_memory
+from .process import get_ready as get_ready
 from .quality.measures import measure as measure
 from .reader import BODY_PART as BODY_PART
 from .reader import GuardedReader as GuardedReader
@@ -42,6 +43,9 @@ from .renditions import reduced as reduced
 from .renditions import rendition as rendition
 from .renditions import shown_window as shown_window
 from .renditions import thumbnail_png as thumbnail_png
+from .tiff import TIFF_STARTS as TIFF_STARTS
+from .tiff import check_tiff as check_tiff
+from .tiff import grey_of_tiff as grey_of_tiff
 from .tiles import TILE_SIDE as TILE_SIDE
 from .tiles import tile as tile
 from .turns import Turn as Turn

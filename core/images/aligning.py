@@ -13,6 +13,9 @@ from typing import TYPE_CHECKING
 
 from core.images.registered import kept_registration, registration_of
 from core.logs import log_of
+from core.people import asking
+from core.people.needing import needs
+from core.people.roles import Permission
 
 if TYPE_CHECKING:
     from core.images.registration.mapping import Registration
@@ -75,7 +78,8 @@ class _Beside:
                 pair = self._in_work
             begun = time.monotonic()
             try:
-                registration_of(here, *pair)
+                with asking.asked_by(asking.SYSTEM):
+                    registration_of(here, *pair)
             except Exception as error:  # whatever it is, the page says that the two are not registered
                 log.exception("two views are not registered")
                 self._fails(pair, str(error))
@@ -92,6 +96,7 @@ class _Beside:
 _beside = _Beside()
 
 
+@needs(Permission.SEE_PATIENTS)
 def aligned(here: Installation, prior_sop: str, current_sop: str) -> Registration | None:
     """Return `registration_of` two images where it is kept; None where it is being made now: ask again in a second.
 

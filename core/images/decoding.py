@@ -1,4 +1,4 @@
-"""From bytes to one image: DICOM, PNG or JPEG, told apart by their bytes, never by their names.
+"""From bytes to one image: DICOM, PNG, JPEG or TIFF, told apart by their bytes, never by their names.
 
 Runs in `core.images.process` only: decoders are not trusted with hostile bytes anywhere else.
 """
@@ -11,6 +11,7 @@ import warnings
 import numpy as np
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
+from core.images import tiff
 from core.images.dicom import decode_dicom
 from core.images.grey import grey
 from core.images.mammogram import COLOURED, why_not_a_mammogram
@@ -24,10 +25,6 @@ from core.rules.vocabulary import QualityFlag
 _OTHER_KINDS: tuple[tuple[bytes, str], ...] = (
     (b"PK\x03\x04", "a ZIP archive"),
     (b"%PDF", "a PDF document"),
-    (b"II*\x00", "a TIFF image"),
-    (b"MM\x00*", "a TIFF image"),
-    (b"II+\x00", "a TIFF image"),
-    (b"MM\x00+", "a TIFF image"),
     (b"GIF8", "a GIF image"),
     (b"BM", "a BMP image"),
     (b"RIFF", "a WebP image or a film"),
@@ -58,7 +55,8 @@ _BRANDS = {
     b"mif1": "a HEIC image",
 }
 # A telephone's JPEG with further pictures behind it (MPO) is a JPEG by its first one.
-_MEDIA_TYPES = {"PNG": "image/png", "JPEG": "image/jpeg", "MPO": "image/jpeg"}
+_MEDIA_TYPES = {"PNG": "image/png", "JPEG": "image/jpeg", "MPO": "image/jpeg", "TIFF": "image/tiff"}
+_FORMATS = ("PNG", "JPEG", "TIFF")
 
 
 def decode(data: bytes, *, max_pixels: int) -> ReadImage:
@@ -72,7 +70,7 @@ def decode(data: bytes, *, max_pixels: int) -> ReadImage:
     try:
         if looks_like_dicom(data):
             image = decode_dicom(data, max_pixels=max_pixels)
-        elif data[:8] == b"\x89PNG\r\n\x1a\n" or data[:3] == b"\xff\xd8\xff":
+        elif data.startswith((b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", *tiff.TIFF_STARTS)):
             image = _decode_picture(data, max_pixels=max_pixels)
             if image.doubt is None and is_upside_down(image.pixels):
                 image.pixels = np.ascontiguousarray(image.pixels[::-1, ::-1])
@@ -118,11 +116,13 @@ def _decode_picture(data: bytes, *, max_pixels: int) -> ReadImage:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(data), formats=("PNG", "JPEG")) as picture:
+            with Image.open(io.BytesIO(data), formats=_FORMATS) as picture:
                 picture.verify()
             # `verify` spends the image: it has to be opened again to be loaded.
-            with Image.open(io.BytesIO(data), formats=("PNG", "JPEG")) as picture:
+            with Image.open(io.BytesIO(data), formats=_FORMATS) as picture:
                 media_type = _MEDIA_TYPES[picture.format or ""]
+                if picture.format == "TIFF":
+                    tiff.check_tiff(picture)
                 if picture.format != "MPO" and getattr(picture, "n_frames", 1) > 1:
                     raise Refusal("multi_frame", "It is an animated picture.")
                 picture.load()
@@ -132,6 +132,9 @@ def _decode_picture(data: bytes, *, max_pixels: int) -> ReadImage:
             "decompression_bomb", f"It says to have more than {max_pixels / 1e6:.0f} million pixels."
         ) from error
     except UnidentifiedImageError as error:
+        if data.startswith(tiff.TIFF_STARTS):
+            what = f"By its content it is a TIFF image that is damaged, or of a kind that is rare. {tiff.WHAT_IS_READ}"
+            raise Refusal("unsupported_format", what) from error
         raise Refusal("unreadable", "Its first bytes are those of a picture, the rest is not.") from error
     except (OSError, SyntaxError, EOFError, ValueError) as error:
         said = str(error).lower()
@@ -141,7 +144,7 @@ def _decode_picture(data: bytes, *, max_pixels: int) -> ReadImage:
 
 
 def _picture(picture: Image.Image, media_type: str) -> ReadImage:
-    """Return a loaded PNG or JPEG as grey values; one with colours is doubted."""
+    """Return a loaded PNG, JPEG or TIFF as grey values; one with colours is doubted."""
     doubt = None
     # A simulated PNG says so in its comment, as a simulated DICOM does in Patient Comments.
     simulated = str(picture.info.get("Comment", "")).upper().startswith("SIMULATED")
@@ -154,7 +157,9 @@ def _picture(picture: Image.Image, media_type: str) -> ReadImage:
         picture = Image.alpha_composite(background, clear).convert("RGB")
     if picture.mode == "1":
         doubt = "It has one bit a pixel, as masks have."
-    if picture.mode in ("1", "L"):
+    if media_type == "image/tiff":
+        pixels, bits = tiff.grey_of_tiff(picture)
+    elif picture.mode in ("1", "L"):
         pixels, bits = np.asarray(picture.convert("L"), dtype=np.uint16), 8
     elif picture.mode in ("I;16", "I;16B", "I"):
         pixels, bits = np.clip(np.asarray(picture), 0, 65535).astype(np.uint16), 16

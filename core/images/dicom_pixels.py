@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +11,14 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 from pydicom.pixels.processing import apply_color_lut, apply_modality_lut
 from pydicom.pixels.utils import pixel_array
-from pydicom.uid import HTJ2K, JPEG2000, JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLSNearLossless
+from pydicom.uid import (
+    HTJ2K,
+    JPEG2000,
+    JPEG2000Lossless,
+    JPEGBaseline8Bit,
+    JPEGExtended12Bit,
+    JPEGLSNearLossless,
+)
 
 from core.images.dicom_encoding import Encoding
 from core.images.dicom_frames import shown_frame
@@ -22,6 +30,9 @@ from core.rules.vocabulary import QualityFlag
 __all__ = ["MeantPixels", "meant_pixels"]
 
 _LOSSY = frozenset({JPEG2000, JPEGLSNearLossless, HTJ2K, JPEGBaseline8Bit, JPEGExtended12Bit})
+_OF_JPEG2000 = frozenset({JPEG2000, JPEG2000Lossless})
+_LONG_BYTES = 1_000_000
+"""From here on it pays to start threads."""
 _WRAPPED = 0.001
 """Share of neighbours that must jump from the bottom to the top of the range: 0.009 where two bits are lacking."""
 _MOST_HIDDEN = 0.98
@@ -116,7 +127,7 @@ def _stored(reading: HeaderReader, encoding: Encoding) -> NDArray[Any]:
         # Else the library cuts off what stands above the bits that are named, without a look at it.
         dataset.BitsStored, dataset.HighBit = allocated, allocated - 1
     try:
-        stored: NDArray[Any] = pixel_array(dataset, index=shown_frame(dataset))
+        stored: NDArray[Any] = _decoded(dataset)
     except (MemoryError, Refusal, KeyboardInterrupt, SystemExit):
         raise
     except (
@@ -148,6 +159,19 @@ def _stored(reading: HeaderReader, encoding: Encoding) -> NDArray[Any]:
             f"BitsStored (0028,0101) is {bits}, but the values of its pixels take {needed} bits.",
         )
     return masked
+
+
+def _decoded(dataset: Dataset) -> NDArray[Any]:
+    """Return the stored values of the frame that is shown, as the library has them."""
+    place = shown_frame(dataset)
+    syntax = dataset.file_meta.TransferSyntaxUID
+    data = dataset.PixelData
+    is_long = syntax in _OF_JPEG2000 and len(data) >= _LONG_BYTES and dataset.get("SamplesPerPixel") == 1
+    if is_long and b"\xff\xd9" in data[-64:]:
+        # Of the decoders of JPEG 2000 only Pillow's works on several cores (OPJ_NUM_THREADS, set by whoever starts the reader).
+        with suppress(ValueError, TypeError, NotImplementedError, RuntimeError, OSError):
+            return pixel_array(dataset, index=place, decoding_plugin="pillow")
+    return pixel_array(dataset, index=place)
 
 
 def _are_values(stored: NDArray[Any], masked: NDArray[Any], bits: int) -> bool:

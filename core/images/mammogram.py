@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.images.outlines import Outline, largest_lit
+from core.images.percentiles import percentiles
 from core.images.ultrasound import why_not_ultrasound
 
 __all__ = [
@@ -288,7 +289,10 @@ def _why_drawn(pixels: NDArray[np.uint16], sketch: NDArray[np.float32], outline:
         return f"It has only {shades} shades, as masks and drawings have."
     inside = sketch[cv2.erode(outline.mask, np.ones((9, 9), np.uint8)) > 0]
     near = 0.01 * float(sketch.max() - sketch.min())
-    if inside.size and float(np.mean(np.abs(inside - np.median(inside)) <= near)) > _FLAT:
+    if (
+        inside.size
+        and float(np.mean(np.abs(inside - np.float32(percentiles(inside, 50)[0])) <= near)) > _FLAT
+    ):
         return "It is of one shade within its outline, as masks are."
     return None
 
@@ -304,7 +308,7 @@ def _sketch(pixels: NDArray[np.uint16]) -> NDArray[np.float32]:
 
 def _even(sketch: NDArray[np.float32]) -> NDArray[np.float32] | None:
     """Return slightly smoothed shades 0..1, or None if there is only one."""
-    low, high = np.percentile(sketch, (0.5, 99.5))
+    low, high = percentiles(sketch, 0.5, 99.5)
     if high <= low:
         return None
     return np.asarray(cv2.GaussianBlur(np.clip((sketch - low) / (high - low), 0, 1), (0, 0), 1.0), np.float32)

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from core.images.child import Answer, answer_questions
+from core.images.confined import confine
 
 
 def limit_memory(megabytes: int) -> None:
@@ -20,6 +21,15 @@ def limit_memory(megabytes: int) -> None:
     size = megabytes * 1_000_000
     resource.setrlimit(resource.RLIMIT_AS, (size, size))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def get_ready(megabytes: int) -> None:
+    """Give up what reading files does not need, and let this process have no more than so much memory."""
+    # The folder beneath which they lie is not read any more then.
+    import models  # noqa: F401
+
+    confine()
+    limit_memory(megabytes)
 
 
 def limit_processor_time(seconds: float) -> None:
@@ -70,7 +80,7 @@ def main() -> None:
 
 
 def _prepare() -> Callable[[dict[str, Any], bytes], Answer]:
-    limit_memory(int(sys.argv[1]))
+    get_ready(int(sys.argv[1]))
     warnings.simplefilter("ignore")
     import core.images.decoding
     import core.images.quality.measures

@@ -22,6 +22,8 @@ from core.images.registration.views import METHOD, register_views
 from core.images.renditions import open_rendition, rendition
 from core.logs import log_of
 from core.outages import outage
+from core.people.needing import needs
+from core.people.roles import Permission
 from core.rules.vocabulary import OTHER_KIND_WORDS, ViewName
 from db.files import private_folder, write_whole
 from db.tables import Image, Study
@@ -42,6 +44,7 @@ class NotHers(ValueError):
     """The two images are of two women."""
 
 
+@needs(Permission.SEE_PATIENTS)
 def registration_of(here: Installation, prior_sop: str, current_sop: str) -> Registration:
     """Return where each point of one image lies in another of the same woman, in pixels of the images as received.
 

@@ -18,9 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import select, update
 
+from core.images.percentiles import percentiles
 from core.images.reader import ReadImage, lend_reader
 from core.logs import log_of
 from core.outages import outage
+from core.people.needing import needs
+from core.people.roles import Permission
 from db.sessions import WITH_PUT_AWAY
 from db.tables import Image
 
@@ -46,16 +49,19 @@ _turns: dict[str, tuple[threading.Lock, int]] = {}
 _turns_lock = threading.Lock()
 
 
+@needs(Permission.SEE_PATIENTS)
 def rendition(here: Installation, sop_uid: str) -> bytes:
     """Return the viewer's pixels of one image; raises `KeyError` if there is no such image."""
     return _derived(here, sop_uid, "rendition_sha256")
 
 
+@needs(Permission.SEE_PATIENTS)
 def thumbnail_png(here: Installation, sop_uid: str) -> bytes:
     """Return a small PNG of one image, its window applied; raises `KeyError` if there is no such image."""
     return _derived(here, sop_uid, "thumbnail_sha256")
 
 
+@needs(Permission.SEE_PATIENTS)
 def crop_png(here: Installation, sop_uid: str, box: tuple[int, int, int, int]) -> bytes:
     """Return a part of one image as a PNG, window applied, its longest side at least `CROP_SIDE` pixels.
 
@@ -232,8 +238,8 @@ def shown_window(image: ReadImage) -> tuple[float, float]:
     lit = sample[sample > 0.05 * float(sample.max())] if sample.size else sample
     if lit.size == 0:
         return 2.0 ** (image.bits_stored - 1), 2.0**image.bits_stored
-    low, high = np.percentile(lit, (2, 99.5))
-    return float(low + high) / 2, max(1.0, float(high - low))
+    low, high = percentiles(lit, 2, 99.5)
+    return (low + high) / 2, max(1.0, high - low)
 
 
 def reduced(pixels: NDArray[np.uint16], longest_side: int) -> NDArray[np.uint16]:

@@ -20,6 +20,8 @@ from core.images.reader import lend_reader
 from core.images.renditions import READING, one_at_a_time, pack
 from core.logs import log_of
 from core.outages import outage
+from core.people.needing import needs
+from core.people.roles import Permission
 from db.files import private_folder
 from db.tables import Image
 
@@ -35,6 +37,7 @@ MOST_BYTES = 2_000_000_000
 FOLDER = "tiles"
 
 
+@needs(Permission.SEE_PATIENTS)
 def tile(here: Installation, sop_uid: str, level: int, across: int, down: int) -> bytes:
     """Return one tile of an image: at most `TILE_SIDE` pixels a side, of which each is the mean of 2^level x 2^level of the image.
 

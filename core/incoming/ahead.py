@@ -8,10 +8,11 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
+from itertools import takewhile
 from types import TracebackType
 from typing import Self
 
@@ -26,6 +27,14 @@ __all__ = ["Ahead", "Turn"]
 
 _LARGE_BYTES = 1_000_000
 """From here on a file is written to the disk while it is read."""
+_MOST_AHEAD = 24
+"""Small files in memory that are read, or being read, before their turn."""
+_MOST_TOGETHER = 8
+"""Small files that are written in one transaction."""
+_WAIT_FOR_OTHERS = 0.25
+"""Seconds that a file waits at most for those which are to be written with it."""
+_WRITE_AT_ONCE = 6
+"""Files that are brought to the disk at once: it is waited for, and one flush of it does for several."""
 AT_ONCE = 2
 """Child processes that decode at once. A third one gains nothing on two cores, and each may take its share of memory."""
 
@@ -53,13 +62,28 @@ class Turn:
         """Tell whether these bytes were stored when it was read ahead; those of a file that came just before may be since."""
         return self._looked.result().stored
 
-    def keep(self) -> None:
-        """Put the file's bytes into the image store; a large one was written while it was read."""
-        staged = self._looked.result().staged
-        if staged is None or staged.exception() is not None:
-            self._ahead.here.images.put(self.data)  # where it could not be written before, this says why
-        else:
-            staged.result().keep()
+    @property
+    def is_small(self) -> bool:
+        """Tell whether it may be taken in together with others."""
+        return len(self.file.data) < _LARGE_BYTES
+
+    @property
+    def is_ready(self) -> bool:
+        """Tell whether its reading has come to an end, whatever that is."""
+        return self._looked.done()
+
+    @staticmethod
+    def keep_all(here: Installation, turns: Sequence[Turn]) -> None:
+        """Put the bytes of files and their pictures into the image store; they were mostly written while others were read."""
+        staged = [one for turn in turns for one in turn._looked.result().staged]
+        wait(staged)
+        whole = [one.result() for one in staged if one.exception() is None]
+        here.images.keep_all(whole)
+        written = {one.sha256 for one in whole}
+        for turn in turns:
+            for data, sha256 in turn._objects():
+                if sha256 not in written:
+                    here.images.put(data)  # where it could not be written before, this says why
 
     def drop(self) -> None:
         """Leave nothing in the image store of a file that was not kept."""
@@ -67,14 +91,21 @@ class Turn:
             _drop(self._looked.result().staged)
 
     def prepare(self, data: bytes, name: str) -> Prepared:
-        """Return what `GuardedReader.prepare` says of the file; raises `Refusal`."""
+        """Return what `GuardedReader.prepare` says of the file, the caller's to change; raises `Refusal`."""
         looked = self._looked.result()
         if looked.refusal is not None:
             raise looked.refusal
-        return looked.prepared if looked.prepared is not None else self._ahead.prepare(data, name)
+        if looked.prepared is None:
+            looked.prepared = self._ahead.prepare(data, name)
+        return looked.prepared.to_change()
+
+    def _objects(self) -> Iterator[tuple[bytes, str]]:
+        looked = self._looked.result()
+        yield looked.data, looked.sha256
+        yield from _pictures(looked.prepared)
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Looked:
     """A file that was read ahead: its bytes as they are stored, whether they are, and what was read or why it was not."""
 
@@ -83,13 +114,21 @@ class _Looked:
     stored: bool = False
     prepared: Prepared | None = None
     refusal: Refusal | None = None
-    staged: Future[Staged] | None = None
+    staged: tuple[Future[Staged], ...] = ()
 
 
-def _drop(staged: Future[Staged] | None) -> None:
-    if staged is not None and staged.exception() is None:
-        with suppress(OSError):  # the sweep finds it (`core.care.left_overs`)
-            staged.result().drop()
+def _pictures(prepared: Prepared | None) -> Iterator[tuple[bytes, str]]:
+    """Yield the pictures of a file that was read, and their keys in the image store."""
+    if prepared is not None:
+        yield prepared.rendition, prepared.rendition_sha256
+        yield prepared.thumbnail_png, prepared.thumbnail_sha256
+
+
+def _drop(staged: Iterable[Future[Staged]]) -> None:
+    for one in staged:
+        if one.exception() is None:
+            with suppress(OSError):  # the sweep finds it (`core.care.left_overs`)
+                one.result().drop()
 
 
 @dataclass
@@ -114,17 +153,20 @@ class _Readers:
 
 
 class Ahead:
-    """Files in their order, the next of them being read meanwhile; at most `at_once` + 1 of them are in memory.
+    """Files in their order, the next of them being read meanwhile.
+
+    At most `at_once` + 1 large ones are in memory, and where several are read at once at most `_MOST_AHEAD` small ones.
 
     >>> with Ahead(here) as ahead:
-    ...     for turn in ahead.turns(files):
-    ...         turn.prepare(turn.file.data, turn.file.name)
+    ...     for turns in ahead.groups(files):
+    ...         for turn in turns:
+    ...             turn.prepare(turn.file.data, turn.file.name)
     """
 
     def __init__(self, here: Installation, at_once: int = AT_ONCE) -> None:
         self.here, self._readers, self._at_once = here, _Readers(here), at_once
         self._threads = ThreadPoolExecutor(at_once, thread_name_prefix="reading-ahead")
-        self._writing = ThreadPoolExecutor(at_once, thread_name_prefix="writing-ahead")
+        self._writing = ThreadPoolExecutor(_WRITE_AT_ONCE, thread_name_prefix="writing-ahead")
         self._waiting: deque[Turn] = deque()
 
     def __enter__(self) -> Self:
@@ -140,13 +182,16 @@ class Ahead:
             turn.drop()
         self._readers.stack.__exit__(kind, error, trace)
 
-    def turns(self, files: Iterable[IncomingFile]) -> Iterator[Turn]:
-        """Yield the files in their order; what loading one of them raises is raised when its turn comes."""
+    def groups(self, files: Iterable[IncomingFile]) -> Iterator[list[Turn]]:
+        """Yield the files in their order, and together what small ones are read soon.
+
+        What loading one of them raises is raised when its turn comes.
+        """
         waiting = self._waiting
         coming = iter(files)
         failed: Exception | None = None
         while True:
-            while failed is None and len(waiting) < self._at_once:
+            while failed is None and self._has_room():
                 try:
                     waiting.append(self._begun(next(coming)))
                 except StopIteration as end:
@@ -155,9 +200,25 @@ class Ahead:
                     failed = error
             if not waiting:
                 break
-            yield waiting.popleft()
+            yield self._next_group()
         if failed is not None and not isinstance(failed, StopIteration):
             raise failed
+
+    def _has_room(self) -> bool:
+        waiting = self._waiting
+        if self._at_once == 1 or len(waiting) < self._at_once:
+            return len(waiting) < self._at_once
+        return len(waiting) < _MOST_AHEAD and all(turn.is_small for turn in waiting)
+
+    def _next_group(self) -> list[Turn]:
+        waiting = self._waiting
+        group = [waiting.popleft()]
+        if self._at_once > 1 and group[0].is_small:
+            following = list(takewhile(lambda turn: turn.is_small, waiting))[: _MOST_TOGETHER - 1]
+            wait([turn._looked for turn in (*group, *following)], _WAIT_FOR_OTHERS)
+            while waiting and len(group) < _MOST_TOGETHER and waiting[0].is_small and waiting[0].is_ready:
+                group.append(waiting.popleft())
+        return group
 
     def prepare(self, data: bytes, name: str) -> Prepared:
         """Read a file now."""
@@ -176,11 +237,19 @@ class Ahead:
             named = {"sha256": sha256}
             if session.scalar(asked.IMAGE_OF_BYTES, named, execution_options=asked.AS_WRITTEN) is not None:
                 return _Looked(data, sha256, stored=True)
-        staged = self._writing.submit(self.here.images.stage, data) if len(data) >= _LARGE_BYTES else None
+        # A large one is written while it is read, a small one when it is known to be readable.
+        staged = [self._stage(data, sha256)] if len(data) >= _LARGE_BYTES else []
         try:
-            return _Looked(data, sha256, prepared=self._readers.prepare(data, file.name), staged=staged)
+            prepared = self._readers.prepare(data, file.name)
         except Refusal as refusal:
-            return _Looked(data, sha256, refusal=refusal, staged=staged)
+            return _Looked(data, sha256, refusal=refusal, staged=tuple(staged))
         except BaseException:
             _drop(staged)
             raise
+        staged += [self._stage(*one) for one in _pictures(prepared)]
+        if len(data) < _LARGE_BYTES:
+            staged.append(self._stage(data, sha256))
+        return _Looked(data, sha256, prepared=prepared, staged=tuple(staged))
+
+    def _stage(self, data: bytes, sha256: str) -> Future[Staged]:
+        return self._writing.submit(self.here.images.stage, data, sha256)

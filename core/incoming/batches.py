@@ -16,9 +16,10 @@ from core.incoming.claims import LONGEST_MRN
 from core.incoming.items import Statement
 from core.installation import Installation
 from core.people import Person, accounts, audit
+from core.people.needing import SIGNED_IN, SYSTEM_ONLY, needs
 from db.tables import ImportBatch, ImportItem, Outcome, User, utc_now
 
-Source = Literal["cli", "web", "demo", "quarantine", "watch", "dicom", "stow", "pull"]
+Source = Literal["cli", "web", "demo", "quarantine", "watch", "dicom", "stow", "pull", "api"]
 
 LEFT_OVER_AFTER = timedelta(hours=1)
 """A batch in which nothing has ended for so long has no process any more: one file takes minutes at most."""
@@ -30,6 +31,7 @@ _FROM = {
     "dicom": "DICOM network",
     "stow": "DICOMweb",
     "pull": "PACS",
+    "api": "API",
 }
 
 
@@ -63,6 +65,7 @@ def finish_batch(here: Installation, batch_id: int, *, whole: bool) -> None:
         _finish(session, session.get_one(ImportBatch, batch_id), utc_now(), whole=whole)
 
 
+@needs(SIGNED_IN)
 def count_left_over_batches(here: Installation, *, now: datetime | None = None) -> int:
     """Count the batches whose process was cut off: nothing has ended in them for `LEFT_OVER_AFTER`."""
     left_over = _left_over(now or utc_now())
@@ -70,6 +73,7 @@ def count_left_over_batches(here: Installation, *, now: datetime | None = None) 
         return session.scalar(select(func.count()).select_from(left_over.subquery())) or 0
 
 
+@needs(SYSTEM_ONLY)
 def finish_left_over_batches(here: Installation, *, now: datetime | None = None) -> int:
     """Finish the batches whose process was cut off, and return how many there were.
 

@@ -7,9 +7,12 @@ from core.incoming.claims import settle_claim
 from core.incoming.items import Statement
 from core.incoming.keep import stored_image, stored_patient, stored_study
 from core.installation import Installation
+from core.people.needing import needs
+from core.people.roles import Permission
 from core.refusals import Refusal
 
 
+@needs(Permission.ADD_STUDY)
 def foresee(
     here: Installation, header: Header, name: str, sha256: str, statement: Statement | None
 ) -> Refusal | None:

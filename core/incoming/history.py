@@ -15,6 +15,8 @@ from sqlalchemy import func, select
 from core.incoming.settled import called
 from core.installation import Installation
 from core.people import audit
+from core.people.needing import SYSTEM_ONLY, needs
+from core.people.roles import Permission
 from db.sessions import WITH_PUT_AWAY
 from db.tables import Event, EventKind, EventResult, Image, Laterality, RiskFactors, Study
 
@@ -54,6 +56,7 @@ class StudyHeld:
     images: int
 
 
+@needs(Permission.ADD_STUDY)
 def studies_held(here: Installation, mrn: str) -> dict[str, StudyHeld]:
     """Return what is stored of one patient, by study UID, also what a correction put away; empty for an unknown one."""
     with here.database.read() as session:
@@ -70,6 +73,7 @@ def studies_held(here: Installation, mrn: str) -> dict[str, StudyHeld]:
     return {uid: StudyHeld(on, images) for uid, on, images in rows}
 
 
+@needs(SYSTEM_ONLY)
 def record_history(
     here: Installation, mrn: str, *, events: Iterable[EventNote] = (), risk_factors: Iterable[RiskNote] = ()
 ) -> int:

@@ -10,17 +10,15 @@ import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext
 from dataclasses import replace
-from pathlib import PurePosixPath
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from core.images import GuardedReader, Prepared, ReadImage, lend_reader, storable
+from core.images import Prepared, ReadImage, lend_reader, storable
 from core.incoming import asked
 from core.incoming.ahead import Ahead, Turn
 from core.incoming.batches import Source, begin_batch, finish_batch
-from core.incoming.claims import Claim, check_statement, said_view, settle_claim
-from core.incoming.files import named_view
+from core.incoming.claims import Claim, settle_claim
 from core.incoming.items import (
     BatchReport,
     Examined,
@@ -31,25 +29,25 @@ from core.incoming.items import (
     printable_name,
 )
 from core.incoming.keep import (
-    add_item,
     is_simulated,
     keep,
     quarantine,
-    report_of,
-    set_aside,
     stored_image,
     stored_patient,
     stored_study,
 )
 from core.incoming.on_the_way_in import without_her
+from core.incoming.opening import answer_known, as_settled, known, open_file
 from core.incoming.other_kinds import check_room, settle_kind
-from core.incoming.settled import heard, stated
+from core.incoming.settled import heard
+from core.incoming.together import Taken, take_together
 from core.installation import Installation
 from core.logs import log_of
 from core.outages import outage
 from core.people import Closed, FirstRealPatient, NewAccount, OwnAdminNeeded, Person
+from core.people.needing import needs
+from core.people.roles import Permission
 from core.refusals import Refusal
-from core.rules.vocabulary import QualityFlag
 from db.sessions import WITH_PUT_AWAY
 from db.tables import (
     Image,
@@ -59,6 +57,7 @@ from db.tables import (
 log = log_of(__name__)
 
 
+@needs(Permission.ADD_STUDY)
 def examine(here: Installation, files: Iterable[IncomingFile]) -> Iterator[Examined]:
     """Look at files without storing anything, one at a time, in their order."""
     with lend_reader(here.settings) as reader:
@@ -66,7 +65,7 @@ def examine(here: Installation, files: Iterable[IncomingFile]) -> Iterator[Exami
             data = storable(file.data)
             sha256 = hashlib.sha256(data).hexdigest()
             try:
-                prepared = _read(reader, file, data)
+                prepared = open_file(reader, file, data)
                 kind = _examined_kind(prepared.image)
             except Refusal as refusal:
                 yield Examined(file.name, sha256, refusal=refusal)
@@ -92,6 +91,7 @@ def examine(here: Installation, files: Iterable[IncomingFile]) -> Iterator[Exami
             )
 
 
+@needs(Permission.ADD_STUDY)
 def take_in(
     here: Installation,
     files: Iterable[IncomingFile],
@@ -131,7 +131,7 @@ def take_in(
         with cleaned as (coming, told):
             batch_id = begin_batch(here, source=source, person=person, statement=told, sender=sender)
             with Ahead(here, at_once) as ahead:
-                _take_all(here, batch_id, ahead.turns(coming), told, first, report, on_item, on_closed)
+                _take_all(here, batch_id, ahead.groups(coming), told, first, report, on_item, on_closed)
     except OwnAdminNeeded:
         if batch_id is not None:
             finish_batch(here, batch_id, whole=False)
@@ -166,54 +166,50 @@ def _lacking(error: Exception) -> str:
 def _take_all(
     here: Installation,
     batch_id: int,
-    turns: Iterable[Turn],
+    groups: Iterable[list[Turn]],
     statement: Statement | None,
     first: FirstRealPatient,
     report: BatchReport,
     on_item: Callable[[ItemReport], None] | None,
     on_closed: Callable[[Closed], None] | None,
 ) -> None:
-    for turn in turns:
-        file = turn.file
-        try:
-            item, closed = _take_one(here, turn, batch_id, file, file.said or statement, first)
-        finally:
+    for turns in groups:
+        for called, (item, closed) in _taken(here, batch_id, turns, statement, first):
+            if called is not None:
+                item.path = printable_name(called)
+            report.items.append(item)
+            if closed is not None and on_closed is not None:
+                on_closed(closed)
+            if on_item is not None:
+                on_item(item)
+
+
+def _taken(
+    here: Installation,
+    batch_id: int,
+    turns: list[Turn],
+    statement: Statement | None,
+    first: FirstRealPatient,
+) -> Iterator[tuple[str | None, Taken]]:
+    """Yield, of files that came one after another, how the person calls each and how it ended; each is durable by then."""
+    together = take_together(here, turns, batch_id, statement, first) if len(turns) > 1 else None
+    if together is not None:
+        yield from zip([turn.file.called for turn in turns], together, strict=True)
+        return
+    try:
+        while turns:
+            called = turns[0].file.called
+            taken = _take_one(here, turns[0], batch_id, turns[0].file, turns[0].file.said or statement, first)
+            turns.pop(0).drop()  # or its bytes would stay while the next one's are read
+            yield called, taken
+    finally:
+        for turn in turns:
             turn.drop()
-        if file.called is not None:
-            item.path = printable_name(file.called)
-        report.items.append(item)
-        del file, turn  # or its bytes would stay while the next one's are read
-        if closed is not None and on_closed is not None:
-            on_closed(closed)
-        if on_item is not None:
-            on_item(item)
-
-
-def _read(reader: GuardedReader | Turn, file: IncomingFile, data: bytes) -> Prepared:
-    """Read a file; raises `Refusal` where it cannot be read."""
-    if file.refusal is not None:
-        raise file.refusal
-    prepared = reader.prepare(data, file.name)
-    _compare_name(file.name, prepared.image)
-    return prepared
 
 
 def _examined_kind(image: ReadImage) -> str | None:
     """Return what a file is kept as if nobody says more of it; what looks like ultrasound, and says nothing, is asked."""
     return None if image.looks_like is not None else settle_kind(image, "", None)
-
-
-def _compare_name(name: str, image: ReadImage) -> None:
-    """Note where a file that is named after its side and view says others itself."""
-    named, header = named_view(PurePosixPath(name).name), image.header
-    if named is None:
-        return
-    says = header.laterality or named[0], header.view or named[1]
-    if says == named:
-        return
-    image.contradictions.append(f"The file is named {'-'.join(named)}, and says {'-'.join(says)} itself.")
-    if QualityFlag.CONTRADICTORY_HEADER not in image.quality_flags:
-        image.quality_flags.append(QualityFlag.CONTRADICTORY_HEADER)
 
 
 def _take_one(
@@ -228,13 +224,13 @@ def _take_one(
     prepared: Prepared | None = None
     claim: Claim | None = None
     try:
-        _check(statement)
         if statement is not None:
-            statement = _as_settled(here, statement)
-        known = _known(here, batch_id, file, sha256, statement) if reader.may_be_stored else None
-        if known is not None:
-            return known, None
-        prepared = _read(reader, file, data)
+            with here.database.read() as session:
+                statement = as_settled(session, statement)
+        stored = _known(here, batch_id, file, sha256, statement) if reader.may_be_stored else None
+        if stored is not None:
+            return stored, None
+        prepared = open_file(reader, file, data)
         kind = settle_kind(prepared.image, file.name, statement)
         with here.database.read() as session:
             asked.at_one_moment(session)
@@ -245,27 +241,13 @@ def _take_one(
         if is_new_woman:
             first.expect(here)
         if is_new:
-            _store_objects(here, reader, prepared)
+            Turn.keep_all(here, [reader])
         # The end of the batch brings up to date what is kept ready of these women.
         with here.database.write(ready=False) as session:
             return keep(session, batch_id, file, sha256, prepared, claim, statement, first)
     except Refusal as refusal:
         header = prepared.image.header if prepared else None
         return quarantine(here, batch_id, file, data, sha256, refusal, header, claim), None
-
-
-def _check(statement: Statement | None) -> None:
-    """Raise `Refusal` for a statement that cannot be meant."""
-    if statement is not None:
-        try:
-            check_statement(statement)
-        except ValueError as error:
-            raise Refusal("bad_statement", str(error)) from error
-
-
-def _as_settled(here: Installation, statement: Statement) -> Statement:
-    with here.database.read() as session:
-        return stated(session, statement)
 
 
 def _check_new(
@@ -279,37 +261,16 @@ def _check_new(
     return True, patient is None and not is_simulated(prepared.image.header, statement)
 
 
-def _store_objects(here: Installation, turn: Turn, prepared: Prepared) -> None:
-    """Put what an image is made of into the image store."""
-    here.images.put(prepared.rendition)
-    here.images.put(prepared.thumbnail_png)
-    turn.keep()
-
-
 def _known(
     here: Installation, batch_id: int, file: IncomingFile, sha256: str, statement: Statement | None
 ) -> ItemReport | None:
-    """Answer a file that is stored already, the same way, without reading it again: a batch is repeated fast."""
-    if file.refusal is not None:
-        return None
+    """Answer a file that is stored already, the same way, without reading it again."""
     with here.database.read() as session:
-        image = session.scalar(select(Image).where(Image.sha256 == sha256), execution_options=WITH_PUT_AWAY)
+        image = known(session, file, sha256, statement)
         if image is None:
             return None
-        study = image.study
-        if statement is None:
-            same = not {"patient_id", "study_date"} & set(image.file_says)
-        else:
-            said = said_view(statement, file.name)
-            same = (statement.mrn, statement.study_date) == (study.patient.mrn, study.study_date)
-            same = same and said in (None, (image.laterality.value, image.view))
-        mrn = study.patient.mrn
-    if not same:
-        return None
     with here.database.write() as session:
-        detail = set_aside(image)
-        item = add_item(session, batch_id, file, sha256, Outcome.DUPLICATE, detail=detail, image_id=image.id)
-        return report_of(item, mrn, study, image)
+        return answer_known(session, batch_id, file, sha256, image)
 
 
 def _stored_as(here: Installation, sha256: str) -> StoredAs | None:

@@ -12,13 +12,14 @@ from core.images import measure, open_rendition, rendition
 from core.incoming import asked
 from core.installation import Installation
 from core.logs import log_of
+from core.people.needing import SYSTEM_ONLY, needs
 from core.refusals import Refusal
 from core.rules.quality import MEASURED_FLAGS, Taken, remarks_on_study
 from db.tables import Image, Study
 
 log = log_of(__name__)
 
-__all__ = ["flags_today", "judge_study", "measure_stored"]
+__all__ = ["flags_today", "images_of", "judge_study", "measure_stored"]
 
 
 def judge_study(session: Session, study: Study, images: Sequence[Image] | None = None) -> None:
@@ -36,9 +37,7 @@ def flags_today(
 ) -> Iterator[tuple[Image, list[Any]]]:
     """Yield the images of a study that are to have other flags than they have, with these."""
     if images is None:
-        images = session.scalars(
-            asked.IMAGES_OF_STUDY, {"study_id": study.id}, execution_options=asked.AS_WRITTEN
-        ).all()
+        images = images_of(session, study)
     said = remarks_on_study([taken_of(image) for image in images])
     for image, remarks in zip(images, said, strict=True):
         if image.measured is None:
@@ -47,6 +46,13 @@ def flags_today(
         flags = [*own, *(remark.flag.value for remark in remarks)]
         if flags != image.quality_flags:
             yield image, flags
+
+
+def images_of(session: Session, study: Study) -> Sequence[Image]:
+    """Return the images of a study that count, in the order in which they came."""
+    return session.scalars(
+        asked.IMAGES_OF_STUDY, {"study_id": study.id}, execution_options=asked.AS_WRITTEN
+    ).all()
 
 
 def taken_of(image: Image) -> Taken:
@@ -61,6 +67,7 @@ def taken_of(image: Image) -> Taken:
     )
 
 
+@needs(SYSTEM_ONLY)
 def measure_stored(here: Installation) -> Mapping[str, int]:
     """Measure the images of which nothing was measured, as those of earlier releases; study by study, so that it can be cut off.
 

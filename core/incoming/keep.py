@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import uuid
 from datetime import date
 from typing import Any
@@ -15,7 +14,7 @@ from core.incoming import asked, rescoring
 from core.incoming.claims import Claim, study_uid_of
 from core.incoming.identity import disagreements, is_hers, is_of
 from core.incoming.items import IncomingFile, ItemReport, Statement, printable_name
-from core.incoming.judged import judge_study
+from core.incoming.judged import images_of, judge_study
 from core.incoming.other_kinds import check_room, wait_for_nothing
 from core.installation import Installation
 from core.people import Closed, FirstRealPatient
@@ -53,7 +52,7 @@ def stored_image(
         if study.patient.mrn != claim.mrn:
             what = "same image" if image.sha256 == sha256 else "image's identifier (SOP Instance UID)"
             raise Refusal("other_patient", f"The {what} is stored for patient {study.patient.mrn}.")
-        other = prepared is not None and image.rendition_sha256 != _rendition_sha256(prepared)
+        other = prepared is not None and image.rendition_sha256 != prepared.rendition_sha256
         if image.sha256 != sha256 and other:
             raise Refusal(
                 "uid_conflict",
@@ -63,10 +62,6 @@ def stored_image(
             raise Refusal("exists_elsewhere", f"It is stored in the study of {study.study_date}.")
         return image
     return None
-
-
-def _rendition_sha256(prepared: Prepared) -> str:
-    return hashlib.sha256(prepared.rendition).hexdigest()
 
 
 def stored_patient(
@@ -172,10 +167,14 @@ def keep(
     if claim.by_person and "study_date" in file_says:
         # Files of several days that a person calls one study are never so silently.
         _flag_contradiction(prepared)
-    image = _keep_image(session, file, sha256, prepared, claim, study, file_says)
+    others = [] if joined is None else images_of(session, study)
+    image = _image_row(file, sha256, prepared, claim, file_says)
+    judge_study(session, study, [*others, image])
+    image.study = study
+    session.add(image)  # and with it woman and study, where they are new
+    session.flush()
     if claim.modality == "MG" and not is_new_woman:  # her first study waits as it is
         rescoring.image_added(session, study)
-    judge_study(session, study, [image] if joined is None else None)
     otherwise = sorted(set(file_says) - {"age_years"})
     against = (
         [f"The file says otherwise of: {', '.join(otherwise)}."] if otherwise and claim.by_person else []
@@ -233,7 +232,10 @@ def _keep_patient(
     known: Patient | None,
     first: FirstRealPatient,
 ) -> tuple[Patient, Closed | None]:
-    """Return the woman's row, made if she is new, and what she closed; what was not known of her is filled in."""
+    """Return the woman's row, made if she is new, and what she closed; what was not known of her is filled in.
+
+    A new one comes into the session with her first image.
+    """
     own = is_hers(header, claim.mrn, statement, known)
     born = born_on(header, claim, statement, known)
     name = (statement.name if statement else None) or (header.patient_name if own else None)
@@ -248,16 +250,13 @@ def _keep_patient(
         patient.mrn_issuer = patient.mrn_issuer or header.patient_id_issuer
         others = [other for other in header.other_names if other != patient.name]
         patient.other_names = patient.other_names or "\n".join(others) or None
-    if known is None:
-        session.add(patient)
-    session.flush()
     return patient, closed
 
 
 def _keep_study(
     session: Session, claim: Claim, header: Header, patient: Patient, joined: Study | None
 ) -> Study:
-    """Return the study that the image joins, made if there is none yet."""
+    """Return the study that the image joins, made if there is none yet; a new one comes into the session with the image."""
     if joined is not None:
         if claim.modality == "MG":  # mammograms that come after the ultrasound of the same study
             joined.modality = "MG"
@@ -267,31 +266,22 @@ def _keep_study(
     study = Study(
         # A study that was corrected since keeps its UID.
         uid=uid if taken is None else f"2.25.{uuid.uuid4().int}",
-        patient_id=patient.id,
+        patient=patient,
         study_date=claim.study_date,
         modality=claim.modality,
         description=header.study_description,
     )
     if claim.modality != "MG":
         wait_for_nothing(study)
-    session.add(study)
-    session.flush()
     return study
 
 
-def _keep_image(
-    session: Session,
-    file: IncomingFile,
-    sha256: str,
-    prepared: Prepared,
-    claim: Claim,
-    study: Study,
-    file_says: dict[str, Any],
+def _image_row(
+    file: IncomingFile, sha256: str, prepared: Prepared, claim: Claim, file_says: dict[str, Any]
 ) -> Image:
-    """Add the image's row; its objects are in the image store already."""
+    """Make the row of an image, of no study yet."""
     image = prepared.image
-    row = Image(
-        study_id=study.id,
+    return Image(
         sop_uid=claim.sop_uid,
         sha256=sha256,
         media_type=image.media_type,
@@ -308,13 +298,10 @@ def _keep_image(
         quality_flags=image.quality_flags,
         measured=image.measured or None,
         file_says=file_says,
-        rendition_sha256=_rendition_sha256(prepared),
-        thumbnail_sha256=hashlib.sha256(prepared.thumbnail_png).hexdigest(),
+        rendition_sha256=prepared.rendition_sha256,
+        thumbnail_sha256=prepared.thumbnail_sha256,
         reading=READING,
     )
-    session.add(row)
-    session.flush()
-    return row
 
 
 def quarantine(
@@ -331,16 +318,29 @@ def quarantine(
     if data:
         here.quarantine.put(data)
     with here.database.write() as session:
-        item = add_item(
-            session,
-            batch_id,
-            file,
-            sha256 if data else None,
-            Outcome.QUARANTINED,
-            reason=refusal.reason,
-            detail=refusal.detail or None,
-        )
-        report = report_of(item, None, None, None)
+        return quarantined(session, batch_id, file, sha256 if data else None, refusal, header, claim)
+
+
+def quarantined(
+    session: Session,
+    batch_id: int,
+    file: IncomingFile,
+    sha256: str | None,
+    refusal: Refusal,
+    header: Header | None,
+    claim: Claim | None,
+) -> ItemReport:
+    """Write why a file was refused; its bytes, if it has any, are in quarantine already."""
+    item = add_item(
+        session,
+        batch_id,
+        file,
+        sha256,
+        Outcome.QUARANTINED,
+        reason=refusal.reason,
+        detail=refusal.detail or None,
+    )
+    report = report_of(item, None, None, None)
     if claim is not None:
         report.patient, report.study_date = claim.mrn, claim.study_date.isoformat()
         report.laterality, report.view = claim.laterality.value, claim.view

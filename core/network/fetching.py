@@ -11,7 +11,8 @@ from core.installation import Installation
 from core.logs import log_of
 from core.network.pull import Pulled, pull_priors
 from core.outages import outage
-from core.people import OwnAdminNeeded, Permission, Person, require
+from core.people import OwnAdminNeeded, Permission, Person
+from core.people.needing import needs
 
 __all__ = ["Fetch", "begin_fetch", "fetch_of", "forget_fetch"]
 
@@ -37,9 +38,9 @@ _fetches: dict[tuple[str, str], Fetch] = {}
 _room = threading.BoundedSemaphore(_MOST_AT_ONCE)
 
 
+@needs(Permission.ADD_STUDY)
 def begin_fetch(here: Installation, person: Person, mrn: str) -> Fetch:
     """Begin to fetch a woman's priors, unless that is going on; raises `AccessDenied`."""
-    require(person, Permission.ADD_STUDY)
     key = (str(here.home), mrn)
     with _lock:
         _forget_old()
@@ -51,6 +52,7 @@ def begin_fetch(here: Installation, person: Person, mrn: str) -> Fetch:
     return fetch
 
 
+@needs(Permission.ADD_STUDY)
 def fetch_of(here: Installation, mrn: str) -> Fetch | None:
     """Return the last fetching of a woman's priors, as it stands at this moment; None if there was none lately."""
     with _lock:
@@ -59,6 +61,7 @@ def fetch_of(here: Installation, mrn: str) -> Fetch | None:
         return copy.deepcopy(known) if known is not None else None
 
 
+@needs(Permission.ADD_STUDY)
 def forget_fetch(here: Installation, mrn: str) -> None:
     """Forget a fetching that has ended: its reader has seen what came."""
     with _lock:

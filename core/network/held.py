@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator
 from sqlalchemy import select
 
 from core.installation import Installation
+from core.people.needing import needs
+from core.people.roles import Permission
 from db.tables import Image, ImportItem, Outcome
 
 __all__ = ["held", "outcomes"]
@@ -14,6 +16,7 @@ __all__ = ["held", "outcomes"]
 _AT_ONCE = 500
 
 
+@needs(Permission.ADD_STUDY)
 def held(here: Installation, sop_uids: Iterable[str]) -> set[str]:
     """Return those of the objects whose rows and bytes are both here."""
     found: set[str] = set()

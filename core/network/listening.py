@@ -31,6 +31,7 @@ from core.network.peer import Limits, Peer, PeerServer
 from core.network.tls import listening_context
 from core.outages import MachineFailed, outage
 from core.people import OwnAdminNeeded, audit
+from core.people.needing import SYSTEM_ONLY, needs
 
 __all__ = ["Listener", "file_of", "keep_quiet"]
 
@@ -59,6 +60,7 @@ class Listener:
     >>> listener.start()
     """
 
+    @needs(SYSTEM_ONLY)
     def __init__(
         self, here: Installation, *, port: int, aet: str | None = None, address: str | None = None
     ) -> None:

@@ -17,6 +17,7 @@ from core.network.pacs.remote import Pacs, RemoteObject, query_of
 from core.network.peek import said
 from core.outages import MachineFailed
 from core.people import Permission, Person, audit, require
+from core.people.needing import needs
 from core.refusals import Refusal
 from db.tables import Outcome, Patient
 
@@ -87,6 +88,7 @@ def _images(number: int) -> str:
     return f"{number} image" if number == 1 else f"{number} images"
 
 
+@needs(Permission.ADD_STUDY)
 def pull_priors(
     here: Installation,
     mrn: str,

@@ -17,6 +17,8 @@ from core.network.multipart import DICOM, NotReadable, Parts
 from core.network.peek import meta_uids, said
 from core.outages import MachineFailed, outage
 from core.people import OwnAdminNeeded, Person
+from core.people.needing import needs
+from core.people.roles import Permission
 from db.tables import Outcome
 
 __all__ = ["NotSupported", "Store", "Stored"]
@@ -61,6 +63,7 @@ class Store:
     Raises `NotSupported` for another media type than multipart/related with application/dicom in it.
     """
 
+    @needs(Permission.ADD_STUDY)
     def __init__(
         self,
         here: Installation,

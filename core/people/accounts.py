@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -10,9 +9,12 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from core.installation import Installation
-from core.people import attempts, audit
+from core.people import attempts, audit, browsers
+from core.people.needing import PUBLIC, SIGNED_IN, needs
 from core.people.passwords import check_password, hash_of
 from core.people.roles import Permission, Person, granted_of, require
+from core.people.token_rows import end_all_own
+from core.people.user_names import check_name, plain_name
 from db.tables import Patient, Role, SignIn, User, utc_now
 
 __all__ = [
@@ -22,10 +24,12 @@ __all__ = [
     "RoleChangedMeanwhile",
     "change_account",
     "create_user",
+    "find_user",
     "has_accounts",
     "list_accounts",
     "plain_name",
     "prepare_account",
+    "require_admin",
     "set_active",
     "set_password",
 ]
@@ -35,10 +39,14 @@ CLOSED_FOR_GOOD = (
     "Make an account of your own: python -m core user add"
 )
 
+SIGNS_IN_OUTSIDE = (
+    "“{name}” signs in with your hospital's own sign-in and has no password here: it is changed there."
+)
+
 
 @dataclass(frozen=True)
 class Account:
-    """A row of the list of people."""
+    """A row of the list of people; `outside` is one whom the hospital's own sign-in answers for."""
 
     user_id: int
     username: str
@@ -48,6 +56,9 @@ class Account:
     locked_until: datetime | None
     created_at: datetime
     granted: frozenset[Permission] = frozenset()
+    second_factor: bool = False
+    outside: bool = False
+    guessed: attempts.Guessed | None = None
 
 
 class RoleChangedMeanwhile(ValueError):
@@ -73,23 +84,20 @@ class NewAccount:
     takes_over: str | None = field(default=None, repr=False)
 
 
-def plain_name(username: str) -> str:
-    """Return a user name as it is kept and compared: letter case and the way that accents are typed do not tell apart."""
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", username.strip()).lower())
-
-
 def person_of(user: User) -> Person:
     """Return the person that a stored account stands for."""
     return Person(user.id, user.username, user.display_name, user.role, granted_of(user.granted))
 
 
-def _user(session: Session, username: str) -> User:
+def find_user(session: Session, username: str) -> User:
+    """Return the account of a user name; raises `ValueError` with a sentence if there is none."""
     user = session.scalar(select(User).where(User.username == plain_name(username)))
     if user is None:
         raise ValueError(f"There is no account “{username}”.")
     return user
 
 
+@needs(SIGNED_IN)
 def prepare_account(
     here: Installation,
     username: str,
@@ -100,35 +108,35 @@ def prepare_account(
 ) -> NewAccount:
     """Check name and password of a new account; raises `ValueError` with a sentence if one of them will not do."""
     name = plain_name(username)
-    if (
-        not name
-        or len(name) > 64
-        or any(character.isspace() or not character.isprintable() for character in name)
-    ):
-        raise ValueError("A user name has 1 to 64 characters and no spaces.")
     with here.database.read() as session:
-        _refuse_taken(session, name)
+        _check_name(session, name)
     shown = (display_name or name).strip()[:128] or name
     check_password(password, about=[name, *shown.split()])
     return NewAccount(name, shown, hash_of(password), takes_over)
 
 
-def _refuse_taken(session: Session, name: str) -> None:
-    if session.scalar(select(User.id).where(User.username == name)) is not None:
-        raise ValueError(f"The user name “{name}” is taken.")
+def _check_name(session: Session, name: str) -> None:
+    check_name(name, session.scalars(select(User.username)))
 
 
 def add_account(
-    session: Session, new: NewAccount, role: Role, *, by: Person | None, demo: bool = False
+    session: Session,
+    new: NewAccount,
+    role: Role,
+    *,
+    by: Person | None,
+    demo: bool = False,
+    first_password: bool = False,
 ) -> User:
     """Make a prepared account inside the caller's transaction; raises `ValueError` if its name is taken by now."""
-    _refuse_taken(session, new.username)
+    _check_name(session, new.username)
     user = User(
         username=new.username,
         display_name=new.display_name,
         password_hash=new.password_hash,
         role=role,
         demo=demo,
+        password_to_change=first_password,
     )
     session.add(user)
     # What was tried of the name before there was such an account says nothing of it.
@@ -138,6 +146,7 @@ def add_account(
     return user
 
 
+@needs(Permission.ADMINISTER)
 def create_user(
     here: Installation,
     username: str,
@@ -146,30 +155,41 @@ def create_user(
     *,
     display_name: str | None = None,
     by: Person | None = None,
+    first_password: bool = False,
 ) -> Person:
     """Make an account; raises `ValueError` with a sentence if the name is taken or the password will not do.
 
+    With `first_password` somebody else chose it: the person has to choose one of her own when she signs in first.
     `by` is who makes it, None at the terminal; here and below `AccessDenied` if she is no admin.
     """
-    _require_admin(by)
+    require_admin(by)
     new = prepare_account(here, username, password, display_name=display_name)
     with here.database.write() as session:
-        return person_of(add_account(session, new, role, by=by))
+        return person_of(add_account(session, new, role, by=by, first_password=first_password))
 
 
-def set_password(here: Installation, username: str, password: str, *, by: Person | None = None) -> None:
-    """Change a password, lift a lock, and end all of that person's sign-ins."""
-    change_account(here, username, password=password, by=by)
+@needs(Permission.ADMINISTER)
+def set_password(
+    here: Installation,
+    username: str,
+    password: str,
+    *,
+    by: Person | None = None,
+    first_password: bool = False,
+) -> None:
+    """Change a password, lift a lock, and end all of that person's sign-ins; `first_password` as of `create_user`."""
+    change_account(here, username, password=password, by=by, first_password=first_password)
 
 
+@needs(Permission.ADMINISTER)
 def set_active(here: Installation, username: str, active: bool, *, by: Person | None = None) -> None:
     """Open or close an account; closing ends its sign-ins, opening lifts a lock.
 
     The last active admin cannot be closed, and an account of the demo not be opened beside real patients.
     """
-    _require_admin(by)
+    require_admin(by)
     with here.database.write() as session:
-        user = _user(session, username)
+        user = find_user(session, username)
         if not active and user.role is Role.ADMIN:
             _keep_an_admin(session, user)
         if active:
@@ -177,10 +197,12 @@ def set_active(here: Installation, username: str, active: bool, *, by: Person | 
             attempts.forget(session, user.username)
         else:
             session.execute(delete(SignIn).where(SignIn.user_id == user.id))
+            end_all_own(session, user.id)
         user.active = active
         audit.record(session, by, "user_activated" if active else "user_deactivated", f"user:{user.username}")
 
 
+@needs(Permission.ADMINISTER)
 def change_account(
     here: Installation,
     username: str,
@@ -189,6 +211,7 @@ def change_account(
     role_was: Role | None = None,
     password: str | None = None,
     by: Person | None = None,
+    first_password: bool = False,
 ) -> None:
     """Give an account another role, another password, or both at once: all of it or nothing.
 
@@ -205,12 +228,12 @@ def change_account(
         If there is no such account, it is one of the demo beside real patients, the password will not do, or it is
         the last admin's role.
     """
-    _require_admin(by)
+    require_admin(by)
     if password is not None:
         check_password(password, about=_about(here, username))
     password_hash = None if password is None else hash_of(password)
     with here.database.write() as session:
-        user = _user(session, username)
+        user = find_user(session, username)
         _refuse_closed_demo(session, user)
         if role is not None:
             if role_was is not None and user.role is not role_was:
@@ -223,13 +246,18 @@ def change_account(
                 session.execute(delete(SignIn).where(SignIn.user_id == user.id))
                 audit.record(session, by, "role_set", f"user:{user.username}", said)
         if password_hash is not None:
+            if user.subject is not None:
+                raise ValueError(SIGNS_IN_OUTSIDE.format(name=user.username))
             user.password_hash, user.demo = password_hash, False
+            user.password_to_change = first_password
             attempts.forget(session, user.username)
+            browsers.forget(session, user.id)
             session.execute(delete(SignIn).where(SignIn.user_id == user.id))
+            end_all_own(session, user.id)
             audit.record(session, by, "password_set", f"user:{user.username}")
 
 
-def _require_admin(by: Person | None) -> None:
+def require_admin(by: Person | None) -> None:
     """Refuse anybody but an admin; at the terminal there is no person, and whoever reaches it has the database."""
     if by is not None:
         require(by, Permission.ADMINISTER)
@@ -237,13 +265,15 @@ def _require_admin(by: Person | None) -> None:
 
 def _about(here: Installation, username: str) -> list[str]:
     with here.database.read() as session:
-        user = _user(session, username)
+        user = find_user(session, username)
         return [user.username, *user.display_name.split()]
 
 
 def _keep_an_admin(session: Session, leaving: User) -> None:
     # An admin of the demo goes with it, and leaves nobody behind.
     others = select(User.id).where(User.role == Role.ADMIN, User.active.is_(True), User.id != leaving.id)
+    # One with a password here is the way back when the hospital's own sign-in fails.
+    others = others.where(User.subject.is_(None))
     if not leaving.demo:
         others = others.where(User.demo.is_(False))
     if session.scalar(others.limit(1)) is None:
@@ -265,6 +295,7 @@ def demo_is_open(here: Installation, session: Session) -> bool:
     return here.settings.demo and not has_real_patients(session)
 
 
+@needs(PUBLIC)
 def has_accounts(here: Installation) -> bool:
     """Return whether anybody can sign in at all."""
     with here.database.read() as session:
@@ -274,10 +305,14 @@ def has_accounts(here: Installation) -> bool:
         return session.scalar(able.limit(1)) is not None
 
 
+@needs(Permission.ADMINISTER)
 def list_accounts(here: Installation) -> list[Account]:
-    """Return all accounts by user name; `locked_until` is for all but the addresses that she has signed in from."""
+    """Return all accounts by user name; `locked_until` is for strangers: browsers and addresses that she signed in from go on."""
     with here.database.read() as session:
-        locks = attempts.locks(session, utc_now())
+        guessed = attempts.guessed(session, utc_now())
+        of_name = {
+            u: guessed.get(attempts.Try(u, None).name_sha256) for u in session.scalars(select(User.username))
+        }
         return [
             Account(
                 user_id=u.id,
@@ -285,9 +320,12 @@ def list_accounts(here: Installation) -> list[Account]:
                 display_name=u.display_name,
                 role=u.role,
                 active=u.active,
-                locked_until=locks.get(attempts.Try(u.username, None).name_sha256),
+                locked_until=found.locked_until if (found := of_name.get(u.username)) else None,
                 created_at=u.created_at,
                 granted=granted_of(u.granted),
+                second_factor=u.totp_secret is not None,
+                outside=u.subject is not None,
+                guessed=found,
             )
             for u in session.scalars(select(User).order_by(User.username))
         ]

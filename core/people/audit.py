@@ -15,6 +15,8 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from core.installation import Installation
+from core.people.needing import PUBLIC, needs
+from core.people.roles import Permission
 from db import chain
 from db.sessions import WITH_PUT_AWAY
 from db.tables import (
@@ -48,6 +50,18 @@ came_from: ContextVar[str | None] = ContextVar("came_from", default=None)
 """Where what is being done comes from, as the entries say it: an address, or None on the command line."""
 
 
+@dataclass
+class Call:
+    """A program's call that is being answered: by which of the person's tokens, and how many entries it has made so far."""
+
+    token: str
+    entries: int = 0
+
+
+calling: ContextVar[Call | None] = ContextVar("calling", default=None)
+"""The call that what is being done belongs to; None where a person does it herself."""
+
+
 def record(
     session: Session,
     person: Person | None,
@@ -65,6 +79,10 @@ def record(
     ``done``, ``refused`` or ``failed``; `name` is who somebody without an account said to be. `patients` are the women whom
     it is about, by row number; those whom the subject names are found.
     """
+    call = calling.get()
+    if call is not None:
+        call.entries += 1
+        detail = {**(detail or {}), "by token": call.token}
     about = sorted(set(_patients_of(session, subject) if patients is None else patients))
     before = chain.head(session)
     entry = {
@@ -100,6 +118,7 @@ def _patients_of(session: Session, subject: str | None) -> Sequence[int]:
     return session.scalars(query, execution_options=WITH_PUT_AWAY).all()
 
 
+@needs(PUBLIC)
 def note(
     here: Installation,
     person: Person | None,
@@ -126,6 +145,7 @@ def coming_from(address: str | None) -> Iterator[None]:
         came_from.reset(before)
 
 
+@needs(Permission.ADMINISTER)
 def latest(here: Installation, *, limit: int = 200, action: str | None = None) -> list[Entry]:
     """Return the newest entries first."""
     query = (
@@ -158,6 +178,7 @@ class Looked:
     at: datetime
 
 
+@needs(Permission.SEE_PATIENTS)
 def who_did(here: Installation, action: str, subjects: Sequence[str]) -> Mapping[str, Sequence[Looked]]:
     """Return by subject who did this, the last first; one query over an index, however long the trail is."""
     last = func.max(AuditEntry.at).label("last")

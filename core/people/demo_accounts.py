@@ -18,8 +18,9 @@ from sqlalchemy.orm import Session
 from core.installation import Installation
 from core.people import audit, sign_ins
 from core.people.accounts import NewAccount, add_account, demo_is_open, has_real_patients, person_of
+from core.people.needing import PUBLIC, SIGNED_IN, SYSTEM_ONLY, needs
 from core.people.passwords import PUBLISHED, hash_of
-from core.people.roles import Person
+from core.people.roles import Permission, Person
 from db.tables import Role, SignIn, User
 
 __all__ = [
@@ -80,6 +81,7 @@ class OwnAdminNeeded(Exception):
         )
 
 
+@needs(SYSTEM_ONLY)
 def ensure_demo_accounts(here: Installation) -> list[DemoAccount]:
     """Make one account a role where it is missing, and return those that are open, with the password where it is known.
 
@@ -108,6 +110,7 @@ def ensure_demo_accounts(here: Installation) -> list[DemoAccount]:
     ]
 
 
+@needs(SYSTEM_ONLY)
 def simulated_reader(here: Installation) -> Person:
     """Return who signs what the demo says of its simulated women: an account that nobody can sign in to.
 
@@ -122,6 +125,7 @@ def simulated_reader(here: Installation) -> Person:
         return person_of(user)
 
 
+@needs(Permission.ADMINISTER)
 def published_accounts(here: Installation) -> list[DemoAccount]:
     """Return the active accounts that have their published password still."""
     with here.database.read() as session:
@@ -129,6 +133,7 @@ def published_accounts(here: Installation) -> list[DemoAccount]:
     return [DemoAccount(user.username, user.role, DEMO_ACCOUNTS[user.username][2]) for user in users]
 
 
+@needs(PUBLIC)
 def demo_accounts_to_show(here: Installation) -> list[DemoAccount]:
     """Return the accounts that a sign-in page may name with their password, to somebody at this machine."""
     with here.database.read() as session:
@@ -137,11 +142,13 @@ def demo_accounts_to_show(here: Installation) -> list[DemoAccount]:
     return published_accounts(here)
 
 
+@needs(SIGNED_IN)
 def first_real_patient_closes(here: Installation) -> list[str]:
     """Return the names of the accounts that the next real patient would close; none where there is no demo."""
     return [account.username for account in published_accounts(here)]
 
 
+@needs(SIGNED_IN)
 def own_admin_is_needed(here: Installation) -> bool:
     """Return whether a real patient can come in only together with an admin of one's own."""
     with here.database.read() as session:

@@ -7,6 +7,7 @@ from sqlalchemy import select
 from core.installation import Installation
 from core.people import audit
 from core.people.accounts import person_of, plain_name
+from core.people.needing import SIGNED_IN, needs
 from core.people.roles import GRANTED_ONLY, Permission, Person, require
 from db.tables import User
 
@@ -16,6 +17,7 @@ GRANT_WORDS = {Permission.SEE_SINGLE_COURSES: "see single courses and take away 
 """What each permission that can be granted lets a person do."""
 
 
+@needs(Permission.ADMINISTER)
 def set_grant(
     here: Installation, username: str, permission: Permission, *, granted: bool, by: Person | None = None
 ) -> bool:
@@ -50,6 +52,7 @@ def set_grant(
     return True
 
 
+@needs(SIGNED_IN)
 def may_now(here: Installation, person: Person, permission: Permission) -> bool:
     """Say whether a person may do something at this moment, whatever she might when the page was drawn."""
     with here.database.read() as session:

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from core.installation import Installation
 from core.people import audit
+from core.people.needing import PUBLIC, needs
 from core.people.roles import GRANTED_ONLY, Permission, Person, require
 from core.people.sign_ins import token_sha256
 from db.tables import ServiceToken, utc_now
@@ -75,6 +76,7 @@ class NewToken:
     entry: TokenEntry
 
 
+@needs(Permission.ADMINISTER)
 def make_token(
     here: Installation,
     name: str,
@@ -117,6 +119,7 @@ def make_token(
         return NewToken(token, _entry(row))
 
 
+@needs(Permission.ADMINISTER)
 def revoke_token(here: Installation, name: str, *, by: Person | None = None) -> None:
     """End a token for good; raises `ValueError` if there is none of this name that opens anything."""
     _require_admin(by)
@@ -137,6 +140,7 @@ def end_all(session: Session) -> int:
     return int(ended.rowcount)  # type: ignore[attr-defined]
 
 
+@needs(Permission.ADMINISTER)
 def list_tokens(here: Installation) -> list[TokenEntry]:
     """Return all tokens by name, those that have ended too."""
     with here.database.read() as session:
@@ -144,6 +148,7 @@ def list_tokens(here: Installation) -> list[TokenEntry]:
     return [_entry(row) for row in rows]
 
 
+@needs(PUBLIC)
 def service_of(here: Installation, token: str, *, now: datetime | None = None) -> Service | None:
     """Return the program that a token stands for; None if it is unknown, ended or revoked.
 

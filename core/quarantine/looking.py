@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from core.images import Header, Prepared, lend_reader
 from core.installation import Installation
 from core.people import Permission, Person, audit, require
+from core.people.needing import needs
 from core.quarantine.waiting import Kept, kept_file
 from core.refusals import Refusal
 
@@ -26,6 +27,7 @@ class Contents:
     unreadable: str | None = None
 
 
+@needs(Permission.ADD_STUDY)
 def look_into(here: Installation, item_id: int, person: Person | None) -> Contents:
     """Read one file in quarantine without taking it in; the look is written to the audit trail.
 
@@ -49,6 +51,7 @@ def look_into(here: Installation, item_id: int, person: Person | None) -> Conten
     )
 
 
+@needs(Permission.ADD_STUDY)
 def original(here: Installation, item_id: int, person: Person | None) -> bytes:
     """Return a file's bytes as they were sent, to be looked at elsewhere; that it left is written to the audit trail.
 

@@ -13,6 +13,7 @@ from core.images import Header
 from core.incoming import BatchReport, IncomingFile, ItemReport, Statement, take_in
 from core.installation import Installation
 from core.people import NewAccount, Permission, Person, audit, require
+from core.people.needing import needs
 from core.quarantine.looking import read_kept
 from core.quarantine.waiting import Kept, State, kept_file, kept_of
 from core.refusals import Refusal
@@ -48,6 +49,7 @@ class Said:
         return self == Said()
 
 
+@needs(Permission.ADD_STUDY)
 def resubmit(
     here: Installation,
     item_ids: Iterable[int],
@@ -94,6 +96,7 @@ def resubmit(
     return report
 
 
+@needs(Permission.ADD_STUDY)
 def set_aside(
     here: Installation, item_ids: Iterable[int], reason: str, *, person: Person | None = None
 ) -> int:
@@ -122,6 +125,7 @@ def set_aside(
     return len(wanted)
 
 
+@needs(Permission.ADD_STUDY)
 def bring_back(here: Installation, item_ids: Iterable[int], *, person: Person | None = None) -> int:
     """Let files that were set aside wait again; return how many were. Raises `LookupError` and `AccessDenied`."""
     if person is not None:

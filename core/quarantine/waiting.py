@@ -12,6 +12,8 @@ from sqlalchemy import exists, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from core.installation import Installation
+from core.people.needing import needs
+from core.people.roles import Permission
 from core.refusals import SENTENCES, refusal_text
 from db.tables import ImportBatch, ImportItem, Outcome, Settled, SettledItem, User
 
@@ -116,12 +118,14 @@ _WAITS = (_IS_OF_QUARANTINE, _IS_NEWEST, ~_settled_alike.exists())
 """The same bytes wait once, under their newest line; what came after it (taken, or refused again) stands in its place."""
 
 
+@needs(Permission.ADD_STUDY)
 def count_waiting(here: Installation) -> int:
     """Count the files that wait for a person."""
     with here.database.read() as session:
         return session.scalar(select(func.count()).select_from(ImportItem).where(*_WAITS)) or 0
 
 
+@needs(Permission.ADD_STUDY)
 def reasons_waiting(here: Installation) -> dict[str, int]:
     """Count the files that wait by their reason, the most frequent first."""
     query = select(ImportItem.reason, func.count()).where(*_WAITS).group_by(ImportItem.reason)
@@ -130,6 +134,7 @@ def reasons_waiting(here: Installation) -> dict[str, int]:
     return dict(sorted(counted.items(), key=lambda pair: (-pair[1], pair[0])))
 
 
+@needs(Permission.ADD_STUDY)
 def kept_files(
     here: Installation,
     *,
@@ -156,6 +161,7 @@ def kept_files(
         return [_kept(state, *row) for row in rows]
 
 
+@needs(Permission.ADD_STUDY)
 def kept_file(here: Installation, item_id: int) -> Kept:
     """Return one file in quarantine by its number; raises `LookupError` where there is none."""
     with here.database.read() as session:

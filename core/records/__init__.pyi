@@ -67,6 +67,9 @@ from .newer_weights import RaisedBy as RaisedBy
 from .newer_weights import changed_alerts as changed_alerts
 from .newer_weights import raised_by as raised_by
 from .opens_with import opens_with as opens_with
+from .patient_keys import key_of as key_of
+from .patient_keys import keys_of as keys_of
+from .patient_keys import mrn_of as mrn_of
 from .record import AlertEntry as AlertEntry
 from .record import EventKind as EventKind
 from .record import Moved as Moved

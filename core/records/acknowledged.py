@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from core.installation import Installation
-from core.people import Permission, Person, audit, require
+from core.people import Permission, Person, audit
+from core.people.needing import needs
 from db.tables import Alert, utc_now
 
 __all__ = ["acknowledge", "take_back_acknowledgement"]
@@ -11,6 +12,7 @@ __all__ = ["acknowledge", "take_back_acknowledgement"]
 LONGEST_NOTE = 2_000
 
 
+@needs(Permission.ASSESS)
 def acknowledge(here: Installation, person: Person, alert_id: int, note: str) -> None:
     """Say that an alert was seen to, and how; the first acknowledgement stays.
 
@@ -21,7 +23,6 @@ def acknowledge(here: Installation, person: Person, alert_id: int, note: str) ->
     ValueError
         If the note says nothing.
     """
-    require(person, Permission.ASSESS)
     if not note.strip():
         raise ValueError("Say in a few words what explains the alert, or what was arranged.")
     with here.database.write() as session:
@@ -34,12 +35,12 @@ def acknowledge(here: Installation, person: Person, alert_id: int, note: str) ->
         audit.record(session, person, "alert_acknowledged", f"alert:{alert_id}", said)
 
 
+@needs(Permission.ASSESS)
 def take_back_acknowledgement(here: Installation, person: Person, alert_id: int) -> None:
     """Open an alert again that somebody has acknowledged; who and what it was stays in the audit trail.
 
     One that a newer score closed stays closed. Raises `AccessDenied` if the person may not assess.
     """
-    require(person, Permission.ASSESS)
     with here.database.write() as session:
         alert = session.get(Alert, alert_id)
         if alert is None or alert.acknowledged_by_id is None or alert.acknowledged_at is None:

@@ -9,6 +9,7 @@ from datetime import date
 from sqlalchemy import func, or_, select
 
 from core.installation import Installation
+from core.people.needing import SIGNED_IN, needs
 from core.records import cards, worklist
 from core.records.covered import covered_study_ids
 from core.rules import AlertRule, TrustLevel, alert_rules
@@ -31,6 +32,7 @@ class AlertRate:
         return 100 * self.women / self.of if self.of else None
 
 
+@needs(SIGNED_IN)
 def rates_of_alerts(here: Installation, *, today: date) -> list[AlertRate]:
     """Return all rules, most urgent first, with the women of whom they speak.
 

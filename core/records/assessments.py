@@ -15,7 +15,8 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from core.installation import Installation
-from core.people import Permission, Person, audit, require
+from core.people import Permission, Person, audit
+from core.people.needing import needs
 from core.records import cards
 from core.records.complete import what_is_left_out
 from core.records.covered import covered_study_ids
@@ -149,6 +150,7 @@ class AssessedMeanwhile(ValueError):
         super().__init__(f"{what} Yours is not recorded: replace it on purpose, or drop yours.")
 
 
+@needs(Permission.ASSESS)
 def record_assessment(
     here: Installation,
     person: Person,
@@ -191,7 +193,6 @@ def record_assessment(
     ValueError
         If something is missing or does not exist; the message says what to do.
     """
-    require(person, Permission.ASSESS)
     category = _checked_categories(right, left, density)
     management = management or usual_management(category)
     if management not in managements():
@@ -244,6 +245,7 @@ def record_assessment(
         return now
 
 
+@needs(Permission.ASSESS)
 def reveal_unread(here: Installation, person: Person, study_uid: str, reason: str) -> None:
     """Show the covered score of an unread study to everybody, as in an emergency; the assessment will say so.
 
@@ -254,7 +256,6 @@ def reveal_unread(here: Installation, person: Person, study_uid: str, reason: st
     ValueError
         If no reason is given, or the study is not here any more. One that is not covered stays as it is.
     """
-    require(person, Permission.ASSESS)
     if not reason.strip():
         raise ValueError("Say why the score is needed before the study is read: it is kept with the study.")
     with here.database.write() as session:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from core.installation import Installation
+from core.people.needing import SIGNED_IN, needs
 from core.rules.comparable import SaidBy
 from models.store import registry
 
@@ -48,18 +49,21 @@ def forget() -> None:
     _card.cache_clear()
 
 
+@needs(SIGNED_IN)
 def speaking(here: Installation) -> str:
     """Return the name of the model that speaks, whose scores the pages show; the setting may name its folder."""
     card = _installed(here.settings.model)
     return card.name if card else here.settings.model
 
 
+@needs(SIGNED_IN)
 def settings_of(here: Installation, weights_sha256: str) -> Mapping[str, Any]:
     """Return the settings on the card of the model that speaks; empty where a score was made by other weights."""
     card = _installed(here.settings.model)
     return card.settings if card is not None and card.weights_sha256 == weights_sha256 else {}
 
 
+@needs(SIGNED_IN)
 def settings_behind(here: Installation, score: SaidBy) -> Mapping[str, Any]:
     """Return the settings on the card of the model that made a score; empty where its weights or calibration are others now."""
     card = card_of(here, score.model)
@@ -113,6 +117,7 @@ def _knows(domain: Mapping[str, Any]) -> str:
     return f"pictures like {domain[unit]} {own} of {domain['women']} women or groups. Turned away: {turned or 'not measured'}."
 
 
+@needs(SIGNED_IN)
 def cards(here: Installation) -> list[Card]:
     """Return the cards of all models that are installed, the one that speaks first."""
     found = {card.name: card for card in registry.cards()}
@@ -123,6 +128,7 @@ def cards(here: Installation) -> list[Card]:
     return sorted(shown, key=lambda card: (not card.speaks, card.name))
 
 
+@needs(SIGNED_IN)
 def card_of(here: Installation, name: str) -> Card | None:
     """Return the card of one model, or None if it is not installed any more."""
     card = _installed(here.settings.model if name == speaking(here) else name)

@@ -13,6 +13,8 @@ from sqlalchemy import select
 
 from core.images import NotAligned, aligned, hanging
 from core.installation import Installation
+from core.people.needing import needs
+from core.people.roles import Permission
 from core.rules import ViewName
 from core.rules.vocabulary import FOUR_VIEWS
 from db.tables import Embedding, Image
@@ -56,6 +58,7 @@ class ChangedPlace:
     being_aligned: bool = False
 
 
+@needs(Permission.SEE_PATIENTS)
 def changed_places(
     here: Installation, prior: Sequence[ViewImage], now: Sequence[ViewImage], rose: Mapping[str, bool]
 ) -> dict[str, ChangedPlace]:
@@ -111,6 +114,7 @@ def _registered(here: Installation, place: ChangedPlace, before: ViewImage, afte
     )
 
 
+@needs(Permission.SEE_PATIENTS)
 def are_being_aligned(here: Installation, pairs: Sequence[tuple[str, str]]) -> bool:
     """Say whether any (prior, current) SOP UIDs are still being registered; what cannot be is not."""
     return any(_is_being_aligned(here, *pair) for pair in pairs)

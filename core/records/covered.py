@@ -22,6 +22,8 @@ from sqlalchemy import ColumnElement, and_, or_, select, true
 from sqlalchemy.orm import Session
 
 from core.installation import Installation
+from core.people.needing import needs
+from core.people.roles import Permission
 from core.records import cards
 from db.tables import Image, Score, Study, UnreadReveal
 
@@ -82,6 +84,7 @@ def _covered(women: Iterable[Sequence[StudyRead]]) -> Iterable[int]:
             yield from (one.study_id for one in hers if is_covered(one, hers))
 
 
+@needs(Permission.SEE_PATIENTS)
 def is_image_covered(here: Installation, *, sop_uid: str = "", sha256: str = "") -> bool:
     """Say whether a stored image, by its SOP UID or its sha256, belongs to a covered study; False where it is not stored."""
     if not here.settings.read_first:

@@ -8,7 +8,8 @@ from datetime import date
 from sqlalchemy import select
 
 from core.installation import Installation
-from core.people import Permission, Person, audit, require
+from core.people import Permission, Person, audit
+from core.people.needing import needs
 from core.records import cards
 from core.worker import judge_after_event
 from db.tables import (
@@ -57,6 +58,7 @@ def event_entry(event: Event) -> EventEntry:
     )
 
 
+@needs(Permission.RECORD_EVENT)
 def add_event(
     here: Installation,
     person: Person,
@@ -81,7 +83,6 @@ def add_event(
         If the dates cannot be, an event other than a therapy has an end or other than a biopsy a result, a note says
         nothing, a mastectomy does not say of which breast, or the patient does not exist.
     """
-    require(person, Permission.RECORD_EVENT)
     if end is not None and kind is not EventKind.THERAPY:
         raise ValueError("Only a therapy has an end. Clear the end, or choose therapy.")
     if result is not None and kind is not EventKind.BIOPSY:
@@ -124,6 +125,7 @@ def add_event(
         return event_entry(event)
 
 
+@needs(Permission.RECORD_EVENT)
 def record_result(here: Installation, person: Person, event_id: int, result: EventResult) -> None:
     """Say what came of a biopsy that is on record; an earlier result stays in the audit trail.
 
@@ -134,7 +136,6 @@ def record_result(here: Installation, person: Person, event_id: int, result: Eve
     ValueError
         If there is no such event any more, or it is no biopsy.
     """
-    require(person, Permission.RECORD_EVENT)
     with here.database.write() as session:
         event = session.get(Event, event_id)
         if event is None or event.kind is not EventKind.BIOPSY:
@@ -153,12 +154,12 @@ def _said(result: EventResult | None) -> dict[str, str]:
     return {"result": result.value} if result else {}
 
 
+@needs(Permission.RECORD_EVENT)
 def remove_event(here: Installation, person: Person, event_id: int) -> None:
     """Take an event back, and judge her newest score anew; what it said stays in the audit trail.
 
     Raises `AccessDenied`; a gone one stays gone.
     """
-    require(person, Permission.RECORD_EVENT)
     with here.database.write() as session:
         event = session.get(Event, event_id)
         if event is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import shutil
+import tarfile
 import tempfile
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
@@ -21,9 +22,12 @@ from core.files import sync_folder, whole_file, write_whole
 from core.installation import Installation
 from core.outages import outage
 from core.people import audit
+from core.people.needing import needs
+from core.people.roles import Permission
 from core.records import cards
 from core.records.csv import harmless
 from core.records.export_rows import NUMBERS, Chunk, Rows
+from core.sealing import Key, Plain, SealError, sealed_into
 from db.tables import Patient, User, utc_now
 
 __all__ = ["TABLES", "ExportError", "Exported", "export"]
@@ -105,6 +109,7 @@ class Exported:
         }
 
 
+@needs(Permission.ADMINISTER)
 def export(
     here: Installation,
     out: Path,
@@ -113,6 +118,7 @@ def export(
     kind: Literal["csv", "json"] = "csv",
     names: bool = True,
     deidentified: bool = False,
+    key: Key | None = None,
     on_woman: Callable[[int, int], None] = lambda _done, _all: None,
 ) -> Exported:
     """Write what is stored of some or all patients; the audit trail keeps that it was done.
@@ -132,6 +138,9 @@ def export(
         False leaves names and birth dates out.
     deidentified
         Pseudonyms, moved days and new UIDs in place of hers, years of birth, and none of the words that people wrote.
+    key
+        What it is sealed with (`core.sealing`): `out` is then one file, for ``csv`` a sealed tar archive of the tables, and
+        nothing of it is ever there in clear.
     on_woman
         Told how many women of how many are done.
 
@@ -146,7 +155,8 @@ def export(
         raise ExportError(f"{out} is there already. Choose another name.")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        half = Path(tempfile.mkdtemp(prefix=EXPORTING, dir=out.parent))  # mode 0700
+        # What is to be sealed is made where it lies in clear anyhow.
+        half = Path(tempfile.mkdtemp(prefix=EXPORTING, dir=here.home if key else out.parent))  # mode 0700
     except OSError as error:
         if outage(error) is not None:
             raise  # it will pass, and the command can be repeated
@@ -158,14 +168,24 @@ def export(
             here,
             made,
             mrns,
-            {"names": names and not deidentified, "deidentified": deidentified, "kind": kind},
+            {
+                "names": names and not deidentified,
+                "deidentified": deidentified,
+                "kind": kind,
+                "sealed": key is not None,
+            },
         )
-        if kind == "csv":
+        if key is not None:
+            with whole_file(out) as file, sealed_into(file, key) as plain:
+                _write_plain(half, kind, plain)
+        elif kind == "csv":
             sync_folder(half)
             half.rename(out)
         else:
             (half / "document.json").replace(out)
         sync_folder(out.parent)
+    except SealError as error:
+        raise ExportError(str(error)) from error
     except OSError as error:
         if outage(error) is not None:
             raise  # it will pass, and the command can be repeated
@@ -173,6 +193,17 @@ def export(
     finally:
         shutil.rmtree(half, ignore_errors=True)
     return made
+
+
+def _write_plain(half: Path, kind: Literal["csv", "json"], plain: Plain) -> None:
+    """Hand on what was written into a folder: its one document, or all its tables as a tar archive."""
+    if kind == "json":
+        with (half / "document.json").open("rb") as document:
+            shutil.copyfileobj(document, plain)
+        return
+    with tarfile.open(fileobj=plain, mode="w", format=tarfile.GNU_FORMAT) as archive:  # type: ignore[call-overload]
+        for path in sorted(half.iterdir()):
+            archive.add(path, path.name, recursive=False)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core.installation import Installation
-from core.people import Permission, Person, audit, require
+from core.people import Permission, Person, audit
+from core.people.needing import needs
 from core.records.covered import covered_study_ids
 from core.records.lesion_acts import lesion_to_add_to, next_label, take_back
 from core.rules import ViewName
@@ -74,6 +75,7 @@ class Place:
         return ViewName(self.laterality, self.view)
 
 
+@needs(Permission.SEE_PATIENTS)
 def place_of(here: Installation, sha256: str) -> Place | None:
     """Say whose image these bytes are, by the sha256 they are stored under; None if they are not stored."""
     with here.database.read() as session:
@@ -99,6 +101,7 @@ def diameter_mm(box: Sequence[float], spacing_mm: float | None) -> float | None:
     return None if spacing_mm is None else max(x1 - x0, y1 - y0) * spacing_mm
 
 
+@needs(Permission.ASSESS)
 def keep(
     here: Installation,
     person: Person,
@@ -128,7 +131,6 @@ def keep(
     ValueError
         If the image is not stored any more, the box does not lie in it, or the lesion cannot be on it.
     """
-    require(person, Permission.ASSESS)
     x0, y0, x1, y1 = box
     with here.database.write() as session:
         image = session.scalar(select(Image).where(Image.sop_uid == sop_uid))
@@ -168,21 +170,23 @@ def keep(
         return _findings(here, session, Measurement.id == measurement.id)[0]
 
 
+@needs(Permission.ASSESS)
 def remove(here: Installation, person: Person, finding_id: int) -> None:
     """Take a finding back; it is kept, but shown nowhere. Raises `AccessDenied`; a gone one stays gone."""
-    require(person, Permission.ASSESS)
     with here.database.write() as session:
         measurement = session.get(Measurement, finding_id)
         if measurement is not None and measurement.removed_at is None:
             take_back(session, person, measurement.lesion, [measurement])
 
 
+@needs(Permission.SEE_PATIENTS)
 def of_patient(here: Installation, mrn: str) -> list[KeptFinding]:
     """Return a woman's findings, by study date, then in the order in which they were kept."""
     with here.database.read() as session:
         return _findings(here, session, Patient.mrn == mrn)
 
 
+@needs(Permission.SEE_PATIENTS)
 def of_image(here: Installation, sop_uid: str) -> list[KeptFinding]:
     """Return the findings on one image."""
     with here.database.read() as session:

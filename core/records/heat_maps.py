@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 from sqlalchemy import select
 
 from core.installation import Installation
+from core.people.needing import needs
+from core.people.roles import Permission
 from core.records.record import Visit, record_of
 from db.tables import Embedding, Image, Patient, Study
 
@@ -44,6 +46,7 @@ def why_no_heat_map(visit: Visit) -> str:
     return WITHHELD if visit.doubt is not None else NO_SCORE
 
 
+@needs(Permission.SEE_PATIENTS)
 def heat_map_of(here: Installation, sop_uid: str) -> HeatMap:
     """Return the heat map of a stored image, by the newest encoder that has seen it.
 

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from core.installation import Installation
 from core.people import Permission, Person, audit, require
+from core.people.needing import needs
 from core.records.lesions import Axis, Box
 from core.rules import ViewName
 from core.rules.response import TOO_SMALL_MM
@@ -86,6 +87,7 @@ class Sizing:
     proposed_from: int | None = None
 
 
+@needs(Permission.ASSESS)
 def add_measurement(
     here: Installation,
     person: Person,
@@ -114,7 +116,6 @@ def add_measurement(
     ValueError
         If the image is another woman's or of the other breast, shows the lesion already, or the lengths cannot be.
     """
-    require(person, Permission.ASSESS)
     with here.database.write() as session:
         image = _image(session, sop_uid)
         lesion = lesion_to_add_to(session, lesion_id, version, image, instead_of=instead_of)
@@ -125,6 +126,7 @@ def add_measurement(
         return _kept(session, person, lesion, image, made, instead_of=instead_of)
 
 
+@needs(Permission.ASSESS)
 def start_lesion(
     here: Installation, person: Person, sop_uid: str, sizing: Sizing, *, kind: str = "", node: bool = False
 ) -> Undo:
@@ -132,7 +134,6 @@ def start_lesion(
 
     Raises `AccessDenied`, and ValueError where the image is not stored any more, or axes or lengths cannot be.
     """
-    require(person, Permission.ASSESS)
     with here.database.write() as session:
         image = _image(session, sop_uid)
         patient_id = image.study.patient_id
@@ -227,9 +228,9 @@ def measurement_of(lesion: Lesion, image: Image, sizing: Sizing, person: Person 
     )  # fmt: skip
 
 
+@needs(Permission.ASSESS)
 def remove_measurement(here: Installation, person: Person, measurement_id: int, *, version: int) -> Undo:
     """Take a measurement back. A lesion without any is shown nowhere. Raises as `add_measurement`."""
-    require(person, Permission.ASSESS)
     with here.database.write() as session:
         measurement = _measurement(session, measurement_id)
         lesion = _lesion(session, measurement.lesion_id, version)
@@ -254,6 +255,7 @@ def take_back(session: Session, person: Person, lesion: Lesion, measurements: Se
     )
 
 
+@needs(Permission.ASSESS)
 def join_lesions(
     here: Installation, person: Person, lesion_id: int, into_id: int, *, versions: tuple[int, int]
 ) -> Undo:
@@ -262,7 +264,6 @@ def join_lesions(
     `versions` are those of both that the reader had before her. Raises as `add_measurement`; ValueError also where the two
     are of two breasts, or both were measured on one image, which shows a lesion once.
     """
-    require(person, Permission.ASSESS)
     if lesion_id == into_id:
         raise ValueError("Choose another lesion to join it to.")
     with here.database.write() as session:
@@ -297,12 +298,12 @@ def join_lesions(
         )
 
 
+@needs(Permission.ASSESS)
 def split_lesion(here: Installation, person: Person, measurement_ids: Sequence[int], *, version: int) -> Undo:
     """Say that some measurements of a lesion are of another one, which gets the next free name.
 
     Raises as `add_measurement`; ValueError also where they are none, not of one lesion, or all that it has.
     """
-    require(person, Permission.ASSESS)
     with here.database.write() as session:
         parting = [_measurement(session, one) for one in measurement_ids]
         if len({one.lesion_id for one in parting}) != 1:
@@ -337,6 +338,7 @@ def split_lesion(here: Installation, person: Person, measurement_ids: Sequence[i
         )
 
 
+@needs(Permission.ASSESS)
 def rename_lesion(here: Installation, person: Person, lesion_id: int, label: str, *, version: int) -> Undo:
     """Give a lesion another name. Raises as `add_measurement`; ValueError also where it is empty, long or another's."""
     label = " ".join(label.split())
@@ -347,6 +349,7 @@ def rename_lesion(here: Installation, person: Person, lesion_id: int, label: str
     )
 
 
+@needs(Permission.ASSESS)
 def describe_lesion(
     here: Installation, person: Person, lesion_id: int, *, kind: str, node: bool, version: int
 ) -> Undo:
@@ -355,6 +358,7 @@ def describe_lesion(
     return _say(here, person, lesion_id, fields, version, "lesion_described", "is described anew")
 
 
+@needs(Permission.ASSESS)
 def set_lesion_status(
     here: Installation, person: Person, lesion_id: int, status: LesionStatus, *, note: str, version: int
 ) -> Undo:
@@ -379,9 +383,9 @@ def set_lesion_status(
     return _say(here, person, lesion_id, fields, version, "lesion_status", words[status])
 
 
+@needs(Permission.ASSESS)
 def undo_lesion_act(here: Installation, person: Person, undo: Undo) -> None:
     """Take an act back. Raises `AccessDenied`, and `LesionChangedMeanwhile` where somebody has gone on from it."""
-    require(person, Permission.ASSESS)
     with here.database.write() as session:
         lesions = {one: _lesion(session, one, version) for one, version in undo.versions.items()}
         for lesion_id, fields in undo.fields.items():

@@ -11,6 +11,8 @@ from sqlalchemy.orm import Session
 
 from core.images import NotAligned, aligned, registration_of
 from core.installation import Installation
+from core.people.needing import needs
+from core.people.roles import Permission
 from core.records.lesions import Box
 from core.refusals import Refusal
 from core.rules import ViewName
@@ -59,6 +61,7 @@ class _Picture:
         return 0.0, 0.0, float(self.columns), float(self.rows)
 
 
+@needs(Permission.SEE_PATIENTS)
 def propose_place(
     here: Installation, measurement_id: int, sop_uid: str, *, at_once: bool = False
 ) -> Proposal | None:

@@ -12,6 +12,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, aliased
 
 from core.installation import Installation
+from core.people.needing import needs
+from core.people.roles import Permission
 from core.records.events import EventEntry
 from core.rules import (
     Growth,
@@ -200,6 +202,7 @@ def _baseline(days: Sequence[date], events: Iterable[EventEntry]) -> tuple[date,
     )
 
 
+@needs(Permission.SEE_PATIENTS)
 def lesions_of_patient(here: Installation, mrn: str) -> list[FollowedLesion]:
     """Return a woman's lesions in the order in which they were first kept; what was taken back is left out."""
     with here.database.read() as session:

@@ -18,7 +18,8 @@ from datetime import date
 from sqlalchemy import select
 
 from core.installation import Installation
-from core.people import Permission, Person, audit, require
+from core.people import Permission, Person, audit
+from core.people.needing import needs
 from db.tables import NotTheSame, Patient
 
 __all__ = ["AlikePair", "AlikePatient", "alike_pairs", "say_not_the_same"]
@@ -57,6 +58,7 @@ class _Known:
     """The parts of her name without case and accents, in the order of the alphabet."""
 
 
+@needs(Permission.ADD_STUDY)
 def alike_pairs(here: Installation, *, limit: int = 100) -> list[AlikePair]:
     """Return pairs of real patients who may be one woman, the likeliest first, but those that a person said are two."""
     women = select(Patient.id, Patient.mrn, Patient.name, Patient.birth_date, Patient.sex).where(
@@ -80,12 +82,12 @@ def alike_pairs(here: Installation, *, limit: int = 100) -> list[AlikePair]:
     return pairs[:limit]
 
 
+@needs(Permission.ADD_STUDY)
 def say_not_the_same(here: Installation, mrn: str, other_mrn: str, *, person: Person) -> None:
     """Remember that two patients are two women, so that they are not proposed again.
 
     Raises `AccessDenied` for who may not add studies, and `LookupError` where one of them is not known.
     """
-    require(person, Permission.ADD_STUDY)
     with here.database.write() as session:
         ids = [session.scalar(select(Patient.id).where(Patient.mrn == each)) for each in (mrn, other_mrn)]
         known = sorted(each for each in ids if each is not None)

@@ -16,6 +16,8 @@ from sqlalchemy import Row, func, select
 from sqlalchemy.orm import Session
 
 from core.installation import Installation
+from core.people.needing import needs
+from core.people.roles import Permission
 from core.records import cards
 from core.records.covered import covered_study_ids
 from core.rules import (
@@ -67,6 +69,7 @@ class ChangedAlert:
         return self.name or f"MRN {self.mrn}"
 
 
+@needs(Permission.SEE_PATIENTS)
 def changed_alerts(here: Installation, *, start: int = 0, count: int = 20) -> list[ChangedAlert]:
     """Return a page of the alerts that newer weights changed, by MRN and urgency; the shorter the fewer there are.
 
@@ -123,6 +126,7 @@ class RaisedBy:
     second: frozenset[str]
 
 
+@needs(Permission.SEE_COHORT)
 def raised_by(
     here: Installation, patient_ids: Sequence[int], first: SaidBy, second: SaidBy
 ) -> Iterator[RaisedBy]:

@@ -5,12 +5,15 @@ from __future__ import annotations
 from sqlalchemy import select
 
 from core.installation import Installation
+from core.people.needing import needs
+from core.people.roles import Permission
 from core.rules.vocabulary import FOUR_VIEWS, ViewName
 from db.tables import Image, Patient, Study
 
 __all__ = ["opens_with"]
 
 
+@needs(Permission.SEE_PATIENTS)
 def opens_with(here: Installation, mrn: str) -> list[str]:
     """Return the SOP UIDs of the standard views of her last study that has pictures.
 

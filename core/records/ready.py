@@ -16,6 +16,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core.installation import Installation
+from core.people.needing import SIGNED_IN, SYSTEM_ONLY, needs
 from core.records import cards
 from core.records.kept_table import KeptTable, last_change
 from core.records.listing import ListedWoman, listed_women
@@ -39,6 +40,7 @@ _COMPUTED_BY = ("standing.py", "listing.py", "worklist.py", "covered.py", "trust
 _ANY_DAY = date(2000, 1, 1)
 
 
+@needs(SIGNED_IN)
 def basis_of(here: Installation) -> str:
     """Return what standings are computed by here: release, rules, the model that speaks, and whether studies are read first."""
     card = cards.card_of(here, cards.speaking(here))
@@ -71,16 +73,19 @@ def is_up_to_date(here: Installation, session: Session) -> bool:
     return _STANDINGS.is_up_to_date(here, session)
 
 
+@needs(SYSTEM_ONLY)
 def bring_up_to_date(here: Installation) -> int:
     """Compute the standings that are stale or by another basis, and return how many; safe beside others who do the same."""
     return _STANDINGS.bring_up_to_date(here)
 
 
+@needs(SYSTEM_ONLY)
 def rebuild(here: Installation) -> int:
     """Compute every woman's standing anew, and return how many there are."""
     return _STANDINGS.rebuild(here)
 
 
+@needs(SYSTEM_ONLY)
 def differing(here: Installation) -> Iterator[str]:
     """Yield a sentence for each standing that is not what the other tables say; none where all is well."""
     with here.database.read() as session:

@@ -16,6 +16,8 @@ from sqlalchemy.orm import Session
 from core.images import hanging
 from core.incoming import called, taken_of
 from core.installation import Installation
+from core.people.needing import needs
+from core.people.roles import Permission
 from core.records import cards
 from core.records.assessments import Assessment, assessments_of
 from core.records.covered import covered_study_ids
@@ -333,6 +335,7 @@ class PatientRecord:
         return next((visit for visit in self.visits if visit.study_uid == study_uid), None)
 
 
+@needs(Permission.SEE_PATIENTS)
 def record_of(here: Installation, mrn: str) -> PatientRecord | None:
     """Read a woman's whole record in a fixed number of queries; None if there is no such MRN.
 
@@ -584,6 +587,7 @@ def _visit(
     )
 
 
+@needs(Permission.SEE_PATIENTS)
 def statuses(here: Installation, study_uids: Sequence[str]) -> dict[str, StudyStatus]:
     """Return where each of these studies stands on its way to a score."""
     with here.database.read() as session:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from sqlalchemy import select
 
 from core.installation import Installation
-from core.people import Permission, Person, audit, require
+from core.people import Permission, Person, audit
+from core.people.needing import needs
 from db.tables import SavedView
 
 __all__ = ["View", "delete_view", "save_view", "views_of"]
@@ -25,6 +26,7 @@ class View:
     address: Mapping[str, str]
 
 
+@needs(Permission.SEE_PATIENTS)
 def views_of(here: Installation, person: Person) -> list[View]:
     """Return a person's named worklists by their names; nobody sees another's."""
     with here.database.read() as session:
@@ -34,6 +36,7 @@ def views_of(here: Installation, person: Person) -> list[View]:
         return [View(row.name, {str(key): str(value) for key, value in row.address.items()}) for row in rows]
 
 
+@needs(Permission.SEE_PATIENTS)
 def save_view(here: Installation, person: Person, name: str, address: Mapping[str, str]) -> View:
     """Keep a worklist under a name; one of that name is replaced.
 
@@ -44,7 +47,6 @@ def save_view(here: Installation, person: Person, name: str, address: Mapping[st
     ValueError
         If the name is empty or too long, or there are too many.
     """
-    require(person, Permission.SEE_PATIENTS)
     name = " ".join(name.split())
     if not name or len(name) > LONGEST_NAME:
         raise ValueError(f"Give the view a name of 1 to {LONGEST_NAME} characters.")
@@ -62,9 +64,9 @@ def save_view(here: Installation, person: Person, name: str, address: Mapping[st
     return view
 
 
+@needs(Permission.SEE_PATIENTS)
 def delete_view(here: Installation, person: Person, name: str) -> None:
     """Delete one of a person's named worklists; one that is gone stays gone. Raises `AccessDenied`."""
-    require(person, Permission.SEE_PATIENTS)
     with here.database.write() as session:
         row = session.scalar(
             select(SavedView).where(SavedView.user_id == person.user_id, SavedView.name == name)

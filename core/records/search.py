@@ -12,6 +12,8 @@ from sqlalchemy.orm import Session
 
 from core.incoming import called, former_mrns
 from core.installation import Installation
+from core.people.needing import needs
+from core.people.roles import Permission
 from db.tables import (
     Patient,
     Study,
@@ -37,6 +39,7 @@ def is_called(text: str, mrn: str, name: str | None) -> bool:
     return part in mrn.casefold() or part in (name or "").casefold()
 
 
+@needs(Permission.SEE_PATIENTS)
 def find(here: Installation, text: str, *, limit: int = 8) -> list[Found]:
     """Search patients by part of the MRN or of the name, exact MRN first; an empty text finds nobody.
 
@@ -61,6 +64,7 @@ def find(here: Installation, text: str, *, limit: int = 8) -> list[Found]:
         return _found(session, list(dict.fromkeys(ids))[:limit])
 
 
+@needs(Permission.SEE_PATIENTS)
 def known(here: Installation, mrn: str) -> Found | None:
     """Return the patient whom this MRN leads to, None if nobody has it."""
     with here.database.read() as session:

@@ -8,12 +8,14 @@ from sqlalchemy import select, update
 
 from core.installation import Installation
 from core.people import Person
+from core.people.needing import SYSTEM_ONLY, needs
 from core.records.assessments import record_assessment
 from db.tables import AssessmentVersion, Study
 
 __all__ = ["record_sourced_assessment"]
 
 
+@needs(SYSTEM_ONLY)
 def record_sourced_assessment(
     here: Installation,
     reader: Person,

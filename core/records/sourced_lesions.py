@@ -14,6 +14,7 @@ from sqlalchemy import select
 from core.incoming import called
 from core.installation import Installation
 from core.people import audit
+from core.people.needing import SYSTEM_ONLY, needs
 from core.records.lesion_acts import Sizing, measurement_of
 from db.tables import Image, Laterality, Lesion, LesionStatus
 
@@ -33,6 +34,7 @@ class LesionNote:
     since: date | None = None
 
 
+@needs(SYSTEM_ONLY)
 def record_sourced_lesions(here: Installation, mrn: str, lesions: Callable[[], Sequence[LesionNote]]) -> int:
     """Add lesions to the record of a woman who has none, nor ever had one, and return how many were added.
 

@@ -12,6 +12,8 @@ from functools import cached_property
 from typing import Any
 
 from core.installation import Installation
+from core.people.needing import needs
+from core.people.roles import Permission
 from core.records.listing import ListedStudy, ListedWoman, listed_women
 from core.records.search import is_called
 from core.records.standing import Standing
@@ -239,6 +241,7 @@ class Filter:
         return not self.bands or row.band in self.bands
 
 
+@needs(Permission.SEE_PATIENTS)
 def rows(here: Installation, *, today: date) -> list[Row]:
     """Read all women, what is changed and not explained first, in six queries whatever their number."""
     with here.database.read() as session:

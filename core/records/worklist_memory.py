@@ -22,6 +22,8 @@ from sqlalchemy.orm import Session
 
 from core.installation import Installation
 from core.logs import log_of
+from core.people.needing import SYSTEM_ONLY, needs
+from core.people.roles import Permission
 from core.records import ready
 from core.records.listing import listed_women
 from core.records.worklist import Column, Filter, Group, Order, Row, row_of
@@ -132,12 +134,14 @@ _memories: dict[str, Memory] = {}
 _making = threading.Lock()
 
 
+@needs(Permission.SEE_PATIENTS)
 def memory_of(here: Installation) -> Memory:
     """Return the memory of an installation, one for a process."""
     with _making:
         return _memories.setdefault(str(here.database.url), Memory())
 
 
+@needs(SYSTEM_ONLY)
 def read_ahead(here: Installation) -> None:
     """Read the table, so that the first page finds it; what goes wrong is met again, and said, by who asks for it."""
     try:

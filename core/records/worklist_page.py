@@ -15,6 +15,8 @@ from sqlalchemy.orm import Session
 
 from core.installation import Installation
 from core.outages import outage
+from core.people.needing import needs
+from core.people.roles import Permission
 from core.records import ready, worklist_memory
 from core.records.listing import listed_women
 from core.records.worklist import (
@@ -52,6 +54,7 @@ class Shown:
     """Whether the last study of any woman waits to be scored."""
 
 
+@needs(Permission.SEE_PATIENTS)
 def shown(here: Installation, wanted: Filter, order: Order | None, *, number: int, today: date) -> Shown:
     """Return the first `number` rows of the wanted group that pass a filter, ordered by a column or as the group is.
 

@@ -12,6 +12,8 @@ from datetime import date, datetime
 from urllib.parse import quote, urlencode
 
 from core.installation import Installation
+from core.people.needing import needs
+from core.people.roles import Permission
 from core.records import (
     AlertEntry,
     AlertStanding,
@@ -233,6 +235,7 @@ class Report:
         return told or (lesions if self.lesions else "None recorded.")
 
 
+@needs(Permission.SEE_PATIENTS)
 def report_of(
     here: Installation,
     mrn: str,

@@ -11,6 +11,7 @@ import json
 import unicodedata
 import uuid
 from collections.abc import Iterable
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
@@ -21,7 +22,7 @@ from core.rules.trends import add_months
 from core.rules.vocabulary import DENSITY_WORDS
 from core.wording import interval, percent
 
-__all__ = ["render_fhir"]
+__all__ = ["imaging_study", "patient_resource", "render_fhir", "resources_of"]
 
 Resource = dict[str, Any]
 
@@ -47,12 +48,12 @@ def _number(value: Decimal) -> float:
     return float(value)
 
 
-def _bundle(report: Report) -> Resource:
-    studies = [_study(report, report.study_uid, report.on.isoformat(), report.indication, len(report.images))]
+def resources_of(report: Report) -> list[Resource]:
+    """Return what the bundle holds: each resource with its id, references between them as ``urn:uuid:``."""
+    studies = [_study(report, report.study_uid, report.on, report.indication, len(report.images))]
     if report.prior is not None:
         prior = report.prior
-        words = prior.description or ""
-        studies.append(_study(report, prior.study_uid, prior.on.isoformat(), words, len(prior.images)))
+        studies.append(_study(report, prior.study_uid, prior.on, prior.description or "", len(prior.images)))
     observations = list(_observations(report))
     risk = _risk(report)
     resources = [_patient(report), *studies, *observations, risk]
@@ -60,12 +61,16 @@ def _bundle(report: Report) -> Resource:
     if report.simulated:
         for resource in resources:
             resource["meta"] = {"security": [_test_data()]}
+    return resources
+
+
+def _bundle(report: Report) -> Resource:
     return {
         "resourceType": "Bundle",
         "type": "collection",
         "identifier": {"system": "urn:ietf:rfc:3986", "value": f"urn:uuid:{uuid.uuid4()}"},
         "timestamp": _instant(report),
-        "entry": [{"fullUrl": f"urn:uuid:{one['id']}", "resource": one} for one in resources],
+        "entry": [{"fullUrl": f"urn:uuid:{one['id']}", "resource": one} for one in resources_of(report)],
     }
 
 
@@ -109,33 +114,43 @@ def _test_data() -> Resource:
 
 
 def _patient(report: Report) -> Resource:
+    return patient_resource(report.mrn, report.name, report.birth_date, report.sex)
+
+
+def patient_resource(mrn: str, name: str | None, birth_date: date | None, sex: str | None) -> Resource:
+    """Return a woman as a Patient."""
     patient: Resource = {
         "resourceType": "Patient",
-        "id": _id(report.mrn, "patient"),
+        "id": _id(mrn, "patient"),
         "identifier": [
             {
                 "type": {"coding": [{"system": f"{_TERMS}/v2-0203", "code": "MR"}]},
-                "value": _text(report.mrn),
+                "value": _text(mrn),
             }
         ],
-        "gender": _GENDERS.get(report.sex or "", "unknown"),
+        "gender": _GENDERS.get(sex or "", "unknown"),
     }
-    if report.name:
-        patient["name"] = [{"text": _text(report.name)}]
-    if report.birth_date:
-        patient["birthDate"] = report.birth_date.isoformat()
+    if name:
+        patient["name"] = [{"text": _text(name)}]
+    if birth_date:
+        patient["birthDate"] = birth_date.isoformat()
     return patient
 
 
-def _study(report: Report, uid: str, on: str, description: str, images: int) -> Resource:
+def _study(report: Report, uid: str, on: date, description: str, images: int) -> Resource:
+    return imaging_study(report.mrn, uid, on, report.modality, description, images)
+
+
+def imaging_study(mrn: str, uid: str, on: date, modality: str, description: str, images: int) -> Resource:
+    """Return a study of a woman as an ImagingStudy."""
     study = {
         "resourceType": "ImagingStudy",
         "id": _id(uid, "study"),
         "identifier": [{"system": "urn:dicom:uid", "value": f"urn:oid:{uid}"}],
         "status": "available",
-        "subject": _subject(report),
-        "started": on,
-        "modality": [{"system": _SYSTEMS["DCM"], "code": report.modality}],
+        "subject": _reference(mrn, "patient"),
+        "started": on.isoformat(),
+        "modality": [{"system": _SYSTEMS["DCM"], "code": modality}],
         "numberOfInstances": images,
     }
     if description:

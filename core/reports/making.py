@@ -14,6 +14,7 @@ from core.files import private_folder, write_whole
 from core.installation import Installation
 from core.outages import outage
 from core.people import Permission, Person, audit, require
+from core.people.needing import needs
 from core.reports.content import Report, ReportError, report_of
 from core.reports.deidentified import evidence_without_her, without_her
 from core.reports.formats import Format
@@ -58,6 +59,7 @@ class Made:
         }
 
 
+@needs(Permission.SEE_PATIENTS)
 def make(
     here: Installation,
     person: Person | None,
@@ -118,6 +120,7 @@ def _rendered(
     return Made(report, format, data, hashlib.sha256(data).hexdigest(), original)
 
 
+@needs(Permission.SEE_PATIENTS)
 def write(
     here: Installation,
     mrn: str,

@@ -1,4 +1,5 @@
 from . import ages as ages
+from . import documents as documents
 from . import followup as followup
 from . import hanging_protocols as hanging_protocols
 from . import thresholds as thresholds

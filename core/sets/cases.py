@@ -26,7 +26,7 @@ __all__ = [
 ]
 
 NORMAL = FINDINGS[0]
-SUFFIXES = (".png", ".jpg", ".jpeg", ".dcm", "")
+SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".dcm", "")
 """What is taken for an image in a folder; bytes, not names, decide how it is read."""
 
 
@@ -399,7 +399,7 @@ def _from_folder(folder: Path) -> Cases:
                 gathered.notices.append(f"{place} is empty.")
             for path in found:
                 if path.suffix.lower() not in SUFFIXES:
-                    gathered.refused.append((str(path), "It is neither DICOM, PNG nor JPEG."))
+                    gathered.refused.append((str(path), "It is neither DICOM, PNG, JPEG nor TIFF."))
                     continue
                 gathered.cases.append(
                     ImageCase(

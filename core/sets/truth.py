@@ -47,7 +47,10 @@ class TrueLesion:
 
 @dataclass(frozen=True)
 class TrueBreast:
-    """One breast at one visit; years are from that visit, None where no cancer is found in this breast."""
+    """One breast at one visit; years are from that visit, None where no cancer is found in this breast.
+
+    `texture` (of the woman) and `sign` (of the breast) are in SDs; None where the simulator knew of neither.
+    """
 
     patient_id: str
     visit: int
@@ -61,6 +64,8 @@ class TrueBreast:
     lesions: tuple[TrueLesion, ...]
     years_to_diagnosis: float | None
     years_followed: float
+    texture: float | None = None
+    sign: float | None = None
 
     @property
     def largest_malignant_mm(self) -> float:
@@ -120,7 +125,13 @@ def _breast(row: Mapping[str, Any], prefix: str) -> TrueBreast:
         lesions=tuple(_lesion(one) for one in json.loads(row["lesions"])),
         years_to_diagnosis=float(months) / MONTHS_A_YEAR if months else None,
         years_followed=float(row["months_to_censoring"]) / MONTHS_A_YEAR,
+        texture=_number(row.get("texture")),
+        sign=_number(row.get("sign")),
     )
+
+
+def _number(said: Any) -> float | None:
+    return None if said in (None, "") else float(said)
 
 
 def _lesion(said: Mapping[str, Any]) -> TrueLesion:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from core.installation import Installation
-from core.people import Person
+from core.people import Person, needs
 from core.sheets import cells
 from core.sheets.columns import Mapping, OrderSeen
 from core.sheets.fields import FieldType
@@ -54,6 +54,7 @@ class Checked:
         return self.fates[Fate.NEW] + self.fates[Fate.FILLED]
 
 
+@needs(lambda _here, _person, _sheet, mapping: KEEPERS[mapping.kind.key].permission)
 def check(here: Installation, person: Person | None, sheet: Sheet, mapping: Mapping) -> Checked:
     """Hold every line of a table against its fields and what is stored; nothing is written."""
     found = Checked()

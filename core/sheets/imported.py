@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from core.incoming import printable_name
 from core.installation import Installation
-from core.people import Permission, Person, audit, first_real_patient_closes, require
+from core.people import SIGNED_IN, Permission, Person, audit, first_real_patient_closes, needs, require
 from core.records import csv
 from core.sheets.checked import Checked, check, judged, settled
 from core.sheets.columns import Mapping
@@ -79,6 +79,7 @@ def permission_for(mapping: Mapping) -> Permission:
     return KEEPERS[mapping.kind.key].permission
 
 
+@needs(lambda _here, _person, _sheet, mapping, **_: permission_for(mapping))
 def import_records(
     here: Installation, person: Person | None, sheet: Sheet, mapping: Mapping, *, only_good: bool = False
 ) -> Imported:
@@ -94,8 +95,6 @@ def import_records(
         If a field that is needed has no column, the order of day and month is not said, or the first real patients of an
         installation with demo accounts would come in.
     """
-    if person is not None:
-        require(person, permission_for(mapping))
     if mapping.missing:
         raise ValueError(f"No column says: {', '.join(mapping.missing)}.")
     checked = check(here, person, sheet, mapping)
@@ -133,6 +132,7 @@ def import_records(
         return Imported(row.id, checked, kept, keeper.in_part)
 
 
+@needs(SIGNED_IN)
 def imports_of_records(here: Installation, *, limit: int = 20) -> list[PastImport]:
     """Return the tables that were taken in, the last first."""
     with here.database.read() as session:
@@ -148,6 +148,7 @@ def imports_of_records(here: Installation, *, limit: int = 20) -> list[PastImpor
         ]
 
 
+@needs(SIGNED_IN)  # and what the table's kind needs, once it is known
 def set_aside(here: Installation, person: Person | None, number: int) -> SetAside:
     """Take out what a table made, as far as nothing else stands on it; what it filled in of others stays.
 

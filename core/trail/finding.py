@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from core.installation import Installation
 from core.people import Permission, Person, audit, require
+from core.people.needing import needs
 from core.trail.words import in_words
 from db import chain
 from db.sessions import WITH_PUT_AWAY
@@ -75,6 +76,7 @@ class Found:
     older_than: int | None
 
 
+@needs(Permission.ADMINISTER)
 def find(
     here: Installation,
     person: Person | None,
@@ -98,6 +100,7 @@ def find(
     return Found(entries[:limit], entries[limit - 1].id if more else None)
 
 
+@needs(Permission.ADMINISTER)
 def everything(here: Installation, person: Person | None, wanted: Wanted) -> Iterator[Entry]:
     """Yield all entries asked for, newest first, for a file; written in the trail as `find` does."""
     older_than, noted = None, True
@@ -109,12 +112,14 @@ def everything(here: Installation, person: Person | None, wanted: Wanted) -> Ite
             return
 
 
+@needs(Permission.ADMINISTER)
 def head(here: Installation) -> chain.Head:
     """Return the last entry's number and digest, to be kept elsewhere."""
     with here.database.read() as session:
         return chain.head(session)
 
 
+@needs(Permission.ADMINISTER)
 def actions_there(here: Installation) -> list[str]:
     """Return the actions that the trail holds."""
     with here.database.read() as session:

@@ -11,19 +11,20 @@ from collections.abc import Sequence
 from sqlalchemy import select
 
 from core.installation import Installation
-from core.people import Person, audit
+from core.people import Person, audit, refused
+from core.people.needing import SIGNED_IN, needs
 from core.people.recently import Recently
 from db.sessions import WITH_PUT_AWAY
 from db.tables import Image, Patient, Study
 
 TOGETHER_SECONDS = 600.0
 """A page's images are fetched while it is open: for so long they count as that look."""
-REFUSALS_TOGETHER_SECONDS = 60.0
 
 
 _recently = Recently()
 
 
+@needs(SIGNED_IN)
 def opened(here: Installation, person: Person, action: str, subject: str) -> None:
     """Write down that a person opened a page; the images that a woman's page (``patient:…``) fetches belong to it."""
     audit.note(here, person, action, subject)
@@ -32,6 +33,7 @@ def opened(here: Installation, person: Person, action: str, subject: str) -> Non
         _recently.add((here.home, person.user_id, mrn))
 
 
+@needs(SIGNED_IN)
 def images_seen(here: Installation, person: Person, sop_uid: str) -> None:
     """Write down that a person fetches an image, unless she has its woman's page open or has fetched others of hers just now."""
     query = select(Patient.id, Patient.mrn, Study.uid).where(Image.sop_uid == sop_uid)
@@ -46,6 +48,7 @@ def images_seen(here: Installation, person: Person, sop_uid: str) -> None:
         _recently.add(key)
 
 
+@needs(SIGNED_IN)
 def women_listed(here: Installation, person: Person, mrns: Sequence[str], search: str) -> None:
     """Write down whom a list showed to a person, and what she looked for."""
     with here.database.write() as session:
@@ -54,11 +57,7 @@ def women_listed(here: Installation, person: Person, mrns: Sequence[str], search
         audit.record(session, person, "women_listed", None, detail, patients=ids)
 
 
+@needs(SIGNED_IN)
 def not_allowed(here: Installation, person: Person, what: str) -> None:
     """Write down that somebody asked for what her role does not include: once a minute for the same thing."""
-    key = (here.home, person.user_id, "refused", what)
-    if not _recently.has(key, REFUSALS_TOGETHER_SECONDS):
-        audit.note(
-            here, person, "not_allowed", f"user:{person.username}", {"asked for": what}, outcome="refused"
-        )
-        _recently.add(key)
+    refused.note(here, person, what)

@@ -1,8 +1,8 @@
 from .classifier.domain import give_picture_domain as give_picture_domain
+from .classifier.plan import DetectorOptions as DetectorOptions
 from .classifier.plan import Duration as Duration
 from .classifier.plan import ImagePlan as ImagePlan
 from .classifier.plan import KernelOptions as KernelOptions
-from .classifier.plan import LesionOptions as LesionOptions
 from .classifier.plan import Measuring as Measuring
 from .classifier.plan import Network as Network
 from .classifier.plan import Pictures as Pictures

@@ -14,6 +14,9 @@ from models.store import DamagedCache
 
 __all__ = ["TrainingError", "keep_facts", "kept_facts", "same_plan", "write_curves"]
 
+OPTIONS_GONE = {"lesion_steps"}
+"""What releases before wrote into a plan that nothing asks for any more."""
+
 
 class TrainingError(ValueError):
     """Training cannot start or go on; the message says why and what to do."""
@@ -34,6 +37,8 @@ def same_plan(path: Path, plan: dict[str, Any], images: Sequence[Path], labels: 
         json.dumps(plan | {"images": of(str(image.resolve()) for image in images), "labels": of(labels)})
     )
     before = kept_facts(path)
+    if before is not None:
+        before = {key: value for key, value in before.items() if key not in OPTIONS_GONE}
     if before is None:
         keep_facts(path, asked)
     elif before != asked:

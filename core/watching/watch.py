@@ -18,9 +18,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from core.files import private_folder
 from core.incoming import BatchReport, IncomingFile, ItemReport, gather_one, take_in
 from core.installation import Installation
 from core.logs import log_of
+from core.people.needing import SYSTEM_ONLY, needs
 from core.watching import ledger
 from core.watching.ledger import Seen
 from db.tables import Outcome
@@ -42,6 +44,7 @@ class Watch:
     stored; what was refused stays where it is. `on_item` is told of every answer when it is durable.
     """
 
+    @needs(SYSTEM_ONLY)
     def __init__(
         self,
         here: Installation,
@@ -177,7 +180,7 @@ class Watch:
         target = self.done / path.relative_to(self.folder)
         numbered = (target.with_name(f"{target.stem} ({n}){target.suffix}") for n in itertools.count(2))
         try:
-            target.parent.mkdir(parents=True, exist_ok=True)
+            private_folder(target.parent)
             free = next(one for one in itertools.chain([target], numbered) if not os.path.lexists(one))
             shutil.move(path, free)
         except OSError as error:

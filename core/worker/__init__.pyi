@@ -8,6 +8,7 @@ from .queue import retry_refused as retry_refused
 from .rows import ScoreItem as ScoreItem
 from .rows import ScoringReport as ScoringReport
 from .rows import history_in as history_in
+from .rows import item_of as item_of
 from .scoring import Scorer as Scorer
 from .scoring import score_pending as score_pending
 from .worker import run_worker as run_worker

@@ -11,6 +11,8 @@ from typing import Any
 from sqlalchemy import func, select
 
 from core.installation import Installation
+from core.people.needing import SIGNED_IN, needs
+from core.people.roles import Permission
 from core.refusals import refusal_text
 from core.worker import identity
 from core.worker.queue import LEASE
@@ -61,6 +63,7 @@ class Worker:
         return "The worker is running." if self.warm else "The worker is starting: it loads its model."
 
 
+@needs(SIGNED_IN)
 def worker_seen(here: Installation, *, now: datetime | None = None) -> Worker:
     """Say whether a worker runs: by its heartbeat file, or by what workers on other machines leave in the database."""
     now = now or utc_now()
@@ -77,6 +80,7 @@ def worker_seen(here: Installation, *, now: datetime | None = None) -> Worker:
     return Worker(lately, lately, "", seen_at, elsewhere=True)
 
 
+@needs(SIGNED_IN)
 def local_worker(here: Installation, *, now: datetime | None = None) -> Worker:
     """Read the heartbeat of this machine's worker; a missing or damaged file is a worker that does not run."""
     try:
@@ -102,6 +106,7 @@ def _process_runs(beat: Mapping[str, Any]) -> bool:
     return not isinstance(name, str) or not identity.is_of_this_machine(name) or identity.runs(name)
 
 
+@needs(SIGNED_IN)
 def last_work(here: Installation, *, now: datetime) -> datetime | None:
     """Return when a worker was last at work: now where one elsewhere holds a study, else at the newest score."""
     with here.database.read() as session:
@@ -123,6 +128,7 @@ def _moment(value: object) -> datetime:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
+@needs(SIGNED_IN)
 def state(here: Installation) -> tuple[int, ...]:
     """Return numbers that change when patients, studies, scores or alerts do: cheap to ask every few seconds."""
     with here.database.read() as session:
@@ -140,6 +146,7 @@ def state(here: Installation) -> tuple[int, ...]:
     return tuple(int(number or 0) for number in row)
 
 
+@needs(SIGNED_IN)
 def queue(here: Installation) -> Mapping[StudyStatus, int]:
     """Count the studies with mammograms in each status; pending ones are the queue."""
     with here.database.read() as session:
@@ -176,6 +183,7 @@ class PutOff:
         return f"Put off since {self.since.astimezone():%Y-%m-%d %H:%M}, {many}: {self.why}"
 
 
+@needs(SIGNED_IN)
 def put_off(here: Installation) -> list[PutOff]:
     """Return why pending studies are put off, what has lasted longest first; they come back by themselves."""
     query = (
@@ -188,6 +196,7 @@ def put_off(here: Installation) -> list[PutOff]:
         return [PutOff(why, since, number) for why, since, number in session.execute(query) if why and since]
 
 
+@needs(Permission.SEE_PATIENTS)
 def refused_studies(here: Installation, *, limit: int = 200) -> list[Waiting]:
     """Return the studies that could not be scored, the last refused first, at most `limit` (`queue` counts all)."""
     query = (

@@ -21,7 +21,7 @@ from core.incoming import rescoring
 from core.installation import Installation
 from core.logs import log_of
 from core.outages import outage
-from core.people import Permission, Person, audit, require
+from core.people import SIGNED_IN, Permission, Person, audit, needs
 from core.refusals import Refusal
 from core.rules import Doubt
 from core.worker import identity
@@ -318,6 +318,7 @@ def settle(study: Study, status: StudyStatus, refusal: Refusal | None = None) ->
     study.attempts = 0
 
 
+@needs(SIGNED_IN)
 def count_pending(here: Installation, *, everything: bool = False) -> int:
     """Return how many studies wait to be scored; with `everything`, how many mammogram studies there are."""
     which = Study.modality == "MG" if everything else Study.status == StudyStatus.PENDING
@@ -352,6 +353,11 @@ def queue_unscored(here: Installation, card: ModelCard) -> int:
         )
 
 
+@needs(
+    lambda _here, *, study=None, patient=None, **_: (
+        Permission.ADMINISTER if study is None and patient is None else Permission.ADD_STUDY
+    )
+)
 def retry_refused(
     here: Installation, *, study: str | None = None, patient: str | None = None, by: Person | None = None
 ) -> int:
@@ -373,9 +379,6 @@ def retry_refused(
     core.people.roles.AccessDenied
         If who asks may not add studies, or may not administer where all are meant.
     """
-    if by is not None:
-        everything = study is None and patient is None
-        require(by, Permission.ADMINISTER if everything else Permission.ADD_STUDY)
     which = Study.status == StudyStatus.REFUSED
     with here.database.write() as session:
         if study is not None:

@@ -21,6 +21,7 @@ from core.images import ChildDied, GuardedReader
 from core.installation import Installation
 from core.logs import log_of
 from core.outages import MachineFailed, outage
+from core.people.needing import SYSTEM_ONLY, needs
 from core.refusals import Refusal
 from core.rules import Trust, risk_ends_of, trust_by
 from core.worker import progress
@@ -85,6 +86,7 @@ class Scorer:
     Raises `LookupError` or `ValueError` if the model is not there or is not the one its card vouches for.
     """
 
+    @needs(SYSTEM_ONLY)
     def __init__(
         self, here: Installation, model: LongitudinalModel | None = None, *, name: str | None = None
     ) -> None:
@@ -328,6 +330,7 @@ def load_model(name: str) -> LongitudinalModel:
     return LongitudinalModel.load(name)
 
 
+@needs(SYSTEM_ONLY)
 def score_pending(
     here: Installation,
     *,

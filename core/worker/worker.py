@@ -12,6 +12,7 @@ from core.files import write_whole
 from core.installation import Installation
 from core.logs import log_of
 from core.outages import outage
+from core.people.needing import SYSTEM_ONLY, needs
 from core.worker import identity
 from core.worker.alerts import hold_against_new_rules
 from core.worker.progress import HEARTBEAT
@@ -27,6 +28,7 @@ POLL_SECONDS = 0.3
 BEAT_SECONDS = 2.0
 
 
+@needs(SYSTEM_ONLY)
 def run_worker(here: Installation, stop: threading.Event, *, scorer: Scorer | None = None) -> None:
     """Score pending studies until `stop` is set; the study in work is finished first.
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from datetime import date
-from urllib.parse import urlencode
 
 import streamlit as st
 
 from core.bulk import Batch, summary_csv
 from core.incoming import ItemReport
 from core.refusals import refusal_text
-from dashboard import keys, look
+from dashboard import addresses, look
 
 MOST_STUDIES = 100
 
@@ -65,7 +64,7 @@ def _table(reports: list[ItemReport]) -> str:
         views = ", ".join(f"{one.laterality} {one.view}" for one in added)
         words = f"{len(added)} added" if added else "already here"
         kind = "" if not added else "mammogram" if added[0].modality == "MG" else added[0].modality or ""
-        link = f'<a href="/patient?{urlencode({keys.MRN: mrn})}" target="_self">{look.safe(mrn)}</a>'
+        link = f'<a href="{look.safe(addresses.link_to(mrn))}" target="_self">{look.safe(mrn)}</a>'
         rows += (
             f'<tr><td class="d {"good" if added else ""}">{words}</td><td>{link}</td><td class="d">{look.safe(day)}</td>'
             f'<td class="d">{look.safe(kind)}</td><td>{look.safe(views)}</td></tr>'

@@ -16,7 +16,7 @@ from core.records import Found
 from core.records import known as known_
 from core.refusals import refusal_text
 from core.rules.vocabulary import SIDE_WORDS
-from dashboard import keys, look, statement
+from dashboard import addresses, keys, look, statement
 from dashboard.adding.files_table import identifiers
 from dashboard.adding.first_real import goes_over
 from dashboard.adding.scored import progress
@@ -119,7 +119,9 @@ def done(found: Found) -> None:
     buttons.button("Another study of hers", on_click=again, args=(True,))
     buttons.button("Another patient", on_click=again, args=(False,))
     if uids and buttons.button("Open the patient", type="primary"):
-        st.switch_page("screens/patient.py", query_params={keys.MRN: found.mrn, keys.VISIT: uids[0]})
+        st.switch_page(
+            "screens/patient.py", query_params=addresses.query_of(found.mrn, **{keys.VISIT: uids[0]})
+        )
 
 
 def cut_short(report: BatchReport, left: Collection[str]) -> None:

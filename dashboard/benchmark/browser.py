@@ -89,10 +89,10 @@ def _beside(page: Page, job: Job) -> dict[str, float]:
     page.goto(f"{job.url}/worklist")
     page.locator("tbody tr").first.wait_for()
     begun = time.perf_counter()
-    page.goto(f"{job.url}/compare?mrn={woman.mrn}", wait_until="commit")
+    page.goto(f"{job.url}/compare?patient={woman.key}", wait_until="commit")
     page.locator(_READY).first.wait_for(state="attached")
     cold = time.perf_counter() - begun
-    page.goto(f"{job.url}/patient?mrn={woman.mrn}")
+    page.goto(f"{job.url}/patient?patient={woman.key}")
     page.locator(_READY).nth(EIGHT - 1).wait_for(state="attached")
     begun = time.perf_counter()
     page.get_by_role("button", name="Compare", exact=True).click()

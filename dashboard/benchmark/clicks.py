@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from dashboard.benchmark.client import Answer, Client, NoAnswer
 from dashboard.benchmark.job import Job, Woman, spread
-from dashboard.keys import MRN, VISIT
+from dashboard.keys import PATIENT, VISIT
 
 WORKLIST, STRIP = "longview_worklist", "longview_strip"
 THINKS_SECONDS = (1.5, 4.5)
@@ -24,9 +24,9 @@ async def open_patient(client: Client, woman: Woman) -> Answer:
     """Open a woman from the worklist, by its table where the page has it."""
     if client.has(WORKLIST):
         answer = await client.click(WORKLIST, "open", woman.mrn)
-        if client.query.get(MRN) == woman.mrn:
+        if client.query.get(PATIENT) == woman.key:
             return answer
-    return await client.go("patient", {MRN: woman.mrn})
+    return await client.go("patient", {PATIENT: woman.key})
 
 
 async def switch_visit(client: Client, woman: Woman, study: str) -> Answer:
@@ -35,7 +35,7 @@ async def switch_visit(client: Client, woman: Woman, study: str) -> Answer:
         answer = await client.click(STRIP, "choose", study)
         if client.query.get(VISIT) == study:
             return answer
-    return await client.go("patient", {MRN: woman.mrn, VISIT: study})
+    return await client.go("patient", {PATIENT: woman.key, VISIT: study})
 
 
 async def alone(job: Job) -> dict[str, float]:

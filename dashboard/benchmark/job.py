@@ -9,11 +9,12 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Woman(BaseModel):
-    """A woman to look at: her MRN and the UIDs of her studies, oldest first."""
+    """A woman to look at: her MRN, the key that addresses name her by, and the UIDs of her studies, oldest first."""
 
     model_config = ConfigDict(frozen=True)
 
     mrn: str
+    key: str
     studies: tuple[str, ...]
 
 

@@ -9,7 +9,7 @@ from core.people import Person
 from dashboard.cohort import source
 from dashboard.house import here
 
-__all__ = ["why_withheld"]
+__all__ = ["why_withheld", "why_withheld_of"]
 
 
 # One of each source: to look at other women is not to forget what was shown of these.
@@ -20,6 +20,9 @@ def _asked(_database: str, table: str) -> Asked:
 
 def why_withheld(person: Person, selection: Selection) -> str:
     """Say why nothing of a cohort is shown to a person; empty where it may be, and is remembered."""
-    if selection.withheld:
-        return selection.withheld
-    return _asked(str(here().database.url), source.name()).why_not(person.user_id, selection)
+    return why_withheld_of(source.name(), person, selection)
+
+
+def why_withheld_of(table: str, person: Person, selection: Selection) -> str:
+    """Say the same of the women stored here (`table` empty), or of those that came as a table."""
+    return selection.withheld or _asked(str(here().database.url), table).why_not(person.user_id, selection)

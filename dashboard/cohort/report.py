@@ -22,6 +22,7 @@ from core.cohorts.away.report import Reported, write_report
 from core.cohorts.bcsc import TableRefused
 from core.cohorts.stored import frame_of_table
 from core.installation import Installation
+from core.people import asking
 from dashboard.cohort import recorded
 from dashboard.cohort.page import parts_of
 from dashboard.house import here
@@ -72,4 +73,6 @@ def _main() -> dict[str, Any]:
 
 
 if __name__ == "__main__":
+    # Who asks for a report was asked when it was begun (`core.cohorts.away`).
+    asking.system_asks_in_this_process()
     json.dump(_main(), sys.stdout)

@@ -30,18 +30,22 @@ def _component(name: str, *before: str) -> Callable[..., Any]:
     return st.components.v2.component(f"longview_{name}", css="".join(css), js="".join(js))
 
 
-def account(who: str, role: str, *, user_id: int, page: Mapping[str, Any]) -> None:
+def account(who: str, role: str, *, user_id: int, page: Mapping[str, Any]) -> bool:
     """Show who is signed in and the way out; covers the page when its sign-in has ended, or somebody else signed in.
+
+    Returns whether she asked for her own account in this run.
 
     `page` says for the page that is open its title, its keys with what each does, and the places that links at its top
     lead to, each as words and a CSS selector.
     """
     with st.container(key="account"):
-        _component("account", "keys", "page")(
+        result = _component("account", "keys", "page")(
             key="account_part",
             data={"who": who, "role": role, "user": user_id, "page": dict(page)},
+            on_own_change=_nothing,
             width="content",
         )
+    return bool(result.own)
 
 
 def _hears(key: str, **does: Callable[[Any], None]) -> dict[str, Callable[[], None]]:

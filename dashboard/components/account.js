@@ -5,6 +5,8 @@ const EVERY_MS = 30000
 const NOT_SOONER_MS = 1500
 // The server lets go of a held page within half a second, and the browser connects anew: what is pressed before is lost.
 const GOING_ON_MS = 3000
+// Whoever does nothing is signed out; so long before she is told, or for a fifth of the time that one may do nothing.
+const WARN_MS = 120000
 
 const element = (name, cls, text) => {
   const made = document.createElement(name)
@@ -17,7 +19,13 @@ function made(parentElement) {
   const root = element("div", "account")
   const out = element("a", "", "Sign out")
   out.href = "/sign-out"
-  root.append(element("span", "who"), element("span", "role"), out)
+  const own = element("a", "who")
+  own.href = "/account"
+  root.append(own, element("span", "role"), out)
+  const warning = element("div", "warning")
+  warning.setAttribute("role", "alert")
+  warning.hidden = true
+  warning.append(element("span", "said"), element("button", "stay", "Stay signed in"))
   const cover = element("dialog", "cover")
   cover.setAttribute("aria-labelledby", "cover-title")
   const title = element("h2", "", "")
@@ -34,7 +42,7 @@ function made(parentElement) {
   for (const name of ["pointerdown", "mousedown", "mouseup", "click", "focusin", "touchstart"]) {
     cover.addEventListener(name, (event) => event.stopPropagation())
   }
-  parentElement.append(root, cover)
+  parentElement.append(root, warning, cover)
   return root
 }
 
@@ -54,24 +62,33 @@ function uncover(cover) {
   if (cover.open) cover.close()
 }
 
-export default function ({ data, parentElement }) {
+export default function ({ data, parentElement, setTriggerValue }) {
   const root = parentElement.querySelector(".account") ?? made(parentElement)
+  const warning = parentElement.querySelector(".warning")
   const cover = parentElement.querySelector(".cover")
   // The page has gone over to another person with its sign-in: what was asked in the name of the one before is void.
   if (root.dataset.user !== undefined && root.dataset.user !== String(data.user)) uncover(cover)
   root.dataset.user = data.user
   const who = root.querySelector(".who")
   who.textContent = data.who
-  who.title = `${data.who}, ${data.role}`
+  who.title = `${data.who}, ${data.role}: your account`
+  who.onclick = (event) => {
+    if (event.ctrlKey || event.metaKey || event.shiftKey) return
+    event.preventDefault()
+    setTriggerValue("own", true)
+  }
   root.querySelector(".role").textContent = data.role
 
   let asked = 0
   let goingOn
+  // What the page fetches by itself keeps nobody signed in: what a person does is told beside the question.
   const check = async () => {
     asked = Date.now()
+    const done = root.dataset.done
     let answer
     try {
-      answer = await fetch(`/signed-in?as=${data.user}`, { cache: "no-store" })
+      answer = await fetch(`/signed-in?as=${data.user}${done ? "&done=1" : ""}`, { cache: "no-store" })
+      if (done && root.dataset.done === done) delete root.dataset.done
     } catch {
       return // The server does not answer: Streamlit says so itself, and asks again.
     }
@@ -79,6 +96,7 @@ export default function ({ data, parentElement }) {
     const kept = "Nothing is recorded here meanwhile. What was typed and not recorded yet still stands on this page: " +
       `to go on with it, sign in as ${data.who} and come back to this tab.`
     if (answer.status === 204) {
+      warnBefore(answer.headers)
       if (!cover.open || goingOn) return
       cover.querySelector("h2").textContent = `Going on as ${data.who} …`
       goingOn = setTimeout(() => {
@@ -89,6 +107,7 @@ export default function ({ data, parentElement }) {
     }
     clearTimeout(goingOn)
     goingOn = undefined
+    warning.hidden = true
     if (answer.status === 401) {
       const here = encodeURIComponent(location.pathname + location.search)
       coverWith(cover, "Your sign-in has ended", kept, "Sign in again, in another tab",
@@ -99,6 +118,36 @@ export default function ({ data, parentElement }) {
       coverWith(cover, `${name} is signed in now`, `This page was opened by ${data.who}. ${kept}`,
         `Sign in as ${data.who}, in another tab`, `Drop what was typed and go on as ${name}`, "/")
     }
+  }
+  // In how long the sign-in ends where nothing is done, and at the latest. Another tab may have put that off meanwhile:
+  // when the time has come it is asked for again, and only then said.
+  let warnLater
+  const warnBefore = (headers) => {
+    const [idle, most, end] = ["Idle-In", "Idle-After", "Ends-In"].map((name) => 1000 * headers.get(`X-Longview-${name}`))
+    clearTimeout(warnLater)
+    if (!most) return
+    const ahead = Math.min(WARN_MS, most / 5)
+    const left = Math.min(idle, end)
+    if (left > ahead) {
+      warning.hidden = true
+      warnLater = setTimeout(check, left - ahead + 50)
+      return
+    }
+    warning.hidden = false
+    const inWords = left > 90000 ? `${Math.round(left / 60000)} minutes` : left > 45000 ? "a minute" : "less than a minute"
+    const ending = end <= idle
+    warning.querySelector(".said").textContent = ending
+      ? `Your sign-in ends in ${inWords}: record what you are at. You can then sign in again, and nothing typed is lost.`
+      : `Nothing was done here for a while: you are signed out in ${inWords}. What was typed stays on this page.`
+    warning.querySelector(".stay").hidden = ending
+    warnLater = setTimeout(check, Math.min(left + 50, 15000))
+  }
+  const does = () => {
+    root.dataset.done = String(Date.now())
+  }
+  const doesAndIsAsked = () => {
+    does()
+    if (!warning.hidden) soon()
   }
   // Whoever comes to this page, or does something on it, is asked for before long: at once, or, where that was asked a
   // moment ago (the answer may be older than what just happened), when the moment is over.
@@ -116,6 +165,12 @@ export default function ({ data, parentElement }) {
     }, wait)
   }
   const timer = setInterval(check, EVERY_MS)
+  // Whoever opens a page has done something.
+  if (!root.dataset.begun) {
+    root.dataset.begun = "yes"
+    does()
+    soon()
+  }
   const onlyTheCover = (event) => {
     if (!cover.open) return
     event.stopImmediatePropagation()
@@ -126,7 +181,11 @@ export default function ({ data, parentElement }) {
   const events = [[document, "visibilitychange"], [window, "focus"], [window, "pageshow"], [document, "pointerdown"],
     [document, "keydown"]]
   for (const [target, name] of events) target.addEventListener(name, soon, true)
+  const doing = ["pointerdown", "keydown", "wheel", "pointermove", "touchstart"]
+  for (const name of doing) document.addEventListener(name, doesAndIsAsked, { capture: true, passive: true })
   return () => {
+    for (const name of doing) document.removeEventListener(name, doesAndIsAsked, { capture: true })
+    clearTimeout(warnLater)
     endPage()
     clearInterval(timer)
     clearTimeout(later)

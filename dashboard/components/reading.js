@@ -281,10 +281,23 @@ class Reading {
       context.scale(((x1 - x0) * scale) / this.heat.picture.width, ((y1 - y0) * scale) / this.heat.picture.height)
       context.drawImage(this.heat.picture, 0, 0)
       context.restore()
+      this.drawMarks(context, left, top, scale)
     }
     const { spacing_mm: spacing } = this.data
     scaleBar(this.scale, spacing ? scale / spacing : null)
     this.placeBoxes()
+  }
+
+  // Around what speaks for a lesion most: dashed, so that it is not taken for a box that a reader drew.
+  drawMarks(context, left, top, scale) {
+    context.save()
+    context.setLineDash([6, 4])
+    for (const [shade, width] of [["rgba(0, 0, 0, .7)", 3], ["#F0E442", 1.5]]) {
+      context.strokeStyle = shade
+      context.lineWidth = width
+      for (const [x0, y0, x1, y1] of this.answer?.marks ?? []) context.strokeRect(left + x0 * scale, top + y0 * scale, (x1 - x0) * scale, (y1 - y0) * scale)
+    }
+    context.restore()
   }
 
   drawBars() {
@@ -509,6 +522,7 @@ class Reading {
     if (!nothing) this.whole.append(parts)
     if (held.length) this.whole.append(this.withheld(held))
     if (this.data.in_record && answer.density) this.whole.append(element("p", "sentence", "Density here is of this view alone; on the patient's page another model says it of the whole study."))
+    if (this.heatOn && this.heat && answer.marks?.length) this.whole.append(element("p", "sentence", `Dashed: where the model sees most${answer.marks.length > 1 ? ` (${answer.marks.length} places)` : ""}. Draw a box there to ask about the region.`))
     if (this.heatOn && this.heat && this.heat.top < 0.08) this.whole.append(element("p", "sentence", "The heat map is empty: the model finds no place that stands out."))
     this.whole.append(this.speakers(answer))
     if (this.heldAnyway) this.whole.querySelector(".anyway")?.focus({ preventScroll: true })

@@ -72,7 +72,7 @@ function rowOf(r, open) {
   const who = cell("who")
   const link = element("a", "", r.label)
   link.title = r.label
-  link.href = `/patient?mrn=${encodeURIComponent(r.mrn)}`
+  link.href = `/patient?patient=${encodeURIComponent(r.key)}`
   link.tabIndex = -1
   link.addEventListener("click", (event) => {
     if (event.ctrlKey || event.metaKey || event.shiftKey || event.button !== 0) {
@@ -142,8 +142,8 @@ function rowOf(r, open) {
 }
 
 // The first pictures of the woman who is opened, while her page is on its way.
-async function askAhead(mrn) {
-  const answer = await fetch(`/opens-with?mrn=${encodeURIComponent(mrn)}`, { cache: "no-store" }).catch(() => null)
+async function askAhead(key) {
+  const answer = await fetch(`/opens-with?patient=${encodeURIComponent(key)}`, { cache: "no-store" }).catch(() => null)
   if (answer?.ok) for (const uid of await answer.json()) fetchAhead(`/img/${encodeURIComponent(uid)}`)
 }
 
@@ -173,7 +173,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
   const open = (mrn) => {
     sessionStorage.setItem("longview-worklist", JSON.stringify({ mrn, top: page?.scrollTop ?? 0 }))
     setTriggerValue("open", mrn)
-    askAhead(mrn)
+    askAhead(data.rows.find((one) => one.mrn === mrn)?.key ?? "")
   }
   makeReady(data.next ?? [])
 

@@ -20,7 +20,7 @@ from core.records import (
 from core.rules import age_years, alert_rules, thresholds, trends, urgency
 from core.rules.end_of_risk import words_of_end
 from core.rules.vocabulary import DENSITY_WORDS
-from dashboard import keys, look, outages
+from dashboard import addresses, keys, look, outages
 from dashboard.house import here
 from dashboard.patient import withheld
 
@@ -225,7 +225,7 @@ def step(name: str, label: str, mrn: str | None) -> None:
 def open_patient(mrn: str) -> None:
     """Show another woman at her last visit."""
     st.session_state[keys.LAST_PATIENT] = mrn
-    st.query_params.from_dict({keys.MRN: mrn})
+    st.query_params.from_dict(dict(addresses.query_of(mrn)))
 
 
 def alerts(record: PatientRecord, person: Person) -> None:
@@ -323,6 +323,10 @@ def model_card(record: PatientRecord) -> None:
 def nobody(mrn: str) -> None:
     """Say what to do where no patient is chosen."""
     text = f"There is no patient with MRN {look.safe(mrn)}." if mrn else "No patient is chosen."
+    if addresses.is_old():
+        text = "This link is of an earlier release: addresses hold no MRN any more."
+    elif st.query_params.get(keys.PATIENT) and not mrn:
+        text = "This link leads to no patient who is stored here."
     look.show(
         f'<div class="lv-empty"><h1>{text}</h1>Open her from the worklist, or search there by name or MRN.</div>'
     )

@@ -17,7 +17,7 @@ from core.rules.vocabulary import (
     FindingClass,
     flag_words,
 )
-from dashboard import components, keys, look
+from dashboard import addresses, components, keys, look
 from dashboard.patient import measuring, ribbon
 
 
@@ -48,7 +48,7 @@ def viewer(
     if asks.measure and person.may(Permission.ASSESS):
         measuring.ask(record, asks.measure)
     if asks.compare or asks.leave:
-        place = {keys.MRN: record.mrn, keys.VISIT: chosen.study_uid}
+        place = {**addresses.query_of(record.mrn), keys.VISIT: chosen.study_uid}
         if compared:
             place[keys.PRIOR] = compared.study_uid
         st.switch_page("screens/compare.py" if asks.compare else "screens/patient.py", query_params=place)

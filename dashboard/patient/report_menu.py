@@ -6,7 +6,7 @@ import streamlit as st
 
 from core.records import PatientRecord, Visit
 from core.reports import Format
-from dashboard import keys, look, opening
+from dashboard import addresses, keys, look, opening
 
 REPORT = "report"
 """The popover of this kind holds the report's formats."""
@@ -40,7 +40,7 @@ def offer(record: PatientRecord, visit: Visit) -> None:
 
 def address_query(record: PatientRecord, visit: Visit) -> str:
     """Return what in an address names this woman and visit."""
-    return urlencode({keys.MRN: record.mrn, keys.VISIT: visit.study_uid}, quote_via=quote)
+    return urlencode(addresses.query_of(record.mrn, **{keys.VISIT: visit.study_uid}), quote_via=quote)
 
 
 def site() -> str:

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
 from pathlib import PurePath
-from urllib.parse import quote
 
 import streamlit as st
 
@@ -15,7 +14,7 @@ from core.people import OwnAdminNeeded, Person
 from core.quarantine import Contents, Helps, Kept, Said, bring_back, helps, resubmit, set_aside
 from core.records import known
 from core.rules.vocabulary import SIDE_WORDS, VIEWS
-from dashboard import look, outages, waiting
+from dashboard import addresses, look, outages, waiting
 from dashboard.house import here
 from dashboard.quarantined.listing import ROUND
 from dashboard.statement import EARLIEST
@@ -190,7 +189,7 @@ def show_answers() -> None:
     for outcome, name, mrn, day, text in st.session_state.pop(ANSWERED, []):
         good = outcome in ("accepted", "duplicate", "done")
         whose = (
-            f" <a href='/patient?mrn={quote(mrn)}'>MRN {look.safe(mrn)}</a>, {look.safe(day)}."
+            f" <a href='{look.safe(addresses.link_to(mrn))}'>MRN {look.safe(mrn)}</a>, {look.safe(day)}."
             if mrn and good
             else ""
         )

@@ -6,7 +6,7 @@ import streamlit as st
 
 from core.people import Permission, Person
 from core.records import Found, known
-from dashboard import keys, look, session
+from dashboard import addresses, keys, look, session
 from dashboard.adding.from_table import from_table
 from dashboard.adding.many import many
 from dashboard.adding.step_check import check
@@ -45,7 +45,7 @@ def page(person: Person) -> None:
     if how != ONE:
         WAYS[how](person)
         return
-    asked = str(st.query_params.get(keys.MRN, ""))
+    asked = addresses.whose() if keys.PATIENT in st.query_params else ""
     if asked and st.session_state.get("add_asked") != asked:
         st.session_state["add_asked"] = asked
         found = known(here(), asked)

@@ -14,6 +14,7 @@ from core.people import (
     create_user,
     list_accounts,
     published_accounts,
+    second_factor,
     set_active,
     set_grant,
 )
@@ -47,13 +48,14 @@ def people(me: Person) -> None:
     accounts = list_accounts(here())
     rows = "".join(
         f"<tr><td>{look.safe(a.username)}</td><td>{look.safe(a.display_name)}</td><td>{ROLE_WORDS[a.role]}</td>"
-        f"<td>{'active' if a.active else 'closed'}</td><td>{look.moment(a.locked_until) if a.locked_until else ''}</td>"
+        f"<td>{'active' if a.active else 'closed'}</td>"
+        f"<td>{'elsewhere' if a.outside else 'yes' if a.second_factor else ''}</td><td>{guessed(a)}</td>"
         f'<td class="d">{look.moment(a.created_at)}</td></tr>'
         for a in accounts
     )
     look.show(
-        '<table class="lv-table"><tr><th>user name</th><th>name</th><th>role</th><th>state</th><th>locked until</th>'
-        f"<th>since</th></tr>{rows}</table>"
+        '<table class="lv-table"><tr><th>user name</th><th>name</th><th>role</th><th>state</th><th>second factor</th>'
+        f"<th>wrong passwords, last day</th><th>since</th></tr>{rows}</table>"
     )
     left, right = st.columns(2, gap="large")
     # What was put in stays until it is written, and no longer: the next one's fields have other keys.
@@ -71,12 +73,14 @@ def people(me: Person) -> None:
         password = st.text_input(
             "First password",
             type="password",
-            help=ASKED_OF_A_PASSWORD,
+            help=f"{ASKED_OF_A_PASSWORD} She is asked for one of her own when she signs in first.",
             key=f"new_password_{added}",
         )
         if st.form_submit_button("Add person", type="primary", key="add_person"):
             tell(
-                lambda: create_user(here(), username, password, Role(role), display_name=name, by=me),
+                lambda: create_user(
+                    here(), username, password, Role(role), display_name=name, by=me, first_password=True
+                ),
                 clears=ADDED,
             )
     with right, st.container(border=True):
@@ -103,7 +107,28 @@ def people(me: Person) -> None:
             tell(lambda: save(account, draft, Role(new_role), new_password, me), clears=SAVED)
         if close.button("Close account" if account.active else "Open account", width="stretch"):
             tell(lambda: set_active(here(), account.username, not account.active, by=me))
+        if account.second_factor and st.button(
+            "Reset second factor",
+            key=f"reset_factor_{account.user_id}",
+            width="stretch",
+            help="For a person who has lost phone and recovery codes. She is signed out everywhere.",
+        ):
+            tell(lambda: second_factor.reset(here(), account.username, by=me))
         grants(account, me)
+
+
+def guessed(account: Account) -> str:
+    """Say how often an account was guessed at in the last day, and what that locks, as HTML."""
+    told = account.guessed
+    if told is None:
+        return ""
+    places = f"{told.addresses} address{'es' if told.addresses != 1 else ''}"
+    locked = (
+        f"; locked until {look.moment(told.locked_until)} for browsers and places that are new to it"
+        if told.locked_until
+        else ""
+    )
+    return f"{told.failures} from {places}, last {look.moment(told.last)}{locked}"
 
 
 def grants(account: Account, me: Person) -> None:
@@ -140,6 +165,8 @@ def save(account: Account, draft: Draft, role: Role, password: str, me: Person) 
             role_was=role_was,
             password=password or None,
             by=me,
+            # One's own is one's own; every other one is known to two.
+            first_password=account.user_id != me.user_id,
         )
     except RoleChangedMeanwhile as meanwhile:
         draft.refused({role_field(account): meanwhile.role}, meanwhile.role, str(meanwhile))

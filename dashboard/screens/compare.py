@@ -4,21 +4,21 @@ import streamlit as st
 
 from core.people import Permission, Person
 from core.records import findings, record_of
-from dashboard import keys, look, session
+from dashboard import addresses, keys, look, session
 from dashboard.house import here
 from dashboard.patient import header, pictures, ribbon
 
 
 def page(person: Person) -> None:
     """Open a woman's pictures; Esc leads back to her page."""
-    mrn = str(st.query_params.get(keys.MRN) or st.session_state.get(keys.LAST_PATIENT, ""))
+    mrn = addresses.whose()
     record = record_of(here(), mrn) if mrn else None
     if record is None or not record.visits:
         header.nobody(mrn)
         return
     session.note_look(person, "patient_opened", f"patient:{record.mrn}")
     st.session_state[keys.LAST_PATIENT] = record.mrn
-    st.query_params[keys.MRN] = record.mrn
+    addresses.say_who(record.mrn)
     whole_window(record.mrn)
 
 

@@ -2,14 +2,13 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
-from urllib.parse import urlencode
 
 import streamlit as st
 
 from core.people import Permission
 from core.records import AlertRate, Card, ChangedAlert, cards, changed_alerts, rates_of_alerts
 from core.rules import Measure, rules_in_force
-from dashboard import keys, look, session
+from dashboard import addresses, keys, look, session
 from dashboard.house import here
 
 RIVALS = {
@@ -300,7 +299,7 @@ def show_more_changed() -> None:
 
 def changed_row(one: ChangedAlert) -> list[str]:
     """Return an alert that is another by the newer weights, as cells of a table."""
-    link = f"/patient?{urlencode({keys.MRN: one.mrn, keys.VISIT: one.study_uid})}"
+    link = addresses.link_to(one.mrn, **{keys.VISIT: one.study_uid})
     return [
         f'<a href="{look.safe(link)}" target="_self">{look.safe(one.label)}</a>{look.badge(one.simulated)}',
         look.iso(one.on),

@@ -4,7 +4,7 @@ import streamlit as st
 
 from core.people import Permission, Person
 from core.records import PatientRecord, StudyStatus, findings, record_of
-from dashboard import audit_trail, drafts, keys, look, session
+from dashboard import addresses, audit_trail, drafts, keys, look, session
 from dashboard.house import here
 from dashboard.patient import (
     assessment,
@@ -26,7 +26,7 @@ MOST_FORMS = 12
 def page(person: Person) -> None:
     """Tell a woman's record: what is open, her course, the pictures and what to do of them, and then the rest."""
     # The browser's way back leads here without the address: then it is the woman who was open last.
-    mrn = str(st.query_params.get(keys.MRN) or st.session_state.get(keys.LAST_PATIENT, ""))
+    mrn = addresses.whose()
     record = record_of(here(), mrn) if mrn else None
     if record is None:
         header.nobody(mrn)
@@ -36,7 +36,7 @@ def page(person: Person) -> None:
     drafts.let_go(assessment.FORMS, MOST_FORMS)
     session.note_look(person, "patient_opened", f"patient:{record.mrn}")
     st.session_state[keys.LAST_PATIENT] = record.mrn
-    st.query_params[keys.MRN] = record.mrn
+    addresses.say_who(record.mrn)
     head, tools = st.columns([5.2, 6.6], vertical_alignment="center")
     with head:
         header.identity(record)
@@ -57,7 +57,7 @@ def page(person: Person) -> None:
                 "screens/add_study.py",
                 label="Add study",
                 icon=":material/add:",
-                query_params={keys.MRN: record.mrn},
+                query_params=addresses.query_of(record.mrn),
             )
         if priors.are_fetched_by(person):
             priors.button(record)

@@ -10,7 +10,7 @@ from core.people import Permission, Person
 from core.records import Card, FollowedLesion, KeptFinding, Place, cards, findings, lesions_of_patient
 from core.refusals import Refusal
 from core.rules.vocabulary import SIDE_WORDS, SIDES, VIEWS, FindingClass
-from dashboard import components, keys, look, outages, session, statement
+from dashboard import addresses, components, keys, look, outages, session, statement
 from dashboard.house import desk, here
 from dashboard.web import uploads
 
@@ -364,7 +364,7 @@ def page(person: Person) -> None:
             "screens/patient.py",
             label="Open the patient",
             icon=":material/arrow_forward:",
-            query_params={keys.MRN: place.mrn, keys.VISIT: place.study_uid},
+            query_params=addresses.query_of(place.mrn, **{keys.VISIT: place.study_uid}),
         )
     if asks.keep and may:
         if place:

@@ -18,6 +18,9 @@ from core.records import (
     StudyStatus,
     View,
     delete_view,
+    key_of,
+    keys_of,
+    mrn_of,
     save_view,
     shown,
     views_of,
@@ -26,7 +29,7 @@ from core.records import (
 from core.rules import alert_rules, thresholds, trends
 from core.rules.vocabulary import DENSITIES, DENSITY_WORDS
 from core.worker import progress, worker_seen
-from dashboard import components, keys, look, outages, session, waiting
+from dashboard import addresses, components, keys, look, outages, session, waiting
 from dashboard.house import here
 
 PAGE_OF_ROWS = 100
@@ -34,7 +37,7 @@ MOST_ROWS = 5_000
 """What an address may ask for at once."""
 AGES = (20, 100)
 BANDS = {band.key: band.label for band in thresholds.risk_bands()}
-ADDRESSED = (keys.SEARCH, keys.GROUP, keys.AGE, keys.DENSITY, keys.BAND, keys.ORDER, keys.ROWS_SHOWN)
+ADDRESSED = (keys.GROUP, keys.AGE, keys.DENSITY, keys.BAND, keys.ORDER, keys.ROWS_SHOWN)
 OWN_ORDER = ("", True)
 """The order that no column has: the group's own."""
 WHY = {rule.rule: f"{rule.why} {rule.source}." for rule in alert_rules()}
@@ -81,12 +84,13 @@ GROUPS = {
 }
 
 
-def entry(row: worklist.Row, looked: Sequence[audit.Looked], person: Person) -> dict[str, object]:
+def entry(row: worklist.Row, key: str, looked: Sequence[audit.Looked], person: Person) -> dict[str, object]:
     """Say a row in words and numbers, as the table shows it."""
     words = {StudyStatus.PENDING: "being scored", StudyStatus.REFUSED: "not scored"}
     status = words.get(row.last_status) if row.last_status else None
     return {
         "mrn": row.mrn,
+        "key": key,
         "label": row.label,
         "simulated": row.simulated,
         "last_study": look.iso(row.last_study) if row.last_study else None,
@@ -280,14 +284,15 @@ def adopt_address() -> None:
     An address without any leaves what the person had set, so that coming back from a patient changes nothing.
     """
     asked = st.query_params
-    if asked.get(keys.ROW):
-        st.session_state[keys.LAST_PATIENT] = asked[keys.ROW]
+    if (row := asked.get(keys.ROW)) and (mrn := mrn_of(here(), row)):
+        st.session_state[keys.LAST_PATIENT] = mrn
     if any(key in asked for key in ADDRESSED):
-        adopt(asked)
+        # What is searched for stands in no address.
+        adopt({**asked, keys.SEARCH: st.session_state.get(keys.SEARCH, "")})
 
 
-def address() -> dict[str, str]:
-    """Say search, filters and order as an address does."""
+def asked_for() -> dict[str, str]:
+    """Say search, filters and order, as a view that is saved keeps them."""
     state = st.session_state
     column, descending = state.get(keys.ORDER, OWN_ORDER)
     shown = state.get(keys.ROWS_SHOWN, PAGE_OF_ROWS)
@@ -304,9 +309,11 @@ def address() -> dict[str, str]:
 
 
 def write_address() -> None:
-    """Put search, filters, order and the row into the address, so that it can be shared and come back to."""
+    """Put filters, order and the row into the address, so that it can be shared and come back to; no search: it names her."""
     row = st.session_state.get(keys.LAST_PATIENT)
-    said = address() | ({keys.ROW: row} if row else {})
+    said = {key: value for key, value in asked_for().items() if key in ADDRESSED}
+    if row and (key := key_of(here(), row)):
+        said[keys.ROW] = key
     if said != st.query_params.to_dict():
         st.query_params.from_dict(said)
 
@@ -409,7 +416,7 @@ def saved_views(person: Person) -> None:
         if st.form_submit_button("Save this view"):
             with outages.beside_the_act("The view is not saved."):
                 try:
-                    save_view(here(), person, name, address())
+                    save_view(here(), person, name, asked_for())
                 except ValueError as error:
                     st.warning(str(error))
                     return
@@ -465,7 +472,7 @@ def clear() -> None:
 def open_patient(mrn: str) -> None:
     """Go to a woman's page; it asks by itself who may see her."""
     st.session_state[keys.LAST_PATIENT] = mrn
-    st.switch_page("screens/patient.py", query_params={keys.MRN: mrn})
+    st.switch_page("screens/patient.py", query_params=addresses.query_of(mrn))
 
 
 def put_in_order(order: components.WorklistOrder) -> None:
@@ -509,9 +516,13 @@ def table(found: Shown, person: Person) -> None:
     """Show the rows, and do what is asked of them."""
     session.note_listed(person, [row.mrn for row in found.rows], st.session_state.get(keys.SEARCH) or "")
     subjects = [f"patient:{row.mrn}" for row in found.rows]
+    named = keys_of(here(), [row.mrn for row in found.rows])
     looked = audit.who_did(here(), "patient_opened", subjects)
     components.worklist_table(
-        [entry(row, looked.get(f"patient:{row.mrn}", ()), person) for row in found.rows],
+        [
+            entry(row, named.get(row.mrn, ""), looked.get(f"patient:{row.mrn}", ()), person)
+            for row in found.rows
+        ],
         focus=st.session_state.get(keys.LAST_PATIENT),
         order=st.session_state[keys.ORDER],
         on_open=open_patient,

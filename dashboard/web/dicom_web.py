@@ -1,7 +1,7 @@
 """DICOMweb beside the pages: archives and modalities store studies by STOW-RS.
 
 The gate says who may: a program with a token, a person who is signed in and may add studies, or whatever runs on this very
-machine.
+machine. Reading stands in `dashboard.api.dicom_web`.
 """
 
 from __future__ import annotations
@@ -61,13 +61,7 @@ def _sender(request: Request, person: Person | None) -> str:
     return f"{who}@{address}"
 
 
-async def nothing_else(_request: Request) -> Response:
-    """Say that nothing else is answered here, or the pages' own start page would be."""
-    return JSONResponse({"error": "Only storing is answered here: POST to /dicom-web/studies."}, 404)
-
-
 ROUTES = [
     Route("/dicom-web/studies", store, methods=["POST"]),
     Route("/dicom-web/studies/{study_uid}", store, methods=["POST"]),
-    Route("/dicom-web/{rest:path}", nothing_else),
 ]

@@ -10,6 +10,7 @@ import hashlib
 import ipaddress
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
 from http.cookies import CookieError, SimpleCookie
 from pathlib import Path
@@ -25,35 +26,16 @@ from streamlit.web.server.starlette.starlette_websocket import is_host_allowed
 
 from core.installation import Installation
 from core.outages import outage
-from core.people import Permission, Person, Service, audit, service_of, sign_ins
-from core.trail import looking
+from core.people import PUBLIC, Person, Service, asking, audit, refused, service_of, sign_ins
+from core.people.needing import is_met
 from dashboard import owners
+from dashboard.web import admission
+from dashboard.web.declared import declared
 from dashboard.web.plain import failed
 
 COOKIE = "longview_sign_in"
 
 HEALTH = "/health"
-OPEN_TO_ALL = frozenset({HEALTH, "/sign-in", "/sign-in/font.woff2", "/sign-out"})
-"""Paths that a stranger may ask for: sign-in and what its page needs, and a health check that says nothing else."""
-
-NEEDED: tuple[tuple[str, Permission], ...] = (
-    ("/img/", Permission.SEE_PATIENTS),
-    ("/tile/", Permission.SEE_PATIENTS),
-    ("/thumb/", Permission.SEE_PATIENTS),
-    ("/opens-with", Permission.SEE_PATIENTS),
-    ("/crop/", Permission.SEE_PATIENTS),
-    ("/heatmap/", Permission.SEE_PATIENTS),
-    ("/registration/", Permission.SEE_PATIENTS),
-    ("/reading/", Permission.SEE_PATIENTS),
-    ("/report/", Permission.SEE_PATIENTS),
-    ("/dicom-web/", Permission.ADD_STUDY),
-    ("/_stcore/upload_file", Permission.ADD_STUDY),
-    ("/arrive", Permission.ADD_STUDY),
-    ("/_stcore/metrics", Permission.ADMINISTER),
-    ("/_stcore/script-health-check", Permission.ADMINISTER),
-    ("/_stcore/agent", Permission.ADMINISTER),
-)
-"""Routes by prefix that need more than being signed in."""
 
 FOR_PROGRAMS = ("/dicom-web/",)
 """Routes by prefix that a program may ask for with a token."""
@@ -79,6 +61,8 @@ NEVER_STORED = (
     "/reading/",
     "/arrive",
     "/report/",
+    "/api/v1/docs",
+    "/fhir",
     "/media/",
     "/sign-in",
     "/sign-out",
@@ -101,8 +85,8 @@ def token_of(headers: Headers) -> str | None:
 
 
 def is_https(scope: Scope) -> bool:
-    """Return whether the browser talks to us over TLS, directly or through a proxy that says so."""
-    return scope.get("scheme") in {"https", "wss"} or Headers(scope=scope).get("x-forwarded-proto") == "https"
+    """Return whether the browser talks to us over TLS, directly or as a trusted proxy says (`dashboard.web.proxies`)."""
+    return scope.get("scheme") in {"https", "wss"}
 
 
 FORWARDING = re.compile(
@@ -180,6 +164,7 @@ class Gate:
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         path, headers = scope["path"], Headers(scope=scope)
         begun = False
+        asking.begins(None)
         if scope.get("client"):
             audit.came_from.set(scope["client"][0])
 
@@ -205,7 +190,11 @@ class Gate:
             )
         if method not in {"GET", "HEAD"} and not same_origin(headers):
             return PlainTextResponse("This request came from another site.", 403)
-        if path in OPEN_TO_ALL:
+        if path.startswith(admission.CALLS):
+            with suppress(admission.Elsewhere):
+                return await admission.admit(self.here(), scope, headers)
+        place, need = declared(path) or (path, None)
+        if need is PUBLIC:
             return None
         if path.startswith(FOR_PROGRAMS) and token_of(headers) is None:
             return await self._refusal_of_program(path, method, scope, headers)
@@ -216,10 +205,12 @@ class Gate:
                 target = quote(path + (f"?{query}" if query else ""), safe="/")
                 return RedirectResponse("/sign-in" if target == "/" else f"/sign-in?next={target}", 303)
             return PlainTextResponse("Sign in first.", 401)
-        closed = [prefix for prefix, needed in NEEDED if path.startswith(prefix) and not person.may(needed)]
-        if closed:
-            await to_thread.run_sync(looking.not_allowed, self.here(), person, closed[0])
+        if need is None:
+            return PlainTextResponse("There is nothing at this address.", 404)
+        if not is_met(need, person):
+            await to_thread.run_sync(refused.note, self.here(), person, place)
             return PlainTextResponse("Your role does not include this. Ask your admin.", 403)
+        asking.begins(person)
         scope.setdefault("state", {})["person"] = person
         return None
 
@@ -231,17 +222,25 @@ class Gate:
         if token is not None:
             service = await to_thread.run_sync(service_of, self.here(), token)
         elif method == "POST" and f"{path}/".startswith(f"{STORING}/") and is_from_this_machine(scope):
+            asking.begins(asking.SYSTEM)
             return None
         if service is None:
             return PlainTextResponse("Sign in first.", 401, headers={"WWW-Authenticate": "Bearer"})
-        if any(path.startswith(prefix) and not service.may(needed) for prefix, needed in NEEDED):
+        place, need = declared(path) or (path, None)
+        if need is None or not is_met(need, service):
+            await to_thread.run_sync(refused.note, self.here(), service, place)
             return PlainTextResponse("This token does not include this. Ask your admin.", 403)
+        asking.begins(service)
         scope.setdefault("state", {})["service"] = service
         return None
 
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = Headers(scope=scope)
-        known = is_host_allowed(headers.get("host")) and same_origin(headers)
+        known = (
+            is_host_allowed(headers.get("host"))
+            and same_origin(headers)
+            and declared(scope["path"]) is not None
+        )
         try:
             person = await self._person(headers) if known else None
         except Exception as error:

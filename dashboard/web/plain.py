@@ -34,7 +34,11 @@ def _template() -> Template:
 def plain_page(title: str, *, message: str = "", form: str = "", beside: str = "") -> str:
     """Return the page as HTML; `title` and `message` are text, `form` and what stands `beside` it are HTML already."""
     note = f'<p class="message" role="alert">{html.escape(message)}</p>' if message else ""
-    return _template().substitute(title=html.escape(title), message=note, form=form, demo=beside)
+    # The sign-in page is known by what it asks for; every other one says what it is.
+    heading = "" if title == "Sign in" else f"<h2>{html.escape(title)}</h2>"
+    return _template().substitute(
+        title=html.escape(title), heading=heading, message=note, form=form, demo=beside
+    )
 
 
 def failed(error: Exception, scope: Scope) -> Response:

@@ -3,26 +3,19 @@
 from __future__ import annotations
 
 import base64
-import hmac
-import html
-import secrets
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs
 
-import streamlit
-from anyio import CapacityLimiter, WouldBlock, to_thread
+from anyio import CapacityLimiter, to_thread
 from starlette.requests import Request
 from starlette.responses import (
     FileResponse,
     HTMLResponse,
     JSONResponse,
     PlainTextResponse,
-    RedirectResponse,
     Response,
 )
 from starlette.routing import Route
@@ -32,33 +25,23 @@ from core.images import NotHers, crop_png, registration_of, rendition, thumbnail
 from core.installation import Installation
 from core.people import (
     Person,
-    SignInBusy,
-    SignInRefused,
-    SignInWaits,
-    accounts,
     audit,
-    demo_accounts,
-    sign_ins,
 )
-from core.records import COVERED, HeatMapClosed, findings, heat_map_of, is_image_covered, opens_with
+from core.records import COVERED, HeatMapClosed, findings, heat_map_of, is_image_covered, mrn_of, opens_with
 from core.refusals import Refusal
 from core.reports import Format, ReportError, make
 from core.rules import TrustLevel
 from core.trail import looking
 from dashboard.house import desk, here
-from dashboard.web import arriving
-from dashboard.web.gate import COOKIE, is_from_this_machine, is_https, same_origin, token_of
+from dashboard.web import arriving, outside_routes, signing_in
+from dashboard.web.gate import is_https, same_origin
 from dashboard.web.plain import plain_page
 
 SAID = ("tumour", "density", "trust", "density_trust", "model", "spoke")
 """What a page is told of an image; what may not be said stands beside it, and only who asks for it gets it."""
-FORM_COOKIE = "longview_form"
-_LARGEST_FORM_BYTES = 16_384
 
 # An image is decoded for its first tile: the small pictures that others wait for go on meanwhile.
 _tiles = CapacityLimiter(4)
-# Each waits in a thread for its password to be looked at: fewer than there are threads, so that pages go on.
-_signing_in = CapacityLimiter(16)
 # Questions to the desk are answered one by one: more threads would only wait.
 _desk = CapacityLimiter(4)
 # Registrations are computed one by one: those that wait are not to take the threads of all.
@@ -70,11 +53,6 @@ _reporting = CapacityLimiter(2)
 async def health(_request: Request) -> Response:
     """Say that the web process lives; anybody may ask, so nothing else is said."""
     return PlainTextResponse("ok")
-
-
-async def sign_in_font(_request: Request) -> Response:
-    """Serve the type face of the sign-in page, the same as that of the pages."""
-    return FileResponse(_font(), media_type="font/woff2", headers={"Cache-Control": "public, max-age=86400"})
 
 
 async def drawing_library(_request: Request) -> Response:
@@ -92,169 +70,6 @@ def _drawing_library() -> Path:
     return Path(spec.origin).parent / "package_data" / "plotly.min.js"
 
 
-@cache
-def _font() -> Path:
-    return next(
-        (Path(streamlit.__file__).parent / "static" / "static" / "media").glob("SourceSansVF-Upright*.woff2")
-    )
-
-
-def _safe_target(target: str) -> str:
-    """Return a path of our own to go to after signing in; anything else leads to the first page."""
-    inside = target.startswith("/") and not target.startswith(("//", "/sign-")) and "\\" not in target
-    return target if inside and target.isprintable() and len(target) < 2000 else "/"
-
-
-async def sign_in_form(request: Request) -> Response:
-    """Show the sign-in page."""
-    return await _form(request, target=_safe_target(request.query_params.get("next", "/")))
-
-
-async def _form(
-    request: Request, *, target: str, username: str = "", message: str = "", status: int = 200
-) -> HTMLResponse:
-    form_token = secrets.token_urlsafe(24)
-    form = f"""<form method="post" action="/sign-in">
-<input type="hidden" name="form_token" value="{form_token}">
-<input type="hidden" name="next" value="{html.escape(target)}">
-<label for="username">User name</label>
-<input id="username" name="username" autocomplete="username" autocapitalize="none" spellcheck="false" required
- value="{html.escape(username)}"{"" if username else " autofocus"}>
-<label for="password">Password</label>
-<input id="password" name="password" type="password" autocomplete="current-password" required{
-        " autofocus" if username else ""
-    }>
-<button type="submit">Sign in</button>
-</form>"""
-    if not message and not await to_thread.run_sync(accounts.has_accounts, here()):
-        message = "There are no accounts yet. Make the first in a terminal: python -m core user add NAME --role admin"
-    response = HTMLResponse(
-        plain_page("Sign in", message=message, form=form, beside=await _demo_table(request)),
-        status_code=status,
-    )
-    response.set_cookie(
-        FORM_COOKIE,
-        form_token,
-        httponly=True,
-        samesite="strict",
-        secure=is_https(request.scope),
-        path="/sign-in",
-    )
-    return response
-
-
-async def _demo_table(request: Request) -> str:
-    """List the demo accounts to somebody at this machine, while only simulated women are stored."""
-    if not is_from_this_machine(request.scope):
-        return ""
-    shown = await to_thread.run_sync(demo_accounts.demo_accounts_to_show, here())
-    if not shown:
-        return ""
-    rows = "".join(
-        f"<tr><td>{html.escape(account.username)}</td><td>{html.escape(account.password or '')}</td></tr>"
-        for account in shown
-    )
-    return (
-        '<div class="demo"><table><caption>Demo accounts, simulated women, this machine only</caption>'
-        f"{rows}</table></div>"
-    )
-
-
-async def sign_in(request: Request) -> Response:
-    """Check name and password; a sign-in cookie and the way on, or the form again with a sentence."""
-    body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > _LARGEST_FORM_BYTES:
-            return PlainTextResponse("This form is too large.", 413)
-    fields = {name: values[0] for name, values in parse_qs(body.decode("utf-8", "replace")).items()}
-    target = _safe_target(fields.get("next", "/"))
-    username = fields.get("username", "")
-    sent, kept = fields.get("form_token", ""), request.cookies.get(FORM_COOKIE, "")
-    if not kept or not hmac.compare_digest(sent.encode(), kept.encode()):
-        return await _form(
-            request,
-            target=target,
-            username=username,
-            message="This page was open for too long. Try again.",
-            status=403,
-        )
-    address = request.client.host if request.client else None
-    here_itself = is_from_this_machine(request.scope)
-    try:
-        with _place_to_sign_in(request):
-            entered = await to_thread.run_sync(
-                lambda: sign_ins.sign_in(
-                    here(),
-                    username,
-                    fields.get("password", ""),
-                    loopback=here_itself,
-                    address=address,
-                    # Two people never hold one browser: the other tabs of the one before must not act in her name.
-                    instead_of=token_of(request.headers),
-                )
-            )
-    except SignInRefused as refusal:
-        status = {SignInBusy: 503, SignInWaits: 429}.get(type(refusal), 401)
-        form = await _form(request, target=target, username=username, message=str(refusal), status=status)
-        if isinstance(refusal, SignInWaits):
-            form.headers["Retry-After"] = str(refusal.seconds)
-        return form
-    response = RedirectResponse(target, status_code=303)
-    response.set_cookie(
-        COOKIE,
-        entered.token,
-        expires=entered.expires_at,
-        httponly=True,
-        samesite="lax",
-        secure=is_https(request.scope),
-        path="/",
-    )
-    response.delete_cookie(FORM_COOKIE, path="/sign-in")
-    return response
-
-
-@contextmanager
-def _place_to_sign_in(request: Request) -> Iterator[None]:
-    """Take one of the places for sign-ins, or raise `SignInBusy` at once: a flood is not to fill the threads of all."""
-    try:
-        _signing_in.acquire_on_behalf_of_nowait(request)
-    except WouldBlock:
-        raise SignInBusy from None
-    try:
-        yield
-    finally:
-        _signing_in.release_on_behalf_of(request)
-
-
-async def sign_out(request: Request) -> Response:
-    """End the sign-in. A link on a foreign page only gets asked whether that is meant."""
-    if not (request.method == "POST" or (request.headers.get("sec-fetch-site") == "same-origin")):
-        return HTMLResponse(
-            plain_page(
-                "Sign out",
-                form='<form method="post" action="/sign-out"><button type="submit">Sign out</button></form>',
-            )
-        )
-    if request.method == "POST" and not same_origin(request.headers):
-        return PlainTextResponse("This request came from another site.", 403)
-    await to_thread.run_sync(sign_ins.sign_out, here(), token_of(request.headers))
-    response = RedirectResponse("/sign-in", status_code=303)
-    response.delete_cookie(COOKIE, path="/")
-    return response
-
-
-async def signed_in(request: Request) -> Response:
-    """Answer only behind the gate: an open page asks now and then whether its sign-in still holds.
-
-    ``as=7`` says whose page it is, by user id; where somebody else is signed in by now, the answer says who.
-    """
-    person: Person = request.state.person
-    if request.query_params.get("as", str(person.user_id)) != str(person.user_id):
-        return JSONResponse({"name": person.display_name}, 409, headers={"Cache-Control": "no-store"})
-    return Response(status_code=204)
-
-
 async def image(request: Request) -> Response:
     """Serve one view's pixels, prepared for the viewer."""
     return await _stored(request, rendition, "application/octet-stream")
@@ -266,9 +81,8 @@ async def thumbnail(request: Request) -> Response:
 
 
 async def opening(request: Request) -> Response:
-    """Say which views a woman's page shows first: ``/opens-with?mrn=…``, a list of SOP UIDs, empty where there are none."""
-    found = await to_thread.run_sync(opens_with, here(), request.query_params.get("mrn", ""))
-    return JSONResponse(found)
+    """Say which views a woman's page shows first: ``/opens-with?patient=…``, her key, a list of SOP UIDs, empty where there are none."""
+    return JSONResponse(await to_thread.run_sync(lambda: opens_with(here(), _mrn_asked(request))))
 
 
 async def tile_of_image(request: Request) -> Response:
@@ -374,8 +188,13 @@ def _not_stored(error: LookupError | FileNotFoundError | Refusal) -> Response:
     return JSONResponse({"error": "There is no such image here."}, 404)
 
 
+def _mrn_asked(request: Request) -> str:
+    """Return the MRN of the woman whose key a request names; empty where that is nobody's."""
+    return mrn_of(here(), request.query_params.get("patient", "")) or ""
+
+
 async def report(request: Request) -> Response:
-    """Make a report and hand it out as a file: ``mrn``, ``visit`` (a study's UID; the last without) in the query.
+    """Make a report and hand it out as a file: ``patient`` (her key), ``visit`` (a study's UID; the last without) in the query.
 
     With ``deidentified=1`` it does not tell whose it is.
     """
@@ -393,7 +212,7 @@ async def report(request: Request) -> Response:
             lambda: make(
                 here(),
                 person,
-                asked.get("mrn", ""),
+                _mrn_asked(request),
                 asked.get("visit") or None,
                 format,
                 address=address,
@@ -493,17 +312,15 @@ def _said(said: Said, anyway: bool) -> Response:
         answer["untrusted"] = said.answer["untrusted"]
     if said.heat_shape and said.answer["trust"]["level"] == TrustLevel.TRUSTED:
         answer["heat"] = _heat(said.heat_shape, said.heat_corners or (), said.heat)
+        answer["marks"] = said.answer.get("marks", [])
     return JSONResponse(answer)
 
 
 ROUTES = [
     Route("/health", health),
-    Route("/sign-in", sign_in_form, methods=["GET"]),
-    Route("/sign-in", sign_in, methods=["POST"]),
-    Route("/sign-in/font.woff2", sign_in_font),
+    *signing_in.ROUTES,
+    *outside_routes.ROUTES,
     Route("/plotly.js", drawing_library),
-    Route("/sign-out", sign_out, methods=["GET", "POST"]),
-    Route("/signed-in", signed_in),
     Route("/img/{sop_uid}", image),
     Route("/tile/{sop_uid}/{level:int}/{x:int}/{y:int}", tile_of_image),
     Route("/thumb/{sop_uid}", thumbnail),

@@ -1,3 +1,8 @@
+from .detector_head import SHOWN_BY as SHOWN_BY
+from .detector_head import DetectorHead as DetectorHead
+from .detector_head import film_vector as film_vector
+from .detector_head import parts_of as parts_of
+from .detector_head import rounded_backbones as rounded_backbones
 from .features import layout_of as layout_of
 from .features import with_facts as with_facts
 from .kernel_head import KernelHead as KernelHead
@@ -5,12 +10,8 @@ from .kernel_head import build_beside as build_beside
 from .kernel_head import build_feature_network as build_feature_network
 from .kernel_head import kernel_features as kernel_features
 from .kernel_regression import fit_regression as fit_regression
-from .lesion_head import LesionHead as LesionHead
-from .lesions import LesionRecipe as LesionRecipe
 from .lesions import build_lesion_reader as build_lesion_reader
 from .lesions import lesion_facts as lesion_facts
-from .lesions import parts_of as parts_of
-from .lesions import train_lesion_network as train_lesion_network
 from .model import ImageModel as ImageModel
 from .model import ImageReading as ImageReading
 from .network import ImageConfig as ImageConfig

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from models.classifier.familiar import MEANS, roots, shades, with_means
 from models.classifier.network import ImageConfig, predict
 from models.classifier.options import HeadName
+from models.classifier.preprocess import Box
 
 __all__ = ["NETWORK", "Head", "NetworkHead", "Seen"]
 
@@ -21,11 +22,16 @@ NETWORK = "network.keras"
 
 
 class Seen(NamedTuple):
-    """Logits (n, classes), heat maps (n, h, w) and vectors (n, D), as `Head.vectors` gives them, of images."""
+    """Logits (n, classes), heat maps (n, h, w) and vectors (n, D), as `Head.vectors` gives them, of images.
+
+    `marks` are, of each image, boxes x0, y0, x1, y1 in its pixels around what speaks for a lesion, the strongest first;
+    nothing under a head that points nowhere.
+    """
 
     logits: NDArray[Any]
     heat: NDArray[np.float16]
     vectors: NDArray[np.float32]
+    marks: tuple[tuple[Box, ...], ...] = ()
 
 
 class Head(ABC):

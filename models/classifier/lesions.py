@@ -7,47 +7,27 @@ learned on simulated women (`models.view.training`). Of a box, such a map says w
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit, logsumexp
+from scipy.special import logsumexp
 
 from models.classifier.preprocess import AROUND
-from models.store import OnProgress, rounded, weights_folder
-from models.view import FINDINGS, EncoderConfig, EncoderRecipe, LabelledViews, build_encoder, train_encoder
+from models.store import rounded, weights_folder
+from models.view import EncoderConfig, build_encoder
 
 __all__ = [
     "LESION_FACTS",
-    "LesionRecipe",
     "build_lesion_reader",
     "lesion_facts",
-    "lesion_heat",
-    "lesion_logits",
     "load_encoder",
-    "parts_of",
-    "train_lesion_network",
 ]
 
 ENCODER = "encoder.keras"
 LESION_FACTS = 7
 """How many numbers `lesion_facts` gives."""
-
-
-@dataclass(frozen=True)
-class LesionRecipe:
-    """How an encoder is trained on films: steps of each of the two stages, if `seconds` last, and the first rate."""
-
-    seconds: float = 1800.0
-    steps: int = 150
-    rate: float = 5e-4
-    batch: int = 12
-    crop_batch: int = 24
-    seed: int = 0
 
 
 def load_encoder(name_or_file: str) -> keras.Model:
@@ -138,105 +118,3 @@ def lesion_facts(reader: keras.Model, around: NDArray[np.uint8], batch: int = 1)
                 size[inside][hottest, 0],
             ]
     return facts
-
-
-def parts_of(classes: Sequence[str]) -> list[list[int]]:
-    """Return which of `models.view.encoder.FINDINGS` each class joins, by place; a class may be such as benign+malignant.
-
-    Raises
-    ------
-    ValueError
-        If the classes are not made of the findings, each once.
-    """
-    parts = [name.split("+") for name in classes]
-    if sorted(part for several in parts for part in several) != sorted(FINDINGS):
-        raise ValueError(
-            f"A head on lesions tells {', '.join(FINDINGS)} apart, or joins some of them, not {', '.join(classes)}."
-        )
-    return [[FINDINGS.index(part) for part in several] for several in parts]
-
-
-def lesion_logits(finding: NDArray[Any], lesion: NDArray[Any], classes: Sequence[str]) -> NDArray[np.float64]:
-    """Return logits (n, classes) of views, the first finding's being the point of reference.
-
-    Parameters
-    ----------
-    finding
-        (n, 3) logits of `models.view.encoder.FINDINGS`, for the view as a whole.
-    lesion
-        (n, h, w, 2) logits of a benign and a malignant lesion by place.
-    classes
-        As `parts_of` takes them.
-
-    Notes
-    -----
-    Of benign and malignant each: the mean of what the view as a whole says against normal, and of the highest place.
-    """
-    whole = np.asarray(finding, np.float64)
-    highest = np.asarray(lesion, np.float64).max(axis=(1, 2))
-    each = np.zeros((len(whole), len(FINDINGS)))
-    each[:, 1:] = (whole[:, 1:] - whole[:, :1] + highest) / 2
-    return np.stack([logsumexp(each[:, several], axis=1) for several in parts_of(classes)], axis=1)
-
-
-def lesion_heat(lesion: NDArray[Any]) -> NDArray[np.float16]:
-    """Return heat maps (n, h, w), 1 at their highest, of lesion logits (n, h, w, 2): where anything is seen."""
-    heat = expit(logsumexp(np.asarray(lesion, np.float64), axis=-1))
-    return np.asarray(heat / np.maximum(heat.max(axis=(1, 2), keepdims=True), 1e-9), np.float16)
-
-
-def train_lesion_network(
-    start: str | None,
-    shape: tuple[int, int],
-    training: LabelledViews,
-    recipe: LesionRecipe,
-    folder: Path,
-    report: OnProgress,
-) -> tuple[keras.Model, list[dict[str, float | str]]]:
-    """Train an encoder on films with boxes, going on where `folder` says that a killed run stopped.
-
-    Parameters
-    ----------
-    start
-        What it starts from, as `load_encoder` takes it; None to start from nothing.
-    shape
-        Rows and columns of the views.
-    training
-        Views, their boxes and findings.
-    recipe
-        Steps, rate, seed.
-    folder
-        Where the state is kept while training.
-    report
-        Told of progress.
-
-    Returns
-    -------
-    network
-        Input (batch, rows, columns, 1) in 0..1; outputs ``finding`` and ``lesion`` as `models.view.encoder` gives them.
-    curve
-        A record for each report.
-    """
-    none = np.zeros(0, np.int64)
-    nobody = LabelledViews(training.pixels[:0], [], none, none, none.astype(bool))
-    trained = train_encoder(
-        EncoderConfig(shape=shape),
-        training,
-        nobody,
-        EncoderRecipe(
-            seconds=recipe.seconds,
-            steps=recipe.steps,
-            rate=recipe.rate,
-            batch=recipe.batch,
-            crop_batch=recipe.crop_batch,
-            seed=recipe.seed,
-        ),
-        folder,
-        report,
-        start=None if start is None else load_encoder(start),
-    )
-    encoder = trained.model
-    network = keras.Model(
-        encoder.input, {"finding": encoder.output["finding"], "lesion": encoder.output["lesion"]}
-    )
-    return network, trained.curve

@@ -1,8 +1,8 @@
 """A classifier of single images: a backbone chosen by name, a head, calibrated probabilities and a heat map.
 
 There are three heads: `models.classifier.dense_head` is a layer of the network that is trained with it,
-`models.classifier.kernel_head` reads features of a backbone that stays as it is, `models.classifier.lesion_head` reads
-a lesion map over the whole image.
+`models.classifier.kernel_head` reads features of a backbone that stays as it is, `models.classifier.detector_head` finds
+lesions in whole films.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.classifier.dense_head import DenseHead
+from models.classifier.detector_head import DetectorHead
 from models.classifier.head import Head
 from models.classifier.kernel_head import KernelHead
-from models.classifier.lesion_head import LesionHead
 from models.classifier.network import BATCH, ImageConfig
 from models.classifier.options import HeadName
-from models.classifier.preprocess import PreparedImage
+from models.classifier.preprocess import Box, PreparedImage
 from models.classifier.scaling import Scaling
 from models.measures import DOMAIN, Domain
 from models.store import CARD, IMAGE_KIND, ModelCard, check_files, folder_of, read_card, sha256_of
@@ -31,7 +31,7 @@ from models.store import CARD, IMAGE_KIND, ModelCard, check_files, folder_of, re
 __all__ = ["HEADS", "ImageModel", "ImageReading"]
 
 FACTS = "image.json"
-HEADS: dict[HeadName, type[Head]] = {head.name: head for head in (DenseHead, KernelHead, LesionHead)}
+HEADS: dict[HeadName, type[Head]] = {head.name: head for head in (DenseHead, KernelHead, DetectorHead)}
 
 
 @dataclass(frozen=True)
@@ -47,11 +47,15 @@ class ImageReading:
         (class activation map, Zhou et al. 2016, arXiv:1512.04150).
     distance
         How unlike the image is to what the model learned from (`models.measures.Domain`); None if it does not know that.
+    marks
+        Boxes x0, y0, x1, y1 around what speaks for a lesion, the strongest first, coordinates as the heat map's; none of a
+        model that points nowhere.
     """
 
     probabilities: dict[str, float]
     heat_map: NDArray[np.float16]
     distance: float | None = None
+    marks: tuple[Box, ...] = ()
 
 
 class ImageModel:
@@ -156,5 +160,6 @@ class ImageModel:
                 by_class = dict(zip(self.config.classes, shares.tolist(), strict=True))
                 vector = seen.vectors[place : place + 1]
                 distance = None if self.domain is None else float(self.domain.distances(vector)[0])
-                readings.append(ImageReading(by_class, seen.heat[place], distance))
+                marks = seen.marks[place] if seen.marks else ()
+                readings.append(ImageReading(by_class, seen.heat[place], distance, marks))
         return readings

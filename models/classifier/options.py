@@ -16,7 +16,7 @@ class HeadName(StrEnum):
 
     DENSE = "dense"
     KERNEL = "kernel"
-    LESIONS = "lesions"
+    DETECTOR = "detector"
 
 
 class Region(StrEnum):

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.classifier.options import Region, Step, region_called, step_called
-from models.view import STRIDE, ViewTransform, standardise
+from models.view import NETWORK_SHAPE, STRIDE, ViewTransform, standardise
 
 __all__ = [
     "AROUND",
@@ -40,7 +40,7 @@ class ImageInput:
     Parameters
     ----------
     shape
-        Rows and columns; multiples of 32.
+        Rows and columns; multiples of 16.
     region
         Which part; a name is taken too.
     steps
@@ -58,8 +58,8 @@ class ImageInput:
         """Check; ValueError says what is not known."""
         object.__setattr__(self, "region", region_called(self.region))
         object.__setattr__(self, "steps", tuple(step_called(step) for step in self.steps))
-        if any(side % 32 or side < 32 for side in self.shape):
-            raise ValueError(f"Rows and columns must be multiples of 32, not {self.shape}.")
+        if any(side % 16 or side < 32 for side in self.shape):
+            raise ValueError(f"Rows and columns must be multiples of 16, not {self.shape}.")
 
 
 @dataclass(frozen=True)
@@ -200,7 +200,8 @@ def _stepped(image: NDArray[np.float32], steps: tuple[Step, ...]) -> NDArray[np.
 
 def _breast(image: NDArray[Any], wanted: ImageInput) -> PreparedImage:
     """Show the breast, chest wall at the left, fitted into the shape from the top left corner."""
-    view = standardise(image)
+    larger = any(side > usual for side, usual in zip(wanted.shape, NETWORK_SHAPE, strict=True))
+    view = standardise(image, wanted.shape) if larger else standardise(image)
     rows, columns = view.pixels.shape[:2]
     shrink = min(wanted.shape[0] / rows, wanted.shape[1] / columns)
     size = max(1, round(columns * shrink)), max(1, round(rows * shrink))

@@ -98,19 +98,21 @@ class ViewTransform:
 
 @dataclass(frozen=True)
 class StandardView:
-    """One standard view: ``pixels`` float32 (512, 416, 1) in 0..1, and the transform that made it."""
+    """One standard view: ``pixels`` float32 (512, 416, 1) or another size in 0..1, and the transform that made it."""
 
     pixels: NDArray[np.float32]
     transform: ViewTransform
 
 
-def standardise(pixels: NDArray[Any]) -> StandardView:
+def standardise(pixels: NDArray[Any], shape: tuple[int, int] = NETWORK_SHAPE) -> StandardView:
     """Bring one mammogram to the form the networks read.
 
     Parameters
     ----------
     pixels
         (rows, columns), any real type and range; larger is brighter (tissue bright, air dark).
+    shape
+        Rows and columns of the standard view.
 
     Returns
     -------
@@ -137,13 +139,13 @@ def standardise(pixels: NDArray[Any]) -> StandardView:
     if flipped:
         image, mask = image[:, ::-1], mask[:, ::-1]
     x0, y0, x1, y1 = _box(mask, rows, columns)
-    scale = min(NETWORK_SHAPE[0] / (y1 - y0), NETWORK_SHAPE[1] / (x1 - x0))
+    scale = min(shape[0] / (y1 - y0), shape[1] / (x1 - x0))
     transform = ViewTransform(flipped, x0, y0, x1, y1, scale, columns)
-    high = min(NETWORK_SHAPE[0], max(1, round((y1 - y0) * scale)))
-    wide = min(NETWORK_SHAPE[1], max(1, round((x1 - x0) * scale)))
+    high = min(shape[0], max(1, round((y1 - y0) * scale)))
+    wide = min(shape[1], max(1, round((x1 - x0) * scale)))
     breast = _resize(np.ascontiguousarray(image[y0:y1, x0:x1]), wide, high)
     inside = _crop_mask(mask, transform, rows, wide, high)
-    canvas = np.zeros((*NETWORK_SHAPE, 1), np.float32)
+    canvas = np.zeros((*shape, 1), np.float32)
     canvas[:high, :wide, 0] = _even_out(breast, inside)
     return StandardView(canvas, transform)
 

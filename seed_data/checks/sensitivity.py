@@ -22,8 +22,9 @@ from core.evaluation import Gain, gain_of_history, reader_table, with_bounds
 from core.files import AS_ASKED, whole_file, write_whole
 from core.sets import true_breasts
 from seed_data.women import lives
-from seed_data.women.cohort import TRUTH_COLUMNS
+from seed_data.women.cohort import truth_columns
 from seed_data.women.lives import CaseMix
+from seed_data.women.mechanisms import OF_2025, Mechanisms
 from seed_data.women.processes import in_order
 from seed_data.women.visibility import MEASURED, Visibility, truth_without_pictures
 
@@ -71,13 +72,16 @@ class _Order:
     numbers: range
     mix: CaseMix
     model: Visibility
+    mechanisms: Mechanisms = OF_2025
 
 
 def _truth(order: _Order) -> list[dict[str, Any]]:
     return [
         row
         for number in order.numbers
-        for row in truth_without_pictures(lives.draw_life(order.seed, number, order.mix), order.model)
+        for row in truth_without_pictures(
+            lives.draw_life(order.seed, number, order.mix, mechanisms=order.mechanisms), order.model
+        )
     ]
 
 
@@ -85,18 +89,26 @@ def _table(order: _Order) -> pd.DataFrame:
     return reader_table(true_breasts(_truth(order)))
 
 
-def _orders(women: int, seed: int, mix: CaseMix, model: Visibility) -> list[_Order]:
+def _orders(
+    women: int, seed: int, mix: CaseMix, model: Visibility, mechanisms: Mechanisms = OF_2025
+) -> list[_Order]:
     return [
-        _Order(seed, range(start, min(start + CHUNK, women + 1)), mix, model)
+        _Order(seed, range(start, min(start + CHUNK, women + 1)), mix, model, mechanisms)
         for start in range(1, women + 1, CHUNK)
     ]
 
 
 def reader_tables(
-    women: int, seed: int, mix: CaseMix, *, model: Visibility = MEASURED, jobs: int = 1
+    women: int,
+    seed: int,
+    mix: CaseMix,
+    *,
+    model: Visibility = MEASURED,
+    mechanisms: Mechanisms = OF_2025,
+    jobs: int = 1,
 ) -> pd.DataFrame:
     """Return what the readers see of so many women (`core.evaluation.oracles.reader_table`), the same for the same seed."""
-    return pd.concat(list(in_order(_table, _orders(women, seed, mix, model), jobs)))
+    return pd.concat(list(in_order(_table, _orders(women, seed, mix, model, mechanisms), jobs)))
 
 
 def write_lives(
@@ -106,14 +118,16 @@ def write_lives(
     seed: int,
     mix: CaseMix,
     model: Visibility = MEASURED,
+    mechanisms: Mechanisms = OF_2025,
     jobs: int = 1,
     on_women: Progress | None = None,
 ) -> None:
     """Write the truth table of women of whom no picture is made: for oracles to be fitted on."""
+    orders = _orders(women, seed, mix, model, mechanisms)
     with whole_file(path, text=True, newline="", mode=AS_ASKED) as file:
-        writer = csv.DictWriter(file, TRUTH_COLUMNS, lineterminator="\n")
+        writer = csv.DictWriter(file, truth_columns(mechanisms), lineterminator="\n")
         writer.writeheader()
-        for done, rows in enumerate(in_order(_truth, _orders(women, seed, mix, model), jobs), start=1):
+        for done, rows in enumerate(in_order(_truth, orders, jobs), start=1):
             writer.writerows(rows)
             if on_women:
                 on_women(min(done * CHUNK, women), women)

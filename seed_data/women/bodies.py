@@ -20,6 +20,7 @@ import numpy as np
 import scipy.fft
 from numpy.typing import NDArray
 
+from seed_data.women import tissue
 from seed_data.women.lives import Life, LifeLesion, LifeVisit, Side, gland_share
 
 Plane = NDArray[np.float32]
@@ -326,6 +327,8 @@ class BreastView:
         map_y = cv2.resize(source_v, (columns, rows), interpolation=cv2.INTER_LINEAR) / self.spacing_mm - 0.5
         layers = cv2.remap(self.layers, map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
         potential, detail, skin, muscle = cv2.split(layers)
+        if visit.texture is not None:
+            detail = tissue.strands(detail, visit.texture)
 
         letter = visit.density(self.side)
         gland = _gland(potential, self.gland_level(gland_share(visit.score[self.side])))
@@ -336,6 +339,9 @@ class BreastView:
         signal += np.clip(muscle, 0, 1) * (
             np.maximum(muscle_signal * np.clip(muscle, 0.8, 1.2), signal) - signal
         )
+        if visit.signs:
+            place = plane_position(tissue.sign_place(self.life, self.side), self.view)
+            tissue.draw_sign(signal, skin, warp.forward(*place), spacing_mm, visit.signs[self.side])
         shown = tuple(
             draw_finding(signal, gland, skin, lesion, size, at, spacing_mm, thickness, view_code)
             for lesion, size, at in findings
@@ -500,7 +506,7 @@ def draw_finding(
         ratio = contrast / 0.09
     else:
         shape, path = _mass(rng, lesion, radius, du, dv)
-        relative = MASS_RELATIVE_DENSITY if lesion.malignant else BENIGN_RELATIVE_DENSITY
+        relative = MASS_RELATIVE_DENSITY if lesion.looks_malignant else BENIGN_RELATIVE_DENSITY
         density = GLAND * relative * lesion.conspicuity
         path = thickness_mm * np.tanh(path / thickness_mm)  # no lesion is thicker than the compressed breast
         # The mass replaces what is in its place along the ray: gland hides it, fat shows it.
@@ -563,10 +569,12 @@ def _calcifications(
         )
     else:
         # Malignant specks are many and uneven; benign ones fewer, rounder and alike.
-        count = 34 if lesion.malignant else 12
+        count = 34 if lesion.looks_malignant else 12
         places = rng.normal(0, 0.26, (count, 2))
-        widths = rng.uniform(0.14, 0.34, count) if lesion.malignant else rng.uniform(0.26, 0.36, count)
-        strengths = rng.uniform(0.12, 0.42, count) if lesion.malignant else rng.uniform(0.22, 0.32, count)
+        widths = rng.uniform(0.14, 0.34, count) if lesion.looks_malignant else rng.uniform(0.26, 0.36, count)
+        strengths = (
+            rng.uniform(0.12, 0.42, count) if lesion.looks_malignant else rng.uniform(0.22, 0.32, count)
+        )
         # A cluster gains specks as it grows; the first ones stay where they are.
         shown = max(3, round(count * min(1.0, (size_mm / 18.0) ** 0.9)))
         places, widths, strengths = places[:shown], widths[:shown], strengths[:shown]

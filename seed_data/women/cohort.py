@@ -21,6 +21,7 @@ from core.settings import Settings
 from seed_data.women import backgrounds, lives, machines, practice
 from seed_data.women.backgrounds import Background
 from seed_data.women.lives import SIDES, CaseMix, Life, LifeVisit, Side
+from seed_data.women.mechanisms import OF_2025, Mechanisms
 from seed_data.women.processes import in_order
 from seed_data.women.views import ViewRecord, imaged
 
@@ -34,6 +35,7 @@ TRUTH_COLUMNS: Final = (
     "views", "finding", "lesions", "largest_malignant_mm", "growth_mm_since_prior", "growth_ratio_since_prior",
     "progression", "cancer_in_breast", "months_to_diagnosis", "months_to_censoring", "found_by", "treated",
 )  # fmt: skip
+MORE_TRUTH_COLUMNS: Final = ("texture", "sign", "grade", "in_situ")  # of women with mechanisms of 2026
 RISK_COLUMNS: Final = (
     "patient_id", "recorded_on", "bmi", "first_degree_relatives_with_breast_cancer", "postmenopausal",
     "hormone_therapy", "prior_biopsy",
@@ -41,6 +43,11 @@ RISK_COLUMNS: Final = (
 EVENT_COLUMNS: Final = ("patient_id", "kind", "event_date", "end_date", "laterality", "detail")
 
 Row = dict[str, Any]
+
+
+def truth_columns(mechanisms: Mechanisms) -> tuple[str, ...]:
+    """Return the columns of a truth table of women with these mechanisms."""
+    return (*TRUTH_COLUMNS, *MORE_TRUTH_COLUMNS) if mechanisms.tells_more else TRUTH_COLUMNS
 
 
 def manifest_row(life: Life, record: ViewRecord, path: str, background: Background | None = None) -> Row:
@@ -84,7 +91,7 @@ def truth_rows(life: Life, records: Iterable[ViewRecord]) -> list[Row]:
     for visit in life.visits:
         for side in SIDES:
             here = drawn.get((visit.number, side), [])
-            rows.append(_truth_row(life, visit, side, here))
+            rows.append(_truth_row(life, visit, side, here) | _more_truth(life, visit, side))
     return rows
 
 
@@ -138,6 +145,19 @@ def _truth_row(life: Life, visit: LifeVisit, side: Side, records: list[ViewRecor
         "months_to_censoring": _months(visit.on, life.last_followup),
         "found_by": life.found_by or "",
         "treated": int(life.treated),
+    }
+
+
+def _more_truth(life: Life, visit: LifeVisit, side: Side) -> Row:
+    """Return what mechanisms of 2026 add to a row, nothing for women without them."""
+    if visit.texture is None and not visit.signs:
+        return {}
+    cancer = next((one for one in life.lesions if one.malignant and one.side == side), None)
+    return {
+        "texture": "" if visit.texture is None else f"{visit.texture:.4f}",
+        "sign": f"{visit.signs[side]:.4f}" if visit.signs else "",
+        "grade": "" if cancer is None or cancer.grade is None else cancer.grade,
+        "in_situ": "" if cancer is None else int(cancer.in_situ),
     }
 
 
@@ -199,12 +219,13 @@ class _Order:
     spacing_mm: float
     background: Background | None = None
     repeats: int = 0
+    mechanisms: Mechanisms = OF_2025
 
 
 def _make_woman(order: _Order) -> _Woman:
     cv2.setNumThreads(1)
     if order.background is None:
-        life = lives.draw_life(order.seed, order.number, order.mix)
+        life = lives.draw_life(order.seed, order.number, order.mix, mechanisms=order.mechanisms)
         if order.mix.findings_per_breast is not None:
             life = practice.strewn(life, order.mix.findings_per_breast)
         drawn = imaged(life, order.spacing_mm)
@@ -264,6 +285,7 @@ def simulate(
     jobs: int | None = None,
     on_real: Sequence[Background] | None = None,
     repeats: int = 0,
+    mechanisms: Mechanisms = OF_2025,
     on_woman: Callable[[int, int], None] | None = None,
 ) -> dict[str, Any]:
     """Write a set of simulated women into `folder` and return its description.
@@ -272,7 +294,7 @@ def simulate(
     far)` is called after each. With `on_real` the findings are drawn into real pictures, one woman each. The folder gets `images/`, `manifest.csv`, `truth.csv`, `risk_factors.csv`,
     `events.csv` and `simulation.json`, which states the case mix. With `repeats` each woman's last study is taken again
     so often on the same day, positioned and exposed anew: `repeat_1.csv` and so on are the manifest with that study in
-    the place of the first. Raises ValueError for impossible numbers.
+    the place of the first. `mechanisms` go with drawn women who have a course. Raises ValueError for impossible numbers.
     """
     if patients < 1:
         raise ValueError("At least one patient is needed.")
@@ -283,6 +305,8 @@ def simulate(
     mix = mix or CaseMix()
     if repeats and (on_real is not None or mix.findings_per_breast is not None):
         raise ValueError("Only drawn women with a course can be imaged again on the same day.")
+    if mechanisms != OF_2025 and (on_real is not None or mix.findings_per_breast is not None):
+        raise ValueError("Other mechanisms go with drawn women with a course only.")
     folder.mkdir(parents=True, exist_ok=True)
     orders = [
         _Order(
@@ -294,12 +318,14 @@ def simulate(
             spacing_mm,
             on_real[number - 1] if on_real else None,
             repeats,
+            mechanisms,
         )
         for number in range(1, patients + 1)
     ]
     images = cancers = visits = 0
     tables = {
-        "manifest": MANIFEST_COLUMNS, "truth": TRUTH_COLUMNS, "risk": RISK_COLUMNS, "events": EVENT_COLUMNS,
+        "manifest": MANIFEST_COLUMNS, "truth": truth_columns(mechanisms), "risk": RISK_COLUMNS,
+        "events": EVENT_COLUMNS,
     }  # fmt: skip
     names = {
         "manifest": "manifest.csv",
@@ -355,6 +381,8 @@ def simulate(
             ),
             "constants": "seed_data/lives.py and seed_data/bodies.py, each with its source",
         }
+        if mechanisms != OF_2025:
+            description["mechanisms"] = asdict(mechanisms)
         write_whole(folder / "simulation.json", json.dumps(description, indent=2) + "\n", mode=AS_ASKED)
     return description
 

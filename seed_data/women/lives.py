@@ -22,6 +22,8 @@ import numpy as np
 
 from core.rules import ages, vocabulary
 from core.rules.vocabulary import DENSITIES, STANDARD_VIEWS
+from seed_data.women import mechanisms as mechanism
+from seed_data.women.mechanisms import OF_2025, Mechanisms
 
 Side = vocabulary.Side
 SIDES: Final = vocabulary.SIDES
@@ -80,6 +82,8 @@ RELAPSE_MM: Final = (
 # A tumour on its way is drawn to be found within this long after the last visit; it covers five years of risk and the
 # longest follow-up. A choice, not a fact.
 HORIZON_YEARS: Final = 8.0
+# Cancers that never progress may have begun so long before the last visit: screening has found the older ones. A choice.
+NON_PROGRESSIVE_YEARS_BEFORE: Final = 20.0
 # Share of the women with a tumour on its way whose diagnosis falls inside their follow-up: measured on 4,000 lives.
 OBSERVED_SHARE: Final = 0.66
 # Three visits or more, so that there is a history; counts and misses are assumptions.
@@ -158,6 +162,13 @@ class LifeLesion:
     halving_days: float = math.inf
     regrows_from: date | None = None
     gone_on: date | None = None
+    grade: int | None = None
+    in_situ: bool = False
+
+    @property
+    def looks_malignant(self) -> bool:
+        """Say whether it is drawn as cancers are: it is one, or a look-alike."""
+        return self.kind in MALIGNANT_KINDS
 
     def diameter_mm(self, on: date) -> float:
         """Return the diameter on a day, 0 where it is not there (yet, or any more)."""
@@ -192,6 +203,7 @@ class LifeVisit:
     """One screening or follow-up visit: density per breast and which views were taken.
 
     `again` numbers a study that was taken once more on the same day, positioned and exposed anew; empty: the first.
+    `texture` and `signs` (by breast) are what `seed_data.women.mechanisms` adds, in SDs.
     """
 
     number: int
@@ -199,6 +211,8 @@ class LifeVisit:
     score: dict[Side, float]
     views: tuple[tuple[Side, str], ...]
     again: tuple[int, ...] = ()
+    texture: float | None = None
+    signs: dict[str, float] = field(default_factory=dict)
 
     def density(self, side: Side) -> str:
         """Return the BI-RADS density letter of one breast."""
@@ -212,7 +226,11 @@ class LifeVisit:
 
 @dataclass(frozen=True)
 class Life:
-    """One simulated woman as an archive and a cancer register would know her, and the truth beside it."""
+    """One simulated woman as an archive and a cancer register would know her, and the truth beside it.
+
+    `felt_on` is the day on which her cancer would make itself felt had no screening found it; None if never.
+    `true_cancer_date` and `true_found_by` are known also of a cancer that is found after her follow-up.
+    """
 
     name: str
     key: tuple[int, int]
@@ -235,6 +253,8 @@ class Life:
     true_cancer_date: date | None = None
     relative_risk: float = 1.0
     doubling_days: float | None = None
+    felt_on: date | None = None
+    true_found_by: Literal["screening", "symptoms"] | None = None
     extra: dict[str, float] = field(default_factory=dict)
 
     def age_years(self, on: date) -> float:
@@ -387,6 +407,25 @@ def _hazard_scale(share: float | None) -> tuple[float, float]:
     return low, float(relative.mean())
 
 
+def natural_rate(life: Life) -> float:
+    """Return breast cancers a woman-year in life for a woman like her at her last visit."""
+    return incidence(life.age_years(life.visits[-1].on)) * life.relative_risk / _hazard_scale(None)[1]
+
+
+def natural_weight(life: Life, mix: CaseMix) -> float:
+    """Return how many times as common such a woman is in life as among women of a mix, up to one factor for all.
+
+    By the odds with which a tumour was drawn to be on her way; for women who were not treated.
+    """
+    share = None if mix.cancer_rate is None else min(mix.cancer_rate / OBSERVED_SHARE, 0.97)
+    age = life.age_years(life.visits[-1].on)
+    rate = HORIZON_YEARS * incidence(age + HORIZON_YEARS / 2) * life.relative_risk
+    enriched, natural = (scale / mean * rate for scale, mean in (_hazard_scale(share), _hazard_scale(None)))
+    if life.true_cancer_date is None:
+        return math.exp(enriched - natural)
+    return (1 - math.exp(-natural)) / (1 - math.exp(-enriched))
+
+
 def draw_position(
     rng: np.random.Generator, breast_mm: tuple[float, float, float]
 ) -> tuple[float, float, float]:
@@ -468,70 +507,169 @@ def _draw_benign(
     return found
 
 
+def _look_alikes(
+    key: tuple[int, int], breast_mm: tuple[float, float, float], dates: list[date]
+) -> list[LifeLesion]:
+    """Return findings that look like cancer and are none: there from before the first visit, or on one day only."""
+    rng, found = np.random.default_rng([*key, 24]), []
+    for index, one in enumerate(mechanism.draw_look_alikes(key, len(dates))):
+        since = dates[0] - timedelta(days=1000) if one.visit is None else dates[one.visit]
+        found.append(
+            LifeLesion(
+                f"A{index + 1}", SIDES[one.side == "R"], one.kind, False, draw_position(rng, breast_mm), since,
+                one.diameter_mm, conspicuity=float(np.exp(rng.normal(0, 0.2))), shape_seed=one.shape_seed,
+                gone_on=None if one.visit is None else since + timedelta(days=1),
+            )
+        )  # fmt: skip
+    return found
+
+
 @dataclass(frozen=True)
 class _Tumour:
     lesion: LifeLesion
     found_on: date
     found_by: Literal["screening", "symptoms"]
+    felt_on: date | None
+
+
+@dataclass(frozen=True)
+class _Screening:
+    """Under which calendar a tumour is drawn: it is found after the last of `dates` and by `latest`."""
+
+    mix: CaseMix
+    person: _Person
+    dates: list[date]
+    letters: dict[Side, list[str]]
+    latest: date
+
+    @property
+    def last(self) -> date:
+        """Return the day of the last visit."""
+        return self.dates[-1]
+
+    @property
+    def median_days(self) -> float:
+        """Return the median volume doubling time at her age."""
+        return median_doubling_days(_last_age(self.person)) / self.mix.growth_speed
+
+    def felt_mm(self, rng: np.random.Generator) -> float:
+        """Draw the diameter at which a cancer makes itself felt."""
+        median = math.log(CLINICAL_MM + self.mix.detection_delay_mm)
+        return float(np.clip(rng.lognormal(median, CLINICAL_LOG_SD), 8, 50))
+
+    def felt_on(self, rng: np.random.Generator) -> date:
+        """Draw the day on which it does, evenly in time."""
+        return self.last + timedelta(days=float(rng.uniform(0, (HORIZON_YEARS + 8) * DAYS_PER_YEAR)))
+
+    def first_found(
+        self, rng: np.random.Generator, lesion: LifeLesion, noise: float, felt_on: date
+    ) -> tuple[date, Literal["screening", "symptoms"]] | None:
+        """Draw when and how a cancer is found; None if before the last visit, or not by `latest`."""
+        found_on = felt_on
+        found_by: Literal["screening", "symptoms"] = "symptoms"
+        rounds, stops = list(self.dates), rng.random() < STOPS_COMING_SHARE
+        step = timedelta(days=self.person.interval_years * DAYS_PER_YEAR)
+        while rounds[-1] + step <= self.latest + step:
+            rounds.append(rounds[-1] + step)
+        for index, on in enumerate(rounds):
+            if on >= felt_on:
+                break
+            if index >= len(self.dates) and (stops or rng.random() < LATER_MISSED_SHARE):
+                continue
+            letter = self.letters[lesion.side][min(index, len(self.dates) - 1)]
+            size = lesion.diameter_mm(on) - self.mix.detection_delay_mm
+            if rng.random() < sensitivity(size, letter, noise):
+                found_on, found_by = on, "screening"
+                break
+        if found_by == "screening":
+            if found_on < self.last:
+                return None
+            found_on = found_on + timedelta(days=int(rng.integers(8, 46)))
+        return (found_on, found_by) if self.last < found_on <= self.latest else None
 
 
 def _draw_tumour(
-    rng: np.random.Generator,
-    mix: CaseMix,
-    person: _Person,
-    breast_mm: tuple[float, float, float],
-    visit_dates: list[date],
-    letters: dict[Side, list[str]],
-    latest: date,
+    rng: np.random.Generator, at_work: Mechanisms, breast_mm: tuple[float, float, float], under: _Screening
 ) -> _Tumour | None:
-    """Draw a tumour that is found after the last of `visit_dates` and by `latest`, or None if none would be.
+    """Draw a tumour that is found after the last visit and by the latest day, or None if none would be.
 
     Natural history under screening by rejection: when it would make itself felt is uniform in time; visits, and the
     screening rounds after the record, may find it first; a course found before the last visit is drawn again.
     """
-    last = visit_dates[-1]
-    age = _last_age(person)
+    if at_work.growth or at_work.in_situ:
+        return _draw_tumour_anew(rng, at_work, breast_mm, under)
     side = SIDES[int(rng.random() < 0.5)]
     kind = pick(rng, MALIGNANT_KINDS)
-    median = median_doubling_days(age) / mix.growth_speed
+    median = under.median_days
     if kind == "calcifications":
         median *= CALCIFICATION_DOUBLING_FACTOR
     position = draw_position(rng, breast_mm)
     for _ in range(400):
         doubling = draw_doubling_days(rng, median)
-        felt_mm = float(
-            np.clip(rng.lognormal(math.log(CLINICAL_MM + mix.detection_delay_mm), CLINICAL_LOG_SD), 8, 50)
-        )
-        felt_on = last + timedelta(days=float(rng.uniform(0, (HORIZON_YEARS + 8) * DAYS_PER_YEAR)))
-        noise = float(rng.normal(0, mix.detection_noise))
+        felt_mm, felt_on = under.felt_mm(rng), under.felt_on(rng)
+        noise = float(rng.normal(0, under.mix.detection_noise))
         years = 3 * math.log2(felt_mm / SMALLEST_MM) * doubling
         since = felt_on - timedelta(days=years)
         lesion = LifeLesion(
             "M1", side, kind, True, position, since, SMALLEST_MM, doubling, LARGEST_MM,
             math.exp(0.22 * noise), int(rng.integers(2**31)),
         )  # fmt: skip
-        found_on = felt_on
-        found_by: Literal["screening", "symptoms"] = "symptoms"
-        rounds, stops = list(visit_dates), rng.random() < STOPS_COMING_SHARE
-        step = timedelta(days=person.interval_years * DAYS_PER_YEAR)
-        while rounds[-1] + step <= latest + step:
-            rounds.append(rounds[-1] + step)
-        for index, on in enumerate(rounds):
-            if on >= felt_on:
-                break
-            if index >= len(visit_dates) and (stops or rng.random() < LATER_MISSED_SHARE):
-                continue
-            letter = letters[side][min(index, len(visit_dates) - 1)]
-            if rng.random() < sensitivity(lesion.diameter_mm(on) - mix.detection_delay_mm, letter, noise):
-                found_on, found_by = on, "screening"
-                break
-        if found_by == "screening":
-            if found_on < last:
-                continue
-            found_on = found_on + timedelta(days=int(rng.integers(8, 46)))
-        if last < found_on <= latest:
-            return _Tumour(lesion, found_on, found_by)
+        found = under.first_found(rng, lesion, noise, felt_on)
+        if found is not None:
+            return _Tumour(lesion, *found, felt_on)
     return None
+
+
+def _draw_tumour_anew(
+    rng: np.random.Generator, at_work: Mechanisms, breast_mm: tuple[float, float, float], under: _Screening
+) -> _Tumour | None:
+    """Do what `_draw_tumour` does with growth by population, in situ and non-progressive cancers, as far as at work.
+
+    Kind, grade and course are drawn anew at each try, so that screening leaves over of each what it leaves in life.
+    """
+    side, position = SIDES[int(rng.random() < 0.5)], draw_position(rng, breast_mm)
+    for _ in range(400):
+        lesion, felt_on = _draw_course(rng, at_work, side, position, under)
+        noise = float(rng.normal(0, under.mix.detection_noise))
+        lesion = replace(lesion, conspicuity=math.exp(0.22 * noise), shape_seed=int(rng.integers(2**31)))
+        found = under.first_found(rng, lesion, noise, felt_on or date.max)
+        if found is None:
+            continue
+        found_on, found_by = found
+        if at_work.in_situ and lesion.kind == "calcifications" and found_by == "screening":
+            in_situ = felt_on is None or bool(rng.random() < mechanism.IN_SITU_SHARE)
+            lesion = replace(lesion, in_situ=in_situ, grade=None if in_situ else lesion.grade)
+        return _Tumour(lesion, found_on, found_by, felt_on)
+    return None
+
+
+def _draw_course(
+    rng: np.random.Generator,
+    at_work: Mechanisms,
+    side: Side,
+    position_mm: tuple[float, float, float],
+    under: _Screening,
+) -> tuple[LifeLesion, date | None]:
+    """Draw one cancer's growth around a last visit, and the day on which it would be felt; None if it never is."""
+    window = NON_PROGRESSIVE_YEARS_BEFORE + HORIZON_YEARS
+    still = at_work.in_situ and mechanism.draws_non_progressive(rng, window, HORIZON_YEARS + 8)
+    kind = "calcifications" if still else pick(rng, MALIGNANT_KINDS)
+    grade = mechanism.draw_grade(rng) if at_work.growth else None
+    slower = CALCIFICATION_DOUBLING_FACTOR if kind == "calcifications" else 1.0
+    doubling = slower * (
+        draw_doubling_days(rng, under.median_days)
+        if grade is None
+        else mechanism.draw_doubling_days(rng, grade, under.median_days)
+    )
+    lesion = LifeLesion("M1", side, kind, True, position_mm, under.last, SMALLEST_MM, doubling, grade=grade)
+    if still:
+        largest = rng.lognormal(math.log(mechanism.NON_PROGRESSIVE_MM), mechanism.NON_PROGRESSIVE_LOG_SD)
+        years = float(rng.uniform(-NON_PROGRESSIVE_YEARS_BEFORE, HORIZON_YEARS))
+        began = under.last + timedelta(days=years * DAYS_PER_YEAR)
+        return replace(lesion, since=began, largest_mm=float(np.clip(largest, 4, 25)), grade=None), None
+    felt_mm, felt_on = under.felt_mm(rng), under.felt_on(rng)
+    grown = timedelta(days=3 * math.log2(felt_mm / SMALLEST_MM) * doubling)
+    return replace(lesion, since=felt_on - grown), felt_on
 
 
 def _treat(rng: np.random.Generator, tumour: _Tumour, end: date) -> tuple[list[LifeLesion], list[LifeEvent]]:
@@ -603,10 +741,12 @@ def draw_life(
     *,
     name: str | None = None,
     last_visit: date | None = None,
+    mechanisms: Mechanisms = OF_2025,
 ) -> Life:
     """Draw woman `number` (from 1) of the set `seed`; the same arguments always give the same life.
 
     `last_visit` fixes the day of the last visit; otherwise it lies between 2012 and mid-2019, whatever happens after.
+    `mechanisms` says how her cancer grows and announces itself.
     """
     mix = mix or CaseMix()
     rng = np.random.default_rng([seed, number, 1])
@@ -641,6 +781,8 @@ def draw_life(
     letters = {side: [density_letter(score) for score in scores[side]] for side in SIDES}
     age_last = _last_age(person)
     relative = _relative_risk(person, letters["L"][-1], age_last)
+    if mechanisms.texture:
+        relative *= mechanism.texture_risk(mechanism.texture_of((seed, number)))
     share = None if mix.cancer_rate is None else min(mix.cancer_rate / OBSERVED_SHARE, 0.97)
     enrichment, mean_relative = _hazard_scale(share)
     hazard = enrichment * HORIZON_YEARS * incidence(age_last + HORIZON_YEARS / 2) * relative / mean_relative
@@ -648,21 +790,25 @@ def draw_life(
     treated = bool(rng.random() < mix.treated_rate) and len(dates) >= 4
 
     lesions = _draw_benign(rng, mix, breast_mm, dates[0], last, age_last)
+    if mechanisms.look_alikes:
+        lesions += _look_alikes((seed, number), breast_mm, dates)
     tumour: _Tumour | None = None
     events: list[LifeEvent] = []
     if treated:
         until = 1 + int(rng.integers(0, max(len(dates) - 3, 1)))
-        tumour = _draw_tumour(rng, mix, person, breast_mm, dates[: until + 1], letters, dates[until + 1])
+        under = _Screening(mix, person, dates[: until + 1], letters, dates[until + 1])
+        tumour = _draw_tumour(rng, mechanisms, breast_mm, under)
         treated = tumour is not None
         if tumour is not None:
             course, events = _treat(rng, tumour, followup_end)
             lesions += course
     elif on_its_way:
         horizon = last + timedelta(days=HORIZON_YEARS * DAYS_PER_YEAR)
-        tumour = _draw_tumour(rng, mix, person, breast_mm, dates, letters, horizon)
+        under = _Screening(mix, person, dates, letters, horizon)
+        tumour = _draw_tumour(rng, mechanisms, breast_mm, under)
         if tumour is not None:
             lesions.append(tumour.lesion)
-    if tumour is not None:
+    if tumour is not None and mechanisms.slower_fall:
         side = tumour.lesion.side
         for index, on in enumerate(dates):
             years = (on - dates[0]).days / DAYS_PER_YEAR
@@ -673,10 +819,20 @@ def draw_life(
         events.append(
             LifeEvent("diagnosis", tumour.found_on, None, tumour.lesion.side, f"found by {tumour.found_by}")
         )
-    visits = tuple(
-        LifeVisit(index, on, {"L": scores["L"][index], "R": scores["R"][index]}, _views(rng))
-        for index, on in enumerate(dates)
+    seen = mechanism.looks(
+        mechanisms,
+        (seed, number),
+        None if tumour is None else [ages.years_between(on, tumour.found_on) for on in dates],
+        len(dates),
+        None if tumour is None else tumour.lesion.side,
     )
+    visits = tuple(
+        LifeVisit(
+            index, on, {"L": scores["L"][index], "R": scores["R"][index]}, _views(rng),
+            texture=seen[index].texture, signs=seen[index].signs,
+        )
+        for index, on in enumerate(dates)
+    )  # fmt: skip
     return Life(
         name=name or f"Sim-{seed}-{number:04d}",
         key=(seed, number),
@@ -699,4 +855,6 @@ def draw_life(
         true_cancer_date=tumour.found_on if tumour is not None else None,
         relative_risk=relative,
         doubling_days=tumour.lesion.doubling_days if tumour is not None else None,
+        felt_on=tumour.felt_on if tumour is not None else None,
+        true_found_by=tumour.found_by if tumour is not None else None,
     )

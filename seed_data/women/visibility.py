@@ -28,6 +28,7 @@ from seed_data.women import lives
 from seed_data.women.bodies import VISIBLE_CONTRAST_TO_CLUTTER, VISIBLE_MM
 from seed_data.women.cohort import truth_rows
 from seed_data.women.lives import CaseMix, Life
+from seed_data.women.mechanisms import OF_2025, Mechanisms
 
 __all__ = ["MEASURED", "Visibility", "fitted", "truth_without_pictures"]
 
@@ -135,8 +136,9 @@ def fitted(folders: Sequence[Path]) -> Visibility:
 def _masses(folder: Path) -> list[_Seen]:
     """Return every drawn mass of 3 mm or more in every view, with the conspicuity its life was drawn with."""
     said = json.loads((folder / "simulation.json").read_text("utf-8"))
+    at_work = Mechanisms(**said["mechanisms"]) if "mechanisms" in said else OF_2025
     women = (
-        lives.draw_life(said["seed"], number, CaseMix(**said["case_mix"]))
+        lives.draw_life(said["seed"], number, CaseMix(**said["case_mix"]), mechanisms=at_work)
         for number in range(1, said["patients"] + 1)
     )
     conspicuity = {(life.name, lesion.name): lesion.conspicuity for life in women for lesion in life.lesions}

@@ -59,16 +59,16 @@ def test_import_then_score_on_a_fresh_home(home, tmp_path):
 
 
 def test_an_import_that_the_machine_cuts_short_answers_what_it_finished(home, tmp_path, monkeypatch):
-    put, done = FolderStore.put, []
-
-    def full_after_one_image(self, data):
-        if len(done) == 3:
-            raise OSError(errno.ENOSPC, "No space left on device")
-        done.append(1)
-        return put(self, data)
-
+    write_beside = FolderStore.write_beside
     files = [write(tmp_path / f"{n}.dcm", dicom(breast(seed=n), StudyInstanceUID="1.2")) for n in range(3)]
-    monkeypatch.setattr(FolderStore, "put", full_after_one_image)
+    others = {Path(file).read_bytes() for file in files[1:]}
+
+    def full_after_one_image(self, sha256, data):
+        if data in others:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return write_beside(self, sha256, data)
+
+    monkeypatch.setattr(FolderStore, "write_beside", full_after_one_image)
     result = run("import", *files, "--json", code=3)
     report = json.loads(result.stdout)
     assert [(item["path"], item["outcome"]) for item in report["items"]] == [(files[0], "accepted")]

@@ -118,16 +118,16 @@ class Failing:
         with pytest.MonkeyPatch.context() as patch:
             if self.kind == "store":
                 for store in (self.here.images, self.here.quarantine):
-                    patch.setattr(store, "put", self._put(store.put))
+                    patch.setattr(store, "write_beside", self._write_beside(store.write_beside))
             else:
                 patch.setattr(self.here.database, "write", self._write(self.here.database.write))
             yield
 
-    def _put(self, put):
-        def failing(data):
+    def _write_beside(self, write_beside):
+        def failing(sha256, data):
             if self._fails():
                 raise OSError(28, "No space left on device")
-            return put(data)
+            return write_beside(sha256, data)
 
         return failing
 

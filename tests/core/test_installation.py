@@ -7,18 +7,24 @@ import sys
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
+from core.bulk import Arrivals, Batch
 from core.care import doctor
 from core.care.backup import write_backup
+from core.images import rendition, thumbnail_png, tile
 from core.incoming.intake import take_in
 from core.incoming.items import IncomingFile
 from core.installation import Installation
+from core.people import Role, create_user
 from core.records.export import export
 from core.sets.exams import cache_views
 from core.settings import Settings
 from core.training.runs import same_plan, write_curves
+from core.watching import Watch
 from core.worker.worker import _Heart
 from db.images import StoreUnavailable
+from db.tables import Image, Outcome
 from tests.pictures import breast, dicom
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -55,6 +61,33 @@ def test_all_that_an_installation_writes_is_closed_to_others_from_the_start(tmp_
         assert open_to_others(tmp_path / "deep") == []
     here.close()
     assert open_to_others(out) == []
+
+
+def test_files_that_wait_and_what_is_seen_in_them_are_closed_to_others(here, tmp_path, no_umask):
+    person = create_user(here, "sam", "four films before noon", Role.STAFF)
+    batch = Batch(here, Arrivals(here.home / "arrivals"), person.user_id)
+    data = dicom(breast(rows=200, columns=150))
+    batch.arrivals.append(batch.arrivals.begin(person.user_id, "one.dcm", len(data)), 0, [data])
+    batch.look_on()
+    batch.wait()
+    assert [path.name for path in (here.home / "arrivals").rglob("*") if path.stat().st_size] != []
+    # The fixture's own copy aside.
+    assert [one for one in open_to_others(here.home) if not one.endswith(("var", "longview.db"))] == []
+    (group,) = batch.groups()
+    batch.take_in(person, [group], in_background=False)
+    with here.database.read() as session:
+        (sop_uid,) = session.scalars(select(Image.sop_uid))
+    for make in (rendition, thumbnail_png, lambda *its: tile(*its, 0, 0, 0)):
+        make(here, sop_uid)
+    assert [one for one in open_to_others(here.home) if not one.endswith(("var", "longview.db"))] == []
+    done = tmp_path / "done"
+    watched = tmp_path / "watched"
+    (watched / "deep").mkdir(parents=True, mode=0o700)
+    (watched / "deep" / "one.dcm").write_bytes(data)
+    (watched / "deep" / "one.dcm").chmod(0o600)
+    watched.chmod(0o700)
+    Watch(here, watched, done=done)._move(watched / "deep" / "one.dcm", Outcome.DUPLICATE)
+    assert open_to_others(done) == []
 
 
 def test_what_a_training_run_keeps_is_closed_to_others(tmp_path, no_umask):

@@ -28,8 +28,10 @@ import sys
 from pathlib import Path
 from core.installation import Installation
 from core.incoming import IncomingFile, take_in
+from core.people import asking
 from core.settings import Settings
 
+asking.system_asks_in_this_process()
 here = Installation.open(Settings(home=sys.argv[1], _env_file=None))
 files = (IncomingFile(path.name, path.read_bytes()) for path in sorted(Path(sys.argv[2]).iterdir()))
 take_in(here, files, statement=None, source="cli", on_item=lambda item: print(item.path, item.outcome, flush=True))

@@ -33,12 +33,11 @@ from core.settings import Settings
 from core.worker import progress
 from core.worker.queue import Queue, count_pending
 from core.worker.scoring import Scorer
-from db.migrate import upgrade
 from db.tables import Embedding, Image, Patient, Score, SignInAttempt, Study, StudyStatus, utc_now
 from tests import factories
 from tests.factories import VisitPlan
 from tests.pictures import breast, dicom
-from tests.postgres import fresh_database, needs_postgres
+from tests.postgres import fresh_database, migrated_postgres, needs_postgres
 
 pytestmark = needs_postgres
 
@@ -46,9 +45,8 @@ pytestmark = needs_postgres
 @pytest.fixture
 def grown(tmp_path: Path) -> Iterator[Installation]:
     """An empty installation whose rows are kept in PostgreSQL."""
-    with fresh_database() as url:
+    with migrated_postgres() as url:
         here = Installation.open(Settings(home=tmp_path / "var", database_url=url, _env_file=None))
-        upgrade(here.database)
         yield here
         here.close()
 

@@ -21,8 +21,9 @@ from core.installation import Installation
 from core.people import accounts, demo_accounts, sign_ins
 from core.people.accounts import Role
 from core.people.demo_accounts import DEMO_ACCOUNTS
+from core.records import key_of
 from core.settings import Settings
-from dashboard import house, opening, session
+from dashboard import house, keys, opening, session
 from dashboard.patient import course_more, report_menu
 from tests import factories
 
@@ -36,6 +37,10 @@ class Served:
     url: str
     here: Installation
     pid: int
+
+    def key(self, mrn: str) -> str:
+        """Return by what an address names a woman."""
+        return key_of(self.here, mrn)
 
     def token(self, role: Role) -> str:
         username, password = next((n, p) for n, (r, _, p) in DEMO_ACCOUNTS.items() if r is role)
@@ -134,6 +139,8 @@ def pages(here: Installation, monkeypatch: pytest.MonkeyPatch) -> Callable[..., 
         app.run()
         app.switch_page(f"screens/{page}.py")
         for key, value in query.items():
+            if key == "mrn":
+                key, value = keys.PATIENT, key_of(here, value) or "nobody"
             app.query_params[key] = value
         return app.run()
 

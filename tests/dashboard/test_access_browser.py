@@ -77,7 +77,8 @@ def page(window_of: Windows) -> Page:
 
 
 def open_page(page: Page, served: Served, name: str) -> None:
-    page.goto(f"{served.url}/{name}{'?mrn=00001' if name in OF_A_WOMAN else ''}")
+    whose = f"?patient={served.key('00001')}" if name in OF_A_WOMAN else ""
+    page.goto(f"{served.url}/{name}{whose}")
     expect(page.locator(".account .who")).not_to_be_empty()
     settled(page)
 

@@ -242,13 +242,13 @@ def test_files_that_are_refused_are_kept_in_quarantine_with_their_reason(
 def test_files_that_the_machine_did_not_come_to_wait_and_go_in_when_it_works_again(
     here: Installation, pages: OpenPage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    put, done = FolderStore.put, []
+    write, done = FolderStore.write_beside, []
 
-    def full_after_one_image(self: FolderStore, data: bytes) -> str:
+    def full_after_one_image(self: FolderStore, sha256: str, data: bytes) -> Path:
         if len(done) == 3:
             raise OSError(errno.ENOSPC, "No space left on device")
         done.append(1)
-        return put(self, data)
+        return write(self, sha256, data)
 
     app = new_patient(pages(Role.STAFF, "add_study"), "R-7")
     app = upload(app, [("one\u202e.png", png_of("L", "CC")), ("two.png", png_of("R", "CC"))])
@@ -259,7 +259,7 @@ def test_files_that_the_machine_did_not_come_to_wait_and_go_in_when_it_works_aga
         say(app, "View", number, "CC")
     app.run()
     with monkeypatch.context() as full:
-        full.setattr(FolderStore, "put", full_after_one_image)
+        full.setattr(FolderStore, "write_beside", full_after_one_image)
         app = press(app, "Add 2")
     assert no_error(app)
     assert "The disk is full. Make room, then repeat. 1 file is not added yet" in words(app)

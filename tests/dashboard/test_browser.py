@@ -69,7 +69,7 @@ def test_from_signing_in_to_the_trend_and_back_to_the_same_filters(page: Page, s
     page.locator("tbody tr").click()
 
     expect(page.locator(".lv-identity")).to_contain_text("Sim-0001")
-    expect(page).to_have_url(re.compile(r"/patient\?mrn=00001"))
+    expect(page).to_have_url(re.compile(rf"/patient\?patient={served.key('00001')}"))
     trend = page.locator(".js-plotly-plot").first
     expect(trend.locator(".scatterlayer .point").first).to_be_visible()
     expect(page.locator(".pane[data-ready=true]").first).to_be_visible()
@@ -91,7 +91,7 @@ def test_from_signing_in_to_the_trend_and_back_to_the_same_filters(page: Page, s
 
 def test_the_viewer_zooms_both_sides_as_mirror_images_and_shows_its_keys(page: Page, served: Served) -> None:
     sign_in(page, served, "oncologist")
-    page.goto(f"{served.url}/patient?mrn=00001")
+    page.goto(f"{served.url}/patient?patient={served.key('00001')}")
     expect(page.locator(".pane[data-ready=true]")).to_have_count(8)
     pane = page.locator(".pane").first
     expect(page.locator(".pane .scale").last).to_contain_text("%")
@@ -117,7 +117,7 @@ def test_the_viewer_zooms_both_sides_as_mirror_images_and_shows_its_keys(page: P
 
 def test_course_pictures_and_assessment_are_on_one_screen(page: Page, served: Served) -> None:
     sign_in(page, served, "oncologist")
-    page.goto(f"{served.url}/patient?mrn=00001")
+    page.goto(f"{served.url}/patient?patient={served.key('00001')}")
     expect(page.locator(".pane[data-ready=true]").first).to_be_visible()
     expect(page.locator(".js-plotly-plot .point").first).to_be_visible()
     places = {
@@ -151,7 +151,7 @@ def test_another_visit_is_shown_before_the_page_hears_of_it_and_the_rest_follows
     sent: list[object] = []
     page.on("websocket", lambda socket: socket.on("framesent", lambda frame: sent.append(frame)))
     sign_in(page, served, "oncologist")
-    page.goto(f"{served.url}/patient?mrn=00001")
+    page.goto(f"{served.url}/patient?patient={served.key('00001')}")
     expect(page.locator(".pane[data-ready=true]")).to_have_count(8)
     last, before = (page.locator("button[role=option]").nth(number) for number in (-1, -2))
     day, day_before = (chip.get_attribute("data-date") or "" for chip in (last, before))
@@ -170,10 +170,10 @@ def test_another_visit_is_shown_before_the_page_hears_of_it_and_the_rest_follows
 
 def test_comparing_fills_the_window_and_escape_leads_back(page: Page, served: Served) -> None:
     sign_in(page, served, "oncologist")
-    page.goto(f"{served.url}/patient?mrn=00001")
+    page.goto(f"{served.url}/patient?patient={served.key('00001')}")
     page.locator(".pane[data-ready=true]").first.click()
     page.keyboard.press("c")
-    expect(page).to_have_url(re.compile(r"/compare\?mrn=00001&visit=.*&prior="))
+    expect(page).to_have_url(re.compile(rf"/compare\?patient={served.key('00001')}&visit=.*&prior="))
     expect(page.locator(".viewer.whole .pane[data-ready=true]")).to_have_count(8)
     box = page.locator(".viewer.whole").bounding_box()
     assert box == {"x": 0, "y": 0, "width": 1440, "height": 900}

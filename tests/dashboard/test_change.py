@@ -7,6 +7,7 @@ from playwright.sync_api import Page, expect
 
 from core.installation import Installation
 from core.people.accounts import Role
+from core.records import key_of
 from dashboard import look
 from db.tables import EventKind
 from tests import factories
@@ -90,7 +91,7 @@ def test_the_models_page_lists_the_alerts_that_newer_weights_changed(
     app = pages(Role.ONCOLOGIST, "models")
     assert no_error(app)
     shown = words(app)
-    assert f'<a href="/patient?mrn=a%26b&amp;visit={last}"' in shown
+    assert f'<a href="/patient?patient={key_of(here, "a&b")}&amp;visit={last}"' in shown
     assert "&lt;i&gt;Doe" in shown
     for cell in ("gone", look.percent(0.041), look.percent(0.012)):
         assert f">{cell}</td>" in shown

@@ -61,7 +61,7 @@ def test_the_main_corrections_are_foretold_made_and_undone_from_her_page(page: P
     factories.woman(served.here, mrn, [VisitPlan(day) for day in days], events=[biopsy])
     factories.woman(served.here, other, [VisitPlan(date(2021, 1, 2))], name="Other^Woman")
     sign_in(page, served, "staff")
-    page.goto(f"{served.url}/patient?mrn={mrn}")
+    page.goto(f"{served.url}/patient?patient={served.key(mrn)}")
 
     dialog = open_form(page, "Side, view or kind of films")
     expect(dialog.locator(".lv-film img")).to_have_count(4)
@@ -118,6 +118,6 @@ def test_who_may_not_correct_is_not_offered_it(page: Page, served: Served) -> No
     mrn = f"COR-{uuid.uuid4().hex[:8]}"
     factories.woman(served.here, mrn, [VisitPlan(date(2020, 5, 4))])
     sign_in(page, served, "analyst")
-    page.goto(f"{served.url}/patient?mrn={mrn}")
+    page.goto(f"{served.url}/patient?patient={served.key(mrn)}")
     expect(page.get_by_text("Sign out")).to_be_visible(timeout=PATIENCE)
     expect(page.get_by_role("button", name="Correct", exact=False)).to_have_count(0)

@@ -15,7 +15,7 @@ def test_the_course_is_a_table_by_keyboard_and_its_axis_stays_in_the_address(
 ) -> None:
     sign_in(page, served, "oncologist")
     expect(page.locator("tbody tr").nth(7)).to_be_visible()  # other tests may have added women
-    page.goto(f"{served.url}/patient?mrn=00001")
+    page.goto(f"{served.url}/patient?patient={served.key('00001')}")
     ribbon = page.locator(".st-key-ribbon")
     expect(ribbon.locator(".ytick text").first).to_be_visible()
     opener = ribbon.get_by_role("button", name="Table, axis, years")

@@ -34,7 +34,7 @@ def test_a_lesion_is_found_again_on_another_study_and_that_is_undone(page: Page,
     record_sourced_lesions(served.here, MRN, lambda: [LesionNote("Mass", "R", [(image[1], sizing)])])
 
     sign_in(page, served, "oncologist")
-    page.goto(f"{served.url}/patient?mrn={MRN}")
+    page.goto(f"{served.url}/patient?patient={served.key(MRN)}")
     expect(page.get_by_role("cell", name="12 × 9.0")).to_be_visible()
     page.get_by_role("button", name="Measure").click()
     for crop in (page.locator(".lv-places img"), page.locator(".place img")):
@@ -72,7 +72,7 @@ def test_a_proposed_place_is_dragged_to_where_it_lies_before_it_is_confirmed(
     before = {place.measurement_id for place in lesions_of_patient(served.here, mrn)[0].places}
 
     sign_in(page, served, "oncologist")
-    page.goto(f"{served.url}/patient?mrn={mrn}")
+    page.goto(f"{served.url}/patient?patient={served.key(mrn)}")
     page.get_by_role("button", name="Measure").click()
     page.get_by_text("Seen, not measured").click()
     confirm = page.get_by_role("button", name="Confirm the place and keep")

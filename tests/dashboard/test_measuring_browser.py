@@ -107,7 +107,7 @@ def test_a_heat_map_is_asked_for_by_its_key_and_only_where_it_may_be_shown(page:
 
 def test_calipers_on_her_page_become_a_lesion_and_are_drawn_as_one(page: Page, served: Served) -> None:
     sign_in(page, served, "oncologist")
-    page.goto(f"{served.url}/patient?mrn={MRN}")
+    page.goto(f"{served.url}/patient?patient={served.key(MRN)}")
     first = page.locator(".pane[data-ready=true]").first
     expect(first).to_be_visible()
     expect(page.locator(".js-plotly-plot .point").first).to_be_visible()

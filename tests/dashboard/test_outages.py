@@ -13,6 +13,7 @@ from streamlit.testing.v1 import AppTest
 
 from core.installation import Installation
 from core.people import Role
+from core.records import key_of
 from dashboard import house
 from db.database import sqlite_module
 from db.images import StoreUnavailable
@@ -67,7 +68,7 @@ def test_a_patient_stays_closed_while_that_cannot_be_recorded_and_opens_when_it_
     a_woman(here)
     app = pages(Role.ONCOLOGIST, "worklist")
     with held(here):
-        app.query_params["mrn"] = "1"
+        app.query_params["patient"] = key_of(here, "1")
         app.switch_page("screens/patient.py").run()
         assert not app.exception
         assert BUSY in words(app)
@@ -91,7 +92,7 @@ def test_a_database_that_takes_no_writes_opens_no_patient_but_lists_them(
     house.here().database.close()
     event.listen(house.here().database.engine, "connect", read_only)
     app.switch_page("screens/patient.py")
-    app.query_params["mrn"] = "1"
+    app.query_params["patient"] = key_of(here, "1")
     app.run()
     assert not app.exception
     assert "it stays closed. The database is read-only." in words(app)

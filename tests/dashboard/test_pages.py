@@ -13,7 +13,7 @@ from streamlit.testing.v1 import AppTest
 from core.installation import Installation
 from core.people import accounts, audit, sign_ins
 from core.people.accounts import Role
-from core.records import cards
+from core.records import cards, key_of
 from core.records.assessments import record_assessment
 from core.records.record import Visit, record_of
 from dashboard import components, look
@@ -337,7 +337,9 @@ def test_a_shared_address_shows_the_same_group_filters_and_what_cannot_be_is_pas
     here: Installation, pages: OpenPage
 ) -> None:
     factories.cohort(here, 8)
-    app = pages(Role.ONCOLOGIST, "worklist", show="changed and unexplained", age="40-90", row="00001")
+    app = pages(
+        Role.ONCOLOGIST, "worklist", show="changed and unexplained", age="40-90", row=key_of(here, "00001")
+    )
     assert no_error(app)
     assert given(app, "worklist")["focus"] == "00001"
     assert {button.label for button in app.button} >= {"Age 40–90", "Clear all"}

@@ -97,7 +97,7 @@ def test_another_visit_is_shown_in_the_browser_before_the_page_hears_of_it(
 ) -> None:
     sign_in(page, clinic, "oncologist")
     expect(page.locator("tbody tr").first).to_be_visible()
-    page.goto(f"{clinic.url}/patient?mrn=1")
+    page.goto(f"{clinic.url}/patient?patient={clinic.key('1')}")
     expect(page.locator(READY)).to_have_count(8)
     strip = page.locator("button[role=option]")
     strip.last.focus()

@@ -54,7 +54,7 @@ def test_her_priors_come_by_a_click_and_what_is_wrong_with_one_is_said(
     context.set_default_timeout(40_000)
     page = context.new_page()
     sign_in(page, beside_pacs, Role.STAFF)
-    page.goto(f"{beside_pacs.url}/patient?mrn={woman.mrn}")
+    page.goto(f"{beside_pacs.url}/patient?patient={beside_pacs.key(woman.mrn)}")
     expect(page.locator(".st-key-course_more")).to_be_visible(timeout=40_000)
     page.get_by_role("button", name="Fetch priors").click()
     came = page.get_by_text(f"2 images of {woman.mrn} in the PACS, 1 new, 1 in quarantine.")

@@ -19,6 +19,7 @@ from sqlalchemy import select
 from core.care import launch
 from core.installation import Installation
 from core.people import Role, accounts, sign_ins
+from core.records import key_of
 from core.settings import Settings
 from dashboard import process
 from dashboard.benchmark.client import Client
@@ -48,6 +49,7 @@ class Up:
     pid: int
     told: Path
     image: str
+    key: str
 
     def frozen_at_each_collection(self) -> list[int]:
         return [int(line) for line in self.told.read_text().split()] if self.told.exists() else []
@@ -81,7 +83,7 @@ def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
     try:
         assert launch.wait_for_page("127.0.0.1", port, seconds=120, until=threading.Event())
         assert part.process is not None
-        yield Up(f"http://127.0.0.1:{port}", token, part.process.pid, told, image)
+        yield Up(f"http://127.0.0.1:{port}", token, part.process.pid, told, image, key_of(here, "00001"))
     finally:
         part.stop()
         here.close()
@@ -144,7 +146,7 @@ def test_a_row_leads_to_the_patient_without_drawing_the_worklist_again(up: Up) -
     async def click(client: Client) -> None:
         await client.go("worklist")
         answer = await client.click("longview_worklist", "open", "00001")
-        assert client.query["mrn"] == "00001"
+        assert client.query["patient"] == up.key
         assert answer.to_figure is not None
         assert "longview_worklist" not in answer.parts
 

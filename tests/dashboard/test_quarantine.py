@@ -14,6 +14,7 @@ from core.incoming import IncomingFile, take_in
 from core.installation import Installation
 from core.people import Person, Role, ensure_demo_accounts
 from core.quarantine import State, kept_files
+from core.records import mrn_of
 from core.settings import Settings
 from dashboard import waiting
 from db.database import DatabaseUnavailable
@@ -131,7 +132,7 @@ def test_two_patients_alike_lead_to_the_form_that_merges_them(here: Installation
     app = press(app.run(), "One woman …")
     assert not app.exception
     other = next(box for box in app.text_input if box.label == "MRN of the other record that is hers")
-    assert {other.value, *app.query_params["mrn"]} == {"A", "B"}
+    assert {other.value, mrn_of(here, "".join(app.query_params["patient"]))} == {"A", "B"}
     assert "is merged into" in html(app)
 
 

@@ -112,7 +112,7 @@ def test_a_dropped_mammogram_is_shown_with_who_speaks_and_its_card(
     ("data", "says"),
     [
         (b"", "The file is empty"),
-        (b"<html>", "neither DICOM, PNG nor JPEG"),
+        (b"<html>", "not of a kind that is read"),
         (VIEW[:300], "ends before its image does"),
         (
             png(np.random.default_rng(0).integers(0, 4095, (300, 300)).astype(np.uint16)),

@@ -8,6 +8,7 @@ from streamlit.testing.v1 import AppTest
 
 from core.installation import Installation
 from core.people import Role
+from core.records import key_of
 from dashboard import remembered
 from tests import factories
 from tests.dashboard.test_pages import OpenPage, no_error
@@ -25,8 +26,8 @@ def women(here: Installation) -> list[str]:
     return mrns
 
 
-def go_to(app: AppTest, mrn: str) -> AppTest:
-    app.query_params["mrn"] = mrn
+def go_to(here: Installation, app: AppTest, mrn: str) -> AppTest:
+    app.query_params["patient"] = key_of(here, mrn)
     return app.run()
 
 
@@ -43,27 +44,27 @@ def of_forms(app: AppTest) -> set[str]:
 
 
 def test_forms_in_which_nothing_was_put_in_are_let_go_and_a_draft_is_kept(
-    pages: OpenPage, women: list[str]
+    here: Installation, pages: OpenPage, women: list[str]
 ) -> None:
     app = pages(Role.ONCOLOGIST, "patient", mrn=women[0])
     note(app).set_value("to be signed after lunch")
     app.run()
     for mrn in women[1:]:
-        go_to(app, mrn)
+        go_to(here, app, mrn)
         assert no_error(app)
     assert len(of_forms(app)) <= MOST_FORMS + 2, "those seen last, the one on the page, and the draft"
-    assert note(go_to(app, women[0])).value == "to be signed after lunch"
-    assert note(go_to(app, women[1])).value == ""
+    assert note(go_to(here, app, women[0])).value == "to be signed after lunch"
+    assert note(go_to(here, app, women[1])).value == ""
 
 
 def test_what_is_known_of_widgets_that_are_gone_is_forgotten(
-    pages: OpenPage, women: list[str], monkeypatch: pytest.MonkeyPatch
+    here: Installation, pages: OpenPage, women: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(remembered, "MOST_GONE", 20)
     app = pages(Role.ONCOLOGIST, "patient", mrn=women[0])
     known = []
     for mrn in women[1:]:
-        go_to(app, mrn)
+        go_to(here, app, mrn)
         state = app.session_state._state
         state = state._state if isinstance(state, SafeSessionState) else state
         known.append(len(state._new_widget_state.widget_metadata))

@@ -35,7 +35,9 @@ def page(browser: Browser) -> Iterator[Page]:
 
 @pytest.mark.parametrize("format", list(Format))
 def test_each_format_comes_as_a_file_that_no_cache_keeps(served: Served, format: Format) -> None:
-    answer = ask(served, f"/report/{format}?mrn=00001", headers=as_role(served, Role.STAFF))
+    answer = ask(
+        served, f"/report/{format}?patient={served.key('00001')}", headers=as_role(served, Role.STAFF)
+    )
     assert answer.status == 200
     assert answer.body.startswith(BEGINS[format])
     assert answer.headers["content-type"] == format.media_type
@@ -52,14 +54,26 @@ def test_each_format_comes_as_a_file_that_no_cache_keeps(served: Served, format:
 def test_who_may_not_and_what_there_is_not_get_none(served: Served) -> None:
     hers = as_role(served, Role.ONCOLOGIST)
     before = len(audit.latest(served.here, action="report_made"))
-    assert ask(served, "/report/pdf?mrn=00001").status == 401
-    assert ask(served, "/report/pdf?mrn=00001", headers=as_role(served, Role.ANALYST)).status == 403
-    assert ask(served, "/report/pdf?mrn=00001", headers=hers | {"sec-fetch-site": "cross-site"}).status == 403
+    assert ask(served, f"/report/pdf?patient={served.key('00001')}").status == 401
+    assert (
+        ask(
+            served, f"/report/pdf?patient={served.key('00001')}", headers=as_role(served, Role.ANALYST)
+        ).status
+        == 403
+    )
+    assert (
+        ask(
+            served,
+            f"/report/pdf?patient={served.key('00001')}",
+            headers=hers | {"sec-fetch-site": "cross-site"},
+        ).status
+        == 403
+    )
     for path in (
-        "/report/docx?mrn=00001",
+        f"/report/docx?patient={served.key('00001')}",
         "/report/pdf",
-        "/report/pdf?mrn=no",
-        "/report/pdf?mrn=00001&visit=2.25.2.1",
+        "/report/pdf?patient=no",
+        f"/report/pdf?patient={served.key('00001')}&visit=2.25.2.1",
     ):
         assert ask(served, path, headers=hers).status == 404, path
     assert len(audit.latest(served.here, action="report_made")) == before
@@ -67,7 +81,9 @@ def test_who_may_not_and_what_there_is_not_get_none(served: Served) -> None:
 
 def test_a_report_may_be_had_that_does_not_tell_whose_it_is(served: Served) -> None:
     hers = as_role(served, Role.STAFF)
-    answer = ask(served, "/report/html?mrn=00001&visit=2.25.1.2&deidentified=1", headers=hers)
+    answer = ask(
+        served, f"/report/html?patient={served.key('00001')}&visit=2.25.1.2&deidentified=1", headers=hers
+    )
     text = re.sub(r"base64,[\w+/=]+", "", answer.body.decode())
     for told in ("00001", "Sim-0001", "2.25.1.2", served.url):
         assert told not in text
@@ -85,12 +101,12 @@ def test_the_menu_hands_out_the_chosen_study_and_its_address(
 ) -> None:
     sign_in(page, served, "oncologist")
     expect(page.locator("tbody tr").first).to_be_visible()
-    page.goto(f"{served.url}/patient?mrn=00001&visit=2.25.1.2")
+    page.goto(f"{served.url}/patient?patient={served.key('00001')}&visit=2.25.1.2")
     page.get_by_role("button", name="Report").click()
     links = page.locator(".lv-formats a")
     expect(links).to_have_count(len(Format))
     expect(page.get_by_role("dialog").locator("code")).to_contain_text(
-        f"{served.url}/patient?mrn=00001&visit=2.25.1.2"
+        f"{served.url}/patient?patient={served.key('00001')}&visit=2.25.1.2"
     )
     with page.expect_download() as download:
         links.filter(has_text="HTML").click()
@@ -100,7 +116,7 @@ def test_the_menu_hands_out_the_chosen_study_and_its_address(
     assert "2.25.1.2" in text
     page.get_by_text("De-identified").click()
     expect(links.first).to_have_attribute("href", re.compile("deidentified=1"))
-    assert f"{served.url}/patient?mrn=00001&amp;visit=2.25.1.2" in text
+    assert f"{served.url}/patient?patient={served.key('00001')}&amp;visit=2.25.1.2" in text
     shown = page.context.new_page()
     shown.goto(file.as_uri())
     assert shown.locator("h1").inner_text().startswith("Sim-0001")
@@ -114,7 +130,7 @@ def test_the_menu_hands_out_the_chosen_study_and_its_address(
 def test_the_page_prints_whole_and_without_navigation(page: Page, served: Served) -> None:
     sign_in(page, served, "oncologist")
     expect(page.locator("tbody tr").first).to_be_visible()
-    page.goto(f"{served.url}/patient?mrn=00001")
+    page.goto(f"{served.url}/patient?patient={served.key('00001')}")
     expect(page.locator(".main-svg").first).to_be_visible()
     expect(page.locator(".pane[data-ready=true]").first).to_be_visible()
     pdf = page.pdf(prefer_css_page_size=True)

@@ -34,7 +34,7 @@ def sign_in_at_the_form(tab: Page, served: Served, username: str) -> None:
 
 def test_a_note_is_neither_recorded_in_anothers_name_nor_lost(page: Page, served: Served) -> None:
     sign_in(page, served, "oncologist")
-    page.goto(f"{served.url}/patient?mrn=00001")
+    page.goto(f"{served.url}/patient?patient={served.key('00001')}")
     page.get_by_role("button", name="Add", exact=True).first.click()
     note = page.get_by_label("Note").last
     note.fill("typed by the oncologist")

@@ -33,7 +33,9 @@ from core.installation import Installation
 from core.settings import Settings
 from models.store import registry
 registry.WEIGHTS = pathlib.Path(sys.argv[2])
+from core.people import asking
 from core.worker.worker import run_worker
+asking.system_asks_in_this_process()
 run_worker(Installation.open(Settings(home=sys.argv[1], _env_file=None)), threading.Event())
 """
 
@@ -179,7 +181,9 @@ def test_two_real_women_go_in_and_no_number_that_the_model_may_not_say_comes_out
     page.get_by_role("button", name="Compare", exact=True).click()
     expect(page).to_have_url(re.compile("/compare"))
     expect(page.locator(".pane[data-ready=true]")).to_have_count(4, timeout=60_000)
-    report = page.request.get(f"{served.url}/report/html?mrn=REAL-3", headers={"origin": served.url})
+    report = page.request.get(
+        f"{served.url}/report/html?patient={served.key('REAL-3')}", headers={"origin": served.url}
+    )
     assert report.ok
     assert "No risk is shown as a number." in report.text()
     words = re.sub(r"<style.*?</style>|<[^>]*>", " ", report.text(), flags=re.DOTALL)

@@ -166,7 +166,7 @@ def test_a_reader_sees_from_what_to_what_and_opens_what_each_visit_told(page: Pa
         before, now = moved.moved["from"], moved.moved["to"]
     sign_in(page, served, "oncologist")
     page.wait_for_url(lambda url: "sign-in" not in url)
-    page.goto(f"{served.url}/patient?mrn=00001")
+    page.goto(f"{served.url}/patient?patient={served.key('00001')}")
     figure = page.locator(".stPlotlyChart", has_text="● left breast")
     expect(figure).to_contain_text(look.percent(before))
     expect(figure).to_contain_text(look.percent(now))

@@ -92,7 +92,7 @@ def test_the_next_patient_of_the_same_list_is_one_key_away(page: Page, women: Se
     expect(before).to_be_disabled()
     after.click()
     expect(page.locator(".lv-identity")).to_contain_text("Sim-0001")
-    expect(page).to_have_url(re.compile(r"/patient\?mrn=00001$"))
+    expect(page).to_have_url(re.compile(rf"/patient\?patient={women.key('00001')}$"))
     page.keyboard.press("Alt+ArrowDown")
     expect(page.locator(".lv-identity")).to_contain_text("Sim-0002")
     page.keyboard.press("Alt+ArrowUp")
@@ -150,7 +150,7 @@ def test_an_active_filter_is_seen_taken_away_and_kept_as_a_view(page: Page, wome
 
 def test_an_alert_is_acknowledged_with_a_note_and_opened_again(page: Page, women: Served) -> None:
     sign_in(page, women, "oncologist")
-    page.goto(f"{women.url}/patient?mrn=00023")
+    page.goto(f"{women.url}/patient?patient={women.key('00023')}")
     expect(page.locator(".js-plotly-plot .scatterlayer .point").first).to_be_visible()
     alerts = page.locator(".st-key-alerts_open button, .st-key-alerts_ended button").first
     alerts.click()

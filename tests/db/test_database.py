@@ -1,32 +1,24 @@
 """Reading and writing, the same on both engines; and what is said of a database that cannot be."""
 
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from sqlalchemy import func, select
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
+from core.outages import outage
 from db import database as module
 from db.database import Database, DatabaseUnavailable
-from db.migrate import upgrade
 from db.tables import AuditEntry, Patient
-from tests.postgres import fresh_database, needs_postgres
+from tests.postgres import migrated_copy, migrated_postgres, needs_postgres
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=needs_postgres)])
-def database(request, tmp_path):
-    if request.param == "sqlite":
-        made = Database(f"sqlite:///{tmp_path / 'longview.db'}")
-        upgrade(made)
+def database(request, tmp_path, migrated_database):
+    with migrated_copy(request.param, migrated_database, tmp_path) as made:
         yield made
-        made.close()
-    else:
-        with fresh_database() as url:
-            made = Database(url)
-            upgrade(made)
-            yield made
-            made.close()
 
 
 def patients(database: Database) -> int:
@@ -86,9 +78,8 @@ def test_changes_of_a_read_are_not_kept(database):
 @needs_postgres
 def test_a_writer_that_waits_too_long_says_so(monkeypatch):
     monkeypatch.setattr(module, "BUSY_SECONDS", 0.2)
-    with fresh_database() as url:
+    with migrated_postgres() as url:
         database, holding, done = Database(url), threading.Event(), threading.Event()
-        upgrade(database)
 
         def hold() -> None:
             with database.write() as session:
@@ -104,6 +95,31 @@ def test_a_writer_that_waits_too_long_says_so(monkeypatch):
             done.set()
             held.result()
         database.close()
+
+
+@needs_postgres
+def test_a_writer_that_is_halted_lets_the_others_in_and_is_told_so(monkeypatch):
+    """Its process is halted, or its machine is gone: the server takes back what it had not finished."""
+    monkeypatch.setattr(module, "HALTED_SECONDS", 0.3)
+    with migrated_postgres() as url:
+        halted, other = Database(url), Database(url)
+
+        def write_and_stop() -> None:
+            with halted.write() as session:
+                session.add(Patient(mrn="halted"))
+                session.flush()
+                time.sleep(1.0)
+                session.add(Patient(mrn="too late"))
+
+        with pytest.raises(DBAPIError) as told:
+            write_and_stop()
+        assert "The database cannot be reached" in str(outage(told.value))
+        with other.write() as session:
+            session.add(Patient(mrn="other"))
+        with halted.read() as session:
+            assert session.scalars(select(Patient.mrn)).all() == ["other"]
+        halted.close()
+        other.close()
 
 
 @pytest.mark.parametrize(

@@ -3,27 +3,42 @@
 import hashlib
 import os
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from db import images
 from db.images import BucketStore, FolderStore, ImageStore, StoreUnavailable, open_store
-
-BUCKET = os.environ.get("LONGVIEW_TEST_S3_URL", "")
-"""Such as s3://bucket, with AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY beside it."""
-
-needs_bucket = pytest.mark.skipif(not BUCKET, reason="LONGVIEW_TEST_S3_URL names no bucket")
+from db.scratch import empty
+from tests.grown.servers import BUCKET, access, make_bucket
 
 
-@pytest.fixture(params=["folder", "memory", pytest.param("bucket", marks=needs_bucket)])
+@pytest.fixture(scope="module")
+def bucket() -> Iterator[str]:
+    """The URL of a bucket on loopback; ``LONGVIEW_TEST_S3_URL`` names another, with the usual AWS variables beside it."""
+    if named := os.environ.get("LONGVIEW_TEST_S3_URL"):
+        yield named
+        return
+    server = pytest.importorskip("moto.server").ThreadedMotoServer(port=0, verbose=False)
+    server.start()
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in access(server.get_host_and_port()[1]).items():
+            if name.startswith("AWS_"):
+                patch.setenv(name, value)
+        make_bucket(server.get_host_and_port()[1])
+        yield f"s3://{BUCKET}"
+    server.stop()
+
+
+@pytest.fixture(params=["folder", "memory", "bucket"])
 def store(request, tmp_path: Path) -> ImageStore:
     if request.param == "folder":
         return FolderStore(tmp_path / "images")
     if request.param == "memory":
         memory = pytest.importorskip("obstore.store").MemoryStore()
         return BucketStore(memory, "memory")
-    return open_store(f"{BUCKET}/test-{uuid.uuid4()}", tmp_path, "images")
+    return open_store(f"{request.getfixturevalue('bucket')}/test-{uuid.uuid4()}", tmp_path, "images")
 
 
 def test_what_is_put_comes_back_under_its_sha256(store):
@@ -99,9 +114,8 @@ def test_a_folder_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
-@needs_bucket
-def test_two_stores_of_one_bucket_keep_apart(tmp_path):
-    home = f"{BUCKET}/test-{uuid.uuid4()}"
+def test_two_stores_of_one_bucket_keep_apart(tmp_path, bucket):
+    home = f"{bucket}/test-{uuid.uuid4()}"
     taken, refused = (open_store(home, tmp_path, name) for name in ("images", "quarantine"))
     taken.put(b"view")
     refused.put(b"no view")
@@ -138,3 +152,11 @@ def test_a_store_that_there_cannot_be_is_refused_in_a_sentence(url, tmp_path):
     with pytest.raises(StoreUnavailable, match="s3://bucket/longview") as caught:
         open_store(url, tmp_path, "images")
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("store", ["memory", "bucket"], indirect=True)
+def test_a_store_that_was_made_for_a_measurement_is_emptied(store):
+    for number in range(3):
+        store.put(f"view {number}".encode())
+    empty(store)
+    assert list(store.keys()) == []

@@ -1,5 +1,6 @@
 """Migrations: up, down, equal to the tables, and kind to databases of earlier releases."""
 
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +18,9 @@ from sqlalchemy.exc import IntegrityError
 
 from db import migrate
 from db.database import Database, DatabaseUnavailable
+from db.stale import trigger_names
 from db.tables import Base, LesionStatus, Measurement, Patient, Score, Study, StudyStatus, User
+from tests.killed import run_killed, steps_of
 from tests.postgres import fresh_database, needs_postgres
 
 RELEASES = sorted((Path(__file__).parent / "releases").glob("*.sql"))
@@ -109,6 +112,38 @@ def test_a_failing_step_leaves_the_database_as_it_was(database, monkeypatch):
     with pytest.raises(RuntimeError, match="power cut"):
         migrate.upgrade(database)
     assert set(inspect(database.engine).get_table_names()) <= {"alembic_version"}
+
+
+def test_a_migration_killed_at_any_step_leaves_the_old_state_or_the_new_and_the_next_start_goes_on(tmp_path):
+    earlier = sorted(migrate.known_revisions())[-4]
+
+    made = Database(f"sqlite:///{tmp_path / 'made.db'}")
+    migrate.upgrade(made, earlier)
+    with made.engine.begin() as connection:
+        connection.execute(
+            text("INSERT INTO patient (mrn, simulated, created_at) VALUES ('W1', 0, '2026-01-01')")
+        )
+    made.close()
+
+    def stock(number: int) -> Database:
+        return Database(f"sqlite:///{shutil.copy(tmp_path / 'made.db', tmp_path / f'{number}.db')}")
+
+    database = stock(0)
+    total = run_killed(lambda: migrate.upgrade(database), steps_of(database))
+    assert total > 20
+    whole = constraints(database), set(trigger_names())
+    for at in (1, total // 3, 2 * total // 3, total - 1, total):
+        database = stock(at)
+        run_killed(lambda database=database: migrate.upgrade(database), steps_of(database), at)
+        stands = migrate.current(database)
+        assert stands in (earlier, migrate.head()), at
+        assert (stands == migrate.head()) == (constraints(database) == whole[0])
+        migrate.upgrade(database)
+        with database.engine.connect() as connection:
+            triggers = set(connection.scalars(text("SELECT name FROM sqlite_master WHERE type = 'trigger'")))
+            assert connection.scalars(text("SELECT mrn FROM patient")).all() == ["W1"]
+        assert (constraints(database), triggers) == whole
+        database.close()
 
 
 def test_foreign_keys_are_enforced_after_an_upgrade(database):

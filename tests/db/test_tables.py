@@ -6,10 +6,9 @@ import pytest
 import sqlalchemy
 from sqlalchemy import insert, select
 
-from db import migrate
 from db.database import Database
 from db.tables import AuditEntry, Base, Document, Patient, String, Text, storable_text
-from tests.postgres import fresh_database, needs_postgres
+from tests.postgres import migrated_copy, needs_postgres
 
 NAUGHTY = "a\0b\ud800c\udcff\u202ed"
 KEPT = "a\ufffdb\ufffdc\ufffd\u202ed"
@@ -24,18 +23,9 @@ COLUMNS = [column for table in Base.metadata.sorted_tables for column in table.c
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=needs_postgres)])
-def database(request, tmp_path) -> Iterator[Database]:
-    if request.param == "sqlite":
-        made = Database(f"sqlite:///{tmp_path / 'longview.db'}")
-        migrate.upgrade(made)
+def database(request, tmp_path, migrated_database) -> Iterator[Database]:
+    with migrated_copy(request.param, migrated_database, tmp_path) as made:
         yield made
-        made.close()
-        return
-    with fresh_database() as url:
-        made = Database(url)
-        migrate.upgrade(made)
-        yield made
-        made.close()
 
 
 def test_every_text_and_document_column_goes_through_the_one_edge():

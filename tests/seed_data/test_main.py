@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from seed_data.__main__ import app
+from seed_data.__main__ import Edition, app
+from seed_data.women.mechanisms import EDITIONS
 
 
 def _run(*arguments: object):
@@ -95,3 +96,33 @@ def test_the_report_sets_margins_beside_targets():
     for margin in margins:
         if margin["topic"] in ("doubling time, days, mean", "5-year AUC of a control"):
             assert margin["met"] is True
+
+
+def test_lives_of_another_edition_come_with_vectors_where_asked(tmp_path):
+    out, vectors = tmp_path / "lives.csv", tmp_path / "vectors.csv"
+    asked = ("lives", "--women", 4, "--mechanisms", "2026", "--jobs", 1, "--out", out, "--vectors", vectors)
+    assert _run(*asked).exit_code == 0
+    assert "texture,sign,grade,in_situ" in out.read_text().splitlines()[0]
+    assert vectors.read_text().startswith("patient_id,months,e0,")
+    again = _run(*asked)
+    assert again.exit_code == 2
+    assert "is there already" in " ".join(again.output.split())
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        ("simulate", "--mechanisms", "2026", "--findings-per-breast", 1, "--patients", 1),
+        ("sensitivity", "--mechanisms", "--evaluated", "metrics.json"),
+        ("lives", "--mechanisms", "1999"),
+    ],
+)
+def test_what_does_not_go_with_mechanisms_is_wrong_use(asked, tmp_path):
+    done = _run(*asked, "--out", tmp_path / "out")
+    assert done.exit_code == 2
+    assert "mechanisms" in done.output
+    assert not (tmp_path / "out").exists()
+
+
+def test_every_edition_can_be_asked_for():
+    assert {edition.value for edition in Edition} == set(EDITIONS)

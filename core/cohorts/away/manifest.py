@@ -34,7 +34,7 @@ COLUMNS = (
 OLDEST_TOLD = 90
 """Ages above are told as this where women are not to be known again (HIPAA's safe harbour, 45 CFR 164.514)."""
 _WOMEN_AT_ONCE = 200
-_SUFFIXES = {"application/dicom": ".dcm", "image/png": ".png", "image/jpeg": ".jpg"}
+_SUFFIXES = {"application/dicom": ".dcm", "image/png": ".png", "image/jpeg": ".jpg", "image/tiff": ".tif"}
 
 
 class CannotWrite(ValueError):

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.images.mammogram import Outline
+from core.images.percentiles import percentiles
 
 __all__ = ["READING_SIDE", "Laid", "lay"]
 
@@ -20,13 +21,16 @@ READING_SIDE = 1024
 class Laid:
     """A picture at reading size, (rows, columns), chest wall at the left; `scale` are pixels of the image to one here.
 
-    `shades` are 0 at the 2nd and 1 at the 98th percentile of the breast, whose outline `breast` holds as 1.
+    `shades` are 0 at the 2nd and 1 at the 98th percentile of the breast, whose outline `breast` holds as 1. `inside` is the grey
+    of it, in no order, and `levels` are the 5th and the 95th percentile of that.
     """
 
     grey: NDArray[np.float32]
     shades: NDArray[np.float32]
     breast: NDArray[np.uint8]
     scale: float
+    inside: NDArray[np.float32]
+    levels: tuple[float, float]
 
     @property
     def box(self) -> tuple[int, int, int, int]:
@@ -43,6 +47,7 @@ def lay(pixels: NDArray[np.uint16], outline: Outline) -> Laid:
     breast = cv2.resize(outline.mask, size, interpolation=cv2.INTER_NEAREST)
     if outline.wall_is_right:
         grey, breast = np.ascontiguousarray(grey[:, ::-1]), np.ascontiguousarray(breast[:, ::-1])
-    low, high = np.percentile(grey[breast > 0], (2, 98))
+    inside = grey[breast > 0]
+    low, dark, bright, high = percentiles(inside, 2, 5, 95, 98)
     shades = (grey - np.float32(low)) / np.float32(max(high - low, 1e-6))
-    return Laid(grey, shades, breast, 1 / share)
+    return Laid(grey, shades, breast, 1 / share, inside, (dark, bright))

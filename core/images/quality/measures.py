@@ -72,8 +72,7 @@ def measure(pixels: NDArray[np.uint16], bits_stored: int) -> dict[str, float | s
 
 
 def _exposure(laid: Laid, top: float) -> dict[str, float | str]:
-    inside = laid.grey[laid.breast > 0]
-    low, high = np.percentile(inside, (5, 95))
+    inside, (low, high) = laid.inside, laid.levels
     brightest, darkest = float(laid.grey.max()), float(laid.grey.min())
     burnt = float(np.mean(inside >= 0.995 * top))
     if high - low >= 24:  # of few shades the brightest is always many pixels'

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -53,22 +54,45 @@ def pectoral_muscle(laid: Laid) -> Muscle:
     breast = cv2.resize(laid.breast[top:bottom, left:right], size, interpolation=cv2.INTER_NEAREST)
     shades = cv2.GaussianBlur(np.clip(shades, -0.5, 1.5), (0, 0), 2.0)
     across, down = (cv2.Scharr(shades, cv2.CV_32F, *order) / 16 for order in ((1, 0), (0, 1)))
-    rows, columns = shades.shape
+    lines = _lines(shades.shape[1])
+    across, down = across.ravel()[lines.places], down.ravel()[lines.places]
+    step = -(across * lines.across[:, None] + down * lines.down[:, None])
+    step = np.clip(np.where(lines.seen & (breast.ravel()[lines.places] > 0), step, 0), *_STEP_LIMITS)
+    contrast = step.sum(axis=1) / lines.seen.sum(axis=1)
+    x, y = lines.top, lines.foot
+    best = int(np.argmax(contrast * (np.minimum(y, _ROWS) / _ROWS) ** 0.25))
+    return Muscle(float(x[best] / share), float(y[best] / share), float(contrast[best]))
+
+
+@dataclass(frozen=True)
+class _Lines:
+    """All lines that are tried, n of them, and m places along each: alike for all breasts of one depth.
+
+    `top` and `foot` as in `Muscle`; `across` and `down` are the normal of each. `places` (n, m) are indices into the
+    flattened picture, `seen` tells which of them lie in it.
+    """
+
+    top: NDArray[np.float64]
+    foot: NDArray[np.float64]
+    across: NDArray[np.float64]
+    down: NDArray[np.float64]
+    places: NDArray[np.intp]
+    seen: NDArray[np.bool_]
+
+
+@lru_cache(maxsize=32)
+def _lines(columns: int) -> _Lines:
     x, y = (
-        grid.ravel() for grid in np.meshgrid(np.arange(6, 0.85 * columns, 3), np.arange(24, 1.3 * rows, 5))
+        grid.ravel() for grid in np.meshgrid(np.arange(6, 0.85 * columns, 3), np.arange(24, 1.3 * _ROWS, 5))
     )
     angle = np.degrees(np.arctan2(x, y))
     x, y = (ends[(angle >= _ANGLES[0]) & (angle <= _ANGLES[1])] for ends in (x, y))
     along = np.linspace(0.08, 0.92, 40)
     at_x, at_y = np.rint(x[:, None] * (1 - along)).astype(int), np.rint(y[:, None] * along).astype(int)
-    seen = at_y < rows - 1
-    at_x, at_y = np.clip(at_x, 0, columns - 1), np.clip(at_y, 0, rows - 1)
+    seen = at_y < _ROWS - 1
+    places = np.clip(at_y, 0, _ROWS - 1) * columns + np.clip(at_x, 0, columns - 1)
     length = np.hypot(x, y)
-    step = -(across[at_y, at_x] * (y / length)[:, None] + down[at_y, at_x] * (x / length)[:, None])
-    step = np.clip(np.where(seen & (breast[at_y, at_x] > 0), step, 0), *_STEP_LIMITS)
-    contrast = step.sum(axis=1) / seen.sum(axis=1)
-    best = int(np.argmax(contrast * (np.minimum(y, rows) / rows) ** 0.25))
-    return Muscle(float(x[best] / share), float(y[best] / share), float(contrast[best]))
+    return _Lines(x, y, y / length, x / length, places, seen)
 
 
 def nipple_of(laid: Laid, muscle: Muscle | None) -> tuple[float, float]:

@@ -168,6 +168,13 @@ class HeadTraining(ABC):
         around = None if self.material.prepared.around is None else self.material.around(places)
         return trained.head.vectors(self.material.pixels(places), around)
 
+    def pointed(self, trained: TrainedImage, places: NDArray[np.intp]) -> dict[int, list[bool]]:
+        """Return, of the images at some places that have a boxed lesion, whether what is seen most lies on it.
+
+        By place; nothing under a head that points nowhere.
+        """
+        return {}
+
     def config(self) -> ImageConfig:
         """Return how the classifier is built."""
         from models.classifier import ImageConfig

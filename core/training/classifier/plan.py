@@ -10,7 +10,10 @@ from typing import Any
 
 from models.classifier import Augmentation, HeadName, Region, Step, head_called, region_called, step_called
 
-__all__ = ["Duration", "ImagePlan", "KernelOptions", "LesionOptions", "Measuring", "Network", "Pictures"]
+__all__ = ["DetectorOptions", "Duration", "ImagePlan", "KernelOptions", "Measuring", "Network", "Pictures"]
+
+STEPS = {HeadName.DETECTOR: 48}
+"""Pixels of which the sides are multiples, if not 32. A detector's cells, and those of two thirds of a film, are then whole."""
 
 
 @dataclass(frozen=True)
@@ -78,14 +81,19 @@ class KernelOptions:
 
 
 @dataclass(frozen=True)
-class LesionOptions:
-    """How long a head on lesions learns: steps on crops, and as many on whole films."""
+class DetectorOptions:
+    """What a detector learns from beside boxes, and how many heads say its answer.
 
-    lesion_steps: int = 150
+    `inserted_sets`: how often lesions are put into each normal film; `heads`: how many are trained on each net's answers.
+    """
+
+    inserted_sets: int = 2
+    heads: int = 3
 
     def __post_init__(self) -> None:
         """Check; ValueError says what is wrong."""
-        _at_least("lesion_steps", self.lesion_steps, 1)
+        _at_least("inserted_sets", self.inserted_sets, 0)
+        _at_least("heads", self.heads, 1)
 
 
 @dataclass(frozen=True)
@@ -127,7 +135,7 @@ class ImagePlan:
     augmentation: Augmentation = field(default_factory=Augmentation)
     network: Network = field(default_factory=Network)
     kernel: KernelOptions = field(default_factory=KernelOptions)
-    lesions: LesionOptions = field(default_factory=LesionOptions)
+    detector: DetectorOptions = field(default_factory=DetectorOptions)
     duration: Duration = field(default_factory=Duration)
     measuring: Measuring = field(default_factory=Measuring)
     name: str = "image"
@@ -137,11 +145,15 @@ class ImagePlan:
         rows, columns = self.pictures.shape
         if self.kernel.turns and rows != columns:
             raise ValueError("Only squares can be turned by quarters: choose a --size such as 160x160.")
+        step = STEPS.get(self.network.head, 32)
+        if rows % step or columns % step:
+            raise ValueError(f"Rows and columns must be multiples of {step}, not {(rows, columns)}.")
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values under one name each, as `plan.json` and cards keep them since the first release."""
         pictures, network, duration = self.pictures, self.network, self.duration
-        return {
+        of_detector = {"inserted_sets": self.detector.inserted_sets, "heads": self.detector.heads}
+        return (of_detector if network.head is HeadName.DETECTOR else {}) | {
             "task": pictures.task,
             "classes": pictures.classes,
             "backbone": network.backbone,
@@ -164,7 +176,6 @@ class ImagePlan:
             "density_from": pictures.density_from,
             "outline": self.kernel.outline,
             "turns": self.kernel.turns,
-            "lesion_steps": self.lesions.lesion_steps,
             "lesion_map": self.kernel.lesion_map,
             "beside": self.kernel.beside,
             "beside_weights": self.kernel.beside_weights,

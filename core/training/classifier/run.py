@@ -25,14 +25,14 @@ from core.sets import (
     prepare_cases,
 )
 from core.training.classifier.dense import DenseTraining
+from core.training.classifier.detector import DetectorTraining
 from core.training.classifier.domain import picture_domain
 from core.training.classifier.heads import HeadTraining, Material, Pass, shown_input
 from core.training.classifier.kernel import KernelTraining
-from core.training.classifier.lesions import LesionTraining
 from core.training.classifier.parts import Part, assign_parts, check_leakage, join_twins, named_pairs
 from core.training.classifier.plan import ImagePlan
 from core.training.runs import TrainingError, same_plan, write_curves
-from models.classifier import HeadName
+from models.classifier import HeadName, Region
 from models.measures import check_enough, spread_of
 from models.store import OnProgress
 
@@ -46,7 +46,7 @@ if TYPE_CHECKING:  # Networks are loaded when training starts: `--help` must not
 __all__ = ["TRAININGS", "train_image"]
 
 TRAININGS: dict[HeadName, type[HeadTraining]] = {
-    training.name: training for training in (DenseTraining, KernelTraining, LesionTraining)
+    training.name: training for training in (DenseTraining, KernelTraining, DetectorTraining)
 }
 WORK = "work"
 """Folder of a run that holds what it goes on from after it was killed."""
@@ -169,7 +169,8 @@ def _mixed(cases: Sequence[ImageCase], prepared: PreparedCases, shape: tuple[int
 class _Said:
     """What a run measures: probabilities (m, classes) of the images at some places (m,), and the part of each.
 
-    `seen` are the places of the images that the model which is kept has seen.
+    `seen` are the places of the images that the model which is kept has seen; `pointed` is what
+    `HeadTraining.pointed` says of those measured.
     """
 
     places: NDArray[np.intp]
@@ -177,6 +178,7 @@ class _Said:
     where: list[str]
     note: str
     seen: list[int]
+    pointed: dict[int, list[bool]]
 
 
 @dataclass(frozen=True)
@@ -199,7 +201,10 @@ class _Run:
             "" if held is Part.TEST else " (no test images: early stopping and scaling saw them)"
         )
         known = self._known_after_one(trained, np.flatnonzero(where == Part.TRAIN), tested)
-        return self._finish(trained, _Said(tested, shares, where[tested].tolist(), note, seen), known)
+        pointed = self.training.pointed(trained, tested)
+        return self._finish(
+            trained, _Said(tested, shares, where[tested].tolist(), note, seen, pointed), known
+        )
 
     def folds(self, parts: list[str]) -> dict[str, Any]:
         """Cross-validate, measure out of fold, then train the model that is kept on all images."""
@@ -207,11 +212,13 @@ class _Run:
         fold = np.array([-1 if part == Part.PRACTICE else int(part) for part in parts])
         said = np.zeros(training.material.truth.shape)
         far = np.zeros(len(fold))
+        pointed: dict[int, list[bool]] = {}
         for k in range(count):
             own, others = np.flatnonzero(fold == k), np.flatnonzero((fold >= 0) & (fold != k))
             one = Pass(f"{WORK}/fold-{k}", count + 1 - k, f"fold {k + 1} of {count}: ")
             trained = training.train_fold(fold != k, one)
             logits = training.logits(trained, own)
+            pointed |= training.pointed(trained, own)
             said[own] = logits if training.scaled_together else trained.scaling(logits)
             # Out of what this fold's network makes of those it learned from: neither has met these women.
             spread = spread_of(training.vectors(trained, others), [], "")
@@ -223,9 +230,8 @@ class _Run:
         where = [f"fold {k + 1}" for k in fold[measured]]
         note = f"out of fold, {count} folds by woman; the model that is kept is trained on all images"
         known = self._known(trained, measured, far[measured], measured)
-        return self._finish(
-            trained, _Said(measured, said[measured], where, note, list(range(len(fold)))), known
-        )
+        everybody = list(range(len(fold)))
+        return self._finish(trained, _Said(measured, said[measured], where, note, everybody, pointed), known)
 
     def _known_after_one(
         self, trained: TrainedImage, learned: NDArray[np.intp], tested: NDArray[np.intp]
@@ -289,6 +295,7 @@ class _Run:
         measured = {
             "measured_on": said.note,
             **measure_cases(table, classes),
+            **self._measured_films(tested, said),
             "images": {"used": len(material.cases), "left_out": self.left_out},
         }
         seen = sorted(set(sha256_of_cases([material.cases[i] for i in said.seen])))
@@ -300,6 +307,19 @@ class _Run:
         ImageModel(card, trained.head, trained.scaling, domain).save(out)
         write_curves(out / "curves.csv", trained.curve)
         write_evaluation(out, table, measured, card.title, trained.curve)
+        return measured
+
+    def _measured_films(self, tested: list[ImageCase], said: _Said) -> dict[str, Any]:
+        """Measure whole films beside the other breast, and where the model points, where there is any of that."""
+        from core.evaluation import measure_films, measure_pointing
+
+        cases, plan = self.training.material.cases, self.training.plan
+        whole = plan.pictures.task == "finding" and plan.pictures.region is Region.BREAST
+        films = measure_films(tested, said.shares, self.training.material.classes) if whole else None
+        measured = {} if films is None else {"films": films}
+        if said.pointed:
+            women = [cases[place].group for place in said.pointed]
+            measured["pointing"] = measure_pointing(list(said.pointed.values()), women)
         return measured
 
     def _card(self, measured: dict[str, Any], files: dict[str, str]) -> ModelCard:

@@ -7,6 +7,7 @@ import random
 import signal
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -18,15 +19,17 @@ from core.people import Role, create_user
 from db.tables import Image, ImportItem, Outcome
 from tests.core.bulk.brought import DAYS, WOMEN, bad_files, study, zipped
 from tests.core.network.test_listening import rows
+from tests.killed import run_killed, steps_on_disk
 
 PROJECT = Path(__file__).resolve().parents[3]
 TAKE_IN = """
 import sys, time
 from core.bulk import Arrivals, Batch
 from core.installation import Installation
-from core.people import Person, Role
+from core.people import Person, Role, asking
 from core.settings import Settings
 
+asking.system_asks_in_this_process()
 here = Installation.open(Settings(home=sys.argv[1], _env_file=None))
 person = Person(int(sys.argv[2]), "sam", "Sam", Role.STAFF)
 batch = Batch(here, Arrivals(here.home / "arrivals"), person.user_id)
@@ -80,3 +83,35 @@ def test_a_batch_killed_at_random_moments_loses_nothing_and_goes_on(here: Instal
     assert len(rows(here, Image)) == 12
     assert [one.outcome for one in rows(here, ImportItem)].count(Outcome.QUARANTINED) >= 1
     assert len(summary_csv(found).splitlines()) == 14
+
+
+def test_an_upload_killed_at_any_step_goes_on_with_what_is_here(tmp_path):
+    pieces = [bytes([number]) * 70_000 for number in range(5)]
+    whole = b"".join(pieces)
+    steps: list[Callable[[], None]] = []
+
+    def hear(step: Callable[[], None]) -> None:
+        steps.append(step)
+        steps_on_disk(step)
+
+    def upload(root: Path) -> None:
+        arrivals = Arrivals(root)
+        arrival = arrivals.begin(7, "film.dcm", len(whole))
+
+        def parts() -> Iterator[bytes]:
+            for piece in pieces:
+                steps[0]()
+                yield piece
+
+        arrivals.append(arrival, 0, parts())
+
+    total = run_killed(lambda: upload(tmp_path / "0"), hear)
+    for at in range(1, total + 1):
+        root = tmp_path / f"{at}"
+        run_killed(lambda root=root: upload(root), hear, at)
+        arrivals = Arrivals(root)
+        arrival = arrivals.begin(7, "film.dcm", len(whole))
+        assert whole.startswith(arrival.data.read_bytes()), at
+        assert arrivals.append(arrival, arrival.arrived, [whole[arrival.arrived :]]) == len(whole)
+        (there,) = arrivals.of(7)
+        assert (there.is_whole, there.data.read_bytes()) == (True, whole)

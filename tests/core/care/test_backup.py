@@ -8,12 +8,15 @@ import random
 import shutil
 import stat
 import tarfile
+import time
 from pathlib import Path
 
+import pyrage
 import pytest
 from sqlalchemy import select
 
 from core.care.backup import BackupError, restore_backup, write_backup
+from core.care.left_overs import find_left_overs, sweep
 from core.care.verify import verify_objects
 from core.incoming.intake import take_in
 from core.incoming.items import IncomingFile
@@ -21,10 +24,12 @@ from core.installation import Installation
 from core.people import audit, sign_ins
 from core.people.accounts import create_user
 from core.people.roles import Role
+from core.sealing import Key
 from core.settings import Settings
 from db.database import sqlite_module
 from db.migrate import head
-from db.tables import Image, SignIn
+from db.tables import Image, KnownBrowser, SignIn
+from tests.killed import run_killed, steps_on_disk
 from tests.pictures import breast, dicom
 
 
@@ -415,3 +420,90 @@ def test_a_backup_of_an_earlier_revision_is_brought_to_this_release(tmp_path, pl
     there = Installation.open(settings)
     assert len(audit.latest(there, action="restored")) == 1
     there.close()
+
+
+SECRET = pyrage.x25519.Identity.generate()
+KEY = Key(recipients=(SECRET.to_public(),), identities=(SECRET,))
+
+
+@pytest.mark.parametrize("key", [KEY, Key(recipients=KEY.recipients)], ids=["secret", "public only"])
+def test_a_sealed_backup_is_restored_by_its_key_and_nothing_of_it_is_told_without(
+    stocked, place, tmp_path, key
+) -> None:
+    copy = tmp_path / "copy.tar.age"
+    manifest = write_backup(stocked, copy, key=key)
+    assert stat.S_IMODE(copy.stat().st_mode) == 0o600
+    assert b"manifest.json" not in copy.read_bytes()
+    home = place / "home"
+    restored = restore_backup(Settings(home=home, _env_file=None), copy, key=KEY)
+    assert restored == manifest
+    here = Installation.open(Settings(home=home, _env_file=None))
+    assert verify_objects(here).well
+    here.close()
+
+
+def test_a_wrong_key_or_none_is_refused_in_words_with_nothing_touched(stocked, place, tmp_path) -> None:
+    copy = tmp_path / "copy.tar.age"
+    write_backup(stocked, copy, key=KEY)
+    wrong = pyrage.x25519.Identity.generate()
+    settings = Settings(home=place / "deep" / "home", _env_file=None)
+    for key, says in (
+        (None, "is sealed"),
+        (Key(identities=(wrong,)), "does not open"),
+        (Key(passphrase="seven quiet rivers"), "sealed to a key"),
+    ):
+        with pytest.raises(BackupError, match=says):
+            restore_backup(settings, copy, key=key)
+        assert list(place.iterdir()) == []
+    os.truncate(copy, copy.stat().st_size - 30)
+    with pytest.raises(BackupError, match="damaged"):
+        restore_backup(settings, copy, key=KEY)
+    assert list(place.iterdir()) == []
+
+
+def test_a_key_beside_a_plain_backup_changes_nothing(copy, place) -> None:
+    restore_backup(Settings(home=place / "home", _env_file=None), copy, key=KEY)
+
+
+def test_a_restore_revives_no_sign_in_and_knows_no_browser(stocked, place, tmp_path) -> None:
+    held = sign_ins.sign_in(stocked, "ada", "a long enough pass phrase")
+    write_backup(stocked, tmp_path / "copy.tar")
+    restore_backup(Settings(home=place / "home", _env_file=None), tmp_path / "copy.tar")
+    here = Installation.open(Settings(home=place / "home", _env_file=None))
+    assert sign_ins.who(here, held.token) is None
+    with here.database.read() as session:
+        assert session.scalars(select(KnownBrowser)).all() == []
+    here.close()
+
+
+@pytest.mark.parametrize("disk", [False, True])
+def test_a_restore_killed_at_any_step_leaves_nothing_or_all_and_the_next_one_goes_on(
+    copy, place, monkeypatch, disk
+):
+    if disk:
+        monkeypatch.setattr(Path, "is_mount", lambda self: self.name.startswith("home"))
+
+    def settings(number: int) -> Settings:
+        home = place / f"home{number}"
+        if disk:
+            (home / "lost+found").mkdir(parents=True, exist_ok=True)
+        return Settings(home=home, _env_file=None)
+
+    total = run_killed(lambda: restore_backup(settings(0), copy), steps_on_disk)
+    # Onto a disk of its own the parts are moved in one by one at the end.
+    for at in (1, *range(total - 5, total + 1)) if disk else (1, total // 2, total - 1, total):
+        to = settings(at)
+        run_killed(lambda to=to: restore_backup(to, copy), steps_on_disk, at)
+        if not (to.root / "longview.db").exists():
+            restore_backup(to, copy)
+        here = Installation.open(to)
+        found = verify_objects(here)
+        assert (found.missing, found.damaged, found.records) == ([], [], []), at
+        with here.database.read() as session:
+            assert len(session.scalars(select(Image)).all()) == 1
+        later = time.time() + 7200
+        sweep(here, now=later)
+        assert find_left_overs(here, now=later) == []
+        here.close()
+        beside = {path.name for path in to.root.iterdir()} - {"lost+found"}
+        assert beside == {"longview.db", "images", "quarantine"}, at

@@ -2,7 +2,14 @@
 
 import shutil
 
+import pytest
+from sqlalchemy import select, text
+
 from core.care import intake_speed
+from core.settings import Settings
+from db.database import Database
+from db.tables import Image
+from tests.postgres import migrated_postgres, needs_postgres
 
 
 def test_rates_are_of_files_that_were_all_accepted(here, monkeypatch) -> None:
@@ -15,3 +22,26 @@ def test_rates_are_of_files_that_were_all_accepted(here, monkeypatch) -> None:
     assert ("small_files_to_orthanc" in measured) == (shutil.which("Orthanc") is not None)
     with here.database.read() as session:
         assert session.connection().exec_driver_sql("SELECT count(*) FROM image").scalar_one() == 0
+
+
+@needs_postgres
+def test_intake_is_measured_in_the_database_that_is_set_too_and_leaves_nothing_there(
+    tmp_path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(intake_speed, "FILM", (900, 600))
+    monkeypatch.setattr(intake_speed, "FILMS", 4)
+    with migrated_postgres() as url:
+        monkeypatch.setattr(intake_speed.shutil, "which", lambda _program: None)  # Orthanc has its own test
+        settings = Settings(home=tmp_path / "var", database_url=url, _env_file=None)
+        measured = intake_speed.run(settings, many=40)
+        database = Database(url)
+        with database.read() as session:
+            left = session.scalars(
+                text("SELECT datname FROM pg_database WHERE datname LIKE 'longview_scratch_%'")
+            ).all()
+            assert session.scalars(select(Image.id)).all() == []
+        database.close()
+    assert left == []
+    for name in ("films_taken_in", "small_files_taken_in"):
+        share = measured[f"grown_{name}"].value / measured[name].value
+        assert measured[f"grown_{name}_to_embedded"].value == pytest.approx(share, rel=0.05)

@@ -14,16 +14,20 @@ import psutil
 import pytest
 
 from core.care.launch import (
+    ALLOWED_HOSTS,
     PROJECT,
     CannotListen,
     Part,
     PortInUse,
     Probe,
+    _own_hosts,
+    addresses_for_others,
     answers,
     check_port,
     keep_running,
     page_url,
     parts,
+    wait_for_page,
 )
 
 
@@ -297,3 +301,112 @@ def test_a_program_on_a_leash_runs_as_by_itself(tmp_path: Path) -> None:
     os.close(reading)
     os.close(writing)
     assert "python -m core" in said.stdout
+
+
+BEATING = """
+import pathlib, signal, sys, time
+beat = pathlib.Path(sys.argv[1])
+while True:
+    beat.write_text(str(time.time()))
+    time.sleep(0.02)
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="processes cannot be halted here")
+def test_a_worker_that_is_halted_is_started_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("core.care.launch._PROBE_SECONDS", 0.3)
+    monkeypatch.setattr("core.care.launch._START_SECONDS", 5.0)
+    monkeypatch.setattr(Part.stop, "__defaults__", (0.3,))
+    beat = tmp_path / "worker.json"
+    worker = Part("worker", ("-c", BEATING, str(beat)), beat=beat)
+    lines: list[str] = []
+    stopping = threading.Event()
+    loop = threading.Thread(
+        target=keep_running, args=([worker], tmp_path), kwargs={"until": stopping, "log": lines.append}
+    )
+    loop.start()
+    deadline = time.monotonic() + 30
+    while not beat.exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    time.sleep(1.0)
+    assert worker.process is not None
+    assert lines == []
+    halted = worker.process
+    halted.send_signal(signal.SIGSTOP)
+    while worker.process is halted and time.monotonic() < deadline:
+        time.sleep(0.05)
+    seen = beat.stat().st_mtime_ns
+    while beat.stat().st_mtime_ns == seen and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert beat.stat().st_mtime_ns != seen
+    stopping.set()
+    loop.join(20)
+    assert any("worker does not answer any more" in line for line in lines)
+
+
+def test_where_nothing_can_be_written_a_silent_worker_is_left_alone(tmp_path: Path, monkeypatch) -> None:
+    beat = tmp_path / "worker.json"
+    beat.write_text("{}")
+    probe = Probe(Part("worker", ("-c", "pass"), beat=beat), threading.Event())
+    assert probe._is_well()
+    assert not probe._is_well()
+
+    def full(*_args, **_kwargs):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("core.care.launch.tempfile.NamedTemporaryFile", full)
+    assert probe._is_well()
+
+
+@pytest.mark.parametrize(
+    ("address", "others"), [("127.0.0.1", []), ("::1", []), ("localhost", []), ("192.0.2.7", ["192.0.2.7"])]
+)
+def test_other_machines_are_told_an_address_only_where_one_is_listened_at(address, others) -> None:
+    assert addresses_for_others(address) == others
+    if others:
+        assert _own_hosts([Part("dashboard", (), page=(address, 8501))]) == {
+            ALLOWED_HOSTS: f"localhost 127.0.0.1 ::1 {others[0]}"
+        }
+
+
+def test_everywhere_means_all_cards_but_loopback() -> None:
+    assert not any(one.startswith("127.") for one in addresses_for_others("0.0.0.0"))
+
+
+def test_a_dashboard_with_a_certificate_is_announced_with_https(tmp_path: Path) -> None:
+    port = free_port()
+    key, certificate = tmp_path / "key", tmp_path / "pem"
+    made = [
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "rsa:2048",
+        "-nodes",
+        "-days",
+        "2",
+        "-subj",
+        "/CN=localhost",
+    ]
+    subprocess.run([*made, "-keyout", key, "-out", certificate], check=True, capture_output=True)
+    code = (
+        "import http.server, ssl, sys\n"
+        "class Page(http.server.BaseHTTPRequestHandler):\n"
+        "    def do_GET(self):\n"
+        "        self.send_response(200)\n"
+        "        self.end_headers()\n"
+        "    def log_message(self, *_): pass\n"
+        "server = http.server.HTTPServer(('127.0.0.1', int(sys.argv[1])), Page)\n"
+        "context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)\n"
+        "context.load_cert_chain(sys.argv[2], sys.argv[3])\n"
+        "server.socket = context.wrap_socket(server.socket, server_side=True)\n"
+        "server.serve_forever()\n"
+    )
+    server = subprocess.Popen(
+        [sys.executable, "-c", code, str(port), str(certificate), str(key)], stderr=subprocess.DEVNULL
+    )
+    try:
+        assert wait_for_page("127.0.0.1", port, seconds=20, until=threading.Event()) == "https"
+    finally:
+        server.kill()
+        server.wait()

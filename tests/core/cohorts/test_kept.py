@@ -28,7 +28,7 @@ from db.tables import (
 )
 from tests import factories
 from tests.factories import VisitPlan
-from tests.postgres import fresh_database, needs_postgres
+from tests.postgres import migrated_postgres, needs_postgres
 
 TODAY = date(2026, 11, 21)
 
@@ -229,9 +229,8 @@ def test_a_database_of_before_is_filled_by_who_asks_first(tmp_path: Path, here: 
 
 @needs_postgres
 def test_postgresql_keeps_and_reads_the_same(tmp_path: Path) -> None:
-    with fresh_database() as url:
+    with migrated_postgres() as url:
         here = Installation.open(Settings(home=tmp_path / "var", database_url=url, _env_file=None))
-        here.migrate()
         live.forget()
         some_women(here)
         assert_right(here)

@@ -1,5 +1,6 @@
 """What perfect readers of simulated women see, and what they make of it."""
 
+from dataclasses import replace
 from datetime import date, timedelta
 
 import numpy as np
@@ -113,3 +114,23 @@ def test_too_few_cancers_are_said_so():
     table = many(12, 1)
     with pytest.raises(ValueError, match="fewer than ten"):
         oracle_scores(table, HISTORY, 1, table)
+
+
+def test_a_reader_of_all_visits_sees_how_far_a_sign_has_risen_above_what_it_was():
+    breasts = [
+        replace(breast, texture=0.4, sign={"L": (0.5, 0.7, 1.6), "R": (-0.2, 0.0, 0.1)}[breast.laterality][breast.visit - 1])
+        for breast in woman([], [], [])
+    ]  # fmt: skip
+    row = reader_table(breasts).iloc[0]
+    assert (row["higher sign"], row["lower sign"]) == (1.6, 0.1)
+    assert row["higher rise of sign"] == pytest.approx(1.0)
+    assert row["lower rise of sign"] == pytest.approx(0.2)
+    assert row["higher slope of sign"] == pytest.approx(0.55, abs=0.01)
+    assert row["mean texture"] == pytest.approx(0.4)
+
+
+def test_women_without_texture_and_signs_are_read_as_before():
+    row = seen([], [])
+    assert np.isnan(
+        row[["texture", "mean texture", "higher sign", "higher rise of sign"]].to_numpy(float)
+    ).all()

@@ -2,12 +2,14 @@
 
 import io
 import zlib
+from contextlib import suppress
 
 import numpy as np
 import pydicom
 import pytest
 from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate, generate_frames
+from pydicom.pixels.utils import pixel_array
 from pydicom.uid import (
     JPEG2000,
     ExplicitVRBigEndian,
@@ -20,6 +22,7 @@ from pydicom.uid import (
     RLELossless,
 )
 
+from core.images import dicom_pixels
 from core.images.decoding import decode
 from core.images.preamble import check_inflated_size
 from core.images.reader import GuardedReader
@@ -96,6 +99,31 @@ def test_every_lossless_encoding_is_the_same_standard_view(name):
     assert np.array_equal(image.pixels, PIXELS)
     assert image.doubt is None
     assert np.array_equal(standardise(image.pixels).pixels, standardise(PIXELS).pixels)
+
+
+@pytest.mark.parametrize("stored", [PIXELS, PIXELS.astype(np.int16) - 300, PIXELS >> 4])
+@pytest.mark.parametrize("syntax", [JPEG2000Lossless, JPEG2000])
+def test_a_long_jpeg_2000_is_decoded_on_several_cores_to_the_same(monkeypatch, stored, syntax):
+    bits = 16 if stored.dtype.kind == "i" else 12
+    data = pydicom.dcmread(io.BytesIO(dicom(stored, BitsStored=bits, HighBit=bits - 1)))
+    data.compress(JPEG2000Lossless)
+    data.file_meta.TransferSyntaxUID = syntax
+    meant = decode(written(data), **ROOM)
+    by = []
+
+    def decoded(dataset, **how):
+        by.append(how.get("decoding_plugin"))
+        return pixel_array(dataset, **how)
+
+    monkeypatch.setattr(dicom_pixels, "pixel_array", decoded)
+    monkeypatch.setattr(dicom_pixels, "_LONG_BYTES", 0)
+    assert np.array_equal(decode(written(data), **ROOM).pixels, meant.pixels)
+    assert by == ["pillow"]
+    data.PixelData = data.PixelData[:-2000] + bytes(2000)
+    data["PixelData"].is_undefined_length = True
+    with suppress(Refusal):
+        decode(written(data), **ROOM)
+    assert by[1] is None, "one without an end is left to the stricter decoder"
 
 
 @pytest.mark.parametrize(

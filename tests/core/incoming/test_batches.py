@@ -2,6 +2,7 @@
 
 import errno
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from sqlalchemy import select, update
@@ -35,15 +36,15 @@ def trail(here) -> list[tuple[int | None, str, str | None, dict]]:
 
 def full_after(monkeypatch, puts: int) -> None:
     """Fill the disk after so many objects."""
-    put, done = FolderStore.put, []
+    write, done = FolderStore.write_beside, []
 
-    def put_or_fail(self, data: bytes) -> str:
+    def write_or_fail(self, sha256: str, data: bytes) -> Path:
         if len(done) >= puts:
             raise OSError(errno.ENOSPC, "No space left on device")
         done.append(1)
-        return put(self, data)
+        return write(self, sha256, data)
 
-    monkeypatch.setattr(FolderStore, "put", put_or_fail)
+    monkeypatch.setattr(FolderStore, "write_beside", write_or_fail)
 
 
 def hold_lock(here):
@@ -71,6 +72,25 @@ def test_a_full_disk_ends_an_import_with_what_was_finished_and_what_to_do(here, 
     again = take_in(here, views(3), statement=None, source="cli")
     assert [item.outcome for item in again.items] == ["duplicate", "accepted", "accepted"]
     assert again.cut_short is None
+
+
+def test_a_store_that_is_read_only_is_said_in_words_and_nothing_is_refused_for_it(here, monkeypatch):
+    def read_only(*_about):
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(FolderStore, "write_beside", read_only)
+        for way in (1, 2):
+            report = take_in(
+                here, [*views(2), IncomingFile("junk", b"junk")], statement=None, source="cli", at_once=way
+            )
+            assert (report.items, report.cut_short) == (
+                [],
+                "The folder is read-only. Make it writable, then repeat.",
+            )
+    with here.database.read() as session:
+        assert session.scalars(select(ImportItem)).all() == []
+    assert take_in(here, views(2), statement=None, source="cli").count("accepted") == 2
 
 
 def test_a_disk_that_is_too_full_for_the_quarantine_refuses_nothing(here, monkeypatch):

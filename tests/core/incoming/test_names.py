@@ -16,10 +16,9 @@ from core.incoming.intake import take_in
 from core.incoming.items import IncomingFile
 from core.installation import Installation
 from core.settings import Settings
-from db.migrate import upgrade
 from db.tables import Image, ImportItem
 from tests.pictures import breast, dicom
-from tests.postgres import fresh_database, needs_postgres
+from tests.postgres import migrated_postgres, needs_postgres
 
 NAMES = [
     "scan\udcff.dcm",
@@ -42,9 +41,8 @@ def installation(request, here, tmp_path):
     if request.param == "sqlite":
         yield here
         return
-    with fresh_database() as url:
+    with migrated_postgres() as url:
         grown = Installation.open(Settings(home=tmp_path / "grown", database_url=url, _env_file=None))
-        upgrade(grown.database)
         yield grown
         grown.close()
 

@@ -29,7 +29,9 @@ OPEN = """
 import sys, time
 from pathlib import Path
 from core.installation import Installation
+from core.people import asking
 from core.settings import Settings
+asking.system_asks_in_this_process()
 here = Installation.open(Settings(home=sys.argv[1], _env_file=None))
 """
 LISTEN = (

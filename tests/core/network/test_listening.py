@@ -228,11 +228,11 @@ def test_senders_are_told_by_title_and_address():
 
 
 def test_a_machine_that_fails_says_so_and_the_same_object_is_taken_later(here, listener, monkeypatch):
-    def full(_data):
+    def full(_sha256, _data):
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(here.images, "put", full)
+        patch.setattr(here.images, "write_beside", full)
         assert send(listener.port, mammogram(0), mammogram(1)) == [0xA700, 0xA700]
     assert rows(here, Image) == []
     assert send(listener.port, mammogram(0), mammogram(1)) == [0, 0]

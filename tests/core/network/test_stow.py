@@ -92,11 +92,11 @@ def test_an_object_larger_than_is_read_fails_and_the_next_is_stored(here):
 
 
 def test_a_machine_that_fails_says_so_for_each_and_asks_to_repeat(here, monkeypatch):
-    def full(_data):
+    def full(_sha256, _data):
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(here.images, "put", full)
+        patch.setattr(here.images, "write_beside", full)
         answer = stored(here, body(mammogram(0), mammogram(1)))
     assert answer.status == 503
     assert [one["00081197"]["Value"] for one in answer.document["00081198"]["Value"]] == [[0xA700], [0xA700]]

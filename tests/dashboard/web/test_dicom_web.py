@@ -56,7 +56,7 @@ def test_a_token_opens_nothing_else_and_ends(served: Served) -> None:
     looks = tokens.make_token(served.here, "looks", [Permission.SEE_PATIENTS]).token
     assert post(served, **FORWARDED, authorization=f"Bearer {looks}").status == 403
     assert ask(served, STUDIES, headers={"authorization": f"Bearer {looks}"}).status == 403
-    for path in ("/worklist", "/signed-in", "/report/pdf?mrn=00001", "/_stcore/metrics"):
+    for path in ("/worklist", "/signed-in", "/report/pdf?patient=hers", "/_stcore/metrics"):
         assert ask(served, path, headers={"authorization": f"Bearer {looks}"}).status == 401
     short = tokens.make_token(served.here, "short", [Permission.ADD_STUDY]).token
     tokens.revoke_token(served.here, "short")

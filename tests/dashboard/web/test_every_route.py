@@ -12,10 +12,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from core.people import Role, sign_ins
-from core.people.roles import PERMISSIONS
-from dashboard.web.gate import COOKIE, NEEDED, OPEN_TO_ALL
-from dashboard.web.routes import ROUTES
+from core.people import Person, Role, sign_ins
+from core.people.needing import PUBLIC, is_met
+from dashboard import pages
+from dashboard.web.declared import NEEDED, declared
+from dashboard.web.gate import COOKIE
 from tests.dashboard.conftest import PROJECT, Served
 from tests.dashboard.web.test_gate import Answer, as_role, ask, some_sop_uid, websocket_opens
 
@@ -26,8 +27,9 @@ from dashboard.app import app
 routes = app._build_starlette_app().routes
 print(json.dumps([[type(r).__name__, r.path, sorted(getattr(r, "methods", None) or [])] for r in routes]))
 """
-SIGNED_IN_IS_ENOUGH = {"/signed-in", "/plotly.js"}
-"""Our routes that everybody may ask who is signed in, whatever her role."""
+NOT_SERVED = {"/auth/login", "/auth/logout", "/oauth2callback"}
+"""Streamlit's own sign-in, which stands closed: there is one way in."""
+OPEN_TO_ALL = {path for path, need in NEEDED.items() if need is PUBLIC}
 
 
 @pytest.fixture(scope="module")
@@ -104,11 +106,19 @@ def test_no_route_answers_without_a_sign_in(
     assert wrong == []
 
 
-def test_every_route_of_ours_says_who_may_ask(routes: list[tuple[str, str, list[str]]]) -> None:
-    ours = {route.path for route in ROUTES}
-    assert ours <= {path for _, path, _ in routes}
-    open_, needed = OPEN_TO_ALL | SIGNED_IN_IS_ENOUGH, tuple(prefix for prefix, _ in NEEDED)
-    assert [path for path in sorted(ours) if path not in open_ and not path.startswith(needed)] == []
+def test_every_route_says_what_it_needs(addresses: list[tuple[str, str]]) -> None:
+    assert {path for _, path in addresses if declared(path) is None} == NOT_SERVED
+
+
+def test_every_page_says_what_it_needs() -> None:
+    files = {file.stem for file in (PROJECT / "dashboard" / "screens").glob("*.py")}
+    assert {screen.name for screen in pages.PAGES} == files
+
+
+def test_what_declares_nothing_is_closed_to_everybody(served: Served, cookies: dict[Role, str]) -> None:
+    for path in (*NOT_SERVED, "/no-such-path", "/imgs", "/img", "/healthy", "/worklist/deeper", "//img/x"):
+        assert declared(path) is None, path
+        assert ask(served, path, headers={"cookie": cookies[Role.ADMIN]}).status == 404, path
 
 
 @pytest.mark.parametrize("role", list(Role))
@@ -130,11 +140,11 @@ def test_a_role_gets_no_route_that_it_does_not_include(
     served: Served, addresses: list[tuple[str, str]], cookies: dict[Role, str]
 ) -> None:
     for role in Role:
-        may = PERMISSIONS[role]
+        person = Person(0, "", "", role)
         closed = [
             (method, path)
             for method, path in addresses
-            if any(path.startswith(prefix) and need not in may for prefix, need in NEEDED)
+            if (found := declared(path)) is not None and not is_met(found[1], person)
         ]
         for method, path, answer in asked_of_each(served, closed, {"cookie": cookies[role]}):
             assert answer.status == 403, (role, method, path)
@@ -183,7 +193,7 @@ ODD = [
     "/media/%2e%2e%2f%2e%2e%2fetc/passwd",
     "/reading/x/region?box=nan,inf,-inf,1e999",
     "/reading/x/region?box=,,,",
-    "/patient?mrn=%00&visit=%ff",
+    "/patient?patient=%00&visit=%ff",
 ]
 
 

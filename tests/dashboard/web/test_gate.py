@@ -79,7 +79,7 @@ async def websocket_opens(served: Served, headers: dict[str, str], *, path: str 
     [
         "/",
         "/worklist",
-        "/patient?mrn=00001",
+        "/patient?patient=hers",
         "/_stcore/health",
         "/_stcore/host-config",
         "/_stcore/metrics",
@@ -147,10 +147,10 @@ def test_an_open_websocket_ends_with_the_sign_in(served: Served) -> None:
 
 
 def test_a_browser_of_a_stranger_is_sent_to_the_sign_in_page_and_back(served: Served) -> None:
-    answer = ask(served, "/patient?mrn=00001", headers={"accept": "text/html"})
+    answer = ask(served, "/patient?patient=hers", headers={"accept": "text/html"})
     assert answer.status == 303
     assert answer.headers["location"] == "/sign-in?next=/patient%3Fmrn%3D00001"
-    assert b'value="/patient?mrn=00001"' in ask(served, answer.headers["location"]).body
+    assert b'value="/patient?patient=hers"' in ask(served, answer.headers["location"]).body
 
 
 def test_anybody_may_ask_whether_the_process_lives(served: Served) -> None:
@@ -198,8 +198,8 @@ def sign_in(
 
 
 def test_the_right_password_opens_a_sign_in_kept_from_scripts(served: Served) -> None:
-    answer = sign_in(served, "oncologist", DEMO_ACCOUNTS["oncologist"][2], next_="/patient?mrn=00001")
-    assert (answer.status, answer.headers["location"]) == (303, "/patient?mrn=00001")
+    answer = sign_in(served, "oncologist", DEMO_ACCOUNTS["oncologist"][2], next_="/patient?patient=hers")
+    assert (answer.status, answer.headers["location"]) == (303, "/patient?patient=hers")
     line = next(line for line in answer.headers.get_all("set-cookie") or [] if line.startswith(COOKIE))
     assert "HttpOnly" in line
     assert "SameSite=lax" in line

@@ -17,7 +17,7 @@ from starlette.routing import Route
 
 from core.installation import Installation
 from core.people import Person, Role, create_user
-from core.records import heat_map_of, record_assessment, record_of
+from core.records import heat_map_of, key_of, record_assessment, record_of
 from core.reports import Format
 from dashboard.web import routes
 from db.tables import Embedding, EventKind, Image, Study
@@ -121,7 +121,9 @@ def test_no_route_tells_what_may_not_be_told(here: Installation, doctor: Person,
     # The other formats of a withheld study: `tests.core.reports.test_withheld_reports`.
     formats = list(Format) if kind == "covered" else [Format.HTML]
     ways: dict[str, list[tuple[str, dict[str, Any]]]] = {
-        "/report/{format}": [(f"mrn={kind}", {"format": format.value}) for format in formats],
+        "/report/{format}": [
+            (f"patient={key_of(here, kind)}", {"format": format.value}) for format in formats
+        ],
         "/tile/{sop_uid}/{level:int}/{x:int}/{y:int}": [("", {"sop_uid": last, "level": 0, "x": 0, "y": 0})],
         "/crop/{sop_uid}": [("box=1,2,30,40", {"sop_uid": last})],
     }

@@ -1,4 +1,4 @@
-"""A whole mammogram read by its lesion map, and what such a map says of a box."""
+"""What a lesion map says of a box."""
 
 import keras
 import numpy as np
@@ -6,17 +6,11 @@ import pytest
 
 from models.classifier.lesions import (
     LESION_FACTS,
-    LesionRecipe,
     build_lesion_reader,
     lesion_facts,
-    lesion_heat,
-    lesion_logits,
     load_encoder,
-    parts_of,
-    train_lesion_network,
 )
 from models.classifier.preprocess import AROUND
-from models.view.batches import LabelledViews, LesionBox
 from models.view.encoder import EncoderConfig, build_encoder
 
 
@@ -28,35 +22,6 @@ class Says:
 
     def predict_on_batch(self, views):
         return {key: np.repeat(getattr(self, key)[None], len(views), axis=0) for key in ("lesion", "size")}
-
-
-def test_what_is_seen_at_one_place_counts_as_much_as_the_whole():
-    lesion = np.full((1, 4, 3, 2), -4.0)
-    lesion[0, 1, 1] = (1.0, 3.0)
-    logits = lesion_logits(np.array([[0.5, 0.0, 1.5]]), lesion, ("normal", "benign", "malignant"))
-    assert logits == pytest.approx(np.array([[0, (-0.5 + 1) / 2, (1 + 3) / 2]]))
-
-
-def test_joined_classes_hold_what_their_parts_hold():
-    finding, lesion = np.array([[0.0, 1.0, 2.0]]), np.zeros((1, 2, 2, 2))
-    apart = lesion_logits(finding, lesion, ("normal", "benign", "malignant"))
-    joined = lesion_logits(finding, lesion, ("normal", "benign+malignant"))
-    assert joined[0, 1] == pytest.approx(np.logaddexp(apart[0, 1], apart[0, 2]))
-
-
-@pytest.mark.parametrize("classes", [("A", "B"), ("benign", "malignant"), ("normal", "benign", "benign")])
-def test_other_classes_are_refused_in_words(classes):
-    with pytest.raises(ValueError, match="tells normal, benign, malignant apart"):
-        parts_of(classes)
-
-
-def test_the_heat_map_is_highest_where_a_lesion_is_seen():
-    lesion = np.full((1, 4, 3, 2), -6.0)
-    lesion[0, 2, 1, 1] = 2.0
-    heat = lesion_heat(lesion)
-    assert np.unravel_index(heat[0].argmax(), heat[0].shape) == (2, 1)
-    assert heat.max() == 1
-    assert heat.min() < 0.01
 
 
 def test_facts_are_of_the_cells_that_the_box_touches():
@@ -93,26 +58,3 @@ def test_what_is_no_encoder_is_refused_in_words(tmp_path):
         load_encoder(str(tmp_path / "other.keras"))
     with pytest.raises(LookupError, match="No model is called"):
         load_encoder("nothing")
-
-
-def test_training_moves_the_lesion_map_towards_the_boxes(tmp_path):
-    views = np.zeros((4, 64, 64), np.uint8)
-    views[:, 4:60, :50] = 60
-    views[:2, 24:40, 24:40] = 250
-    training = LabelledViews(
-        views,
-        [[LesionBox(24, 24, 40, 40, malignant=True)]] * 2 + [[]] * 2,
-        np.array([2, 2, 0, 0]),
-        np.full(4, -1),
-        np.ones(4, bool),
-    )
-    network, _ = train_lesion_network(
-        None,
-        (64, 64),
-        training,
-        LesionRecipe(steps=30, batch=8, rate=3e-3),
-        tmp_path,
-        lambda *_: None,
-    )
-    lesion = np.asarray(network.predict_on_batch(views[..., None].astype(np.float32) / 255)["lesion"])
-    assert lesion[:2, ..., 1].max() > lesion[2:, ..., 1].max()

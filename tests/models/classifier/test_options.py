@@ -10,7 +10,7 @@ from models.classifier.preprocess import ImageInput
 
 
 def test_names_are_those_of_saved_files():
-    assert list(HeadName) == ["dense", "kernel", "lesions"]
+    assert list(HeadName) == ["dense", "kernel", "detector"]
     assert list(Region) == ["image", "breast", "box"]
     assert list(Step) == ["normalise", "denoise", "clahe", "sharpen"]
 

@@ -7,10 +7,10 @@ from hashlib import sha256
 import pytest
 
 from core.training.classifier.plan import (
+    DetectorOptions,
     Duration,
     ImagePlan,
     KernelOptions,
-    LesionOptions,
     Measuring,
     Network,
     Pictures,
@@ -29,13 +29,13 @@ WRITTEN = """{
  "lesion_map": "longitudinal-sim", "beside": "efficientnet-lite0", "beside_weights": "/data/lite0.pth",
  "beside_epochs": 7, "images": "IMAGES", "labels": "LABELS"
 }""".replace("IMAGES", NOTHING).replace("LABELS", NOTHING)
-"""A plan.json as the release before this one wrote it, whose plan had no groups."""
+"""A plan.json as an earlier release wrote it; `lesion_steps` is an option that is gone."""
 PLAN = ImagePlan(
     Pictures("tissue", "A,C+D", "tissue:f=A,d=C+D", Region.BOX, (Step.NORMALISE, Step.CLAHE), (160, 160)),
     Augmentation(20.0, False, 0.1, 0.3),
     Network("vgg16", "/data/vgg16.h5", 0.5, HeadName.KERNEL),
     KernelOptions(True, True, "longitudinal-sim", "efficientnet-lite0", "/data/lite0.pth", 7),
-    LesionOptions(20),
+    DetectorOptions(),
     Duration(12.5, 9, 4),
     Measuring(5, 3),
     "mine",
@@ -53,7 +53,7 @@ def test_a_run_begun_by_the_release_before_is_gone_on_with_under_the_same_plan_o
 
 def test_each_option_makes_another_plan():
     plain, other = ImagePlan(Pictures("finding")).to_json(), PLAN.to_json()
-    assert set(plain) == set(json.loads(WRITTEN)) - {"images", "labels"}
+    assert set(plain) == set(json.loads(WRITTEN)) - {"images", "labels", "lesion_steps"}
     assert not [name for name in plain if plain[name] == other[name]]
 
 
@@ -72,18 +72,23 @@ def test_names_are_taken_as_they_are_typed():
     [
         (lambda: Pictures("finding", region="arm"), "'arm'.*image, breast, box"),
         (lambda: Pictures("finding", steps=("magic",)), "'magic'.*normalise"),
-        (lambda: Network(head="magic"), "'magic'.*dense, kernel, lesions"),
+        (lambda: Network(head="magic"), "'magic'.*dense, kernel, detector"),
         (lambda: Network(width=9), "width"),
         (lambda: Augmentation(rotation=200), "rotation"),
         (lambda: Augmentation(contrast=-0.1), "contrast"),
         (lambda: KernelOptions(beside_epochs=0), "beside_epochs"),
-        (lambda: LesionOptions(0), "lesion_steps"),
+        (lambda: DetectorOptions(heads=0), "heads"),
         (lambda: Duration(minutes=0), "0 minutes"),
         (lambda: Duration(epochs=-1), "epochs"),
         (lambda: Duration(patience=0), "patience"),
         (lambda: Measuring(folds=1), "One fold"),
         (lambda: Measuring(seed=-1), "seed"),
         (lambda: replace(PLAN, pictures=replace(PLAN.pictures, shape=(32, 64))), "squares"),
+        (lambda: ImagePlan(Pictures("finding", shape=(48, 48))), "multiples of 32"),
+        (
+            lambda: ImagePlan(Pictures("finding", shape=(64, 64)), network=Network(head="detector")),
+            "multiples of 48",
+        ),
     ],
 )
 def test_what_cannot_be_is_refused_in_words(make, says):
@@ -94,8 +99,12 @@ def test_what_cannot_be_is_refused_in_words(make, says):
 def test_each_head_has_a_training_and_refuses_options_of_others():
     assert set(TRAININGS) == set(HeadName)
     TRAININGS[HeadName.KERNEL].check_plan(PLAN)
-    for name in (HeadName.DENSE, HeadName.LESIONS):
-        plan = replace(PLAN, network=replace(PLAN.network, head=name))
+    for name in (HeadName.DENSE, HeadName.DETECTOR):
+        plan = replace(
+            PLAN,
+            pictures=replace(PLAN.pictures, shape=(96, 96)),
+            network=replace(PLAN.network, head=name),
+        )
         with pytest.raises(TrainingError, match="--head kernel and --region box"):
             TRAININGS[name].check_plan(plan)
         with pytest.raises(TrainingError, match="--beside-weights"):

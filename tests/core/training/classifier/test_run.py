@@ -20,6 +20,8 @@ from core.training.runs import TrainingError
 from models.classifier.kernel_head import KernelHead
 from models.classifier.model import ImageModel
 from models.classifier.preprocess import prepare
+from models.film.maps import build_backbones
+from models.store import save_weights
 from models.store.registry import check_files, read_card
 from models.view.encoder import EncoderConfig, build_encoder
 
@@ -403,27 +405,49 @@ def write_films(folder, count=18):
     return path
 
 
-def test_a_lesion_map_reads_whole_films_and_boxes(tmp_path):
+@pytest.fixture
+def networks(tmp_path):
+    """The networks that a detector reads, as one keeps them: of random weights."""
+    for name, network in build_backbones().items():
+        save_weights(tmp_path / f"{name}.npz", network.get_weights())
+    return tmp_path
+
+
+def test_a_detector_reads_whole_films_and_says_where_it_looks(tmp_path, networks):
+    manifest = write_films(tmp_path / "films")
+    asked = ["train", "image", "--task", "finding", "--data", str(manifest), "--cv", "2", "--json"]
+    films = ["--head", "detector", "--weights", str(networks), "--size", "96x96"]
+    films += ["--inserted-sets", "1", "--heads", "1", "--out", str(tmp_path / "film")]
+    result = CliRunner().invoke(app, [*asked, *films])
+    assert result.exit_code == 0, result.output
+    measured = json.loads(result.stdout)
+    assert (measured["n"], measured["pointing"]["n"]) == (18, 12)
+    assert set(measured["films"]["abnormal"]) == {"film", "beside_other", "unaffected", "women"}
+    model = ImageModel.load(tmp_path / "film")
+    image = cv2.imread(str(manifest.parent / "2.png"), cv2.IMREAD_GRAYSCALE)
+    shown = prepare(image, model.config.input)
+    (reading,) = model.read([shown])
+    assert list(reading.probabilities) == ["normal", "benign", "malignant"]
+    assert sum(reading.probabilities.values()) == pytest.approx(1)
+    assert reading.heat_map.shape == (6, 6)
+    x0, y0, x1, y1 = reading.marks[0]
+    assert 0 <= x0 < x1 <= 96
+    assert 0 <= y0 < y1 <= 96
+    logits = model.logits(np.round(shown.pixels * 255).astype(np.uint8)[None])
+    assert model.scaling(logits)[0] == pytest.approx(list(reading.probabilities.values()), abs=1e-5)
+
+
+def test_a_lesion_map_reads_boxes(tmp_path):
     manifest = write_films(tmp_path / "films")
     build_encoder(EncoderConfig(shape=(64, 64))).save(tmp_path / "encoder.keras")
     asked = ["train", "image", "--task", "finding", "--data", str(manifest), "--cv", "2", "--json"]
-    films = ["--head", "lesions", "--weights", str(tmp_path / "encoder.keras"), "--size", "128x96"]
-    result = CliRunner().invoke(app, [*asked, *films, "--lesion-steps", "2", "--out", str(tmp_path / "film")])
-    assert result.exit_code == 0, result.output
-    assert json.loads(result.stdout)["n"] == 18
-    model = ImageModel.load(tmp_path / "film")
-    image = cv2.imread(str(manifest.parent / "2.png"), cv2.IMREAD_GRAYSCALE)
-    (reading,) = model.read([prepare(image, model.config.input)])
-    assert list(reading.probabilities) == ["normal", "benign", "malignant"]
-    assert sum(reading.probabilities.values()) == pytest.approx(1)
-    assert reading.heat_map.shape == (8, 6)
-
     boxes = ["--region", "box", "--head", "kernel", "--lesion-map", str(tmp_path / "encoder.keras"), *SMALL]
     boxes += ["--weights", str(tmp_path / "encoder.keras"), "--width", "1", "--out", str(tmp_path / "box")]
     result = CliRunner().invoke(app, [*asked, *boxes])
     assert result.exit_code == 0, result.output
     assert "lesions.npz" in read_card(tmp_path / "box").files
     model = ImageModel.load(tmp_path / "box")
+    image = cv2.imread(str(manifest.parent / "2.png"), cv2.IMREAD_GRAYSCALE)
     shown = prepare(image, model.config.input, (40.0, 100.0, 64.0, 124.0))
     (reading,) = model.read([shown])
     assert sum(reading.probabilities.values()) == pytest.approx(1)
@@ -431,7 +455,7 @@ def test_a_lesion_map_reads_whole_films_and_boxes(tmp_path):
         model.read([replace(shown, around=None)])
 
 
-def test_a_head_on_lesions_needs_boxes(tmp_path):
+def test_a_detector_needs_boxes(tmp_path):
     manifest = write_films(tmp_path / "films")
     lines = [
         ",".join([*line.split(",")[:7], "", "", "", ""]) for line in manifest.read_text().splitlines()[1:]
@@ -445,9 +469,11 @@ def test_a_head_on_lesions_needs_boxes(tmp_path):
         "--out",
         str(tmp_path / "out"),
         "--head",
-        "lesions",
+        "detector",
+        "--weights",
+        "tumour-mg-film",
     ]
-    result = CliRunner().invoke(app, ["train", "image", *asked, "--size", "64x64"])
+    result = CliRunner().invoke(app, ["train", "image", *asked, "--size", "96x96"])
     assert result.exit_code == 2
     assert "draws none" in result.stderr
 
@@ -463,7 +489,12 @@ def test_a_head_on_lesions_needs_boxes(tmp_path):
         (["--preprocessing", "magic"], "magic"),
         (["--weights", "nowhere.keras"], "nowhere.keras"),
         (["--head", "magic"], "dense, kernel"),
-        (["--head", "lesions"], "tells normal, benign, malignant apart"),
+        (["--head", "detector", "--size", "48x48"], "give --weights"),
+        (
+            ["--head", "detector", "--weights", "x", "--size", "48x48"],
+            "tells normal, benign, malignant apart",
+        ),
+        (["--head", "detector", "--weights", "x", "--size", "64x64"], "multiples of 48"),
         (["--lesion-map", "longitudinal-sim"], "--head kernel and --region box"),
         (["--head", "kernel"], "--weights"),
         (["--beside", "compact"], "--beside-weights"),

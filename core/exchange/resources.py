@@ -1,0 +1,213 @@
+"""The record as FHIR R4 resources that are read and searched: Patient, ImagingStudy, Observation, RiskAssessment, DiagnosticReport.
+
+They are those of a study's report (`core.reports`), so that what is withheld or covered is in none; here they get ids that lead
+back to the row, and references between them that a client can follow. An id is the woman's key, the study's UID, or, of an
+observation, the study's number with a hash of what is observed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, time
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, func, select
+from sqlalchemy.orm import Session
+
+from core.exchange.keys import key_of, patient_by_key
+from core.exchange.listed import NotHere
+from core.incoming import called
+from core.installation import Installation
+from core.people import Permission, Person
+from core.people.needing import needs
+from core.reports import Report, imaging_study, patient_resource, report_of, resources_of
+from db.tables import Image, Patient, Study, utc_now
+
+__all__ = ["KINDS", "Days", "Found", "Wanted", "resource_of", "search_resources"]
+
+Resource = dict[str, Any]
+
+KINDS = ("Patient", "ImagingStudy", "Observation", "RiskAssessment", "DiagnosticReport")
+_OBSERVATION = re.compile(r"(\d{1,15})-([0-9a-f]{16})", re.ASCII)
+_TEST_DATA = {
+    "security": [
+        {
+            "system": "http://terminology.hl7.org/CodeSystem/v3-ActReason",
+            "code": "HTEST",
+            "display": "test health data",
+        }
+    ]
+}
+
+
+@dataclass(frozen=True)
+class Days:
+    """Days from one to another, both included; None is without an end."""
+
+    first: date | None = None
+    last: date | None = None
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a search asks for. `identifier` is an MRN, or of a study its UID; `patient` a woman's key."""
+
+    id: str | None = None
+    identifier: str | None = None
+    patient: str | None = None
+    days: tuple[Days, ...] = field(default_factory=tuple)
+
+
+@dataclass(frozen=True)
+class Found:
+    """Resources, whom they tell of, and the number of the row after which the next page begins."""
+
+    resources: list[Resource]
+    patients: list[int]
+    after: int | None = None
+
+
+@needs(Permission.SEE_PATIENTS)
+def resource_of(here: Installation, person: Person, kind: str, resource_id: str) -> Found:
+    """Return one resource; raises `NotHere`."""
+    found = search_resources(here, person, kind, Wanted(id=resource_id), after=0, limit=1)
+    if not found.resources:
+        raise NotHere(f"There is no {kind} with this id.")
+    return found
+
+
+@needs(Permission.SEE_PATIENTS)
+def search_resources(
+    here: Installation, person: Person, kind: str, wanted: Wanted, *, after: int, limit: int
+) -> Found:
+    """Return the resources of a kind that are asked for, of `limit` women or studies at most, in the order in which they came."""
+    if kind == "Patient":
+        return _patients(here, wanted, after, limit)
+    with here.database.read() as session:
+        query = _studies(session, kind, wanted)
+        if query is None:
+            return Found([], [])
+        rows = session.execute(query.where(Study.id > after).order_by(Study.id).limit(limit + 1)).all()
+        shown = rows[:limit]
+        counts = _images(session, [row.Study.id for row in shown]) if kind == "ImagingStudy" else {}
+    resources: list[Resource] = []
+    for row in shown:
+        if kind == "ImagingStudy":
+            resources.append(_imaging(row.Study, row.Patient, counts.get(row.Study.id, 0)))
+        else:
+            resources += [
+                one for one in _of_report(here, row.Study, row.Patient) if one["resourceType"] == kind
+            ]
+    if wanted.id is not None:
+        resources = [one for one in resources if one["id"] == wanted.id]
+    patients = list(dict.fromkeys(row.Patient.id for row in shown))
+    return Found(resources, patients, shown[-1].Study.id if len(rows) > limit else None)
+
+
+def _patients(here: Installation, wanted: Wanted, after: int, limit: int) -> Found:
+    with here.database.read() as session:
+        query = select(Patient).where(Patient.id > after, *_between(Patient.birth_date, wanted.days))
+        for key in filter(None, (wanted.id, wanted.patient)):
+            query = query.where(Patient.id == _id_of(patient_by_key(session, key)))
+        if wanted.identifier is not None:
+            query = query.where(Patient.id == _id_of(called(session, wanted.identifier)))
+        rows = session.scalars(query.order_by(Patient.id).limit(limit + 1)).all()
+    shown = rows[:limit]
+    return Found(
+        [_woman(one) for one in shown],
+        [one.id for one in shown],
+        shown[-1].id if len(rows) > limit else None,
+    )
+
+
+def _id_of(patient: Patient | None) -> int:
+    return patient.id if patient else -1
+
+
+def _studies(session: Session, kind: str, wanted: Wanted) -> Select[Any] | None:
+    """Return the query for the studies that are asked for; None where there can be none."""
+    query = select(Study, Patient).join(Patient, Patient.id == Study.patient_id)
+    query = query.where(*_between(Study.study_date, wanted.days))
+    if wanted.patient is not None:
+        query = query.where(Study.patient_id == _id_of(patient_by_key(session, wanted.patient)))
+    if wanted.identifier is not None:
+        query = query.where(Study.uid == wanted.identifier.removeprefix("urn:oid:"))
+    if wanted.id is None:
+        return query
+    if kind != "Observation":
+        return query.where(Study.uid == wanted.id)
+    told = _OBSERVATION.fullmatch(wanted.id)
+    return query.where(Study.id == int(told[1])) if told else None
+
+
+def _between(column: Any, days: tuple[Days, ...]) -> list[ColumnElement[bool]]:
+    conditions = []
+    for one in days:
+        if one.first is not None:
+            conditions.append(column >= one.first)
+        if one.last is not None:
+            conditions.append(column <= one.last)
+    return conditions
+
+
+def _images(session: Session, studies: list[int]) -> dict[int, int]:
+    query = select(Image.study_id, func.count()).where(Image.study_id.in_(studies)).group_by(Image.study_id)
+    return dict(session.execute(query).all())
+
+
+def _woman(patient: Patient) -> Resource:
+    sex = patient.sex.value if patient.sex else None
+    made = patient_resource(patient.mrn, patient.name, patient.birth_date, sex)
+    return _marked(patient, made | {"id": key_of(patient)})
+
+
+def _imaging(study: Study, patient: Patient, images: int) -> Resource:
+    made = imaging_study(
+        patient.mrn, study.uid, study.study_date, study.modality, study.description or "", images
+    )
+    made |= {"id": study.uid, "subject": {"reference": f"Patient/{key_of(patient)}"}}
+    return _marked(patient, made)
+
+
+def _marked(patient: Patient, resource: Resource) -> Resource:
+    return resource | ({"meta": _TEST_DATA} if patient.simulated else {})
+
+
+def _of_report(here: Installation, study: Study, patient: Patient) -> list[Resource]:
+    """Return the resources of a study's report, with ids and references that are read again."""
+    report = report_of(here, patient.mrn, study.uid, utc_now())
+    # The same at each reading: issued when it was assessed, scored or taken.
+    taken = datetime.combine(study.study_date, time(), UTC)
+    report = replace(report, made_at=report.assessment.at or report.said.computed_at or taken)
+    resources = resources_of(report)
+    names = {one["id"]: f"{one['resourceType']}/{_own_id(one, report, study, patient)}" for one in resources}
+    for one in resources:
+        one["id"] = names[one["id"]].partition("/")[2]
+    return [_followed(one, lambda uuid: names.get(uuid, f"urn:uuid:{uuid}")) for one in resources]
+
+
+def _own_id(resource: Resource, report: Report, study: Study, patient: Patient) -> str:
+    kind = resource["resourceType"]
+    if kind == "Patient":
+        return key_of(patient)
+    if kind == "ImagingStudy":
+        return str(resource["identifier"][0]["value"]).removeprefix("urn:oid:")
+    if kind == "Observation":
+        return f"{study.id}-{resource['id'].replace('-', '')[:16]}"
+    return report.study_uid
+
+
+def _followed(said: Any, name: Callable[[str], str]) -> Any:
+    """Return the same with references by type and id, and numbers as JSON has them."""
+    if isinstance(said, dict):
+        return {
+            key: name(value.removeprefix("urn:uuid:"))
+            if key == "reference" and isinstance(value, str)
+            else _followed(value, name)
+            for key, value in said.items()
+        }
+    if isinstance(said, list):
+        return [_followed(one, name) for one in said]
+    return float(said) if hasattr(said, "as_tuple") else said

@@ -1,0 +1,156 @@
+"""Events beside the studies, and alerts that ask for a look."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Path, Query, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from core.exchange import alert_of, alerts_of, event_whose, mrn_of
+from core.people import Permission, Scope
+from core.records import (
+    EventKind,
+    EventResult,
+    acknowledge,
+    add_event,
+    record_of,
+    remove_event,
+    take_back_acknowledgement,
+)
+from dashboard.api import shapes
+from dashboard.api.described import EVERY, key_parameter
+from dashboard.api.paging import Paged
+from dashboard.api.patients import Key
+from dashboard.api.records import event_row
+from dashboard.api.routing import Caller, Recorded, door
+from dashboard.web.problems import Problem
+
+RECORD = [door(Scope.WRITE, Permission.RECORD_EVENT)]
+ASSESS = [door(Scope.WRITE, Permission.ASSESS)]
+Number = Annotated[int, Path(ge=1, le=2**31 - 1)]
+
+router = APIRouter(prefix="/api/v1", route_class=Recorded, responses=EVERY)
+
+
+class NewEvent(BaseModel):
+    """Something that happened; `end` of a therapy, `result` of a biopsy, `laterality` needed of a mastectomy."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"examples": [{"kind": "biopsy", "on": "2024-03-01", "laterality": "L"}]},
+    )
+
+    kind: EventKind
+    on: date
+    end: date | None = None
+    laterality: Literal["L", "R", "both"] | None = None
+    detail: Annotated[str, Field(max_length=10_000)] = ""
+    result: EventResult | None = None
+
+
+class Acknowledgement(BaseModel):
+    """What explains the alert, or what was arranged."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    note: Annotated[str, Field(min_length=1, max_length=2_000, examples=["Seen with the priors of 2022."])]
+
+
+@router.get("/patients/{key}/events", dependencies=[door(Scope.READ)], tags=["events"])
+def list_events(call: Caller, key: Key) -> shapes.Events:
+    """List what happened to a woman beside her studies, oldest first."""
+    patient_id, mrn = mrn_of(call.here, call.person, key)
+    call.tells_of(patient_id)
+    record = record_of(call.here, mrn)
+    return shapes.Events(items=[event_row(one) for one in record.events] if record else [])
+
+
+@router.post(
+    "/patients/{key}/events",
+    dependencies=RECORD,
+    status_code=201,
+    tags=["events"],
+    openapi_extra=key_parameter(),
+)
+def create_event(call: Caller, key: Key, said: NewEvent) -> shapes.Event:
+    """Add an event to her record; what her newest score raises is judged anew with it."""
+    _, mrn = mrn_of(call.here, call.person, key)
+    try:
+        made = add_event(
+            call.here,
+            call.person,
+            mrn,
+            kind=said.kind,
+            on=said.on,
+            end=said.end,
+            laterality=said.laterality,
+            detail=said.detail,
+            result=said.result,
+        )
+    except ValueError as error:
+        raise Problem(422, "not_recorded", str(error)) from error
+    return event_row(made)
+
+
+@router.delete(
+    "/events/{event_id}",
+    dependencies=RECORD,
+    status_code=204,
+    response_class=Response,
+    tags=["events"],
+    openapi_extra=key_parameter(),
+)
+def delete_event(call: Caller, event_id: Number) -> Response:
+    """Take an event back; what it said stays in the audit trail."""
+    call.tells_of(event_whose(call.here, call.person, event_id))
+    remove_event(call.here, call.person, event_id)
+    return Response(status_code=204)
+
+
+@router.get("/alerts", dependencies=[door(Scope.READ)], tags=["alerts"])
+def list_alerts(
+    call: Caller,
+    paged: Paged,
+    open: Annotated[
+        bool | None, Query(description="Those that nobody has acknowledged, or the others.")
+    ] = None,
+) -> shapes.Alerts:
+    """List alerts in the order in which they were raised."""
+    page = alerts_of(call.here, call.person, after=paged.after, limit=paged.limit, is_open=open)
+    call.tells_of(*page.patients)
+    return shapes.Alerts(items=[shapes.Alert(**row) for row in page.rows], next=paged.next(page.after))
+
+
+@router.get("/alerts/{alert_id}", dependencies=[door(Scope.READ)], tags=["alerts"])
+def get_alert(call: Caller, alert_id: Number) -> shapes.Alert:
+    """Return one alert."""
+    patient_id, row = alert_of(call.here, call.person, alert_id)
+    call.tells_of(patient_id)
+    return shapes.Alert(**row)
+
+
+@router.put(
+    "/alerts/{alert_id}/acknowledgement", dependencies=ASSESS, tags=["alerts"], openapi_extra=key_parameter()
+)
+def acknowledge_alert(call: Caller, alert_id: Number, said: Acknowledgement) -> shapes.Alert:
+    """Say that an alert was seen to, and how; the first acknowledgement stays."""
+    patient_id, _ = alert_of(call.here, call.person, alert_id)
+    call.tells_of(patient_id)
+    try:
+        acknowledge(call.here, call.person, alert_id, said.note)
+    except ValueError as error:
+        raise Problem(422, "not_recorded", str(error)) from error
+    return shapes.Alert(**alert_of(call.here, call.person, alert_id)[1])
+
+
+@router.delete(
+    "/alerts/{alert_id}/acknowledgement", dependencies=ASSESS, tags=["alerts"], openapi_extra=key_parameter()
+)
+def open_alert_again(call: Caller, alert_id: Number) -> shapes.Alert:
+    """Open an alert again that somebody has acknowledged."""
+    patient_id, _ = alert_of(call.here, call.person, alert_id)
+    call.tells_of(patient_id)
+    take_back_acknowledgement(call.here, call.person, alert_id)
+    return shapes.Alert(**alert_of(call.here, call.person, alert_id)[1])

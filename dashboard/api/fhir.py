@@ -1,0 +1,282 @@
+"""FHIR R4 reads: five kinds of resources, searched by identifier and date (https://hl7.org/fhir/R4/http.html)."""
+
+from __future__ import annotations
+
+import calendar
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Annotated, Any, Literal
+from urllib.parse import parse_qsl, urlencode
+
+from anyio import to_thread
+from fastapi import APIRouter, Path, Request, Response
+
+from core.exchange import KINDS, Days, Found, Wanted, resource_of, search_resources
+from core.people import Scope
+from dashboard.api.described import EVERY
+from dashboard.api.paging import read_cursor, write_cursor
+from dashboard.api.routing import Call, Caller, Recorded, door
+from dashboard.web.problems import FHIR, Problem
+
+FHIR_DOOR = [door(Scope.FHIR)]
+Kind = Literal["Patient", "ImagingStudy", "Observation", "RiskAssessment", "DiagnosticReport"]
+_MOST, _USUAL = 100, 20
+_LONGEST = 128
+_DAY = re.compile(r"(eq|ge|gt|le|lt)?(\d{4})(?:-(\d{2})(?:-(\d{2}))?)?(T.*)?", re.ASCII)
+_DATES = {
+    "Patient": ("birthdate",),
+    "ImagingStudy": ("started",),
+    "Observation": ("date",),
+    "RiskAssessment": ("date",),
+    "DiagnosticReport": ("date",),
+}
+_COMMON = ("_id", "identifier", "_count", "_cursor", "_format")
+_FORMATS = ("json", FHIR, "application/json", "application/fhir json")
+
+_SHOWN = {
+    status: {
+        "description": said["description"],
+        "content": {FHIR: {"schema": {"type": "object"}}, **said["content"]},
+    }
+    for status, said in {**EVERY}.items()
+}
+router = APIRouter(prefix="/fhir", tags=["fhir"], route_class=Recorded, responses=_SHOWN)
+
+
+def _fhir(words: str) -> dict[int | str, dict[str, Any]]:
+    return {200: {"description": words, "content": {FHIR: {"schema": {"type": "object"}}}}}
+
+
+def _parameter(name: str, description: str, **schema: Any) -> dict[str, Any]:
+    return {
+        "name": name,
+        "in": "query",
+        "required": False,
+        "description": description,
+        "schema": {"type": "string", "minLength": 1, **schema},
+    }
+
+
+_SEARCHED = [
+    _parameter("_id", "The resource's id.", pattern=r"^[A-Za-z0-9.\-]{1,64}$"),
+    _parameter("identifier", "MRN of a Patient, UID of a study; also system|value.", maxLength=_LONGEST),
+    {
+        **_parameter("_count", "Women or studies on a page."),
+        "schema": {"type": "integer", "minimum": 1, "maximum": _MOST},
+    },
+]
+
+
+@router.get(
+    "/metadata",
+    dependencies=[door(Scope.FHIR, None)],
+    response_class=Response,
+    responses=_fhir("What is answered here."),
+)
+def get_capabilities(_call: Caller) -> Response:
+    """Say which resources are read here, and by what they are searched."""
+    return _answer(
+        {
+            "resourceType": "CapabilityStatement",
+            "status": "active",
+            "date": "2026-11-28",
+            "kind": "instance",
+            "fhirVersion": "4.0.1",
+            "format": ["json"],
+            "implementation": {"description": "Longview. Research software, not for diagnosis."},
+            "software": {"name": "Longview"},
+            "rest": [
+                {
+                    "mode": "server",
+                    "security": {"description": "Bearer tokens of people, with the scope “fhir”."},
+                    "resource": [_capability(kind) for kind in KINDS],
+                }
+            ],
+        }
+    )
+
+
+def _capability(kind: str) -> dict[str, Any]:
+    searched = [("_id", "token"), ("identifier", "token"), *((name, "date") for name in _DATES[kind])]
+    if kind != "Patient":
+        searched += [("patient", "reference"), ("subject", "reference")]
+    return {
+        "type": kind,
+        "interaction": [{"code": "read"}, {"code": "search-type"}],
+        "searchParam": [{"name": name, "type": of} for name, of in searched],
+    }
+
+
+@router.get(
+    "/{kind}",
+    dependencies=FHIR_DOOR,
+    response_class=Response,
+    responses=_fhir("A Bundle of what was found."),
+    openapi_extra={"parameters": _SEARCHED},
+)
+def search(call: Caller, request: Request, kind: Kind) -> Response:
+    """Search resources; parameters that are not known here are refused, not passed over."""
+    return _searched(call, request, kind, request.query_params.multi_items())
+
+
+@router.post(
+    "/{kind}/_search",
+    dependencies=FHIR_DOOR,
+    response_class=Response,
+    responses=_fhir("A Bundle of what was found."),
+    openapi_extra={
+        "requestBody": {
+            "content": {
+                "application/x-www-form-urlencoded": {
+                    "schema": {
+                        "type": "object",
+                        "properties": {one["name"]: one["schema"] for one in _SEARCHED},
+                        "additionalProperties": False,
+                    }
+                }
+            }
+        }
+    },
+)
+async def search_by_form(call: Caller, request: Request, kind: Kind) -> Response:
+    """Search with the parameters in the body, so that no log of addresses names her."""
+    said = request.headers.get("content-type", "application/x-www-form-urlencoded").partition(";")[0]
+    if said.strip().lower() != "application/x-www-form-urlencoded":
+        raise Problem(415, "media_type_not_taken", "Send a search as application/x-www-form-urlencoded.")
+    body = (await request.body()).decode("utf-8", "replace")
+    asked = [*request.query_params.multi_items(), *parse_qsl(body, keep_blank_values=True)]
+    return await to_thread.run_sync(_searched, call, request, kind, asked)
+
+
+@router.get("/{kind}/{id}", dependencies=FHIR_DOOR, response_class=Response, responses=_fhir("The resource."))
+def read(
+    call: Caller, kind: Kind, id: Annotated[str, Path(pattern=r"^[A-Za-z0-9.\-]{1,64}$", examples=["p1"])]
+) -> Response:
+    """Return one resource."""
+    found = resource_of(call.here, call.person, kind, id)
+    call.tells_of(*found.patients)
+    return _answer(found.resources[0])
+
+
+@dataclass(frozen=True)
+class _Asked:
+    wanted: Wanted
+    limit: int
+    after: int
+    bound: str
+
+
+def _searched(call: Call, request: Request, kind: str, said: Iterable[tuple[str, str]]) -> Response:
+    asked = _asked(kind, list(said))
+    found = search_resources(call.here, call.person, kind, asked.wanted, after=asked.after, limit=asked.limit)
+    call.tells_of(*found.patients)
+    return _answer(_bundle(request, found, asked, kind, list(said)))
+
+
+def _asked(kind: str, said: Sequence[tuple[str, str]]) -> _Asked:
+    of_whom = () if kind == "Patient" else ("patient", "subject")
+    known = {*_COMMON, *_DATES[kind], *of_whom}
+    wrong = [name for name, _ in said if name not in known]
+    if wrong:
+        raise _refused(wrong[0], f"is no parameter of a search for {kind}: {', '.join(sorted(known))}")
+    single = {name: value for name, value in said if name not in _DATES[kind]}
+    if len(single) < sum(name not in _DATES[kind] for name, _ in said):
+        raise _refused("search", "names a parameter twice")
+    for name, value in said:
+        if not 0 < len(value) <= _LONGEST:
+            raise _refused(name, f"is empty or longer than {_LONGEST} characters")
+    if single.get("_format", "json") not in _FORMATS:
+        raise Problem(406, "not_acceptable", "_format: only json is answered here.")
+    days = tuple(_days(name, value) for name, value in said if name in _DATES[kind])
+    wanted = Wanted(
+        id=single.get("_id"),
+        identifier=_value_of(single.get("identifier")),
+        patient=_key_of(single),
+        days=days,
+    )
+    bound = f"{kind}?{urlencode(sorted((n, v) for n, v in said if n not in ('_cursor', '_count')))}"
+    cursor = single.get("_cursor")
+    return _Asked(wanted, _count(single.get("_count")), read_cursor(bound, cursor) if cursor else 0, bound)
+
+
+def _refused(where: str, what: str) -> Problem:
+    return Problem(400, "bad_search", f"{where}: {what}.", errors=[{"where": where, "what": what}])
+
+
+def _count(said: str | None) -> int:
+    if said is None:
+        return _USUAL
+    if not (said.isascii() and said.isdecimal() and len(said) < 9 and int(said) > 0):
+        raise _refused("_count", f"“{said[:40]}” is no number from 1 to {_MOST}")
+    return min(_MOST, int(said))
+
+
+def _value_of(token: str | None) -> str | None:
+    """Return the value of system|value; of what system it is, the record knows no more than the MRN."""
+    return None if token is None else token.rpartition("|")[2]
+
+
+def _key_of(said: Mapping[str, str]) -> str | None:
+    references = {said[name] for name in ("patient", "subject") if name in said}
+    if len(references) > 1:
+        raise _refused("subject", "names another woman than patient")
+    for one in references:
+        kind, slash, key = one.rpartition("/")
+        if slash and not kind.endswith("Patient"):
+            raise _refused("patient", f"“{one[:60]}” is no reference to a Patient")
+        return key
+    return None
+
+
+def _days(name: str, said: str) -> Days:
+    """Return the days of a search parameter of type date: a prefix, then a year, month or day."""
+    told = _DAY.fullmatch(said)
+    if told is None or told[5]:
+        raise _refused(
+            name, f"“{said[:40]}” is no date: YYYY, YYYY-MM or YYYY-MM-DD after eq, ge, gt, le or lt"
+        )
+    prefix, year, month, day = told[1] or "eq", int(told[2]), told[3], told[4]
+    try:
+        first = date(year, int(month or 1), int(day or 1))
+        end_of_month = calendar.monthrange(year, int(month or 12))[1]
+        last = first if day else date(year, int(month or 12), end_of_month)
+        return {
+            "eq": lambda: Days(first, last),
+            "ge": lambda: Days(first, None),
+            "le": lambda: Days(None, last),
+            "gt": lambda: Days(last + timedelta(days=1), None),
+            "lt": lambda: Days(None, first - timedelta(days=1)),
+        }[prefix]()
+    except (ValueError, OverflowError):
+        raise _refused(name, f"“{said[:40]}” is no day of the calendar") from None
+
+
+def _bundle(
+    request: Request, found: Found, asked: _Asked, kind: str, said: list[tuple[str, str]]
+) -> dict[str, Any]:
+    base = f"{str(request.base_url).rstrip('/')}/fhir"
+    links = [{"relation": "self", "url": f"{base}/{kind}"}]
+    if request.method == "GET" and said:
+        links[0]["url"] += f"?{urlencode(said)}"
+    if found.after is not None:
+        again = [(name, value) for name, value in said if name != "_cursor"]
+        again.append(("_cursor", write_cursor(asked.bound, found.after)))
+        links.append({"relation": "next", "url": f"{base}/{kind}?{urlencode(again)}"})
+    made: dict[str, Any] = {"resourceType": "Bundle", "type": "searchset", "link": links}
+    if found.resources:
+        made["entry"] = [
+            {
+                "fullUrl": f"{base}/{one['resourceType']}/{one['id']}",
+                "resource": one,
+                "search": {"mode": "match"},
+            }
+            for one in found.resources
+        ]
+    return made
+
+
+def _answer(resource: dict[str, Any]) -> Response:
+    return Response(json.dumps(resource, ensure_ascii=False), media_type=FHIR)

@@ -1,0 +1,243 @@
+"""A detector learns: from boxes drawn in films, from lesions put into normal ones, from each normal film's hardest cells."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.film.cells import FilmCells
+from models.film.detector import Detector
+from models.film.heads import CellHead, Cells, HeadRecipe, train_cell_head
+from models.film.insertion import insert_lesions
+from models.film.maps import CELL, Net
+from models.film.scores import Peak
+from models.store import OnProgress
+from models.view import LesionBox
+
+__all__ = ["DetectorRecipe", "Lessons", "on_lesion", "peak_on_lesion", "train_detector", "with_inserted"]
+
+ASKED_AT_ONCE = 40_000
+
+
+@dataclass(frozen=True)
+class DetectorRecipe:
+    """How a detector is trained: sets of films with lesions put in, hardest cells of a film, heads a net, each head's recipe.
+
+    `real` is the share of real lesions among the cells on lesions.
+    """
+
+    sets: int = 2
+    hardest: int = 15
+    heads: int = 1
+    real: float = 0.5
+    head: HeadRecipe = field(default_factory=HeadRecipe)
+
+
+@dataclass(frozen=True)
+class Lessons:
+    """What is known of n films.
+
+    Parameters
+    ----------
+    lesions
+        Boxes in pixels of the standard film, real ones or such as were put in.
+    source
+        (n,) which original each film is of.
+    normal
+        (n,) bool, films without a lesion as they are.
+    inserted
+        (n,) bool, films with lesions put in.
+    """
+
+    lesions: list[list[LesionBox]]
+    source: NDArray[np.intp]
+    normal: NDArray[np.bool_]
+    inserted: NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Inserting:
+    """Films, and beside them what becomes of the normal ones when lesions are put in: set after set.
+
+    Parameters
+    ----------
+    films
+        (m, rows, columns) uint8, what was taken.
+    normal
+        (m,) bool.
+    sets, seed
+        How many sets; what decides where the lesions lie.
+    """
+
+    films: NDArray[np.uint8]
+    normal: NDArray[np.bool_]
+    sets: int
+    seed: int
+
+    @cached_property
+    def source(self) -> NDArray[np.intp]:
+        """(n,) which film each is of, the films themselves first."""
+        return np.concatenate([np.arange(len(self.films)), *[np.flatnonzero(self.normal)] * self.sets])
+
+    def film(self, place: int) -> NDArray[np.uint8]:
+        """Return a film (rows, columns)."""
+        return self._made(place)[0]
+
+    def lesions(self, place: int) -> list[LesionBox]:
+        """Return the boxes of the lesions that were put in."""
+        return self._made(place)[1]
+
+    def _made(self, place: int) -> tuple[NDArray[np.uint8], list[LesionBox]]:
+        film = np.asarray(self.films[int(self.source[place])])
+        if place < len(self.films):
+            return film, []
+        of_set = (place - len(self.films)) // max(1, int(self.normal.sum()))
+        made = insert_lesions(film, np.random.default_rng([self.seed + of_set + 1, int(self.source[place])]))
+        return made.film, made.lesions
+
+
+def with_inserted(inserting: Inserting, lesions: list[list[LesionBox]]) -> Lessons:
+    """Return what is known of films with their own boxes, and of those with lesions put in."""
+    own, source = len(inserting.films), inserting.source
+    put_in = np.arange(len(source)) >= own
+    return Lessons(
+        [*lesions, *(inserting.lesions(place) for place in range(own, len(source)))],
+        source,
+        np.concatenate([inserting.normal, np.zeros(len(source) - own, bool)]),
+        put_in,
+    )
+
+
+def on_lesion(box: LesionBox, shape: tuple[int, int]) -> NDArray[np.bool_]:
+    """Tell which cells (h, w) have their middle on a lesion: within the ellipse in its box, no smaller than a cell."""
+    rows, columns = (np.mgrid[: shape[0], : shape[1]] + 0.5) * CELL
+    x, y = (box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2
+    across, down = max((box.x1 - box.x0) / 2, CELL / 2), max((box.y1 - box.y0) / 2, CELL / 2)
+    return np.asarray(((columns - x) / across) ** 2 + ((rows - y) / down) ** 2 <= 1)
+
+
+def peak_on_lesion(peak: Peak, box: LesionBox) -> bool:
+    """Tell whether a peak's cell has its middle in a lesion's box, half a cell of margin allowed."""
+    x, y = (peak.column + 0.5) * CELL, (peak.row + 0.5) * CELL
+    margin = CELL / 2
+    across, down = max((box.x1 - box.x0) / 2, margin) + margin, max((box.y1 - box.y0) / 2, margin) + margin
+    return abs(x - (box.x0 + box.x1) / 2) <= across and abs(y - (box.y0 + box.y1) / 2) <= down
+
+
+def train_detector(
+    cells: FilmCells,
+    lessons: Lessons,
+    mine: NDArray[np.bool_],
+    recipe: DetectorRecipe,
+    report: OnProgress,
+) -> Detector:
+    """Train a detector.
+
+    Parameters
+    ----------
+    cells
+        Of the n films of the lessons.
+    lessons
+        What is known of them.
+    mine
+        (m,) which originals may teach: lesions put into others do not either.
+    recipe
+        Steps, shares, seed.
+    report
+        Told of progress.
+
+    Raises
+    ------
+    ValueError
+        If no film among them is normal, or none shows a lesion.
+    """
+    marked = _marked(cells, lessons, mine)
+    if not len(marked.lesion) or not len(marked.normal):
+        raise ValueError(
+            "A detector learns from films without a lesion and from films with boxes around theirs."
+        )
+    heads: dict[Net, list[CellHead]] = {}
+    for count, net in enumerate(Net):
+        features = cells.features(net)
+        heads[net] = []
+        for place in range(recipe.heads):
+            how = replace(recipe.head, seed=recipe.head.seed + 101 * place)
+            first = train_cell_head(features, _drawn(marked, None, recipe), how)
+            hard = _hardest(first, features, cells, marked.normal, recipe.hardest)
+            heads[net].append(train_cell_head(features, _drawn(marked, hard, recipe), how))
+        report("training heads", (count + 1) / len(Net), {})
+    return Detector(heads)
+
+
+@dataclass(frozen=True)
+class _Marked:
+    """Cells that may teach: on lesions, with whether malignant, whether put in, and the cells of the same lesion; normal."""
+
+    lesion: NDArray[np.intp]
+    malignant: NDArray[np.bool_]
+    inserted: NDArray[np.bool_]
+    among: NDArray[np.intp]
+    normal: NDArray[np.intp]
+
+
+def _marked(cells: FilmCells, lessons: Lessons, mine: NDArray[np.bool_]) -> _Marked:
+    teaches = mine[lessons.source]
+    shape = cells.inside.shape[1:]
+    chosen: list[tuple[NDArray[np.intp], bool, bool]] = []
+    for film in np.flatnonzero(teaches):
+        for box in lessons.lesions[film]:
+            own = cells.of(int(film))[on_lesion(box, shape)[cells.inside[film]]]
+            if len(own):
+                chosen.append((own, box.malignant, bool(lessons.inserted[film])))
+    normal = np.flatnonzero(np.isin(cells.film, np.flatnonzero(teaches & lessons.normal)))
+    if not chosen:
+        none = np.zeros(0, np.intp)
+        return _Marked(none, none.astype(bool), none.astype(bool), none, normal)
+    counts = [len(own) for own, _, _ in chosen]
+    return _Marked(
+        np.concatenate([own for own, _, _ in chosen]),
+        np.repeat([malignant for _, malignant, _ in chosen], counts),
+        np.repeat([inserted for _, _, inserted in chosen], counts),
+        np.repeat(counts, counts),
+        normal,
+    )
+
+
+def _drawn(marked: _Marked, hard: NDArray[np.intp] | None, recipe: DetectorRecipe) -> Cells:
+    """Say how often each cell is drawn: a large lesion more often than a small one, but by the root of its cells only."""
+    mass = marked.among**-0.5
+    real, put_in = ~marked.inserted, marked.inserted
+    if real.any() and put_in.any():
+        mass[real] *= recipe.real / mass[real].sum()
+        mass[put_in] *= (1 - recipe.real) / mass[put_in].sum()
+    normal = np.full(len(marked.normal), 1.0)
+    if hard is not None:
+        is_hard = np.isin(marked.normal, hard)
+        normal = np.where(is_hard, 0.5 / is_hard.sum(), 0.5 / max(1, (~is_hard).sum()))
+    return Cells(marked.lesion, marked.malignant, mass / mass.sum(), marked.normal, normal / normal.sum())
+
+
+def _hardest(
+    head: CellHead,
+    features: Callable[[NDArray[np.intp]], NDArray[np.float32]],
+    cells: FilmCells,
+    normal: NDArray[np.intp],
+    count: int,
+) -> NDArray[np.intp]:
+    """Return of each film the cells without a lesion that look most like one."""
+    said = np.concatenate(
+        [
+            head.logits(features(normal[start : start + ASKED_AT_ONCE]))[:, 0]
+            for start in range(0, len(normal), ASKED_AT_ONCE)
+        ]
+    )
+    film = cells.film[normal]
+    order = np.lexsort((-said, film))
+    begins = np.r_[0, np.flatnonzero(np.diff(film[order])) + 1]
+    sizes = np.diff(np.r_[begins, len(order)])
+    rank = np.arange(len(order)) - np.repeat(begins, sizes)
+    return normal[order[rank < count]]

@@ -1,0 +1,104 @@
+"""What reads files from strangers can open nothing else, connect to nothing and start nothing; and still reads every format."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from core.images import confined
+
+PROJECT = Path(__file__).resolve().parents[3]
+
+TRIES = """
+import json, os, socket, subprocess, sys, threading
+from core.images.process import get_ready
+import db, models
+
+get_ready(4_000)
+place, port, secret = sys.argv[1], int(sys.argv[2]), sys.argv[3]
+
+def connect():
+    with socket.socket() as one:
+        one.connect(("127.0.0.1", port))
+
+def write():
+    with open(f"{place}/made", "w") as file:
+        file.write("x")
+
+def in_a_thread():
+    found = []
+    thread = threading.Thread(target=lambda: found.append(tried(lambda: open(secret).read())))
+    thread.start()
+    thread.join()
+    if found[0] != "done":
+        raise PermissionError(found[0])
+
+def tried(do):
+    try:
+        do()
+    except PermissionError:
+        return "refused"
+    except Exception as error:
+        return type(error).__name__
+    return "done"
+
+print(json.dumps({name: tried(do) for name, do in {
+    "passwd": lambda: open("/etc/passwd").read(),
+    "secret": lambda: open(secret).read(),
+    "in a thread": in_a_thread,
+    "list": lambda: os.listdir(place),
+    "self": lambda: open("/proc/self/environ").read(),
+    "write": write,
+    "remove": lambda: os.remove(secret),
+    "truncate": lambda: os.truncate(secret, 0),
+    "connect": connect,
+    "pair": socket.socketpair,
+    "start": lambda: subprocess.run(["/bin/true"]),
+    "fork": os.fork,
+    "exec": lambda: os.execv("/bin/true", ["true"]),
+    "signal": lambda: os.kill(os.getppid(), 0),
+    "read of its own code": lambda: open(os.__file__).read(),
+    "thread": lambda: threading.Thread(target=lambda: None).start(),
+    "import": lambda: __import__("colorsys"),
+}.items()}))
+"""
+
+ALLOWED = {"read of its own code", "thread", "import"}
+
+
+@pytest.mark.skipif(bool(confined.lacking()), reason=f"this kernel: {confined.lacking()}")
+def test_a_process_that_gave_it_up_opens_connects_to_and_starts_nothing(tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("hers")
+    done = subprocess.run(
+        [sys.executable, "-c", TRIES, str(tmp_path), "1", str(secret)],
+        cwd=PROJECT, capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    said = json.loads(done.stdout)
+    assert {name for name, outcome in said.items() if outcome == "done"} == ALLOWED
+    assert {outcome for name, outcome in said.items() if name not in ALLOWED} == {"refused"}
+    assert secret.read_text() == "hers"
+    assert [path.name for path in tmp_path.iterdir()] == ["secret"]
+
+
+def test_what_a_kernel_lacks_is_said_and_the_rest_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(confined, "_landlock_version", lambda: 0)
+    monkeypatch.setattr(confined, "_has_filters", lambda: False)
+    assert [one.partition(" (")[0] for one in confined.lacking()] == [
+        "it could open files of this account",
+        "it could make connections",
+    ]
+
+
+@pytest.mark.parametrize("machine", ["x86_64", "aarch64"])
+def test_the_filter_of_every_machine_leads_somewhere(machine: str) -> None:
+    """Every jump stays within the program, and its last line lets through."""
+    program = confined._program(machine)
+    lines = [program[at : at + 8] for at in range(0, len(program), 8)]
+    for number, line in enumerate(lines):
+        if line[0] & 7 == 5:  # a jump
+            assert number + 1 + max(line[2], line[3]) < len(lines)
+    assert lines[-1][4:] == (0x7FFF0000).to_bytes(4, "little")

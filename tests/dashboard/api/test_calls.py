@@ -1,0 +1,319 @@
+"""What calls promise: pages without gaps, tags, changes done once, files answered, nothing told that pages withhold."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import date
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from core.people import Role
+from dashboard.api import models
+from db.tables import Alert, AuditedPatient, AuditEntry, ImportBatch, Patient, Study
+from tests import factories
+from tests.core.network.conftest import mammogram
+from tests.dashboard.api.conftest import Api, Client
+from tests.dashboard.api.test_described import Sees
+
+
+@pytest.fixture(scope="module")
+def client(api: Api) -> Client:
+    return api.by(Role.ONCOLOGIST)
+
+
+def entries(api: Api) -> list[AuditEntry]:
+    with api.here.database.read() as session:
+        return list(session.scalars(select(AuditEntry).order_by(AuditEntry.id)))
+
+
+def number_of(api: Api, mrn: str) -> int:
+    with api.here.database.read() as session:
+        return session.scalars(select(Patient.id).where(Patient.mrn == mrn)).one()
+
+
+def key_of(client: Client, mrn: str) -> str:
+    return str(client.post("/api/v1/patients/search", json={"text": mrn}).json()["items"][0]["key"])
+
+
+def test_pages_tell_every_study_once(api: Api, client: Client) -> None:
+    whole = client.get("/api/v1/studies?limit=200").json()
+    assert whole["next"] is None
+    told, after = [], None
+    while True:
+        page = client.get(
+            "/api/v1/studies", params={"limit": 3, **({"cursor": after} if after else {})}
+        ).json()
+        told += [one["study_uid"] for one in page["items"]]
+        assert len(page["items"]) <= 3
+        if (after := page["next"]) is None:
+            break
+    assert told == [one["study_uid"] for one in whole["items"]]
+    assert len(set(told)) == len(told) > 10
+
+
+@pytest.mark.parametrize(
+    ("path", "reason"),
+    [
+        ("/api/v1/patients?cursor={}", "cursor_of_another_query"),
+        ("/api/v1/studies?status=refused&cursor={}", "cursor_of_another_query"),
+        ("/api/v1/studies?cursor=nonsense", "bad_cursor"),
+        ("/api/v1/studies?cursor=____", "bad_cursor"),
+    ],
+)
+def test_a_cursor_of_another_query_is_refused(client: Client, path: str, reason: str) -> None:
+    cursor = client.get("/api/v1/studies?limit=2").json()["next"]
+    answer = client.get(path.format(cursor))
+    assert (answer.status_code, answer.json()["reason"]) == (400, reason)
+    # How many rows are wanted is not the query.
+    assert client.get(f"/api/v1/studies?limit=5&cursor={cursor}").status_code == 200
+
+
+def test_every_call_is_one_entry_that_says_who_what_and_whom(api: Api, client: Client) -> None:
+    key, before = key_of(client, "00001"), len(entries(api))
+    calls = [
+        ("GET", f"/api/v1/patients/{key}"),
+        ("GET", f"/api/v1/patients/{key}/course"),
+        ("GET", "/api/v1/patients/p999"),
+        ("GET", f"/fhir/Patient/{key}"),
+        ("GET", "/dicom-web/studies?PatientID=00001"),
+        ("GET", "/api/v1/studies?limit=0"),
+    ]
+    for method, path in calls:
+        client.request(method, path)
+    new = entries(api)[before:]
+    assert [entry.action for entry in new] == ["api_called"] * len(calls)
+    assert [entry.outcome for entry in new] == ["done", "done", "refused", "done", "done", "refused"]
+    assert new[0].detail["call"] == "GET /api/v1/patients/{key}"
+    assert new[0].detail["by token"] == "token"
+    with api.here.database.read() as session:
+        about = session.execute(
+            select(AuditedPatient.entry_id, AuditedPatient.patient_id).where(
+                AuditedPatient.entry_id.in_([entry.id for entry in new])
+            )
+        ).all()
+    assert {tuple(row) for row in about} == {
+        (new[place].id, number_of(api, "00001")) for place in (0, 1, 3, 4)
+    }
+
+
+def test_nobody_is_told_what_the_trail_cannot_keep(api: Api, client: Client, monkeypatch: Any) -> None:
+    def full(*_given: object, **_more: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("dashboard.api.routing.audit.note", full)
+    answer = client.get("/api/v1/patients")
+    assert (answer.status_code, answer.json()["reason"]) == (503, "machine_failed")
+    assert "00001" not in answer.text
+
+
+def test_what_has_not_changed_is_not_sent_again(client: Client) -> None:
+    path = f"/api/v1/patients/{key_of(client, '00001')}"
+    tag = client.get(path).headers["etag"]
+    again = client.get(path, headers={"If-None-Match": f'"other", {tag}'})
+    assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", tag)
+    assert client.get(path, headers={"If-None-Match": '"other"'}).status_code == 200
+
+
+def test_a_change_is_done_once_however_often_it_is_sent(client: Client) -> None:
+    path = f"/api/v1/patients/{key_of(client, '00002')}/events"
+    said = {"kind": "biopsy", "on": "2020-03-01", "laterality": "L", "result": "benign"}
+    before = len(client.get(path).json()["items"])
+    first, again = (client.post(path, json=said, headers={"Idempotency-Key": "k1"}) for _ in range(2))
+    assert (first.status_code, again.status_code) == (201, 201)
+    assert first.json() == again.json()
+    assert again.headers["idempotency-replayed"] == "true"
+    assert len(client.get(path).json()["items"]) == before + 1
+    other = client.post(path, json={**said, "laterality": "R"}, headers={"Idempotency-Key": "k1"})
+    assert (other.status_code, other.json()["reason"]) == (422, "idempotency_key_reused")
+    refused = client.post(path, json={"kind": "note", "on": "2020-03-01"}, headers={"Idempotency-Key": "k2"})
+    assert (refused.status_code, refused.json()["reason"]) == (422, "not_recorded")
+    # What was not done may be sent again, put right, under the same key.
+    right = {"kind": "note", "on": "2020-03-01", "detail": "called"}
+    assert client.post(path, json=right, headers={"Idempotency-Key": "k2"}).status_code == 201
+    assert client.post(path, json=right, headers={"Idempotency-Key": "two words"}).status_code == 400
+    assert client.request("DELETE", f"/api/v1/events/{first.json()['id']}").status_code == 204
+    assert client.request("DELETE", f"/api/v1/events/{first.json()['id']}").status_code == 404
+
+
+def test_a_request_that_was_cut_off_is_not_done_again_unasked(api: Api, client: Client) -> None:
+    path = f"/api/v1/patients/{key_of(client, '00002')}/events"
+    said = {"kind": "contact", "on": "2020-03-01"}
+
+    def killed(*_given: object, **_more: object) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("dashboard.api.routing.finish_once", killed)
+        with pytest.raises(KeyboardInterrupt):
+            client.post(path, json=said, headers={"Idempotency-Key": "k3"})
+    again = client.post(path, json=said, headers={"Idempotency-Key": "k3"})
+    assert (again.status_code, again.json()["reason"]) == (409, "idempotency_at_work")
+
+
+def test_an_assessment_replaces_only_what_was_seen(api: Api, client: Client) -> None:
+    factories.woman(api.here, "READ", [factories.VisitPlan(date(2024, 5, 2))], name="Read One")
+    uid = client.get(f"/api/v1/patients/{key_of(client, 'READ')}/studies").json()["items"][0]["study_uid"]
+    path = f"/api/v1/studies/{uid}/assessment"
+    said = {"right": "1", "left": "2", "density": "B"}
+    standing = client.get(path)
+    assert standing.json()["version"] == 0
+    needed = client.post(path, json=said)
+    assert (needed.status_code, needed.json()["reason"]) == (428, "if_match_needed")
+    wrong = client.post(path, json=said, headers={"If-Match": '"another"'})
+    assert (wrong.status_code, wrong.json()["reason"]) == (412, "changed_meanwhile")
+    signed = client.post(path, json=said, headers={"If-Match": standing.headers["etag"]})
+    assert (signed.status_code, signed.json()["version"]) == (201, 1)
+    assert signed.headers["etag"] == client.get(path).headers["etag"]
+    late = client.post(path, json=said, headers={"If-Match": standing.headers["etag"]})
+    assert late.status_code == 412
+    assert client.get(path).json()["version"] == 1
+    last = entries(api)[-1]
+    signing = next(entry for entry in reversed(entries(api)) if entry.action == "assessment_recorded")
+    assert signing.detail["by token"] == "token"
+    assert last.action == "api_called"
+    by_staff = api.by(Role.STAFF).post(path, json=said, headers={"If-Match": "*"})
+    assert (by_staff.status_code, by_staff.json()["reason"]) == (403, "not_allowed")
+
+
+def test_what_is_covered_or_withheld_on_pages_is_so_here(
+    api: Api, client: Client, settings: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings(read_first=True)
+    monkeypatch.setattr(models, "desk", Sees)
+    visits = [
+        factories.VisitPlan(
+            date(2020, 5, 2), risk_5y=0.0123, trust=("withheld", "unlike_pictures"), bi_rads="1"
+        ),
+        factories.VisitPlan(date(2022, 5, 2), risk_5y=0.0345, bi_rads="2"),
+        factories.VisitPlan(date(2024, 5, 2), risk_5y=0.0789, alerts=[("risk_high", "5-year risk 7.9 %")]),
+    ]
+    factories.woman(api.here, "COVER", visits)
+    key = key_of(client, "COVER")
+    withheld, told, covered = client.get(f"/api/v1/patients/{key}/course").json()["visits"]
+    assert withheld["trust"]["level"] == "withheld"
+    assert withheld["risk"]["5"] == {"value": None, "low": None, "high": None}
+    assert withheld["untrusted"]["risk"]["5"]["value"] == pytest.approx(0.0123)
+    assert told["risk"]["5"]["value"] == pytest.approx(0.0345)
+    assert "untrusted" not in told
+    assert told["covered"] is None
+    assert covered["covered"].startswith("Covered until")
+    assert "untrusted" not in covered
+    numbers = json.dumps({name: said for name, said in covered.items() if name not in {"weights_sha256"}})
+    assert "0.0789" not in numbers
+    assert covered["trust"] is None
+    assert covered["density"] == dict.fromkeys("ABCD")
+    assert client.get(f"/api/v1/patients/{key}/alerts").json()["items"] == []
+    with api.here.database.read() as session:
+        alert = session.scalars(
+            select(Alert.id).join(Study, Study.id == Alert.study_id).where(Study.uid == covered["study_uid"])
+        ).one()
+    assert client.get(f"/api/v1/alerts/{alert}").status_code == 404
+    study = client.get(f"/api/v1/studies/{covered['study_uid']}").json()
+    refused = client.post(f"/api/v1/images/{study['images'][0]['sop_uid']}/classify")
+    assert (refused.status_code, refused.json()["reason"]) == (403, "covered_until_read")
+    for kind in ("Observation", "RiskAssessment", "DiagnosticReport"):
+        assert "7.89" not in client.get(f"/fhir/{kind}?patient={key}&date=2024-05-02").text
+    risk = client.get(f"/fhir/RiskAssessment/{covered['study_uid']}").json()
+    assert "prediction" not in risk
+    settings(read_first=False)
+    assert client.get(f"/api/v1/patients/{key}/course").json()["visits"][2]["risk"]["5"][
+        "value"
+    ] == pytest.approx(0.0789)
+    opened = client.request("PUT", f"/api/v1/alerts/{alert}/acknowledgement", json={"note": "seen"})
+    assert opened.json()["acknowledgement"] == "seen"
+    again = client.request("DELETE", f"/api/v1/alerts/{alert}/acknowledgement")
+    assert again.json()["acknowledged_at"] is None
+
+
+def test_files_are_answered_as_the_command_line_answers_them(api: Api, client: Client) -> None:
+    files = [
+        ("files", ("one.dcm", mammogram(0, mrn="API1", PatientComments="SIMULATED"))),
+        ("files", ("two.dcm", mammogram(1, mrn="API1", PatientComments="SIMULATED"))),
+        ("files", ("notes.txt", b"no image")),
+    ]
+    answer = client.post("/api/v1/imports", files=files)
+    assert answer.status_code == 200, answer.text
+    said = answer.json()
+    assert [(item["path"], item["outcome"]) for item in said["items"]] == [
+        ("one.dcm", "accepted"),
+        ("two.dcm", "accepted"),
+        ("notes.txt", "quarantined"),
+    ]
+    assert said["items"][2]["reason"] == "unsupported_format"
+    assert (said["accepted"], said["duplicate"], said["quarantined"], said["cut_short"]) == (2, 0, 1, None)
+    again = client.post("/api/v1/imports", files=files[:2], headers={"Prefer": "respond-async"})
+    assert again.status_code == 202
+    job = client.get(again.headers["location"]).json()
+    for _ in range(200):
+        if job["state"] != "running":
+            break
+        job = client.get(again.headers["location"]).json()
+    assert (job["state"], job["result"]["duplicate"]) == ("done", 2)
+    assert api.by(Role.STAFF).get(again.headers["location"]).status_code == 404
+    with api.here.database.read() as session:
+        batch = session.scalars(select(ImportBatch).order_by(ImportBatch.id)).first()
+        assert (batch.source, batch.sender) == ("api", "api-oncologist: token")
+    assert not list((api.here.home / "arrivals").glob(".api-*"))
+    half = client.post("/api/v1/imports", files=files[:1], data={"patient": "API1"})
+    assert (half.status_code, half.json()["reason"]) == (422, "bad_statement")
+
+
+def test_a_body_that_is_too_large_is_refused_before_it_is_read(api: Api, client: Client) -> None:
+    read = 0
+
+    async def two_gigabytes() -> Any:
+        nonlocal read
+        for _ in range(2_000):
+            read += 1_000_000
+            yield b"x" * 1_000_000
+
+    said = {"Content-Length": "2000000000", "Content-Type": "application/json"}
+    answer = client.post("/api/v1/patients/search", content=two_gigabytes(), headers=said)
+    assert (answer.status_code, answer.json()["reason"]) == (413, "too_large")
+    assert read == 0
+    # One that does not say how large it is, is ended when it has become too large.
+    answer = client.post(
+        "/api/v1/patients/search", content=two_gigabytes(), headers={"Content-Type": "application/json"}
+    )
+    assert (answer.status_code, answer.json()["reason"]) == (413, "too_large")
+    assert read <= 3_000_000
+    before = len(entries(api))
+    files = {"Content-Type": "multipart/form-data; boundary=x", "Content-Length": "2000000000"}
+    assert client.post("/api/v1/imports", content=two_gigabytes(), headers=files).status_code == 413
+    assert len(entries(api)) == before
+
+
+def test_an_analyst_reads_groups_and_nobody(api: Api) -> None:
+    analyst = api.by(Role.ANALYST)
+    for number in range(12):
+        factories.woman(api.here, f"GROUP{number:02}", [factories.VisitPlan(date(2021, 5, 2), bi_rads="1")])
+    said = analyst.post(
+        "/api/v1/cohorts/summary", json={"format": "longview-cohort/1", "kind": "simulated"}
+    ).json()
+    assert said["withheld"] is None
+    counts = [row[1] for row in said["tables"]["age"]["rows"]]
+    assert counts
+    assert all(count % 5 == 0 for count in counts)
+    bad = analyst.post("/api/v1/cohorts/summary", json={"format": "longview-cohort/1", "density": ["X"]})
+    assert (bad.status_code, bad.json()["reason"]) == (422, "bad_definition")
+    assert analyst.get("/api/v1/patients").status_code == 403
+    assert api.by(Role.STAFF).post("/api/v1/cohorts/summary", json={}).status_code == 403
+
+
+@pytest.mark.parametrize(
+    "path", ["/api/v1/nothing", "/api/v2/patients", "/api/", "/fhir/Nonsense", "/dicom-web/x"]
+)
+def test_what_is_not_there_is_said_so(client: Client, path: str) -> None:
+    answer = client.get(path)
+    assert answer.status_code == 404
+    assert "json" in answer.headers["content-type"]
+    assert "Traceback" not in answer.text
+
+
+def test_another_method_is_answered_with_those_there_are(client: Client) -> None:
+    answer = client.request("DELETE", "/api/v1/patients")
+    assert (answer.status_code, answer.json()["reason"]) == (405, "method_not_allowed")
+    assert "GET" in answer.headers["allow"]

@@ -1,0 +1,183 @@
+"""FHIR and DICOMweb: valid by the standards' own libraries, searched by what they say, refused in words where nonsense."""
+
+from __future__ import annotations
+
+import io
+
+import pydicom
+import pytest
+from dicomweb_client.uri import URI
+from fhir.resources.R4B import get_fhir_model_class
+from pydicom.dataset import Dataset
+
+from core.exchange import KINDS
+from core.people import Role
+from tests.core.network.conftest import mammogram
+from tests.core.network.test_stow import TYPE, body
+from tests.dashboard.api.conftest import Api, Client
+
+
+@pytest.fixture(scope="module")
+def client(api: Api) -> Client:
+    return api.by(Role.ONCOLOGIST)
+
+
+def found(client: Client, path: str) -> list[dict[str, object]]:
+    bundle = client.get(f"/fhir/{path}").json()
+    get_fhir_model_class("Bundle").model_validate(bundle)
+    return [entry["resource"] for entry in bundle.get("entry", [])]
+
+
+def test_resources_are_valid_and_lead_to_each_other(client: Client) -> None:
+    (woman,) = found(client, "Patient?identifier=00001")
+    assert woman["meta"]["security"][0]["code"] == "HTEST"
+    for kind in KINDS[1:]:
+        resources = found(client, f"{kind}?patient=Patient/{woman['id']}")
+        assert resources, kind
+        for one in resources[:3]:
+            assert client.get(f"/fhir/{kind}/{one['id']}").json() == one
+            assert one["subject"]["reference"] == f"Patient/{woman['id']}"
+    (report, *_rest) = found(client, f"DiagnosticReport?patient={woman['id']}")
+    for reference in [*report["imagingStudy"], *report["result"]]:
+        assert client.get(f"/fhir/{reference['reference']}").status_code == 200
+    get_fhir_model_class("CapabilityStatement").model_validate(client.get("/fhir/metadata").json())
+
+
+def test_a_search_by_date_finds_its_days_and_pages_tell_all(client: Client) -> None:
+    studies = found(client, "ImagingStudy?_count=100")
+    days = sorted(one["started"] for one in studies)
+    middle = days[len(days) // 2]
+    for prefix, kept in (
+        ("", lambda day: day == middle),
+        ("ge", lambda day: day >= middle),
+        ("gt", lambda day: day > middle),
+        ("le", lambda day: day <= middle),
+        ("lt", lambda day: day < middle),
+    ):
+        told = found(client, f"ImagingStudy?started={prefix}{middle}&_count=100")
+        assert sorted(one["started"] for one in told) == [day for day in days if kept(day)]
+    year = found(client, f"ImagingStudy?started={middle[:4]}&_count=100")
+    assert {one["started"][:4] for one in year} == {middle[:4]}
+    told, path = [], "ImagingStudy?_count=2"
+    while path:
+        bundle = client.get(f"/fhir/{path}").json()
+        told += [entry["resource"]["id"] for entry in bundle["entry"]]
+        links = {link["relation"]: link["url"] for link in bundle["link"]}
+        path = links["next"].partition("/fhir/")[2] if "next" in links else ""
+    assert told == [one["id"] for one in studies]
+
+
+def test_a_search_in_the_body_names_nobody_in_an_address(client: Client) -> None:
+    answer = client.post("/fhir/Patient/_search", data={"identifier": "urn:oid:1.2|00001"}).json()
+    assert [entry["resource"]["identifier"][0]["value"] for entry in answer["entry"]] == ["00001"]
+    assert "00001" not in answer["link"][0]["url"]
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "names"),
+    [
+        ("Patient?name=x", 400, "name"),
+        ("Observation?date=gibberish", 400, "gibberish"),
+        ("Observation?date=2024-02-30", 400, "2024-02-30"),
+        ("Patient?_count=-1", 400, "_count"),
+        ("Patient?identifier=", 400, "identifier"),
+        ("Patient?identifier=" + "9" * 200, 400, "identifier"),
+        ("ImagingStudy?patient=Device/1", 400, "Device/1"),
+        ("ImagingStudy?patient=p1&subject=p2", 400, "subject"),
+        ("ImagingStudy?_id=1&_id=2", 400, "twice"),
+        ("ImagingStudy?_cursor=xyz", 400, "cursor"),
+        ("Patient?_format=xml", 406, "json"),
+        ("Patient/zzz", 404, "Patient"),
+        ("Medication/1", 404, "kind"),
+    ],
+)
+def test_a_search_with_nonsense_names_what_is_wrong(
+    client: Client, path: str, status: int, names: str
+) -> None:
+    answer = client.get(f"/fhir/{path}")
+    assert answer.status_code == status
+    assert answer.headers["content-type"] == "application/fhir+json"
+    get_fhir_model_class("OperationOutcome").model_validate(answer.json())
+    assert names in answer.text
+    problem = client.get(f"/fhir/{path}", headers={"Accept": "application/problem+json"})
+    assert problem.headers["content-type"] == "application/problem+json"
+    assert problem.json()["status"] == status
+
+
+@pytest.fixture(scope="module")
+def stored(client: Client) -> str:
+    """A study that was stored by STOW-RS under a person's token: of whom its file says another name than the record will."""
+    objects = body(*(mammogram(n, mrn="DW1", PatientComments="SIMULATED") for n in range(2)))
+    answer = client.post("/dicom-web/studies", content=objects, headers={"Content-Type": TYPE})
+    assert answer.status_code == 200, answer.text
+    (study,) = client.get("/dicom-web/studies?PatientID=DW1").json()
+    return str(study["0020000D"]["Value"][0])
+
+
+def test_an_archive_lists_and_hands_out_what_was_stored(client: Client, stored: str) -> None:
+    series = client.get(f"/dicom-web/studies/{stored}/series").json()
+    assert len(series) == 1
+    headers = client.get(f"/dicom-web/studies/{stored}/metadata").json()
+    assert len(headers) == 2
+    header = Dataset.from_json(headers[0])
+    address = str(URI("http://localhost/dicom-web", stored, header.SeriesInstanceUID, header.SOPInstanceUID))
+    path = address.removeprefix("http://localhost")
+    assert header.RetrieveURL == address
+    one = client.get(path, headers={"Accept": "application/dicom"})
+    dataset = pydicom.dcmread(io.BytesIO(one.content))
+    assert (dataset.PatientID, dataset.StudyInstanceUID) == ("DW1", stored)
+    whole = client.get(f"/dicom-web/studies/{stored}")
+    assert whole.content.count(b"Content-Type: application/dicom") == 2
+    frame = client.get(f"{path}/frames/1")
+    assert bytes(dataset.PixelData) in frame.content
+    for kind, begins in (("image/png", b"\x89PNG"), ("image/jpeg", b"\xff\xd8")):
+        assert client.get(f"{path}/rendered", headers={"Accept": kind}).content.startswith(begins)
+    missing = client.get(f"{path}/frames/2")
+    assert (missing.status_code, missing.json()["reason"]) == (406, "not_kept_so")
+    # By PS3.18 matches come newest first here, and * stands for any letters.
+    assert client.get("/dicom-web/studies?PatientID=DW*").json()[0]["00100020"]["Value"] == ["DW1"]
+    assert client.get("/dicom-web/studies?PatientID=DW_").json() == []
+
+
+def test_a_file_that_says_otherwise_is_handed_out_as_the_record_has_it(client: Client) -> None:
+    file = mammogram(3, mrn="WRONG", PatientComments="SIMULATED")
+    said = {"patient": "RIGHT", "study_date": "2021-02-03", "simulated": "true"}
+    client.post("/api/v1/imports", files={"files": ("L-CC.dcm", file)}, data=said)
+    (study,) = client.get("/dicom-web/studies?PatientID=RIGHT").json()
+    uid = study["0020000D"]["Value"][0]
+    (header,) = client.get(f"/dicom-web/studies/{uid}/metadata").json()
+    path = header["00081190"]["Value"][0].removeprefix("http://localhost")
+    dataset = pydicom.dcmread(io.BytesIO(client.get(path, headers={"Accept": "application/dicom"}).content))
+    assert (dataset.PatientID, dataset.StudyDate, dataset.StudyInstanceUID) == ("RIGHT", "20210203", uid)
+    assert "WRONG" not in str(dataset)
+
+
+@pytest.mark.parametrize(
+    ("query", "names"),
+    [
+        ("Foo=1", "Foo"),
+        ("StudyDate=x", "StudyDate"),
+        ("StudyDate=20240230", "20240230"),
+        ("limit=-1", "limit"),
+        ("offset=x", "offset"),
+        ("StudyInstanceUID=abc", "abc"),
+        ("limit=", "limit"),
+    ],
+)
+def test_a_question_that_an_archive_does_not_understand_is_refused(
+    client: Client, query: str, names: str
+) -> None:
+    answer = client.get(f"/dicom-web/studies?{query}")
+    assert (answer.status_code, answer.json()["reason"]) == (400, "bad_search")
+    assert names in answer.json()["detail"]
+
+
+def test_storing_needs_both_scopes_and_the_role(api: Api) -> None:
+    from core.people import Scope
+
+    objects, kind = body(mammogram(0, mrn="DW2", PatientComments="SIMULATED")), {"Content-Type": TYPE}
+    for scopes in ((Scope.DICOMWEB,), (Scope.WRITE,)):
+        refused = api.by(Role.STAFF, *scopes).post("/dicom-web/studies", content=objects, headers=kind)
+        assert (refused.status_code, refused.json()["reason"]) == (403, "scope_missing")
+    refused = api.by(Role.ANALYST).post("/dicom-web/studies", content=objects, headers=kind)
+    assert (refused.status_code, refused.json()["reason"]) == (403, "not_allowed")

@@ -1,0 +1,114 @@
+"""A detector learns from boxes and from lesions put in; what it says of a film does not hang on how it was asked."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from models.film.cells import FilmCells, make_cells
+from models.film.detector import Detector
+from models.film.heads import HeadRecipe
+from models.film.maps import Net, cells_of
+from models.film.scores import Peak, film_score, peaks_of
+from models.film.training import (
+    DetectorRecipe,
+    Inserting,
+    on_lesion,
+    peak_on_lesion,
+    train_detector,
+    with_inserted,
+)
+from models.view import LesionBox
+
+SHAPE = (192, 144)
+QUIET = lambda *_: None  # noqa: E731
+RECIPE = DetectorRecipe(head=HeadRecipe(steps=40, batch=256, hidden=8))
+
+
+class Shades:
+    """Stands for the frozen networks: answers with the mean and spread of each cell's shades, twice."""
+
+    def __init__(self):
+        self.output = {net.value: SimpleNamespace(shape=(None, *cells_of(SHAPE), 4)) for net in Net}
+        self.asked = 0
+
+    def predict_on_batch(self, films):
+        self.asked += 1
+        high, wide = cells_of(SHAPE)
+        cut = films[0, ..., 0].reshape(high, 16, wide, 16)
+        both = np.stack([cut.mean(axis=(1, 3)), cut.std(axis=(1, 3))], axis=-1)
+        return {net.value: np.concatenate([both, both**2], axis=-1)[None] for net in Net}
+
+
+def films(count=12):
+    """Every third film has a bright square and is malignant."""
+    random = np.random.default_rng(0)
+    rows, columns = np.mgrid[: SHAPE[0], : SHAPE[1]]
+    breast = (columns / 130) ** 2 + ((rows - 96) / 90) ** 2 < 1
+    shown = np.where(breast, random.normal(90, 6, (count, *SHAPE)), 0).clip(0, 255).astype(np.uint8)
+    lesions = [[] for _ in range(count)]
+    for i in range(0, count, 3):
+        x, y = int(random.integers(30, 70)), int(random.integers(60, 110))
+        shown[i, y : y + 32, x : x + 32] = 200
+        lesions[i] = [LesionBox(x, y, x + 32, y + 32, malignant=True)]
+    return shown, lesions
+
+
+@pytest.fixture(scope="module")
+def taught(tmp_path_factory):
+    shown, lesions = films()
+    inserting = Inserting(shown, np.array([not one for one in lesions]), sets=1, seed=0)
+    lessons = with_inserted(inserting, lesions)
+    folder = tmp_path_factory.mktemp("cells")
+    cells = make_cells(Shades(), len(lessons.lesions), inserting.film, folder, QUIET)
+    mine = np.arange(12) < 9
+    return shown, lessons, cells, train_detector(cells, lessons, mine, RECIPE, QUIET), folder, inserting
+
+
+def test_it_points_at_the_lesion_of_a_film_it_never_met_and_scores_it_above_those_without(taught):
+    _, lessons, cells, detector, _, _ = taught
+    said = [detector.of_cells(cells, i) for i in (9, 10, 11)]
+    assert film_score(said[0].lesion) > max(film_score(one.lesion) for one in said[1:])
+    assert peak_on_lesion(peaks_of(said[0].lesion, 1)[0], lessons.lesions[9][0])
+    assert not peak_on_lesion(Peak(11, 0, 0.0), lessons.lesions[9][0])
+
+
+def test_a_film_gets_the_same_answer_kept_or_looked_at_anew_and_from_a_saved_detector(taught, tmp_path):
+    shown, _, cells, detector, _, _ = taught
+    detector.save(tmp_path / "heads.npz")
+    again = Detector.load(tmp_path / "heads.npz")
+    out = Shades().predict_on_batch(shown[9][None, ..., None].astype(np.float32) / 255)
+    anew = again.of_answers(shown[9], {Net(name): value[0] for name, value in out.items()})
+    assert anew.logits == pytest.approx(detector.of_cells(cells, 9).logits, abs=0.02)
+    assert anew.logits[0] == 0
+
+
+def test_who_is_left_out_teaches_nothing_neither_by_her_films_nor_by_lesions_put_into_them(taught):
+    _, lessons, cells, detector, _, _ = taught
+    mine = np.arange(12) < 9
+    strange = {net: np.array(answers) for net, answers in cells.answers.items()}
+    for answers in strange.values():
+        answers[np.isin(lessons.source[cells.film], (9, 10, 11))] = 7
+    other = train_detector(FilmCells(cells.inside, cells.place, strange), lessons, mine, RECIPE, QUIET)
+    for net, (head,) in other.heads.items():
+        assert (head.inner == detector.heads[net][0].inner).all()
+
+
+def test_a_killed_run_looks_only_at_the_films_that_are_left(taught):
+    *_, folder, inserting = taught
+    network = Shades()
+    count = len(inserting.source)
+    (folder / "cells.json").write_text(f'{{"films": {count - 2}}}')
+    make_cells(network, count, inserting.film, folder, QUIET)
+    assert network.asked == 2
+
+
+def test_without_a_lesion_or_without_a_normal_film_nothing_is_learned(taught):
+    _, lessons, cells, _, _, _ = taught
+    with pytest.raises(ValueError, match="without a lesion"):
+        train_detector(cells, lessons, np.arange(12) == 0, RECIPE, QUIET)
+
+
+def test_a_tiny_lesion_marks_the_cells_it_lies_in():
+    assert on_lesion(LesionBox(38, 38, 42, 42, malignant=False), (12, 9)).sum() == 1
+    assert on_lesion(LesionBox(16, 16, 80, 80, malignant=False), (12, 9)).sum() >= 12
