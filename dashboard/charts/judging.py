@@ -203,9 +203,11 @@ def over_time(table: pl.DataFrame, *, y_title: str, falls: bool) -> Figure:
             "y": 1.02,
             "yanchor": "bottom",
             "x": 0,
-            "title": {"text": "5-year risk at entry "},
+            # Above the bands: beside them one of them stands outside a narrow page.
+            "title": {"text": "5-year risk at entry", "side": "top", "font": {"size": 12}},
+            "font": {"size": 12},
         },
-        margin={"l": 64, "r": 24, "t": 36, "b": 48},
+        margin={"l": 64, "r": 24, "t": 52, "b": 48},
     )
 
 

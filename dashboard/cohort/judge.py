@@ -47,6 +47,7 @@ def _view() -> str | None:
         default="Telling apart",
         key="judge_view",
         required=True,
+        bind="query-params",
         label_visibility="collapsed",
     )
 
@@ -60,10 +61,12 @@ def _asked() -> Asking:
         format_func=lambda one: f"{one} y",
         key="judge_horizon",
         required=True,
+        bind="query-params",
     )
     without = months.toggle(
         "Without the first 6 months",
         key="judge_without",
+        bind="query-params",
         help="Leaves out the women whose follow-up ended within 6 months of entry: a cancer found then may have been there to be seen.",
     )
     return Asking(int(horizon or HORIZONS[-1]), bool(without))

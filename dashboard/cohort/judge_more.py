@@ -114,30 +114,26 @@ def screening(of: Judged) -> None:
         "All assessed screens of these women, not their entry alone.",
         f"Sensitivity of screening is of these two kinds only. {RECORDED}",
     )
-    left, right = st.columns(2)
-    with left:
-        figure(
-            of.selection, question, None, found.figures, about, name="judge-screens", counted=found.counted
-        )
-    with right:
-        if found.scores.is_empty():
-            empty("How had the model scored them?", "Too few of either kind have a score that may be told.")
-            return
-        figure(
-            of.selection,
-            "How had the model scored them?",
-            None,
-            found.scores,
-            About(
-                "AUC of the 1-year risk at that screen, each kind of cancer against screens without one; and which share was "
-                "scored as high as the highest tenth of those (above).",
-                "Intervals are 95 %, each woman being one draw.",
-                "Screens whose score may be told.",
-                "A high score at the screen before an interval cancer does not say that it could be seen there.",
-            ),
-            name="judge-screens-scores",
-            counted=found.counted,
-        )
+    # One above the other: beside each other their tables would not stand in a narrow page.
+    figure(of.selection, question, None, found.figures, about, name="judge-screens", counted=found.counted)
+    if found.scores.is_empty():
+        empty("How had the model scored them?", "Too few of either kind have a score that may be told.")
+        return
+    figure(
+        of.selection,
+        "How had the model scored them?",
+        None,
+        found.scores,
+        About(
+            "AUC of the 1-year risk at that screen, each kind of cancer against screens without one; and which share was "
+            "scored as high as the highest tenth of those (above).",
+            "Intervals are 95 %, each woman being one draw.",
+            "Screens whose score may be told.",
+            "A high score at the screen before an interval cancer does not say that it could be seen there.",
+        ),
+        name="judge-screens-scores",
+        counted=found.counted,
+    )
 
 
 # ----- beside another model
@@ -176,19 +172,16 @@ def two_models(of: Judged) -> None:
         "Women whose entering visit both may tell of.",
         "A difference on these women need not hold on others; a p above 0.05 does not say that both are alike.",
     )
-    left, right = st.columns(2)
-    with left:
-        figure(of.selection, question, None, found.figures, about, name="judge-pair", counted=found.counted)
-    with right:
-        figure(
-            of.selection,
-            f"Whom would only one of them call above {100 * float(threshold):g} %?",
-            None,
-            found.changes,
-            about,
-            name="judge-changes",
-            counted=found.counted,
-        )
+    figure(of.selection, question, None, found.figures, about, name="judge-pair", counted=found.counted)
+    figure(
+        of.selection,
+        f"Whom would only one of them call above {100 * float(threshold):g} %?",
+        None,
+        found.changes,
+        about,
+        name="judge-changes",
+        counted=found.counted,
+    )
     _alerts(of, known[first], known[second])
 
 

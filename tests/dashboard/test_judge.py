@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import time
+from collections.abc import Callable
 
 import plotly.graph_objects as go
 import pytest
@@ -12,9 +14,12 @@ from streamlit.testing.v1 import AppTest
 from core.cohorts import Definition, Population, select
 from core.cohorts import over_time as years
 from core.cohorts.judge import Asking, Judged
+from core.installation import Installation
+from core.people import Role
 from dashboard import drawing
 from dashboard.charts import judging as charts
 from tests.cohort_frames import synthetic
+from tests.core.cohorts.judging.made import stored_women
 
 VIEWS = ("Telling apart", "Calibration", "Threshold", "Over time", "Screening", "Groups")
 
@@ -74,6 +79,21 @@ def test_of_a_few_women_it_says_why_there_is_nothing() -> None:
     said = words(few)
     assert "fewer than 5 women have a cancer" in said.lower() or "No cancer is on record" in said
     assert "AUC and C-index" not in said
+
+
+def test_the_rules_are_held_against_both_of_two_versions_and_the_view_is_in_the_address(
+    here: Installation, pages: Callable[..., AppTest]
+) -> None:
+    stored_women(here, 60, ill=12)
+    app = pages(Role.ANALYST, "cohort", part="Judge", judge_view="Two models")
+    assert not app.exception
+    assert "Does another model, or another version, do better on the same women?" in words(app)
+    app.button(key="judge_alerts").click().run()
+    until = time.monotonic() + 20
+    while "more a thousand" not in words(app) and time.monotonic() < until:
+        app.run()
+    assert not app.exception
+    assert "60 women, each at the last visit that both have scored" in words(app)
 
 
 def test_plotly_takes_every_figure_as_it_is() -> None:
