@@ -188,9 +188,6 @@ class DetectorAsked(DetectorOptions):
     inserted_sets: Annotated[
         int, typer.Option(min=0, help="With detector: how often lesions are put into each normal film.")
     ] = DetectorOptions.inserted_sets
-    heads: Annotated[int, typer.Option(min=1, help="With detector: heads on each network's answers.")] = (
-        DetectorOptions.heads
-    )
 
 
 @dataclass(frozen=True)

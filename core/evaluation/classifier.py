@@ -15,9 +15,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from core.evaluation.classifier_report import comparison_report, image_report
+from core.evaluation.films import measure_films
 from core.files import private_folder, write_whole
 from core.rules import TrustLevel, settle_picture
 from core.sets import CaseError, Cases, ImageCase, may_be, prepare_cases, told_apart
+from models.classifier import Region
 from models.measures import compare_classes, measure_classes
 from models.store import OnProgress
 
@@ -114,6 +116,7 @@ def evaluate_image(
         "notices": notices,
         **measure_cases(table, classes, times=times),
         "by_trust": _by_trust(table, classes, times),
+        **_of_whole_films(tested, loaded, logits, times),
         "images": {
             "used": len(tested),
             "left_out": {chosen.cases[place].source: why for place, why in prepared.left_out.items()},
@@ -121,6 +124,16 @@ def evaluate_image(
     }
     write_evaluation(out, table, measured, loaded.card.title)
     return measured
+
+
+def _of_whole_films(
+    cases: Sequence[ImageCase], model: Any, logits: NDArray[np.float64], times: int
+) -> dict[str, Any]:
+    """Measure films beside the other breast, and woman by woman, where a model reads whole mammograms."""
+    if model.config.input.region is not Region.BREAST or model.card.settings.get("task") != "finding":
+        return {}
+    films = measure_films(cases, model.scaling(logits), model.config.classes, times=times)
+    return {} if films is None else {"films": films}
 
 
 def _by_trust(table: pd.DataFrame, classes: Sequence[str], times: int) -> dict[str, Any]:

@@ -16,8 +16,6 @@ from models.film.scores import NOWHERE, film_score, joined_map
 
 __all__ = ["Detector", "FilmReading"]
 
-PARTS = ("inner", "inner_bias", "outer", "outer_bias")
-
 
 @dataclass(frozen=True)
 class FilmReading:
@@ -41,41 +39,25 @@ class FilmReading:
 
 
 class Detector:
-    """Heads by net; several of one net speak as their mean.
+    """Heads by net."""
 
-    Parameters
-    ----------
-    heads
-        At least one of each net.
-    """
-
-    def __init__(self, heads: dict[Net, list[CellHead]]) -> None:
+    def __init__(self, heads: dict[Net, CellHead]) -> None:
         self.heads = heads
 
     @classmethod
     def load(cls, path: Path) -> Self:
         """Read what `save` wrote."""
-        heads: dict[Net, list[CellHead]] = {net: [] for net in Net}
         with np.load(path, allow_pickle=False) as file:
-            for net in Net:
-                count = sum(name.startswith(f"{net.value}.") and name.endswith(".inner") for name in file)
-                for k in range(count):
-                    heads[net].append(
-                        CellHead(
-                            **{part: file[f"{net.value}.{k}.{part}"].astype(np.float32) for part in PARTS}
-                        )
-                    )
-        return cls(heads)
+            return cls(
+                {net: CellHead(file[f"{net.value}.weights"], file[f"{net.value}.bias"]) for net in Net}
+            )
 
     def save(self, path: Path) -> None:
-        """Write the heads as .npz, their large matrices in 16 bits."""
+        """Write the heads as .npz."""
         arrays = {
-            f"{net.value}.{k}.{part}": np.asarray(
-                getattr(head, part), np.float16 if part == "inner" else np.float32
-            )
-            for net, several in self.heads.items()
-            for k, head in enumerate(several)
-            for part in PARTS
+            f"{net.value}.{part}": getattr(head, part)
+            for net, head in self.heads.items()
+            for part in ("weights", "bias")
         }
         np.savez_compressed(path, allow_pickle=False, **arrays)
 
@@ -97,9 +79,8 @@ class Detector:
 
     def _reading(self, features: dict[Net, NDArray[np.float32]], inside: NDArray[np.bool_]) -> FilmReading:
         maps = np.full((len(self.heads), 2, *inside.shape), NOWHERE, np.float32)
-        for place, (net, several) in enumerate(self.heads.items()):
-            said = np.mean([head.logits(features[net]) for head in several], axis=0)
-            maps[place, :, inside] = said
+        for place, (net, head) in enumerate(self.heads.items()):
+            maps[place, :, inside] = head.logits(features[net])
         lesion, kind = (joined_map(maps[:, output], inside) for output in (0, 1))
         malignant = np.where(inside, lesion - np.logaddexp(0, -kind), NOWHERE).astype(np.float32)
         return FilmReading(lesion, malignant)

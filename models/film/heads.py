@@ -1,4 +1,4 @@
-"""Heads on cells: small networks that say of each cell whether a lesion lies there, and whether it is malignant."""
+"""Heads on cells: regressions that say of each cell whether a lesion lies there, and whether it is malignant."""
 
 from __future__ import annotations
 
@@ -6,137 +6,115 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import keras
 import numpy as np
-from keras import layers, ops
 from numpy.typing import NDArray
 
-__all__ = ["CellHead", "Cells", "HeadRecipe", "train_cell_head"]
+__all__ = ["CellHead", "Cells", "HeadRecipe", "fit_cell_head"]
 
+STEEP = 4.0
+"""A regression on -1 and 1 says half of the log-odds for small ones, and a pulled one less: its answers times this."""
 SHRINK = 1e-2
-"""Added to a channel's spread: one that never answers is not to be blown up."""
+"""Added to a channel's spread, of the mean one: one that never answers is not to be blown up."""
 
 
 @dataclass(frozen=True)
 class HeadRecipe:
-    """How a head is trained: steps, cells a step, hidden units, shares that are dropped, highest rate, seed."""
+    """How a head is fitted: how many cells without a lesion are drawn, how strongly weights are pulled to 0, seed.
 
-    steps: int = 250
-    batch: int = 2048
-    hidden: int = 64
-    drop_in: float = 0.2
-    drop: float = 0.5
-    rate: float = 2e-3
-    decay: float = 1e-2
-    malignant: float = 0.5
+    The pulls are shares of the mass of cells, once of whether a lesion lies there, once of whether it is malignant.
+    """
+
+    normal_cells: int = 20_000
+    pull: float = 0.3
+    pull_kind: float = 1.0
     seed: int = 0
 
 
 @dataclass(frozen=True)
 class Cells:
-    """Cells that teach: which of all features each is, whether a malignant lesion lies there, and how often it is drawn.
+    """Cells that teach: their places among the features, and the mass of each.
 
     Parameters
     ----------
-    lesion, normal
-        (n,) and (m,) places among the features, of cells on lesions and of cells of films without one.
+    lesion, normal, hard
+        (n,), (m,) and (k,) places of cells on lesions, of cells of films without one, and of those among them that look
+        most like one, if they are known.
     malignant
         (n,) bool.
-    lesion_mass, normal_mass
-        (n,) and (m,) how likely each is drawn among its own; each adds to 1.
+    mass
+        (n,) of the cells on lesions; they add to 1.
     """
 
     lesion: NDArray[np.intp]
     malignant: NDArray[np.bool_]
-    lesion_mass: NDArray[np.float64]
+    mass: NDArray[np.float64]
     normal: NDArray[np.intp]
-    normal_mass: NDArray[np.float64]
+    hard: NDArray[np.intp] | None = None
 
 
 @dataclass(frozen=True)
 class CellHead:
-    """A trained head: one hidden layer on features, whose scaling is part of its weights."""
+    """A fitted head: ``weights`` (channels, 2) and ``bias`` (2,), the scaling of features being part of them."""
 
-    inner: NDArray[np.float32]
-    inner_bias: NDArray[np.float32]
-    outer: NDArray[np.float32]
-    outer_bias: NDArray[np.float32]
+    weights: NDArray[np.float32]
+    bias: NDArray[np.float32]
 
     def logits(self, features: NDArray[Any]) -> NDArray[np.float32]:
         """Return (n, 2) log-odds of cells (n, channels): that a lesion lies there, and that it is then malignant."""
-        hidden = np.maximum(np.asarray(features, np.float32) @ self.inner + self.inner_bias, 0)
-        return np.asarray(hidden @ self.outer + self.outer_bias, np.float32)
+        return np.asarray(np.asarray(features, np.float32) @ self.weights + self.bias, np.float32)
 
 
-def train_cell_head(
+def fit_cell_head(
     features: Callable[[NDArray[np.intp]], NDArray[np.float32]], cells: Cells, recipe: HeadRecipe
 ) -> CellHead:
-    """Train a head.
+    """Fit a head by ridge regression (Hoerl and Kennard 1970) on -1 and 1.
 
     Parameters
     ----------
     features
         Gives the features (k, channels) of cells at places (k,).
     cells
-        As many on lesions as beside them are drawn in each step.
+        On lesions and beside them lies the same mass; of that beside them half on the hard cells, where they are known.
     recipe
-        Steps, sizes, rate, seed. AdamW (Loshchilov and Hutter 2019), one cycle of the rate (Smith and Topin 2018).
+        Sizes, pulls, seed.
     """
     random = np.random.default_rng(recipe.seed)
-    half = recipe.batch // 2
-    sample = random.choice(cells.normal, min(8 * recipe.batch, 4 * len(cells.normal)), p=cells.normal_mass)
-    seen = features(sample)
-    mean, spread = seen.mean(axis=0), seen.std(axis=0)
-    spread = spread + SHRINK * max(float(spread.mean()), 1e-6)
-    keras.utils.set_random_seed(recipe.seed)
-    network = _network(len(mean), recipe)
-    for _ in range(recipe.steps):
-        mine = random.choice(len(cells.lesion), half, p=cells.lesion_mass)
-        others = random.choice(cells.normal, half, p=cells.normal_mass)
-        shown = (features(np.concatenate([cells.lesion[mine], others])) - mean) / spread
-        truth = np.zeros((2 * half, 3), np.float32)
-        truth[:half, 0], truth[:half, 1], truth[:half, 2] = 1, cells.malignant[mine], recipe.malignant
-        network.train_on_batch(shown, truth)
-    inner, inner_bias, outer, outer_bias = network.get_weights()
-    scaled = inner / spread[:, None]
-    return CellHead(
-        scaled.astype(np.float32), (inner_bias - mean @ scaled).astype(np.float32), outer, outer_bias
-    )
-
-
-def _network(channels: int, recipe: HeadRecipe) -> keras.Model:
-    seed = recipe.seed
-    network = keras.Sequential(
+    normal = random.choice(cells.normal, min(recipe.normal_cells, len(cells.normal)), replace=False)
+    hard = cells.hard if cells.hard is not None else normal[:0]
+    share = 0.5 if len(hard) else 1.0
+    mass = np.concatenate(
         [
-            keras.Input((channels,)),
-            layers.Dropout(recipe.drop_in, seed=seed),
-            layers.Dense(recipe.hidden, "relu", kernel_initializer=keras.initializers.HeNormal(seed)),
-            layers.Dropout(recipe.drop, seed=seed + 1),
-            layers.Dense(2, kernel_initializer=keras.initializers.GlorotUniform(seed)),
+            cells.mass / 2,
+            np.full(len(normal), share / 2 / len(normal)),
+            np.full(len(hard), (1 - share) / 2 / max(1, len(hard))),
         ]
     )
-    network.compile(keras.optimizers.AdamW(_OneCycle(recipe.rate, recipe.steps), recipe.decay), _loss)
-    return network
+    shown = features(np.concatenate([cells.lesion, normal, hard]))
+    count = len(cells.lesion)
+    is_lesion = np.where(np.arange(len(mass)) < count, 1.0, -1.0)
+    lies_there = _ridge(shown, mass, is_lesion, recipe.pull)
+    kind = np.zeros(shown.shape[1]), 0.0
+    if cells.malignant.any() and not cells.malignant.all():
+        of_kind = [cells.mass[cells.malignant == one].sum() for one in (False, True)]
+        balanced = cells.mass / np.where(cells.malignant, of_kind[1], of_kind[0]) / 2
+        kind = _ridge(shown[:count], balanced, np.where(cells.malignant, 1.0, -1.0), recipe.pull_kind)
+    return CellHead(
+        np.stack([lies_there[0], kind[0]], axis=1).astype(np.float32),
+        np.array([lies_there[1], kind[1]], np.float32),
+    )
 
 
-def _loss(truth: Any, said: Any) -> Any:
-    """Return the loss of whether a lesion lies there, and, where one does, of whether it is malignant."""
-    each = ops.binary_crossentropy(truth[:, :2], said, from_logits=True)
-    return each[:, 0] + truth[:, 2] * each[:, 1]
-
-
-class _OneCycle(keras.optimizers.schedules.LearningRateSchedule):
-    """A rate that rises over the first third of the steps and falls to nothing, each along half a cosine."""
-
-    def __init__(self, highest: float, steps: int) -> None:
-        self.highest, self.steps = highest, steps
-
-    def __call__(self, step: Any) -> Any:
-        done = ops.cast(step, "float32") / self.steps
-        up = (1 - ops.cos(np.pi * ops.minimum(done * 3, 1.0))) / 2
-        down = (1 + ops.cos(np.pi * ops.clip((done - 1 / 3) * 1.5, 0.0, 1.0))) / 2
-        return self.highest * ops.where(done < 1 / 3, 0.04 + 0.96 * up, down)
-
-    def get_config(self) -> dict[str, Any]:
-        """Return what it was made with."""
-        return {"highest": self.highest, "steps": self.steps}
+def _ridge(
+    features: NDArray[np.float32], mass: NDArray[np.float64], truth: NDArray[np.float64], pull: float
+) -> tuple[NDArray[np.float64], float]:
+    """Return weights (channels,) and bias of a regression on features as they are."""
+    mass = mass.astype(np.float32)
+    mean = mass @ features
+    spread = np.sqrt(np.maximum(mass @ (features - mean) ** 2, 0))
+    spread = spread + SHRINK * max(float(spread.mean()), 1e-6)
+    even = (features - mean) / spread * np.sqrt(mass)[:, None]
+    products = np.asarray(even.T @ even, np.float64)
+    towards = np.asarray(even.T @ (np.sqrt(mass) * truth.astype(np.float32)), np.float64)
+    products[np.diag_indices(len(products))] += pull
+    weights = STEEP * np.linalg.solve(products, towards) / spread
+    return weights, float(STEEP * (mass @ truth) - mean @ weights)

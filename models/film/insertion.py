@@ -22,10 +22,12 @@ PIXELS_A_MM = 4.0
 """Of a standard film: digitised at 0.2 mm, it is shown at four fifths of that on average."""
 SIZES_MM = (5.0, 28.0)
 FROM_SKIN_MM = 6.0
-CONTRASTS = (0.5, 2.0)
-"""Contrast of a lesion as a multiple of the clutter around it."""
-FAINTEST, STRONGEST = 0.03, 0.35
-"""Shades, of 1, between which a contrast stays."""
+CONTRASTS = (0.5, 3.0)
+"""Mean contrast of a lesion's core as a multiple of the clutter around it."""
+FAINTEST, STRONGEST = 0.04, 0.4
+"""Shades, of 1, between which that contrast stays."""
+CORE = 0.5
+"""What is at least this share of a lesion's highest is its core."""
 TWO = 0.25
 """How often there are two lesions."""
 
@@ -112,11 +114,10 @@ def _put(
     clutter = _clutter(window, inside[part] > 0, size)
     down, across = np.mgrid[: window.shape[0], : window.shape[1]].astype(np.float32)
     across, down = across - (x - left), down - (y - top)
-    contrast = float(np.exp(random.uniform(*np.log(CONTRASTS)))) * clutter
-    contrast = float(np.clip(contrast, FAINTEST, STRONGEST))
+    contrast = float(np.clip(np.exp(random.uniform(*np.log(CONTRASTS))) * clutter, FAINTEST, STRONGEST))
     if kind is Kind.CALCIFICATIONS:
         profile = _calcifications(across, down, size, random, malignant=malignant)
-        contrast = float(np.clip(1.5 * contrast, 2 * FAINTEST, STRONGEST))
+        contrast = max(contrast, 2 * FAINTEST)
     elif kind is Kind.DISTORTION:
         profile = _spicules(across, down, size, random) + 0.25 * _mass(
             across, down, size / 2, random, 0.3, 0.5
@@ -131,7 +132,9 @@ def _put(
     if kind is not Kind.CALCIFICATIONS:
         profile = profile * _mottled(profile.shape, size, random)
     # Brighter tissue leaves less room: film answers less and less.
-    shown[part] = window + contrast * profile * (1 - 0.6 * window) * inside[part]
+    added = profile * (1 - 0.6 * window) * inside[part]
+    core = added >= CORE * added.max()
+    shown[part] = np.clip(window + contrast / max(float(added[core].mean()), 1e-3) * added, 0, 1)
     half = size / 2
     return LesionBox(x - half, y - half, x + half, y + half, malignant)
 

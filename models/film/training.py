@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from models.film.cells import FilmCells
 from models.film.detector import Detector
-from models.film.heads import CellHead, Cells, HeadRecipe, train_cell_head
+from models.film.heads import CellHead, Cells, HeadRecipe, fit_cell_head
 from models.film.insertion import insert_lesions
 from models.film.maps import CELL, Net
 from models.film.scores import Peak
@@ -25,15 +25,10 @@ ASKED_AT_ONCE = 40_000
 
 @dataclass(frozen=True)
 class DetectorRecipe:
-    """How a detector is trained: sets of films with lesions put in, hardest cells of a film, heads a net, each head's recipe.
+    """How a detector is trained: hardest cells of a film, share of the mass that is of real lesions, each head's recipe."""
 
-    `real` is the share of real lesions among the cells on lesions.
-    """
-
-    sets: int = 2
     hardest: int = 15
-    heads: int = 1
-    real: float = 0.5
+    real: float = 0.3
     head: HeadRecipe = field(default_factory=HeadRecipe)
 
 
@@ -160,15 +155,13 @@ def train_detector(
         raise ValueError(
             "A detector learns from films without a lesion and from films with boxes around theirs."
         )
-    heads: dict[Net, list[CellHead]] = {}
+    heads: dict[Net, CellHead] = {}
+    taught = _with_mass(marked, recipe)
     for count, net in enumerate(Net):
         features = cells.features(net)
-        heads[net] = []
-        for place in range(recipe.heads):
-            how = replace(recipe.head, seed=recipe.head.seed + 101 * place)
-            first = train_cell_head(features, _drawn(marked, None, recipe), how)
-            hard = _hardest(first, features, cells, marked.normal, recipe.hardest)
-            heads[net].append(train_cell_head(features, _drawn(marked, hard, recipe), how))
+        first = fit_cell_head(features, taught, recipe.head)
+        hard = _hardest(first, features, cells, marked.normal, recipe.hardest)
+        heads[net] = fit_cell_head(features, replace(taught, hard=hard), recipe.head)
         report("training heads", (count + 1) / len(Net), {})
     return Detector(heads)
 
@@ -207,18 +200,14 @@ def _marked(cells: FilmCells, lessons: Lessons, mine: NDArray[np.bool_]) -> _Mar
     )
 
 
-def _drawn(marked: _Marked, hard: NDArray[np.intp] | None, recipe: DetectorRecipe) -> Cells:
-    """Say how often each cell is drawn: a large lesion more often than a small one, but by the root of its cells only."""
+def _with_mass(marked: _Marked, recipe: DetectorRecipe) -> Cells:
+    """Say how much each cell counts: a large lesion more than a small one, but by the root of its cells only."""
     mass = marked.among**-0.5
     real, put_in = ~marked.inserted, marked.inserted
     if real.any() and put_in.any():
         mass[real] *= recipe.real / mass[real].sum()
         mass[put_in] *= (1 - recipe.real) / mass[put_in].sum()
-    normal = np.full(len(marked.normal), 1.0)
-    if hard is not None:
-        is_hard = np.isin(marked.normal, hard)
-        normal = np.where(is_hard, 0.5 / is_hard.sum(), 0.5 / max(1, (~is_hard).sum()))
-    return Cells(marked.lesion, marked.malignant, mass / mass.sum(), marked.normal, normal / normal.sum())
+    return Cells(marked.lesion, marked.malignant, mass / mass.sum(), marked.normal)
 
 
 def _hardest(

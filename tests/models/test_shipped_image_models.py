@@ -9,7 +9,8 @@ from models.store import registry
 
 SHIPPED = [card for card in registry.cards() if card.of_single_images]
 NAMES = [card.name for card in SHIPPED]
-MEGABYTES = 16
+MEGABYTES = {"tumour-mg-film": 40}
+"""Of one that stands on three networks; of others 16."""
 
 
 def test_tumour_and_density_are_shipped():
@@ -20,7 +21,7 @@ def test_tumour_and_density_are_shipped():
 def test_each_is_whole_and_small_and_says_what_it_learned_from(card):
     folder = registry.weights_folder(card.name)
     registry.check_files(folder, card)
-    assert sum(path.stat().st_size for path in folder.iterdir()) <= MEGABYTES * 1e6
+    assert sum(path.stat().st_size for path in folder.iterdir()) <= MEGABYTES.get(card.name, 16) * 1e6
     assert "Cite" in card.licence
     assert "Not validated" in card.limits
     assert card.metrics["n"] > 200

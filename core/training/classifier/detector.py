@@ -79,8 +79,7 @@ class DetectorTraining(HeadTraining):
 
         cells, lessons = self._prepare()
         assert self._backbones is not None
-        options = self.plan.detector
-        recipe = DetectorRecipe(heads=options.heads, head=HeadRecipe(seed=self.plan.measuring.seed))
+        recipe = DetectorRecipe(head=HeadRecipe(seed=self.plan.measuring.seed))
         try:
             detector = train_detector(cells, lessons, mine, recipe, self.told(one))
         except ValueError as error:

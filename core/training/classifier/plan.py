@@ -82,18 +82,13 @@ class KernelOptions:
 
 @dataclass(frozen=True)
 class DetectorOptions:
-    """What a detector learns from beside boxes, and how many heads say its answer.
-
-    `inserted_sets`: how often lesions are put into each normal film; `heads`: how many are trained on each net's answers.
-    """
+    """What a detector learns from beside boxes: how often lesions are put into each normal film."""
 
     inserted_sets: int = 2
-    heads: int = 3
 
     def __post_init__(self) -> None:
         """Check; ValueError says what is wrong."""
         _at_least("inserted_sets", self.inserted_sets, 0)
-        _at_least("heads", self.heads, 1)
 
 
 @dataclass(frozen=True)
@@ -152,7 +147,7 @@ class ImagePlan:
     def to_json(self) -> dict[str, Any]:
         """Return plain values under one name each, as `plan.json` and cards keep them since the first release."""
         pictures, network, duration = self.pictures, self.network, self.duration
-        of_detector = {"inserted_sets": self.detector.inserted_sets, "heads": self.detector.heads}
+        of_detector = {"inserted_sets": self.detector.inserted_sets}
         return (of_detector if network.head is HeadName.DETECTOR else {}) | {
             "task": pictures.task,
             "classes": pictures.classes,

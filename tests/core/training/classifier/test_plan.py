@@ -77,7 +77,7 @@ def test_names_are_taken_as_they_are_typed():
         (lambda: Augmentation(rotation=200), "rotation"),
         (lambda: Augmentation(contrast=-0.1), "contrast"),
         (lambda: KernelOptions(beside_epochs=0), "beside_epochs"),
-        (lambda: DetectorOptions(heads=0), "heads"),
+        (lambda: DetectorOptions(-1), "inserted_sets"),
         (lambda: Duration(minutes=0), "0 minutes"),
         (lambda: Duration(epochs=-1), "epochs"),
         (lambda: Duration(patience=0), "patience"),

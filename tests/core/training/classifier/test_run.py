@@ -417,7 +417,7 @@ def test_a_detector_reads_whole_films_and_says_where_it_looks(tmp_path, networks
     manifest = write_films(tmp_path / "films")
     asked = ["train", "image", "--task", "finding", "--data", str(manifest), "--cv", "2", "--json"]
     films = ["--head", "detector", "--weights", str(networks), "--size", "96x96"]
-    films += ["--inserted-sets", "1", "--heads", "1", "--out", str(tmp_path / "film")]
+    films += ["--inserted-sets", "1", "--out", str(tmp_path / "film")]
     result = CliRunner().invoke(app, [*asked, *films])
     assert result.exit_code == 0, result.output
     measured = json.loads(result.stdout)
