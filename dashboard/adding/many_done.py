@@ -11,7 +11,7 @@ from core.bulk import Batch, summary_csv
 from core.incoming import ItemReport
 from core.refusals import refusal_text
 from core.rules import ViewName
-from dashboard import addresses, keys, look
+from dashboard import addresses, look
 
 MOST_STUDIES = 100
 
