@@ -16,6 +16,7 @@ from pydicom.dataset import Dataset
 from pydicom.encaps import get_frame
 from pydicom.uid import (
     JPEG2000,
+    UID,
     DigitalMammographyXRayImageStorageForPresentation,
     JPEG2000Lossless,
     JPEGBaseline8Bit,
@@ -97,7 +98,7 @@ def file_of(here: Installation, one: Instance) -> bytes:
         with quietly():
             _put_right(dataset, one)
             if dataset.file_meta.get("MediaStorageSOPInstanceUID") is not None:
-                dataset.file_meta.MediaStorageSOPInstanceUID = one.image.sop_uid
+                dataset.file_meta.MediaStorageSOPInstanceUID = UID(one.image.sop_uid)
             dataset.save_as(buffer, enforce_file_format=True)
     except OSError:
         raise

@@ -126,7 +126,7 @@ def _id_of(patient: Patient | None) -> int:
     return patient.id if patient else -1
 
 
-def _studies(session: Session, kind: str, wanted: Wanted) -> Select[Any] | None:
+def _studies(session: Session, kind: str, wanted: Wanted) -> Select[Study, Patient] | None:
     """Return the query for the studies that are asked for; None where there can be none."""
     query = select(Study, Patient).join(Patient, Patient.id == Study.patient_id)
     query = query.where(*_between(Study.study_date, wanted.days))
