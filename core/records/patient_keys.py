@@ -20,7 +20,8 @@ _AT_ONCE = 500
 @needs(Permission.SEE_PATIENTS)
 def keys_of(here: Installation, mrns: Iterable[str]) -> Mapping[str, str]:
     """Return the keys of some women by their MRNs; who is not stored is left out."""
-    asked, found = list(dict.fromkeys(mrns)), {}
+    asked = list(dict.fromkeys(mrns))
+    found: dict[str, str] = {}
     with here.database.read() as session:
         for start in range(0, len(asked), _AT_ONCE):
             query = select(Patient.mrn, Patient.key).where(Patient.mrn.in_(asked[start : start + _AT_ONCE]))
