@@ -1,13 +1,20 @@
 """What reads files from strangers can open nothing else, connect to nothing and start nothing; and still reads every format."""
 
+import copy
+import io
 import json
 import subprocess
 import sys
 from pathlib import Path
 
+import pydicom
 import pytest
+from pydicom.uid import JPEG2000Lossless, JPEGLSLossless, RLELossless
 
 from core.images import confined
+from core.images.reader import GuardedReader
+from core.settings import Settings
+from tests.pictures import breast, dicom, jpeg, png
 
 PROJECT = Path(__file__).resolve().parents[3]
 
@@ -82,6 +89,21 @@ def test_a_process_that_gave_it_up_opens_connects_to_and_starts_nothing(tmp_path
     assert {outcome for name, outcome in said.items() if name not in ALLOWED} == {"refused"}
     assert secret.read_text() == "hers"
     assert [path.name for path in tmp_path.iterdir()] == ["secret"]
+
+
+def test_every_encoding_is_read_by_the_process_that_gave_it_up() -> None:
+    """Each codec is a library of its own, loaded when the first file asks for it."""
+    film = pydicom.dcmread(io.BytesIO(dicom(breast(rows=256, columns=200), ViewPosition="CC")))
+    files = {"deflated": dicom(breast(rows=256, columns=200), deflated=True), "png": png(), "jpeg": jpeg()}
+    for syntax in (JPEG2000Lossless, JPEGLSLossless, RLELossless):
+        data = copy.deepcopy(film)
+        data.compress(syntax)
+        file = io.BytesIO()
+        pydicom.dcmwrite(file, data, enforce_file_format=True)
+        files[syntax.name] = file.getvalue()
+    with GuardedReader(Settings(_env_file=None)) as reader:
+        for name, data in files.items():
+            assert reader.read(data, name).rows > 0, name
 
 
 def test_what_a_kernel_lacks_is_said_and_the_rest_holds(monkeypatch: pytest.MonkeyPatch) -> None:
