@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
+import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -26,7 +28,8 @@ def in_order(make: Callable[[Order], Made], orders: Sequence[Order], processes: 
     if processes <= 1:
         yield from map(make, orders)
         return
-    with ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn")) as pool:
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(processes, mp_context=spawn, initializer=_end_with_who_started_it) as pool:
         waiting: deque[Future[Made]] = deque()
         try:
             for order in orders:
@@ -38,3 +41,16 @@ def in_order(make: Callable[[Order], Made], orders: Sequence[Order], processes: 
         finally:
             for future in waiting:
                 future.cancel()
+
+
+def _end_with_who_started_it() -> None:
+    """End this process when the one that started it is gone: one that is killed cannot say so, and this one would wait on."""
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        return
+
+    def watch() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=watch, name="leash", daemon=True).start()
