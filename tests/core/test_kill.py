@@ -34,7 +34,10 @@ from core.settings import Settings
 asking.system_asks_in_this_process()
 here = Installation.open(Settings(home=sys.argv[1], _env_file=None))
 files = (IncomingFile(path.name, path.read_bytes()) for path in sorted(Path(sys.argv[2]).iterdir()))
-take_in(here, files, statement=None, source="cli", on_item=lambda item: print(item.path, item.outcome, flush=True))
+take_in(
+    here, files, statement=None, source="cli", at_once=2,
+    on_item=lambda item: print(item.path, item.outcome, flush=True),
+)
 """
 
 

@@ -56,6 +56,7 @@ def test_the_model_reads_no_parts_of_a_breast_and_a_part_hangs_after_the_whole()
         "not_recognised",
         "ultrasound",
         "magnetic_resonance",
+        "side_not_said",
     } == vocabulary.NOT_FOR_THE_MODEL
     beside = {"implant_displaced", "rolled", "partial_view", "anterior_compression"}
     assert beside | vocabulary.NOT_FOR_THE_MODEL == vocabulary.OTHER_THAN_STANDARD
