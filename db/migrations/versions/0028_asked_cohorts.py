@@ -1,6 +1,6 @@
 """What each person was shown of groups of women is remembered, so that no two cohorts tell of a few. Nothing was before.
 
-Revision: 0028, after 0026.
+Revision: 0028, after 0027.
 """
 
 import sqlalchemy as sa

@@ -1,12 +1,12 @@
 """Programs that act for people: their tokens, their requests that are answered once, and the long work that they asked for.
 
-Revision: 0032, after 0030.
+Revision: 0031, after 0030.
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0032"
+revision = "0031"
 down_revision = "0030"
 branch_labels = None
 depends_on = None
