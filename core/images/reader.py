@@ -38,8 +38,8 @@ _ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
     # Of one decoder it is otherwise: JPEG 2000 takes a second of a core for ten megabytes.
     "OPJ_NUM_THREADS": str(min(4, os.cpu_count() or 1)),
-    "MALLOC_MMAP_THRESHOLD_": str(16 << 20),
-    "MALLOC_TRIM_THRESHOLD_": str(64 << 20),
+    "MALLOC_MMAP_THRESHOLD_": str(32 << 20),
+    "MALLOC_TRIM_THRESHOLD_": str(128 << 20),
 }
 
 
