@@ -26,6 +26,7 @@ from core.records import (
     VisitScore,
     cards,
     findings,
+    key_of,
     lesions_of_patient,
     record_of,
 )
@@ -314,7 +315,7 @@ def report_of(
 
 def _link(here: Installation, address: str, mrn: str, study_uid: str) -> str:
     base = address.rstrip("/") or f"http://{here.settings.address}:{here.settings.port}"
-    return f"{base}/patient?{urlencode({'mrn': mrn, 'visit': study_uid}, quote_via=quote)}"
+    return f"{base}/patient?{urlencode({'patient': key_of(here, mrn), 'visit': study_uid}, quote_via=quote)}"
 
 
 def _prior(record: PatientRecord, visit: Visit) -> Visit | None:

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from core.__main__ import app
 from core.people import Person, Role, audit
 from core.people.roles import AccessDenied
-from core.records import findings
+from core.records import findings, key_of
 from core.reports import Format, ReportError, make, report_of
 from db.tables import EventKind, Image, Patient, Study, User
 from tests import factories
@@ -60,7 +60,7 @@ def test_it_tells_what_a_board_asks_for_in_the_order_of_bi_rads(here, format):
     for part in (
         "Sim-0017", "00017", "2024-05-03", "BI-RADS 4A · low suspicion", "2022-04-02", "3.3", "core needle, left",
         "5-year risk above 3.0 %", "Research software. Not for diagnosis.", "Weights: longitudinal-sim", "no real woman",
-        "https://clinic.example/patient?mrn=00017", "2.25.1.3", "cancer within 5 years",
+        f"https://clinic.example/patient?patient={key_of(here, '00017')}", "2.25.1.3", "cancer within 5 years",
     ):  # fmt: skip
         assert part in text.replace("&amp;", "&"), part
 

@@ -149,7 +149,7 @@ def test_an_open_websocket_ends_with_the_sign_in(served: Served) -> None:
 def test_a_browser_of_a_stranger_is_sent_to_the_sign_in_page_and_back(served: Served) -> None:
     answer = ask(served, "/patient?patient=hers", headers={"accept": "text/html"})
     assert answer.status == 303
-    assert answer.headers["location"] == "/sign-in?next=/patient%3Fmrn%3D00001"
+    assert answer.headers["location"] == "/sign-in?next=/patient%3Fpatient%3Dhers"
     assert b'value="/patient?patient=hers"' in ask(served, answer.headers["location"]).body
 
 
