@@ -61,10 +61,11 @@ def measure_films(
         score = np.log(np.clip(share, LEAST, 1)) - np.log(np.clip(1 - share, LEAST, 1))
         beside = beside_other(score, np.where(other >= 0, score[other], np.nan))
         affected = np.isin(woman, woman[is_one])
+        kept = is_one | ~affected
         measured[name] = {
             "film": _measured(is_one, score, woman, times),
             "beside_other": _measured(is_one, beside, woman, times),
-            "unaffected": _measured(*_those(is_one | ~affected, is_one, score, woman), times),
+            "unaffected": _measured(is_one[kept], score[kept], woman[kept], times),
             "women": _measured(*_women(affected, beside, woman), times),
         }
     return measured
@@ -110,13 +111,9 @@ def other_breast(cases: Sequence[ImageCase]) -> NDArray[np.intp]:
     )
 
 
-def _those(chosen: NDArray[np.bool_], *columns: NDArray[Any]) -> tuple[NDArray[Any], ...]:
-    return tuple(column[chosen] for column in columns)
-
-
 def _women(
     affected: NDArray[np.bool_], score: NDArray[np.float64], woman: NDArray[Any]
-) -> tuple[NDArray[Any], ...]:
+) -> tuple[NDArray[np.bool_], NDArray[np.float64], NDArray[Any]]:
     """Return of each woman whether she is affected, her highest score, and who she is."""
     names, whose = np.unique(woman, return_inverse=True)
     highest = np.full(len(names), -np.inf)

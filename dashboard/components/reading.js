@@ -292,7 +292,7 @@ class Reading {
   drawMarks(context, left, top, scale) {
     context.save()
     context.setLineDash([6, 4])
-    for (const [shade, width] of [["rgba(0, 0, 0, .7)", 3], ["#F0E442", 1.5]]) {
+    for (const [shade, width] of [["rgba(0, 0, 0, .7)", 3], ["#fff", 1.5]]) {
       context.strokeStyle = shade
       context.lineWidth = width
       for (const [x0, y0, x1, y1] of this.answer?.marks ?? []) context.strokeRect(left + x0 * scale, top + y0 * scale, (x1 - x0) * scale, (y1 - y0) * scale)

@@ -122,7 +122,7 @@ def _shades_of(film: NDArray[Any]) -> NDArray[np.uint8]:
 
 
 def _as_input(film: NDArray[np.uint8]) -> NDArray[np.float32]:
-    return film[None, ..., None].astype(np.float32) / 255
+    return np.asarray(film[None, ..., None] / 255, np.float32)
 
 
 def _of_breast(film: NDArray[np.uint8], answers: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -76,7 +76,7 @@ def insert_lesions(film: NDArray[np.uint8], random: np.random.Generator) -> Inse
     Inserted
         Without a lesion where the breast is too small to hold one.
     """
-    shown = film.astype(np.float32) / 255
+    shown = np.asarray(film / 255, np.float32)
     inside = (film > 0).astype(np.uint8)
     depth = cv2.distanceTransform(np.pad(inside, ((0, 0), (1, 0)), mode="edge"), cv2.DIST_L2, 5)[:, 1:]
     lesions: list[LesionBox] = []

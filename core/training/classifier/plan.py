@@ -84,7 +84,7 @@ class KernelOptions:
 class DetectorOptions:
     """What a detector learns from beside boxes: how often lesions are put into each normal film."""
 
-    inserted_sets: int = 2
+    inserted_sets: int = 0
 
     def __post_init__(self) -> None:
         """Check; ValueError says what is wrong."""

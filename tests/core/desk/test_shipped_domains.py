@@ -51,12 +51,15 @@ def test_a_film_is_known_an_ultrasound_image_by_its_own_model_only_and_a_digital
         shared_data / path for path in ("mini_mias/mdb003.png", "busi/us0001.png", "ffdm/L-MLO.png")
     )
     first, second, third = classify(film, scan, digital)
-    # The film is known; but of whole films the model tells too little for a number, and its card says how little.
     assert first["trust"]["distance"] <= first["trust"]["limit"]
-    assert (first["trust"]["level"], first["density_trust"]["level"]) == ("withheld", "trusted")
-    assert "tells too little" in first["trust"]["reason"]
-    assert first["tumour"] is None
-    assert set(first["untrusted"]["tumour"]) == {"normal", "benign", "malignant"}
+    assert (first["trust"]["level"], first["density_trust"]["level"]) == ("trusted", "trusted")
+    assert set(first["tumour"]) == {"normal", "benign", "malignant"}
+    # Where it sees most is a box of the film, and how little it tells stands beside its numbers.
+    x0, y0, x1, y1 = first["marks"][0]
+    assert 0 <= x0 < x1 <= 1024
+    assert 0 <= y0 < y1 <= 1024
+    assert any("it misses many lesions" in (one["doubt"] or "") for one in first["spoke"])
+    assert third["marks"] == []
     assert set(first["density"]) == {"A", "B", "C", "D"}
     assert (second["trust"]["level"], second["density_trust"]) == ("trusted", None)
     assert (third["trust"]["level"], third["density_trust"]["level"]) == ("withheld", "withheld")
