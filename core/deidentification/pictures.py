@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import warnings
 
 import numpy as np
 from PIL import ExifTags, Image, ImageOps
@@ -12,7 +11,7 @@ from PIL.PngImagePlugin import PngInfo
 from core.deidentification.burned_in import letters, outside_the_breast
 from core.deidentification.pixels import UNSURE
 from core.deidentification.profile import Removed
-from core.images import check_tiff, grey_of_tiff
+from core.images import check_tiff, grey_of_tiff, no_larger_than
 from core.refusals import Refusal
 
 __all__ = ["clean_picture"]
@@ -26,24 +25,21 @@ def clean_picture(data: bytes, removed: Removed, *, max_pixels: int) -> bytes:
     Raises `Refusal` (``burned_in_text``) where text cannot be told from what it shows, and whatever Pillow does on damaged
     files.
     """
-    Image.MAX_IMAGE_PIXELS = max_pixels
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", Image.DecompressionBombWarning)
-        with Image.open(io.BytesIO(data), formats=("PNG", "JPEG", "TIFF")) as file:
-            is_tiff = file.format == "TIFF"
-            if is_tiff:
-                check_tiff(file)
-            file.load()
-            held = sorted(str(name) for name in file.info)
-            comment = str(file.info.get("Comment", "")).upper()
-            turned = not is_tiff and ExifTags.Base.Orientation in file.getexif()
-            picture: Image.Image = ImageOps.exif_transpose(file) if turned else file
-            sixteen = picture.mode in ("I;16", "I;16B", "I")
-            if is_tiff:
-                grey, bits = grey_of_tiff(file)
-                sixteen = bits == 16
-            else:
-                grey = np.array(picture if sixteen else picture.convert("L"))
+    with no_larger_than(max_pixels), Image.open(io.BytesIO(data), formats=("PNG", "JPEG", "TIFF")) as file:
+        is_tiff = file.format == "TIFF"
+        if is_tiff:
+            check_tiff(file)
+        file.load()
+        held = sorted(str(name) for name in file.info)
+        comment = str(file.info.get("Comment", "")).upper()
+        turned = not is_tiff and ExifTags.Base.Orientation in file.getexif()
+        picture: Image.Image = ImageOps.exif_transpose(file) if turned else file
+        sixteen = picture.mode in ("I;16", "I;16B", "I")
+        if is_tiff:
+            grey, bits = grey_of_tiff(file)
+            sixteen = bits == 16
+        else:
+            grey = np.array(picture if sixteen else picture.convert("L"))
     pixels = np.clip(grey, 0, 65535).astype(np.uint16 if sixteen else np.uint8)
     seen = pixels.astype(np.uint16)
     hidden = outside_the_breast(seen)

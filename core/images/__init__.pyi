@@ -2,6 +2,7 @@ from . import confined as confined
 from . import hanging as hanging
 from .aligning import NotAligned as NotAligned
 from .aligning import aligned as aligned
+from .bombs import no_larger_than as no_larger_than
 from .child import Answer as Answer
 from .child import Child as Child
 from .child import ChildDied as ChildDied

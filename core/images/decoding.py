@@ -6,12 +6,12 @@ Runs in `core.images.process` only: decoders are not trusted with hostile bytes 
 from __future__ import annotations
 
 import io
-import warnings
 
 import numpy as np
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from core.images import tiff
+from core.images.bombs import no_larger_than
 from core.images.dicom import decode_dicom
 from core.images.grey import grey
 from core.images.mammogram import COLOURED, why_not_a_mammogram
@@ -112,10 +112,8 @@ def _found(error: BaseException) -> str:
 
 
 def _decode_picture(data: bytes, *, max_pixels: int) -> ReadImage:
-    Image.MAX_IMAGE_PIXELS = max_pixels
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
+        with no_larger_than(max_pixels):
             with Image.open(io.BytesIO(data), formats=_FORMATS) as picture:
                 picture.verify()
             # `verify` spends the image: it has to be opened again to be loaded.

@@ -511,7 +511,7 @@ def _image(session: Session, sop_uid: str) -> Image:
 def _same_breast(lesion: Lesion, image: Image) -> None:
     if image.study.patient_id != lesion.patient_id:
         raise ValueError("This image is another woman's.")
-    if image.laterality is not lesion.laterality:
+    if side_of(image) is not lesion.laterality:
         words = SIDE_WORDS[lesion.laterality.value]
         raise ValueError(f"{lesion.label} is in the {words} breast, and this image shows the other one.")
 
