@@ -77,7 +77,7 @@ def test_every_call_is_one_entry_that_says_who_what_and_whom(api: Api, client: C
         ("GET", f"/api/v1/patients/{key}"),
         ("GET", f"/api/v1/patients/{key}/course"),
         ("GET", "/api/v1/patients/p999"),
-        ("GET", f"/fhir/Patient/{key}"),
+        ("GET", f"/fhir/Patient/{key.replace('_', '.')}"),
         ("GET", "/dicom-web/studies?PatientID=00001"),
         ("GET", "/api/v1/studies?limit=0"),
     ]
