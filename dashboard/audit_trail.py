@@ -21,7 +21,7 @@ from core.trail import (
     find,
     head,
 )
-from dashboard import look, outages
+from dashboard import handing, look, outages
 from dashboard.house import here
 
 PATIENT, PERSON, ACTION, OUTCOME, DAYS = (
@@ -141,13 +141,13 @@ def _turn(found: Found, older: list[int]) -> None:
 def _files(me: Person, wanted: Wanted) -> None:
     """Hand out all that is asked for; made when it is clicked, and written in the trail."""
     with st.container(horizontal=True, gap="small"):
-        st.download_button(
+        handing.download_button(
             "CSV",
             lambda: b"".join(as_csv(everything(here(), me, wanted))),
             file_name="longview-audit.csv", mime="text/csv", icon=":material/download:", key="audit_csv",
             on_click="ignore",
         )  # fmt: skip
-        st.download_button(
+        handing.download_button(
             "DICOM audit messages",
             lambda: "".join(as_messages(everything(here(), me, wanted))).encode(),
             file_name="longview-audit.xml", mime="application/xml", icon=":material/download:", key="audit_dicom",

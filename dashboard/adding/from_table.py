@@ -13,7 +13,7 @@ from core import sheets
 from core.files import private_folder, write_whole
 from core.people import Person
 from core.sheets import Checked, DateOrder, Kind, Mapping, Sheet, SheetRefused
-from dashboard import look, outages
+from dashboard import handing, look, outages
 from dashboard.house import here
 from dashboard.web import uploads
 
@@ -166,7 +166,7 @@ def _show(sheet: Sheet, mapping: Mapping, checked: Checked) -> None:
         more = checked.bad_lines - min(len(checked.bad), MOST_SHOWN)
         if more > 0:
             look.show(f'<p class="lv-muted">{more} more stand in the file.</p>')
-        st.download_button(
+        handing.download_button(
             "Download the bad lines",
             data=sheets.errors_csv(checked),
             file_name=f"bad-lines-{date.today()}.csv",

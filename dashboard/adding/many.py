@@ -10,7 +10,7 @@ from core.bulk import Arrival, ArrivalRefused, Batch, Group, Need, Stage, summar
 from core.incoming import IncomingFile
 from core.people import OwnAdminNeeded, Permission, Person
 from core.records import known
-from dashboard import components, look, outages, session
+from dashboard import components, handing, look, outages, session
 from dashboard.adding import many_groups
 from dashboard.adding.first_real import REFUSED, FirstReal, goes_over
 from dashboard.adding.many_done import done
@@ -220,7 +220,7 @@ def _bar(person: Person, batch: Batch, groups: Sequence[Group]) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         if st.button(words, type="primary", disabled=not ready or not first.ready, key="many_add"):
             _add(person, batch, ready, first)
-        st.download_button(
+        handing.download_button(
             "Download the list",
             data=lambda: summary_csv(batch),
             file_name="studies-to-add.csv",

@@ -11,7 +11,7 @@ from core.bulk import Batch, summary_csv
 from core.incoming import ItemReport
 from core.refusals import refusal_text
 from core.rules import ViewName
-from dashboard import addresses, look
+from dashboard import addresses, handing, look
 
 MOST_STUDIES = 100
 
@@ -36,7 +36,7 @@ def done(batch: Batch) -> None:
         "The worker scores the studies; the worklist shows them as they come.</p>"
     )
     with st.container(horizontal=True):
-        st.download_button(
+        handing.download_button(
             "Download the summary",
             data=lambda: summary_csv(batch),
             file_name=f"added-{date.today()}.csv",

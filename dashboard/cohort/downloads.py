@@ -11,7 +11,7 @@ import streamlit as st
 from core.cohorts import Definition
 from core.cohorts.away import made, page, tables
 from core.cohorts.away.told import STATEMENT, Told
-from dashboard import components
+from dashboard import components, handing
 from dashboard.charts.template import Figure
 from dashboard.house import here
 
@@ -53,7 +53,7 @@ def offer(taken: Taken) -> None:
             ),
             ("Page with the figure (HTML)", "text/html", "html", lambda: _page(taken)),
         ):  # fmt: skip
-            st.download_button(
+            handing.download_button(
                 label,
                 make,
                 file_name=f"{taken.stem}.{suffix}",

@@ -17,7 +17,7 @@ from core.cohorts import (
 )
 from core.cohorts.saved import LONGEST_NAME
 from core.people import Person
-from dashboard import look, outages
+from dashboard import handing, look, outages
 from dashboard.cohort import define
 from dashboard.house import here
 
@@ -48,7 +48,7 @@ def offer(person: Person, definition: Definition, frame: Frame) -> list[SavedCoh
     with st.popover("Saved cohorts", icon=":material/bookmark:", width="stretch", key="cohort_saved"):
         _open(person, saved)
         _save(person, definition, frame)
-        st.download_button(
+        handing.download_button(
             "Definition as a file",
             json.dumps(definition.to_json(), indent=1, ensure_ascii=False, sort_keys=True),
             file_name="longview-cohort.json",

@@ -16,7 +16,7 @@ from core.cohorts.away import bcrbench, report
 from core.cohorts.away.told import sha256_of
 from core.people import Permission, Person, may_now
 from core.people.roles import AccessDenied
-from dashboard import look, session
+from dashboard import handing, look, session
 from dashboard.cohort import source
 from dashboard.house import here
 
@@ -41,7 +41,7 @@ def _report(selection: Selection) -> None:
         "Parquet. It names definition, model, release and day.</p>"
     )
     table = source.name()
-    st.download_button(
+    handing.download_button(
         "Make the report",
         lambda: _zipped(selection, table),
         file_name="longview-cohort-report.zip",
@@ -78,7 +78,7 @@ def _definition(selection: Selection) -> None:
     look.heading("Definition")
     look.show(f"<p>{look.safe(selection.sentence)}</p>")
     st.code(json.dumps(document, ensure_ascii=False, indent=1), language=None, wrap_lines=True)
-    st.download_button(
+    handing.download_button(
         "Definition as a file",
         json.dumps(document, ensure_ascii=False, indent=1) + "\n",
         file_name=DEFINITION_FILE,
@@ -106,7 +106,7 @@ def _rows(selection: Selection) -> None:
             "figures can be set beside these. No name, number or day is in it.</p>"
         )
         if selection.said_by:
-            st.download_button(
+            handing.download_button(
                 "Scores as JSON",
                 lambda: _scores(selection, person),
                 file_name="model_results.json",

@@ -10,7 +10,7 @@ import streamlit as st
 from core.people import Person
 from core.quarantine import Contents, Kept, look_into, original
 from core.rules.vocabulary import SIDE_WORDS
-from dashboard import look
+from dashboard import handing, look
 from dashboard.house import here
 
 LOOKED = "quarantine_looked"
@@ -66,7 +66,7 @@ def facts(inside: Contents) -> str:
 
 def download(kept: Kept, me: Person) -> None:
     """Let the file leave as it was sent; fetched when asked, and written to the audit trail."""
-    st.download_button(
+    handing.download_button(
         "Download the file",
         data=lambda: original(here(), kept.item_id, me),
         file_name=f"quarantine-{kept.item_id}{PurePath(kept.name).suffix[:8]}",
