@@ -11,7 +11,7 @@ from core.installation import Installation
 from core.logs import log_of
 from core.network.pull import Pulled, pull_priors
 from core.outages import outage
-from core.people import OwnAdminNeeded, Permission, Person
+from core.people import OwnAdminNeeded, Permission, Person, asking
 from core.people.needing import needs
 
 __all__ = ["Fetch", "begin_fetch", "fetch_of", "forget_fetch"]
@@ -48,7 +48,8 @@ def begin_fetch(here: Installation, person: Person, mrn: str) -> Fetch:
         if known is not None and known.running:
             return known
         fetch = _fetches[key] = Fetch(mrn)
-    threading.Thread(target=_run, args=(here, person, fetch), name="fetching priors", daemon=True).start()
+    work = asking.on_behalf(_run)
+    threading.Thread(target=work, args=(here, person, fetch), name="fetching priors", daemon=True).start()
     return fetch
 
 
