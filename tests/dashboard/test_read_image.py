@@ -14,7 +14,7 @@ from core.desk.desk import Desk, DeskClosed
 from core.incoming.intake import take_in
 from core.incoming.items import IncomingFile, Statement
 from core.installation import Installation
-from core.people import accounts
+from core.people import accounts, asking
 from core.people.accounts import Role
 from core.records import findings, lesions_of_patient
 from core.settings import Settings
@@ -242,7 +242,8 @@ def test_who_lost_the_right_to_assess_keeps_nothing_in_a_dialog_that_is_open(
     def meanwhile(image) -> ReadingAsks:
         with here.database.read() as session:
             username = session.scalars(select(User.username)).one()
-        accounts.change_account(here, username, role=Role.STAFF)
+        with asking.asked_by(asking.SYSTEM):
+            accounts.change_account(here, username, role=Role.STAFF)
         return reading(image)
 
     monkeypatch.setattr(components, "reading", meanwhile)

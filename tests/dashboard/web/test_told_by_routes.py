@@ -143,7 +143,7 @@ def test_a_report_of_an_unread_study_says_that_it_is_covered_until_read(
 ) -> None:
     woman(here, "covered")
     for format in (Format.HTML, Format.FHIR, Format.SR):
-        said = words(ask(routes.report, doctor, "mrn=covered", format=format.value))
+        said = words(ask(routes.report, doctor, f"patient={key_of(here, 'covered')}", format=format.value))
         assert "overed until read" in said, format
     pdf = routes.make(here, doctor, "covered", None, Format.PDF)
     assert "overed until read" in text_of(pdf)
@@ -174,7 +174,7 @@ def test_a_heat_map_covers_the_part_of_the_picture_that_the_model_read(
 ) -> None:
     woman(here, "told")
     _, last = pictures(here)
-    report = ask(routes.report, doctor, "mrn=told", format="html")
+    report = ask(routes.report, doctor, f"patient={key_of(here, 'told')}", format="html")
     assert HERS.search(words(report)), "what may be told is found where the others are looked through"
     found = heat_map_of(here, last)
     with here.database.read() as session:
