@@ -224,6 +224,7 @@ def _unmake(session: Session, ledger: Ledger, home: int) -> None:
     session.flush()
     session.expire_all()
     made = sorted(ledger.made, key=lambda one: one[0] == Patient.__tablename__)
+    women_made = {row_id for table, row_id in made if table == Patient.__tablename__}
     for table, row_id in made:
         row = found(session, table, row_id)
         if isinstance(row, Study):
@@ -231,9 +232,13 @@ def _unmake(session: Session, ledger: Ledger, home: int) -> None:
                 raise ChangedSince(
                     f"The study of {row.study_date} that it made holds films that came since. Move these first."
                 )
-            row.put_away_by_id, row.patient_id = ledger.correction_id, home
+            row.put_away_by_id = ledger.correction_id
+            if row.patient_id in women_made:
+                row.patient_id = (
+                    home  # elsewhere it stays where a later merger has it, which is undone from there
+                )
             for alert in session.scalars(select(Alert).where(Alert.study_id == row.id)):
-                alert.patient_id = home
+                alert.patient_id = row.patient_id
         elif isinstance(row, Patient):
             session.flush()
             _take_away(session, row, home)
