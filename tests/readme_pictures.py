@@ -41,8 +41,8 @@ def main() -> None:
     """Load the demo cohort into a folder that is thrown away, score it, and take the pictures."""
     PICTURES.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
-        surroundings = os.environ | {"LONGVIEW_HOME": folder, "LONGVIEW_PORT": str(PORT)}
-        up = subprocess.Popen([sys.executable, "-m", "core", "up", "--demo"], env=surroundings)
+        os.environ |= {"LONGVIEW_HOME": folder, "LONGVIEW_PORT": str(PORT)}
+        up = subprocess.Popen([sys.executable, "-m", "core", "up", "--demo"])
         try:
             _wait_until_scored(Settings(home=Path(folder)))
             with sync_playwright() as playwright:
