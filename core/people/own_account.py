@@ -22,6 +22,7 @@ from core.people.passwords import TooBusy, check_password, hash_of, matches, roo
 from core.people.roles import Person
 from core.people.second_factor import Factor
 from core.people.steps import enforced
+from core.people.token_rows import end_all_own
 from db.tables import User, utc_now
 
 __all__ = [
@@ -73,7 +74,9 @@ def change_password(
     address: str | None = None,
     now: datetime | None = None,
 ) -> int:
-    """Change one's own password and end all of one's sign-ins but the one of this token; return how many were ended.
+    """Change one's own password; end all of one's sign-ins but the one of this token, and all of one's tokens for programs.
+
+    Return how many sign-ins were ended.
 
     Raises `ValueError` with a sentence where the old one is wrong or the new one will not do.
     """
@@ -89,7 +92,8 @@ def change_password(
         user.password_hash, user.password_to_change = made, False
         attempts.succeed(session, attempt, row, now)
         ended = end_all_of(session, user.id, but=token)
-        audit.record(session, person, "own_password_set", f"user:{user.username}", {"sign_ins_ended": ended})
+        detail = {"sign_ins_ended": ended, "tokens_ended": end_all_own(session, user.id)}
+        audit.record(session, person, "own_password_set", f"user:{user.username}", detail)
     return ended
 
 

@@ -42,7 +42,7 @@ def show(person: Person) -> None:
             "New password, once more", type="password", key=f"own_again_{number}", autocomplete="new-password"
         )
         look.show(
-            f'<p class="lv-muted">{look.safe(ASKED_OF_A_PASSWORD)} You are signed out everywhere else.</p>'
+            f'<p class="lv-muted">{look.safe(ASKED_OF_A_PASSWORD)} You are signed out everywhere else, and your tokens end.</p>'
         )
         if st.form_submit_button("Change password", type="primary", key="own_password_save"):
             tell("password", lambda: _changed(person, old, new, again))

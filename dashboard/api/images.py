@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Response
 
-from core.exchange import NotHere, image_of, rendered
+from core.exchange import ImageRow, NotHere, image_of, rendered
 from core.images import rendition, thumbnail_png
 from core.people import Scope
 from dashboard.api import shapes
@@ -29,9 +29,7 @@ def _of(media_type: str, words: str) -> dict[int | str, dict[str, Any]]:
 @router.get("/{sop_uid}", dependencies=[door(Scope.READ)])
 def get_image(call: Caller, sop_uid: Uid) -> shapes.Image:
     """Return what is known of one view."""
-    found = image_of(call.here, call.person, sop_uid)
-    call.tells_of(found.patient_id)
-    return shapes.Image(**found.row)
+    return shapes.Image(**_found(call, sop_uid).row)
 
 
 @router.get(
@@ -42,8 +40,7 @@ def get_image(call: Caller, sop_uid: Uid) -> shapes.Image:
 )
 def get_picture(call: Caller, sop_uid: Uid) -> Response:
     """Return the view as a PNG, as its window shows it."""
-    found = image_of(call.here, call.person, sop_uid)
-    call.tells_of(found.patient_id)
+    _found(call, sop_uid)
     return _answer(rendered(call.here, sop_uid), "image/png")
 
 
@@ -55,8 +52,7 @@ def get_picture(call: Caller, sop_uid: Uid) -> Response:
 )
 def get_thumbnail(call: Caller, sop_uid: Uid) -> Response:
     """Return a small PNG of the view."""
-    found = image_of(call.here, call.person, sop_uid)
-    call.tells_of(found.patient_id)
+    _found(call, sop_uid)
     return _answer(thumbnail_png(call.here, sop_uid), "image/png")
 
 
@@ -71,8 +67,7 @@ def get_thumbnail(call: Caller, sop_uid: Uid) -> Response:
 )
 def get_rendition(call: Caller, sop_uid: Uid) -> Response:
     """Return the view's pixels as the viewer has them, up to 16 bits."""
-    found = image_of(call.here, call.person, sop_uid)
-    call.tells_of(found.patient_id)
+    _found(call, sop_uid)
     return _answer(rendition(call.here, sop_uid), "application/octet-stream")
 
 
@@ -92,13 +87,19 @@ def get_rendition(call: Caller, sop_uid: Uid) -> Response:
 )
 def get_file(call: Caller, sop_uid: Uid) -> Response:
     """Return the file as it was received, a DICOM preamble zeroed; what it says of her may differ from the record."""
-    found = image_of(call.here, call.person, sop_uid)
-    call.tells_of(found.patient_id)
+    found = _found(call, sop_uid)
     try:
         data = call.here.images.get_kept(found.sha256)
     except FileNotFoundError:
         raise NotHere("The bytes of this image are not in the image store.") from None
     return _answer(bytes(data), found.media_type)
+
+
+def _found(call: Caller, sop_uid: str) -> ImageRow:
+    """Return an image that the caller may see; the trail says of whom it tells."""
+    found = image_of(call.here, call.person, sop_uid)
+    call.tells_of(found.patient_id)
+    return found
 
 
 def _answer(data: bytes, media_type: str) -> Response:

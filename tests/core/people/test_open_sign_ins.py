@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import select
 
 from core.installation import Installation
-from core.people import accounts, attempts, audit, browsers, open_sign_ins, sign_ins
+from core.people import accounts, attempts, audit, browsers, open_sign_ins, own_tokens, sign_ins
 from core.people.own_account import WRONG, change_password, set_up_factor
 from core.people.passwords import hash_of
 from core.people.roles import Person, Role
@@ -191,6 +191,7 @@ def test_ones_own_password_is_changed_by_who_knows_it_and_ends_all_else(
     here: Installation, ada: Person
 ) -> None:
     this, other = opened(here), opened(here)
+    program = own_tokens.make_own_token(here, ada.username).token
     with pytest.raises(ValueError, match=WRONG):
         change_password(here, ada, "not this one", "seven quiet rivers", token=this.token)
     for new, why in ((PASSWORD, "is the old one"), ("short", "too short"), ("adaadaadaada", "easy to guess")):
@@ -199,6 +200,8 @@ def test_ones_own_password_is_changed_by_who_knows_it_and_ends_all_else(
     assert change_password(here, ada, PASSWORD, "seven quiet rivers", token=this.token) == 1
     assert sign_ins.who(here, this.token) == ada
     assert sign_ins.who(here, other.token) is None
+    with pytest.raises(own_tokens.TokenRefused, match="ended"):
+        own_tokens.access_of(here, program)
     with pytest.raises(SignInRefused):
         opened(here)
 
