@@ -24,6 +24,7 @@ from core.cohorts.frame import Frame
 from core.cohorts.live import frame_of
 from core.cohorts.selection import Selection, select
 from core.installation import Installation
+from core.people import asking
 from core.people.needing import needs
 from core.people.roles import Permission
 from core.settings import Settings
@@ -36,11 +37,15 @@ class CannotOpen(ValueError):
 
 
 class Cohorts:
-    """An installation's cohorts, opened by `open`. The database takes no write from here."""
+    """An installation's cohorts, opened by `open`. The database takes no write from here.
+
+    A program of this machine could read its files as well, so it asks as a command does, unless it says who asks.
+    """
 
     @needs(Permission.SEE_COHORT)
     def __init__(self, here: Installation) -> None:
         self._here = here
+        self._asks = asking.asker() or asking.SYSTEM
         self._frames: dict[str, Frame] = {}
 
     def frame(self, table: str = "") -> Frame:
@@ -49,7 +54,10 @@ class Cohorts:
         Read once, and the same again at the next call.
         """
         if table not in self._frames:
-            self._frames[table] = stored.frame_of_table(self._here, table) if table else frame_of(self._here)
+            with asking.asked_by(self._asks):
+                self._frames[table] = (
+                    stored.frame_of_table(self._here, table) if table else frame_of(self._here)
+                )
         return self._frames[table]
 
     def select(
@@ -71,12 +79,14 @@ class Cohorts:
 
     def tables(self) -> list[stored.TableCohort]:
         """Return the cohorts that came as tables, without images."""
-        return stored.tables(self._here)
+        with asking.asked_by(self._asks):
+            return stored.tables(self._here)
 
     @property
     def model(self) -> str:
         """Name the model that speaks, with its weights."""
-        return model_said(self._here)
+        with asking.asked_by(self._asks):
+            return model_said(self._here)
 
     def close(self) -> None:
         """Let go of the database."""
@@ -110,7 +120,8 @@ def open(home: str | Path | None = None) -> Cohorts:
             f"The installation in {settings.root} is of another release ({', '.join(lacks)}). Start this release once: "
             "python -m core up."
         )
-    return Cohorts(here)
+    with asking.asked_by(asking.asker() or asking.SYSTEM):
+        return Cohorts(here)
 
 
 def _read_only(sqlite: bool) -> Any:
