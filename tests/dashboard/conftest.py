@@ -18,7 +18,7 @@ from streamlit.runtime.scriptrunner import script_runner
 from streamlit.testing.v1 import AppTest
 
 from core.installation import Installation
-from core.people import accounts, demo_accounts, sign_ins
+from core.people import Person, accounts, asking, demo_accounts, sign_ins
 from core.people.accounts import Role
 from core.people.demo_accounts import DEMO_ACCOUNTS
 from core.records import key_of
@@ -114,6 +114,16 @@ def main_comes_back() -> Iterator[None]:
     """Put __main__ back: Streamlit takes its place, and processes that later tests start would run a page first."""
     yield
     sys.modules["__main__"] = MAIN
+
+
+@pytest.fixture(scope="module")
+def an_analyst() -> Iterator[Person]:
+    """Seat an analyst before parts that are run by themselves: what they offer to take away is made on her behalf."""
+    person = Person(user_id=1, username="analyst", display_name="An analyst", role=Role.ANALYST)
+    asking.found_by(session.asks)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(session, "person", lambda: person)
+        yield person
 
 
 @pytest.fixture

@@ -13,6 +13,8 @@ from dashboard.charts import watch as watch_charts
 from dashboard.charts import what_if as what_if_charts
 from tests.cohort_frames import synthetic
 
+pytestmark = pytest.mark.usefixtures("an_analyst")
+
 SIMULATED = Definition(kind=Population.SIMULATED)
 
 

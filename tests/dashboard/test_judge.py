@@ -15,11 +15,13 @@ from core.cohorts import Definition, Population, select
 from core.cohorts import over_time as years
 from core.cohorts.judge import Asking, Judged
 from core.installation import Installation
-from core.people import Role
+from core.people import Person, Role
 from dashboard import drawing
 from dashboard.charts import judging as charts
 from tests.cohort_frames import synthetic
 from tests.core.cohorts.judging.made import stored_women
+
+pytestmark = pytest.mark.usefixtures("an_analyst")
 
 VIEWS = ("Telling apart", "Calibration", "Threshold", "Over time", "Screening", "Groups")
 
@@ -40,7 +42,7 @@ def words(at: AppTest) -> str:
 
 
 @pytest.fixture(scope="module")
-def page() -> AppTest:
+def page(an_analyst: Person) -> AppTest:
     return AppTest.from_function(judge_part, args=(3000,), default_timeout=60).run()
 
 
