@@ -42,7 +42,7 @@ from seed_data.checks import report as margins_report
 from seed_data.checks import sensitivity as sensitivity_table
 from seed_data.checks import vectors as perfect_vectors
 from seed_data.women import backgrounds, cohort
-from seed_data.women.lives import CaseMix
+from seed_data.women.life import CaseMix
 from seed_data.women.mechanisms import EDITIONS
 from seed_data.women.visibility import MEASURED, fitted
 

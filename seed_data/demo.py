@@ -26,7 +26,7 @@ from core.records import (
 )
 from core.rules import measurement_sd_mm
 from seed_data.women import lives, machines
-from seed_data.women.lives import CaseMix, Life, LifeEvent, LifeVisit
+from seed_data.women.life import CaseMix, Life, LifeEvent, LifeVisit
 from seed_data.women.processes import in_order
 from seed_data.women.truth import visible_from
 from seed_data.women.views import imaged

@@ -25,7 +25,7 @@ from core.incoming import items, take_in
 from core.installation import Installation
 from core.worker import score_pending
 from seed_data.women import lives, machines
-from seed_data.women.lives import CaseMix
+from seed_data.women.life import CaseMix
 from seed_data.women.processes import in_order
 from seed_data.women.views import imaged
 

@@ -1,6 +1,6 @@
 """Simulated women with what a follow-up study would know of each, and the truth beside it: what `measures` counts on.
 
-Lives only, no pictures. Women are drawn enriched and weighed back to natural incidence (`lives.natural_weight`); women
+Lives only, no pictures. Women are drawn enriched and weighed back to natural incidence (`natural_weight`); women
 treated within their record are left out of the draw. A perfect reader of single studies, fitted on other women, scores the
 studies of all women with a cancer on its way, of a quarter of the others, and every last study.
 """
@@ -17,11 +17,14 @@ from numpy.typing import NDArray
 
 from core.evaluation.oracles import HISTORY, LAST_VISIT, LOOKS, fitted_oracle, reader_table
 from core.rules.ages import years_between
+from core.rules.vocabulary import SIDES, Side
 from core.sets import TrueBreast, true_breasts
 from seed_data.women import lives
-from seed_data.women.lives import CaseMix, Life, Side
+from seed_data.women.life import CaseMix, Life
 from seed_data.women.mechanisms import Mechanisms
+from seed_data.women.persons import natural_rate, natural_weight
 from seed_data.women.processes import in_order
+from seed_data.women.rates import gland_share
 from seed_data.women.visibility import MEASURED, truth_without_pictures
 
 __all__ = ["MIX", "Followed", "follow"]
@@ -140,14 +143,14 @@ def _woman(life: Life, breasts: list[TrueBreast]) -> dict[str, Any]:
     now, before = _suspicious(breasts, len(life.visits))
     told: dict[str, Any] = {
         "patient": life.name,
-        "weight": lives.natural_weight(life, MIX),
-        "rate": lives.natural_rate(life),
+        "weight": natural_weight(life, MIX),
+        "rate": natural_rate(life),
         "suspicious": bool(now),
         "suspicious_new": bool(now - before),
         "age": life.age_years(last.on),
         "bmi": life.bmi,
         "density": last.study_density,
-        "gland": max(lives.gland_share(last.score[side]) for side in lives.SIDES),
+        "gland": max(gland_share(last.score[side]) for side in SIDES),
         "texture": math.nan if last.texture is None else last.texture,
         "asymmetry": _asymmetry(life),
         "followed": years_between(last.on, life.last_followup),
@@ -158,7 +161,7 @@ def _woman(life: Life, breasts: list[TrueBreast]) -> dict[str, Any]:
         told |= _later(life, apart)
     other: Side = "R" if _side(life) == "L" else "L"
     years = years_between(first.on, last.on)
-    once, after = (lives.gland_share(visit.score[other]) for visit in (first, last))
+    once, after = (gland_share(visit.score[other]) for visit in (first, last))
     told["other_fall"] = (once - after) / once / years
     return told | _cancer(life, breasts)
 
@@ -177,7 +180,7 @@ def _asymmetry(life: Life) -> float:
     last = life.visits[-1]
     if last.signs:
         return abs(last.signs["L"] - last.signs["R"])
-    return abs(lives.gland_share(last.score["L"]) - lives.gland_share(last.score["R"]))
+    return abs(gland_share(last.score["L"]) - gland_share(last.score["R"]))
 
 
 def _later(life: Life, years: int) -> dict[str, float]:
@@ -231,7 +234,7 @@ def _cancer(life: Life, breasts: list[TrueBreast]) -> dict[str, Any]:
         "doubling": tumour.doubling_days,
         "fall": ((last.score[tumour.side] - first.score[tumour.side]) - (last.score[other] - first.score[other]))
         / years,
-        "denser": 100 * (lives.gland_share(first.score[tumour.side]) - lives.gland_share(first.score[other])),
+        "denser": 100 * (gland_share(first.score[tumour.side]) - gland_share(first.score[other])),
     }  # fmt: skip
 
 

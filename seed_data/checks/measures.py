@@ -14,9 +14,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from core.rules.ages import DAYS_PER_YEAR
 from seed_data.checks.followed import Followed
-from seed_data.women import lives, mechanisms
+from seed_data.women import mechanisms
 from seed_data.women.mechanisms import Mechanisms
+from seed_data.women.rates import draw_doubling_days, median_doubling_days
 
 __all__ = ["DRAWN", "MEASURES", "Measure", "growth_years"]
 
@@ -344,12 +346,12 @@ MEASURES: Final[dict[str, Measure]] = {
 def growth_years(at_work: Mechanisms, rng: np.random.Generator, women: int) -> NDArray[np.float64]:
     """Return from 10 to 20 mm, in years, of cancers as they begin in women of 50 to 69: nothing has selected them."""
     ages = rng.uniform(50, 70, women)
-    medians = [lives.median_doubling_days(float(age)) for age in ages]
+    medians = [median_doubling_days(float(age)) for age in ages]
     if at_work.growth:
         days = [mechanisms.draw_doubling_days(rng, mechanisms.draw_grade(rng), median) for median in medians]
     else:
-        days = [lives.draw_doubling_days(rng, median) for median in medians]
-    return 3 * np.array(days) / lives.DAYS_PER_YEAR
+        days = [draw_doubling_days(rng, median) for median in medians]
+    return 3 * np.array(days) / DAYS_PER_YEAR
 
 
 DRAWN: Final[dict[str, Callable[[NDArray[np.float64]], float]]] = {

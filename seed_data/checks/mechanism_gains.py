@@ -56,7 +56,7 @@ from rich.table import Table
 from core.evaluation import Gain, gain_of_history
 from core.files import AS_ASKED, write_whole
 from seed_data.checks.sensitivity import HORIZONS, in_words, reader_tables
-from seed_data.women.lives import CaseMix
+from seed_data.women.life import CaseMix
 from seed_data.women.mechanisms import OF_2025, OF_2026, Mechanisms
 from seed_data.women.visibility import MEASURED, Visibility
 

@@ -12,8 +12,11 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from core.rules.ages import DAYS_PER_YEAR
+from core.rules.vocabulary import SIDES
 from seed_data.women import lives
-from seed_data.women.lives import CaseMix, Life
+from seed_data.women.life import CaseMix, Life
+from seed_data.women.rates import SLOWER_FALL_PER_YEAR, draw_doubling_days, median_doubling_days, sensitivity
 
 SEED: Final = 4711
 NATURAL: Final = CaseMix(cancer_rate=None, treated_rate=0.0)
@@ -101,7 +104,7 @@ def _tracking(women: Sequence[Life]) -> list[Margin]:
     for life in women:
         for years, kept in pairs.items():
             for later in life.visits[1:]:
-                gap = (later.on - life.visits[0].on).days / lives.DAYS_PER_YEAR
+                gap = (later.on - life.visits[0].on).days / DAYS_PER_YEAR
                 if abs(gap - years) < 0.35:
                     kept.append((life.visits[0].score["L"], later.score["L"]))
                     break
@@ -144,7 +147,7 @@ def _base_rates(women: Sequence[Life]) -> list[Margin]:
         [
             math.inf
             if life.true_cancer_date is None
-            else (life.true_cancer_date - life.visits[-1].on).days / lives.DAYS_PER_YEAR
+            else (life.true_cancer_date - life.visits[-1].on).days / DAYS_PER_YEAR
             for life in women
         ]
     )
@@ -159,7 +162,7 @@ def _growth(women: Sequence[Life]) -> list[Margin]:
     rng = np.random.default_rng(SEED)
     found = []
     for age, target in ((45.0, 80.0), (60.0, 157.0), (75.0, 188.0)):
-        drawn = [lives.draw_doubling_days(rng, lives.median_doubling_days(age)) for _ in range(4000)]
+        drawn = [draw_doubling_days(rng, median_doubling_days(age)) for _ in range(4000)]
         middle = math.exp(float(np.mean(np.log(drawn))))
         found.append(
             Margin("doubling time, days, geometric mean", f"at {age:.0f}", middle, target, 0.85 * target,
@@ -170,7 +173,7 @@ def _growth(women: Sequence[Life]) -> list[Margin]:
                 Margin("doubling time, days, mean", f"at {age:.0f}", float(np.mean(drawn)), 212.0, 180.0, 245.0, 4000,
                        "Fournier 1980")
             )  # fmt: skip
-            years = 3 * np.array(drawn) / lives.DAYS_PER_YEAR
+            years = 3 * np.array(drawn) / DAYS_PER_YEAR
             found.append(
                 Margin("10 to 20 mm, years, mean", f"at {age:.0f}", float(years.mean()), 1.7, 1.4, 2.1, 4000,
                        "Weedon-Fekjaer 2008")
@@ -191,7 +194,7 @@ def _sensitivity() -> list[Margin]:
     found = []
     for size, target in ((5.0, 26.0), (10.0, 91.0)):
         by_density = {
-            letter: 100 * float(np.mean([lives.sensitivity(size, letter, float(shift)) for shift in noise]))
+            letter: 100 * float(np.mean([sensitivity(size, letter, float(shift)) for shift in noise]))
             for letter in shares
         }
         mean = sum(shares[letter] * value for letter, value in by_density.items())
@@ -213,14 +216,14 @@ def _screening(women: Sequence[Life]) -> list[Margin]:
     slopes: dict[bool, list[float]] = {True: [], False: []}
     for life in found:
         first, last = life.visits[0], life.visits[-1]
-        years = (last.on - first.on).days / lives.DAYS_PER_YEAR
-        for side in lives.SIDES:
+        years = (last.on - first.on).days / DAYS_PER_YEAR
+        for side in SIDES:
             slopes[side == life.cancer_side].append((last.score[side] - first.score[side]) / years)
     fall = float(np.mean(slopes[True]) - np.mean(slopes[False]))
     return [
         Margin("found by symptoms, %", "cancers after a record", felt, 25.0, 13.0, 35.0, len(found),
                "about a quarter are interval cancers; assumption"),
-        Margin("density change a year", "affected minus other breast, SD", fall, lives.SLOWER_FALL_PER_YEAR,
+        Margin("density change a year", "affected minus other breast, SD", fall, SLOWER_FALL_PER_YEAR,
                0.02, 0.05, len(found), "Jiang 2023 (direction); size assumed"),
     ]  # fmt: skip
 
@@ -258,7 +261,7 @@ def control_auc(women: Iterable[Life]) -> tuple[float, int]:
         if life.treated:
             continue
         last = life.visits[-1].on
-        within = life.cancer_date is not None and (life.cancer_date - last).days <= 5 * lives.DAYS_PER_YEAR
+        within = life.cancer_date is not None and (life.cancer_date - last).days <= 5 * DAYS_PER_YEAR
         if life.cancer_date is not None and not within:
             continue
         days = np.array([visit.on.toordinal() for visit in life.visits], float)

@@ -17,9 +17,10 @@ import pandas as pd
 
 from core.evaluation.oracles import LOOKS
 from core.files import AS_ASKED, write_whole
+from core.rules.vocabulary import SIDES
 from core.sets import TrueBreast, by_woman, true_breasts
 from seed_data.women import lives
-from seed_data.women.lives import SIDES, CaseMix
+from seed_data.women.life import CaseMix
 from seed_data.women.mechanisms import Mechanisms
 from seed_data.women.processes import in_order
 from seed_data.women.visibility import MEASURED, truth_without_pictures

@@ -18,12 +18,13 @@ from numpy.typing import NDArray
 
 from core.images import lend_reader
 from core.refusals import Refusal
-from core.rules.vocabulary import STANDARD_VIEWS
+from core.rules.vocabulary import SIDES, STANDARD_VIEWS, Side
 from core.sets import ManifestRow, by_patient, read_manifest
 from core.settings import Settings
 from seed_data.women import bodies
 from seed_data.women.bodies import NIPPLE_V_MM, Picture, Plane
-from seed_data.women.lives import SIDES, CaseMix, Life, Side, draw_life
+from seed_data.women.life import CaseMix, Life
+from seed_data.women.lives import draw_life
 from seed_data.women.machines import Film, Machine
 from seed_data.women.views import ViewRecord
 

@@ -20,8 +20,10 @@ import numpy as np
 import scipy.fft
 from numpy.typing import NDArray
 
+from core.rules.vocabulary import Side
 from seed_data.women import tissue
-from seed_data.women.lives import Life, LifeLesion, LifeVisit, Side, gland_share
+from seed_data.women.life import Life, LifeLesion, LifeVisit
+from seed_data.women.rates import gland_share
 
 Plane = NDArray[np.float32]
 

@@ -16,13 +16,14 @@ import cv2
 
 from core.files import AS_ASKED, whole_file, write_whole
 from core.rules import ages
-from core.rules.vocabulary import FindingClass
+from core.rules.vocabulary import SIDES, FindingClass, Side
 from core.settings import Settings
 from seed_data.women import backgrounds, lives, machines, practice
 from seed_data.women.backgrounds import Background
-from seed_data.women.lives import SIDES, CaseMix, Life, LifeVisit, Side
+from seed_data.women.life import CaseMix, Life, LifeVisit
 from seed_data.women.mechanisms import OF_2025, Mechanisms
 from seed_data.women.processes import in_order
+from seed_data.women.rates import gland_share
 from seed_data.women.views import ViewRecord, imaged
 
 MANIFEST_COLUMNS: Final = (
@@ -131,7 +132,7 @@ def _truth_row(life: Life, visit: LifeVisit, side: Side, records: list[ViewRecor
         "age": f"{life.age_years(visit.on):.2f}",
         "density": visit.density(side),
         "study_density": visit.study_density,
-        "gland_share": f"{lives.gland_share(visit.score[side]):.4f}",
+        "gland_share": f"{gland_share(visit.score[side]):.4f}",
         "vendor": (records[0].film.machine if records else machines.machine_of(life, visit)).name,
         "views": " ".join(record.view for record in records),
         "finding": finding,

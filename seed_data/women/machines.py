@@ -17,8 +17,9 @@ from pydicom.sr.codedict import codes
 from pydicom.uid import UID, DigitalMammographyXRayImageStorageForPresentation, ExplicitVRLittleEndian
 
 from core.rules import age_years
+from core.rules.vocabulary import Side
 from seed_data.women.bodies import HEIGHT_MM, WIDTH_MM, Picture, Plane
-from seed_data.women.lives import Life, LifeVisit, Side
+from seed_data.women.life import Life, LifeVisit
 
 
 @dataclass(frozen=True)

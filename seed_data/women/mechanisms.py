@@ -94,7 +94,7 @@ LOOK_ALIKE_STAYS: Final = 1 - FALSE_POSITIVE_LATER / FALSE_POSITIVE_FIRST
 LOOK_ALIKE_SHARES: Final = {
     "spiculated mass": 0.42, "indistinct mass": 0.18, "distortion": 0.09, "calcifications": 0.23,
 }  # fmt: skip
-"""As of cancers (`lives.MALIGNANT_KINDS`), but for round masses, of which edition 2025 has enough: assumption."""
+"""As of cancers (`MALIGNANT_KINDS`), but for round masses, of which edition 2025 has enough: assumption."""
 LOOK_ALIKE_MM: Final = 9.0  # as indistinct benign masses (`lives`): assumption
 LOOK_ALIKE_LOG_SD: Final = 0.35
 

@@ -13,7 +13,10 @@ from typing import Final
 
 import numpy as np
 
-from seed_data.women.lives import BENIGN_KINDS, MALIGNANT_KINDS, SIDES, Life, LifeLesion, draw_position, pick
+from core.rules.vocabulary import SIDES
+from seed_data.women.findings import draw_position, pick
+from seed_data.women.life import Life, LifeLesion
+from seed_data.women.rates import BENIGN_KINDS, MALIGNANT_KINDS
 
 MALIGNANT_SHARE: Final = 0.45
 # Median 8 mm and log-SD 0.5: from the smallest that show to the largest that screening leaves unfound. Assumption.

@@ -9,7 +9,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from seed_data.women.lives import SIDES, Life, Side, draw_position
+from core.rules.vocabulary import SIDES, Side
+from seed_data.women.findings import draw_position
+from seed_data.women.life import Life
 
 __all__ = ["draw_sign", "sign_place", "strands"]
 

@@ -6,7 +6,7 @@ import math
 from datetime import date, timedelta
 
 from core.cohorts import VISIBLE_MM
-from seed_data.women.lives import Life
+from seed_data.women.life import Life
 
 __all__ = ["visible_from"]
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from core.rules.vocabulary import STANDARD_VIEWS, FindingClass
+from core.rules.vocabulary import SIDES, STANDARD_VIEWS, FindingClass, Side
 from seed_data.women import machines
 from seed_data.women.bodies import BreastView, Shown
-from seed_data.women.lives import SIDES, Life, LifeVisit, Side
+from seed_data.women.life import Life, LifeVisit
 from seed_data.women.machines import Film, Machine
 
 

@@ -23,11 +23,11 @@ from typing import Any, Final
 
 import numpy as np
 
-from core.rules.vocabulary import STANDARD_VIEWS
+from core.rules.vocabulary import SIDES, STANDARD_VIEWS
 from seed_data.women import lives
 from seed_data.women.bodies import VISIBLE_CONTRAST_TO_CLUTTER, VISIBLE_MM
 from seed_data.women.cohort import truth_rows
-from seed_data.women.lives import CaseMix, Life
+from seed_data.women.life import CaseMix, Life
 from seed_data.women.mechanisms import OF_2025, Mechanisms
 
 __all__ = ["MEASURED", "Visibility", "fitted", "truth_without_pictures"]
@@ -170,7 +170,7 @@ def truth_without_pictures(life: Life, model: Visibility) -> list[dict[str, Any]
     conspicuity = {lesion.name: lesion.conspicuity for lesion in life.lesions}
     rows = truth_rows(life, ())
     taken: dict[tuple[int, str], list[str]] = {
-        (visit.number + 1, side): [] for visit in life.visits for side in lives.SIDES
+        (visit.number + 1, side): [] for visit in life.visits for side in SIDES
     }
     for visit in life.visits:
         for side, view in visit.views:

@@ -6,7 +6,7 @@ from core.cohorts import keep_truth, truth
 from core.installation import Installation
 from db.tables import Patient
 from seed_data.women import lives
-from seed_data.women.lives import CaseMix
+from seed_data.women.life import CaseMix
 from seed_data.women.truth import visible_from
 from tests import factories
 

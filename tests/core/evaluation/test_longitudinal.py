@@ -9,7 +9,7 @@ import pytest
 from core.evaluation.longitudinal import evaluate_longitudinal
 from core.sets.manifest import read_manifest
 from seed_data.women.cohort import simulate
-from seed_data.women.lives import CaseMix
+from seed_data.women.life import CaseMix
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ import pytest
 
 from core.evaluation.oracles import HISTORY, LAST_VISIT, LOOKS, gain_of_history, oracle_scores, reader_table
 from core.sets.truth import TrueBreast, TrueLesion
-from seed_data.women.lives import BENIGN_KINDS, MALIGNANT_KINDS
+from seed_data.women.rates import BENIGN_KINDS, MALIGNANT_KINDS
 
 
 def lesion(size, *, name="M1", kind="round mass", visible=True, malignant=True):

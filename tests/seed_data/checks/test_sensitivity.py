@@ -16,7 +16,7 @@ from seed_data.checks.sensitivity import (
     write_lives,
     write_table,
 )
-from seed_data.women.lives import CaseMix
+from seed_data.women.life import CaseMix
 
 
 @pytest.fixture(scope="module")

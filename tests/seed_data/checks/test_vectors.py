@@ -7,7 +7,7 @@ from core.sets.truth import read_truth
 from core.training import read_embeddings
 from seed_data.checks import vectors
 from seed_data.checks.sensitivity import write_lives
-from seed_data.women.lives import CaseMix
+from seed_data.women.life import CaseMix
 from seed_data.women.mechanisms import OF_2025, OF_2026
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from core.sets.manifest import read_manifest
 from seed_data.women import backgrounds, cohort
-from seed_data.women.lives import CaseMix
+from seed_data.women.life import CaseMix
 
 RICH = CaseMix(cancer_rate=0.6, benign_per_woman=2.0, treated_rate=0.0, detection_delay_mm=8)
 

@@ -13,7 +13,8 @@ import pytest
 from core.sets.manifest import read_manifest
 from seed_data.women import cohort, machines
 from seed_data.women.bodies import BreastView
-from seed_data.women.lives import CaseMix, draw_life
+from seed_data.women.life import CaseMix
+from seed_data.women.lives import draw_life
 
 RICH = CaseMix(cancer_rate=0.6, benign_per_woman=1.5, treated_rate=0.2, detection_delay_mm=6)
 

@@ -5,12 +5,13 @@ import numpy as np
 import pytest
 
 from seed_data.checks import report
-from seed_data.women import lives
-from seed_data.women.lives import CaseMix, LifeLesion, draw_life
+from seed_data.women.life import CaseMix, Life, LifeLesion
+from seed_data.women.lives import draw_life
+from seed_data.women.rates import sensitivity
 
 
 @pytest.fixture(scope="module")
-def women() -> list[lives.Life]:
+def women() -> list[Life]:
     return [draw_life(3, number) for number in range(1, 3001)]
 
 
@@ -83,10 +84,10 @@ def test_a_treated_tumour_shrinks_then_comes_back():
 
 
 def test_screening_finds_a_quarter_at_5_mm_and_nine_of_ten_at_10_mm():
-    at = {size: np.mean([lives.sensitivity(size, letter) for letter in "ABBBBCCCCD"]) for size in (5.0, 10.0)}
+    at = {size: np.mean([sensitivity(size, letter) for letter in "ABBBBCCCCD"]) for size in (5.0, 10.0)}
     assert at[5.0] == pytest.approx(0.26, abs=0.04)
     assert at[10.0] == pytest.approx(0.91, abs=0.04)
-    assert lives.sensitivity(7, "D") < lives.sensitivity(7, "A")
+    assert sensitivity(7, "D") < sensitivity(7, "A")
 
 
 def test_progression_needs_a_fifth_and_five_millimetres_or_a_new_lesion():

@@ -7,12 +7,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from core.rules.ages import DAYS_PER_YEAR
 from seed_data.checks import report
 from seed_data.checks.sensitivity import write_lives
-from seed_data.women import lives, mechanisms
+from seed_data.women import mechanisms
 from seed_data.women.cohort import TRUTH_COLUMNS
-from seed_data.women.lives import CaseMix, draw_life
+from seed_data.women.life import CaseMix
+from seed_data.women.lives import draw_life
 from seed_data.women.mechanisms import OF_2025, OF_2026, sign_rise
+from seed_data.women.persons import natural_weight
 
 MIX = CaseMix(0.6, treated_rate=0.1)
 OF_BEFORE = "78ad0d9c1a401a0b7241b8a204bd46bc67e3dc77e4a11ef7ad79a9f402ae4f8f"
@@ -54,7 +57,7 @@ def test_growth_is_that_of_a_population():
     rng = np.random.default_rng(0)
     years = 3 * np.array(
         [mechanisms.draw_doubling_days(rng, mechanisms.draw_grade(rng), 157.0) for _ in range(8000)]
-    ) / lives.DAYS_PER_YEAR  # fmt: skip
+    ) / DAYS_PER_YEAR  # fmt: skip
     assert years.mean() == pytest.approx(1.7, rel=0.12)
     assert np.quantile(years, 0.05) == pytest.approx(0.1, rel=0.15)
     assert np.quantile(years, 0.95) == pytest.approx(6.3, rel=0.15)
@@ -129,7 +132,7 @@ def test_look_alikes_stay_as_they_are_or_show_once_and_are_never_cancer(women):
 
 def test_without_cancer_on_its_way_women_of_a_mix_weigh_more_than_those_with():
     drawn = [draw_life(32, number, CaseMix(treated_rate=0.0)) for number in range(1, 801)]
-    weight = np.array([lives.natural_weight(life, CaseMix(treated_rate=0.0)) for life in drawn])
+    weight = np.array([natural_weight(life, CaseMix(treated_rate=0.0)) for life in drawn])
     cancer = np.array([life.true_cancer_date is not None for life in drawn])
     # Within eight years some 2 to 3 of 100 women of these ages in life; of the mix 45.
     assert 0.35 < cancer.mean() < 0.55

@@ -7,7 +7,8 @@ import pytest
 from core.sets.exams import gather
 from core.sets.manifest import read_manifest
 from seed_data.women import cohort, practice
-from seed_data.women.lives import CaseMix, draw_life
+from seed_data.women.life import CaseMix
+from seed_data.women.lives import draw_life
 
 MIX = CaseMix(findings_per_breast=1.6)
 

@@ -7,7 +7,8 @@ import pytest
 
 from core.sets.truth import read_truth
 from seed_data.women import cohort, tissue
-from seed_data.women.lives import CaseMix, draw_life
+from seed_data.women.life import CaseMix
+from seed_data.women.lives import draw_life
 from seed_data.women.mechanisms import OF_2026
 
 

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 from seed_data.women import cohort, lives
+from seed_data.women.life import CaseMix
+from seed_data.women.rates import BENIGN_KINDS, MALIGNANT_KINDS
 from seed_data.women.visibility import MEASURED, SPECKS, fitted, truth_without_pictures
 
 
@@ -42,7 +44,7 @@ def test_larger_masses_show_more_often():
 
 
 def test_there_are_constants_for_every_mass():
-    masses = (set(lives.MALIGNANT_KINDS) | set(lives.BENIGN_KINDS) | {"scar"}) - set(SPECKS)
+    masses = (set(MALIGNANT_KINDS) | set(BENIGN_KINDS) | {"scar"}) - set(SPECKS)
     assert masses == set(MEASURED.kinds)
 
 
@@ -53,7 +55,7 @@ def test_the_columns_are_those_of_a_drawn_truth_table():
 
 def test_known_constants_are_found_again(tmp_path):
     """A truth table whose contrasts were computed from known constants gives them back."""
-    mix = lives.CaseMix(benign_per_woman=4.0)
+    mix = CaseMix(benign_per_woman=4.0)
     known = {"level": 0.2, "slope": 0.6}
     random = np.random.default_rng(0)
     rows = []

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from seed_data.women import cohort
-from seed_data.women.lives import CaseMix
+from seed_data.women.life import CaseMix
 
 
 @dataclass(frozen=True)
