@@ -1,12 +1,12 @@
 from . import benchmark as benchmark
 from . import launch as launch
 from . import page_speed as page_speed
-from .backup import BackupError as BackupError
-from .backup import BackupManifest as BackupManifest
-from .backup import restore_backup as restore_backup
+from .archive import BackupError as BackupError
+from .archive import BackupManifest as BackupManifest
 from .backup import write_backup as write_backup
 from .doctor import examine as examine
 from .launch import stop_on_signals as stop_on_signals
 from .left_overs import find_left_overs as find_left_overs
 from .left_overs import sweep as sweep
+from .restore import restore_backup as restore_backup
 from .verify import verify_objects as verify_objects

@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-from core.care.backup import BACKING_UP, RESTORING
+from core.care.backup import BACKING_UP
+from core.care.restore import RESTORING
 from core.images import REGISTRATIONS
 from core.incoming import finish_left_over_batches
 from core.installation import Installation

@@ -12,8 +12,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select, update
 
-from core.care import doctor
-from core.care.backup import BackupError, write_backup
+from core.care import BackupError, doctor, write_backup
 from core.care.verify import verify_objects
 from core.incoming.intake import take_in
 from core.incoming.items import IncomingFile

@@ -15,7 +15,7 @@ import pyrage
 import pytest
 from sqlalchemy import select
 
-from core.care.backup import BackupError, restore_backup, write_backup
+from core.care import BackupError, restore_backup, write_backup
 from core.care.left_overs import find_left_overs, sweep
 from core.care.verify import verify_objects
 from core.incoming.intake import take_in

@@ -9,8 +9,10 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import select
 
-from core.care import backup, doctor
-from core.care.backup import BackupError, restore_backup, write_backup
+from core.care import doctor
+from core.care.archive import BACKUP_FORMAT, BackupError
+from core.care.backup import write_backup
+from core.care.restore import restore_backup
 from core.care.verify import verify_objects
 from core.incoming.intake import take_in
 from core.incoming.items import IncomingFile
@@ -113,7 +115,7 @@ def test_a_backup_does_not_overwrite_and_leaves_nothing_half_written(stocked, tm
     def fail(*_arguments):
         raise OSError(errno.ENOSPC, "no space left on device")
 
-    monkeypatch.setattr("core.care.backup._read", fail)
+    monkeypatch.setattr("core.care.backup.read_archive", fail)
     with pytest.raises(OSError, match="no space"):
         write_backup(stocked, tmp_path / "second.tar")
     assert [path.name for path in tmp_path.glob("*.tar*")] == ["longview.tar"]
@@ -162,7 +164,7 @@ def test_a_damaged_backup_is_refused_and_nothing_is_written(stocked, tmp_path, d
     if damage in ("other", "slip"):
         with tarfile.open(file, "w") as archive:
             other = tmp_path / "manifest.json"
-            form = backup.BACKUP_FORMAT if damage == "slip" else "another"
+            form = BACKUP_FORMAT if damage == "slip" else "another"
             other.write_text(
                 json.dumps({"format": form, "database_sha256": "", "images": [], "quarantine": []})
             )
