@@ -8,7 +8,7 @@ import streamlit as st
 
 from core.people import Person, Role, asking
 from core.people.needing import is_met
-from dashboard import components, look, outages, page_keys, pages, remembered, session, waiting
+from dashboard import components, handbook, look, outages, page_keys, pages, remembered, session, waiting
 
 ICON = Path(__file__).with_name("icon.png")
 ROLE_NAMES = {
@@ -75,6 +75,7 @@ def show_page(person: Person) -> None:
         user_id=person.user_id,
         page=page_keys.of_page(page.url_path, title),
         own=f"screens/{ACCOUNT}.py",
+        chapter=handbook.chapter_for(page.url_path),
     )
     session.turned_to(page.url_path)
     if screen:

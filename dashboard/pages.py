@@ -38,6 +38,7 @@ PAGES = (
     Screen("models", "Models", Permission.SEE_MODELS, True),
     Screen("admin", "Admin", Permission.ADMINISTER, True),
     Screen("account", "Your account", SIGNED_IN, False),
+    Screen("help", "Help", SIGNED_IN, False),
 )
 """All pages there are; one that is not declared here is not served."""
 

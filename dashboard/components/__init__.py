@@ -32,11 +32,12 @@ def _component(name: str, *before: str) -> Callable[..., Any]:
     return guarded(name, st.components.v2.component(f"longview_{name}", css="".join(css), js="".join(js)))
 
 
-def account(who: str, role: str, *, user_id: int, page: Mapping[str, Any], own: str) -> None:
+def account(who: str, role: str, *, user_id: int, page: Mapping[str, Any], own: str, chapter: str) -> None:
     """Show who is signed in and the way out; covers the page when its sign-in has ended, or somebody else signed in.
 
     `page` says for the page that is open its title, its keys with what each does, and the places that links at its top
-    lead to, each as words and a CSS selector. `own` is the page of her own account, which her name leads to.
+    lead to, each as words and a CSS selector. `own` is the page of her own account, which her name leads to, `chapter` the chapter of the
+    handbook that tells of the page.
     """
     with st.container(key="account"):
         # Not seen: the name presses it, and leads on within the page as the navigation does.
@@ -44,7 +45,7 @@ def account(who: str, role: str, *, user_id: int, page: Mapping[str, Any], own: 
             st.page_link(own, label="Your account")
         _component("account", "keys", "page")(
             key="account_part",
-            data={"who": who, "role": role, "user": user_id, "page": dict(page)},
+            data={"who": who, "role": role, "user": user_id, "page": dict(page), "chapter": chapter},
             width="content",
         )
 

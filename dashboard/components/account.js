@@ -21,7 +21,10 @@ function made(parentElement) {
   out.href = "/sign-out"
   const own = element("a", "who")
   own.href = "/account"
-  root.append(own, element("span", "role"), out)
+  // In a tab of its own: what is open here stays as it is.
+  const help = element("a", "help", "Help")
+  help.target = "_blank"
+  root.append(own, element("span", "role"), help, out)
   const warning = element("div", "warning")
   warning.setAttribute("role", "alert")
   warning.hidden = true
@@ -80,6 +83,7 @@ export default function ({ data, parentElement }) {
     link.click()
   }
   root.querySelector(".role").textContent = data.role
+  root.querySelector(".help").href = `/help?chapter=${encodeURIComponent(data.chapter)}`
 
   let asked = 0
   let goingOn
