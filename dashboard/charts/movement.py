@@ -1,11 +1,11 @@
-"""Figure of one score: how it came from the prior's."""
+"""Figures of one score: how it came from the prior's, and what each visit did to it."""
 
 from __future__ import annotations
 
 import math
 from itertools import accumulate
 
-from core.records import Moved
+from core.records import Moved, VisitScore
 from dashboard import look
 from dashboard.charts import template
 from dashboard.charts.template import Figure
@@ -129,3 +129,37 @@ def _times(log_odds: float) -> str:
 
 def _logit(risk: float) -> float:
     return math.log(risk / (1 - risk))
+
+
+def contributions(score: VisitScore) -> Figure:
+    """Draw by how much each visit multiplied the odds of cancer within 5 years."""
+    entries = score.contributions
+    factors = [math.exp(entry.value) for entry in entries]
+    days = [entry.study_date.isoformat() for entry in entries]
+    reach = max([1.25, *factors, *(1 / f for f in factors)])
+    figure = Figure()
+    figure.add(
+        "bar",
+        x=[math.log2(factor) for factor in factors],
+        y=days,
+        orientation="h",
+        marker={"color": [look.RISK if factor >= 1 else "#9AA5B1" for factor in factors]},
+        text=[look.times(factor) for factor in factors],
+        textposition="outside",
+        cliponaxis=False,
+        hovertemplate="%{y}: %{text} the odds<extra></extra>",
+    )
+    limit = math.log2(reach) * 1.7  # room for the words, in a narrow column too
+    figure.add_shape(
+        type="line", x0=0, x1=0, y0=0, y1=1, yref="paper", line={"color": look.MUTED, "width": 1}
+    )
+    figure.lay_out(
+        template.layout(
+            height=48 + 26 * max(1, len(entries)),
+            margin={"l": 88, "r": 8, "t": 4, "b": 4},
+            bargap=0.35,
+            xaxis=template.axis(range=[-limit, limit], showticklabels=False, showgrid=False),
+            yaxis=template.axis(type="category"),
+        )
+    )
+    return figure

@@ -12,6 +12,7 @@ from core.rules.vocabulary import BOTH_BREASTS, MLO, SIDE_WORDS, SIDES
 from dashboard import keys, look, session
 from dashboard.charts import course
 from dashboard.charts.beside import OtherWomen
+from dashboard.charts.course_lines import Drawing
 from dashboard.drawing import draw
 from dashboard.patient import course_more, withheld
 
@@ -58,9 +59,7 @@ def trend(record: PatientRecord, chosen: Visit) -> None:
         course_more.offer(record, chosen, others)
 
 
-def _drawing(
-    record: PatientRecord, chosen: Visit, others: OtherWomen, *, short: bool = False
-) -> course.Drawing:
+def _drawing(record: PatientRecord, chosen: Visit, others: OtherWomen, *, short: bool = False) -> Drawing:
     """Return how her course is drawn: on the axis that the address asks for, with where the chosen visit stands."""
     place = course_more.place_of(record, chosen)
     words = ""
@@ -70,7 +69,7 @@ def _drawing(
             f"{chosen.on}: above <b>{place.higher_than} of 100</b> women of her age "
             f"({youngest}–{oldest}; reference: {place.n} {look.safe(place.women)})"
         )
-    return course.Drawing(others, course_more.is_linear(), short, words)
+    return Drawing(others, course_more.is_linear(), short, words)
 
 
 @st.fragment

@@ -21,7 +21,7 @@ from core.records import (
 from core.rules import exact_age_years, is_within_noise, place_at_age
 from core.rules.vocabulary import SIDE_WORDS
 from dashboard import look, session
-from dashboard.charts import course, movement
+from dashboard.charts import movement
 from dashboard.drawing import draw
 from dashboard.house import here
 
@@ -138,7 +138,7 @@ def _each_visit(visit: Visit, score: VisitScore) -> None:
             "a woman of whom nothing is seen."
         )
         draw(
-            course.contributions(score),
+            movement.contributions(score),
             key=f"contributions_{visit.study_uid}",
             alt="How much each visit multiplied the odds of cancer within 5 years",
         )

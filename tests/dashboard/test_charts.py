@@ -140,7 +140,7 @@ def test_few_or_no_scores_still_make_a_figure(here: Installation, visits: list[V
 def test_contributions_show_by_how_much_each_visit_multiplied_the_odds(gappy: PatientRecord) -> None:
     score = gappy.visits[-1].score
     assert score is not None
-    bars = go.Figure(course.contributions(score)).data[0]
+    bars = go.Figure(movement.contributions(score)).data[0]
     assert list(bars.y) == ["2015-01-01", "2016-01-01", "2020-01-01"]
     assert all((value > 0) == (float(text[1:]) > 1) for value, text in zip(bars.x, bars.text, strict=True))
 
@@ -155,7 +155,7 @@ def test_plotly_takes_every_figure_as_it_is(here: Installation) -> None:
         figures_of_her += [course.without_numbers(found)]
         for visit in found.scored[-1:]:
             assert visit.score is not None
-            figures_of_her.append(course.contributions(visit.score))
+            figures_of_her.append(movement.contributions(visit.score))
             if visit.score.moved:
                 figures_of_her.append(movement.waterfall(visit.score.moved, "then", "now"))
         for figure in figures_of_her:

@@ -19,7 +19,7 @@ from core.rules import QuantilesAtAge, ReferenceCourses, ReferencePoint, thresho
 from dashboard import drawing, look
 from dashboard.charts import course, happenings, horizons
 from dashboard.charts.beside import OtherWomen
-from dashboard.charts.course import Drawing
+from dashboard.charts.course_lines import Drawing
 from dashboard.charts.scale import TICKS, Scale
 from dashboard.patient import course_more
 from db.tables import EventKind, Score
