@@ -6,7 +6,13 @@ from xdist.scheduler import LoadScopeScheduling
 from xdist.workermanage import WorkerController
 
 # What a worker loads or starts once (TensorFlow; a dashboard with a browser) and all files of a kind then use.
-NETWORKS = ("tests/models/", "tests/core/training/", "tests/core/evaluation/", "tests/core/worker/", "tests/core/desk/")
+NETWORKS = (
+    "tests/models/",
+    "tests/core/training/",
+    "tests/core/evaluation/",
+    "tests/core/worker/",
+    "tests/core/desk/",
+)
 SCREENS = ("tests/dashboard/",)
 
 
@@ -32,7 +38,9 @@ class ByFile(LoadScopeScheduling):
         left: dict[str, int] = {}
         for file, tests in self.workqueue.items():
             left[kind_of(file)] = left.get(kind_of(file), 0) + len(tests)
-        others = {kind_of(file) for one, files in self.assigned_work.items() if one is not node for file in files}
+        others = {
+            kind_of(file) for one, files in self.assigned_work.items() if one is not node for file in files
+        }
         kind = max(left, key=lambda kind: (kind in had[-1:], kind not in others, left[kind]))
         self.workqueue.move_to_end(next(file for file in self.workqueue if kind_of(file) == kind), last=False)
         super()._assign_work_unit(node)
