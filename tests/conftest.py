@@ -50,6 +50,14 @@ def pytest_configure(config: pytest.Config) -> None:
         postgres.begin()
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config) -> object:
+    """Hand files out whole, whatever `--dist` says."""
+    from tests.distribution import ByFile
+
+    return ByFile(config)
+
+
 def pytest_unconfigure() -> None:
     """After the last test, in the process that has started it."""
     postgres.end()

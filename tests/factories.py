@@ -118,10 +118,9 @@ def png(pixels: np.ndarray, height: int = 160) -> bytes:
     return bytes(cv2.imencode(".png", small)[1])
 
 
-@lru_cache(maxsize=64)
-def _stored(
-    home: str, laterality: str, view: str, density: str, lesion_px: int, mirrored: bool
-) -> tuple[bytes, bytes]:
+@lru_cache(maxsize=128)
+def _stored(laterality: str, view: str, density: str, lesion_px: int, mirrored: bool) -> tuple[bytes, bytes]:
+    """Return the rendition and the thumbnail of a breast; packing them takes longer than storing her visits."""
     pixels = breast(laterality, view, density, lesion_px, mirrored)
     return lvr1(pixels), png(pixels)
 
@@ -179,9 +178,7 @@ def _add_visit(
             .replace("CC", "1")
             .replace("M1O", "2")
         )
-        rendition, thumbnail = _stored(
-            str(here.home), laterality, view, plan.density, plan.lesion_px, mirrored
-        )
+        rendition, thumbnail = _stored(laterality, view, plan.density, plan.lesion_px, mirrored)
         sha256 = here.images.put(f"not a picture: {sop_uid}".encode())
         shas.append(sha256)
         session.add(
@@ -218,7 +215,7 @@ def another_image(
     here: Installation, study_uid: str, laterality: str, view: str, flags: Sequence[str] = ()
 ) -> str:
     """Store one more image of a study, after those it has, and return its SOP UID."""
-    rendition, thumbnail = _stored(str(here.home), laterality, view, "B", 0, False)
+    rendition, thumbnail = _stored(laterality, view, "B", 0, False)
     with here.database.write() as session:
         study = session.scalars(select(Study).where(Study.uid == study_uid)).one()
         sop_uid = f"{study_uid}.9.{len(study.images)}"

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from core.desk.classify import BoxError, Classifier, OpenImage
-from core.images import Answer, GuardedReader, ReadImage, answer_questions, image_to_json
+from core.images import Answer, GuardedReader, ReadImage, answer_questions, confined, image_to_json
 from core.refusals import Refusal
 from core.settings import Settings
 from models.store import backend
@@ -171,6 +171,8 @@ def _prepare() -> Callable[[dict[str, Any], bytes], Answer]:
     warnings.simplefilter("ignore")
     desk = Desk(Settings.model_validate_json(sys.argv[1]))
     desk.warm_up()
+    # It sees what a decoder of strangers' files has answered, and has nobody to talk to but who asks it.
+    confined.stay_offline()
     return desk.answer
 
 

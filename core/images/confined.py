@@ -20,7 +20,7 @@ import sysconfig
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-__all__ = ["confine", "lacking"]
+__all__ = ["confine", "lacking", "stay_offline"]
 
 _PROJECT = Path(__file__).resolve().parents[2]
 _OWN_CODE = ("core", "db", "models")
@@ -47,24 +47,30 @@ _ARCHITECTURES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 _X32 = 0x40000000
 _CLONE = {"x86_64": 56, "aarch64": 220}
 _CLONE3 = 435
-_REFUSED = {
-    # socket connect accept bind listen socketpair sendto sendmsg accept4 sendmmsg, execve execveat, fork vfork,
-    # ptrace process_vm_readv process_vm_writev kill tkill pidfd_open pidfd_getfd pidfd_send_signal, io_uring_setup,
+_CONNECTING = {
+    # socket connect accept bind listen socketpair sendto sendmsg accept4 sendmmsg, ptrace process_vm_readv
+    # process_vm_writev pidfd_getfd, io_uring_setup
+    "x86_64": (41, 42, 43, 49, 50, 53, 44, 46, 288, 307, 101, 310, 311, 438, 425),
+    "aarch64": (198, 203, 202, 200, 201, 199, 206, 211, 242, 269, 117, 270, 271, 438, 425),
+}
+"""What makes a connection, or lets another process or the kernel make it."""
+_STARTING = {
+    # execve execveat, fork vfork, kill tkill pidfd_open pidfd_send_signal,
     # bpf perf_event_open userfaultfd, add_key request_key keyctl, mount umount2 pivot_root chroot unshare setns,
     # init_module finit_module kexec_load, name_to_handle_at open_by_handle_at
     "x86_64": (
-        41, 42, 43, 49, 50, 53, 44, 46, 288, 307, 59, 322, 57, 58,
-        101, 310, 311, 62, 200, 434, 438, 424, 425,
+        59, 322, 57, 58, 62, 200, 434, 424,
         321, 298, 323, 248, 249, 250, 165, 166, 155, 161, 272, 308,
         175, 313, 246, 303, 304,
     ),
     "aarch64": (
-        198, 203, 202, 200, 201, 199, 206, 211, 242, 269, 221, 281,
-        117, 270, 271, 129, 130, 434, 438, 424, 425,
+        221, 281, 129, 130, 434, 424,
         280, 241, 282, 217, 218, 219, 40, 39, 41, 51, 97, 268,
         105, 273, 104, 264, 265,
     ),
 }  # fmt: skip
+_SECCOMP = {"x86_64": 317, "aarch64": 277}
+_OF_ALL_THREADS = 1
 
 
 def lacking() -> Sequence[str]:
@@ -88,6 +94,23 @@ def confine() -> None:
         _close_files(libc, version)
     if _has_filters():
         _close_calls(libc)
+
+
+def stay_offline() -> None:
+    """Give up making connections for good, in all threads that this process has; what it starts can make none either.
+
+    For a process that still opens files and starts programs, and has started threads, for which Landlock comes too late.
+    Where the kernel has no such filter, nothing is given up.
+    """
+    libc = ctypes.CDLL(None, use_errno=True)
+    if not _has_filters() or libc.prctl(_NO_NEW_PRIVILEGES, 1, 0, 0, 0):
+        return
+    machine = platform.machine()
+    program = _program(machine, _CONNECTING[machine])
+    buffer = ctypes.create_string_buffer(program, len(program))
+    said = struct.pack("@HP", len(program) // 8, ctypes.addressof(buffer))
+    if libc.syscall(_SECCOMP[machine], 1, _OF_ALL_THREADS, said):
+        raise OSError(ctypes.get_errno(), "The kernel takes no filter of system calls")
 
 
 def _landlock_version() -> int:
@@ -139,7 +162,8 @@ def _may_read(libc: ctypes.CDLL, rules: int, path: str) -> None:
 
 
 def _close_calls(libc: ctypes.CDLL) -> None:
-    program = _program(platform.machine())
+    machine = platform.machine()
+    program = _program(machine, _CONNECTING[machine] + _STARTING[machine], threads_only=True)
     buffer = ctypes.create_string_buffer(program, len(program))
     # struct sock_fprog: how many instructions, and where they stand.
     said = struct.pack("@HP", len(program) // 8, ctypes.addressof(buffer))
@@ -147,8 +171,11 @@ def _close_calls(libc: ctypes.CDLL) -> None:
         raise OSError(ctypes.get_errno(), "The kernel takes no filter of system calls")
 
 
-def _program(machine: str) -> bytes:
-    """Return the filter: classic BPF over struct seccomp_data (number at 0, architecture at 4, first argument at 16)."""
+def _program(machine: str, refused: Sequence[int], *, threads_only: bool = False) -> bytes:
+    """Return the filter: classic BPF over struct seccomp_data (number at 0, architecture at 4, first argument at 16).
+
+    With `threads_only` a process that is no thread of this one is refused too.
+    """
     refuse = _instruction(0x06, _REFUSE | errno.EPERM)
     lines = [
         _instruction(0x20, 4),
@@ -158,18 +185,18 @@ def _program(machine: str) -> bytes:
     ]
     if machine == "x86_64":
         lines += [_instruction(0x35, _X32, no=1), refuse]
-    for number in _REFUSED[machine]:
+    for number in refused:
         lines += [_instruction(0x15, number, no=1), refuse]
-    # What clone3 is asked for cannot be looked at: the C library takes clone where there is none.
-    lines += [_instruction(0x15, _CLONE3, no=1), _instruction(0x06, _REFUSE | errno.ENOSYS)]
-    lines += [
-        _instruction(0x15, _CLONE[machine], no=3),
-        _instruction(0x20, 16),
-        _instruction(0x45, _THREAD, yes=1),
-        refuse,
-        _instruction(0x06, _ALLOW),
-    ]
-    return b"".join(lines)
+    if threads_only:
+        # What clone3 is asked for cannot be looked at: the C library takes clone where there is none.
+        lines += [_instruction(0x15, _CLONE3, no=1), _instruction(0x06, _REFUSE | errno.ENOSYS)]
+        lines += [
+            _instruction(0x15, _CLONE[machine], no=3),
+            _instruction(0x20, 16),
+            _instruction(0x45, _THREAD, yes=1),
+            refuse,
+        ]
+    return b"".join([*lines, _instruction(0x06, _ALLOW)])
 
 
 def _instruction(code: int, value: int, *, yes: int = 0, no: int = 0) -> bytes:

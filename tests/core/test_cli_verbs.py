@@ -13,13 +13,20 @@ from typer.testing import CliRunner
 from core.__main__ import app
 from db.images import FolderStore
 from models.store import backend
+from tests.loaded_once import networks_loaded_once
 from tests.pictures import breast, dicom, png
 
 PROJECT = Path(__file__).resolve().parents[2]
 
 
+@pytest.fixture(scope="module")
+def loaded_once():
+    with networks_loaded_once():
+        yield
+
+
 @pytest.fixture
-def home(tmp_path, monkeypatch, tiny_model):
+def home(tmp_path, monkeypatch, tiny_model, loaded_once):
     monkeypatch.setenv("LONGVIEW_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("LONGVIEW_MODEL", str(tiny_model))
     monkeypatch.chdir(tmp_path)

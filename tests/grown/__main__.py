@@ -9,7 +9,7 @@ import threading
 
 from core.care.launch import CannotListen, Part, check_port, stop_on_signals
 from core.installation import Installation
-from core.people import Role, create_user
+from core.people import Role, asking, create_user
 from tests.grown.stack import grown, lacking
 
 
@@ -27,6 +27,7 @@ def main() -> int:
     except CannotListen as error:
         print(error, file=sys.stderr)
         return 2
+    asking.system_asks_in_this_process()
     stopping = threading.Event()
     stop_on_signals(stopping)
     accounts = {

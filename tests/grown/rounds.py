@@ -34,7 +34,7 @@ from sqlalchemy import func, select
 from core.care.launch import PROJECT, stop_on_signals, wait_for_page
 from core.care.verify import verify_objects
 from core.installation import Installation
-from core.people import Role, create_user, sign_ins
+from core.people import Role, asking, create_user, sign_ins
 from core.settings import Settings
 from db.tables import Image, ImportItem, Score, Study, StudyStatus
 from tests.grown.servers import ends_with_us, free_port
@@ -462,6 +462,7 @@ def main() -> int:
         "--embedded", action="store_true", help="`core up` on SQLite instead of several machines"
     )
     given = asked.parse_args()
+    asking.system_asks_in_this_process()
     chance = random.Random(given.seed)
     enough = threading.Event()
     stop_on_signals(enough)

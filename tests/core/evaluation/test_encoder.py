@@ -48,14 +48,23 @@ def films(tmp_path_factory):
     return path
 
 
+def out_of(films, name):
+    """A run's folder; what the encoder sees in the same films is computed by the first and kept for all."""
+    out, work = films.parent / name, films.parent / "work"
+    for folder in (out, work):
+        folder.mkdir(exist_ok=True)
+    (out / "work").symlink_to(work)
+    return out
+
+
 @pytest.fixture(scope="module")
 def both(films, tiny_model):
-    out = films.parent / "both"
+    out = out_of(films, "both")
     return out, evaluate_encoder(tiny_model, gather_cases([films], "finding"), out, silent, folds=3, times=20)
 
 
 def test_what_plainly_shows_is_told(films, tiny_model):
-    out = films.parent / "amount"
+    out = out_of(films, "amount")
     said = evaluate_encoder(
         tiny_model, gather_cases([films], "amount"), out, silent, folds=3, both_breasts=False, times=20
     )
@@ -67,7 +76,7 @@ def test_what_plainly_shows_is_told(films, tiny_model):
 def test_the_other_breast_shows_what_one_alone_does_not(films, tiny_model, both):
     out, said = both
     alone = evaluate_encoder(
-        tiny_model, gather_cases([films], "finding"), films.parent / "alone", silent, folds=3,
+        tiny_model, gather_cases([films], "finding"), out_of(films, "alone"), silent, folds=3,
         both_breasts=False, times=20,
     )  # fmt: skip
     assert said["auc"] > 0.9 > alone["auc"]

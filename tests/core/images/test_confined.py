@@ -72,6 +72,32 @@ print(json.dumps({name: tried(do) for name, do in {
 }.items()}))
 """
 
+OFFLINE = """
+import json, queue, socket, subprocess, sys, threading
+from core.images import confined
+
+asked, told = queue.Queue(), queue.Queue()
+
+def connect():
+    try:
+        with socket.socket() as one:
+            one.connect(("127.0.0.1", 1))
+    except PermissionError:
+        return "refused"
+    except OSError as error:
+        return type(error).__name__
+
+threading.Thread(target=lambda: (asked.get(), told.put(connect())), daemon=True).start()
+before = connect()
+confined.stay_offline()
+asked.put(None)
+child = "import socket\\ntry: socket.socket()\\nexcept PermissionError: print('refused')"
+print(json.dumps({
+    "before": before, "now": connect(), "in a thread from before": told.get(timeout=20), "files": open(sys.argv[1]).read(),
+    "of what it starts": subprocess.run([sys.executable, "-c", child], capture_output=True, text=True).stdout.strip(),
+}))
+"""
+
 ALLOWED = {"read of its own code", "thread", "import"}
 
 
@@ -89,6 +115,25 @@ def test_a_process_that_gave_it_up_opens_connects_to_and_starts_nothing(tmp_path
     assert {outcome for name, outcome in said.items() if name not in ALLOWED} == {"refused"}
     assert secret.read_text() == "hers"
     assert [path.name for path in tmp_path.iterdir()] == ["secret"]
+
+
+@pytest.mark.skipif(bool(confined.lacking()), reason=f"this kernel: {confined.lacking()}")
+def test_a_process_that_stays_offline_opens_files_and_starts_programs_and_connects_to_nothing(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "weights").write_text("here")
+    done = subprocess.run(
+        [sys.executable, "-c", OFFLINE, str(tmp_path / "weights")],
+        cwd=PROJECT, capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == {
+        "before": "ConnectionRefusedError",
+        "now": "refused",
+        "in a thread from before": "refused",
+        "files": "here",
+        "of what it starts": "refused",
+    }
 
 
 def test_every_encoding_is_read_by_the_process_that_gave_it_up() -> None:
@@ -118,7 +163,8 @@ def test_what_a_kernel_lacks_is_said_and_the_rest_holds(monkeypatch: pytest.Monk
 @pytest.mark.parametrize("machine", ["x86_64", "aarch64"])
 def test_the_filter_of_every_machine_leads_somewhere(machine: str) -> None:
     """Every jump stays within the program, and its last line lets through."""
-    program = confined._program(machine)
+    refused = confined._CONNECTING[machine] + confined._STARTING[machine]
+    program = confined._program(machine, refused, threads_only=True)
     lines = [program[at : at + 8] for at in range(0, len(program), 8)]
     for number, line in enumerate(lines):
         if line[0] & 7 == 5:  # a jump

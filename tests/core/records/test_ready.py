@@ -1,7 +1,11 @@
 """What is kept ready for the worklist is what the other tables say, whoever writes, and the page's SQL answers as Python does."""
 
 import itertools
+import os
+import shutil
+from collections.abc import Iterator
 from datetime import date, timedelta
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -12,6 +16,7 @@ from core.installation import Installation
 from core.records import ready, shown, worklist, worklist_memory
 from core.records.worklist import Column, Filter, Group, Order
 from core.rules import thresholds
+from core.settings import Settings
 from db import migrate
 from db.tables import Alert, Event, EventKind, Patient, Score, StaleStanding, Standing, Study, StudyStatus
 from tests import factories
@@ -20,10 +25,29 @@ from tests.factories import VisitPlan
 TODAY = date(2026, 11, 21)
 
 
-@pytest.fixture
-def cohort(here: Installation) -> Installation:
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory, migrated_database: Path) -> Path:
+    """The folder of an installation with a cohort, to copy from: making it takes longer than most of these tests."""
+    home = tmp_path_factory.mktemp("cohort") / "var"
+    home.mkdir()
+    shutil.copyfile(migrated_database, home / "longview.db")
+    here = Installation.open(Settings(home=home, _env_file=None))
     factories.cohort(here, 24, today=TODAY)
-    return here
+    here.close()
+    return home
+
+
+@pytest.fixture
+def cohort(made: Path, tmp_path: Path) -> Iterator[Installation]:
+    home = Path(shutil.copytree(made, tmp_path / "cohort", copy_function=linked))
+    here = Installation.open(Settings(home=home, _env_file=None))
+    yield here
+    here.close()
+
+
+def linked(source: str, copy: str) -> None:
+    """Copy the database; an object, which nobody changes, is the same file."""
+    (shutil.copyfile if Path(source).name.startswith("longview.db") else os.link)(source, copy)
 
 
 def stale(here: Installation) -> int:

@@ -166,8 +166,8 @@ def proxied(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxied]:
 
 
 @contextmanager
-def nginx(proxied: Proxied, folder: Path) -> Iterator[tuple[int, int]]:
-    """Run nginx with the example file: the port of one hop, and that of two."""
+def several_nginx(proxied: Proxied, folder: Path) -> Iterator[tuple[int, int, int]]:
+    """Run nginx with the example file: the ports of one hop, of two, and of one that another proxy may stand before."""
     tls, plain, inner, port = free_port(), free_port(), free_port(), free_port()
     text = (EXAMPLES / "nginx.conf").read_text()
     for old, new in (
@@ -193,7 +193,14 @@ def nginx(proxied: Proxied, folder: Path) -> Iterator[tuple[int, int]]:
     )
     command = ["nginx", "-p", str(folder), "-c", str(folder / "nginx.conf"), "-e", str(folder / "log")]
     with started(command, folder, tls):
-        yield tls, port
+        yield tls, port, inner
+
+
+@contextmanager
+def nginx(proxied: Proxied, folder: Path) -> Iterator[tuple[int, int]]:
+    """Run nginx with the example file: the port of one hop, and that of two."""
+    with several_nginx(proxied, folder) as (one, two, _inner):
+        yield one, two
 
 
 @contextmanager
@@ -215,8 +222,11 @@ def started(command: list[str], folder: Path, port: int) -> Iterator[None]:
 
 
 @contextmanager
-def caddy(proxied: Proxied, folder: Path) -> Iterator[int]:
-    """Run Caddy with the example file; it is given the certificate, and asks nobody for another."""
+def caddy(proxied: Proxied, folder: Path, to: str = "") -> Iterator[int]:
+    """Run Caddy with the example file before the dashboard, or before what listens at `to`.
+
+    It is given the certificate, and asks nobody for another.
+    """
     port = free_port()
     text = (EXAMPLES / "Caddyfile").read_text()
     for old, new in (
@@ -224,13 +234,27 @@ def caddy(proxied: Proxied, folder: Path) -> Iterator[int]:
             f"\n{NAME} {{",
             f"\nhttps://{NAME}:{port} {{\n\tbind 127.0.0.1\n\ttls {proxied.certificate} {proxied.key}",
         ),
-        ("reverse_proxy 127.0.0.1:8501", f"reverse_proxy {urllib.parse.urlsplit(proxied.served.url).netloc}"),
+        (
+            "reverse_proxy 127.0.0.1:8501",
+            f"reverse_proxy {to or urllib.parse.urlsplit(proxied.served.url).netloc}",
+        ),
     ):
         assert old in text
         text = text.replace(old, new)
     (folder / "Caddyfile").write_text("{\n\tadmin off\n\tauto_https off\n}\n" + text)
     with started(
         ["caddy", "run", "--adapter", "caddyfile", "--config", str(folder / "Caddyfile")], folder, port
+    ):
+        yield port
+
+
+@contextmanager
+def caddy_before_nginx(proxied: Proxied, folder: Path) -> Iterator[int]:
+    """Run Caddy, which ends TLS, and behind it nginx, which hands on what Caddy has seen."""
+    (folder / "caddy").mkdir()
+    with (
+        several_nginx(proxied, folder) as (_one, _two, inner),
+        caddy(proxied, folder / "caddy", f"127.0.0.1:{inner}") as port,
     ):
         yield port
 
@@ -296,17 +320,17 @@ class Browser:
         return socket.create_connection(("127.0.0.1", self.port), source_address=(BROWSER, 0))
 
 
-PROXIES: dict[str, Callable] = {"nginx": nginx, "caddy": caddy}
+PROXIES: dict[str, Callable] = {"nginx": nginx, "caddy": caddy, "caddy nginx": caddy_before_nginx}
 
 
-@pytest.mark.parametrize("program", PROXIES)
-def test_the_example_file_serves_pages_uploads_and_secure_sign_ins(
-    proxied: Proxied, tmp_path: Path, program: str
+@pytest.mark.parametrize("programs", PROXIES)
+def test_the_example_files_serve_pages_uploads_and_secure_sign_ins(
+    proxied: Proxied, tmp_path: Path, programs: str
 ):
-    if shutil.which(program) is None:
-        pytest.skip(f"{program} is not installed")
+    if missing := [program for program in programs.split() if shutil.which(program) is None]:
+        pytest.skip(f"not installed: {', '.join(missing)}")
     with ExitStack() as stack:
-        ports = stack.enter_context(PROXIES[program](proxied, tmp_path))
+        ports = stack.enter_context(PROXIES[programs](proxied, tmp_path))
         for port in ports if isinstance(ports, tuple) else (ports,):
             browser = Browser(port, proxied.certificate)
             # What the browser itself says of where it comes from counts for nothing.
