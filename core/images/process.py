@@ -10,10 +10,14 @@ import sys
 import time
 import warnings
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from core.images.child import Answer, answer_questions
 from core.images.confined import confine
+
+_LARGE_PIXELS = 2_000_000
+"""From here on measuring an image and making its pictures are worth a thread each."""
 
 
 def limit_memory(megabytes: int) -> None:
@@ -67,9 +71,17 @@ def answer(question: dict[str, Any], data: bytes) -> Answer:
             image = decode(data, max_pixels=question["max_pixels"])
             if question["wanted"] == "pixels":
                 return image_to_json(image), [image.pixels.data.cast("B")]
-            if image.doubt is None:
-                image.measured = measure(image.pixels, image.bits_stored)
-        return image_to_json(image), list(make_pictures(image))
+            if image.pixels.size < _LARGE_PIXELS or image.doubt is not None:
+                measured = measure(image.pixels, image.bits_stored) if image.doubt is None else {}
+                pictures = make_pictures(image)
+            else:
+                # Neither holds Python's lock for long: a sender waits for this one image, and another core is idle.
+                with ThreadPoolExecutor(1) as other:
+                    made = other.submit(make_pictures, image)
+                    measured = measure(image.pixels, image.bits_stored)
+                    pictures = made.result()
+            image.measured = measured
+        return image_to_json(image), list(pictures)
 
     return answer_or_refuse(work, cpu_seconds=question["cpu_seconds"])
 

@@ -155,7 +155,7 @@ class GuardedReader:
         )
 
     def __enter__(self) -> Self:
-        self._ensure_started()
+        self.start()
         return self
 
     def __exit__(
@@ -174,6 +174,11 @@ class GuardedReader:
         """Decode one file and return what intake stores of it, without its pixels; raises `Refusal`."""
         facts, (rendition, thumbnail) = self._ask("prepared", data, name)
         return Prepared(image_from_json(facts), bytes(rendition), bytes(thumbnail))
+
+    def start(self) -> None:
+        """Start the child if it does not run: it takes half a second, which the first file waits for otherwise."""
+        if not self._child.runs:
+            self._child.start(_START_SECONDS)
 
     def close(self) -> None:
         """End the child; the reader may be used again and starts another."""
@@ -198,7 +203,7 @@ class GuardedReader:
             "max_pixels": self.settings.max_pixels,
             "cpu_seconds": self.settings.reader_seconds,
         }
-        self._ensure_started()
+        self.start()
         try:
             answer, parts = self._child.ask(question, data, self.settings.reader_seconds)
         except TimeoutError:
@@ -216,10 +221,6 @@ class GuardedReader:
             # The cause tells who has read the file before that it is the machine's memory that is short today.
             raise Refusal(answer["refusal"], answer["detail"]) from (MemoryError() if spent else None)
         return answer, parts
-
-    def _ensure_started(self) -> None:
-        if not self._child.runs:
-            self._child.start(_START_SECONDS)
 
 
 _idle: list[GuardedReader] = []

@@ -192,7 +192,8 @@ def _taken(
     first: FirstRealPatient,
 ) -> Iterator[tuple[str | None, Taken]]:
     """Yield, of files that came one after another, how the person calls each and how it ended; each is durable by then."""
-    together = take_together(here, turns, batch_id, statement, first) if len(turns) > 1 else None
+    may = len(turns) > 1 or turns[0].is_small  # a large one would keep others from writing while the disk is waited for
+    together = take_together(here, turns, batch_id, statement, first) if may else None
     if together is not None:
         yield from zip([turn.file.called for turn in turns], together, strict=True)
         return
