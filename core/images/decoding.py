@@ -59,8 +59,10 @@ _MEDIA_TYPES = {"PNG": "image/png", "JPEG": "image/jpeg", "MPO": "image/jpeg", "
 _FORMATS = ("PNG", "JPEG", "TIFF")
 
 
-def decode(data: bytes, *, max_pixels: int) -> ReadImage:
+def decode(data: bytes, *, max_pixels: int, frame: int | None = None) -> ReadImage:
     """Decode one image and look at it: pixels, header, quality, whether it is a mammogram.
+
+    Of several frames that is the one that stands for all, or the one whose number is given, from 1.
 
     Raises
     ------
@@ -69,7 +71,7 @@ def decode(data: bytes, *, max_pixels: int) -> ReadImage:
     """
     try:
         if looks_like_dicom(data):
-            image = decode_dicom(data, max_pixels=max_pixels)
+            image = decode_dicom(data, max_pixels=max_pixels, frame=frame)
         elif data.startswith((b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", *tiff.TIFF_STARTS)):
             image = _decode_picture(data, max_pixels=max_pixels)
             if image.doubt is None and is_upside_down(image.pixels):

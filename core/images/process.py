@@ -64,11 +64,13 @@ def answer(question: dict[str, Any], data: bytes) -> Answer:
     from core.images.mammogram import looking_once
     from core.images.quality.measures import measure
     from core.images.reader import image_to_json
-    from core.images.renditions import make_pictures
+    from core.images.renditions import make_pictures, make_rendition
 
     def work() -> Answer:
         with looking_once():
-            image = decode(data, max_pixels=question["max_pixels"])
+            image = decode(data, max_pixels=question["max_pixels"], frame=question.get("frame"))
+            if question["wanted"] == "frame":
+                return {}, [make_rendition(image)]
             if question["wanted"] == "pixels":
                 return image_to_json(image), [image.pixels.data.cast("B")]
             if image.pixels.size < _LARGE_PIXELS or image.doubt is not None:

@@ -82,7 +82,7 @@ class ReadImage:
     `doubt` says why this is taken for no mammogram, None if it is one. `contradictions` are sentences on what
     the file says two ways. `measured` is what `core.images.quality.measures` finds, where the image is prepared to be kept.
     `other_kind` is US or MR where the file calls itself such an image of the breast; `looks_like` US where it says nothing
-    and is one by its pixels. Both have a doubt too.
+    and is one by its pixels. Both have a doubt too. `frame` is which one this is of the `frames` that the file holds, from 1.
     """
 
     rows: int
@@ -100,6 +100,8 @@ class ReadImage:
     doubt: str | None = None
     measured: dict[str, Any] = field(default_factory=dict)
     other_kind: str | None = None
+    frames: int = 1
+    frame: int = 1
     looks_like: str | None = None
 
 
@@ -175,6 +177,11 @@ class GuardedReader:
         facts, (rendition, thumbnail) = self._ask("prepared", data, name)
         return Prepared(image_from_json(facts), bytes(rendition), bytes(thumbnail))
 
+    def frame(self, data: bytes, name: str, number: int) -> bytes:
+        """Return the rendition of one frame of a file, from 1; raises `Refusal`."""
+        _, (rendition,) = self._ask("frame", data, name, frame=number)
+        return bytes(rendition)
+
     def start(self) -> None:
         """Start the child if it does not run: it takes half a second, which the first file waits for otherwise."""
         if not self._child.runs:
@@ -189,7 +196,7 @@ class GuardedReader:
         return self._child.process
 
     def _ask(
-        self, wanted: Literal["pixels", "prepared"], data: bytes, name: str
+        self, wanted: Literal["pixels", "prepared", "frame"], data: bytes, name: str, **more: int
     ) -> tuple[dict[str, Any], list[bytearray]]:
         if not data:
             raise Refusal("empty_file")
@@ -202,6 +209,7 @@ class GuardedReader:
             "wanted": wanted,
             "max_pixels": self.settings.max_pixels,
             "cpu_seconds": self.settings.reader_seconds,
+            **more,
         }
         self.start()
         try:

@@ -199,6 +199,8 @@ def _rendition(image: ReadImage, pixels: NDArray[np.uint16], window: tuple[float
         "window_width": width,
         "spacing_mm": None if spacing is None else spacing * scale,
     }
+    if image.frames > 1:
+        facts |= {"frames": image.frames, "frame": image.frame}
     return pack(facts, pixels, level=0 if pixels.nbytes <= _FRAMED_BYTES else 1)
 
 
@@ -211,12 +213,19 @@ def pack(facts: Mapping[str, Any], pixels: NDArray[np.uint16], *, level: int = 1
     return MAGIC + struct.pack("<I", len(header)) + header + packed
 
 
+def facts_of(rendition: bytes) -> dict[str, Any]:
+    """Return what a rendition says of itself, without unpacking it; raises `ValueError` if it is none."""
+    if rendition[:4] != MAGIC:
+        raise ValueError("Not a rendition.")
+    (length,) = struct.unpack_from("<I", rendition, 4)
+    facts: dict[str, Any] = json.loads(rendition[8 : 8 + length])
+    return facts
+
+
 def open_rendition(data: bytes) -> tuple[dict[str, Any], NDArray[np.uint16]]:
     """Return header and pixels (rows, columns) of a rendition; raises `ValueError` if it is none."""
-    if data[:4] != MAGIC:
-        raise ValueError("Not a rendition.")
+    header = facts_of(data)
     (length,) = struct.unpack_from("<I", data, 4)
-    header = json.loads(data[8 : 8 + length])
     pixels = np.frombuffer(zlib.decompress(data[8 + length :]), dtype="<u2")
     return header, pixels.reshape(header["rows"], header["columns"])
 
