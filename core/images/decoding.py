@@ -14,6 +14,7 @@ from core.images import tiff
 from core.images.bombs import no_larger_than
 from core.images.dicom import decode_dicom
 from core.images.grey import grey
+from core.images.lossy import bits_of_picture
 from core.images.mammogram import COLOURED, why_not_a_mammogram
 from core.images.pectoral import is_upside_down
 from core.images.preamble import looks_like_dicom
@@ -126,7 +127,10 @@ def _decode_picture(data: bytes, *, max_pixels: int) -> ReadImage:
                 if picture.format != "MPO" and getattr(picture, "n_frames", 1) > 1:
                     raise Refusal("multi_frame", "It is an animated picture.")
                 picture.load()
-                return _picture(picture, media_type)
+                image = _picture(picture, media_type)
+        if media_type == "image/jpeg":
+            image.bits_left = bits_of_picture(data)
+        return image
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
         raise Refusal(
             "decompression_bomb", f"It says to have more than {max_pixels / 1e6:.0f} million pixels."

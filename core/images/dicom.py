@@ -16,6 +16,7 @@ from core.images.dicom_header import HeaderReader, flag_view, header_of
 from core.images.dicom_kind import doubted_kind, flag_kind
 from core.images.dicom_other import other_kind, spacing_of_other, why_no_other_kind
 from core.images.dicom_pixels import meant_pixels
+from core.images.lossy import bits_left
 from core.images.orientation import Hung, hang_as, settle_polarity, turn_upright
 from core.images.preamble import check_inflated_size
 from core.images.reader import ReadImage
@@ -87,6 +88,7 @@ def _decoded(
         other_kind=kind,
         frames=frames_of(dataset),
         frame=shown_frame(dataset) + 1,
+        bits_left=bits_left(reading),
     )
     if kind is None:
         flag_kind(reading)

@@ -82,6 +82,8 @@ def answer(question: dict[str, Any], data: bytes) -> Answer:
                     made = other.submit(make_pictures, image)
                     measured = measure(image.pixels, image.bits_stored)
                     pictures = made.result()
+            if image.bits_left is not None and image.doubt is None:
+                measured["bits_left"] = image.bits_left
             image.measured = measured
         return image_to_json(image), list(pictures)
 

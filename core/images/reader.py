@@ -83,6 +83,7 @@ class ReadImage:
     the file says two ways. `measured` is what `core.images.quality.measures` finds, where the image is prepared to be kept.
     `other_kind` is US or MR where the file calls itself such an image of the breast; `looks_like` US where it says nothing
     and is one by its pixels. Both have a doubt too. `frame` is which one this is of the `frames` that the file holds, from 1.
+    `bits_left` is what compression with loss left of it (`core.images.lossy`), None where nothing is lost.
     """
 
     rows: int
@@ -102,6 +103,7 @@ class ReadImage:
     other_kind: str | None = None
     frames: int = 1
     frame: int = 1
+    bits_left: float | None = None
     looks_like: str | None = None
 
 

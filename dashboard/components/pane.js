@@ -207,7 +207,7 @@ class Pane {
       const whole = drawTiles(context, this.spec.sop_uid, this.spec, k, seen, view, shared.invert, () => this.viewer.redraw())
       const why = told.get(this.spec.sop_uid)
       if (!geometry.lens) this.finest = why ? `reduced: ${why}` : whole ? "" : "loading full resolution"
-    } else if (!own && k > picture.finest * 1.05 && !geometry.lens) this.finest = "reduced"
+    } else if (!own && k > picture.finest * 1.05 && picture.finest < 0.999 && !geometry.lens) this.finest = "reduced"
     context.restore()
   }
 
