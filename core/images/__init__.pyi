@@ -10,6 +10,7 @@ from .child import answer_questions as answer_questions
 from .decoding import decode as decode
 from .dicom_header import shown_name as shown_name
 from .dicom_other import names_breast as names_breast
+from .frames import frame_rendition as frame_rendition
 from .hanging import shows_the_breast as shows_the_breast
 from .mammogram import breast_region as breast_region
 from .mammogram import recognise as recognise

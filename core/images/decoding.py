@@ -14,6 +14,7 @@ from core.images import tiff
 from core.images.bombs import no_larger_than
 from core.images.dicom import decode_dicom
 from core.images.grey import grey
+from core.images.lossy import bits_of_picture
 from core.images.mammogram import COLOURED, why_not_a_mammogram
 from core.images.pectoral import is_upside_down
 from core.images.preamble import looks_like_dicom
@@ -59,8 +60,10 @@ _MEDIA_TYPES = {"PNG": "image/png", "JPEG": "image/jpeg", "MPO": "image/jpeg", "
 _FORMATS = ("PNG", "JPEG", "TIFF")
 
 
-def decode(data: bytes, *, max_pixels: int) -> ReadImage:
+def decode(data: bytes, *, max_pixels: int, frame: int | None = None) -> ReadImage:
     """Decode one image and look at it: pixels, header, quality, whether it is a mammogram.
+
+    Of several frames that is the one that stands for all, or the one whose number is given, from 1.
 
     Raises
     ------
@@ -69,7 +72,7 @@ def decode(data: bytes, *, max_pixels: int) -> ReadImage:
     """
     try:
         if looks_like_dicom(data):
-            image = decode_dicom(data, max_pixels=max_pixels)
+            image = decode_dicom(data, max_pixels=max_pixels, frame=frame)
         elif data.startswith((b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", *tiff.TIFF_STARTS)):
             image = _decode_picture(data, max_pixels=max_pixels)
             if image.doubt is None and is_upside_down(image.pixels):
@@ -124,7 +127,10 @@ def _decode_picture(data: bytes, *, max_pixels: int) -> ReadImage:
                 if picture.format != "MPO" and getattr(picture, "n_frames", 1) > 1:
                     raise Refusal("multi_frame", "It is an animated picture.")
                 picture.load()
-                return _picture(picture, media_type)
+                image = _picture(picture, media_type)
+        if media_type == "image/jpeg":
+            image.bits_left = bits_of_picture(data)
+        return image
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
         raise Refusal(
             "decompression_bomb", f"It says to have more than {max_pixels / 1e6:.0f} million pixels."

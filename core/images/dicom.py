@@ -11,12 +11,13 @@ from pydicom.uid import UID
 
 from core.images.dicom_contradictions import note_contradictions
 from core.images.dicom_encoding import check_syntax, settle_encoding, syntax_words
-from core.images.dicom_frames import check_frames, frames_of, settle_frame
+from core.images.dicom_frames import check_frames, frames_of, settle_frame, shown_frame
 from core.images.dicom_header import HeaderReader, flag_view, header_of
 from core.images.dicom_kind import doubted_kind, flag_kind
 from core.images.dicom_other import other_kind, spacing_of_other, why_no_other_kind
 from core.images.dicom_pixels import meant_pixels
-from core.images.orientation import settle_polarity, turn_upright
+from core.images.lossy import bits_left
+from core.images.orientation import Hung, hang_as, settle_polarity, turn_upright
 from core.images.preamble import check_inflated_size
 from core.images.reader import ReadImage
 from core.refusals import Refusal
@@ -30,14 +31,29 @@ _PIXEL_DATA = 0x7FE00010
 _IN_EVERY_IMAGE = ("SOPClassUID", "PatientID", "Modality", "Rows", "PixelData", "DirectoryRecordSequence")
 
 
-def decode_dicom(data: bytes, *, max_pixels: int) -> ReadImage:
-    """Decode a DICOM file of one image; raises `Refusal`, and whatever pydicom raises on damaged files."""
+def decode_dicom(data: bytes, *, max_pixels: int, frame: int | None = None) -> ReadImage:
+    """Decode a DICOM file of one image; raises `Refusal`, and whatever pydicom raises on damaged files.
+
+    Of several frames it is the one that stands for all, or the one whose number is given, from 1: that hangs as the former does.
+    """
+    image, hung = _decoded(data, max_pixels)
+    if frame in (None, image.frame):
+        return image
+    return _decoded(data, max_pixels, frame, hung)[0]
+
+
+def _decoded(
+    data: bytes, max_pixels: int, frame: int | None = None, hung: Hung | None = None
+) -> tuple[ReadImage, Hung]:
+    """Return an image and how it hangs: as another frame does if that is given, else as it looks."""
     check_inflated_size(data, 2 * max_pixels + _HEADER_ROOM_BYTES)
     dataset = _dataset(data)
     check_syntax(dataset)
     _check_kind(dataset, max_pixels)
     reading = HeaderReader(dataset)
     kind = other_kind(reading)
+    if frame is not None:
+        dataset.RepresentativeFrameNumber = frame
     if frames_of(dataset) > 1:
         settle_frame(reading)
         if kind is None:
@@ -47,8 +63,12 @@ def decode_dicom(data: bytes, *, max_pixels: int) -> ReadImage:
     encoding = settle_encoding(reading)
     meant = meant_pixels(reading, encoding)
     meant.doubt = meant.doubt or why_no_other_kind(reading) or doubted_kind(reading)
-    settle_polarity(reading, meant)
-    turn_upright(reading, header, meant)
+    if hung is not None:
+        hang_as(meant, hung)
+    else:
+        hung = Hung()
+        settle_polarity(reading, meant, hung)
+        turn_upright(reading, header, meant, hung)
     rows, columns = meant.pixels.shape
     image = ReadImage(
         rows=rows,
@@ -66,11 +86,14 @@ def decode_dicom(data: bytes, *, max_pixels: int) -> ReadImage:
         contradictions=reading.contradictions,
         doubt=meant.doubt,
         other_kind=kind,
+        frames=frames_of(dataset),
+        frame=shown_frame(dataset) + 1,
+        bits_left=bits_left(reading),
     )
     if kind is None:
         flag_kind(reading)
     flag_view(reading)
-    return image
+    return image, hung
 
 
 def _dataset(data: bytes) -> Dataset:

@@ -11,25 +11,18 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 from pydicom.pixels.processing import apply_color_lut, apply_modality_lut
 from pydicom.pixels.utils import pixel_array
-from pydicom.uid import (
-    HTJ2K,
-    JPEG2000,
-    JPEG2000Lossless,
-    JPEGBaseline8Bit,
-    JPEGExtended12Bit,
-    JPEGLSNearLossless,
-)
+from pydicom.uid import JPEG2000, JPEG2000Lossless
 
 from core.images.dicom_encoding import Encoding
 from core.images.dicom_frames import shown_frame
 from core.images.dicom_header import HeaderReader
 from core.images.dicom_voi import through_curve, window_of
+from core.images.lossy import LOSSY
 from core.refusals import Refusal
 from core.rules.vocabulary import QualityFlag
 
 __all__ = ["MeantPixels", "meant_pixels"]
 
-_LOSSY = frozenset({JPEG2000, JPEGLSNearLossless, HTJ2K, JPEGBaseline8Bit, JPEGExtended12Bit})
 _OF_JPEG2000 = frozenset({JPEG2000, JPEG2000Lossless})
 _LONG_BYTES = 1_000_000
 """From here on it pays to start threads."""
@@ -148,7 +141,7 @@ def _stored(reading: HeaderReader, encoding: Encoding) -> NDArray[Any]:
         )
     if shift:
         stored = stored >> shift
-    if dataset.file_meta.TransferSyntaxUID in _LOSSY and not _has_overlay_bits(dataset):
+    if dataset.file_meta.TransferSyntaxUID in LOSSY and not _has_overlay_bits(dataset):
         return np.clip(stored, lowest, highest)  # a little beyond is the codec's error, no other bit's
     empty = 8 * stored.dtype.itemsize - bits
     masked: NDArray[Any] = (stored << empty) >> empty

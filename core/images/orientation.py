@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,10 +16,33 @@ from core.images.pectoral import is_upside_down
 from core.images.reader import Header
 from core.rules.vocabulary import QualityFlag
 
-__all__ = ["settle_polarity", "turn_upright"]
+__all__ = ["Hung", "hang_as", "settle_polarity", "turn_upright"]
+
+_TURNS: dict[str, Callable[[NDArray[np.uint16]], NDArray[np.uint16]]] = {
+    "half": lambda pixels: pixels[::-1, ::-1],
+    "over": lambda pixels: pixels[::-1],
+    "left": lambda pixels: np.rot90(pixels, 1),
+    "right": lambda pixels: np.rot90(pixels, -1),
+}
 
 
-def settle_polarity(reading: HeaderReader, meant: MeantPixels) -> None:
+@dataclass
+class Hung:
+    """What was done to an image so that it hangs as it should: whether it was inverted, and which way it was turned."""
+
+    inverted: bool = False
+    turn: str | None = None
+
+
+def hang_as(meant: MeantPixels, hung: Hung) -> None:
+    """Hang one frame as another one of its file hangs, whatever it looks like by itself."""
+    if hung.inverted:
+        invert(meant)
+    if hung.turn is not None:
+        meant.pixels = np.ascontiguousarray(_TURNS[hung.turn](meant.pixels))
+
+
+def settle_polarity(reading: HeaderReader, meant: MeantPixels, hung: Hung) -> None:
     """Turn an image the right way round whose file says of its polarity two things (PS3.3 C.8.11.1.1.2)."""
     photometric = (reading.text("PhotometricInterpretation") or "").upper()
     shape = (reading.text("PresentationLUTShape") or "").upper()
@@ -28,11 +53,12 @@ def settle_polarity(reading: HeaderReader, meant: MeantPixels) -> None:
     )
     if meant.doubt is None and why_not_a_mammogram(meant.pixels) is not None:
         invert(meant)
-        if why_not_a_mammogram(meant.pixels) is not None:
+        hung.inverted = why_not_a_mammogram(meant.pixels) is None
+        if not hung.inverted:
             invert(meant)
 
 
-def turn_upright(reading: HeaderReader, header: Header, meant: MeantPixels) -> None:
+def turn_upright(reading: HeaderReader, header: Header, meant: MeantPixels, hung: Hung) -> None:
     r"""Turn an image whose Patient Orientation (0020,0020) says that it lies on its side or upside down.
 
     Upright are a lateral or oblique view with the feet down and a craniocaudal one with the outer side up. Where the
@@ -44,7 +70,7 @@ def turn_upright(reading: HeaderReader, header: Header, meant: MeantPixels) -> N
     upside_down = header.view not in CRANIOCAUDAL_VIEWS and is_upside_down(meant.pixels)
     if len(parts) != 2 or not all(re.fullmatch("[APRLHF]{1,3}", part) for part in parts):
         if upside_down:
-            _turn(reading, meant, meant.pixels[::-1, ::-1])
+            _turn(reading, meant, hung, "half")
         return
     row, column = parts
     below = _below(header)
@@ -63,11 +89,11 @@ def turn_upright(reading: HeaderReader, header: Header, meant: MeantPixels) -> N
         # Any other row with this column is that of a mirrored image: so it lies only if it looks so.
         as_turned = {"L": "P", "R": "A"}.get(header.laterality or "", row[0])
         if row[0] == as_turned:
-            _turn(reading, meant, meant.pixels[::-1, ::-1])
+            _turn(reading, meant, hung, "half")
         elif upside_down:
-            _turn(reading, meant, meant.pixels[::-1])
+            _turn(reading, meant, hung, "over")
     elif column[0] in "AP" and (below in row or above in row):
-        _turn(reading, meant, np.rot90(meant.pixels, -1 if below in row else 1))
+        _turn(reading, meant, hung, "right" if below in row else "left")
 
 
 def _wall_is_there(reading: HeaderReader, meant: MeantPixels, row: str, column: str) -> bool:
@@ -82,8 +108,9 @@ def _wall_is_there(reading: HeaderReader, meant: MeantPixels, row: str, column: 
     return False
 
 
-def _turn(reading: HeaderReader, meant: MeantPixels, turned: NDArray[np.uint16]) -> None:
-    meant.pixels = np.ascontiguousarray(turned)
+def _turn(reading: HeaderReader, meant: MeantPixels, hung: Hung, turn: str) -> None:
+    hung.turn = turn
+    meant.pixels = np.ascontiguousarray(_TURNS[turn](meant.pixels))
     reading.flags.append(QualityFlag.TURNED_UPRIGHT)
 
 

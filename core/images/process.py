@@ -10,10 +10,14 @@ import sys
 import time
 import warnings
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from core.images.child import Answer, answer_questions
 from core.images.confined import confine
+
+_LARGE_PIXELS = 2_000_000
+"""From here on measuring an image and making its pictures are worth a thread each."""
 
 
 def limit_memory(megabytes: int) -> None:
@@ -60,16 +64,28 @@ def answer(question: dict[str, Any], data: bytes) -> Answer:
     from core.images.mammogram import looking_once
     from core.images.quality.measures import measure
     from core.images.reader import image_to_json
-    from core.images.renditions import make_pictures
+    from core.images.renditions import make_pictures, make_rendition
 
     def work() -> Answer:
         with looking_once():
-            image = decode(data, max_pixels=question["max_pixels"])
+            image = decode(data, max_pixels=question["max_pixels"], frame=question.get("frame"))
+            if question["wanted"] == "frame":
+                return {}, [make_rendition(image)]
             if question["wanted"] == "pixels":
                 return image_to_json(image), [image.pixels.data.cast("B")]
-            if image.doubt is None:
-                image.measured = measure(image.pixels, image.bits_stored)
-        return image_to_json(image), list(make_pictures(image))
+            if image.pixels.size < _LARGE_PIXELS or image.doubt is not None:
+                measured = measure(image.pixels, image.bits_stored) if image.doubt is None else {}
+                pictures = make_pictures(image)
+            else:
+                # Neither holds Python's lock for long: a sender waits for this one image, and another core is idle.
+                with ThreadPoolExecutor(1) as other:
+                    made = other.submit(make_pictures, image)
+                    measured = measure(image.pixels, image.bits_stored)
+                    pictures = made.result()
+            if image.bits_left is not None and image.doubt is None:
+                measured["bits_left"] = image.bits_left
+            image.measured = measured
+        return image_to_json(image), list(pictures)
 
     return answer_or_refuse(work, cpu_seconds=question["cpu_seconds"])
 

@@ -82,7 +82,8 @@ class ReadImage:
     `doubt` says why this is taken for no mammogram, None if it is one. `contradictions` are sentences on what
     the file says two ways. `measured` is what `core.images.quality.measures` finds, where the image is prepared to be kept.
     `other_kind` is US or MR where the file calls itself such an image of the breast; `looks_like` US where it says nothing
-    and is one by its pixels. Both have a doubt too.
+    and is one by its pixels. Both have a doubt too. `frame` is which one this is of the `frames` that the file holds, from 1.
+    `bits_left` is what compression with loss left of it (`core.images.lossy`), None where nothing is lost.
     """
 
     rows: int
@@ -100,6 +101,9 @@ class ReadImage:
     doubt: str | None = None
     measured: dict[str, Any] = field(default_factory=dict)
     other_kind: str | None = None
+    frames: int = 1
+    frame: int = 1
+    bits_left: float | None = None
     looks_like: str | None = None
 
 
@@ -155,7 +159,7 @@ class GuardedReader:
         )
 
     def __enter__(self) -> Self:
-        self._ensure_started()
+        self.start()
         return self
 
     def __exit__(
@@ -175,6 +179,16 @@ class GuardedReader:
         facts, (rendition, thumbnail) = self._ask("prepared", data, name)
         return Prepared(image_from_json(facts), bytes(rendition), bytes(thumbnail))
 
+    def frame(self, data: bytes, name: str, number: int) -> bytes:
+        """Return the rendition of one frame of a file, from 1; raises `Refusal`."""
+        _, (rendition,) = self._ask("frame", data, name, frame=number)
+        return bytes(rendition)
+
+    def start(self) -> None:
+        """Start the child if it does not run: it takes half a second, which the first file waits for otherwise."""
+        if not self._child.runs:
+            self._child.start(_START_SECONDS)
+
     def close(self) -> None:
         """End the child; the reader may be used again and starts another."""
         self._child.close()
@@ -184,7 +198,7 @@ class GuardedReader:
         return self._child.process
 
     def _ask(
-        self, wanted: Literal["pixels", "prepared"], data: bytes, name: str
+        self, wanted: Literal["pixels", "prepared", "frame"], data: bytes, name: str, **more: int
     ) -> tuple[dict[str, Any], list[bytearray]]:
         if not data:
             raise Refusal("empty_file")
@@ -197,8 +211,9 @@ class GuardedReader:
             "wanted": wanted,
             "max_pixels": self.settings.max_pixels,
             "cpu_seconds": self.settings.reader_seconds,
+            **more,
         }
-        self._ensure_started()
+        self.start()
         try:
             answer, parts = self._child.ask(question, data, self.settings.reader_seconds)
         except TimeoutError:
@@ -216,10 +231,6 @@ class GuardedReader:
             # The cause tells who has read the file before that it is the machine's memory that is short today.
             raise Refusal(answer["refusal"], answer["detail"]) from (MemoryError() if spent else None)
         return answer, parts
-
-    def _ensure_started(self) -> None:
-        if not self._child.runs:
-            self._child.start(_START_SECONDS)
 
 
 _idle: list[GuardedReader] = []

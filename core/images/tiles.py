@@ -9,8 +9,9 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -95,7 +96,7 @@ def _pixels(here: Installation, image: Image) -> NDArray[np.uint16]:
         with lend_reader(here.settings) as reader:
             pixels = reader.read(here.images.get_kept(image.sha256), image.source_name).pixels
         try:
-            _keep(path, pixels)
+            keep_copy(path, lambda file: np.save(file, pixels, allow_pickle=False))
         except OSError as error:
             # It can be shown all the same; only the next tile has to be decoded for anew.
             log.warning(
@@ -114,12 +115,13 @@ def _copy(path: Path) -> NDArray[np.uint16] | None:
     return np.asarray(pixels) if pixels.dtype == np.uint16 and pixels.ndim == 2 else None
 
 
-def _keep(path: Path, pixels: NDArray[np.uint16]) -> None:
+def keep_copy(path: Path, write: Callable[[IO[bytes]], object]) -> None:
+    """Keep what can be made again, for as long as there is room for it; raises `OSError` where it cannot be kept."""
     private_folder(path.parent)
     descriptor, temporary = tempfile.mkstemp(prefix=".", suffix=".part", dir=path.parent)  # mode 0600
     try:
         with os.fdopen(descriptor, "wb") as file:
-            np.save(file, pixels, allow_pickle=False)
+            write(file)
         Path(temporary).replace(path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)

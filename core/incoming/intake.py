@@ -192,7 +192,9 @@ def _taken(
     first: FirstRealPatient,
 ) -> Iterator[tuple[str | None, Taken]]:
     """Yield, of files that came one after another, how the person calls each and how it ended; each is durable by then."""
-    together = take_together(here, turns, batch_id, statement, first) if len(turns) > 1 else None
+    # A large one by itself would keep others from writing while the disk is waited for.
+    in_one = len(turns) > 1 or turns[0].is_small
+    together = take_together(here, turns, batch_id, statement, first) if in_one else None
     if together is not None:
         yield from zip([turn.file.called for turn in turns], together, strict=True)
         return

@@ -317,7 +317,8 @@ def quarantine(
     """Keep a refused file's bytes and why it was refused."""
     if data:
         here.quarantine.put(data)
-    with here.database.write() as session:
+    # Nobody's row; what the files before it left stale is brought up to date at the end of the batch.
+    with here.database.write(ready=False) as session:
         return quarantined(session, batch_id, file, sha256 if data else None, refusal, header, claim)
 
 

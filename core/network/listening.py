@@ -21,6 +21,7 @@ from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.dsutils import encode_file_meta
 from pynetdicom.sop_class import StorageCommitmentPushModel, Verification  # type: ignore[attr-defined]
 
+from core.images import lend_reader
 from core.incoming import IncomingFile
 from core.installation import Installation
 from core.logs import log_of
@@ -108,6 +109,7 @@ class Listener:
         )  # as `AE.start_server` does: it is taken out again when the server shuts down
         self._server = server
         threading.Thread(target=server.serve_forever, args=(0.1,), name="listener", daemon=True).start()
+        threading.Thread(target=self._get_ready, name="reader-ahead", daemon=True).start()
 
     def stop(self) -> None:
         """Close the port: what has arrived whole is taken in and answered, then the associations end."""
@@ -128,6 +130,14 @@ class Listener:
         while self._deliveries and time.monotonic() < deadline:
             time.sleep(0.02)
         self._commitment.close()
+
+    def _get_ready(self) -> None:
+        """Start the process that reads files, before the first sender waits for it."""
+        try:
+            with lend_reader(self._here.settings) as reader:
+                reader.start()
+        except Exception as error:  # noqa: BLE001 - the first object says it to its sender
+            log.warning("nothing can be read yet", kind=type(error).__name__)
 
     def _handlers(self) -> list[Any]:
         return [
@@ -151,6 +161,7 @@ class Listener:
     def _established(self, event: evt.Event) -> None:
         peer = _peer(event.assoc)
         if peer is not None:
+            event.assoc.dul.socket.recv = peer.receive
             peer.begin()
 
     def _received(self, event: evt.Event) -> None:

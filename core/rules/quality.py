@@ -124,6 +124,7 @@ MEASURED_FLAGS = frozenset(
         QualityFlag.OVEREXPOSED,
         QualityFlag.LOW_CONTRAST,
         QualityFlag.LOW_RESOLUTION,
+        QualityFlag.STRONGLY_COMPRESSED,
         QualityFlag.DUPLICATED_VIEW,
         QualityFlag.SAME_PICTURE,
         QualityFlag.DEPTH_DIFFERS,

@@ -186,6 +186,7 @@ class QualityFlag(enum.StrEnum):
     LOSSY_COMPRESSION = "lossy_compression"
     CONTRADICTORY_HEADER = "contradictory_header"
     PIXEL_SPACING_DISAGREES = "pixel_spacing_disagrees"
+    STRONGLY_COMPRESSED = "strongly_compressed"
     WINDOW_UNUSABLE = "window_unusable"
     WINDOW_APPROXIMATED = "window_approximated"
     TURNED_UPRIGHT = "turned_upright"

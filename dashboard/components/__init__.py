@@ -14,7 +14,7 @@ from dashboard.components.declared import guarded
 
 _FOLDER = Path(__file__).parent
 VIEWER = "viewer"
-VIEWER_PARTS = ("pixels", "keys", "heat", "pictures", "registered", "pane")
+VIEWER_PARTS = ("pixels", "keys", "heat", "pictures", "frames", "registered", "pane")
 """The files that stand before the viewer's own, in this order."""
 
 

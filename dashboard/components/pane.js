@@ -51,6 +51,7 @@ class Pane {
   take(entry) {
     const ready = (picture) => {
       this.picture = picture
+      if (picture.frames > 1) this.root.append((this.frames = new Frames(this, picture)).root)
       this.message.textContent = ""
       this.root.dataset.ready = "true"
     }
@@ -102,13 +103,22 @@ class Pane {
     const { clientWidth: width, clientHeight: height } = this.root
     const scale = this.viewer.fit(this) * this.zoom
     const { rows, columns } = this.spec
-    const right = this.spec.side === "right"
-    const outward = right ? -1 : 1
-    // The chest wall lies at the inner edge of the pane: right edge for the right breast.
-    const wall = (right ? width : 0) + outward * this.along * height
-    const left = right ? wall - columns * scale : wall
+    const outward = this.spec.side === "right" ? -1 : 1
+    // The chest wall lies at the inner edge of the pane: right edge for the right breast. What has none stands in the middle.
+    const wall = this.hold * width + outward * this.along * height
+    const left = wall - this.hold * columns * scale
     const top = (height - rows * scale) / 2 + this.down * height
     return { width, height, scale, left, top, outward }
+  }
+
+  // By which share of its width, from the left, a picture is held at the same share of the pane's.
+  get hold() {
+    return this.spec.centred ? 0.5 : this.spec.side === "right" ? 1 : 0
+  }
+
+  // Whether the frame that stands for all is shown: findings, heat map and full resolution are of that one.
+  get isWhole() {
+    return this.frames?.isWhole ?? true
   }
 
   toStored(x, y, { scale, left, top } = this.geometry()) {
@@ -166,10 +176,10 @@ class Pane {
       if (over) this.paintPicture(context, ratio, geometry, over, false)
       return
     }
-    this.paintPicture(context, ratio, geometry, this.picture, true)
+    this.paintPicture(context, ratio, geometry, this.picture, this.isWhole)
     this.toStoredFrame(context, ratio, geometry)
-    if (shared.heat && !this.spec.no_heat && this.heat.heat) drawHeat(context, this.heat.heat)
-    if (shared.marks) this.drawFindings(context, geometry.scale)
+    if (shared.heat && this.isWhole && !this.spec.no_heat && this.heat.heat) drawHeat(context, this.heat.heat)
+    if (shared.marks && this.isWhole) this.drawFindings(context, geometry.scale)
     this.drawMeasures(context, geometry.scale)
   }
 
@@ -197,7 +207,7 @@ class Pane {
       const whole = drawTiles(context, this.spec.sop_uid, this.spec, k, seen, view, shared.invert, () => this.viewer.redraw())
       const why = told.get(this.spec.sop_uid)
       if (!geometry.lens) this.finest = why ? `reduced: ${why}` : whole ? "" : "loading full resolution"
-    } else if (!own && k > picture.finest * 1.05 && !geometry.lens) this.finest = "reduced"
+    } else if (!own && k > picture.finest * 1.05 && picture.finest < 0.999 && !geometry.lens) this.finest = "reduced"
     context.restore()
   }
 
@@ -379,7 +389,7 @@ class Pane {
     const everyPixel = 1 / (window.devicePixelRatio || 1) / (before.scale / this.zoom) // the zoom of 100 %
     const zoom = Math.min(Math.max(FINEST_ZOOM * everyPixel, 1), Math.max(Math.min(0.5, everyPixel), this.zoom * factor))
     const grown = zoom / this.zoom
-    const wall = before.left + (this.spec.side === "right" ? this.spec.columns * before.scale : 0)
+    const wall = before.left + this.hold * this.spec.columns * before.scale
     const middle = before.top + (this.spec.rows * before.scale) / 2
     this.zoom = zoom
     this.along += ((x - wall) * (1 - grown) * before.outward) / before.height

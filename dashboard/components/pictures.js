@@ -90,14 +90,16 @@ function load(uid) {
   return entry
 }
 
-function pictureOf(view) {
-  return new Picture({
+// `presets` are those of the picture that it belongs to, where it is a frame of several.
+function pictureOf(view, presets = presetsOf(view)) {
+  const picture = new Picture({
     columns: view.source_columns,
     rows: view.source_rows,
-    presets: presetsOf(view),
+    presets,
     finest: view.columns / view.source_columns,
     levelAt: pyramid(view),
   })
+  return Object.assign(picture, { frames: view.frames ?? 1, frame: view.frame ?? 1 })
 }
 
 // Tiles of the stored pixels themselves, asked for where the screen has more pixels than the rendition.

@@ -1,6 +1,6 @@
 // A woman's visits: one hung with another to compare it with, on black, and all of them in a strip below. Another visit
 // is shown at once, from what the page has said of all of them; the page hears of it a moment later.
-// pixels.js, keys.js, heat.js, pictures.js, registered.js and pane.js stand before this file.
+// pixels.js, keys.js, heat.js, pictures.js, frames.js, registered.js and pane.js stand before this file.
 const KEYS = [
   ["1 … 8", "how the views are laid out (the menu names them)"],
   ["[  ]", "earlier, later visit"],
@@ -21,6 +21,7 @@ const KEYS = [
   ["Space", "flicker: the prior in the place of the current view, and back"],
   ["S", "swipe: prior at the left, current at the right of a line; , and . move it"],
   ["D", "difference: brighter where there is more than on the prior"],
+  ["PageUp, PageDown", "earlier, later frame of a stack: MR, tomosynthesis, loops"],
   ["N, P", "next, previous view: keys act on the framed one"],
   ["double click, Enter", "one view alone, and back"],
   ["L", "link zoom, movement and window of all views"],
@@ -477,6 +478,7 @@ class Viewer {
     const drawn = this.panes.filter((pane) => pane.lines.length)
     const pane = this.active?.lines.length ? this.active : drawn.length === 1 ? drawn[0] : null
     if (!pane) return this.say(drawn.length ? "Point at the view whose calipers you want to keep." : "Draw the calipers first: key M.")
+    if (!pane.isWhole) return this.say(`Calipers are kept on frame ${pane.frames.whole.frame}, which stands for all of this image.`)
     this.line = null
     const [long, short, ...more] = [...pane.lines].sort((a, b) => lengthOf(b) - lengthOf(a))
     if (more.length) return this.say("Leave one or two lines: Backspace takes the last one away.")
@@ -589,7 +591,7 @@ class Viewer {
       this.stepBar(part, name === "ArrowLeft" ? -1 : 1)
       return
     }
-    if (event.target.closest("select")) return
+    if (event.target.closest("select, input")) return
     if ((name === "Enter" || name === " ") && event.target.closest("button")) {
       event.stopPropagation() // the button that has the focus is pressed
       return
@@ -617,6 +619,7 @@ class Viewer {
     else if (name === "{" || name === "}") this.stepVisit(name === "{" ? -1 : 1, "prior")
     else if (name === "," || name === ".") this.divide(shared.divider + (name === "," ? -0.03 : 0.03))
     else if (name === "O") pane?.spec.sop_uid && this.read(pane.spec.sop_uid)
+    else if ((name === "PageUp" || name === "PageDown") && pane?.frames) pane.frames.step(name === "PageUp" ? -1 : 1)
     else if (name === "N") this.step(1)
     else if (name === "P") this.step(-1)
     else if (name === "Enter" && shared.tool === "calipers") this.lineByKeys(pane)

@@ -211,6 +211,8 @@ def pane_of(image: ViewImage, *, another: bool = False) -> dict[str, object]:
         "spacing_mm": image.spacing_mm,
         "measured": SIZE_NOT_SURE.isdisjoint(image.quality_flags),
         "side": IMAGE_SIDE_WORDS[image.laterality],
+        # Only a mammogram has a chest wall to be hung by.
+        "centred": other is not None,
         "label": " · ".join([_pane_label(image), *kinds]),
         "note": " · ".join(notes),
         "remarks": "\n".join(image.remarks),

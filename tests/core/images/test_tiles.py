@@ -74,7 +74,7 @@ def test_a_disk_that_is_full_keeps_no_tile_from_the_reader(here, truth, monkeypa
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(tiles, "_keep", full)
+    monkeypatch.setattr(tiles, "keep_copy", full)
     assert np.array_equal(open_rendition(tiles.tile(here, UID, 0, 0, 0))[1], truth[:512, :512])
 
 

@@ -23,6 +23,13 @@ from tests.pictures import breast, dicom
 SMALL, LARGE = 60, 8
 
 
+def small(number: int) -> bytes:
+    """A mammogram of 200 x 150 pixels, each of a woman and a study of its own."""
+    uid = f"1.2.826.18.{number}"
+    named = {"StudyInstanceUID": uid, "SeriesInstanceUID": f"{uid}.1", "SOPInstanceUID": f"{uid}.2"}
+    return mammogram(number, mrn=f"R{number}", **named)
+
+
 def large(number: int) -> bytes:
     """A mammogram of 3328 × 2560 pixels of 16 bits."""
     uid = f"1.2.826.17.{number}"
@@ -56,7 +63,7 @@ def measure(nodelay: str, place: Path) -> dict[str, dict[str, float]]:
     for folder in folders.values():
         folder.mkdir()
     for number in range(SMALL):
-        (folders["small"] / f"{number}.dcm").write_bytes(mammogram(number, mrn=f"R{number}"))
+        (folders["small"] / f"{number}.dcm").write_bytes(small(number))
     for number in range(LARGE):
         (folders["17 MB"] / f"{number}.dcm").write_bytes(large(number))
     here = Installation.open(Settings(home=place / "var", _env_file=None))
