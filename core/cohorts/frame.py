@@ -13,6 +13,7 @@ from typing import Any
 
 import polars as pl
 
+from core.cohorts.happenings import MEANS
 from core.cohorts.packed import HORIZONS, TRUSTS
 
 __all__ = ["HORIZONS", "TRUSTS", "VISITS", "WOMEN", "Column", "Frame", "empty_frame", "schema_of"]
@@ -77,6 +78,7 @@ WOMEN: Mapping[str, Column] = {
     "treated_on": Column(pl.Date, "day of the first surgery or therapy"),
     "treatments": Column(_WORD, "kinds of treatment on record, in order of the alphabet, comma between; empty for none"),
     "events": Column(pl.UInt16, "how many events are on record"),
+    **{name: Column(pl.UInt64, means) for name, means in MEANS.items()},
     "bmi": Column(pl.Float32, "body mass index, kg/m², as last recorded"),
     "relatives": Column(pl.UInt8, "first-degree relatives with breast cancer, as last recorded"),
     "postmenopausal": Column(pl.Boolean, "whether she is past menopause, as last recorded"),

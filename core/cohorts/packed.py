@@ -12,6 +12,7 @@ from datetime import UTC, date, datetime
 
 import numpy as np
 
+from core.cohorts.happenings import EVENT_KINDS, column_of
 from core.rules.vocabulary import BI_RADS, DENSITIES
 
 __all__ = [
@@ -66,6 +67,7 @@ WOMAN = np.dtype(
         ("treatments", "<u4"), ("bmi", "<f4"), ("slope", "<f4"), ("slope_low", "<f4"), ("slope_high", "<f4"),
         ("events", "<u2"), ("simulated", "u1"), ("diagnosis_side", "u1"),
         ("relatives", "i1"), ("postmenopausal", "i1"), ("hormone_therapy", "i1"), ("prior_biopsy", "i1"),
+        *((column_of(kind), "<u8") for kind in EVENT_KINDS),
     ]
 )  # fmt: skip
 """One woman, without what her visits say."""

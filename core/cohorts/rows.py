@@ -18,6 +18,7 @@ import numpy as np
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from core.cohorts.happenings import year_bits
 from core.cohorts.packed import (
     BI_RADS_CODES,
     DENSITY_BY,
@@ -382,6 +383,7 @@ def _woman(
         SIDES.index(_side_of_diagnosis(events, ends.diagnosed_on)),
         _small(factors.first_degree_relatives_with_breast_cancer if factors else None),
         *(_small(getattr(factors, name) if factors else None) for name in _FACTORS),
+        *year_bits((event.kind.value, event.event_date) for event in events),
     )  # fmt: skip
 
 

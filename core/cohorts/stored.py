@@ -16,6 +16,7 @@ import polars as pl
 
 from core.cohorts.bcsc import TableRefused, Taken
 from core.cohorts.frame import VISITS, WOMEN, Frame, schema_of
+from core.cohorts.happenings import MEANS
 from core.files import private_folder, sync_folder, write_whole
 from core.installation import Installation
 from core.people import Person, audit
@@ -111,6 +112,10 @@ def _frame(folder: Path, kept_at: str) -> Frame:
         women, visits = (pl.read_parquet(folder / file) for file in (_WOMEN, _VISITS))
     except (OSError, pl.exceptions.PolarsError) as error:
         raise TableRefused(f"The cohort {folder.name} cannot be read. Import it again. ({error})") from error
+    # Kept before the years of events were: such a table has no events.
+    women = women.with_columns(
+        pl.lit(None, pl.UInt64).alias(name) for name in MEANS if name not in women.columns
+    )
     for table, columns in ((women, WOMEN), (visits, VISITS)):
         wrong = [name for name, kind in schema_of(columns).items() if table.schema.get(name) != kind]
         if wrong:
