@@ -14,6 +14,7 @@ import polars as pl
 
 from core.cohorts import HORIZONS, VISITS, WOMEN, Frame
 from core.cohorts.happenings import FIRST_YEAR
+from core.cohorts.looks import AXIS_NAMES
 
 BEGIN, END = np.datetime64("2012-01-01", "D"), np.datetime64("2026-11-20", "D")
 VENDORS = ("Aldermere", "Brightwater", "Corvane")
@@ -78,6 +79,7 @@ def _visits(draw: np.random.Generator, her: dict[str, Any]) -> pl.DataFrame:
         "vendor": np.array(VENDORS)[her["vendor"][woman]],
         "views": np.where(draw.random(len(woman)) < 0.02, 3, 4),
         "distance": np.where(unlike, 1.6, draw.uniform(0.6, 1.2, len(woman))), "limit": np.full(len(woman), 1.34),
+        **{name: draw.normal(0, 1, len(woman)) for name in AXIS_NAMES},
         "brightness": draw.normal(0.35, 0.04, len(woman)).clip(0, 1),
         "alerts": (trusted & (draw.random(len(woman)) < 0.03)).astype(int),
         "risk_of_study_id": np.arange(1, len(woman) + 1),

@@ -14,6 +14,7 @@ from typing import Any
 import polars as pl
 
 from core.cohorts.happenings import MEANS
+from core.cohorts.looks import AXIS_NAMES
 from core.cohorts.packed import HORIZONS, TRUSTS
 
 __all__ = ["HORIZONS", "TRUSTS", "VISITS", "WOMEN", "Column", "Frame", "empty_frame", "schema_of"]
@@ -57,6 +58,10 @@ VISITS: Mapping[str, Column] = {
     "distance": Column(pl.Float32, "how unlike the least familiar picture is to what the model learned from"),
     "limit": Column(pl.Float32, "the distance beyond which the model may not speak"),
     "brightness": Column(pl.Float32, "mean brightness of the breasts, 0..1 of what the pictures can hold"),
+    **{
+        name: Column(pl.Float32, f"where its pictures lie, on average, on axis {number} of what the model learned (core.cohorts.looks)")
+        for number, name in enumerate(AXIS_NAMES, 1)
+    },
     "alerts": Column(pl.UInt8, "alerts that the visit has raised and that may be told, acknowledged or not"),
     "risk_of_study_id": Column(pl.Int64, "internal: the study that tells the visit; never shown"),
 }  # fmt: skip
