@@ -13,6 +13,8 @@ import numpy as np
 import polars as pl
 
 from core.cohorts import HORIZONS, VISITS, WOMEN, Frame
+from core.cohorts.happenings import FIRST_YEAR
+from core.cohorts.looks import AXIS_NAMES
 
 BEGIN, END = np.datetime64("2012-01-01", "D"), np.datetime64("2026-11-20", "D")
 VENDORS = ("Aldermere", "Brightwater", "Corvane")
@@ -77,6 +79,7 @@ def _visits(draw: np.random.Generator, her: dict[str, Any]) -> pl.DataFrame:
         "vendor": np.array(VENDORS)[her["vendor"][woman]],
         "views": np.where(draw.random(len(woman)) < 0.02, 3, 4),
         "distance": np.where(unlike, 1.6, draw.uniform(0.6, 1.2, len(woman))), "limit": np.full(len(woman), 1.34),
+        **{name: draw.normal(0, 1, len(woman)) for name in AXIS_NAMES},
         "brightness": draw.normal(0.35, 0.04, len(woman)).clip(0, 1),
         "alerts": (trusted & (draw.random(len(woman)) < 0.03)).astype(int),
         "risk_of_study_id": np.arange(1, len(woman) + 1),
@@ -127,7 +130,9 @@ def _women_table(her: dict[str, Any], visits: pl.DataFrame) -> pl.DataFrame:
             "died_on": day("death"), "mastectomy_on": day("surgery"), "last_contact": last_contact,
             "treated_on": np.where(her["cancer"] >= 0, her["first"] + her["cancer"] + 30, np.datetime64("NaT")),
             "treatments": np.where(her["cancer"] >= 0, "surgery", "-"),
-            "events": np.where(her["cancer"] >= 0, 2, 0), "relatives": her["relatives"],
+            "events": np.where(her["cancer"] >= 0, 2, 0),
+            "years_of_diagnosis": _year(her["first"] + her["cancer"], her["cancer"] >= 0),
+            "years_of_surgery": _year(her["first"] + her["cancer"] + 30, her["cancer"] >= 0), "relatives": her["relatives"],
             "truth_onset": np.where(her["cancer"] >= 0, day("cancer") - 700, np.datetime64("NaT")),
         },
     )  # fmt: skip
@@ -153,6 +158,12 @@ def _women_table(her: dict[str, Any], visits: pl.DataFrame) -> pl.DataFrame:
         .select(pl.col(name).cast(column.kind) for name, column in WOMEN.items())
         .sort("woman")
     )
+
+
+def _year(day: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Return the year of each day as the bit of `core.cohorts.happenings`; 0 where it is not known."""
+    year = day.astype("datetime64[Y]").astype(int) + 1970 - FIRST_YEAR
+    return np.where(known, np.left_shift(np.uint64(1), year.clip(0, 63).astype(np.uint64)), np.uint64(0))
 
 
 def _table(columns: Any, known: dict[str, Any]) -> pl.DataFrame:

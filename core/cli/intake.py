@@ -117,11 +117,31 @@ def import_files(
     for notice in found.notices:
         log.print(printable_name(notice), highlight=False, markup=False)
     report, made = _take_in(found, statement, admin)
+    if statement is None and report.count("accepted") + report.count("duplicate"):
+        _keep_truth(paths)
     _tell(report, len(found), made, json)
     if report.cut_short is not None:
         machine_failed(report.cut_short)
     if report.count("quarantined"):
         raise typer.Exit(SOME_REFUSED)
+
+
+def _keep_truth(paths: list[Path]) -> None:
+    """Keep what lies beside simulated sets and only a simulator knows: the cohort's What if asks it."""
+    from core.cli.opening import open_installation
+    from core.cohorts import keep_truth_beside
+    from core.incoming import printable_name
+    from core.sets import truth_beside
+
+    sets = [path for path in paths if truth_beside(path / "manifest.csv")]
+    if not sets:
+        return
+    here = open_installation()
+    try:
+        for said in keep_truth_beside(here, sets):
+            log.print(printable_name(said), highlight=False, markup=False, soft_wrap=True)
+    finally:
+        here.close()
 
 
 def _take_in(

@@ -44,3 +44,4 @@ from .selection import Selection as Selection
 from .selection import select as select
 from .truth import VISIBLE_MM as VISIBLE_MM
 from .truth import keep_truth as keep_truth
+from .truth import keep_truth_beside as keep_truth_beside

@@ -18,7 +18,7 @@ from core.rules import thresholds
 from core.rules.ages import DAYS_PER_YEAR
 from core.rules.vocabulary import DENSITIES
 
-__all__ = ["FILTERS", "NOT_KNOWN", "Filter", "band_words", "codes_of", "keys_of"]
+__all__ = ["EVENTS", "FILTERS", "NOT_KNOWN", "Filter", "band_words", "codes_of", "keys_of"]
 
 NOT_KNOWN = "?"
 """The band of the women of whom it is not known."""
@@ -150,6 +150,8 @@ FILTERS: tuple[Filter, ...] = (
     Filter("events", "Events on record", {"some": "some", "none": "none"}, "events:", True, _events, ordered=False, known=True),
 )  # fmt: skip
 """All filters, in the order in which they are asked and said."""
+EVENTS = FILTERS[-1]
+"""That by events: a definition may say which kinds and years of them are meant (`core.cohorts.happenings`)."""
 
 
 def keys_of(one: Filter, found: Sequence[str] = ()) -> list[str]:

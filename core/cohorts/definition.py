@@ -9,7 +9,8 @@ from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import ConfigDict, Field, ValidationError, model_validator
 
-from core.cohorts.bands import FILTERS, Filter, band_words, keys_of
+from core.cohorts.bands import EVENTS, FILTERS, Filter, band_words, keys_of
+from core.cohorts.happenings import EVENT_KINDS, FIRST_YEAR, LAST_YEAR, said
 from core.rules.documents import Table
 
 __all__ = ["ENTRY_AGES", "FORMAT", "Definition", "DefinitionRefused", "Domain", "Enters", "Population"]
@@ -53,7 +54,8 @@ class Definition(Table):
 
     A woman enters with her first visit that `domain` allows, or the first of them from an age (`at_age`, years) or from
     the beginning of a calendar year (`at_year`) on. `from_year` and `to_year` (both included) leave visits out that lie
-    outside; `model` those whose score others said than these weights and calibration.
+    outside; `model` those whose score others said than these weights and calibration. `event_kinds`, `events_from` and
+    `events_to` (whole years, both included) say which events `events` asks of: without a choice there, women with one.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -77,6 +79,9 @@ class Definition(Table):
     followed: Chosen = ()
     treatment: Chosen = ()
     events: Chosen = ()
+    event_kinds: Chosen = ()
+    events_from: Annotated[int, Field(gt=FIRST_YEAR, lt=LAST_YEAR)] | None = None
+    events_to: Annotated[int, Field(gt=FIRST_YEAR, lt=LAST_YEAR)] | None = None
 
     @model_validator(mode="after")
     def _can_be(self) -> Self:
@@ -90,6 +95,12 @@ class Definition(Table):
             raise ValueError("at_year goes with enters = year")
         if self.from_year is not None and self.to_year is not None and self.from_year > self.to_year:
             raise ValueError(f"from_year {self.from_year} lies after to_year {self.to_year}")
+        if self.events_from is not None and self.events_to is not None and self.events_from > self.events_to:
+            raise ValueError(f"events_from {self.events_from} lies after events_to {self.events_to}")
+        if unknown := [kind for kind in self.event_kinds if kind not in EVENT_KINDS]:
+            raise ValueError(
+                f"there are no events of the kind “{unknown[0][:40]}”; there are {', '.join(EVENT_KINDS)}"
+            )
         for one in FILTERS:
             for key in self.chosen(one) if one.bands else ():
                 if key not in keys_of(one):
@@ -100,7 +111,20 @@ class Definition(Table):
 
     def chosen(self, one: Filter) -> tuple[str, ...]:
         """Return the keys of the bands that are chosen of a filter; none where all women belong."""
+        if one is EVENTS and self.names_events and not self.events:
+            return ("some",)
         return getattr(self, one.key)
+
+    @property
+    def names_events(self) -> bool:
+        """Whether the filter by events asks of some kinds or years of them alone."""
+        return bool(self.event_kinds) or self.events_from is not None or self.events_to is not None
+
+    def label_of(self, one: Filter) -> str:
+        """Return what a filter is called, with the events that are meant where these are named."""
+        if one is EVENTS and self.names_events:
+            return f"{one.label}: {said(self.event_kinds, self.events_from, self.events_to)}"
+        return one.label
 
     @property
     def narrowed(self) -> list[Filter]:
@@ -144,6 +168,10 @@ class Definition(Table):
         return f"each from her first {which}{since.get(self.enters, '')}"
 
     def _choice_words(self, one: Filter) -> str:
+        if one is EVENTS and self.names_events:
+            words = {"some": "with", "none": "without"}
+            which = " or ".join(words[key] for key in words if key in self.chosen(one))
+            return f"{which} {said(self.event_kinds, self.events_from, self.events_to)} on record"
         keys = keys_of(one) if one.bands else sorted(self.chosen(one))
         return f"{one.said} {' or '.join(band_words(one, key) for key in keys if key in self.chosen(one))}"
 

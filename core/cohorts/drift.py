@@ -5,6 +5,7 @@ The rule is that of `core.cohorts.cusum`, over single studies in the order of th
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -29,6 +30,7 @@ __all__ = [
     "Measure",
     "Noticed",
     "Watch",
+    "clustered_interval",
     "starts_offered",
     "watch",
 ]
@@ -38,6 +40,7 @@ FEWEST_REFERENCE = 100
 REFERENCE_MONTHS = 24
 MOST_STARTS = 12
 DAYS_PER_YEAR = 365.25
+Z_95 = 1.96
 
 Numbers = NDArray[np.float64]
 
@@ -65,7 +68,8 @@ class Noticed:
 class Course:
     """A measure over the months.
 
-    `table` has a row a period: begin, label, women (rounded), value (null where few are known), of_limit (how near the alarm
+    `table` has a row a period: begin, months, women (rounded), value (null where few are known), low and high (its 95 %
+    interval by woman; null of a share), of_limit (how near the alarm
     rule's sum comes to its limit by the end of the period, 1 the limit; null in the reference and after an alarm). `usual` is the value in the
     reference, `now` since the watch began; null where few are known.
     """
@@ -213,11 +217,19 @@ class _Followed:
         if not known.any() or is_small(self._many(woman[known])):
             return None
         if not measure.is_share:
-            mean = float(of[known].mean())
-            return float(1 / (1 + np.exp(-mean))) if measure.unit == "risk" else mean
+            return _as_told(measure, float(of[known].mean()))
         if is_small(self._many(woman[of == 1])) or is_small(self._many(woman[of == 0])):
             return None
         return min(1.0, rounded(int((of == 1).sum())) / rounded(int(known.sum())))
+
+    def _interval(self, measure: Measure, values: Numbers, held: slice) -> tuple[float | None, float | None]:
+        """Return the 95 % interval of the mean of some visits, by woman, whose visits may be alike."""
+        known = ~np.isnan(values[held])
+        of, woman = values[held][known], self.woman[held][known]
+        if measure.is_share or is_small(self._many(woman)) or not len(of):
+            return None, None
+        low, high = clustered_interval(of, woman)
+        return _as_told(measure, low), _as_told(measure, high)
 
     def _table(self, measure: Measure, values: Numbers, of_limit: Numbers) -> pl.DataFrame:
         months, rows = self.months, []
@@ -235,10 +247,11 @@ class _Followed:
                         else len(np.unique(self.woman[held]))
                     ),
                     self._told(measure, values, held),
+                    *self._interval(measure, values, held),
                     min(1.0, float(of_limit[last])) if begun and last >= 0 else None,
                 )
             )
-        schema = {"begin": pl.Date, "months": pl.String, "women": pl.Int64, "value": pl.Float64, "of_limit": pl.Float64}  # fmt: skip
+        schema = {"begin": pl.Date, "months": pl.String, "women": pl.Int64, "value": pl.Float64, "low": pl.Float64, "high": pl.Float64, "of_limit": pl.Float64}  # fmt: skip
         return pl.DataFrame(rows, schema=schema, orient="row")
 
     @cached_property
@@ -285,3 +298,21 @@ class _Followed:
             count_said(alarm.at - alarm.since + 1),
             alarm.at + 1,
         )
+
+
+def _as_told(measure: Measure, mean: float) -> float:
+    """Return a mean as its figure is told: that of log-odds of risk as a risk."""
+    return float(1 / (1 + np.exp(-mean))) if measure.unit == "risk" else mean
+
+
+def clustered_interval(values: Numbers, woman: NDArray[np.int64]) -> tuple[float, float]:
+    """Return the 95 % interval of the mean of (n,) values of women, each with as many as she likes, which may be alike.
+
+    By the sandwich estimate of clusters, corrected for few of them (Liang and Zeger 1986, 10.1093/biomet/73.1.13).
+    """
+    mean = float(values.mean())
+    _, place = np.unique(woman, return_inverse=True)
+    women = int(place.max()) + 1
+    spread = float((np.bincount(place, values - mean) ** 2).sum()) * women / max(women - 1, 1)
+    half = Z_95 * math.sqrt(spread) / len(values)
+    return mean - half, mean + half

@@ -16,13 +16,15 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from core.cohorts.bands import FILTERS, Codes, codes_of
+from core.cohorts.bands import EVENTS, FILTERS, Codes, Filter, codes_of
 from core.cohorts.definition import Definition, Domain, Enters, Population
 from core.cohorts.frame import Frame
+from core.cohorts.happenings import MEANS, Years, has_any, years_of
 
 __all__ = ["Facts", "facts_of"]
 
 KEPT = 12
+_ANY_EVENT = {"event_kinds": (), "events_from": None, "events_to": None}
 _OF_HER = ("diagnosed_on", "treatments", "events", "slope", "last_contact", "birth_date", "simulated")
 
 
@@ -31,7 +33,7 @@ class Facts:
     """The women who enter, by their rows in the frame (`rows`, in order), their entering visits beside them.
 
     `entry_rows` are the rows of those among the frame's visits; `ages` are theirs then in whole years (NaN: not known); `codes` has of each filter the place of each woman's band
-    among `keys`.
+    among `keys`, `event_years` the years of her events by kind, as bits (`core.cohorts.happenings`).
     """
 
     rows: NDArray[np.uint32]
@@ -40,6 +42,7 @@ class Facts:
     ages: NDArray[np.float64]
     keys: Mapping[str, list[str]]
     codes: Mapping[str, Codes]
+    event_years: Years
     women_in_all: int
 
     def mark(self, chosen: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -48,6 +51,15 @@ class Facts:
         marks[self.rows[chosen]] = True
         return marks
 
+    def codes_of(self, one: Filter, definition: Definition) -> Codes:
+        """Return of each woman the place of her band of a filter; of that by events, of those that the definition names."""
+        if one is not EVENTS or not definition.names_events:
+            return self.codes[one.key]
+        with_one = has_any(
+            self.event_years, definition.event_kinds, definition.events_from, definition.events_to
+        )
+        return (~with_one).astype(np.int16)
+
 
 _lock = threading.Lock()
 _kept: OrderedDict[tuple[int, str], tuple[weakref.ref[Frame], Facts]] = OrderedDict()
@@ -55,7 +67,8 @@ _kept: OrderedDict[tuple[int, str], tuple[weakref.ref[Frame], Facts]] = OrderedD
 
 def facts_of(frame: Frame, definition: Definition) -> Facts:
     """Return what a definition chooses by; those of the last few ways of entering are kept, as long as the frame is."""
-    enters = definition.model_copy(update={one.key: () for one in FILTERS})
+    chosen_by = {one.key: () for one in FILTERS} | _ANY_EVENT
+    enters = definition.model_copy(update=chosen_by)
     key = (id(frame), enters.model_dump_json())
     with _lock:
         if (kept := _kept.get(key)) is not None and kept[0]() is frame:
@@ -92,6 +105,7 @@ def _facts(frame: Frame, definition: Definition) -> Facts:
         ages=entry["age_years"].to_numpy(),
         keys={key: keys for key, (keys, _) in found.items()},
         codes={key: codes for key, (_, codes) in found.items()},
+        event_years=years_of(frame.women.select(*MEANS)[entry["woman"].to_numpy()]),
         women_in_all=len(frame.women),
     )
 

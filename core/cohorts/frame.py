@@ -13,6 +13,8 @@ from typing import Any
 
 import polars as pl
 
+from core.cohorts.happenings import MEANS
+from core.cohorts.looks import AXIS_NAMES
 from core.cohorts.packed import HORIZONS, TRUSTS
 
 __all__ = ["HORIZONS", "TRUSTS", "VISITS", "WOMEN", "Column", "Frame", "empty_frame", "schema_of"]
@@ -56,6 +58,10 @@ VISITS: Mapping[str, Column] = {
     "distance": Column(pl.Float32, "how unlike the least familiar picture is to what the model learned from"),
     "limit": Column(pl.Float32, "the distance beyond which the model may not speak"),
     "brightness": Column(pl.Float32, "mean brightness of the breasts, 0..1 of what the pictures can hold"),
+    **{
+        name: Column(pl.Float32, f"where its pictures lie, on average, on axis {number} of what the model learned (core.cohorts.looks)")
+        for number, name in enumerate(AXIS_NAMES, 1)
+    },
     "alerts": Column(pl.UInt8, "alerts that the visit has raised and that may be told, acknowledged or not"),
     "risk_of_study_id": Column(pl.Int64, "internal: the study that tells the visit; never shown"),
 }  # fmt: skip
@@ -77,6 +83,7 @@ WOMEN: Mapping[str, Column] = {
     "treated_on": Column(pl.Date, "day of the first surgery or therapy"),
     "treatments": Column(_WORD, "kinds of treatment on record, in order of the alphabet, comma between; empty for none"),
     "events": Column(pl.UInt16, "how many events are on record"),
+    **{name: Column(pl.UInt64, means) for name, means in MEANS.items()},
     "bmi": Column(pl.Float32, "body mass index, kg/m², as last recorded"),
     "relatives": Column(pl.UInt8, "first-degree relatives with breast cancer, as last recorded"),
     "postmenopausal": Column(pl.Boolean, "whether she is past menopause, as last recorded"),

@@ -13,6 +13,7 @@ from importlib.resources import files
 from sqlalchemy import exists, insert, select
 from sqlalchemy.orm import Session
 
+from core.cohorts.looks import known_by
 from core.cohorts.packed import VISIT, WOMAN, Packed, Words
 from core.cohorts.rows import packed_rows
 from core.installation import Installation
@@ -30,13 +31,13 @@ __all__ = [
     "rebuild",
 ]
 
-_COMPUTED_BY = ("rows.py", "packed.py")
+_COMPUTED_BY = ("rows.py", "packed.py", "looks.py", "happenings.py")
 
 
 @needs(SIGNED_IN)
 def basis_of(here: Installation) -> str:
-    """Return what the rows are computed by here: all that standings are computed by, and the rows' own rules and form."""
-    return hashlib.sha256(f"{ready.basis_of(here)}\n{_code()}".encode()).hexdigest()[:16]
+    """Return what the rows are computed by here: all that standings are computed by, the rows' own rules and form, and the encoder."""
+    return hashlib.sha256(f"{ready.basis_of(here)}\n{_code()}\n{known_by(here)}".encode()).hexdigest()[:16]
 
 
 @cache

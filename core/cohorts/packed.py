@@ -12,6 +12,8 @@ from datetime import UTC, date, datetime
 
 import numpy as np
 
+from core.cohorts.happenings import EVENT_KINDS, column_of
+from core.cohorts.looks import AXIS_NAMES
 from core.rules.vocabulary import BI_RADS, DENSITIES
 
 __all__ = [
@@ -51,7 +53,7 @@ VISIT = np.dtype(
         ("said_by", "<u4"), ("model", "<u4"), ("doubt", "<u4"), ("vendor", "<u4"),
         ("age", "<f4"), *((name, "<f4") for name in _RISKS),
         ("malignancy", "<f4"), ("progression", "<f4"), ("smallest_change", "<f4"),
-        ("distance", "<f4"), ("limit", "<f4"), ("brightness", "<f4"),
+        ("distance", "<f4"), ("limit", "<f4"), ("brightness", "<f4"), *((name, "<f4") for name in AXIS_NAMES),
         ("scored", "u1"), ("trust", "u1"), ("density", "u1"), ("density_by", "u1"), ("bi_rads", "u1"),
         ("read_first", "u1"), ("recall", "i1"), ("views", "u1"), ("alerts", "u1"),
     ]
@@ -66,6 +68,7 @@ WOMAN = np.dtype(
         ("treatments", "<u4"), ("bmi", "<f4"), ("slope", "<f4"), ("slope_low", "<f4"), ("slope_high", "<f4"),
         ("events", "<u2"), ("simulated", "u1"), ("diagnosis_side", "u1"),
         ("relatives", "i1"), ("postmenopausal", "i1"), ("hormone_therapy", "i1"), ("prior_biopsy", "i1"),
+        *((column_of(kind), "<u8") for kind in EVENT_KINDS),
     ]
 )  # fmt: skip
 """One woman, without what her visits say."""

@@ -18,6 +18,8 @@ import numpy as np
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from core.cohorts.happenings import year_bits
+from core.cohorts.looks import AXES, Looks, looks_of
 from core.cohorts.packed import (
     BI_RADS_CODES,
     DENSITY_BY,
@@ -90,6 +92,7 @@ class _Read:
     words: Mapping[int, _FirstWord]
     films: Mapping[int, _Films]
     alerts: Mapping[int, int]
+    looks: Looks
 
 
 @dataclass(frozen=True)
@@ -126,6 +129,7 @@ def packed_rows(here: Installation, session: Session, ids: Sequence[int], words:
         words=_first_words(session, ids),
         films=_films(session, ids),
         alerts=_alerts(session, ids),
+        looks=looks_of(here, session, ids),
     )
     events = _by_woman(
         session.execute(
@@ -286,6 +290,7 @@ def _visit(
         *numbers,
         *_distance(trust),
         sum(bright) / len(bright) if bright else _NAN,
+        *_look(read, studies, score),
         score is not None,
         TRUSTS.index(trust.level.value) if trust is not None else 0,
         DENSITY_CODES.index(reader or model or ""),
@@ -318,6 +323,12 @@ def _distance(trust: Trust | None) -> tuple[float, float]:
     if trust is None:
         return _NAN, _NAN
     return tuple(_NAN if one is None else one for one in (trust.distance, trust.limit))  # type: ignore[return-value]
+
+
+def _look(read: _Read, studies: Sequence[Any], score: Any) -> Sequence[float]:
+    """Return where the pictures of the day lie to the model, on average; as the distance, not before their score is shown."""
+    places = [place for one in studies for place in read.looks.get(one.id, ())]
+    return np.mean(places, axis=0).tolist() if places and score is not None else [_NAN] * AXES
 
 
 def _first_word(read: _Read, studies: Sequence[Any]) -> tuple[str | None, Any, bool]:
@@ -382,6 +393,7 @@ def _woman(
         SIDES.index(_side_of_diagnosis(events, ends.diagnosed_on)),
         _small(factors.first_degree_relatives_with_breast_cancer if factors else None),
         *(_small(getattr(factors, name) if factors else None) for name in _FACTORS),
+        *year_bits((event.kind.value, event.event_date) for event in events),
     )  # fmt: skip
 
 

@@ -10,11 +10,12 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from core.cohorts.bands import NOT_KNOWN, Filter, band_words
+from core.cohorts.bands import EVENTS, NOT_KNOWN, Filter, band_words
 from core.cohorts.definition import Definition, DefinitionRefused, Domain, Enters, Population
 from core.cohorts.disclosure import count_said, differs_by_few, few, is_small
 from core.cohorts.facts import Facts, facts_of
 from core.cohorts.frame import Frame
+from core.cohorts.happenings import EVENT_KINDS, has_any
 
 __all__ = ["Definition", "DefinitionRefused", "Domain", "Enters", "Population", "Selection", "select"]
 
@@ -111,11 +112,21 @@ class Selection:
     def counts(self, one: Filter) -> Mapping[str, int]:
         """Return how many women each band of a filter would have, the other filters as they are; not to be told as they are."""
         others = _fit(self.facts, self.definition, leaving_out=one)
-        return _by_band(self.facts, one, others)
+        return _by_band(self.facts, self.definition, one, others)
+
+    @property
+    def by_kind_of_event(self) -> Mapping[str, int]:
+        """How many women would have an event of each kind in the definition's years, the other filters as they are.
+
+        Not to be told as they are; a woman may have events of several kinds.
+        """
+        others = _fit(self.facts, self.definition, leaving_out=EVENTS)
+        years, when = self.facts.event_years[others], (self.definition.events_from, self.definition.events_to)
+        return {kind: int(np.count_nonzero(has_any(years, (kind,), *when))) for kind in EVENT_KINDS}
 
     def within(self, one: Filter) -> Mapping[str, int]:
         """Return how many of the chosen women are in each band of a filter; not to be told as they are."""
-        return _by_band(self.facts, one, self.chosen)
+        return _by_band(self.facts, self.definition, one, self.chosen)
 
 
 def _fit(facts: Facts, definition: Definition, *, leaving_out: Filter | None = None) -> NDArray[np.bool_]:
@@ -125,13 +136,13 @@ def _fit(facts: Facts, definition: Definition, *, leaving_out: Filter | None = N
         if one is not leaving_out:
             keys = facts.keys[one.key]
             places = [keys.index(key) for key in definition.chosen(one) if key in keys]
-            fit &= np.isin(facts.codes[one.key], places)
+            fit &= np.isin(facts.codes_of(one, definition), places)
     return fit
 
 
-def _by_band(facts: Facts, one: Filter, among: NDArray[np.bool_]) -> dict[str, int]:
+def _by_band(facts: Facts, definition: Definition, one: Filter, among: NDArray[np.bool_]) -> dict[str, int]:
     keys = facts.keys[one.key]
-    many = np.bincount(facts.codes[one.key][among], minlength=len(keys))
+    many = np.bincount(facts.codes_of(one, definition)[among], minlength=len(keys))
     return {key: int(women) for key, women in zip(keys, many, strict=True)}
 
 
@@ -156,6 +167,7 @@ def _withheld(frame: Frame, definition: Definition, facts: Facts, chosen: NDArra
     return (
         _few_of_a_kind(definition, facts, chosen)
         or _few_by_a_filter(definition, facts)
+        or _few_by_events(definition, facts, chosen)
         or _few_by_entering(frame, definition, facts, chosen)
     )
 
@@ -182,7 +194,7 @@ def _few_by_a_filter(definition: Definition, facts: Facts) -> str:
         among = _fit(facts, definition, leaving_out=one)
         kinds = [facts.simulated, ~facts.simulated] if definition.kind is Population.BOTH else [True]
         for kind in kinds:
-            counts = _by_band(facts, one, among & kind)
+            counts = _by_band(facts, definition, one, among & kind)
             chosen = definition.chosen(one)
             for key in chosen:
                 if is_small(counts.get(key, 0)):
@@ -196,6 +208,27 @@ def _few_by_a_filter(definition: Definition, facts: Facts) -> str:
                     f"Your choice of “{one.label}” leaves out {few()} of these women{unknown}. Figures without that "
                     "choice would tell of these few: choose less, or nothing, there."
                 )
+    return ""
+
+
+def _few_by_events(definition: Definition, facts: Facts, chosen: NDArray[np.bool_]) -> str:
+    """Compare with the cohorts of the same definition with one kind of event more or less, or events of any year."""
+    if not definition.names_events:
+        return ""
+    kinds = definition.event_kinds
+    neighbours = [{"event_kinds": tuple(sorted({*kinds} ^ {kind}))} for kind in EVENT_KINDS]
+    neighbours += [
+        {name: None} for name in ("events_from", "events_to") if getattr(definition, name) is not None
+    ]
+    # What it asks stays the question, where the neighbour names no event any more: whether there is one.
+    asked = {"events": definition.chosen(EVENTS)}
+    for neighbour in [*neighbours, {"event_kinds": (), "events_from": None, "events_to": None}]:
+        other = _fit(facts, definition.model_copy(update=asked | neighbour))
+        if differs_by_few(chosen, other):
+            return (
+                f"With one kind of event more or less, or events of other years, this cohort would differ by {few()} women. "
+                "Figures of both would tell of these few: choose other kinds, or more years."
+            )
     return ""
 
 

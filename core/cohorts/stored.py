@@ -6,7 +6,7 @@ import json
 import re
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -15,7 +15,9 @@ from pathlib import Path
 import polars as pl
 
 from core.cohorts.bcsc import TableRefused, Taken
-from core.cohorts.frame import VISITS, WOMEN, Frame, schema_of
+from core.cohorts.frame import VISITS, WOMEN, Column, Frame, schema_of
+from core.cohorts.happenings import MEANS
+from core.cohorts.looks import AXIS_NAMES
 from core.files import private_folder, sync_folder, write_whole
 from core.installation import Installation
 from core.people import Person, audit
@@ -111,6 +113,7 @@ def _frame(folder: Path, kept_at: str) -> Frame:
         women, visits = (pl.read_parquet(folder / file) for file in (_WOMEN, _VISITS))
     except (OSError, pl.exceptions.PolarsError) as error:
         raise TableRefused(f"The cohort {folder.name} cannot be read. Import it again. ({error})") from error
+    women, visits = _with(women, WOMEN, MEANS), _with(visits, VISITS, AXIS_NAMES)
     for table, columns in ((women, WOMEN), (visits, VISITS)):
         wrong = [name for name, kind in schema_of(columns).items() if table.schema.get(name) != kind]
         if wrong:
@@ -118,6 +121,13 @@ def _frame(folder: Path, kept_at: str) -> Frame:
                 f"The cohort {folder.name} was kept by another release ({', '.join(wrong)}). Import it again."
             )
     return Frame(women, visits, f"{folder.name} {kept_at}", datetime.fromisoformat(kept_at))
+
+
+def _with(table: pl.DataFrame, columns: Mapping[str, Column], later: Iterable[str]) -> pl.DataFrame:
+    """Return a table with the columns that releases before did not keep: what they hold is not known."""
+    return table.with_columns(
+        pl.lit(None, columns[name].kind).alias(name) for name in later if name not in table.columns
+    )
 
 
 def _none(here: Installation, name: str) -> str:

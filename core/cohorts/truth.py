@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date
+from pathlib import Path
 
 from sqlalchemy import select
 
@@ -17,13 +18,15 @@ from core.files import write_whole
 from core.installation import Installation
 from core.people.needing import SYSTEM_ONLY, needs
 from core.people.roles import Permission
+from core.sets import TruthError, read_visible_from, truth_beside
 from db.tables import Patient
 
-__all__ = ["FILE", "VISIBLE_MM", "keep_truth", "visible_from"]
+__all__ = ["FILE", "VISIBLE_MM", "keep_truth", "keep_truth_beside", "visible_from"]
 
 FILE = "simulated_truth.csv"
 VISIBLE_MM = 6.6
 """Screening sees half of the cancers of this size: 26 % at 5 mm, 91 % at 10 mm (Weedon-Fekjær 2008), on a logistic curve."""
+MANIFEST = "manifest.csv"
 _COLUMNS = ("mrn", "visible_from")
 
 
@@ -36,6 +39,33 @@ def keep_truth(here: Installation, known: Mapping[str, date]) -> None:
     rows.writerow(_COLUMNS)
     rows.writerows((mrn, day.isoformat()) for mrn, day in sorted(kept.items()))
     write_whole(here.home / FILE, text.getvalue())
+
+
+@needs(SYSTEM_ONLY)
+def keep_truth_beside(here: Installation, paths: Iterable[Path]) -> list[str]:
+    """Keep what the truth tables beside the manifests of imported folders say of simulated women who are stored here.
+
+    Returns sentences for the person: of how many women it is kept, or why it is not.
+    """
+    notices = []
+    for path in paths:
+        beside = truth_beside(path / MANIFEST) if (path / MANIFEST).is_file() else None
+        if beside is None:
+            continue
+        try:
+            said = read_visible_from(beside)
+        except TruthError as error:
+            notices.append(str(error))
+            continue
+        with here.database.read() as session:
+            simulated = set(session.scalars(select(Patient.mrn).where(Patient.simulated)))
+        known = {mrn: day for mrn, day in said.items() if mrn in simulated}
+        if known:
+            keep_truth(here, known)
+            notices.append(
+                f"Of {len(known)} simulated women it is kept from when their cancer could be seen ({beside})."
+            )
+    return notices
 
 
 @needs(Permission.SEE_COHORT)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from core.cohorts.disclosure import smallest_group
+from core.cohorts.looks import AXIS_NAMES
 from core.rules import ENDED
 from models.measures import safe_logit
 
@@ -17,6 +19,7 @@ __all__ = ["COLUMNS", "Measure", "floats", "measured"]
 
 COLUMNS = (
     "woman", "visit", "on", "age", "scored", "trust", "doubt", "risk_5", "said_by", "vendor", "distance", "limit", "brightness",
+    *AXIS_NAMES,
 )  # fmt: skip
 """What `watch` needs of the visits."""
 MOST_VENDORS = 4
@@ -26,7 +29,10 @@ Numbers = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Measure:
-    """What is watched. `unit` says how its monthly figure is told: a share, a risk (both 0..1), or a plain number."""
+    """What is watched. `unit` says how its monthly figure is told: a share, a risk (both 0..1), a plain number, or deviations.
+
+    Deviations are standard deviations of the pictures that the model learned from, 0 their mean.
+    """
 
     key: str
     label: str
@@ -50,6 +56,14 @@ _MEASURES = (
         "distance", "Unfamiliar pictures", "number", "more unfamiliar", "more familiar",
         "how far out the least familiar picture of a study lies among those the model learned from, as a share of the "
         "distance beyond which it may not speak: an average over all that the model sees in a picture",
+    ),
+    *(
+        Measure(
+            name, f"How the pictures look to the model, {number}", "deviations", "shifted up", "shifted down",
+            f"where the pictures of a study lie, on average, on the direction in which those that the model learned from differ "
+            f"{('most', 'second most', 'third most')[number - 1]}, in standard deviations of these, 0 their mean",
+        )
+        for number, name in enumerate(AXIS_NAMES, 1)
     ),
     Measure(
         "withheld", "Scores withheld", "share", "more", "fewer",
@@ -82,6 +96,10 @@ def _brightness(visits: pl.DataFrame) -> Numbers:
     return floats(visits["brightness"])
 
 
+def _column(name: str, visits: pl.DataFrame) -> Numbers:
+    return floats(visits[name])
+
+
 def _distance(visits: pl.DataFrame) -> Numbers:
     return floats(visits["distance"] / visits["limit"])
 
@@ -107,6 +125,7 @@ def _score(visits: pl.DataFrame) -> Numbers:
 _VALUES: Mapping[str, Callable[[pl.DataFrame], Numbers]] = {
     "brightness": _brightness,
     "distance": _distance,
+    **{name: partial(_column, name) for name in AXIS_NAMES},
     "withheld": _withheld,
     "score": _score,
 }

@@ -70,7 +70,10 @@ def described(selection: Selection) -> pl.DataFrame:
     for one in FILTERS:
         told = _cells(selection, one.key, "band")
         if told.height > 1 or (told.height and told["band"][0] != "not known"):
-            rows += [(one.label, band, women, min(1.0, women / whole)) for band, women in told.iter_rows()]
+            rows += [
+                (selection.definition.label_of(one), band, women, min(1.0, women / whole))
+                for band, women in told.iter_rows()
+            ]
     schema = {"of": pl.String, "band": pl.String, "women": pl.Int64, "share": pl.Float64}
     return pl.DataFrame(rows, schema=schema, orient="row")
 

@@ -14,7 +14,7 @@ from core.deidentification.identity import Identity
 from core.deidentification.options import Options, known
 from core.files import private_folder, write_whole
 from core.installation import Installation
-from core.people import audit
+from core.people import Person, audit
 from core.people.needing import SYSTEM_ONLY, needs
 from core.refusals import Refusal
 
@@ -59,14 +59,21 @@ class HandedOn:
 
 
 @needs(SYSTEM_ONLY)
-def hand_on(here: Installation, files: Iterable[Given], out: Path, options: Options) -> Iterator[HandedOn]:
+def hand_on(
+    here: Installation,
+    files: Iterable[Given],
+    out: Path,
+    options: Options,
+    *,
+    whose_wish: Person | None = None,
+) -> Iterator[HandedOn]:
     """De-identify files into a folder, one at a time, in their order; the trail keeps that it was begun and how it ended.
 
-    A file's name below `out` is her pseudonym and a hash of the new bytes: the same file comes to the same place. Raises
+    `whose_wish` is who asked for it on a page; the command line names nobody. A file's name below `out` is her pseudonym and a hash of the new bytes: the same file comes to the same place. Raises
     `OSError` where the folder cannot be written.
     """
-    about = {"options": options.to_json(), "from": "command line"}
-    audit.note(here, None, "deidentify_begun", None, about)
+    about = {"options": options.to_json(), "from": "page" if whose_wish else "command line"}
+    audit.note(here, whose_wish, "deidentify_begun", None, about)
     done = refused = 0
     try:
         private_folder(out)
@@ -76,7 +83,7 @@ def hand_on(here: Installation, files: Iterable[Given], out: Path, options: Opti
                 done, refused = done + (ended.refusal is None), refused + (ended.refusal is not None)
                 yield ended
     finally:
-        audit.note(here, None, "deidentified", None, about | {"done": done, "refused": refused})
+        audit.note(here, whose_wish, "deidentified", None, about | {"done": done, "refused": refused})
 
 
 def _one(deidentifier: Deidentifier, given: Given, out: Path) -> HandedOn:

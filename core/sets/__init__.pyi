@@ -42,8 +42,10 @@ from .repeats import taken_again as taken_again
 from .stored_rows import late_rows as late_rows
 from .truth import TrueBreast as TrueBreast
 from .truth import TrueLesion as TrueLesion
+from .truth import TruthError as TruthError
 from .truth import by_woman as by_woman
 from .truth import read_truth as read_truth
+from .truth import read_visible_from as read_visible_from
 from .truth import simulation_beside as simulation_beside
 from .truth import true_breasts as true_breasts
 from .truth import truth_beside as truth_beside

@@ -16,6 +16,7 @@ __all__ = [
     "TruthError",
     "by_woman",
     "read_truth",
+    "read_visible_from",
     "simulation_beside",
     "true_breasts",
     "truth_beside",
@@ -103,6 +104,27 @@ def read_truth(path: Path, *, prefix: str = "") -> list[TrueBreast]:
         raise TruthError(f"{path} cannot be read: {error.strerror}.") from error
     except (KeyError, ValueError, TypeError) as error:
         raise TruthError(f"{path} is no truth table of simulated women: {error!r}.") from error
+
+
+def read_visible_from(path: Path) -> dict[str, date]:
+    """Return from which day on the cancer of each woman could be seen, by her number; women without one are left out.
+
+    Raises
+    ------
+    TruthError
+        If the file is not there, or does not say it.
+    """
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            said = {row["patient_id"]: row["visible_from"] for row in csv.DictReader(file)}
+        return {number: date.fromisoformat(day) for number, day in said.items() if day}
+    except OSError as error:
+        raise TruthError(f"{path} cannot be read: {error.strerror}.") from error
+    except (KeyError, ValueError, TypeError, csv.Error) as error:
+        raise TruthError(
+            f"{path} does not say from when cancers could be seen (column visible_from): it is of an earlier release, or damaged. "
+            "Whether they would have been found earlier is not known of these women."
+        ) from error
 
 
 def true_breasts(rows: Iterable[Mapping[str, Any]], *, prefix: str = "") -> list[TrueBreast]:

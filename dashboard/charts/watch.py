@@ -78,6 +78,7 @@ def _name(figure: Figure, x: object, y: float, words: str) -> None:
 def course(watch: Watch, one: Course) -> Figure:
     """Draw a measure month by month: what was usual before as a dotted line, the months before on grey, alarms as lines."""
     figure = _over_time(watch)
+    _band(figure, one, look.INK)
     _line(figure, one, one.measure.label, look.INK, "solid")
     if one.usual is not None:
         figure.add_shape(
@@ -85,18 +86,39 @@ def course(watch: Watch, one: Course) -> Figure:
             line={"color": look.MUTED, "width": 1, "dash": "dot"},
         )  # fmt: skip
     if one.noticed is not None:
-        begin = _begin_of(one, one.noticed.months)
-        figure.add_shape(
-            type="line", x0=begin, x1=begin, yref="paper", y0=0, y1=1, line={"color": look.ALERT, "width": 1.5, "dash": "dash"}
-        )  # fmt: skip
-        figure.add_annotation(
-            x=begin, xanchor="right", xshift=6, yref="paper", y=1, yanchor="bottom", text=f"alarm: {one.noticed.direction}", showarrow=False,
-            font={"size": 12, "color": look.INK},
-        )  # fmt: skip
+        _alarm(figure, one, f"alarm: {one.noticed.direction}")
     # An axis that fits tightly makes noise look like news: it spans at least half of the usual value.
-    known = one.table["value"].drop_nulls().to_list() + ([] if one.usual is None else [one.usual])
+    known = [value for name in ("value", "low", "high") for value in one.table[name].drop_nulls()]
+    known += [] if one.usual is None else [one.usual]
     axis = {} if one.measure.unit == "number" and not known else _range(one, known)
     figure["layout"]["yaxis"] = template.axis(_unit(one), **axis)
+    return figure
+
+
+def looks(watch: Watch, courses: Sequence[Course]) -> Figure:
+    """Draw where the pictures lie on each direction, month by month, with its interval and its name at its end."""
+    figure = _over_time(watch)
+    figure["layout"]["margin"]["r"] = 110
+    ends = []
+    for place, one in enumerate(courses):
+        colour, name = _MIX[place % len(_MIX)], f"direction {place + 1}"
+        _band(figure, one, colour)
+        _line(figure, one, name, colour, _DASHES[place % len(_DASHES)])
+        known = one.table.drop_nulls("value")
+        if len(known):
+            ends.append((known["value"][-1], name, colour))
+        if one.noticed is not None:
+            _alarm(figure, one, f"alarm: {name}")
+    values = [
+        value
+        for one in courses
+        for value in (*one.table["low"].drop_nulls(), *one.table["high"].drop_nulls())
+    ]
+    low, high = min([-1.0, *values]), max([1.0, *values])
+    _names_at_end(figure, ends, apart=0.08 * (high - low))
+    figure["layout"]["yaxis"] = template.axis(
+        "standard deviations", range=[1.05 * low, 1.05 * high], tickformat=".1f", zeroline=True
+    )
     return figure
 
 
@@ -112,15 +134,20 @@ def makers(watch: Watch, courses: Sequence[Course]) -> Figure:
         known = one.table.drop_nulls("value")
         if len(known):
             ends.append((known["value"][-1], name, colour))
-    lowest = -1.0
-    for value, name, colour in sorted(ends):
-        lowest = max(value, lowest + 0.07)
-        figure.add_annotation(
-            xref="paper", x=1, xanchor="left", xshift=8, y=lowest, text=name[:22], showarrow=False,
-            font={"size": 12, "color": colour},
-        )  # fmt: skip
+    _names_at_end(figure, ends, apart=0.07)
     figure["layout"]["yaxis"] = template.axis("share of studies", range=[0, 1.02], tickformat=".0%")
     return figure
+
+
+def _names_at_end(figure: Figure, ends: Sequence[tuple[float, str, str]], *, apart: float) -> None:
+    """Put each line's name (value, name, colour) at its end, none over another."""
+    lowest = -np.inf
+    for value, name, colour in sorted(ends):
+        lowest = max(value, lowest + apart)
+        figure.add_annotation(
+            xref="paper", x=1, xanchor="left", xshift=8, y=float(lowest), text=name[:22], showarrow=False,
+            font={"size": 12, "color": colour},
+        )  # fmt: skip
 
 
 def missing(table: pl.DataFrame) -> Figure:
@@ -210,6 +237,39 @@ def _over_time(watch: Watch) -> Figure:
     return figure
 
 
+def _alarm(figure: Figure, one: Course, words: str) -> None:
+    """Mark the month of a measure's alarm."""
+    assert one.noticed is not None
+    begin = _begin_of(one, one.noticed.months)
+    figure.add_shape(
+        type="line", x0=begin, x1=begin, yref="paper", y0=0, y1=1, line={"color": look.ALERT, "width": 1.5, "dash": "dash"}
+    )  # fmt: skip
+    figure.add_annotation(
+        x=begin, xanchor="right", xshift=6, yref="paper", y=1, yanchor="bottom", text=words, showarrow=False,
+        font={"size": 12, "color": look.INK},
+    )  # fmt: skip
+
+
+def _band(figure: Figure, one: Course, colour: str) -> None:
+    """Draw the interval of each month's mean as a pale band; nothing where there is none."""
+    known = one.table.drop_nulls(["low", "high"])
+    if not len(known):
+        return
+    begins = known["begin"].to_list()
+    figure.add(
+        "scatter",
+        x=[*begins, *begins[::-1]],
+        y=[*known["high"], *known["low"].reverse()],
+        mode="lines",
+        line={"width": 0},
+        fill="toself",
+        fillcolor=colour,
+        opacity=0.12,
+        hoverinfo="skip",
+        showlegend=False,
+    )
+
+
 def _line(figure: Figure, one: Course, name: str, colour: str, dash: str) -> None:
     table = one.table
     figure.add(
@@ -231,11 +291,16 @@ def _line(figure: Figure, one: Course, name: str, colour: str, dash: str) -> Non
 def _said(one: Course, value: float | None) -> str:
     if value is None:
         return look.UNKNOWN
-    return f"{value:.3f}" if one.measure.unit == "number" else look.percent(value)
+    return look.percent(value) if one.measure.unit in ("share", "risk") else f"{value:.3f}".replace("-", "−")
 
 
 def _unit(one: Course) -> str:
-    return {"number": "", "share": "share of studies", "risk": "5-year risk"}[one.measure.unit]
+    return {
+        "number": "",
+        "deviations": "standard deviations",
+        "share": "share of studies",
+        "risk": "5-year risk",
+    }[one.measure.unit]
 
 
 def _range(one: Course, known: Sequence[float]) -> dict[str, object]:

@@ -21,7 +21,8 @@ from core.cohorts import (
     band_words,
     disclosure,
 )
-from core.cohorts.bands import keys_of
+from core.cohorts.bands import EVENTS, keys_of
+from core.cohorts.happenings import EVENT_KINDS, FIRST_YEAR, LAST_YEAR, years_on_record
 from dashboard import look
 
 Slot = DeltaGenerator
@@ -36,8 +37,9 @@ DOMAINS = {
     Domain.ANY: "all",
 }
 ENTERS = {Enters.FIRST: "first visit", Enters.AGE: "from an age", Enters.YEAR: "from a year"}
-KIND, DOMAIN, ENTER, AT_AGE, AT_YEAR, FROM_YEAR, TO_YEAR, MODEL = (
+KIND, DOMAIN, ENTER, AT_AGE, AT_YEAR, FROM_YEAR, TO_YEAR, MODEL, EVENT_KIND, EVENTS_FROM, EVENTS_TO = (
     "kind", "cohort_domain", "cohort_enters", "cohort_at_age", "cohort_at_year", "cohort_from", "cohort_to", "cohort_model",
+    "cohort_event_kind", "cohort_events_from", "cohort_events_to",
 )  # fmt: skip
 
 
@@ -63,11 +65,12 @@ def ask(frame: Frame) -> tuple[Definition, Mapping[str, Slot]]:
     )
     asked = {one.key: _pills(one, frame) for one in FILTERS if one.key in FIRST_SHOWN}
     more = [one for one in FILTERS if one.key not in FIRST_SHOWN]
-    number = sum(bool(st.session_state.get(key)) for key in map(key_of, more))
+    number = sum(bool(st.session_state.get(key)) for key in (*map(key_of, more), EVENT_KIND))
     with st.expander(
         f"More filters ({number})" if number else "More filters", expanded=number > 0, key="cohort_more"
     ):
         asked |= {one.key: _pills(one, frame) for one in more}
+        events, kinds_slot = _events(frame)
         first, last = st.columns(2)
         from_year = first.selectbox(
             "Visits from", [None, *years], format_func=_year, key=FROM_YEAR, bind="query-params"
@@ -96,14 +99,42 @@ def ask(frame: Frame) -> tuple[Definition, Mapping[str, Slot]]:
             at_year = st.selectbox("Year", years, key=AT_YEAR, bind="query-params")
     if enters is Enters.YEAR and at_year is None:
         enters = Enters.FIRST
-    if from_year and to_year and from_year > to_year:
-        from_year, to_year = to_year, from_year
+    from_year, to_year = _in_turn(from_year, to_year)
     chosen: dict[str, Any] = {key: picked for key, (picked, _) in asked.items()}
     definition = Definition(
         kind=Population(kind or Population.REAL), domain=Domain(domain), enters=Enters(enters), at_age=at_age, at_year=at_year,
-        from_year=from_year, to_year=to_year, model=model, **chosen,
+        from_year=from_year, to_year=to_year, model=model, **events, **chosen,
     )  # fmt: skip
-    return definition, {key: slot for key, (_, slot) in asked.items()}
+    return definition, {key: slot for key, (_, slot) in asked.items()} | {EVENT_KIND: kinds_slot}
+
+
+def _events(frame: Frame) -> tuple[dict[str, Any], Slot]:
+    """Ask which events the filter by events means; return it as the definition says it, and the place for the counts."""
+    kinds = st.pills(
+        "Events of the kind",
+        EVENT_KINDS,
+        selection_mode="multi",
+        wrap=True,
+        key=EVENT_KIND,
+        bind="query-params",
+    )
+    slot = st.empty()
+    # The first and the last year hold what lies beyond them too: without a bound they belong.
+    years = [year for year in years_on_record(frame.women) if FIRST_YEAR < year < LAST_YEAR]
+    first, last = st.columns(2)
+    begin = first.selectbox("Events from", [None, *years], format_func=_year, key=EVENTS_FROM, bind="query-params")  # fmt: skip
+    end = last.selectbox("to", [None, *years], format_func=_year, key=EVENTS_TO, bind="query-params")
+    begin, end = _in_turn(begin, end)
+    return {
+        "event_kinds": tuple(one for one in EVENT_KINDS if one in kinds),
+        "events_from": begin,
+        "events_to": end,
+    }, slot
+
+
+def _in_turn(begin: int | None, end: int | None) -> tuple[int | None, int | None]:
+    """Return two years in their order, whichever was asked for first."""
+    return (end, begin) if begin is not None and end is not None and begin > end else (begin, end)
 
 
 def _pills(one: Filter, frame: Frame) -> tuple[tuple[str, ...], Slot]:
@@ -150,12 +181,19 @@ def show_counts(selection: Selection, slots: Mapping[str, Slot]) -> None:
     for one in FILTERS:
         counts = selection.counts(one)
         said = [
-            f"{look.safe(band_words(one, key))} <b>{look.safe(disclosure.count_said(women).replace('fewer than ', '<'))}</b>"
+            f"{look.safe(band_words(one, key))} <b>{_short(women)}</b>"
             for key, women in counts.items()
             if women or key in one.bands
         ]
         with slots[one.key]:
             look.show(f'<p class="lv-counts">{" · ".join(said)}</p>')
+    said = [f"{kind} <b>{_short(women)}</b>" for kind, women in selection.by_kind_of_event.items() if women]
+    with slots[EVENT_KIND]:
+        look.show(f'<p class="lv-counts">{" · ".join(said) or "no events on record"}</p>')
+
+
+def _short(women: int) -> str:
+    return look.safe(disclosure.count_said(women).replace("fewer than ", "<"))
 
 
 def unknown_in_address(frame: Frame) -> list[str]:
@@ -167,6 +205,8 @@ def unknown_in_address(frame: Frame) -> list[str]:
         ]
         asked = st.query_params.get_all(key_of(one))
         unknown += [f"{one.label}: {said[:40]}" for said in asked if said and said not in words]
+    kinds = st.query_params.get_all(EVENT_KIND)
+    unknown += [f"{EVENTS.label}: {said[:40]}" for said in kinds if said and said not in EVENT_KINDS]
     return unknown
 
 
@@ -181,6 +221,9 @@ def unknown_of(definition: Definition, frame: Frame) -> list[str]:
     years = _years(frame)
     asked = (definition.from_year, definition.to_year, definition.at_year)
     unknown += [f"year {year}" for year in asked if year is not None and year not in years]
+    on_record = years_on_record(frame.women)
+    asked = (definition.events_from, definition.events_to)
+    unknown += [f"events of {year}" for year in asked if year is not None and year not in on_record]
     said = _found("said_by", frame)
     if definition.model and (len(said) < 2 or definition.model not in said):
         unknown.append(f"scored by {definition.model[:40]}")
@@ -197,6 +240,9 @@ def choose(definition: Definition) -> None:
         FROM_YEAR: definition.from_year,
         TO_YEAR: definition.to_year,
         MODEL: definition.model,
+        EVENT_KIND: list(definition.event_kinds),
+        EVENTS_FROM: definition.events_from,
+        EVENTS_TO: definition.events_to,
     }
     if definition.at_year is not None:
         values[AT_YEAR] = definition.at_year

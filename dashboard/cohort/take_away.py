@@ -11,8 +11,8 @@ from pathlib import Path
 
 import streamlit as st
 
-from core.cohorts import Selection
-from core.cohorts.away import bcrbench, report
+from core.cohorts import Selection, disclosure
+from core.cohorts.away import bcrbench, manifest, report
 from core.cohorts.away.told import sha256_of
 from core.people import Permission, Person, may_now
 from core.people.roles import AccessDenied
@@ -119,9 +119,11 @@ def _rows(selection: Selection) -> None:
             look.footer("None of these visits has a score that may be told.")
     with right:
         look.show(
-            "<p><b>Images with an exam manifest</b>, as training and evaluation take them. They are written on the machine itself; "
-            "--deidentified leaves out who the women are.</p>"
+            "<p><b>Images with an exam manifest</b>, as training and evaluation take them. De-identified: pseudonyms, moved days, "
+            "ages in place of birth dates, clean pictures.</p>"
         )
+        _manifest(selection, person)
+        look.footer("Or written on the machine itself, by a command:")
         st.code(
             f"python -m core cohort manifest --definition {DEFINITION_FILE} --deidentified --out images",
             language=None,
@@ -129,9 +131,43 @@ def _rows(selection: Selection) -> None:
         )
 
 
+def _manifest(selection: Selection, person: Person) -> None:
+    """Offer the images with their manifest to who may see images, where they are not very many."""
+    many = manifest.images_of(selection)
+    if not many:
+        look.footer("This cohort came as a table, without images.")
+    elif not person.may(Permission.SEE_PATIENTS):
+        look.footer("Your role sees no images: whoever does, or runs the machine, hands them on.")
+    elif many > manifest.MOST_ZIPPED:
+        look.footer(
+            f"About {disclosure.rounded(many):,} images are too many for one file: let the command write them."
+        )
+    else:
+        handing.download_button(
+            "Images and manifest as ZIP",
+            lambda: _zipped_images(selection, person),
+            file_name="longview-cohort-images.zip",
+            mime="application/zip",
+            icon=":material/download:",
+            key="download_manifest",
+            on_click="ignore",
+            help="It takes about a second an image.",
+        )
+
+
+def _zipped_images(selection: Selection, person: Person) -> bytes:
+    """Return the images with their manifest; the trail has it that they went out."""
+    _still_may(person)
+    return manifest.zipped(here(), person, selection)
+
+
 def _scores(selection: Selection, person: Person) -> bytes:
     """Return the scores as a file, after the trail has it that they went out."""
-    # An admin may have taken the right back since the page was drawn.
+    _still_may(person)
+    return bcrbench.taken_by(here(), person, bcrbench.scores_of(selection))
+
+
+def _still_may(person: Person) -> None:
+    """Raise `AccessDenied` where an admin has taken the right back since the page was drawn."""
     if not may_now(here(), person, Permission.SEE_SINGLE_COURSES):
         raise AccessDenied("You may no longer take rows of single women away. Ask your admin.")
-    return bcrbench.taken_by(here(), person, bcrbench.scores_of(selection))

@@ -23,6 +23,7 @@ NO_CAUSE = (
     "months. A change that comes slowly over years moves what is usual with it and may not be noticed."
 )
 CASE_MIX = "Other women may come than before: that moves a measure as a change of detector does."
+INTERVAL = "Pale: the 95 % interval of the month's mean, by woman. "
 TOLD = "Months in which few women came are told together; shares only where neither those meant nor the others are few."
 
 
@@ -92,7 +93,8 @@ def _watched(selection: Selection, begins: date) -> None:
 
 
 def _courses(selection: Selection, found: drift.Watch) -> None:
-    own = [one for one in found.courses if not one.measure.key.startswith("vendor:")]
+    looks = [one for one in found.courses if one.measure.unit == "deviations"]
+    own = [one for one in found.courses if one not in looks and not one.measure.key.startswith("vendor:")]
     columns = st.columns(2)
     for place, one in enumerate(own):
         with columns[place % 2]:
@@ -103,15 +105,42 @@ def _courses(selection: Selection, found: drift.Watch) -> None:
                 selection,
                 f"{one.measure.label}: {usual_and_now(one)}",
                 charts.course(found, one),
-                one.table.select("months", "women", "value", "of_limit"),
+                one.table.select("months", "women", "value", "low", "high", "of_limit"),
                 About(
                     f"By month: {one.measure.means}.",
-                    f"Dotted: what was usual before the watch began. {TOLD} {RULE}",
+                    f"{INTERVAL if not one.measure.is_share else ''}Dotted: what was usual before the watch began. {TOLD} {RULE}",
                     "Studies of which it is not known are left out.",
                     f"{CASE_MIX} {NO_CAUSE}",
                 ),
                 name=f"drift_{one.measure.key}",
             )
+    if any(one.table["value"].is_not_null().any() for one in looks):
+        figure(
+            selection,
+            "How do the pictures look to the model?",
+            charts.looks(found, looks),
+            pl.concat(
+                one.table.select(
+                    pl.lit(one.measure.label).alias("measure"),
+                    "months",
+                    "women",
+                    "value",
+                    "low",
+                    "high",
+                    "of_limit",
+                )
+                for one in looks
+            ),
+            About(
+                "By month: where the pictures of a study lie, on average, on the three directions in which the pictures that the model "
+                "learned from differ most, in standard deviations of those; 0 is their mean.",
+                f"{INTERVAL}Principal components of what the model sees in a picture. {TOLD} Each direction is watched by the alarm "
+                "rule, beside how unfamiliar the pictures are: pictures can shift and stay familiar.",
+                "Studies that the model that speaks has read, and whose score is not covered until they are read.",
+                f"A direction has no name: it mixes all that the model sees, as density, brightness and sharpness. {CASE_MIX} {NO_CAUSE}",
+            ),
+            name="drift_looks",
+        )
     makers = [
         one for one in found.courses if one.measure.key.startswith("vendor:") and (one.usual or one.now)
     ]
@@ -205,7 +234,7 @@ def usual_and_now(one: drift.Course) -> str:
 def _said(one: drift.Course, value: float | None) -> str:
     if value is None:
         return look.UNKNOWN
-    return f"{value:.2f}" if one.measure.unit == "number" else look.percent(value)
+    return look.percent(value) if one.measure.unit in ("share", "risk") else f"{value:.2f}"
 
 
 def _together(courses: list[drift.Course]) -> pl.DataFrame:

@@ -106,6 +106,17 @@ class Domain:
         beyond = np.maximum((z**2).sum(axis=1) - (along**2).sum(axis=1), 0) / self.rest**2
         return np.sqrt((inside + beyond) / len(self.mean))
 
+    def along(self, vectors: NDArray[np.float32], axes: int) -> NDArray[np.float64]:
+        """Return (n, axes) where (n, D) vectors lie on the first axes, in standard deviations of what was learned from.
+
+        0 is the mean; of axes that the domain does not have NaN.
+        """
+        kept = min(axes, len(self.spread))
+        z = (vectors.astype(np.float64) - self.mean) / self.scale
+        found = np.full((len(vectors), axes), np.nan)
+        found[:, :kept] = np.einsum("nd,dk->nk", z, self.axes[:, :kept]) / self.spread[:kept]
+        return found
+
     def limited(self, distances: NDArray[np.float64], turned_away: float = TURNED_AWAY) -> Domain:
         """Return the domain with the limit that these distances of unseen readings of the same kind set.
 

@@ -24,6 +24,7 @@ from seed_data.women.life import CaseMix, Life, LifeVisit
 from seed_data.women.mechanisms import OF_2025, Mechanisms
 from seed_data.women.processes import in_order
 from seed_data.women.rates import gland_share
+from seed_data.women.truth import visible_from
 from seed_data.women.views import ViewRecord, imaged
 
 MANIFEST_COLUMNS: Final = (
@@ -37,6 +38,8 @@ TRUTH_COLUMNS: Final = (
     "progression", "cancer_in_breast", "months_to_diagnosis", "months_to_censoring", "found_by", "treated",
 )  # fmt: skip
 MORE_TRUTH_COLUMNS: Final = ("texture", "sign", "grade", "in_situ")  # of women with mechanisms of 2026
+VISIBLE_FROM: Final = "visible_from"
+"""The column of a set's truth table that says from which day on her cancer could be seen; lives without images lack it."""
 RISK_COLUMNS: Final = (
     "patient_id", "recorded_on", "bmi", "first_degree_relatives_with_breast_cancer", "postmenopausal",
     "hormone_therapy", "prior_biopsy",
@@ -247,7 +250,10 @@ def _make_woman(order: _Order) -> _Woman:
         again = imaged(life, order.spacing_mm, [replace(last, again=(number,))])
         before = [row for row in made.manifest if row["study_date"] != last.on.isoformat()]
         made.repeats.append(sorted(before + [_written(life, one, order) for one in again], key=_in_order))
-    made.truth = truth_rows(life, records)
+    seen = visible_from(life)
+    made.truth = [
+        row | {VISIBLE_FROM: "" if seen is None else seen.isoformat()} for row in truth_rows(life, records)
+    ]
     made.risk = [risk_row(life, visit) for visit in life.visits]
     made.events = event_rows(life)
     return made
@@ -325,7 +331,7 @@ def simulate(
     ]
     images = cancers = visits = 0
     tables = {
-        "manifest": MANIFEST_COLUMNS, "truth": truth_columns(mechanisms), "risk": RISK_COLUMNS,
+        "manifest": MANIFEST_COLUMNS, "truth": (*truth_columns(mechanisms), VISIBLE_FROM), "risk": RISK_COLUMNS,
         "events": EVENT_COLUMNS,
     }  # fmt: skip
     names = {

@@ -6,13 +6,16 @@ from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
+import numpy as np
 import plotly.graph_objects as go
 import polars as pl
 import pytest
 from typer.testing import CliRunner
 
+from core import cohorts
 from core.__main__ import app
 from core.cohorts import Definition, Frame, Selection, empty_frame, select
+from core.cohorts.away import report
 from core.cohorts.away.told import document_of
 from core.cohorts.bcsc import read_exams
 from core.installation import Installation
@@ -161,6 +164,30 @@ def test_the_command_makes_the_same_report_again(
     assert summary["made_on"] == "2026-11-28"
     for key in ("release", "model", "query_sha256", "sentence"):
         assert summary[key], key
+
+
+def test_the_command_does_not_report_two_cohorts_that_differ_by_a_few(
+    here: Installation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Women of density A, and women of 50 to 54, who are the same but for three: the second is refused, the first made again."""
+    made_up = synthetic(300)
+    aged = select(made_up, Definition.from_json({**SIMULATED, "age": ["50-54"]})).marks
+    three = np.flatnonzero(aged)[:3]
+    dense = pl.col("woman").is_in(np.flatnonzero(aged).tolist()) & ~pl.col("woman").is_in(three.tolist())
+    letters = pl.when(dense).then(pl.lit("A")).otherwise(pl.lit("B")).cast(pl.Categorical())
+    frame = replace(made_up, visits=made_up.visits.with_columns(density=letters))
+    monkeypatch.setattr(cohorts, "frame_of", lambda _here: frame)
+    monkeypatch.setattr(report, "make_report", lambda asked, out, *_: report.Reported(out, [], 0, {}, ""))
+    codes = []
+    for choices in ({"density": ["A"]}, {"age": ["50-54"]}, {"density": ["A"]}):
+        definition = tmp_path / "definition.json"
+        definition.write_text(json.dumps({**SIMULATED, **choices}))
+        asked = ["cohort", "report", "--definition", str(definition), "--out", str(tmp_path / "out")]
+        done = CliRunner().invoke(app, asked)
+        codes.append(done.exit_code)
+        if done.exit_code:
+            assert "differs by fewer than 5 women" in " ".join(done.stderr.split())
+    assert codes == [0, 2, 0]
 
 
 @pytest.mark.parametrize(

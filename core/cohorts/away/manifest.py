@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
+import tempfile
+import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,22 +20,26 @@ from core.cohorts.selection import Selection
 from core.deidentification import Given, Identity, Options, hand_on, key_of
 from core.files import private_folder, write_whole
 from core.installation import Installation
-from core.people import audit
+from core.people import Person, audit
+from core.people.needing import needs
+from core.people.roles import Permission, require
 from core.records.csv import harmless
 from core.refusals import Refusal
 from core.rules import exact_age_years
 from core.rules.ages import age_years
 from db.tables import Image, ImageSide, Patient, Study
 
-__all__ = ["MANIFEST", "CannotWrite", "Written", "write_manifest"]
+__all__ = ["MANIFEST", "MOST_ZIPPED", "CannotWrite", "Written", "images_of", "write_manifest", "zipped"]
 
-MANIFEST = "manifest.csv"
+MANIFEST, REFUSED = "manifest.csv", "refused.csv"
 COLUMNS = (
     "patient_id", "study_date", "laterality", "view", "path", "modality", "age", "birth_date", "density", "cancer_date",
     "cancer_laterality", "last_followup_date", "simulated",
 )  # fmt: skip
 OLDEST_TOLD = 90
 """Ages above are told as this where women are not to be known again (HIPAA's safe harbour, 45 CFR 164.514)."""
+MOST_ZIPPED = 500
+"""Images that a page hands out as one file; more are written by the command."""
 _WOMEN_AT_ONCE = 200
 _SUFFIXES = {"application/dicom": ".dcm", "image/png": ".png", "image/jpeg": ".jpg", "image/tiff": ".tif"}
 
@@ -96,12 +103,14 @@ class _Film:
         return {name: "" if known.get(name) is None else str(known[name]) for name in COLUMNS}
 
 
-def write_manifest(here: Installation, selection: Selection, out: Path, *, deidentified: bool) -> Written:
+def write_manifest(
+    here: Installation, selection: Selection, out: Path, *, deidentified: bool, person: Person | None = None
+) -> Written:
     """Write ``manifest.csv`` and the images that it names into a folder; the trail keeps it.
 
     Of a woman all mammograms are written of the days between the definition's years. What is not known is left empty. With
     `deidentified` her number is a pseudonym, her days are moved, her age is told in whole years and no birth date, and the
-    images go through `core.deidentification`; one that cannot be cleaned is refused.
+    images go through `core.deidentification`; one that cannot be cleaned is refused. `person` is who asks on a page.
 
     Raises `CannotWrite` where `out` is there already or cannot be written, or nobody fits the definition.
     """
@@ -110,15 +119,19 @@ def write_manifest(here: Installation, selection: Selection, out: Path, *, deide
     women = selection.women.filter(pl.col("patient_id").is_not_null())
     if not len(women):
         raise CannotWrite("No women with images fit this definition.")
-    detail = {"women": len(women), "deidentified": deidentified, "from": "command line"}
+    detail = {
+        "women": len(women),
+        "deidentified": deidentified,
+        "from": "page" if person else "command line",
+    }
     audit.note(
-        here, None, "cohort_manifest_exported", "cohort", detail, patients=women["patient_id"].to_list()
+        here, person, "cohort_manifest_exported", "cohort", detail, patients=women["patient_id"].to_list()
     )
     refused: list[tuple[str, str]] = []
     rows: list[dict[str, str]] = []
     try:
         private_folder(out)
-        write = _deidentified if deidentified else _as_they_are
+        write = partial(_deidentified, person) if deidentified else _as_they_are
         for name, row in write(here, out, _images(here, selection, women)):
             if isinstance(row, str):
                 refused.append((name, row))
@@ -129,6 +142,41 @@ def write_manifest(here: Installation, selection: Selection, out: Path, *, deide
     except OSError as error:
         raise CannotWrite(f"{out} cannot be written: {error.strerror or error}.") from error
     return Written(out, len({row["patient_id"] for row in rows}), len(rows), deidentified, refused)
+
+
+def images_of(selection: Selection) -> int:
+    """Return about how many images of these women there are; 0 of a cohort that came as a table."""
+    if not selection.women["patient_id"].is_not_null().any():
+        return 0
+    return int(selection.visits_of("views")["views"].sum())
+
+
+@needs(Permission.SEE_SINGLE_COURSES)
+def zipped(here: Installation, person: Person, selection: Selection) -> bytes:
+    """Return a ZIP archive of the images, de-identified, with their manifest; `refused.csv` names what could not be cleaned.
+
+    Raises
+    ------
+    AccessDenied
+        If the person may not see single women, or no images at all.
+    CannotWrite
+        If nobody fits, or there are more than `MOST_ZIPPED` images.
+    """
+    require(person, Permission.SEE_PATIENTS)
+    if images_of(selection) > MOST_ZIPPED:
+        raise CannotWrite(f"These are more than {MOST_ZIPPED} images: let the command write them.")
+    with tempfile.TemporaryDirectory(prefix="longview-manifest-") as folder:
+        out = Path(folder, "images")
+        written = write_manifest(here, selection, out, deidentified=True, person=person)
+        if written.refused:
+            refused = io.StringIO()
+            csv.writer(refused, lineterminator="\n").writerows([("image", "reason"), *written.refused])
+            write_whole(out / REFUSED, refused.getvalue())
+        file = io.BytesIO()
+        with zipfile.ZipFile(file, "w") as archive:
+            for path in sorted(path for path in out.rglob("*") if path.is_file()):
+                archive.write(path, path.relative_to(out).as_posix())
+        return file.getvalue()
 
 
 def _images(here: Installation, selection: Selection, women: pl.DataFrame) -> Iterator[_Film]:
@@ -181,13 +229,13 @@ def _as_they_are(
 
 
 def _deidentified(
-    here: Installation, out: Path, films: Iterator[_Film]
+    person: Person | None, here: Installation, out: Path, films: Iterator[_Film]
 ) -> Iterator[tuple[str, dict[str, str] | str]]:
     """Write images cleaned; yield each one's hash, in short, with its row, or why it could not be cleaned."""
     key = key_of(here)
     # Handed over one by one, so that one is in memory at a time.
     handed: list[_Film] = []
-    for ended in hand_on(here, _given(here, films, handed), out, Options()):
+    for ended in hand_on(here, _given(here, films, handed), out, Options(), whose_wish=person):
         film = handed.pop(0)
         name = film.image.sha256[:16]
         if ended.file is None:

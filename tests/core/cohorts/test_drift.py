@@ -7,6 +7,8 @@ import polars as pl
 import pytest
 
 from core.cohorts import drift
+from core.cohorts.drift import clustered_interval
+from core.cohorts.looks import AXIS_NAMES
 from core.cohorts.months import months_of, share_cells
 from tests.cohort_frames import synthetic
 
@@ -30,6 +32,31 @@ def test_brighter_pictures_are_noticed_as_that(visits: pl.DataFrame) -> None:
     found = drift.watch(brighter, BEGINS).noticed
     assert [(one.measure.key, one.direction) for one in found] == [("brightness", "brighter")]
     assert found[0].months[:7] >= "2026-01"
+
+
+def test_pictures_that_look_otherwise_to_the_model_are_noticed_though_they_stay_familiar(
+    visits: pl.DataFrame,
+) -> None:
+    late = pl.col("on") >= date(2026, 1, 15)
+    shifted = visits.with_columns(
+        pl.when(late).then(pl.col("look_2") - 0.9).otherwise(pl.col("look_2")).cast(pl.Float32)
+    )
+    watched = drift.watch(shifted, BEGINS)
+    assert [(one.measure.key, one.direction) for one in watched.noticed] == [("look_2", "shifted down")]
+    course = next(one for one in watched.courses if one.measure.key == "look_2")
+    assert course.now < course.usual - 0.3
+    told = course.table.drop_nulls("value")
+    assert (told["low"] < told["value"]).all()
+    assert (told["value"] < told["high"]).all()
+
+
+def test_an_interval_is_that_of_women_not_of_their_visits() -> None:
+    """A hundred women, each twice with the same value: as wide as of a hundred values, not of two hundred."""
+    values = np.random.default_rng(1).normal(0, 1, 100)
+    found = clustered_interval(np.repeat(values, 2), np.repeat(np.arange(100), 2))
+    assert found == pytest.approx(
+        (values.mean() - 1.96 * values.std(ddof=1) / 10, values.mean() + 1.96 * values.std(ddof=1) / 10)
+    )
 
 
 def test_a_new_maker_is_noticed(visits: pl.DataFrame) -> None:
@@ -80,7 +107,7 @@ def test_nothing_known_is_nothing_watched(visits: pl.DataFrame) -> None:
     empty = visits.with_columns(
         pl.lit(None, pl.Float32).alias("brightness"), pl.lit(None, pl.Float32).alias("distance"),
         pl.lit(False).alias("scored"), pl.lit("none").alias("trust"), pl.lit(None, pl.String).alias("vendor"),
-        pl.lit(None, pl.Float32).alias("risk_5"),
+        pl.lit(None, pl.Float32).alias("risk_5"), *(pl.lit(None, pl.Float32).alias(name) for name in AXIS_NAMES),
     )  # fmt: skip
     with pytest.raises(drift.CannotWatch, match="Nothing is known"):
         drift.watch(empty, BEGINS)

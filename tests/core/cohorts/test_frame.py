@@ -3,13 +3,18 @@
 import math
 from datetime import date
 
+import numpy as np
 import polars as pl
 import pytest
+from sqlalchemy import select
 
 from core.cohorts import VISITS, WOMEN, Frame, compute_frame
+from core.cohorts.looks import AXES, AXIS_NAMES
 from core.installation import Installation
 from core.records import worklist
-from db.tables import EventKind
+from db.tables import Embedding, EventKind, Image, Study
+from models.measures import DOMAIN, Domain
+from models.store import registry
 from tests import factories
 from tests.cohort_frames import synthetic
 from tests.factories import VisitPlan
@@ -44,6 +49,29 @@ def test_nobody_is_an_empty_frame(here: Installation) -> None:
     frame = compute_frame(here)
     assert_well_made(frame)
     assert len(frame.women) == 0
+
+
+def test_a_visit_says_where_its_pictures_lie_to_the_model(here: Installation) -> None:
+    factories.woman(here, "1", [VisitPlan(date(2024, 3, 1)), VisitPlan(date(2026, 3, 1))])
+    folder = registry.folder_of(here.settings.model)
+    domain, encoder = Domain.load(folder / DOMAIN), registry.read_card(folder).encoder_sha256
+    draw = np.random.default_rng(1)
+    with here.database.write() as session:
+        images = session.scalars(select(Image).join(Study).order_by(Study.study_date.desc()).limit(4)).all()
+        vectors = draw.normal(domain.mean, domain.scale, (4, len(domain.mean))).astype("<f4")
+        for image, vector, sha256 in zip(images, vectors, (encoder, encoder, encoder, "0" * 64), strict=True):
+            session.add(_embedding(image.id, sha256, vector))
+    visits = compute_frame(here).visits
+    by_hand = domain.along(vectors[:3], AXES).mean(axis=0)
+    assert visits.select(AXIS_NAMES).row(1) == pytest.approx(by_hand, rel=1e-4)
+    assert visits.select(AXIS_NAMES).row(0) == (None,) * AXES
+
+
+def _embedding(image_id: int, encoder: str, vector: np.ndarray) -> Embedding:
+    return Embedding(
+        image_id=image_id, encoder_sha256=encoder, dimensions=len(vector), vector=vector.tobytes(), heat_map=b"", heat_map_shape=[0, 0],
+        transform={}, finding={}, density={},
+    )  # fmt: skip
 
 
 def test_rows_are_as_the_worklist_has_them(here: Installation) -> None:

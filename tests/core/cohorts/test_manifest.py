@@ -1,13 +1,18 @@
 """A cohort's images with their exam manifest: what other commands read, and no more of the women than was asked for."""
 
+import csv
+import io
 import json
+import zipfile
 
 import pytest
 from typer.testing import CliRunner
 
 from core.__main__ import app
+from core.cohorts import Definition, frame_of, select
+from core.cohorts.away.manifest import zipped
 from core.incoming import IncomingFile, take_in
-from core.people import audit
+from core.people import AccessDenied, Permission, Person, Role, accounts, audit
 from core.sets import read_manifest
 from core.trail import Wanted, find
 from tests.pictures import breast, dicom
@@ -42,6 +47,24 @@ def test_what_is_written_is_a_manifest_and_the_trail_names_each_woman(here, stor
     entries = find(here, None, Wanted(patient="MRN-3", action="cohort_manifest_exported")).entries
     assert len(entries) == 1
     assert written(stored, tmp_path / "out", code=2).endswith("is there already. Choose another name.")
+
+
+def test_a_page_hands_the_same_out_as_a_file_to_who_may_see_images(here, stored) -> None:
+    selection = select(frame_of(here), Definition.from_json(DEFINITION))
+    may = frozenset({Permission.SEE_SINGLE_COURSES})
+    for role, granted in ((Role.ANALYST, may), (Role.ONCOLOGIST, frozenset())):
+        with pytest.raises(AccessDenied):
+            zipped(here, Person(1, "somebody", "Some Body", role, granted), selection)
+    made = accounts.create_user(here, "oncologist", "a long enough password", Role.ONCOLOGIST)
+    reader = Person(made.user_id, "oncologist", "Oncologist", Role.ONCOLOGIST, may)
+    with zipfile.ZipFile(io.BytesIO(zipped(here, reader, selection))) as archive:
+        said = {name: archive.read(name) for name in archive.namelist()}
+    rows = list(csv.DictReader(io.StringIO(said["manifest.csv"].decode())))
+    assert len(rows) == 6
+    assert {row["path"] for row in rows} == {*said} - {"manifest.csv"}
+    assert not any(word in data for data in said.values() for word in (b"MRN-", b"Doe", b"20240315"))
+    (entry,) = find(here, None, Wanted(patient="MRN-3", action="cohort_manifest_exported")).entries
+    assert entry.user == "oncologist"
 
 
 def test_de_identified_it_says_neither_who_she_is_nor_her_days(here, stored, tmp_path) -> None:

@@ -25,7 +25,7 @@ from core.cohorts import (
     disclosure,
     select,
 )
-from core.cohorts.bands import keys_of
+from core.cohorts.bands import EVENTS, keys_of
 from tests.cohort_frames import synthetic
 
 SIMULATED = Definition(kind=Population.SIMULATED)
@@ -166,6 +166,67 @@ def test_whoever_tries_every_definition_never_sees_two_that_differ_by_a_few() ->
     for one, other in itertools.combinations(seen, 2):
         apart = int(np.count_nonzero(one != other))
         assert apart == 0 or apart >= 5
+
+
+def by_hand(frame: Frame, kinds: list[str], begin: int, end: int) -> set[int]:
+    """The women with an event of these kinds between two years, from the days in the table themselves."""
+    days = {"diagnosis": pl.col("diagnosed_on"), "surgery": pl.col("treated_on")}
+    asked = [days[kind].dt.year().is_between(begin, end) for kind in kinds]
+    return set(frame.women.filter(pl.any_horizontal(asked))["woman"])
+
+
+@pytest.mark.parametrize("kinds", [["diagnosis"], ["surgery"], ["diagnosis", "surgery"]])
+def test_women_are_chosen_by_kind_and_year_of_what_happened(frame: Frame, kinds: list[str]) -> None:
+    everybody = select(frame, SIMULATED)
+    among = set(everybody.women["woman"])
+    asked = {"event_kinds": kinds, "events_from": 2014, "events_to": 2019}
+    with_one = select(frame, SIMULATED.but(**asked))
+    assert set(with_one.women["woman"]) == by_hand(frame, kinds, 2014, 2019) & among
+    without = select(frame, SIMULATED.but(**asked, events=["none"]))
+    assert set(without.women["woman"]) == among - set(with_one.women["woman"])
+    assert with_one.counts(EVENTS) == {"some": with_one.n, "none": without.n}
+    assert with_one.by_kind_of_event[kinds[0]] == len(by_hand(frame, kinds[:1], 2014, 2019) & among)
+    assert with_one.definition.looks_ahead == ["events on record"]
+
+
+def test_a_definition_says_in_words_which_events_are_meant() -> None:
+    named = SIMULATED.but(event_kinds=["therapy", "surgery"], events_from=2015, events_to=2019)
+    assert "with surgery or therapy 2015–2019 on record" in named.sentence("25")
+    assert Definition.from_json(json.dumps(named.to_json())) == named
+    assert "without an event up to 2019 on record" in SIMULATED.but(events=["none"], events_to=2019).sentence("25")  # fmt: skip
+    for wrong in ({"event_kinds": ["operation"]}, {"events_from": 2020, "events_to": 2019}, {"events_from": 1066}):  # fmt: skip
+        with pytest.raises(DefinitionRefused, match="event"):
+            SIMULATED.but(**wrong)
+
+
+def test_whoever_tries_kinds_and_years_of_events_never_singles_out_a_few() -> None:
+    """Year by year, kind by kind, with and without: of nothing that one person is shown the difference is a few."""
+    frame, asked, seen = synthetic(400, 5), Asked(), []
+    years = [None, *range(2013, 2027)]
+    for kinds, begin, end in itertools.product(
+        ([], ["diagnosis"], ["surgery"], ["diagnosis", "surgery"]), years, years
+    ):
+        if begin and end and begin > end:
+            continue
+        for events in ([], ["none"]):
+            wanted = {"event_kinds": kinds, "events_from": begin, "events_to": end, "events": events}
+            chosen = select(frame, SIMULATED.but(**wanted))
+            if not chosen.withheld and not asked.why_not(1, chosen):
+                seen.append(np.packbits(chosen.marks))
+    different = np.unique(np.stack(seen), axis=0)
+    assert len(different) > 3
+    for one, other in itertools.combinations(different, 2):
+        assert int(np.bitwise_count(one ^ other).sum()) >= 5
+
+
+def test_one_kind_of_event_more_is_not_a_way_to_a_few(frame: Frame) -> None:
+    """Two people may lay side by side what they were shown: neighbouring definitions of events are not told at all."""
+    three_died = frame.women.with_columns(
+        years_of_death=pl.when(pl.col("woman") < 3).then(1 << (2020 - 1980)).otherwise(0).cast(pl.UInt64)
+    )
+    some = replace(frame, women=three_died, basis="three died")
+    assert "of these women" in select(some, SIMULATED.but(event_kinds=["death"])).withheld or select(some, SIMULATED.but(event_kinds=["death"])).n < 5  # fmt: skip
+    assert "differ by fewer than 5" in select(some, SIMULATED.but(event_kinds=["death", "surgery"])).withheld
 
 
 def test_what_one_person_saw_does_not_keep_another_from_seeing_it(frame: Frame) -> None:

@@ -47,6 +47,20 @@ def test_what_is_unlike_lies_outside(domain):
     assert (worst_by_study(domain, *readings(2, shift=6.0)) > domain.limit).mean() > 0.95
 
 
+def test_what_was_learned_lies_about_0_with_a_deviation_of_1_along_each_axis():
+    vectors, whose, _ = readings(2)
+    along = spread_of(vectors, whose, "made women").along(vectors, 3)
+    assert along.mean(axis=0) == pytest.approx(np.zeros(3), abs=1e-4)
+    assert along.std(axis=0) == pytest.approx(np.ones(3), rel=1e-4)
+
+
+def test_of_an_axis_that_there_is_not_nothing_is_said():
+    one = np.arange(80, dtype=np.float32)[:, None] * np.ones((1, 4), np.float32)
+    along = spread_of(one, [str(n) for n in range(80)], "one direction").along(one, 3)
+    assert np.isfinite(along[:, 0]).all()
+    assert np.isnan(along[:, 1:]).all()
+
+
 def test_a_last_bit_in_a_feature_that_never_moves_is_not_another_world(domain):
     vectors, _, _ = readings(3)
     moved = vectors.copy()

@@ -10,6 +10,7 @@ import numpy as np
 import pydicom
 import pytest
 
+from core.sets import read_visible_from
 from core.sets.manifest import read_manifest
 from seed_data.women import cohort, machines
 from seed_data.women.bodies import BreastView
@@ -49,6 +50,14 @@ def truth(made) -> list[dict[str, str]]:
 def test_the_same_seed_gives_the_same_bytes_on_any_number_of_processes(made, tmp_path):
     cohort.simulate(tmp_path, patients=6, seed=7, mix=RICH, spacing_mm=0.7, jobs=2)
     assert _hashes(tmp_path) == _hashes(made)
+
+
+def test_the_truth_says_from_when_a_cancer_could_be_seen(made, truth, manifest):
+    seen = read_visible_from(made / "truth.csv")
+    found = {row["patient_id"]: row["cancer_date"] for row in manifest if row["cancer_date"]}
+    assert seen
+    assert set(seen) <= set(found)
+    assert all(day <= date.fromisoformat(found[woman]) for woman, day in seen.items())
 
 
 def test_a_study_taken_again_shows_the_same_woman_otherwise_positioned_and_leaves_the_rest_as_it_is(
