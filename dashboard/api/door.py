@@ -16,11 +16,13 @@ from core.people import Scope as TokenScope
 from core.people.own_tokens import SCOPE_WORDS
 from dashboard.api import (
     cohorts,
+    corrections,
     dicom_web,
     events,
     fhir,
     images,
     imports,
+    lesions,
     models,
     patients,
     shapes,
@@ -68,6 +70,8 @@ def _made() -> FastAPI:
         studies.router,
         images.router,
         events.router,
+        lesions.router,
+        corrections.router,
         models.router,
         imports.router,
         cohorts.router,

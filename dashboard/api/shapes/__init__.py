@@ -4,7 +4,13 @@ Null is not known. Names are those of the command line's ``--json``.
 """
 
 from dashboard.api.shapes.cohorts import CohortSummary, SavedCohort, SavedCohorts, Table
-from dashboard.api.shapes.corrections import Correction, Corrections
+from dashboard.api.shapes.corrections import (
+    Correction,
+    CorrectionMade,
+    CorrectionPreview,
+    Corrections,
+    StudyNamed,
+)
 from dashboard.api.shapes.models import Classified, Model, ModelCard, Models
 from dashboard.api.shapes.people import Me, Patient, Patients
 from dashboard.api.shapes.problems import ProblemShape
@@ -18,6 +24,7 @@ from dashboard.api.shapes.records import (
     Lesion,
     Lesions,
     LesionSize,
+    Measurement,
 )
 from dashboard.api.shapes.studies import (
     Assessment,
@@ -39,6 +46,8 @@ __all__ = [
     "Classified",
     "CohortSummary",
     "Correction",
+    "CorrectionMade",
+    "CorrectionPreview",
     "Corrections",
     "Course",
     "Event",
@@ -53,6 +62,7 @@ __all__ = [
     "LesionSize",
     "Lesions",
     "Me",
+    "Measurement",
     "Model",
     "ModelCard",
     "Models",
@@ -66,6 +76,7 @@ __all__ = [
     "Score",
     "Studies",
     "Study",
+    "StudyNamed",
     "Table",
     "Trust",
 ]

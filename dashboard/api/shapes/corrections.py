@@ -1,12 +1,14 @@
-"""What was put right."""
+"""What was put right, and what would follow of it."""
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
+
+from pydantic import Field
 
 from dashboard.api.shapes.base import Shape
 
-__all__ = ["Correction", "Corrections"]
+__all__ = ["Correction", "CorrectionMade", "CorrectionPreview", "Corrections", "StudyNamed"]
 
 
 class Correction(Shape):
@@ -29,3 +31,34 @@ class Corrections(Shape):
     """Corrections of a woman, newest first."""
 
     items: list[Correction]
+
+
+class StudyNamed(Shape):
+    """A study by whose and when."""
+
+    patient: str
+    study_date: date
+    study_uid: str
+
+
+class CorrectionPreview(Shape):
+    """What a correction does and what follows of it, as ``core correct --json`` shows it.
+
+    `anew` are the studies that are scored anew, `ended` those whose scores end with them, `back` those whose scores of before
+    count again. What stands under `conflicts` speaks against it and has to be confirmed.
+    """
+
+    mrn: str
+    says: list[str]
+    anew: list[StudyNamed]
+    ended: list[StudyNamed]
+    back: list[StudyNamed]
+    follows: list[str]
+    conflicts: list[str]
+    stamp: str = Field(description="Of what it was made of: the ETag that the change is sent with.")
+
+
+class CorrectionMade(CorrectionPreview):
+    """A correction that was made or undone, by its number, and what it did."""
+
+    correction: int

@@ -7,7 +7,22 @@ from typing import Any, Literal
 
 from dashboard.api.shapes.base import Next, Shape
 
-__all__ = ["Alert", "Alerts", "Event", "Events", "Finding", "Findings", "Lesion", "LesionSize", "Lesions"]
+__all__ = [
+    "Alert",
+    "Alerts",
+    "Ends",
+    "Event",
+    "Events",
+    "Finding",
+    "Findings",
+    "Lesion",
+    "LesionSize",
+    "Lesions",
+    "Measurement",
+]
+
+Ends = tuple[float, float, float, float]
+"""Two corners of a box, or the two ends of an axis: x0, y0, x1, y1 in pixels of the image, origin top left."""
 
 
 class Event(Shape):
@@ -51,9 +66,13 @@ class Alerts(Shape):
 
 
 class Finding(Shape):
-    """A place that a reader kept on an image; `box` is x0, y0, x1, y1 in its pixels, `reading` what a model said of it."""
+    """A place that a reader kept on an image; `box` is x0, y0, x1, y1 in its pixels, `reading` what a model said of it.
+
+    It is a measurement of `lesion`, and changed or taken back as that: /measurements/{id}.
+    """
 
     id: int
+    lesion: int
     label: str
     study_uid: str
     study_date: date
@@ -84,6 +103,28 @@ class LesionSize(Shape):
     views: list[str]
 
 
+class Measurement(Shape):
+    """What was measured of a lesion on one image: the ends of its axes and its box in pixels, its lengths.
+
+    `corrected` says that the image is no longer that view of hers, so that it does not count; null where it does.
+    """
+
+    id: int
+    sop_uid: str
+    study_uid: str
+    on: date
+    view: str
+    box: Ends
+    long_axis: Ends | None
+    short_axis: Ends | None
+    long_mm: float | None
+    short_mm: float | None
+    proposed_by: str | None
+    by: str
+    at: datetime
+    corrected: str | None
+
+
 class Lesion(Shape):
     """A lesion that is followed over the years."""
 
@@ -97,6 +138,7 @@ class Lesion(Shape):
     status: str
     note: str | None
     sizes: list[LesionSize]
+    measurements: list[Measurement]
 
 
 class Lesions(Shape):
