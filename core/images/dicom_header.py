@@ -192,6 +192,7 @@ def header_of(reading: HeaderReader) -> Header:
         study_date=_study_date(reading),
         study_description=reading.shown("StudyDescription", 256),
         sop_uid=_uid(reading, "SOPInstanceUID", "sop_uid"),
+        series_uid=_series_uid(reading),
         modality=reading.shown("Modality", 16),
         laterality=_laterality(reading),
         view=_view(reading),
@@ -275,6 +276,12 @@ def _uid(reading: HeaderReader, keyword: str, field: str) -> str | None:
         reading.contradictions.append(f"{keyword} is no valid UID.")
         return None
     return text
+
+
+def _series_uid(reading: HeaderReader) -> str | None:
+    """Return the series that the file names; nothing is decided by it, so that what is wrong in it is no contradiction."""
+    said = reading.value("SeriesInstanceUID")
+    return said if isinstance(said, str) and len(said) <= 64 and _UID.fullmatch(said) else None
 
 
 def _laterality(reading: HeaderReader) -> str | None:

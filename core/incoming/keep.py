@@ -301,6 +301,7 @@ def _image_row(
         rendition_sha256=prepared.rendition_sha256,
         thumbnail_sha256=prepared.thumbnail_sha256,
         reading=READING,
+        series_uid=image.header.series_uid or "",
     )
 
 
