@@ -67,6 +67,7 @@ class Header:
     study_description: str | None = None
     sop_uid: str | None = None
     series_uid: str | None = None
+    sop_class_uid: str | None = None
     modality: str | None = None
     laterality: str | None = None
     view: str | None = None

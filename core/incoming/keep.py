@@ -302,6 +302,7 @@ def _image_row(
         thumbnail_sha256=prepared.thumbnail_sha256,
         reading=READING,
         series_uid=image.header.series_uid or "",
+        sop_class_uid=image.header.sop_class_uid or "",
     )
 
 

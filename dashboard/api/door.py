@@ -25,6 +25,7 @@ from dashboard.api import (
     lesions,
     models,
     patients,
+    qido,
     shapes,
     studies,
     tryout,
@@ -76,6 +77,7 @@ def _made() -> FastAPI:
         imports.router,
         cohorts.router,
         fhir.router,
+        qido.router,
         dicom_web.router,
     )
     for router in routers:

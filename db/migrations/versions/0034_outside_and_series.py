@@ -1,4 +1,4 @@
-"""What the hospital's own sign-in calls a session there, its words that were heard, and the series that an image's file names.
+"""What the hospital's own sign-in calls a session there, its words that were heard, and series and kind of object that an image's file names.
 
 Revision: 0034, after 0031.
 """
@@ -22,11 +22,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("word_sha256", name=op.f("pk_sign_out_seen")),
     )
     op.add_column("image", sa.Column("series_uid", sa.String(64), nullable=True))
+    op.add_column("image", sa.Column("sop_class_uid", sa.String(64), nullable=True))
     op.create_index(op.f("ix_image_series_uid"), "image", ["series_uid"])
 
 
 def downgrade() -> None:
     op.drop_index(op.f("ix_image_series_uid"), table_name="image")
+    op.drop_column("image", "sop_class_uid")
     op.drop_column("image", "series_uid")
     op.drop_table("sign_out_seen")
     op.drop_column("sign_in", "linking_until")
