@@ -9,7 +9,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from core.cli import terminal
+from core.cli import signing, terminal
 from core.cli.opening import open_installation
 from core.cli.tokens import list_tokens, token
 from core.people import (
@@ -41,6 +41,7 @@ def register(app: typer.Typer) -> None:
     """Add this module's verbs."""
     user.command()(token)
     user.command(name="tokens")(list_tokens)
+    signing.register(user)
     app.add_typer(user, name="user")
 
 

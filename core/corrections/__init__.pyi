@@ -11,6 +11,7 @@ from .asked import Kind as Kind
 from .asked import Merged as Merged
 from .asked import MovedTo as MovedTo
 from .asked import NotConfirmed as NotConfirmed
+from .asked import SeenOtherwise as SeenOtherwise
 from .asked import SetAside as SetAside
 from .asked import WhoSheIs as WhoSheIs
 from .effects import Preview as Preview
@@ -19,6 +20,7 @@ from .listed import Entry as Entry
 from .listed import Film as Film
 from .listed import StudyWithFilms as StudyWithFilms
 from .listed import all_corrections as all_corrections
+from .listed import correction_of as correction_of
 from .listed import corrections_of as corrections_of
 from .listed import studies_with_films as studies_with_films
 from .making import Made as Made
@@ -33,3 +35,4 @@ from .named import is_film_name as is_film_name
 from .named import is_stored_film as is_stored_film
 from .named import set_aside_named as set_aside_named
 from .named import study_named as study_named
+from .named import whom as whom

@@ -25,6 +25,7 @@ __all__ = [
     "Merged",
     "MovedTo",
     "NotConfirmed",
+    "SeenOtherwise",
     "SetAside",
     "WhoSheIs",
 ]
@@ -69,6 +70,10 @@ class CorrectionRefused(ValueError):
 
 class ChangedSince(CorrectionRefused):
     """What a preview was made of is not what is stored any more, or something was done since that stands in the way."""
+
+
+class SeenOtherwise(ChangedSince):
+    """What a preview was made of is not what is stored any more: look again."""
 
 
 class NotConfirmed(CorrectionRefused):

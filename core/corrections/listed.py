@@ -20,7 +20,15 @@ from core.rules.vocabulary import OTHER_THAN_STANDARD
 from db.sessions import WITH_PUT_AWAY
 from db.tables import Correction, Image, Study, User
 
-__all__ = ["Entry", "Film", "StudyWithFilms", "all_corrections", "corrections_of", "studies_with_films"]
+__all__ = [
+    "Entry",
+    "Film",
+    "StudyWithFilms",
+    "all_corrections",
+    "correction_of",
+    "corrections_of",
+    "studies_with_films",
+]
 
 
 @dataclass(frozen=True)
@@ -97,6 +105,12 @@ def corrections_of(here: Installation, mrn: str) -> list[Entry]:
     with here.database.read() as session:
         mrns = mrns_of(session, mrn)
     return _entries(here, or_(Correction.mrn.in_(mrns), Correction.other_mrn.in_(mrns)))
+
+
+@needs(Permission.SEE_PATIENTS)
+def correction_of(here: Installation, correction_id: int) -> Entry | None:
+    """Return one correction by its number; None if there is none."""
+    return next(iter(_entries(here, Correction.id == correction_id)), None)
 
 
 @needs(Permission.CORRECT)

@@ -12,7 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core.corrections.acts import carry_out, women_of
-from core.corrections.asked import Ask, ChangedSince, CorrectionRefused, NotConfirmed
+from core.corrections.asked import Ask, ChangedSince, CorrectionRefused, NotConfirmed, SeenOtherwise
 from core.corrections.effects import Preview, lesions_touched, preview_of
 from core.corrections.following import alerts_go_with_studies, follow, follow_undoing
 from core.corrections.ledger import Ledger, found
@@ -313,7 +313,7 @@ def _dated_otherwise(session: Session, ledger: Ledger) -> list[str]:
 
 def _check(did: Preview, stamp: str | None, *, confirmed: bool) -> None:
     if stamp is not None and stamp != did.stamp:
-        raise ChangedSince(
+        raise SeenOtherwise(
             "Something of hers was added or corrected since you looked. Nothing is changed: look again, then repeat."
         )
     if did.conflicts and not confirmed:

@@ -6,7 +6,8 @@ from datetime import date
 
 from sqlalchemy import select
 
-from core.corrections.asked import CorrectionRefused
+from core.corrections.acts import women_of
+from core.corrections.asked import Ask, CorrectionRefused
 from core.corrections.events import say_event
 from core.corrections.listed import Film, StudyWithFilms, day_of_file, studies_with_films
 from core.incoming import called
@@ -25,6 +26,7 @@ __all__ = [
     "is_stored_film",
     "set_aside_named",
     "study_named",
+    "whom",
 ]
 
 LONGEST_NUMBER = 18
@@ -91,6 +93,13 @@ def event_named(here: Installation, name: str) -> int:
             else f"There is no event {name}."
         )
     return found[0].id
+
+
+@needs(Permission.CORRECT)
+def whom(here: Installation, ask: Ask) -> list[int]:
+    """Return whom a correction would be about, by number; raises `CorrectionRefused` where that is nobody."""
+    with here.database.read() as session:
+        return [woman.id for woman in women_of(session, ask)]
 
 
 @needs(Permission.CORRECT)

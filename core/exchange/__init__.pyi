@@ -9,12 +9,14 @@ from .instances import file_of as file_of
 from .instances import frame_of_instance as frame_of_instance
 from .instances import metadata_of as metadata_of
 from .instances import rendered as rendered
-from .instances import series_of as series_of
 from .jobs import TooManyJobs as TooManyJobs
 from .jobs import begin_job as begin_job
 from .jobs import job_of as job_of
 from .keys import key_of as key_of
 from .keys import patient_by_key as patient_by_key
+from .lesions import lesion_measured_by as lesion_measured_by
+from .lesions import lesion_of as lesion_of
+from .lesions import numbers_of as numbers_of
 from .listed import ImageRow as ImageRow
 from .listed import NotHere as NotHere
 from .listed import Page as Page
@@ -40,3 +42,8 @@ from .resources import Wanted as Wanted
 from .resources import resource_of as resource_of
 from .resources import search_resources as search_resources
 from .scores import scores_of as scores_of
+from .scoring import NeverScored as NeverScored
+from .scoring import ask_for_score as ask_for_score
+from .series import TooManyUnlisted as TooManyUnlisted
+from .series import instances_found as instances_found
+from .series import series_found as series_found

@@ -29,14 +29,24 @@ from core.people import Permission, Person
 from core.people.needing import needs
 from db.tables import Image, Patient, Study
 
-__all__ = ["Instance", "Listing", "Matching", "instances_of", "series_uid", "studies_found"]
+__all__ = [
+    "Instance",
+    "Listing",
+    "Matching",
+    "instances_of",
+    "made_series",
+    "series_uid",
+    "studies_found",
+    "studies_meant",
+    "study_found",
+]
 
 DICOM = "application/dicom"
 
 
 @dataclass(frozen=True)
 class Matching:
-    """What studies are asked for. In `patient_id` and `name` * and ? stand for any letters and one; `uids` are of studies."""
+    """What is asked for. In `patient_id` and `name` * and ? stand for any letters and one; `uids` are of studies."""
 
     patient_id: str | None = None
     name: str | None = None
@@ -44,6 +54,8 @@ class Matching:
     modalities: tuple[str, ...] = ()
     first: date | None = None
     last: date | None = None
+    series: tuple[str, ...] = ()
+    instances: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -74,6 +86,24 @@ def studies_found(
     here: Installation, person: Person, asked: Matching, *, limit: int, offset: int, address: str
 ) -> Listing:
     """Return studies, the newest first; `address` is where this service is reached, for the RetrieveURL."""
+    images = select(func.count()).where(Image.study_id == Study.id).correlate(Study).scalar_subquery()
+    query = (
+        select(Study, Patient, images.label("images"))
+        .join(Patient, Patient.id == Study.patient_id)
+        .where(*studies_meant(asked))
+        .order_by(Study.study_date.desc(), Study.id.desc())
+        .offset(offset)
+        .limit(limit + 1)
+    )
+    with here.database.read() as session:
+        found = session.execute(query).all()
+    rows = [json_of(study_found(row.Study, row.Patient, row.images, address)) for row in found[:limit]]
+    patients = list(dict.fromkeys(row.Patient.id for row in found[:limit]))
+    return Listing(rows, patients, len(found) > limit)
+
+
+def studies_meant(asked: Matching) -> list[ColumnElement[bool]]:
+    """Return which studies and women are meant, of what is asked for."""
     wanted: list[ColumnElement[bool]] = []
     if asked.uids:
         wanted.append(Study.uid.in_(asked.uids))
@@ -87,20 +117,7 @@ def studies_found(
         wanted.append(_like(Patient.mrn, asked.patient_id))
     if asked.name is not None:
         wanted.append(or_(*(_like(Patient.name, one) for one in _spelt(asked.name))))
-    images = select(func.count()).where(Image.study_id == Study.id).correlate(Study).scalar_subquery()
-    query = (
-        select(Study, Patient, images.label("images"))
-        .join(Patient, Patient.id == Study.patient_id)
-        .where(*wanted)
-        .order_by(Study.study_date.desc(), Study.id.desc())
-        .offset(offset)
-        .limit(limit + 1)
-    )
-    with here.database.read() as session:
-        found = session.execute(query).all()
-    rows = [json_of(_study(row.Study, row.Patient, row.images, address)) for row in found[:limit]]
-    patients = list(dict.fromkeys(row.Patient.id for row in found[:limit]))
-    return Listing(rows, patients, len(found) > limit)
+    return wanted
 
 
 def _spelt(name: str) -> Sequence[str]:
@@ -114,7 +131,8 @@ def _like(column: Any, said: str) -> ColumnElement[bool]:
     return func.lower(column).like(pattern.lower(), escape="\\")
 
 
-def _study(study: Study, patient: Patient, images: int, address: str) -> Dataset:
+def study_found(study: Study, patient: Patient, images: int, address: str) -> Dataset:
+    """Return a study as it is listed."""
     with quietly():
         made = _of_woman(patient)
         made.StudyInstanceUID = study.uid
@@ -170,11 +188,15 @@ def instances_of(
 
 def series_uid(here: Installation, one: Instance) -> str:
     """Return the series that an image belongs to: its file's, else one that follows from the study."""
-    try:
-        said = header_of(here, one.image, "SeriesInstanceUID") if one.is_dicom else None
-    except HeaderLost:
-        said = None
-    return str(
-        (said.get("SeriesInstanceUID") if said else None)
-        or generate_uid(entropy_srcs=[one.study.uid, "series"])
-    )
+    said = one.image.series_uid
+    if said is None and one.is_dicom:
+        try:
+            said = header_of(here, one.image, "SeriesInstanceUID").get("SeriesInstanceUID")
+        except HeaderLost:
+            said = None
+    return str(said or made_series(one.study.uid))
+
+
+def made_series(study_uid: str) -> str:
+    """Return the series of those images of a study whose files name none."""
+    return str(generate_uid(entropy_srcs=[study_uid, "series"]))

@@ -6,7 +6,6 @@ A file that says otherwise than the record whose it is, of which day, side or vi
 from __future__ import annotations
 
 import io
-from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
@@ -42,7 +41,7 @@ from core.installation import Installation
 from core.people import Permission
 from core.people.needing import needs
 
-__all__ = ["NotKeptSo", "file_of", "frame_of_instance", "metadata_of", "rendered", "series_of"]
+__all__ = ["NotKeptSo", "file_of", "frame_of_instance", "metadata_of", "rendered"]
 
 _FRAMES = {
     JPEGBaseline8Bit: "image/jpeg",
@@ -62,25 +61,6 @@ class NotKeptSo(ValueError):
 def metadata_of(here: Installation, instances: Sequence[Instance], address: str) -> list[dict[str, Any]]:
     """Return the headers of images in DICOM's JSON, as the record has them."""
     return [json_of(_as_recorded(here, one, _header(here, one), address)) for one in instances]
-
-
-@needs(Permission.SEE_PATIENTS)
-def series_of(here: Installation, instances: Sequence[Instance], address: str) -> list[dict[str, Any]]:
-    """Return the series of a study in DICOM's JSON."""
-    by_series: defaultdict[str, list[Instance]] = defaultdict(list)
-    for one in instances:
-        by_series[series_uid(here, one)].append(one)
-    found = []
-    for uid, hers in by_series.items():
-        made = Dataset()
-        made.SpecificCharacterSet = "ISO_IR 192"
-        made.Modality = hers[0].study.modality
-        made.StudyInstanceUID = hers[0].study.uid
-        made.SeriesInstanceUID = uid
-        made.NumberOfSeriesRelatedInstances = len(hers)
-        made.RetrieveURL = f"{address}/studies/{hers[0].study.uid}/series/{uid}"
-        found.append(json_of(made))
-    return found
 
 
 @needs(Permission.SEE_PATIENTS)

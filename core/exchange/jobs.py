@@ -12,9 +12,11 @@ from contextvars import copy_context
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import select
 
+from core.exchange.job_rows import SCORE, forget_old_jobs
 from core.exchange.listed import NotHere
+from core.exchange.scoring import how_scored
 from core.installation import Installation
 from core.logs import log_of
 from core.outages import outage
@@ -26,7 +28,6 @@ __all__ = ["TooManyJobs", "begin_job", "job_of"]
 
 log = log_of(__name__)
 
-KEPT_FOR = timedelta(days=7)
 SEEN_SECONDS = 10.0
 LOST_AFTER = timedelta(seconds=60)
 MOST_AT_ONCE = 4
@@ -50,11 +51,12 @@ def begin_job(
     key = secrets.token_urlsafe(12)
     now = utc_now()
     with here.database.write() as session:
-        session.execute(delete(ApiJob).where(ApiJob.begun_at < now - KEPT_FOR))
+        forget_old_jobs(session)
         at_work = session.scalars(
             select(ApiJob.key).where(
                 ApiJob.user_id == person.user_id,
                 ApiJob.state == "running",
+                ApiJob.kind != SCORE,
                 ApiJob.seen_at > now - LOST_AFTER,
             )
         ).all()
@@ -113,16 +115,15 @@ def job_of(here: Installation, person: Person, key: str) -> dict[str, Any]:
     """Return how one of a person's jobs stands: running, done, failed or cut off; raises `NotHere`."""
     with here.database.read() as session:
         row = session.get(ApiJob, key)
-    if row is None or row.user_id != person.user_id:
-        raise NotHere("There is no job by this key.")
-    state = row.state
-    if state == "running" and utc_now() - row.seen_at > LOST_AFTER:
-        state = "cut_off"
-    return {
-        "key": row.key,
-        "kind": row.kind,
-        "state": state,
-        "begun_at": row.begun_at,
-        "ended_at": row.ended_at,
-        "result": row.result or None,
-    }
+        if row is None or row.user_id != person.user_id:
+            raise NotHere("There is no job by this key.")
+        if row.kind == SCORE:
+            stands = how_scored(session, row)
+        else:
+            lost = row.state == "running" and utc_now() - row.seen_at > LOST_AFTER
+            stands = {
+                "state": "cut_off" if lost else row.state,
+                "ended_at": row.ended_at,
+                "result": row.result or None,
+            }
+    return {"key": row.key, "kind": row.kind, "begun_at": row.begun_at, **stands}

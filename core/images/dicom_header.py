@@ -192,6 +192,8 @@ def header_of(reading: HeaderReader) -> Header:
         study_date=_study_date(reading),
         study_description=reading.shown("StudyDescription", 256),
         sop_uid=_uid(reading, "SOPInstanceUID", "sop_uid"),
+        series_uid=_named_only(reading, "SeriesInstanceUID"),
+        sop_class_uid=_named_only(reading, "SOPClassUID"),
         modality=reading.shown("Modality", 16),
         laterality=_laterality(reading),
         view=_view(reading),
@@ -275,6 +277,12 @@ def _uid(reading: HeaderReader, keyword: str, field: str) -> str | None:
         reading.contradictions.append(f"{keyword} is no valid UID.")
         return None
     return text
+
+
+def _named_only(reading: HeaderReader, keyword: str) -> str | None:
+    """Return a UID by which nothing is decided, so that what is wrong in it is no contradiction."""
+    said = reading.value(keyword)
+    return said if isinstance(said, str) and len(said) <= 64 and _UID.fullmatch(said) else None
 
 
 def _laterality(reading: HeaderReader) -> str | None:

@@ -66,6 +66,8 @@ class Header:
     study_date: date | None = None
     study_description: str | None = None
     sop_uid: str | None = None
+    series_uid: str | None = None
+    sop_class_uid: str | None = None
     modality: str | None = None
     laterality: str | None = None
     view: str | None = None

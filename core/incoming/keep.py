@@ -301,6 +301,8 @@ def _image_row(
         rendition_sha256=prepared.rendition_sha256,
         thumbnail_sha256=prepared.thumbnail_sha256,
         reading=READING,
+        series_uid=image.header.series_uid or "",
+        sop_class_uid=image.header.sop_class_uid or "",
     )
 
 

@@ -1,9 +1,11 @@
 from . import accounts as accounts
 from . import asking as asking
 from . import audit as audit
+from . import back_channel as back_channel
 from . import browsers as browsers
 from . import demo_accounts as demo_accounts
 from . import half_open as half_open
+from . import linking as linking
 from . import oidc as oidc
 from . import open_sign_ins as open_sign_ins
 from . import outside as outside
@@ -39,6 +41,7 @@ from .needing import PUBLIC as PUBLIC
 from .needing import SIGNED_IN as SIGNED_IN
 from .needing import SYSTEM_ONLY as SYSTEM_ONLY
 from .needing import needs as needs
+from .oidc import OutsideAway as OutsideAway
 from .oidc import OutsideRefused as OutsideRefused
 from .own_tokens import SCOPE_WORDS as SCOPE_WORDS
 from .own_tokens import Access as Access

@@ -26,6 +26,7 @@ __all__ = [
     "create_user",
     "find_user",
     "has_accounts",
+    "keep_an_admin",
     "list_accounts",
     "plain_name",
     "prepare_account",
@@ -193,7 +194,7 @@ def set_active(here: Installation, username: str, active: bool, *, by: Person | 
     with here.database.write() as session:
         user = find_user(session, username)
         if not active and user.role is Role.ADMIN:
-            _keep_an_admin(session, user)
+            keep_an_admin(session, user)
         if active:
             _refuse_closed_demo(session, user)
             attempts.forget(session, user.username)
@@ -241,7 +242,7 @@ def change_account(
             if role_was is not None and user.role is not role_was:
                 raise RoleChangedMeanwhile(user.role)
             if user.role is Role.ADMIN and role is not Role.ADMIN:
-                _keep_an_admin(session, user)
+                keep_an_admin(session, user)
             if user.role is not role:
                 said = {"from": user.role.value, "to": role.value}
                 user.role = role
@@ -271,7 +272,8 @@ def _about(here: Installation, username: str) -> list[str]:
         return [user.username, *user.display_name.split()]
 
 
-def _keep_an_admin(session: Session, leaving: User) -> None:
+def keep_an_admin(session: Session, leaving: User) -> None:
+    """Raise `ValueError` where nobody would be left who administers with a password that is kept here."""
     # An admin of the demo goes with it, and leaves nobody behind.
     others = select(User.id).where(User.role == Role.ADMIN, User.active.is_(True), User.id != leaving.id)
     # One with a password here is the way back when the hospital's own sign-in fails.

@@ -11,7 +11,7 @@ import json
 import secrets
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
@@ -22,7 +22,7 @@ from core.people.attempts import SignInRefused
 from core.people.needing import PUBLIC, needs
 from core.settings import Settings
 
-__all__ = ["Begun", "OutsideRefused", "begin", "finish", "way_out"]
+__all__ = ["Begun", "OutsideAway", "OutsideRefused", "begin", "finish", "signed_by_provider", "way_out"]
 
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
 """Signatures that a provider makes with a key of its own; neither none nor one that our shared secret could make."""
@@ -37,6 +37,10 @@ log = log_of(__name__)
 
 class OutsideRefused(SignInRefused):
     """The hospital's own sign-in did not sign the person in here; the message says what to do."""
+
+
+class OutsideAway(OutsideRefused):
+    """The hospital's own sign-in does not answer, or not as it should: it may later."""
 
 
 @dataclass(frozen=True)
@@ -61,13 +65,20 @@ _asking = threading.Lock()
 
 
 @needs(PUBLIC)
-def begin(here: Installation, *, back_to: str) -> Begun:
-    """Begin a sign-in; `back_to` is our address that the browser comes back to. Raises `OutsideRefused`."""
+def begin(here: Installation, *, back_to: str, anew: bool = False) -> Begun:
+    """Begin a sign-in; `back_to` is our address that the browser comes back to. Raises `OutsideRefused`.
+
+    With `anew` the provider asks who it is, though somebody is signed in there in this browser.
+    """
     provider = _provider(here.settings)
     state, nonce, verifier = (secrets.token_urlsafe(32) for _ in range(3))
     with _client(here.settings, back_to) as client:
         url, _ = client.create_authorization_url(
-            provider.says["authorization_endpoint"], state=state, nonce=nonce, code_verifier=verifier
+            provider.says["authorization_endpoint"],
+            state=state,
+            nonce=nonce,
+            code_verifier=verifier,
+            **({"prompt": "login"} if anew else {}),
         )
     kept = json.dumps({"state": state, "nonce": nonce, "verifier": verifier})
     return Begun(str(url), base64.urlsafe_b64encode(kept.encode()).decode())
@@ -93,7 +104,7 @@ def finish(
         token = client.fetch_token(
             provider.says["token_endpoint"], code=asked["code"], code_verifier=began["verifier"]
         )
-        claims = _believed(here.settings, provider, str(token.get("id_token") or ""), began["nonce"])
+        claims = _believed(here.settings, str(token.get("id_token") or ""), began["nonce"])
         return _with_roles(here.settings, provider, client, claims)
 
 
@@ -144,7 +155,7 @@ class _failing_in_words:  # noqa: N801 - reads as a statement
             return
         # What an answer held is not for the log: it may hold tokens.
         log.warning("the hospital's own sign-in failed", kind=type(error).__name__)
-        raise OutsideRefused(
+        raise OutsideAway(
             f"{_name(self._settings)} does not answer, or not as it should. Try again in a while; an admin with a password "
             "here can sign in meanwhile."
         ) from error
@@ -203,40 +214,53 @@ def _provider(settings: Settings, *, anew: bool = False) -> _Provider:
     return found
 
 
-def _believed(settings: Settings, provider: _Provider, id_token: str, nonce: str) -> dict[str, Any]:
+def _believed(settings: Settings, id_token: str, nonce: str) -> dict[str, Any]:
     """Return the claims of an ID token that is signed by the provider, for us, now, and in answer to this sign-in."""
+    _, claims = signed_by_provider(settings, id_token, needed=("sub", "exp", "iat"), nonce=nonce)
+    others = isinstance(claims["aud"], list) and len(claims["aud"]) > 1
+    if claims.get("azp", settings.oidc_client_id if not others else None) != settings.oidc_client_id:
+        raise _not_believed(settings, ValueError("azp"))
+    return claims
+
+
+def signed_by_provider(
+    settings: Settings, token: str, *, needed: Sequence[str], nonce: str | None = None
+) -> tuple[Mapping[str, Any], dict[str, Any]]:
+    """Return header and claims of a token that the provider has signed for us and that holds now; `needed` are there.
+
+    Raises `OutsideRefused`.
+    """
     from joserfc.errors import JoseError
     from joserfc.jwk import KeySet
-    from joserfc.jwt import JWTClaimsRegistry, decode
+    from joserfc.jwt import ClaimsOption, JWTClaimsRegistry, decode
 
     def read(said: _Provider) -> Any:
-        return decode(id_token, KeySet.import_key_set(dict(said.keys)), algorithms=list(ALGORITHMS))  # type: ignore[arg-type]
+        return decode(token, KeySet.import_key_set(dict(said.keys)), algorithms=list(ALGORITHMS))  # type: ignore[arg-type]
 
+    asked: dict[str, ClaimsOption] = {name: {"essential": True} for name in needed}
+    asked["iss"] = {"essential": True, "value": settings.oidc_issuer or ""}
+    asked["aud"] = {"essential": True, "value": settings.oidc_client_id or ""}
+    if nonce is not None:
+        asked["nonce"] = {"essential": True, "value": nonce}
+    provider = _provider(settings)
     try:
         try:
-            token = read(provider)
+            found = read(provider)
         except (JoseError, ValueError):
             # Its keys may have changed since they were asked for.
-            token = read(_provider(settings, anew=True))
-        claims = dict(token.claims)
-        JWTClaimsRegistry(
-            leeway=LEEWAY_SECONDS,
-            iss={"essential": True, "value": settings.oidc_issuer or ""},
-            aud={"essential": True, "value": settings.oidc_client_id or ""},
-            sub={"essential": True},
-            exp={"essential": True},
-            iat={"essential": True},
-            nonce={"essential": True, "value": nonce},
-        ).validate(claims)
-        others = isinstance(claims["aud"], list) and len(claims["aud"]) > 1
-        if claims.get("azp", settings.oidc_client_id if not others else None) != settings.oidc_client_id:
-            raise ValueError("azp")
+            found = read(_provider(settings, anew=True))
+        claims = dict(found.claims)
+        JWTClaimsRegistry(leeway=LEEWAY_SECONDS, **asked).validate(claims)
     except (JoseError, ValueError, TypeError, KeyError) as error:
-        log.warning("an ID token is not believed", kind=type(error).__name__)
-        raise OutsideRefused(
-            f"What {settings.oidc_name} says of you cannot be believed. Begin again; if it fails again, tell your admin."
-        ) from error
-    return claims
+        raise _not_believed(settings, error) from error
+    return found.header, claims
+
+
+def _not_believed(settings: Settings, error: Exception) -> OutsideRefused:
+    log.warning("a token of the hospital's own sign-in is not believed", kind=type(error).__name__)
+    return OutsideRefused(
+        f"What {settings.oidc_name} says of you cannot be believed. Begin again; if it fails again, tell your admin."
+    )
 
 
 def _with_roles(

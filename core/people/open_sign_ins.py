@@ -15,12 +15,25 @@ from sqlalchemy.orm import Session
 from core.installation import Installation
 from core.people import audit
 from core.people.needing import PUBLIC, SIGNED_IN, needs
-from core.people.roles import Person
+from core.people.roles import Permission, Person, require
 from core.people.secrets_kept import sha256_of
+from core.people.token_rows import end_all_own
+from core.people.user_names import plain_name
 from core.settings import Settings
-from db.tables import SignIn, utc_now
+from db.tables import SignIn, User, utc_now
 
-__all__ = ["Left", "OpenSignIn", "end_all_of", "end_one", "end_others", "list_own", "seen", "still_open"]
+__all__ = [
+    "Left",
+    "OpenSignIn",
+    "end_all_for",
+    "end_all_of",
+    "end_one",
+    "end_others",
+    "list_of",
+    "list_own",
+    "seen",
+    "still_open",
+]
 
 CLOCKS_DIFFER = timedelta(minutes=5)
 """A sign-in that begins later than so far from now is of a clock that was put back since, and opens nothing."""
@@ -100,18 +113,7 @@ def list_own(
         SignIn.user_id == person.user_id, still_open(here.settings, now or utc_now())
     )
     with here.database.read() as session:
-        rows = [
-            OpenSignIn(
-                key=row.token_sha256[:_KEY_LENGTH],
-                since=row.created_at,
-                seen=row.seen_at,
-                ends=row.expires_at,
-                address=row.address,
-                browser=row.browser,
-                this=row.token_sha256 == this,
-            )
-            for row in session.scalars(query)
-        ]
+        rows = [_row(row, this) for row in session.scalars(query)]
     return sorted(rows, key=lambda row: (not row.this, -row.seen.timestamp()))
 
 
@@ -141,6 +143,57 @@ def end_others(here: Installation, person: Person, token: str | None) -> int:
                 session, person, "signed_out_elsewhere", f"user:{person.username}", {"sign_ins_ended": ended}
             )
     return ended
+
+
+@needs(Permission.ADMINISTER)
+def list_of(
+    here: Installation, username: str, *, by: Person | None = None, now: datetime | None = None
+) -> list[OpenSignIn]:
+    """Return where somebody is signed in now, those seen last first, for an admin or the terminal; raises `ValueError`."""
+    with here.database.read() as session:
+        user_id = _user(session, username).id
+        query = select(SignIn).where(SignIn.user_id == user_id, still_open(here.settings, now or utc_now()))
+        return [_row(one, None) for one in session.scalars(query.order_by(SignIn.seen_at.desc()))]
+
+
+@needs(Permission.ADMINISTER)
+def end_all_for(
+    here: Installation, username: str, *, by: Person | None = None, tokens: bool = True
+) -> tuple[int, int]:
+    """End somebody's sign-ins, and with `tokens` those of her programs; return how many of each there were.
+
+    `by` is the admin who does it, None at the terminal. Raises `AccessDenied`, and `ValueError` where there is no such
+    account. She can sign in again: to keep her out close the account.
+    """
+    if by is not None:
+        require(by, Permission.ADMINISTER)
+    with here.database.write() as session:
+        user = _user(session, username)
+        ended = end_all_of(session, user.id)
+        programs = end_all_own(session, user.id) if tokens else 0
+        if ended or programs:
+            detail = {"sign_ins_ended": ended, "tokens_ended": programs}
+            audit.record(session, by, "signed_out_by_admin", f"user:{user.username}", detail)
+    return ended, programs
+
+
+def _user(session: Session, username: str) -> User:
+    user = session.scalar(select(User).where(User.username == plain_name(username)))
+    if user is None:
+        raise ValueError(f"There is no account “{username}”.")
+    return user
+
+
+def _row(row: SignIn, this: str | None) -> OpenSignIn:
+    return OpenSignIn(
+        key=row.token_sha256[:_KEY_LENGTH],
+        since=row.created_at,
+        seen=row.seen_at,
+        ends=row.expires_at,
+        address=row.address,
+        browser=row.browser,
+        this=row.token_sha256 == this,
+    )
 
 
 def end_all_of(session: Session, user_id: int, *, but: str | None = None) -> int:

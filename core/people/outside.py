@@ -19,12 +19,13 @@ from core.people.needing import PUBLIC, SIGNED_IN, needs
 from core.people.oidc import OutsideRefused
 from core.people.open_sign_ins import end_all_of
 from core.people.roles import Person
+from core.people.secrets_kept import sha256_of
 from core.people.sign_ins import NewSignIn, Sat, open_for
 from core.people.user_names import plain_name
 from core.settings import Settings
-from db.tables import Role, User, utc_now
+from db.tables import Role, SignIn, User, utc_now
 
-__all__ = ["is_outside", "role_of", "sign_in_outside"]
+__all__ = ["NO_PASSWORD", "is_outside", "role_of", "sign_in_outside", "subject_of"]
 
 NO_PASSWORD = "kept elsewhere"  # noqa: S105
 """What stands in the place of the hash: the hash of none."""
@@ -68,9 +69,7 @@ def _open(
         raise OutsideRefused(
             f"You are signed in with {settings.oidc_name}, but none of your roles there is one of Longview. Ask your admin."
         )
-    subject = f"{claims['sub']} at {settings.oidc_issuer}"
-    if len(subject) > 512:
-        raise OutsideRefused(f"What {settings.oidc_name} calls you is too long to be kept. Tell your admin.")
+    subject = subject_of(settings, str(claims["sub"]))
     user = session.scalar(select(User).where(User.subject == subject).with_for_update())
     if user is None:
         user = _made(settings, session, claims, named, subject, role)
@@ -81,7 +80,19 @@ def _open(
         user.role = role
         end_all_of(session, user.id)
         audit.record(session, None, "role_set", f"user:{user.username}", said)
-    return open_for(here, session, user, now, sat=sat, how=settings.oidc_name)
+    entered = open_for(here, session, user, now, sat=sat, how=settings.oidc_name)
+    # By this name the provider says later that she was signed out there (`core.people.back_channel`).
+    row = session.get_one(SignIn, sha256_of(entered.token))
+    row.session_outside = sid if isinstance(sid := claims.get("sid"), str) and len(sid) <= 255 else None
+    return entered
+
+
+def subject_of(settings: Settings, sub: str) -> str:
+    """Return as whom an account is kept whom the provider calls `sub`; raises `OutsideRefused` where that is too long."""
+    subject = f"{sub} at {settings.oidc_issuer}"
+    if len(subject) > 512:
+        raise OutsideRefused(f"What {settings.oidc_name} calls you is too long to be kept. Tell your admin.")
+    return subject
 
 
 def _made(

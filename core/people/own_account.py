@@ -29,6 +29,7 @@ __all__ = [
     "OwnAccount",
     "change_password",
     "own_account",
+    "proven_by_password",
     "renew_codes",
     "set_up_factor",
     "turn_off_factor",
@@ -207,6 +208,19 @@ def _password_is_right(
             _failed(session, person, "password")
         raise ValueError(WRONG)
     return row, attempt
+
+
+@needs(SIGNED_IN)
+@contextmanager
+def proven_by_password(
+    here: Installation, person: Person, password: str, address: str | None, now: datetime
+) -> Iterator[tuple[Session, User]]:
+    """Yield a transaction in which a person's password was right; `ValueError` where it is wrong, or she has none here."""
+    _password_may_change(here, person)
+    row, attempt = _password_is_right(here, person, password, address, now)
+    with here.database.write() as session:
+        attempts.succeed(session, attempt, row, now)
+        yield session, _of(session, person)
 
 
 @contextmanager

@@ -64,7 +64,7 @@ class Scope(enum.StrEnum):
 
 SCOPE_WORDS = {
     Scope.READ: "read patients, studies, scores, alerts, reports and models",
-    Scope.WRITE: "add studies and events, assess, acknowledge",
+    Scope.WRITE: "add studies and events, ask for scores, measure, correct, assess, acknowledge",
     Scope.IMAGES: "fetch images",
     Scope.CLASSIFY: "let models read single images",
     Scope.COHORT: "read figures of groups",

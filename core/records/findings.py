@@ -27,7 +27,7 @@ Box = tuple[float, float, float, float]
 class KeptFinding:
     """One finding as the pages show it.
 
-    `finding_id` is that of its measurement; `label` names the lesion that it is of. `box` is x0, y0, x1, y1 in pixels of
+    `finding_id` is that of its measurement; `lesion_id` and `label` name the lesion that it is of. `box` is x0, y0, x1, y1 in pixels of
     the image, origin top left. `diameter_mm` is the long axis, or the longer side of the box where no axis was measured;
     None where the image does not say how large a pixel is. `axes` holds the ends of the calipers, x0, y0, x1, y1, the long axis
     first; none where the lesion was boxed only. `reading` is what the model said, by class, and
@@ -35,6 +35,7 @@ class KeptFinding:
     """
 
     finding_id: int
+    lesion_id: int
     label: str
     study_uid: str
     study_date: date
@@ -210,6 +211,7 @@ def _findings(here: Installation, session: Session, condition: Any) -> list[Kept
     return [
         KeptFinding(
             finding_id=measurement.id,
+            lesion_id=lesion.id,
             label=lesion.label,
             study_uid=study.uid,
             study_date=study.study_date,

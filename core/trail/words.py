@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 WORDS: Mapping[str, str] = {
+    "account_linked": "an account signs in with the hospital's own sign-in from then on",
+    "account_unlinked": "an account signs in with a password here from then on",
     "alert_acknowledged": "acknowledged an alert",
     "alert_opened_again": "opened an alert again",
     "alert_rules_applied": "alerts were judged anew by other rules",
@@ -74,7 +76,9 @@ WORDS: Mapping[str, str] = {
     "sign_in_failed": "could not sign in",
     "signed_in": "signed in",
     "signed_out": "signed out",
+    "signed_out_by_admin": "ended somebody's sign-ins",
     "signed_out_elsewhere": "signed out everywhere else",
+    "signed_out_outside": "was signed out by the hospital's own sign-in",
     "single_courses_seen": "saw courses of single women",
     "storage_commitment": "a sender asked whether images are kept",
     "token_made": "made a token",

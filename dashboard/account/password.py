@@ -7,6 +7,7 @@ import streamlit as st
 from core.people import ASKED_OF_A_PASSWORD, Person
 from core.people.own_account import change_password, own_account
 from dashboard import look, session
+from dashboard.account import linking
 from dashboard.account.doing import counted, said, tell
 from dashboard.house import here
 
@@ -46,6 +47,7 @@ def show(person: Person) -> None:
         )
         if st.form_submit_button("Change password", type="primary", key="own_password_save"):
             tell("password", lambda: _changed(person, old, new, again))
+    linking.show(person)
 
 
 def _changed(person: Person, old: str, new: str, again: str) -> str:

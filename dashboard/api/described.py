@@ -7,7 +7,7 @@ from typing import Any
 from dashboard.api.shapes import ProblemShape
 from dashboard.web.problems import PROBLEM
 
-__all__ = ["EVERY", "also", "key_parameter"]
+__all__ = ["EVERY", "also", "key_parameter", "match_parameter"]
 
 Responses = dict[int | str, dict[str, Any]]
 
@@ -58,3 +58,14 @@ _KEY = {
 def key_parameter(**more: Any) -> dict[str, Any]:
     """Return what OpenAPI says of a change beside its shapes: that it takes an idempotency key."""
     return {"parameters": [_KEY, *more.pop("parameters", [])], **more}
+
+
+def match_parameter(of: str) -> dict[str, Any]:
+    """Return what OpenAPI says of a change that names which state of something it changes."""
+    return {
+        "name": "If-Match",
+        "in": "header",
+        "required": True,
+        "description": f"ETag of {of} that was seen.",
+        "schema": {"type": "string", "pattern": '^"[0-9a-f]{32,64}"$'},
+    }

@@ -1,15 +1,13 @@
-"""DICOMweb reads: QIDO-RS lists studies, series and instances; WADO-RS hands out headers, files, frames and pictures.
+"""DICOMweb reads: WADO-RS hands out headers, files, frames and pictures.
 
-Storing (STOW-RS) stands in `dashboard.web.dicom_web`.
+Searching (QIDO-RS) stands in `dashboard.api.qido`, storing (STOW-RS) in `dashboard.web.dicom_web`.
 """
 
 from __future__ import annotations
 
 import json
-import re
 import secrets
 from collections.abc import Iterator, Sequence
-from datetime import date, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Request, Response
@@ -18,15 +16,12 @@ from starlette.responses import StreamingResponse
 from core.exchange import (
     HeaderLost,
     Instance,
-    Matching,
     NotKeptSo,
     file_of,
     frame_of_instance,
     instances_of,
     metadata_of,
     rendered,
-    series_of,
-    studies_found,
 )
 from core.images import thumbnail_png
 from core.network import MEDIA_TYPE
@@ -37,115 +32,49 @@ from dashboard.web.problems import Problem
 
 READ = [door(Scope.DICOMWEB)]
 DICOM = "application/dicom"
-_MOST, _USUAL = 500, 100
-_UID = r"^[0-9.]{1,64}$"
-Uid = Annotated[str, Path(pattern=_UID, examples=["2.25.1.1"])]
-_KEYWORDS = {
-    "00100020": "PatientID",
-    "00100010": "PatientName",
-    "00080020": "StudyDate",
-    "0020000D": "StudyInstanceUID",
-    "00080061": "ModalitiesInStudy",
-}
-_BESIDE = ("limit", "offset", "includefield", "fuzzymatching")
+UID = r"^[0-9.]{1,64}$"
+Uid = Annotated[str, Path(pattern=UID, examples=["2.25.1.1"])]
 
 router = APIRouter(prefix="/dicom-web", tags=["dicomweb"], route_class=Recorded, responses=EVERY)
 
 
-def _document(words: str) -> dict[int | str, dict[str, Any]]:
+def document(words: str) -> dict[int | str, dict[str, Any]]:
+    """Return what OpenAPI says of an answer in DICOM's JSON."""
     schema = {"type": "array", "items": {"type": "object"}}
     return {200: {"description": words, "content": {MEDIA_TYPE: {"schema": schema}}}}
 
 
-def _parameter(name: str, description: str, schema: dict[str, Any]) -> dict[str, Any]:
-    return {"name": name, "in": "query", "required": False, "description": description, "schema": schema}
-
-
-_MATCHED = [
-    _parameter(
-        "PatientID", "MRN; * and ? as wildcards.", {"type": "string", "minLength": 1, "maxLength": 64}
-    ),
-    _parameter(
-        "StudyDate",
-        "YYYYMMDD, or a range of two with -.",
-        {"type": "string", "pattern": r"^(19|20)\d\d(0[1-9]|1[0-2])(0[1-9]|1\d|2[0-8])$"},
-    ),
-    _parameter("limit", "Studies at most.", {"type": "integer", "minimum": 1, "maximum": _MOST}),
-    _parameter("offset", "Studies to pass over.", {"type": "integer", "minimum": 0, "maximum": 10**9}),
-]
-
-
-@router.get(
-    "/studies",
-    dependencies=READ,
-    response_class=Response,
-    responses=_document("Studies that match."),
-    openapi_extra={"parameters": _MATCHED},
-)
-def search_studies(call: Caller, request: Request) -> Response:
-    """List studies that match, the newest first; what is not matched by here is refused, not passed over."""
-    asked, limit, offset = _asked(request.query_params.multi_items())
-    found = studies_found(
-        call.here, call.person, asked, limit=limit, offset=offset, address=_address(request)
-    )
-    call.tells_of(*found.patients)
-    headers = {}
-    if found.more:
-        headers["Warning"] = '299 Longview "There are additional results that can be requested"'
-    return _json(found.rows, headers)
-
-
-@router.get(
-    "/studies/{study}/series", dependencies=READ, response_class=Response, responses=_document("Its series.")
-)
-def search_series(call: Caller, request: Request, study: Uid) -> Response:
-    """List the series of a study."""
-    return _json(series_of(call.here, _found(call, study), _address(request)))
-
-
-@router.get(
-    "/studies/{study}/instances",
-    dependencies=READ,
-    response_class=Response,
-    responses=_document("Its instances."),
-)
 @router.get(
     "/studies/{study}/metadata",
     dependencies=READ,
     response_class=Response,
-    responses=_document("Their headers."),
+    responses=document("Their headers."),
 )
 def study_metadata(call: Caller, request: Request, study: Uid) -> Response:
     """Return the headers of a study's instances."""
-    return _json(metadata_of(call.here, _found(call, study), _address(request)))
+    return answer_json(metadata_of(call.here, _found(call, study), address_of(request)))
 
 
-@router.get(
-    "/studies/{study}/series/{series}/instances",
-    dependencies=READ,
-    response_class=Response,
-    responses=_document("Its instances."),
-)
 @router.get(
     "/studies/{study}/series/{series}/metadata",
     dependencies=READ,
     response_class=Response,
-    responses=_document("Their headers."),
+    responses=document("Their headers."),
 )
 def series_metadata(call: Caller, request: Request, study: Uid, series: Uid) -> Response:
     """Return the headers of a series' instances."""
-    return _json(metadata_of(call.here, _found(call, study, series), _address(request)))
+    return answer_json(metadata_of(call.here, _found(call, study, series), address_of(request)))
 
 
 @router.get(
     "/studies/{study}/series/{series}/instances/{instance}/metadata",
     dependencies=READ,
     response_class=Response,
-    responses=_document("Its header."),
+    responses=document("Its header."),
 )
 def instance_metadata(call: Caller, request: Request, study: Uid, series: Uid, instance: Uid) -> Response:
     """Return an instance's header."""
-    return _json(metadata_of(call.here, _found(call, study, series, instance), _address(request)))
+    return answer_json(metadata_of(call.here, _found(call, study, series, instance), address_of(request)))
 
 
 _FILES: dict[int | str, dict[str, Any]] = {
@@ -246,11 +175,13 @@ def _found(call: Call, study: str, series: str | None = None, instance: str | No
     return found
 
 
-def _address(request: Request) -> str:
+def address_of(request: Request) -> str:
+    """Return where this service is reached."""
     return f"{str(request.base_url).rstrip('/')}/dicom-web"
 
 
-def _json(rows: Sequence[dict[str, Any]], headers: dict[str, str] | None = None) -> Response:
+def answer_json(rows: Sequence[dict[str, Any]], headers: dict[str, str] | None = None) -> Response:
+    """Return objects in DICOM's JSON as an answer."""
     return Response(json.dumps(rows), media_type=MEDIA_TYPE, headers=headers)
 
 
@@ -280,69 +211,3 @@ def _part(border: str, data: bytes, kind: str) -> Iterator[bytes]:
     yield f"--{border}\r\nContent-Type: {kind}\r\nContent-Length: {len(data)}\r\n\r\n".encode()
     yield data
     yield b"\r\n"
-
-
-def _asked(said: Sequence[tuple[str, str]]) -> tuple[Matching, int, int]:
-    told: dict[str, str] = {}
-    for name, value in said:
-        keyword = _KEYWORDS.get(name.upper(), name)
-        if keyword not in _KEYWORDS.values() and keyword not in _BESIDE:
-            known = ", ".join([*_KEYWORDS.values(), *_BESIDE])
-            raise _refused(name, f"is not matched by here: {known}")
-        if not value:
-            if keyword in _BESIDE:
-                raise _refused(name, "is empty")
-            continue  # universal matching (PS3.4 C.2.2.2.3)
-        told[keyword] = f"{told[keyword]},{value}" if keyword in told else value
-    first, last = _days(told.get("StudyDate"))
-    matching = Matching(
-        patient_id=told.get("PatientID"),
-        name=told.get("PatientName"),
-        uids=_uids(told.get("StudyInstanceUID", "")),
-        modalities=tuple(filter(None, re.split(r"[,\\]", told.get("ModalitiesInStudy", "")))),
-        first=first,
-        last=last,
-    )
-    return (
-        matching,
-        min(_MOST, _number("limit", told.get("limit"), _USUAL, least=1)),
-        _number("offset", told.get("offset"), 0),
-    )
-
-
-def _refused(where: str, what: str) -> Problem:
-    return Problem(400, "bad_search", f"{where[:60]}: {what}.", errors=[{"where": where[:60], "what": what}])
-
-
-def _uids(said: str) -> tuple[str, ...]:
-    uids = tuple(filter(None, re.split(r"[,\\]", said)))
-    for uid in uids:
-        if not re.fullmatch(_UID, uid):
-            raise _refused("StudyInstanceUID", f"“{uid[:64]}” is no UID")
-    return uids
-
-
-def _number(name: str, said: str | None, usual: int, *, least: int = 0) -> int:
-    if said is None:
-        return usual
-    if not (said.isascii() and said.isdecimal() and len(said) < 11 and int(said) >= least):
-        raise _refused(name, f"“{said[:40]}” is no number from {least} on")
-    return int(said)
-
-
-def _days(said: str | None) -> tuple[date | None, date | None]:
-    if said is None:
-        return None, None
-    first, dash, last = said.partition("-")
-    return _day(first), _day(last) if dash else _day(first)
-
-
-def _day(said: str) -> date | None:
-    if not said:
-        return None
-    try:
-        if not re.fullmatch(r"\d{8}", said, re.ASCII):
-            raise ValueError(said)
-        return datetime.strptime(said, "%Y%m%d").date()
-    except ValueError:
-        raise _refused("StudyDate", f"“{said[:40]}” is no day: YYYYMMDD, or a range of two with -") from None

@@ -16,13 +16,16 @@ from core.people import Scope as TokenScope
 from core.people.own_tokens import SCOPE_WORDS
 from dashboard.api import (
     cohorts,
+    corrections,
     dicom_web,
     events,
     fhir,
     images,
     imports,
+    lesions,
     models,
     patients,
+    qido,
     shapes,
     studies,
     tryout,
@@ -68,10 +71,13 @@ def _made() -> FastAPI:
         studies.router,
         images.router,
         events.router,
+        lesions.router,
+        corrections.router,
         models.router,
         imports.router,
         cohorts.router,
         fhir.router,
+        qido.router,
         dicom_web.router,
     )
     for router in routers:

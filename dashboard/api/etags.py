@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from dashboard.web.problems import Problem
 
-__all__ = ["check_unchanged", "etag_of", "with_etag"]
+__all__ = ["check_unchanged", "etag_of", "with_etag", "with_tag"]
 
 _TAG = re.compile(r'(?:W/)?"[^"]*"')
 _TAGS = re.compile(r'\*|(?:W/)?"[^"]*"(?:\s*,\s*(?:W/)?"[^"]*")*')
@@ -49,14 +49,27 @@ def _of_bytes(response: Response) -> str:
     return f'"{hashlib.sha256(bytes(response.body)).hexdigest()[:32]}"'
 
 
-def check_unchanged(request: Request, now: Any, *, needed: bool = True) -> None:
-    """Let a change go on only if what the program has seen (If-Match) is what stands; raises `Problem` 428 or 412."""
+def check_unchanged(request: Request, now: Any) -> None:
+    """Let a change go on only if what the program has seen (If-Match) is what stands; raises `Problem` 428, 400 or 412."""
+    tags = _said(request)
+    if tags is not None and etag_of(now) not in tags:
+        raise Problem(412, "changed_meanwhile", "It has changed since you read it. Read it again.")
+
+
+def with_tag(request: Request) -> str | None:
+    """Return the one tag, without its quotes, that a change is sent with; None for any (*). Raises `Problem` 428 or 400."""
+    tags = _said(request)
+    if tags is None:
+        return None
+    if len(tags) != 1:
+        raise Problem(400, "bad_if_match", "Send one ETag: that of what you have looked at.")
+    return tags[0].strip('"')
+
+
+def _said(request: Request) -> list[str] | None:
     said = request.headers.get("if-match")
     if said is None:
-        if needed:
-            raise Problem(428, "if_match_needed", "Say with If-Match which state you change: its ETag.")
-        return
+        raise Problem(428, "if_match_needed", "Say with If-Match which state you change: its ETag.")
     if not _TAGS.fullmatch(said.strip()):
         raise Problem(400, "bad_if_match", "If-Match is one ETag or several by commas, each in quotes, or *.")
-    if said.strip() != "*" and etag_of(now) not in _TAG.findall(said):
-        raise Problem(412, "changed_meanwhile", "It has changed since you read it. Read it again.")
+    return None if said.strip() == "*" else _TAG.findall(said)

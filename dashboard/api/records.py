@@ -12,6 +12,7 @@ def finding_row(one: KeptFinding) -> shapes.Finding:
     """Return a finding."""
     return shapes.Finding(
         id=one.finding_id,
+        lesion=one.lesion_id,
         label=one.label,
         study_uid=one.study_uid,
         study_date=one.study_date,
@@ -48,6 +49,25 @@ def lesion_row(one: FollowedLesion) -> shapes.Lesion:
                 views=[view.code for view in size.views],
             )
             for size in one.sizes
+        ],
+        measurements=[
+            shapes.Measurement(
+                id=place.measurement_id,
+                sop_uid=place.sop_uid,
+                study_uid=place.study_uid,
+                on=place.on,
+                view=place.view.code,
+                box=place.box,
+                long_axis=place.long_axis,
+                short_axis=place.short_axis,
+                long_mm=place.long_mm,
+                short_mm=place.short_mm,
+                proposed_by=place.proposed_by,
+                by=place.by,
+                at=place.at,
+                corrected=place.corrected or None,
+            )
+            for place in one.places
         ],
     )
 

@@ -8,12 +8,12 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from core.exchange import NotHere, scores_of, studies_page, study_of
+from core.exchange import NeverScored, NotHere, ask_for_score, job_of, scores_of, studies_page, study_of
 from core.people import Permission, Scope
 from core.records import AssessedMeanwhile, Assessment, findings, record_assessment, record_of
 from core.reports import Format, ReportError, make
 from dashboard.api import shapes
-from dashboard.api.described import EVERY, also, key_parameter
+from dashboard.api.described import EVERY, also, key_parameter, match_parameter
 from dashboard.api.etags import check_unchanged, etag_of
 from dashboard.api.paging import Paged
 from dashboard.api.records import assessment_row, finding_row
@@ -87,6 +87,29 @@ def get_score(call: Caller, study_uid: Uid) -> shapes.Score:
     return shapes.Score(**scores_of(call.here, call.person, patient_id, study_uid=study_uid)[0])
 
 
+@router.post(
+    "/{study_uid}/score",
+    dependencies=[door(Scope.WRITE, Permission.ADD_STUDY)],
+    status_code=202,
+    tags=["jobs"],
+    responses=also(409),
+    openapi_extra=key_parameter(),
+)
+def request_score(call: Caller, response: Response, study_uid: Uid) -> shapes.Job:
+    """Ask for its score: a job, asked after at Location, that ends when a worker has scored the study or refused it.
+
+    A study that was refused is tried again. One that is scored stays so: other weights score it by themselves.
+    """
+    patient_id, _ = study_of(call.here, call.person, study_uid)
+    call.tells_of(patient_id)
+    try:
+        key = ask_for_score(call.here, call.person, study_uid)
+    except NeverScored as error:
+        raise Problem(409, "never_scored", str(error)) from error
+    response.headers["Location"] = f"/api/v1/jobs/{key}"
+    return shapes.Job(**job_of(call.here, call.person, key))
+
+
 @router.get("/{study_uid}/findings", dependencies=READ)
 def list_findings(call: Caller, study_uid: Uid) -> shapes.Findings:
     """List what readers kept on its images."""
@@ -107,17 +130,7 @@ def get_assessment(call: Caller, study_uid: Uid) -> shapes.Assessment:
     dependencies=[door(Scope.WRITE, Permission.ASSESS)],
     status_code=201,
     responses=also(409, 412, 428),
-    openapi_extra=key_parameter(
-        parameters=[
-            {
-                "name": "If-Match",
-                "in": "header",
-                "required": True,
-                "description": "ETag of the assessment that stands.",
-                "schema": {"type": "string", "pattern": '^"[0-9a-f]{32}"$'},
-            }
-        ]
-    ),
+    openapi_extra=key_parameter(parameters=[match_parameter("the assessment")]),
 )
 def add_assessment(
     call: Caller, request: Request, response: Response, study_uid: Uid, said: NewAssessment

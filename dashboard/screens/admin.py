@@ -22,6 +22,7 @@ from core.quarantine import count_waiting
 from core.records import StudyStatus, cards
 from core.worker import progress, retry_refused
 from dashboard import audit_trail, look, outages, session
+from dashboard.account import others as sign_ins
 from dashboard.drafts import Draft
 from dashboard.house import here
 
@@ -115,6 +116,7 @@ def people(me: Person) -> None:
         ):
             tell(lambda: second_factor.reset(here(), account.username, by=me))
         grants(account, me)
+        sign_ins.show(account, me, tell)
 
 
 def guessed(account: Account) -> str:

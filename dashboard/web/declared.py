@@ -18,6 +18,7 @@ NEEDED: Mapping[str, Need] = {
     "/sign-in/step": PUBLIC,
     "/sign-in/oidc": PUBLIC,
     "/sign-in/oidc/back": PUBLIC,
+    "/sign-in/oidc/logout": PUBLIC,
     "/sign-out": PUBLIC,
     "/signed-in": SIGNED_IN,
     "/plotly.js": SIGNED_IN,

@@ -143,7 +143,8 @@ async def _demo_table(request: Request) -> str:
     )
 
 
-async def _fields(request: Request) -> Mapping[str, str]:
+async def form_fields(request: Request) -> Mapping[str, str]:
+    """Return what a form says, each field once; raises `FormTooLarge`."""
     body = b""
     async for chunk in request.stream():
         body += chunk
@@ -161,7 +162,7 @@ def _is_ours(request: Request, fields: Mapping[str, str]) -> bool:
 async def sign_in(request: Request) -> Response:
     """Check name and password; a sign-in cookie and the way on, or the form again with a sentence."""
     try:
-        fields = await _fields(request)
+        fields = await form_fields(request)
     except FormTooLarge:
         return PlainTextResponse("This form is too large.", 413)
     target, username = safe_target(fields.get("next", "/")), fields.get("username", "")
@@ -268,7 +269,7 @@ async def _step_again(
 async def step(request: Request) -> Response:
     """Take what a sign-in lacks; lead on, or ask again with a sentence."""
     try:
-        fields = await _fields(request)
+        fields = await form_fields(request)
     except FormTooLarge:
         return PlainTextResponse("This form is too large.", 413)
     target = safe_target(fields.get("next", "/"))

@@ -42,6 +42,7 @@ from db.tables.people import SavedView as SavedView
 from db.tables.people import ServiceToken as ServiceToken
 from db.tables.people import SignIn as SignIn
 from db.tables.people import SignInAttempt as SignInAttempt
+from db.tables.people import SignOutSeen as SignOutSeen
 from db.tables.people import User as User
 from db.tables.ready import CohortRow as CohortRow
 from db.tables.ready import CohortWord as CohortWord

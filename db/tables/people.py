@@ -69,6 +69,8 @@ class SignIn(Base):
 
     `lacks` is what the person has still to do before it opens anything (`core.people.steps.Step`), `offer` the sealed
     second factor that she is setting up meanwhile. `seen_at` is when she did something last; `browser` is told in words.
+    `session_outside` is what the hospital's own sign-in calls her session there, `linking_until` until when it may say whose
+    account this is (`core.people.linking`).
     """
 
     __tablename__ = "sign_in"
@@ -82,8 +84,19 @@ class SignIn(Base):
     browser: Mapped[str | None] = mapped_column(String(64))
     lacks: Mapped[str | None] = mapped_column(String(16))
     offer: Mapped[str | None] = mapped_column(Text)
+    session_outside: Mapped[str | None] = mapped_column(String(255))
+    linking_until: Mapped[datetime | None]
 
     user: Mapped[User] = relationship()
+
+
+class SignOutSeen(Base):
+    """A word of the hospital's own sign-in that somebody was signed out there, which was heard: it is heard once."""
+
+    __tablename__ = "sign_out_seen"
+
+    word_sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
+    until: Mapped[datetime]
 
 
 class ServiceToken(Base):

@@ -133,7 +133,8 @@ class Image(PutAway, Base):
     `rendition_sha256` is the key of the pixels prepared for the viewer, `thumbnail_sha256` of a small PNG. `file_says`
     (the column ``stated``) holds what the file says beside or against the record that it is kept in: her age, and its
     words on patient, day, side and view where a person said otherwise. `reading` is the number of the reading that its
-    pictures and these facts were made by (`core.images.READING`).
+    pictures and these facts were made by (`core.images.READING`). `series_uid` and `sop_class_uid` are what its file
+    names, empty where it names none; null in an image of before that was kept.
     words on patient, day, side and view where a person said otherwise. `measured` is what was measured of how it was taken
     (`core.images.quality`); null in an image of before that was done. `quality_flags` follow from it, the view and the file.
     """
@@ -161,6 +162,8 @@ class Image(PutAway, Base):
     rendition_sha256: Mapped[str] = mapped_column(String(64))
     thumbnail_sha256: Mapped[str] = mapped_column(String(64))
     reading: Mapped[int] = mapped_column(default=0, server_default="0")
+    series_uid: Mapped[str | None] = mapped_column(String(64), index=True)
+    sop_class_uid: Mapped[str | None] = mapped_column(String(64))
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
 
     study: Mapped[Study] = relationship(back_populates="images")

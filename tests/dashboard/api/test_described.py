@@ -29,6 +29,10 @@ MORE_THAN_SHAPES = {
     "/cohorts/summary": "a definition names what there is",
     "/assessment": "a study is assessed whole",
     "/events": "a kind has its own fields",
+    "/corrections": "what is put right is there, and was looked at",
+    "/lesions": "what is measured lies in the image, and is changed as it was seen",
+    "/measurements": "what is measured lies in the image, and is changed as it was seen",
+    "/findings": "a box lies in the image",
     "/studies/{study}": "the file is kept as DICOM",
 }
 """What a call needs beyond what its shapes can say: then a refusal in words is right."""

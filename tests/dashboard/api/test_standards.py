@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import io
 
+import httpx
 import pydicom
 import pytest
 from dicomweb_client.uri import URI
 from fhir.resources.R4B import get_fhir_model_class
 from pydicom.dataset import Dataset
+from sqlalchemy import select, update
 
 from core.exchange import KINDS
 from core.people import Role
+from db.tables import Image
 from tests.core.network.conftest import mammogram
 from tests.core.network.test_stow import TYPE, body
 from tests.dashboard.api.conftest import Api, Client
@@ -150,6 +153,79 @@ def test_a_file_that_says_otherwise_is_handed_out_as_the_record_has_it(client: C
     dataset = pydicom.dcmread(io.BytesIO(client.get(path, headers={"Accept": "application/dicom"}).content))
     assert (dataset.PatientID, dataset.StudyDate, dataset.StudyInstanceUID) == ("RIGHT", "20210203", uid)
     assert "WRONG" not in str(dataset)
+
+
+def uids(answer: httpx.Response, tag: str) -> list[str]:
+    return [one[tag]["Value"][0] for one in answer.json()]
+
+
+def test_series_and_instances_are_listed_over_all_studies_by_pages(
+    api: Api, client: Client, stored: str
+) -> None:
+    series, instance = "0020000E", "00080018"
+    every = client.get("/dicom-web/instances?limit=500")
+    assert "warning" not in every.headers
+    told: list[str] = []
+    while True:
+        page = client.get(f"/dicom-web/instances?limit=9&offset={len(told)}")
+        told += uids(page, instance)
+        if "warning" not in page.headers:
+            break
+        assert len(page.json()) == 9
+    assert told == uids(every, instance)
+    assert len(set(told)) == len(told) > 20
+    all_series = uids(client.get("/dicom-web/series?limit=500"), series)
+    by_two = [
+        uids(client.get(f"/dicom-web/series?limit=2&offset={at}"), series)
+        for at in range(0, len(all_series), 2)
+    ]
+    assert [uid for page in by_two for uid in page] == all_series
+    (hers,) = client.get("/dicom-web/series?PatientID=DW1").json()
+    assert hers == client.get(f"/dicom-web/studies/{stored}/series").json()[0]
+    assert (hers["00201209"]["Value"], hers["00080060"]["Value"]) == ([2], ["MG"])
+    uid = hers[series]["Value"][0]
+    assert uids(client.get(f"/dicom-web/series?SeriesInstanceUID={uid}"), "0020000D") == [stored]
+    found = client.get(f"/dicom-web/instances?SeriesInstanceUID={uid}")
+    assert uids(found, "0020000D") == [stored] * 2
+    within = client.get(f"/dicom-web/studies/{stored}/series/{uid}/instances")
+    assert within.json() == found.json()
+    one = uids(found, instance)[0]
+    (header,) = client.get(f"/dicom-web/instances?SOPInstanceUID={one}").json()
+    path = header["00081190"]["Value"][0].removeprefix("http://localhost")
+    kept = pydicom.dcmread(io.BytesIO(client.get(path, headers={"Accept": "application/dicom"}).content))
+    assert (kept.SOPInstanceUID, kept.SOPClassUID) == (one, header["00080016"]["Value"][0])
+    # A picture has no file that names a series: what was made for its study is found as well.
+    other = next(uid for uid in all_series if uid != hers[series]["Value"][0])
+    assert uids(client.get(f"/dicom-web/series?SeriesInstanceUID={other}"), series) == [other]
+
+    with api.here.database.write() as session:  # as an earlier release has left it
+        session.execute(update(Image).where(Image.sop_uid == one).values(series_uid=None, sop_class_uid=None))
+    assert client.get(f"/dicom-web/instances?SeriesInstanceUID={uid}").json() == found.json()
+    with api.here.database.read() as session:
+        assert session.scalar(select(Image.series_uid).where(Image.sop_uid == one)) == uid
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "names"),
+    [
+        ("series?SOPInstanceUID=1.2", 400, "SOPInstanceUID"),
+        ("series?SeriesInstanceUID=x", 400, "SeriesInstanceUID"),
+        ("series?StudyDate=2024", 400, "2024"),
+        ("instances?limit=none", 400, "limit"),
+        ("instances?Rows=640", 400, "Rows"),
+        ("studies/{}/series?StudyInstanceUID=1.2", 400, "already"),
+        ("studies/{}/instances?offset=-3", 400, "offset"),
+        ("studies/9.9/series", 404, "study"),
+        ("studies/{}/series/9.9/instances", 404, "series"),
+    ],
+)
+def test_a_search_of_series_that_is_nonsense_names_what_is_wrong(
+    client: Client, stored: str, path: str, status: int, names: str
+) -> None:
+    answer = client.get(f"/dicom-web/{path.format(stored)}")
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert names in answer.json()["detail"]
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,11 @@ def filled(path: str) -> str:
         path = path.replace(name, value)
     for name in ("study_uid", "sop_uid", "study", "series", "instance"):
         path = path.replace(f"{{{name}}}", "2.25.1.1")
-    return path.replace("{alert_id}", "1").replace("{event_id}", "99").replace("{number}", "1")
+    for name in ("alert_id", "lesion_id", "number"):
+        path = path.replace(f"{{{name}}}", "1")
+    for name in ("event_id", "measurement_id", "correction_id"):
+        path = path.replace(f"{{{name}}}", "99")
+    return path
 
 
 def routes_of(routes: list[object]) -> list[APIRoute]:

@@ -82,10 +82,11 @@ class Provider:
         now = int(time.time())
         own = {"iss": self.issuer, "aud": CLIENT_ID, "iat": now, "exp": now + 300, "nonce": asked["nonce"]}
         return JSONResponse(
-            {"access_token": "a", "token_type": "Bearer", "id_token": self._signed({**own, **self.claims})}
+            {"access_token": "a", "token_type": "Bearer", "id_token": self.signed({**own, **self.claims})}
         )
 
-    def _signed(self, claims: dict[str, Any]) -> str:
+    def signed(self, claims: dict[str, Any]) -> str:
+        """Return a token of the provider, or a lie of it."""
         claims = {name: value for name, value in claims.items() if value is not None}
         if self.signed_with == "none":
             head, body = (

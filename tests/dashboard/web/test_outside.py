@@ -16,7 +16,18 @@ from starlette.routing import Route
 from starlette.testclient import TestClient
 
 from core.installation import Installation
-from core.people import accounts, audit, oidc
+from core.people import (
+    AccessDenied,
+    Permission,
+    Person,
+    accounts,
+    audit,
+    linking,
+    oidc,
+    open_sign_ins,
+    own_tokens,
+    sign_ins,
+)
 from core.people.accounts import Role
 from core.settings import Settings
 from dashboard import house
@@ -300,3 +311,180 @@ def test_signing_out_here_signs_out_there(browser: TestClient, provider: Provide
 def test_settings_that_cannot_be_met_are_said(settings: dict[str, str], why: str) -> None:
     with pytest.raises(ValueError, match=why):
         Settings(_env_file=None, **settings)
+
+
+EVENT = "http://schemas.openid.net/event/backchannel-logout"
+
+
+def logout_token(provider: Provider, **changed: Any) -> str:
+    said = {
+        "iss": provider.issuer,
+        "aud": providers.CLIENT_ID,
+        "iat": int(time.time()),
+        "exp": int(time.time()) + 120,
+        "jti": str(time.monotonic_ns()),
+        "sub": "17",
+        "events": {EVENT: {}},
+    }
+    return provider.signed({**said, **changed})
+
+
+def word(browser: TestClient, token: str) -> Any:
+    """The provider's own word, from where no browser is."""
+    return httpx_post(browser, {"logout_token": token})
+
+
+def httpx_post(browser: TestClient, fields: dict[str, str]) -> Any:
+    kept = dict(browser.cookies)
+    browser.cookies.clear()
+    answer = browser.post("/sign-in/oidc/logout", data=fields)
+    for name, value in kept.items():
+        browser.cookies.set(name, value, domain="127.0.0.1")
+    return answer
+
+
+def test_who_is_signed_out_there_is_signed_out_here_at_once(
+    browser: TestClient, home: Installation, provider: Provider
+) -> None:
+    provider.claims["sid"] = "one"
+    go(browser)
+    assert browser.get("/worklist").text == "ada"
+    other = word(browser, logout_token(provider, sid="another"))
+    assert (other.status_code, other.headers["cache-control"]) == (200, "no-store")
+    assert browser.get("/worklist").text == "ada", "another session of hers has ended, not this one"
+    assert word(browser, logout_token(provider, sub="18")).status_code == 200
+    assert browser.get("/worklist").text == "ada", "another person was signed out"
+    assert word(browser, logout_token(provider, sid="one", sub=None)).status_code == 200
+    assert browser.get("/worklist").status_code == 303
+    go(browser)
+    assert word(browser, logout_token(provider)).status_code == 200
+    assert browser.get("/worklist").status_code == 303
+    (entry, _) = audit.latest(home, action="signed_out_outside")
+    assert (entry.subject, entry.detail) == ("user:ada", "by St Mary's, sign_ins_ended 1")
+
+
+NO_WORDS: dict[str, dict[str, Any]] = {
+    "an ID token": {"events": None, "nonce": "x"},
+    "with a nonce": {"nonce": "x"},
+    "of nothing": {"events": {}},
+    "whose event is a text": {"events": {EVENT: "yes"}},
+    "for another program": {"aud": "another"},
+    "from another issuer": {"iss": "https://elsewhere.example"},
+    "of nobody": {"sub": None},
+    "without a name of its own": {"jti": None},
+    "of long ago": {"iat": int(time.time()) - 3600},
+    "of tomorrow": {"iat": int(time.time()) + 86_400},
+    "that has ended": {"exp": int(time.time()) - 3600},
+}
+
+
+@pytest.mark.parametrize("lie", NO_WORDS)
+def test_a_word_that_nobody_was_signed_out_by_is_not_believed(
+    browser: TestClient, home: Installation, provider: Provider, lie: str
+) -> None:
+    go(browser)
+    answer = word(browser, logout_token(provider, **NO_WORDS[lie]))
+    assert (answer.status_code, answer.json()["error"]) == (400, "invalid_request")
+    assert browser.get("/worklist").text == "ada"
+
+
+def test_a_word_is_heard_once_and_only_if_the_provider_signed_it(
+    browser: TestClient, home: Installation, provider: Provider
+) -> None:
+    token = logout_token(provider)
+    assert word(browser, token).status_code == 200
+    go(browser)
+    again = word(browser, token)
+    assert (again.status_code, "heard before" in again.text) == (400, True)
+    for signed_with in ("none", "HS256", "another"):
+        provider.signed_with = signed_with
+        assert word(browser, logout_token(provider)).status_code == 400
+    provider.signed_with = "RS256"
+    assert word(browser, "nonsense").status_code == 400
+    assert httpx_post(browser, {}).status_code == 400
+    assert httpx_post(browser, {"logout_token": "x" * 20_000}).status_code == 413
+    assert browser.get("/worklist").text == "ada"
+    oidc._providers.clear()
+    provider.away = True
+    assert word(browser, logout_token(provider)).status_code == 503
+
+
+def test_an_account_is_linked_by_both_sign_ins_in_one_browser(
+    browser: TestClient, home: Installation, provider: Provider
+) -> None:
+    accounts.create_user(home, "boss", PASSWORD, Role.ADMIN)
+    her = accounts.create_user(home, "lovelace", PASSWORD, Role.STAFF)
+    token = sign_ins.sign_in(home, "lovelace", PASSWORD).token
+    browser.cookies.set(COOKIE, token, domain="127.0.0.1")
+    with pytest.raises(ValueError, match="not your password"):
+        linking.begin_link(home, her, "another password", token=token)
+    assert go(browser).status_code == 303
+    assert {one.username for one in accounts.list_accounts(home)} == {"ada", "boss", "lovelace"}
+    assert browser.get("/worklist").text == "ada", "without her password a sign-in there is one, and no link"
+
+    linking.unlink(home, "ada", "yet another phrase 9")  # that account was a mistake
+    accounts.set_active(home, "ada", False)
+    token = sign_ins.sign_in(home, "lovelace", PASSWORD).token
+    browser.cookies.set(COOKIE, token, domain="127.0.0.1")
+    linking.begin_link(home, her, PASSWORD, token=token)
+    going = browser.get("/sign-in/oidc", params={"next": "/account", "link": "1"})
+    assert "prompt=login" in going.headers["location"], "whoever was signed in there before is asked again"
+    back = urllib.parse.urlsplit(httpx.get(going.headers["location"]).headers["location"])
+    assert browser.get(f"{back.path}?{back.query}").status_code == 303
+    assert browser.get("/worklist").text == "lovelace"
+    account = next(one for one in accounts.list_accounts(home) if one.username == "lovelace")
+    assert (account.outside, account.role) == (True, Role.ONCOLOGIST), "her role is what is said there"
+    with pytest.raises(sign_ins.SignInRefused):
+        sign_ins.sign_in(home, "lovelace", PASSWORD)
+    accounts.create_user(home, "another", PASSWORD, Role.STAFF)
+    with pytest.raises(ValueError, match="for “lovelace” by this subject"):
+        linking.link(home, "another", "17")
+    linking.unlink(home, "lovelace", "another long password 5")
+    assert browser.get("/worklist").status_code == 303
+    assert sign_ins.sign_in(home, "lovelace", "another long password 5").lacks is not None
+
+
+def test_the_last_admin_with_a_password_is_not_linked(home: Installation) -> None:
+    boss = accounts.create_user(home, "boss", PASSWORD, Role.ADMIN)
+    with pytest.raises(ValueError, match="way back"):
+        linking.link(home, "boss", "17")
+    with pytest.raises(ValueError, match="way back"):
+        linking.begin_link(home, boss, PASSWORD, token="x")
+    accounts.create_user(home, "sam", PASSWORD, Role.STAFF)
+    with pytest.raises(AccessDenied):
+        linking.link(home, "sam", "17", by=Person(7, "sam", "Sam", Role.STAFF))
+    linking.link(home, "sam", "17")
+    assert [one.outside for one in accounts.list_accounts(home)] == [False, True]
+
+
+def test_a_token_does_no_more_than_the_role_that_is_said_last(
+    browser: TestClient, home: Installation, provider: Provider
+) -> None:
+    go(browser)
+    token = own_tokens.make_own_token(home, "ada", list(own_tokens.Scope)).token
+    assert own_tokens.access_of(home, token).person.may(Permission.ASSESS)
+    provider.claims["roles"] = ["research"]
+    go(browser)
+    person = own_tokens.access_of(home, token).person
+    assert person.role is Role.ANALYST
+    assert not person.may(Permission.SEE_PATIENTS)
+
+
+def test_an_admin_ends_somebodys_sign_ins_and_tokens(browser: TestClient, home: Installation) -> None:
+    go(browser)
+    token = own_tokens.make_own_token(home, "ada").token
+    boss = accounts.create_user(home, "boss", PASSWORD, Role.ADMIN)
+    assert len(open_sign_ins.list_of(home, "ada", by=boss)) == 1
+    with pytest.raises(AccessDenied):
+        open_sign_ins.end_all_for(home, "ada", by=Person(9, "sam", "Sam", Role.STAFF))
+    assert open_sign_ins.end_all_for(home, "ada", by=boss, tokens=False) == (1, 0)
+    assert browser.get("/worklist").status_code == 303
+    own_tokens.access_of(home, token)
+    go(browser)
+    assert open_sign_ins.end_all_for(home, "ADA", by=boss) == (1, 1)
+    with pytest.raises(own_tokens.TokenRefused):
+        own_tokens.access_of(home, token)
+    assert open_sign_ins.list_of(home, "ada") == []
+    assert audit.latest(home)[0].action == "signed_out_by_admin"
+    with pytest.raises(ValueError, match="no account"):
+        open_sign_ins.end_all_for(home, "nobody")

@@ -1,0 +1,59 @@
+"""Models, and what they say of one image."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dashboard.api.shapes.base import Shape, Share
+from dashboard.api.shapes.studies import Trust
+
+__all__ = ["Classified", "Model", "ModelCard", "Models"]
+
+
+class Model(Shape):
+    """A model's card: what it learned from, what it is for, how well it did."""
+
+    name: str
+    title: str
+    speaks: bool
+    of_single_images: bool
+    simulated_training: bool
+    learned_from: str
+    intended_use: str
+    limits: str
+    licence: str
+    weights_sha256: str
+    calibration: str
+    created: str
+    knows: str
+
+
+class ModelCard(Model):
+    """A model's card with its measures and domain."""
+
+    metrics: dict[str, Any]
+    domain: dict[str, Any]
+
+
+class Models(Shape):
+    """The models that are installed, the one that speaks first."""
+
+    items: list[Model]
+
+
+class Classified(Shape):
+    """What is seen in one image, as ``core classify --json`` shows it."""
+
+    path: str
+    refused: str | None
+    detail: str | None
+    tumour: dict[str, Share] | None
+    density: dict[str, Share] | None
+    other: dict[str, dict[str, Share] | None] | None = None
+    trust: Trust | None
+    density_trust: Trust | None = None
+    untrusted: dict[str, Any] | None = None
+    roi: list[float] | None
+    model: str | None
+    modality: str | None
+    spoke: list[dict[str, Any]]
