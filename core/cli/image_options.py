@@ -162,6 +162,12 @@ class KernelAsked(KernelOptions):
     turns: Annotated[
         bool, typer.Option(help="With kernel: look at each image turned by quarters too, as of regions.")
     ] = KernelOptions.turns
+    gland: Annotated[
+        bool,
+        typer.Option(
+            help="With kernel, of whole oblique mammograms: read them without the pectoral muscle's corner too."
+        ),
+    ] = KernelOptions.gland
     lesion_map: Annotated[
         str | None,
         typer.Option(

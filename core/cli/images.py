@@ -240,17 +240,31 @@ def classify(
     model: Annotated[
         str | None, typer.Option(help="Name or folder of a model to ask; default: those that are installed.")
     ] = None,
+    study: Annotated[
+        bool,
+        typer.Option(
+            "--study",
+            help="The images are one study of one woman: each film is read beside the same view of her other breast.",
+        ),
+    ] = False,
+    views: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="With --study: side and view of a file that does not say them.", metavar="NAME=SIDE-VIEW"
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Tell tumour and density probabilities of single mammograms; other pictures are turned away.
 
     Each model speaks only of pictures like those that it learned from. Of others its numbers are null in JSON, stand
     under "untrusted" for research, and "trust" says why: that of the model that tells tumours. Density is another
-    model's, whose trust stands under "density_trust".
+    model's, whose trust stands under "density_trust". "beside" names the film of the other breast that one was read
+    together with.
 
     Exit code 0: all read; 1: some refused, each with its reason; 2: wrong use, such as a box outside an image.
     """
-    from core.desk import Classifier, parse_box
+    from core.desk import Classifier, classify_study, parse_box
     from core.settings import Settings
 
     files = [
@@ -260,10 +274,17 @@ def classify(
     ]
     if not files:
         wrong_use("There is no file in what was named.")
+    if views and not study:
+        wrong_use("--views says which films of a study are beside each other: give --study too.")
+    if study and roi is not None:
+        wrong_use("A region is read by itself: give --roi or --study, not both.")
+    said_views = dict(_view_said(text) for text in views or [])
     items = []
     try:
         box = parse_box(roi) if roi is not None else None
-        for item in Classifier(Settings(), model).classify(files, box):
+        asked = Classifier(Settings(), model)
+        read = classify_study(asked, files, said_views) if study else asked.classify(files, box)
+        for item in read:
             items.append(item)
             if not as_json:
                 results.print(_classified(item), markup=False, highlight=False)
@@ -275,6 +296,20 @@ def classify(
         raise typer.Exit(SOME_REFUSED)
 
 
+def _view_said(text: str) -> tuple[str, tuple[str, str]]:
+    """Read NAME=SIDE-VIEW; wrong use if it is not that."""
+    from core.rules.vocabulary import ViewName
+
+    file, _, said = text.rpartition("=")
+    try:
+        named = ViewName.of_code(said.upper())
+    except ValueError:
+        named = None
+    if named is None or not file:
+        wrong_use(f"--views {text!r} is not NAME=SIDE-VIEW, for example scan1.png=R-MLO.")
+    return file, (named.laterality, named.view)
+
+
 def _classified(item: Classified) -> str:
     if item.refused:
         return f"{item.path}  refused  {item.detail}"
@@ -284,7 +319,8 @@ def _classified(item: Classified) -> str:
         shares, name = said.get(one.task), "tumour" if one.task == "finding" else one.task
         told = ", ".join(f"{kind} {share:.0%}" for kind, share in (shares or {}).items())
         words.append(f"{name}: {told or f'withheld. {one.trust.sentence}'}")
-    return f"{item.path}  {'; '.join(words)}  [{item.model}]"
+    together = f"  read together with {item.beside}" if item.beside else ""
+    return f"{item.path}  {'; '.join(words)}  [{item.model}]{together}"
 
 
 def _about(path: Path | None) -> dict[str, Any] | None:

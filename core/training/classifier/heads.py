@@ -189,6 +189,7 @@ class HeadTraining(ABC):
             mirror=self.plan.augmentation.flip,
             turns=kernel.turns,
             outline=kernel.outline,
+            gland=kernel.gland,
             beside=kernel.beside,
         )
 

@@ -43,6 +43,10 @@ class KernelTraining(HeadTraining):
             raise TrainingError(
                 "A lesion map is read around boxes: use it with --head kernel and --region box."
             )
+        if kernel.gland and plan.pictures.region is not Region.BREAST:
+            raise TrainingError(
+                "The pectoral muscle is left out of whole mammograms: use --gland with --region breast."
+            )
         if kernel.beside and kernel.beside_weights is None:
             raise TrainingError(
                 "--beside tunes a second network beside a kernel head: give --head kernel and its --beside-weights."
@@ -121,7 +125,7 @@ class KernelTraining(HeadTraining):
         fewest = min(len(women) for women in women_by_class(cases).values())
         fold = np.full(len(mine), -1)
         fold[own] = fold_groups(cases, max(2, min(INNER_FOLDS, fewest)), self.plan.measuring.seed + 1)
-        layout = layout_of(network, config.input.region, outline=config.outline, around=config.input.around)
+        layout = layout_of(network, outline=config.outline, around=config.input.around)
         fitted = fit_regression(
             features[mine], truth[mine], fold[mine], layout.blocks, truth.shape[1], among[mine]
         )

@@ -66,10 +66,14 @@ class Network:
 
 @dataclass(frozen=True)
 class KernelOptions:
-    """What a kernel head reads: outlines, turned images, a lesion map around boxes; what is tuned beside it."""
+    """What a kernel head reads: outlines, turned images, a lesion map around boxes; what is tuned beside it.
+
+    `gland`: breasts are read without the pectoral muscle's corner too.
+    """
 
     outline: bool = False
     turns: bool = False
+    gland: bool = False
     lesion_map: str | None = None
     beside: str | None = None
     beside_weights: str | None = None
@@ -147,8 +151,12 @@ class ImagePlan:
     def to_json(self) -> dict[str, Any]:
         """Return plain values under one name each, as `plan.json` and cards keep them since the first release."""
         pictures, network, duration = self.pictures, self.network, self.duration
-        of_detector = {"inserted_sets": self.detector.inserted_sets}
-        return (of_detector if network.head is HeadName.DETECTOR else {}) | {
+        of_head: dict[str, Any] = {}
+        if network.head is HeadName.DETECTOR:
+            of_head["inserted_sets"] = self.detector.inserted_sets
+        if self.kernel.gland:
+            of_head["gland"] = True
+        return of_head | {
             "task": pictures.task,
             "classes": pictures.classes,
             "backbone": network.backbone,
