@@ -22,6 +22,7 @@ from core.cli.image_options import (
 )
 from core.cli.progress import Progress, train
 from core.cli.terminal import SOME_REFUSED, log, print_json, results, wrong_use
+from core.training import RecipeName
 from models.classifier import Region
 
 if TYPE_CHECKING:
@@ -58,6 +59,8 @@ def train_image_model(
     from models.store import backend
 
     try:
+        if network.recipe is RecipeName.AUTO and pictures.size is not None:
+            raise ValueError("--recipe auto chooses the size itself: leave --size out.")
         gathered = _gathered(files, pictures)
         backend.load()
         from core.training import ImagePlan, train_image
@@ -119,7 +122,9 @@ def evaluate_image_model(model: str, data: list[Path], out: Path, draws: int, as
     _tell_evaluation(gathered, measured, as_json)
 
 
-def give_image_model_its_domain(folder: Path, data: list[Path], out: Path, against: list[Path]) -> None:
+def give_image_model_its_domain(
+    folder: Path, data: list[Path], out: Path, against: list[Path], like: list[Path]
+) -> None:
     """Say which pictures a model of single images knows; `core.cli.training.domain` hands over here."""
     from core.sets import gather_cases, gather_pictures, parse_density_source
     from models.store import backend, read_card
@@ -131,14 +136,16 @@ def give_image_model_its_domain(folder: Path, data: list[Path], out: Path, again
         source = parse_density_source(plan.get("density_from"))
         own = gather_cases(data, settings["task"], boxes=boxes, density_from=source)
         others = {_name_of(path): gather_pictures(path, boxes=boxes) for path in against}
+        alike = {_name_of(path): gather_pictures(path, boxes=boxes) for path in like}
         backend.load()
         from core.training import give_picture_domain
 
-        card = give_picture_domain(folder, own, out, Progress(), against=others)
+        card = give_picture_domain(folder, own, out, Progress(), against=others, like=alike)
     except (LookupError, ValueError) as error:
         wrong_use(str(error))
     known = card.settings["domain"]
     told = {"of the same kind, unseen": known["same_kind"], "not trained on": known.get("new")}
+    told |= {f"{name}, by the limit of the others": one for name, one in known.get("like", {}).items()}
     for name, share in (told | known["turned_away"]).items():
         if share:
             results.print(
@@ -147,7 +154,7 @@ def give_image_model_its_domain(folder: Path, data: list[Path], out: Path, again
                 markup=False,
             )
     results.print(f"The model {card.name} with its domain is in {out}.", highlight=False, soft_wrap=True)
-    refused = own.refused + [one for cases in others.values() for one in cases.refused]
+    refused = own.refused + [one for cases in (*others.values(), *alike.values()) for one in cases.refused]
     _tell_refused(refused)
     if refused:
         raise typer.Exit(SOME_REFUSED)

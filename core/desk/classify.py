@@ -8,7 +8,7 @@ that lie in its own domain; what it would have said of others is kept apart, for
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -45,6 +45,9 @@ ENCODER_DOUBT = (
     "It was made to follow women over years: for one image by itself its figures are not calibrated."
 )
 ITS_ENCODER = " (its encoder)"
+ELSEWHERE_DOUBT = (
+    "This picture is of another scanner than those that it learned from: on such it was hardly measured."
+)
 REGION_DOUBT = "Its figures for a region are not calibrated."
 
 
@@ -361,7 +364,8 @@ class OpenImage:
                 trust = self._trust_of_whole(finding_by) or trust
             together = None if shown_box is not None else self._beside_the_other(model, reading)
             said[task] = together or reading.probabilities
-            spoke.append(_spoke(task, model, shown_box is not None, trust, beside=together is not None))
+            how = _spoke(task, model, shown_box is not None, trust, beside=together is not None)
+            spoke.append(_from_elsewhere(how, model, reading))
             if together is not None and self.other is not None:
                 beside = self.other.name
             if task != "density":
@@ -527,6 +531,17 @@ def _spoke(task: str, model: ImageModel, regional: bool, trust: Trust, *, beside
     if beside:
         reads = "image beside the other breast"
     return Spoke(task, model.card.name, model.card.title, reads, doubt, trust)
+
+
+def _from_elsewhere(spoke: Spoke, model: ImageModel, reading: ImageReading) -> Spoke:
+    """Add to the doubt that the picture is like those of other collections, not of the one that was learned from."""
+    if (
+        model.domain is None
+        or reading.distance is None
+        or not model.domain.is_from_elsewhere(reading.distance)
+    ):
+        return spoke
+    return replace(spoke, doubt=" ".join(part for part in (ELSEWHERE_DOUBT, spoke.doubt) if part))
 
 
 def _reach(card: ModelCard, *, beside: bool = False) -> str | None:

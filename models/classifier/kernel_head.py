@@ -189,15 +189,21 @@ class KernelHead(Head):
 def build_feature_network(config: ImageConfig, weights: str | None = None) -> keras.Model:
     """Build what a kernel head reads: `models.classifier.features.cut_for_features` of the classifier.
 
-    Its weights are rounded as `models.store.stored_weights` keeps them, so that a head fits them after loading too.
+    `weights` may be an .npz of a shipped model too. Its weights are rounded as `models.store.stored_weights` keeps them, so that a head fits them after loading too.
 
     Raises
     ------
     ValueError
         As `build_image_network` does.
     """
-    network = cut_for_features(build_image_network(config, weights), _zones(config))
+    kept = weights is not None and weights.endswith(".npz")
+    network = cut_for_features(build_image_network(config, None if kept else weights), _zones(config))
     network.trainable = False
+    if weights is not None and kept:
+        try:
+            network.set_weights(load_weights(Path(weights)))
+        except (OSError, KeyError) as error:
+            raise ValueError(f"{weights} holds no weights of {config.backbone}: {error}") from error
     network.set_weights(rounded(network.get_weights(), _levels(config)))
     return network
 

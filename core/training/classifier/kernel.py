@@ -30,6 +30,8 @@ class KernelTraining(HeadTraining):
     _known: NDArray[np.float32] | None = None
     _network: keras.Model | None = None
     _reader: keras.Model | None = None
+    inner_loss: float = np.inf
+    """Log-loss of the last head on inner folds of the images that it was fitted to, scaled."""
 
     @classmethod
     def check_plan(cls, plan: ImagePlan) -> None:
@@ -61,7 +63,7 @@ class KernelTraining(HeadTraining):
         """Fit to all of some images (n,) and others (n,)."""
         mine = train | validation
         try:
-            self._prepare()
+            self.look()
             trained = self._fit(mine, one)
             if self.plan.kernel.beside:
                 self._tune_beside(trained, mine, one)
@@ -87,7 +89,7 @@ class KernelTraining(HeadTraining):
             return super().vectors(trained, places)
         return trained.head.vectors_of(self._known[places, 0])
 
-    def _prepare(self) -> None:
+    def look(self) -> None:
         """Have the frozen backbone and its features of all images, made once for all folds."""
         from models.classifier import (
             build_feature_network,
@@ -131,6 +133,8 @@ class KernelTraining(HeadTraining):
         )
         told("fitting the head", 1.0, {})
         scaling = fit_scaling(fitted.inner_logits[own[mine]], truth[own])
+        said = (scaling(fitted.inner_logits[own[mine]]) * truth[own]).sum(axis=1)
+        self.inner_loss = float(-np.log(np.maximum(said, 1e-12)).mean())
         head = KernelHead(network, config, fitted.regression, self._reader)
         return TrainedImage(head, scaling, fitted.curve)
 

@@ -24,6 +24,7 @@ from core.sets import (
     near_duplicates,
     prepare_cases,
 )
+from core.training.classifier.auto import AutoTraining
 from core.training.classifier.both import Together, put_together
 from core.training.classifier.dense import DenseTraining
 from core.training.classifier.detector import DetectorTraining
@@ -31,7 +32,7 @@ from core.training.classifier.domain import picture_domain
 from core.training.classifier.heads import HeadTraining, Material, Pass, shown_input
 from core.training.classifier.kernel import KernelTraining
 from core.training.classifier.parts import Part, assign_parts, check_leakage, join_twins, named_pairs
-from core.training.classifier.plan import ImagePlan
+from core.training.classifier.plan import ImagePlan, RecipeName
 from core.training.runs import TrainingError, same_plan, write_curves
 from models.classifier import HeadName, Region
 from models.measures import check_enough, spread_of
@@ -87,7 +88,7 @@ def train_image(
         If the classes cannot be chosen so.
     """
     begun = time.monotonic()
-    kind = TRAININGS[plan.network.head]
+    kind = AutoTraining if plan.network.recipe is RecipeName.AUTO else TRAININGS[plan.network.head]
     kind.check_plan(plan)
     chosen, classes = choose_classes(cases, plan.pictures.classes)
     _check_counts(chosen.cases, classes)
@@ -375,5 +376,6 @@ class _Run:
                 "modalities": sorted({case.modality for case in cases}),
                 "plan": plan.to_json()
                 | {key: Path(path).name if path else None for key, path in hidden.items()},
+                **({"tried": self.training.tried} if self.training.tried else {}),
             },
         )
