@@ -123,7 +123,7 @@ def evaluate_image_model(model: str, data: list[Path], out: Path, draws: int, as
 
 
 def give_image_model_its_domain(
-    folder: Path, data: list[Path], out: Path, against: list[Path], like: list[Path]
+    folder: Path, data: list[Path], out: Path, against: list[Path], like: list[Path], elsewhere: Path | None
 ) -> None:
     """Say which pictures a model of single images knows; `core.cli.training.domain` hands over here."""
     from core.sets import gather_cases, gather_pictures, parse_density_source
@@ -136,11 +136,14 @@ def give_image_model_its_domain(
         source = parse_density_source(plan.get("density_from"))
         own = gather_cases(data, settings["task"], boxes=boxes, density_from=source)
         others = {_name_of(path): gather_pictures(path, boxes=boxes) for path in against}
+        measured = None if elsewhere is None else _measured_elsewhere(elsewhere)
         alike = {_name_of(path): gather_pictures(path, boxes=boxes) for path in like}
         backend.load()
         from core.training import give_picture_domain
 
-        card = give_picture_domain(folder, own, out, Progress(), against=others, like=alike)
+        card = give_picture_domain(
+            folder, own, out, Progress(), against=others, like=alike, elsewhere=measured
+        )
     except (LookupError, ValueError) as error:
         wrong_use(str(error))
     known = card.settings["domain"]
@@ -158,6 +161,17 @@ def give_image_model_its_domain(
     _tell_refused(refused)
     if refused:
         raise typer.Exit(SOME_REFUSED)
+
+
+def _measured_elsewhere(path: Path) -> dict[str, Any]:
+    """Read metrics of `evaluate`; ValueError if the file holds none."""
+    try:
+        measured = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{path} cannot be read as JSON: {error}") from error
+    if not isinstance(measured, dict) or "auc" not in measured:
+        raise ValueError(f"{path} is no metrics.json of python -m core evaluate.")
+    return measured
 
 
 def _name_of(path: Path) -> str:

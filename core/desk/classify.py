@@ -513,8 +513,14 @@ def _in_original(marks: Sequence[Box], transform: ViewTransform, shape: tuple[in
 
 
 def _trust(model: ImageModel, reading: ImageReading) -> Trust:
-    limit = model.domain.limit if model.domain is not None else None
-    return settle_picture(reading.distance, limit, model.card.metrics)
+    domain = model.domain
+    if domain is None:
+        return settle_picture(reading.distance, None, model.card.metrics)
+    metrics = model.card.metrics
+    if reading.distance is not None and domain.is_from_elsewhere(reading.distance):
+        # How it does on such pictures decides, where that was measured.
+        metrics = model.card.settings.get("domain", {}).get("elsewhere") or metrics
+    return settle_picture(reading.distance, domain.limit, metrics)
 
 
 def _spoke(task: str, model: ImageModel, regional: bool, trust: Trust, *, beside: bool = False) -> Spoke:

@@ -8,7 +8,7 @@ model is measured out of fold, the choice is made anew in every fold.
 from __future__ import annotations
 
 import time
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -19,7 +19,7 @@ from core.files import private_folder
 from core.sets import prepare_cases
 from core.training.classifier.heads import Pass, shown_input
 from core.training.classifier.kernel import KernelTraining
-from core.training.classifier.plan import ImagePlan, KernelOptions, Network
+from core.training.classifier.plan import ImagePlan, KernelOptions, Network, RecipeName
 from core.training.runs import TrainingError
 from models.classifier import HeadName, Region
 
@@ -65,8 +65,10 @@ class AutoTraining(KernelTraining):
     @classmethod
     def check_plan(cls, plan: ImagePlan) -> None:
         """Refuse what is chosen by itself, and weights that are not there."""
-        given = replace(plan.network, weights=None, recipe=Network.recipe)
-        if given != Network(width=plan.network.width) or plan.kernel != KernelOptions():
+        left_open = asdict(
+            Network(weights=plan.network.weights, width=plan.network.width, recipe=RecipeName.AUTO)
+        )
+        if asdict(plan.network) != left_open or asdict(plan.kernel) != asdict(KernelOptions()):
             raise TrainingError(
                 "--recipe auto chooses backbone, head and what is read of an image itself: leave those options out."
             )

@@ -85,13 +85,15 @@ def give_picture_domain(
     *,
     against: Mapping[str, Cases],
     like: Mapping[str, Cases] | None = None,
+    elsewhere: Mapping[str, Any] | None = None,
 ) -> ModelCard:
     """Write a model of single images to `out` as it is, with the domain of the pictures that it was trained on.
 
     Its networks stay the same to the byte. Where it keeps which images it was trained on, pictures that are none of
     these are not fitted to: the card says how many of them are turned away, and of each set of `against`. Within the limit
     shall lie the collections of `like` too, which are of its kind though nothing was learned from them: the card says how many
-    of each the limit that the others set turns away.
+    of each the limit that the others set turns away. `elsewhere` are the metrics of the model on such pictures, if it was
+    evaluated on them: they decide whether it may speak of them.
 
     Raises
     ------
@@ -119,6 +121,7 @@ def give_picture_domain(
         }
         loaded.domain, facts["like"] = _widened(loaded.domain, distances)
         facts |= {"limit": loaded.domain.limit, "usual_limit": loaded.domain.usual}
+        facts |= {"elsewhere": _in_short(elsewhere)} if elsewhere else {}
     beyond = loaded.domain.distances(vectors) > loaded.domain.limit
     if not seen.all():
         facts["new"] = {"cases": int((~seen).sum()), "cases_beyond": int(beyond[~seen].sum())}
@@ -151,6 +154,15 @@ def _turned_away(model: ImageModel, cases: Cases, work: Path, report: OnProgress
         "cases": len(far),
         "cases_beyond": int((far > model.domain.limit).sum()),
         "not_readable": len(cases.cases) - len(far),
+    }
+
+
+def _in_short(metrics: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the card says of a model on pictures from elsewhere: of whole films, abnormal against normal."""
+    films = metrics.get("films", {}).get("abnormal", {}).get("film")
+    told = films or metrics
+    return {
+        key: (told if key.startswith("auc") else metrics).get(key) for key in ("n", "women", "auc", "auc_ci")
     }
 
 
