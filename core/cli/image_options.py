@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from core.cli.groups import or_wrong_use
-from core.training import DetectorOptions, Duration, KernelOptions, Measuring, Network
+from core.training import (
+    DetectorOptions,
+    Duration,
+    KernelOptions,
+    Measuring,
+    Network,
+    RecipeName,
+    recipe_called,
+)
 from models.classifier import Augmentation, HeadName, Region, Step, head_called, region_called, step_called
 
 if TYPE_CHECKING:
@@ -150,6 +158,16 @@ class NetworkAsked(Network):
             "for few images; detector: finds lesions in whole mammograms, learns from the boxes drawn in them.",
         ),
     ] = Network.head
+    recipe: Annotated[
+        RecipeName,
+        typer.Option(
+            parser=or_wrong_use(recipe_called),
+            metavar="<str>",
+            help="auto: inner folds choose backbone, size and looks for few images of any kind, of the backbones in the "
+            "folder or shipped model that --weights names (the files of VGG16 and EfficientNet-Lite; default: what is "
+            "shipped), as far as --budget-minutes allows; given: the options do.",
+        ),
+    ] = Network.recipe
 
 
 @dataclass(frozen=True)
@@ -162,6 +180,12 @@ class KernelAsked(KernelOptions):
     turns: Annotated[
         bool, typer.Option(help="With kernel: look at each image turned by quarters too, as of regions.")
     ] = KernelOptions.turns
+    gland: Annotated[
+        bool,
+        typer.Option(
+            help="With kernel, of whole oblique mammograms: read them without the pectoral muscle's corner too."
+        ),
+    ] = KernelOptions.gland
     lesion_map: Annotated[
         str | None,
         typer.Option(

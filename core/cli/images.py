@@ -22,6 +22,7 @@ from core.cli.image_options import (
 )
 from core.cli.progress import Progress, train
 from core.cli.terminal import SOME_REFUSED, log, print_json, results, wrong_use
+from core.training import RecipeName
 from models.classifier import Region
 
 if TYPE_CHECKING:
@@ -58,6 +59,8 @@ def train_image_model(
     from models.store import backend
 
     try:
+        if network.recipe is RecipeName.AUTO and pictures.size is not None:
+            raise ValueError("--recipe auto chooses the size itself: leave --size out.")
         gathered = _gathered(files, pictures)
         backend.load()
         from core.training import ImagePlan, train_image
@@ -119,7 +122,9 @@ def evaluate_image_model(model: str, data: list[Path], out: Path, draws: int, as
     _tell_evaluation(gathered, measured, as_json)
 
 
-def give_image_model_its_domain(folder: Path, data: list[Path], out: Path, against: list[Path]) -> None:
+def give_image_model_its_domain(
+    folder: Path, data: list[Path], out: Path, against: list[Path], like: list[Path], elsewhere: Path | None
+) -> None:
     """Say which pictures a model of single images knows; `core.cli.training.domain` hands over here."""
     from core.sets import gather_cases, gather_pictures, parse_density_source
     from models.store import backend, read_card
@@ -131,14 +136,19 @@ def give_image_model_its_domain(folder: Path, data: list[Path], out: Path, again
         source = parse_density_source(plan.get("density_from"))
         own = gather_cases(data, settings["task"], boxes=boxes, density_from=source)
         others = {_name_of(path): gather_pictures(path, boxes=boxes) for path in against}
+        measured = None if elsewhere is None else _measured_elsewhere(elsewhere)
+        alike = {_name_of(path): gather_pictures(path, boxes=boxes) for path in like}
         backend.load()
         from core.training import give_picture_domain
 
-        card = give_picture_domain(folder, own, out, Progress(), against=others)
+        card = give_picture_domain(
+            folder, own, out, Progress(), against=others, like=alike, elsewhere=measured
+        )
     except (LookupError, ValueError) as error:
         wrong_use(str(error))
     known = card.settings["domain"]
     told = {"of the same kind, unseen": known["same_kind"], "not trained on": known.get("new")}
+    told |= {f"{name}, by the limit of the others": one for name, one in known.get("like", {}).items()}
     for name, share in (told | known["turned_away"]).items():
         if share:
             results.print(
@@ -147,10 +157,21 @@ def give_image_model_its_domain(folder: Path, data: list[Path], out: Path, again
                 markup=False,
             )
     results.print(f"The model {card.name} with its domain is in {out}.", highlight=False, soft_wrap=True)
-    refused = own.refused + [one for cases in others.values() for one in cases.refused]
+    refused = own.refused + [one for cases in (*others.values(), *alike.values()) for one in cases.refused]
     _tell_refused(refused)
     if refused:
         raise typer.Exit(SOME_REFUSED)
+
+
+def _measured_elsewhere(path: Path) -> dict[str, Any]:
+    """Read metrics of `evaluate`; ValueError if the file holds none."""
+    try:
+        measured = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{path} cannot be read as JSON: {error}") from error
+    if not isinstance(measured, dict) or "auc" not in measured:
+        raise ValueError(f"{path} is no metrics.json of python -m core evaluate.")
+    return measured
 
 
 def _name_of(path: Path) -> str:
@@ -240,17 +261,31 @@ def classify(
     model: Annotated[
         str | None, typer.Option(help="Name or folder of a model to ask; default: those that are installed.")
     ] = None,
+    study: Annotated[
+        bool,
+        typer.Option(
+            "--study",
+            help="The images are one study of one woman: each film is read beside the same view of her other breast.",
+        ),
+    ] = False,
+    views: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="With --study: side and view of a file that does not say them.", metavar="NAME=SIDE-VIEW"
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Tell tumour and density probabilities of single mammograms; other pictures are turned away.
 
     Each model speaks only of pictures like those that it learned from. Of others its numbers are null in JSON, stand
     under "untrusted" for research, and "trust" says why: that of the model that tells tumours. Density is another
-    model's, whose trust stands under "density_trust".
+    model's, whose trust stands under "density_trust". "beside" names the film of the other breast that one was read
+    together with.
 
     Exit code 0: all read; 1: some refused, each with its reason; 2: wrong use, such as a box outside an image.
     """
-    from core.desk import Classifier, parse_box
+    from core.desk import Classifier, classify_study, parse_box
     from core.settings import Settings
 
     files = [
@@ -260,10 +295,17 @@ def classify(
     ]
     if not files:
         wrong_use("There is no file in what was named.")
+    if views and not study:
+        wrong_use("--views says which films of a study are beside each other: give --study too.")
+    if study and roi is not None:
+        wrong_use("A region is read by itself: give --roi or --study, not both.")
+    said_views = dict(_view_said(text) for text in views or [])
     items = []
     try:
         box = parse_box(roi) if roi is not None else None
-        for item in Classifier(Settings(), model).classify(files, box):
+        asked = Classifier(Settings(), model)
+        read = classify_study(asked, files, said_views) if study else asked.classify(files, box)
+        for item in read:
             items.append(item)
             if not as_json:
                 results.print(_classified(item), markup=False, highlight=False)
@@ -275,6 +317,20 @@ def classify(
         raise typer.Exit(SOME_REFUSED)
 
 
+def _view_said(text: str) -> tuple[str, tuple[str, str]]:
+    """Read NAME=SIDE-VIEW; wrong use if it is not that."""
+    from core.rules.vocabulary import ViewName
+
+    file, _, said = text.rpartition("=")
+    try:
+        named = ViewName.of_code(said.upper())
+    except ValueError:
+        named = None
+    if named is None or not file:
+        wrong_use(f"--views {text!r} is not NAME=SIDE-VIEW, for example scan1.png=R-MLO.")
+    return file, (named.laterality, named.view)
+
+
 def _classified(item: Classified) -> str:
     if item.refused:
         return f"{item.path}  refused  {item.detail}"
@@ -284,7 +340,8 @@ def _classified(item: Classified) -> str:
         shares, name = said.get(one.task), "tumour" if one.task == "finding" else one.task
         told = ", ".join(f"{kind} {share:.0%}" for kind, share in (shares or {}).items())
         words.append(f"{name}: {told or f'withheld. {one.trust.sentence}'}")
-    return f"{item.path}  {'; '.join(words)}  [{item.model}]"
+    together = f"  read together with {item.beside}" if item.beside else ""
+    return f"{item.path}  {'; '.join(words)}  [{item.model}]{together}"
 
 
 def _about(path: Path | None) -> dict[str, Any] | None:

@@ -177,6 +177,22 @@ def domain(
             "more.",
         ),
     ] = None,
+    like: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--like",
+            help="Of a model of single images: pictures of another collection of the same kind (films of other scanners, say) "
+            "that it shall speak of too. Give it again for more: each is measured by the limit that the others set.",
+        ),
+    ] = None,
+    elsewhere: Annotated[
+        Path | None,
+        typer.Option(
+            "--elsewhere",
+            help="With --like: the metrics.json that evaluate wrote for the model on such pictures; where it tells too little "
+            "on them, it does not speak of them.",
+        ),
+    ] = None,
 ) -> None:
     """Say which pictures a model knows, where it was made before that was kept; nothing else changes."""
     from core.evaluation import is_image_model
@@ -189,8 +205,10 @@ def domain(
     if is_image_model(model):
         from core.cli.images import give_image_model_its_domain
 
-        give_image_model_its_domain(folder, data, out, against or [])
+        give_image_model_its_domain(folder, data, out, against or [], like or [], elsewhere)
         return
+    if like or elsewhere:
+        wrong_use("--like and --elsewhere are for models of single images.")
     manifests, refused = _manifests(data)
     others, refused_others = _manifests(against or [])
     backend.load()

@@ -9,3 +9,5 @@ from .desk import Desk as Desk
 from .desk import DeskClosed as DeskClosed
 from .desk import OpenedImage as OpenedImage
 from .desk import Said as Said
+from .other_breast import ViewNotSaid as ViewNotSaid
+from .other_breast import classify_study as classify_study

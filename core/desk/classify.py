@@ -8,7 +8,7 @@ that lie in its own domain; what it would have said of others is kept apart, for
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -45,6 +45,9 @@ ENCODER_DOUBT = (
     "It was made to follow women over years: for one image by itself its figures are not calibrated."
 )
 ITS_ENCODER = " (its encoder)"
+ELSEWHERE_DOUBT = (
+    "This picture is of another scanner than those that it learned from: on such it was hardly measured."
+)
 REGION_DOUBT = "Its figures for a region are not calibrated."
 
 
@@ -56,8 +59,8 @@ class BoxError(ValueError):
 class Spoke:
     """Which model said what, and how far its figures go.
 
-    `reads` is what it was shown: ``image``, ``region``, or ``region of the whole image`` for a box in what a model
-    of whole images saw. `doubt` says why its probabilities are not calibrated for that, or how weak the model is;
+    `reads` is what it was shown: ``image``, ``image beside the other breast``, ``region``, or ``region of the whole image``
+    for a box in what a model of whole images saw. `doubt` says why its probabilities are not calibrated for that, or how weak the model is;
     None where there is nothing to warn of. `trust` says whether it knows such pictures.
     """
 
@@ -84,6 +87,7 @@ class Classified:
     then `untrusted` holds by task what the model would have said. `heat_map` is (h, w) in 0..1, over a picture of
     `heat_shape` (rows, columns), whose coordinates `transform` maps to the original's; it is the tumour's, trusted or
     not. `marks` are boxes in the original around what speaks for a lesion, the strongest first, of a model that finds such.
+    `beside` names the view of the other breast that it was read together with, if it was.
     """
 
     path: str
@@ -101,6 +105,7 @@ class Classified:
     heat_shape: tuple[int, int] | None = None
     transform: ViewTransform | None = None
     marks: tuple[Box, ...] = ()
+    beside: str | None = None
 
     @property
     def trust(self) -> Trust | None:
@@ -144,6 +149,7 @@ class Classified:
             **({"untrusted": untrusted} if self.untrusted else {}),
             "roi": list(self.box) if self.box else None,
             "marks": [list(mark) for mark in self.marks] if trust and trust.is_trusted else [],
+            "beside": self.beside,
             "model": self.model,
             "modality": self.modality,
             "spoke": [one.to_json() for one in self.spoke],
@@ -300,7 +306,9 @@ class OpenImage:
 
     def __init__(self, classifier: Classifier, pixels: NDArray[Any], name: str, modality: str) -> None:
         self.classifier, self.pixels, self.name, self.modality = classifier, pixels, name, modality
-        self._trusts: dict[str, Trust] = {}
+        self.other: OpenImage | None = None
+        """The same view of her other breast in the same study, if it is at hand."""
+        self._whole: dict[str, ImageReading] = {}
 
     def classified(
         self, box: Box | None = None, *, tasks: tuple[str, ...] | None = None, finding_by: str | None = None
@@ -343,25 +351,26 @@ class OpenImage:
         heat_shape: tuple[int, int] | None = None
         transform: ViewTransform | None = None
         marks: tuple[Box, ...] = ()
+        beside: str | None = None
         for task, card in classifier.chosen(self.modality, box is not None, finding_by).items():
             if tasks is not None and task not in tasks:
                 continue
             model = classifier.image_model(card)
             region = model.config.input.region
             shown_box = box if region is Region.BOX or (self.modality == "US" and task == "finding") else None
-            try:
-                shown = prepare(self.pixels, model.config.input, shown_box)
-            except ValueError as error:
-                raise NoBreast(str(error)) from error
-            (reading,) = model.read([shown])
-            said[task] = reading.probabilities
+            reading, shown = self._read(model, shown_box)
             trust = _trust(model, reading)
             if shown_box is not None and trust.is_trusted:
                 trust = self._trust_of_whole(finding_by) or trust
-            spoke.append(_spoke(task, model, shown_box is not None, trust))
+            together = None if shown_box is not None else self._beside_the_other(model, reading)
+            said[task] = together or reading.probabilities
+            how = _spoke(task, model, shown_box is not None, trust, beside=together is not None)
+            spoke.append(_from_elsewhere(how, model, reading))
+            if together is not None and self.other is not None:
+                beside = self.other.name
             if task != "density":
-                heat, heat_shape, transform = reading.heat_map, model.config.input.shape, shown.transform
-                marks = _in_original(reading.marks, shown.transform, self.pixels.shape)
+                heat, heat_shape, transform = reading.heat_map, model.config.input.shape, shown
+                marks = _in_original(reading.marks, shown, self.pixels.shape)
         wanted = said if tasks is None else said | {task: {} for task in DEFAULT_TASKS if task not in tasks}
         if classifier.needs_encoder(self.modality, wanted):
             card = classifier.longitudinal.card
@@ -395,7 +404,32 @@ class OpenImage:
             heat_shape=heat_shape,
             transform=transform,
             marks=marks,
+            beside=beside,
         )
+
+    def _read(self, model: ImageModel, box: Box | None = None) -> tuple[ImageReading, ViewTransform]:
+        """Return what a model says of a box or, computed once, of the image, and whence what it saw came."""
+        try:
+            shown = prepare(self.pixels, model.config.input, box)
+        except ValueError as error:
+            raise NoBreast(str(error)) from error
+        if box is not None:
+            return model.read([shown])[0], shown.transform
+        if model.card.name not in self._whole:
+            (self._whole[model.card.name],) = model.read([shown])
+        return self._whole[model.card.name], shown.transform
+
+    def _beside_the_other(self, model: ImageModel, reading: ImageReading) -> dict[str, float] | None:
+        """Return what a model says of the image beside the other breast; None where it does not know both pictures."""
+        if self.other is None or model.both is None:
+            return None
+        try:
+            other, _ = self.other._read(model)
+        except NoBreast:
+            return None
+        if not all(_trust(model, one).is_trusted for one in (reading, other)):
+            return None
+        return model.beside(reading.probabilities, other.probabilities)
 
     def _trust_of_whole(self, finding_by: str | None) -> Trust | None:
         """Return why the picture that a box lies in is not to be believed by the model that reads it whole; None if it is.
@@ -407,14 +441,8 @@ class OpenImage:
         card = classifier.chosen(self.modality, False, finding_by).get(FINDING)
         if classifier.asked is not None or card is None:
             return None
-        if card.name not in self._trusts:
-            model = classifier.image_model(card)
-            try:
-                (reading,) = model.read([prepare(self.pixels, model.config.input)])
-            except ValueError as error:
-                raise NoBreast(str(error)) from error
-            self._trusts[card.name] = _trust(model, reading)
-        whole = self._trusts[card.name]
+        model = classifier.image_model(card)
+        whole = _trust(model, self._read(model)[0])
         # That it is weak on whole pictures says nothing of the region's model.
         return None if whole.is_trusted or whole.doubt is Doubt.TOO_WEAK else whole
 
@@ -485,11 +513,17 @@ def _in_original(marks: Sequence[Box], transform: ViewTransform, shape: tuple[in
 
 
 def _trust(model: ImageModel, reading: ImageReading) -> Trust:
-    limit = model.domain.limit if model.domain is not None else None
-    return settle_picture(reading.distance, limit, model.card.metrics)
+    domain = model.domain
+    if domain is None:
+        return settle_picture(reading.distance, None, model.card.metrics)
+    metrics = model.card.metrics
+    if reading.distance is not None and domain.is_from_elsewhere(reading.distance):
+        # How it does on such pictures decides, where that was measured.
+        metrics = model.card.settings.get("domain", {}).get("elsewhere") or metrics
+    return settle_picture(reading.distance, domain.limit, metrics)
 
 
-def _spoke(task: str, model: ImageModel, regional: bool, trust: Trust) -> Spoke:
+def _spoke(task: str, model: ImageModel, regional: bool, trust: Trust, *, beside: bool = False) -> Spoke:
     """Say who spoke, and why its figures are not calibrated where they are not."""
     of_regions = model.config.input.region is Region.BOX
     doubt = None
@@ -498,14 +532,28 @@ def _spoke(task: str, model: ImageModel, regional: bool, trust: Trust) -> Spoke:
     elif model.scaling == type(model.scaling)():
         doubt = "Its probabilities are not calibrated."
     elif model.head.may_miss_lesions:
-        doubt = _reach(model.card)
+        doubt = _reach(model.card, beside=beside)
     reads = "image" if not regional else "region" if of_regions else "region of the whole image"
+    if beside:
+        reads = "image beside the other breast"
     return Spoke(task, model.card.name, model.card.title, reads, doubt, trust)
 
 
-def _reach(card: ModelCard) -> str | None:
+def _from_elsewhere(spoke: Spoke, model: ImageModel, reading: ImageReading) -> Spoke:
+    """Add to the doubt that the picture is like those of other collections, not of the one that was learned from."""
+    if (
+        model.domain is None
+        or reading.distance is None
+        or not model.domain.is_from_elsewhere(reading.distance)
+    ):
+        return spoke
+    return replace(spoke, doubt=" ".join(part for part in (ELSEWHERE_DOUBT, spoke.doubt) if part))
+
+
+def _reach(card: ModelCard, *, beside: bool = False) -> str | None:
     """Say how far a model that looks for lesions in whole images is to be believed, from its card."""
-    normal = card.metrics.get("by_class", {}).get(FindingClass.NORMAL)
+    metrics = card.metrics.get("both_breasts", {}) if beside else card.metrics
+    normal = metrics.get("by_class", {}).get(FindingClass.NORMAL)
     if normal is None:
         return None
     low, high = normal["auc_ci"]

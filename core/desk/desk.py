@@ -19,12 +19,14 @@ from typing import IO, Any
 
 from sqlalchemy import select
 
+from core.desk.other_breast import kept_other_breast
 from core.images import Child, ChildDied, ReadImage, image_from_json
 from core.installation import Installation
 from core.logs import log_of
 from core.outages import outage
 from core.people import Permission, Person, require
 from core.refusals import Refusal
+from core.rules.vocabulary import ViewName
 from core.settings import Settings
 from db.tables import Image
 
@@ -51,6 +53,15 @@ class BoxRefused(ValueError):
 
 
 @dataclass(frozen=True)
+class OtherBreast:
+    """The same view of the other breast in a study that is kept: its place on the desk, what it shows, its file's bytes."""
+
+    token: str
+    shows: str
+    data: bytes = field(repr=False, compare=False)
+
+
+@dataclass(frozen=True)
 class OpenedImage:
     """An image on the desk; `sha256` is the key of its bytes in the image store, if they are stored."""
 
@@ -61,6 +72,7 @@ class OpenedImage:
     image: ReadImage
     modality: str
     source: IO[bytes] = field(repr=False, compare=False)
+    other: OtherBreast | None = None
     shown_anyway: threading.Event = field(
         default_factory=threading.Event, init=False, repr=False, compare=False
     )
@@ -242,8 +254,9 @@ class Desk:
         require(person, Permission.SEE_PATIENTS)
         with here.database.read() as session:
             image = session.scalar(select(Image).where(Image.sop_uid == sop_uid))
-        if image is None:
-            raise KeyError(sop_uid)
+            if image is None:
+                raise KeyError(sop_uid)
+            other = kept_other_breast(session, image)
         try:
             data = here.images.get_kept(image.sha256)
         except FileNotFoundError:
@@ -253,9 +266,12 @@ class Desk:
             if said is None:
                 raise
             raise DeskClosed(said) from error
-        return self._open(person, data, f"{image.laterality.value} {image.view}", image.sha256)
+        beside = None if other is None else _other_breast(here, other)
+        return self._open(person, data, f"{image.laterality.value} {image.view}", image.sha256, beside)
 
-    def _open(self, person: Person, data: bytes, name: str, sha256: str) -> OpenedImage:
+    def _open(
+        self, person: Person, data: bytes, name: str, sha256: str, other: OtherBreast | None = None
+    ) -> OpenedImage:
         token = secrets.token_urlsafe(18)
         answer, _ = self._ask({"wanted": "open", "token": token, "name": name}, data)
         source = tempfile.TemporaryFile()  # noqa: SIM115 - closed when the image leaves the desk
@@ -268,6 +284,7 @@ class Desk:
             image_from_json(answer["image"]),
             answer["modality"],
             source,
+            other,
         )
         with self._listing:
             self._opened[token] = opened
@@ -307,7 +324,21 @@ class Desk:
 
     def whole(self, opened: OpenedImage, model: str | None = None) -> Said:
         """Return what is said of the whole image; raises `Refusal` or `DeskClosed`."""
-        return _said(*self._about(opened, {"wanted": "whole", "model": model}))
+        question = {"wanted": "whole", "model": model}
+        other = opened.other
+        if other is None:
+            return _said(*self._about(opened, question))
+        answer, parts = self._about(opened, question | {"other": other.token})
+        if "other_unknown" in answer:
+            again = {"wanted": "open", "token": other.token, "name": other.shows, "shows": other.shows}
+            try:
+                self._ask(again, other.data)
+                answer, parts = self._about(opened, question | {"other": other.token})
+            except Refusal:
+                pass  # no picture that a model reads: she is read by this one alone
+        if "other_unknown" in answer:
+            answer, parts = self._about(opened, question)
+        return _said(answer, parts)
 
     def region(self, opened: OpenedImage, box: Sequence[float], model: str | None = None) -> Said:
         """Return what is said of a box (x0, y0, x1, y1 in pixels); as `whole`, and `BoxRefused`."""
@@ -327,6 +358,17 @@ class Desk:
             self._ask(again, opened.bytes())
             answer, parts = self._ask(question)
         return answer, parts
+
+
+def _other_breast(here: Installation, image: Image) -> OtherBreast | None:
+    """Return the image of the other breast, ready to be put on the desk; None where its bytes cannot be had."""
+    try:
+        data = here.images.get_kept(image.sha256)
+    except OSError as error:
+        log.warning("the view of the other breast cannot be read", kind=type(error).__name__)
+        return None
+    shows = ViewName(image.laterality.value, image.view).words
+    return OtherBreast(secrets.token_urlsafe(18), shows, bytes(data))
 
 
 def _said(answer: dict[str, Any], parts: list[bytearray]) -> Said:

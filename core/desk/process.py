@@ -86,7 +86,8 @@ class Desk:
         if question["wanted"] == "open":
             image = self._reader.read(data, question["name"])
             modality = self._classifier.admit(image)
-            self._keep(token, _Kept(image, OpenImage(self._classifier, image.pixels, "image", modality)))
+            name = question.get("shows") or "image"
+            self._keep(token, _Kept(image, OpenImage(self._classifier, image.pixels, name, modality)))
             return {"image": image_to_json(image), "modality": modality}, []
         if token not in self._kept:
             return {"unknown": True}, []
@@ -99,6 +100,10 @@ class Desk:
             return _said(
                 kept.opened.classified((x0, y0, x1, y1), tasks=("finding",), finding_by=question["model"])
             )
+        other = question.get("other")
+        if other is not None and other not in self._kept:
+            return {"other_unknown": True}, []
+        kept.opened.other = self._kept[other].opened if other is not None else None
         return _said(kept.opened.classified(finding_by=question["model"]))
 
     def _classified(self, question: dict[str, Any], data: bytes) -> Answer:

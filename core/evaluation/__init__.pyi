@@ -11,6 +11,7 @@ from .classifier_report import MEASURES as MEASURES
 from .encoder import evaluate_encoder as evaluate_encoder
 from .films import measure_films as measure_films
 from .films import measure_pointing as measure_pointing
+from .films import other_breast as other_breast
 from .longitudinal import evaluate_longitudinal as evaluate_longitudinal
 from .oracles import Gain as Gain
 from .oracles import gain_of_history as gain_of_history

@@ -15,6 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from core.evaluation.classifier_report import comparison_report, image_report
+from core.evaluation.density import measure_density_of_women
 from core.evaluation.films import measure_films
 from core.files import private_folder, write_whole
 from core.rules import TrustLevel, settle_picture
@@ -130,7 +131,12 @@ def _of_whole_films(
     cases: Sequence[ImageCase], model: Any, logits: NDArray[np.float64], times: int
 ) -> dict[str, Any]:
     """Measure films beside the other breast, and woman by woman, where a model reads whole mammograms."""
-    if model.config.input.region is not Region.BREAST or model.card.settings.get("task") != "finding":
+    if model.config.input.region is not Region.BREAST:
+        return {}
+    if model.card.settings.get("task") == "density":
+        by_woman = measure_density_of_women(cases, model.scaling(logits), model.config.classes, times=times)
+        return {} if by_woman is None else {"by_study": by_woman}
+    if model.card.settings.get("task") != "finding":
         return {}
     films = measure_films(cases, model.scaling(logits), model.config.classes, times=times)
     return {} if films is None else {"films": films}

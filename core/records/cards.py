@@ -110,6 +110,7 @@ def _knows(domain: Mapping[str, Any]) -> str:
     if unit not in domain:
         return ""
     others = dict(domain.get("turned_away", {}))
+    others = {f"{name} (left out)": one for name, one in domain.get("like", {}).items()} | others
     if "same_kind" in domain:
         others = {"unseen of the same kind": domain["same_kind"]} | others
     turned = ", ".join(f"{name} {one[f'{unit}_beyond']} of {one[unit]}" for name, one in others.items())

@@ -6,6 +6,8 @@ from .classifier.plan import KernelOptions as KernelOptions
 from .classifier.plan import Measuring as Measuring
 from .classifier.plan import Network as Network
 from .classifier.plan import Pictures as Pictures
+from .classifier.plan import RecipeName as RecipeName
+from .classifier.plan import recipe_called as recipe_called
 from .classifier.run import train_image as train_image
 from .domain import give_domain as give_domain
 from .embeddings import EmbeddingsError as EmbeddingsError

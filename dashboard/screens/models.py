@@ -113,7 +113,8 @@ def domain(shown: Card) -> None:
         f"{f' ({many})' if many else ''}. A picture further away than {number(limit)} is unlike them, and no number is "
         "shown of it; 1 is usual.</p>"
     )
-    turned_away = part(known, "turned_away")
+    alike = part(known, "like")
+    turned_away = {f"{name}, left out": alike[name] for name in alike} | dict(part(known, "turned_away"))
     counted = [what for what in COUNTED if any(f"{what}_beyond" in part(turned_away, n) for n in turned_away)]
     rows = [
         [look.safe(name.replace("_", " ")), *(turned(part(turned_away, name), what) for what in counted)]

@@ -37,7 +37,7 @@ from dashboard.web import arriving, outside_routes, signing_in
 from dashboard.web.gate import is_https, same_origin
 from dashboard.web.plain import plain_page
 
-SAID = ("tumour", "density", "trust", "density_trust", "model", "spoke")
+SAID = ("tumour", "density", "trust", "density_trust", "beside", "model", "spoke")
 """What a page is told of an image; what may not be said stands beside it, and only who asks for it gets it."""
 
 # An image is decoded for its first tile: the small pictures that others wait for go on meanwhile.

@@ -1,3 +1,5 @@
+from .both_breasts import BothBreasts as BothBreasts
+from .both_breasts import fit_both_breasts as fit_both_breasts
 from .detector_head import SHOWN_BY as SHOWN_BY
 from .detector_head import DetectorHead as DetectorHead
 from .detector_head import film_vector as film_vector

@@ -28,17 +28,22 @@ __all__ = [
     "layout_of",
     "looks_at",
     "with_facts",
+    "zones_of",
 ]
 
 STRIDES = (4, 8, 16, 32)
 
 
 class Zone(StrEnum):
-    """Where a map is pooled: all of it, the middle half of its height and width, or where the view is not black."""
+    """Where a map is pooled: all of it, the middle half of its height and width, where the view is not black.
+
+    Or there, but for the corner in which an oblique view shows the pectoral muscle.
+    """
 
     WHOLE = "whole"
     MIDDLE = "middle"
     TISSUE = "tissue"
+    GLAND = "gland"
 
 
 ZONES = {
@@ -47,6 +52,12 @@ ZONES = {
     Region.BOX: (Zone.WHOLE, Zone.MIDDLE),
 }
 """Over what maps are pooled, by what an image shows. A box's middle is the lesion, the whole is its surroundings too."""
+MUSCLE = (0.55, 0.8)
+"""The corner that the pectoral muscle is taken to fill: shares of the breast's height, and of its width at the top."""
+TOP = 1 / 16
+"""Of the rows, in which that width is measured."""
+LEAST_GLAND = 1 / 40
+"""Of the map, that must be left without that corner; else all tissue counts."""
 STATISTICS = 3
 """The mean, the highest and the spread of each channel."""
 
@@ -71,15 +82,20 @@ class FeatureLayout:
     means: NDArray[np.intp]
 
 
-def cut_for_features(network: keras.Model, region: Region) -> keras.Model:
+def zones_of(region: Region, *, gland: bool = False) -> tuple[Zone, ...]:
+    """Return over what maps are pooled where a region is shown, of a breast without the muscle's corner too if so asked."""
+    return (*ZONES[region], Zone.GLAND) if gland else ZONES[region]
+
+
+def cut_for_features(network: keras.Model, zones: tuple[Zone, ...]) -> keras.Model:
     """Return the part of a classifier that gives features.
 
     Parameters
     ----------
     network
         As `models.classifier.network.build_image_network` builds it.
-    region
-        What its images show.
+    zones
+        Over what its maps are pooled.
 
     Returns
     -------
@@ -89,24 +105,17 @@ def cut_for_features(network: keras.Model, region: Region) -> keras.Model:
     """
     view = network.input
     maps = _taps(network)
-    pooled = [
-        ZonePooling(ZONES[region], name=f"zones_{place}")([view, one]) for place, one in enumerate(maps)
-    ]
+    pooled = [ZonePooling(zones, name=f"zones_{place}")([view, one]) for place, one in enumerate(maps)]
     return keras.Model(
         view, {"deep": maps[-1], "pooled": layers.Concatenate()(pooled)}, name="image_features"
     )
 
 
-def layout_of(
-    network: keras.Model, region: Region, *, outline: bool = False, around: bool = False
-) -> FeatureLayout:
+def layout_of(network: keras.Model, *, outline: bool = False, around: bool = False) -> FeatureLayout:
     """Return how features are laid out: of a network from `cut_for_features`, an outline, a lesion map around a box."""
-    zones = len(ZONES[region])
-    channels = [
-        int(layer.output.shape[-1]) // (STATISTICS * zones)
-        for layer in network.layers
-        if isinstance(layer, ZonePooling)
-    ]
+    pooling = [layer for layer in network.layers if isinstance(layer, ZonePooling)]
+    zones = len(pooling[0].zones)
+    channels = [int(layer.output.shape[-1]) // (STATISTICS * zones) for layer in pooling]
     blocks = tuple(one for one in channels for _ in range(STATISTICS * zones))
     starts = np.cumsum([0, *(STATISTICS * zones * one for one in channels)])
     means = np.concatenate([start + np.arange(one) for start, one in zip(starts[:-1], channels, strict=True)])
@@ -196,9 +205,11 @@ class ZonePooling(layers.Layer):
         high, wide = features.shape[1:3]
         parts = []
         for zone in self.zones:
-            if zone is Zone.TISSUE:
+            if zone in (Zone.TISSUE, Zone.GLAND):
                 step = view.shape[1] // high
                 inside = ops.average_pool(ops.cast(view > 0, "float32"), step, strides=step)
+                if zone is Zone.GLAND:
+                    inside = _without_muscle(inside)
             else:
                 inside = ops.convert_to_tensor(_zone(zone, high, wide)[None, :, :, None])
             area = ops.sum(inside, axis=(1, 2)) + 1e-3
@@ -208,6 +219,21 @@ class ZonePooling(layers.Layer):
             highest = ops.max(features * ops.cast(inside >= 0.5, "float32"), axis=(1, 2))
             parts += [mean, highest, spread]
         return ops.concatenate(parts, axis=-1)
+
+
+def _without_muscle(inside: Any) -> Any:
+    """Return cells (batch, h, w, 1) that show breast, chest wall at the left, without the muscle's corner."""
+    high, wide = inside.shape[1:3]
+    shown = ops.cast(inside >= 0.5, "float32")
+    rows = ops.convert_to_tensor(np.arange(high, dtype=np.float32)[None, :, None, None])
+    columns = ops.convert_to_tensor(np.arange(wide, dtype=np.float32)[None, None, :, None])
+    tall = ops.max(shown * (rows + 1), axis=(1, 2), keepdims=True)
+    at_top = shown[:, : max(1, round(TOP * high))]
+    broad = ops.max(at_top * (columns + 1), axis=(1, 2), keepdims=True)
+    corner = rows / (MUSCLE[0] * ops.maximum(tall, 1)) + columns / (MUSCLE[1] * ops.maximum(broad, 1))
+    gland = inside * ops.cast(corner >= 1, "float32")
+    enough = ops.sum(gland, axis=(1, 2), keepdims=True) >= LEAST_GLAND * high * wide
+    return ops.where(enough, gland, inside)
 
 
 def _zone(zone: Zone, high: int, wide: int) -> NDArray[np.float32]:

@@ -18,7 +18,15 @@ from numpy.typing import NDArray
 
 from models.classifier.dense_head import class_heat
 from models.classifier.familiar import MEANS, roots, with_means
-from models.classifier.features import cut_for_features, kept_features, layout_of, looks_at, with_facts
+from models.classifier.features import (
+    Zone,
+    cut_for_features,
+    kept_features,
+    layout_of,
+    looks_at,
+    with_facts,
+    zones_of,
+)
 from models.classifier.head import Head, Seen
 from models.classifier.kernel_regression import KernelRegression
 from models.classifier.lesions import build_lesion_reader, lesion_facts
@@ -69,7 +77,7 @@ class KernelHead(Head):
     @classmethod
     def load(cls, folder: Path, config: ImageConfig) -> Self:
         """Read backbone, regression and what stands beside them."""
-        network = cut_for_features(build_image_network(config), config.input.region)
+        network = cut_for_features(build_image_network(config), _zones(config))
         network.set_weights(load_weights(folder / BACKBONE))
         regression = KernelRegression.load(folder / REGRESSION)
         reader: keras.Model | None = None
@@ -112,7 +120,7 @@ class KernelHead(Head):
 
     def vectors_of(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return vectors (n, D) of images whose features (n, size) are known, where it reads no lesion map."""
-        return roots(features[:, layout_of(self.network, self.config.input.region).means])
+        return roots(features[:, layout_of(self.network).means])
 
     def vectors_around(self, around: NDArray[np.uint8] | None) -> NDArray[np.float32]:
         """Return vectors (n, D) of what lies around boxes, at the scale of the whole view, where it reads a lesion map.
@@ -170,7 +178,7 @@ class KernelHead(Head):
         towards = np.full(classes, -1 / (classes - 1))
         towards[-1] = 1
         rise = self.regression.slope(features, towards)
-        layout = layout_of(self.network, self.config.input.region)
+        layout = layout_of(self.network)
         mean, spread = features[layout.deep_mean], features[layout.deep_spread]
         apart = deep - mean
         given = apart @ rise[layout.deep_mean] + (apart**2 / (2 * spread + 1e-6)) @ rise[layout.deep_spread]
@@ -181,15 +189,21 @@ class KernelHead(Head):
 def build_feature_network(config: ImageConfig, weights: str | None = None) -> keras.Model:
     """Build what a kernel head reads: `models.classifier.features.cut_for_features` of the classifier.
 
-    Its weights are rounded as `models.store.stored_weights` keeps them, so that a head fits them after loading too.
+    `weights` may be an .npz of a shipped model too. Its weights are rounded as `models.store.stored_weights` keeps them, so that a head fits them after loading too.
 
     Raises
     ------
     ValueError
         As `build_image_network` does.
     """
-    network = cut_for_features(build_image_network(config, weights), config.input.region)
+    kept = weights is not None and weights.endswith(".npz")
+    network = cut_for_features(build_image_network(config, None if kept else weights), _zones(config))
     network.trainable = False
+    if weights is not None and kept:
+        try:
+            network.set_weights(load_weights(Path(weights)))
+        except (OSError, KeyError) as error:
+            raise ValueError(f"{weights} holds no weights of {config.backbone}: {error}") from error
     network.set_weights(rounded(network.get_weights(), _levels(config)))
     return network
 
@@ -211,6 +225,10 @@ def _beside_seen(
     """Return a network's outputs for one image and, where mirroring is allowed, its mirror image."""
     looks = [image, image[:, ::-1]] if config.mirror else [image]
     return predict(network, np.stack(looks), batch=len(looks))
+
+
+def _zones(config: ImageConfig) -> tuple[Zone, ...]:
+    return zones_of(config.input.region, gland=config.gland)
 
 
 def _levels(config: ImageConfig) -> int:

@@ -17,6 +17,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from models.classifier.both_breasts import BothBreasts
 from models.classifier.dense_head import DenseHead
 from models.classifier.detector_head import DetectorHead
 from models.classifier.head import Head
@@ -66,9 +67,15 @@ class ImageModel:
     """
 
     def __init__(
-        self, card: ModelCard, head: Head, scaling: Scaling | None = None, domain: Domain | None = None
+        self,
+        card: ModelCard,
+        head: Head,
+        scaling: Scaling | None = None,
+        domain: Domain | None = None,
+        both: BothBreasts | None = None,
     ) -> None:
         self.card, self.head, self.scaling, self.domain = card, head, scaling or Scaling(), domain
+        self.both = both
 
     @property
     def config(self) -> ImageConfig:
@@ -101,13 +108,16 @@ class ImageModel:
         head = HEADS[config.head].load(folder, config)
         scaling = Scaling(float(facts["scaling"]["slope"]), tuple(facts["scaling"]["bias"]))
         domain = Domain.load(folder / DOMAIN) if DOMAIN in card.files else None
-        return cls(card, head, scaling, domain)
+        both = BothBreasts.from_json(facts["both"]) if facts.get("both") else None
+        return cls(card, head, scaling, domain, both)
 
     def save(self, folder: Path) -> ModelCard:
         """Write the model's files and its card, with their sha256, to `folder`; return the card as written."""
         folder.mkdir(0o700, parents=True, exist_ok=True)
         names = [*self.head.save(folder), FACTS]
         facts = {"config": self.config.to_json(), "scaling": asdict(self.scaling)}
+        if self.both is not None:
+            facts["both"] = self.both.to_json()
         (folder / FACTS).write_text(json.dumps(facts, indent=1) + "\n", "utf-8")
         files = self._files(folder, [*names, *self.card.files])
         self.card = replace(
@@ -140,6 +150,16 @@ class ImageModel:
     def logits(self, pixels: NDArray[Any], around: NDArray[np.uint8] | None = None) -> NDArray[np.float64]:
         """Return logits (n, classes), before scaling, of prepared images, as `Head.logits` takes them."""
         return self.head.logits(pixels, around)
+
+    def beside(self, own: dict[str, float], other: dict[str, float]) -> dict[str, float] | None:
+        """Return probabilities by class of a view beside the same view of the other breast, of what is said of each.
+
+        None if the model does not put breasts together.
+        """
+        if self.both is None:
+            return None
+        shares = self.both(*(np.array([said[name] for name in self.config.classes]) for said in (own, other)))
+        return dict(zip(self.config.classes, shares.tolist(), strict=True))
 
     def distances(
         self, pixels: NDArray[Any], around: NDArray[np.uint8] | None = None

@@ -51,6 +51,8 @@ class ImageConfig:
         A kernel head looks at the image turned by quarters too.
     outline
         A kernel head reads the outline of what looks like a lesion in an ultrasound too.
+    gland
+        A kernel head that reads breasts reads them without the pectoral muscle's corner too.
     beside
         Backbone of a network that was fine-tuned beside a kernel head, if there is one.
     """
@@ -63,6 +65,7 @@ class ImageConfig:
     mirror: bool = True
     turns: bool = False
     outline: bool = False
+    gland: bool = False
     beside: str | None = None
 
     def __post_init__(self) -> None:
@@ -92,6 +95,7 @@ class ImageConfig:
             mirror=bool(values.get("mirror", True)),
             turns=bool(values.get("turns", False)),
             outline=bool(values.get("outline", False)),
+            gland=bool(values.get("gland", False)),
             beside=values.get("beside"),
         )
 

@@ -41,6 +41,8 @@ TURNED_AWAY = 0.015
 """The share of unseen studies of the same kind that a limit is set to turn away."""
 PICTURES_TURNED_AWAY = 0.01
 """The same of pictures that are judged one by one."""
+ELSEWHERE_TURNED_AWAY = 0.05
+"""The same of pictures of collections that nothing was learned from, but that are of its kind."""
 AGE_MARGIN_YEARS = 3.0
 """So far beyond the youngest and the oldest woman it learned from a model may still speak."""
 FEWEST_STUDIES = 60
@@ -73,6 +75,9 @@ class Domain:
         Whose readings these are, in words.
     women, studies
         How many of them.
+    usual
+        The limit that readings of the very kind it learned from set, where readings of collections like it have set a wider
+        one (`widened`); None where there is one limit only.
     """
 
     mean: NDArray[np.float32]
@@ -85,6 +90,11 @@ class Domain:
     fitted_on: str
     women: int
     studies: int
+    usual: float | None = None
+
+    def is_from_elsewhere(self, distance: float) -> bool:
+        """Tell whether a reading lies within the limit, but further out than the kind that was learned from does."""
+        return self.usual is not None and self.usual < distance <= self.limit
 
     def distances(self, vectors: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return (n,) how far each of (n, D) vectors lies out; 1 is usual, and nothing is below 0.
@@ -125,13 +135,23 @@ class Domain:
         """
         return replace(self, limit=_limit(distances, turned_away))
 
+    def widened(self, collections: Sequence[NDArray[np.float64]]) -> Domain:
+        """Return the domain with a limit within which collections like the one it learned from lie too.
+
+        `collections` holds the distances of each. Of each no more than the share `ELSEWHERE_TURNED_AWAY` lies beyond; the limit
+        is never narrowed.
+        """
+        wanted = [_limit(distances, ELSEWHERE_TURNED_AWAY) for distances in collections if len(distances)]
+        limit = max([self.limit, *wanted])
+        return replace(self, limit=limit, usual=self.limit if limit > self.limit else self.usual)
+
     def save(self, path: Path) -> None:
         """Write the domain as one file."""
         with path.open("wb") as file:
             np.savez_compressed(
                 file,
                 allow_pickle=False,
-                **{name: np.asarray(value) for name, value in vars(self).items()},
+                **{name: np.asarray(value) for name, value in vars(self).items() if value is not None},
             )
 
     @classmethod
@@ -148,6 +168,7 @@ class Domain:
                 fitted_on=str(kept["fitted_on"]),
                 women=int(kept["women"]),
                 studies=int(kept["studies"]),
+                usual=float(kept["usual"]) if "usual" in kept else None,
             )
         except (OSError, KeyError, ValueError, IndexError, BadZipFile) as error:
             raise ValueError(f"{path} is no whole domain file: {error}") from error

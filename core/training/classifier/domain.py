@@ -78,12 +78,22 @@ def picture_domain(
 
 
 def give_picture_domain(
-    model: Path, cases: Cases, out: Path, report: OnProgress, *, against: Mapping[str, Cases]
+    model: Path,
+    cases: Cases,
+    out: Path,
+    report: OnProgress,
+    *,
+    against: Mapping[str, Cases],
+    like: Mapping[str, Cases] | None = None,
+    elsewhere: Mapping[str, Any] | None = None,
 ) -> ModelCard:
     """Write a model of single images to `out` as it is, with the domain of the pictures that it was trained on.
 
     Its networks stay the same to the byte. Where it keeps which images it was trained on, pictures that are none of
-    these are not fitted to: the card says how many of them are turned away, and of each set of `against`.
+    these are not fitted to: the card says how many of them are turned away, and of each set of `against`. Within the limit
+    shall lie the collections of `like` too, which are of its kind though nothing was learned from them: the card says how many
+    of each the limit that the others set turns away. `elsewhere` are the metrics of the model on such pictures, if it was
+    evaluated on them: they decide whether it may speak of them.
 
     Raises
     ------
@@ -104,6 +114,14 @@ def give_picture_domain(
         )
     except ValueError as error:
         raise TrainingError(str(error)) from error
+    if like:
+        distances = {
+            name: _distances(loaded, others, out / "work" / f"like-{place}", report)
+            for place, (name, others) in enumerate(like.items())
+        }
+        loaded.domain, facts["like"] = _widened(loaded.domain, distances)
+        facts |= {"limit": loaded.domain.limit, "usual_limit": loaded.domain.usual}
+        facts |= {"elsewhere": _in_short(elsewhere)} if elsewhere else {}
     beyond = loaded.domain.distances(vectors) > loaded.domain.limit
     if not seen.all():
         facts["new"] = {"cases": int((~seen).sum()), "cases_beyond": int(beyond[~seen].sum())}
@@ -131,13 +149,40 @@ def _taught(model: Path, cases: Sequence[ImageCase]) -> NDArray[np.bool_]:
 def _turned_away(model: ImageModel, cases: Cases, work: Path, report: OnProgress) -> dict[str, int]:
     """Count the pictures of a set in which the model finds what it wants to be shown, and those beyond its limit."""
     assert model.domain is not None
-    shown, vectors = _vectors(model, cases, work, report)
-    far = model.domain.distances(vectors) > model.domain.limit if len(shown) else np.zeros(0, bool)
+    far = _distances(model, cases, work, report)
     return {
-        "cases": len(shown),
-        "cases_beyond": int(far.sum()),
-        "not_readable": len(cases.cases) - len(shown),
+        "cases": len(far),
+        "cases_beyond": int((far > model.domain.limit).sum()),
+        "not_readable": len(cases.cases) - len(far),
     }
+
+
+def _in_short(metrics: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the card says of a model on pictures from elsewhere: of whole films, abnormal against normal."""
+    films = metrics.get("films", {}).get("abnormal", {}).get("film")
+    told = films or metrics
+    return {
+        key: (told if key.startswith("auc") else metrics).get(key) for key in ("n", "women", "auc", "auc_ci")
+    }
+
+
+def _widened(
+    domain: Domain, distances: Mapping[str, NDArray[np.float64]]
+) -> tuple[Domain, dict[str, dict[str, int]]]:
+    """Widen a domain to collections like its own; return it, and of each how many lie beyond what the others alone allow."""
+    left_out = {}
+    for name, far in distances.items():
+        others = [one for other, one in distances.items() if other != name]
+        limit = domain.widened(others).limit
+        left_out[name] = {"cases": len(far), "cases_beyond": int((far > limit).sum())}
+    return domain.widened(list(distances.values())), left_out
+
+
+def _distances(model: ImageModel, cases: Cases, work: Path, report: OnProgress) -> NDArray[np.float64]:
+    """Return how far the pictures of a set lie out in which the model finds what it wants to be shown."""
+    assert model.domain is not None
+    shown, vectors = _vectors(model, cases, work, report)
+    return model.domain.distances(vectors) if len(shown) else np.zeros(0)
 
 
 def _vectors(

@@ -117,6 +117,8 @@ class HeadTraining(ABC):
     ) -> None:
         self.plan, self.material, self.out = plan, material, out
         self.report, self.begun = report, begun
+        self.tried: list[dict[str, Any]] = []
+        """What was tried to find the last model, where a recipe is found by itself."""
 
     @classmethod
     def check_plan(cls, plan: ImagePlan) -> None:
@@ -189,6 +191,7 @@ class HeadTraining(ABC):
             mirror=self.plan.augmentation.flip,
             turns=kernel.turns,
             outline=kernel.outline,
+            gland=kernel.gland,
             beside=kernel.beside,
         )
 

@@ -30,6 +30,8 @@ class KernelTraining(HeadTraining):
     _known: NDArray[np.float32] | None = None
     _network: keras.Model | None = None
     _reader: keras.Model | None = None
+    inner_loss: float = np.inf
+    """Log-loss of the last head on inner folds of the images that it was fitted to, scaled."""
 
     @classmethod
     def check_plan(cls, plan: ImagePlan) -> None:
@@ -42,6 +44,10 @@ class KernelTraining(HeadTraining):
         if kernel.lesion_map is not None and plan.pictures.region is not Region.BOX:
             raise TrainingError(
                 "A lesion map is read around boxes: use it with --head kernel and --region box."
+            )
+        if kernel.gland and plan.pictures.region is not Region.BREAST:
+            raise TrainingError(
+                "The pectoral muscle is left out of whole mammograms: use --gland with --region breast."
             )
         if kernel.beside and kernel.beside_weights is None:
             raise TrainingError(
@@ -57,7 +63,7 @@ class KernelTraining(HeadTraining):
         """Fit to all of some images (n,) and others (n,)."""
         mine = train | validation
         try:
-            self._prepare()
+            self.look()
             trained = self._fit(mine, one)
             if self.plan.kernel.beside:
                 self._tune_beside(trained, mine, one)
@@ -83,7 +89,7 @@ class KernelTraining(HeadTraining):
             return super().vectors(trained, places)
         return trained.head.vectors_of(self._known[places, 0])
 
-    def _prepare(self) -> None:
+    def look(self) -> None:
         """Have the frozen backbone and its features of all images, made once for all folds."""
         from models.classifier import (
             build_feature_network,
@@ -121,12 +127,14 @@ class KernelTraining(HeadTraining):
         fewest = min(len(women) for women in women_by_class(cases).values())
         fold = np.full(len(mine), -1)
         fold[own] = fold_groups(cases, max(2, min(INNER_FOLDS, fewest)), self.plan.measuring.seed + 1)
-        layout = layout_of(network, config.input.region, outline=config.outline, around=config.input.around)
+        layout = layout_of(network, outline=config.outline, around=config.input.around)
         fitted = fit_regression(
             features[mine], truth[mine], fold[mine], layout.blocks, truth.shape[1], among[mine]
         )
         told("fitting the head", 1.0, {})
         scaling = fit_scaling(fitted.inner_logits[own[mine]], truth[own])
+        said = (scaling(fitted.inner_logits[own[mine]]) * truth[own]).sum(axis=1)
+        self.inner_loss = float(-np.log(np.maximum(said, 1e-12)).mean())
         head = KernelHead(network, config, fitted.regression, self._reader)
         return TrainedImage(head, scaling, fitted.curve)
 

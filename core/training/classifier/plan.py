@@ -6,11 +6,22 @@ The plan, what a run keeps to know itself again, and the command line share thes
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any
 
 from models.classifier import Augmentation, HeadName, Region, Step, head_called, region_called, step_called
 
-__all__ = ["DetectorOptions", "Duration", "ImagePlan", "KernelOptions", "Measuring", "Network", "Pictures"]
+__all__ = [
+    "DetectorOptions",
+    "Duration",
+    "ImagePlan",
+    "KernelOptions",
+    "Measuring",
+    "Network",
+    "Pictures",
+    "RecipeName",
+    "recipe_called",
+]
 
 STEPS = {HeadName.DETECTOR: 48}
 """Pixels of which the sides are multiples, if not 32. A detector's cells, and those of two thirds of a film, are then whole."""
@@ -48,28 +59,41 @@ class Pictures:
         object.__setattr__(self, "shape", tuple(self.shape))
 
 
+class RecipeName(StrEnum):
+    """Who chooses backbone, size, head and looks: the options, or inner folds (`core.training.classifier.auto`)."""
+
+    GIVEN = "given"
+    AUTO = "auto"
+
+
 @dataclass(frozen=True)
 class Network:
-    """What is built: backbone, what it starts from, channels of `compact` times `width`, and what it ends in."""
+    """What is built: backbone, what it starts from, channels of `compact` times `width`, what it ends in; who chooses that."""
 
     backbone: str = "compact"
     weights: str | None = None
     width: float = 1.0
     head: HeadName = HeadName.DENSE
+    recipe: RecipeName = RecipeName.GIVEN
 
     def __post_init__(self) -> None:
         """Check; ValueError says what is not known."""
         object.__setattr__(self, "head", head_called(self.head))
+        object.__setattr__(self, "recipe", recipe_called(self.recipe))
         if not 0.05 <= self.width <= 4:
             raise ValueError(f"The width must lie within 0.05 and 4, not {self.width:g}.")
 
 
 @dataclass(frozen=True)
 class KernelOptions:
-    """What a kernel head reads: outlines, turned images, a lesion map around boxes; what is tuned beside it."""
+    """What a kernel head reads: outlines, turned images, a lesion map around boxes; what is tuned beside it.
+
+    `gland`: breasts are read without the pectoral muscle's corner too.
+    """
 
     outline: bool = False
     turns: bool = False
+    gland: bool = False
     lesion_map: str | None = None
     beside: str | None = None
     beside_weights: str | None = None
@@ -147,8 +171,14 @@ class ImagePlan:
     def to_json(self) -> dict[str, Any]:
         """Return plain values under one name each, as `plan.json` and cards keep them since the first release."""
         pictures, network, duration = self.pictures, self.network, self.duration
-        of_detector = {"inserted_sets": self.detector.inserted_sets}
-        return (of_detector if network.head is HeadName.DETECTOR else {}) | {
+        of_head: dict[str, Any] = {}
+        if network.head is HeadName.DETECTOR:
+            of_head["inserted_sets"] = self.detector.inserted_sets
+        if self.kernel.gland:
+            of_head["gland"] = True
+        if network.recipe is RecipeName.AUTO:
+            of_head["recipe"] = network.recipe.value
+        return of_head | {
             "task": pictures.task,
             "classes": pictures.classes,
             "backbone": network.backbone,
@@ -176,6 +206,13 @@ class ImagePlan:
             "beside_weights": self.kernel.beside_weights,
             "beside_epochs": self.kernel.beside_epochs,
         }
+
+
+def recipe_called(name: str) -> RecipeName:
+    """Return the recipe of that name; ValueError names those there are."""
+    if name not in set(RecipeName):
+        raise ValueError(f"No recipe is called {name!r}. There are: {', '.join(RecipeName)}.")
+    return RecipeName(name)
 
 
 def _at_least(name: str, value: int, least: int) -> None:

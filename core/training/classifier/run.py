@@ -24,13 +24,15 @@ from core.sets import (
     near_duplicates,
     prepare_cases,
 )
+from core.training.classifier.auto import AutoTraining
+from core.training.classifier.both import Together, put_together
 from core.training.classifier.dense import DenseTraining
 from core.training.classifier.detector import DetectorTraining
 from core.training.classifier.domain import picture_domain
 from core.training.classifier.heads import HeadTraining, Material, Pass, shown_input
 from core.training.classifier.kernel import KernelTraining
 from core.training.classifier.parts import Part, assign_parts, check_leakage, join_twins, named_pairs
-from core.training.classifier.plan import ImagePlan
+from core.training.classifier.plan import ImagePlan, RecipeName
 from core.training.runs import TrainingError, same_plan, write_curves
 from models.classifier import HeadName, Region
 from models.measures import check_enough, spread_of
@@ -86,7 +88,7 @@ def train_image(
         If the classes cannot be chosen so.
     """
     begun = time.monotonic()
-    kind = TRAININGS[plan.network.head]
+    kind = AutoTraining if plan.network.recipe is RecipeName.AUTO else TRAININGS[plan.network.head]
     kind.check_plan(plan)
     chosen, classes = choose_classes(cases, plan.pictures.classes)
     _check_counts(chosen.cases, classes)
@@ -231,7 +233,12 @@ class _Run:
         note = f"out of fold, {count} folds by woman; the model that is kept is trained on all images"
         known = self._known(trained, measured, far[measured], measured)
         everybody = list(range(len(fold)))
-        return self._finish(trained, _Said(measured, said[measured], where, note, everybody, pointed), known)
+        shown = _Said(measured, said[measured], where, note, everybody, pointed)
+        pictures, cases = training.plan.pictures, training.material.cases
+        together = None
+        if pictures.region is Region.BREAST:
+            together = put_together(pictures.task, cases, said, training.material.truth, fold)
+        return self._finish(trained, shown, known, together)
 
     def _known_after_one(
         self, trained: TrainedImage, learned: NDArray[np.intp], tested: NDArray[np.intp]
@@ -276,7 +283,9 @@ class _Run:
             said[fold == k] = fit_scaling(logits[others], truth[others])(logits[fold == k])
         return said, fit_scaling(logits[fold >= 0], truth[fold >= 0])
 
-    def _finish(self, trained: TrainedImage, said: _Said, known: _Known) -> dict[str, Any]:
+    def _finish(
+        self, trained: TrainedImage, said: _Said, known: _Known, together: Together | None = None
+    ) -> dict[str, Any]:
         """Measure, and write the model with its card, curves and report."""
         from core.evaluation import (
             SEEN,
@@ -296,6 +305,7 @@ class _Run:
             "measured_on": said.note,
             **measure_cases(table, classes),
             **self._measured_films(tested, said),
+            **self._measured_together(together),
             "images": {"used": len(material.cases), "left_out": self.left_out},
         }
         seen = sorted(set(sha256_of_cases([material.cases[i] for i in said.seen])))
@@ -304,7 +314,8 @@ class _Run:
         card = self._card(measured, {SEEN: ""})
         if domain is not None:
             card = replace(card, settings=card.settings | {"domain": facts})
-        ImageModel(card, trained.head, trained.scaling, domain).save(out)
+        both = together.how if together is not None else None
+        ImageModel(card, trained.head, trained.scaling, domain, both).save(out)
         write_curves(out / "curves.csv", trained.curve)
         write_evaluation(out, table, measured, card.title, trained.curve)
         return measured
@@ -321,6 +332,17 @@ class _Run:
             women = [cases[place].group for place in said.pointed]
             measured["pointing"] = measure_pointing(list(said.pointed.values()), women)
         return measured
+
+    def _measured_together(self, together: Together | None) -> dict[str, Any]:
+        """Measure what is said of films beside the other breast, where anything is."""
+        from core.evaluation import as_told_apart, measure_cases, prediction_rows
+
+        if together is None:
+            return {}
+        cases = [self.training.material.cases[i] for i in together.places]
+        label, shares, classes = as_told_apart(cases, together.shares, self.training.material.classes)
+        table = prediction_rows(cases, label, shares, classes, [""] * len(cases))
+        return {"both_breasts": measure_cases(table, classes)}
 
     def _card(self, measured: dict[str, Any], files: dict[str, str]) -> ModelCard:
         from models.store import ModelCard
@@ -354,5 +376,6 @@ class _Run:
                 "modalities": sorted({case.modality for case in cases}),
                 "plan": plan.to_json()
                 | {key: Path(path).name if path else None for key, path in hidden.items()},
+                **({"tried": self.training.tried} if self.training.tried else {}),
             },
         )

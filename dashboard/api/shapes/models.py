@@ -54,6 +54,7 @@ class Classified(Shape):
     density_trust: Trust | None = None
     untrusted: dict[str, Any] | None = None
     roi: list[float] | None
+    beside: str | None = None
     model: str | None
     modality: str | None
     spoke: list[dict[str, Any]]

@@ -199,6 +199,22 @@ def test_a_stored_image_is_opened_by_its_uid(here, at_desk, person):
         at_desk.open_stored(here, person, "no such")
 
 
+def test_the_other_breast_of_a_kept_study_is_put_on_the_desk_when_it_is_needed(here, at_desk, child, person):
+    files = [IncomingFile(f"{side}.png", png(breast(side, rows=640, columns=480))) for side in "LR"]
+    views = {"L.png": ("L", "MLO"), "R.png": ("R", "MLO")}
+    take_in(here, files, statement=Statement("7", date(2024, 5, 1), views=views), source="web")
+    with here.database.read() as session:
+        image = session.scalar(select(Image).where(Image.source_name == "L.png"))
+    opened = at_desk.open_stored(here, person, image.sop_uid)
+    assert opened.other.shows == "R MLO"
+    whole = at_desk.whole(opened)
+    assert child.asked == ["open", "whole", "open", "whole"]
+    # Drawn breasts are no films: what the model does not know, it does not put together.
+    assert whole.answer["beside"] is None
+    child.close()
+    assert at_desk.whole(opened).answer["untrusted"] == whole.answer["untrusted"]
+
+
 def test_a_process_that_died_is_replaced_and_the_image_handed_to_it_again(at_desk, child, person):
     opened = at_desk.open_file(person, png(PICTURE), "view.png")
     said = at_desk.region(opened, BOX).answer["tumour"]

@@ -30,11 +30,22 @@ def test_the_middle_sees_nothing_of_the_border_and_tissue_nothing_of_the_backgro
     assert pooled(("tissue",), view, features)[1] == pytest.approx(1, rel=1e-3)
 
 
-@pytest.mark.parametrize("region", ["image", "breast", "box"])
-def test_the_layout_says_where_the_deepest_map_is(region):
-    config = ImageConfig(("a", "b"), ImageInput((64, 64), region), width=0.25, head="kernel")
+def test_the_gland_is_the_breast_without_the_corner_of_the_muscle_if_anything_is_left():
+    rows, columns = np.mgrid[:16, :16].astype(np.float32)
+    view = np.ones((64, 64), np.float32)
+    muscle = np.where(rows / (0.55 * 16) + columns / (0.8 * 16) < 1, 9.0, 1.0)[..., None].astype(np.float32)
+    assert pooled(("tissue",), view, muscle)[0] > 2
+    assert pooled(("gland",), view, muscle)[:2] == pytest.approx([1, 1], rel=1e-2)
+    view[2:, 2:] = 0
+    whole, alone = (pooled((zone,), view, muscle)[0] for zone in ("tissue", "gland"))
+    assert whole == pytest.approx(alone)
+
+
+@pytest.mark.parametrize(("region", "gland"), [("image", False), ("breast", True), ("box", False)])
+def test_the_layout_says_where_the_deepest_map_is(region, gland):
+    config = ImageConfig(("a", "b"), ImageInput((64, 64), region), width=0.25, head="kernel", gland=gland)
     network = build_feature_network(config)
-    layout = layout_of(network, region)
+    layout = layout_of(network)
     out = predict(network, np.random.default_rng(0).random((2, 64, 64)).astype(np.float32))
     assert sum(layout.blocks) == out["pooled"].shape[1]
     np.testing.assert_allclose(

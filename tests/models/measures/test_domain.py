@@ -162,3 +162,23 @@ def test_a_picture_that_is_no_number_is_not_within(tmp_path):
 def test_too_few_pictures_are_said_so(women):
     with pytest.raises(ValueError, match="too few to say which pictures"):
         check_enough(women)
+
+
+def test_collections_like_the_one_learned_from_widen_the_limit_and_are_known_to_be_from_elsewhere(tmp_path):
+    random = np.random.default_rng(0)
+    vectors = random.normal(0, 1, (200, 20)).astype(np.float32)
+    women = [f"w{i // 2}" for i in range(200)]
+    own = spread_of(vectors, women, "films").limited(cross_fitted(vectors, women), 0.01)
+    alike = own.distances(random.normal(0, 1.6, (60, 20)).astype(np.float32))
+    wide = own.widened([alike])
+    assert (alike > own.limit).mean() > 0.5
+    assert (alike > wide.limit).mean() <= 0.05
+    assert (own.distances(random.normal(0, 4, (60, 20)).astype(np.float32)) > wide.limit).all()
+    wide.save(tmp_path / "domain.npz")
+    again = Domain.load(tmp_path / "domain.npz")
+    assert (again.limit, again.usual) == (wide.limit, own.limit)
+    assert again.is_from_elsewhere((own.limit + wide.limit) / 2)
+    assert not again.is_from_elsewhere(own.limit / 2)
+    assert not again.is_from_elsewhere(wide.limit * 2)
+    # Collections that lie within already leave it as it is.
+    assert own.widened([np.zeros(30)]).usual is None

@@ -1,0 +1,100 @@
+"""The same view of the other breast: in a study that is kept here, and among files that a person says are one study."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from core.desk.classify import Classified, Classifier, OpenImage
+from core.images import lend_reader
+from core.refusals import Refusal
+from db.tables import Image
+from db.tables.kinds import ImageSide
+
+if TYPE_CHECKING:
+    from core.images import ReadImage
+
+__all__ = ["ViewNotSaid", "classify_study", "kept_other_breast"]
+
+OPPOSITE = {"L": "R", "R": "L"}
+
+
+class ViewNotSaid(ValueError):
+    """Of a file it is not known which view of which breast it is; the message says how to say it."""
+
+
+def kept_other_breast(session: Session, image: Image) -> Image | None:
+    """Return the image of the same view of the other breast in the same study, the last that came; None without one."""
+    other = OPPOSITE.get(image.laterality.value)
+    if other is None:
+        return None
+    return session.scalars(
+        select(Image)
+        .where(
+            Image.study_id == image.study_id,
+            Image.view == image.view,
+            Image.laterality == ImageSide(other),
+        )
+        .order_by(Image.id.desc())
+    ).first()
+
+
+def classify_study(
+    classifier: Classifier, paths: Sequence[Path], views: Mapping[str, tuple[str, str]]
+) -> Iterator[Classified]:
+    """Read files that are one study, each film beside the same view of the other breast where that is among them.
+
+    Parameters
+    ----------
+    classifier
+        Reads them.
+    paths
+        The files.
+    views
+        Side and view by a file's name, where a person says them; else they come from the file.
+
+    Raises
+    ------
+    ViewNotSaid
+        Of a mammogram whose view is neither said nor in the file, before anything is answered.
+    LookupError, ValueError
+        As `Classifier` does.
+    """
+    refused: dict[Path, Classified] = {}
+    opened: dict[Path, OpenImage] = {}
+    view_of: dict[Path, tuple[str, str]] = {}
+    with lend_reader(classifier.settings) as reader:
+        for path in paths:
+            try:
+                image = reader.read(path.read_bytes(), path.name)
+                modality = classifier.admit(image)
+            except Refusal as refusal:
+                refused[path] = Classified(str(path), refusal.reason, refusal.text)
+                continue
+            except OSError as error:
+                unopened = Refusal("unreadable_path", f"{error.strerror or error}.")
+                refused[path] = Classified(str(path), unopened.reason, unopened.text)
+                continue
+            if modality == "MG":
+                view_of[path] = _view(path, image, views)
+            opened[path] = OpenImage(classifier, image.pixels, str(path), modality)
+    for path, (side, view) in view_of.items():
+        others = [one for one, said in view_of.items() if said == (OPPOSITE.get(side), view)]
+        if others:
+            opened[path].other = opened[others[-1]]
+    for path in paths:
+        yield refused[path] if path in refused else opened[path].classified()
+
+
+def _view(path: Path, image: ReadImage, views: Mapping[str, tuple[str, str]]) -> tuple[str, str]:
+    said = views.get(str(path)) or views.get(path.name)
+    side, view = said or (image.header.laterality, image.header.view)
+    if side is None or view is None:
+        raise ViewNotSaid(
+            f"{path} does not say which view of which breast it is. Say it: --views {path.name}=L-MLO."
+        )
+    return side, view
