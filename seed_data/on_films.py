@@ -21,14 +21,18 @@ def films(
     data: Annotated[
         list[Path],
         typer.Option(
-            "--data", help="Exam manifest of real mammograms; those without finding are used. Give it again for more."
+            "--data",
+            help="Exam manifest of real mammograms; those without finding are used. Give it again for more.",
         ),
     ],
     out: Annotated[Path, typer.Option("--out", help="Folder to write into.")],
-    lives: Annotated[int, typer.Option(min=1, max=50, help="Lives that each real woman's pictures carry.")] = 4,
+    lives: Annotated[
+        int, typer.Option(min=1, max=50, help="Lives that each real woman's pictures carry.")
+    ] = 4,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same bytes.")] = 0,
     cancer_rate: Annotated[
-        float, typer.Option(min=0.0, max=0.6, help="Expected share of lives with a cancer found in follow-up.")
+        float,
+        typer.Option(min=0.0, max=0.6, help="Expected share of lives with a cancer found in follow-up."),
     ] = 0.45,
     edition: Annotated[
         str, typer.Option("--mechanisms", help="2025 or 2026: how cancer grows, and what looks like it.")

@@ -8,7 +8,9 @@ from .encoder import build_tail as build_tail
 from .encoder import build_trunk as build_trunk
 from .encoder import channels_of as channels_of
 from .encoder import give_heads as give_heads
+from .encoder import is_film_encoder as is_film_encoder
 from .encoder import load_film_encoder as load_film_encoder
+from .encoder import no_heads as no_heads
 from .encoder import save_film_encoder as save_film_encoder
 from .heads import HeadRecipe as HeadRecipe
 from .insertion import insert_lesions as insert_lesions

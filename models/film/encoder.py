@@ -31,13 +31,16 @@ __all__ = [
     "build_trunk",
     "channels_of",
     "give_heads",
+    "is_film_encoder",
     "load_film_encoder",
+    "no_heads",
     "save_film_encoder",
 ]
 
 TISSUE = 16
 """Numbers at the head of a vector that say how the tissue looks; facts, answers and the coarse map follow."""
 NAME = "film_encoder"
+HEADS = ("lesion_head", "tissue", "density")
 FINEST = 8
 LOWEST, HIGHEST = -12.0, 12.0
 """Between these log-odds a cell stays; outside the breast it has the lowest."""
@@ -121,16 +124,27 @@ def build_film_encoder(trunk: keras.Model, heads: FilmHeads) -> keras.Model:
     return keras.Model(view, _answers(view, trunk.output, heads), name=NAME)
 
 
+def is_film_encoder(network: keras.Model) -> bool:
+    """Tell whether a network is one of `build_film_encoder`."""
+    return bool(network.name == NAME)
+
+
 def save_film_encoder(encoder: keras.Model, path: Path) -> None:
-    """Write an encoder's weights as .npz, kernels in eight bits."""
-    save_weights(path, encoder.get_weights())
+    """Write an encoder's weights as .npz: the trunk's kernels in eight bits, heads as they are."""
+    kept = []
+    for layer in encoder.layers:
+        # What has one dimension is kept as it is: in eight bits a head's many small errors would add up.
+        kept += [one.ravel() if layer.name in HEADS else one for one in layer.get_weights()]
+    save_weights(path, kept)
 
 
-def load_film_encoder(path: Path) -> keras.Model:
+def load_film_encoder(path: Path, shape: tuple[int, int] = NETWORK_SHAPE) -> keras.Model:
     """Read what `save_film_encoder` wrote; ValueError if it does not fit."""
-    trunk = build_trunk()
-    encoder = build_film_encoder(trunk, _no_heads(channels_of(trunk)))
-    encoder.set_weights(load_weights(path))
+    trunk = build_trunk(shape=shape)
+    encoder = build_film_encoder(trunk, no_heads(channels_of(trunk)))
+    kept = iter(load_weights(path))
+    for layer in encoder.layers:
+        layer.set_weights([next(kept).reshape(one.shape) for one in layer.weights])
     return encoder
 
 
@@ -156,9 +170,7 @@ def _finding(facts: int, cells: int) -> tuple[NDArray[np.float32], NDArray[np.fl
     return kernel, np.array([0, -np.log(cells), -np.log(cells)], np.float32)
 
 
-def _fixed(
-    layer: layers.Layer, inputs: Any, weights: tuple[NDArray[np.float32], NDArray[np.float32]]
-) -> Any:
+def _fixed(layer: layers.Layer, inputs: Any, weights: tuple[NDArray[np.float32], NDArray[np.float32]]) -> Any:
     out = layer(inputs)
     kernel, bias = weights
     layer.set_weights([kernel.reshape(layer.weights[0].shape), bias])
@@ -166,7 +178,8 @@ def _fixed(
     return out
 
 
-def _no_heads(channels: int) -> FilmHeads:
+def no_heads(channels: int) -> FilmHeads:
+    """Return heads that say nothing, in the place of which others are to be put."""
     return FilmHeads(
         *((np.zeros((channels, wide), np.float32), np.zeros(wide, np.float32)) for wide in (3, TISSUE, 4))
     )
@@ -229,10 +242,6 @@ def _to_cells(block: Any, rows: int) -> Any:
 
 def give_heads(network: keras.Model, heads: FilmHeads) -> None:
     """Put other heads in the place of those of a tail or an encoder."""
-    for name, (kernel, bias) in (
-        ("lesion_head", heads.lesion),
-        ("tissue", heads.tissue),
-        ("density", heads.density),
-    ):
+    for name, (kernel, bias) in zip(HEADS, (heads.lesion, heads.tissue, heads.density), strict=True):
         layer = network.get_layer(name)
         layer.set_weights([kernel.reshape(layer.weights[0].shape), bias])

@@ -18,8 +18,9 @@ __all__ = ["FilmLessons", "ViewCells", "fit_film_heads"]
 
 REAL_SHARE = 0.3
 """Of the mass of cells on lesions, what those of real ones have; the rest is of lesions that were drawn in."""
-SEARCHED = 300
+SEARCHED = 200
 """Views without a lesion that are searched for cells which look most like one."""
+NORMAL_CELLS = 12_000
 HARDEST = 15
 """Of each such view."""
 SIZE_PULL = 1.0
@@ -106,7 +107,7 @@ def fit_film_heads(
         If none of them shows a lesion in a box, or none is without one.
     """
     taught = _taught(cells, lessons, mine)
-    recipe = HeadRecipe(seed=seed)
+    recipe = HeadRecipe(normal_cells=NORMAL_CELLS, seed=seed)
     first = fit_cell_head(cells.features, taught.cells, recipe)
     hard = _hardest(first, cells, np.flatnonzero(mine & lessons.normal), seed)
     head = fit_cell_head(cells.features, replace(taught.cells, hard=hard), recipe)
@@ -211,5 +212,3 @@ def _scale(values: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np
     """Return mean and spread (C,); a channel that hardly answers is not blown up."""
     spread = values.std(axis=0)
     return values.mean(axis=0), spread + 1e-2 * max(float(spread.mean()), 1e-6)
-
-

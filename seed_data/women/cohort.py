@@ -231,9 +231,7 @@ def _make_woman(order: _Order) -> _Woman:
             life = practice.strewn(life, order.mix.findings_per_breast)
         drawn = imaged(life, order.spacing_mm)
     else:
-        life = backgrounds.life_in(
-            order.background, order.seed, order.number, order.mix, order.mechanisms
-        )
+        life = backgrounds.life_in(order.background, order.seed, order.number, order.mix, order.mechanisms)
         imaged_in = films.imaged_anew if order.anew else backgrounds.imaged
         drawn = imaged_in(life, order.background, order.spacing_mm, Settings())
     made, records = _Woman(observed=life.cancer_date is not None), []

@@ -19,7 +19,7 @@ from core.settings import Settings
 from seed_data.women import backgrounds
 from seed_data.women.backgrounds import Background, UnusableBackground
 from seed_data.women.lives import SIDES, Life
-from seed_data.women.mechanisms import OF_2025, OF_2026, Mechanisms
+from seed_data.women.mechanisms import OF_2025, OF_2026
 from seed_data.women.views import ViewRecord
 
 __all__ = ["MECHANISMS", "FilmWomen", "film_women", "imaged_anew", "taken_anew"]
@@ -89,9 +89,7 @@ def imaged_anew(
         yield replace(record, film=replace(record.film, pixels=pixels))
 
 
-def taken_anew(
-    pixels: NDArray[np.uint16], rng: np.random.Generator, spacing_mm: float
-) -> NDArray[np.uint16]:
+def taken_anew(pixels: NDArray[np.uint16], rng: np.random.Generator, spacing_mm: float) -> NDArray[np.uint16]:
     """Return a picture of 8 bits (rows, columns) as another examination would show it.
 
     Tissue lies a little otherwise (about a millimetre, smoothly), exposure and development give another curve and another
@@ -115,19 +113,13 @@ def taken_anew(
     sigma = float(rng.uniform(*BLUR_MM)) / spacing_mm
     if sigma > 0.1:
         shown = cv2.GaussianBlur(shown, (0, 0), sigma)
-    grain = cv2.GaussianBlur(
-        rng.standard_normal((rows, columns), dtype=np.float32), (0, 0), GRAIN_PIXELS
-    )
+    grain = cv2.GaussianBlur(rng.standard_normal((rows, columns), dtype=np.float32), (0, 0), GRAIN_PIXELS)
     shown += float(rng.uniform(*GRAIN_SD)) / max(float(grain.std()), 1e-6) * grain
     return np.round(np.clip(shown, 0, 1) * 255).astype(np.uint16)
 
 
-def _smooth(
-    rng: np.random.Generator, shape: tuple[int, int], scale: float
-) -> NDArray[np.float32]:
+def _smooth(rng: np.random.Generator, shape: tuple[int, int], scale: float) -> NDArray[np.float32]:
     """Return a smooth field (rows, columns) of mean 0 and SD 1 about that varies over `scale` pixels."""
     nodes = tuple(max(2, int(np.ceil(side / scale)) + 1) for side in shape)
     coarse = rng.standard_normal(nodes, dtype=np.float32)
-    return np.asarray(
-        cv2.resize(coarse, (shape[1], shape[0]), interpolation=cv2.INTER_CUBIC), np.float32
-    )
+    return np.asarray(cv2.resize(coarse, (shape[1], shape[0]), interpolation=cv2.INTER_CUBIC), np.float32)

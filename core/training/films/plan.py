@@ -19,34 +19,35 @@ BACKGROUND = "background"
 
 @dataclass(frozen=True)
 class FilmPlan:
-    """Folds, members of an ensemble, seed, and the name of the model."""
+    """Folds, members of an ensemble, steps of each member's training, seed, and the name of the model.
+
+    What is shown single visits has more to pass over than what is shown histories: the same steps are given to both.
+    """
 
     folds: int = 5
     members: int = 3
-    epochs: int = 80
+    steps: int = 400
     seed: int = 0
     name: str = "longitudinal-film"
 
 
-def whose_pictures(manifests: Sequence[Manifest]) -> dict[str, str]:
-    """Return, of every life in made sets, whose pictures it is lived in (`seed_data films`, column `background`).
+def whose_pictures(manifest: Manifest) -> dict[str, str]:
+    """Return, of every life in a made set, whose pictures it is lived in (`seed_data films`, column `background`).
 
     Raises
     ------
     TrainingError
-        If a set does not say so.
+        If the set does not say so.
     """
     whose: dict[str, str] = {}
-    for number, manifest in enumerate(manifests):
-        with manifest.source.open(encoding="utf-8-sig", newline="") as file:
-            for row in csv.DictReader(file):
-                if not row.get(BACKGROUND):
-                    raise TrainingError(
-                        f"{manifest.source} does not say in its column {BACKGROUND} whose pictures carry each life: make "
-                        "it by python -m seed_data films."
-                    )
-                life = row["patient_id"].strip()
-                whose[life if number == 0 else f"{number + 1}:{life}"] = row[BACKGROUND]
+    with manifest.source.open(encoding="utf-8-sig", newline="") as file:
+        for row in csv.DictReader(file):
+            if not row.get(BACKGROUND):
+                raise TrainingError(
+                    f"{manifest.source} does not say in its column {BACKGROUND} whose pictures carry each life: make it by "
+                    "python -m seed_data films."
+                )
+            whose[row["patient_id"].strip()] = row[BACKGROUND].strip()
     return whose
 
 
@@ -57,9 +58,7 @@ def folds_of(exams: Exams, whose: Sequence[str], folds: int, seed: int) -> NDArr
     """
     names = sorted(set(whose))
     if len(names) < 2 * folds:
-        raise TrainingError(
-            f"{len(names)} women are too few for {folds} folds: {2 * folds} are the least."
-        )
+        raise TrainingError(f"{len(names)} women are too few for {folds} folds: {2 * folds} are the least.")
     affected = {
         name
         for name, woman in zip(whose, exams.women, strict=True)

@@ -55,9 +55,7 @@ class FilmViews:
         """(n,) the place of each view's woman or life."""
         return np.array([self.exams.images[i].woman for i in self.rows], np.intp)
 
-    def vectors(
-        self, tail: keras.Model, heads: FilmHeads, chosen: NDArray[np.intp]
-    ) -> NDArray[np.float32]:
+    def vectors(self, tail: keras.Model, heads: FilmHeads, chosen: NDArray[np.intp]) -> NDArray[np.float32]:
         """Return what an encoder with these heads says of some views, (k, D).
 
         `tail` is as `models.film.build_tail` gives it; its heads are replaced.
@@ -122,9 +120,7 @@ def look_at(
     return FilmViews(exams, cached, rows, ViewCells(inside, answers), lessons)
 
 
-def _lessons(
-    exams: Exams, cached: CachedViews, rows: NDArray[np.intp], real: Sequence[bool]
-) -> FilmLessons:
+def _lessons(exams: Exams, cached: CachedViews, rows: NDArray[np.intp], real: Sequence[bool]) -> FilmLessons:
     from models.film import FilmLessons
     from models.view import LesionBox
 
