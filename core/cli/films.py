@@ -41,10 +41,17 @@ def train_films(
         list[Path] | None,
         typer.Option(help="Manifest of real women with several studies and no cancer, who do not teach."),
     ] = None,
+    against: Annotated[
+        list[Path] | None,
+        typer.Option(help="Manifest of other pictures; the card says how many of them the model turns away."),
+    ] = None,
     folds: Annotated[
         int, typer.Option(min=3, max=20, help="Folds, by the woman whose pictures are shown.")
     ] = 5,
     members: Annotated[int, typer.Option(min=1, max=20, help="Sequence heads in an ensemble.")] = 3,
+    judges: Annotated[
+        int, typer.Option(min=1, max=20, help="The same of the ensembles that measure out of fold.")
+    ] = 3,
     steps: Annotated[int, typer.Option(min=1, help="Steps of each head's training, at most.")] = 400,
     seed: Annotated[int, typer.Option(min=0, help="The same seed parts the women alike.")] = 0,
     card: Annotated[Path | None, typer.Option(help="JSON with words for the model's card.")] = None,
@@ -61,14 +68,17 @@ def train_films(
     real, refused = manifests_of(films)
     lives, refused_lives = manifests_of(made)
     others, refused_pairs = manifests_of(pairs or [])
+    strangers, refused_strangers = manifests_of(against or [])
     if not weights.is_file():
         wrong_use(f"There is no file {weights}.")
     backend.load()
     from core.training import FilmPlan, train_on_films
 
-    plan = FilmPlan(folds, members, steps, seed, facts.get("name", out.name))
+    plan = FilmPlan(folds, members, judges, steps, seed, facts.get("name", out.name))
     try:
-        measured = train_on_films(real, lives, weights, out, plan, Progress(), pairs=others, facts=facts)
+        measured = train_on_films(
+            real, lives, weights, out, plan, Progress(), pairs=others, against=strangers, facts=facts
+        )
     except ValueError as error:
         wrong_use(str(error))
     if as_json:
@@ -76,7 +86,7 @@ def train_films(
     else:
         _tell(measured)
         results.print(f"The model is in {out}.", highlight=False, soft_wrap=True)
-    if refused + refused_lives + refused_pairs:
+    if refused + refused_lives + refused_pairs + refused_strangers:
         raise typer.Exit(SOME_REFUSED)
 
 

@@ -8,7 +8,7 @@ that lie in its own domain; what it would have said of others is kept apart, for
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -457,7 +457,11 @@ class OpenImage:
         """Whether the encoder knows such a view; of a box in it it speaks as of the view."""
         model = self.classifier.longitudinal
         far = model.distances([self._seen])
-        return settle_picture(far[0] if far else None, model.domain.limit if model.domain else None, {})
+        trust = settle_picture(far[0] if far else None, model.domain.limit if model.domain else None, {})
+        if trust.is_trusted and model.card.calibrated_on_simulated and not model.card.simulated_training:
+            # It knows real pictures, but what it says was held against lesions that were drawn into them.
+            return replace(trust, level=TrustLevel.WITHHELD, doubt=Doubt.OTHER_WOMEN)
+        return trust
 
     @cached_property
     def _lesions(self) -> NDArray[np.float32]:

@@ -118,7 +118,11 @@ class Judges:
 
 
 def train_judges(
-    training: list[History], validation: list[History], plan: FilmPlan, report: OnProgress
+    training: list[History],
+    validation: list[History],
+    plan: FilmPlan,
+    report: OnProgress,
+    members: int,
 ) -> Judges:
     """Train an ensemble for each of `JUDGED`; validation women stop it early and say where its middle lies."""
     from models.sequence import (
@@ -148,9 +152,9 @@ def train_judges(
             batch=BATCH,
             seed=plan.seed,
         )
-        members, records = fit_sequence(config, shown, held, recipe, report, name=mode)
+        heads, records = fit_sequence(config, shown, held, recipe, report, name=mode)
         curve += records
-        ensembles[mode] = build_ensemble(members, width)
+        ensembles[mode] = build_ensemble(heads, width)
         middle[mode] = _raw(ensembles[mode], mode, validation).mean(axis=0)
     growth = predict_histories(ensembles["history"], validation)
     later = np.concatenate([one["progression"].mean(axis=0)[1:] for one in growth])

@@ -19,13 +19,14 @@ BACKGROUND = "background"
 
 @dataclass(frozen=True)
 class FilmPlan:
-    """Folds, members of an ensemble, steps of each member's training, seed, and the name of the model.
+    """Folds, members of the ensemble that is kept and of those that judge, steps of a member's training, seed, name.
 
     What is shown single visits has more to pass over than what is shown histories: the same steps are given to both.
     """
 
     folds: int = 5
     members: int = 3
+    judges: int = 3
     steps: int = 400
     seed: int = 0
     name: str = "longitudinal-film"

