@@ -27,6 +27,7 @@ GROUPS = (
     "records",
     "scoring",
     "training",
+    "films",
     "images",
     "quality",
     "registration",

@@ -41,6 +41,7 @@ from seed_data.checks import mechanism_gains, published
 from seed_data.checks import report as margins_report
 from seed_data.checks import sensitivity as sensitivity_table
 from seed_data.checks import vectors as perfect_vectors
+from seed_data.on_films import films
 from seed_data.women import backgrounds, cohort
 from seed_data.women.life import CaseMix
 from seed_data.women.mechanisms import EDITIONS
@@ -55,6 +56,7 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
 )
 app.callback()(check_surroundings)
+app.command()(films)
 
 
 class Edition(StrEnum):

@@ -95,9 +95,9 @@ def longitudinal(
     """Train encoder, sequence heads, controls and calibration. A run that was killed goes on where it stopped."""
     from models.store import backend
 
-    manifests, refused = _manifests(files.data)
-    more, refused_more = _manifests(files.encoder_data or [])
-    facts = _card_words(files.card)
+    manifests, refused = manifests_of(files.data)
+    more, refused_more = manifests_of(files.encoder_data or [])
+    facts = card_words(files.card)
     plan = asked.of(facts.get("name", files.out.name))
     backend.load()
     from core.training import train_longitudinal
@@ -144,7 +144,7 @@ def calibration(
         folder = folder_of(model)
     except LookupError as error:
         wrong_use(str(error))
-    manifests, refused = _manifests(data)
+    manifests, refused = manifests_of(data)
     backend.load()
     from core.training import recalibrate
 
@@ -209,8 +209,8 @@ def domain(
         return
     if like or elsewhere:
         wrong_use("--like and --elsewhere are for models of single images.")
-    manifests, refused = _manifests(data)
-    others, refused_others = _manifests(against or [])
+    manifests, refused = manifests_of(data)
+    others, refused_others = manifests_of(against or [])
     backend.load()
     from core.training import give_domain
 
@@ -229,7 +229,8 @@ def domain(
         raise typer.Exit(SOME_REFUSED)
 
 
-def _card_words(path: Path | None) -> dict[str, Any]:
+def card_words(path: Path | None) -> dict[str, Any]:
+    """Return the words for a model's card that a file holds; end with a message where it cannot be used."""
     if path is None:
         return {}
     try:
@@ -377,7 +378,7 @@ def evaluate(
 
         evaluate_films(folder, data, out, task, classes, both_breasts, draws, as_json)
         return
-    manifests, refused = _manifests(data)
+    manifests, refused = manifests_of(data)
     backend.load()
     from core.evaluation import evaluate_longitudinal
 
@@ -436,7 +437,7 @@ def _figure(value: Any) -> str:
     return f"{value:.4f}" if isinstance(value, float) else str(value)
 
 
-def _manifests(paths: list[Path]) -> tuple[list[Manifest], int]:
+def manifests_of(paths: list[Path]) -> tuple[list[Manifest], int]:
     """Read manifests, telling on stderr what was refused or ignored."""
     from core.sets import ManifestError, read_manifest
 

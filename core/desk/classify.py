@@ -485,7 +485,11 @@ class OpenImage:
         """Whether the encoder knows such a view; of a box in it it speaks as of the view."""
         model = self.classifier.longitudinal
         far = model.distances([self._seen])
-        return settle_picture(far[0] if far else None, model.domain.limit if model.domain else None, {})
+        trust = settle_picture(far[0] if far else None, model.domain.limit if model.domain else None, {})
+        if trust.is_trusted and model.card.calibrated_on_simulated and not model.card.simulated_training:
+            # It knows real pictures, but what it says was held against lesions that were drawn into them.
+            return replace(trust, level=TrustLevel.WITHHELD, doubt=Doubt.OTHER_WOMEN)
+        return trust
 
     @cached_property
     def _lesions(self) -> NDArray[np.float32]:

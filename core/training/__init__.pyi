@@ -13,6 +13,8 @@ from .domain import give_domain as give_domain
 from .embeddings import EmbeddingsError as EmbeddingsError
 from .embeddings import read_embeddings as read_embeddings
 from .embeddings import train_on_embeddings as train_on_embeddings
+from .films.plan import FilmPlan as FilmPlan
+from .films.run import train_on_films as train_on_films
 from .longitudinal.plan import Plan as Plan
 from .longitudinal.run import train_longitudinal as train_longitudinal
 from .recalibration import recalibrate as recalibrate

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from models.measures import Domain
     from models.store import ModelCard
 
-__all__ = ["domain_of", "give_domain"]
+__all__ = ["domain_of", "give_domain", "turned_away_of"]
 
 
 def domain_of(exams: Exams, images: Sequence[int], vectors: NDArray[np.float32], whose: str) -> Domain:
@@ -103,7 +103,7 @@ def give_domain(
         "limit": known.limit,
     }
     turned_away = {
-        one.source.parent.name: _turned_away(loaded, one, out / "work" / f"against-{place}", report)
+        one.source.parent.name: turned_away_of(loaded, one, out / "work" / f"against-{place}", report)
         for place, one in enumerate(against)
     }
     loaded.card = replace(
@@ -115,10 +115,10 @@ def give_domain(
     return loaded.save_domain(out)
 
 
-def _turned_away(
+def turned_away_of(
     model: LongitudinalModel, manifest: Manifest, work: Path, report: OnProgress
 ) -> dict[str, int]:
-    """Count the views and the studies of a set, and those of them that lie beyond the model's limit."""
+    """Return how many views and studies a set has, and how many of them lie beyond the model's limit."""
     exams = gather([manifest])
     encoded = encode_views(model, exams.images, work, report)
     assert model.domain is not None

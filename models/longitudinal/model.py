@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from scipy.special import softmax
 
 from models.longitudinal.calibration import Calibration, Risks
+from models.longitudinal.encoders import encoder_file, keep_encoder, kept_encoder
 from models.longitudinal.explanation import contributions, heat_map
 from models.longitudinal.lacks import lacking
 from models.longitudinal.movement import COALITIONS, PLAYERS, Movement, coalition_arrays, shapley
@@ -51,7 +52,7 @@ LONGEST = 20
 """Visits a score looks back on; of a woman with more, the last twenty are read."""
 BATCH = 4
 """Views pass the encoder in fours, padded, so that a view's vector does not depend on its company."""
-ENCODER, SEQUENCE, CALIBRATION = "encoder.keras", "sequence.keras", "calibration.json"
+SEQUENCE, CALIBRATION = "sequence.keras", "calibration.json"
 
 
 Interval = tuple[float, float, float]
@@ -142,7 +143,7 @@ class LongitudinalModel:
         check_files(folder, card)
         return cls(
             card=card,
-            encoder=_load(folder / ENCODER),
+            encoder=kept_encoder(folder),
             sequence=_load(folder / SEQUENCE),
             calibration=Calibration.from_json(json.loads((folder / CALIBRATION).read_text("utf-8"))),
             domain=Domain.load(folder / DOMAIN) if DOMAIN in card.files else None,
@@ -151,7 +152,7 @@ class LongitudinalModel:
     def save(self, folder: Path) -> ModelCard:
         """Write the model's files and its card, with their sha256, to `folder`; return the card as written."""
         folder.mkdir(0o700, parents=True, exist_ok=True)
-        self.encoder.save(folder / ENCODER)
+        keep_encoder(self.encoder, folder)
         self.sequence.save(folder / SEQUENCE)
         return self.save_calibration(folder)
 
@@ -166,14 +167,15 @@ class LongitudinalModel:
             self.domain.save(folder / DOMAIN)
         domain = [DOMAIN] if self.domain is not None else []
         beside = [name for name in self.card.files if (folder / name).is_file()]
+        encoder = encoder_file(folder)
         files = {
             name: sha256_of(folder / name)
-            for name in dict.fromkeys((ENCODER, SEQUENCE, CALIBRATION, *domain, *beside))
+            for name in dict.fromkeys((encoder, SEQUENCE, CALIBRATION, *domain, *beside))
         }
         self.card = replace(
             self.card,
             files=files,
-            encoder_sha256=files[ENCODER],
+            encoder_sha256=files[encoder],
             weights_sha256=files[SEQUENCE],
             # The figures too: another calibration on as many women must not pass for the same.
             calibration=f"{self.calibration.fitted_on}; figures {files[CALIBRATION][:12]}",

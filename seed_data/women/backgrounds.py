@@ -26,10 +26,13 @@ from seed_data.women.bodies import NIPPLE_V_MM, Picture, Plane
 from seed_data.women.life import CaseMix, Life
 from seed_data.women.lives import draw_life
 from seed_data.women.machines import Film, Machine
+from seed_data.women.mechanisms import OF_2025, Mechanisms
 from seed_data.women.views import ViewRecord
 
 # A film whose file names no pixel spacing is taken to be as high as a small detector: assumption.
 FILM_HEIGHT_MM: Final = bodies.HEIGHT_MM
+COARSE_MM: Final = 1.0
+"""Pixel spacing at which a picture is looked at to see whether it can be used."""
 # Where fat and gland of a real picture are taken to lie: these percentiles of the grey values in the breast.
 FAT_PERCENTILE, GLAND_PERCENTILE = 15.0, 92.0
 REAL: Final = Machine(
@@ -165,9 +168,11 @@ def _breast(grey: Plane) -> NDArray[np.uint8]:
     )
 
 
-def life_in(background: Background, seed: int, number: int, mix: CaseMix) -> Life:
+def life_in(
+    background: Background, seed: int, number: int, mix: CaseMix, mechanisms: Mechanisms = OF_2025
+) -> Life:
     """Return a simulated life that fits the real views: visits show those, findings lie in breasts that have one."""
-    life = draw_life(seed, number, mix)
+    life = draw_life(seed, number, mix, mechanisms=mechanisms)
     sides = background.sides
     taken = tuple((side, view) for side in sides for view in STANDARD_VIEWS if _row(background, side, view))
 
@@ -195,24 +200,27 @@ def imaged(life: Life, background: Background, spacing_mm: float, settings: Sett
     UnusableBackground
         If a picture cannot be read, or shows no breast.
     """
-    with lend_reader(settings) as reader:
-        for side, view in life.visits[0].views:
-            row = _row(background, side, view)
-            if row is None:
-                continue
-            try:
-                image = reader.read(row.path.read_bytes(), row.path.name)
-                grey = image.pixels.astype(np.float32) / (2**image.bits_stored - 1)
-                spacing = image.pixel_spacing_mm or FILM_HEIGHT_MM / grey.shape[0]
-                real = RealView(grey, spacing, spacing_mm)
-            except (Refusal, ValueError) as error:
-                why = error.text if isinstance(error, Refusal) else str(error)
-                raise UnusableBackground(f"{row.path} cannot be a background. {why}") from error
-            for visit in life.visits:
-                picture = real.picture(life, visit.number, side, view)
-                pixels = np.clip(picture.signal * 255, 0, 255).astype(np.uint16)
-                if real.mirrored:
-                    pixels = np.ascontiguousarray(pixels[:, ::-1])
-                yield ViewRecord(
-                    visit, side, view, Film(pixels, REAL, spacing_mm, real.mirrored), picture.shown
-                )
+    for side, view in life.visits[0].views:
+        row = _row(background, side, view)
+        if row is None:
+            continue
+        real = read_view(row, spacing_mm, settings)
+        for visit in life.visits:
+            picture = real.picture(life, visit.number, side, view)
+            pixels = np.clip(picture.signal * 255, 0, 255).astype(np.uint16)
+            if real.mirrored:
+                pixels = np.ascontiguousarray(pixels[:, ::-1])
+            yield ViewRecord(visit, side, view, Film(pixels, REAL, spacing_mm, real.mirrored), picture.shown)
+
+
+def read_view(row: ManifestRow, spacing_mm: float, settings: Settings) -> RealView:
+    """Read the picture of a row; raises `UnusableBackground` if it cannot be read or shows no breast."""
+    try:
+        with lend_reader(settings) as reader:
+            image = reader.read(row.path.read_bytes(), row.path.name)
+        grey = image.pixels.astype(np.float32) / (2**image.bits_stored - 1)
+        spacing = image.pixel_spacing_mm or FILM_HEIGHT_MM / grey.shape[0]
+        return RealView(grey, spacing, spacing_mm)
+    except (Refusal, ValueError) as error:
+        why = error.text if isinstance(error, Refusal) else str(error)
+        raise UnusableBackground(f"{row.path} cannot be a background. {why}") from error

@@ -18,7 +18,7 @@ from core.files import AS_ASKED, whole_file, write_whole
 from core.rules import ages
 from core.rules.vocabulary import SIDES, FindingClass, Side
 from core.settings import Settings
-from seed_data.women import backgrounds, lives, machines, practice
+from seed_data.women import backgrounds, films, lives, machines, practice
 from seed_data.women.backgrounds import Background
 from seed_data.women.life import CaseMix, Life, LifeVisit
 from seed_data.women.mechanisms import OF_2025, Mechanisms
@@ -224,6 +224,7 @@ class _Order:
     background: Background | None = None
     repeats: int = 0
     mechanisms: Mechanisms = OF_2025
+    anew: bool = False
 
 
 def _make_woman(order: _Order) -> _Woman:
@@ -234,8 +235,9 @@ def _make_woman(order: _Order) -> _Woman:
             life = practice.strewn(life, order.mix.findings_per_breast)
         drawn = imaged(life, order.spacing_mm)
     else:
-        life = backgrounds.life_in(order.background, order.seed, order.number, order.mix)
-        drawn = backgrounds.imaged(life, order.background, order.spacing_mm, Settings())
+        life = backgrounds.life_in(order.background, order.seed, order.number, order.mix, order.mechanisms)
+        imaged_in = films.imaged_anew if order.anew else backgrounds.imaged
+        drawn = imaged_in(life, order.background, order.spacing_mm, Settings())
     made, records = _Woman(observed=life.cancer_date is not None), []
     for record in drawn:
         row = _written(life, record, order)
@@ -293,6 +295,7 @@ def simulate(
     on_real: Sequence[Background] | None = None,
     repeats: int = 0,
     mechanisms: Mechanisms = OF_2025,
+    anew: bool = False,
     on_woman: Callable[[int, int], None] | None = None,
 ) -> dict[str, Any]:
     """Write a set of simulated women into `folder` and return its description.
@@ -301,7 +304,8 @@ def simulate(
     far)` is called after each. With `on_real` the findings are drawn into real pictures, one woman each. The folder gets `images/`, `manifest.csv`, `truth.csv`, `risk_factors.csv`,
     `events.csv` and `simulation.json`, which states the case mix. With `repeats` each woman's last study is taken again
     so often on the same day, positioned and exposed anew: `repeat_1.csv` and so on are the manifest with that study in
-    the place of the first. `mechanisms` go with drawn women who have a course. Raises ValueError for impossible numbers.
+    the place of the first. `mechanisms` go with women who have a course; those that lie in the tissue (texture, signs) with
+    drawn ones. With `anew` real pictures are exposed and digitised anew at each visit. Raises ValueError for impossible numbers.
     """
     if patients < 1:
         raise ValueError("At least one patient is needed.")
@@ -312,8 +316,10 @@ def simulate(
     mix = mix or CaseMix()
     if repeats and (on_real is not None or mix.findings_per_breast is not None):
         raise ValueError("Only drawn women with a course can be imaged again on the same day.")
-    if mechanisms != OF_2025 and (on_real is not None or mix.findings_per_breast is not None):
-        raise ValueError("Other mechanisms go with drawn women with a course only.")
+    if mechanisms != OF_2025 and mix.findings_per_breast is not None:
+        raise ValueError("Other mechanisms go with women with a course only.")
+    if mechanisms.tells_more and on_real is not None:
+        raise ValueError("Texture and early signs are drawn into simulated tissue only.")
     folder.mkdir(parents=True, exist_ok=True)
     orders = [
         _Order(
@@ -326,6 +332,7 @@ def simulate(
             on_real[number - 1] if on_real else None,
             repeats,
             mechanisms,
+            anew,
         )
         for number in range(1, patients + 1)
     ]

@@ -127,6 +127,17 @@ def installed(monkeypatch, tmp_path):
     return install
 
 
+def test_an_encoder_whose_figures_were_held_against_drawn_lesions_gives_none_of_real_films(tmp_path):
+    model = untrained(0, width=0.25, members=1)
+    settings = model.card.settings | {"calibrated_on_simulated": True}
+    model.card = replace(model.card, simulated_training=False, settings=settings)
+    model.save(tmp_path / "films")
+    item = Classifier(Settings(_env_file=None), str(tmp_path / "films")).classify_pixels(draw_breast(), "x")
+    assert (item.tumour, item.density) == (None, None)
+    assert set(item.untrusted) == {"finding", "density"}
+    assert "held against real women" in item.spoke[0].trust.sentence
+
+
 def test_an_installed_image_model_speaks_before_the_encoder(installed):
     classifier = installed(image_model("tumour-x"))
     item = classifier.classify_pixels(draw_breast(), "breast")

@@ -1,0 +1,73 @@
+"""What a training on real films is asked for, and into which folds the women go."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.sets import Exams, Manifest
+from core.training.runs import TrainingError
+
+__all__ = ["FilmPlan", "folds_of", "whose_pictures"]
+
+BACKGROUND = "background"
+
+
+@dataclass(frozen=True)
+class FilmPlan:
+    """Folds, members of the ensemble that is kept and of those that judge, steps of a member's training, seed, name.
+
+    What is shown single visits has more to pass over than what is shown histories: the same steps are given to both.
+    """
+
+    folds: int = 5
+    members: int = 3
+    judges: int = 3
+    steps: int = 400
+    seed: int = 0
+    name: str = "longitudinal-film"
+
+
+def whose_pictures(manifest: Manifest) -> dict[str, str]:
+    """Return, of every life in a made set, whose pictures it is lived in (`seed_data films`, column `background`).
+
+    Raises
+    ------
+    TrainingError
+        If the set does not say so.
+    """
+    whose: dict[str, str] = {}
+    with manifest.source.open(encoding="utf-8-sig", newline="") as file:
+        for row in csv.DictReader(file):
+            if not row.get(BACKGROUND):
+                raise TrainingError(
+                    f"{manifest.source} does not say in its column {BACKGROUND} whose pictures carry each life: make it by "
+                    "python -m seed_data films."
+                )
+            whose[row["patient_id"].strip()] = row[BACKGROUND].strip()
+    return whose
+
+
+def folds_of(exams: Exams, whose: Sequence[str], folds: int, seed: int) -> NDArray[np.int64]:
+    """Return (n,) the fold of each woman or life: all that shows one woman's pictures goes together.
+
+    Women with a lesion in a real picture are spread evenly. TrainingError if there are too few women.
+    """
+    names = sorted(set(whose))
+    if len(names) < 2 * folds:
+        raise TrainingError(f"{len(names)} women are too few for {folds} folds: {2 * folds} are the least.")
+    affected = {
+        name
+        for name, woman in zip(whose, exams.women, strict=True)
+        if name == woman.patient_id and any(set(study.values()) - {"normal"} for study in woman.finding)
+    }
+    random = np.random.default_rng(seed)
+    place: dict[str, int] = {}
+    for group in (sorted(affected), [name for name in names if name not in affected]):
+        for name in random.permutation(group).tolist():
+            place[str(name)] = len(place) % folds
+    return np.array([place[name] for name in whose], np.int64)

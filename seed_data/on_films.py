@@ -1,0 +1,75 @@
+"""The verb ``films``: women with dated visits on real films."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from core.cli.terminal import SOME_REFUSED, log, print_json, results, wrong_use
+from seed_data.women import cohort
+from seed_data.women.films import MECHANISMS, film_women
+from seed_data.women.lives import CaseMix
+
+__all__ = ["films"]
+
+
+def films(
+    data: Annotated[
+        list[Path],
+        typer.Option(
+            "--data",
+            help="Exam manifest of real mammograms; those without finding are used. Give it again for more.",
+        ),
+    ],
+    out: Annotated[Path, typer.Option("--out", help="Folder to write into.")],
+    lives: Annotated[
+        int, typer.Option(min=1, max=50, help="Lives that each real woman's pictures carry.")
+    ] = 4,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same bytes.")] = 0,
+    cancer_rate: Annotated[
+        float,
+        typer.Option(min=0.0, max=0.6, help="Expected share of lives with a cancer found in follow-up."),
+    ] = 0.45,
+    edition: Annotated[
+        str, typer.Option("--mechanisms", help="2025 or 2026: how cancer grows, and what looks like it.")
+    ] = "2026",
+    pixel_spacing_mm: Annotated[float, typer.Option(min=0.1, max=1.0, help="Nominal pixel spacing.")] = 0.3,
+    jobs: Annotated[int, typer.Option(min=0, help="Processes; 0: one a core.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the description as JSON.")] = False,
+) -> None:
+    """Turn real films into women with dated visits, each positioned, exposed and digitised anew; lesions grow in some.
+
+    Lesions, dates and outcomes are simulated (`simulate`), the tissue is real. The column `background` of manifest.csv says
+    whose picture it is: lives on one woman's pictures belong together, in one fold.
+    """
+    if (out / "manifest.csv").exists():
+        wrong_use(f"{out} holds a set already. Choose another folder, or remove that one.")
+    if edition not in MECHANISMS:
+        wrong_use(f"--mechanisms is {edition!r}, not one of {', '.join(MECHANISMS)}.")
+    try:
+        women = film_women(data, lives)
+    except (ValueError, OSError) as error:
+        wrong_use(str(error))
+    for why in women.left_out:
+        log.print(why)
+    started = time.monotonic()
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    with Progress(*columns, console=log) as progress:
+        task = progress.add_task("Lives on films", total=len(women.backgrounds))
+        description = cohort.simulate(
+            out, patients=len(women.backgrounds), seed=seed, mix=CaseMix(cancer_rate, treated_rate=0.0),
+            spacing_mm=pixel_spacing_mm, jobs=jobs or None, on_real=women.backgrounds,
+            mechanisms=MECHANISMS[edition], anew=True,
+            on_woman=lambda done, _images: progress.update(task, completed=done),
+        )  # fmt: skip
+    log.print(f"{description['images']} images in {time.monotonic() - started:.0f} s.")
+    if as_json:
+        print_json(description)
+    else:
+        results.print(f"{description['statement']} Manifest: {out / 'manifest.csv'}", highlight=False)
+    if women.left_out:
+        raise typer.Exit(SOME_REFUSED)

@@ -1,0 +1,161 @@
+"""Training on real films: who teaches whom, what is measured, and a model that can be loaded."""
+
+import csv
+import json
+
+import cv2
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+import models.film.encoder
+from core.sets import read_manifest
+from core.training.films.gathered import gather_films
+from core.training.films.measured import OutOfFold, measure_lives
+from core.training.films.plan import FilmPlan, folds_of
+from core.training.films.run import train_on_films
+from core.training.runs import TrainingError
+from models.longitudinal import LongitudinalModel
+
+WOMEN, LIVES = 12, 2
+PLAN = FilmPlan(folds=3, members=1, judges=1, steps=2, seed=0, name="tried")
+
+
+def silent(_stage, _done, _figures):
+    return None
+
+
+def picture(path, *, spot=0):
+    random = np.random.default_rng(len(path.name) + spot)
+    image = np.zeros((128, 104), np.uint8)
+    cv2.ellipse(image, (0, 64), (75, 50), 0, 0, 360, 90, -1)
+    image = np.where(image > 0, image + random.integers(0, 40, image.shape), 0).astype(np.uint8)
+    if spot:
+        cv2.circle(image, (40, 64), spot, 250, -1)
+    cv2.imwrite(str(path), image)
+
+
+def written(path, rows):
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, sorted({key for row in rows for key in row}))
+        writer.writeheader()
+        writer.writerows(rows)
+    return read_manifest(path)
+
+
+def box(spot):
+    return {"roi_x0": 40 - spot, "roi_y0": 64 - spot, "roi_x1": 40 + spot, "roi_y1": 64 + spot}
+
+
+@pytest.fixture(scope="module")
+def sets(tmp_path_factory):
+    """Twelve women's films, some with a lesion, and two lives in the normal breast of each."""
+    folder = tmp_path_factory.mktemp("sets")
+    films, made = [], []
+    for number in range(WOMEN):
+        name = f"w{number}"
+        kind = ("normal", "benign", "malignant")[number % 3]
+        for side, finding in (("L", "normal"), ("R", kind)):
+            spot = 0 if finding == "normal" else 10
+            path = folder / f"{name}_{side}.png"
+            picture(path, spot=spot)
+            row = {"patient_id": name, "study_date": "", "laterality": side, "view": "MLO", "path": path.name}
+            films.append(
+                row | {"finding": finding, "density": "AB"[number % 2]} | (box(spot) if spot else {})
+            )
+        for life in range(LIVES):
+            ill = (number + life) % 2 == 0
+            for year in (2015, 2017):
+                spot = 8 if ill and year == 2017 else 0
+                path = folder / f"{name}_{life}_{year}.png"
+                picture(path, spot=spot)
+                made.append(
+                    {
+                        "patient_id": f"l{number}-{life}", "study_date": f"{year}-01-01", "laterality": "L",
+                        "view": "MLO", "path": path.name, "age": 50 + year - 2015, "density": "AB"[number % 2],
+                        "finding": "malignant" if spot else "normal",
+                        "progression": int(bool(spot)) if year == 2017 else "",
+                        "cancer_date": "2017-06-01" if ill else "", "cancer_laterality": "L" if ill else "",
+                        "last_followup_date": "2024-01-01", "background": name,
+                    }
+                    | (box(spot) if spot else {})
+                )  # fmt: skip
+    return written(folder / "films.csv", films), written(folder / "made.csv", made)
+
+
+@pytest.fixture
+def small_trunk(monkeypatch):
+    """A trunk of eight channels in the place of EfficientNet: what it sees does not matter here."""
+
+    def build(weights=None, shape=(512, 416)):
+        keras.utils.set_random_seed(0)
+        view = keras.Input((*shape, 1), name="view")
+        small = layers.AveragePooling2D(16)(view)
+        return keras.Model(view, layers.Conv2D(8, 1, activation="relu", name="cells")(small), name="trunk")
+
+    monkeypatch.setattr(models.film.encoder, "build_trunk", build)
+
+
+def test_all_that_shows_one_womans_pictures_is_in_one_fold(sets):
+    gathered = gather_films([sets[0]], [sets[1]])
+    fold = folds_of(gathered.exams, gathered.whose, 3, 0)
+    by_woman = {}
+    for name, one in zip(gathered.whose, fold.tolist(), strict=True):
+        by_woman.setdefault(name, set()).add(one)
+    assert len(by_woman) == WOMEN
+    assert all(len(one) == 1 for one in by_woman.values())
+    assert sorted(np.bincount([next(iter(one)) for one in by_woman.values()])) == [4, 4, 4]
+
+
+def test_lives_in_pictures_that_are_not_given_are_refused(sets, tmp_path):
+    rows = list(csv.DictReader(sets[1].source.open(encoding="utf-8", newline="")))
+    folder = sets[1].source.parent
+    rows[0]["background"] = "someone"
+    stranger = written(folder / "stranger.csv", rows)
+    with pytest.raises(TrainingError, match="pictures of someone"):
+        gather_films([sets[0]], [stranger])
+    for row in rows:
+        del row["background"]
+    with pytest.raises(TrainingError, match="column background"):
+        gather_films([sets[0]], [written(folder / "nameless.csv", rows)])
+
+
+def test_a_model_is_trained_measured_out_of_fold_and_can_be_loaded(sets, tmp_path, small_trunk):
+    films, made = sets
+    measured = train_on_films([films], [made], tmp_path / "lite2.npz", tmp_path / "out", PLAN, silent)
+    assert measured["women"] == WOMEN
+    assert measured["lives"] == WOMEN * LIVES
+    assert measured["risk"]["5"]["n"] == WOMEN * LIVES
+    assert set(measured["controls"]) == {"last", "dates"}
+    low, high = measured["controls"]["last"]["5"]["gain_ci"]
+    assert low <= measured["controls"]["last"]["5"]["gain"] <= high
+    assert measured == json.loads((tmp_path / "out" / "metrics.json").read_text("utf-8"))
+    model = LongitudinalModel.load(tmp_path / "out")
+    assert model.card.calibrated_on_simulated
+    assert set(model.card.files) >= {"encoder.npz", "sequence.keras", "control_last.keras"}
+    assert model.card.encoder_sha256 == model.card.files["encoder.npz"]
+    other = FilmPlan(folds=4, members=1, judges=1, steps=2, name="tried")
+    with pytest.raises(TrainingError, match="other settings"):
+        train_on_films([films], [made], tmp_path / "lite2.npz", tmp_path / "out", other, silent)
+
+
+def test_lives_in_one_womans_pictures_do_not_make_an_interval_narrower():
+    random = np.random.default_rng(0)
+    label = np.repeat([1.0, 0.0], 20)
+    said = random.normal(label[:, None] * 1.5, 1, (40, 5))
+    other = random.normal(label[:, None], 1, (40, 5))
+
+    def found(times):
+        one = OutOfFold()
+        for _ in range(times):
+            one.whose += [f"w{i}" for i in range(40)]
+            one.to_cancer += [2.0 if ill else np.nan for ill in label]
+            one.followed += [8.0] * 40
+            one.said.setdefault("history", []).extend(said)
+            one.said.setdefault("last", []).extend(other)
+        return measure_lives(one)["controls"]["last"]["5"]
+
+    once, thrice = found(1), found(3)
+    assert thrice["gain"] == pytest.approx(once["gain"])
+    assert thrice["gain_ci"] == pytest.approx(once["gain_ci"], abs=0.02)
