@@ -130,6 +130,14 @@ def calibration(
             "among these women."
         ),
     ] = None,
+    sampling: Annotated[
+        Path | None,
+        typer.Option(
+            "--sampling",
+            help="CSV of patient_id,stands_for, where women were drawn by their outcome (case-cohort, case-control): how "
+            "many women each stands for, one over her chance to be drawn.",
+        ),
+    ] = None,
 ) -> None:
     """Calibrate a trained longitudinal model anew, on women of the place where it is to be used."""
     from core.evaluation import is_image_model
@@ -145,11 +153,17 @@ def calibration(
     except LookupError as error:
         wrong_use(str(error))
     manifests, refused = manifests_of(data)
+    from core.sets import SamplingError, read_sampling
+
+    try:
+        stands_for = read_sampling(sampling) if sampling else None
+    except SamplingError as error:
+        wrong_use(str(error))
     backend.load()
     from core.training import recalibrate
 
     try:
-        card = recalibrate(folder, manifests, out, Progress(), base_rates=rates)
+        card = recalibrate(folder, manifests, out, Progress(), base_rates=rates, stands_for=stands_for)
     except ValueError as error:
         wrong_use(str(error))
     results.print(f"The model is in {out}. Calibration: {card.calibration}.", highlight=False, soft_wrap=True)

@@ -39,6 +39,10 @@ from .parts import fold_groups as fold_groups
 from .parts import part_groups as part_groups
 from .parts import women_by_class as women_by_class
 from .repeats import taken_again as taken_again
+from .sampling import SamplingError as SamplingError
+from .sampling import read_sampling as read_sampling
+from .sampling import thinned as thinned
+from .sampling import weighed as weighed
 from .stored_rows import late_rows as late_rows
 from .truth import TrueBreast as TrueBreast
 from .truth import TrueLesion as TrueLesion

@@ -135,15 +135,18 @@ def _malignancy(woman: Woman, days: NDArray[np.float64]) -> NDArray[np.float32]:
 
 
 def observed_rates(women: Sequence[History]) -> tuple[float, ...]:
-    """Return the share of women with a cancer within 1..5 years of their last visit, the censored stood in for."""
+    """Return the share of women with a cancer within 1..5 years of their last visit, those censored or not drawn stood in for."""
     from models.measures import censoring_weights, horizon_labels
 
     to_cancer = np.array([history.years_to_cancer[-1] for history in women])
     followed = np.array([history.years_followed[-1] for history in women])
+    stands_for = np.array([history.stands_for for history in women])
     usable = ~(to_cancer < 0)
     rates: list[float] = []
     for horizon in range(1, 6):
         label, _ = horizon_labels(to_cancer[usable], followed[usable], horizon)
-        weight = censoring_weights(to_cancer[usable], followed[usable], horizon)
+        weight = stands_for[usable] * censoring_weights(
+            to_cancer[usable], followed[usable], horizon, stands_for[usable]
+        )
         rates.append(max(float((weight * label).sum() / weight.sum()), *rates, 1e-4))
     return tuple(rates)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import date
@@ -19,6 +19,8 @@ from core.sets import (
     histories_of,
     simulation_beside,
     taken_again,
+    thinned,
+    weighed,
 )
 from core.training.domain import domain_of
 from core.training.longitudinal.heads import calibrate, moved_to, with_spread
@@ -45,6 +47,7 @@ def recalibrate(
     report: OnProgress,
     *,
     base_rates: tuple[float, ...] | None = None,
+    stands_for: Mapping[str, float] | None = None,
 ) -> ModelCard:
     """Fit a model's calibration on other women, and write the model with it to `out`; its networks stay as they are.
 
@@ -60,6 +63,8 @@ def recalibrate(
         Told of progress.
     base_rates
         Shares of women with a cancer within 1..5 years where the model is to be used, if not as among these women.
+    stands_for
+        How many women each woman stands for, where they were drawn by their outcome (`core.sets.read_sampling`).
 
     Returns
     -------
@@ -87,11 +92,15 @@ def recalibrate(
     exams = gather(manifests)
     encoded = encode_views(loaded, exams.images, out / "work", report)
     women = histories_of(exams, encoded.rows, encoded.said["vector"], range(len(exams.women)))
+    if stands_for is not None:
+        women = weighed(women, stands_for)
     _check_outcomes(women)
     whose = "women who did not teach it"
+    if stands_for is not None:
+        whose += ", drawn by their outcome and weighed"
     calibration = calibrate(loaded.sequence, women, whose, loaded.calibration)
     again = taken_again(loaded, manifests, exams, encoded, out / "work" / "again", report)
-    calibration = with_spread(loaded.sequence, calibration, women, whose, again)
+    calibration = with_spread(loaded.sequence, calibration, thinned(women), whose, again)
     if base_rates is not None:
         calibration = moved_to(calibration, women, base_rates, "those women")
     for name in loaded.card.files:
@@ -99,7 +108,7 @@ def recalibrate(
     settings = loaded.card.settings | {
         "calibrated_on_seeds": seeds,
         "base_rates": base_rates,
-        **references(loaded.sequence, calibration, women, "the women it was calibrated on"),
+        **references(loaded.sequence, calibration, thinned(women), "the women it was calibrated on"),
         "calibrated_on_simulated": any(simulation_beside(one.source) for one in manifests),
     }
     card = replace(loaded.card, metrics={}, created=date.today().isoformat(), settings=settings)

@@ -28,6 +28,9 @@ FARTHEST = 40.0
 HALVINGS = 60
 """Of that span; then nothing is left of it in floating point."""
 
+Growth = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
+"""Raw log-odds of progression, labels, and what each counts."""
+
 
 @dataclass(frozen=True)
 class Outcomes:
@@ -39,11 +42,14 @@ class Outcomes:
         (n,) as for `horizon_labels`.
     cancer_breast
         (n,) 0 for left, 1 for right, -1 where no cancer was seen or the breast is unknown.
+    stands_for
+        (n,) how many women each stands for, where they were drawn by their outcome; None: each for herself.
     """
 
     years_to_cancer: NDArray[np.float64]
     years_followed: NDArray[np.float64]
     cancer_breast: NDArray[np.int64]
+    stands_for: NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True)
@@ -260,8 +266,8 @@ def of_either(breast: NDArray[np.float64]) -> NDArray[np.float64]:
 def fit_calibration(
     hazards: NDArray[np.float64],
     outcomes: Outcomes,
-    progression: tuple[NDArray[np.float64], NDArray[np.float64]],
-    progression_after: tuple[NDArray[np.float64], NDArray[np.float64]],
+    progression: Growth,
+    progression_after: Growth,
     fitted_on: str,
     before: Calibration | None = None,
 ) -> Calibration:
@@ -274,7 +280,8 @@ def fit_calibration(
     outcomes
         What became of the n women.
     progression, progression_after
-        Pairs of raw log-odds and labels, one for each breast-visit of which it is known, before a diagnosis and after.
+        Raw log-odds, labels and what each counts, one for each breast-visit of which it is known, before a diagnosis and
+        after.
     fitted_on
         Plain words for the card.
     before
@@ -298,18 +305,15 @@ def fit_calibration(
     spread = before.spread if before else Spread()
     calibration = Calibration(risk, breast, growth, after, fitted_on=fitted_on, spread=spread)
     if len(outcomes.cancer_breast):
-        calibration = replace(
-            calibration, baseline_5y=float(calibration.risks(hazards).value[..., -1].mean())
-        )
+        said = calibration.risks(hazards).value[..., -1]
+        calibration = replace(calibration, baseline_5y=float(np.average(said, weights=outcomes.stands_for)))
     return calibration
 
 
-def _fit_growth(
-    pair: tuple[NDArray[np.float64], NDArray[np.float64]], before: Logistic | None, otherwise: Logistic
-) -> tuple[Logistic, str]:
+def _fit_growth(growth: Growth, before: Logistic | None, otherwise: Logistic) -> tuple[Logistic, str]:
     """Fit a line of progression; where too few breasts say anything, the earlier one stands in, or `otherwise`."""
     try:
-        return fit_logistic(*pair), ""
+        return fit_logistic(*growth), ""
     except ValueError:
         if before is not None:
             return before, "as before"
@@ -357,7 +361,11 @@ def _fit_lines(
     fitted: dict[int, Logistic] = {}
     for k in range(raw.shape[-1]):
         label, known = horizon_labels(outcomes.years_to_cancer, outcomes.years_followed, k + 1)
-        weight = censoring_weights(outcomes.years_to_cancer, outcomes.years_followed, k + 1)
+        weight = censoring_weights(
+            outcomes.years_to_cancer, outcomes.years_followed, k + 1, outcomes.stands_for
+        )
+        if outcomes.stands_for is not None:
+            weight = weight * outcomes.stands_for
         if sides > 1:
             known &= (label == 0) | (outcomes.cancer_breast >= 0)
         here = (

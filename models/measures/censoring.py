@@ -45,7 +45,10 @@ def horizon_labels(
 
 
 def censoring_weights(
-    years_to_cancer: NDArray[np.float64], years_followed: NDArray[np.float64], horizon: float
+    years_to_cancer: NDArray[np.float64],
+    years_followed: NDArray[np.float64],
+    horizon: float,
+    stands_for: NDArray[np.float64] | None = None,
 ) -> NDArray[np.float64]:
     """Return what each visit counts so that those lost to follow-up before the horizon are stood in for.
 
@@ -59,13 +62,17 @@ def censoring_weights(
         (n,) as for `horizon_labels`.
     horizon
         Years.
+    stands_for
+        (n,) how many women each stands for, where women were drawn by their outcome: the share still followed is that
+        among all of them. What is returned does not count her so often.
     """
+    count = np.ones(len(years_to_cancer)) if stands_for is None else stands_for
     label, known = horizon_labels(years_to_cancer, years_followed, horizon)
     cancer = np.nan_to_num(years_to_cancer, nan=np.inf)
     end = np.minimum(cancer, years_followed)
     censored = ~(cancer <= years_followed)
     times = np.unique(end[censored])
-    left = np.array([((end == t) & censored).sum() / (end >= t).sum() for t in times])
+    left = np.array([count[(end == t) & censored].sum() / count[end >= t].sum() for t in times])
     share = np.append(1.0, np.cumprod(1 - left))
 
     def followed_until(t: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -63,6 +63,8 @@ class History:
         (n,) from each visit to the end of follow-up, negative or 0 if nothing is known of the time after it.
     weight
         (n,) what each visit's cancer labels count. See `index_weights`.
+    stands_for
+        How many women she stands for, where women were drawn by their outcome; a calibration counts her so often.
     """
 
     patient_id: str
@@ -78,6 +80,7 @@ class History:
     cancer_breast: int
     years_followed: NDArray[np.float64]
     weight: NDArray[np.float64]
+    stands_for: float = 1.0
 
     def __len__(self) -> int:
         """Return the number of visits."""

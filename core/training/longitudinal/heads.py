@@ -194,15 +194,16 @@ def calibrate(
     answers = predict_histories(ensemble, validation)
     hazards, outcomes = _at_the_last(answers, validation)
 
-    def growth(*, after: bool) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        raw, label = [], []
+    def growth(*, after: bool) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+        raw, label, counts = [], [], []
         for answer, history in zip(answers, validation, strict=True):
             seen = np.asarray(history.present.any(axis=2), bool)
             then = (history.years_to_cancer < 0) == after
             known = np.isfinite(history.progression) & seen & then[:, None]
             raw.append(answer["progression"].mean(axis=0)[known])
             label.append(history.progression[known])
-        return np.concatenate(raw), np.concatenate(label).astype(np.float64)
+            counts.append(np.full(known.sum(), history.stands_for))
+        return np.concatenate(raw), np.concatenate(label).astype(np.float64), np.concatenate(counts)
 
     return fit_calibration(
         hazards,
@@ -248,4 +249,5 @@ def _at_the_last(
         np.array([women[i].years_to_cancer[-1] for i in usable]),
         np.array([women[i].years_followed[-1] for i in usable]),
         np.array([women[i].cancer_breast for i in usable]),
+        np.array([women[i].stands_for for i in usable]),
     )

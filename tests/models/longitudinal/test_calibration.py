@@ -13,7 +13,7 @@ from models.measures.platt import Logistic
 
 ENRICHED, NATURAL = (0.1, 0.14, 0.18, 0.22, 0.3), (0.004, 0.006, 0.008, 0.011, 0.014)
 FITTED = Calibration(risk=(Logistic(0.2, 0.9),) * 5, baseline_5y=0.3)
-NOTHING = np.zeros(4), np.zeros(4)
+NOTHING = np.zeros(4), np.zeros(4), np.ones(4)
 HAZARDS = arrays(np.float64, (3, 4, 2, 5), elements=st.floats(0, 3))
 
 
@@ -146,3 +146,22 @@ def test_a_horizon_of_which_too_few_women_tell_does_not_lift_all_that_come_after
     still = fit_calibration(hazards[:, :9], few, NOTHING, NOTHING, "fitted on few")
     assert still.risk == (Logistic(),) * 5
     assert still.fitted_on.count("not calibrated") == 12
+
+
+def test_women_drawn_by_their_outcome_calibrate_as_all_of_them_do_where_it_is_said_what_each_stands_for():
+    hazards, everyone = women(20_000, seed=5)
+    ill = np.isfinite(everyone.years_to_cancer)
+    drawn = ill | (np.random.default_rng(0).random(len(ill)) < 0.1)
+    fields = (everyone.years_to_cancer, everyone.years_followed, everyone.cancer_breast)
+    sample = Outcomes(*(values[drawn] for values in fields), np.where(ill, 1.0, 10.0)[drawn])
+    whole = fit_calibration(hazards, everyone, NOTHING, NOTHING, "all")
+    weighed = fit_calibration(hazards[:, drawn], sample, NOTHING, NOTHING, "drawn")
+    unweighed = fit_calibration(
+        hazards[:, drawn], replace(sample, stands_for=None), NOTHING, NOTHING, "drawn"
+    )
+    mean = whole.risks(hazards).value.mean(axis=0)
+    assert weighed.risks(hazards).value.mean(axis=0) == pytest.approx(mean, rel=0.05)
+    assert (unweighed.risks(hazards).value.mean(axis=0) > 1.3 * mean).all()
+    assert weighed.baseline_5y == pytest.approx(whole.baseline_5y, rel=0.05)
+    for line, of_all in zip(weighed.risk, whole.risk, strict=True):
+        assert line.slope == pytest.approx(of_all.slope, abs=0.06)
