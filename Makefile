@@ -10,7 +10,7 @@ run: $(VENV)/.run-installed
 	@$(BIN)/python -m core up --demo
 
 test: $(VENV)/.test-installed lint
-	$(BIN)/python -m pytest -n 3 --dist loadgroup
+	$(BIN)/python -m pytest -n 3
 
 lint: $(VENV)/.test-installed
 	$(BIN)/ruff check .

@@ -3,11 +3,13 @@
 The descriptor is the reading end of a pipe whose other end the starter alone holds and never writes to: it closes when
 the starter ends, however that comes about, kill -9 included. The program is asked to stop then, as by its starter, and
 is ended if it does not. (Linux could signal the death of a parent by itself; this works everywhere, and leaves the
-program time to finish.)
+program time to finish. One that is halted would not come to it, and hold its port from who starts it anew: there Linux's
+signal wakes it.)
 """
 
 from __future__ import annotations
 
+import ctypes
 import os
 import runpy
 import signal
@@ -17,11 +19,14 @@ import time
 
 STOP_SECONDS = 10.0
 """How long a program may take to stop after it was asked to."""
+_PARENT_DEATH_SIGNAL = 1
 
 
 def end_with(descriptor: int) -> None:
     """Stop this process when the pipe behind the descriptor closes."""
     os.set_inheritable(descriptor, False)
+    if sys.platform.startswith("linux"):
+        ctypes.CDLL(None).prctl(_PARENT_DEATH_SIGNAL, signal.SIGCONT)
 
     def watch() -> None:
         while True:

@@ -278,7 +278,17 @@ keep_running(parts, Path(sys.argv[1]), until=threading.Event(), log=lambda _line
 """
 
 
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="it takes a signal that Linux alone has")
+def test_a_part_that_is_halted_ends_too_when_what_started_it_is_killed(tmp_path: Path) -> None:
+    """It would hold its port, and nobody could start the dashboard again."""
+    the_parts_end(tmp_path, halted="dashboard")
+
+
 def test_the_parts_end_when_what_started_them_is_killed(tmp_path: Path) -> None:
+    the_parts_end(tmp_path)
+
+
+def the_parts_end(tmp_path: Path, *, halted: str | None = None) -> None:
     parent = subprocess.Popen([sys.executable, "-c", PARENT, str(tmp_path)], cwd=PROJECT)
     deadline = time.monotonic() + 30
     told = [tmp_path / "worker", tmp_path / "dashboard"]
@@ -286,6 +296,8 @@ def test_the_parts_end_when_what_started_them_is_killed(tmp_path: Path) -> None:
         assert time.monotonic() < deadline
         time.sleep(0.02)
     children = [psutil.Process(int(path.read_text())) for path in told]
+    if halted:
+        psutil.Process(int((tmp_path / halted).read_text())).suspend()
     parent.kill()
     parent.wait()
     _, alive = psutil.wait_procs(children, timeout=10)
