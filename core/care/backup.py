@@ -26,7 +26,7 @@ from urllib.parse import quote
 from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 from sqlalchemy import delete
 
-from core.installation import Installation
+from core.installation import RESTORING, Installation
 from core.outages import outage
 from core.people import audit, end_all_own, tokens
 from core.people.needing import SYSTEM_ONLY, needs
@@ -44,8 +44,6 @@ __all__ = ["BACKING_UP", "RESTORING", "BackupError", "BackupManifest", "restore_
 BACKUP_FORMAT: Final = "longview-backup-1"
 BACKING_UP = ".backup-"
 """How the name of a folder begins, in a home, in which a database is being copied."""
-RESTORING = "-restore-"
-"""What stands in the name of a folder, beside a home or in it, that a backup is being unpacked into."""
 _DATABASE, _MANIFEST, _PARTS = "longview.db", "manifest.json", ("images", "quarantine")
 _MOST_MANIFEST_BYTES = 1 << 30
 # A header of the archive that asks for more at once is none that was written here, and must not be given the memory.

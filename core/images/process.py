@@ -83,7 +83,7 @@ def answer(question: dict[str, Any], data: bytes) -> Answer:
                     measured = measure(image.pixels, image.bits_stored)
                     pictures = made.result()
             if image.bits_left is not None and image.doubt is None:
-                measured["bits_left"] = image.bits_left
+                measured["bits_left" if image.bits_stored > 8 else "bits_left_of_8"] = image.bits_left
             image.measured = measured
         return image_to_json(image), list(pictures)
 
