@@ -27,6 +27,9 @@ _FILES = (
     "second-factor.key",
 )
 
+RESTORING = "-restore-"
+"""What stands in the name of a folder, beside a home or in it, that a backup is being unpacked into."""
+
 
 @dataclass(frozen=True)
 class Installation:
@@ -53,8 +56,9 @@ class Installation:
 
         `busy_seconds` is how long to wait for a lock on the database, where not as long as a command does.
 
-        Raises `db.database.DatabaseUnavailable` or `db.images.StoreUnavailable` for settings that cannot be met, and
-        `OSError` where the home cannot be made.
+        Raises `db.database.DatabaseUnavailable` or `db.images.StoreUnavailable` for settings that cannot be met,
+        `StoreUnavailable` also for a home into which a backup was restored by half, and `OSError` where the home cannot be
+        made.
         """
         settings = settings or Settings()
         try:
@@ -66,6 +70,7 @@ class Installation:
                 f"{settings.root} cannot be made a folder ({error.filename}: {error.strerror}). Set LONGVIEW_HOME to "
                 "another place."
             ) from error
+        _refuse_half_a_restore(settings.root)
         here = cls(
             settings=settings,
             database=Database(settings.url, busy_seconds=busy_seconds),
@@ -130,6 +135,21 @@ class Installation:
     def close(self) -> None:
         """Let go of the database."""
         self.database.close()
+
+
+def _refuse_half_a_restore(home: Path) -> None:
+    """Raise `StoreUnavailable` for a home onto whose own disk a restore has moved its parts, but not yet the database.
+
+    Opened, it would get a database that knows of none of them, and the restored one would be swept away.
+    """
+    if (home / _FILES[0]).exists():
+        return
+    moved_in = any(not path.name.startswith(".") and path.name != "lost+found" for path in home.iterdir())
+    if moved_in and any((left / _FILES[0]).is_file() for left in home.glob(f".{RESTORING}*")):
+        raise StoreUnavailable(
+            f"A backup is being restored into {home}, or that was cut off: the database is not there yet. Wait for it to "
+            "end, or run the same restore again, which begins anew: python -m core restore FILE"
+        )
 
 
 def _inside_first(folder: Path) -> Iterator[Path]:

@@ -89,8 +89,8 @@ def breast(
     return (np.clip(picture, 0, 1) * 4095).astype(np.uint16)
 
 
-def lvr1(pixels: np.ndarray, *, spacing_mm: float | None = 0.28) -> bytes:
-    """Pack pixels as the viewer's rendition: LVR1, header length, JSON header, zlib of uint16 little-endian."""
+def lvr1(pixels: np.ndarray, *, spacing_mm: float | None = 0.28, **more: int) -> bytes:
+    """Pack pixels as the viewer's rendition: LVR1, header length, JSON header, zlib of uint16 little-endian; `more` is said too."""
     rows, columns = pixels.shape
     header = json.dumps(
         {
@@ -102,6 +102,7 @@ def lvr1(pixels: np.ndarray, *, spacing_mm: float | None = 0.28) -> bytes:
             "window_center": 1600.0,
             "window_width": 3200.0,
             "spacing_mm": spacing_mm,
+            **more,
         }
     ).encode()
     return (

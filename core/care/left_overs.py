@@ -18,10 +18,9 @@ from datetime import timedelta
 from pathlib import Path
 
 from core.care.backup import BACKING_UP
-from core.care.restore import RESTORING
 from core.images import REGISTRATIONS
 from core.incoming import finish_left_over_batches
-from core.installation import Installation
+from core.installation import RESTORING, Installation
 from core.people.needing import SYSTEM_ONLY, needs
 from core.records.export import EXPORTING
 from core.worker.progress import HEARTBEAT

@@ -27,6 +27,7 @@ from core.care.archive import (
     read_archive,
     read_only,
 )
+from core.installation import RESTORING
 from core.outages import outage
 from core.people import audit, end_all_own, tokens
 from core.sealing import Key, Opened, SealError, kind_of, unsealed
@@ -36,10 +37,7 @@ from db.files import held, is_held, private_folder, sync_folder
 from db.migrate import known_revisions, lacking, upgrade
 from db.tables import KnownBrowser, SignIn
 
-__all__ = ["RESTORING", "restore_backup"]
-
-RESTORING = "-restore-"
-"""What stands in the name of a folder, beside a home or in it, that a backup is being unpacked into."""
+__all__ = ["restore_backup"]
 
 
 def restore_backup(settings: Settings, source: Path, *, key: Key | None = None) -> BackupManifest:

@@ -11,10 +11,13 @@ import time
 import warnings
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from core.images.child import Answer, answer_questions
 from core.images.confined import confine
+
+if TYPE_CHECKING:
+    from core.images.reader import ReadImage
 
 _LARGE_PIXELS = 2_000_000
 """From here on measuring an image and making its pictures are worth a thread each."""
@@ -58,13 +61,33 @@ def answer_or_refuse(work: Callable[[], Answer], *, cpu_seconds: float) -> Answe
         return {"refusal": "decompression_bomb", "detail": detail, "spent": True}, []
 
 
+def measure_and_draw(image: ReadImage) -> tuple[bytes, bytes]:
+    """Measure an image that is a mammogram, and return its rendition and thumbnail; both at once if it is large."""
+    from core.images.quality.measures import measure
+    from core.images.renditions import make_pictures
+
+    if image.doubt is not None:
+        return make_pictures(image)
+    if image.pixels.size < _LARGE_PIXELS:
+        image.measured = measure(image.pixels, image.bits_stored)
+        pictures = make_pictures(image)
+    else:
+        # Neither holds Python's lock for long: a sender waits for this one image, and another core is idle.
+        with ThreadPoolExecutor(1) as other:
+            drawn = other.submit(make_pictures, image)
+            image.measured = measure(image.pixels, image.bits_stored)
+            pictures = drawn.result()
+    if image.bits_left is not None:
+        image.measured["bits_left" if image.bits_stored > 8 else "bits_left_of_8"] = image.bits_left
+    return pictures
+
+
 def answer(question: dict[str, Any], data: bytes) -> Answer:
     """Decode one file."""
     from core.images.decoding import decode
     from core.images.mammogram import looking_once
-    from core.images.quality.measures import measure
     from core.images.reader import image_to_json
-    from core.images.renditions import make_pictures, make_rendition
+    from core.images.renditions import make_rendition
 
     def work() -> Answer:
         with looking_once():
@@ -73,18 +96,7 @@ def answer(question: dict[str, Any], data: bytes) -> Answer:
                 return {}, [make_rendition(image)]
             if question["wanted"] == "pixels":
                 return image_to_json(image), [image.pixels.data.cast("B")]
-            if image.pixels.size < _LARGE_PIXELS or image.doubt is not None:
-                measured = measure(image.pixels, image.bits_stored) if image.doubt is None else {}
-                pictures = make_pictures(image)
-            else:
-                # Neither holds Python's lock for long: a sender waits for this one image, and another core is idle.
-                with ThreadPoolExecutor(1) as other:
-                    made = other.submit(make_pictures, image)
-                    measured = measure(image.pixels, image.bits_stored)
-                    pictures = made.result()
-            if image.bits_left is not None and image.doubt is None:
-                measured["bits_left"] = image.bits_left
-            image.measured = measured
+            pictures = measure_and_draw(image)
         return image_to_json(image), list(pictures)
 
     return answer_or_refuse(work, cpu_seconds=question["cpu_seconds"])

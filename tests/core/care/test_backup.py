@@ -27,6 +27,7 @@ from core.people.roles import Role
 from core.sealing import Key
 from core.settings import Settings
 from db.database import sqlite_module
+from db.images import StoreUnavailable
 from db.migrate import head
 from db.tables import Image, KnownBrowser, SignIn
 from tests.killed import run_killed, steps_on_disk
@@ -489,12 +490,19 @@ def test_a_restore_killed_at_any_step_leaves_nothing_or_all_and_the_next_one_goe
             (home / "lost+found").mkdir(parents=True, exist_ok=True)
         return Settings(home=home, _env_file=None)
 
+    refused = 0
     total = run_killed(lambda: restore_backup(settings(0), copy), steps_on_disk)
     # Onto a disk of its own the parts are moved in one by one at the end.
     for at in (1, *range(total - 5, total + 1)) if disk else (1, total // 2, total - 1, total):
         to = settings(at)
         run_killed(lambda to=to: restore_backup(to, copy), steps_on_disk, at)
         if not (to.root / "longview.db").exists():
+            if to.root.is_dir() and {"images", "quarantine"} & {path.name for path in to.root.iterdir()}:
+                # Half moved in: who starts it now is told, and gets no empty database beside another's images.
+                with pytest.raises(StoreUnavailable, match="run the same restore again"):
+                    Installation.open(to)
+                assert not (to.root / "longview.db").exists()
+                refused += 1
             restore_backup(to, copy)
         here = Installation.open(to)
         found = verify_objects(here)
@@ -507,3 +515,4 @@ def test_a_restore_killed_at_any_step_leaves_nothing_or_all_and_the_next_one_goe
         here.close()
         beside = {path.name for path in to.root.iterdir()} - {"lost+found"}
         assert beside == {"longview.db", "images", "quarantine"}, at
+    assert refused or not disk

@@ -9,12 +9,15 @@ from sqlalchemy import select
 
 from core.care.verify import verify_objects
 from core.images import renditions
+from core.images.decoding import decode
+from core.images.process import measure_and_draw
+from core.images.quality.measures import measure
 from core.images.reader import GuardedReader
 from core.incoming.intake import take_in
 from core.incoming.items import IncomingFile
 from db.database import sqlite_module
 from db.tables import Image
-from tests.pictures import dicom
+from tests.pictures import breast, dicom
 
 
 @pytest.fixture
@@ -112,3 +115,14 @@ def test_a_part_that_reaches_beyond_the_picture_keeps_its_scale_and_is_black_the
 def test_a_part_does_not_blow_up_the_image(stocked):
     with pytest.raises(ValueError, match="far beyond"):
         renditions.crop_png(stocked, "1.2.3.4", (0, 0, 10**6, 10**6))
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(400, 300), (2000, 1500)])
+def test_a_picture_is_measured_and_drawn_at_once_as_one_after_the_other(rows, columns):
+    image = decode(dicom(breast("L", rows=rows, columns=columns)), max_pixels=4_000_000)
+    drawn = measure_and_draw(image)
+    assert drawn == renditions.make_pictures(image)
+    assert image.measured == measure(image.pixels, image.bits_stored)
+    assert np.array_equal(
+        renditions.open_rendition(drawn[0])[1], renditions.reduced(image.pixels, renditions.LONGEST_SIDE)
+    )

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import func, select
 
 from core.images import renditions
-from core.incoming import claims, intake
+from core.incoming import claims, intake, together
 from core.incoming.intake import examine, take_in
 from core.incoming.items import IncomingFile, Statement, StoredAs
 from core.refusals import Refusal
@@ -322,7 +322,8 @@ def test_a_failure_between_objects_and_rows_leaves_no_rows(here, monkeypatch):
     def fail(*_arguments, **_named):
         raise OSError("no space left on device")
 
-    monkeypatch.setattr(intake, "keep", fail)
+    for room in (intake, together):
+        monkeypatch.setattr(room, "keep", fail)
     with pytest.raises(
         OSError, match="no space"
     ):  # without a number it is no outage, but an error of our own
