@@ -175,6 +175,15 @@ def test_a_definition_from_elsewhere_is_opened_or_said_why_not(women: Installati
     assert app.selectbox(key="cohort_to").value == 2021
 
 
+def test_a_link_that_names_events_is_followed_and_a_kind_that_there_is_not_is_said(pages: OpenPage) -> None:
+    app = pages(Role.ANALYST, "cohort", cohort_event_kind="operation")
+    assert not app.exception
+    assert "Events on record: operation" in words(app)
+    app = pages(Role.ANALYST, "cohort", cohort_event_kind="surgery", cohort_events="none")
+    assert not app.exception
+    assert "without surgery on record" in words(app)
+
+
 def test_a_saved_cohort_of_another_release_says_so(women: Installation, pages: OpenPage) -> None:
     ana = analyst(women)
     with women.database.write() as session:
