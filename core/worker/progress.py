@@ -137,7 +137,9 @@ def state(here: Installation) -> tuple[int, ...]:
         row = session.execute(
             select(
                 # Not the number of patients, who would all be counted: whoever comes, goes or changes has her standing written.
-                select(KeptChange.number).where(KeptChange.kept_in == Standing.__tablename__).scalar_subquery(),
+                select(KeptChange.number)
+                .where(KeptChange.kept_in == Standing.__tablename__)
+                .scalar_subquery(),
                 select(func.max(Study.id)).scalar_subquery(),
                 select(func.max(Score.id)).scalar_subquery(),
                 select(func.max(Alert.id)).scalar_subquery(),
