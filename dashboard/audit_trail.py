@@ -115,7 +115,7 @@ def _row(entry: Entry) -> str:
     whom = entry.subject.removeprefix("user:") if entry.subject.startswith("user:") else patients
     return (
         f'<tr><td class="d">{look.moment(entry.at)}</td><td class="d">{look.safe(entry.display_name or look.UNKNOWN)}</td>'
-        f'<td class="d">{look.safe(entry.address or look.UNKNOWN)}</td><td>{look.safe(whom or look.UNKNOWN)}</td>'
+        f'<td class="d">{look.safe(entry.address or look.UNKNOWN)}</td><td class="whom">{look.safe(whom or look.UNKNOWN)}</td>'
         f"<td>{look.safe(entry.said)}{ended}</td></tr>"
     )
 

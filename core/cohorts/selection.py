@@ -212,11 +212,14 @@ def _few_by_a_filter(definition: Definition, facts: Facts) -> str:
 
 
 def _few_by_events(definition: Definition, facts: Facts, chosen: NDArray[np.bool_]) -> str:
-    """Compare with the cohorts of the same definition with one kind of event more or less, or events of any year."""
+    """Compare with the cohorts of the same definition without one of its kinds of event, or with events of any kind or year.
+
+    Not with one kind more: that cohort, which is compared with this one, is the one of which nothing is told.
+    """
     if not definition.names_events:
         return ""
     kinds = definition.event_kinds
-    neighbours = [{"event_kinds": tuple(sorted({*kinds} ^ {kind}))} for kind in EVENT_KINDS]
+    neighbours = [{"event_kinds": tuple(one for one in kinds if one != kind)} for kind in kinds]
     neighbours += [
         {name: None} for name in ("events_from", "events_to") if getattr(definition, name) is not None
     ]
@@ -226,8 +229,8 @@ def _few_by_events(definition: Definition, facts: Facts, chosen: NDArray[np.bool
         other = _fit(facts, definition.model_copy(update=asked | neighbour))
         if differs_by_few(chosen, other):
             return (
-                f"With one kind of event more or less, or events of other years, this cohort would differ by {few()} women. "
-                "Figures of both would tell of these few: choose other kinds, or more years."
+                f"Without one of these kinds of event, or with events of any kind or year, this cohort would differ by {few()} "
+                "women. Figures of both would tell of these few: choose fewer kinds, or more years."
             )
     return ""
 

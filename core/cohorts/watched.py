@@ -59,7 +59,7 @@ _MEASURES = (
     ),
     *(
         Measure(
-            name, f"How the pictures look to the model, {number}", "deviations", "shifted up", "shifted down",
+            name, f"Look of the pictures, direction {number}", "deviations", "shifted up", "shifted down",
             f"where the pictures of a study lie, on average, on the direction in which those that the model learned from differ "
             f"{('most', 'second most', 'third most')[number - 1]}, in standard deviations of these, 0 their mean",
         )

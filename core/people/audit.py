@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import func, select
+from sqlalchemy import func, insert, select
 from sqlalchemy.orm import Session
 
 from core.installation import Installation
@@ -100,7 +100,10 @@ def record(
     digest = chain.digest_of(before.digest, entry, about)
     session.add(AuditEntry(**entry, digest=digest))
     session.flush()
-    session.add_all(AuditedPatient(entry_id=entry["id"], patient_id=one) for one in about)
+    if about:  # a list may hold a hundred of them: as rows, not as objects one by one
+        session.execute(
+            insert(AuditedPatient), [{"entry_id": entry["id"], "patient_id": one} for one in about]
+        )
     chain.set_head(session, chain.Head(entry["id"], digest))
 
 
@@ -131,7 +134,7 @@ def note(
     patients: Sequence[int] | None = None,
 ) -> None:
     """Add an entry in a transaction of its own, for acts that change nothing else (opening a patient)."""
-    with here.database.write() as session:
+    with here.database.write(ready=False) as session:
         record(session, person, action, subject, detail, outcome=outcome, name=name, patients=patients)
 
 

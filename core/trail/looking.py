@@ -51,7 +51,7 @@ def images_seen(here: Installation, person: Person, sop_uid: str) -> None:
 @needs(SIGNED_IN)
 def women_listed(here: Installation, person: Person, mrns: Sequence[str], search: str) -> None:
     """Write down whom a list showed to a person, and what she looked for."""
-    with here.database.write() as session:
+    with here.database.write(ready=False) as session:
         ids = session.scalars(select(Patient.id).where(Patient.mrn.in_(mrns))).all()
         detail = {"women": len(ids)} | ({"search": search} if search else {})
         audit.record(session, person, "women_listed", None, detail, patients=ids)

@@ -100,21 +100,30 @@ OUTCOMES: Mapping[str, str] = {"done": "", "refused": "refused", "failed": "fail
 def in_words(action: str, detail: Mapping[str, Any]) -> str:
     """Say what was done, and what the entry holds beside it; an action of another release by its own name."""
     said = WORDS.get(action, action.replace("_", " "))
-    beside = "; ".join(
-        f"{_name(key)} {_value(value)}" for key, value in detail.items() if value not in (None, "", [], {})
-    )
+    beside = _pairs(detail, "; ")
     return f"{said}: {beside}" if beside else said
 
 
+_AS_WRITTEN = {"bi_rads": "BI-RADS", "mrn": "MRN", "sha256": "SHA-256"}
+
+
 def _name(key: str) -> str:
-    return key.replace("_", " ")
+    return _AS_WRITTEN.get(key, key.replace("_", " "))
+
+
+def _pairs(detail: Mapping[str, Any], between: str) -> str:
+    """Say what is held under names; what holds nothing is left out, at any depth."""
+    said = ((str(key), _value(value)) for key, value in detail.items())
+    return between.join(f"{_name(key)} {value}" for key, value in said if value)
 
 
 def _value(value: Any) -> str:
+    if value is None:
+        return ""
     if isinstance(value, Mapping):
-        return ", ".join(f"{_name(str(key))} {_value(inner)}" for key, inner in value.items())
+        return _pairs(value, ", ")
     if isinstance(value, list):
-        return ", ".join(map(_value, value))
+        return ", ".join(filter(None, map(_value, value)))
     if isinstance(value, bool):
         return "yes" if value else "no"
     return str(value)

@@ -19,8 +19,10 @@ from core.worker.queue import LEASE
 from db.tables import (
     Alert,
     Correction,
+    KeptChange,
     Patient,
     Score,
+    Standing,
     Study,
     StudyStatus,
     utc_now,
@@ -134,7 +136,10 @@ def state(here: Installation) -> tuple[int, ...]:
     with here.database.read() as session:
         row = session.execute(
             select(
-                select(func.count()).select_from(Patient).scalar_subquery(),
+                # Not the number of patients, who would all be counted: whoever comes, goes or changes has her standing written.
+                select(KeptChange.number)
+                .where(KeptChange.kept_in == Standing.__tablename__)
+                .scalar_subquery(),
                 select(func.max(Study.id)).scalar_subquery(),
                 select(func.max(Score.id)).scalar_subquery(),
                 select(func.max(Alert.id)).scalar_subquery(),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date
 
 import numpy as np
 import polars as pl
@@ -15,6 +16,8 @@ from dashboard.charts.template import Figure
 _GREY = "#9AA5B1"
 _MIX = (look.ACCENT, look.DENSITY, look.RIGHT, look.PROGRESSION, look.INK)
 _DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
+_LONGEST_NAME = 26
+_LINE_PX = 16
 _TOLD_FROM = 0.6
 """From this share of the limit on a line has its name beside it."""
 
@@ -43,9 +46,10 @@ def nearness(watch: Watch) -> Figure:
         if course.noticed:
             steps += 1
             words = f"{course.measure.label}: {course.noticed.direction}"
-            _name(figure, x[-1], 1 + 0.14 * steps, words)
+            _name(figure, watch, x[-1], 1 + 0.14 * steps, words)
         elif near:
-            _name(figure, x[-1], y[-1], course.measure.label)
+            # Below its end where the line of the alarm runs through it.
+            _name(figure, watch, x[-1], y[-1] - (0.12 if y[-1] > 0.85 else 0.0), course.measure.label)
     figure.add_shape(
         type="line", xref="paper", x0=0, x1=1, y0=1, y1=1, line={"color": look.ALERT, "width": 1.5, "dash": "dash"}
     )  # fmt: skip
@@ -69,9 +73,12 @@ def nearness(watch: Watch) -> Figure:
     return figure
 
 
-def _name(figure: Figure, x: object, y: float, words: str) -> None:
+def _name(figure: Figure, watch: Watch, x: date, y: float, words: str) -> None:
+    """Put words beside a place: to its right in the first half of the watch, to its left after, so that none is cut."""
+    early = 2 * (x - watch.begins) < watch.last - watch.begins
     figure.add_annotation(
-        x=x, y=y, text=words, xanchor="right", yanchor="middle", xshift=8, showarrow=False, font={"size": 12, "color": look.INK},
+        x=x, y=y, text=words, xanchor="left" if early else "right", yanchor="middle", xshift=-8 if early else 8, showarrow=False,
+        font={"size": 12, "color": look.INK},
     )  # fmt: skip
 
 
@@ -99,7 +106,10 @@ def looks(watch: Watch, courses: Sequence[Course]) -> Figure:
     """Draw where the pictures lie on each direction, month by month, with its interval and its name at its end."""
     figure = _over_time(watch)
     figure["layout"]["margin"]["r"] = 110
-    ends = []
+    alarms = sum(one.noticed is not None for one in courses)
+    figure["layout"]["margin"]["t"] += _LINE_PX * max(alarms - 1, 0)
+    figure["layout"]["height"] += _LINE_PX * max(alarms - 1, 0)
+    ends: list[tuple[float, str, str]] = []
     for place, one in enumerate(courses):
         colour, name = _MIX[place % len(_MIX)], f"direction {place + 1}"
         _band(figure, one, colour)
@@ -108,14 +118,15 @@ def looks(watch: Watch, courses: Sequence[Course]) -> Figure:
         if len(known):
             ends.append((known["value"][-1], name, colour))
         if one.noticed is not None:
-            _alarm(figure, one, f"alarm: {name}")
+            alarms -= 1
+            _alarm(figure, one, f"alarm: {name}", line=alarms)
     values = [
         value
         for one in courses
         for value in (*one.table["low"].drop_nulls(), *one.table["high"].drop_nulls())
     ]
     low, high = min([-1.0, *values]), max([1.0, *values])
-    _names_at_end(figure, ends, apart=0.08 * (high - low))
+    _names_at_end(figure, ends, apart=0.1 * (high - low))
     figure["layout"]["yaxis"] = template.axis(
         "standard deviations", range=[1.05 * low, 1.05 * high], tickformat=".1f", zeroline=True
     )
@@ -125,7 +136,7 @@ def looks(watch: Watch, courses: Sequence[Course]) -> Figure:
 def makers(watch: Watch, courses: Sequence[Course]) -> Figure:
     """Draw the share of studies of each maker of detectors, month by month, each line with its name at its end."""
     figure = _over_time(watch)
-    figure["layout"]["margin"]["r"] = 150
+    figure["layout"]["margin"]["r"] = 180
     ends = []
     for place, one in enumerate(courses):
         name = one.measure.label.removeprefix("Detector: ").removeprefix("A detector ")
@@ -134,7 +145,7 @@ def makers(watch: Watch, courses: Sequence[Course]) -> Figure:
         known = one.table.drop_nulls("value")
         if len(known):
             ends.append((known["value"][-1], name, colour))
-    _names_at_end(figure, ends, apart=0.07)
+    _names_at_end(figure, ends, apart=0.1)
     figure["layout"]["yaxis"] = template.axis("share of studies", range=[0, 1.02], tickformat=".0%")
     return figure
 
@@ -145,7 +156,7 @@ def _names_at_end(figure: Figure, ends: Sequence[tuple[float, str, str]], *, apa
     for value, name, colour in sorted(ends):
         lowest = max(value, lowest + apart)
         figure.add_annotation(
-            xref="paper", x=1, xanchor="left", xshift=8, y=float(lowest), text=name[:22], showarrow=False,
+            xref="paper", x=1, xanchor="left", xshift=8, y=float(lowest), text=name if len(name) <= _LONGEST_NAME else f"{name[:_LONGEST_NAME - 1]}…", showarrow=False,
             font={"size": 12, "color": colour},
         )  # fmt: skip
 
@@ -237,15 +248,15 @@ def _over_time(watch: Watch) -> Figure:
     return figure
 
 
-def _alarm(figure: Figure, one: Course, words: str) -> None:
-    """Mark the month of a measure's alarm."""
+def _alarm(figure: Figure, one: Course, words: str, *, line: int = 0) -> None:
+    """Mark the month of a measure's alarm; of several, each has its words on a line of its own, the lowest 0."""
     assert one.noticed is not None
     begin = _begin_of(one, one.noticed.months)
     figure.add_shape(
         type="line", x0=begin, x1=begin, yref="paper", y0=0, y1=1, line={"color": look.ALERT, "width": 1.5, "dash": "dash"}
     )  # fmt: skip
     figure.add_annotation(
-        x=begin, xanchor="right", xshift=6, yref="paper", y=1, yanchor="bottom", text=words, showarrow=False,
+        x=begin, xanchor="right", xshift=6, yref="paper", y=1, yanchor="bottom", yshift=_LINE_PX * line, text=words, showarrow=False,
         font={"size": 12, "color": look.INK},
     )  # fmt: skip
 

@@ -166,7 +166,7 @@ def _interval(low: Sequence[float], value: Sequence[float], high: Sequence[float
 def _number(value: float) -> str:
     return (
         f"{value:,.0f}"
-        if value >= 99.5 or value == 0
+        if value >= 9.95 or value == 0
         else f"{value:.1f}"
         if value >= 0.95
         else f"{value:.2f}"

@@ -181,13 +181,17 @@ def show_counts(selection: Selection, slots: Mapping[str, Slot]) -> None:
     for one in FILTERS:
         counts = selection.counts(one)
         said = [
-            f"{look.safe(band_words(one, key))} <b>{_short(women)}</b>"
+            f"<span>{look.safe(band_words(one, key))} <b>{_short(women)}</b></span>"
             for key, women in counts.items()
             if women or key in one.bands
         ]
         with slots[one.key]:
             look.show(f'<p class="lv-counts">{" · ".join(said)}</p>')
-    said = [f"{kind} <b>{_short(women)}</b>" for kind, women in selection.by_kind_of_event.items() if women]
+    said = [
+        f"<span>{kind} <b>{_short(women)}</b></span>"
+        for kind, women in selection.by_kind_of_event.items()
+        if women
+    ]
     with slots[EVENT_KIND]:
         look.show(f'<p class="lv-counts">{" · ".join(said) or "no events on record"}</p>')
 

@@ -93,7 +93,7 @@ def _open(person: Person, saved: list[SavedCohort]) -> None:
 
 
 def _paste(frame: Frame) -> None:
-    """Open a definition that came as a file: its text is pasted, or the file is dropped into the field."""
+    """Open a definition that came as a file: its text is pasted."""
     st.text_area(
         "Or open a definition: the text of its file",
         key=_PASTED,

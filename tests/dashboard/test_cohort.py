@@ -175,6 +175,19 @@ def test_a_definition_from_elsewhere_is_opened_or_said_why_not(women: Installati
     assert app.selectbox(key="cohort_to").value == 2021
 
 
+def test_women_are_chosen_by_events_on_the_page_and_a_kind_that_there_is_not_is_said(
+    women: Installation, pages: OpenPage
+) -> None:
+    app = pages(Role.ANALYST, "cohort", cohort_event_kind="operation")
+    assert not app.exception
+    assert "Events on record: operation" in words(app)
+    app = pages(Role.ANALYST, "cohort")
+    app.session_state["cohort_event_kind"], app.session_state["cohort_events"] = ["surgery"], ["none"]
+    app.run()
+    assert not app.exception
+    assert "without surgery on record" in words(app)
+
+
 def test_a_saved_cohort_of_another_release_says_so(women: Installation, pages: OpenPage) -> None:
     ana = analyst(women)
     with women.database.write() as session:

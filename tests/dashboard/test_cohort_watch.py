@@ -64,7 +64,8 @@ def test_what_changed_is_named_with_its_false_alarms(frame: Frame, monkeypatch: 
     assert "A detector not seen before: more" in said
     assert "false alarms a year are expected" in said
     assert "95 of 100 within" in said
-    assert len(app.get("plotly_chart")) == 7
+    assert "How do the pictures look to the model?" in said
+    assert len(app.get("plotly_chart")) == 8
     app.selectbox(key="cohort_watched_from").set_value(app.selectbox(key="cohort_watched_from").options[-1])
 
 
@@ -107,7 +108,8 @@ def test_no_time_after_a_score_is_said(frame: Frame, monkeypatch: pytest.MonkeyP
 def test_the_figures_are_such_as_plotly_knows(frame: Frame) -> None:
     selection = select(frame, SIMULATED)
     found = drift.watch(selection.visits, date(2025, 7, 1))
-    own = [one for one in found.courses if not one.measure.key.startswith("vendor")]
+    looks = [one for one in found.courses if one.measure.unit == "deviations"]
+    own = [one for one in found.courses if one not in looks and not one.measure.key.startswith("vendor")]
     makers = [one for one in found.courses if one.measure.key.startswith("vendor")]
     courses = courses_of(
         selection.told_visits("woman", "on", "age", "risk_5", "malignancy"),
@@ -119,6 +121,7 @@ def test_the_figures_are_such_as_plotly_knows(frame: Frame) -> None:
     drawn = [
         watch_charts.nearness(found),
         *(watch_charts.course(found, one) for one in own),
+        watch_charts.looks(found, looks),
         watch_charts.makers(found, makers),
         watch_charts.missing(table),
         what_if_charts.plans(what_if.rates(courses, what_if.REGULAR, at)),

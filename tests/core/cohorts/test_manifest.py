@@ -64,7 +64,7 @@ def test_a_page_hands_the_same_out_as_a_file_to_who_may_see_images(here, stored)
     assert {row["path"] for row in rows} == {*said} - {"manifest.csv"}
     assert not any(word in data for data in said.values() for word in (b"MRN-", b"Doe", b"20240315"))
     (entry,) = find(here, None, Wanted(patient="MRN-3", action="cohort_manifest_exported")).entries
-    assert entry.user == "oncologist"
+    assert entry.person == "oncologist"
 
 
 def test_de_identified_it_says_neither_who_she_is_nor_her_days(here, stored, tmp_path) -> None:
