@@ -10,7 +10,7 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from core.care.benchmark import Measured
@@ -28,7 +28,7 @@ _LARGEST_PDU = "131072"
 
 
 def sent(
-    here: Installation, folder: Path, files: dict[str, Sequence[bytes]], orthanc_port: int | None
+    here: Installation, folder: Path, files: Mapping[str, Sequence[bytes]], orthanc_port: int | None
 ) -> dict[str, Measured]:
     """Return objects a second by the name of each kind of files, and as a share of Orthanc's where it listens.
 
