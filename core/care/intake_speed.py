@@ -26,6 +26,7 @@ import psutil  # type: ignore[import-untyped]
 import pydicom
 from pydicom.uid import UID
 
+from core.care import store_speed
 from core.care.benchmark import FILM, Measured, made_up_dicom
 from core.incoming import AT_ONCE, IncomingFile, take_in
 from core.installation import Installation
@@ -58,6 +59,7 @@ def run(
             films = _files(FILM, FILMS, packed=True)
             small = _files(SMALL, max(many, 40))
             measured = _taken_in(here, films, small)
+            measured |= _received(here, Path(folder), on_step)
         finally:
             here.close()
         if settings.database_url or settings.image_store:
@@ -70,8 +72,11 @@ def run(
     return {name: Measured(round(one.value, 3), one.unit) for name, one in measured.items()}
 
 
-def _files(shape: tuple[int, int], count: int, *, packed: bool = False) -> list[bytes]:
-    """Make files of a few women with a few pictures, each with UIDs of its own."""
+def _files(
+    shape: tuple[int, int], count: int, *, packed: bool = False, each_her_own: bool = False
+) -> list[bytes]:
+    """Make files with a few pictures of a few women, or each of another one, each with UIDs of its own."""
+    views = 1 if each_her_own else 4
     made = []
     for seed in range(min(count, _PICTURES)):
         data = made_up_dicom("L", "CC", date(2020, 1, 1), shape, seed=seed, packed=packed)
@@ -79,9 +84,9 @@ def _files(shape: tuple[int, int], count: int, *, packed: bool = False) -> list[
     files = []
     for number in range(count):
         dataset = made[number % len(made)]
-        dataset.PatientID = f"BENCHMARK-{shape[0]}-{number // 4}"
-        dataset.StudyInstanceUID = f"2.25.{shape[0]}{number // 4:06d}"
-        dataset.SeriesInstanceUID = f"2.25.{shape[0]}{number // 4:06d}8"
+        dataset.PatientID = f"BENCHMARK-{shape[0]}-{number // views}"
+        dataset.StudyInstanceUID = f"2.25.{shape[0]}{number // views:06d}"
+        dataset.SeriesInstanceUID = f"2.25.{shape[0]}{number // views:06d}8"
         dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = UID(
             f"2.25.{shape[0]}{number:07d}9"
         )
@@ -108,6 +113,22 @@ def _taken_in(here: Installation, films: Sequence[bytes], small: Sequence[bytes]
         "memory_growth": Measured(_memory_mb() - before, "MB"),
         "memory_growth_over": Measured(count, "files"),
     }
+
+
+def _received(here: Installation, folder: Path, on_step: Callable[[str], None]) -> dict[str, Measured]:
+    """Return how fast other files are received over the DICOM network, beside Orthanc where it is installed."""
+    if shutil.which("storescu") is None:
+        return {}
+    on_step("files received over the DICOM network")
+    rows, columns = SMALL
+    files = {
+        "films": _files(store_speed.LARGE, store_speed.LARGE_ONES, each_her_own=True),
+        "small_files": _files((rows + 1, columns), store_speed.SMALL_ONES, each_her_own=True),
+    }
+    orthanc = shutil.which("Orthanc")
+    with ExitStack() as stack:
+        ports = stack.enter_context(_orthanc(orthanc, folder / "listening")) if orthanc else None
+        return store_speed.sent(here, folder, files, ports[1] if ports else None)
 
 
 def _in_the_grown(
@@ -172,9 +193,10 @@ def _beside_orthanc(
 ) -> dict[str, Measured]:
     """Return Orthanc's rates for the same files, and ours as a share of them; nothing where it does not start."""
     rates = {}
-    with _orthanc(program, folder) as port:
-        if port is None:
+    with _orthanc(program, folder / "keeping") as ports:
+        if ports is None:
             return {}
+        port, _ = ports
         _post(port, small[:8])
         for name, files in (("films", films), ("small_files", small[8:])):
             started = time.perf_counter()
@@ -203,17 +225,18 @@ def _post(port: int, files: Sequence[bytes]) -> None:
 
 
 @contextmanager
-def _orthanc(program: str, folder: Path) -> Iterator[int | None]:
-    """Run an Orthanc of our own on loopback, and yield its port; None where it does not answer in time."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        port = int(taken.getsockname()[1])
-    where = folder / "orthanc"
+def _orthanc(program: str, where: Path) -> Iterator[tuple[int, int] | None]:
+    """Run an Orthanc of our own for this machine alone, and yield its ports for HTTP and DICOM; None where it does not answer in time."""
+    port, dicom_port = _free_port(), _free_port()
+    where.mkdir()
     settings = {
         "StorageDirectory": str(where), "IndexDirectory": str(where), "HttpPort": port, "HttpBindAddresses": ["127.0.0.1"],
-        "RemoteAccessAllowed": False, "AuthenticationEnabled": False, "DicomServerEnabled": False, "Plugins": [],
+        "RemoteAccessAllowed": False, "AuthenticationEnabled": False, "Plugins": [],
+        # Its DICOM port cannot be bound to loopback: nobody may store but from here.
+        "DicomPort": dicom_port, "DicomAlwaysAllowStore": False, "DicomAlwaysAllowEcho": False, "DicomCheckModalityHost": True,
+        "DicomModalities": {"sender": ["STORESCU", "127.0.0.1", port]},
     }  # fmt: skip
-    configured = folder / "orthanc.json"
+    configured = where / "orthanc.json"
     configured.write_text(json.dumps(settings))
     process = subprocess.Popen(
         [program, str(configured)],
@@ -222,7 +245,7 @@ def _orthanc(program: str, folder: Path) -> Iterator[int | None]:
         start_new_session=True,
     )
     try:
-        yield port if _answers(port, process) else None
+        yield (port, dicom_port) if _answers(port, process) and _answers(dicom_port, process) else None
     finally:
         os.killpg(process.pid, signal.SIGTERM)
         try:
@@ -230,6 +253,12 @@ def _orthanc(program: str, folder: Path) -> Iterator[int | None]:
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
+
+
+def _free_port() -> int:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return int(taken.getsockname()[1])
 
 
 def _answers(port: int, process: subprocess.Popen[bytes]) -> bool:

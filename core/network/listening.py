@@ -160,8 +160,9 @@ class Listener:
 
     def _established(self, event: evt.Event) -> None:
         peer = _peer(event.assoc)
-        if peer is not None:
-            event.assoc.dul.socket.recv = peer.receive
+        held = event.assoc.dul.socket
+        if peer is not None and held is not None:
+            held.recv = peer.receive  # type: ignore[method-assign]  # the library has no other way to be told
             peer.begin()
 
     def _received(self, event: evt.Event) -> None:

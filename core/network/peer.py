@@ -59,14 +59,14 @@ class Peer(socket.socket):
         self._bytes += len(data)
         return data
 
-    def receive(self, size: int) -> bytearray:
+    def receive(self, nr_bytes: int) -> bytearray:
         """Receive so many bytes, fewer where the sender has gone, as much at a time as is there.
 
         The library asks for 4 kB at a time: four thousand times for a mammogram, which takes longer than to copy it.
         """
         received = bytearray()
-        while len(received) < size:
-            part = self.recv(min(_AT_A_TIME, size - len(received)))
+        while len(received) < nr_bytes:
+            part = self.recv(min(_AT_A_TIME, nr_bytes - len(received)))
             if not part:
                 break
             received += part
@@ -159,8 +159,9 @@ class PeerServer(ThreadedAssociationServer):
         return PeerSocket.of(client, self.limits), address
 
     def service_actions(self) -> None:
-        """Let the library look for what is left of ended associations while nobody sends: it holds everything up for a tenth of a second."""
-        if not self.active_associations:
+        """Let the library collect what is left of ended associations, every few seconds, but not while somebody sends: it takes a tenth of one."""
+        done, each = self._gc
+        if done < each or not self.active_associations:
             super().service_actions()
 
     def verify_request(self, request: Any, client_address: Any) -> bool:

@@ -5,7 +5,7 @@ import shutil
 import pytest
 from sqlalchemy import select, text
 
-from core.care import intake_speed
+from core.care import intake_speed, store_speed
 from core.settings import Settings
 from db.database import Database
 from db.tables import Image
@@ -15,11 +15,18 @@ from tests.postgres import migrated_postgres, needs_postgres
 def test_rates_are_of_files_that_were_all_accepted(here, monkeypatch) -> None:
     monkeypatch.setattr(intake_speed, "FILM", (900, 600))
     monkeypatch.setattr(intake_speed, "FILMS", 4)
+    for name, value in {"LARGE": (901, 600), "LARGE_ONES": 6, "SMALL_ONES": 6}.items():
+        monkeypatch.setattr(store_speed, name, value)
     measured = intake_speed.run(here.settings, many=40)
     assert measured["films_taken_in"].value > 0
     assert measured["memory_growth_over"].value == 30
     assert measured["memory_growth"].unit == "MB"
     assert ("small_files_to_orthanc" in measured) == (shutil.which("Orthanc") is not None)
+    assert ("films_received" in measured) == (shutil.which("storescu") is not None)
+    for name in ("films_received", "small_files_received"):
+        if f"{name}_to_orthanc" in measured:
+            share = measured[name].value / measured[f"orthanc_{name}"].value
+            assert measured[f"{name}_to_orthanc"].value == pytest.approx(share, rel=0.05)
     with here.database.read() as session:
         assert session.connection().exec_driver_sql("SELECT count(*) FROM image").scalar_one() == 0
 
