@@ -219,12 +219,14 @@ def _few_by_events(definition: Definition, facts: Facts, chosen: NDArray[np.bool
     if not definition.names_events:
         return ""
     kinds = definition.event_kinds
-    neighbours = [{"event_kinds": tuple(one for one in kinds if one != kind)} for kind in kinds]
+    neighbours: list[dict[str, object]] = [
+        {"event_kinds": tuple(one for one in kinds if one != kind)} for kind in kinds
+    ]
     neighbours += [
         {name: None} for name in ("events_from", "events_to") if getattr(definition, name) is not None
     ]
     # What it asks stays the question, where the neighbour names no event any more: whether there is one.
-    asked = {"events": definition.chosen(EVENTS)}
+    asked: dict[str, object] = {"events": definition.chosen(EVENTS)}
     for neighbour in [*neighbours, {"event_kinds": (), "events_from": None, "events_to": None}]:
         other = _fit(facts, definition.model_copy(update=asked | neighbour))
         if differs_by_few(chosen, other):
