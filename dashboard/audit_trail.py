@@ -108,9 +108,11 @@ def _table(found: Found) -> None:
 
 
 def _row(entry: Entry) -> str:
-    patients = ", ".join(entry.patients[:3])
-    if len(entry.patients) > 3:
-        patients += f" and {len(entry.patients) - 3} more"
+    # So that each entry is a line: of many women two are named.
+    named = entry.patients if len(entry.patients) <= 3 else entry.patients[:2]
+    patients = ", ".join(named)
+    if len(named) < len(entry.patients):
+        patients += f" and {len(entry.patients) - len(named)} more"
     ended = f' <span class="lv-mark">{look.safe(entry.outcome)}</span>' if entry.outcome != "done" else ""
     whom = entry.subject.removeprefix("user:") if entry.subject.startswith("user:") else patients
     return (

@@ -19,11 +19,11 @@ from numpy.typing import NDArray
 from core.cohorts.bands import EVENTS, FILTERS, Codes, Filter, codes_of
 from core.cohorts.definition import Definition, Domain, Enters, Population
 from core.cohorts.frame import Frame
-from core.cohorts.happenings import MEANS, Years, has_any, years_of
+from core.cohorts.happenings import MEANS, has_any
 
 __all__ = ["Facts", "facts_of"]
 
-KEPT = 12
+KEPT = 8
 _ANY_EVENT = {"event_kinds": (), "events_from": None, "events_to": None}
 _OF_HER = ("diagnosed_on", "treatments", "events", "slope", "last_contact", "birth_date", "simulated")
 
@@ -33,7 +33,7 @@ class Facts:
     """The women who enter, by their rows in the frame (`rows`, in order), their entering visits beside them.
 
     `entry_rows` are the rows of those among the frame's visits; `ages` are theirs then in whole years (NaN: not known); `codes` has of each filter the place of each woman's band
-    among `keys`, `event_years` the years of her events by kind, as bits (`core.cohorts.happenings`).
+    among `keys`; `events` are the columns of all women by which events are chosen (`core.cohorts.happenings`).
     """
 
     rows: NDArray[np.uint32]
@@ -42,7 +42,7 @@ class Facts:
     ages: NDArray[np.float64]
     keys: Mapping[str, list[str]]
     codes: Mapping[str, Codes]
-    event_years: Years
+    events: pl.DataFrame
     women_in_all: int
 
     def mark(self, chosen: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -55,10 +55,8 @@ class Facts:
         """Return of each woman the place of her band of a filter; of that by events, of those that the definition names."""
         if one is not EVENTS or not definition.names_events:
             return self.codes[one.key]
-        with_one = has_any(
-            self.event_years, definition.event_kinds, definition.events_from, definition.events_to
-        )
-        return (~with_one).astype(np.int16)
+        years = definition.events_from, definition.events_to
+        return (~has_any(self.events, definition.event_kinds, *years)[self.rows]).astype(np.int16)
 
 
 _lock = threading.Lock()
@@ -105,7 +103,7 @@ def _facts(frame: Frame, definition: Definition) -> Facts:
         ages=entry["age_years"].to_numpy(),
         keys={key: keys for key, (keys, _) in found.items()},
         codes={key: codes for key, (_, codes) in found.items()},
-        event_years=years_of(frame.women.select(*MEANS)[entry["woman"].to_numpy()]),
+        events=frame.women.select(*MEANS),
         women_in_all=len(frame.women),
     )
 

@@ -14,13 +14,11 @@ from numpy.typing import NDArray
 
 from db.tables import EventKind
 
-__all__ = ["EVENT_KINDS", "FIRST_YEAR", "LAST_YEAR", "MEANS", "Years", "column_of", "has_any", "said", "year_bits", "years_of", "years_on_record"]  # fmt: skip
+__all__ = ["EVENT_KINDS", "FIRST_YEAR", "LAST_YEAR", "MEANS", "column_of", "has_any", "said", "year_bits", "years_on_record"]  # fmt: skip
 
 EVENT_KINDS = tuple(kind.value for kind in EventKind)
 FIRST_YEAR, LAST_YEAR = 1980, 2043
 """What lies before the first year counts as of it, what lies after the last as of that: bits 0 and 63."""
-
-Years = NDArray[np.uint64]
 
 
 def column_of(kind: str) -> str:
@@ -45,22 +43,19 @@ def year_bits(events: Iterable[tuple[str, date]]) -> tuple[int, ...]:
     return tuple(bits.values())
 
 
-def years_of(women: pl.DataFrame) -> Years:
-    """Return (n, kinds) the years of each woman's events by kind, as bits; of what is not known nothing has happened."""
-    columns = [women[column_of(kind)].fill_null(0).to_numpy() for kind in EVENT_KINDS]
-    return np.column_stack(columns).astype(np.uint64)
-
-
-def has_any(years: Years, kinds: Sequence[str], begin: int | None, end: int | None) -> NDArray[np.bool_]:
-    """Say of which women an event of these kinds, or of any where none is named, lies between two years, both included.
+def has_any(
+    women: pl.DataFrame, kinds: Sequence[str], begin: int | None, end: int | None
+) -> NDArray[np.bool_]:
+    """Say of which women (n,) an event of these kinds, or of any where none is named, lies between two years, both included.
 
     Without a year there is no bound; both lie between `FIRST_YEAR` and `LAST_YEAR`, without the outermost of their side.
     """
     first = 0 if begin is None else begin - FIRST_YEAR
     last = LAST_YEAR - FIRST_YEAR if end is None else end - FIRST_YEAR
     asked = np.uint64(sum(1 << bit for bit in range(first, last + 1)))
-    places = [EVENT_KINDS.index(kind) for kind in kinds] or list(range(len(EVENT_KINDS)))
-    merged = np.bitwise_or.reduce(years[:, places], axis=1)
+    merged = np.zeros(len(women), np.uint64)
+    for kind in kinds or EVENT_KINDS:
+        merged |= women[column_of(kind)].fill_null(0).to_numpy()
     return (merged & asked) != 0
 
 

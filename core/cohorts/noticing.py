@@ -31,5 +31,5 @@ class Measured:
         )
 
 
-MEASURED = Measured("2026-11-28", 100, 240, 10, 36, 1.0, 240, 0.28)
+MEASURED = Measured("2026-11-28", 100, 240, 11, 34, 1.0, 240, 0.3)
 """``python -m seed_data detector --seen FILE --women 100 --times 20``"""

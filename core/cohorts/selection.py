@@ -121,8 +121,9 @@ class Selection:
         Not to be told as they are; a woman may have events of several kinds.
         """
         others = _fit(self.facts, self.definition, leaving_out=EVENTS)
-        years, when = self.facts.event_years[others], (self.definition.events_from, self.definition.events_to)
-        return {kind: int(np.count_nonzero(has_any(years, (kind,), *when))) for kind in EVENT_KINDS}
+        when = self.definition.events_from, self.definition.events_to
+        with_one = {kind: has_any(self.facts.events, (kind,), *when)[self.facts.rows] for kind in EVENT_KINDS}
+        return {kind: int(np.count_nonzero(others & these)) for kind, these in with_one.items()}
 
     def within(self, one: Filter) -> Mapping[str, int]:
         """Return how many of the chosen women are in each band of a filter; not to be told as they are."""
@@ -219,13 +220,16 @@ def _few_by_events(definition: Definition, facts: Facts, chosen: NDArray[np.bool
     if not definition.names_events:
         return ""
     kinds = definition.event_kinds
-    neighbours = [{"event_kinds": tuple(one for one in kinds if one != kind)} for kind in kinds]
+    neighbours: list[dict[str, object]] = [
+        {"event_kinds": tuple(one for one in kinds if one != kind)} for kind in kinds
+    ]
     neighbours += [
         {name: None} for name in ("events_from", "events_to") if getattr(definition, name) is not None
     ]
+    neighbours.append({"event_kinds": (), "events_from": None, "events_to": None})
     # What it asks stays the question, where the neighbour names no event any more: whether there is one.
-    asked = {"events": definition.chosen(EVENTS)}
-    for neighbour in [*neighbours, {"event_kinds": (), "events_from": None, "events_to": None}]:
+    asked: dict[str, object] = {"events": definition.chosen(EVENTS)}
+    for neighbour in neighbours:
         other = _fit(facts, definition.model_copy(update=asked | neighbour))
         if differs_by_few(chosen, other):
             return (

@@ -226,8 +226,8 @@ def unknown_of(definition: Definition, frame: Frame) -> list[str]:
     asked = (definition.from_year, definition.to_year, definition.at_year)
     unknown += [f"year {year}" for year in asked if year is not None and year not in years]
     on_record = years_on_record(frame.women)
-    asked = (definition.events_from, definition.events_to)
-    unknown += [f"events of {year}" for year in asked if year is not None and year not in on_record]
+    of_events = (definition.events_from, definition.events_to)
+    unknown += [f"events of {year}" for year in of_events if year is not None and year not in on_record]
     said = _found("said_by", frame)
     if definition.model and (len(said) < 2 or definition.model not in said):
         unknown.append(f"scored by {definition.model[:40]}")

@@ -38,8 +38,8 @@ COLUMNS = (
 )  # fmt: skip
 OLDEST_TOLD = 90
 """Ages above are told as this where women are not to be known again (HIPAA's safe harbour, 45 CFR 164.514)."""
-MOST_ZIPPED = 500
-"""Images that a page hands out as one file; more are written by the command."""
+MOST_ZIPPED, MOST_ZIPPED_BYTES = 1_000, 200_000_000
+"""Images, and bytes of them, that a page hands out as one file, which is held in memory; more are written by the command."""
 _WOMEN_AT_ONCE = 200
 _SUFFIXES = {"application/dicom": ".dcm", "image/png": ".png", "image/jpeg": ".jpg", "image/tiff": ".tif"}
 
@@ -160,7 +160,7 @@ def zipped(here: Installation, person: Person, selection: Selection) -> bytes:
     AccessDenied
         If the person may not see single women, or no images at all.
     CannotWrite
-        If nobody fits, or there are more than `MOST_ZIPPED` images.
+        If nobody fits, or there are more than `MOST_ZIPPED` images or `MOST_ZIPPED_BYTES` of them.
     """
     require(person, Permission.SEE_PATIENTS)
     if images_of(selection) > MOST_ZIPPED:
@@ -172,9 +172,14 @@ def zipped(here: Installation, person: Person, selection: Selection) -> bytes:
             refused = io.StringIO()
             csv.writer(refused, lineterminator="\n").writerows([("image", "reason"), *written.refused])
             write_whole(out / REFUSED, refused.getvalue())
+        files = sorted(path for path in out.rglob("*") if path.is_file())
+        if sum(path.stat().st_size for path in files) > MOST_ZIPPED_BYTES:
+            raise CannotWrite(
+                f"These images are more than {MOST_ZIPPED_BYTES // 1_000_000} MB: let the command write them."
+            )
         file = io.BytesIO()
         with zipfile.ZipFile(file, "w") as archive:
-            for path in sorted(path for path in out.rglob("*") if path.is_file()):
+            for path in files:
                 archive.write(path, path.relative_to(out).as_posix())
         return file.getvalue()
 
