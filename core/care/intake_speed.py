@@ -26,6 +26,7 @@ import psutil  # type: ignore[import-untyped]
 import pydicom
 from pydicom.uid import UID
 
+from core.care import trail_cost
 from core.care.benchmark import FILM, Measured, made_up_dicom
 from core.incoming import AT_ONCE, IncomingFile, take_in
 from core.installation import Installation
@@ -57,7 +58,11 @@ def run(
             on_step("files taken in")
             films = _files(FILM, FILMS, packed=True)
             small = _files(SMALL, max(many, 40))
+            before = trail_cost.count_entries(here)
             measured = _taken_in(here, films, small)
+            measured |= _trail_of(
+                here, trail_cost.count_entries(here) - before, measured, len(films), len(small)
+            )
         finally:
             here.close()
         if settings.database_url or settings.image_store:
@@ -108,6 +113,13 @@ def _taken_in(here: Installation, films: Sequence[bytes], small: Sequence[bytes]
         "memory_growth": Measured(_memory_mb() - before, "MB"),
         "memory_growth_over": Measured(count, "files"),
     }
+
+
+def _trail_of(
+    here: Installation, entries: int, measured: dict[str, Measured], films: int, small: int
+) -> dict[str, Measured]:
+    used = films * measured["film_processor_time"].value + small * measured["small_file_processor_time"].value
+    return trail_cost.of_an_import(here, entries, used)
 
 
 def _in_the_grown(
