@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import insert, select, update
 from sqlalchemy.orm import Session
 
 from db.tables import AuditedPatient, AuditEntry, AuditHead
@@ -59,15 +59,29 @@ def digest_of(before: str, entry: Mapping[str, Any], patients: Sequence[int]) ->
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
+# Built once, and sent past the session's objects: every look is an entry, and waits for this.
+_HEADS, _ENTRIES, _ABOUT = AuditHead.__table__, AuditEntry.__table__, AuditedPatient.__table__
+_HEAD = select(_HEADS.c.entry_id, _HEADS.c.digest).where(_HEADS.c.id == 1)
+_MOVE_HEAD = update(_HEADS).where(_HEADS.c.id == 1)
+_ADD_HEAD, _ADD_ENTRY, _ADD_ABOUT = (insert(table) for table in (_HEADS, _ENTRIES, _ABOUT))
+
+
 def head(session: Session) -> Head:
     """Return the last entry as it is kept beside the trail; (0, zeros) of an empty trail."""
-    found = session.get(AuditHead, 1)
+    found = session.connection().execute(_HEAD).first()
     return Head(found.entry_id, found.digest) if found else Head(0, BEGINNING)
 
 
-def set_head(session: Session, last: Head) -> None:
-    """Remember the entry that was added last, in the transaction that added it."""
-    session.merge(AuditHead(id=1, entry_id=last.entry_id, digest=last.digest))
+def append(session: Session, before: Head, entry: Mapping[str, Any], patients: Sequence[int]) -> None:
+    """Add an entry after the last one, with the women whom it is about, inside the caller's transaction."""
+    connection = session.connection()
+    digest = digest_of(before.digest, entry, patients)
+    connection.execute(_ADD_ENTRY, {**entry, "digest": digest})
+    if patients:
+        connection.execute(_ADD_ABOUT, [{"entry_id": entry["id"], "patient_id": one} for one in patients])
+    values = {"entry_id": entry["id"], "digest": digest}
+    if connection.execute(_MOVE_HEAD, values).rowcount == 0:
+        connection.execute(_ADD_HEAD, {"id": 1, **values})
 
 
 def broken(session: Session, kept: Head | None = None) -> Iterator[str]:

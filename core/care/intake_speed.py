@@ -26,7 +26,7 @@ import psutil  # type: ignore[import-untyped]
 import pydicom
 from pydicom.uid import UID
 
-from core.care import store_speed
+from core.care import store_speed, trail_cost
 from core.care.benchmark import FILM, Measured, made_up_dicom
 from core.incoming import AT_ONCE, IncomingFile, take_in
 from core.installation import Installation
@@ -58,8 +58,12 @@ def run(
             on_step("files taken in")
             films = _files(FILM, FILMS, packed=True)
             small = _files(SMALL, max(many, 40))
+            before = trail_cost.count_entries(here)
             measured = _taken_in(here, films, small)
             measured |= _received(here, Path(folder), on_step)
+            measured |= _trail_of(
+                here, trail_cost.count_entries(here) - before, measured, len(films), len(small)
+            )
         finally:
             here.close()
         if settings.database_url or settings.image_store:
@@ -129,6 +133,13 @@ def _received(here: Installation, folder: Path, on_step: Callable[[str], None]) 
     with ExitStack() as stack:
         ports = stack.enter_context(_orthanc(orthanc, folder / "listening")) if orthanc else None
         return store_speed.sent(here, folder, files, ports[1] if ports else None)
+
+
+def _trail_of(
+    here: Installation, entries: int, measured: dict[str, Measured], films: int, small: int
+) -> dict[str, Measured]:
+    used = films * measured["film_processor_time"].value + small * measured["small_file_processor_time"].value
+    return trail_cost.of_an_import(here, entries, used)
 
 
 def _in_the_grown(

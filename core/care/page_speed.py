@@ -21,7 +21,7 @@ from typing import Any
 
 from sqlalchemy import select
 
-from core.care import launch
+from core.care import launch, trail_cost
 from core.care.backup import copy_database
 from core.care.benchmark import Measured
 from core.incoming import IncomingFile, Statement, intake
@@ -73,14 +73,21 @@ def run(
             _make_demo(home)
         with closing(Installation.open(at(settings, home))) as here:
             job = {"tokens": tokens(here), "women": women(here), **asdict(load)}
+            found = _trail_of_a_page(here, job)
         with dashboard(home) as (url, pid):
-            found = driven({**job, "url": url, "pid": pid})
+            found |= driven({**job, "url": url, "pid": pid})
             if films := _films():
                 on_step("two studies of real films")
                 with closing(Installation.open(at(settings, home))) as here:
                     job["women"] = [_taken_in(here, films)]
                 found |= driven({**job, "url": url, "pid": pid, "compares": True})
             return found
+
+
+def _trail_of_a_page(here: Installation, job: dict[str, Any]) -> dict[str, Measured]:
+    person = sign_ins.who(here, job["tokens"][0])
+    assert person is not None
+    return trail_cost.of_a_page(here, person, job["women"][0]["mrn"])
 
 
 def at(settings: Settings, home: Path) -> Settings:

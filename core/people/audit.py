@@ -11,17 +11,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import Integer, bindparam, func, select
 from sqlalchemy.orm import Session
 
 from core.installation import Installation
 from core.people.needing import PUBLIC, needs
 from core.people.roles import Permission
 from db import chain
-from db.sessions import WITH_PUT_AWAY
 from db.tables import (
     Alert,
-    AuditedPatient,
     AuditEntry,
     Patient,
     Study,
@@ -83,6 +81,7 @@ def record(
     if call is not None:
         call.entries += 1
         detail = {**(detail or {}), "by token": call.token}
+    session.flush()  # whom and what the entry is about has to be there
     about = sorted(set(_patients_of(session, subject) if patients is None else patients))
     before = chain.head(session)
     entry = {
@@ -97,28 +96,26 @@ def record(
         # As it is read back: keys are texts, and what no database keeps is replaced.
         "detail": storable(json.loads(json.dumps(dict(detail or {})))),
     }
-    digest = chain.digest_of(before.digest, entry, about)
-    session.add(AuditEntry(**entry, digest=digest))
-    session.flush()
-    if about:  # a list may hold a hundred of them: as rows, not as objects one by one
-        session.execute(
-            insert(AuditedPatient), [{"entry_id": entry["id"], "patient_id": one} for one in about]
-        )
-    chain.set_head(session, chain.Head(entry["id"], digest))
+    chain.append(session, before, entry, about)
+
+
+# Past the session's objects, which do not see whom a correction has put away; built once, for every look asks.
+_KEY = bindparam("key")
+_PATIENTS, _STUDIES, _ALERTS = Patient.__table__, Study.__table__, Alert.__table__
+_WHOSE = {
+    "patient": select(_PATIENTS.c.id).where(_PATIENTS.c.mrn == _KEY),
+    "study": select(_STUDIES.c.patient_id).where(_STUDIES.c.uid == _KEY),
+    "alert": select(_ALERTS.c.patient_id).where(_ALERTS.c.id == bindparam("key", type_=Integer)),
+}
+"""Kind of a subject -> whom it is about; one that a correction has put away too."""
 
 
 def _patients_of(session: Session, subject: str | None) -> Sequence[int]:
-    """Find whom a subject is about; one that a correction has put away too."""
     kind, _, key = (subject or "").partition(":")
-    if kind == "patient":
-        query = select(Patient.id).where(Patient.mrn == key)
-    elif kind == "study":
-        query = select(Study.patient_id).where(Study.uid == key)
-    elif kind == "alert" and key.isdecimal():
-        query = select(Alert.patient_id).where(Alert.id == int(key))
-    else:
+    if kind not in _WHOSE or (kind == "alert" and not key.isdecimal()):
         return ()
-    return session.scalars(query, execution_options=WITH_PUT_AWAY).all()
+    given = int(key) if kind == "alert" else key
+    return session.connection().execute(_WHOSE[kind], {"key": given}).scalars().all()
 
 
 @needs(PUBLIC)
@@ -134,7 +131,7 @@ def note(
     patients: Sequence[int] | None = None,
 ) -> None:
     """Add an entry in a transaction of its own, for acts that change nothing else (opening a patient)."""
-    with here.database.write(ready=False) as session:
+    with here.database.write(ready=False) as session:  # nothing of a woman changes
         record(session, person, action, subject, detail, outcome=outcome, name=name, patients=patients)
 
 

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from core.installation import Installation
 from core.people import Person, audit, refused
 from core.people.needing import SIGNED_IN, needs
 from core.people.recently import Recently
-from db.sessions import WITH_PUT_AWAY
 from db.tables import Image, Patient, Study
 
 TOGETHER_SECONDS = 600.0
@@ -22,6 +21,15 @@ TOGETHER_SECONDS = 600.0
 
 
 _recently = Recently()
+# Past the session's objects, which do not see what a correction has put away; built once, for each image of a page asks.
+_images, _studies, _patients = Image.__table__, Study.__table__, Patient.__table__
+_WHOSE_IMAGE = (
+    select(_patients.c.mrn, _studies.c.uid)
+    .select_from(_images)
+    .join(_studies, _studies.c.id == _images.c.study_id)
+    .join(_patients, _patients.c.id == _studies.c.patient_id)
+    .where(_images.c.sop_uid == bindparam("sop_uid"))
+)
 
 
 @needs(SIGNED_IN)
@@ -36,10 +44,8 @@ def opened(here: Installation, person: Person, action: str, subject: str) -> Non
 @needs(SIGNED_IN)
 def images_seen(here: Installation, person: Person, sop_uid: str) -> None:
     """Write down that a person fetches an image, unless she has its woman's page open or has fetched others of hers just now."""
-    query = select(Patient.id, Patient.mrn, Study.uid).where(Image.sop_uid == sop_uid)
-    joined = query.join(Study, Study.patient_id == Patient.id).join(Image, Image.study_id == Study.id)
     with here.database.read() as session:
-        found = session.execute(joined, execution_options=WITH_PUT_AWAY).first()
+        found = session.connection().execute(_WHOSE_IMAGE, {"sop_uid": sop_uid}).first()
     if found is None:
         return
     key = (here.home, person.user_id, found.mrn)

@@ -22,20 +22,23 @@ def show(account: Account, me: Person, tell: Callable[[Callable[[], object]], No
         for one in own_tokens.all_own_tokens(here(), by=me)
         if one.username == account.username and one.is_valid()
     ]
-    look.show(f'<p class="lv-muted">{_sentence(len(rows), len(tokens))}</p>')
-    if rows:
-        lines = "".join(
-            f"<li>{look.safe(row.browser or 'a browser that is not known')} at {look.safe(row.address or 'this machine')}, "
-            f"seen {look.moment(row.seen)}</li>"
-            for row in rows[:MOST]
+    lines = "".join(
+        f"<br>{look.safe(row.browser or 'a browser that is not known')} at {look.safe(row.address or 'this machine')}, "
+        f"seen {look.moment(row.seen)}"
+        for row in rows[:MOST]
+    )
+    more = f"<br>and {len(rows) - MOST} more" if len(rows) > MOST else ""
+    look.show(f'<p class="lv-muted">{_sentence(len(rows), len(tokens))}{lines}{more}</p>')
+    # One's own stand on one's account's page, this one told from the others.
+    if (
+        account.user_id != me.user_id
+        and (rows or tokens)
+        and st.button(
+            "End sign-ins and tokens",
+            key=f"end_all_{account.user_id}",
+            width="stretch",
+            help="At once, on every page that is open. To keep a person out for good close the account.",
         )
-        more = f"<li>and {len(rows) - MOST} more</li>" if len(rows) > MOST else ""
-        look.show(f'<ul class="lv-muted">{lines}{more}</ul>')
-    if (rows or tokens) and st.button(
-        "End sign-ins and tokens",
-        key=f"end_all_{account.user_id}",
-        width="stretch",
-        help="At once, on every page that is open. To keep a person out for good close the account.",
     ):
         tell(lambda: open_sign_ins.end_all_for(here(), account.username, by=me))
     if here().settings.oidc_issuer is not None and not account.outside:

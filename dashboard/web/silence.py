@@ -1,10 +1,13 @@
-"""Connections that send nothing are ended: each holds a place and memory that others wait for.
+"""Connections that send nothing, or do not take what they asked for, are ended: each holds a place and memory that others need.
 
-uvicorn ends a connection that is idle between two requests, and waits for ever for a request that has begun.
+uvicorn ends a connection that is idle between two requests, and waits for ever for a request that has begun and for an
+answer that is read byte by byte.
 """
 
 from __future__ import annotations
 
+import socket
+import struct
 from functools import wraps
 from typing import Any
 
@@ -16,12 +19,16 @@ REQUEST_SECONDS = 20.0
 BODY_SECONDS = 60.0
 """How long a body may pause that is being waited for."""
 
-_TIMER = "longview_silence"
+TAKEN_SECONDS, LEAST_TAKEN = 60.0, 60_000
+"""An answer of which so many bytes are not taken in that time, or all that is left of it, is given up."""
+
+_TIMER, _TAKEN, _RESUMED = "longview_silence", "longview_taken", "longview_resumed"
 
 
 def end_silent_connections() -> None:
     """Let every connection that is made from now on end when it is silent for too long."""
     made, received, lost = H11Protocol.connection_made, H11Protocol.data_received, H11Protocol.connection_lost
+    resumed = H11Protocol.resume_writing
     if hasattr(made, "__wrapped__"):
         return
 
@@ -29,6 +36,12 @@ def end_silent_connections() -> None:
     def connection_made(self: H11Protocol, transport: Any) -> None:
         made(self, transport)
         _watch(self, REQUEST_SECONDS)
+        _watch_taken(self, 0)
+
+    @wraps(resumed)
+    def resume_writing(self: H11Protocol) -> None:
+        setattr(self, _RESUMED, True)
+        resumed(self)
 
     @wraps(received)
     def data_received(self: H11Protocol, data: bytes) -> None:
@@ -47,11 +60,13 @@ def end_silent_connections() -> None:
     @wraps(lost)
     def connection_lost(self: H11Protocol, exc: Exception | None) -> None:
         _forget(self)
+        getattr(self, _TAKEN).cancel()
         lost(self, exc)
 
     H11Protocol.connection_made = connection_made  # type: ignore[method-assign]
     H11Protocol.data_received = data_received  # type: ignore[method-assign]
     H11Protocol.connection_lost = connection_lost  # type: ignore[method-assign]
+    H11Protocol.resume_writing = resume_writing  # type: ignore[method-assign]
 
 
 def _watch(protocol: H11Protocol, seconds: float) -> None:
@@ -77,3 +92,26 @@ def _end(protocol: H11Protocol, seconds: float) -> None:
         _watch(protocol, seconds)
     elif protocol.conn.their_state is h11.IDLE:
         protocol.transport.close()
+
+
+def _watch_taken(protocol: H11Protocol, before: int) -> None:
+    """Look again in a while how much of what was sent is taken; `before` bytes waited to be."""
+    setattr(protocol, _RESUMED, False)
+    setattr(protocol, _TAKEN, protocol.loop.call_later(TAKEN_SECONDS, _look_what_is_taken, protocol, before))
+
+
+def _look_what_is_taken(protocol: H11Protocol, before: int) -> None:
+    transport = protocol.transport
+    if transport.get_protocol() is not protocol:
+        return  # it is a WebSocket now, which asks by itself whether the other side is there
+    waiting = transport.get_write_buffer_size()
+    # What was waiting has gone out where more was let in, and where less is left.
+    taken = getattr(protocol, _RESUMED) or before - waiting >= LEAST_TAKEN
+    if before and waiting and not taken:
+        # With what the system holds of it: or that would be offered for as long as the other side is there.
+        connection = transport.get_extra_info("socket")
+        if connection is not None:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        transport.abort()
+        return
+    _watch_taken(protocol, waiting)
