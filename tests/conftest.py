@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import psutil
 import pytest
 
@@ -37,6 +38,10 @@ def keep_files_in_memory(config: pytest.Config) -> None:
         config.option.basetemp = folder / "pytest"
         config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
 
+
+# How long an example takes says how busy the machine is, and no more.
+hypothesis.settings.register_profile("any machine", deadline=None)
+hypothesis.settings.load_profile("any machine")
 
 # What a test calls, it calls as a command would; pages and routes ask for whoever is signed in.
 asking.system_asks_in_this_process()
