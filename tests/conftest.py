@@ -1,6 +1,5 @@
 """Fixtures that every folder of tests shares."""
 
-import gc
 import os
 import shutil
 from collections.abc import Iterator
@@ -78,12 +77,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("browser"):
             item.add_marker(pytest.mark.flaky(reruns=1))
-
-
-def pytest_collection_finish() -> None:
-    """Look no more for rubbish among what was loaded to collect five thousand tests: it stays to the end."""
-    gc.collect()
-    gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)
