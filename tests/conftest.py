@@ -1,6 +1,5 @@
 """Fixtures that every folder of tests shares."""
 
-import gc
 import os
 import shutil
 from collections.abc import Iterator
@@ -8,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import psutil
 import pytest
 
@@ -37,6 +37,10 @@ def keep_files_in_memory(config: pytest.Config) -> None:
         config.option.basetemp = folder / "pytest"
         config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
 
+
+# How long an example takes says how busy the machine is, and no more.
+hypothesis.settings.register_profile("any machine", deadline=None)
+hypothesis.settings.load_profile("any machine")
 
 # What a test calls, it calls as a command would; pages and routes ask for whoever is signed in.
 asking.system_asks_in_this_process()
@@ -73,12 +77,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("browser"):
             item.add_marker(pytest.mark.flaky(reruns=1))
-
-
-def pytest_collection_finish() -> None:
-    """Look no more for rubbish among what was loaded to collect five thousand tests: it stays to the end."""
-    gc.collect()
-    gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -14,7 +14,6 @@ from pathlib import Path
 
 import pytest
 from argon2 import PasswordHasher
-from streamlit import config as streamlit_config
 from streamlit.runtime.scriptrunner import script_runner
 from streamlit.testing.v1 import AppTest
 
@@ -57,18 +56,6 @@ def no_networks_to_clear() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(script_runner, "_clean_problem_modules", lambda: None)
         yield
-
-
-@pytest.fixture(scope="session", autouse=True)
-def as_the_dashboard_is_set() -> Iterator[None]:
-    """Streamlit looks through all memory for what nobody needs after every run of a page, unless told not to.
-
-    The dashboard's own settings say so; they are not read here.
-    """
-    before = streamlit_config.get_option("runner.postScriptGC")
-    streamlit_config.set_option("runner.postScriptGC", False)
-    yield
-    streamlit_config.set_option("runner.postScriptGC", before)
 
 
 @pytest.fixture(scope="session")
