@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from models.classifier.scaling import Scaling, fit_scaling
 
-__all__ = ["LEAST", "BothBreasts", "fit_both_breasts"]
+__all__ = ["BothBreasts", "fit_both_breasts"]
 
 LEAST = 1e-6
 """No probability is taken for less, so that its logarithm stays within bounds."""
@@ -18,19 +18,22 @@ LEAST = 1e-6
 
 @dataclass(frozen=True)
 class BothBreasts:
-    """How what is said of both is put together: ``scaling(own * log p + other * log q)``.
+    """How what is said of both is put together: ``scaling(own * log p + other * log q)``, or ``own * p + other * q``.
 
     Parameters
     ----------
     own, other
         How much counts what is said of the view itself, and of the same view of the other breast.
     scaling
-        What makes probabilities of it.
+        What makes probabilities of logarithms.
+    mean
+        Whether the probabilities themselves are added; `own` and `other` are then shares of 1.
     """
 
     own: float
     other: float
     scaling: Scaling = field(default_factory=Scaling)
+    mean: bool = False
 
     def logits(self, shares: NDArray[Any], others: NDArray[Any]) -> NDArray[np.float64]:
         """Return logits (…, classes), before scaling, of probabilities (…, classes) of views and of the other breast's."""
@@ -39,6 +42,8 @@ class BothBreasts:
 
     def __call__(self, shares: NDArray[Any], others: NDArray[Any]) -> NDArray[np.float64]:
         """Return probabilities (…, classes)."""
+        if self.mean:
+            return np.asarray(self.own * np.asarray(shares, np.float64) + self.other * np.asarray(others))
         return self.scaling(self.logits(shares, others))
 
     def to_json(self) -> dict[str, Any]:
@@ -53,13 +58,14 @@ class BothBreasts:
             float(values["own"]),
             float(values["other"]),
             Scaling(float(scaling["slope"]), tuple(float(one) for one in scaling["bias"])),
+            bool(values.get("mean", False)),
         )
 
 
 def fit_both_breasts(
-    shares: NDArray[Any], others: NDArray[Any], truth: NDArray[np.bool_], own: float, other: float
+    shares: NDArray[Any], others: NDArray[Any], truth: NDArray[np.bool_], unscaled: BothBreasts
 ) -> BothBreasts:
-    """Fit the scaling of views beside the other breast's.
+    """Fit the scaling of views beside the other breast's; a mean of probabilities has none.
 
     Parameters
     ----------
@@ -68,8 +74,10 @@ def fit_both_breasts(
         not met these women.
     truth
         (n, classes) which classes each view may be.
-    own, other
-        As `BothBreasts` has them.
+    unscaled
+        How they are put together.
     """
-    unscaled = BothBreasts(own, other)
-    return BothBreasts(own, other, fit_scaling(unscaled.logits(shares, others), truth))
+    if unscaled.mean:
+        return unscaled
+    fitted = fit_scaling(unscaled.logits(shares, others), truth)
+    return BothBreasts(unscaled.own, unscaled.other, fitted)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,9 +16,13 @@ if TYPE_CHECKING:  # Networks are loaded when training starts: `--help` must not
 
 __all__ = ["LEAST_FILMS", "SHARES", "Together", "put_together"]
 
-SHARES = {"finding": (1.0, -0.5), "density": (0.5, 0.5)}
+SHARES: dict[str, dict[str, Any]] = {
+    "finding": {"own": 1.0, "other": -0.5},
+    "density": {"own": 0.5, "other": 0.5, "mean": True},
+}
 """By task: how much counts what is said of a film, and of the same view of her other breast. What both breasts show is how
-she is built, and no finding; her density is one. The half was taken from a recipe; none was tried but these."""
+she is built, and no finding; her density is one: the mean, for films that disagree on C and D agree that it is one of them.
+The half was taken from a recipe."""
 LEAST_FILMS = 40
 """Films that have another breast's beside them; of fewer nothing is put together."""
 
@@ -51,7 +55,7 @@ def put_together(
         (n,) of whole women; films below 0 are not looked at. Each fold's probabilities are scaled by the others.
     """
     from core.evaluation import other_breast
-    from models.classifier import fit_both_breasts
+    from models.classifier import BothBreasts, fit_both_breasts
 
     other = other_breast(cases)
     paired = np.flatnonzero((other >= 0) & (fold >= 0))
@@ -59,9 +63,9 @@ def put_together(
         return None
     known = paired[fold[other[paired]] == fold[paired]]
     own, others, label, part = shares[known], shares[other[known]], truth[known], fold[known]
-    said = np.zeros_like(own)
+    unscaled, said = BothBreasts(**SHARES[task]), np.zeros_like(own)
     for k in np.unique(part):
         rest = part != k
-        how = fit_both_breasts(own[rest], others[rest], label[rest], *SHARES[task])
+        how = fit_both_breasts(own[rest], others[rest], label[rest], unscaled)
         said[~rest] = how(own[~rest], others[~rest])
-    return Together(known, said, fit_both_breasts(own, others, label, *SHARES[task]))
+    return Together(known, said, fit_both_breasts(own, others, label, unscaled))

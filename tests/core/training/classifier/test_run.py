@@ -233,22 +233,31 @@ def test_a_model_made_before_is_told_which_pictures_it_knows_and_its_networks_st
     (odd / "manifest.csv").write_text(
         "patient_id,study_date,modality,laterality,view,path\nx,,US,,,noise.png\n", encoding="utf-8"
     )
-    alike = write_set(folder / "alike", 12, seed=7)
-    (folder / "there.json").write_text('{"n": 12, "women": 6, "auc": 0.7, "auc_ci": [0.4, 0.9]}', "utf-8")
     command = ["train", "domain", str(folder / "one"), "--data", str(manifest), "--against", str(odd)]
-    command += ["--like", str(alike), "--elsewhere", str(folder / "there.json")]
     result = CliRunner().invoke(app, [*command, "--out", str(folder / "known")])
     assert result.exit_code == 0, result.output
     assert "odd: 1 of 1 turned away" in result.output
-    assert "alike, by the limit of the others: " in result.output
     before, after = read_card(folder / "one"), read_card(folder / "known")
     check_files(folder / "known", after)
     assert {**before.files, "domain.npz": after.files["domain.npz"]} == after.files
     assert (after.weights_sha256, after.metrics) == (before.weights_sha256, before.metrics)
     new = after.settings["domain"]["new"]  # the test women, of whom it learned nothing
     assert new["cases"] == before.metrics["n"]
-    assert after.settings["domain"]["like"]["alike"]["cases"] == 12
-    assert after.settings["domain"]["elsewhere"]["auc_ci"] == [0.4, 0.9]
+
+
+def test_collections_of_its_kind_are_counted_by_what_the_others_allow_and_widen_what_it_knows(run):
+    folder, manifest, _ = run
+    alike = write_set(folder / "alike", 12, seed=7)
+    (folder / "there.json").write_text('{"n": 12, "women": 6, "auc": 0.7, "auc_ci": [0.4, 0.9]}', "utf-8")
+    command = ["train", "domain", str(folder / "one"), "--data", str(manifest), "--like", str(alike)]
+    command += ["--elsewhere", str(folder / "there.json"), "--out", str(folder / "wide")]
+    result = CliRunner().invoke(app, command)
+    assert result.exit_code == 0, result.output
+    assert "alike, by the limit of the others: " in result.output
+    known = read_card(folder / "wide").settings["domain"]
+    assert known["like"]["alike"]["cases"] == 12
+    assert known["elsewhere"]["auc_ci"] == [0.4, 0.9]
+    assert known["limit"] >= (known["usual_limit"] or 0)
 
 
 def test_too_few_pictures_make_a_model_that_is_withheld_and_says_so(tmp_path):
