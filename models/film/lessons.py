@@ -180,11 +180,12 @@ def _ridge(
 
 
 def _tissue(means: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return the first principal axes of the breasts' means, each of variance 1; zeros where there are fewer."""
+    """Return the first principal axes of the breasts' means, each of variance 1; zeros where C is less."""
     mean, spread = _scale(means)
     even = ((means - mean) / spread).astype(np.float64)
     power, axes = np.linalg.eigh(even.T @ even / len(even))
-    kernel = axes[:, ::-1][:, :TISSUE] / np.sqrt(np.maximum(power[::-1][:TISSUE], 1e-3)) / spread[:, None]
+    first = axes[:, ::-1][:, :TISSUE] / np.sqrt(np.maximum(power[::-1][:TISSUE], 1e-3)) / spread[:, None]
+    kernel = np.pad(first, ((0, 0), (0, TISSUE - first.shape[1])))
     return kernel.astype(np.float32), (-(mean @ kernel)).astype(np.float32)
 
 

@@ -6,6 +6,7 @@ teach a sequence that judges fold k are read by heads that know neither k nor th
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -26,8 +27,8 @@ if TYPE_CHECKING:  # Networks are loaded when training starts: `--help` must not
 
 __all__ = ["FoldReader", "Judges", "train_judges"]
 
-JUDGED: tuple[Literal["history", "last", "dates"], ...] = ("history", "last", "dates")
-"""All visits; the last one alone; when she came and nothing else."""
+JUDGED: tuple[Literal["history", "last"], ...] = ("history", "last")
+"""All visits; the last one alone."""
 BATCH = 32
 LEAST_EPOCHS, PATIENCE = 3, 3
 
@@ -123,8 +124,9 @@ def train_judges(
     plan: FilmPlan,
     report: OnProgress,
     members: int,
+    modes: Sequence[Literal["history", "last"]] = JUDGED,
 ) -> Judges:
-    """Train an ensemble for each of `JUDGED`; validation women stop it early and say where its middle lies."""
+    """Train an ensemble for each mode; validation women stop it early and say where its middle lies."""
     from models.sequence import (
         SequenceConfig,
         SequenceRecipe,
@@ -138,12 +140,12 @@ def train_judges(
     ensembles: dict[Mode, keras.Model] = {}
     middle: dict[Mode, NDArray[np.float64]] = {}
     curve: list[dict[str, Any]] = []
-    for mode in JUDGED:
+    for mode in modes:
         shown, held = (
             [one for history in some for one in as_mode(history, mode)] for some in (training, validation)
         )
         width = shown[0].vectors.shape[-1]
-        config = SequenceConfig(width, map_grid=None if mode == "dates" else coarse_grid())
+        config = SequenceConfig(width, map_grid=coarse_grid())
         epochs = max(LEAST_EPOCHS, -(-plan.steps // max(1, len(shown) // BATCH)))
         recipe = SequenceRecipe(
             members=plan.members,

@@ -76,6 +76,36 @@ class OutOfFold:
         """Add real women of one fold."""
         self.real += [(int(woman.finding.max()), row) for woman, row in zip(women, said, strict=True)]
 
+    def join(self, other: OutOfFold) -> None:
+        """Add what was said of another fold."""
+        for name in ("whose", "to_cancer", "followed", "growth", "real"):
+            getattr(self, name).extend(getattr(other, name))
+        for name, rows in other.said.items():
+            self.said.setdefault(name, []).extend(rows)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values."""
+        return {
+            "whose": self.whose,
+            "to_cancer": [None if np.isnan(years) else years for years in self.to_cancer],
+            "followed": self.followed,
+            "said": {name: [row.tolist() for row in rows] for name, rows in self.said.items()},
+            "growth": self.growth,
+            "real": [(finding, row.tolist()) for finding, row in self.real],
+        }
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> OutOfFold:
+        """Read what `to_json` gave."""
+        return cls(
+            list(values["whose"]),
+            [np.nan if years is None else float(years) for years in values["to_cancer"]],
+            [float(years) for years in values["followed"]],
+            {name: [np.array(row) for row in rows] for name, rows in values["said"].items()},
+            [(str(name), float(label), float(row)) for name, label, row in values["growth"]],
+            [(int(finding), np.array(row)) for finding, row in values["real"]],
+        )
+
     @property
     def stays_below(self) -> float:
         """Log-odds below which most breasts without growth lie."""

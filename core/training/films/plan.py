@@ -48,7 +48,11 @@ def whose_pictures(manifest: Manifest) -> dict[str, str]:
                     f"{manifest.source} does not say in its column {BACKGROUND} whose pictures carry each life: make it by "
                     "python -m seed_data films."
                 )
-            whose[row["patient_id"].strip()] = row[BACKGROUND].strip()
+            life, woman = row["patient_id"].strip(), row[BACKGROUND].strip()
+            if whose.setdefault(life, woman) != woman:
+                raise TrainingError(
+                    f"{manifest.source}: the life {life} shows the pictures of {whose[life]} and of {woman}. Make the set anew."
+                )
     return whose
 
 

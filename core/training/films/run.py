@@ -22,7 +22,7 @@ from core.training.films.plan import FilmPlan, folds_of
 from core.training.films.views import look_at
 from core.training.longitudinal.heads import calibrate, with_spread
 from core.training.reference import reference_women
-from core.training.runs import TrainingError, same_plan, write_curves
+from core.training.runs import TrainingError, keep_facts, kept_facts, same_plan, write_curves
 from models.store import OnProgress
 
 if TYPE_CHECKING:  # Networks are loaded when training starts: `--help` must not wait for them.
@@ -129,8 +129,6 @@ def train_on_films(
         measured["real_pairs"] = _of_pairs(model, final.judges, found, gather(pairs), work, report)
         model.card.metrics["real_pairs"] = measured["real_pairs"]
     give_facts_of_domain(model, against, work, report)
-    for mode in JUDGED[1:]:
-        final.judges.ensembles[mode].save(out / f"control_{mode}.keras")
     model.save(out)
     write_whole(out / "metrics.json", json.dumps(measured, indent=1) + "\n")
     write_curves(out / "curves.csv", final.judges.curve)
@@ -142,6 +140,12 @@ def _judged(gathered: FilmSet, reader: FoldReader, plan: FilmPlan, report: OnPro
     found = OutOfFold()
     life = ~np.array(gathered.real)
     for held in range(plan.folds):
+        path = reader.work / f"judged-{held}-{plan.judges}-{plan.steps}-{reader.views.cached.stamp}.json"
+        kept = kept_facts(path)
+        if kept is not None:
+            found.join(OutOfFold.from_json(kept))
+            continue
+        here = OutOfFold()
         vectors = reader.vectors(held, report)
         stops = (held + 1) % plan.folds
         training = reader.histories(vectors, life & (reader.fold != held) & (reader.fold != stops))
@@ -150,7 +154,7 @@ def _judged(gathered: FilmSet, reader: FoldReader, plan: FilmPlan, report: OnPro
         judges = train_judges(training, validation, plan, report, plan.judges)
         chosen = life & (reader.fold == held)
         women = reader.histories(vectors, chosen)
-        found.add_lives(
+        here.add_lives(
             women,
             [gathered.whose[i] for i in np.flatnonzero(chosen)],
             {mode: judges.risk(mode, women) for mode in JUDGED},
@@ -159,7 +163,9 @@ def _judged(gathered: FilmSet, reader: FoldReader, plan: FilmPlan, report: OnPro
         real = reader.histories(vectors, ~life & (reader.fold == held))
         real = [woman for woman in real if woman.present.any()]
         if real:
-            found.add_real(real, judges.risk("history", real))
+            here.add_real(real, judges.risk("history", real))
+        keep_facts(path, here.to_json())
+        found.join(here)
     return found
 
 
@@ -180,7 +186,7 @@ def _kept(
     vectors = reader.vectors(None, report)
     training = reader.histories(vectors, life & (reader.fold != 0))
     validation = reader.histories(vectors, life & (reader.fold == 0))
-    judges = train_judges(training, validation, plan, report, plan.members)
+    judges = train_judges(training, validation, plan, report, plan.members, ["history"])
     ensemble = judges.ensembles["history"]
     whose = "validation lives in real films"
     calibration = with_spread(ensemble, calibrate(ensemble, validation, whose), validation, whose)
@@ -285,7 +291,7 @@ def _card(
         encoder_sha256="",
         calibration="",
         created=date.today().isoformat(),
-        files={f"control_{mode}.keras": "" for mode in JUDGED[1:]},
+        files={},
         simulated_training=False,
         settings={
             "plan": asdict(plan),

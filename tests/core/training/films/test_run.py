@@ -112,6 +112,9 @@ def test_lives_in_pictures_that_are_not_given_are_refused(sets, tmp_path):
     rows = list(csv.DictReader(sets[1].source.open(encoding="utf-8", newline="")))
     folder = sets[1].source.parent
     rows[0]["background"] = "someone"
+    with pytest.raises(TrainingError, match="pictures of someone and of w0"):
+        gather_films([sets[0]], [written(folder / "two.csv", rows)])
+    rows[1]["background"] = "someone"
     stranger = written(folder / "stranger.csv", rows)
     with pytest.raises(TrainingError, match="pictures of someone"):
         gather_films([sets[0]], [stranger])
@@ -127,13 +130,13 @@ def test_a_model_is_trained_measured_out_of_fold_and_can_be_loaded(sets, tmp_pat
     assert measured["women"] == WOMEN
     assert measured["lives"] == WOMEN * LIVES
     assert measured["risk"]["5"]["n"] == WOMEN * LIVES
-    assert set(measured["controls"]) == {"last", "dates"}
+    assert set(measured["controls"]) == {"last"}
     low, high = measured["controls"]["last"]["5"]["gain_ci"]
     assert low <= measured["controls"]["last"]["5"]["gain"] <= high
     assert measured == json.loads((tmp_path / "out" / "metrics.json").read_text("utf-8"))
     model = LongitudinalModel.load(tmp_path / "out")
     assert model.card.calibrated_on_simulated
-    assert set(model.card.files) >= {"encoder.npz", "sequence.keras", "control_last.keras"}
+    assert set(model.card.files) >= {"encoder.npz", "sequence.keras"}
     assert model.card.encoder_sha256 == model.card.files["encoder.npz"]
     other = FilmPlan(folds=4, members=1, judges=1, steps=2, name="tried")
     with pytest.raises(TrainingError, match="other settings"):
