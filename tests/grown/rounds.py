@@ -280,6 +280,12 @@ def one_machine(model: str) -> Iterator[Running]:
             victims[name] = _sends(lambda words=words: child(words), signal.SIGKILL)
             page = ("127.0.0.1", port) if name == "dashboard" else None
             victims[f"{name} halted"] = _halts(lambda words=words: child(words), page)
+
+        def killed_while_halted() -> None:
+            victims["dashboard halted"]()
+            killed()
+
+        victims["up with its dashboard halted"] = killed_while_halted
         start()
         try:
             if not wait_for_page("127.0.0.1", port, seconds=120, until=threading.Event()):
@@ -370,8 +376,8 @@ def run(
         if enough.is_set():
             break
         time.sleep(pause())
-        begun = time.monotonic()
         running.victims[name]()
+        begun = time.monotonic()  # what is halted is waited for first
         while not ledger.all_since(begun, len(threads)):
             time.sleep(0.05)
             if time.monotonic() - begun > SETTLED_SECONDS:

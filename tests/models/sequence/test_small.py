@@ -31,8 +31,8 @@ def cohort(seed, *, n=80, ill=14, width=64, growth=0.0, level=0.0):
 
 def test_growth_is_found_in_the_history_only():
     women = cohort(1, growth=1.0)
-    history = cross_validate(women, "history", folds=4, repeats=1)
-    dates = cross_validate(women, "dates", folds=4, repeats=1)
+    history = cross_validate(women, "history", folds=3, repeats=1)
+    dates = cross_validate(women, "dates", folds=3, repeats=1)
     assert history["auc"] > 0.85
     assert history["n"] == 80
     assert history["events"] == 14
@@ -40,11 +40,11 @@ def test_growth_is_found_in_the_history_only():
 
 
 def test_a_level_is_found_in_the_last_visit():
-    assert cross_validate(cohort(2, level=5.0), "last", folds=4, repeats=1)["auc"] > 0.8
+    assert cross_validate(cohort(2, level=5.0), "last", folds=3, repeats=1)["auc"] > 0.8
 
 
 def test_nothing_is_found_where_nothing_is():
-    found = [cross_validate(cohort(seed), "history", folds=4, repeats=1)["auc"] for seed in range(3, 6)]
+    found = [cross_validate(cohort(seed), "history", folds=3, repeats=1)["auc"] for seed in range(3, 6)]
     assert 0.35 < np.mean(found) < 0.65
 
 
