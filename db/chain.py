@@ -11,9 +11,9 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import Table, insert, select, update
 from sqlalchemy.orm import Session
 
 from db.tables import AuditedPatient, AuditEntry, AuditHead
@@ -60,7 +60,7 @@ def digest_of(before: str, entry: Mapping[str, Any], patients: Sequence[int]) ->
 
 
 # Built once, and sent past the session's objects: every look is an entry, and waits for this.
-_HEADS, _ENTRIES, _ABOUT = AuditHead.__table__, AuditEntry.__table__, AuditedPatient.__table__
+_HEADS, _ENTRIES, _ABOUT = (cast("Table", kind.__table__) for kind in (AuditHead, AuditEntry, AuditedPatient))
 _HEAD = select(_HEADS.c.entry_id, _HEADS.c.digest).where(_HEADS.c.id == 1)
 _MOVE_HEAD = update(_HEADS).where(_HEADS.c.id == 1)
 _ADD_HEAD, _ADD_ENTRY, _ADD_ABOUT = (insert(table) for table in (_HEADS, _ENTRIES, _ABOUT))

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import groupby, islice
-from typing import Any
 
 from pydicom.dataset import Dataset
 from sqlalchemy import ColumnElement, Select, func, or_, select, update
@@ -65,7 +64,7 @@ def instances_found(
     return Listing(rows, _women(found[:limit]), len(found) > limit)
 
 
-def _images(asked: Matching) -> Select[Any]:
+def _images(asked: Matching) -> Select[Image, Study, Patient]:
     query = (
         select(Image, Study, Patient)
         .join(Study, Study.id == Image.study_id)
@@ -119,7 +118,7 @@ def _of_series(here: Installation, asked: Matching) -> ColumnElement[bool]:
     return or_(Image.series_uid.in_(asked.series), not_known, without & Image.study_id.in_(made))
 
 
-def _rows(here: Installation, query: Select[Any]) -> list[Instance]:
+def _rows(here: Installation, query: Select[Image, Study, Patient]) -> list[Instance]:
     with here.database.read() as session:
         return [Instance(row.Image, row.Study, row.Patient) for row in session.execute(query)]
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Integer, bindparam, func, select
+from sqlalchemy import BindParameter, Integer, bindparam, func, select
 from sqlalchemy.orm import Session
 
 from core.installation import Installation
@@ -100,7 +100,7 @@ def record(
 
 
 # Past the session's objects, which do not see whom a correction has put away; built once, for every look asks.
-_KEY = bindparam("key")
+_KEY: BindParameter[Any] = bindparam("key")
 _PATIENTS, _STUDIES, _ALERTS = Patient.__table__, Study.__table__, Alert.__table__
 _WHOSE = {
     "patient": select(_PATIENTS.c.id).where(_PATIENTS.c.mrn == _KEY),

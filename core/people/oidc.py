@@ -250,7 +250,7 @@ def signed_by_provider(
             # Its keys may have changed since they were asked for.
             found = read(_provider(settings, anew=True))
         claims = dict(found.claims)
-        JWTClaimsRegistry(leeway=LEEWAY_SECONDS, **asked).validate(claims)
+        JWTClaimsRegistry(None, LEEWAY_SECONDS, **asked).validate(claims)
     except (JoseError, ValueError, TypeError, KeyError) as error:
         raise _not_believed(settings, error) from error
     return found.header, claims

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
@@ -34,8 +34,8 @@ from dashboard.api.routing import Call, Caller, Recorded, door
 from dashboard.web.problems import Problem
 
 CORRECT = [door(Scope.WRITE, Permission.CORRECT)]
-LOOK = {"responses": also(409)}
-CHANGE = {
+LOOK: dict[str, Any] = {"responses": also(409)}
+CHANGE: dict[str, Any] = {
     "responses": also(409, 412, 428),
     "openapi_extra": key_parameter(parameters=[match_parameter("the preview")]),
 }
