@@ -91,6 +91,7 @@ def evaluate_encoder(
         If there is no such model, or none of the images can be used.
     """
     from models.classifier import fit_regression, fit_scaling
+    from models.film import is_film_encoder
     from models.longitudinal import LongitudinalModel
 
     chosen, names = choose_classes(cases, classes)
@@ -106,6 +107,8 @@ def evaluate_encoder(
         )
     fold_groups(chosen.cases, folds, seed)  # Too few women are told before hours of reading.
     loaded = LongitudinalModel.load(model)
+    if is_film_encoder(loaded.encoder):
+        raise CaseError(f"{loaded.card.name} is made of a detector: its card says what that tells of films.")
     images = [_image(case) for case in chosen.cases]
     encoded = encode_views(loaded, images, out / "work", report)
     mirrored = encode_views(loaded, images, out / "work", report, mirrored=True)

@@ -175,7 +175,7 @@ def _ridge(
     even = (features - mean) / spread
     level = float(mass @ truth)
     products = (even * mass[:, None]).T @ even + SIZE_PULL * np.eye(even.shape[1])
-    weights = np.linalg.solve(products, even.T @ (mass * (truth - level))) / spread
+    weights = np.asarray(np.linalg.solve(products, even.T @ (mass * (truth - level))) / spread, np.float64)
     return weights, level - float(mean @ weights)
 
 

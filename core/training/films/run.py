@@ -252,7 +252,7 @@ def _of_pairs(
     breasts = [
         float(row)
         for woman, rows in zip(women, judges.growth(women), strict=True)
-        for row in rows[1:][woman.present.any(axis=2)[1:]]
+        for row in rows[1:][np.asarray(woman.present.any(axis=2), bool)[1:]]
     ]
     return {
         "women": len(women),

@@ -128,12 +128,11 @@ def _lessons(exams: Exams, cached: CachedViews, rows: NDArray[np.intp], real: Se
     for i in rows:
         transform = cached.transforms[i]
         assert transform is not None
-        lesions.append(
-            [
-                LesionBox(*transform.box_to_network(*box[:4]), malignant=box[4])
-                for box in exams.images[i].boxes
-            ]
-        )
+        boxes = []
+        for *corners, malignant in exams.images[i].boxes:
+            x0, y0, x1, y1 = transform.box_to_network(*corners)
+            boxes.append(LesionBox(x0, y0, x1, y1, bool(malignant)))
+        lesions.append(boxes)
     shown = [exams.images[i] for i in rows]
     return FilmLessons(
         lesions,

@@ -11,12 +11,16 @@ from keras import layers
 
 import models.film.encoder
 from core.sets import read_manifest
+from core.training.films import run
+from core.training.films.folds import JUDGED, Judges
 from core.training.films.gathered import gather_films
 from core.training.films.measured import OutOfFold, measure_lives
 from core.training.films.plan import FilmPlan, folds_of
 from core.training.films.run import train_on_films
 from core.training.runs import TrainingError
 from models.longitudinal import LongitudinalModel
+from models.sequence import SequenceConfig, build_ensemble, build_sequence
+from models.view import coarse_grid
 
 WOMEN, LIVES = 12, 2
 PLAN = FilmPlan(folds=3, members=1, judges=1, steps=2, seed=0, name="tried")
@@ -97,6 +101,21 @@ def small_trunk(monkeypatch):
     monkeypatch.setattr(models.film.encoder, "build_trunk", build)
 
 
+@pytest.fixture
+def quick_judges(monkeypatch):
+    """One network that has learned nothing in the place of all that would be trained: that is `models.sequence`'s to test."""
+    ensembles = {}
+
+    def judge(training, _validation, _plan, _report, _members, modes=JUDGED):
+        size = training[0].vectors.shape[-1]
+        if not ensembles:
+            config = SequenceConfig(size, map_grid=coarse_grid(), fused=4, step=4, state=4)
+            ensembles[0] = build_ensemble([build_sequence(config, name="one")], size)
+        return Judges(dict.fromkeys(modes, ensembles[0]), {mode: np.zeros(5) for mode in modes}, 0.0, [])
+
+    monkeypatch.setattr(run, "train_judges", judge)
+
+
 def test_all_that_shows_one_womans_pictures_is_in_one_fold(sets):
     gathered = gather_films([sets[0]], [sets[1]])
     fold = folds_of(gathered.exams, gathered.whose, 3, 0)
@@ -124,7 +143,7 @@ def test_lives_in_pictures_that_are_not_given_are_refused(sets, tmp_path):
         gather_films([sets[0]], [written(folder / "nameless.csv", rows)])
 
 
-def test_a_model_is_trained_measured_out_of_fold_and_can_be_loaded(sets, tmp_path, small_trunk):
+def test_a_model_is_measured_out_of_fold_and_can_be_loaded(sets, tmp_path, small_trunk, quick_judges):
     films, made = sets
     measured = train_on_films([films], [made], tmp_path / "lite2.npz", tmp_path / "out", PLAN, silent)
     assert measured["women"] == WOMEN
