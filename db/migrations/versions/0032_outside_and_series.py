@@ -1,12 +1,12 @@
 """What the hospital's own sign-in calls a session there, its words that were heard, and series and kind of object that an image's file names.
 
-Revision: 0034, after 0031.
+Revision: 0032, after 0031.
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0034"
+revision = "0032"
 down_revision = "0031"
 branch_labels = None
 depends_on = None
