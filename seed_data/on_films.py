@@ -12,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from core.cli.terminal import SOME_REFUSED, log, print_json, results, wrong_use
 from seed_data.women import cohort
 from seed_data.women.films import MECHANISMS, film_women
-from seed_data.women.lives import CaseMix
+from seed_data.women.life import CaseMix
 
 __all__ = ["films"]
 

@@ -15,10 +15,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from core.rules.vocabulary import SIDES
 from core.settings import Settings
 from seed_data.women import backgrounds
 from seed_data.women.backgrounds import Background, UnusableBackground
-from seed_data.women.lives import SIDES, Life
+from seed_data.women.life import Life
 from seed_data.women.mechanisms import OF_2025, OF_2026
 from seed_data.women.views import ViewRecord
 

@@ -10,7 +10,7 @@ from core.sets.manifest import read_manifest
 from seed_data.__main__ import app
 from seed_data.women import cohort, films
 from seed_data.women.backgrounds import backgrounds
-from seed_data.women.lives import CaseMix
+from seed_data.women.life import CaseMix
 from seed_data.women.mechanisms import OF_2026
 
 RICH = CaseMix(cancer_rate=0.6, treated_rate=0.0, detection_delay_mm=8)
