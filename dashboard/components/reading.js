@@ -522,7 +522,7 @@ class Reading {
     if (!nothing) this.whole.append(parts)
     if (held.length) this.whole.append(this.withheld(held))
     if (answer.beside) this.whole.append(element("p", "sentence", `Read together with ${answer.beside} of the same study: what both breasts show is how she is built.`))
-    const ofBoth = answer.spoke.some((one) => one.task === "density" && one.reads.includes("other breast"))
+    const ofBoth = answer.spoke.some((one) => one.task === "density" && one.reads?.includes("other breast"))
     if (this.data.in_record && answer.density && !ofBoth) this.whole.append(element("p", "sentence", "Density here is of this view alone; on the patient's page another model says it of the whole study."))
     if (this.heatOn && this.heat && answer.marks?.length) this.whole.append(element("p", "sentence", `Dashed: where the model sees most${answer.marks.length > 1 ? ` (${answer.marks.length} places)` : ""}. Draw a box there to ask about the region.`))
     if (this.heatOn && this.heat && this.heat.top < 0.08) this.whole.append(element("p", "sentence", "The heat map is empty: the model finds no place that stands out."))
