@@ -93,11 +93,11 @@ class KernelOptions:
 
     outline: bool = False
     turns: bool = False
-    gland: bool = False
     lesion_map: str | None = None
     beside: str | None = None
     beside_weights: str | None = None
     beside_epochs: int = 12
+    gland: bool = False
 
     def __post_init__(self) -> None:
         """Check; ValueError says what is wrong."""
