@@ -20,8 +20,8 @@ from tests.core.network.test_secure import is_cut_off
 
 @pytest.fixture
 def hasty(here):
-    """A listener that takes two senders at once and waits for neither longer than 0.8 seconds."""
-    made = Listener(replace_settings(here, listen_seconds=0.8, listen_associations=2), port=0)
+    """A listener that takes two senders at once and waits for neither longer than two seconds."""
+    made = Listener(replace_settings(here, listen_seconds=2.0, listen_associations=2), port=0)
     made.start()
     yield made
     made.stop()

@@ -149,7 +149,7 @@ def test_a_horizon_of_which_too_few_women_tell_does_not_lift_all_that_come_after
 
 
 def test_women_drawn_by_their_outcome_calibrate_as_all_of_them_do_where_it_is_said_what_each_stands_for():
-    hazards, everyone = women(20_000, seed=5)
+    hazards, everyone = women(6_000, seed=5)
     ill = np.isfinite(everyone.years_to_cancer)
     drawn = ill | (np.random.default_rng(0).random(len(ill)) < 0.1)
     fields = (everyone.years_to_cancer, everyone.years_followed, everyone.cancer_breast)
@@ -160,7 +160,7 @@ def test_women_drawn_by_their_outcome_calibrate_as_all_of_them_do_where_it_is_sa
         hazards[:, drawn], replace(sample, stands_for=None), NOTHING, NOTHING, "drawn"
     )
     mean = whole.risks(hazards).value.mean(axis=0)
-    assert weighed.risks(hazards).value.mean(axis=0) == pytest.approx(mean, rel=0.05)
+    assert weighed.risks(hazards).value.mean(axis=0) == pytest.approx(mean, rel=0.08)
     assert (unweighed.risks(hazards).value.mean(axis=0) > 1.3 * mean).all()
     assert weighed.baseline_5y == pytest.approx(whole.baseline_5y, rel=0.05)
     for line, of_all in zip(weighed.risk, whole.risk, strict=True):

@@ -287,7 +287,18 @@ def test_a_whole_run_gives_a_model_that_scores_and_is_evaluated(exams_of, tmp_pa
     assert loaded.returncode == 0, f"serving must not need what training does: {loaded.stderr[-500:]}"
 
     run = CliRunner().invoke(
-        app, ["evaluate", str(out), "--data", str(manifest.source), "--out", str(tmp_path / "e"), "--json"]
+        app,
+        [
+            "evaluate",
+            str(out),
+            "--data",
+            str(manifest.source),
+            "--out",
+            str(tmp_path / "e"),
+            "--json",
+            "--draws",
+            "20",
+        ],
     )
     assert run.exit_code == 0, run.output
     measured = json.loads(run.stdout)
@@ -334,7 +345,8 @@ def test_a_model_calibrated_anew_expects_the_cancers_that_came_and_keeps_its_net
     assert (after.encoder_sha256, after.weights_sha256) == (before.encoder_sha256, before.weights_sha256)
     assert "60 women who did not teach it" in after.calibration
     measured = CliRunner().invoke(
-        app, ["evaluate", str(tmp_path / "after"), *data, "--out", str(tmp_path / "e"), "--json"]
+        app,
+        ["evaluate", str(tmp_path / "after"), *data, "--out", str(tmp_path / "e"), "--json", "--draws", "20"],
     )
     assert measured.exit_code == 0, measured.output
     said = json.loads(measured.stdout)
