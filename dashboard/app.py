@@ -49,6 +49,7 @@ async def lifespan(_app: st.App) -> AsyncIterator[None]:
     keep_private()
     process.send_at_once()
     process.switch_often()
+    process.read_options_without_waiting()
     remembered.look_up_one_by_one()
     messages.gather()
     await to_thread.run_sync(_migrate)

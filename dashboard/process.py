@@ -11,6 +11,7 @@ from contextlib import suppress
 from typing import Any
 
 import psutil  # type: ignore[import-untyped]
+from streamlit import config
 
 import dashboard.adding
 import dashboard.charts
@@ -40,6 +41,21 @@ def switch_often() -> None:
     With many pages at once it waits for its turn behind each of them.
     """
     sys.setswitchinterval(0.001)
+
+
+def read_options_without_waiting() -> None:
+    """Let Streamlit's options be read without its lock, which a page takes for each message: they do not change here.
+
+    A thread that is stopped while it holds the lock keeps all others from going on, until it is its turn again: with many
+    pages at once they stand in line for it.
+    """
+    locked = config.get_option
+
+    def get_option(key: str) -> Any:
+        found = config._config_options
+        return found[key].value if found and key in found else locked(key)
+
+    config.get_option = get_option
 
 
 def load_pages() -> None:

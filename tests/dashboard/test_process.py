@@ -8,6 +8,7 @@ import sys
 import threading
 import urllib.request
 from collections.abc import Callable, Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from typing import Any
 import psutil
 import pytest
 from sqlalchemy import select
+from streamlit import config
 
 from core.care import launch
 from core.installation import Installation
@@ -169,3 +171,13 @@ def test_pixels_that_are_packed_are_not_packed_again(up: Up) -> None:
     with urllib.request.urlopen(asked, timeout=20) as answer:
         assert answer.headers["content-encoding"] is None
         assert answer.read(4) == b"LVR1"
+
+
+def test_options_are_read_while_another_thread_holds_their_lock(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(config, "get_option", config.get_option)
+    before = config.get_option("global.minCachedMessageSize")
+    process.read_options_without_waiting()
+    with config._config_lock, ThreadPoolExecutor(1) as other:
+        assert other.submit(config.get_option, "global.minCachedMessageSize").result(10) == before
+    with pytest.raises(RuntimeError, match="not defined"):
+        config.get_option("longview.none")
