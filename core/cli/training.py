@@ -203,8 +203,8 @@ def domain(
         Path | None,
         typer.Option(
             "--elsewhere",
-            help="With --like: the metrics.json that evaluate wrote for the model on such pictures; where it tells too little "
-            "on them, it does not speak of them.",
+            help="With --like: the metrics.json that evaluate wrote for the model on such pictures. Without it, or where it "
+            "tells too little on them, the model does not speak of them.",
         ),
     ] = None,
 ) -> None:

@@ -45,9 +45,7 @@ ENCODER_DOUBT = (
     "It was made to follow women over years: for one image by itself its figures are not calibrated."
 )
 ITS_ENCODER = " (its encoder)"
-ELSEWHERE_DOUBT = (
-    "This picture is of another scanner than those that it learned from: on such it was hardly measured."
-)
+ELSEWHERE_DOUBT = "This picture is of another scanner than those that it learned from: on such it was measured on fewer pictures."
 REGION_DOUBT = "Its figures for a region are not calibrated."
 
 
@@ -520,11 +518,13 @@ def _trust(model: ImageModel, reading: ImageReading) -> Trust:
     domain = model.domain
     if domain is None:
         return settle_picture(reading.distance, None, model.card.metrics)
-    metrics = model.card.metrics
-    if reading.distance is not None and domain.is_from_elsewhere(reading.distance):
-        # How it does on such pictures decides, where that was measured.
-        metrics = model.card.settings.get("domain", {}).get("elsewhere") or metrics
-    return settle_picture(reading.distance, domain.limit, metrics)
+    if reading.distance is None or not domain.is_from_elsewhere(reading.distance):
+        return settle_picture(reading.distance, domain.limit, model.card.metrics)
+    # How it does on such pictures decides; where that was not measured, it knows its own kind only.
+    measured = model.card.settings.get("domain", {}).get("elsewhere") or {}
+    return settle_picture(
+        reading.distance, domain.limit if measured.get("auc_ci") else domain.usual, measured
+    )
 
 
 def _spoke(task: str, model: ImageModel, regional: bool, trust: Trust, *, beside: bool = False) -> Spoke:

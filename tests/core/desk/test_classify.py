@@ -198,17 +198,29 @@ def test_a_class_of_its_own_is_withheld_in_its_own_place(installed):
     assert set(item["untrusted"]["other"]["kind"]) == {"fatty", "cystic"}
 
 
-def test_of_another_scanner_it_speaks_with_a_doubt_and_not_at_all_where_it_was_measured_to_be_weak(installed):
+@pytest.mark.parametrize(
+    ("measured_there", "doubt"),
+    [(None, "unlike_picture"), ({"auc": 0.9}, "unlike_picture"), ({"auc": 0.56, "auc_ci": [0.36, 0.8]}, "too_weak")],
+)  # fmt: skip
+def test_of_another_scanner_nothing_is_said_where_that_was_not_measured_or_is_weak(
+    installed, measured_there, doubt
+):
     model = image_model("tumour-x")
     model.domain = replace(model.domain, usual=0.0)
+    settings = model.card.settings | {"domain": {"elsewhere": measured_there}}
+    model.card = replace(model.card, settings=settings, metrics={"auc": 0.9, "auc_ci": [0.8, 0.95]})
+    item = installed(model).classify_pixels(draw_breast(), "breast")
+    assert (item.tumour, item.trust.doubt) == (None, doubt)
+
+
+def test_of_another_scanner_it_speaks_with_a_doubt_where_it_was_measured_to_do_well(installed):
+    model = image_model("tumour-x")
+    model.domain = replace(model.domain, usual=0.0)
+    there = {"domain": {"elsewhere": {"auc": 0.8, "auc_ci": [0.7, 0.9]}}}
+    model.card = replace(model.card, settings=model.card.settings | there)
     item = installed(model).classify_pixels(draw_breast(), "breast")
     assert item.trust.is_trusted
     assert "of another scanner" in item.spoke[0].doubt
-    there = {"domain": {"elsewhere": {"auc": 0.56, "auc_ci": [0.36, 0.8]}}}
-    model.card = replace(model.card, settings=model.card.settings | there)
-    item = installed(model).classify_pixels(draw_breast(), "breast")
-    assert (item.tumour, item.trust.doubt) == (None, "too_weak")
-    assert item.trust.distance <= item.trust.limit
 
 
 def test_a_damaged_domain_is_not_used(installed):
