@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from core.desk.classify import Classified, Classifier, OpenImage
 from core.images import lend_reader
 from core.refusals import Refusal
+from core.rules.vocabulary import OTHER_THAN_STANDARD
 from db.tables import Image
 from db.tables.kinds import ImageSide
 
@@ -28,11 +29,14 @@ class ViewNotSaid(ValueError):
 
 
 def kept_other_breast(session: Session, image: Image) -> Image | None:
-    """Return the image of the same view of the other breast in the same study, the last that came; None without one."""
+    """Return the image of the same view of the other breast in the same study, the last that came; None without one.
+
+    Both are the standard view: one that shows a part, or was magnified, is no mirror of a whole breast.
+    """
     other = OPPOSITE.get(image.laterality.value)
-    if other is None:
+    if other is None or not OTHER_THAN_STANDARD.isdisjoint(image.quality_flags):
         return None
-    return session.scalars(
+    found = session.scalars(
         select(Image)
         .where(
             Image.study_id == image.study_id,
@@ -40,7 +44,8 @@ def kept_other_breast(session: Session, image: Image) -> Image | None:
             Image.laterality == ImageSide(other),
         )
         .order_by(Image.id.desc())
-    ).first()
+    )
+    return next((one for one in found if OTHER_THAN_STANDARD.isdisjoint(one.quality_flags)), None)
 
 
 def classify_study(
@@ -79,7 +84,7 @@ def classify_study(
                 unopened = Refusal("unreadable_path", f"{error.strerror or error}.")
                 refused[path] = Classified(str(path), unopened.reason, unopened.text)
                 continue
-            if modality == "MG":
+            if modality == "MG" and OTHER_THAN_STANDARD.isdisjoint(image.quality_flags):
                 view_of[path] = _view(path, image, views)
             opened[path] = OpenImage(classifier, image.pixels, str(path), modality)
     for path, (side, view) in view_of.items():

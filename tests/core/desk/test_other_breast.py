@@ -13,6 +13,7 @@ from core.__main__ import app
 from core.desk.other_breast import kept_other_breast
 from core.incoming.intake import take_in
 from core.incoming.items import IncomingFile, Statement
+from core.rules.vocabulary import OTHER_THAN_STANDARD
 from db.tables import Image
 from models.classifier.both_breasts import BothBreasts
 from models.store import registry
@@ -92,3 +93,8 @@ def test_of_a_kept_study_the_other_breast_is_the_same_view_of_the_same_day(here)
         )
         assert kept_other_breast(session, left).id == right.id
         assert kept_other_breast(session, right).id == left.id
+        # One that shows a part, or is magnified, is no mirror of a whole breast, nor is a whole one of it.
+        right.quality_flags = [next(iter(OTHER_THAN_STANDARD)).value]
+        assert kept_other_breast(session, left) is None
+        assert kept_other_breast(session, right) is None
+        session.rollback()
