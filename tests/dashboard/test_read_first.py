@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import re
 from collections.abc import Callable
 from datetime import date
 from types import SimpleNamespace
@@ -22,11 +21,12 @@ from db.tables import EventKind, Image, Study
 from tests import factories
 from tests.dashboard.test_withheld import ODD, told
 from tests.factories import VisitPlan
+from tests.figures import figures
 
 OpenPage = Callable[..., AppTest]
 PRIOR, LAST = date(2024, 3, 1), date(2026, 3, 1)
 TWO = (("R", "CC"), ("L", "CC"))
-HERS = re.compile(r"0\.0737|7\.37|7\.4\b|0\.0368|3\.7\b")
+HERS = figures(r"0\.0737", r"7\.37", r"7\.4\b", r"0\.0368", r"3\.7\b")
 """Her 5-year risk, malignancy and growth, 7.4 %, and half of it: what her density and her risk before 3 years say."""
 
 

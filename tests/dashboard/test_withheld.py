@@ -32,12 +32,12 @@ from models.store import registry
 from tests import factories
 from tests.core.records.test_cards import CARD
 from tests.factories import VisitPlan
+from tests.figures import HERS
 
 OpenPage = Callable[..., AppTest]
 
 ODD = 0.0737
 """A risk that nobody else has: 7.4 %."""
-HERS = re.compile(r"0\.0737|7\.37|7\.4\b")
 UNLIKE = ("withheld", "unlike_pictures")
 OTHER_WOMEN = ("uncalibrated", "other_women")
 DAYS = (date(2022, 3, 1), date(2024, 3, 1), date(2026, 3, 1))

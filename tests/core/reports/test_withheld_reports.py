@@ -13,10 +13,10 @@ from tests import factories
 from tests.core.reports.test_exchange import words_of
 from tests.core.reports.test_reports import made_of, text_of
 from tests.factories import VisitPlan
+from tests.figures import HERS
 
 ODD = 0.0737
 """A risk that nobody else has: 7.4 %."""
-HERS = re.compile(r"0\.0737|7\.37|7\.4\b")
 DAYS = (date(2022, 3, 1), date(2024, 3, 1), date(2026, 3, 1))
 
 

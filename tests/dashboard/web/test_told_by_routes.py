@@ -3,7 +3,6 @@
 import asyncio
 import io
 import json
-import re
 from collections.abc import Callable
 from datetime import date
 from typing import Any
@@ -27,9 +26,9 @@ from tests.core.reports.pdf_text import pages_of
 from tests.core.reports.test_exchange import words_of
 from tests.core.reports.test_reports import text_of
 from tests.factories import VisitPlan
+from tests.figures import HERS
 
 ODD = 0.0737
-HERS = re.compile(r"0\.0737|7\.37|7\.4\b")
 PRIOR, LAST = date(2024, 3, 1), date(2026, 3, 1)
 TWO = (("R", "CC"), ("L", "CC"))
 HEAT = np.linspace(0, 1, 32 * 26, dtype=np.float32).reshape(32, 26).astype("<f2")
