@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from core.evaluation.longitudinal_report import report_page
 from core.evaluation.movement import faithfulness
-from core.evaluation.proof import against_truth, index_groups, targets
+from core.evaluation.proof import against_truth, index_groups
 from core.evaluation.soundness import agreement, by_trust, intervals
+from core.evaluation.targets import targets
 from core.evaluation.wording import percent
 from core.files import private_folder, write_whole
 from core.rules.vocabulary import FindingClass

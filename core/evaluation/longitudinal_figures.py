@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from core.evaluation.page import plain
-from core.evaluation.proof import (
+from core.evaluation.targets import (
     GROUP_AT_LEAST,
 )
 

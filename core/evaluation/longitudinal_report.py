@@ -43,7 +43,7 @@ from core.evaluation.longitudinal_rows import (
     trust_rows,
 )
 from core.evaluation.page import drawn, filled
-from core.evaluation.proof import (
+from core.evaluation.targets import (
     PUBLISHED_IN,
     Target,
     Verdict,
@@ -70,7 +70,7 @@ class Topic:
 class Page:
     """All that the page says, in words and figures as they are read; what was not measured is empty or None.
 
-    `verdicts` are the counts of each verdict that occurs, `targets` what `core.evaluation.proof` said, topic by topic.
+    `verdicts` are the counts of each verdict that occurs, `targets` what `core.evaluation.targets` said, topic by topic.
     """
 
     model: str

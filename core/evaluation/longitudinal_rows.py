@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from core.evaluation.longitudinal_figures import NAMES
-from core.evaluation.proof import (
+from core.evaluation.targets import (
     MAPS_AT_MOST,
     PUBLISHED_SLOPES,
 )

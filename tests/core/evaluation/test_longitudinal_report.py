@@ -7,7 +7,7 @@ import pytest
 
 from core.evaluation.longitudinal_report import page_of, report_page
 from core.evaluation.longitudinal_rows import Cell
-from core.evaluation.proof import targets
+from core.evaluation.targets import targets
 from tests.core.evaluation.read_page import ReadPage
 from tests.core.evaluation.test_proof import measured, women
 

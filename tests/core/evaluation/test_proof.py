@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from core.evaluation.proof import against_truth, index_groups, targets
+from core.evaluation.proof import against_truth, index_groups
+from core.evaluation.targets import targets
 from core.sets.truth import TrueBreast, TrueLesion
 
 START = date(2010, 1, 1)
