@@ -20,7 +20,7 @@ from core.rules.vocabulary import FOUR_VIEWS
 from db.tables import Embedding, Image
 
 if TYPE_CHECKING:
-    from core.records.record import ViewImage
+    from core.records.patient_record import ViewImage
 
 __all__ = ["CROP_MM", "ChangedPlace", "Crop", "are_being_aligned", "changed_places"]
 

@@ -11,7 +11,8 @@ from sqlalchemy import select
 from core.installation import Installation
 from core.people.needing import needs
 from core.people.roles import Permission
-from core.records.record import Visit, record_of
+from core.records.patient_record import Visit
+from core.records.record import record_of
 from db.tables import Embedding, Image, Patient, Study
 
 __all__ = ["HeatMap", "HeatMapClosed", "heat_map_of", "why_no_heat_map"]

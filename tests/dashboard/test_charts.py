@@ -12,7 +12,8 @@ from sqlalchemy import select as sql
 from core.cohorts import Definition, Population, Selection, select, who
 from core.cohorts.seeing import alerts, courses, density, flow, risks, slopes
 from core.installation import Installation
-from core.records.record import PatientRecord, record_of
+from core.records.patient_record import PatientRecord
+from core.records.record import record_of
 from core.rules import thresholds
 from dashboard import drawing, look
 from dashboard.charts import cohort as group

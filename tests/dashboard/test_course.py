@@ -14,7 +14,8 @@ from sqlalchemy import select
 
 from core.installation import Installation
 from core.records import cards
-from core.records.record import PatientRecord, record_of
+from core.records.patient_record import PatientRecord
+from core.records.record import record_of
 from core.rules import QuantilesAtAge, ReferenceCourses, ReferencePoint, thresholds
 from dashboard import drawing, look
 from dashboard.charts import course, happenings, horizons

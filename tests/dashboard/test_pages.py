@@ -15,7 +15,8 @@ from core.people import accounts, audit, sign_ins
 from core.people.accounts import Role
 from core.records import cards, key_of
 from core.records.assessments import record_assessment
-from core.records.record import Visit, record_of
+from core.records.patient_record import Visit
+from core.records.record import record_of
 from dashboard import components, look
 from dashboard.components import WorklistOrder
 from db.tables import (

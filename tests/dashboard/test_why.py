@@ -14,7 +14,8 @@ from sqlalchemy import select, update
 from core.installation import Installation
 from core.people.accounts import Role
 from core.records import cards
-from core.records.record import PatientRecord, record_of
+from core.records.patient_record import PatientRecord
+from core.records.record import record_of
 from dashboard import look
 from dashboard.charts import movement
 from db.tables import Score

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from core.images import hanging
-from core.records.record import ViewImage
+from core.records.patient_record import ViewImage
 from tests import factories
 
 

@@ -13,7 +13,8 @@ from core.records import worklist
 from core.records.acknowledged import acknowledge, take_back_acknowledgement
 from core.records.assessments import AssessedMeanwhile, record_assessment
 from core.records.events import EventResult, add_event, record_result, remove_event
-from core.records.record import PatientRecord, record_of
+from core.records.patient_record import PatientRecord
+from core.records.record import record_of
 from core.records.search import find, known
 from core.rules import ViewName
 from db.tables import Alert, AuditEntry, EventKind, Image, Score, Study, utc_now
