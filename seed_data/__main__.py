@@ -34,6 +34,7 @@ from core.cli.terminal import (
     wrong_use,
 )
 from core.files import AS_ASKED, write_whole
+from core.sets import SamplingError, read_sampling
 from seed_data import adapters
 from seed_data import demo as demo_cohort
 from seed_data.checks import detector as detector_check
@@ -127,6 +128,13 @@ def simulate(
             "The shipped weights are proved on 2025."
         ),
     ] = Edition.OF_2025,
+    only: Annotated[
+        Path | None,
+        typer.Option(
+            help="Picture only the women of a CSV of patient_id,stands_for, as `core train calibration --sampling` takes it: "
+            "each is as she would be among all."
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the description as JSON.")] = False,
 ) -> None:
     """Write simulated women: images, manifest.csv, truth.csv, risk_factors.csv, events.csv, simulation.json."""
@@ -161,19 +169,25 @@ def simulate(
             )
         if image_format is ImageFormat.DICOM:
             wrong_use("Findings in real pictures are written as PNG only.")
+    try:
+        picked = None if only is None else read_sampling(only)
+    except SamplingError as error:
+        wrong_use(str(error))
     started = time.monotonic()
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     try:
         with Progress(*columns, console=log) as progress:
-            task = progress.add_task("Simulating women", total=patients)
+            task = progress.add_task("Simulating women", total=patients if picked is None else len(picked))
             description = cohort.simulate(
                 out, patients=patients, seed=seed, mix=mix, image_format=image_format.value,
                 spacing_mm=pixel_spacing_mm, jobs=jobs or None, on_real=on_real, repeats=repeats,
-                mechanisms=EDITIONS[mechanisms.value],
+                mechanisms=EDITIONS[mechanisms.value], only=picked,
                 on_woman=lambda done, _images: progress.update(task, completed=done),
             )  # fmt: skip
     except backgrounds.UnusableBackground as error:
         wrong_use(f"{error} Take its row out of the manifest, and remove {out}, which is not complete.")
+    except ValueError as error:
+        wrong_use(str(error))
     seconds = time.monotonic() - started
     log.print(
         f"{description['images']} images in {seconds:.0f} s, {description['images'] / seconds:.1f} a second."

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, replace
 from datetime import date
@@ -296,6 +296,7 @@ def simulate(
     repeats: int = 0,
     mechanisms: Mechanisms = OF_2025,
     anew: bool = False,
+    only: Collection[str] | None = None,
     on_woman: Callable[[int, int], None] | None = None,
 ) -> dict[str, Any]:
     """Write a set of simulated women into `folder` and return its description.
@@ -305,7 +306,8 @@ def simulate(
     `events.csv` and `simulation.json`, which states the case mix. With `repeats` each woman's last study is taken again
     so often on the same day, positioned and exposed anew: `repeat_1.csv` and so on are the manifest with that study in
     the place of the first. `mechanisms` go with women who have a course; those that lie in the tissue (texture, signs) with
-    drawn ones. With `anew` real pictures are exposed and digitised anew at each visit. Raises ValueError for impossible numbers.
+    drawn ones. With `anew` real pictures are exposed and digitised anew at each visit. Of
+    `only`, names of drawn women, no others are pictured: each is as she would be among all. Raises ValueError for impossible numbers.
     """
     if patients < 1:
         raise ValueError("At least one patient is needed.")
@@ -320,6 +322,9 @@ def simulate(
         raise ValueError("Other mechanisms go with women with a course only.")
     if mechanisms.tells_more and on_real is not None:
         raise ValueError("Texture and early signs are drawn into simulated tissue only.")
+    if only is not None and on_real is not None:
+        raise ValueError("Single women are picked among drawn ones only.")
+    numbers = _numbers(seed, patients, only)
     folder.mkdir(parents=True, exist_ok=True)
     orders = [
         _Order(
@@ -334,7 +339,7 @@ def simulate(
             mechanisms,
             anew,
         )
-        for number in range(1, patients + 1)
+        for number in numbers
     ]
     images = cancers = visits = 0
     tables = {
@@ -377,8 +382,8 @@ def simulate(
                 on_woman(done, images)
         description = {
             "simulated": True,
-            "statement": _statement(patients, cancers, mix, on_real is not None),
-            "patients": patients,
+            "statement": _statement(len(numbers), cancers, mix, on_real is not None, patients),
+            "patients": len(numbers),
             "visits": visits,
             "images": images,
             "women_with_cancer": cancers,
@@ -395,19 +400,38 @@ def simulate(
             ),
             "constants": "seed_data/lives.py and seed_data/bodies.py, each with its source",
         }
+        if only is not None:
+            description["drawn_from"] = patients
         if mechanisms != OF_2025:
             description["mechanisms"] = asdict(mechanisms)
         write_whole(folder / "simulation.json", json.dumps(description, indent=2) + "\n", mode=AS_ASKED)
     return description
 
 
-def _statement(patients: int, cancers: int, mix: CaseMix, on_real: bool) -> str:
+def _numbers(seed: int, patients: int, only: Collection[str] | None) -> list[int]:
+    """Return the numbers of the women to be pictured."""
+    every = range(1, patients + 1)
+    if only is None:
+        return list(every)
+    chosen = [number for number in every if lives.name_of(seed, number) in only]
+    strange = set(only) - {lives.name_of(seed, number) for number in chosen}
+    called = f"the {patients} of seed {seed}, {lives.name_of(seed, 1)} to {lives.name_of(seed, patients)}"
+    if strange:
+        raise ValueError(f"{len(strange)} women to be pictured, such as {min(strange)}, are not among {called}.")
+    if not chosen:
+        raise ValueError(f"No woman to be pictured is named; they are to be among {called}.")
+    return chosen
+
+
+def _statement(patients: int, cancers: int, mix: CaseMix, on_real: bool, drawn_from: int) -> str:
     """Say in a sentence or two what the set is, so that nobody takes it for more."""
     what = (
         "Real pictures of one day each with simulated findings, dates and lives; no course is real."
         if on_real
         else "Simulated women, none of them real."
     )
+    if patients < drawn_from:
+        return f"{what} {patients} of {drawn_from} women, {cancers} with cancer: shares among them are not those of the set."
     if mix.findings_per_breast is not None:
         return f"{what} Findings are strewn anew at every visit: pictures to practise on, without course or outcome."
     if mix.cancer_rate is None:

@@ -87,6 +87,11 @@ def _chance_of_a_tumour(person: Person, mix: CaseMix, relative: float) -> float:
     return 1 - math.exp(-enrichment * HORIZON_YEARS * rate * relative / mean_relative)
 
 
+def name_of(seed: int, number: int) -> str:
+    """Return what the n-th woman of a seed is called: her MRN."""
+    return f"Sim-{seed}-{number:04d}"
+
+
 def draw_life(
     seed: int,
     number: int,
@@ -165,7 +170,7 @@ def draw_life(
         for index, on in enumerate(dates)
     )  # fmt: skip
     return Life(
-        name=name or f"Sim-{seed}-{number:04d}",
+        name=name or name_of(seed, number),
         key=(seed, number),
         birth_date=birth,
         bmi=round(person.bmi, 1),

@@ -49,6 +49,15 @@ def test_a_set_is_never_overwritten(tmp_path):
     assert (tmp_path / "manifest.csv").read_text() == "precious"
 
 
+def test_women_to_be_picked_who_are_not_of_the_set_are_wrong_use(tmp_path):
+    (tmp_path / "drawn.csv").write_text("patient_id,stands_for\nSim-3-0009,2\n")
+    done = _run(
+        "simulate", "--patients", 2, "--seed", 3, "--only", tmp_path / "drawn.csv", "--out", tmp_path / "set"
+    )
+    assert done.exit_code == 2
+    assert "Sim-3-0009" in done.output
+
+
 def test_a_missing_manifest_of_backgrounds_is_told(tmp_path):
     done = _run("simulate", "--backgrounds", tmp_path / "no.csv", "--out", tmp_path / "set")
     assert done.exit_code == 2

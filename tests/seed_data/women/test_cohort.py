@@ -52,6 +52,28 @@ def test_the_same_seed_gives_the_same_bytes_on_any_number_of_processes(made, tmp
     assert _hashes(tmp_path) == _hashes(made)
 
 
+def test_women_who_are_picked_are_as_they_would_be_among_all(made, truth, tmp_path):
+    two = ["Sim-7-0002", "Sim-7-0005"]
+    told = cohort.simulate(tmp_path, patients=6, seed=7, mix=RICH, spacing_mm=0.7, jobs=1, only=two)
+    assert (told["patients"], told["drawn_from"]) == (2, 6)
+    assert "2 of 6 women" in told["statement"]
+    pictures = {name: hash for name, hash in _hashes(tmp_path).items() if name.endswith(".png")}
+    assert pictures
+    assert pictures.items() <= _hashes(made).items()
+    with (tmp_path / "truth.csv").open(encoding="utf-8", newline="") as file:
+        assert list(csv.DictReader(file)) == [row for row in truth if row["patient_id"] in two]
+
+
+@pytest.mark.parametrize(
+    ("only", "says"),
+    [(["Sim-7-0007"], "such as Sim-7-0007, are not among the 6 of seed 7"), ([], "No woman")],
+)
+def test_a_woman_who_is_not_of_the_set_cannot_be_picked(only, says, tmp_path):
+    with pytest.raises(ValueError, match=says):
+        cohort.simulate(tmp_path / "set", patients=6, seed=7, only=only)
+    assert not (tmp_path / "set").exists()
+
+
 def test_the_truth_says_from_when_a_cancer_could_be_seen(made, truth, manifest):
     seen = read_visible_from(made / "truth.csv")
     found = {row["patient_id"]: row["cancer_date"] for row in manifest if row["cancer_date"]}
