@@ -61,17 +61,25 @@ def read_sampling(path: Path) -> dict[str, float]:
 def weighed(women: Sequence[History], stands_for: Mapping[str, float]) -> list[History]:
     """Return women with how many each stands for.
 
+    A woman of a second manifest, who is called ``2:MRN`` (`core.sets.gather`), may be named by her MRN alone.
+
     Raises
     ------
     SamplingError
         If one is not named.
     """
-    lacking = [woman.patient_id for woman in women if woman.patient_id not in stands_for]
+    named = {woman.patient_id: _named(woman.patient_id, stands_for) for woman in women}
+    lacking = [who for who, as_named in named.items() if as_named not in stands_for]
     if lacking:
         raise SamplingError(
             f"Of {len(lacking)} women it is not said how many they stand for, such as {min(lacking)}."
         )
-    return [replace(woman, stands_for=stands_for[woman.patient_id]) for woman in women]
+    return [replace(woman, stands_for=stands_for[named[woman.patient_id]]) for woman in women]
+
+
+def _named(who: str, stands_for: Mapping[str, float]) -> str:
+    number, colon, mrn = who.partition(":")
+    return mrn if colon and number.isdecimal() and who not in stands_for else who
 
 
 def thinned(women: Sequence[History]) -> list[History]:

@@ -73,3 +73,10 @@ def test_a_table_that_is_none_and_a_woman_it_does_not_name_are_refused(tmp_path:
     )  # fmt: skip
     assert run.exit_code == 2
     assert not (tmp_path / "out").exists()
+
+
+def test_a_woman_of_a_second_manifest_is_named_by_her_mrn_or_as_she_is_called_among_all() -> None:
+    first, second = women(0, 2)
+    called = [first, replace(first, patient_id="2:W0"), replace(second, patient_id="2:W1")]
+    found = weighed(called, {"W0": 1.0, "W1": 3.0, "2:W0": 5.0})
+    assert [woman.stands_for for woman in found] == [1.0, 5.0, 3.0]
