@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Engine, ExceptionContext, create_engine, event, text
+from sqlalchemy import URL, Connection, Engine, ExceptionContext, create_engine, event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 from sqlalchemy.orm import Session
@@ -172,6 +172,12 @@ class Database:
         """Open a session for reading; whatever it changes is rolled back."""
         with RecordSession(self._reading, expire_on_commit=False) as session:
             yield session  # closing discards changes; an explicit rollback would expire the loaded rows too
+
+    @contextmanager
+    def ask(self) -> Iterator[Connection]:
+        """Open a connection for questions that are answered with plain values: to make a session costs more than such an answer."""
+        with self._reading.connect() as connection:
+            yield connection
 
     @cached_property
     def _reading(self) -> Engine:

@@ -101,7 +101,8 @@ class Staged:
 
     def keep(self) -> None:
         """Make an object of them, as `ImageStore.put` does."""
-        self._store.put(self._data)
+        if self.sha256 not in self._store:
+            self._store.put(self._data)
 
     def drop(self) -> None:
         """Leave nothing of what was not kept."""

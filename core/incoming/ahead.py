@@ -16,7 +16,7 @@ from itertools import takewhile
 from types import TracebackType
 from typing import Self
 
-from core.images import GuardedReader, Prepared, lend_reader, storable
+from core.images import GuardedReader, Header, Prepared, lend_reader, storable
 from core.incoming import asked
 from core.incoming.items import IncomingFile
 from core.installation import Installation
@@ -61,6 +61,12 @@ class Turn:
     def may_be_stored(self) -> bool:
         """Tell whether these bytes were stored when it was read ahead; those of a file that came just before may be since."""
         return self._looked.result().stored
+
+    @property
+    def header(self) -> Header | None:
+        """Return what the file says, where it was read ahead."""
+        prepared = self._looked.result().prepared
+        return prepared.image.header if prepared is not None else None
 
     @property
     def is_small(self) -> bool:
@@ -233,9 +239,8 @@ class Ahead:
         sha256 = hashlib.sha256(data).hexdigest()
         if file.refusal is not None:
             return _Looked(data, sha256)
-        with self.here.database.read() as session:
-            named = {"sha256": sha256}
-            if session.scalar(asked.IMAGE_OF_BYTES, named, execution_options=asked.AS_WRITTEN) is not None:
+        with self.here.database.ask() as connection:
+            if connection.scalar(asked.IMAGE_OF_BYTES, {"sha256": sha256}) is not None:
                 return _Looked(data, sha256, stored=True)
         # A large one is written while it is read, a small one when it is known to be readable.
         staged = [self._stage(data, sha256)] if len(data) >= _LARGE_BYTES else []

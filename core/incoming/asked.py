@@ -24,11 +24,14 @@ __all__ = [
     "STUDY_OF_DAY",
     "at_one_moment",
     "first",
+    "have_at_hand",
 ]
 
 AS_WRITTEN: dict[str, Any] = WITH_PUT_AWAY
 
-IMAGE_OF_BYTES = select(Image.id).where(Image.sha256 == bindparam("sha256"))
+_IMAGES = Image.__table__.c
+IMAGE_OF_BYTES = select(_IMAGES.id).where(_IMAGES.sha256 == bindparam("sha256"))
+"""Asked of a bare connection."""
 SAME_IMAGE = select(Image).where(
     or_(Image.sha256 == bindparam("sha256"), Image.sop_uid == bindparam("sop_uid"))
 )
@@ -64,12 +67,18 @@ CORRECTIONS = (
 
 _Row = TypeVar("_Row")
 _ANSWERS = "answers of this moment"
+_AT_HAND = "answers at hand"
 
 
 def at_one_moment(session: Session) -> Session:
     """Let a session that only reads ask nothing twice: it sees the state of one moment."""
-    session.info[_ANSWERS] = {}
+    session.info[_ANSWERS] = dict(session.info.get(_AT_HAND, {}))
     return session
+
+
+def have_at_hand(session: Session, statement: Select[_Row], row: _Row | None, **named: Any) -> None:
+    """Let `first` find this row, or that there is none, from the next moment of this session on."""
+    session.info.setdefault(_AT_HAND, {})[id(statement), *named.values()] = row
 
 
 def first(session: Session, statement: Select[_Row], **named: Any) -> _Row | None:

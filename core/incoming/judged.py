@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from core.images import measure, open_rendition, rendition
 from core.incoming import asked
+from core.incoming.at_hand import at_hand
 from core.installation import Installation
 from core.logs import log_of
 from core.people.needing import SYSTEM_ONLY, needs
@@ -50,6 +51,10 @@ def flags_today(
 
 def images_of(session: Session, study: Study) -> Sequence[Image]:
     """Return the images of a study that count, in the order in which they came."""
+    hand = at_hand(session)
+    found = hand.images_of(study) if hand is not None else None
+    if found is not None:
+        return found
     return session.scalars(
         asked.IMAGES_OF_STUDY, {"study_id": study.id}, execution_options=asked.AS_WRITTEN
     ).all()

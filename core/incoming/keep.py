@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
@@ -11,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from core.images import READING, Header, Prepared
 from core.incoming import asked, rescoring
+from core.incoming.at_hand import at_hand
 from core.incoming.claims import Claim, study_uid_of
 from core.incoming.identity import disagreements, is_hers, is_of
 from core.incoming.items import IncomingFile, ItemReport, Statement, printable_name
@@ -42,11 +44,7 @@ def stored_image(
     through a network or an archive gets another file header there, often other words, sometimes another encoding. Where
     the picture is not at hand (`prepared`), that is left open.
     """
-    found = session.scalars(
-        asked.SAME_IMAGE,
-        {"sha256": sha256, "sop_uid": claim.sop_uid},
-        execution_options=asked.AS_WRITTEN,
-    ).all()
+    found = _same_images(session, sha256, claim.sop_uid)
     for image in sorted(found, key=lambda i: i.sha256 != sha256):
         study = image.study
         if study.patient.mrn != claim.mrn:
@@ -62,6 +60,15 @@ def stored_image(
             raise Refusal("exists_elsewhere", f"It is stored in the study of {study.study_date}.")
         return image
     return None
+
+
+def _same_images(session: Session, sha256: str, sop_uid: str) -> Sequence[Image]:
+    hand = at_hand(session)
+    found = hand.same_images(sha256, sop_uid) if hand is not None else None
+    if found is not None:
+        return found
+    named = {"sha256": sha256, "sop_uid": sop_uid}
+    return session.scalars(asked.SAME_IMAGE, named, execution_options=asked.AS_WRITTEN).all()
 
 
 def stored_patient(
@@ -172,16 +179,27 @@ def keep(
     judge_study(session, study, [*others, image])
     image.study = study
     session.add(image)  # and with it woman and study, where they are new
-    session.flush()
-    if claim.modality == "MG" and not is_new_woman:  # her first study waits as it is
-        rescoring.image_added(session, study)
+    _added(session, image, ask_for_scores=claim.modality == "MG" and not is_new_woman)
     otherwise = sorted(set(file_says) - {"age_years"})
     against = (
         [f"The file says otherwise of: {', '.join(otherwise)}."] if otherwise and claim.by_person else []
     )
     detail = " ".join([*against, *prepared.image.contradictions])[:_LONGEST_DETAIL] or None
-    item = add_item(session, batch_id, file, sha256, Outcome.ACCEPTED, detail=detail, image_id=image.id)
+    item = add_item(session, batch_id, file, sha256, Outcome.ACCEPTED, detail=detail, image=image)
     return report_of(item, patient.mrn, study, image), closed
+
+
+def _added(session: Session, image: Image, *, ask_for_scores: bool) -> None:
+    """Write an image that was added to the session, and ask for scores of it; her first study waits as it is."""
+    hand = at_hand(session)
+    if hand is None:
+        session.flush()
+    else:  # with those that come with it
+        hand.comes(image)
+    if ask_for_scores and hand is not None:
+        hand.gained(image.study)
+    elif ask_for_scores:
+        rescoring.image_added(session, image.study)
 
 
 def _flag_contradiction(prepared: Prepared) -> None:
@@ -199,7 +217,7 @@ def _keep_duplicate(
     if (stored.laterality, stored.view) != (claim.laterality, claim.view):
         as_view = f"It is stored as {stored.laterality.value}-{stored.view}."
         detail = f"{as_view} {detail}" if detail else as_view
-    item = add_item(session, batch_id, file, sha256, Outcome.DUPLICATE, detail=detail, image_id=stored.id)
+    item = add_item(session, batch_id, file, sha256, Outcome.DUPLICATE, detail=detail, image=stored)
     return report_of(item, study.patient.mrn, study, stored)
 
 
@@ -363,7 +381,7 @@ def add_item(
     *,
     reason: str | None = None,
     detail: str | None = None,
-    image_id: int | None = None,
+    image: Image | None = None,
 ) -> ImportItem:
     """Add the line of a batch that says how a file ended, inside the caller's transaction."""
     item = ImportItem(
@@ -375,9 +393,13 @@ def add_item(
         reason=reason,
         # It may quote the file's name or a word of its header.
         detail=printable_name(detail) if detail else None,
-        image_id=image_id,
+        image_id=image.id if image is not None else None,
     )
-    session.add(item)
+    hand = at_hand(session)
+    if hand is None:
+        session.add(item)
+    else:
+        hand.line(item, image)
     return item
 
 

@@ -86,7 +86,5 @@ def answer_known(
     session: Session, batch_id: int, file: IncomingFile, sha256: str, image: Image
 ) -> ItemReport:
     """Write that a file is here already, as this image."""
-    item = add_item(
-        session, batch_id, file, sha256, Outcome.DUPLICATE, detail=set_aside(image), image_id=image.id
-    )
+    item = add_item(session, batch_id, file, sha256, Outcome.DUPLICATE, detail=set_aside(image), image=image)
     return report_of(item, image.study.patient.mrn, image.study, image)

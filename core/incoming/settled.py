@@ -6,15 +6,16 @@ is heard as corrected: nobody is asked twice.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Row, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core.images import Header
 from core.incoming import asked
+from core.incoming.at_hand import Corrections, at_hand
 from core.incoming.items import Statement
 from db.sessions import WITH_PUT_AWAY
 from db.tables import Patient, Study
@@ -82,7 +83,7 @@ def heard(session: Session, header: Header) -> tuple[Header, list[str]]:
     notes = []
     woman = called(session, header.patient_id)
     study = _study(session, header)
-    owner = session.get_one(Patient, study.patient_id) if study is not None else None
+    owner = study.patient if study is not None else None
     corrections = _corrections(session, {header.patient_id, *(one.mrn for one in (woman, owner) if one)})
     if study is not None and owner is not None:
         mrns = {header.patient_id, owner.mrn}
@@ -109,7 +110,7 @@ def _study(session: Session, header: Header) -> Study | None:
 
 
 def _known_to_be_wrong(
-    session: Session, header: Header, woman: Patient, corrections: _Corrections
+    session: Session, header: Header, woman: Patient, corrections: Corrections
 ) -> Iterator[str]:
     """Name the facts of a header that were corrected of her, or that the record said which was merged into hers."""
     wrong = _corrected(corrections, Patient.__tablename__, woman.id, {woman.mrn})
@@ -129,17 +130,17 @@ def _known_to_be_wrong(
             yield fact
 
 
-_Corrections = Sequence[Row[str, str | None, dict[str, Any]]]
-"""Of each the women, by MRN, and what it changed."""
-
-
-def _corrections(session: Session, mrns: set[str]) -> _Corrections:
+def _corrections(session: Session, mrns: set[str]) -> Corrections:
+    hand = at_hand(session)
+    found = hand.corrections(mrns) if hand is not None else None
+    if found is not None:
+        return found
     return session.execute(
         asked.CORRECTIONS, {"mrns": sorted(mrns)}, execution_options=asked.AS_WRITTEN
     ).all()
 
 
-def _corrected(corrections: _Corrections, table: str, row_id: int, mrns: set[str]) -> list[tuple[str, Any]]:
+def _corrected(corrections: Corrections, table: str, row_id: int, mrns: set[str]) -> list[tuple[str, Any]]:
     """Return which columns of a row were corrected from what, by corrections of these women that stand."""
     return [
         (column, before)

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from core.images import Prepared
 from core.incoming import asked
 from core.incoming.ahead import Turn
+from core.incoming.at_hand import AtHand
 from core.incoming.claims import Claim, settle_claim
 from core.incoming.items import ItemReport, Statement
 from core.incoming.keep import keep, quarantined
@@ -43,8 +44,8 @@ def take_together(
     them is met again, and said of that one.
     """
     try:
-        # What of a file the next ones may ask for is written out with it, the line of the batch with the next of them.
-        with here.database.write(ready=False) as session, session.no_autoflush:
+        with here.database.write(ready=False) as session:
+            hand = _at_hand(session, turns, statement)
             taken, kept = [], []
             for turn in turns:
                 report, closed, is_kept = _take(session, turn, batch_id, turn.file.said or statement, first)
@@ -53,7 +54,7 @@ def take_together(
                     kept.append(turn)
                 elif report.outcome == "quarantined" and turn.data:
                     here.quarantine.put(turn.data)
-            session.flush()
+            hand.write()
             Turn.keep_all(here, kept)
         for turn in turns:
             turn.drop()
@@ -65,6 +66,12 @@ def take_together(
         for turn in turns:
             turn.drop()
         raise
+
+
+def _at_hand(session: Session, turns: Sequence[Turn], statement: Statement | None) -> AtHand:
+    headers = [turn.header for turn in turns if turn.header is not None]
+    stated = {said.mrn for turn in turns if (said := turn.file.said or statement) is not None}
+    return AtHand(session, headers, [turn.sha256 for turn in turns], stated)
 
 
 def _take(
@@ -81,6 +88,8 @@ def _take(
             return answer_known(session, batch_id, file, sha256, image), None, False
         prepared = open_file(turn, file, data)
         kind = settle_kind(prepared.image, file.name, statement)
+        if kind is not None:
+            session.flush()  # how many of them a study holds is asked by its number
         prepared.image.header, settled = heard(session, prepared.image.header)
         prepared.image.contradictions += settled
         claim = settle_claim(prepared.image.header, file.name, sha256, statement, kind)
