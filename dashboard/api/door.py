@@ -28,6 +28,7 @@ from dashboard.api import (
     qido,
     shapes,
     studies,
+    together,
     tryout,
 )
 from dashboard.api.described import EVERY
@@ -74,6 +75,7 @@ def _made() -> FastAPI:
         lesions.router,
         corrections.router,
         models.router,
+        together.router,
         imports.router,
         cohorts.router,
         fhir.router,

@@ -11,7 +11,7 @@ from dashboard.api.shapes.corrections import (
     Corrections,
     StudyNamed,
 )
-from dashboard.api.shapes.models import Classified, Model, ModelCard, Models
+from dashboard.api.shapes.models import Classified, ClassifiedFilm, ClassifiedStudy, Model, ModelCard, Models
 from dashboard.api.shapes.people import Me, Patient, Patients
 from dashboard.api.shapes.problems import ProblemShape
 from dashboard.api.shapes.records import (
@@ -44,6 +44,8 @@ __all__ = [
     "Alerts",
     "Assessment",
     "Classified",
+    "ClassifiedFilm",
+    "ClassifiedStudy",
     "CohortSummary",
     "Correction",
     "CorrectionMade",
