@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import date
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Query, Response
@@ -20,6 +19,7 @@ from core.records import (
     take_back_acknowledgement,
 )
 from dashboard.api import shapes
+from dashboard.api.days import Day
 from dashboard.api.described import EVERY, key_parameter
 from dashboard.api.paging import Paged
 from dashboard.api.patients import Key
@@ -43,8 +43,8 @@ class NewEvent(BaseModel):
     )
 
     kind: EventKind
-    on: date
-    end: date | None = None
+    on: Day
+    end: Day | None = None
     laterality: Literal["L", "R", "both"] | None = None
     detail: Annotated[str, Field(max_length=10_000)] = ""
     result: EventResult | None = None

@@ -9,6 +9,7 @@ from dashboard.api.shapes.corrections import (
     CorrectionMade,
     CorrectionPreview,
     Corrections,
+    CorrectionsPage,
     StudyNamed,
 )
 from dashboard.api.shapes.models import Classified, ClassifiedFilm, ClassifiedStudy, Model, ModelCard, Models
@@ -22,6 +23,7 @@ from dashboard.api.shapes.records import (
     Finding,
     Findings,
     Lesion,
+    LesionActUndone,
     Lesions,
     LesionSize,
     Measurement,
@@ -51,6 +53,7 @@ __all__ = [
     "CorrectionMade",
     "CorrectionPreview",
     "Corrections",
+    "CorrectionsPage",
     "Course",
     "Event",
     "Events",
@@ -61,6 +64,7 @@ __all__ = [
     "ImportItem",
     "Job",
     "Lesion",
+    "LesionActUndone",
     "LesionSize",
     "Lesions",
     "Me",
