@@ -379,3 +379,24 @@ def test_all_corrections_are_listed_by_pages_and_chosen(api: Api, client: Client
     assert client.get("/api/v1/corrections?patient=nobody").status_code == 404
     assert client.get("/api/v1/corrections?kind=eat").status_code == 422
     assert api.by(Role.ANALYST).get("/api/v1/corrections").status_code == 403
+
+
+def test_what_came_of_a_biopsy_is_said_later_against_what_was_seen(api: Api, client: Client) -> None:
+    events = f"/api/v1/patients/{key_of(client, 'CHANGE')}/events"
+    biopsy = client.post(events, json={"kind": "biopsy", "on": "2023-06-20", "laterality": "L"}).json()
+    path = f"/api/v1/events/{biopsy['id']}"
+    seen = client.get(path)
+    assert seen.json() == biopsy
+    said = {"result": "benign"}
+    assert client.put(f"{path}/result", json=said).status_code == 428
+    told = client.put(f"{path}/result", json=said, headers={"If-Match": seen.headers["etag"]})
+    assert (told.status_code, told.json()) == (200, {**biopsy, "result": "benign"})
+    assert told.headers["etag"] == client.get(path).headers["etag"]
+    late = client.put(f"{path}/result", json=said, headers={"If-Match": seen.headers["etag"]})
+    assert (late.status_code, late.json()["reason"]) == (412, "changed_meanwhile")
+    note = client.post(events, json={"kind": "note", "on": "2023-06-20", "detail": "Called."}).json()
+    no_biopsy = client.put(f"/api/v1/events/{note['id']}/result", json=said, headers={"If-Match": "*"})
+    assert (no_biopsy.status_code, no_biopsy.json()["reason"]) == (422, "not_recorded")
+    assert client.get("/api/v1/events/999999").status_code == 404
+    entry = next(one for one in last_entries(api, 9) if one.action == "biopsy_result_recorded")
+    assert told_of(api, entry) == {"CHANGE"}

@@ -96,6 +96,10 @@ def test_several_are_searched_at_once_and_studies_by_an_mrn_that_no_link_repeats
         answer = client.get(links["next"].removeprefix("http://localhost")).json()
     assert told == hers
     assert found(client, "ImagingStudy?patient.identifier=NOBODY") == []
+    cursor = client.get("/fhir/ImagingStudy?_count=1").json()["link"][1]["url"].partition("_cursor=")[2]
+    for other in ("Observation?_count=1", "ImagingStudy?started=ge2000"):
+        refused = client.get(f"/fhir/{other}&_cursor={cursor}")
+        assert (refused.status_code, "cursor_of_another_query" in refused.text) == (400, True)
     uids = ",".join(one["id"] for one in hers[:2])
     assert (
         found(client, f"ImagingStudy?_id={uids}")
