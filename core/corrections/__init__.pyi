@@ -16,11 +16,13 @@ from .asked import SetAside as SetAside
 from .asked import WhoSheIs as WhoSheIs
 from .effects import Preview as Preview
 from .effects import StudyNamed as StudyNamed
+from .listed import Chosen as Chosen
 from .listed import Entry as Entry
 from .listed import Film as Film
 from .listed import StudyWithFilms as StudyWithFilms
 from .listed import all_corrections as all_corrections
 from .listed import correction_of as correction_of
+from .listed import corrections_chosen as corrections_chosen
 from .listed import corrections_of as corrections_of
 from .listed import studies_with_films as studies_with_films
 from .making import Made as Made

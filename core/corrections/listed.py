@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.orm import aliased
 
 from core.corrections.asked import Kind
@@ -21,11 +21,13 @@ from db.sessions import WITH_PUT_AWAY
 from db.tables import Correction, Image, Study, User
 
 __all__ = [
+    "Chosen",
     "Entry",
     "Film",
     "StudyWithFilms",
     "all_corrections",
     "correction_of",
+    "corrections_chosen",
     "corrections_of",
     "studies_with_films",
 ]
@@ -70,6 +72,17 @@ class Entry:
 
 
 @dataclass(frozen=True)
+class Chosen:
+    """Which corrections are meant: of a woman, of a kind, made on days (UTC, both included), undone or not; None: whichever."""
+
+    mrn: str | None = None
+    kind: Kind | None = None
+    since: date | None = None
+    until: date | None = None
+    is_undone: bool | None = None
+
+
+@dataclass(frozen=True)
 class Film:
     """One film of a study; `set_aside_by` is the correction that set it aside. `file_date` is the day that its file says."""
 
@@ -102,9 +115,7 @@ COMMAND_LINE = "command line"
 @needs(Permission.SEE_PATIENTS)
 def corrections_of(here: Installation, mrn: str) -> list[Entry]:
     """Return what was corrected of a woman, newest first; of one who was merged with others theirs too."""
-    with here.database.read() as session:
-        mrns = mrns_of(session, mrn)
-    return _entries(here, or_(Correction.mrn.in_(mrns), Correction.other_mrn.in_(mrns)))
+    return _entries(here, _of(here, mrn))
 
 
 @needs(Permission.SEE_PATIENTS)
@@ -117,6 +128,32 @@ def correction_of(here: Installation, correction_id: int) -> Entry | None:
 def all_corrections(here: Installation, *, limit: int = 200) -> list[Entry]:
     """Return the newest corrections of all women first."""
     return _entries(here, None, limit)
+
+
+@needs(Permission.CORRECT)
+def corrections_chosen(here: Installation, which: Chosen, *, before: int | None, limit: int) -> list[Entry]:
+    """Return corrections that are meant, newest first, those numbered below `before` where that is said."""
+    wanted: list[ColumnElement[bool]] = []
+    if before is not None:
+        wanted.append(Correction.id < before)
+    if which.mrn is not None:
+        wanted.append(_of(here, which.mrn))
+    if which.kind is not None:
+        wanted.append(Correction.kind == which.kind.value)
+    if which.since is not None:
+        wanted.append(Correction.made_at >= datetime.combine(which.since, time(), UTC))
+    if which.until is not None and which.until < date.max:
+        wanted.append(Correction.made_at < datetime.combine(which.until + timedelta(days=1), time(), UTC))
+    if which.is_undone is not None:
+        undone = Correction.undone_at
+        wanted.append(undone.is_not(None) if which.is_undone else undone.is_(None))
+    return _entries(here, and_(*wanted) if wanted else None, limit)
+
+
+def _of(here: Installation, mrn: str) -> ColumnElement[bool]:
+    with here.database.read() as session:
+        mrns = mrns_of(session, mrn)
+    return or_(Correction.mrn.in_(mrns), Correction.other_mrn.in_(mrns))
 
 
 def _entries(here: Installation, which: ColumnElement[bool] | None, limit: int | None = None) -> list[Entry]:

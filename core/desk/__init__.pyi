@@ -11,3 +11,6 @@ from .desk import OpenedImage as OpenedImage
 from .desk import Said as Said
 from .other_breast import ViewNotSaid as ViewNotSaid
 from .other_breast import classify_study as classify_study
+from .study import FilmOfStudy as FilmOfStudy
+from .study import films_kept as films_kept
+from .study import read_together as read_together

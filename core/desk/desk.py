@@ -13,20 +13,19 @@ import tempfile
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import IO, Any
 
 from sqlalchemy import select
 
-from core.desk.other_breast import kept_other_breast
+from core.desk.other_breast import OtherBreast, kept_other_breast, other_breast_of
 from core.images import Child, ChildDied, ReadImage, image_from_json
 from core.installation import Installation
 from core.logs import log_of
 from core.outages import outage
 from core.people import Permission, Person, require
 from core.refusals import Refusal
-from core.rules.vocabulary import ViewName
 from core.settings import Settings
 from db.tables import Image
 
@@ -53,17 +52,11 @@ class BoxRefused(ValueError):
 
 
 @dataclass(frozen=True)
-class OtherBreast:
-    """The same view of the other breast in a study that is kept: its place on the desk, what it shows, its file's bytes."""
-
-    token: str
-    shows: str
-    data: bytes = field(repr=False, compare=False)
-
-
-@dataclass(frozen=True)
 class OpenedImage:
-    """An image on the desk; `sha256` is the key of its bytes in the image store, if they are stored."""
+    """An image on the desk; `sha256` is the key of its bytes in the image store, if they are stored.
+
+    `shows` is what answers call it, where that is said.
+    """
 
     token: str
     user_id: int
@@ -73,6 +66,7 @@ class OpenedImage:
     modality: str
     source: IO[bytes] = field(repr=False, compare=False)
     other: OtherBreast | None = None
+    shows: str = ""
     shown_anyway: threading.Event = field(
         default_factory=threading.Event, init=False, repr=False, compare=False
     )
@@ -266,17 +260,41 @@ class Desk:
             if said is None:
                 raise
             raise DeskClosed(said) from error
-        beside = None if other is None else _other_breast(here, other)
+        beside = None if other is None else other_breast_of(here, other)
         return self._open(person, data, f"{image.laterality.value} {image.view}", image.sha256, beside)
 
     def _open(
         self, person: Person, data: bytes, name: str, sha256: str, other: OtherBreast | None = None
     ) -> OpenedImage:
+        opened = self._shown(person, data, name, sha256=sha256, other=other)
+        with self._listing:
+            self._opened[opened.token] = opened
+            own = [one for one in self._opened.values() if one.user_id == person.user_id]
+            for old in own[:-MOST_OPEN_A_PERSON]:
+                self._opened.pop(old.token).close()
+            while len(self._opened) > MOST_OPEN:
+                self._opened.popitem(last=False)[1].close()
+        return opened
+
+    def show(self, person: Person, data: bytes, name: str) -> OpenedImage:
+        """Open a file for the caller alone, who closes it; what is said of it calls it by its name. Raises as `open_file`."""
+        return self._shown(person, self._admitted(person, data), name, shows=name)
+
+    def _shown(
+        self,
+        person: Person,
+        data: bytes,
+        name: str,
+        *,
+        sha256: str = "",
+        other: OtherBreast | None = None,
+        shows: str = "",
+    ) -> OpenedImage:
         token = secrets.token_urlsafe(18)
-        answer, _ = self._ask({"wanted": "open", "token": token, "name": name}, data)
+        answer, _ = self._ask({"wanted": "open", "token": token, "name": name, "shows": shows}, data)
         source = tempfile.TemporaryFile()  # noqa: SIM115 - closed when the image leaves the desk
         source.write(data)
-        opened = OpenedImage(
+        return OpenedImage(
             token,
             person.user_id,
             name,
@@ -285,15 +303,8 @@ class Desk:
             answer["modality"],
             source,
             other,
+            shows,
         )
-        with self._listing:
-            self._opened[token] = opened
-            own = [one for one in self._opened.values() if one.user_id == person.user_id]
-            for old in own[:-MOST_OPEN_A_PERSON]:
-                self._opened.pop(old.token).close()
-            while len(self._opened) > MOST_OPEN:
-                self._opened.popitem(last=False)[1].close()
-        return opened
 
     def find(self, person: Person, token: str) -> OpenedImage:
         """Return an image that this person has opened; raises `LookupError` if it is not on the desk any more."""
@@ -328,17 +339,38 @@ class Desk:
         other = opened.other
         if other is None:
             return _said(*self._about(opened, question))
-        answer, parts = self._about(opened, question | {"other": other.token})
+        return self._beside(opened, question, other.token, other.shows, lambda: other.data)
+
+    def _beside(
+        self,
+        opened: OpenedImage,
+        question: dict[str, Any],
+        other: str,
+        shows: str,
+        bytes_of_other: Callable[[], bytes],
+    ) -> Said:
+        """Ask about an image beside another one, by its token and what answers call it."""
+        answer, parts = self._about(opened, question | {"other": other})
         if "other_unknown" in answer:
-            again = {"wanted": "open", "token": other.token, "name": other.shows, "shows": other.shows}
+            again = {"wanted": "open", "token": other, "name": shows, "shows": shows}
             try:
-                self._ask(again, other.data)
-                answer, parts = self._about(opened, question | {"other": other.token})
+                self._ask(again, bytes_of_other())
+                answer, parts = self._about(opened, question | {"other": other})
             except Refusal:
                 pass  # no picture that a model reads: she is read by this one alone
         if "other_unknown" in answer:
             answer, parts = self._about(opened, question)
         return _said(answer, parts)
+
+    def together(self, opened: OpenedImage, other: OpenedImage | None, model: str | None = None) -> Said:
+        """Return what is said of a whole image that was shown, beside one of the other breast, by all models or one alone.
+
+        Raises as `whole`.
+        """
+        question = {"wanted": "whole", "alone": model}
+        if other is None:
+            return _said(*self._about(opened, question))
+        return self._beside(opened, question, other.token, other.shows, other.bytes)
 
     def region(self, opened: OpenedImage, box: Sequence[float], model: str | None = None) -> Said:
         """Return what is said of a box (x0, y0, x1, y1 in pixels); as `whole`, and `BoxRefused`."""
@@ -354,21 +386,10 @@ class Desk:
         answer, parts = self._ask(question)
         if "unknown" in answer:
             # The process is a new one, or let go of the image for others.
-            again = {"wanted": "open", "token": opened.token, "name": opened.name}
+            again = {"wanted": "open", "token": opened.token, "name": opened.name, "shows": opened.shows}
             self._ask(again, opened.bytes())
             answer, parts = self._ask(question)
         return answer, parts
-
-
-def _other_breast(here: Installation, image: Image) -> OtherBreast | None:
-    """Return the image of the other breast, ready to be put on the desk; None where its bytes cannot be had."""
-    try:
-        data = here.images.get_kept(image.sha256)
-    except OSError as error:
-        log.warning("the view of the other breast cannot be read", kind=type(error).__name__)
-        return None
-    shows = ViewName(image.laterality.value, image.view).words
-    return OtherBreast(secrets.token_urlsafe(18), shows, bytes(data))
 
 
 def _said(answer: dict[str, Any], parts: list[bytearray]) -> Said:

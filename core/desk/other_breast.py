@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,21 +13,52 @@ from sqlalchemy.orm import Session
 
 from core.desk.classify import Classified, Classifier, OpenImage
 from core.images import lend_reader
+from core.installation import Installation
+from core.logs import log_of
 from core.refusals import Refusal
-from core.rules.vocabulary import OTHER_THAN_STANDARD
+from core.rules.vocabulary import OTHER_THAN_STANDARD, ViewName
 from db.tables import Image
 from db.tables.kinds import ImageSide
 
 if TYPE_CHECKING:
     from core.images import ReadImage
 
-__all__ = ["ViewNotSaid", "classify_study", "kept_other_breast"]
+__all__ = [
+    "OPPOSITE",
+    "OtherBreast",
+    "ViewNotSaid",
+    "classify_study",
+    "kept_other_breast",
+    "other_breast_of",
+]
+
+log = log_of(__name__)
 
 OPPOSITE = {"L": "R", "R": "L"}
 
 
 class ViewNotSaid(ValueError):
     """Of a file it is not known which view of which breast it is; the message says how to say it."""
+
+
+@dataclass(frozen=True)
+class OtherBreast:
+    """The same view of the other breast in a study that is kept: its place on the desk, what it shows, its file's bytes."""
+
+    token: str
+    shows: str
+    data: bytes = field(repr=False, compare=False)
+
+
+def other_breast_of(here: Installation, image: Image) -> OtherBreast | None:
+    """Return the image of the other breast, ready to be put on the desk; None where its bytes cannot be had."""
+    try:
+        data = here.images.get_kept(image.sha256)
+    except OSError as error:
+        log.warning("the view of the other breast cannot be read", kind=type(error).__name__)
+        return None
+    shows = ViewName(image.laterality.value, image.view).words
+    return OtherBreast(secrets.token_urlsafe(18), shows, bytes(data))
 
 
 def kept_other_breast(session: Session, image: Image) -> Image | None:

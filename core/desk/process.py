@@ -103,8 +103,17 @@ class Desk:
         other = question.get("other")
         if other is not None and other not in self._kept:
             return {"other_unknown": True}, []
-        kept.opened.other = self._kept[other].opened if other is not None else None
-        return _said(kept.opened.classified(finding_by=question["model"]))
+        alone = question.get("alone")
+        opened = self._opened(token, alone)
+        opened.other = self._opened(other, alone) if other is not None else None
+        return _said(opened.classified(finding_by=question.get("model")))
+
+    def _opened(self, token: str, alone: str | None) -> OpenImage:
+        """Return an image that is at hand as all models read it, or as one reads it that is asked alone."""
+        kept = self._kept[token]
+        if alone is None:
+            return kept.opened
+        return OpenImage(self._alone(alone), kept.image.pixels, kept.opened.name, kept.opened.modality)
 
     def _classified(self, question: dict[str, Any], data: bytes) -> Answer:
         """Say what is seen in a file that is not kept, by all models, or by the one that is asked alone."""

@@ -9,11 +9,15 @@ from .instances import file_of as file_of
 from .instances import frame_of_instance as frame_of_instance
 from .instances import metadata_of as metadata_of
 from .instances import rendered as rendered
+from .instances import syntax_of as syntax_of
 from .jobs import TooManyJobs as TooManyJobs
 from .jobs import begin_job as begin_job
 from .jobs import job_of as job_of
 from .keys import key_of as key_of
 from .keys import patient_by_key as patient_by_key
+from .lesion_acts import TakenBackBefore as TakenBackBefore
+from .lesion_acts import keep_lesion_act as keep_lesion_act
+from .lesion_acts import take_lesion_act_back as take_lesion_act_back
 from .lesions import lesion_measured_by as lesion_measured_by
 from .lesions import lesion_of as lesion_of
 from .lesions import numbers_of as numbers_of
@@ -22,6 +26,7 @@ from .listed import NotHere as NotHere
 from .listed import Page as Page
 from .listed import alert_of as alert_of
 from .listed import alerts_of as alerts_of
+from .listed import event_of as event_of
 from .listed import event_whose as event_whose
 from .listed import image_of as image_of
 from .listed import mrn_of as mrn_of
@@ -39,6 +44,7 @@ from .resources import KINDS as KINDS
 from .resources import Days as Days
 from .resources import Found as Found
 from .resources import Wanted as Wanted
+from .resources import id_of_mrn as id_of_mrn
 from .resources import resource_of as resource_of
 from .resources import search_resources as search_resources
 from .scores import scores_of as scores_of

@@ -36,12 +36,13 @@ from core.exchange.headers import (
     read,
     stored,
 )
+from core.exchange.listed import NotHere
 from core.images import crop_png, open_rendition, rendition
 from core.installation import Installation
 from core.people import Permission
 from core.people.needing import needs
 
-__all__ = ["NotKeptSo", "file_of", "frame_of_instance", "metadata_of", "rendered"]
+__all__ = ["NotKeptSo", "file_of", "frame_of_instance", "metadata_of", "rendered", "syntax_of"]
 
 _FRAMES = {
     JPEGBaseline8Bit: "image/jpeg",
@@ -88,14 +89,23 @@ def file_of(here: Installation, one: Instance) -> bytes:
 
 
 @needs(Permission.SEE_PATIENTS)
+def syntax_of(here: Installation, data: bytes) -> str:
+    """Return the transfer syntax in which a DICOM file is kept; raises `HeaderLost`."""
+    return str(read(here, data, pixels=False).file_meta.get("TransferSyntaxUID", ""))
+
+
+@needs(Permission.SEE_PATIENTS)
 def frame_of_instance(here: Installation, one: Instance, number: int) -> tuple[bytes, str]:
-    """Return the pixels of a frame (from 1) as they are kept, with their media type; raises `NotKeptSo` or `HeaderLost`."""
+    """Return the pixels of a frame (from 1) as they are kept, with their media type.
+
+    Raises `NotHere` where there is no such frame, `NotKeptSo` or `HeaderLost`.
+    """
     if not one.is_dicom:
         raise NotKeptSo("This image came as a picture, not as DICOM: ask for /rendered.")
     dataset = read(here, stored(here, one.image), pixels=True)
     frames = int(dataset.get("NumberOfFrames") or 1)
     if not 1 <= number <= frames:
-        raise NotKeptSo(f"This image has {frames} frame{'s' if frames > 1 else ''}.")
+        raise NotHere(f"This image has {frames} frame{'s' if frames > 1 else ''}.")
     syntax = dataset.file_meta.TransferSyntaxUID
     try:
         if not syntax.is_compressed or syntax.is_deflated:

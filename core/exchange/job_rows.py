@@ -9,10 +9,12 @@ from sqlalchemy.orm import Session
 
 from db.tables import ApiJob, utc_now
 
-__all__ = ["SCORE", "forget_old_jobs"]
+__all__ = ["LESION_ACT", "SCORE", "forget_old_jobs"]
 
 SCORE = "score"
 """The kind that follows a study through the queue (`core.exchange.scoring`); the others are done in a web process."""
+LESION_ACT = "lesion_act"
+"""No work that is asked after: what takes a change of lesions back (`core.exchange.lesion_acts`)."""
 _KEPT_FOR = timedelta(days=7)
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from sqlalchemy import select
 
-from core.exchange.job_rows import SCORE, forget_old_jobs
+from core.exchange.job_rows import LESION_ACT, SCORE, forget_old_jobs
 from core.exchange.listed import NotHere
 from core.exchange.scoring import how_scored
 from core.installation import Installation
@@ -115,7 +115,7 @@ def job_of(here: Installation, person: Person, key: str) -> dict[str, Any]:
     """Return how one of a person's jobs stands: running, done, failed or cut off; raises `NotHere`."""
     with here.database.read() as session:
         row = session.get(ApiJob, key)
-        if row is None or row.user_id != person.user_id:
+        if row is None or row.user_id != person.user_id or row.kind == LESION_ACT:
             raise NotHere("There is no job by this key.")
         if row.kind == SCORE:
             stands = how_scored(session, row)

@@ -14,7 +14,7 @@ from core.exchange.keys import key_of, patient_by_key
 from core.installation import Installation
 from core.people import Permission, Person
 from core.people.needing import needs
-from core.records import COVERED, AlertEntry, record_of
+from core.records import COVERED, AlertEntry, EventEntry, record_of
 from core.records import find as find_women
 from core.refusals import refusal_text
 from db.tables import Alert, Event, Image, Patient, Study, StudyStatus
@@ -25,6 +25,7 @@ __all__ = [
     "Page",
     "alert_of",
     "alerts_of",
+    "event_of",
     "event_whose",
     "image_of",
     "mrn_of",
@@ -248,6 +249,20 @@ def event_whose(here: Installation, person: Person, event_id: int) -> int:
     if patient_id is None:
         raise NotHere("There is no event with this number.")
     return patient_id
+
+
+@needs(Permission.SEE_PATIENTS)
+def event_of(here: Installation, person: Person, event_id: int) -> tuple[int, EventEntry]:
+    """Return whose an event is (by her number), and the event; raises `NotHere`."""
+    patient_id = event_whose(here, person, event_id)
+    with here.database.read() as session:
+        mrn = session.scalar(select(Patient.mrn).where(Patient.id == patient_id))
+    record = record_of(here, mrn) if mrn else None
+    events = record.events if record else ()
+    found = next((one for one in events if one.event_id == event_id), None)
+    if found is None:
+        raise NotHere("There is no event with this number.")
+    return patient_id, found
 
 
 @needs(Permission.SEE_PATIENTS)

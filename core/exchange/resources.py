@@ -25,7 +25,7 @@ from core.people.needing import needs
 from core.reports import Report, imaging_study, patient_resource, report_of, resources_of
 from db.tables import Image, Patient, Study, utc_now
 
-__all__ = ["KINDS", "Days", "Found", "Wanted", "resource_of", "search_resources"]
+__all__ = ["KINDS", "Days", "Found", "Wanted", "id_of_mrn", "resource_of", "search_resources"]
 
 Resource = dict[str, Any]
 
@@ -52,10 +52,13 @@ class Days:
 
 @dataclass(frozen=True)
 class Wanted:
-    """What a search asks for. `identifier` is an MRN, or of a study its UID; `patient` a woman's id."""
+    """What a search asks for: any of some ids, any of some identifiers (MRNs, or of a study its UID); `patient` is a woman's id.
 
-    id: str | None = None
-    identifier: str | None = None
+    None: whichever.
+    """
+
+    ids: tuple[str, ...] | None = None
+    identifiers: tuple[str, ...] | None = None
     patient: str | None = None
     days: tuple[Days, ...] = field(default_factory=tuple)
 
@@ -70,9 +73,17 @@ class Found:
 
 
 @needs(Permission.SEE_PATIENTS)
+def id_of_mrn(here: Installation, person: Person, mrn: str) -> str | None:
+    """Return the id of the woman of an MRN; None where there is nobody."""
+    with here.database.read() as session:
+        patient = called(session, mrn)
+        return None if patient is None else fhir_id_of(patient)
+
+
+@needs(Permission.SEE_PATIENTS)
 def resource_of(here: Installation, person: Person, kind: str, resource_id: str) -> Found:
     """Return one resource; raises `NotHere`."""
-    found = search_resources(here, person, kind, Wanted(id=resource_id), after=0, limit=1)
+    found = search_resources(here, person, kind, Wanted(ids=(resource_id,)), after=0, limit=1)
     if not found.resources:
         raise NotHere(f"There is no {kind} with this id.")
     return found
@@ -100,8 +111,8 @@ def search_resources(
             resources += [
                 one for one in _of_report(here, row.Study, row.Patient) if one["resourceType"] == kind
             ]
-    if wanted.id is not None:
-        resources = [one for one in resources if one["id"] == wanted.id]
+    if wanted.ids is not None:
+        resources = [one for one in resources if one["id"] in wanted.ids]
     patients = list(dict.fromkeys(row.Patient.id for row in shown))
     return Found(resources, patients, shown[-1].Study.id if len(rows) > limit else None)
 
@@ -109,10 +120,12 @@ def search_resources(
 def _patients(here: Installation, wanted: Wanted, after: int, limit: int) -> Found:
     with here.database.read() as session:
         query = select(Patient).where(Patient.id > after, *_between(Patient.birth_date, wanted.days))
-        for key in filter(None, (wanted.id, wanted.patient)):
-            query = query.where(Patient.id == _id_of(patient_by_fhir_id(session, key)))
-        if wanted.identifier is not None:
-            query = query.where(Patient.id == _id_of(called(session, wanted.identifier)))
+        if wanted.ids is not None:
+            query = query.where(
+                Patient.id.in_([_id_of(patient_by_fhir_id(session, one)) for one in wanted.ids])
+            )
+        if wanted.identifiers is not None:
+            query = query.where(Patient.id.in_([_id_of(called(session, one)) for one in wanted.identifiers]))
         rows = session.scalars(query.order_by(Patient.id).limit(limit + 1)).all()
     shown = rows[:limit]
     return Found(
@@ -132,14 +145,14 @@ def _studies(session: Session, kind: str, wanted: Wanted) -> Select[Study, Patie
     query = query.where(*_between(Study.study_date, wanted.days))
     if wanted.patient is not None:
         query = query.where(Study.patient_id == _id_of(patient_by_fhir_id(session, wanted.patient)))
-    if wanted.identifier is not None:
-        query = query.where(Study.uid == wanted.identifier.removeprefix("urn:oid:"))
-    if wanted.id is None:
+    if wanted.identifiers is not None:
+        query = query.where(Study.uid.in_([one.removeprefix("urn:oid:") for one in wanted.identifiers]))
+    if wanted.ids is None:
         return query
     if kind != "Observation":
-        return query.where(Study.uid == wanted.id)
-    told = _OBSERVATION.fullmatch(wanted.id)
-    return query.where(Study.id == int(told[1])) if told else None
+        return query.where(Study.uid.in_(wanted.ids))
+    told = [int(one[1]) for one in map(_OBSERVATION.fullmatch, wanted.ids) if one]
+    return query.where(Study.id.in_(told)) if told else None
 
 
 def _between(column: Any, days: tuple[Days, ...]) -> list[ColumnElement[bool]]:

@@ -395,7 +395,11 @@ def set_lesion_status(
 
 @needs(Permission.ASSESS)
 def undo_lesion_act(here: Installation, person: Person, undo: Undo) -> None:
-    """Take an act back. Raises `AccessDenied`, and `LesionChangedMeanwhile` where somebody has gone on from it."""
+    """Take an act back.
+
+    Raises `AccessDenied`, `LesionChangedMeanwhile` where somebody has gone on from it, and ValueError where another lesion
+    of hers has been given the name since.
+    """
     with here.database.write() as session:
         lesions = {one: _lesion(session, one, version) for one, version in undo.versions.items()}
         for lesion_id, fields in undo.fields.items():
@@ -409,7 +413,10 @@ def undo_lesion_act(here: Installation, person: Person, undo: Undo) -> None:
         for measurement_id in undo.removed:
             one = _measurement(session, measurement_id, removed=True)
             one.removed_at, one.removed_by_id = None, None
+        session.flush()
         for lesion in lesions.values():
+            if lesion.label in _labels(session, lesion) and _live(session, lesion.id):
+                raise ValueError(f"Another lesion of hers is called {lesion.label} by now. Rename it first.")
             lesion.version += 1
         first = next(iter(lesions.values()))
         _record(session, person, "lesion_undone", first, {"label": first.label, "undone": undo.words})

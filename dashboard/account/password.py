@@ -17,7 +17,8 @@ def show(person: Person) -> None:
     mine = own_account(here(), person)
     if mine.outside:
         look.show(
-            '<p class="lv-muted">You sign in with your hospital’s own sign-in. Your password is kept and changed there.</p>'
+            f'<p class="lv-muted">You sign in with {look.safe(here().settings.oidc_name)}. Your password is kept and '
+            "changed there. Only an admin can give you one here again.</p>"
         )
         return
     if mine.demo:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import date
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -20,6 +19,7 @@ from core.corrections import (
     SetAside,
     WhoSheIs,
 )
+from dashboard.api.days import Day
 
 __all__ = ["Asked"]
 
@@ -66,7 +66,7 @@ class DateAsk(_Body):
 
     kind: Literal["date"]
     study_uid: Uid
-    on: date
+    on: Day
 
     def asked(self) -> Ask:
         """Return it as it is put right."""
@@ -77,7 +77,7 @@ class FilmDay(_Body):
     """The day of a film."""
 
     sop_uid: Uid
-    on: date
+    on: Day
 
 
 class DaysAsk(_Body):
@@ -95,7 +95,7 @@ class NewWoman(_Body):
     """Who a woman is that is not known yet."""
 
     name: Name = None
-    birth_date: date | None = None
+    birth_date: Day | None = None
     sex: Sex = None
 
 
@@ -119,7 +119,7 @@ class PersonAsk(_Body):
     kind: Literal["person"]
     patient: Mrn
     name: Name = None
-    birth_date: date | None = None
+    birth_date: Day | None = None
     sex: Sex = None
 
     def asked(self) -> Ask:
@@ -155,8 +155,8 @@ class EventTruly(_Body):
 
     id: Annotated[int, Field(ge=1, le=2**31 - 1)]
     patient: Mrn | None = None
-    on: date | None = None
-    end: date | None = None
+    on: Day | None = None
+    end: Day | None = None
 
 
 class EventsAsk(_Body):

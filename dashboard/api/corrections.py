@@ -1,4 +1,4 @@
-"""Corrections: what would follow, making one, undoing it; as on the patient's page, what is made is what was looked at."""
+"""Corrections: all that were made, what would follow of one, making it, undoing it; as on the patient's page, what is made is what was looked at."""
 
 from __future__ import annotations
 
@@ -6,30 +6,35 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from core.corrections import (
     ChangedSince,
+    Chosen,
     CorrectionRefused,
+    Kind,
     Made,
     NotConfirmed,
     Preview,
     SeenOtherwise,
     correct,
     correction_of,
+    corrections_chosen,
     preview,
     preview_undo,
     undo,
     whom,
 )
-from core.exchange import NotHere, numbers_of
+from core.exchange import NotHere, mrn_of, numbers_of
 from core.people import Permission, Scope
 from dashboard.api import shapes
 from dashboard.api.asks import Asked
+from dashboard.api.days import Day
 from dashboard.api.described import EVERY, also, key_parameter, match_parameter
 from dashboard.api.etags import with_tag
 from dashboard.api.events import Number
+from dashboard.api.paging import Paged
 from dashboard.api.routing import Call, Caller, Recorded, door
 from dashboard.web.problems import Problem
 
@@ -64,6 +69,41 @@ class Undoing(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     reason: Annotated[str | None, Field(max_length=2_000)] = None
+
+
+@router.get("", dependencies=[door(Scope.READ, Permission.CORRECT)])
+def list_all_corrections(
+    call: Caller,
+    paged: Paged,
+    patient: Annotated[
+        str | None,
+        Query(
+            max_length=64, description="A woman's key: those of her record, and of records merged with it."
+        ),
+    ] = None,
+    kind: Annotated[Kind | None, Query(description="What was put right.")] = None,
+    since: Annotated[Day | None, Query(description="First day on which it was made (UTC).")] = None,
+    until: Annotated[Day | None, Query(description="Last day (UTC).")] = None,
+    undone: Annotated[bool | None, Query(description="Those that were undone, or those that stand.")] = None,
+) -> shapes.CorrectionsPage:
+    """List what was put right, by whom and why, and who undid it: of all women, newest first."""
+    mrn = None
+    if patient is not None:
+        patient_id, mrn = mrn_of(call.here, call.person, patient)
+        call.tells_of(patient_id)
+    entries = corrections_chosen(
+        call.here,
+        Chosen(mrn, kind, since, until, undone),
+        before=paged.after or None,
+        limit=paged.limit + 1,
+    )
+    shown = entries[: paged.limit]
+    mrns = dict.fromkeys(one for entry in shown for one in (entry.mrn, entry.other_mrn) if one)
+    call.tells_of(*numbers_of(call.here, call.person, mrns))
+    more = shown[-1].correction_id if len(entries) > paged.limit else None
+    return shapes.CorrectionsPage(
+        items=[shapes.Correction(**one.to_json()) for one in shown], next=paged.next(more)
+    )
 
 
 @router.post("/preview", dependencies=CORRECT, **LOOK)

@@ -37,7 +37,7 @@ def _problem(status: int) -> dict[str, Any]:
     }
 
 
-EVERY: Responses = {status: _problem(status) for status in (400, 401, 403, 404, 413, 422, 429, 503)}
+EVERY: Responses = {status: _problem(status) for status in (400, 401, 403, 404, 413, 415, 422, 429, 503)}
 """What every call may end in."""
 
 

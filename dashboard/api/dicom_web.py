@@ -6,6 +6,7 @@ Searching (QIDO-RS) stands in `dashboard.api.qido`, storing (STOW-RS) in `dashbo
 from __future__ import annotations
 
 import json
+import re
 import secrets
 from collections.abc import Iterator, Sequence
 from typing import Annotated, Any
@@ -22,6 +23,7 @@ from core.exchange import (
     instances_of,
     metadata_of,
     rendered,
+    syntax_of,
 )
 from core.images import thumbnail_png
 from core.network import MEDIA_TYPE
@@ -31,6 +33,8 @@ from dashboard.api.routing import Call, Caller, Recorded, door
 from dashboard.web.problems import Problem
 
 READ = [door(Scope.DICOMWEB)]
+_MULTIPART = frozenset({"multipart/related", "multipart/*", "*/*"})
+_SYNTAX = re.compile(r'transfer-syntax="?([0-9.]+|\*)')
 DICOM = "application/dicom"
 UID = r"^[0-9.]{1,64}$"
 Uid = Annotated[str, Path(pattern=UID, examples=["2.25.1.1"])]
@@ -52,7 +56,7 @@ def document(words: str) -> dict[int | str, dict[str, Any]]:
 )
 def study_metadata(call: Caller, request: Request, study: Uid) -> Response:
     """Return the headers of a study's instances."""
-    return answer_json(metadata_of(call.here, _found(call, study), address_of(request)))
+    return answer_json(request, metadata_of(call.here, _found(call, study), address_of(request)))
 
 
 @router.get(
@@ -63,7 +67,7 @@ def study_metadata(call: Caller, request: Request, study: Uid) -> Response:
 )
 def series_metadata(call: Caller, request: Request, study: Uid, series: Uid) -> Response:
     """Return the headers of a series' instances."""
-    return answer_json(metadata_of(call.here, _found(call, study, series), address_of(request)))
+    return answer_json(request, metadata_of(call.here, _found(call, study, series), address_of(request)))
 
 
 @router.get(
@@ -74,7 +78,9 @@ def series_metadata(call: Caller, request: Request, study: Uid, series: Uid) -> 
 )
 def instance_metadata(call: Caller, request: Request, study: Uid, series: Uid, instance: Uid) -> Response:
     """Return an instance's header."""
-    return answer_json(metadata_of(call.here, _found(call, study, series, instance), address_of(request)))
+    return answer_json(
+        request, metadata_of(call.here, _found(call, study, series, instance), address_of(request))
+    )
 
 
 _FILES: dict[int | str, dict[str, Any]] = {
@@ -112,24 +118,43 @@ def retrieve_instance(call: Caller, request: Request, study: Uid, series: Uid, i
 
 
 @router.get(
-    "/studies/{study}/series/{series}/instances/{instance}/frames/{number}",
+    "/studies/{study}/series/{series}/instances/{instance}/frames/{numbers}",
     dependencies=READ,
     response_class=Response,
     responses=_FILES,
 )
-def retrieve_frame(
-    call: Caller, study: Uid, series: Uid, instance: Uid, number: Annotated[int, Path(ge=1, le=10_000)]
+def retrieve_frames(
+    call: Caller,
+    request: Request,
+    study: Uid,
+    series: Uid,
+    instance: Uid,
+    numbers: Annotated[
+        str,
+        Path(
+            pattern=r"^[1-9][0-9]{0,4}(,[1-9][0-9]{0,4}){0,99}$",
+            description="Numbers from 1, by commas.",
+            examples=["1"],
+        ),
+    ],
 ) -> Response:
-    """Return the pixels of a frame as they are kept, compressed where the file is."""
+    """Return the pixels of frames as they are kept, compressed where the file is: multipart, or one as what it is."""
     (found,) = _found(call, study, series, instance)
     try:
-        data, kind = frame_of_instance(call.here, found, number)
+        frames = [frame_of_instance(call.here, found, int(one)) for one in numbers.split(",")]
     except (NotKeptSo, HeaderLost) as error:
         raise Problem(406, "not_kept_so", str(error)) from error
+    kind = frames[0][1].partition(";")[0]
+    accepts = _accepted(request)
+    if len(frames) == 1 and kind in accepts:
+        return Response(frames[0][0], media_type=frames[0][1])
+    if not _MULTIPART.intersection(accepts):
+        raise Problem(406, "not_kept_so", f"Its frames are kept as {kind}: send Accept: multipart/related.")
     border = secrets.token_hex(16)
+    parts = b"".join(part for data, of in frames for part in _part(border, data, of))
     return Response(
-        b"".join(_part(border, data, kind)) + f"--{border}--\r\n".encode(),
-        media_type=f'multipart/related; type="{kind.partition(";")[0]}"; boundary={border}',
+        parts + f"--{border}--\r\n".encode(),
+        media_type=f'multipart/related; type="{kind}"; boundary={border}',
     )
 
 
@@ -147,14 +172,22 @@ _PICTURE: dict[int | str, dict[str, Any]] = {
     "/studies/{study}/series/{series}/instances/{instance}/rendered",
     dependencies=READ,
     response_class=Response,
-    responses=_PICTURE,
+    responses={**_PICTURE, **also(406)},
 )
 def retrieve_rendered(call: Caller, request: Request, study: Uid, series: Uid, instance: Uid) -> Response:
     """Return a view as a picture, its longest side 1600 pixels."""
     (found,) = _found(call, study, series, instance)
-    accepts = request.headers.get("accept", "*/*")
-    kind = "image/jpeg" if "image/jpeg" in accepts and "image/png" not in accepts else "image/png"
-    return Response(rendered(call.here, found.image.sop_uid, kind), media_type=kind)
+    accepts = _accepted(request)
+    if {"image/png", "image/*", "*/*"}.intersection(accepts):
+        kind = "image/png"
+    elif "image/jpeg" in accepts:
+        kind = "image/jpeg"
+    else:
+        raise Problem(406, "not_acceptable", "A view is rendered as image/png or image/jpeg.")
+    # As PS3.18 8.3.5 allows, where it is said.
+    ignored = {"Warning": '299 Longview "No parameter of a rendering is supported"'}
+    headers = ignored if request.query_params else None
+    return Response(rendered(call.here, found.image.sop_uid, kind), media_type=kind, headers=headers)
 
 
 @router.get(
@@ -175,21 +208,38 @@ def _found(call: Call, study: str, series: str | None = None, instance: str | No
     return found
 
 
+def _accepted(request: Request) -> list[str]:
+    """Return the media types that a client takes, as it names them; */* where it names none."""
+    said = request.headers.get("accept") or "*/*"
+    return [one.partition(";")[0].strip().lower() for one in re.split(r",(?=[^,]*/)", said)]
+
+
 def address_of(request: Request) -> str:
     """Return where this service is reached."""
     return f"{str(request.base_url).rstrip('/')}/dicom-web"
 
 
-def answer_json(rows: Sequence[dict[str, Any]], headers: dict[str, str] | None = None) -> Response:
-    """Return objects in DICOM's JSON as an answer."""
+def answer_json(
+    request: Request, rows: Sequence[dict[str, Any]], headers: dict[str, str] | None = None
+) -> Response:
+    """Return objects in DICOM's JSON as an answer; raises `Problem` for a client that takes XML only."""
+    if all(one.endswith("xml") or one == "multipart/related" for one in _accepted(request)):
+        raise Problem(406, "not_acceptable", f"Send Accept: {MEDIA_TYPE}. Nothing is answered as XML here.")
     return Response(json.dumps(rows), media_type=MEDIA_TYPE, headers=headers)
 
 
 def _files(call: Call, request: Request, found: Sequence[Instance]) -> Response:
-    accepts = request.headers.get("accept", "*/*")
+    accepts = _accepted(request)
+    if not _MULTIPART.intersection(accepts) and not (DICOM in accepts and len(found) == 1):
+        raise Problem(
+            406, "not_acceptable", f"Files are answered as multipart/related, one alone also as {DICOM}."
+        )
     try:
         first = file_of(call.here, found[0])
-        if DICOM in accepts and "multipart" not in accepts and len(found) == 1:
+        wanted = set(_SYNTAX.findall(request.headers.get("accept", "")))
+        if wanted and not wanted & {"*", kept := syntax_of(call.here, first)}:
+            raise NotKeptSo(f"It is kept in transfer syntax {kept}, and not written in another.")
+        if not _MULTIPART.intersection(accepts):
             return Response(first, media_type=DICOM)
         if not all(one.is_dicom for one in found):
             raise NotKeptSo(

@@ -10,7 +10,7 @@ from fastapi.openapi.utils import get_openapi
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from core.people import Scope as TokenScope
 from core.people.own_tokens import SCOPE_WORDS
@@ -28,6 +28,7 @@ from dashboard.api import (
     qido,
     shapes,
     studies,
+    together,
     tryout,
 )
 from dashboard.api.described import EVERY
@@ -41,6 +42,10 @@ ABOUT = """Longview for programs: the same record, rules and rights as on the pa
 
 A call shows a person's token: `Authorization: Bearer lvp_…`. It may do what its scopes name and her role includes. What is
 withheld on pages is null here, a study that is covered until it is read is covered, and every call stands in the audit trail.
+
+Days are YYYY-MM-DD, moments ISO 8601 with their zone. What a call does not know is refused by name: a parameter, a field, a
+value. HEAD is answered where GET is. `DELETE` and `PUT` say with If-Match which state they change, where that can change.
+Studies are stored by DICOMweb too (STOW-RS: `POST /dicom-web/studies`, multipart/related as PS3.18 10.5 has it).
 """
 
 _me = APIRouter(prefix="/api/v1", tags=["about"], route_class=Recorded, responses=EVERY)
@@ -64,7 +69,14 @@ async def _in_words(request: Request, error: Exception) -> Response:
 
 
 def _made() -> FastAPI:
-    made = FastAPI(title="Longview", version="1", openapi_url=None, docs_url=None, redoc_url=None)
+    made = FastAPI(
+        title="Longview",
+        version="1",
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
     routers = (
         _me,
         patients.router,
@@ -74,6 +86,7 @@ def _made() -> FastAPI:
         lesions.router,
         corrections.router,
         models.router,
+        together.router,
         imports.router,
         cohorts.router,
         fhir.router,
@@ -120,11 +133,31 @@ class _FromTheRoot:
         await self.app({**scope, "root_path": ""}, receive, send)
 
 
-_bounded = _FromTheRoot(BoundedBodies(api))
+class _HeadAsGet:
+    """ASGI: HEAD is answered as GET is, without the body (RFC 9110, 9.3.2)."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one call."""
+
+        async def headers_only(message: Message) -> None:
+            await send({**message, "body": b""} if message["type"] == "http.response.body" else message)
+
+        is_head = scope.get("method") == "HEAD"
+        await self.app(
+            {**scope, "method": "GET"} if is_head else scope, receive, headers_only if is_head else send
+        )
+
+
+_bounded = _FromTheRoot(_HeadAsGet(BoundedBodies(api)))
 
 ROUTES: list[BaseRoute] = [
     Route("/api/v1/openapi.json", openapi, methods=["GET"]),
     *tryout.ROUTES,
+    # Without what would follow they are nobody's: not the pages', which would answer with a page.
+    *(Route(path, endpoint=_bounded) for path in ("/api", "/fhir", "/dicom-web")),
     Mount("/api", app=_bounded),
     Mount("/fhir", app=_bounded),
     Mount("/dicom-web", app=_bounded),

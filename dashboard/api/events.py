@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import date
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from core.exchange import alert_of, alerts_of, event_whose, mrn_of
+from core.exchange import alert_of, alerts_of, event_of, event_whose, mrn_of
 from core.people import Permission, Scope
 from core.records import (
     EventKind,
@@ -16,11 +15,14 @@ from core.records import (
     acknowledge,
     add_event,
     record_of,
+    record_result,
     remove_event,
     take_back_acknowledgement,
 )
 from dashboard.api import shapes
-from dashboard.api.described import EVERY, key_parameter
+from dashboard.api.days import Day
+from dashboard.api.described import EVERY, also, key_parameter, match_parameter
+from dashboard.api.etags import check_unchanged, etag_of
 from dashboard.api.paging import Paged
 from dashboard.api.patients import Key
 from dashboard.api.records import event_row
@@ -43,11 +45,19 @@ class NewEvent(BaseModel):
     )
 
     kind: EventKind
-    on: date
-    end: date | None = None
+    on: Day
+    end: Day | None = None
     laterality: Literal["L", "R", "both"] | None = None
     detail: Annotated[str, Field(max_length=10_000)] = ""
     result: EventResult | None = None
+
+
+class PathologyResult(BaseModel):
+    """What the pathologist said of a biopsy."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"result": "benign"}]})
+
+    result: EventResult
 
 
 class Acknowledgement(BaseModel):
@@ -92,6 +102,37 @@ def create_event(call: Caller, key: Key, said: NewEvent) -> shapes.Event:
     except ValueError as error:
         raise Problem(422, "not_recorded", str(error)) from error
     return event_row(made)
+
+
+@router.get("/events/{event_id}", dependencies=[door(Scope.READ)], tags=["events"])
+def get_event(call: Caller, event_id: Number) -> shapes.Event:
+    """Return one event; its ETag is needed to say what came of a biopsy."""
+    patient_id, found = event_of(call.here, call.person, event_id)
+    call.tells_of(patient_id)
+    return event_row(found)
+
+
+@router.put(
+    "/events/{event_id}/result",
+    dependencies=RECORD,
+    tags=["events"],
+    responses=also(412, 428),
+    openapi_extra=key_parameter(parameters=[match_parameter("the event")]),
+)
+def set_result(
+    call: Caller, request: Request, response: Response, event_id: Number, said: PathologyResult
+) -> shapes.Event:
+    """Say what came of a biopsy; an earlier result stays in the audit trail."""
+    patient_id, seen = event_of(call.here, call.person, event_id)
+    call.tells_of(patient_id)
+    check_unchanged(request, event_row(seen))
+    try:
+        record_result(call.here, call.person, event_id, said.result)
+    except ValueError as error:
+        raise Problem(422, "not_recorded", str(error)) from error
+    row = event_row(event_of(call.here, call.person, event_id)[1])
+    response.headers["ETag"] = etag_of(row)
+    return row
 
 
 @router.delete(

@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl, urlencode
 from anyio import to_thread
 from fastapi import APIRouter, Path, Request, Response
 
-from core.exchange import KINDS, Days, Found, Wanted, resource_of, search_resources
+from core.exchange import KINDS, Days, Found, Wanted, id_of_mrn, resource_of, search_resources
 from core.people import Scope
 from dashboard.api.described import EVERY
 from dashboard.api.paging import read_cursor, write_cursor
@@ -24,8 +24,9 @@ from dashboard.web.problems import FHIR, Problem
 FHIR_DOOR = [door(Scope.FHIR)]
 Kind = Literal["Patient", "ImagingStudy", "Observation", "RiskAssessment", "DiagnosticReport"]
 _MOST, _USUAL = 100, 20
-_LONGEST = 128
-_DAY = re.compile(r"(eq|ge|gt|le|lt)?(\d{4})(?:-(\d{2})(?:-(\d{2}))?)?(T.*)?", re.ASCII)
+_LONGEST = 1_024
+_LONGEST_VALUE = 128
+_DAY = re.compile(r"(eq|ge|gt|le|lt|sa|eb)?(\d{4})(?:-(\d{2})(?:-(\d{2}))?)?(T.*)?", re.ASCII)
 _DATES = {
     "Patient": ("birthdate",),
     "ImagingStudy": ("started",),
@@ -34,6 +35,9 @@ _DATES = {
     "DiagnosticReport": ("date",),
 }
 _COMMON = ("_id", "identifier", "_count", "_cursor", "_format")
+_OF_WHOM = ("patient", "subject")
+_BY_MRN = ("patient.identifier", "subject.identifier")
+_MOST_VALUES = 50
 _FORMATS = ("json", FHIR, "application/json", "application/fhir json")
 
 _SHOWN = {
@@ -76,8 +80,9 @@ _SEARCHED = [
     response_class=Response,
     responses=_fhir("What is answered here."),
 )
-def get_capabilities(_call: Caller) -> Response:
+def get_capabilities(_call: Caller, request: Request) -> Response:
     """Say which resources are read here, and by what they are searched."""
+    _check_read(request)
     return _answer(
         {
             "resourceType": "CapabilityStatement",
@@ -103,6 +108,7 @@ def _capability(kind: str) -> dict[str, Any]:
     searched = [("_id", "token"), ("identifier", "token"), *((name, "date") for name in _DATES[kind])]
     if kind != "Patient":
         searched += [("patient", "reference"), ("subject", "reference")]
+        searched += [(name, "token") for name in _BY_MRN]
     return {
         "type": kind,
         "interaction": [{"code": "read"}, {"code": "search-type"}],
@@ -154,10 +160,12 @@ async def search_by_form(call: Caller, request: Request, kind: Kind) -> Response
 @router.get("/{kind}/{id}", dependencies=FHIR_DOOR, response_class=Response, responses=_fhir("The resource."))
 def read(
     call: Caller,
+    request: Request,
     kind: Kind,
     id: Annotated[str, Path(pattern=r"^[A-Za-z0-9.\-]{1,64}$", examples=["k3Jb0Zx1Qe8sT2vW"])],
 ) -> Response:
     """Return one resource."""
+    _check_read(request)
     found = resource_of(call.here, call.person, kind, id)
     call.tells_of(*found.patients)
     return _answer(found.resources[0])
@@ -171,15 +179,47 @@ class _Asked:
     bound: str
 
 
+def _check_read(request: Request) -> None:
+    """Raise `Problem` for a parameter of a read that is not known here, or a form that is not kept."""
+    _check_form(request, request.query_params.get("_format"))
+    wrong = next((name for name in request.query_params if name != "_format"), None)
+    if wrong is not None:
+        raise _refused(wrong[:60], "is no parameter of a read: _format")
+
+
+def _check_form(request: Request, said: str | None) -> None:
+    accepts = [
+        one.partition(";")[0].strip().lower() for one in request.headers.get("accept", "").split(",") if one
+    ]
+    if said not in (None, *_FORMATS) or (accepts and all(one.endswith("xml") for one in accepts)):
+        raise Problem(406, "not_acceptable", "Resources are answered as JSON here, in no other form.")
+
+
 def _searched(call: Call, request: Request, kind: str, said: Iterable[tuple[str, str]]) -> Response:
-    asked = _asked(kind, list(said))
+    said = _by_id(call, kind, list(said))
+    asked = _asked(kind, said)
+    _check_form(request, dict(said).get("_format"))
     found = search_resources(call.here, call.person, kind, asked.wanted, after=asked.after, limit=asked.limit)
     call.tells_of(*found.patients)
-    return _answer(_bundle(request, found, asked, kind, list(said)))
+    return _answer(_bundle(request, found, asked, kind, said))
+
+
+def _by_id(call: Call, kind: str, said: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Return a search for the studies of an MRN as one by her id, so that no link names her."""
+
+    def told(name: str, value: str) -> tuple[str, str]:
+        if kind == "Patient" or name not in _BY_MRN or not value:
+            return name, value
+        (mrn, *others) = _values(name, value)
+        if others:
+            raise _refused(name, "names several women: ask for one after another")
+        return name.partition(".")[0], id_of_mrn(call.here, call.person, mrn) or "nobody"
+
+    return [told(name, value) for name, value in said]
 
 
 def _asked(kind: str, said: Sequence[tuple[str, str]]) -> _Asked:
-    of_whom = () if kind == "Patient" else ("patient", "subject")
+    of_whom = () if kind == "Patient" else (*_OF_WHOM, *_BY_MRN)
     known = {*_COMMON, *_DATES[kind], *of_whom}
     wrong = [name for name, _ in said if name not in known]
     if wrong:
@@ -190,12 +230,10 @@ def _asked(kind: str, said: Sequence[tuple[str, str]]) -> _Asked:
     for name, value in said:
         if not 0 < len(value) <= _LONGEST:
             raise _refused(name, f"is empty or longer than {_LONGEST} characters")
-    if single.get("_format", "json") not in _FORMATS:
-        raise Problem(406, "not_acceptable", "_format: only json is answered here.")
     days = tuple(_days(name, value) for name, value in said if name in _DATES[kind])
     wanted = Wanted(
-        id=single.get("_id"),
-        identifier=_value_of(single.get("identifier")),
+        ids=_values("_id", single["_id"]) if "_id" in single else None,
+        identifiers=_values("identifier", single["identifier"]) if "identifier" in single else None,
         patient=_key_of(single),
         days=days,
     )
@@ -216,9 +254,17 @@ def _count(said: str | None) -> int:
     return min(_MOST, int(said))
 
 
-def _value_of(token: str | None) -> str | None:
-    """Return the value of system|value; of what system it is, the record knows no more than the MRN."""
-    return None if token is None else token.rpartition("|")[2]
+def _values(name: str, said: str) -> tuple[str, ...]:
+    r"""Return the values of system|value, of which any may be meant, parted by commas; a comma of a value stands after \\.
+
+    Of what system it is, the record knows no more than the MRN.
+    """
+    values = [one.replace("\\,", ",") for one in re.split(r"(?<!\\),", said)]
+    if len(values) > _MOST_VALUES or not all(0 < len(one) <= _LONGEST_VALUE for one in values):
+        raise _refused(
+            name, f"has more than {_MOST_VALUES} values, or one of no or over {_LONGEST_VALUE} letters"
+        )
+    return tuple(one.rpartition("|")[2] for one in values)
 
 
 def _key_of(said: Mapping[str, str]) -> str | None:
@@ -238,7 +284,7 @@ def _days(name: str, said: str) -> Days:
     told = _DAY.fullmatch(said)
     if told is None or told[5]:
         raise _refused(
-            name, f"“{said[:40]}” is no date: YYYY, YYYY-MM or YYYY-MM-DD after eq, ge, gt, le or lt"
+            name, f"“{said[:40]}” is no date: YYYY, YYYY-MM or YYYY-MM-DD after eq, ge, gt, le, lt, sa or eb"
         )
     prefix, year, month, day = told[1] or "eq", int(told[2]), told[3], told[4]
     try:
@@ -251,7 +297,7 @@ def _days(name: str, said: str) -> Days:
             "le": lambda: Days(None, last),
             "gt": lambda: Days(last + timedelta(days=1), None),
             "lt": lambda: Days(None, first - timedelta(days=1)),
-        }[prefix]()
+        }[{"sa": "gt", "eb": "lt"}.get(prefix, prefix)]()
     except (ValueError, OverflowError):
         raise _refused(name, f"“{said[:40]}” is no day of the calendar") from None
 

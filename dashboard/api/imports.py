@@ -7,7 +7,6 @@ import secrets
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import date
 from pathlib import Path as Folder
 from typing import Annotated, Any
 
@@ -21,6 +20,7 @@ from core.incoming import Statement, check_statement, gather_one, named_view, pr
 from core.installation import Installation
 from core.people import OwnAdminNeeded, Permission, Person, Scope
 from dashboard.api import shapes
+from dashboard.api.days import Day
 from dashboard.api.described import EVERY, also, key_parameter
 from dashboard.api.routing import Call, Caller, Recorded, door
 from dashboard.web.problems import Problem
@@ -39,9 +39,9 @@ class Said:
     patient: Annotated[
         str | None, Form(max_length=64, description="MRN: then all files are hers, of one study.")
     ] = None
-    study_date: Annotated[date | None, Form(description="The day of that study.")] = None
+    study_date: Annotated[Day | None, Form(description="The day of that study.")] = None
     name: Annotated[str | None, Form(max_length=256)] = None
-    birth_date: Annotated[date | None, Form()] = None
+    birth_date: Annotated[Day | None, Form()] = None
     simulated: Annotated[bool, Form(description="She is simulated.")] = False
 
     def statement(self) -> Statement | None:
@@ -81,9 +81,9 @@ async def import_files(
     patient: Annotated[
         str | None, Form(max_length=64, description="MRN: then all files are hers, of one study.")
     ] = None,
-    study_date: Annotated[date | None, Form(description="The day of that study.")] = None,
+    study_date: Annotated[Day | None, Form(description="The day of that study.")] = None,
     name: Annotated[str | None, Form(max_length=256)] = None,
-    birth_date: Annotated[date | None, Form()] = None,
+    birth_date: Annotated[Day | None, Form()] = None,
     simulated: Annotated[bool, Form(description="She is simulated.")] = False,
     prefer: Annotated[
         str | None, Header(max_length=200, description="respond-async: answer at once, as a job.")

@@ -6,20 +6,30 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Path, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from core.exchange import image_of, lesion_measured_by, lesion_of
+from core.exchange import (
+    TakenBackBefore,
+    image_of,
+    keep_lesion_act,
+    lesion_measured_by,
+    lesion_of,
+    numbers_of,
+    take_lesion_act_back,
+)
 from core.people import Scope
 from core.records import (
     FollowedLesion,
     LesionChangedMeanwhile,
     LesionStatus,
     Sizing,
+    Undo,
     add_measurement,
     describe_lesion,
     findings,
     join_lesions,
+    lesions_of_patient,
     remove_measurement,
     rename_lesion,
     set_lesion_status,
@@ -35,12 +45,25 @@ from dashboard.api.records import finding_row, lesion_row
 from dashboard.api.routing import Call, Caller, Recorded, door
 from dashboard.web.problems import Problem
 
-MAKE: dict[str, Any] = {"dependencies": ASSESS, "openapi_extra": key_parameter()}
-CHANGE: dict[str, Any] = {
-    "dependencies": ASSESS,
-    "responses": also(412, 428),
-    "openapi_extra": key_parameter(parameters=[match_parameter("the lesion")]),
+UNDO = "Undo-Location"
+_UNDO = {
+    "description": "POST there takes it back, for a week and as long as nobody goes on from it.",
+    "schema": {"type": "string"},
 }
+MAKE: dict[str, Any] = {"dependencies": ASSESS, "openapi_extra": key_parameter()}
+
+
+def _change(status: int) -> dict[str, Any]:
+    """Return what a change of a lesion declares, which is answered with a status."""
+    said = {str(status): {"headers": {UNDO: _UNDO}}}
+    return {
+        "dependencies": ASSESS,
+        "status_code": status,
+        "responses": also(412, 428),
+        "openapi_extra": key_parameter(parameters=[match_parameter("the lesion")], responses=said),
+    }
+
+
 Pixels = Annotated[float, Field(allow_inf_nan=False, ge=0, le=100_000)]
 Corners = tuple[Pixels, Pixels, Pixels, Pixels]
 Length = Annotated[float | None, Field(ge=0, le=500, allow_inf_nan=False)]
@@ -158,7 +181,7 @@ def begin_lesion(call: Caller, response: Response, sop_uid: Uid, said: NewLesion
         )
     (lesion_id,) = act.versions
     response.headers["Location"] = f"/api/v1/lesions/{lesion_id}"
-    return _now(call, response, lesion_id)
+    return _done(call, response, lesion_id, act)
 
 
 @router.get("/lesions/{lesion_id}", dependencies=[door(Scope.READ)])
@@ -167,7 +190,7 @@ def get_lesion(call: Caller, lesion_id: Number) -> shapes.Lesion:
     return lesion_row(_found(call, lesion_id))
 
 
-@router.post("/lesions/{lesion_id}/measurements", status_code=201, **CHANGE)
+@router.post("/lesions/{lesion_id}/measurements", **_change(201))
 def measure_lesion(
     call: Caller, request: Request, response: Response, lesion_id: Number, said: NewMeasurement
 ) -> shapes.Lesion:
@@ -175,13 +198,13 @@ def measure_lesion(
     seen = _seen(call, request, lesion_id)
     call.tells_of(image_of(call.here, call.person, said.sop_uid).patient_id)
     with _in_words():
-        add_measurement(
+        act = add_measurement(
             call.here, call.person, lesion_id, said.sop_uid, said.size.sizing(), version=seen.version
         )
-    return _now(call, response, lesion_id)
+    return _done(call, response, lesion_id, act)
 
 
-@router.put("/measurements/{measurement_id}", **CHANGE)
+@router.put("/measurements/{measurement_id}", **_change(200))
 def measure_again(
     call: Caller, request: Request, response: Response, measurement_id: Number, said: Size
 ) -> shapes.Lesion:
@@ -190,7 +213,7 @@ def measure_again(
     seen = _seen(call, request, lesion_id)
     place = next(one for one in seen.places if one.measurement_id == measurement_id)
     with _in_words():
-        add_measurement(
+        act = add_measurement(
             call.here,
             call.person,
             lesion_id,
@@ -199,57 +222,57 @@ def measure_again(
             version=seen.version,
             instead_of=measurement_id,
         )
-    return _now(call, response, lesion_id)
+    return _done(call, response, lesion_id, act)
 
 
-@router.delete("/measurements/{measurement_id}", status_code=204, response_class=Response, **CHANGE)
+@router.delete("/measurements/{measurement_id}", response_class=Response, **_change(204))
 def take_measurement_back(call: Caller, request: Request, measurement_id: Number) -> Response:
     """Take a measurement or a finding back; a lesion without any is shown nowhere."""
     lesion_id = lesion_measured_by(call.here, call.person, measurement_id)
     seen = _seen(call, request, lesion_id)
     with _in_words():
-        remove_measurement(call.here, call.person, measurement_id, version=seen.version)
-    return Response(status_code=204)
+        act = remove_measurement(call.here, call.person, measurement_id, version=seen.version)
+    return Response(status_code=204, headers={UNDO: _undo_of(call, act)})
 
 
-@router.put("/lesions/{lesion_id}/name", **CHANGE)
+@router.put("/lesions/{lesion_id}/name", **_change(200))
 def rename(
     call: Caller, request: Request, response: Response, lesion_id: Number, said: Named
 ) -> shapes.Lesion:
     """Give it another name."""
     seen = _seen(call, request, lesion_id)
     with _in_words():
-        rename_lesion(call.here, call.person, lesion_id, said.label, version=seen.version)
-    return _now(call, response, lesion_id)
+        act = rename_lesion(call.here, call.person, lesion_id, said.label, version=seen.version)
+    return _done(call, response, lesion_id, act)
 
 
-@router.put("/lesions/{lesion_id}/description", **CHANGE)
+@router.put("/lesions/{lesion_id}/description", **_change(200))
 def describe(
     call: Caller, request: Request, response: Response, lesion_id: Number, said: Described
 ) -> shapes.Lesion:
     """Say what it is."""
     seen = _seen(call, request, lesion_id)
     with _in_words():
-        describe_lesion(
+        act = describe_lesion(
             call.here, call.person, lesion_id, kind=said.kind, node=said.node, version=seen.version
         )
-    return _now(call, response, lesion_id)
+    return _done(call, response, lesion_id, act)
 
 
-@router.put("/lesions/{lesion_id}/status", **CHANGE)
+@router.put("/lesions/{lesion_id}/status", **_change(200))
 def set_status(
     call: Caller, request: Request, response: Response, lesion_id: Number, said: Standing
 ) -> shapes.Lesion:
     """Say that it is known to be benign, resolved, or followed again."""
     seen = _seen(call, request, lesion_id)
     with _in_words():
-        set_lesion_status(
+        act = set_lesion_status(
             call.here, call.person, lesion_id, said.status, note=said.note, version=seen.version
         )
-    return _now(call, response, lesion_id)
+    return _done(call, response, lesion_id, act)
 
 
-@router.post("/lesions/{lesion_id}/join", **CHANGE)
+@router.post("/lesions/{lesion_id}/join", **_change(200))
 def join(
     call: Caller, request: Request, response: Response, lesion_id: Number, said: Joined
 ) -> shapes.Lesion:
@@ -257,11 +280,13 @@ def join(
     seen = _seen(call, request, lesion_id)
     _found(call, said.into)
     with _in_words():
-        join_lesions(call.here, call.person, lesion_id, said.into, versions=(seen.version, said.version))
-    return _now(call, response, said.into)
+        act = join_lesions(
+            call.here, call.person, lesion_id, said.into, versions=(seen.version, said.version)
+        )
+    return _done(call, response, said.into, act)
 
 
-@router.post("/lesions/{lesion_id}/split", status_code=201, **CHANGE)
+@router.post("/lesions/{lesion_id}/split", **_change(201))
 def split(
     call: Caller, request: Request, response: Response, lesion_id: Number, said: Parted
 ) -> shapes.Lesion:
@@ -276,7 +301,22 @@ def split(
         )
     (other,) = [one for one in act.versions if one != lesion_id]
     response.headers["Location"] = f"/api/v1/lesions/{other}"
-    return _now(call, response, other)
+    return _done(call, response, other, act)
+
+
+@router.post("/lesion-acts/{key}/undo", responses=also(409, 412), **MAKE)
+def take_back(
+    call: Caller, key: Annotated[str, Path(max_length=32, description="As Undo-Location names it.")]
+) -> shapes.LesionActUndone:
+    """Take a change of lesions back that this person made by the API: name, description, status, join, split, measurement.
+
+    Whoever made it may, for a week, and for as long as nobody has changed its lesions since.
+    """
+    with _in_words():
+        act = take_lesion_act_back(call.here, call.person, key)
+    call.tells_of(*numbers_of(call.here, call.person, [act.mrn]))
+    hers = [one for one in lesions_of_patient(call.here, act.mrn) if one.lesion_id in act.versions]
+    return shapes.LesionActUndone(undone=act.words, lesions=[lesion_row(one) for one in hers])
 
 
 def _found(call: Call, lesion_id: int) -> FollowedLesion:
@@ -292,11 +332,17 @@ def _seen(call: Call, request: Request, lesion_id: int) -> FollowedLesion:
     return lesion
 
 
-def _now(call: Call, response: Response, lesion_id: int) -> shapes.Lesion:
+def _done(call: Call, response: Response, lesion_id: int, act: Undo) -> shapes.Lesion:
+    """Return a lesion as an act has left it, with its tag and where the act is taken back."""
     _, lesion = lesion_of(call.here, call.person, lesion_id)
     row = lesion_row(lesion)
     response.headers["ETag"] = etag_of(row)
+    response.headers[UNDO] = _undo_of(call, act)
     return row
+
+
+def _undo_of(call: Call, act: Undo) -> str:
+    return f"/api/v1/lesion-acts/{keep_lesion_act(call.here, call.person, act)}/undo"
 
 
 @contextmanager
@@ -305,5 +351,7 @@ def _in_words() -> Iterator[None]:
         yield
     except LesionChangedMeanwhile as error:
         raise Problem(412, "changed_meanwhile", str(error)) from error
+    except TakenBackBefore as error:
+        raise Problem(409, "undone_already", str(error)) from error
     except ValueError as error:
         raise Problem(422, "not_recorded", str(error)) from error

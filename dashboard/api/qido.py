@@ -137,10 +137,15 @@ def _listed(call: Call, request: Request, find: Find, keys: dict[str, str], **wi
     except TooManyUnlisted as error:
         raise Problem(400, "bad_search", str(error)) from error
     call.tells_of(*found.patients)
-    headers = {}
+    warnings = []
     if found.more:
-        headers["Warning"] = '299 Longview "There are additional results that can be requested"'
-    return answer_json(found.rows, headers)
+        warnings.append('299 Longview "There are additional results that can be requested"')
+    if request.query_params.get("fuzzymatching", "false").lower() != "false":
+        # As PS3.18 8.3.4.2 wants it said.
+        warnings.append(
+            '299 Longview "The fuzzymatching parameter is not supported. Only literal matching has been performed."'
+        )
+    return answer_json(request, found.rows, {"Warning": ", ".join(warnings)} if warnings else None)
 
 
 def _asked(
@@ -158,6 +163,8 @@ def _asked(
             if keyword in _BESIDE:
                 raise _refused(name, "is empty")
             continue  # universal matching (PS3.4 C.2.2.2.3)
+        if keyword == "fuzzymatching" and value.lower() not in ("true", "false"):
+            raise _refused(name, f"“{value[:40]}” is neither true nor false")
         told[keyword] = f"{told[keyword]},{value}" if keyword in told and keyword not in within else value
     first, last = _days(told.get("StudyDate"))
     modalities = [told[name] for name in ("ModalitiesInStudy", "Modality") if name in told]
@@ -201,16 +208,14 @@ def _number(name: str, said: str | None, usual: int, *, least: int = 0) -> int:
 def _days(said: str | None) -> tuple[date | None, date | None]:
     if said is None:
         return None, None
-    first, dash, last = said.partition("-")
-    return _day(first), _day(last) if dash else _day(first)
+    try:
+        if not re.fullmatch(r"\d{8}|\d{8}-(\d{8})?|-\d{8}", said, re.ASCII):
+            raise ValueError(said)
+        first, dash, last = said.partition("-")
+        return _day(first), _day(last) if dash else _day(first)
+    except ValueError:
+        raise _refused("StudyDate", f"“{said[:40]}” is no day: YYYYMMDD, or a range of two with -") from None
 
 
 def _day(said: str) -> date | None:
-    if not said:
-        return None
-    try:
-        if not re.fullmatch(r"\d{8}", said, re.ASCII):
-            raise ValueError(said)
-        return datetime.strptime(said, "%Y%m%d").date()
-    except ValueError:
-        raise _refused("StudyDate", f"“{said[:40]}” is no day: YYYYMMDD, or a range of two with -") from None
+    return datetime.strptime(said, "%Y%m%d").date() if said else None

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 from anyio import to_thread
-from fastapi import Depends, Request
+from fastapi import Depends, Request, params
+from fastapi.dependencies.utils import get_flat_params
 from fastapi.routing import APIRoute
 from starlette.responses import Response
 
@@ -28,6 +29,8 @@ from dashboard.web.problems import Problem, answer, problem_of
 __all__ = ["Call", "Caller", "Door", "Recorded", "door"]
 
 _UNSAFE = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+_FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
+_JSON = ("application/json",)
 _rates = limits.Rates()
 
 
@@ -97,6 +100,9 @@ class Recorded(APIRoute):
             raise TypeError(f"{path} declares no scope and permission: dependencies=[door(…)].")
         self.door = doors[0]
         super().__init__(path, endpoint, **options)
+        self._asked = sorted(
+            one.alias for one in get_flat_params(self.dependant) if isinstance(one.field_info, params.Query)
+        )
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Return what answers a request."""
@@ -131,6 +137,8 @@ class Recorded(APIRoute):
                 said = f"Too many calls: at most {call.here.settings.api_calls_a_minute} a minute."
                 raise Problem(429, "too_many_calls", said, headers={"Retry-After": str(wait)})
             self.door.check(call.access)
+            self._check_asked(request)
+            self._check_sent(request)
             key = request.headers.get("idempotency-key")
             if key is not None and request.method in _UNSAFE:
                 return await _once(inner, request, call, key)
@@ -140,6 +148,33 @@ class Recorded(APIRoute):
             late = limits.is_too_large(request.scope)
             problem = limits.too_large(request.scope) if late else problem_of(error)
             return answer(problem, request.scope)
+
+    def _check_asked(self, request: Request) -> None:
+        """Raise `Problem` for what is asked for and not known here: passed over, it would answer another question.
+
+        The searches of FHIR and DICOMweb, which have parameters by the hundred, do so themselves.
+        """
+        if not self.path.startswith("/api/v1"):
+            return
+        said = [name for name, _ in request.query_params.multi_items()]
+        wrong = sorted(set(said) - set(self._asked))
+        if wrong:
+            what = f"is no parameter of this call: {', '.join(self._asked) or 'it has none'}"
+            errors = [{"where": f"query.{one[:60]}", "what": what} for one in wrong[:20]]
+            raise Problem(422, "unknown_parameter", f"{wrong[0][:60]} {what}.", errors=errors)
+        if len(said) > len(set(said)):
+            raise Problem(422, "repeated_parameter", "A parameter of the address is said twice.")
+
+    def _check_sent(self, request: Request) -> None:
+        """Raise `Problem` where something is sent that is not read here, by its media type."""
+        said = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        sends = request.headers.get("content-length", "0") != "0" or "transfer-encoding" in request.headers
+        if self.body_field is None or not (said or sends):
+            return
+        taken = _FORMS if isinstance(self.body_field.field_info, params.Form) else _JSON
+        if said not in taken:
+            sent = f"“{said[:60]}”" if said else "no media type"
+            raise Problem(415, "media_type_not_taken", f"This was sent as {sent}. Send {taken[0]}.")
 
     def _note(self, request: Request, call: Call, status: int) -> None:
         """Write down what was asked; `about` whom follows from what was told."""
@@ -189,5 +224,5 @@ async def _what_is_sent(request: Request) -> bytes:
 
 
 def _kept_headers(response: Response) -> dict[str, str]:
-    kept: Sequence[str] = ("content-type", "location", "etag")
+    kept: Sequence[str] = ("content-type", "location", "etag", "undo-location")
     return {name: response.headers[name] for name in kept if name in response.headers}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import date
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Query, Request, Response
@@ -13,6 +12,7 @@ from core.people import Permission, Scope
 from core.records import AssessedMeanwhile, Assessment, findings, record_assessment, record_of
 from core.reports import Format, ReportError, make
 from dashboard.api import shapes
+from dashboard.api.days import Day
 from dashboard.api.described import EVERY, also, key_parameter, match_parameter
 from dashboard.api.etags import check_unchanged, etag_of
 from dashboard.api.paging import Paged
@@ -54,8 +54,8 @@ def list_studies(
     call: Caller,
     paged: Paged,
     status: Annotated[Literal["pending", "scored", "refused"] | None, Query()] = None,
-    since: Annotated[date | None, Query(description="First day.")] = None,
-    until: Annotated[date | None, Query(description="Last day.")] = None,
+    since: Annotated[Day | None, Query(description="First day.")] = None,
+    until: Annotated[Day | None, Query(description="Last day.")] = None,
 ) -> shapes.Studies:
     """List studies in the order in which they came."""
     page = studies_page(

@@ -15,6 +15,7 @@ from core.network import MEDIA_TYPE, NotReadable, NotSupported, Store
 from core.people import Person, Service
 from dashboard.house import here
 from dashboard.web.plain import RETRY_SECONDS
+from dashboard.web.problems import Problem, answer
 
 # Each holds one object in memory and a decoder: those that wait are read when their turn comes.
 _storing = CapacityLimiter(4)
@@ -27,9 +28,10 @@ async def store(request: Request) -> Response:
         async with _storing:
             return await _stored(request, person)
     except NotSupported as error:
-        return JSONResponse({"error": str(error)}, 415)
+        return answer(Problem(415, "media_type_not_taken", str(error)), request.scope)
     except NotReadable as error:
-        return JSONResponse({"error": f"{error} What came whole before that is kept."}, 400)
+        said = f"{error} What came whole before that is kept."
+        return answer(Problem(400, "bad_request", said), request.scope)
     except ClientDisconnect:
         return Response(status_code=400)  # nobody reads it
 
@@ -45,13 +47,13 @@ async def _stored(request: Request, person: Person | None) -> Response:
     try:
         async for chunk in request.stream():
             await to_thread.run_sync(asked.feed, chunk)
-        answer = asked.end()
+        stored = asked.end()
     finally:
         await to_thread.run_sync(asked.close)
-    headers = {"Warning": answer.warning} if answer.warning else {}
-    if answer.status == 503:
+    headers = {"Warning": stored.warning} if stored.warning else {}
+    if stored.status == 503:
         headers["Retry-After"] = str(RETRY_SECONDS)
-    return JSONResponse(answer.document, answer.status, headers=headers, media_type=MEDIA_TYPE)
+    return JSONResponse(stored.document, stored.status, headers=headers, media_type=MEDIA_TYPE)
 
 
 def _sender(request: Request, person: Person | None) -> str:

@@ -43,6 +43,11 @@ _REASONS = {
     415: "media_type_not_taken",
     422: "invalid",
 }
+_DETAILS = {
+    404: "There is nothing at this address. What there is: /api/v1/openapi.json, /fhir/metadata.",
+    405: "This method is not answered here. Allow says which are.",
+}
+"""What is said where a framework says no more than the status."""
 _ISSUES = {401: "login", 403: "forbidden", 404: "not-found", 405: "not-supported", 429: "throttled"}
 """FHIR's codes of what is wrong, by status; `invalid` for other mistakes of the caller, `transient` or `exception` for ours."""
 
@@ -112,7 +117,8 @@ def problem_of(error: Exception) -> Problem:
         return _invalid(error)
     if isinstance(error, HTTPException):
         reason = _REASONS.get(error.status_code, "bad_request")
-        return Problem(error.status_code, reason, str(error.detail), headers=error.headers)
+        said = _DETAILS.get(error.status_code, str(error.detail))
+        return Problem(error.status_code, reason, said, headers=error.headers)
     if isinstance(error, ClientDisconnect):
         return Problem(400, "broken_off", "The request broke off.")
     return _of_core(error) or _ours(error)

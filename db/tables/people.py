@@ -154,7 +154,10 @@ class OnceRequest(Base):
 
 
 class ApiJob(Base):
-    """Long work that a program asked for, and what came of it; `seen_at` moves while a process is at it."""
+    """Long work that a program asked for, and what came of it; `seen_at` moves while a process is at it.
+
+    An act that a program can take back is a row too, of a kind of its own.
+    """
 
     __tablename__ = "api_job"
 

@@ -9,9 +9,10 @@ from dashboard.api.shapes.corrections import (
     CorrectionMade,
     CorrectionPreview,
     Corrections,
+    CorrectionsPage,
     StudyNamed,
 )
-from dashboard.api.shapes.models import Classified, Model, ModelCard, Models
+from dashboard.api.shapes.models import Classified, ClassifiedFilm, ClassifiedStudy, Model, ModelCard, Models
 from dashboard.api.shapes.people import Me, Patient, Patients
 from dashboard.api.shapes.problems import ProblemShape
 from dashboard.api.shapes.records import (
@@ -22,6 +23,7 @@ from dashboard.api.shapes.records import (
     Finding,
     Findings,
     Lesion,
+    LesionActUndone,
     Lesions,
     LesionSize,
     Measurement,
@@ -44,11 +46,14 @@ __all__ = [
     "Alerts",
     "Assessment",
     "Classified",
+    "ClassifiedFilm",
+    "ClassifiedStudy",
     "CohortSummary",
     "Correction",
     "CorrectionMade",
     "CorrectionPreview",
     "Corrections",
+    "CorrectionsPage",
     "Course",
     "Event",
     "Events",
@@ -59,6 +64,7 @@ __all__ = [
     "ImportItem",
     "Job",
     "Lesion",
+    "LesionActUndone",
     "LesionSize",
     "Lesions",
     "Me",

@@ -6,9 +6,16 @@ from datetime import date, datetime
 
 from pydantic import Field
 
-from dashboard.api.shapes.base import Shape
+from dashboard.api.shapes.base import Next, Shape
 
-__all__ = ["Correction", "CorrectionMade", "CorrectionPreview", "Corrections", "StudyNamed"]
+__all__ = [
+    "Correction",
+    "CorrectionMade",
+    "CorrectionPreview",
+    "Corrections",
+    "CorrectionsPage",
+    "StudyNamed",
+]
 
 
 class Correction(Shape):
@@ -31,6 +38,12 @@ class Corrections(Shape):
     """Corrections of a woman, newest first."""
 
     items: list[Correction]
+
+
+class CorrectionsPage(Corrections):
+    """A page of corrections of all women, newest first."""
+
+    next: Next = None
 
 
 class StudyNamed(Shape):

@@ -7,7 +7,7 @@ from typing import Any
 from dashboard.api.shapes.base import Shape, Share
 from dashboard.api.shapes.studies import Trust
 
-__all__ = ["Classified", "Model", "ModelCard", "Models"]
+__all__ = ["Classified", "ClassifiedFilm", "ClassifiedStudy", "Model", "ModelCard", "Models"]
 
 
 class Model(Shape):
@@ -58,3 +58,16 @@ class Classified(Shape):
     model: str | None
     modality: str | None
     spoke: list[dict[str, Any]]
+
+
+class ClassifiedFilm(Classified):
+    """What is seen in a film of a study; `sop_uid` of one that is stored, `beside` the film that it was read together with."""
+
+    sop_uid: str | None
+
+
+class ClassifiedStudy(Shape):
+    """What is seen in the films of one study, in the order in which they came, as ``core classify --study --json`` shows it."""
+
+    study_uid: str | None
+    items: list[ClassifiedFilm]

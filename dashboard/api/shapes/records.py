@@ -16,6 +16,7 @@ __all__ = [
     "Finding",
     "Findings",
     "Lesion",
+    "LesionActUndone",
     "LesionSize",
     "Lesions",
     "Measurement",
@@ -139,6 +140,13 @@ class Lesion(Shape):
     note: str | None
     sizes: list[LesionSize]
     measurements: list[Measurement]
+
+
+class LesionActUndone(Shape):
+    """What was taken back, in words, and its lesions as they are now; one without a measurement is not shown."""
+
+    undone: str
+    lesions: list[Lesion]
 
 
 class Lesions(Shape):

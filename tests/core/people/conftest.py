@@ -13,7 +13,14 @@ from core.installation import Installation
 from core.settings import Settings
 from tests.postgres import emptied_postgres, needs_postgres
 
-ON_BOTH = {"test_attempts", "test_half_open", "test_open_sign_ins", "test_own_tokens", "test_tokens"}
+ON_BOTH = {
+    "test_attempts",
+    "test_half_open",
+    "test_open_sign_ins",
+    "test_outside",
+    "test_own_tokens",
+    "test_tokens",
+}
 
 
 class Hasher:

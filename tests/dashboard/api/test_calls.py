@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import select
 
 from core.people import Role
-from dashboard.api import models
+from dashboard.api import models, together
 from db.tables import Alert, AuditedPatient, AuditEntry, ImportBatch, Patient, Study
 from tests import factories
 from tests.core.network.conftest import mammogram
@@ -317,3 +317,97 @@ def test_another_method_is_answered_with_those_there_are(client: Client) -> None
     answer = client.request("DELETE", "/api/v1/patients")
     assert (answer.status_code, answer.json()["reason"]) == (405, "method_not_allowed")
     assert "GET" in answer.headers["allow"]
+
+
+def test_what_a_call_does_not_know_is_named_and_not_passed_over(api: Api, client: Client) -> None:
+    key = key_of(client, "00001")
+    for path, name in (
+        ("/api/v1/patients?simulatd=true", "simulatd"),
+        ("/api/v1/studies?since=2020-01-01&offset=5", "offset"),
+        (f"/api/v1/patients/{key}?fields=name", "fields"),
+        ("/api/v1/me?token=x", "token"),
+    ):
+        answer = client.get(path)
+        assert (answer.status_code, answer.json()["reason"]) == (422, "unknown_parameter"), path
+        assert answer.json()["errors"][0]["where"] == f"query.{name}"
+
+
+@pytest.mark.parametrize(
+    "day", ["0", "86400", "20200101", "2020-1-1", "2020-01-01T00:00:00", "01.02.2020", "٢٠٢٠-٠١-٠١"]
+)
+def test_a_day_is_written_one_way(client: Client, day: str) -> None:
+    answer = client.get("/api/v1/studies", params={"since": day})
+    assert (answer.status_code, answer.json()["reason"]) == (422, "invalid")
+    assert "YYYY-MM-DD" in answer.json()["detail"]
+    sent = {"kind": "contact", "on": int(day) if day.isascii() and day.isdecimal() else day}
+    assert client.post(f"/api/v1/patients/{key_of(client, '00002')}/events", json=sent).status_code == 422
+
+
+def test_head_is_answered_as_get_is_without_the_body(client: Client) -> None:
+    key = key_of(client, "00001")
+    for path in (f"/api/v1/patients/{key}", "/fhir/metadata", "/dicom-web/studies?limit=1"):
+        whole, head = client.get(path), client.request("HEAD", path)
+        assert (head.status_code, head.content) == (200, b"")
+        for name in ("etag", "content-type", "content-length"):
+            assert head.headers[name] == whole.headers[name], (path, name)
+    assert client.request("HEAD", "/api/v1/patients/nobody").status_code == 404
+
+
+def test_the_films_of_a_study_are_read_beside_each_other(
+    api: Api, client: Client, settings: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(together, "desk", Sees)
+    monkeypatch.setattr(together, "read_together", Sees.together)
+    factories.woman(api.here, "BOTH", [factories.VisitPlan(date(2024, 5, 2))])
+    study = client.get(f"/api/v1/patients/{key_of(client, 'BOTH')}/studies").json()["items"][0]
+    path = f"/api/v1/studies/{study['study_uid']}/classify"
+    answer = client.post(path)
+    assert answer.status_code == 200, answer.text
+    assert [one["sop_uid"] for one in answer.json()["items"]] == [one["sop_uid"] for one in study["images"]]
+    (entry,) = [entry for entry in entries(api)[-3:] if entry.action == "image_read"]
+    assert (entry.subject, entry.detail["images"]) == (f"study:{study['study_uid']}", 4)
+    with api.here.database.read() as session:
+        about = select(AuditedPatient.patient_id).where(AuditedPatient.entry_id == entry.id)
+        assert list(session.scalars(about)) == [number_of(api, "BOTH")]
+    assert client.post(path, data={"model": "nothing"}).status_code == 404
+    settings(read_first=True)
+    covered = client.post(path)
+    assert (covered.status_code, covered.json()["reason"]) == (403, "covered_until_read")
+    settings(read_first=False)
+
+    files = [("files", (name, b"film")) for name in ("scan1.png", "R-CC.png")]
+    sent = client.post("/api/v1/classify/study", files=files, data={"views": ["scan1.png=L-CC"]})
+    assert sent.status_code == 200, sent.text
+    assert [(one["path"], one["sop_uid"]) for one in sent.json()["items"]] == [
+        ("scan1.png", None),
+        ("R-CC.png", None),
+    ]
+    for views in (["scan2.png=L-CC"], ["scan1.png=L-XX"], ["L-CC"]):
+        wrong = client.post("/api/v1/classify/study", files=files, data={"views": views})
+        assert (wrong.status_code, wrong.json()["reason"]) == (422, "bad_views")
+    assert client.post("/api/v1/classify/study", files=files * 30).status_code == 422
+    assert client.post("/api/v1/studies/2.25.9/classify").status_code == 404
+
+
+@pytest.mark.parametrize("path", ["/api", "/api/v1/", "/fhir", "/fhir/", "/dicom-web", "/api/v1/patients/"])
+def test_an_address_of_nothing_is_no_page(client: Client, path: str) -> None:
+    answer = client.get(path)
+    assert answer.status_code == 404
+    assert "json" in answer.headers["content-type"]
+    assert "nothing at this address" in answer.text
+
+
+def test_what_is_sent_as_something_else_is_told_what_to_send(client: Client) -> None:
+    said = b'{"text": "00001"}'
+    for kind in ("text/plain", "application/x-www-form-urlencoded", "application/xml", ""):
+        answer = client.post("/api/v1/patients/search", content=said, headers={"Content-Type": kind})
+        assert (answer.status_code, answer.json()["reason"]) == (415, "media_type_not_taken"), kind
+        assert "application/json" in answer.json()["detail"]
+    sent = {"Content-Type": "application/json; charset=utf-8"}
+    assert client.post("/api/v1/patients/search", content=said, headers=sent).status_code == 200
+    for path in ("/api/v1/imports", "/api/v1/classify"):
+        answer = client.post(path, content=said, headers={"Content-Type": "application/json"})
+        assert answer.status_code == 415
+        assert "multipart/form-data" in answer.json()["detail"]
+    assert client.post("/api/v1/patients/search", content=b"").status_code == 422
+    assert client.get("/api/v1/studies?limit=1&limit=2").json()["reason"] == "repeated_parameter"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 
+import httpx
 import pytest
 from sqlalchemy import select, update
 
@@ -226,3 +227,176 @@ def test_a_score_that_is_asked_for_is_a_job_that_stands_as_its_study_does(api: A
     stands(modality="US")
     never = client.post(path)
     assert (never.status_code, never.json()["reason"]) == (409, "never_scored")
+
+
+def test_a_change_of_a_lesion_is_taken_back_where_its_answer_says(api: Api, client: Client) -> None:
+    factories.woman(api.here, "BACK", [factories.VisitPlan(date(2022, 6, 1))])
+    (study,) = studies(client, "BACK")
+    uids = {f"{one['laterality']}-{one['view']}": one["sop_uid"] for one in study["images"]}
+    box = {"box": [40, 40, 90, 90]}
+    kept = client.post(f"/api/v1/images/{uids['L-CC']}/findings", json=box)
+    path = f"/api/v1/lesions/{kept.json()['lesion']}"
+    said: dict[str, dict[str, object]] = {
+        "name": {"label": "Upper outer"},
+        "description": {"kind": "mass", "node": False},
+        "status": {"status": "known_benign", "note": "Biopsy of 2022-05-01."},
+    }
+
+    def changed(part: str, **headers: str) -> httpx.Response:
+        tag = {"If-Match": client.get(path).headers["etag"]}
+        return client.put(f"{path}/{part}", json=said[part], headers={**tag, **headers})
+
+    for part in said:
+        before = client.get(path).json()
+        back = changed(part).headers["undo-location"]
+        assert client.get(path).json() != before
+        assert api.by(Role.ADMIN).post(back).status_code == 403
+        assert client.get(back.removesuffix("/undo").replace("lesion-acts", "jobs")).status_code == 404
+        undone = client.post(back)
+        assert undone.status_code == 200, undone.text
+        assert undone.json()["lesions"] == [client.get(path).json()]
+        assert {**client.get(path).json(), "version": 0} == {**before, "version": 0}
+        again = client.post(back)
+        assert (again.status_code, again.json()["reason"]) == (409, "undone_already")
+    assert any(
+        entry.action == "lesion_undone" and told_of(api, entry) == {"BACK"} for entry in last_entries(api, 9)
+    )
+
+    first = changed("name", **{"Idempotency-Key": "back-1"}).headers["undo-location"]
+    assert changed("description").status_code == 200
+    late = client.post(first)
+    assert (late.status_code, late.json()["reason"]) == (412, "changed_meanwhile")
+    assert client.post("/api/v1/lesion-acts/nothing/undo").status_code == 404
+
+
+def test_joining_parting_and_taking_away_are_taken_back_exactly(api: Api, client: Client) -> None:
+    factories.woman(api.here, "BACK2", [factories.VisitPlan(date(2022, 6, 1))])
+    (study,) = studies(client, "BACK2")
+    uids = {f"{one['laterality']}-{one['view']}": one["sop_uid"] for one in study["images"]}
+    one, two = (
+        client.post(f"/api/v1/images/{uids[view]}/findings", json={"box": [40, 40, 90, 90]}).json()
+        for view in ("L-CC", "L-MLO")
+    )
+    first, second = (f"/api/v1/lesions/{each['lesion']}" for each in (one, two))
+    any_state = {"If-Match": "*"}
+
+    def hers() -> list[dict[str, object]]:
+        listed = client.get(f"/api/v1/patients/{key_of(client, 'BACK2')}/lesions").json()["items"]
+        return [{**lesion, "version": 0} for lesion in listed]
+
+    before = hers()
+    into = {"into": two["lesion"], "version": client.get(second).json()["version"]}
+    joined = client.post(f"{first}/join", json=into, headers=any_state)
+    assert client.get(first).status_code == 404
+    assert client.post(joined.headers["undo-location"]).status_code == 200
+    assert hers() == before
+
+    joined = client.post(
+        f"{first}/join", json={**into, "version": client.get(second).json()["version"]}, headers=any_state
+    )
+    whole = hers()
+    parted = client.post(f"{second}/split", json={"measurements": [one["id"]]}, headers=any_state)
+    assert len(hers()) == 2
+    assert client.post(parted.headers["undo-location"]).status_code == 200
+    assert hers() == whole
+
+    removed = client.delete(f"/api/v1/measurements/{one['id']}", headers=any_state)
+    assert removed.status_code == 204
+    back = client.post(removed.headers["undo-location"])
+    assert back.status_code == 200
+    assert hers() == whole
+
+    size = {"size": {"box": [10, 10, 60, 60], "long_mm": 9.0}}
+    begun = client.post(f"/api/v1/images/{uids['R-CC']}/lesions", json=size)
+    taken = client.post(begun.headers["undo-location"])
+    assert taken.json()["lesions"] == []
+    assert hers() == whole
+
+
+def test_a_name_that_was_given_away_since_is_not_taken_back(api: Api, client: Client) -> None:
+    factories.woman(api.here, "BACK3", [factories.VisitPlan(date(2022, 6, 1))])
+    (study,) = studies(client, "BACK3")
+    left = [one["sop_uid"] for one in study["images"] if one["laterality"] == "L"]
+    one, two = (
+        client.post(f"/api/v1/images/{uid}/findings", json={"box": [40, 40, 90, 90]}).json()
+        for uid in left[:2]
+    )
+    for_one, for_two = (f"/api/v1/lesions/{each['lesion']}/name" for each in (one, two))
+    any_state = {"If-Match": "*"}
+    renamed = client.put(for_one, json={"label": "Upper"}, headers=any_state)
+    assert client.put(for_two, json={"label": one["label"]}, headers=any_state).status_code == 200
+    refused = client.post(renamed.headers["undo-location"])
+    assert (refused.status_code, refused.json()["reason"]) == (422, "not_recorded")
+    assert client.get(for_one.removesuffix("/name")).json()["label"] == "Upper"
+
+
+def test_all_corrections_are_listed_by_pages_and_chosen(api: Api, client: Client) -> None:
+    for number in range(3):
+        mrn = f"LIST{number}"
+        factories.woman(api.here, mrn, [factories.VisitPlan(date(2022, 6, 1))])
+        for body in (
+            {"kind": "person", "patient": mrn, "name": f"Ada {number}"},
+            {"kind": "date", "study_uid": studies(client, mrn)[0]["study_uid"], "on": "2022-06-11"},
+        ):
+            said = {"ask": body, "reason": f"Of {mrn}."}
+            made = client.post("/api/v1/corrections", json=said, headers={"If-Match": "*"})
+            assert made.status_code == 201, made.text
+    client.post(f"{made.headers['location']}/undo", json={"reason": "No."}, headers={"If-Match": "*"})
+
+    def listed(**asked: object) -> list[dict[str, object]]:
+        told, after = [], None
+        while True:
+            page = client.get(
+                "/api/v1/corrections", params={"limit": 2, **asked, **({"cursor": after} if after else {})}
+            )
+            assert page.status_code == 200, page.text
+            told += page.json()["items"]
+            if (after := page.json()["next"]) is None:
+                return told
+
+    every = listed()
+    numbers = [one["id"] for one in every]
+    assert numbers == sorted(numbers, reverse=True)
+    assert len(set(numbers)) == len(numbers) >= 6
+    assert (every[0]["reason"], every[0]["by"], every[0]["undone_by"]) == (
+        "Of LIST2.",
+        "api-oncologist",
+        "api-oncologist",
+    )
+    hers = listed(patient=key_of(client, "LIST1"))
+    assert [(one["patient"], one["kind"]) for one in hers] == [("LIST1", "date"), ("LIST1", "person")]
+    assert {one["kind"] for one in listed(kind="date")} == {"date"}
+    undone = {one["id"] for one in listed(undone="true")}
+    assert every[0]["id"] in undone
+    assert undone | {one["id"] for one in listed(undone="false")} == set(numbers)
+    today = every[0]["at"][:10]  # type: ignore[index]
+    assert [one["id"] for one in listed(since=today, until=today)] == numbers
+    assert listed(until="2001-01-01") == []
+    assert listed(since="9999-12-31") == listed(until="0001-01-01") == []
+    assert [one["id"] for one in listed(until="9999-12-31")] == numbers
+    assert client.get("/api/v1/corrections?limit=200").json()["next"] is None
+    assert told_of(api, last_entries(api, 1)[0]) >= {"LIST0", "LIST1", "LIST2"}
+    assert client.get("/api/v1/corrections?patient=nobody").status_code == 404
+    assert client.get("/api/v1/corrections?kind=eat").status_code == 422
+    assert api.by(Role.ANALYST).get("/api/v1/corrections").status_code == 403
+
+
+def test_what_came_of_a_biopsy_is_said_later_against_what_was_seen(api: Api, client: Client) -> None:
+    events = f"/api/v1/patients/{key_of(client, 'CHANGE')}/events"
+    biopsy = client.post(events, json={"kind": "biopsy", "on": "2023-06-20", "laterality": "L"}).json()
+    path = f"/api/v1/events/{biopsy['id']}"
+    seen = client.get(path)
+    assert seen.json() == biopsy
+    said = {"result": "benign"}
+    assert client.put(f"{path}/result", json=said).status_code == 428
+    told = client.put(f"{path}/result", json=said, headers={"If-Match": seen.headers["etag"]})
+    assert (told.status_code, told.json()) == (200, {**biopsy, "result": "benign"})
+    assert told.headers["etag"] == client.get(path).headers["etag"]
+    late = client.put(f"{path}/result", json=said, headers={"If-Match": seen.headers["etag"]})
+    assert (late.status_code, late.json()["reason"]) == (412, "changed_meanwhile")
+    note = client.post(events, json={"kind": "note", "on": "2023-06-20", "detail": "Called."}).json()
+    no_biopsy = client.put(f"/api/v1/events/{note['id']}/result", json=said, headers={"If-Match": "*"})
+    assert (no_biopsy.status_code, no_biopsy.json()["reason"]) == (422, "not_recorded")
+    assert client.get("/api/v1/events/999999").status_code == 404
+    entry = next(one for one in last_entries(api, 9) if one.action == "biopsy_result_recorded")
+    assert told_of(api, entry) == {"CHANGE"}

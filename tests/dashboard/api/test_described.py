@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import pytest
 import schemathesis
@@ -12,10 +13,10 @@ from schemathesis import Case, GenerationMode
 from schemathesis.checks import CHECKS
 from schemathesis.schemas import BaseSchema
 
-from core.desk import Said
+from core.desk import FilmOfStudy, Said
 from core.people import Role
 from dashboard import house
-from dashboard.api import door, models
+from dashboard.api import door, models, together
 from tests.dashboard.api.conftest import Api
 
 EXAMPLES = 2
@@ -55,6 +56,12 @@ class Sees:
             }
         )  # fmt: skip
 
+    @classmethod
+    def together(
+        cls, _desk: object, _person: object, films: Sequence[FilmOfStudy], _model: object
+    ) -> list[Any]:
+        return [{**cls().classify().answer, "path": one.name} for one in films]
+
 
 @pytest.fixture(scope="module")
 def described(api: Api) -> Iterator[BaseSchema]:
@@ -66,6 +73,8 @@ def described(api: Api) -> Iterator[BaseSchema]:
     loaded.config.update(headers=allowed)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(models, "desk", Sees)
+        patch.setattr(together, "desk", Sees)
+        patch.setattr(together, "read_together", Sees.together)
         yield loaded
 
 

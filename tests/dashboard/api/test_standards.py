@@ -76,6 +76,52 @@ def test_a_search_in_the_body_names_nobody_in_an_address(client: Client) -> None
     assert "00001" not in answer["link"][0]["url"]
 
 
+def test_several_are_searched_at_once_and_studies_by_an_mrn_that_no_link_repeats(client: Client) -> None:
+    both = found(client, "Patient?identifier=00001,urn:x|00002,NOBODY")
+    assert [one["identifier"][0]["value"] for one in both] == ["00001", "00002"]
+    assert found(client, f"Patient?_id={both[0]['id']},{both[1]['id']}") == both
+    hers = found(client, f"ImagingStudy?patient={both[0]['id']}")
+    for how in ("patient.identifier=00001", "subject.identifier=urn:x|00001"):
+        answer = client.get(f"/fhir/ImagingStudy?{how}&_count=1").json()
+        assert "00001" not in str(answer["link"])
+        assert found(client, f"ImagingStudy?{how}") == hers
+    told, asked = [], {"patient.identifier": "00001", "_count": "1"}
+    answer = client.post("/fhir/ImagingStudy/_search", data=asked).json()
+    while True:
+        told += [entry["resource"] for entry in answer["entry"]]
+        links = {link["relation"]: link["url"] for link in answer["link"]}
+        if "next" not in links:
+            break
+        assert "00001" not in links["next"]
+        answer = client.get(links["next"].removeprefix("http://localhost")).json()
+    assert told == hers
+    assert found(client, "ImagingStudy?patient.identifier=NOBODY") == []
+    cursor = client.get("/fhir/ImagingStudy?_count=1").json()["link"][1]["url"].partition("_cursor=")[2]
+    for other in ("Observation?_count=1", "ImagingStudy?started=ge2000"):
+        refused = client.get(f"/fhir/{other}&_cursor={cursor}")
+        assert (refused.status_code, "cursor_of_another_query" in refused.text) == (400, True)
+    uids = ",".join(one["id"] for one in hers[:2])
+    assert (
+        found(client, f"ImagingStudy?_id={uids}")
+        == found(client, f"ImagingStudy?identifier={uids}")
+        == hers[:2]
+    )
+    day = hers[0]["started"]
+    assert found(client, f"ImagingStudy?started=sa{day}") == found(client, f"ImagingStudy?started=gt{day}")
+    assert found(client, f"ImagingStudy?started=eb{day}") == found(client, f"ImagingStudy?started=lt{day}")
+
+
+def test_a_client_that_takes_no_json_is_told_so(client: Client) -> None:
+    for path, accepts in (
+        ("/fhir/Patient", "application/fhir+xml"),
+        ("/fhir/metadata", "application/xml, text/xml"),
+        ("/dicom-web/studies", "application/dicom+xml"),
+    ):
+        assert client.get(path, headers={"Accept": accepts}).status_code == 406, path
+    for accepts in ("application/fhir+xml, application/fhir+json;q=0.5", "text/html", "*/*"):
+        assert client.get("/fhir/Patient?_count=1", headers={"Accept": accepts}).status_code == 200
+
+
 @pytest.mark.parametrize(
     ("path", "status", "names"),
     [
@@ -89,7 +135,13 @@ def test_a_search_in_the_body_names_nobody_in_an_address(client: Client) -> None
         ("ImagingStudy?patient=p1&subject=p2", 400, "subject"),
         ("ImagingStudy?_id=1&_id=2", 400, "twice"),
         ("ImagingStudy?_cursor=xyz", 400, "cursor"),
-        ("Patient?_format=xml", 406, "json"),
+        ("Patient?_format=xml", 406, "JSON"),
+        ("Patient/zzz?_format=xml", 406, "JSON"),
+        ("Patient/zzz?_summary=text", 400, "_summary"),
+        ("Patient?identifier=1,,2", 400, "identifier"),
+        ("Patient?patient.identifier=1", 400, "patient.identifier"),
+        ("ImagingStudy?patient.identifier=1,2", 400, "one after another"),
+        ("ImagingStudy?patient.identifier=1&patient=p1", 400, "twice"),
         ("Patient/zzz", 404, "Patient"),
         ("Medication/1", 404, "kind"),
     ],
@@ -257,3 +309,40 @@ def test_storing_needs_both_scopes_and_the_role(api: Api) -> None:
         assert (refused.status_code, refused.json()["reason"]) == (403, "scope_missing")
     refused = api.by(Role.ANALYST).post("/dicom-web/studies", content=objects, headers=kind)
     assert (refused.status_code, refused.json()["reason"]) == (403, "not_allowed")
+
+
+def test_what_is_kept_in_another_form_is_not_handed_out_as_what_was_asked_for(
+    client: Client, stored: str
+) -> None:
+    (one, *_) = client.get(f"/dicom-web/studies/{stored}/instances").json()
+    path = one["00081190"]["Value"][0].removeprefix("http://localhost")
+    kept = 'multipart/related; type="application/dicom"; transfer-syntax='
+    for accepts, status in (
+        (f"{kept}*", 200),
+        (f"{kept}1.2.840.10008.1.2.1", 200),
+        (f"{kept}1.2.840.10008.1.2.4.90", 406),
+        (f"{kept}1.2.840.10008.1.2.4.90, {kept}1.2.840.10008.1.2.1", 200),
+        ("application/dicom", 200),
+        ("application/zip", 406),
+    ):
+        assert client.get(path, headers={"Accept": accepts}).status_code == status, accepts
+    study = f"/dicom-web/studies/{stored}"
+    assert client.get(study, headers={"Accept": "application/dicom"}).status_code == 406, "it has two files"
+    alone = client.get(f"{path}/frames/1", headers={"Accept": "application/octet-stream"})
+    assert alone.headers["content-type"] == "application/octet-stream"
+    both = client.get(f"{path}/frames/1,1")
+    assert both.content.count(alone.content) == 2
+    assert both.headers["content-type"].startswith("multipart/related")
+    for wrong, status in (("frames/2", 404), ("frames/0", 404), ("frames/1,", 404)):
+        assert client.get(f"{path}/{wrong}").status_code == status
+    assert client.get(f"{path}/rendered", headers={"Accept": "image/gif"}).status_code == 406
+    assert "299" in client.get(f"{path}/rendered?viewport=9,9").headers["warning"]
+
+
+def test_a_search_that_is_only_literal_says_so(client: Client) -> None:
+    fuzzy = client.get("/dicom-web/studies?PatientID=00001&fuzzymatching=true")
+    assert "Only literal matching" in fuzzy.headers["warning"]
+    assert "warning" not in client.get("/dicom-web/studies?PatientID=00001&fuzzymatching=false").headers
+    assert client.get("/dicom-web/studies?fuzzymatching=maybe").status_code == 400
+    whole = client.get("/dicom-web/studies?StudyDate=2020-01-01")
+    assert "2020-01-01" in whole.json()["detail"]

@@ -39,7 +39,7 @@ def filled(path: str) -> str:
         path = path.replace(name, value)
     for name in ("study_uid", "sop_uid", "study", "series", "instance"):
         path = path.replace(f"{{{name}}}", "2.25.1.1")
-    for name in ("alert_id", "lesion_id", "number"):
+    for name in ("alert_id", "lesion_id", "numbers"):
         path = path.replace(f"{{{name}}}", "1")
     for name in ("event_id", "measurement_id", "correction_id"):
         path = path.replace(f"{{{name}}}", "99")

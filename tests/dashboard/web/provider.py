@@ -100,6 +100,10 @@ class Provider:
         key = RSAKey.generate_key(2048, {"kid": "one"}) if self.signed_with == "another" else self.key
         return jwt.encode({"alg": "RS256", "kid": key.kid}, claims, key)
 
+    def out(self, request: Request) -> Response:
+        """Sign out, and lead back to where that was asked for."""
+        return RedirectResponse(request.query_params["post_logout_redirect_uri"], 302)
+
     def info(self, _request: Request) -> Response:
         return JSONResponse(self.userinfo)
 
@@ -111,6 +115,7 @@ class Provider:
                 Route("/authorize", self.authorize),
                 Route("/token", self.token, methods=["POST"]),
                 Route("/userinfo", self.info),
+                Route("/out", self.out),
             ]
         )
 
