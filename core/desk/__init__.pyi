@@ -1,13 +1,13 @@
-from .classify import BoxError as BoxError
-from .classify import Classified as Classified
+from .answers import Classified as Classified
 from .classify import Classifier as Classifier
-from .classify import finding_models as finding_models
 from .classify import parse_box as parse_box
-from .classify import speakers as speakers
 from .desk import BoxRefused as BoxRefused
 from .desk import Desk as Desk
 from .desk import DeskClosed as DeskClosed
 from .desk import OpenedImage as OpenedImage
 from .desk import Said as Said
+from .open_image import BoxError as BoxError
 from .other_breast import ViewNotSaid as ViewNotSaid
 from .other_breast import classify_study as classify_study
+from .who_speaks import finding_models as finding_models
+from .who_speaks import speakers as speakers

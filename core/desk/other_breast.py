@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from core.desk.classify import Classified, Classifier, OpenImage
+from core.desk.answers import Classified
+from core.desk.classify import Classifier
+from core.desk.open_image import OpenImage
 from core.images import lend_reader
 from core.refusals import Refusal
 from core.rules.vocabulary import OTHER_THAN_STANDARD

@@ -9,7 +9,9 @@ import pytest
 from typer.testing import CliRunner
 
 from core.__main__ import app
-from core.desk.classify import BoxError, Classifier, finding_models, parse_box, speakers
+from core.desk.classify import Classifier, parse_box
+from core.desk.open_image import BoxError
+from core.desk.who_speaks import finding_models, speakers
 from core.settings import Settings
 from models.classifier.dense_head import DenseHead
 from models.classifier.model import ImageModel
