@@ -280,7 +280,8 @@ def classify(
 
     Each model speaks only of pictures like those that it learned from. Of others its numbers are null in JSON, stand
     under "untrusted" for research, and "trust" says why: that of the model that tells tumours. Density is another
-    model's, whose trust stands under "density_trust". "beside" names the film of the other breast that one was read
+    model's, whose trust stands under "density_trust". Classes that a model was not measured to tell apart are null too,
+    and stand together, as "benign+malignant". "beside" names the film of the other breast that one was read
     together with.
 
     Exit code 0: all read; 1: some refused, each with its reason; 2: wrong use, such as a box outside an image.
@@ -338,7 +339,11 @@ def _classified(item: Classified) -> str:
     words = []
     for one in item.spoke:
         shares, name = said.get(one.task), "tumour" if one.task == "finding" else one.task
-        told = ", ".join(f"{kind} {share:.0%}" for kind, share in (shares or {}).items())
+        told = ", ".join(
+            f"{kind.replace('+', ' or ')} {share:.0%}"
+            for kind, share in (shares or {}).items()
+            if share is not None
+        )
         words.append(f"{name}: {told or f'withheld. {one.trust.sentence}'}")
     together = f"  read together with {item.beside}" if item.beside else ""
     return f"{item.path}  {'; '.join(words)}  [{item.model}]{together}"

@@ -91,7 +91,7 @@ class OpenedImage:
 class Said:
     """What was said of an image or of a box in it.
 
-    `answer` is `core.desk.classify.Classified.to_json`; `heat` is (h, w) values 0..255 row by row, `heat_shape` its h
+    `answer` is `core.desk.answers.Classified.to_json`; `heat` is (h, w) values 0..255 row by row, `heat_shape` its h
     and w, `heat_corners` x0, y0, x1, y1 of the picture it covers, in pixels of the image (x0 > x1: mirrored).
     """
 

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from core.desk.classify import Classified, Classifier, OpenImage
+from core.desk.answers import Classified
+from core.desk.classify import Classifier
+from core.desk.open_image import OpenImage
 from core.images import lend_reader
 from core.installation import Installation
 from core.logs import log_of

@@ -15,14 +15,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from core.desk.classify import BoxError, Classifier, OpenImage
+from core.desk.classify import Classifier
+from core.desk.open_image import BoxError, OpenImage
 from core.images import Answer, GuardedReader, ReadImage, answer_questions, confined, image_to_json
 from core.refusals import Refusal
 from core.settings import Settings
 from models.store import backend
 
 if TYPE_CHECKING:
-    from core.desk.classify import Classified
+    from core.desk.answers import Classified
 
 KEPT_PIXELS = 150_000_000
 """Images are let go of, the longest unused first, when together they have more pixels than this."""

@@ -38,6 +38,9 @@ from .comparable import risk_ends_of as risk_ends_of
 from .comparable import said_alike as said_alike
 from .comparable import treatments as treatments
 from .comparable import trust_of as trust_of
+from .contrasts import classes_told as classes_told
+from .contrasts import only_told as only_told
+from .contrasts import what_is_not_told as what_is_not_told
 from .documents import RulesError as RulesError
 from .end_of_risk import END_OF_RISK as END_OF_RISK
 from .end_of_risk import NOTHING_ENDS as NOTHING_ENDS

@@ -20,6 +20,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
+from core.rules.contrasts import LEAST_AUC, classes_told
 from core.rules.end_of_risk import RiskEnds
 
 if TYPE_CHECKING:  # the networks' libraries are not loaded for it
@@ -38,10 +39,6 @@ __all__ = [
     "settle_trust",
     "trust_by",
 ]
-
-LEAST_AUC = 0.65
-"""Lower limit of AUC, measured on such pictures, from which an uncalibrated score may be shown as a rank, and what a model
-of single images says at all."""
 
 
 class TrustLevel(enum.StrEnum):
@@ -217,15 +214,16 @@ def settle_picture(distance: float | None, limit: float | None, metrics: Mapping
     distance, limit
         How unlike the image is to what the model learned from, and the model's limit; None without a domain.
     metrics
-        Of its card. Where they state an AUC on pictures that it had never seen, its lower limit decides too.
+        Of its card. Where they state how classes are told on pictures that it had never seen, one must be told well enough
+        (`core.rules.contrasts`); where they state an AUC alone, its lower limit decides.
     """
     if distance is None or limit is None:
         return Trust(TrustLevel.WITHHELD, Doubt.NO_PICTURE_DOMAIN)
     # Not "beyond": a distance that is no number is not within.
     if not distance <= limit:
         return Trust(TrustLevel.WITHHELD, Doubt.UNLIKE_PICTURE, distance, limit)
-    stated = metrics.get("auc_ci")
-    if stated and stated[0] < LEAST_AUC:
+    told, stated = classes_told(metrics), metrics.get("auc_ci")
+    if not told if told is not None else stated and stated[0] < LEAST_AUC:
         return Trust(TrustLevel.WITHHELD, Doubt.TOO_WEAK, distance, limit)
     return Trust(TrustLevel.TRUSTED, None, distance, limit)
 

@@ -32,13 +32,14 @@ const percent = (p) =>
 
 function bars(shares, cls, believed = true) {
   const list = element("div", `bars ${cls}${believed ? "" : " withheld"}`)
-  for (const [name, share] of Object.entries(shares)) {
-    const row = element("div", `bar-row ${name}`)
+  // A class that its model was not measured to tell has no number; such classes may stand together, as benign+malignant.
+  for (const [name, share] of Object.entries(shares).filter(([, share]) => share !== null)) {
+    const row = element("div", `bar-row ${name.replaceAll("+", "-or-")}`)
     const track = element("span", "track")
     const fill = element("i")
     fill.style.width = `${Math.max(0.5, 100 * share)}%`
     track.append(fill)
-    row.append(element("span", "what", WORDS[name] ?? name), track, element("b", "", percent(share)))
+    row.append(element("span", "what", name.split("+").map((one) => WORDS[one] ?? one).join(" or ")), track, element("b", "", percent(share)))
     list.append(row)
   }
   return list

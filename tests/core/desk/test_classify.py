@@ -9,7 +9,9 @@ import pytest
 from typer.testing import CliRunner
 
 from core.__main__ import app
-from core.desk.classify import BoxError, Classifier, finding_models, parse_box, speakers
+from core.desk.classify import Classifier, parse_box
+from core.desk.open_image import BoxError
+from core.desk.who_speaks import finding_models, speakers
 from core.settings import Settings
 from models.classifier.dense_head import DenseHead
 from models.classifier.model import ImageModel
@@ -258,3 +260,22 @@ def test_of_a_mammogram_one_model_reads_the_breast_and_another_its_regions():
     assert "tumour-mg-film" not in finding_models(settings, "MG")
     for regional, name in ((False, "tumour-mg-film"), (True, "tumour-mg")):
         assert Classifier(settings).chosen("MG", regional, "tumour-mg")["finding"].name == name
+
+
+def test_classes_that_the_card_does_not_state_to_be_told_apart_stand_together(installed, folder):
+    model = image_model("tumour-x", classes=("normal", "benign", "malignant"))
+    weak, well = {"auc": 0.7, "auc_ci": [0.6, 0.8]}, {"auc": 0.8, "auc_ci": [0.7, 0.9]}
+    measured = {"by_class": {"normal": well, "benign": weak, "malignant": weak}}
+    model.card = replace(model.card, metrics=measured | {"auc": 0.75, "auc_ci": [0.64, 0.8]})
+    item = installed(model).classify_pixels(draw_breast(), "breast").to_json()
+    assert item["trust"]["level"] == "trusted"
+    assert (item["tumour"]["benign"], item["tumour"]["malignant"]) == (None, None)
+    assert item["tumour"]["normal"] + item["tumour"]["benign+malignant"] == pytest.approx(1)
+    # What it would have said stays reachable for research, as with all that is withheld.
+    assert None not in item["untrusted"]["tumour"].values()
+    assert item["untrusted"]["density"] is None
+    speaks = {one["task"]: one for one in item["spoke"]}["finding"]
+    assert "does not tell benign from malignant" in speaks["doubt"]
+    told = " ".join(classify(folder, "breast.png", model=None).stdout.split())
+    assert "benign or malignant" in told
+    assert " malignant 0" not in told
