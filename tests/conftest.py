@@ -10,13 +10,14 @@ from typing import Any
 import hypothesis
 import psutil
 import pytest
+from argon2 import PasswordHasher
 
 from core.installation import Installation
 from core.people import asking
 from core.settings import Settings
 from db.database import Database
 from db.migrate import upgrade
-from tests import postgres
+from tests import engines, postgres
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 MEMORY = Path("/dev/shm")
@@ -46,6 +47,16 @@ hypothesis.settings.load_profile("any machine")
 asking.system_asks_in_this_process()
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let the caller say what installations are kept in."""
+    parser.addoption(
+        "--on",
+        choices=[engines.EMBEDDED, engines.GROWN],
+        default=engines.EMBEDDED,
+        help="Keep the installations of tests in SQLite and folders, or in PostgreSQL and an S3 that are started here.",
+    )
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     """Before workers are started: one PostgreSQL for all of them. A run without workers starts it when it needs it."""
@@ -69,14 +80,18 @@ def pytest_unconfigure() -> None:
     postgres.end()
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Let a test in a real browser try once more: on a busy machine a page may take longer than it waits.
 
-    A fault fails twice; the summary counts what was run again.
+    A fault fails twice; the summary counts what was run again. Grown, tests of what only SQLite or a folder has are
+    skipped.
     """
+    grown = config.getoption("--on") == engines.GROWN
     for item in items:
         if item.get_closest_marker("browser"):
             item.add_marker(pytest.mark.flaky(reruns=1))
+        if grown and (mark := item.get_closest_marker("embedded")):
+            item.add_marker(pytest.mark.skip(reason=mark.args[0]))
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -87,16 +102,54 @@ def scores_of_unread_studies_are_shown() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def kept_in(request: pytest.FixtureRequest) -> Iterator[str]:
+    """What installations are kept in, as `--on` says."""
+    on = request.config.getoption("--on")
+    if on == engines.EMBEDDED:
+        yield on
+        return
+    with engines.grown():
+        yield on
+
+
+@pytest.fixture(autouse=True)
+def homes_are_forgotten(kept_in: str) -> Iterator[None]:
+    """What the homes of one test were kept in is gone after it."""
+    if kept_in == engines.EMBEDDED:
+        yield
+        return
+    with engines.forgotten_at_the_end():
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def passwords_are_hashed_cheaply() -> Iterator[None]:
+    """What Argon2 costs is not what tests are about; what is hashed here a dashboard that is started verifies as quickly."""
+    cheap = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("core.people.passwords.hasher", lambda: cheap)
+        yield
+
+
 @pytest.fixture(scope="session")
-def migrated_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The file of an empty, migrated database, to copy from: migrating takes longer than most tests."""
+def migrated_database(tmp_path_factory: pytest.TempPathFactory, kept_in: str) -> Path:
+    """The `longview.db` of an empty, migrated home, to copy from: migrating takes longer than most tests."""
     path = tmp_path_factory.mktemp("migrated") / "longview.db"
+    if kept_in == engines.GROWN:
+        return engines.migrated_elsewhere(path.parent)
     database = Database(f"sqlite:///{path}")
     upgrade(database)
-    with database.engine.connect() as connection:
-        connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+    engines.settled(database)
     database.close()
     return path
+
+
+@pytest.fixture
+def quickly_migrated(migrated_database: Path) -> Iterator[None]:
+    """New homes are brought to this release's tables by a copy of the file."""
+    with engines.migrated_by_a_copy(migrated_database):
+        yield
 
 
 @pytest.fixture
@@ -117,7 +170,7 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from models.longitudinal.model import untrained
 
     folder = tmp_path_factory.mktemp("model") / "untrained"
-    model = untrained(1, width=0.5, members=2)
+    model = untrained(1, width=0.25, members=2)
     # It speaks of real women, as most of those are that tests take in; of simulated ones its scores are withheld.
     model.card = replace(model.card, simulated_training=False)
     model.save(folder)

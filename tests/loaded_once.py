@@ -12,6 +12,8 @@ import pytest
 
 from models.store import folder_of
 
+_known: dict[object, Any] = {}
+
 
 @contextmanager
 def networks_loaded_once() -> Iterator[None]:
@@ -26,8 +28,6 @@ def networks_loaded_once() -> Iterator[None]:
 
 
 def _once(load: Callable[[type, str | Path], Any]) -> Callable[[type, str | Path], Any]:
-    known: dict[object, Any] = {}
-
     def loaded(kind: type, name_or_folder: str | Path) -> Any:
         try:
             folder = folder_of(name_or_folder)
@@ -36,8 +36,8 @@ def _once(load: Callable[[type, str | Path], Any]) -> Callable[[type, str | Path
             )
         except (OSError, LookupError, ValueError):
             return load(kind, name_or_folder)  # which says what is wrong
-        if files not in known:
-            known[files] = load(kind, name_or_folder)
-        return copy.copy(known[files])
+        if (kind, files) not in _known:
+            _known[kind, files] = load(kind, name_or_folder)
+        return copy.copy(_known[kind, files])
 
     return loaded

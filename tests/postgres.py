@@ -15,7 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine, inspect, text
+from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.engine import make_url
 
 from db.database import Database
@@ -28,8 +28,6 @@ needs_postgres = pytest.mark.skipif(
     not os.environ.get(_NAMED) and (postgres_programs() is None or find_spec("psycopg") is None),
     reason=f"PostgreSQL is not installed, and {_NAMED} names no server",
 )
-
-_FILLED_BY_MIGRATIONS = {"alembic_version", "kept_change"}
 
 _numbers = itertools.count()
 _started: list[Postgres] = []
@@ -50,6 +48,9 @@ def end() -> None:
     """Drop what this process has kept, and stop the server if it has started one."""
     while _kept:
         _kept.pop().close()
+    if _engine.cache_info().currsize:
+        _engine().dispose()
+        _engine.cache_clear()
     while _started:
         _started.pop().end()
         os.environ.pop(_NAMED, None)
@@ -63,31 +64,51 @@ def _server() -> str:
     return os.environ[_NAMED]
 
 
-@contextmanager
-def _database(server: str, like: str | None = None) -> Iterator[str]:
+@cache
+def _engine() -> Engine:
+    return create_engine(_server(), isolation_level="AUTOCOMMIT")
+
+
+def create(like: str | None = None) -> str:
+    """Make a database, empty or as another one is that nobody is connected to, and return its name."""
     name = f"longview_test_{os.getpid()}_{next(_numbers)}"
-    engine = create_engine(server, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
+    with _engine().connect() as connection:
         connection.execute(text(f"CREATE DATABASE {name}" + (f" TEMPLATE {like}" if like else "")))
-        try:
-            yield make_url(server).set(database=name).render_as_string(hide_password=False)
-        finally:
-            connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
-    engine.dispose()
+    return name
+
+
+def drop(name: str) -> None:
+    """Drop a database, whoever is still connected."""
+    with _engine().connect() as connection:
+        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+
+
+def url_of(name: str) -> str:
+    """Return the URL of a database on the server."""
+    return make_url(_server()).set(database=name).render_as_string(hide_password=False)
+
+
+@contextmanager
+def _database(like: str | None = None) -> Iterator[str]:
+    name = create(like)
+    try:
+        yield url_of(name)
+    finally:
+        drop(name)
 
 
 @contextmanager
 def fresh_database() -> Iterator[str]:
     """Make an empty database and yield its URL; drop it at the end, whoever is still connected."""
-    with _database(_server()) as url:
+    with _database() as url:
         yield url
 
 
 @cache
-def _migrated() -> str:
+def migrated() -> str:
     """Return the name of a database with this release's tables, to copy from: migrating takes longer than most tests."""
     kept = ExitStack()
-    database = Database(kept.enter_context(_database(_server())))
+    database = Database(kept.enter_context(_database()))
     upgrade(database)
     database.close()
     _kept.append(kept)
@@ -97,37 +118,8 @@ def _migrated() -> str:
 @contextmanager
 def migrated_postgres() -> Iterator[str]:
     """Make a database with this release's tables and yield its URL; drop it at the end."""
-    like = _migrated()
-    with _database(_server(), like) as url:
+    with _database(migrated()) as url:
         yield url
-
-
-@cache
-def _reused() -> str:
-    """Return the URL of a database that one test after another of this process has for itself."""
-    kept = ExitStack()
-    url = kept.enter_context(migrated_postgres())
-    _kept.append(kept)
-    return url
-
-
-@contextmanager
-def emptied_postgres() -> Iterator[str]:
-    """Yield the URL of a database with this release's tables, emptied at the end: faster than `migrated_postgres`.
-
-    It is for tests that leave no connection and no table behind; numbers of rows go on where the last test ended.
-    """
-    url = _reused()
-    yield url
-    engine = create_engine(url)
-    with engine.begin() as connection:
-        connection.execute(
-            text("SET session_replication_role = replica")
-        )  # neither triggers nor foreign keys
-        for name in inspect(connection).get_table_names():
-            if name not in _FILLED_BY_MIGRATIONS:
-                connection.execute(text(f'DELETE FROM "{name}"'))
-    engine.dispose()
 
 
 @contextmanager

@@ -320,7 +320,7 @@ def _randomisation(
     encoder: Any, pixels: NDArray[np.uint8], views: Sequence[_BoxedView], lesion: NDArray[Any]
 ) -> dict[str, Any] | None:
     """Compare heat maps with those of the same network with its weights shuffled (Adebayo et al. 2018)."""
-    from models.longitudinal import heat_map, map_agreement, randomised
+    from models.longitudinal import heat_map, map_agreement, randomised, shuffled
 
     chosen = (
         [views[i] for i in np.unique(np.linspace(0, len(views) - 1, MOST_MAPS).astype(int))] if views else []
@@ -329,9 +329,12 @@ def _randomisation(
         return None
     batch = np.stack([pixels[view.row] for view in chosen]).astype(np.float32)[..., None] / 255
     correlations, hits = [], []
+    # One network for all draws: it is built once.
+    blinded, learned = randomised(encoder, 0), encoder.get_weights()
     for seed in range(SHUFFLES):
-        shuffled = np.asarray(randomised(encoder, seed).predict(batch, batch_size=8, verbose=0)["lesion"])
-        for view, image, other in zip(chosen, batch, shuffled, strict=True):
+        blinded.set_weights(shuffled(learned, seed))
+        said = np.asarray(blinded.predict(batch, batch_size=8, verbose=0)["lesion"])
+        for view, image, other in zip(chosen, batch, said, strict=True):
             heat, blind = heat_map(lesion[view.place].astype(np.float32)), heat_map(other)
             cells = image[..., 0].reshape(
                 heat.shape[0], image.shape[0] // heat.shape[0], heat.shape[1], image.shape[1] // heat.shape[1]

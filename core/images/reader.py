@@ -226,6 +226,10 @@ class GuardedReader:
             if death.code == -24:  # SIGXCPU: the processor time ran out before the clock did
                 raise Refusal("timeout", "It used up its processor time.") from None
             raise Refusal("unreadable", "The decoder stopped while reading it.") from death
+        except BaseException:
+            # An answer may still be on its way through the pipe.
+            self.close()
+            raise
         spent = answer.pop("spent", False)
         if spent:
             self.close()

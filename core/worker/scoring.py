@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from core.images import ChildDied, GuardedReader
+from core.images import ChildDied, lend_reader
 from core.installation import Installation
 from core.logs import log_of
 from core.outages import MachineFailed, outage
@@ -94,13 +94,14 @@ class Scorer:
         self.here = here
         self.model = model or load_model(here.settings.model)
         self.queue = Queue(here, name)
-        self._reader = GuardedReader(here.settings)
+        self._lent = contextlib.ExitStack()
+        self._reader = self._lent.enter_context(lend_reader(here.settings))
         self._density = ViewDensity(here, self._pixels)
         self.ahead: ReadingAhead | None = None
 
     def close(self) -> None:
-        """End the reading process."""
-        self._reader.close()
+        """Give the reading process back to whoever reads next."""
+        self._lent.close()
 
     def warm_up(self) -> None:
         """Run the networks once, so that the first study does not wait for them to be built."""
@@ -116,7 +117,7 @@ class Scorer:
         ]
         self.model.score(visits)
         self.model.movement(visits)
-        self._reader.__enter__()
+        self._reader.start()
 
     def score_next(self, *, settled: bool = True) -> ScoreItem | None:
         """Claim and score one study; None if nothing waits. A refused study is an item with its refusal.

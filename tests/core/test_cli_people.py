@@ -22,7 +22,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
-def user(tmp_path, monkeypatch):
+def user(tmp_path, monkeypatch, quickly_migrated):
     monkeypatch.setenv("LONGVIEW_HOME", str(tmp_path / "home"))
     monkeypatch.chdir(tmp_path)
 

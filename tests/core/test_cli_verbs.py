@@ -26,7 +26,7 @@ def loaded_once():
 
 
 @pytest.fixture
-def home(tmp_path, monkeypatch, tiny_model, loaded_once):
+def home(tmp_path, monkeypatch, tiny_model, loaded_once, quickly_migrated):
     monkeypatch.setenv("LONGVIEW_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("LONGVIEW_MODEL", str(tiny_model))
     monkeypatch.chdir(tmp_path)
@@ -65,6 +65,7 @@ def test_import_then_score_on_a_fresh_home(home, tmp_path):
     assert len(run_json("score", "--all")["scored"]) == 1
 
 
+@pytest.mark.embedded("is about a disk that is full")
 def test_an_import_that_the_machine_cuts_short_answers_what_it_finished(home, tmp_path, monkeypatch):
     write_beside = FolderStore.write_beside
     files = [write(tmp_path / f"{n}.dcm", dicom(breast(seed=n), StudyInstanceUID="1.2")) for n in range(3)]
@@ -186,6 +187,7 @@ def test_a_model_that_is_not_there_is_exit_code_2(home, tmp_path, monkeypatch):
     assert "no-such-model" in run("score", code=2).stderr
 
 
+@pytest.mark.embedded("a backup is of SQLite and a folder: of others it is their own task")
 def test_care_of_a_home(home, tmp_path, monkeypatch):
     run("import", write(tmp_path / "a.dcm", dicom()))
     assert run_json("doctor")["migrations"]["state"] == "ok"
@@ -255,6 +257,7 @@ def test_what_is_missing_is_said_before_the_networks_are_loaded(home, monkeypatc
     assert ("no-such-model" if "no-such-model" in arguments else "nowhere.csv") in said
 
 
+@pytest.mark.embedded("is about the folder of images")
 def test_a_store_that_is_away_ends_scoring_with_exit_code_3_and_the_study_comes_back(
     home, tmp_path, monkeypatch
 ):
@@ -273,6 +276,7 @@ def test_a_store_that_is_away_ends_scoring_with_exit_code_3_and_the_study_comes_
     assert [s["study_uid"] for s in run_json("score")["scored"]] == ["1.2.3"]
 
 
+@pytest.mark.embedded("is about the folder of images")
 def test_refused_studies_are_tried_again(home, tmp_path):
     one = write(tmp_path / "one.dcm", dicom(StudyInstanceUID="1.2.3", PatientID="P"))
     run("import", one)

@@ -27,6 +27,8 @@ from db.database import sqlite_module
 from seed_data.__main__ import app as seed_app
 from tests.pictures import breast, dicom
 
+pytestmark = pytest.mark.embedded("is about this machine's disk and SQLite's lock")
+
 PROJECT = Path(__file__).resolve().parents[2]
 PASSWORD = "a long enough pass phrase"
 

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from argon2 import PasswordHasher
 from streamlit.runtime.scriptrunner import script_runner
 from streamlit.testing.v1 import AppTest
 
@@ -25,7 +24,7 @@ from core.records import key_of
 from core.settings import Settings
 from dashboard import house, keys, opening, session
 from dashboard.patient import course_more, report_menu
-from tests import factories
+from tests import engines, factories
 
 PROJECT = Path(__file__).resolve().parents[2]
 
@@ -58,13 +57,21 @@ def no_networks_to_clear() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="package", autouse=True)
+def quickly_migrated_homes(migrated_database: Path) -> Iterator[None]:
+    """New homes are brought to this release's tables by a copy of the file."""
+    with engines.migrated_by_a_copy(migrated_database):
+        yield
+
+
 @pytest.fixture(scope="session")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+def served(tmp_path_factory: pytest.TempPathFactory, migrated_database: Path) -> Iterator[Served]:
     """The dashboard as a process of its own, with eight simulated women and the demo accounts."""
     here = Installation.open(
         Settings(home=tmp_path_factory.mktemp("served") / "var", demo=True, _env_file=None)
     )
-    here.migrate()
+    with engines.migrated_by_a_copy(migrated_database):
+        here.migrate()
     factories.cohort(here, 8)
     demo_accounts.ensure_demo_accounts(here)
     with serve(here) as running:
@@ -134,9 +141,6 @@ def pages(here: Installation, monkeypatch: pytest.MonkeyPatch) -> Callable[..., 
     """
     house.here.cache_clear()
     monkeypatch.setenv("LONGVIEW_HOME", str(here.home))
-    # What argon2 costs is not what these tests are about.
-    cheap = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
-    monkeypatch.setattr("core.people.passwords.hasher", lambda: cheap)
 
     def open_page(role: Role, page: str, **query: str) -> AppTest:
         person = accounts.create_user(

@@ -33,6 +33,8 @@ from db.tables import Image, KnownBrowser, SignIn
 from tests.killed import run_killed, steps_on_disk
 from tests.pictures import breast, dicom
 
+pytestmark = pytest.mark.embedded("a backup is of SQLite and a folder: of others it is their own task")
+
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory, migrated_database) -> Path:

@@ -20,6 +20,7 @@ from core.installation import Installation
 from core.settings import Settings
 from db.database import Database
 from db.tables import Image, ImportItem
+from tests import engines
 from tests.pictures import breast, dicom
 
 
@@ -62,6 +63,7 @@ def test_doctor_notices_weights_that_are_not_those_of_the_card(here, tmp_path, t
     assert states(here)["weights"] == "error"
 
 
+@pytest.mark.embedded("is about the folder of images")
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_doctor_notices_a_folder_that_cannot_be_written(here):
     here.images.root.mkdir(exist_ok=True)
@@ -80,14 +82,15 @@ def test_verify_finds_all_well_after_an_import(stocked):
 def test_verify_finds_missing_damaged_and_orphaned_objects(stocked):
     with stocked.database.read() as session:
         first, second = session.scalars(select(Image.sha256)).all()
-    stocked.images.path(first).unlink()
-    stocked.images.path(second).write_bytes(b"other bytes")
+    engines.lose(stocked.images, first)
+    engines.damage(stocked.images, second, b"other bytes")
     orphan = stocked.images.put(b"left over")
     found = verify_objects(stocked)
     assert (found.missing, found.damaged, found.orphans) == ([first], [second], [orphan])
     assert not found.well
 
 
+@pytest.mark.embedded("a backup is of SQLite and a folder: of others it is their own task")
 def test_a_backup_comes_back_whole(stocked, tmp_path):
     file = tmp_path / "copies" / "longview.tar"
     write_backup(stocked, file)
@@ -106,6 +109,7 @@ def test_a_backup_comes_back_whole(stocked, tmp_path):
     second.close()
 
 
+@pytest.mark.embedded("a backup is of SQLite and a folder: of others it is their own task")
 def test_a_backup_does_not_overwrite_and_leaves_nothing_half_written(stocked, tmp_path, monkeypatch):
     file = tmp_path / "longview.tar"
     write_backup(stocked, file)
@@ -122,6 +126,7 @@ def test_a_backup_does_not_overwrite_and_leaves_nothing_half_written(stocked, tm
     assert list(tmp_path.glob(".second*")) == []
 
 
+@pytest.mark.embedded("a backup is of SQLite and a folder: of others it is their own task")
 def test_restore_refuses_to_fill_a_folder_that_the_settings_would_not_look_into(stocked, tmp_path):
     file, home = tmp_path / "longview.tar", tmp_path / "second"
     write_backup(stocked, file)
@@ -140,6 +145,7 @@ def test_doctor_says_that_the_database_cannot_be_reached_and_looks_at_the_rest(h
     assert not any("secret" in finding.said for finding in found)
 
 
+@pytest.mark.embedded("a backup is of SQLite and a folder: of others it is their own task")
 def test_restore_refuses_a_home_that_holds_something(stocked, tmp_path):
     file = tmp_path / "longview.tar"
     write_backup(stocked, file)
@@ -149,6 +155,7 @@ def test_restore_refuses_a_home_that_holds_something(stocked, tmp_path):
     assert verify_objects(stocked).to_json() == before
 
 
+@pytest.mark.embedded("a backup is of SQLite and a folder: of others it is their own task")
 @pytest.mark.parametrize("damage", ["cut", "changed", "other", "no tar", "slip"])
 def test_a_damaged_backup_is_refused_and_nothing_is_written(stocked, tmp_path, damage):
     file = tmp_path / "longview.tar"

@@ -42,6 +42,7 @@ def littered(here, tmp_path):
     return here, set(left)
 
 
+@pytest.mark.embedded("is about what lies in folders")
 def test_doctor_names_what_was_left_half_written_with_size_and_age(littered):
     here, left = littered
     check = next(check for check in doctor.examine(here) if check.name == "left-overs")
@@ -51,6 +52,7 @@ def test_doctor_names_what_was_left_half_written_with_size_and_age(littered):
         assert any(str(path) in item and "MB" in item and "3 h" in item for item in check.items), path
 
 
+@pytest.mark.embedded("is about what lies in folders")
 def test_a_sweep_takes_away_what_was_left_and_nothing_else(littered, tmp_path):
     here, left = littered
     others = [tmp_path / ".other.partial", tmp_path / ".vars-restore-1", here.home / "notes.txt"]
@@ -64,6 +66,7 @@ def test_a_sweep_takes_away_what_was_left_and_nothing_else(littered, tmp_path):
     assert find_left_overs(here) == []
 
 
+@pytest.mark.embedded("is about what lies in folders")
 def test_what_is_young_or_in_work_is_left_alone(here, tmp_path):
     young = here.home / ".worker.json.1.2"
     young.write_bytes(b"{")
@@ -97,6 +100,7 @@ def test_imports_that_were_cut_off_are_counted_but_not_those_at_work(here):
     assert next(check for check in doctor.examine(here) if check.name == "imports").state == "warning"
 
 
+@pytest.mark.embedded("is about what lies in folders")
 def test_the_command_sweeps_and_then_finds_all_well(littered, monkeypatch):
     here, left = littered
     monkeypatch.setenv("LONGVIEW_HOME", str(here.home))

@@ -36,6 +36,7 @@ def written(here: Installation) -> list[int]:
         return [session.scalar(select(func.count()).select_from(t)) or 0 for t in (AuditEntry, SignIn, User)]
 
 
+@pytest.mark.embedded("is measured on a copy of SQLite and a folder")
 @pytest.mark.slow
 def test_pages_are_measured_on_a_copy_of_what_is_installed(
     here: Installation, monkeypatch: pytest.MonkeyPatch
@@ -57,6 +58,7 @@ def test_two_studies_of_real_films_can_be_taken_in_to_be_compared() -> None:
     assert [len(films) for films in page_speed._films()] == [4, 4]
 
 
+@pytest.mark.embedded("is measured on a copy of SQLite and a folder")
 def test_an_empty_home_stays_empty(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path / "nothing", _env_file=None)
     assert not page_speed._copied(settings, tmp_path / "copy")

@@ -8,6 +8,7 @@ import pytest
 
 from core.installation import Installation
 from core.settings import Settings
+from tests import engines
 from tests.core.corrections.making import women
 
 
@@ -19,8 +20,7 @@ def home_of_women(tmp_path_factory: pytest.TempPathFactory, migrated_database: P
     shutil.copyfile(migrated_database, home / "longview.db")
     here = Installation.open(Settings(home=home, _env_file=None))
     women(here)
-    with here.database.engine.connect() as connection:
-        connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+    engines.settled(here.database)
     here.close()
     return home
 

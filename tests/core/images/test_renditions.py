@@ -17,6 +17,7 @@ from core.incoming.intake import take_in
 from core.incoming.items import IncomingFile
 from db.database import sqlite_module
 from db.tables import Image
+from tests import engines
 from tests.pictures import breast, dicom
 
 
@@ -31,7 +32,7 @@ def older(stocked, sop_uid: str) -> str:
     key = stocked.images.put(b"LVR0" + renditions.rendition(stocked, sop_uid)[4:])
     with stocked.database.write() as session:
         image = session.scalars(select(Image).where(Image.sop_uid == sop_uid)).one()
-        stocked.images.path(image.rendition_sha256).unlink()
+        engines.lose(stocked.images, image.rendition_sha256)
         image.rendition_sha256 = key
     return key
 
@@ -56,7 +57,7 @@ def test_a_rendition_of_an_older_release_is_made_anew_once_and_kept(stocked, mon
 def test_a_lost_rendition_that_this_release_makes_otherwise_is_decoded_once_and_verify_is_well_again(
     stocked, monkeypatch
 ):
-    stocked.images.path(older(stocked, "1.2.3.4")).unlink()
+    engines.lose(stocked.images, older(stocked, "1.2.3.4"))
     assert not verify_objects(stocked).well
     renditions.rendition(stocked, "1.2.3.4")
     monkeypatch.setattr(GuardedReader, "prepare", None)

@@ -80,6 +80,7 @@ def test_few_files_are_in_memory_at_once(here) -> None:
     assert peak < 60_000_000
 
 
+@pytest.mark.embedded("is about the folder of images")
 def test_a_large_file_that_is_not_kept_leaves_nothing_in_the_image_store(here, monkeypatch) -> None:
     def lying() -> list[str]:
         return [path.name for path in here.images.root.glob("*/*")]
@@ -101,6 +102,7 @@ def test_a_large_file_that_is_not_kept_leaves_nothing_in_the_image_store(here, m
     assert not any(name.startswith(".") for name in lying())
 
 
+@pytest.mark.embedded("is about a disk that is full")
 def test_where_the_disk_is_full_a_large_file_is_not_acknowledged(here, monkeypatch) -> None:
     def full(*_about):
         raise OSError(28, "No space left on device")

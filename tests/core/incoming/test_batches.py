@@ -5,7 +5,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import event, select, update
 
 from core.incoming import finish_left_over_batches, history
 from core.incoming.intake import take_in
@@ -54,6 +54,7 @@ def hold_lock(here):
     return holder
 
 
+@pytest.mark.embedded("is about a disk that is full")
 def test_a_full_disk_ends_an_import_with_what_was_finished_and_what_to_do(here, monkeypatch):
     full_after(monkeypatch, 3)
     report = take_in(here, views(3), statement=None, source="cli")
@@ -74,6 +75,7 @@ def test_a_full_disk_ends_an_import_with_what_was_finished_and_what_to_do(here, 
     assert again.cut_short is None
 
 
+@pytest.mark.embedded("is about a disk that is full")
 def test_a_store_that_is_read_only_is_said_in_words_and_nothing_is_refused_for_it(here, monkeypatch):
     def read_only(*_about):
         raise OSError(errno.EROFS, "Read-only file system")
@@ -93,12 +95,14 @@ def test_a_store_that_is_read_only_is_said_in_words_and_nothing_is_refused_for_i
     assert take_in(here, views(2), statement=None, source="cli").count("accepted") == 2
 
 
+@pytest.mark.embedded("is about a disk that is full")
 def test_a_disk_that_is_too_full_for_the_quarantine_refuses_nothing(here, monkeypatch):
     full_after(monkeypatch, 0)
     report = take_in(here, [IncomingFile("junk", b"junk")], statement=None, source="cli")
     assert (report.items, bool(report.cut_short)) == ([], True)
 
 
+@pytest.mark.embedded("is about SQLite's lock")
 @pytest.mark.parametrize("locked_before", [0, 1])
 def test_a_locked_database_keeps_the_report_whenever_it_is_locked(here, locked_before):
     here.database.busy_seconds = 0.1
@@ -125,6 +129,7 @@ def test_a_locked_database_keeps_the_report_whenever_it_is_locked(here, locked_b
     assert finish_left_over_batches(here, now=utc_now() + timedelta(hours=2)) == 1
 
 
+@pytest.mark.embedded("is about SQLite's lock")
 def test_a_database_that_is_locked_from_the_first_is_an_empty_report(here):
     here.database.busy_seconds = 0.1
     here.database.close()
@@ -178,11 +183,12 @@ def test_an_import_is_in_the_trail_with_who_from_where_for_whom_and_how_it_ended
 
 
 def test_nothing_is_taken_in_whose_entry_cannot_be_written(here):
-    with here.database.write() as session:
-        session.connection().exec_driver_sql(
-            "CREATE TRIGGER no_entry BEFORE INSERT ON audit_entry BEGIN SELECT RAISE(ABORT, 'no entry'); END"
-        )
-    with pytest.raises(Exception, match="no entry"):
+    def refuse(_connection, _cursor, statement, *_):
+        if statement.startswith("INSERT INTO audit_entry"):
+            raise RuntimeError("no entry")
+
+    event.listen(here.database.engine, "before_cursor_execute", refuse)
+    with pytest.raises(RuntimeError, match="no entry"):
         take_in(here, views(1), statement=None, source="cli")
     with here.database.read() as session:
         for table in (Patient, Image, ImportBatch, ImportItem):

@@ -12,6 +12,7 @@ from core.incoming.intake import examine, take_in
 from core.incoming.items import IncomingFile, Statement, StoredAs
 from core.refusals import Refusal
 from db.tables import Image, ImportBatch, ImportItem, Patient, Study, StudyStatus, utc_now
+from tests import engines
 from tests.pictures import breast, dicom, jpeg, png
 
 DAY = date(2024, 3, 15)
@@ -358,7 +359,7 @@ def test_renditions_are_served_and_made_again_when_lost(here):
     with here.database.read() as session:
         image = session.scalars(select(Image)).one()
     for sha256 in (image.rendition_sha256, image.thumbnail_sha256):
-        here.images.path(sha256).unlink()
+        engines.lose(here.images, sha256)
     assert renditions.rendition(here, "1.2.3.4") == first
     assert renditions.thumbnail_png(here, "1.2.3.4") == thumbnail
     with pytest.raises(KeyError):

@@ -9,6 +9,7 @@ from core.incoming import IncomingFile, Statement, intake, judge_study, measure_
 from core.records import record_of
 from core.rules.vocabulary import SIDES
 from db.tables import Image, Study
+from tests import engines
 from tests.core.images.quality.degraded import again
 from tests.pictures import breast, dicom, png
 
@@ -94,7 +95,7 @@ def test_a_picture_that_is_lost_does_not_keep_the_others_from_being_measured(her
         first.measured = second.measured = None
         lost = [first.rendition_sha256, first.sha256]
     for key in lost:
-        here.images.path(key).unlink()
+        engines.lose(here.images, key)
     counts = measure_stored(here)
     assert (counts["measured"], counts["unreadable"]) == (1, 1)
 

@@ -14,11 +14,8 @@ from core.incoming import printable_name
 from core.incoming.files import gather
 from core.incoming.intake import take_in
 from core.incoming.items import IncomingFile
-from core.installation import Installation
-from core.settings import Settings
 from db.tables import Image, ImportItem
 from tests.pictures import breast, dicom
-from tests.postgres import migrated_postgres, needs_postgres
 
 NAMES = [
     "scan\udcff.dcm",
@@ -36,17 +33,6 @@ NAMES = [
 ]
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=needs_postgres)])
-def installation(request, here, tmp_path):
-    if request.param == "sqlite":
-        yield here
-        return
-    with migrated_postgres() as url:
-        grown = Installation.open(Settings(home=tmp_path / "grown", database_url=url, _env_file=None))
-        yield grown
-        grown.close()
-
-
 def shown(report) -> list[str]:
     """Return the names of a report that is valid UTF-8 and can be put on one line each."""
     sent = json.dumps(report.to_json(), ensure_ascii=False).encode("utf-8")
@@ -55,18 +41,18 @@ def shown(report) -> list[str]:
     return paths
 
 
-def test_every_file_is_answered_and_kept_whatever_it_is_called(installation):
+def test_every_file_is_answered_and_kept_whatever_it_is_called(here):
     small = [breast(seed=n, rows=200, columns=150) for n in range(len(NAMES))]
     files = [
         IncomingFile(name, dicom(film, StudyInstanceUID="1.2"))
         for name, film in zip(NAMES, small, strict=True)
     ]
     files += [IncomingFile(name, b"junk") for name in NAMES]
-    report = take_in(installation, files, statement=None, source="cli")
+    report = take_in(here, files, statement=None, source="cli")
     assert report.counts() == {"accepted": len(NAMES), "duplicate": 0, "quarantined": len(NAMES)}
     paths = shown(report)
     assert len(set(paths)) == len(NAMES), "different names stay different"
-    with installation.database.read() as session:
+    with here.database.read() as session:
         assert session.scalars(select(ImportItem.path).order_by(ImportItem.id)).all() == paths
         for name in session.scalars(select(Image.source_name)):
             assert printable_name(name) == name

@@ -7,7 +7,7 @@ from datetime import date
 import pydicom
 import pytest
 from PIL import Image as Picture
-from sqlalchemy import select, text
+from sqlalchemy import inspect, select, text
 
 from core.incoming import IncomingFile, Statement, take_in
 from db.tables import Image, ImportItem, Patient, Study
@@ -30,13 +30,18 @@ def take(here, *files: IncomingFile, statement: Statement | None = None):
 def stored_words(here) -> str:
     """Return all that the database and both stores hold, as text."""
     with here.database.read() as session:
-        tables = session.scalars(text("SELECT name FROM sqlite_master WHERE type = 'table'")).all()
+        tables = inspect(session.connection()).get_table_names()
         rows = [str(row) for table in tables for row in session.execute(text(f'SELECT * FROM "{table}"'))]
     held = [
         path.read_bytes().decode("latin-1")
         for folder in ("images", "quarantine")
         for path in (here.home / folder).rglob("*")
         if path.is_file()
+    ]
+    held += [
+        store.get(key).decode("latin-1")
+        for store in (here.images, here.quarantine)
+        for key in sorted(store.keys())
     ]
     return "\n".join(rows + held)
 

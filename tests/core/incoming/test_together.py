@@ -72,7 +72,7 @@ def ended(report) -> dict[str, tuple[str, str | None]]:
 
 
 def left_behind(here) -> list:
-    return list(here.images.root.rglob(".incoming-*"))
+    return list(here.home.rglob(".incoming-*"))
 
 
 def test_each_ends_as_it_would_alone_and_is_durable_when_it_is_answered(here, writes):
@@ -95,6 +95,7 @@ def test_each_ends_as_it_would_alone_and_is_durable_when_it_is_answered(here, wr
     assert {item.outcome for item in again.items[:4]} == {"duplicate"}
 
 
+@pytest.mark.embedded("is about a disk that is full")
 def test_where_one_cannot_be_written_those_before_it_are_in_and_nothing_is_left_of_the_others(
     here, writes, monkeypatch
 ):

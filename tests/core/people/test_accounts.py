@@ -8,6 +8,7 @@ from sqlalchemy import select
 from core.installation import Installation
 from core.people import accounts, attempts, audit, roles, sign_ins
 from core.people.accounts import Role
+from core.people.passwords import hasher
 from core.people.roles import Permission
 from core.people.sign_ins import SignInRefused
 from db.tables import SignIn, User, utc_now
@@ -23,6 +24,10 @@ def oncologist(here: Installation) -> roles.Person:
 def test_a_token_stands_for_the_person_who_signed_in(here: Installation, oncologist: roles.Person) -> None:
     entered = sign_ins.sign_in(here, "ada", PASSWORD)
     assert sign_ins.who(here, entered.token) == oncologist
+
+
+def test_passwords_are_kept_as_slowly_as_argon2_would_have_it() -> None:
+    assert hasher().hash(PASSWORD).startswith("$argon2id$v=19$m=65536,t=3,p=4$")  # RFC 9106, 4
 
 
 def test_neither_password_nor_token_is_stored(here: Installation, oncologist: roles.Person) -> None:

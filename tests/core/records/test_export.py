@@ -23,7 +23,7 @@ from tests.factories import VisitPlan
 
 
 @pytest.fixture
-def here(tmp_path, monkeypatch):
+def here(tmp_path, monkeypatch, quickly_migrated):
     monkeypatch.setenv("LONGVIEW_HOME", str(tmp_path / "home"))
     monkeypatch.chdir(tmp_path)
     made = Installation.open()

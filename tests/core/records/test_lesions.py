@@ -4,7 +4,6 @@ import time
 from datetime import UTC, date, datetime
 
 import pytest
-from argon2 import PasswordHasher
 from sqlalchemy import select
 
 from core.images import Registration
@@ -38,13 +37,6 @@ DAYS = (date(2024, 5, 1), date(2024, 11, 1), date(2025, 5, 1))
 THERAPY = (EventKind.THERAPY, date(2024, 6, 1), None, "endocrine therapy")
 SPACING_MM = 0.28
 VIEWS = (("R", "CC"), ("L", "CC"), ("R", "MLO"))
-
-
-@pytest.fixture(autouse=True)
-def cheap_passwords(monkeypatch):
-    """What argon2 costs is not what these tests are about."""
-    cheap = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
-    monkeypatch.setattr("core.people.passwords.hasher", lambda: cheap)
 
 
 @pytest.fixture

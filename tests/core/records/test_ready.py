@@ -170,10 +170,16 @@ def test_a_changed_row_is_found_and_made_anew(cohort: Installation) -> None:
 
 def test_triggers_come_back_after_a_migration_that_lost_them(cohort: Installation) -> None:
     with cohort.database.engine.begin() as connection:
-        connection.exec_driver_sql("DROP TRIGGER stale_after_score_insert")
+        on = "" if cohort.database.is_sqlite else " ON score"
+        connection.exec_driver_sql(f"DROP TRIGGER stale_after_score_insert{on}")
     migrate.upgrade(cohort.database)
+    triggers = (
+        "SELECT name FROM sqlite_master WHERE type = 'trigger'"
+        if cohort.database.is_sqlite
+        else "SELECT tgname FROM pg_trigger"
+    )
     with cohort.database.read() as session:
-        names = session.scalars(text("SELECT name FROM sqlite_master WHERE type = 'trigger'")).all()
+        names = session.scalars(text(triggers)).all()
     assert "stale_after_score_insert" in names
 
 

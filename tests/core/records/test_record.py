@@ -18,7 +18,7 @@ from core.records.record import record_of
 from core.records.search import find, known
 from core.rules import ViewName
 from db.tables import Alert, AuditEntry, EventKind, Image, Score, Study, utc_now
-from tests import factories
+from tests import engines, factories
 from tests.factories import FOUR_VIEWS, VisitPlan
 
 COURSE = [
@@ -142,7 +142,7 @@ def test_a_lost_thumbnail_costs_nobody_the_record(here: Installation) -> None:
     factories.woman(here, "1", COURSE[:1])
     with here.database.read() as session:
         for key in session.scalars(select(Image.thumbnail_sha256)):
-            here.images.path(key).unlink(missing_ok=True)
+            engines.lose(here.images, key)
     assert [image.chest_wall for image in record(here).visits[0].images] == [None] * 4
 
 

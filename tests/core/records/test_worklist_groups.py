@@ -175,6 +175,7 @@ def test_a_row_says_factor_slope_and_who_said_what(here: Installation, reader: P
     assert by_slope == [row]
 
 
+@pytest.mark.embedded("is about SQLite's plans")
 def test_who_has_looked_is_asked_by_an_index_however_long_the_trail_is(
     here: Installation, reader: Person
 ) -> None:

@@ -24,6 +24,7 @@ from core.worker.scoring import Scorer, score_pending
 from db.database import sqlite_module
 from db.images import StoreUnavailable
 from db.tables import Alert, Embedding, Image, Score, Study, StudyStatus, utc_now
+from tests import engines
 from tests.pictures import breast, dicom
 
 FOUR_VIEWS = tuple(view.code for view in vocabulary.FOUR_VIEWS)
@@ -222,7 +223,7 @@ def test_a_woman_whose_newest_study_cannot_be_read_keeps_the_alert_of_the_one_be
 def test_a_study_whose_image_is_gone_is_refused_with_the_reason(here, model):
     uid = add_visit(here, date(2024, 1, 1), views=("L-CC",))
     with here.database.read() as session:
-        here.images.path(session.scalars(select(Image.sha256)).one()).unlink()
+        engines.lose(here.images, session.scalars(select(Image.sha256)).one())
     report = score_pending(here, model=model).to_json()
     assert report["scored"] == []
     assert [(r["study_uid"], r["reason"]) for r in report["refused"]] == [(uid, "image_unreadable")]
@@ -417,6 +418,7 @@ def test_a_reading_process_that_memory_fails_puts_the_study_off(here, model, mon
     scorer.close()
 
 
+@pytest.mark.embedded("is about SQLite's lock")
 def test_a_database_that_goes_away_while_a_study_is_in_work_leaves_it_in_the_queue(here, model):
     class Pulling(Counting):
         def score(self, visits):

@@ -4,6 +4,7 @@ import threading
 import time
 from datetime import date, timedelta
 
+import pytest
 from sqlalchemy import select
 
 from core.worker.scoring import Scorer
@@ -21,6 +22,7 @@ def until(true, seconds: float = 60) -> None:
         time.sleep(0.02)
 
 
+@pytest.mark.embedded("is about the folder of images")
 def test_a_folder_that_is_away_for_a_while_costs_no_study_its_score(here, model):
     add_visit(here, date(2024, 1, 1), views=("L-CC",))
     home = here.images.root

@@ -11,7 +11,6 @@ from typing import Any
 
 import httpx
 import pytest
-from argon2 import PasswordHasher
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
@@ -91,8 +90,6 @@ def api(tmp_path_factory: pytest.TempPathFactory, migrated_database: Path) -> It
     shutil.copyfile(migrated_database, home / "longview.db")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LONGVIEW_HOME", str(home))
-        cheap = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
-        patch.setattr("core.people.passwords.hasher", lambda: cheap)
         house.here.cache_clear()
         house.desk.cache_clear()
         here = Installation.open(Settings(_env_file=None))

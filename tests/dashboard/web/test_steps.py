@@ -8,7 +8,6 @@ from typing import Any
 
 import pyotp
 import pytest
-from argon2 import PasswordHasher
 from sqlalchemy import update
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -32,8 +31,6 @@ FIRST, OWN = "correct horse battery", "seven quiet rivers"
 def home(here: Installation, monkeypatch: pytest.MonkeyPatch) -> Iterator[Installation]:
     monkeypatch.setenv("LONGVIEW_HOME", str(here.home))
     monkeypatch.setenv("LONGVIEW_SECOND_FACTOR", "admin")
-    cheap = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
-    monkeypatch.setattr("core.people.passwords.hasher", lambda: cheap)
     house.here.cache_clear()
     yield house.here()
     house.here().close()

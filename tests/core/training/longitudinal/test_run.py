@@ -5,12 +5,15 @@ import subprocess
 import sys
 from dataclasses import asdict, replace
 from datetime import date
+from functools import partial
 
 import cv2
 import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+import models.sequence
+import models.view
 from core.__main__ import app
 from core.sets.exams import cache_views, gather
 from core.sets.histories import histories_of, observed_rates
@@ -269,8 +272,14 @@ def test_base_rates_that_cannot_be_are_wrong_use(exams_of, tmp_path, said):
     assert not (tmp_path / "m").exists()
 
 
+@pytest.fixture
+def narrow(monkeypatch):
+    """Encoders are narrow: these tests are about the run, not about what it reaches."""
+    monkeypatch.setattr(models.view, "EncoderConfig", partial(models.view.EncoderConfig, width=0.25))
+
+
 @pytest.mark.slow
-def test_a_whole_run_gives_a_model_that_scores_and_is_evaluated(exams_of, tmp_path):
+def test_a_whole_run_gives_a_model_that_scores_and_is_evaluated(exams_of, tmp_path, narrow):
     manifest = exams_of(many(24))
     out = tmp_path / "model"
     plan = Plan(minutes=0.2, members=1, name="tiny")
@@ -310,7 +319,11 @@ def test_a_whole_run_gives_a_model_that_scores_and_is_evaluated(exams_of, tmp_pa
 
 
 @pytest.mark.slow
-def test_a_kept_encoder_is_the_same_afterwards_and_all_women_teach_what_stands_on_it(exams_of, tmp_path):
+def test_a_kept_encoder_is_the_same_afterwards_and_all_women_teach_what_stands_on_it(
+    exams_of, tmp_path, monkeypatch
+):
+    # What is shown less than all of it is trained alike.
+    monkeypatch.setattr(models.sequence, "MODES", ("history", "dates"))
     untrained(3, width=0.25, members=1).save(tmp_path / "before")
     (tmp_path / "simulation.json").write_text('{"seed": 17}')
     plan = Plan(minutes=0.2, members=1, start_from=str(tmp_path / "before"), keep_encoder=True)

@@ -1,0 +1,210 @@
+"""What installations of tests are kept in: SQLite and folders, or with ``pytest --on grown`` PostgreSQL and an S3.
+
+A test opens an installation by its home in either case, itself or in a process that it starts. Grown, each home has a
+database of its own and a part of the bucket of its own, and its `longview.db` holds only where they are: where a home or
+that file is copied, the copy has copies of them. What a test sets itself (`LONGVIEW_DATABASE_URL`, say) holds.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from core.installation import Installation
+from core.settings import Settings
+from db.database import Database
+from db.files import PRIVATE_FILE, private_folder
+from db.images import BucketStore, FolderStore, ImageStore, open_store
+from db.migrate import upgrade
+from tests import postgres
+from tests.grown.servers import BUCKET, Bucket
+
+EMBEDDED, GROWN = "embedded", "grown"
+_POINTER = "longview.db"
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a home's rows and images are."""
+
+    home: str
+    database: str
+    part: str
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """Return the settings by which a program finds them."""
+        return {
+            "LONGVIEW_DATABASE_URL": postgres.url_of(self.database),
+            "LONGVIEW_IMAGE_STORE": f"s3://{BUCKET}/{self.part}",
+        }
+
+
+_places: dict[Path, Place] = {}
+_running: list[Bucket] = []
+
+
+@contextmanager
+def grown() -> Iterator[None]:
+    """Keep the rows and images of every home that is opened in PostgreSQL and an S3, as long as the block."""
+    _bucket()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Installation, "open", classmethod(_opening(Installation.open.__func__)))
+        patch.setattr(subprocess.Popen, "__init__", _beginning(subprocess.Popen.__init__))
+        yield
+    while _running:
+        _running.pop().end()
+
+
+@contextmanager
+def forgotten_at_the_end() -> Iterator[None]:
+    """Take away what homes that are first opened in the block are kept in."""
+    known = set(_places)
+    yield
+    for home in set(_places) - known:
+        place = _places.pop(home)
+        postgres.drop(place.database)
+        for name in ("images", "quarantine"):
+            open_store(place.variables["LONGVIEW_IMAGE_STORE"], home, name).clear()
+
+
+@cache
+def migrated_elsewhere(folder: Path) -> Path:
+    """Return the `longview.db` of an empty home with this release's tables, which are in PostgreSQL."""
+    place = Place(str(folder), postgres.migrated(), f"none-{uuid4()}")
+    return _pointed(folder, place)
+
+
+@contextmanager
+def migrated_by_a_copy(template: Path) -> Iterator[None]:
+    """Bring databases that are not there yet to this release's tables by a copy of one that is; `tests/db` tries the steps."""
+
+    def upgraded(database: Database, revision: str = "head") -> None:
+        file = next(iter(database.files), None)
+        if file is not None and revision == "head" and not file.exists():
+            shutil.copyfile(template, file)
+            file.chmod(PRIVATE_FILE)
+        upgrade(database, revision)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("db.migrate.upgrade", upgraded)
+        yield
+
+
+def settled(database: Database) -> None:
+    """Bring all rows into the database's own file, so that it can be copied once it is closed."""
+    if database.is_sqlite:
+        with database.engine.connect() as connection:
+            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+def lose(store: ImageStore, key: str) -> None:
+    """Take an object away behind the program's back; it is no error if it was not there."""
+    if isinstance(store, FolderStore):
+        store.path(key).unlink(missing_ok=True)
+    elif isinstance(store, BucketStore):
+        import obstore
+
+        obstore.delete(store._objects, f"{key[:2]}/{key}")
+
+
+def damage(store: ImageStore, key: str, data: bytes) -> None:
+    """Put other bytes in the place of an object."""
+    if isinstance(store, FolderStore):
+        store.path(key).write_bytes(data)
+    elif isinstance(store, BucketStore):
+        import obstore
+
+        obstore.put(store._objects, f"{key[:2]}/{key}", data)
+
+
+def _bucket() -> None:
+    if not _running:
+        server = Bucket()
+        server.begin()
+        server.wait()
+        _running.append(server)
+        os.environ.update(
+            {name: value for name, value in server.environment.items() if name.startswith("AWS_")}
+        )
+
+
+def _opening(open_: Callable[..., Installation]) -> Callable[..., Installation]:
+    def opened(kind: type[Installation], settings: Settings | None = None, **how: Any) -> Installation:
+        settings = settings or Settings()
+        place = None
+        if not {"database_url", "image_store"} & settings.model_fields_set:
+            place = _place_of(settings.root)
+        if place is not None:
+            own = {name.removeprefix("LONGVIEW_").lower(): value for name, value in place.variables.items()}
+            settings = settings.model_copy(update=own)
+        return open_(kind, settings, **how)
+
+    return opened
+
+
+def _beginning(begin: Callable[..., None]) -> Callable[..., None]:
+    """Tell a process that is started for a home, by its environment or an argument, where that home is kept."""
+
+    def begun(process: object, arguments: Any, *more: Any, **how: Any) -> None:
+        environment: Mapping[str, str] = os.environ if how.get("env") is None else how["env"]
+        place = None
+        if "LONGVIEW_DATABASE_URL" not in environment:
+            if named := environment.get("LONGVIEW_HOME"):
+                place = _place_of(Path(how.get("cwd") or ".", named).resolve())
+            elif isinstance(arguments, Sequence) and not isinstance(arguments, str):
+                place = next(
+                    (_places[Path(one)] for one in map(str, arguments) if Path(one) in _places), None
+                )
+        if place is not None:
+            how["env"] = {**environment, **place.variables}
+        begin(process, arguments, *more, **how)
+
+    return begun
+
+
+def _place_of(home: Path) -> Place | None:
+    """Return where a home's rows and images are, made if it is new or a copy; none where it cannot be, or has its own."""
+    pointer = home / _POINTER
+    try:
+        private_folder(home)
+        before = Place(**json.loads(pointer.read_text("utf-8"))) if pointer.exists() else None
+    except (OSError, ValueError):
+        return None
+    if before is not None and before == _places.get(home):
+        return before
+    place = Place(str(home), postgres.create(before.database if before else None), f"home-{uuid4()}")
+    if before is not None:
+        _copy(before.part, place.part)
+    _places[home] = place
+    _pointed(home, place)
+    return place
+
+
+def _pointed(home: Path, place: Place) -> Path:
+    pointer = home / _POINTER
+    pointer.write_text(json.dumps(asdict(place)), "utf-8")
+    pointer.chmod(PRIVATE_FILE)
+    return pointer
+
+
+def _copy(part: str, to: str) -> None:
+    """Give what one part of the bucket holds to another."""
+    import obstore
+    from obstore.store import S3Store
+
+    store = S3Store(BUCKET)
+    for chunk in obstore.list(store, prefix=part):
+        for one in chunk:
+            obstore.copy(store, one["path"], to + one["path"].removeprefix(part))
