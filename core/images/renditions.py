@@ -234,8 +234,12 @@ def _thumbnail(pixels: NDArray[np.uint16], window: tuple[float, float]) -> bytes
     """Return a PNG, 8 bits, longest side at most `THUMBNAIL_SIDE` pixels, with the window applied."""
     import cv2
 
+    from core.images.mammogram import SKETCH_SIDE, sketch_of
+
     center, width = window
-    small = reduced(pixels, THUMBNAIL_SIDE).astype(np.float32)
+    small = sketch_of(pixels) if THUMBNAIL_SIDE == SKETCH_SIDE else None
+    if small is None:
+        small = reduced(pixels, THUMBNAIL_SIDE).astype(np.float32)
     shown = np.clip((small - (center - width / 2)) / width, 0.0, 1.0) * 255.0
     _, png = cv2.imencode(".png", shown.round().astype(np.uint8))
     return bytes(png)
