@@ -89,11 +89,14 @@ def answer(question: dict[str, Any], data: bytes) -> Answer:
     import cv2
 
     from core.images.decoding import decode
+    from core.images.dicom import count_frames
     from core.images.mammogram import looking_once
     from core.images.reader import image_to_json
     from core.images.renditions import make_rendition
 
     def work() -> Answer:
+        if question["wanted"] == "count":
+            return {"frames": count_frames(data)}, []
         cv2.setNumThreads(1 if len(data) < _SMALL_BYTES else cv2.getNumberOfCPUs())
         with looking_once():
             image = decode(data, max_pixels=question["max_pixels"], frame=question.get("frame"))
