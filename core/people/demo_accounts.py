@@ -39,8 +39,8 @@ __all__ = [
 
 
 CLOSED = "closed for good"
-_CLOSED = "demo accounts are closed"
 """What stands in the place of a closed account's password: the hash of none."""
+_CLOSED = "demo accounts are closed"
 
 SIMULATED_READER = "simulated-reader"
 
