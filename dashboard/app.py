@@ -19,6 +19,7 @@ from dashboard.api import door as api
 from dashboard.house import here
 from dashboard.outages import say_it_failed
 from dashboard.web import arriving, dicom_web
+from dashboard.web.beginning import TellsWhyItCannotBegin
 from dashboard.web.gate import Gate
 from dashboard.web.proxies import BehindProxies, believe_only_the_named
 from dashboard.web.routes import ROUTES
@@ -67,6 +68,7 @@ app = st.App(
     Path(__file__).with_name("main.py"),
     routes=[*ROUTES, *dicom_web.ROUTES, *api.ROUTES],
     middleware=[
+        Middleware(TellsWhyItCannotBegin),
         Middleware(BehindProxies, here=here),
         Middleware(Gate, here=here),
         Middleware(UploadsToDisk, spool=spool),

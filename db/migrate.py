@@ -67,7 +67,7 @@ def current(database: Database) -> str | None:
         raise DatabaseUnavailable(f"The database {database.shown_url} cannot be used: {said}") from error
 
 
-class NewerDatabase(Exception):
+class NewerDatabase(DatabaseUnavailable):
     """The database stands at a revision that this release does not know: a newer release has migrated it."""
 
 

@@ -11,6 +11,7 @@ from .decoding import decode as decode
 from .dicom_header import shown_name as shown_name
 from .dicom_other import names_breast as names_breast
 from .frames import frame_rendition as frame_rendition
+from .frames import view_rendition as view_rendition
 from .hanging import shows_the_breast as shows_the_breast
 from .mammogram import breast_region as breast_region
 from .mammogram import recognise as recognise

@@ -28,6 +28,7 @@ _HEADER_ROOM_BYTES = 64_000_000
 # A tomosynthesis of 100 frames of 2457 × 1890 pixels has 8 times the default's pixels; one frame is decoded.
 _MOST_OF_ALL_FRAMES = 30
 _PIXEL_DATA = 0x7FE00010
+_NUMBER_OF_FRAMES = 0x00280008
 _IN_EVERY_IMAGE = ("SOPClassUID", "PatientID", "Modality", "Rows", "PixelData", "DirectoryRecordSequence")
 
 
@@ -40,6 +41,19 @@ def decode_dicom(data: bytes, *, max_pixels: int, frame: int | None = None) -> R
     if frame in (None, image.frame):
         return image
     return _decoded(data, max_pixels, frame, hung)[0]
+
+
+def count_frames(data: bytes) -> int:
+    """Return how many frames a DICOM file says to have, from what stands before them; 1 where that cannot be read."""
+    try:
+        dataset = read_partial(
+            io.BytesIO(data),
+            stop_when=lambda tag, _vr, _length: tag > _NUMBER_OF_FRAMES,
+            force=data[128:132] != b"DICM",
+        )
+    except Exception:  # noqa: BLE001 - decoders raise anything at all on damaged files
+        return 1
+    return frames_of(dataset)
 
 
 def _decoded(

@@ -24,6 +24,7 @@ from core.images.ultrasound import why_not_ultrasound
 
 __all__ = [
     "COLOURED",
+    "SKETCH_SIDE",
     "Outline",
     "Recognised",
     "breast_of",
@@ -31,11 +32,12 @@ __all__ = [
     "looking_once",
     "outline_of",
     "recognise",
+    "sketch_of",
     "wall_is_right",
     "why_not_a_mammogram",
 ]
 
-_SKETCH = 256
+SKETCH_SIDE = 256
 _SMALLEST_SIDE = 64
 # Real mammograms (mini-MIAS, FFDM, KAU, DDSM, CBIS-DDSM, MGRegBench) have 194 or more, and at most 0.27 of one shade.
 _FEWEST_SHADES = 24
@@ -224,7 +226,7 @@ def looking_once() -> Iterator[None]:
 
 def _look(pixels: NDArray[np.uint16]) -> _Looked:
     """Return the sketch of a picture and what is seen in it; None for that where it is of one shade."""
-    if _remembered is not None and _remembered.get(id(pixels)) is pixels:
+    if _is_remembered(pixels):
         return _looked[id(pixels)]
     sketch = _sketch(pixels)
     shades = _even(sketch)
@@ -284,7 +286,11 @@ def _are_two_breasts(outlines: list[Outline]) -> bool:
 def _why_drawn(pixels: NDArray[np.uint16], sketch: NDArray[np.float32], outline: Outline) -> str | None:
     """Return why a picture shaped like a breast is a drawing of one; None if it has the shades of a picture."""
     step = max(1, max(pixels.shape) // 1024)
-    shades = int(np.count_nonzero(np.bincount(pixels[::step, ::step].ravel(), minlength=1)))
+    every = pixels[::step, ::step]
+    # A few rows mostly have enough of them.
+    shades = _shades_in(every[:: max(1, every.shape[0] // 16)])
+    if shades <= _FEWEST_SHADES:
+        shades = _shades_in(every)
     if shades <= _FEWEST_SHADES:
         return f"It has only {shades} shades, as masks and drawings have."
     inside = sketch[cv2.erode(outline.mask, np.ones((9, 9), np.uint8)) > 0]
@@ -297,9 +303,22 @@ def _why_drawn(pixels: NDArray[np.uint16], sketch: NDArray[np.float32], outline:
     return None
 
 
+def _shades_in(pixels: NDArray[np.uint16]) -> int:
+    return int(np.count_nonzero(np.bincount(pixels.ravel(), minlength=1)))
+
+
+def sketch_of(pixels: NDArray[np.uint16]) -> NDArray[np.float32] | None:
+    """Return a picture that was looked at already, shrunk to `SKETCH_SIDE` pixels at most, in its own grey; else None."""
+    return _looked[id(pixels)][0] if _is_remembered(pixels) else None
+
+
+def _is_remembered(pixels: NDArray[np.uint16]) -> bool:
+    return _remembered is not None and _remembered.get(id(pixels)) is pixels
+
+
 def _sketch(pixels: NDArray[np.uint16]) -> NDArray[np.float32]:
     rows, columns = pixels.shape
-    scale = _SKETCH / max(rows, columns)
+    scale = SKETCH_SIDE / max(rows, columns)
     if scale < 1:
         size = max(1, round(columns * scale)), max(1, round(rows * scale))
         return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.float32)
@@ -317,10 +336,19 @@ def _even(sketch: NDArray[np.float32]) -> NDArray[np.float32] | None:
 def _air(shades: NDArray[np.float32]) -> tuple[float, float, float]:
     """Return the shade of the background (the darkest broad peak), the one above which things are lit, and Otsu's."""
     levels = np.clip(shades * 255, 0, 255).astype(np.uint8)
-    counts = np.convolve(np.bincount(levels.ravel(), minlength=256), np.ones(5) / 5, mode="same")
+    each = np.bincount(levels.ravel(), minlength=256)
+    counts = np.convolve(each, np.ones(5) / 5, mode="same")
     otsu, _ = cv2.threshold(levels, 0, 255, cv2.THRESH_BINARY + cv2.THRESH_OTSU)
     peak = int(counts[: max(2, int(otsu) + 1)].argmax())
-    below = levels[levels <= peak].astype(np.float64)
-    spread = 1.4826 * float(np.median(np.abs(below - peak))) if below.size else 0.0
+    spread = 1.4826 * _median_of(each[peak::-1])
     threshold = min(max(peak + 4 * spread, peak + 8.0), max(float(otsu), peak + 4.0))
     return peak / 255, threshold / 255, otsu / 255
+
+
+def _median_of(counts: NDArray[np.intp]) -> float:
+    """Return the median of whole numbers from 0 on, of each of which there are so many; 0 of none."""
+    up_to = counts.cumsum()
+    of = int(up_to[-1])
+    if not of:
+        return 0.0
+    return float(np.mean(np.searchsorted(up_to, ((of - 1) // 2, of // 2), side="right")))

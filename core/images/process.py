@@ -19,6 +19,8 @@ from core.images.confined import confine
 if TYPE_CHECKING:
     from core.images.reader import ReadImage
 
+_SMALL_BYTES = 1_000_000
+"""Below this OpenCV is to share nothing out to threads: that takes longer than the parts do."""
 _LARGE_PIXELS = 2_000_000
 """From here on measuring an image and making its pictures are worth a thread each."""
 
@@ -84,12 +86,18 @@ def measure_and_draw(image: ReadImage) -> tuple[bytes, bytes]:
 
 def answer(question: dict[str, Any], data: bytes) -> Answer:
     """Decode one file."""
+    import cv2
+
     from core.images.decoding import decode
+    from core.images.dicom import count_frames
     from core.images.mammogram import looking_once
     from core.images.reader import image_to_json
     from core.images.renditions import make_rendition
 
     def work() -> Answer:
+        if question["wanted"] == "count":
+            return {"frames": count_frames(data)}, []
+        cv2.setNumThreads(1 if len(data) < _SMALL_BYTES else cv2.getNumberOfCPUs())
         with looking_once():
             image = decode(data, max_pixels=question["max_pixels"], frame=question.get("frame"))
             if question["wanted"] == "frame":

@@ -186,6 +186,11 @@ class GuardedReader:
         _, (rendition,) = self._ask("frame", data, name, frame=number)
         return bytes(rendition)
 
+    def count_frames(self, data: bytes, name: str) -> int:
+        """Return how many frames a DICOM file says to have, without decoding any; raises `Refusal`."""
+        facts, _ = self._ask("count", data, name)
+        return int(facts["frames"])
+
     def start(self) -> None:
         """Start the child if it does not run: it takes half a second, which the first file waits for otherwise."""
         if not self._child.runs:
@@ -200,7 +205,7 @@ class GuardedReader:
         return self._child.process
 
     def _ask(
-        self, wanted: Literal["pixels", "prepared", "frame"], data: bytes, name: str, **more: int
+        self, wanted: Literal["pixels", "prepared", "frame", "count"], data: bytes, name: str, **more: int
     ) -> tuple[dict[str, Any], list[bytearray]]:
         if not data:
             raise Refusal("empty_file")

@@ -113,7 +113,7 @@ def _derived(here: Installation, sop_uid: str, column: Derived) -> bytes:
     # One request makes it, the others that come meanwhile wait and find it: a page asks for all views at once.
     with one_at_a_time(sop_uid):
         kept = _kept(here, sop_uid, column)
-        return kept if kept is not None else _made_anew(here, sop_uid, column)
+        return kept if kept is not None else made_anew(here, sop_uid, column)
 
 
 def _kept(here: Installation, sop_uid: str, column: Derived) -> bytes | None:
@@ -131,8 +131,8 @@ def _kept(here: Installation, sop_uid: str, column: Derived) -> bytes | None:
     return data if column == "thumbnail_sha256" or is_of_this_release(data) else None
 
 
-def _made_anew(here: Installation, sop_uid: str, column: Derived) -> bytes:
-    """Make both from the image itself and keep them: objects first, then the row that names them.
+def made_anew(here: Installation, sop_uid: str, column: Derived) -> bytes:
+    """Make both from the image itself and keep them, objects first, then the row that names them; return one.
 
     What the row named before stays in the store, where `verify` lists it as named by nothing.
     """
@@ -234,8 +234,12 @@ def _thumbnail(pixels: NDArray[np.uint16], window: tuple[float, float]) -> bytes
     """Return a PNG, 8 bits, longest side at most `THUMBNAIL_SIDE` pixels, with the window applied."""
     import cv2
 
+    from core.images.mammogram import SKETCH_SIDE, sketch_of
+
     center, width = window
-    small = reduced(pixels, THUMBNAIL_SIDE).astype(np.float32)
+    small = sketch_of(pixels) if THUMBNAIL_SIDE == SKETCH_SIDE else None
+    if small is None:
+        small = reduced(pixels, THUMBNAIL_SIDE).astype(np.float32)
     shown = np.clip((small - (center - width / 2)) / width, 0.0, 1.0) * 255.0
     _, png = cv2.imencode(".png", shown.round().astype(np.uint8))
     return bytes(png)

@@ -21,6 +21,7 @@ __all__ = [
     "PATIENT_EVEN_PUT_AWAY",
     "SAME_IMAGE",
     "STUDY",
+    "STUDY_EVEN_PUT_AWAY",
     "STUDY_OF_DAY",
     "at_one_moment",
     "first",
@@ -43,6 +44,7 @@ IMAGES_OF_STUDY = (
 )
 PATIENT_EVEN_PUT_AWAY = select(Patient).where(Patient.mrn == bindparam("mrn"))
 STUDY = select(Study).where(Study.uid == bindparam("uid"), Study.put_away_by_id.is_(None))
+STUDY_EVEN_PUT_AWAY = select(Study.id).where(Study.uid == bindparam("uid"))
 STUDY_OF_DAY = (
     select(Study)
     .join(Patient)

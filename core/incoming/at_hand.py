@@ -25,7 +25,7 @@ _STUDIES: BindParameter[Any] = bindparam("study_ids", expanding=True)
 
 # As in `core.incoming.asked`, each of several.
 _PATIENTS = select(Patient).where(Patient.mrn.in_(_MRNS))
-_STUDIES_OF_UIDS = select(Study).where(Study.uid.in_(_UIDS), Study.put_away_by_id.is_(None))
+_STUDIES_OF_UIDS = select(Study).where(Study.uid.in_(_UIDS))
 _SAME_IMAGES = select(Image).where(or_(Image.sha256.in_(_BYTES), Image.sop_uid.in_(_UIDS)))
 _IMAGES_OF_STUDIES = (
     select(Image)
@@ -67,7 +67,10 @@ class AtHand:
         women: dict[str, Patient] = {woman.mrn: woman for woman in self._all(_PATIENTS, mrns=mrns)}
         for mrn in mrns:
             asked.have_at_hand(session, asked.PATIENT_EVEN_PUT_AWAY, women.get(mrn), mrn=mrn)
-        studies: dict[str, Study] = {study.uid: study for study in self._all(_STUDIES_OF_UIDS, uids=uids)}
+        found = self._all(_STUDIES_OF_UIDS, uids=uids)
+        studies: dict[str, Study] = {study.uid: study for study in found if study.put_away_by_id is None}
+        self._study_uids = uids
+        self._put_away = {study.uid for study in found} - set(studies)
         for uid in uids:
             asked.have_at_hand(session, asked.STUDY, studies.get(uid), uid=uid)
         known = list(studies.values())
@@ -99,6 +102,10 @@ class AtHand:
         if sha256 not in self._bytes or sop_uid not in self._uids:
             return None
         return [image for image in self._images if image.sha256 == sha256 or image.sop_uid == sop_uid]
+
+    def is_put_away(self, uid: str) -> bool | None:
+        """Tell whether a study with this UID was put away, where none that counts has it; None where that is not at hand."""
+        return uid in self._put_away if uid in self._study_uids else None
 
     def images_of(self, study: Study) -> list[Image] | None:
         """Return the images of a study that count, in the order in which they came; None where they are not at hand."""

@@ -22,7 +22,6 @@ from core.installation import Installation
 from core.people import Closed, FirstRealPatient
 from core.refusals import Refusal
 from core.rules.vocabulary import OTHER_KIND_WORDS, QualityFlag
-from db.sessions import WITH_PUT_AWAY
 from db.tables import (
     Image,
     ImportItem,
@@ -280,10 +279,9 @@ def _keep_study(
             joined.modality = "MG"
         return joined
     uid = claim.study_uid or study_uid_of(claim.mrn, claim.study_date, claim.modality)
-    taken = session.scalar(select(Study.id).where(Study.uid == uid), execution_options=WITH_PUT_AWAY)
     study = Study(
         # A study that was corrected since keeps its UID.
-        uid=uid if taken is None else f"2.25.{uuid.uuid4().int}",
+        uid=f"2.25.{uuid.uuid4().int}" if _is_taken(session, uid) else uid,
         patient=patient,
         study_date=claim.study_date,
         modality=claim.modality,
@@ -292,6 +290,16 @@ def _keep_study(
     if claim.modality != "MG":
         wait_for_nothing(study)
     return study
+
+
+def _is_taken(session: Session, uid: str) -> bool:
+    """Tell whether a study has this UID that the image does not join."""
+    hand = at_hand(session)
+    put_away = hand.is_put_away(uid) if hand is not None else None
+    if put_away is not None:
+        return put_away
+    taken = session.scalar(asked.STUDY_EVEN_PUT_AWAY, {"uid": uid}, execution_options=asked.AS_WRITTEN)
+    return taken is not None
 
 
 def _image_row(

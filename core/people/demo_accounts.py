@@ -40,6 +40,7 @@ __all__ = [
 
 CLOSED = "closed for good"
 """What stands in the place of a closed account's password: the hash of none."""
+_CLOSED = "demo accounts are closed"
 
 SIMULATED_READER = "simulated-reader"
 
@@ -185,7 +186,7 @@ class FirstRealPatient:
 
         Raises `OwnAdminNeeded` where nobody of one's own could look after the installation from then on.
         """
-        if session.scalar(_open().limit(1)) is None:
+        if _is_closed(session):
             return None
         by = session.get(User, self._user_id) if self._user_id is not None else None
         person = person_of(by) if by else None
@@ -201,6 +202,14 @@ class FirstRealPatient:
             if self._admin.takes_over:
                 sign_ins.hand_over(session, self._admin.takes_over, admin)
         return Closed(_close(session, by=person), admin)
+
+
+def _is_closed(session: Session) -> bool:
+    """Tell whether no account of the demo is open; asked once in a transaction that writes, since none opens beside it."""
+    if not session.info.get(_CLOSED, False):
+        with session.no_autoflush:
+            session.info[_CLOSED] = session.scalar(_open().limit(1)) is None
+    return bool(session.info[_CLOSED])
 
 
 def _open() -> Select[User]:

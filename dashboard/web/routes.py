@@ -21,7 +21,15 @@ from starlette.responses import (
 from starlette.routing import Route
 
 from core.desk import BoxRefused, DeskClosed, OpenedImage, Said
-from core.images import NotHers, crop_png, frame_rendition, registration_of, rendition, thumbnail_png, tile
+from core.images import (
+    NotHers,
+    crop_png,
+    frame_rendition,
+    registration_of,
+    thumbnail_png,
+    tile,
+    view_rendition,
+)
 from core.installation import Installation
 from core.people import (
     Person,
@@ -74,7 +82,7 @@ async def image(request: Request) -> Response:
     """Serve one view's pixels, prepared for the viewer; with ``frame=n`` those of one of its frames, from 1."""
     asked = request.query_params.get("frame")
     if asked is None:
-        return await _stored(request, rendition, "application/octet-stream")
+        return await _stored(request, view_rendition, "application/octet-stream")
 
     def read(installation: Installation, sop_uid: str) -> bytes:
         return frame_rendition(installation, sop_uid, int(asked) if asked.isdecimal() else 0)

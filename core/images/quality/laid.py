@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import cv2
 import numpy as np
@@ -32,11 +33,19 @@ class Laid:
     inside: NDArray[np.float32]
     levels: tuple[float, float]
 
-    @property
+    @cached_property
     def box(self) -> tuple[int, int, int, int]:
         """Return left, top, right and bottom of the breast."""
         rows, columns = (np.flatnonzero(self.breast.max(axis=axis)) for axis in (1, 0))
         return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
+
+    @cached_property
+    def edge(self) -> NDArray[np.float64]:
+        """Return the places (n, 2), x and y from the box's corner, along the breast's outline."""
+        left, top, _, _ = self.box
+        outlines, _ = cv2.findContours(self.breast, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+        points: NDArray[np.float64] = max(outlines, key=cv2.contourArea)[:, 0, :].astype(np.float64)
+        return points - (left, top)
 
 
 def lay(pixels: NDArray[np.uint16], outline: Outline) -> Laid:

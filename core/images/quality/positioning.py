@@ -58,7 +58,7 @@ def pectoral_muscle(laid: Laid) -> Muscle:
     across, down = across.ravel()[lines.places], down.ravel()[lines.places]
     step = -(across * lines.across[:, None] + down * lines.down[:, None])
     step = np.clip(np.where(lines.seen & (breast.ravel()[lines.places] > 0), step, 0), *_STEP_LIMITS)
-    contrast = step.sum(axis=1) / lines.seen.sum(axis=1)
+    contrast = step.sum(axis=1) / lines.long
     x, y = lines.top, lines.foot
     best = int(np.argmax(contrast * (np.minimum(y, _ROWS) / _ROWS) ** 0.25))
     return Muscle(float(x[best] / share), float(y[best] / share), float(contrast[best]))
@@ -69,7 +69,7 @@ class _Lines:
     """All lines that are tried, n of them, and m places along each: alike for all breasts of one depth.
 
     `top` and `foot` as in `Muscle`; `across` and `down` are the normal of each. `places` (n, m) are indices into the
-    flattened picture, `seen` tells which of them lie in it.
+    flattened picture, `seen` tells which of them lie in it, and `long` how many of each line do.
     """
 
     top: NDArray[np.float64]
@@ -78,6 +78,7 @@ class _Lines:
     down: NDArray[np.float64]
     places: NDArray[np.intp]
     seen: NDArray[np.bool_]
+    long: NDArray[np.intp]
 
 
 @lru_cache(maxsize=32)
@@ -92,14 +93,13 @@ def _lines(columns: int) -> _Lines:
     seen = at_y < _ROWS - 1
     places = np.clip(at_y, 0, _ROWS - 1) * columns + np.clip(at_x, 0, columns - 1)
     length = np.hypot(x, y)
-    return _Lines(x, y, y / length, x / length, places, seen)
+    return _Lines(x, y, y / length, x / length, places, seen, seen.sum(axis=1))
 
 
 def nipple_of(laid: Laid, muscle: Muscle | None) -> tuple[float, float]:
     """Return x and y of the breast's foremost point, from its box's corner: before the muscle, or before the chest wall."""
-    left, top, _, bottom = laid.box
-    outlines, _ = cv2.findContours(laid.breast, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    points = max(outlines, key=cv2.contourArea)[:, 0, :].astype(np.float64) - (left, top)
+    _, top, _, bottom = laid.box
+    points = laid.edge
     points = points[points[:, 1] >= (_NECK if muscle else 0) * (bottom - top)]
     before = points[:, 0] if muscle is None else muscle.beyond(points)
     x, y = points[int(np.argmax(before))]

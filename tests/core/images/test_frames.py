@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
-from core.images import frame_rendition, rendition
+from core.images import frame_rendition, rendition, view_rendition
 from core.images.reader import GuardedReader
-from core.images.renditions import open_rendition
+from core.images.renditions import open_rendition, pack
 from core.images.tiles import FOLDER
 from core.incoming.intake import take_in
 from core.incoming.items import IncomingFile
@@ -66,3 +66,44 @@ def test_an_image_of_one_frame_has_that_one_alone(here):
         frame_rendition(here, "1.2.3.5", 2)
     with here.database.read() as session:
         assert session.scalars(select(Image)).one().rows == breast().shape[0]
+
+
+@pytest.fixture
+def counted(monkeypatch):
+    """How often frames were counted in a file."""
+    count, times = GuardedReader.count_frames, []
+    monkeypatch.setattr(
+        GuardedReader, "count_frames", lambda self, *what: times.append(1) or count(self, *what)
+    )
+    return times
+
+
+def stored_before(here, uid):
+    """Keep the picture of an image as a release did that said nothing of frames."""
+    facts, pixels = open_rendition(rendition(here, uid))
+    said = {name: value for name, value in facts.items() if name not in ("frames", "frame")}
+    key = here.images.put(pack(said, pixels))
+    with here.database.write() as session:
+        session.execute(update(Image).where(Image.sop_uid == uid).values(rendition_sha256=key))
+
+
+def test_a_picture_of_an_earlier_release_tells_its_frames_when_it_is_looked_at(here, stack, counted):
+    stored_before(here, UID)
+    assert "frames" not in open_rendition(rendition(here, UID))[0]
+    for _ in range(2):
+        facts, pixels = open_rendition(view_rendition(here, UID))
+        assert (facts["frames"], facts["frame"]) == (5, 3)
+        assert np.array_equal(pixels, stack[2])
+    assert len(counted) == 1, "what was counted is kept with the picture"
+    stored_before(here, UID)
+    assert np.array_equal(open_rendition(frame_rendition(here, UID, 5))[1], stack[4])
+
+
+def test_a_picture_of_one_frame_is_counted_once_at_most_and_stays_as_it_is(here, stack, counted):
+    lone = dicom(breast("R", seed=9), SOPInstanceUID="1.2.3.5", ImageLaterality="R")
+    take_in(here, [IncomingFile("b", lone)], statement=None, source="cli")
+    with here.database.write() as session:
+        session.execute(update(Image).where(Image.sop_uid == "1.2.3.5").values(view="US"))
+    before = rendition(here, "1.2.3.5")
+    assert [view_rendition(here, "1.2.3.5") for _ in range(3)] == [before] * 3
+    assert len(counted) == 1

@@ -1,15 +1,21 @@
 """Small files are written several in one transaction; what becomes of each is as if it had come alone."""
 
+import shutil
 from contextlib import contextmanager
+from datetime import UTC, datetime
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from core.care.verify import verify_objects
-from core.incoming import IncomingFile, ahead, take_in
+from core.corrections import Merged, correct
+from core.incoming import IncomingFile, ahead, intake, take_in
+from core.installation import Installation
 from core.outages import outage
+from core.settings import Settings
 from db.images import FolderStore
-from db.tables import Image, ImportItem
+from db.sessions import WITH_PUT_AWAY
+from db.tables import Image, ImportItem, Patient, Study, StudyStatus
 from tests.pictures import breast, dicom
 
 
@@ -118,3 +124,66 @@ def test_where_one_cannot_be_written_those_before_it_are_in_and_nothing_is_left_
     assert (found.missing, found.damaged, found.records) == ([], [], [])
     monkeypatch.undo()
     assert take_in(here, files, statement=None, source="cli").counts()["quarantined"] == 4
+
+
+def all_rows(here) -> dict[str, list]:
+    """What is stored, but for numbers and times; of a study whether it waits anew."""
+    with here.database.read() as session:
+        women, studies, images, lines = (
+            session.scalars(select(kind).order_by(kind.id), execution_options=WITH_PUT_AWAY).all()
+            for kind in (Patient, Study, Image, ImportItem)
+        )
+        sop_uid = {image.id: image.sop_uid for image in images} | {None: None}
+        return {
+            "women": [(w.mrn, w.name, w.birth_date, w.sex, w.merged_into_id is None) for w in women],
+            "studies": [
+                (s.uid, s.patient.mrn, s.study_date, s.status, s.inputs_changed_at == LONG_AGO)
+                for s in studies
+            ],
+            "images": [
+                (i.sop_uid, i.study.uid, i.view, [str(f) for f in i.quality_flags], i.file_says)
+                for i in images
+            ],
+            "lines": [(i.path, i.outcome, i.reason, i.detail, sop_uid[i.image_id]) for i in lines],
+        }
+
+
+LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
+
+
+def test_the_rows_of_files_taken_in_together_are_those_of_one_after_another(here, tmp_path, monkeypatch):
+    early = {"StudyDate": "20200101", "StudyInstanceUID": "1.4"}
+    before = [
+        view(1),
+        view(11, ViewPosition="MLO", **early),
+        view(12, PatientID="OLD", StudyInstanceUID="1.7"),
+    ]
+    take_in(here, [IncomingFile("", data) for data in before], statement=None, source="cli", at_once=2)
+    correct(here, Merged("OLD", "W1"), reason="one woman", confirmed=True)
+    with here.database.write() as session:
+        session.execute(update(Study).values(status=StudyStatus.SCORED, inputs_changed_at=LONG_AGO))
+    new = {"PatientID": "W9", "PatientBirthDate": None}
+    files = {
+        "a view of a visit that is scored": view(2, ViewPosition="MLO"),
+        "the same bytes": view(2, ViewPosition="MLO"),
+        "the same picture by another name": view(1, SOPInstanceUID="1.5.77"),
+        "an earlier visit": view(3, StudyDate="20210101", StudyInstanceUID="1.45"),
+        "another number of hers": view(4, PatientID="OLD", StudyInstanceUID="1.8", StudyDate="20230101"),
+        "a new woman": view(5, StudyInstanceUID="1.9", **new),
+        "her birth date": view(6, PatientID="W9", StudyInstanceUID="1.9", ViewPosition="MLO"),
+        "her next visit": view(7, StudyInstanceUID="1.91", StudyDate="20250101", **new),
+    }
+    incoming = [IncomingFile(name, data) for name, data in files.items()]
+    here.close()
+    shutil.copytree(here.home, tmp_path / "alone")
+    take_in(here, incoming, statement=None, source="cli", at_once=2)
+    alone = Installation.open(Settings(home=tmp_path / "alone", _env_file=None))
+    monkeypatch.setattr(intake, "take_together", lambda *_: None)
+    take_in(alone, incoming, statement=None, source="cli")
+    together, one_by_one = all_rows(here), all_rows(alone)
+    alone.close()
+    assert together == one_by_one
+    stands = {uid: as_it_was for uid, *_, as_it_was in together["studies"]}
+    assert stands == {"1.5": False, "1.4": True, "1.7": False} | dict.fromkeys(
+        ("1.45", "1.8", "1.9", "1.91"), False
+    )
