@@ -18,21 +18,25 @@ def show(person: Person) -> None:
     settings = here().settings
     if settings.oidc_issuer is None:
         return
-    look.heading(f"Sign in with {settings.oidc_name}")
-    said("linking")
+    with st.container(border=True):
+        look.heading(f"Sign in with {settings.oidc_name}")
+        said("linking")
+        _steps(person, settings.oidc_name)
+
+
+def _steps(person: Person, hospital: str) -> None:
     if st.session_state.get(_BEGUN):
         look.show(
             f'<p><a href="/sign-in/oidc?link=1&amp;next=/account" target="_self" style="color: {look.ACCENT}">Go on at '
-            f'{look.safe(settings.oidc_name)}</a></p><p class="lv-muted">You are asked there who you are, within ten minutes.</p>'
+            f'{look.safe(hospital)}</a></p><p class="lv-muted">You are asked there who you are, within ten minutes.</p>'
         )
         return
     number = counted("linking")
     look.show(
-        f'<p class="lv-muted">From then on {look.safe(settings.oidc_name)} says that it is you and in which role: your password '
+        f'<p class="lv-muted">From then on {look.safe(hospital)} says that it is you and in which role: your password '
         "and second factor here open nothing any more. Only an admin can take that back.</p>"
     )
-    left, _ = st.columns([2, 3])
-    with left, st.form(f"own_link_{number}"):
+    with st.form(f"own_link_{number}", border=False):
         password = st.text_input(
             "Your password here",
             type="password",

@@ -28,7 +28,7 @@ def show(person: Person) -> None:
         return
     said("password")
     number = counted("password")
-    left, _ = st.columns([2, 3])
+    left, right, _ = st.columns([2, 2, 1])
     with left, st.form(f"own_password_{number}"):
         look.heading("Change your password")
         old = st.text_input(
@@ -48,7 +48,9 @@ def show(person: Person) -> None:
         )
         if st.form_submit_button("Change password", type="primary", key="own_password_save"):
             tell("password", lambda: _changed(person, old, new, again))
-    linking.show(person)
+    # Beside it, where it is seen without scrolling.
+    with right:
+        linking.show(person)
 
 
 def _changed(person: Person, old: str, new: str, again: str) -> str:

@@ -22,11 +22,11 @@ def show(person: Person) -> None:
     mine = own_account(here(), person)
     if mine.outside or mine.demo:
         why = (
-            "You sign in with your hospital’s own sign-in, which asks for a second factor itself, or does not."
+            f"You sign in with {here().settings.oidc_name}, which asks for a second factor itself, or does not."
             if mine.outside
             else "This is an account of the demo, which many may use: it has no second factor."
         )
-        look.show(f'<p class="lv-muted">{why}</p>')
+        look.show(f'<p class="lv-muted">{look.safe(why)}</p>')
         return
     said("second_factor")
     codes = st.session_state.get(_CODES)

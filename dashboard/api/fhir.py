@@ -65,8 +65,13 @@ def _parameter(name: str, description: str, **schema: Any) -> dict[str, Any]:
 
 
 _SEARCHED = [
-    _parameter("_id", "The resource's id.", pattern=r"^[A-Za-z0-9.\-]{1,64}$"),
-    _parameter("identifier", "MRN of a Patient, UID of a study; also system|value.", maxLength=_LONGEST),
+    _parameter("_id", "Ids of resources, by commas.", pattern=r"^[A-Za-z0-9.\-]{1,64}$"),
+    _parameter(
+        "identifier",
+        "MRNs of Patients, UIDs of studies, by commas; also system|value.",
+        maxLength=_LONGEST,
+        pattern=r"^[^,]{1,128}(,[^,]{1,128}){0,49}$",
+    ),
     {
         **_parameter("_count", "Women or studies on a page."),
         "schema": {"type": "integer", "minimum": 1, "maximum": _MOST},
@@ -107,12 +112,15 @@ def get_capabilities(_call: Caller, request: Request) -> Response:
 def _capability(kind: str) -> dict[str, Any]:
     searched = [("_id", "token"), ("identifier", "token"), *((name, "date") for name in _DATES[kind])]
     if kind != "Patient":
-        searched += [("patient", "reference"), ("subject", "reference")]
-        searched += [(name, "token") for name in _BY_MRN]
+        searched += [(name, "reference") for name in _OF_WHOM]
+    said = "By her id; by her MRN as {}.identifier."
     return {
         "type": kind,
         "interaction": [{"code": "read"}, {"code": "search-type"}],
-        "searchParam": [{"name": name, "type": of} for name, of in searched],
+        "searchParam": [
+            {"name": name, "type": of} | ({"documentation": said.format(name)} if of == "reference" else {})
+            for name, of in searched
+        ],
     }
 
 

@@ -37,6 +37,7 @@ _OF_STUDIES = {
 }
 _OF_SERIES = {**_OF_STUDIES, "Modality": "00080060", "SeriesInstanceUID": "0020000E"}
 _OF_INSTANCES = {**_OF_SERIES, "SOPInstanceUID": "00080018"}
+_LONGEST = {"PatientID": 64, "PatientName": 324}
 _BESIDE = ("limit", "offset", "includefield", "fuzzymatching")
 
 router = APIRouter(prefix="/dicom-web", tags=["dicomweb"], route_class=Recorded, responses=EVERY)
@@ -48,19 +49,20 @@ def _parameter(name: str, description: str, schema: dict[str, Any]) -> dict[str,
     return {"name": name, "in": "query", "required": False, "description": description, "schema": schema}
 
 
-_ID = {"type": "string", "pattern": UID}
+# An empty value matches whatever there is.
+_ID = {"type": "string", "pattern": r"^[0-9.]{0,64}$"}
 _PAGED = [
     _parameter("limit", "Matches at most.", {"type": "integer", "minimum": 1, "maximum": _MOST}),
     _parameter("offset", "Matches to pass over.", {"type": "integer", "minimum": 0, "maximum": 10**9}),
 ]
 _STUDIES = [
     _parameter(
-        "PatientID", "MRN; * and ? as wildcards.", {"type": "string", "minLength": 1, "maxLength": 64}
+        "PatientID", "MRN; * and ? as wildcards.", {"type": "string", "maxLength": _LONGEST["PatientID"]}
     ),
     _parameter(
         "StudyDate",
         "YYYYMMDD, or a range of two with -.",
-        {"type": "string", "pattern": r"^(19|20)\d\d(0[1-9]|1[0-2])(0[1-9]|1\d|2[0-8])$"},
+        {"type": "string", "pattern": r"^(19|20)\d\d(0[1-9]|1[0-2])(0[1-9]|1\d|2[0-8])$|^$"},
     ),
     *_PAGED,
 ]
@@ -165,6 +167,8 @@ def _asked(
             continue  # universal matching (PS3.4 C.2.2.2.3)
         if keyword == "fuzzymatching" and value.lower() not in ("true", "false"):
             raise _refused(name, f"“{value[:40]}” is neither true nor false")
+        if len(value) > _LONGEST.get(keyword, len(value)):
+            raise _refused(name, f"has more than {_LONGEST[keyword]} letters")
         told[keyword] = f"{told[keyword]},{value}" if keyword in told and keyword not in within else value
     first, last = _days(told.get("StudyDate"))
     modalities = [told[name] for name in ("ModalitiesInStudy", "Modality") if name in told]

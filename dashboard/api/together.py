@@ -10,10 +10,10 @@ from fastapi import APIRouter, Form, UploadFile
 from fastapi import File as FormFile
 
 from core.desk import FilmOfStudy, ViewNotSaid, films_kept, read_together
-from core.exchange import NotHere, study_of
+from core.exchange import NotHere, numbers_of, study_of
 from core.incoming import printable_name
 from core.people import audit
-from core.records import COVERED, cards, is_image_covered
+from core.records import COVERED, cards, findings, is_image_covered
 from core.rules.vocabulary import ViewName
 from dashboard.api import shapes
 from dashboard.api.described import EVERY
@@ -81,7 +81,7 @@ def _of_kept(call: Call, study_uid: str, model: str | None) -> dict[str, Any]:
     for one in images:
         _check_told(call, one["sha256"])
     answers = _read(call, films_kept(call.here, call.person, study_uid), model)
-    _note(call, f"study:{study_uid}", answers)
+    _note(call, f"study:{study_uid}", answers, [patient_id])
     return {
         "study_uid": study_uid,
         "items": [{**said, "sop_uid": said["path"]} for said in answers],
@@ -102,7 +102,11 @@ def _of_sent(
         for name, data in sent
     ]
     answers = _read(call, films, model)
-    _note(call, f"image:{keys[0][:16]}", answers)
+    # What is stored as hers is hers in the trail too, whoever sends it.
+    hers = [place for key in keys if (place := findings.place_of(call.here, key))]
+    women = numbers_of(call.here, call.person, {place.mrn for place in hers})
+    subject = f"study:{hers[0].study_uid}" if hers else f"image:{keys[0][:16]}"
+    _note(call, subject, answers, women)
     return {"study_uid": None, "items": [{**one, "sop_uid": None} for one in answers]}
 
 
@@ -120,9 +124,10 @@ def _read(call: Call, films: Sequence[FilmOfStudy], model: str | None) -> list[d
         raise _bad_views("", str(error)) from error
 
 
-def _note(call: Call, subject: str, answers: Sequence[Mapping[str, Any]]) -> None:
+def _note(call: Call, subject: str, answers: Sequence[Mapping[str, Any]], women: Sequence[int]) -> None:
     models = ", ".join(dict.fromkeys(one["model"] for one in answers if one["model"]))
-    audit.note(call.here, call.person, "image_read", subject, {"models": models, "images": len(answers)})
+    detail = {"models": models, "images": len(answers)}
+    audit.note(call.here, call.person, "image_read", subject, detail, patients=women)
 
 
 def _said_views(views: Sequence[str]) -> dict[str, tuple[str, str]]:

@@ -70,7 +70,8 @@ def described(api: Api) -> Iterator[BaseSchema]:
     house.here().settings.api_calls_a_minute = 1_000_000
     allowed = {"Authorization": f"Bearer {api.token(Role.ONCOLOGIST)}"}
     loaded = schemathesis.openapi.from_asgi("/api/v1/openapi.json", api.app, headers=allowed)
-    loaded.config.update(headers=allowed)
+    # The first file waits for the process that decodes it, on a busy machine for more than the ten seconds that are usual.
+    loaded.config.update(headers=allowed, request_timeout=120)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(models, "desk", Sees)
         patch.setattr(together, "desk", Sees)
