@@ -21,6 +21,7 @@ from models.film import (
     CELL,
     Detector,
     FilmReading,
+    Glance,
     Net,
     build_backbones,
     build_maps,
@@ -107,11 +108,14 @@ class DetectorHead(Head):
             [logsumexp(each[:, several], axis=1) for several in parts_of(self.config.classes)], axis=1
         )
 
+    @cached_property
+    def _glance(self) -> Glance:
+        return Glance(self.backbones)
+
     def _look(self, film: NDArray[Any]) -> tuple[FilmReading, NDArray[np.float32]]:
         """Return what is said of a film (rows, columns), and its vector (1, D)."""
         shown = _shades_of(film)
-        out = self.network.predict_on_batch(_as_input(shown))
-        answers = {net: np.asarray(out[net.value])[0] for net in Net}
+        answers = self._glance(shown)
         vector = film_vector(shown, _of_breast(shown, answers[SHOWN_BY]))
         return self.detector.of_answers(shown, answers), vector
 
