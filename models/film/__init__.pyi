@@ -12,7 +12,6 @@ from .encoder import is_film_encoder as is_film_encoder
 from .encoder import load_film_encoder as load_film_encoder
 from .encoder import no_heads as no_heads
 from .encoder import save_film_encoder as save_film_encoder
-from .glance import Glance as Glance
 from .heads import HeadRecipe as HeadRecipe
 from .insertion import insert_lesions as insert_lesions
 from .lessons import FilmLessons as FilmLessons

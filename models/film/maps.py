@@ -23,16 +23,13 @@ from models.view.efficientnet_lite import LITE, efficientnet_lite
 __all__ = [
     "CELL",
     "FILM_SHAPE",
-    "LOOKS",
     "PLACES",
-    "Look",
     "Net",
     "build_backbones",
     "build_maps",
     "cells_of",
     "inside_breast",
     "places",
-    "resampling_of",
     "starting_weights",
 ]
 
@@ -65,19 +62,17 @@ class Net(StrEnum):
 
 
 @dataclass(frozen=True)
-class Look:
-    """Which network looks, whether at two thirds of the size, and whether the roots of its answers count."""
-
+class _Look:
     backbone: str
     small: bool
     rooted: bool
 
 
-LOOKS = {
-    Net.LITE2: Look("lite2", False, False),
-    Net.LITE2_SMALL: Look("lite2", True, False),
-    Net.LITE0: Look("lite0", False, False),
-    Net.VGG16_SMALL: Look("vgg16", True, True),
+_LOOKS = {
+    Net.LITE2: _Look("lite2", False, False),
+    Net.LITE2_SMALL: _Look("lite2", True, False),
+    Net.LITE0: _Look("lite0", False, False),
+    Net.VGG16_SMALL: _Look("vgg16", True, True),
 }
 
 
@@ -126,11 +121,18 @@ def build_maps(backbones: dict[str, keras.Model], shape: tuple[int, int] = FILM_
     small = Resampled(small_shape, name="small")(view)
     cells = cells_of(shape)
     outputs = {}
-    for net, look in LOOKS.items():
+    for net, look in _LOOKS.items():
         seen, size = (small, small_shape) if look.small else (view, shape)
         joined = []
         for place, one in enumerate(backbones[look.backbone](seen)):
-            joined.append(Resampled(cells, _spans(one.shape[1:3], size), name=f"{net}_{place}")(one))
+            # Strided maps cover a little more than a view whose side they do not divide.
+            span = tuple(
+                stride * cells / side
+                for cells, side, stride in zip(
+                    one.shape[1:3], size, _strides(one.shape[1:3], size), strict=True
+                )
+            )
+            joined.append(Resampled(cells, span, name=f"{net}_{place}")(one))
         together: Any = layers.Concatenate(name=f"{net}_joined")(joined)
         if look.rooted:
             together = layers.Activation(ops.sqrt, name=f"{net}_rooted")(together)
@@ -217,20 +219,9 @@ def _resampling(have: int, wanted: int, span: float) -> NDArray[np.float32]:
     return np.asarray(weights / weights.sum(axis=1, keepdims=True), np.float32)
 
 
-def resampling_of(
-    have: Sequence[int], size: Sequence[int], wanted: Sequence[int]
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return by which of a map's cells those wanted are made, down and across; the map is of a view of some size."""
-    down, across = (_resampling(*side) for side in zip(have, wanted, _spans(have, size), strict=True))
-    return down, across
-
-
-def _spans(cells: Sequence[int], size: Sequence[int]) -> tuple[float, ...]:
-    """Return what share of a view a map of so many cells covers: a little more where its strides do not divide a side."""
-    strides = (2 ** np.ceil(np.log2(side / count) - 1e-9) for count, side in zip(cells, size, strict=True))
-    return tuple(
-        float(stride * count / side) for stride, count, side in zip(strides, cells, size, strict=True)
-    )
+def _strides(cells: Sequence[int], size: Sequence[int]) -> list[int]:
+    """Return the pixels that a cell of a map spans, a power of two."""
+    return [int(2 ** np.ceil(np.log2(side / count) - 1e-9)) for count, side in zip(cells, size, strict=True)]
 
 
 def _last_of_each_width(maps: Sequence[Any]) -> list[Any]:
