@@ -119,7 +119,9 @@ class OpenImage:
             tumour=may.get(FINDING),
             density=may.get(DENSITY),
             other={task: v for task, v in may.items() if task not in DEFAULT_TASKS} or None,
-            untrusted={task: v for task, v in said.shares.items() if None in (may.get(task) or {task: None}).values()},
+            untrusted={
+                task: v for task, v in said.shares.items() if None in (may.get(task) or {task: None}).values()
+            },
             model=", ".join(dict.fromkeys(one.model for one in said.spoke)),
             spoke=tuple(said.spoke),
             modality=self.modality,

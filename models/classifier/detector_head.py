@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
@@ -29,12 +29,14 @@ from models.film import (
     peaks_of,
     starting_weights,
 )
-from models.store import load_weights, rounded, save_weights
+from models.store import backend, load_weights, rounded, save_weights
 from models.view import FINDINGS
 
 __all__ = ["SHOWN_BY", "DetectorHead", "film_vector", "parts_of", "rounded_backbones"]
 
 HEADS = "heads.npz"
+HEAVY = ("vgg16",)
+"""What takes most of the time, nearly all of it in convolutions."""
 SHOWN_BY = Net.LITE0
 """Whose answers tell how unlike a film is: the fastest."""
 
@@ -107,11 +109,16 @@ class DetectorHead(Head):
             [logsumexp(each[:, several], axis=1) for several in parts_of(self.config.classes)], axis=1
         )
 
+    @cached_property
+    def _answers(self) -> Callable[[NDArray[np.float32]], dict[str, NDArray[np.float32]]]:
+        heavy = {name: backend.in_half(self.backbones[name]) for name in HEAVY}
+        return backend.as_function(build_maps(self.backbones | heavy, self.config.input.shape))
+
     def _look(self, film: NDArray[Any]) -> tuple[FilmReading, NDArray[np.float32]]:
         """Return what is said of a film (rows, columns), and its vector (1, D)."""
         shown = _shades_of(film)
-        out = self.network.predict_on_batch(_as_input(shown))
-        answers = {net: np.asarray(out[net.value])[0] for net in Net}
+        out = self._answers(_as_input(shown))
+        answers = {net: out[net.value][0] for net in Net}
         vector = film_vector(shown, _of_breast(shown, answers[SHOWN_BY]))
         return self.detector.of_answers(shown, answers), vector
 

@@ -6,6 +6,7 @@ It may read a lesion map around boxes too. Beside it a second network may stand 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -33,13 +34,15 @@ from models.classifier.lesions import build_lesion_reader, lesion_facts
 from models.classifier.network import BATCH, ImageConfig, build_image_network, predict
 from models.classifier.options import HeadName
 from models.classifier.tuning import joined
-from models.store import COARSE, LEVELS, OnProgress, load_weights, rounded, save_weights
+from models.store import COARSE, LEVELS, OnProgress, backend, load_weights, rounded, save_weights
 
 __all__ = ["KernelHead", "beside_logits", "build_beside", "build_feature_network", "kernel_features"]
 
 REGRESSION, BACKBONE = "head.npz", "backbone.npz"
 READER, BESIDE = "lesions.npz", "beside.npz"
 """The first where it reads a lesion map around boxes, the other where a network stands beside it."""
+HEAVY = ("vgg16", "vgg19")
+"""Backbones whose time goes into convolutions nearly wholly."""
 WANTS_AROUND = "The model reads what lies around a box too."
 
 
@@ -156,7 +159,7 @@ class KernelHead(Head):
         config = self.config
         looks, deep = looks_at(
             pixels,
-            lambda some: predict(self.network, some, batch=1),
+            self._answers,
             mirror=config.mirror,
             turns=config.turns,
             outline=config.outline,
@@ -167,6 +170,18 @@ class KernelHead(Head):
                 raise ValueError(WANTS_AROUND)
             looks = with_facts(looks, lesion_facts(self.reader, around))
         return looks, deep
+
+    def _answers(self, pixels: NDArray[Any]) -> dict[str, NDArray[np.float32]]:
+        """Return what the network answers of images (n, rows, columns), each by itself."""
+        if self.config.backbone not in HEAVY:
+            return predict(self.network, pixels, batch=1)
+        shown = np.asarray(pixels, np.float32) / (255 if pixels.dtype == np.uint8 else 1)
+        found = [self._quick(one[None, ..., None]) for one in shown]
+        return {key: np.concatenate([one[key] for one in found]) for key in found[0]}
+
+    @cached_property
+    def _quick(self) -> Callable[[NDArray[np.float32]], Any]:
+        return backend.as_function(backend.in_half(self.network))
 
     def _heat(self, deep: NDArray[np.float32], features: NDArray[np.float32]) -> NDArray[np.float16]:
         """Weigh the deep map (h, w, channels) by how the last class's logit rises with each channel's mean and spread.

@@ -7,12 +7,18 @@ import os
 import re
 import sys
 import tempfile
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     import keras
 
-__all__ = ["load", "one_pass_normalization"]
+__all__ = ["as_function", "load", "one_pass_normalization"]
 
 _CHATTER = re.compile(
     rb"WARNING: All log messages before absl::InitializeLog|I\d{4} [\d:.]+ +\d+ \S+\.cc:\d+\] |To enable the following instructions"
@@ -78,3 +84,63 @@ def one_pass_normalization(network: keras.Model) -> keras.Model:
     copy = keras.models.clone_model(network, clone_function=cloned)
     copy.set_weights(network.get_weights())
     return copy
+
+
+def as_function(network: keras.Model) -> Callable[[NDArray[np.float32]], Any]:
+    """Return what a network answers of one image (1, rows, columns, 1), as arrays in its own structure of outputs.
+
+    Its weights are constants there: what is set in the network later is not heard of. TensorFlow then need not read them
+    anew, joins what follows a convolution with it, and compiles nothing anew for another size. With another backend the
+    network predicts as ever.
+    """
+    import keras
+
+    if keras.backend.backend() != "tensorflow":
+        return lambda view: keras.tree.map_structure(np.asarray, network.predict_on_batch(view))
+    import tensorflow as tf
+    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+    def answers(view: Any) -> list[Any]:
+        return [tf.cast(one, tf.float32) for one in keras.tree.flatten(network(view, training=False))]
+
+    spec = tf.TensorSpec((1, *network.input.shape[1:]), tf.float32)
+    constant = convert_variables_to_constants_v2(
+        tf.function(answers, autograph=False).get_concrete_function(spec)
+    )
+
+    def run(view: NDArray[np.float32]) -> Any:
+        found = [one.numpy() for one in constant(tf.constant(view, tf.float32))]
+        return keras.tree.pack_sequence_as(network.output, found)
+
+    return run
+
+
+def in_half(network: keras.Model) -> keras.Model:
+    """Return the network with convolutions that multiply numbers of 16 bits (bfloat16), where this processor does that.
+
+    It is about twice as fast then, and answers differ by some thousandths. Else, or with another backend than TensorFlow,
+    the network itself comes back.
+    """
+    import keras
+
+    if keras.backend.backend() != "tensorflow" or not _multiplies_half():
+        return network
+
+    def cloned(layer: keras.layers.Layer) -> keras.layers.Layer:
+        if not isinstance(layer, keras.layers.Conv2D | keras.layers.MaxPooling2D):
+            return layer
+        return type(layer).from_config(layer.get_config() | {"dtype": "mixed_bfloat16"})
+
+    copy = keras.models.clone_model(network, clone_function=cloned, recursive=True)
+    copy.set_weights(network.get_weights())
+    return copy
+
+
+@cache
+def _multiplies_half() -> bool:
+    """Say whether the processor has instructions for it: without them it would be slower."""
+    try:
+        flags = Path("/proc/cpuinfo").read_text("utf-8")
+    except OSError:
+        return False
+    return "avx512_bf16" in flags or "amx_bf16" in flags
