@@ -11,6 +11,7 @@ run: $(VENV)/.run-installed
 
 test: $(VENV)/.test-installed lint
 	$(BIN)/python -m pytest -n 3
+	$(BIN)/python -m pytest -n 3 --on grown @tests/on_both
 
 lint: $(VENV)/.test-installed
 	$(BIN)/ruff check .

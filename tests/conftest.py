@@ -87,6 +87,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     skipped.
     """
     grown = config.getoption("--on") == engines.GROWN
+    if grown and (lacks := engines.lacking()):
+        for item in items:
+            item.add_marker(pytest.mark.skip(reason=f"not installed here: {lacks}"))
     for item in items:
         if item.get_closest_marker("browser"):
             item.add_marker(pytest.mark.flaky(reruns=1))

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -63,6 +64,8 @@ def grown() -> Iterator[None]:
         patch.setattr(Installation, "open", classmethod(_opening(Installation.open.__func__)))
         patch.setattr(subprocess.Popen, "__init__", _beginning(subprocess.Popen.__init__))
         yield
+    while _places:
+        postgres.drop(_places.popitem()[1].database)
     while _running:
         _running.pop().end()
 
@@ -82,7 +85,7 @@ def forgotten_at_the_end() -> Iterator[None]:
 @cache
 def migrated_elsewhere(folder: Path) -> Path:
     """Return the `longview.db` of an empty home with this release's tables, which are in PostgreSQL."""
-    place = Place(str(folder), postgres.migrated(), f"none-{uuid4()}")
+    place = Place(str(folder), postgres.migrated(), "")
     return _pointed(folder, place)
 
 
@@ -100,6 +103,14 @@ def migrated_by_a_copy(template: Path) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("db.migrate.upgrade", upgraded)
         yield
+
+
+def lacking() -> str | None:
+    """Return what is not installed of what installations are kept in when they are grown, if anything."""
+    there = {"postgresql": postgres.is_there()} | {
+        name: find_spec(name) is not None for name in ("moto", "obstore", "psycopg")
+    }
+    return ", ".join(name for name, is_there in there.items() if not is_there) or None
 
 
 def settled(database: Database) -> None:
@@ -185,7 +196,7 @@ def _place_of(home: Path) -> Place | None:
     if before is not None and before == _places.get(home):
         return before
     place = Place(str(home), postgres.create(before.database if before else None), f"home-{uuid4()}")
-    if before is not None:
+    if before is not None and before.part:
         _copy(before.part, place.part)
     _places[home] = place
     _pointed(home, place)

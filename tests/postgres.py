@@ -24,8 +24,15 @@ from tests.grown.servers import Postgres, postgres_programs, wait_for_postgres
 
 _NAMED = "LONGVIEW_TEST_POSTGRES_URL"
 
+
+def is_there() -> bool:
+    """Return whether a server is named or can be started, and can be spoken to."""
+    named = bool(os.environ.get(_NAMED)) or postgres_programs() is not None
+    return named and find_spec("psycopg") is not None
+
+
 needs_postgres = pytest.mark.skipif(
-    not os.environ.get(_NAMED) and (postgres_programs() is None or find_spec("psycopg") is None),
+    not is_there(),
     reason=f"PostgreSQL is not installed, and {_NAMED} names no server",
 )
 
