@@ -131,7 +131,7 @@ def simulate(
     only: Annotated[
         Path | None,
         typer.Option(
-            help="Picture only the women of a CSV of patient_id,stands_for, as `core train calibration --sampling` takes it: "
+            help="Picture only the women of this seed in a CSV of patient_id,stands_for, as `core train calibration --sampling` takes it: "
             "each is as she would be among all."
         ),
     ] = None,
@@ -177,7 +177,7 @@ def simulate(
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     try:
         with Progress(*columns, console=log) as progress:
-            task = progress.add_task("Simulating women", total=patients if picked is None else len(picked))
+            task = progress.add_task("Simulating women", total=patients if picked is None else None)
             description = cohort.simulate(
                 out, patients=patients, seed=seed, mix=mix, image_format=image_format.value,
                 spacing_mm=pixel_spacing_mm, jobs=jobs or None, on_real=on_real, repeats=repeats,

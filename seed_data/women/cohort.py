@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, replace
@@ -408,16 +409,24 @@ def simulate(
     return description
 
 
+_OF_A_SEED = re.compile(r"Sim-\d+-\d{4,}")
+
+
 def _numbers(seed: int, patients: int, only: Collection[str] | None) -> list[int]:
     """Return the numbers of the women to be pictured."""
     every = range(1, patients + 1)
     if only is None:
         return list(every)
     chosen = [number for number in every if lives.name_of(seed, number) in only]
-    strange = set(only) - {lives.name_of(seed, number) for number in chosen}
+    # A table may name the women of several seeds.
+    own = lives.name_of(seed, 0).removesuffix("0000")
+    strange = {name for name in only if not _OF_A_SEED.fullmatch(name) or name.startswith(own)}
+    strange -= {lives.name_of(seed, number) for number in chosen}
     called = f"the {patients} of seed {seed}, {lives.name_of(seed, 1)} to {lives.name_of(seed, patients)}"
     if strange:
-        raise ValueError(f"{len(strange)} women to be pictured, such as {min(strange)}, are not among {called}.")
+        raise ValueError(
+            f"{len(strange)} women to be pictured, such as {min(strange)}, are not among {called}."
+        )
     if not chosen:
         raise ValueError(f"No woman to be pictured is named; they are to be among {called}.")
     return chosen

@@ -53,7 +53,7 @@ def test_the_same_seed_gives_the_same_bytes_on_any_number_of_processes(made, tmp
 
 
 def test_women_who_are_picked_are_as_they_would_be_among_all(made, truth, tmp_path):
-    two = ["Sim-7-0002", "Sim-7-0005"]
+    two = ["Sim-7-0002", "Sim-7-0005", "Sim-70-0003"]
     told = cohort.simulate(tmp_path, patients=6, seed=7, mix=RICH, spacing_mm=0.7, jobs=1, only=two)
     assert (told["patients"], told["drawn_from"]) == (2, 6)
     assert "2 of 6 women" in told["statement"]
@@ -66,7 +66,11 @@ def test_women_who_are_picked_are_as_they_would_be_among_all(made, truth, tmp_pa
 
 @pytest.mark.parametrize(
     ("only", "says"),
-    [(["Sim-7-0007"], "such as Sim-7-0007, are not among the 6 of seed 7"), ([], "No woman")],
+    [
+        (["Sim-7-0007", "Sim-7-0001"], "1 women .* such as Sim-7-0007, are not among the 6 of seed 7"),
+        (["Ann"], "Ann"),
+        (["Sim-8-0001"], "No woman"),
+    ],
 )
 def test_a_woman_who_is_not_of_the_set_cannot_be_picked(only, says, tmp_path):
     with pytest.raises(ValueError, match=says):
