@@ -25,15 +25,23 @@ LEFT = cv2.imencode(".png", draw_breast())[1].tobytes()
 RIGHT = cv2.imencode(".png", np.ascontiguousarray(draw_breast()[:, ::-1] // 2))[1].tobytes()
 
 
-@pytest.fixture
-def at_desk(here, monkeypatch, tmp_path):
-    """A desk with one model, that puts breasts together."""
+@pytest.fixture(scope="module")
+def child(tmp_path_factory):
+    """What answers at the desk, with one model, that puts breasts together."""
+    weights = tmp_path_factory.mktemp("weights")
     model = image_model("tumour-x", classes=("normal", "benign", "malignant"))
     model.both = BothBreasts(1.0, -0.5)
-    model.save(tmp_path / "tumour-x")
-    monkeypatch.setattr(registry, "WEIGHTS", tmp_path)
+    model.save(weights / "tumour-x")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(registry, "WEIGHTS", weights)
+        yield InThisProcess(Settings(model=str(weights / "none"), _env_file=None))
+
+
+@pytest.fixture
+def at_desk(here, child, monkeypatch):
+    child.close()
     made = Desk(here.settings)
-    monkeypatch.setattr(made, "_child", InThisProcess(Settings(model=str(tmp_path / "none"), _env_file=None)))
+    monkeypatch.setattr(made, "_child", child)
     yield made
     made.close()
 
@@ -64,12 +72,8 @@ def test_films_that_are_sent_are_read_beside_each_other(at_desk, person):
     expected = shares(own) / np.sqrt(shares(other))
     np.testing.assert_allclose(shares(together[0]), expected / expected.sum(), rtol=1e-4)
     assert at_desk.find(person, opened.token) is opened, "what a person has open stays open"
-    # A process that let go of an image is handed it again.
-    at_desk._child.answering._keep = lambda token, kept: (
-        at_desk._child.answering._kept.clear(),
-        at_desk._child.answering._kept.__setitem__(token, kept),
-    )
-    assert read_together(at_desk, person, [film("R-MLO.png", RIGHT)], "tumour-x")[0]["beside"] is None
+    alone = read_together(at_desk, person, [film("R-MLO.png", RIGHT)], "tumour-x")
+    assert alone[0]["beside"] is None
 
 
 def test_a_film_whose_view_nobody_says_is_asked_about(here, at_desk, person):
