@@ -49,7 +49,7 @@ def who_spoke(
     """Say who spoke, and what has to be said beside its figures."""
     of_regions = model.config.input.region is Region.BOX
     measured = measured_of(model, reading, beside=beside)
-    doubts = []
+    doubts: list[str | None] = []
     if _is_from_elsewhere(model, reading):
         doubts.append(ELSEWHERE_DOUBT)
     if regional and not of_regions:
