@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import pytest
@@ -26,10 +26,13 @@ from core.installation import Installation
 from core.settings import Settings
 from db.database import Database
 from db.files import PRIVATE_FILE, private_folder
-from db.images import BucketStore, FolderStore, ImageStore, open_store
+from db.images import BucketStore, FolderStore, ImageStore
 from db.migrate import upgrade
 from tests import postgres
 from tests.grown.servers import BUCKET, Bucket
+
+if TYPE_CHECKING:
+    from obstore.store import S3Store
 
 EMBEDDED, GROWN = "embedded", "grown"
 _POINTER = "longview.db"
@@ -78,8 +81,7 @@ def forgotten_at_the_end() -> Iterator[None]:
     for home in set(_places) - known:
         place = _places.pop(home)
         postgres.drop(place.database)
-        for name in ("images", "quarantine"):
-            open_store(place.variables["LONGVIEW_IMAGE_STORE"], home, name).clear()
+        _clear(place.part)
 
 
 @cache
@@ -213,9 +215,27 @@ def _pointed(home: Path, place: Place) -> Path:
 def _copy(part: str, to: str) -> None:
     """Give what one part of the bucket holds to another."""
     import obstore
+
+    for path in _paths(part):
+        obstore.copy(_whole_bucket(), path, to + path.removeprefix(part))
+
+
+def _clear(part: str) -> None:
+    """Take away what a part of the bucket holds."""
+    import obstore
+
+    if paths := _paths(part):
+        obstore.delete(_whole_bucket(), paths)
+
+
+def _paths(part: str) -> list[str]:
+    import obstore
+
+    return [one["path"] for chunk in obstore.list(_whole_bucket(), prefix=part) for one in chunk]
+
+
+@cache
+def _whole_bucket() -> S3Store:
     from obstore.store import S3Store
 
-    store = S3Store(BUCKET)
-    for chunk in obstore.list(store, prefix=part):
-        for one in chunk:
-            obstore.copy(store, one["path"], to + one["path"].removeprefix(part))
+    return S3Store(BUCKET)

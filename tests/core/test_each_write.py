@@ -18,7 +18,6 @@ from core.installation import Installation
 from core.network import Listener, Store
 from core.people import Person, Role, create_user
 from db.database import sqlite_module
-from db.images import FolderStore
 from db.tables import Image, ImportItem, Outcome, Study
 from tests.core.network.conftest import mammogram
 from tests.core.network.test_listening import rows, send
@@ -119,17 +118,16 @@ class Failing:
         with pytest.MonkeyPatch.context() as patch:
             if self.kind == "store":
                 for store in (self.here.images, self.here.quarantine):
-                    name = "write_beside" if isinstance(store, FolderStore) else "put"
-                    patch.setattr(store, name, self._write_object(getattr(store, name)))
+                    patch.setattr(store, "write_beside", self._write_beside(store.write_beside))
             else:
                 patch.setattr(self.here.database, "write", self._write(self.here.database.write))
             yield
 
-    def _write_object(self, write):
-        def failing(*what):
+    def _write_beside(self, write_beside):
+        def failing(sha256, data):
             if self._fails():
                 raise OSError(28, "No space left on device")
-            return write(*what)
+            return write_beside(sha256, data)
 
         return failing
 
@@ -147,6 +145,7 @@ class Failing:
         return failing
 
 
+@pytest.mark.embedded("lets writes to SQLite and to folders fail")
 @pytest.mark.parametrize(
     ("way", "kind"),
     [("folder", "store"), ("C-STORE", "locked"), ("STOW-RS", "store"), ("batch", "full")],
