@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from datetime import datetime
 
-__all__ = ["NBSP", "UNKNOWN", "interval", "length", "millimetres", "moment", "percent", "points", "signed"]
+__all__ = [
+    "NBSP",
+    "UNKNOWN",
+    "counted",
+    "interval",
+    "length",
+    "millimetres",
+    "moment",
+    "percent",
+    "points",
+    "signed",
+]
 
 UNKNOWN = "–"
 NBSP = "\u00a0"
@@ -53,6 +64,11 @@ def millimetres(length: float | None) -> str:
 def length(mm: float | None) -> str:
     """Return a length of a lesion as `millimetres`; “gone” where it was looked for and is not there any more."""
     return "gone" if mm == 0 else millimetres(mm)
+
+
+def counted(number: int, one: str, more: str = "") -> str:
+    """Return a number with what it counts: 1 file, 2 files; `more` where the plural is not made by an s."""
+    return f"{number:,} {one if number == 1 else more or f'{one}s'}"
 
 
 def moment(at: datetime | None) -> str:

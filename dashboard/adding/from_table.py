@@ -13,6 +13,7 @@ from core import sheets
 from core.files import private_folder, write_whole
 from core.people import Person
 from core.sheets import Checked, DateOrder, Kind, Mapping, Sheet, SheetRefused
+from core.wording import counted
 from dashboard import handing, look, outages
 from dashboard.house import here
 from dashboard.web import uploads
@@ -155,10 +156,10 @@ def _show(sheet: Sheet, mapping: Mapping, checked: Checked) -> None:
     counts = {fate.value: n for fate, n in checked.fates.items()}
     look.figures(
         [
-            ("new", f"{counts.get('new', 0)}", " lines", ""),
-            ("filled in", f"{counts.get('filled in', 0)}", " lines", "What was not known is added"),
-            ("there already", f"{counts.get('there already', 0)}", " lines", "Nothing to do"),
-            ("bad", f"{checked.bad_lines}", " lines", "Each with its reason below"),
+            ("new lines", f"{counts.get('new', 0)}", "", ""),
+            ("filled in", f"{counts.get('filled in', 0)}", "", "What was not known is added"),
+            ("there already", f"{counts.get('there already', 0)}", "", "Nothing to do"),
+            ("bad lines", f"{checked.bad_lines}", "", "Each with its reason below"),
         ]
     )
     if checked.bad:
@@ -221,7 +222,7 @@ def _keep(person: Person, sheet: Sheet, mapping: Mapping, checked: Checked) -> N
             return
         kept = sum(n for fate, n in done.kept.items() if fate.value != "there already")
         st.session_state[KEPT] = (
-            f"{kept} lines of {sheet.name} are kept, as table {done.number}. {done.note}".strip()
+            f"{counted(kept, 'line')} of {sheet.name} {'is' if kept == 1 else 'are'} kept, as table {done.number}. {done.note}".strip()
         )
         st.session_state[NUMBER] = st.session_state.get(NUMBER, 0) + 1
         sheet.path.unlink(missing_ok=True)
@@ -240,7 +241,7 @@ def _past(person: Person) -> None:
         what, when, undo = st.columns([3, 2, 1.2], vertical_alignment="center", gap="small")
         with what:
             look.show(
-                f"<b>{look.safe(words.get(one.kind, one.kind))}</b> · {one.rows} lines · {look.safe(one.file_name)}"
+                f"<b>{look.safe(words.get(one.kind, one.kind))}</b> · {counted(one.rows, 'line')} · {look.safe(one.file_name)}"
                 f'<br><span class="lv-muted">table {one.number}</span>'
             )
         with when:
@@ -268,5 +269,7 @@ def _set_aside(person: Person, number: int) -> None:
         else:
             removed = sum(done.removed.values())
             stay = f" {done.kept} stay, as something else stands on them." if done.kept else ""
-            st.session_state[KEPT] = f"Table {number} is set aside: {removed} records are taken out.{stay}"
+            st.session_state[KEPT] = (
+                f"Table {number} is set aside: {counted(removed, 'record')} {'is' if removed == 1 else 'are'} taken out.{stay}"
+            )
         st.rerun()

@@ -10,6 +10,7 @@ from core.bulk import Arrival, ArrivalRefused, Batch, Group, Need, Stage, summar
 from core.incoming import IncomingFile
 from core.people import OwnAdminNeeded, Permission, Person
 from core.records import known
+from core.wording import counted
 from dashboard import components, handing, look, outages, session
 from dashboard.adding import many_groups
 from dashboard.adding.first_real import REFUSED, FirstReal, goes_over
@@ -71,7 +72,7 @@ def _go_on(person: Person, batch: Batch) -> None:
     with st.container(key="many_go_on"):
         look.show(
             f'<p class="lv-note alert" role="alert"><b>The server was started anew while this was being added.</b> What is '
-            f"added stays; {files} file{'s' if files > 1 else ''} of it wait.</p>"
+            f"added stays; {counted(files, 'file')} of it wait{'s' if files == 1 else ''}.</p>"
         )
         if st.button("Go on adding", icon=":material/play_arrow:", type="primary", key="many_go_on_do"):
             _add(person, batch, left, FirstReal())
@@ -159,7 +160,7 @@ def _groups(person: Person, batch: Batch, groups: Sequence[Group]) -> None:
             ("files", f"{files}", "", "Of all archives and folders"),
             ("patients", f"{len(women)}", "", "By the numbers that the files say"),
             ("studies", f"{studies}", "", "By woman, day and study number"),
-            ("will be refused", f"{refused}", " files", "Each with its reason below"),
+            ("files to be refused", f"{refused}", "", "Each with its reason below"),
             ("to check", f"{check}", "", "Something in them disagrees"),
             ("asked of you", f"{asked}", "", "The files do not say whose, of when or which view"),
         ]

@@ -11,6 +11,7 @@ from core.bulk import Batch, summary_csv
 from core.incoming import ItemReport
 from core.refusals import refusal_text
 from core.rules import ViewName
+from core.wording import counted
 from dashboard import addresses, handing, look
 
 MOST_STUDIES = 100
@@ -44,7 +45,9 @@ def done(batch: Batch) -> None:
             icon=":material/download:",
         )
         st.button("Clear this summary", on_click=batch.forget_reports)
-    with st.expander(f"{len(studies)} studies, {refused} files not taken", expanded=True):
+    with st.expander(
+        f"{counted(len(studies), 'study', 'studies')}, {counted(refused, 'file')} not taken", expanded=True
+    ):
         look.show(_table(reports))
 
 

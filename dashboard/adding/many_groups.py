@@ -89,7 +89,7 @@ def _who(group: Group) -> str:
     found = known(here(), group.mrn)
     name = found.name if found and found.name else group.name
     badge = look.badge(found.simulated if found else group.is_simulated)
-    tag = "" if found else ' <span class="lv-new">new here</span>'
+    tag = "" if found else ' <span class="lv-new-here">new here</span>'
     born = (found.birth_date if found else None) or group.birth_date
     return (
         f"<b>{look.safe(name or 'no name')}</b>{badge}{tag}<br>"

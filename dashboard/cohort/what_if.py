@@ -93,7 +93,7 @@ def _ask() -> tuple[Thresholds, Plan]:
 
 def _assumptions() -> None:
     said = "".join(f"<li>{look.safe(one)}</li>" for one in what_if.ASSUMPTIONS)
-    look.show(f'<div class="lv-note"><b>What this takes for granted</b><ul class="lv-list">{said}</ul></div>')
+    look.show(f'<div class="lv-note"><b>What this takes for granted</b><ul>{said}</ul></div>')
 
 
 def _more_in_words(rates: pl.DataFrame) -> None:

@@ -105,9 +105,8 @@ def _row(lesion: FollowedLesion, days: Sequence[date], course: LesionCourse | No
 
 
 def _side(lesion: FollowedLesion) -> str:
-    colour, mark = (look.LEFT, "●") if lesion.laterality == "L" else (look.RIGHT, "◆")
-    side = "left" if lesion.laterality == "L" else "right"
-    return f'<span class="lv-{side}" title="{colour}">{mark}</span> {SIDE_WORDS[lesion.laterality]}'
+    mark = '<span class="lv-left">●</span>' if lesion.laterality == "L" else '<span class="lv-right">◆</span>'
+    return f"{mark} {SIDE_WORDS[lesion.laterality]}"
 
 
 def _size(size: StudySize | None) -> str:

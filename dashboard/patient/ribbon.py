@@ -9,6 +9,7 @@ from core.people import Permission
 from core.records import PatientRecord, StudyStatus, Visit
 from core.rules import ViewName, is_within_noise, said_alike
 from core.rules.vocabulary import BOTH_BREASTS, MLO, SIDE_WORDS, SIDES
+from core.wording import counted
 from dashboard import keys, look, session
 from dashboard.charts import course
 from dashboard.charts.beside import OtherWomen
@@ -52,9 +53,9 @@ def trend(record: PatientRecord, chosen: Visit) -> None:
             key=key,
             on_select=clicked,
             selection_mode="points",
-            alt=f"Course of 5-year risk over {len(record.scored)} scored visits; as a table under Table, axis, years"
+            alt=f"Course of 5-year risk over {counted(len(record.scored), 'scored visit')}; as a table under Table, axis, years"
             if record.scored
-            else f"{len(record.visits)} visits without a number, events and density",
+            else f"{counted(len(record.visits), 'visit')} without a number, events and density",
         )
         course_more.offer(record, chosen, others)
 

@@ -13,6 +13,8 @@ from dashboard.house import here
 
 TABLE, REASON, TEXT, STATE = "quarantine_table", "quarantine_reason", "quarantine_text", "quarantine_state"
 ROUND = "quarantine_round"
+ROWS_AT_ONCE = 15
+"""How many files are listed without a scroll bar of the list's own."""
 STATE_WORDS = {State.WAITING: "Waiting", State.SET_ASIDE: "Set aside", State.RESUBMITTED: "Sent in again"}
 ALIKE = "alike"
 SENT_BY = {"cli": "command line", "web": "page"}
@@ -96,11 +98,13 @@ def table(files: Sequence[Kept], state: State) -> list[Kept]:
         on_select="rerun",
         selection_mode="multi-row",
         key=f"{TABLE}_{state.value}_{st.session_state.get(ROUND, 0)}",
-        height=min(560, 38 + 35 * max(len(files), 1)),
+        height="content" if len(files) <= ROWS_AT_ONCE else 560,
+        # What is left goes to the file's name, so that the columns fit beside each other on a narrow screen too.
         column_config={
-            "why": st.column_config.TextColumn(width="medium"),
-            "file": st.column_config.TextColumn(width="medium"),
-            "batch": st.column_config.NumberColumn(width="small", help="Files of one number came together."),
+            "why": st.column_config.TextColumn(width=112),
+            "came": st.column_config.TextColumn(width=124),
+            "by": st.column_config.TextColumn(width=100),
+            "batch": st.column_config.NumberColumn(width=56, help="Files of one number came together."),
         },
     )
     rows = event.selection.rows if event else []

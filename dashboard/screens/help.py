@@ -5,7 +5,7 @@ import streamlit as st
 from dashboard import look
 from dashboard.handbook import CHAPTERS, chapter
 
-look.heard_title("Help")
+look.title("Help")
 with st.container(key="handbook", width=860):
     chosen = st.segmented_control(
         "Chapter",

@@ -220,7 +220,8 @@ def measured(shown: Card) -> None:
         how = str(metrics.get("measured_on", ""))
         look.footer(f"AUC: 0.5 is chance, 1 is perfect. {how[:1].upper()}{how[1:]}".strip())
     with st.expander("Every figure"):
-        look.show(table(lines(metrics), ["", ""]))
+        # What was measured on stands among the figures, as a sentence: it is broken like one.
+        look.show(f'<div class="lv-every">{table(lines(metrics), ["", ""])}</div>')
 
 
 def card(shown: Card) -> None:

@@ -169,7 +169,7 @@ def whose(opened: OpenedImage, place: Place | None) -> None:
         who = f"<b>{look.safe(opened.name)}</b>"
         facts.insert(0, "not in a patient's record")
     beside = "".join(f'<span class="fact">{fact}</span>' for fact in facts)
-    look.show(f'<div class="lv-identity lv-open"><span>{who}</span>{beside}</div>')
+    look.show(f'<div class="lv-identity"><span>{who}</span>{beside}</div>')
 
 
 def entry(finding: KeptFinding) -> dict[str, object]:

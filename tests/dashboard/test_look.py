@@ -1,7 +1,11 @@
 """Numbers and words as every page shows them."""
 
+import re
+from pathlib import Path
+
 import pytest
 
+from core.wording import counted
 from dashboard import look
 
 
@@ -59,3 +63,28 @@ def test_text_from_outside_is_no_markup(text: str) -> None:
 )
 def test_an_interval_below_what_is_shown_says_so_once(low: float | None, high: float, shown: str) -> None:
     assert look.interval(low, high).replace(look.NBSP, " ") == shown
+
+
+def test_every_class_that_pages_speak_of_is_dressed_and_none_twice() -> None:
+    """What a page calls by a class of ours has a rule in the CSS: a mark without one is read as plain words."""
+    here = Path(look.__file__).parent
+    css = here.joinpath("look.css").read_text(encoding="utf-8")
+    spoken = {
+        name
+        for path in here.rglob("*.py")
+        for words in re.findall(
+            r"""class=\\?["']?([^"'<>=]*lv-[^"'<>=]*)""", path.read_text(encoding="utf-8")
+        )
+        for name in re.findall(r"(?<![\w-])lv-[a-z-]*[a-z]\b", words)
+    }
+    assert len(spoken) > 50
+    assert {name for name in spoken if not re.search(rf"\.{name}(?![\w-])", css)} == set()
+    alone = re.findall(r"^(\.lv-[a-z-]+) \{", css, flags=re.MULTILINE)
+    assert [name for name in alone if alone.count(name) > 1] == []
+
+
+@pytest.mark.parametrize(
+    ("number", "said"), [(0, "0 studies"), (1, "1 study"), (2, "2 studies"), (1234, "1,234 studies")]
+)
+def test_one_is_said_as_one(number: int, said: str) -> None:
+    assert counted(number, "study", "studies") == said
