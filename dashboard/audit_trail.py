@@ -112,7 +112,7 @@ def _row(entry: Entry) -> str:
     named = entry.patients if len(entry.patients) <= 3 else entry.patients[:2]
     patients = ", ".join(named)
     if len(named) < len(entry.patients):
-        patients += f" and {len(entry.patients) - len(named)} more"
+        patients += f" and {len(entry.patients) - len(named)}{look.NBSP}more"
     ended = f' <span class="lv-mark">{look.safe(entry.outcome)}</span>' if entry.outcome != "done" else ""
     whom = entry.subject.removeprefix("user:") if entry.subject.startswith("user:") else patients
     return (

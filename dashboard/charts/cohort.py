@@ -11,7 +11,7 @@ from dashboard import look
 from dashboard.charts import template
 from dashboard.charts.template import Figure
 
-_RISK_TICKS = (
+RISK_TICKS = (
     0.001, 0.002, 0.003, 0.005, 0.007, 0.01, 0.015, 0.02, 0.03, 0.05, 0.07, 0.1, 0.15, 0.2, 0.3, 0.5, 0.7, 1.0,
 )  # fmt: skip
 _FEW_RISK_TICKS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
@@ -141,8 +141,8 @@ def risk_by_density(table: pl.DataFrame) -> Figure:
             yaxis=template.axis(
                 "5-year risk",
                 type="log",
-                tickvals=list(_RISK_TICKS),
-                ticktext=[look.percent(risk) for risk in _RISK_TICKS],
+                tickvals=list(RISK_TICKS),
+                ticktext=[look.percent(risk) for risk in RISK_TICKS],
             ),
         )
     )  # fmt: skip

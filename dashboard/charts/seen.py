@@ -12,6 +12,7 @@ from core.cohorts.seeing.courses import Group
 from core.cohorts.seeing.slopes import PublishedRow
 from dashboard import look
 from dashboard.charts import template
+from dashboard.charts.cohort import RISK_TICKS
 from dashboard.charts.template import BAND_FILL, Figure
 
 COLOURS = {Group.CANCER.value: look.RIGHT, Group.NONE.value: look.RISK, Group.ALL.value: look.RISK}
@@ -23,7 +24,6 @@ FILLS = {
 DASHES = {Group.CANCER.value: "solid", Group.NONE.value: "dash", Group.ALL.value: "solid"}
 SYMBOLS = {Group.CANCER.value: "diamond", Group.NONE.value: "circle", Group.ALL.value: "circle"}
 PUBLISHED = look.LEFT
-_RISKS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 _BANDS = (("lowest_tenth", "highest_tenth"), ("lower_quartile", "upper_quartile"))
 
 
@@ -54,8 +54,8 @@ def courses_by_group(table: pl.DataFrame, *, x_title: str, single: pl.DataFrame 
             yaxis=template.axis(
                 "5-year risk",
                 type="log",
-                tickvals=list(_RISKS),
-                ticktext=[look.percent(risk) for risk in _RISKS],
+                tickvals=list(RISK_TICKS),
+                ticktext=[look.percent(risk) for risk in RISK_TICKS],
             ),
         )
     )

@@ -85,6 +85,8 @@ def _beside(names: Sequence[str], parts: Sequence[tuple[str, pl.DataFrame, Panel
         for plan in table.filter(pl.col(panel.value).is_null())["plan"]:
             figure.add_annotation(
                 x=0, xref=axis, y=plan, yref="y", xanchor="left", text="not told: few women", showarrow=False,
+                # Over the grid's line, which would strike it through.
+                bgcolor="#FFFFFF",
                 font={"size": 12, "color": look.MUTED},
             )  # fmt: skip
         begin = place * (width + _GAP)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import streamlit as st
@@ -181,19 +181,22 @@ def show_counts(selection: Selection, slots: Mapping[str, Slot]) -> None:
     for one in FILTERS:
         counts = selection.counts(one)
         said = [
-            f"<span>{look.safe(band_words(one, key))} <b>{_short(women)}</b></span>"
+            f"{look.safe(band_words(one, key))} <b>{_short(women)}</b>"
             for key, women in counts.items()
             if women or key in one.bands
         ]
         with slots[one.key]:
-            look.show(f'<p class="lv-counts">{" · ".join(said)}</p>')
-    said = [
-        f"<span>{kind} <b>{_short(women)}</b></span>"
-        for kind, women in selection.by_kind_of_event.items()
-        if women
-    ]
+            look.show(f'<p class="lv-counts">{_in_line(said)}</p>')
+    said = [f"{kind} <b>{_short(women)}</b>" for kind, women in selection.by_kind_of_event.items() if women]
     with slots[EVENT_KIND]:
-        look.show(f'<p class="lv-counts">{" · ".join(said) or "no events on record"}</p>')
+        look.show(f'<p class="lv-counts">{_in_line(said) or "no events on record"}</p>')
+
+
+def _in_line(said: Sequence[str]) -> str:
+    """Return counts beside each other; a line that is full ends with a dot and none begins with one."""
+    return " ".join(
+        f"<span>{one}{' ·' if place < len(said) else ''}</span>" for place, one in enumerate(said, 1)
+    )
 
 
 def _short(women: int) -> str:

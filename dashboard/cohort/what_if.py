@@ -82,7 +82,7 @@ def _ask() -> tuple[Thresholds, Plan]:
     bands = thresholds.risk_bands()
     for column, band in zip(st.columns(len(bands)), bands, strict=True):
         months[band.key] = column.selectbox(
-            f"months, risk {band.label}",
+            f"months, risk {band.label.replace(' %', look.NBSP + '%')}",
             what_if.MONTHS_OFFERED,
             index=what_if.MONTHS_OFFERED.index(USUAL_MONTHS.get(band.key, 24)),
             key=f"cohort_months_{band.key}",

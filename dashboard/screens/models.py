@@ -19,6 +19,14 @@ RIVALS = {
 PAGE_OF_CHANGED = 20
 COUNTED = ("women", "cases", "studies", "views", "images")
 """What a domain is counted in."""
+MEASURES = {
+    "auc": "AUC",
+    "brier": "Brier score",
+    "c_index": "C-index",
+    "n": "number",
+    "o_e": "observed / expected",
+}
+"""What a card calls some figures, and what they are called in words."""
 MEASURED = {
     "malignancy": "cancer in this breast within 12 months",
     "progression": "disease has grown since the prior",
@@ -166,23 +174,30 @@ def pairs(metrics: Mapping[str, object]) -> list[list[str]]:
     return rows
 
 
+def measure(name: str) -> str:
+    """Say what a card calls a figure."""
+    if name.endswith("_ci"):
+        return f"{measure(name.removesuffix('_ci'))}, 95 % interval"
+    return MEASURES.get(name, name.replace("_", " "))
+
+
 def lines(metrics: Mapping[str, object], before: str = "") -> list[list[str]]:
     """Flatten a card's metrics into rows: what was measured, and the figure."""
     rows: list[list[str]] = []
     for name, value in metrics.items():
-        what = f"{before} {name}".strip().replace("_", " ")
+        what = f"{before} {measure(name)}".strip()
         if isinstance(value, Mapping):
             rows += lines(value, what)
         elif isinstance(value, bool | str | int) or value is None:
             rows.append([look.safe(what), look.UNKNOWN if value is None else look.safe(value)])
         elif isinstance(value, float):
-            rows.append([look.safe(what), f"{value:.3f}"])
+            rows.append([look.safe(what), number(value, 3)])
         elif (
             isinstance(value, list | tuple)
             and all(isinstance(v, int | float) for v in value)
             and len(value) <= 8
         ):
-            rows.append([look.safe(what), " to ".join(f"{v:.3f}" for v in value)])
+            rows.append([look.safe(what), " to ".join(number(v, 3) for v in value)])
     return rows
 
 
