@@ -25,10 +25,14 @@ ASKED_AT_ONCE = 40_000
 
 @dataclass(frozen=True)
 class DetectorRecipe:
-    """How a detector is trained: hardest cells of a film, share of the mass that is of real lesions, each head's recipe."""
+    """How a detector is trained: hardest cells of a film, share of the mass that is of real lesions, each head's recipe.
+
+    Cells of films with boxed lesions teach as normal where they lie at least `beside` pixels outside of every one.
+    """
 
     hardest: int = 15
     real: float = 0.3
+    beside: float = 40.0
     head: HeadRecipe = field(default_factory=HeadRecipe)
 
 
@@ -150,8 +154,8 @@ def train_detector(
     ValueError
         If no film among them is normal, or none shows a lesion.
     """
-    marked = _marked(cells, lessons, mine)
-    if not len(marked.lesion) or not len(marked.normal):
+    marked = _marked(cells, lessons, mine, recipe.beside)
+    if not len(marked.lesion) or not (lessons.normal & mine[lessons.source]).any():
         raise ValueError(
             "A detector learns from films without a lesion and from films with boxes around theirs."
         )
@@ -177,7 +181,7 @@ class _Marked:
     normal: NDArray[np.intp]
 
 
-def _marked(cells: FilmCells, lessons: Lessons, mine: NDArray[np.bool_]) -> _Marked:
+def _marked(cells: FilmCells, lessons: Lessons, mine: NDArray[np.bool_], beside: float) -> _Marked:
     teaches = mine[lessons.source]
     shape = cells.inside.shape[1:]
     chosen: list[tuple[NDArray[np.intp], bool, bool]] = []
@@ -186,7 +190,13 @@ def _marked(cells: FilmCells, lessons: Lessons, mine: NDArray[np.bool_]) -> _Mar
             own = cells.of(int(film))[on_lesion(box, shape)[cells.inside[film]]]
             if len(own):
                 chosen.append((own, box.malignant, bool(lessons.inserted[film])))
-    normal = np.flatnonzero(np.isin(cells.film, np.flatnonzero(teaches & lessons.normal)))
+    without = np.isin(cells.film, np.flatnonzero(teaches & lessons.normal))
+    for film in np.flatnonzero(teaches & ~lessons.inserted):
+        boxes = [_wider(box, beside) for box in lessons.lesions[film]]
+        if boxes:
+            near = np.any([on_lesion(box, shape) for box in boxes], axis=0)
+            without[cells.of(int(film))[~near[cells.inside[film]]]] = True
+    normal = np.flatnonzero(without)
     if not chosen:
         none = np.zeros(0, np.intp)
         return _Marked(none, none.astype(bool), none.astype(bool), none, normal)
@@ -198,6 +208,10 @@ def _marked(cells: FilmCells, lessons: Lessons, mine: NDArray[np.bool_]) -> _Mar
         np.repeat(counts, counts),
         normal,
     )
+
+
+def _wider(box: LesionBox, by: float) -> LesionBox:
+    return replace(box, x0=box.x0 - by, y0=box.y0 - by, x1=box.x1 + by, y1=box.y1 + by)
 
 
 def _with_mass(marked: _Marked, recipe: DetectorRecipe) -> Cells:

@@ -112,3 +112,24 @@ def test_without_a_lesion_or_without_a_normal_film_nothing_is_learned(taught):
 def test_a_tiny_lesion_marks_the_cells_it_lies_in():
     assert on_lesion(LesionBox(38, 38, 42, 42, malignant=False), (12, 9)).sum() == 1
     assert on_lesion(LesionBox(16, 16, 80, 80, malignant=False), (12, 9)).sum() >= 12
+
+
+def test_what_lies_around_a_lesion_teaches_nothing_and_the_rest_of_its_film_teaches_what_is_normal(taught):
+    _, lessons, cells, detector, _, _ = taught
+    mine = np.arange(12) < 9
+    film = 0
+    box = lessons.lesions[film][0]
+    rows, columns = (np.mgrid[: SHAPE[0] // 16, : SHAPE[1] // 16] + 0.5) * 16
+    far = np.hypot(columns - (box.x0 + box.x1) / 2, rows - (box.y0 + box.y1) / 2)[cells.inside[film]]
+
+    def heads_where(changed):
+        strange = {net: answers.copy() for net, answers in cells.answers.items()}
+        for answers in strange.values():
+            answers[cells.of(film)[changed]] += 50
+        return train_detector(FilmCells(cells.inside, cells.place, strange), lessons, mine, RECIPE, QUIET)
+
+    def same(other):
+        return all(np.array_equal(detector.heads[net].weights, other.heads[net].weights) for net in Net)
+
+    assert same(heads_where((far > 17) & (far < 55)))
+    assert not same(heads_where(far > 57))
