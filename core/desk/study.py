@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import select
 
-from core.desk.classify import Classified
+from core.desk.answers import Classified
 from core.desk.desk import Desk, OpenedImage
 from core.desk.other_breast import OPPOSITE, ViewNotSaid
 from core.incoming import named_view

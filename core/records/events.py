@@ -25,7 +25,7 @@ BOTH = "both"
 HAS_HAPPENED = (EventKind.DEATH, EventKind.MASTECTOMY, EventKind.CONTACT)
 """Kinds that end a follow-up or say how far it goes: none of them can be a plan."""
 
-__all__ = ["BOTH", "EventEntry", "EventResult", "add_event", "record_result", "remove_event"]
+__all__ = ["BOTH", "EventEntry", "EventKind", "EventResult", "add_event", "record_result", "remove_event"]
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,16 @@ from core.rules import (
 from core.rules.hanging_protocols import Edge
 from db.tables import StudyStatus
 
-__all__ = ["AlertEntry", "Contribution", "Moved", "PatientRecord", "ViewImage", "Visit", "VisitScore"]
+__all__ = [
+    "AlertEntry",
+    "Contribution",
+    "Moved",
+    "PatientRecord",
+    "StudyStatus",
+    "ViewImage",
+    "Visit",
+    "VisitScore",
+]
 
 
 @dataclass(frozen=True)
