@@ -255,6 +255,11 @@ def flows(table: pl.DataFrame, bands: Sequence[tuple[str, str]], ends: Sequence[
             xanchor="left" if step == 1 else "right" if step == columns else "center",
             text=f"visit {step}", font={"size": 12, "color": look.MUTED},
         )  # fmt: skip
+    for step in sorted(set(range(1, columns)) - set(table["step"].to_list())):
+        figure.add_annotation(
+            x=(step - 0.5) / max(columns - 1, 1), y=0.5, xref="paper", yref="paper", showarrow=False,
+            text="not told: few women", font={"size": 12, "color": look.MUTED},
+        )  # fmt: skip
     figure.lay_out(template.layout(height=440, margin={"l": 8, "r": 8, "t": 40, "b": 16}))
     return figure
 

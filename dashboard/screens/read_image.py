@@ -323,7 +323,7 @@ def page(person: Person) -> None:
     place = findings.place_of(here(), opened.sha256)
     if place:
         session.note_look(person, "image_read", f"patient:{place.mrn}")
-    head, pick, about = st.columns([5, 3, 1.6], vertical_alignment="center")
+    head, pick, about = st.columns([4.4, 3.8, 1.6], vertical_alignment="center")
     with head:
         whose(opened, place)
     with pick:
