@@ -554,29 +554,32 @@ def test_a_score_of_women_that_the_model_never_met_is_no_number_and_raises_no_al
 
 
 def test_pictures_beyond_the_limit_are_withheld_and_left_out_of_what_comes_after(here, model):
-    add_visit(here, date(2020, 5, 1))
-    add_visit(here, date(2022, 5, 1))
+    days = [date(2016, 5, 1), date(2018, 5, 1), date(2020, 5, 1), date(2022, 5, 1)]
+    for day in days:
+        add_visit(here, day, views=("L-CC",))
     known = model.domain
     score_pending(here, model=model)
     with here.database.read() as session:
         far = {
-            on: max(model.domain.distances(np.frombuffer(v, "<f4")[None])[0] for v in vectors)
-            for on, vectors in by_day(session).items()
+            on: model.domain.distances(np.frombuffer(vector, "<f4")[None])[0]
+            for on, (vector,) in by_day(session).items()
         }
-    first, second = sorted(far)
-    model.domain = replace(known, limit=(far[first] + far[second]) / 2)
-    unlike = max(far, key=far.__getitem__)
+    *_, near, unlike = sorted(far, key=far.__getitem__)
+    assert unlike != days[-1], "one comes after it"
+    model.domain = replace(known, limit=(far[near] + far[unlike]) / 2)
     try:
         score_pending(here, everything=True, model=model)
     finally:
         model.domain = known
-    assert believed(here)[unlike] == ("withheld", "unlike_pictures")
-    if unlike == first:
-        assert believed(here)[second] == ("trusted", None)
-        with here.database.read() as session:
-            last = session.scalars(select(Score).order_by(Score.id.desc())).first()
-            assert last.priors == 0
-            assert {one["study_date"] for one in last.left_out} == {first.isoformat()}
+    others = dict.fromkeys(days, ("trusted", None))
+    assert believed(here) == others | {unlike: ("withheld", "unlike_pictures")}
+    with here.database.read() as session:
+        of_last = (
+            select(Score).join(Score.study).where(Study.study_date == days[-1]).order_by(Score.id.desc())
+        )
+        last = session.scalars(of_last).first()
+        assert last.priors == 2
+        assert {one["study_date"] for one in last.left_out} == {unlike.isoformat()}
 
 
 def by_day(session) -> dict[date, list[bytes]]:
