@@ -15,13 +15,12 @@ from core.rules import (
     RiskEnds,
     Trust,
     ViewName,
+    densities_of,
     growth_of,
     latest_score_ids,
     risk_ends,
-    shares_told,
     trust_of,
 )
-from core.rules.vocabulary import DENSITIES
 from db.tables import (
     Alert,
     AssessmentVersion,
@@ -225,10 +224,10 @@ class Rows:
 
 def _density_of_views(score: Score, trust: Trust) -> dict[str, Any]:
     """Return density as a model of single views says it, where the score may not tell its own; empty where none does."""
-    if trust.tells_growth or score.density_of_views is None:
+    shares = None if trust.tells_growth else densities_of(score, trust)
+    if shares is None or score.density_of_views is None:
         return {"density_by": None}
-    shares = shares_told(score.density_of_views)
-    told = {f"density_{letter.lower()}": shares[letter] for letter in DENSITIES}
+    told = {f"density_{letter.lower()}": share for letter, share in shares.items()}
     return told | {"density_by": score.density_of_views["model"]}
 
 

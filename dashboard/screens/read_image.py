@@ -196,7 +196,8 @@ def keep(
     answered()
     try:
         said = desk().region(opened, box, model).answer
-        reading = {key: said[key] for key in ("tumour", "model", "spoke")}
+        told = {name: share for name, share in (said["told"]["tumour"] or {}).items() if share is not None}
+        reading = {"tumour": told, "model": said["model"], "spoke": said["spoke"]}
     except (Refusal, DeskClosed, ValueError):
         reading = None
     try:

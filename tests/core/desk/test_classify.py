@@ -269,11 +269,12 @@ def test_classes_that_the_card_does_not_state_to_be_told_apart_stand_together(in
     model.card = replace(model.card, metrics=measured | {"auc": 0.75, "auc_ci": [0.64, 0.8]})
     item = installed(model).classify_pixels(draw_breast(), "breast").to_json()
     assert item["trust"]["level"] == "trusted"
-    assert (item["tumour"]["benign"], item["tumour"]["malignant"]) == (None, None)
-    assert item["tumour"]["normal"] + item["tumour"]["benign+malignant"] == pytest.approx(1)
-    # What it would have said stays reachable for research, as with all that is withheld.
-    assert None not in item["untrusted"]["tumour"].values()
-    assert item["untrusted"]["density"] is None
+    told = item["told"]["tumour"]
+    assert (told["benign"], told["malignant"]) == (None, None)
+    assert told["normal"] + told["benign+malignant"] == pytest.approx(1)
+    # Programs get the share of each class that it knows.
+    assert set(item["tumour"]) == {"normal", "benign", "malignant"}
+    assert sum(item["tumour"].values()) == pytest.approx(1)
     speaks = {one["task"]: one for one in item["spoke"]}["finding"]
     assert "does not tell benign from malignant" in speaks["doubt"]
     told = " ".join(classify(folder, "breast.png", model=None).stdout.split())

@@ -56,6 +56,10 @@ def test_a_film_is_known_an_ultrasound_image_by_its_own_model_only_and_a_digital
     assert first["trust"]["distance"] <= first["trust"]["limit"]
     assert (first["trust"]["level"], first["density_trust"]["level"]) == ("trusted", "trusted")
     assert set(first["tumour"]) == {"normal", "benign", "malignant"}
+    assert {name for name, share in first["told"]["tumour"].items() if share is not None} == {
+        "normal",
+        "benign+malignant",
+    }
     # Where it sees most is a box of the film, and how little it tells stands beside its numbers.
     x0, y0, x1, y1 = first["marks"][0]
     assert 0 <= x0 < x1 <= 1024
