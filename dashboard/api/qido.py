@@ -52,7 +52,11 @@ def _parameter(name: str, description: str, schema: dict[str, Any]) -> dict[str,
 # An empty value matches whatever there is.
 _ID = {"type": "string", "pattern": r"^[0-9.]{0,64}$"}
 _PAGED = [
-    _parameter("limit", "Matches at most.", {"type": "integer", "minimum": 1, "maximum": _MOST}),
+    _parameter(
+        "limit",
+        f"Matches at most; of more than {_MOST} as many are answered.",
+        {"type": "integer", "minimum": 1},
+    ),
     _parameter("offset", "Matches to pass over.", {"type": "integer", "minimum": 0, "maximum": 10**9}),
 ]
 _STUDIES = [

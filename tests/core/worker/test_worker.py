@@ -59,7 +59,7 @@ def test_a_worker_starts_when_the_world_is_ready(here, model, monkeypatch):
             raise MemoryError
         return self
 
-    monkeypatch.setattr("core.images.reader.GuardedReader.__enter__", short)
+    monkeypatch.setattr("core.images.reader.GuardedReader.start", short)
     monkeypatch.setattr("core.worker.queue.FIRST_PAUSE", timedelta(seconds=0.01))
     stop = threading.Event()
     worker = threading.Thread(target=run_worker, args=(here, stop), kwargs={"scorer": scorer})
