@@ -48,7 +48,7 @@ def test_a_diagnosis_that_is_taken_back_lets_her_score_speak_again(here, reader,
 
 
 def test_a_treatment_begins_her_slope_anew_and_taken_back_it_is_as_before(here, reader):
-    risks = (0.004, 0.016, 0.028)
+    risks = (0.004, 0.018, 0.032)
     factories.woman(here, "1", [VisitPlan(day, risk) for day, risk in zip(DAYS, risks, strict=True)])
     with here.database.write() as session:
         measured = {"weights_sha256": KNOWN.weights_sha256, "calibration": KNOWN.calibration}
