@@ -280,8 +280,8 @@ def classify(
 
     Each model speaks only of pictures like those that it learned from. Of others its numbers are null in JSON, stand
     under "untrusted" for research, and "trust" says why: that of the model that tells tumours. Density is another
-    model's, whose trust stands under "density_trust". "told" is what may be shown: classes that a model was not measured to
-    tell apart are null there, and stand together, as "benign+malignant". "beside" names the film of the other breast that one was read
+    model's, whose trust stands under "density_trust". Classes that a model was not measured to tell apart are null
+    too; under "told" they stand together, as "benign+malignant". "beside" names the film of the other breast that one was read
     together with.
 
     Exit code 0: all read; 1: some refused, each with its reason; 2: wrong use, such as a box outside an image.

@@ -88,21 +88,23 @@ class Classified:
 
         Two models may speak, each in its own domain: ``trust`` is that of the model that says what is benign or
         malignant (of a model of another task, if that was asked alone), ``density_trust`` that of the one that says
-        density. What may not be said is null, and stands in the same shape under ``untrusted``, which is there only then.
-        ``tumour`` and ``density`` are the shares of all classes that a model knows, for programs; ``told`` is what may be
-        shown of them: classes that it was not measured to tell apart stand together there, such as ``benign+malignant``.
+        density. What may not be said is null, all of it or single classes, and stands in the same shape under ``untrusted``,
+        which is there only then. ``told`` is what may be shown: there classes that a model was not measured to tell apart stand
+        together too, such as ``benign+malignant``.
         A refused picture is withheld for the reason that it was refused for.
         """
         trust, density_trust = self.trust, self.density_trust
         refused = {"level": TrustLevel.WITHHELD.value, "reason": self.detail, "distance": None, "limit": None}
         told = {FINDING: self.tumour, DENSITY: self.density, **(self.other or {})}
-        withheld = {task: said for task, said in self.untrusted.items() if told.get(task) is None}
-        shares = {task: said and self.untrusted.get(task, said) for task, said in told.items()}
+        shares = {
+            task: said and {name: said[name] for name in self.untrusted.get(task, said)}
+            for task, said in told.items()
+        }
         other = {one.task: shares.get(one.task) for one in self.spoke if one.task not in DEFAULT_TASKS}
-        held = {task: said for task, said in withheld.items() if task not in DEFAULT_TASKS}
+        held = {task: said for task, said in self.untrusted.items() if task not in DEFAULT_TASKS}
         untrusted = {
-            "tumour": withheld.get(FINDING),
-            "density": withheld.get(DENSITY),
+            "tumour": self.untrusted.get(FINDING),
+            "density": self.untrusted.get(DENSITY),
             **({"other": held} if held else {}),
         }
         return {
@@ -115,7 +117,7 @@ class Classified:
             "told": {"tumour": self.tumour, "density": self.density},
             "trust": trust.to_json() if trust else refused,
             "density_trust": density_trust.to_json() if density_trust else None,
-            **({"untrusted": untrusted} if withheld else {}),
+            **({"untrusted": untrusted} if self.untrusted else {}),
             "roi": list(self.box) if self.box else None,
             "marks": [list(mark) for mark in self.marks] if trust and trust.is_trusted else [],
             "beside": self.beside,

@@ -15,12 +15,13 @@ from core.rules import (
     RiskEnds,
     Trust,
     ViewName,
-    densities_of,
     growth_of,
     latest_score_ids,
     risk_ends,
+    shares_told,
     trust_of,
 )
+from core.rules.vocabulary import DENSITIES
 from db.tables import (
     Alert,
     AssessmentVersion,
@@ -224,10 +225,10 @@ class Rows:
 
 def _density_of_views(score: Score, trust: Trust) -> dict[str, Any]:
     """Return density as a model of single views says it, where the score may not tell its own; empty where none does."""
-    shares = None if trust.tells_growth else densities_of(score, trust)
-    if shares is None or score.density_of_views is None:
+    if trust.tells_growth or score.density_of_views is None:
         return {"density_by": None}
-    told = {f"density_{letter.lower()}": share for letter, share in shares.items()}
+    shares = shares_told(score.density_of_views)
+    told = {f"density_{letter.lower()}": shares[letter] for letter in DENSITIES}
     return told | {"density_by": score.density_of_views["model"]}
 
 

@@ -36,6 +36,7 @@ from .comparable import likeliest_density as likeliest_density
 from .comparable import risk_ends as risk_ends
 from .comparable import risk_ends_of as risk_ends_of
 from .comparable import said_alike as said_alike
+from .comparable import shares_told as shares_told
 from .comparable import treatments as treatments
 from .comparable import trust_of as trust_of
 from .contrasts import classes_told as classes_told

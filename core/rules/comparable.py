@@ -117,6 +117,15 @@ def densities_of(row: DensityStored, trust: Trust) -> Mapping[str, float] | None
     return row.density_of_views["shares"] if row.density_of_views else None
 
 
+def shares_told(of_views: Mapping[str, Any]) -> Mapping[str, float | None]:
+    """Return the shares that a model of single views may say, of what is stored of it: None of a category that it does not tell.
+
+    Such may stand together, as ``C+D``. Which of all is likeliest is told all the same.
+    """
+    told: Mapping[str, float | None] = of_views.get("told") or of_views["shares"]
+    return told
+
+
 def likeliest_density(row: DensityStored, trust: Trust) -> str | None:
     """Return the likeliest of `densities_of`; None where there are none."""
     shares = densities_of(row, trust)

@@ -13,7 +13,7 @@ from sqlalchemy import select
 from core.installation import Installation
 from core.logs import log_of
 from core.refusals import Refusal
-from core.rules import settle_picture
+from core.rules import only_told, settle_picture
 from core.rules.vocabulary import DENSITIES
 from db.tables import Image, Score
 
@@ -45,8 +45,9 @@ class ViewDensity:
         self._here, self._pixels = here, pixels
 
     def of(self, study_id: int, images: Sequence[Image]) -> dict[str, Any] | None:
-        """Return ``{"model", "weights_sha256", "images", "shares": {"A".."D"}}``, the mean over the views that it knows.
+        """Return ``{"model", "weights_sha256", "images", "shares": {"A".."D"}, "told"}``, the mean over the views that it knows.
 
+        ``told`` are the shares as they may be said (`core.rules.contrasts`): where C was never told from D, both together.
         None where it knows none of them, or there is no such classifier.
         """
         card = self._card
@@ -55,7 +56,7 @@ class ViewDensity:
         keys = sorted(image.sha256 for image in images)
         said = self._said_before(study_id, card.weights_sha256, keys)
         if said is not None:
-            return said
+            return said | {"told": only_told(said["shares"], card.metrics)}
         model = self._model
         if model is None:
             return None
@@ -63,7 +64,8 @@ class ViewDensity:
         if not known:
             return None
         mean = {letter: float(np.mean([shares[letter] for shares in known])) for letter in DENSITIES}
-        return {"model": card.name, "weights_sha256": card.weights_sha256, "images": keys, "shares": mean}
+        facts = {"model": card.name, "weights_sha256": card.weights_sha256, "images": keys, "shares": mean}
+        return facts | {"told": only_told(mean, card.metrics)}
 
     def _shares(self, model: ImageModel, image: Image) -> Mapping[str, float] | None:
         """Return the shares by class of one view; None where the classifier does not know such a picture."""

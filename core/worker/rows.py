@@ -23,6 +23,7 @@ from core.rules import (
     exact_age_years,
     growth_of,
     rank_among_reference,
+    shares_told,
     trust_of,
 )
 from core.rules.vocabulary import DENSITIES, FINDINGS, FOUR_VIEWS
@@ -87,7 +88,7 @@ class ScoreItem:
         shown = {name: value if name in told else _silenced(value) for name, value in said.items()}
         other = None if self.tells_growth else self.density_of_views
         if other is not None:
-            shown["density"] = other["shares"]
+            shown["density"] = shares_told(other)
         if self.tells_growth and self.intervals:
             shown["intervals"]["progression"] = self.intervals["progression"]
         return {

@@ -75,8 +75,8 @@ async def classify_file(
     """Say what is seen in an image that is not kept: tumour and density, by all models or by one alone.
 
     Each model speaks only of pictures like those that it learned from. Of others its numbers are null, stand under
-    `untrusted` for research, and `trust` says why. `told` is what may be shown: classes that a model was not
-    measured to tell apart are null there, and stand together, as `benign+malignant`.
+    `untrusted` for research, and `trust` says why. Classes that a model was not measured to tell apart are
+    null too; in `told` they stand together, as `benign+malignant`.
     """
     data = await file.read()
     return await to_thread.run_sync(

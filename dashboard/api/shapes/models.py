@@ -44,16 +44,15 @@ class Models(Shape):
 class Classified(Shape):
     """What is seen in one image, as ``core classify --json`` shows it.
 
-    `told` is what may be shown of it: classes that the model was not measured to tell apart are null there, and may stand
-    together, as ``benign+malignant``.
+    A class that the model was not measured to tell is null; in `told` such classes stand together too, as ``benign+malignant``.
     """
 
     path: str
     refused: str | None
     detail: str | None
-    tumour: dict[str, Share] | None
-    density: dict[str, Share] | None
-    other: dict[str, dict[str, Share] | None] | None = None
+    tumour: dict[str, Share | None] | None
+    density: dict[str, Share | None] | None
+    other: dict[str, dict[str, Share | None] | None] | None = None
     told: dict[str, dict[str, Share | None] | None] | None = None
     trust: Trust | None
     density_trust: Trust | None = None

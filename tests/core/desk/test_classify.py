@@ -272,9 +272,10 @@ def test_classes_that_the_card_does_not_state_to_be_told_apart_stand_together(in
     told = item["told"]["tumour"]
     assert (told["benign"], told["malignant"]) == (None, None)
     assert told["normal"] + told["benign+malignant"] == pytest.approx(1)
-    # Programs get the share of each class that it knows.
-    assert set(item["tumour"]) == {"normal", "benign", "malignant"}
-    assert sum(item["tumour"].values()) == pytest.approx(1)
+    assert item["tumour"] == {"normal": told["normal"], "benign": None, "malignant": None}
+    # What it would have said stays reachable for research, as with all that is withheld.
+    assert sum(item["untrusted"]["tumour"].values()) == pytest.approx(1)
+    assert item["untrusted"]["density"] is None
     speaks = {one["task"]: one for one in item["spoke"]}["finding"]
     assert "does not tell benign from malignant" in speaks["doubt"]
     told = " ".join(classify(folder, "breast.png", model=None).stdout.split())
