@@ -27,7 +27,6 @@ from .listed import Page as Page
 from .listed import alert_of as alert_of
 from .listed import alerts_of as alerts_of
 from .listed import event_of as event_of
-from .listed import event_whose as event_whose
 from .listed import image_of as image_of
 from .listed import mrn_of as mrn_of
 from .listed import patient_of as patient_of

@@ -26,7 +26,6 @@ __all__ = [
     "alert_of",
     "alerts_of",
     "event_of",
-    "event_whose",
     "image_of",
     "mrn_of",
     "patient_of",
@@ -242,27 +241,20 @@ def image_of(here: Installation, person: Person, sop_uid: str) -> ImageRow:
 
 
 @needs(Permission.SEE_PATIENTS)
-def event_whose(here: Installation, person: Person, event_id: int) -> int:
-    """Return whose an event is, by her number; raises `NotHere`."""
-    with here.database.read() as session:
-        patient_id = session.scalar(select(Event.patient_id).where(Event.id == event_id))
-    if patient_id is None:
-        raise NotHere("There is no event with this number.")
-    return patient_id
-
-
-@needs(Permission.SEE_PATIENTS)
 def event_of(here: Installation, person: Person, event_id: int) -> tuple[int, EventEntry]:
     """Return whose an event is (by her number), and the event; raises `NotHere`."""
-    patient_id = event_whose(here, person, event_id)
     with here.database.read() as session:
-        mrn = session.scalar(select(Patient.mrn).where(Patient.id == patient_id))
-    record = record_of(here, mrn) if mrn else None
+        whose = session.execute(
+            select(Patient.id, Patient.mrn)
+            .join(Event, Event.patient_id == Patient.id)
+            .where(Event.id == event_id)
+        ).first()
+    record = record_of(here, whose.mrn) if whose else None
     events = record.events if record else ()
     found = next((one for one in events if one.event_id == event_id), None)
-    if found is None:
+    if whose is None or found is None:
         raise NotHere("There is no event with this number.")
-    return patient_id, found
+    return whose.id, found
 
 
 @needs(Permission.SEE_PATIENTS)

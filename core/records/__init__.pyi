@@ -24,6 +24,7 @@ from .covered import COVERED as COVERED
 from .covered import covered_study_ids as covered_study_ids
 from .covered import is_image_covered as is_image_covered
 from .events import BOTH as BOTH
+from .events import EventChangedMeanwhile as EventChangedMeanwhile
 from .events import EventEntry as EventEntry
 from .events import EventKind as EventKind
 from .events import EventResult as EventResult

@@ -13,8 +13,8 @@ LONGEST_NOTE = 2_000
 
 
 @needs(Permission.ASSESS)
-def acknowledge(here: Installation, person: Person, alert_id: int, note: str) -> None:
-    """Say that an alert was seen to, and how; the first acknowledgement stays.
+def acknowledge(here: Installation, person: Person, alert_id: int, note: str) -> bool:
+    """Say that an alert was seen to, and how; the first acknowledgement stays. Return whether this is the first.
 
     Raises
     ------
@@ -28,23 +28,24 @@ def acknowledge(here: Installation, person: Person, alert_id: int, note: str) ->
     with here.database.write() as session:
         alert = session.get(Alert, alert_id)
         if alert is None or alert.acknowledged_at is not None:
-            return
+            return False
         alert.acknowledged_at, alert.acknowledged_by_id = utc_now(), person.user_id
         alert.acknowledgement = note.strip()[:LONGEST_NOTE]
         said = {"rule": alert.rule, "note": alert.acknowledgement}
         audit.record(session, person, "alert_acknowledged", f"alert:{alert_id}", said)
+        return True
 
 
 @needs(Permission.ASSESS)
-def take_back_acknowledgement(here: Installation, person: Person, alert_id: int) -> None:
+def take_back_acknowledgement(here: Installation, person: Person, alert_id: int) -> bool:
     """Open an alert again that somebody has acknowledged; who and what it was stays in the audit trail.
 
-    One that a newer score closed stays closed. Raises `AccessDenied` if the person may not assess.
+    One that a newer score closed stays closed. Return whether it was opened. Raises `AccessDenied` if the person may not assess.
     """
     with here.database.write() as session:
         alert = session.get(Alert, alert_id)
         if alert is None or alert.acknowledged_by_id is None or alert.acknowledged_at is None:
-            return
+            return False
         said = {
             "rule": alert.rule,
             "note": alert.acknowledgement,
@@ -53,3 +54,4 @@ def take_back_acknowledgement(here: Installation, person: Person, alert_id: int)
         }
         alert.acknowledged_at = alert.acknowledged_by_id = alert.acknowledgement = None
         audit.record(session, person, "alert_opened_again", f"alert:{alert_id}", said)
+        return True

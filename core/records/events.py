@@ -25,7 +25,20 @@ BOTH = "both"
 HAS_HAPPENED = (EventKind.DEATH, EventKind.MASTECTOMY, EventKind.CONTACT)
 """Kinds that end a follow-up or say how far it goes: none of them can be a plan."""
 
-__all__ = ["BOTH", "EventEntry", "EventKind", "EventResult", "add_event", "record_result", "remove_event"]
+__all__ = [
+    "BOTH",
+    "EventChangedMeanwhile",
+    "EventEntry",
+    "EventKind",
+    "EventResult",
+    "add_event",
+    "record_result",
+    "remove_event",
+]
+
+
+class EventChangedMeanwhile(ValueError):
+    """The event is not the one that was seen; the message says what to do."""
 
 
 @dataclass(frozen=True)
@@ -126,7 +139,14 @@ def add_event(
 
 
 @needs(Permission.RECORD_EVENT)
-def record_result(here: Installation, person: Person, event_id: int, result: EventResult) -> None:
+def record_result(
+    here: Installation,
+    person: Person,
+    event_id: int,
+    result: EventResult,
+    *,
+    seen: EventEntry | None = None,
+) -> None:
     """Say what came of a biopsy that is on record; an earlier result stays in the audit trail.
 
     Raises
@@ -134,12 +154,13 @@ def record_result(here: Installation, person: Person, event_id: int, result: Eve
     AccessDenied
         If the person may not record events.
     ValueError
-        If there is no such event any more, or it is no biopsy.
+        If there is no such event any more, or it is no biopsy; `EventChangedMeanwhile` where it is not as `seen`.
     """
     with here.database.write() as session:
         event = session.get(Event, event_id)
         if event is None or event.kind is not EventKind.BIOPSY:
             raise ValueError("This biopsy is not here any more. Open the patient again.")
+        _check_as_seen(event, seen)
         before, event.result = event.result, result
         audit.record(
             session,
@@ -150,18 +171,26 @@ def record_result(here: Installation, person: Person, event_id: int, result: Eve
         )
 
 
+def _check_as_seen(event: Event | None, seen: EventEntry | None) -> None:
+    if seen is not None and (event is None or event_entry(event) != seen):
+        raise EventChangedMeanwhile("The event has changed since you read it. Read it again.")
+
+
 def _said(result: EventResult | None) -> dict[str, str]:
     return {"result": result.value} if result else {}
 
 
 @needs(Permission.RECORD_EVENT)
-def remove_event(here: Installation, person: Person, event_id: int) -> None:
+def remove_event(
+    here: Installation, person: Person, event_id: int, *, seen: EventEntry | None = None
+) -> None:
     """Take an event back, and judge her newest score anew; what it said stays in the audit trail.
 
-    Raises `AccessDenied`; a gone one stays gone.
+    Raises `AccessDenied`, and `EventChangedMeanwhile` where it is not as `seen`; without that, a gone one stays gone.
     """
     with here.database.write() as session:
         event = session.get(Event, event_id)
+        _check_as_seen(event, seen)
         if event is None:
             return
         recorded_by = session.get(User, event.recorded_by_id) if event.recorded_by_id else None

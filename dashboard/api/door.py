@@ -44,7 +44,7 @@ A call shows a person's token: `Authorization: Bearer lvp_…`. It may do what i
 withheld on pages is null here, a study that is covered until it is read is covered, and every call stands in the audit trail.
 
 Days are YYYY-MM-DD, moments ISO 8601 with their zone. What a call does not know is refused by name: a parameter, a field, a
-value. HEAD is answered where GET is. `DELETE` and `PUT` say with If-Match which state they change, where that can change.
+value. HEAD is answered where GET is. What changes something that is there says with If-Match which state of it was seen.
 Studies are stored by DICOMweb too (STOW-RS: `POST /dicom-web/studies`, multipart/related as PS3.18 10.5 has it).
 """
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from core.exchange import alert_of, alerts_of, event_of, event_whose, mrn_of
+from core.exchange import alert_of, alerts_of, event_of, mrn_of
 from core.people import Permission, Scope
 from core.records import (
+    EventChangedMeanwhile,
+    EventEntry,
     EventKind,
     EventResult,
     acknowledge,
@@ -26,7 +30,7 @@ from dashboard.api.etags import check_unchanged, etag_of
 from dashboard.api.paging import Paged
 from dashboard.api.patients import Key
 from dashboard.api.records import event_row
-from dashboard.api.routing import Caller, Recorded, door
+from dashboard.api.routing import Call, Caller, Recorded, door
 from dashboard.web.problems import Problem
 
 RECORD = [door(Scope.WRITE, Permission.RECORD_EVENT)]
@@ -84,7 +88,7 @@ def list_events(call: Caller, key: Key) -> shapes.Events:
     tags=["events"],
     openapi_extra=key_parameter(),
 )
-def create_event(call: Caller, key: Key, said: NewEvent) -> shapes.Event:
+def create_event(call: Caller, response: Response, key: Key, said: NewEvent) -> shapes.Event:
     """Add an event to her record; what her newest score raises is judged anew with it."""
     _, mrn = mrn_of(call.here, call.person, key)
     try:
@@ -101,12 +105,14 @@ def create_event(call: Caller, key: Key, said: NewEvent) -> shapes.Event:
         )
     except ValueError as error:
         raise Problem(422, "not_recorded", str(error)) from error
-    return event_row(made)
+    row = event_row(made)
+    response.headers["Location"], response.headers["ETag"] = f"/api/v1/events/{row.id}", etag_of(row)
+    return row
 
 
 @router.get("/events/{event_id}", dependencies=[door(Scope.READ)], tags=["events"])
 def get_event(call: Caller, event_id: Number) -> shapes.Event:
-    """Return one event; its ETag is needed to say what came of a biopsy."""
+    """Return one event; its ETag is needed to say what came of a biopsy, and to take it back."""
     patient_id, found = event_of(call.here, call.person, event_id)
     call.tells_of(patient_id)
     return event_row(found)
@@ -123,13 +129,9 @@ def set_result(
     call: Caller, request: Request, response: Response, event_id: Number, said: PathologyResult
 ) -> shapes.Event:
     """Say what came of a biopsy; an earlier result stays in the audit trail."""
-    patient_id, seen = event_of(call.here, call.person, event_id)
-    call.tells_of(patient_id)
-    check_unchanged(request, event_row(seen))
-    try:
-        record_result(call.here, call.person, event_id, said.result)
-    except ValueError as error:
-        raise Problem(422, "not_recorded", str(error)) from error
+    seen = _seen(call, request, event_id)
+    with _in_words():
+        record_result(call.here, call.person, event_id, said.result, seen=seen)
     row = event_row(event_of(call.here, call.person, event_id)[1])
     response.headers["ETag"] = etag_of(row)
     return row
@@ -141,13 +143,33 @@ def set_result(
     status_code=204,
     response_class=Response,
     tags=["events"],
-    openapi_extra=key_parameter(),
+    responses=also(412, 428),
+    openapi_extra=key_parameter(parameters=[match_parameter("the event")]),
 )
-def delete_event(call: Caller, event_id: Number) -> Response:
+def delete_event(call: Caller, request: Request, event_id: Number) -> Response:
     """Take an event back; what it said stays in the audit trail."""
-    call.tells_of(event_whose(call.here, call.person, event_id))
-    remove_event(call.here, call.person, event_id)
+    seen = _seen(call, request, event_id)
+    with _in_words():
+        remove_event(call.here, call.person, event_id, seen=seen)
     return Response(status_code=204)
+
+
+def _seen(call: Call, request: Request, event_id: int) -> EventEntry:
+    """Return an event as the program has seen it; raises `Problem` where it has changed since."""
+    patient_id, event = event_of(call.here, call.person, event_id)
+    call.tells_of(patient_id)
+    check_unchanged(request, event_row(event))
+    return event
+
+
+@contextmanager
+def _in_words() -> Iterator[None]:
+    try:
+        yield
+    except EventChangedMeanwhile as error:
+        raise Problem(412, "changed_meanwhile", str(error)) from error
+    except ValueError as error:
+        raise Problem(422, "not_recorded", str(error)) from error
 
 
 @router.get("/alerts", dependencies=[door(Scope.READ)], tags=["alerts"])
@@ -166,32 +188,51 @@ def list_alerts(
 
 @router.get("/alerts/{alert_id}", dependencies=[door(Scope.READ)], tags=["alerts"])
 def get_alert(call: Caller, alert_id: Number) -> shapes.Alert:
-    """Return one alert."""
+    """Return one alert; its ETag is needed to acknowledge it, and to open it again."""
+    return _alert(call, alert_id)
+
+
+_ACKNOWLEDGE: dict[str, Any] = {
+    "dependencies": ASSESS,
+    "tags": ["alerts"],
+    "responses": also(409, 412, 428),
+    "openapi_extra": key_parameter(parameters=[match_parameter("the alert")]),
+}
+
+
+@router.put("/alerts/{alert_id}/acknowledgement", **_ACKNOWLEDGE)
+def acknowledge_alert(
+    call: Caller, request: Request, response: Response, alert_id: Number, said: Acknowledgement
+) -> shapes.Alert:
+    """Say that an alert was seen to, and how; the first acknowledgement stays."""
+    _alert(call, alert_id, unchanged_for=request)
+    with _in_words():
+        if not acknowledge(call.here, call.person, alert_id, said.note):
+            raise Problem(
+                409, "acknowledged_already", "It is closed already; the first acknowledgement stays."
+            )
+    return _tagged(response, _alert(call, alert_id))
+
+
+@router.delete("/alerts/{alert_id}/acknowledgement", **_ACKNOWLEDGE)
+def open_alert_again(call: Caller, request: Request, response: Response, alert_id: Number) -> shapes.Alert:
+    """Open an alert again that somebody has acknowledged."""
+    _alert(call, alert_id, unchanged_for=request)
+    if not take_back_acknowledgement(call.here, call.person, alert_id):
+        raise Problem(409, "not_acknowledged", "Nobody has acknowledged it: there is nothing to take back.")
+    return _tagged(response, _alert(call, alert_id))
+
+
+def _alert(call: Call, alert_id: int, *, unchanged_for: Request | None = None) -> shapes.Alert:
+    """Return an alert; raises `Problem` where it has changed since the program of a request has seen it."""
     patient_id, row = alert_of(call.here, call.person, alert_id)
     call.tells_of(patient_id)
-    return shapes.Alert(**row)
+    alert = shapes.Alert(**row)
+    if unchanged_for is not None:
+        check_unchanged(unchanged_for, alert)
+    return alert
 
 
-@router.put(
-    "/alerts/{alert_id}/acknowledgement", dependencies=ASSESS, tags=["alerts"], openapi_extra=key_parameter()
-)
-def acknowledge_alert(call: Caller, alert_id: Number, said: Acknowledgement) -> shapes.Alert:
-    """Say that an alert was seen to, and how; the first acknowledgement stays."""
-    patient_id, _ = alert_of(call.here, call.person, alert_id)
-    call.tells_of(patient_id)
-    try:
-        acknowledge(call.here, call.person, alert_id, said.note)
-    except ValueError as error:
-        raise Problem(422, "not_recorded", str(error)) from error
-    return shapes.Alert(**alert_of(call.here, call.person, alert_id)[1])
-
-
-@router.delete(
-    "/alerts/{alert_id}/acknowledgement", dependencies=ASSESS, tags=["alerts"], openapi_extra=key_parameter()
-)
-def open_alert_again(call: Caller, alert_id: Number) -> shapes.Alert:
-    """Open an alert again that somebody has acknowledged."""
-    patient_id, _ = alert_of(call.here, call.person, alert_id)
-    call.tells_of(patient_id)
-    take_back_acknowledgement(call.here, call.person, alert_id)
-    return shapes.Alert(**alert_of(call.here, call.person, alert_id)[1])
+def _tagged(response: Response, alert: shapes.Alert) -> shapes.Alert:
+    response.headers["ETag"] = etag_of(alert)
+    return alert

@@ -29,6 +29,8 @@ from dashboard.web.problems import Problem, answer, problem_of
 __all__ = ["Call", "Caller", "Door", "Recorded", "door"]
 
 _UNSAFE = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+_OF_WHAT_IS_THERE = frozenset({"PUT", "PATCH", "DELETE"})
+"""Methods that change something that a program has read before."""
 _FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
 _JSON = ("application/json",)
 _rates = limits.Rates()
@@ -90,7 +92,10 @@ def door(scope: Scope, permission: Permission | None = Permission.SEE_PATIENTS) 
 
 
 class Recorded(APIRoute):
-    """A route of the API; each call of it is one entry in the trail, that of what it changed or one of its own."""
+    """A route of the API; each call of it is one entry in the trail, that of what it changed or one of its own.
+
+    What is there is changed against the state that was seen (If-Match), as `check_unchanged` holds it.
+    """
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
         doors = [
@@ -98,6 +103,9 @@ class Recorded(APIRoute):
         ]
         if len(doors) != 1:
             raise TypeError(f"{path} declares no scope and permission: dependencies=[door(…)].")
+        said = [one["name"] for one in (options.get("openapi_extra") or {}).get("parameters", ())]
+        if _OF_WHAT_IS_THERE.intersection(options.get("methods") or ()) and "If-Match" not in said:
+            raise TypeError(f"{path} changes what is there: declare against which state, match_parameter(…).")
         self.door = doors[0]
         super().__init__(path, endpoint, **options)
         self._asked = sorted(

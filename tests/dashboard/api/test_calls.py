@@ -134,8 +134,10 @@ def test_a_change_is_done_once_however_often_it_is_sent(client: Client) -> None:
     right = {"kind": "note", "on": "2020-03-01", "detail": "called"}
     assert client.post(path, json=right, headers={"Idempotency-Key": "k2"}).status_code == 201
     assert client.post(path, json=right, headers={"Idempotency-Key": "two words"}).status_code == 400
-    assert client.request("DELETE", f"/api/v1/events/{first.json()['id']}").status_code == 204
-    assert client.request("DELETE", f"/api/v1/events/{first.json()['id']}").status_code == 404
+    made, seen = first.headers["location"], {"If-Match": first.headers["etag"]}
+    assert client.get(made).headers["etag"] == first.headers["etag"] == again.headers["etag"]
+    assert client.delete(made, headers=seen).status_code == 204
+    assert client.delete(made, headers=seen).status_code == 404
 
 
 def test_a_request_that_was_cut_off_is_not_done_again_unasked(api: Api, client: Client) -> None:
@@ -222,10 +224,16 @@ def test_what_is_covered_or_withheld_on_pages_is_so_here(
     assert client.get(f"/api/v1/patients/{key}/course").json()["visits"][2]["risk"]["5"][
         "value"
     ] == pytest.approx(0.0789)
-    opened = client.request("PUT", f"/api/v1/alerts/{alert}/acknowledgement", json={"note": "seen"})
+    path = f"/api/v1/alerts/{alert}/acknowledgement"
+    seen = {"If-Match": client.get(f"/api/v1/alerts/{alert}").headers["etag"]}
+    opened = client.put(path, json={"note": "seen"}, headers=seen)
     assert opened.json()["acknowledgement"] == "seen"
-    again = client.request("DELETE", f"/api/v1/alerts/{alert}/acknowledgement")
+    late = client.put(path, json={"note": "seen too"}, headers={"If-Match": "*"})
+    assert (late.status_code, late.json()["reason"]) == (409, "acknowledged_already")
+    again = client.delete(path, headers={"If-Match": opened.headers["etag"]})
     assert again.json()["acknowledged_at"] is None
+    twice = client.delete(path, headers={"If-Match": again.headers["etag"]})
+    assert (twice.status_code, twice.json()["reason"]) == (409, "not_acknowledged")
 
 
 def test_files_are_answered_as_the_command_line_answers_them(api: Api, client: Client) -> None:
