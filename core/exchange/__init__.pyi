@@ -42,7 +42,10 @@ from .once import give_up_once as give_up_once
 from .resources import KINDS as KINDS
 from .resources import Days as Days
 from .resources import Found as Found
+from .resources import Order as Order
+from .resources import PlaceGone as PlaceGone
 from .resources import Wanted as Wanted
+from .resources import count_resources as count_resources
 from .resources import id_of_mrn as id_of_mrn
 from .resources import resource_of as resource_of
 from .resources import search_resources as search_resources

@@ -11,9 +11,10 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time
+from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, func, select
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select
 from sqlalchemy.orm import Session
 
 from core.exchange.keys import fhir_id_of, patient_by_fhir_id
@@ -23,9 +24,21 @@ from core.installation import Installation
 from core.people import Permission, Person
 from core.people.needing import needs
 from core.reports import Report, imaging_study, patient_resource, report_of, resources_of
+from db.sessions import WITH_PUT_AWAY
 from db.tables import Image, Patient, Study, utc_now
 
-__all__ = ["KINDS", "Days", "Found", "Wanted", "id_of_mrn", "resource_of", "search_resources"]
+__all__ = [
+    "KINDS",
+    "Days",
+    "Found",
+    "Order",
+    "PlaceGone",
+    "Wanted",
+    "count_resources",
+    "id_of_mrn",
+    "resource_of",
+    "search_resources",
+]
 
 Resource = dict[str, Any]
 
@@ -50,26 +63,45 @@ class Days:
     last: date | None = None
 
 
+class Order(StrEnum):
+    """By what resources are told in order; those of one study stay together."""
+
+    CAME = "came"
+    DAY = "day"
+    """Of a woman her birth date: where it is not known she is told as the oldest."""
+    IDENTIFIER = "identifier"
+
+
+class PlaceGone(LookupError):
+    """The row after which a page begins is not there any more."""
+
+
 @dataclass(frozen=True)
 class Wanted:
-    """What a search asks for: any of some ids, any of some identifiers (MRNs, or of a study its UID); `patient` is a woman's id.
+    """What a search asks for: any of some ids, of studies any of some UIDs as identifiers; `patient` is a woman's id.
 
-    None: whichever.
+    None: whichever. With `also_women` the women whom resources are about are told beside them, with `also_results` the
+    observations of diagnostic reports.
     """
 
     ids: tuple[str, ...] | None = None
     identifiers: tuple[str, ...] | None = None
     patient: str | None = None
     days: tuple[Days, ...] = field(default_factory=tuple)
+    order: Order = Order.CAME
+    descending: bool = False
+    also_women: bool = False
+    also_results: bool = False
 
 
 @dataclass(frozen=True)
 class Found:
-    """Resources, whom they tell of, and the number of the row after which the next page begins."""
+    """Resources, whom they tell of, the number of the row after which the next page begins, and what is told beside them."""
 
     resources: list[Resource]
     patients: list[int]
     after: int | None = None
+    beside: list[Resource] = field(default_factory=list)
 
 
 @needs(Permission.SEE_PATIENTS)
@@ -93,46 +125,85 @@ def resource_of(here: Installation, person: Person, kind: str, resource_id: str)
 def search_resources(
     here: Installation, person: Person, kind: str, wanted: Wanted, *, after: int, limit: int
 ) -> Found:
-    """Return the resources of a kind that are asked for, of `limit` women or studies at most, in the order in which they came."""
+    """Return the resources of a kind that are asked for, of `limit` women or studies at most, from after a row on.
+
+    Raises `PlaceGone` where there is no such row any more.
+    """
     if kind == "Patient":
         return _patients(here, wanted, after, limit)
     with here.database.read() as session:
         query = _studies(session, kind, wanted)
         if query is None:
             return Found([], [])
-        rows = session.execute(query.where(Study.id > after).order_by(Study.id).limit(limit + 1)).all()
+        by = Study.study_date if wanted.order is Order.DAY else Study.uid
+        rows = session.execute(_from(session, query, by, Study.id, wanted, after).limit(limit + 1)).all()
         shown = rows[:limit]
         counts = _images(session, [row.Study.id for row in shown]) if kind == "ImagingStudy" else {}
     resources: list[Resource] = []
+    results: list[Resource] = []
     for row in shown:
         if kind == "ImagingStudy":
             resources.append(_imaging(row.Study, row.Patient, counts.get(row.Study.id, 0)))
-        else:
-            resources += [
-                one for one in _of_report(here, row.Study, row.Patient) if one["resourceType"] == kind
-            ]
+            continue
+        for one in _of_report(here, row.Study, row.Patient):
+            if one["resourceType"] == kind:
+                resources.append(one)
+            elif wanted.also_results and one["resourceType"] == "Observation":
+                results.append(one)
     if wanted.ids is not None:
         resources = [one for one in resources if one["id"] in wanted.ids]
-    patients = list(dict.fromkeys(row.Patient.id for row in shown))
-    return Found(resources, patients, shown[-1].Study.id if len(rows) > limit else None)
+    women = {row.Patient.id: row.Patient for row in shown}
+    beside = [_woman(one) for one in women.values()] if wanted.also_women and resources else []
+    return Found(resources, list(women), shown[-1].Study.id if len(rows) > limit else None, beside + results)
+
+
+@needs(Permission.SEE_PATIENTS)
+def count_resources(here: Installation, person: Person, kind: str, wanted: Wanted) -> int:
+    """Return how many resources are asked for, of a kind of which a study or a woman has one: not of observations."""
+    if kind == "Observation":
+        raise ValueError("How many observations a study has is known when they are made.")
+    with here.database.read() as session:
+        query = _women(session, wanted) if kind == "Patient" else _studies(session, kind, wanted)
+        counted = select(func.count()).select_from(query.subquery()) if query is not None else None
+        return (session.scalar(counted) or 0) if counted is not None else 0
 
 
 def _patients(here: Installation, wanted: Wanted, after: int, limit: int) -> Found:
     with here.database.read() as session:
-        query = select(Patient).where(Patient.id > after, *_between(Patient.birth_date, wanted.days))
-        if wanted.ids is not None:
-            query = query.where(
-                Patient.id.in_([_id_of(patient_by_fhir_id(session, one)) for one in wanted.ids])
-            )
-        if wanted.identifiers is not None:
-            query = query.where(Patient.id.in_([_id_of(called(session, one)) for one in wanted.identifiers]))
-        rows = session.scalars(query.order_by(Patient.id).limit(limit + 1)).all()
+        by = func.coalesce(Patient.birth_date, date.min) if wanted.order is Order.DAY else Patient.mrn
+        query = _from(session, _women(session, wanted), by, Patient.id, wanted, after)
+        rows = session.scalars(query.limit(limit + 1)).all()
     shown = rows[:limit]
     return Found(
         [_woman(one) for one in shown],
         [one.id for one in shown],
         shown[-1].id if len(rows) > limit else None,
     )
+
+
+def _women(session: Session, wanted: Wanted) -> Select[Patient]:
+    query = select(Patient).where(*_between(Patient.birth_date, wanted.days))
+    if wanted.ids is not None:
+        query = query.where(Patient.id.in_([_id_of(patient_by_fhir_id(session, one)) for one in wanted.ids]))
+    return query
+
+
+def _from(
+    session: Session, query: Select[Any], by: Any, number: Any, wanted: Wanted, after: int
+) -> Select[Any]:
+    """Return a query in the order that is wanted, from after the row of a number on; 0 is from the first on."""
+    keys = [number] if wanted.order is Order.CAME else [by, number]
+    if after:
+        last = session.execute(select(*keys).where(number == after), execution_options=WITH_PUT_AWAY).first()
+        if last is None:
+            raise PlaceGone(f"There is no row {after} any more.")
+        beyond = [
+            key < value if wanted.descending else key > value for key, value in zip(keys, last, strict=True)
+        ]
+        query = query.where(
+            beyond[0] if len(keys) == 1 else or_(beyond[0], and_(keys[0] == last[0], beyond[1]))
+        )
+    return query.order_by(*(key.desc() if wanted.descending else key for key in keys))
 
 
 def _id_of(patient: Patient | None) -> int:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
+from typing import Any
 
 import httpx
 import pydicom
@@ -74,6 +76,113 @@ def test_a_search_in_the_body_names_nobody_in_an_address(client: Client) -> None
     answer = client.post("/fhir/Patient/_search", data={"identifier": "urn:oid:1.2|00001"}).json()
     assert [entry["resource"]["identifier"][0]["value"] for entry in answer["entry"]] == ["00001"]
     assert "00001" not in answer["link"][0]["url"]
+    two = {"identifier": "00001,00002,NOBODY", "_count": "1"}
+    for answer in (
+        client.post("/fhir/Patient/_search", data=two).json(),
+        client.get("/fhir/Patient", params=two).json(),
+    ):
+        links = {link["relation"]: link["url"] for link in answer["link"]}
+        assert "0000" not in str(links)
+        answer = client.get(links["next"].removeprefix("http://localhost")).json()
+        assert [entry["resource"]["identifier"][0]["value"] for entry in answer["entry"]] == ["00002"]
+    (first,) = found(client, "Patient?identifier=00001")
+    assert found(client, f"Patient?identifier=00001,00002&_id={first['id']}") == [first]
+    assert found(client, f"Patient?identifier=00002&_id={first['id']}") == []
+
+
+def whole(client: Client, path: str) -> list[dict[str, object]]:
+    """Return what all pages of a search tell."""
+    told: list[dict[str, object]] = []
+    while path:
+        bundle = client.get(f"/fhir/{path}").json()
+        told += [entry["resource"] for entry in bundle.get("entry", [])]
+        links = {link["relation"]: link["url"] for link in bundle["link"]}
+        path = links["next"].partition("/fhir/")[2] if "next" in links else ""
+    return told
+
+
+@pytest.mark.parametrize(
+    ("kind", "sort", "by"),
+    [
+        ("ImagingStudy", "started", lambda one: one["started"]),
+        ("ImagingStudy", "identifier", lambda one: one["id"]),
+        ("Patient", "birthdate", lambda one: one.get("birthDate", "")),
+        ("Patient", "identifier", lambda one: one["identifier"][0]["value"]),
+        ("RiskAssessment", "date", lambda one: one["occurrenceDateTime"]),
+    ],
+)
+def test_resources_are_told_in_the_order_that_is_asked_for_over_all_pages(
+    client: Client, kind: str, sort: str, by: Callable[[dict[str, Any]], str]
+) -> None:
+    every = {one["id"] for one in whole(client, f"{kind}?_count=100")}
+    for sign in ("", "-"):
+        told = whole(client, f"{kind}?_count=2&_sort={sign}{sort}")
+        assert [by(one) for one in told] == sorted(map(by, told), reverse=sign == "-")
+        assert {one["id"] for one in told} == every
+        assert len(told) == len(every)
+    cursor = (
+        client.get(f"/fhir/{kind}?_count=1&_sort={sort}").json()["link"][1]["url"].partition("_cursor=")[2]
+    )
+    refused = client.get(f"/fhir/{kind}?_count=1&_sort=-{sort}&_cursor={cursor}")
+    assert "cursor_of_another_query" in refused.text
+
+
+def test_what_is_asked_for_beside_the_matches_comes_with_them_once(client: Client) -> None:
+    (woman,) = found(client, "Patient?identifier=00001")
+    for name in ("patient", "subject", "subject:Patient"):
+        bundle = client.get(f"/fhir/ImagingStudy?patient={woman['id']}&_include=ImagingStudy:{name}").json()
+        get_fhir_model_class("Bundle").model_validate(bundle)
+        (beside,) = [one for one in bundle["entry"] if one["search"]["mode"] == "include"]
+        assert beside["resource"] == woman
+        assert len(bundle["entry"]) > 2
+    path = "DiagnosticReport?_count=2&_include=DiagnosticReport:result&_include=DiagnosticReport:patient"
+    bundle = client.get(f"/fhir/{path}").json()
+    modes = {(one["search"]["mode"], one["resource"]["resourceType"]) for one in bundle["entry"]}
+    assert modes == {("match", "DiagnosticReport"), ("include", "Observation"), ("include", "Patient")}
+    told = {f"{one['resource']['resourceType']}/{one['resource']['id']}" for one in bundle["entry"]}
+    for one in bundle["entry"]:
+        assert {result["reference"] for result in one["resource"].get("result", [])} <= told
+
+
+def test_matches_are_counted_and_told_in_part(client: Client) -> None:
+    for kind in ("Patient", "ImagingStudy", "RiskAssessment", "DiagnosticReport"):
+        number = len(whole(client, f"{kind}?_count=100"))
+        for how in ("_summary=count", "_count=0"):
+            bundle = client.get(f"/fhir/{kind}?{how}").json()
+            assert (bundle["total"], "entry" in bundle, len(bundle["link"])) == (number, False, 1)
+        assert client.get(f"/fhir/{kind}?_total=accurate&_count=1").json()["total"] == number
+        assert "total" not in client.get(f"/fhir/{kind}?_total=estimate&_count=1").json()
+    (woman,) = found(client, "Patient?identifier=00001")
+    assert client.get(f"/fhir/ImagingStudy?patient={woman['id']}&_summary=count").json()["total"] == len(
+        found(client, f"ImagingStudy?patient={woman['id']}")
+    )
+    (part,) = found(client, "Patient?identifier=00001&_elements=birthDate,gender")
+    assert set(part) == {"resourceType", "id", "meta", "birthDate", "gender"} & set(woman) | {"meta"}
+    assert part["meta"]["tag"][0]["code"] == "SUBSETTED"
+    assert part["meta"]["security"][0]["code"] == "HTEST"
+    for one in found(client, "Observation?_elements=value&_count=1"):
+        assert {"status", "code"} < set(one)
+        assert any(name.startswith("value") for name in one) or "dataAbsentReason" not in one
+    for kind in KINDS:
+        for one in found(client, f"{kind}?_summary=data&_count=2"):
+            assert "text" not in one
+
+
+def test_what_the_capabilities_name_is_done_and_nothing_else(client: Client) -> None:
+    (rest,) = client.get("/fhir/metadata").json()["rest"]
+    assert [one["type"] for one in rest["resource"]] == list(KINDS)
+    values = {"token": "1", "date": "2024", "reference": "Patient/p1"}
+    for resource in rest["resource"]:
+        kind = resource["type"]
+        for one in resource["searchParam"]:
+            assert client.get(f"/fhir/{kind}?{one['name']}={values[one['type']]}").status_code == 200
+        for one in resource.get("searchInclude", ()):
+            assert client.get(f"/fhir/{kind}?_include={one}&_count=1").status_code == 200
+        for name in resource["documentation"].removeprefix("Told in order by ").rstrip(".").split(", "):
+            assert client.get(f"/fhir/{kind}?_sort=-{name}&_count=1").status_code == 200
+        for other in ("_lastUpdated=ge2024", "_revinclude=x", "_has=x", "name=x", "_text=x", "_pretty=true"):
+            answer = client.get(f"/fhir/{kind}?{other}")
+            assert (answer.status_code, other.partition("=")[0] in answer.text) == (400, True), other
 
 
 def test_several_are_searched_at_once_and_studies_by_an_mrn_that_no_link_repeats(client: Client) -> None:
@@ -139,6 +248,17 @@ def test_a_client_that_takes_no_json_is_told_so(client: Client) -> None:
         ("Patient/zzz?_format=xml", 406, "JSON"),
         ("Patient/zzz?_summary=text", 400, "_summary"),
         ("Patient?identifier=1,,2", 400, "identifier"),
+        ("Patient?_sort=name", 400, "name"),
+        ("Patient?_sort=birthdate,-_id", 400, "birthdate,-_id"),
+        ("Patient?_include=Patient:link", 400, "_include"),
+        ("ImagingStudy?_include=ImagingStudy:endpoint", 400, "ImagingStudy:endpoint"),
+        ("ImagingStudy?_include=*", 400, "_include"),
+        ("ImagingStudy?_elements=eaten", 400, "eaten"),
+        ("ImagingStudy?_summary=true", 400, "_summary"),
+        ("ImagingStudy?_total=yes", 400, "_total"),
+        ("Observation?_summary=count", 400, "counted"),
+        ("Observation?_total=accurate", 400, "_total"),
+        ("Observation?_count=0", 400, "counted"),
         ("Patient?patient.identifier=1", 400, "patient.identifier"),
         ("ImagingStudy?patient.identifier=1,2", 400, "one after another"),
         ("ImagingStudy?patient.identifier=1&patient=p1", 400, "twice"),
