@@ -15,6 +15,9 @@ from argon2 import PasswordHasher
 from core.installation import Installation
 from core.people import asking
 from core.settings import Settings
+from core.trail.phrases import unphrased
+from core.trail.words import WORDS
+from db import chain
 from db.database import Database
 from db.migrate import upgrade
 from tests import engines, postgres
@@ -186,3 +189,18 @@ def shared_data() -> Path:
     if not SHARED_DATA.is_dir():
         pytest.skip("the development data sets are not on this machine")
     return SHARED_DATA
+
+
+@pytest.fixture(autouse=True)
+def every_entry_of_the_trail_is_said_in_words(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Whatever a test lets the program write to the audit trail has a phrase for each thing that it holds."""
+    append, without = chain.append, []
+
+    def looked_at(session: Any, before: Any, entry: Any, patients: Any) -> None:
+        if entry["action"] in WORDS:
+            without.extend((entry["action"], key) for key in unphrased(entry["action"], entry["detail"]))
+        append(session, before, entry, patients)
+
+    monkeypatch.setattr(chain, "append", looked_at)
+    yield
+    assert not without, f"the audit page would show these by the program's own names: {without}"

@@ -11,17 +11,16 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
-from pydicom.dataset import Dataset
 from pydicom.uid import generate_uid
 from sqlalchemy import ColumnElement, func, or_, select
 
 from core.exchange.headers import (
+    Attributes,
     HeaderLost,
     header_of,
-    json_of,
+    json_listed,
     long_string,
     person_name,
-    quietly,
 )
 from core.exchange.listed import NotHere
 from core.installation import Installation
@@ -86,20 +85,23 @@ def studies_found(
     here: Installation, person: Person, asked: Matching, *, limit: int, offset: int, address: str
 ) -> Listing:
     """Return studies, the newest first; `address` is where this service is reached, for the RetrieveURL."""
-    images = select(func.count()).where(Image.study_id == Study.id).correlate(Study).scalar_subquery()
-    query = (
-        select(Study, Patient, images.label("images"))
-        .join(Patient, Patient.id == Study.patient_id)
-        .where(*studies_meant(asked))
-        .order_by(Study.study_date.desc(), Study.id.desc())
-        .offset(offset)
-        .limit(limit + 1)
-    )
+    newest_first = Study.study_date.desc(), Study.id.desc()
+    meant = studies_meant(asked)
+    # Whose they are is looked up for the page alone, where nothing is asked of her: the index tells the rest.
+    by_woman = asked.patient_id is not None or asked.name is not None
+    numbers = select(Study.id).join(Patient, Patient.id == Study.patient_id) if by_woman else select(Study.id)
+    page = numbers.where(*meant).order_by(*newest_first).offset(offset).limit(limit + 1)
     with here.database.read() as session:
-        found = session.execute(query).all()
-    rows = [json_of(study_found(row.Study, row.Patient, row.images, address)) for row in found[:limit]]
-    patients = list(dict.fromkeys(row.Patient.id for row in found[:limit]))
-    return Listing(rows, patients, len(found) > limit)
+        ids = session.scalars(page).all()
+        query = select(Study, Patient).join(Patient, Patient.id == Study.patient_id)
+        found = session.execute(query.where(Study.id.in_(ids[:limit])).order_by(*newest_first)).all()
+        counted = select(Image.study_id, func.count()).where(Image.study_id.in_(ids[:limit]))
+        images: dict[int, int] = dict(session.execute(counted.group_by(Image.study_id)).all())
+    rows = [
+        json_listed(study_found(row.Study, row.Patient, images.get(row.Study.id, 0), address))
+        for row in found
+    ]
+    return Listing(rows, list(dict.fromkeys(row.Patient.id for row in found)), len(ids) > limit)
 
 
 def studies_meant(asked: Matching) -> list[ColumnElement[bool]]:
@@ -114,7 +116,7 @@ def studies_meant(asked: Matching) -> list[ColumnElement[bool]]:
     if asked.last is not None:
         wanted.append(Study.study_date <= asked.last)
     if asked.patient_id is not None:
-        wanted.append(_like(Patient.mrn, asked.patient_id))
+        wanted.append(_matches(Patient.mrn, asked.patient_id))
     if asked.name is not None:
         wanted.append(or_(*(_like(Patient.name, one) for one in _spelt(asked.name))))
     return wanted
@@ -125,37 +127,43 @@ def _spelt(name: str) -> Sequence[str]:
     return list(dict.fromkeys((name, name.replace("^", " "), name.replace("^", ", "))))
 
 
+def _matches(column: Any, said: str) -> ColumnElement[bool]:
+    """Return a match to the letter where no wildcard stands in it: that one is found over an index."""
+    return _like(column, said) if set(said) & set("*?") else column == said
+
+
 def _like(column: Any, said: str) -> ColumnElement[bool]:
     escaped = said.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
     pattern = escaped.replace("*", "%").replace("?", "_")
     return func.lower(column).like(pattern.lower(), escape="\\")
 
 
-def study_found(study: Study, patient: Patient, images: int, address: str) -> Dataset:
+def study_found(study: Study, patient: Patient, images: int, address: str) -> Attributes:
     """Return a study as it is listed."""
-    with quietly():
-        made = _of_woman(patient)
-        made.StudyInstanceUID = study.uid
-        made.StudyDate = f"{study.study_date:%Y%m%d}"
-        made.StudyTime = made.AccessionNumber = made.StudyID = made.ReferringPhysicianName = ""
-        made.StudyDescription = long_string(study.description or "")
-        made.ModalitiesInStudy = [study.modality]
-        made.InstanceAvailability = "ONLINE"
-        made.NumberOfStudyRelatedInstances = images
-        made.RetrieveURL = f"{address}/studies/{study.uid}"
-    return made
+    nothing = ("StudyTime", "AccessionNumber", "StudyID", "ReferringPhysicianName")
+    return {
+        **_of_woman(patient),
+        **dict.fromkeys(nothing),
+        "StudyInstanceUID": study.uid,
+        "StudyDate": f"{study.study_date:%Y%m%d}",
+        "StudyDescription": long_string(study.description or ""),
+        "ModalitiesInStudy": [study.modality],
+        "InstanceAvailability": "ONLINE",
+        "NumberOfStudyRelatedInstances": images,
+        "RetrieveURL": f"{address}/studies/{study.uid}",
+    }
 
 
-def _of_woman(patient: Patient) -> Dataset:
-    made = Dataset()
-    made.SpecificCharacterSet = "ISO_IR 192"
-    made.PatientID = long_string(patient.mrn)
-    made.PatientName = person_name(patient.name or "")
-    made.PatientBirthDate = f"{patient.birth_date:%Y%m%d}" if patient.birth_date else ""
-    made.PatientSex = patient.sex.value if patient.sex else ""
-    if patient.simulated:
-        made.PatientComments = "Simulated: made by the simulator, no real woman."
-    return made
+def _of_woman(patient: Patient) -> Attributes:
+    simulated = "Simulated: made by the simulator, no real woman."
+    return {
+        "SpecificCharacterSet": "ISO_IR 192",
+        "PatientID": long_string(patient.mrn),
+        "PatientName": person_name(patient.name or ""),
+        "PatientBirthDate": f"{patient.birth_date:%Y%m%d}" if patient.birth_date else "",
+        "PatientSex": patient.sex.value if patient.sex else "",
+        **({"PatientComments": simulated} if patient.simulated else {}),
+    }
 
 
 @needs(Permission.SEE_PATIENTS)

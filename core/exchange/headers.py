@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+from functools import cache
 from typing import Any
 
 import pydicom
+from pydicom.datadict import dictionary_VR, tag_for_keyword
 from pydicom.dataset import Dataset
 
 from core.images import check_inflated_size
@@ -13,7 +15,20 @@ from core.installation import Installation
 from core.reports.dicom_objects import long_string, quietly
 from db.tables import Image
 
-__all__ = ["HeaderLost", "header_of", "json_of", "long_string", "person_name", "quietly", "read"]
+__all__ = [
+    "Attributes",
+    "HeaderLost",
+    "header_of",
+    "json_listed",
+    "json_of",
+    "long_string",
+    "person_name",
+    "quietly",
+    "read",
+]
+
+Attributes = dict[str, Any]
+"""Keyword of an attribute (PS3.6) -> its value, or several; None and an empty text are no value."""
 
 _LONG_BYTES = 4_096
 
@@ -66,3 +81,24 @@ def json_of(dataset: Dataset) -> dict[str, Any]:
                 kept.add(element)
         said: dict[str, Any] = kept.to_json_dict(suppress_invalid_tags=True)
     return said
+
+
+def json_listed(said: Attributes) -> dict[str, Any]:
+    """Return attributes in DICOM's JSON (PS3.18 F), as `json_of` would: what is listed by the hundred is not built as a data set."""
+    return dict(sorted(_element(keyword, value) for keyword, value in said.items()))
+
+
+def _element(keyword: str, value: Any) -> tuple[str, dict[str, Any]]:
+    tag, vr = _known(keyword)
+    values = [one for one in (value if isinstance(value, list) else [value]) if one not in (None, "")]
+    if vr == "PN":
+        values = [{"Alphabetic": one} for one in values]
+    return tag, {"vr": vr} | ({"Value": values} if values else {})
+
+
+@cache
+def _known(keyword: str) -> tuple[str, str]:
+    tag = tag_for_keyword(keyword)
+    if tag is None:
+        raise ValueError(f"PS3.6 knows no {keyword}.")
+    return f"{tag:08X}", dictionary_VR(tag)

@@ -197,12 +197,12 @@ def _from(
         last = session.execute(select(*keys).where(number == after), execution_options=WITH_PUT_AWAY).first()
         if last is None:
             raise PlaceGone(f"There is no row {after} any more.")
-        beyond = [
-            key < value if wanted.descending else key > value for key, value in zip(keys, last, strict=True)
-        ]
-        query = query.where(
-            beyond[0] if len(keys) == 1 else or_(beyond[0], and_(keys[0] == last[0], beyond[1]))
-        )
+        beyond = [key < at if wanted.descending else key > at for key, at in zip(keys, last, strict=True)]
+        if len(keys) > 1:
+            # First as a bound of its own: over an index a page deep in a long list is as near as the first.
+            not_before = keys[0] <= last[0] if wanted.descending else keys[0] >= last[0]
+            beyond = [not_before, or_(*beyond[:1], and_(keys[0] == last[0], beyond[1]))]
+        query = query.where(*beyond)
     return query.order_by(*(key.desc() if wanted.descending else key for key in keys))
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import groupby, islice
 
-from pydicom.dataset import Dataset
 from sqlalchemy import ColumnElement, Select, func, or_, select, update
 
 from core.exchange.archive import (
@@ -22,7 +21,7 @@ from core.exchange.archive import (
     studies_meant,
     study_found,
 )
-from core.exchange.headers import HeaderLost, header_of, json_of, quietly
+from core.exchange.headers import Attributes, HeaderLost, header_of, json_listed
 from core.installation import Installation
 from core.people import Permission, Person
 from core.people.needing import needs
@@ -47,7 +46,7 @@ def series_found(
     hers = groupby(_walk(here, asked), key=lambda one: one.study.id)
     all_series = (group for _, of_study in hers for group in _by_series(here, list(of_study)))
     found = list(islice(all_series, offset, offset + limit + 1))
-    rows = [json_of(_series(uid, ones, address)) for uid, ones in found[:limit]]
+    rows = [json_listed(_series(uid, ones, address)) for uid, ones in found[:limit]]
     return Listing(rows, _women(one for _, ones in found[:limit] for one in ones), len(found) > limit)
 
 
@@ -60,7 +59,7 @@ def instances_found(
         found = list(islice(_walk(here, asked), offset, offset + limit + 1))
     else:
         found = _known(here, _rows(here, _images(asked).offset(offset).limit(limit + 1)))
-    rows = [json_of(_instance(here, one, address)) for one in found[:limit]]
+    rows = [json_listed(_instance(here, one, address)) for one in found[:limit]]
     return Listing(rows, _women(found[:limit]), len(found) > limit)
 
 
@@ -154,30 +153,31 @@ def _women(found: Iterator[Instance] | Sequence[Instance]) -> list[int]:
     return list(dict.fromkeys(one.patient.id for one in found))
 
 
-def _series(uid: str, ones: Sequence[Instance], address: str) -> Dataset:
+def _series(uid: str, ones: Sequence[Instance], address: str) -> Attributes:
     study = ones[0].study
-    with quietly():
-        made = study_found(study, ones[0].patient, len(ones), address)
-        del made.NumberOfStudyRelatedInstances
-        made.Modality = study.modality
-        made.SeriesInstanceUID = uid
-        made.SeriesNumber = None
-        made.NumberOfSeriesRelatedInstances = len(ones)
-        made.RetrieveURL = f"{address}/studies/{study.uid}/series/{uid}"
-    return made
+    made = study_found(study, ones[0].patient, len(ones), address)
+    del made["NumberOfStudyRelatedInstances"]
+    return made | {
+        "Modality": study.modality,
+        "SeriesInstanceUID": uid,
+        "SeriesNumber": None,
+        "NumberOfSeriesRelatedInstances": len(ones),
+        "RetrieveURL": f"{address}/studies/{study.uid}/series/{uid}",
+    }
 
 
-def _instance(here: Installation, one: Instance, address: str) -> Dataset:
-    uid = series_uid(here, one)
-    with quietly():
-        made = _series(uid, [one], address)
-        del made.NumberOfSeriesRelatedInstances
-        if one.image.sop_class_uid:
-            made.SOPClassUID = one.image.sop_class_uid
-        made.SOPInstanceUID = one.image.sop_uid
-        made.InstanceNumber = None
-        made.Rows, made.Columns = one.image.rows, one.image.columns
-        made.BitsStored = one.image.bits_stored
-        made.ImageLaterality, made.ViewPosition = one.image.laterality.value, one.image.view
-        made.RetrieveURL = f"{address}/studies/{one.study.uid}/series/{uid}/instances/{one.image.sop_uid}"
-    return made
+def _instance(here: Installation, one: Instance, address: str) -> Attributes:
+    uid, image = series_uid(here, one), one.image
+    made = _series(uid, [one], address)
+    del made["NumberOfSeriesRelatedInstances"]
+    return made | {
+        **({"SOPClassUID": image.sop_class_uid} if image.sop_class_uid else {}),
+        "SOPInstanceUID": image.sop_uid,
+        "InstanceNumber": None,
+        "Rows": image.rows,
+        "Columns": image.columns,
+        "BitsStored": image.bits_stored,
+        "ImageLaterality": image.laterality.value,
+        "ViewPosition": image.view,
+        "RetrieveURL": f"{made['RetrieveURL']}/instances/{image.sop_uid}",
+    }

@@ -21,6 +21,7 @@ from db import chain
 from db.tables import (
     Alert,
     AuditEntry,
+    Image,
     Patient,
     Study,
     User,
@@ -101,11 +102,14 @@ def record(
 
 # Past the session's objects, which do not see whom a correction has put away; built once, for every look asks.
 _KEY: BindParameter[Any] = bindparam("key")
-_PATIENTS, _STUDIES, _ALERTS = Patient.__table__, Study.__table__, Alert.__table__
+_PATIENTS, _STUDIES, _ALERTS, _IMAGES = (kind.__table__ for kind in (Patient, Study, Alert, Image))
 _WHOSE = {
     "patient": select(_PATIENTS.c.id).where(_PATIENTS.c.mrn == _KEY),
     "study": select(_STUDIES.c.patient_id).where(_STUDIES.c.uid == _KEY),
     "alert": select(_ALERTS.c.patient_id).where(_ALERTS.c.id == bindparam("key", type_=Integer)),
+    "image": select(_STUDIES.c.patient_id)
+    .join(_IMAGES, _IMAGES.c.study_id == _STUDIES.c.id)
+    .where(_IMAGES.c.sop_uid == _KEY),
 }
 """Kind of a subject -> whom it is about; one that a correction has put away too."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from core.installation import Installation
 from core.people import Permission, Person, audit
 from core.people.needing import needs
-from db.tables import Alert, utc_now
+from db.tables import Alert, User, utc_now
 
 __all__ = ["acknowledge", "take_back_acknowledgement"]
 
@@ -46,10 +46,11 @@ def take_back_acknowledgement(here: Installation, person: Person, alert_id: int)
         alert = session.get(Alert, alert_id)
         if alert is None or alert.acknowledged_by_id is None or alert.acknowledged_at is None:
             return False
+        acknowledged_by = session.get(User, alert.acknowledged_by_id)
         said = {
             "rule": alert.rule,
             "note": alert.acknowledgement,
-            "by": alert.acknowledged_by_id,
+            "by": acknowledged_by.display_name if acknowledged_by else None,
             "at": alert.acknowledged_at.isoformat(),
         }
         alert.acknowledged_at = alert.acknowledged_by_id = alert.acknowledgement = None

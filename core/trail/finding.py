@@ -61,7 +61,7 @@ class Entry:
     @property
     def said(self) -> str:
         """Say what was done."""
-        return in_words(self.action, self.detail)
+        return in_words(self.action, self.detail, self.subject)
 
     def to_json(self) -> dict[str, Any]:
         """Return the shape of ``audit --json``."""

@@ -49,6 +49,7 @@ _KINDS = {
     "import_finished": (_IMPORT, "C"),
     "import_cut_short": (_IMPORT, "C"),
     "records_imported": (_IMPORT, "C"),
+    "restored": (_IMPORT, "C"),
     "priors_fetched": (_IMPORT, "C"),
     "audit_read": (_READ, "R"),
     "signed_in": (_SIGN_IN, "E"),
@@ -59,12 +60,43 @@ _KINDS = {
 }
 """Action -> event of CID 400, and what was done: create, read, update, execute. Others change a record, if a woman's."""
 
+_ROLES, _ATTRIBUTES = (
+    ("110136", "Security Roles Changed"),
+    ("110137", "User Security Attributes Changed"),
+)
+_OF_ACCOUNTS = {
+    "user_added": _ATTRIBUTES,
+    "user_activated": _ATTRIBUTES,
+    "user_deactivated": _ATTRIBUTES,
+    "role_set": _ROLES,
+    "permission_granted": _ROLES,
+    "permission_taken_back": _ROLES,
+    "password_set": _ATTRIBUTES,
+    "own_password_set": _ATTRIBUTES,
+    "account_linked": _ATTRIBUTES,
+    "account_unlinked": _ATTRIBUTES,
+    "second_factor_set_up": _ATTRIBUTES,
+    "second_factor_off": _ATTRIBUTES,
+    "second_factor_reset": _ATTRIBUTES,
+    "recovery_codes_made": _ATTRIBUTES,
+    "token_made": _ATTRIBUTES,
+    "token_revoked": _ATTRIBUTES,
+}
+"""Action that changes what an account opens -> type of the security alert."""
+
 _TYPES = {
     "signed_in": ("110122", "Login"),
     "signed_out": ("110123", "Logout"),
     "sign_in_failed": ("110122", "Login"),
+    "not_allowed": ("110132", "Use of Restricted Function"),
+    **_OF_ACCOUNTS,
 }
 """Action -> event type of CID 401, where there is one."""
+
+_READ_ONLY = frozenset(
+    {"api_called", "score_revealed_unread", "single_courses_seen", "withheld_score_shown", "withheld_shown"}
+)
+"""Actions that change nothing; what an API's call changes is an entry of its own."""
 
 _NOT_IN_XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """What no document of XML 1.0 may hold."""
@@ -98,7 +130,7 @@ def as_messages(entries: Iterable[Entry], *, source: str = "Longview") -> Iterat
 
 
 def _message(entry: Entry, source: str) -> ElementTree.Element:
-    (code, name), done = _KINDS.get(entry.action, (_RECORD if entry.patients else _ACTIVITY, "U"))
+    (code, name), done = _kind(entry)
     message = ElementTree.Element("AuditMessage")
     event = ElementTree.SubElement(
         message,
@@ -135,6 +167,15 @@ def _message(entry: Entry, source: str) -> ElementTree.Element:
         }
         _coded(_object(message, about), "ParticipantObjectIDTypeCode", "110180", "DCM", "Study Instance UID")
     return message
+
+
+def _kind(entry: Entry) -> tuple[tuple[str, str], str]:
+    """Return the event of CID 400, and what was done."""
+    if entry.action in _KINDS:
+        return _KINDS[entry.action]
+    if entry.action in _OF_ACCOUNTS:
+        return _SECURITY, "U"
+    return _RECORD if entry.patients else _ACTIVITY, "R" if entry.action in _READ_ONLY else "U"
 
 
 def _object(message: ElementTree.Element, about: dict[str, str]) -> ElementTree.Element:

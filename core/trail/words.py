@@ -1,9 +1,11 @@
-"""What the entries of the trail say, in words."""
+"""What the entries of the trail say, in words: sentences, whose parts `core.trail.phrases` gives."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
+
+from core.trail.phrases import phrases, subject_phrase
 
 WORDS: Mapping[str, str] = {
     "account_linked": "an account signs in with the hospital's own sign-in from then on",
@@ -52,6 +54,8 @@ WORDS: Mapping[str, str] = {
     "own_account_refused": "could not change their own account",
     "own_password_set": "chose a password of their own",
     "password_set": "set a password",
+    "permission_granted": "granted a permission",
+    "permission_taken_back": "took a permission back",
     "patient_opened": "opened her record",
     "priors_fetched": "fetched her priors",
     "quarantine_brought_back": "brought a file back into quarantine",
@@ -97,33 +101,9 @@ WORDS: Mapping[str, str] = {
 OUTCOMES: Mapping[str, str] = {"done": "", "refused": "refused", "failed": "failed"}
 
 
-def in_words(action: str, detail: Mapping[str, Any]) -> str:
-    """Say what was done, and what the entry holds beside it; an action of another release by its own name."""
+def in_words(action: str, detail: Mapping[str, Any], subject: str | None = None) -> str:
+    """Say what was done, to what, and what the entry holds beside it; an action of another release by its own name."""
     said = WORDS.get(action, action.replace("_", " "))
-    beside = _pairs(detail, "; ")
+    about = subject_phrase(subject, detail)
+    beside = "; ".join([*([about] if about else []), *phrases(action, detail)])
     return f"{said}: {beside}" if beside else said
-
-
-_AS_WRITTEN = {"bi_rads": "BI-RADS", "mrn": "MRN", "sha256": "SHA-256"}
-
-
-def _name(key: str) -> str:
-    return _AS_WRITTEN.get(key, key.replace("_", " "))
-
-
-def _pairs(detail: Mapping[str, Any], between: str) -> str:
-    """Say what is held under names; what holds nothing is left out, at any depth."""
-    said = ((str(key), _value(value)) for key, value in detail.items())
-    return between.join(f"{_name(key)} {value}" for key, value in said if value)
-
-
-def _value(value: Any) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, Mapping):
-        return _pairs(value, ", ")
-    if isinstance(value, list):
-        return ", ".join(filter(None, map(_value, value)))
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return str(value)

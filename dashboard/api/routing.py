@@ -187,7 +187,8 @@ class Recorded(APIRoute):
     def _note(self, request: Request, call: Call, status: int) -> None:
         """Write down what was asked; `about` whom follows from what was told."""
         refused = "refused" if status < 500 else "failed"
-        detail = {"call": f"{request.method} {self.path}", "status": status, **call.beside}
+        what = {"act": self.name, "call": f"{request.method} {self.path}"}
+        detail = {**what, "status": status, **call.beside}
         audit.note(
             call.here,
             call.person,

@@ -88,6 +88,7 @@ class Study(PutAway, Base):
     __tablename__ = "study"
     __table_args__ = (
         Index("ix_study_patient_date", "patient_id", "study_date"),
+        Index("ix_study_date", "study_date", "id", "put_away_by_id"),
         Index("ix_study_queue", "status", "claimed_until"),
         CheckConstraint(
             "bi_rads IS NULL OR bi_rads IN ('0','1','2','3','4A','4B','4C','4','5','6')", "bi_rads"

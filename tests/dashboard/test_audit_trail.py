@@ -36,7 +36,7 @@ def test_who_looked_at_a_woman_is_one_click_from_her_page(here: Installation, pa
 
 def test_the_trail_is_turned_page_by_page_and_filtered(here: Installation, pages: OpenPage) -> None:
     for number in range(MOST_AT_ONCE + 5):
-        audit.note(here, None, "exported", None, {"number": f"no. {number};"})
+        audit.note(here, None, "exported", None, {"kind": f"no. {number};"})
     app = pages(Role.ADMIN, "admin", part="Audit")
     assert "no. 0;" not in words(app)
     app.button(key="audit_go_older").click().run()

@@ -125,7 +125,7 @@ def test_what_she_looked_at_is_found_by_her_by_woman_and_by_time(here, admin) ->
     looking.women_listed(here, admin, ["A-1", "B-2"], "Doe")
     found = find(here, admin, Wanted(patient="B-2")).entries
     assert [(e.person, e.action, e.patients) for e in found] == [("eve", "women_listed", ("A-1", "B-2"))]
-    assert "search Doe" in found[0].said
+    assert found[0].said == "saw the worklist: 2 women; searched for “Doe”"
     found = find(here, admin, Wanted(patient="A-1", person="eve", action="patient_opened")).entries
     assert [e.address for e in found] == ["192.0.2.9"]
     assert find(here, admin, Wanted(until=date.today() - timedelta(days=3))).entries == []
@@ -185,7 +185,7 @@ def test_a_failed_sign_in_says_which_name_and_from_where(here, admin) -> None:
 def test_it_is_handed_out_as_a_table_no_spreadsheet_runs_and_as_dicom_audit_messages(here, admin) -> None:
     factories.woman(here, "A-1", VISITS)
     looking.opened(here, admin, "patient_opened", "patient:A-1")
-    audit.note(here, None, "exported", "=cmd|' /C calc'!A0", {"name": "a\x00b <&> \x1b"}, name="=1+1")
+    audit.note(here, None, "exported", "=cmd|' /C calc'!A0", {"kind": "a\x00b <&> \x1b"}, name="=1+1")
     entries = list(everything(here, admin, Wanted()))
     rows = list(csv_module.DictReader(io.StringIO(b"".join(as_csv(entries)).decode())))
     assert len(rows) == len(entries)
