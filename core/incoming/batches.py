@@ -6,6 +6,7 @@ know of. Between them each file is a transaction of its own, and the batch's ite
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
@@ -17,7 +18,8 @@ from core.incoming.items import Statement
 from core.installation import Installation
 from core.people import Person, accounts, audit
 from core.people.needing import SIGNED_IN, SYSTEM_ONLY, needs
-from db.tables import ImportBatch, ImportItem, Outcome, User, utc_now
+from db.sessions import WITH_PUT_AWAY
+from db.tables import Image, ImportBatch, ImportItem, Outcome, Study, User, utc_now
 
 Source = Literal["cli", "web", "demo", "quarantine", "watch", "dicom", "stow", "pull", "api"]
 
@@ -112,10 +114,30 @@ def _finish(session: Session, batch: ImportBatch, now: datetime, *, whole: bool)
     )
     batch.finished_at = now
     action = "import_finished" if whole else "import_cut_short"
-    _record(session, batch, action, {outcome.value: ended.get(outcome, 0) for outcome in Outcome})
+    counts = {outcome.value: ended.get(outcome, 0) for outcome in Outcome}
+    _record(session, batch, action, counts, patients=_women_of(session, batch) or None)
 
 
-def _record(session: Session, batch: ImportBatch, action: str, counts: dict[str, Any]) -> None:
+def _women_of(session: Session, batch: ImportBatch) -> Sequence[int]:
+    """Return whose images a batch brought, new ones and those that were here before."""
+    hers = (
+        select(Study.patient_id)
+        .join(Image, Image.study_id == Study.id)
+        .join(ImportItem, ImportItem.image_id == Image.id)
+        .where(ImportItem.batch_id == batch.id)
+        .distinct()
+    )
+    return session.scalars(hers, execution_options=WITH_PUT_AWAY).all()
+
+
+def _record(
+    session: Session,
+    batch: ImportBatch,
+    action: str,
+    counts: dict[str, Any],
+    *,
+    patients: Sequence[int] | None = None,
+) -> None:
     user = session.get(User, batch.user_id) if batch.user_id is not None else None
     who = accounts.person_of(user) if user else None
     detail = {"batch": batch.id, "from": _FROM.get(batch.source, batch.source), **counts}
@@ -124,4 +146,4 @@ def _record(session: Session, batch: ImportBatch, action: str, counts: dict[str,
     if batch.stated_study_date is not None:
         detail["study_date"] = batch.stated_study_date.isoformat()
     subject = f"patient:{batch.stated_mrn}" if batch.stated_mrn else f"batch:{batch.id}"
-    audit.record(session, who, action, subject, detail)
+    audit.record(session, who, action, subject, detail, patients=patients)

@@ -53,6 +53,7 @@ from .roles import GRANTED_ONLY as GRANTED_ONLY
 from .roles import AccessDenied as AccessDenied
 from .roles import Permission as Permission
 from .roles import Person as Person
+from .roles import not_included as not_included
 from .roles import require as require
 from .sign_ins import NewSignIn as NewSignIn
 from .sign_ins import Sat as Sat

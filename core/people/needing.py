@@ -21,7 +21,7 @@ from typing import Any, Final, ParamSpec, TypeVar
 from core.installation import Installation
 from core.people import asking
 from core.people.asking import Asker, System
-from core.people.roles import AccessDenied, Permission
+from core.people.roles import AccessDenied, Permission, not_included
 
 
 class Open(enum.StrEnum):
@@ -134,4 +134,4 @@ def _words(need: Need, somebody: Asker | None) -> str:
         return "Nobody is signed in who asks for this. Sign in first."
     if need is Open.SYSTEM_ONLY:
         return "This is done on the command line only."
-    return f"Your role does not include this ({need}). Ask your admin."
+    return not_included(need)

@@ -8,7 +8,16 @@ from dataclasses import dataclass
 
 from db.tables import Role
 
-__all__ = ["GRANTED_ONLY", "PERMISSIONS", "AccessDenied", "Permission", "Person", "granted_of", "require"]
+__all__ = [
+    "GRANTED_ONLY",
+    "PERMISSIONS",
+    "AccessDenied",
+    "Permission",
+    "Person",
+    "granted_of",
+    "not_included",
+    "require",
+]
 
 
 class Permission(enum.StrEnum):
@@ -70,8 +79,13 @@ class AccessDenied(Exception):
     """The person's role does not include what she asked for."""
 
 
+def not_included(need: str) -> str:
+    """Say that a role does not include a permission, in words."""
+    return f"Your role does not include this ({need.replace('_', ' ')}). Ask your admin."
+
+
 def require(person: Person | None, permission: Permission) -> Person:
     """Return the person if she has the permission; raises `AccessDenied` otherwise."""
     if person is None or not person.may(permission):
-        raise AccessDenied(f"Your role does not include this ({permission.value}). Ask your admin.")
+        raise AccessDenied(not_included(permission))
     return person

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
 import pandas as pd
 from sqlalchemy import func, select
@@ -30,6 +30,8 @@ from db.tables import (
     User,
     utc_now,
 )
+
+_AT_ONCE = 5_000
 
 
 @dataclass(frozen=True)
@@ -110,11 +112,13 @@ def import_records(
             "with an admin of your own."
         )
     sha256, kept = sheet.sha256(), Counter[Fate]()
+    about: set[str] = set()
     with here.database.write() as session:
         keeper = KEEPERS[mapping.kind.key](session, person, printable_name(sheet.name))
         for _line, record, _bad in judged(sheet, mapping, keeper, kept):
             if record is not None and record[FATE] is not Fate.SAME:
                 keeper.keep(record)
+                about.add(record["mrn"])
         keeper.flush()
         row = RecordImport(
             kind=mapping.kind.key,
@@ -128,8 +132,18 @@ def import_records(
         session.flush()
         detail = {"kind": row.kind, "sha256": sha256, "bad_lines": checked.bad_lines}
         counts = {fate.value: kept[fate] for fate in Fate}
-        audit.record(session, person, "records_imported", f"records:{row.id}", detail | counts)
+        women = _numbers_of(session, about)
+        subject = f"records:{row.id}"
+        audit.record(session, person, "records_imported", subject, detail | counts, patients=women)
         return Imported(row.id, checked, kept, keeper.in_part)
+
+
+def _numbers_of(session: Session, mrns: Collection[str]) -> list[int]:
+    """Return the rows of women by their MRNs, some thousands at a time."""
+    every, found = sorted(mrns), list[int]()
+    for at in range(0, len(every), _AT_ONCE):
+        found += session.scalars(select(Patient.id).where(Patient.mrn.in_(every[at : at + _AT_ONCE])))
+    return found
 
 
 @needs(SIGNED_IN)
@@ -167,23 +181,26 @@ def set_aside(here: Installation, person: Person | None, number: int) -> SetAsid
             require(person, KEEPERS[row.kind].permission)
         removed: Counter[str] = Counter()
         kept = 0
+        women: set[int] = set()
         for table, ids in row.made.items():
             for id_ in ids:
-                if _TAKE_OUT[table](session, person, id_):
-                    removed[table] += 1
-                else:
+                whose = _TAKE_OUT[table](session, person, id_)
+                if whose is None:
                     kept += 1
+                else:
+                    removed[table] += 1
+                    women.add(whose)
         row.set_aside_at, row.set_aside_by_id = utc_now(), person.user_id if person else None
-        audit.record(
-            session, person, "records_set_aside", f"records:{row.id}", {**removed, "still_in_use": kept}
-        )
+        detail = {**removed, "still_in_use": kept}
+        subject = f"records:{row.id}"
+        audit.record(session, person, "records_set_aside", subject, detail, patients=sorted(women))
         return SetAside(dict(removed), kept)
 
 
-def _take_out_event(session: Session, person: Person | None, id_: int) -> bool:
+def _take_out_event(session: Session, person: Person | None, id_: int) -> int | None:
     event = session.get(Event, id_)
     if event is None:
-        return False
+        return None
     said = {
         "kind": event.kind.value,
         "on": event.event_date.isoformat(),
@@ -193,51 +210,53 @@ def _take_out_event(session: Session, person: Person | None, id_: int) -> bool:
     }
     audit.record(session, person, "event_removed", f"patient:{event.patient.mrn}", said)
     session.delete(event)
-    return True
+    return event.patient_id
 
 
-def _take_out_risk_factors(session: Session, _person: Person | None, id_: int) -> bool:
+def _take_out_risk_factors(session: Session, _person: Person | None, id_: int) -> int | None:
     row = session.get(RiskFactors, id_)
-    if row is not None:
-        session.delete(row)
-    return row is not None
+    if row is None:
+        return None
+    session.delete(row)
+    return row.patient_id
 
 
-def _take_out_reading(session: Session, _person: Person | None, id_: int) -> bool:
+def _take_out_reading(session: Session, _person: Person | None, id_: int) -> int | None:
     row = session.get(AssessmentVersion, id_)
     if row is None:
-        return False
+        return None
     last = session.scalar(
         select(func.max(AssessmentVersion.version)).where(AssessmentVersion.study_id == row.study_id)
     )
     if last != row.version:
-        return False  # a reader has corrected it since: it is the first version of hers
+        return None  # a reader has corrected it since: it is the first version of hers
     study = session.get_one(Study, row.study_id)
     study.bi_rads = study.bi_rads_edition = study.reader_density = study.assessment_note = None
     study.assessed_by_id = study.assessed_at = None
     study.read_in_part = False
     session.delete(row)
-    return True
+    return study.patient_id
 
 
-def _take_out_patient(session: Session, _person: Person | None, id_: int) -> bool:
+def _take_out_patient(session: Session, _person: Person | None, id_: int) -> int | None:
     patient = session.get(Patient, id_)
     if patient is None:
-        return False
+        return None
     session.flush()
     for table in (Study, Event, RiskFactors, Lesion):
         if session.scalar(select(table.id).where(table.patient_id == id_).limit(1)) is not None:
-            return False
+            return None
     session.delete(patient)
-    return True
+    return id_
 
 
-_TAKE_OUT: dict[str, Any] = {
+_TAKE_OUT: dict[str, Callable[[Session, Person | None, int], int | None]] = {
     "event": _take_out_event,
     "risk_factors": _take_out_risk_factors,
     "assessment": _take_out_reading,
     "patient": _take_out_patient,
 }
+"""Table -> what takes one of its rows out and returns whose it was; None where it stays."""
 
 
 def errors_csv(checked: Checked) -> bytes:

@@ -19,7 +19,7 @@ from starlette.responses import Response
 from core.exchange import begin_once, finish_once, give_up_once
 from core.exchange.once import LONGEST_KEY
 from core.installation import Installation
-from core.people import Access, Permission, Person, Scope, audit
+from core.people import Access, Permission, Person, Scope, audit, not_included
 from dashboard.api import limits
 from dashboard.api.etags import with_etag
 from dashboard.house import here
@@ -81,9 +81,7 @@ class Door:
                 403, "scope_missing", f"This token has not the scope “{self.scope}”. Make one that has it."
             )
         if self.permission is not None and not access.person.may(self.permission):
-            raise Problem(
-                403, "not_allowed", f"Your role does not include this ({self.permission}). Ask your admin."
-            )
+            raise Problem(403, "not_allowed", not_included(self.permission))
 
 
 def door(scope: Scope, permission: Permission | None = Permission.SEE_PATIENTS) -> Any:

@@ -153,12 +153,15 @@ def _ours(error: Exception) -> Problem:
 
 
 def _invalid(error: RequestValidationError) -> Problem:
-    wrong = [
-        {"where": ".".join(map(str, one["loc"])), "what": one["msg"].removeprefix("Value error, ")}
-        for one in error.errors()
-    ]
+    wrong = [_wrong(one) for one in error.errors()]
     if any(one["loc"][:1] == ("path",) for one in error.errors()):
         return Problem(404, "not_found", "There is nothing at this address.", errors=wrong)
     first = wrong[0] if wrong else {"where": "request", "what": "cannot be read"}
     more = f", and {len(wrong) - 1} more" if len(wrong) > 1 else ""
     return Problem(422, "invalid", f"{first['where']}: {first['what']}{more}.", errors=wrong)
+
+
+def _wrong(one: Mapping[str, Any]) -> dict[str, str]:
+    if one["type"] == "json_invalid":  # its place is a number of letters, not a name
+        return {"where": "body", "what": f"is no JSON from its letter {one['loc'][-1]} on"}
+    return {"where": ".".join(map(str, one["loc"])), "what": one["msg"].removeprefix("Value error, ")}

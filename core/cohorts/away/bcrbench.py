@@ -9,7 +9,7 @@ and `auc_per_year` by year, counted from 0.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,6 +40,8 @@ class Scores:
     left_out: Mapping[str, int]
     definition: Mapping[str, Any]
     said_by: str
+    patients: Sequence[int] = ()
+    """Whose exams these are: for the trail, never in the document."""
 
     @property
     def exams(self) -> int:
@@ -117,7 +119,14 @@ def scores_of(selection: Selection) -> Scores:
         },
         definition=selection.definition.to_json(),
         said_by=selection.definition.model or selection.said_by,
+        patients=_whose(selection, kept),
     )
+
+
+def _whose(selection: Selection, exams: pl.DataFrame) -> list[int]:
+    """Return whose exams they are by their rows; nobody's of a table that was kept as a cohort."""
+    women = selection.women.filter(pl.col("woman").is_in(exams["woman"].unique().implode()))
+    return [int(one) for one in women["patient_id"].drop_nulls().unique()]
 
 
 def auc_per_year(
@@ -142,7 +151,7 @@ def auc_per_year(
 def taken_by(here: Installation, person: Person | None, scores: Scores) -> bytes:
     """Return the document, after the trail has it that rows of single exams went out, and to whom."""
     detail = {"exams": scores.exams, "form": "BCRBench", "from": "page" if person else "command line"}
-    audit.note(here, person, "cohort_scores_exported", "cohort", detail)
+    audit.note(here, person, "cohort_scores_exported", "cohort", detail, patients=scores.patients)
     return (json.dumps(scores.to_json(), indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
 
 

@@ -12,6 +12,7 @@ from core.incoming.intake import take_in
 from core.incoming.items import IncomingFile, Statement
 from core.outages import MachineFailed, outage
 from core.people import Role, accounts
+from core.trail import Wanted, find
 from db.database import sqlite_module
 from db.images import FolderStore
 from db.tables import AuditEntry, Image, ImportBatch, ImportItem, Patient, utc_now
@@ -180,6 +181,11 @@ def test_an_import_is_in_the_trail_with_who_from_where_for_whom_and_how_it_ended
             {"batch": 2, "from": "terminal", **ended, "duplicate": 1, "quarantined": 1},
         ),
     ]
+    hers = find(here, None, Wanted(patient="MRN-1"), noted=False).entries
+    told = [(entry.action, entry.detail["batch"]) for entry in hers if entry.action.startswith("import")]
+    assert told == [("import_finished", 2), ("import_finished", 1), ("import_begun", 1)], (
+        "what a batch brought of hers is filed under her, whoever sent it"
+    )
 
 
 def test_nothing_is_taken_in_whose_entry_cannot_be_written(here):

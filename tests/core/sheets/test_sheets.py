@@ -29,6 +29,7 @@ from core.sheets import (
     open_sheet,
     set_aside,
 )
+from core.trail import Wanted, find
 from db.tables import AssessmentVersion, AuditEntry, Event, Patient, RiskFactors, Study
 from tests import factories
 from tests.factories import VisitPlan
@@ -52,6 +53,11 @@ def count(here: Installation, table) -> int:
         return session.scalar(select(func.count()).select_from(table)) or 0
 
 
+def told_of(here: Installation, mrn: str) -> list[str]:
+    """Return what the trail says was done about a woman, the last first."""
+    return [entry.action for entry in find(here, None, Wanted(patient=mrn), noted=False).entries]
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -73,6 +79,7 @@ def test_a_table_of_patients_is_read_as_it_comes(here: Installation, tmp_path: P
         ("A-2", "Ann", None),
     ]
     assert trail == ["records_imported"]
+    assert told_of(here, "A-1") == told_of(here, "A-2") == ["records_imported"]
     again = taken(here, tmp_path, "patients", text)
     assert (again.number, dict(again.checked.fates)) == (None, {"there already": 2})
 
@@ -162,6 +169,7 @@ def test_events_and_risk_factors_are_kept_once_and_taken_out_again(
     assert count(here, Event) == 0
     with pytest.raises(ValueError, match="no table"):
         set_aside(here, None, done.number)
+    assert told_of(here, "A-1")[:3] == ["records_set_aside", "event_removed", "event_removed"]
     # She has risk factors now, and stays.
     assert set_aside(here, None, 1).kept == 1
     assert count(here, Patient) == 1
@@ -183,6 +191,7 @@ def test_a_reading_joins_the_study_of_its_day_and_never_replaces_a_readers(
     assert "no study of 2021-01-01" in other.checked.bad[1].reason
     assert done.number is not None
     assert set_aside(here, None, done.number).removed == {"assessment": 1}
+    assert told_of(here, "A-1") == ["records_set_aside", "records_imported"]
     assert count(here, AssessmentVersion) == 0
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select, text
 from typer.testing import CliRunner
 
 from core.__main__ import app
@@ -28,6 +28,7 @@ from core.trail import (
     looking,
 )
 from db import chain
+from db.tables import Alert, Image, Study
 from tests import factories
 from tests.factories import VisitPlan
 
@@ -152,6 +153,33 @@ def test_images_of_one_look_are_one_entry_and_a_script_s_are_one_a_woman(here, a
     looking.images_seen(here, admin, "1.2.3")
     seen = [(e.action, e.patients) for e in find(here, admin, Wanted(person="eve"), noted=False).entries]
     assert seen[:2] == [("images_seen", ("B-2",)), ("patient_opened", ("A-1",))]
+
+
+def test_what_is_about_an_image_a_study_or_an_alert_of_hers_is_filed_under_her(here) -> None:
+    plan = VisitPlan(date(2024, 3, 1), 0.05, alerts=[("risk_high", "5-year risk 5 %")])
+    factories.woman(here, "A-1", [plan])
+    with here.database.read() as session:
+        image = session.scalars(select(Image.sop_uid)).first()
+        study, alert = session.scalars(select(Study.uid)).one(), session.scalars(select(Alert.id)).one()
+    for subject in (f"image:{image}", f"study:{study}", f"alert:{alert}", "patient:A-1"):
+        audit.note(here, None, "benchmark", subject)
+        (last, *_) = find(here, None, Wanted(action="benchmark"), noted=False).entries
+        assert last.patients == ("A-1",), subject
+
+
+def test_changes_of_accounts_are_security_alerts_for_other_programs_and_reads_change_nothing(here) -> None:
+    factories.woman(here, "A-1", VISITS)
+    audit.note(here, None, "role_set", "user:eve", {"from": "staff", "to": "admin"})
+    audit.note(here, None, "api_called", "patient:A-1", {"act": "get_course", "status": 200})
+    audit.note(here, None, "event_added", "patient:A-1", {"kind": "note"})
+    entries = find(here, None, Wanted(), noted=False).entries
+    said = [ElementTree.fromstring(line).find("EventIdentification") for line in as_messages(entries)]
+    assert [(one.find("EventID").get("csd-code"), one.get("EventActionCode")) for one in said] == [
+        ("110110", "U"),
+        ("110110", "R"),
+        ("110113", "U"),
+    ]
+    assert said[2].find("EventTypeCode").get("csd-code") == "110136"
 
 
 def test_pages_of_the_trail_hold_each_entry_once_and_reading_it_is_in_it(here, admin) -> None:

@@ -109,6 +109,13 @@ def test_nobody_is_told_what_the_trail_cannot_keep(api: Api, client: Client, mon
     assert "00001" not in answer.text
 
 
+def test_a_body_that_is_no_json_is_named_as_such(client: Client) -> None:
+    path = f"/api/v1/patients/{key_of(client, '00001')}/events"
+    answer = client.post(path, content=b'{"kind":', headers={"Content-Type": "application/json"})
+    assert (answer.status_code, answer.json()["reason"]) == (422, "invalid")
+    assert answer.json()["detail"] == "body: is no JSON from its letter 8 on."
+
+
 def test_what_has_not_changed_is_not_sent_again(client: Client) -> None:
     path = f"/api/v1/patients/{key_of(client, '00001')}"
     tag = client.get(path).headers["etag"]
