@@ -50,7 +50,7 @@ def _quoted(template: str = "{}") -> Say:
 
 def _many(one: str, several: str = "", template: str = "{}") -> Say:
     def said(value: Any) -> str:
-        if isinstance(value, Sequence) and not isinstance(value, str):
+        if isinstance(value, Sequence | Mapping) and not isinstance(value, str):
             value = len(value)
         if not isinstance(value, int):
             return _as(f"{one} {{}}")(value)
@@ -295,7 +295,7 @@ _OF: Mapping[str, Mapping[str, Say]] = {
     "lesion_undone": {"undone": _quoted()},
     "lesions_recorded": {"lesions": _many("lesion")},
     "measurements_turned": {"turn": _words},
-    "not_allowed": {"asked for": _words, "act": _as("to {}", _act)},
+    "not_allowed": {"asked for": _as("“{}”", _words), "act": _as("to {}", _act)},
     "own_account_refused": {"wrong": _as("wrong {}", _words)},
     "own_password_set": {"first": _if("the first")},
     "priors_fetched": {

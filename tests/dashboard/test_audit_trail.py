@@ -55,4 +55,4 @@ def test_a_page_that_a_role_does_not_open_is_in_the_trail_as_refused(
     pages(Role.ANALYST, "admin")
     with_refusals = pages(Role.ADMIN, "admin", part="Audit")
     with_refusals.selectbox(key="audit_outcome").select("refused").run()
-    assert "asked for what her role does not include: asked for administer" in words(with_refusals)
+    assert "asked for what her role does not include: “administer”" in words(with_refusals)
