@@ -189,8 +189,8 @@ def _women(session: Session, wanted: Wanted) -> Select[Patient]:
 
 
 def _from(
-    session: Session, query: Select[Any], by: Any, number: Any, wanted: Wanted, after: int
-) -> Select[Any]:
+    session: Session, query: Select[*tuple[Any, ...]], by: Any, number: Any, wanted: Wanted, after: int
+) -> Select[*tuple[Any, ...]]:
     """Return a query in the order that is wanted, from after the row of a number on; 0 is from the first on."""
     keys = [number] if wanted.order is Order.CAME else [by, number]
     if after:

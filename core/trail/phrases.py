@@ -251,6 +251,7 @@ _OF: Mapping[str, Mapping[str, Say]] = {
         "act": _words,
         "call": _plain,
         "status": _status,
+        "resource": _as("of the kind {}"),
         "told": _if("", "with too few women to be told"),
         "reason": _as("the token was refused: {}", _words),
     },

@@ -192,6 +192,7 @@ def read(
     id: Annotated[str, Path(pattern=r"^[A-Za-z0-9.\-]{1,64}$", examples=["k3Jb0Zx1Qe8sT2vW"])],
 ) -> Response:
     """Return one resource."""
+    call.beside["resource"] = kind
     _check_read(request)
     found = resource_of(call.here, call.person, kind, id)
     call.tells_of(*found.patients)
@@ -216,6 +217,7 @@ def _check_form(request: Request, said: str | None) -> None:
 
 def _searched(call: Call, request: Request, kind: str, said: Iterable[tuple[str, str]]) -> Response:
     said = by_ids(kind, said, lambda mrn: id_of_mrn(call.here, call.person, mrn))
+    call.beside["resource"] = kind
     search = read_search(kind, said)
     _check_form(request, dict(said).get("_format"))
     found = Found([], [])

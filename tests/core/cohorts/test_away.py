@@ -137,6 +137,10 @@ def test_scores_in_the_form_of_bcrbench_are_its_own_numbers() -> None:
         assert document["auc_per_year"][str(year)] == pytest.approx(roc_auc_score(*zip(*pairs, strict=True)))
     words = json.dumps(document["longview"])
     assert "patient" not in words
+    # For the trail: whose exams went out, each woman once.
+    everybody = set(selection.women["patient_id"].to_list())
+    assert 0 < len(found.patients) == len(set(found.patients)) <= found.exams
+    assert set(found.patients) <= everybody
     assert found.left_out["without cancer and followed for less than a year"] > 0
 
 

@@ -61,6 +61,7 @@ HELD: dict[str, list[tuple[dict[str, object], str | None]]] = {
     "api_called": [
         ({"act": "list_events", "call": "GET /api/v1/patients/{key}/events", "status": 200, "by token": "RIS"}, None),
         ({"act": "summary", "call": "POST /api/v1/cohorts/summary", "status": 200, "definition": {"format": 1, "kind": "both"}, "told": False}, None),
+        ({"act": "search", "call": "GET /fhir/…", "status": 200, "resource": "Patient"}, None),
         ({"reason": "token_expired"}, None),
     ],
     "assessment_recorded": [({"before": NOTHING_BEFORE, "now": ASSESSMENT}, "study:2.25.1"), ({"before": ASSESSMENT, "now": ASSESSMENT}, "study:2.25.1")],
