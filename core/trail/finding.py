@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, or_, select
+from sqlalchemy import ColumnElement, Select, false, func, or_, select
 from sqlalchemy.orm import Session
 
 from core.installation import Installation
@@ -131,10 +131,17 @@ def _subject(wanted: Wanted) -> str | None:
 
 
 def _read(session: Session, wanted: Wanted, older_than: int | None, limit: int) -> list[Entry]:
-    query = _asked(session, wanted).order_by(AuditEntry.id.desc()).limit(limit)
+    asked = _asked(session, wanted)
     if older_than is not None:
-        query = query.where(AuditEntry.id < older_than)
-    rows = session.execute(query).all()
+        asked = asked.where(AuditEntry.id < older_than)
+    # Who acted, and who was only named, are read each over an index of their own.
+    newest_first = AuditEntry.id.desc()
+    rows = [
+        row
+        for by in _by(session, wanted.person)
+        for row in session.execute(asked.where(*by).order_by(newest_first).limit(limit))
+    ]
+    rows = sorted(rows, key=lambda row: row.AuditEntry.id, reverse=True)[:limit]
     about = select(AuditedPatient.entry_id, Patient.mrn).join(
         Patient, Patient.id == AuditedPatient.patient_id
     )
@@ -155,10 +162,6 @@ def _asked(session: Session, wanted: Wanted) -> Select[*tuple[Any, ...]]:
         User, User.id == AuditEntry.user_id
     )
     asked: list[ColumnElement[bool]] = []
-    if wanted.person:
-        user = session.scalar(select(User.id).where(User.username == wanted.person))
-        named = AuditEntry.name == wanted.person
-        asked.append(named if user is None else or_(AuditEntry.user_id == user, named))
     if wanted.patient:
         query = query.join(AuditedPatient, AuditedPatient.entry_id == AuditEntry.id)
         asked.append(AuditedPatient.patient_id.in_(_rows_of(session, wanted.patient)))
@@ -167,10 +170,37 @@ def _asked(session: Session, wanted: Wanted) -> Select[*tuple[Any, ...]]:
     if wanted.outcome:
         asked.append(AuditEntry.outcome == wanted.outcome)
     if wanted.since:
-        asked.append(AuditEntry.at >= _begin(wanted.since))
+        asked += _with_bound(session, AuditEntry.at >= _begin(wanted.since), func.min)
     if wanted.until:
-        asked.append(AuditEntry.at < _begin(wanted.until + timedelta(days=1)))
+        asked += _with_bound(session, AuditEntry.at < _begin(wanted.until + timedelta(days=1)), func.max)
     return query.where(*asked).distinct() if wanted.patient else query.where(*asked)
+
+
+def _by(session: Session, person: str | None) -> list[list[ColumnElement[bool]]]:
+    """Return the conditions for what a person did and, apart from it, where only the name was given; one of none for everybody."""
+    if not person:
+        return [[]]
+    named = [AuditEntry.name == person]
+    user = session.scalar(select(User.id).where(User.username == person))
+    # An entry with both is the account's.
+    return (
+        [named]
+        if user is None
+        else [[AuditEntry.user_id == user], [*named, AuditEntry.user_id.is_distinct_from(user)]]
+    )
+
+
+def _with_bound(session: Session, when: ColumnElement[bool], end: Any) -> list[ColumnElement[bool]]:
+    """Return a condition on the moment, and the first or last number that fits it.
+
+    Entries are read by number: with the bound nothing is read that lies before or after. It is looked up, for a clock that
+    was put back has left moments out of order.
+    """
+    # As a sum, so that it is taken over the index of moments, not by walking the numbers until one fits.
+    number = session.scalar(select(end(AuditEntry.id + 0)).where(when))
+    if number is None:
+        return [false()]
+    return [when, AuditEntry.id >= number if end is func.min else AuditEntry.id <= number]
 
 
 def _rows_of(session: Session, mrn: str) -> Sequence[int]:

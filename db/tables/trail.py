@@ -27,6 +27,8 @@ class AuditEntry(Base):
         Index("ix_audit_entry_subject", "subject", "action", "at"),
         Index("ix_audit_entry_user", "user_id", "id"),
         Index("ix_audit_entry_action", "action", "id"),
+        Index("ix_audit_entry_outcome", "outcome", "id"),
+        Index("ix_audit_entry_name", "name", "id"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
