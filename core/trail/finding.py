@@ -163,8 +163,8 @@ def _asked(session: Session, wanted: Wanted) -> Select[*tuple[Any, ...]]:
     )
     asked: list[ColumnElement[bool]] = []
     if wanted.patient:
-        query = query.join(AuditedPatient, AuditedPatient.entry_id == AuditEntry.id)
-        asked.append(AuditedPatient.patient_id.in_(_rows_of(session, wanted.patient)))
+        hers = AuditedPatient.patient_id.in_(_rows_of(session, wanted.patient))
+        asked.append(AuditEntry.id.in_(select(AuditedPatient.entry_id).where(hers)))
     if wanted.action:
         asked.append(AuditEntry.action == wanted.action)
     if wanted.outcome:
@@ -173,7 +173,7 @@ def _asked(session: Session, wanted: Wanted) -> Select[*tuple[Any, ...]]:
         asked += _with_bound(session, AuditEntry.at >= _begin(wanted.since), func.min)
     if wanted.until:
         asked += _with_bound(session, AuditEntry.at < _begin(wanted.until + timedelta(days=1)), func.max)
-    return query.where(*asked).distinct() if wanted.patient else query.where(*asked)
+    return query.where(*asked)
 
 
 def _by(session: Session, person: str | None) -> list[list[ColumnElement[bool]]]:
