@@ -21,7 +21,7 @@ __all__ = ["against_truth", "index_groups"]
 
 HORIZONS = (1, 2, 5)
 SMALLEST_LESION_MM = 3.0
-"""From this size on a finding may be visible (seed_data/bodies.py)."""
+"""From this size on a finding may be visible (`seed_data.women.appearance`)."""
 
 
 def against_truth(
