@@ -26,9 +26,9 @@ import numpy as np
 from core.rules.vocabulary import SIDES, STANDARD_VIEWS
 from seed_data.women import lives
 from seed_data.women.appearance import VISIBLE_CONTRAST_TO_CLUTTER, VISIBLE_MM
-from seed_data.women.cohort import truth_rows
 from seed_data.women.life import CaseMix, Life
 from seed_data.women.mechanisms import OF_2025, Mechanisms
+from seed_data.women.tables import truth_rows
 
 __all__ = ["MEASURED", "Visibility", "fitted", "truth_without_pictures"]
 
@@ -161,7 +161,7 @@ def _masses(folder: Path) -> list[_Seen]:
 
 
 def truth_without_pictures(life: Life, model: Visibility) -> list[dict[str, Any]]:
-    """Return a woman's truth table (`cohort.truth_rows`) with findings shown or not by the model; nothing is drawn.
+    """Return a woman's truth table (`tables.truth_rows`) with findings shown or not by the model; nothing is drawn.
 
     The same life and model always give the same rows. Positions in views are left out.
     """
