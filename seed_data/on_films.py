@@ -8,8 +8,9 @@ from typing import Annotated
 
 import typer
 
-from core.cli.terminal import SOME_REFUSED, log, print_json, results, wrong_use
+from core.cli.terminal import SOME_REFUSED, log, wrong_use
 from seed_data.counting import counted
+from seed_data.simulating import check_no_set, tell_set
 from seed_data.women import cohort
 from seed_data.women.films import MECHANISMS, film_women
 from seed_data.women.life import CaseMix
@@ -47,8 +48,7 @@ def films(
     Lesions, dates and outcomes are simulated (`simulate`), the tissue is real. The column `background` of manifest.csv says
     whose picture it is: lives on one woman's pictures belong together, in one fold.
     """
-    if (out / "manifest.csv").exists():
-        wrong_use(f"{out} holds a set already. Choose another folder, or remove that one.")
+    check_no_set(out)
     if edition not in MECHANISMS:
         wrong_use(f"--mechanisms is {edition!r}, not one of {', '.join(MECHANISMS)}.")
     try:
@@ -65,9 +65,6 @@ def films(
     with counted("Lives on films", len(women.backgrounds)) as count:
         description = cohort.simulate(out, plan, jobs=jobs or None, on_woman=count)
     log.print(f"{description['images']} images in {time.monotonic() - started:.0f} s.")
-    if as_json:
-        print_json(description)
-    else:
-        results.print(f"{description['statement']} Manifest: {out / 'manifest.csv'}", highlight=False)
+    tell_set(description, out, as_json)
     if women.left_out:
         raise typer.Exit(SOME_REFUSED)

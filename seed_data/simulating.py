@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -20,7 +20,7 @@ from seed_data.women.life import CaseMix
 from seed_data.women.mechanisms import EDITIONS
 from seed_data.women.plan import SetPlan
 
-__all__ = ["Edition", "simulate"]
+__all__ = ["Edition", "check_no_set", "simulate", "tell_set"]
 
 
 class Edition(StrEnum):
@@ -135,8 +135,7 @@ def simulate(
     as_json: Annotated[bool, typer.Option("--json", help="Print the description as JSON.")] = False,
 ) -> None:
     """Write simulated women: images, manifest.csv, truth.csv, risk_factors.csv, events.csv, simulation.json."""
-    if (out / "manifest.csv").exists():
-        wrong_use(f"{out} holds a set already. Choose another folder, or remove that one.")
+    check_no_set(out)
     _check_together(made_of, course)
     on_real = None if course.real_backgrounds is None else _real(course.real_backgrounds, size)
     try:
@@ -159,6 +158,17 @@ def simulate(
     log.print(
         f"{description['images']} images in {seconds:.0f} s, {description['images'] / seconds:.1f} a second."
     )
+    tell_set(description, out, as_json)
+
+
+def check_no_set(out: Path) -> None:
+    """End with a message where a folder holds a set already."""
+    if (out / "manifest.csv").exists():
+        wrong_use(f"{out} holds a set already. Choose another folder, or remove that one.")
+
+
+def tell_set(description: dict[str, Any], out: Path, as_json: bool) -> None:
+    """Say what set was written, and where."""
     if as_json:
         print_json(description)
     else:
