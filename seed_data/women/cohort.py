@@ -217,7 +217,7 @@ def _description(plan: SetPlan, count: _Count) -> dict[str, Any]:
             "Untreated women have no diagnosis before their last visit, so risk labels are unbiased at the last visit "
             "(also of a record whose first visits are left out), not at earlier ones."
         ),
-        "constants": "seed_data/lives.py and seed_data/bodies.py, each with its source",
+        "constants": "seed_data/women: rates, mechanisms, appearance and the modules beside them, each with its source",
     }
     if plan.only is not None:
         description["drawn_from"] = plan.patients
