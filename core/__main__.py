@@ -27,6 +27,7 @@ GROUPS = (
     "records",
     "scoring",
     "training",
+    "evaluating",
     "films",
     "images",
     "quality",

@@ -23,24 +23,29 @@ class MachineFailed(RuntimeError):
     """What the machine lacks, already in words: of work that was cut short, or for callers that can only wait."""
 
 
+_NO_MEMORY = "The machine has no memory left. End other programs, then repeat."
+_NO_RIGHTS = "The folder may not be written or read by this account. Correct its rights, then repeat."
+_TOO_MANY_FILES = "Too many files are open. End other programs, then repeat."
+_FOLDER_AWAY = "The network folder is away. Mount it again, then repeat."
+_NO_NETWORK = "A server cannot be reached. Check the network, then repeat."
 _BY_ERRNO = {
     errno.ENOSPC: "The disk is full. Make room, then repeat.",
     errno.EDQUOT: "The disk's quota is used up. Make room, then repeat.",
     errno.EFBIG: "A file may not become that large here. Lift the limit of the account or the disk, then repeat.",
     errno.EROFS: "The folder is read-only. Make it writable, then repeat.",
-    errno.EACCES: "The folder may not be written or read by this account. Correct its rights, then repeat.",
-    errno.EPERM: "The folder may not be written or read by this account. Correct its rights, then repeat.",
+    errno.EACCES: _NO_RIGHTS,
+    errno.EPERM: _NO_RIGHTS,
     errno.EIO: "The disk answers with an error. Check the disk, then repeat.",
-    errno.ENOMEM: "The machine has no memory left. End other programs, then repeat.",
+    errno.ENOMEM: _NO_MEMORY,
     errno.EAGAIN: "The machine can start no further process. End other programs, then repeat.",
-    errno.EMFILE: "Too many files are open. End other programs, then repeat.",
-    errno.ENFILE: "Too many files are open. End other programs, then repeat.",
-    errno.ESTALE: "The network folder is away. Mount it again, then repeat.",
-    errno.ENOTCONN: "The network folder is away. Mount it again, then repeat.",
+    errno.EMFILE: _TOO_MANY_FILES,
+    errno.ENFILE: _TOO_MANY_FILES,
+    errno.ESTALE: _FOLDER_AWAY,
+    errno.ENOTCONN: _FOLDER_AWAY,
     errno.ECONNREFUSED: "A server cannot be reached. Check that it runs, then repeat.",
     errno.ECONNRESET: "A server closed the connection. Check that it runs, then repeat.",
-    errno.EHOSTUNREACH: "A server cannot be reached. Check the network, then repeat.",
-    errno.ENETUNREACH: "A server cannot be reached. Check the network, then repeat.",
+    errno.EHOSTUNREACH: _NO_NETWORK,
+    errno.ENETUNREACH: _NO_NETWORK,
     errno.ETIMEDOUT: "A server did not answer in time. Check the network, then repeat.",
 }
 
@@ -66,7 +71,7 @@ _BY_WORDS: tuple[tuple[tuple[str, ...], str], ...] = (
         ("disk i/o error",),
         "The disk that holds the database answers with an error. Check it, then repeat.",
     ),
-    (("out of memory",), "The machine has no memory left. End other programs, then repeat."),
+    (("out of memory",), _NO_MEMORY),
 )
 _TOO_LARGE_FOR_MEMORY = "ResourceExhaustedError"
 """What TensorFlow raises where there is no memory for a step; its class cannot be named without loading it."""
@@ -94,7 +99,7 @@ def _outage(error: BaseException) -> str | None:
     if isinstance(error, DatabaseUnavailable | StoreUnavailable | MachineFailed):
         return str(error)
     if isinstance(error, MemoryError) or type(error).__name__ == _TOO_LARGE_FOR_MEMORY:
-        return "The machine has no memory left. End other programs, then repeat."
+        return _NO_MEMORY
     if isinstance(error, PoolTimeout):
         return "The database is busy: no connection became free. Repeat later."
     if isinstance(error, DBAPIError):

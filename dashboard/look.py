@@ -14,6 +14,7 @@ from typing import Literal
 
 import streamlit as st
 
+from core import palette
 from core.records import Card, Interval
 from core.wording import NBSP as NBSP
 from core.wording import UNKNOWN as UNKNOWN
@@ -22,17 +23,14 @@ from core.wording import millimetres as millimetres
 from core.wording import percent as percent
 from core.wording import signed as signed
 
-INK = "#1F2937"
-MUTED = "#5B6675"
+INK, MUTED, ACCENT = palette.INK, palette.MUTED, palette.ACCENT
 LINE = "#DDE2E8"
-ACCENT = "#0B5C8A"
 
 RISK = INK
 RISK_BAND = "rgba(31, 41, 55, 0.14)"
-LEFT = "#0072B2"
-RIGHT = "#D55E00"
-PROGRESSION = "#CC79A7"
-DENSITY = "#009E73"
+LEFT, RIGHT = palette.BLUE, palette.ORANGE
+PROGRESSION = palette.PINK
+DENSITY = palette.GREEN
 DENSITY_LETTER = "#00785A"
 """The colour of density where it is a letter, which has to be read: 5.5 to 1 on white, where the other has 3.4."""
 ALERT = "#E69F00"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from dataclasses import asdict
 from datetime import date, datetime
 from enum import StrEnum
@@ -12,12 +11,9 @@ from typing import Annotated
 
 import typer
 from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
     Progress,
     TextColumn,
     TimeElapsedColumn,
-    TimeRemainingColumn,
 )
 from rich.table import Table
 
@@ -34,7 +30,6 @@ from core.cli.terminal import (
     wrong_use,
 )
 from core.files import AS_ASKED, write_whole
-from core.sets import SamplingError, read_sampling
 from seed_data import adapters
 from seed_data import demo as demo_cohort
 from seed_data.checks import detector as detector_check
@@ -42,8 +37,9 @@ from seed_data.checks import mechanism_gains, published
 from seed_data.checks import report as margins_report
 from seed_data.checks import sensitivity as sensitivity_table
 from seed_data.checks import vectors as perfect_vectors
+from seed_data.counting import counted
 from seed_data.on_films import films
-from seed_data.women import backgrounds, cohort
+from seed_data.simulating import Edition, simulate
 from seed_data.women.life import CaseMix
 from seed_data.women.mechanisms import EDITIONS
 from seed_data.women.visibility import MEASURED, fitted
@@ -58,144 +54,7 @@ app = typer.Typer(
 )
 app.callback()(check_surroundings)
 app.command()(films)
-
-
-class Edition(StrEnum):
-    """Which mechanisms simulated women have (`seed_data.women.mechanisms.EDITIONS`)."""
-
-    OF_2025 = "2025"
-    OF_2026 = "2026"
-
-
-class ImageFormat(StrEnum):
-    """What the images are written as."""
-
-    PNG = "png"
-    DICOM = "dicom"
-
-
-@app.command()
-def simulate(
-    out: Annotated[Path, typer.Option("--out", help="Folder to write into.")],
-    patients: Annotated[int, typer.Option(min=1, help="Number of women.")] = 100,
-    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same bytes.")] = 0,
-    image_format: Annotated[
-        ImageFormat, typer.Option("--format", help="File format of the images.")
-    ] = ImageFormat.PNG,
-    pixel_spacing_mm: Annotated[float, typer.Option(min=0.1, max=1.0, help="Nominal pixel spacing.")] = 0.375,
-    jobs: Annotated[int, typer.Option(min=0, help="Processes; 0: one a core.")] = 0,
-    cancer_rate: Annotated[
-        float,
-        typer.Option(min=0.0, max=0.6, help="Expected share of women with a cancer found in follow-up."),
-    ] = 0.30,
-    natural: Annotated[bool, typer.Option("--natural", help="Incidence as in life, not enriched.")] = False,
-    benign_per_woman: Annotated[float, typer.Option(min=0.0, help="Mean number of benign findings.")] = 0.9,
-    treated_rate: Annotated[
-        float, typer.Option(min=0.0, max=1.0, help="Share of women treated and followed on.")
-    ] = 0.04,
-    growth_speed: Annotated[float, typer.Option(min=0.1, help="Divides the doubling times.")] = 1.0,
-    detection_noise: Annotated[
-        float, typer.Option(min=0.0, help="SD (logit) of how conspicuous cancers are.")
-    ] = 0.7,
-    detection_delay_mm: Annotated[
-        float, typer.Option(min=0.0, help="Cancers are found this much larger than in life.")
-    ] = 0.0,
-    findings_per_breast: Annotated[
-        float | None,
-        typer.Option(
-            min=0.1, help="Strew so many findings over each breast anew at every visit: a set to practise on."
-        ),
-    ] = None,
-    real_backgrounds: Annotated[
-        Path | None,
-        typer.Option(
-            "--backgrounds", help="Exam manifest of real mammograms: findings grow in these, one woman each."
-        ),
-    ] = None,
-    repeats: Annotated[
-        int,
-        typer.Option(
-            min=0,
-            max=9,
-            help="Take each woman's last study again so often on the same day, positioned and exposed anew "
-            "(repeat_1.csv …): what changes then is no change of hers.",
-        ),
-    ] = 0,
-    mechanisms: Annotated[
-        Edition,
-        typer.Option(
-            help="How cancer grows and announces itself: 2026 adds texture, early signs, look-alikes, grades, in situ. "
-            "The shipped weights are proved on 2025."
-        ),
-    ] = Edition.OF_2025,
-    only: Annotated[
-        Path | None,
-        typer.Option(
-            help="Picture only the women of this seed in a CSV of patient_id,stands_for, as `core train calibration --sampling` takes it: "
-            "each is as she would be among all."
-        ),
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the description as JSON.")] = False,
-) -> None:
-    """Write simulated women: images, manifest.csv, truth.csv, risk_factors.csv, events.csv, simulation.json."""
-    if (out / "manifest.csv").exists():
-        wrong_use(f"{out} holds a set already. Choose another folder, or remove that one.")
-    mix = CaseMix(
-        None if natural else cancer_rate,
-        benign_per_woman,
-        treated_rate,
-        growth_speed,
-        detection_noise,
-        detection_delay_mm,
-        findings_per_breast,
-    )
-    if findings_per_breast is not None and real_backgrounds is not None:
-        wrong_use("--findings-per-breast and --backgrounds cannot go together.")
-    if repeats and (findings_per_breast is not None or real_backgrounds is not None):
-        wrong_use("--repeats goes with drawn women only, not with --findings-per-breast or --backgrounds.")
-    if mechanisms is not Edition.OF_2025 and (
-        findings_per_breast is not None or real_backgrounds is not None
-    ):
-        wrong_use("--mechanisms goes with drawn women only, not with --findings-per-breast or --backgrounds.")
-    on_real = None
-    if real_backgrounds is not None:
-        try:
-            on_real = backgrounds.backgrounds(real_backgrounds)
-        except ValueError as error:
-            wrong_use(str(error))
-        if len(on_real) < patients:
-            wrong_use(
-                f"{real_backgrounds} holds {len(on_real)} women without finding: ask for so many patients at most."
-            )
-        if image_format is ImageFormat.DICOM:
-            wrong_use("Findings in real pictures are written as PNG only.")
-    try:
-        picked = None if only is None else read_sampling(only)
-    except SamplingError as error:
-        wrong_use(str(error))
-    started = time.monotonic()
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-    try:
-        with Progress(*columns, console=log) as progress:
-            task = progress.add_task("Simulating women", total=patients if picked is None else None)
-            description = cohort.simulate(
-                out, patients=patients, seed=seed, mix=mix, image_format=image_format.value,
-                spacing_mm=pixel_spacing_mm, jobs=jobs or None, on_real=on_real, repeats=repeats,
-                mechanisms=EDITIONS[mechanisms.value], only=picked,
-                on_woman=lambda done, _images: progress.update(task, completed=done),
-            )  # fmt: skip
-    except backgrounds.UnusableBackground as error:
-        wrong_use(f"{error} Take its row out of the manifest, and remove {out}, which is not complete.")
-    except ValueError as error:
-        wrong_use(str(error))
-    seconds = time.monotonic() - started
-    log.print(
-        f"{description['images']} images in {seconds:.0f} s, {description['images'] / seconds:.1f} a second."
-    )
-    if as_json:
-        print_json(description)
-    else:
-        results.print(f"{description['statement']} Manifest: {out / 'manifest.csv'}", highlight=False)
+app.command()(simulate)
 
 
 @app.command()
@@ -209,16 +68,14 @@ def demo(
 ) -> None:
     """Load the simulated demo cohort into the configured database; what is there already stays as it is."""
     here = open_installation()
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     try:
-        with Progress(*columns, console=log) as progress:
-            task = progress.add_task("Loading the demo cohort", total=women)
+        with counted("Loading the demo cohort", women) as count:
             told = demo_cohort.load(
                 here,
                 women=women,
                 until=until.date() if until else date.today(),
                 jobs=jobs or os.cpu_count() or 1,
-                on_woman=lambda done, _name, _story: progress.update(task, completed=done),
+                on_woman=count,
             )
     finally:
         here.close()
@@ -303,13 +160,11 @@ def lives(
         growth_speed=growth_speed,
         detection_noise=detection_noise,
     )
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-    with Progress(*columns, console=log) as progress:
-        task = progress.add_task("Drawing lives", total=women)
+    with counted("Drawing lives", women) as count:
         sensitivity_table.write_lives(
             out, women=women, seed=seed, mix=mix, mechanisms=EDITIONS[mechanisms.value],
             jobs=jobs or os.cpu_count() or 1,
-            on_women=lambda done, _all: progress.update(task, completed=done),
+            on_women=count,
         )  # fmt: skip
     if vectors is not None:
         perfect_vectors.write_vectors(
@@ -352,15 +207,12 @@ def sensitivity(
             wrong_use("--mechanisms and --evaluated cannot go together.")
         _by_mechanism(out, women, seed, drawn, jobs, as_json)
         return
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     try:
-        with Progress(*columns, console=log) as progress:
-            task = progress.add_task(
-                "Case mixes", total=sum(len(values) for values in sensitivity_table.MOVED.values())
-            )
+        mixes = sum(len(values) for values in sensitivity_table.MOVED.values())
+        with counted("Case mixes", mixes) as count:
             found = sensitivity_table.sensitivity(
                 women, seed, model=fitted(drawn) if drawn else MEASURED, jobs=jobs or os.cpu_count() or 1,
-                on_setting=lambda done, _all: progress.update(task, completed=done),
+                on_setting=count,
             )  # fmt: skip
         rows = sensitivity_table.with_evaluations(found, evaluated or [])
     except (ValueError, OSError) as error:
@@ -380,13 +232,11 @@ def sensitivity(
 def _by_mechanism(
     out: Path, women: int, seed: int, drawn: list[Path] | None, jobs: int, as_json: bool
 ) -> None:
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     try:
-        with Progress(*columns, console=log) as progress:
-            task = progress.add_task("Mechanisms", total=len(mechanism_gains.SETTINGS))
+        with counted("Mechanisms", len(mechanism_gains.SETTINGS)) as count:
             found = mechanism_gains.mechanism_gains(
                 women, seed, model=fitted(drawn) if drawn else MEASURED, jobs=jobs or os.cpu_count() or 1,
-                on_setting=lambda done, _all: progress.update(task, completed=done),
+                on_setting=count,
             )  # fmt: skip
     except (ValueError, OSError) as error:
         failed(error)
@@ -416,13 +266,11 @@ def detector(
 ) -> None:
     """Measure how soon a change of detector is noticed on the Cohort page, and how often one is that was none."""
     if not seen.exists():
-        columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-        with Progress(*columns, console=log) as progress:
-            task = progress.add_task("Women imaged on each machine", total=women)
+        with counted("Women imaged on each machine", women) as count:
             made = detector_check.signals(
                 women,
                 jobs=jobs or os.cpu_count() or 1,
-                on_woman=lambda done: progress.update(task, completed=done),
+                on_woman=count,
             )
         write_whole(seen, made.write_csv(), mode=AS_ASKED)
     try:

@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from core.cli.terminal import SOME_REFUSED, log, print_json, results, wrong_use
+from core.cli.terminal import SOME_REFUSED, log, wrong_use
+from seed_data.counting import counted
+from seed_data.simulating import check_no_set, tell_set
 from seed_data.women import cohort
 from seed_data.women.films import MECHANISMS, film_women
 from seed_data.women.life import CaseMix
+from seed_data.women.plan import SetPlan
 
 __all__ = ["films"]
 
@@ -46,8 +48,7 @@ def films(
     Lesions, dates and outcomes are simulated (`simulate`), the tissue is real. The column `background` of manifest.csv says
     whose picture it is: lives on one woman's pictures belong together, in one fold.
     """
-    if (out / "manifest.csv").exists():
-        wrong_use(f"{out} holds a set already. Choose another folder, or remove that one.")
+    check_no_set(out)
     if edition not in MECHANISMS:
         wrong_use(f"--mechanisms is {edition!r}, not one of {', '.join(MECHANISMS)}.")
     try:
@@ -57,19 +58,13 @@ def films(
     for why in women.left_out:
         log.print(why)
     started = time.monotonic()
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-    with Progress(*columns, console=log) as progress:
-        task = progress.add_task("Lives on films", total=len(women.backgrounds))
-        description = cohort.simulate(
-            out, patients=len(women.backgrounds), seed=seed, mix=CaseMix(cancer_rate, treated_rate=0.0),
-            spacing_mm=pixel_spacing_mm, jobs=jobs or None, on_real=women.backgrounds,
-            mechanisms=MECHANISMS[edition], anew=True,
-            on_woman=lambda done, _images: progress.update(task, completed=done),
-        )  # fmt: skip
+    plan = SetPlan(
+        len(women.backgrounds), seed, CaseMix(cancer_rate, treated_rate=0.0), spacing_mm=pixel_spacing_mm,
+        on_real=women.backgrounds, mechanisms=MECHANISMS[edition], anew=True,
+    )  # fmt: skip
+    with counted("Lives on films", len(women.backgrounds)) as count:
+        description = cohort.simulate(out, plan, jobs=jobs or None, on_woman=count)
     log.print(f"{description['images']} images in {time.monotonic() - started:.0f} s.")
-    if as_json:
-        print_json(description)
-    else:
-        results.print(f"{description['statement']} Manifest: {out / 'manifest.csv'}", highlight=False)
+    tell_set(description, out, as_json)
     if women.left_out:
         raise typer.Exit(SOME_REFUSED)

@@ -144,13 +144,6 @@ class Batch:
             if new:
                 self._start(Stage.LOOKING, 0, self._look)
 
-    def look_again(self) -> None:
-        """Look anew at what is not answered, as what is stored has changed meanwhile."""
-        with self._lock:
-            self._seen = set()
-            self._looked = {key: one for key, one in self._looked.items() if key in self.reports}
-            self.look_on()
-
     def discard(self, person: Person, arrivals: Sequence[str] | None = None) -> None:
         """Forget files, all that are not answered where none are named."""
         require(person, Permission.ADD_STUDY)

@@ -115,7 +115,7 @@ def _rows(
     days = last[:, None] - np.arange(VISITS_A_WOMAN)[::-1] * draw.integers(360, 760, (n, 1)) * _DAY
     yield Study, _STUDY, _studies(draw, ids, days, today)
     yield Score, _score_columns(), _scores(draw, ids, days, risk, said_by)
-    yield AssessmentVersion, _ASSESSMENT, _assessments(draw, ids, days, today)
+    yield AssessmentVersion, _ASSESSMENT, _assessments(draw, ids, days)
     events = [
         (int(one), "diagnosis", str(day), "LR"[int(one) % 2], f"{today} 00:00:00.000000")
         for one, day in zip(ids[diagnosed], days[diagnosed, -1] + 40 * _DAY, strict=True)
@@ -157,7 +157,7 @@ def _studies(draw: np.random.Generator, ids: np.ndarray, days: np.ndarray, today
     return rows
 
 
-def _assessments(draw: np.random.Generator, ids: np.ndarray, days: np.ndarray, today: np.datetime64) -> Rows:
+def _assessments(draw: np.random.Generator, ids: np.ndarray, days: np.ndarray) -> Rows:
     rows: Rows = []
     for number in range(VISITS_A_WOMAN):
         on = days[:, number].astype(str).tolist()

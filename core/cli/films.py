@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from core.cli.groups import in_groups
+from core.cli.manifests import card_words, manifests_of
 from core.cli.progress import Progress, train
 from core.cli.terminal import SOME_REFUSED, print_json, results, wrong_use
-from core.cli.training import card_words, manifests_of
 
 
 def register(_app: typer.Typer) -> None:
@@ -17,43 +19,58 @@ def register(_app: typer.Typer) -> None:
     train.command("films")(train_films)
 
 
-def train_films(
+@dataclass(frozen=True)
+class FilmsAsked:
+    """What is read, and where the model goes."""
+
     films: Annotated[
         list[Path],
         typer.Option(
             "--films", help="Exam manifest of real films, boxes around lesions. Give it again for more."
         ),
-    ],
+    ]
     made: Annotated[
         list[Path],
         typer.Option(
             "--made", help="Manifest of lives in these films (python -m seed_data films). Again for more."
         ),
-    ],
+    ]
     weights: Annotated[
         Path,
         typer.Option(
             help="EfficientNet-Lite2: its PyTorch checkpoint, or the lite2.npz of a shipped detector."
         ),
-    ],
-    out: Annotated[Path, typer.Option("--out", help="Folder for the model.")],
+    ]
+    out: Annotated[Path, typer.Option("--out", help="Folder for the model.")]
     pairs: Annotated[
         list[Path] | None,
         typer.Option(help="Manifest of real women with several studies and no cancer, who do not teach."),
-    ] = None,
+    ] = None
     against: Annotated[
         list[Path] | None,
         typer.Option(help="Manifest of other pictures; the card says how many of them the model turns away."),
-    ] = None,
+    ] = None
+
+
+@dataclass(frozen=True)
+class FilmPlanAsked:
+    """How often what is trained, and measured."""
+
     folds: Annotated[
         int, typer.Option(min=3, max=20, help="Folds, by the woman whose pictures are shown.")
-    ] = 5,
-    members: Annotated[int, typer.Option(min=1, max=20, help="Sequence heads in an ensemble.")] = 3,
+    ] = 5
+    members: Annotated[int, typer.Option(min=1, max=20, help="Sequence heads in an ensemble.")] = 3
     judges: Annotated[
         int, typer.Option(min=1, max=20, help="The same of the ensembles that measure out of fold.")
-    ] = 3,
-    steps: Annotated[int, typer.Option(min=1, help="Steps of each head's training, at most.")] = 400,
-    seed: Annotated[int, typer.Option(min=0, help="The same seed parts the women alike.")] = 0,
+    ] = 3
+    steps: Annotated[int, typer.Option(min=1, help="Steps of each head's training, at most.")] = 400
+    seed: Annotated[int, typer.Option(min=0, help="The same seed parts the women alike.")] = 0
+
+
+@in_groups
+def train_films(
+    files: FilmsAsked,
+    asked: FilmPlanAsked,
     card: Annotated[Path | None, typer.Option(help="JSON with words for the model's card.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the metrics as JSON.")] = False,
 ) -> None:
@@ -65,19 +82,29 @@ def train_films(
     from models.store import backend
 
     facts = card_words(card)
-    real, refused = manifests_of(films)
-    lives, refused_lives = manifests_of(made)
-    others, refused_pairs = manifests_of(pairs or [])
-    strangers, refused_strangers = manifests_of(against or [])
-    if not weights.is_file():
-        wrong_use(f"There is no file {weights}.")
+    real, refused = manifests_of(files.films)
+    lives, refused_lives = manifests_of(files.made)
+    others, refused_pairs = manifests_of(files.pairs or [])
+    strangers, refused_strangers = manifests_of(files.against or [])
+    if not files.weights.is_file():
+        wrong_use(f"There is no file {files.weights}.")
     backend.load()
     from core.training import FilmPlan, train_on_films
 
-    plan = FilmPlan(folds, members, judges, steps, seed, facts.get("name", out.name))
+    plan = FilmPlan(
+        asked.folds, asked.members, asked.judges, asked.steps, asked.seed, facts.get("name", files.out.name)
+    )
     try:
         measured = train_on_films(
-            real, lives, weights, out, plan, Progress(), pairs=others, against=strangers, facts=facts
+            real,
+            lives,
+            files.weights,
+            files.out,
+            plan,
+            Progress(),
+            pairs=others,
+            against=strangers,
+            facts=facts,
         )
     except ValueError as error:
         wrong_use(str(error))
@@ -85,7 +112,7 @@ def train_films(
         print_json(measured)
     else:
         _tell(measured)
-        results.print(f"The model is in {out}.", highlight=False, soft_wrap=True)
+        results.print(f"The model is in {files.out}.", highlight=False, soft_wrap=True)
     if refused + refused_lives + refused_pairs + refused_strangers:
         raise typer.Exit(SOME_REFUSED)
 

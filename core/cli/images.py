@@ -102,7 +102,7 @@ def _gathered(files: FilesAsked, pictures: PicturesAsked) -> Cases:
 
 
 def evaluate_image_model(model: str, data: list[Path], out: Path, draws: int, as_json: bool) -> None:
-    """Measure a model of single images; `core.cli.training.evaluate` hands over here."""
+    """Measure a model of single images; `core.cli.evaluating.evaluate` hands over here."""
     from core.evaluation import evaluate_image
     from core.sets import gather_cases, parse_density_source
     from models.store import backend, folder_of, read_card
@@ -189,7 +189,7 @@ def evaluate_films(
     draws: int,
     as_json: bool,
 ) -> None:
-    """Measure what a longitudinal model's encoder sees in single mammograms; `core.cli.training.evaluate` hands over."""
+    """Measure what a longitudinal model's encoder sees in single mammograms; `core.cli.evaluating.evaluate` hands over."""
     from core.evaluation import evaluate_encoder
     from core.sets import gather_cases
     from models.store import backend

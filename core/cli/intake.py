@@ -5,13 +5,14 @@ from __future__ import annotations
 import secrets
 import sys
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from core.cli.groups import in_groups
 from core.cli.terminal import SOME_REFUSED, log, machine_failed, print_json, results, wrong_use
 from core.outages import outage
 
@@ -31,18 +32,20 @@ def register(app: typer.Typer) -> None:
     app.command("import")(import_files)
 
 
-def import_files(
-    paths: Annotated[list[Path], typer.Argument(help="Files, folders and ZIP archives.", metavar="PATH...")],
-    patient: Annotated[str | None, typer.Option(help="MRN of the patient that all files belong to.")] = None,
+@dataclass(frozen=True)
+class StatementAsked:
+    """What a person says of the files: whose they are and of when, and what the files leave open."""
+
+    patient: Annotated[str | None, typer.Option(help="MRN of the patient that all files belong to.")] = None
     study_date: Annotated[
         datetime | None, typer.Option(formats=_DAY, help="Day of the study that all files form.")
-    ] = None,
+    ] = None
     views: Annotated[
         list[str] | None,
         typer.Option(
             help="Side and view of a file, as NAME=R-MLO; repeat it for each file.", metavar="NAME=SIDE-VIEW"
         ),
-    ] = None,
+    ] = None
     modality: Annotated[
         str | None,
         typer.Option(
@@ -50,12 +53,58 @@ def import_files(
             "say the side as NAME=L where the file does not.",
             metavar="US|MR",
         ),
-    ] = None,
-    name: Annotated[str | None, typer.Option(help="The patient's name, if she is new here.")] = None,
+    ] = None
+    name: Annotated[str | None, typer.Option(help="The patient's name, if she is new here.")] = None
     birth_date: Annotated[
         datetime | None, typer.Option(formats=_DAY, help="Her birth date, if she is new here.")
-    ] = None,
-    simulated: Annotated[bool, typer.Option(help="Mark the patient as simulated, if she is new.")] = False,
+    ] = None
+    simulated: Annotated[bool, typer.Option(help="Mark the patient as simulated, if she is new.")] = False
+
+    def __post_init__(self) -> None:
+        from core.rules.vocabulary import OTHER_KIND_WORDS
+
+        if (self.patient is None) != (self.study_date is None):
+            raise ValueError("--patient and --study-date go together: say whose the files are and of when.")
+        if self.patient is None and (
+            self.views or self.name or self.birth_date or self.simulated or self.modality
+        ):
+            raise ValueError(
+                "--views, --modality, --name, --birth-date and --simulated need --patient and --study-date."
+            )
+        if self.modality not in (None, "MG", *OTHER_KIND_WORDS):
+            raise ValueError(
+                f"--modality {self.modality} is not known. Say MG, {' or '.join(OTHER_KIND_WORDS)}."
+            )
+
+    def statement(self) -> Statement | None:
+        """Return what is said, None where the files say it all; end with a message where it cannot be so."""
+        from core.incoming import Statement, check_statement
+        from core.rules.vocabulary import OTHER_KIND_WORDS
+
+        if self.patient is None or self.study_date is None:
+            return None
+        kind = self.modality if self.modality in OTHER_KIND_WORDS else None
+        said = Statement(
+            mrn=self.patient.strip(),
+            study_date=self.study_date.date(),
+            name=self.name,
+            birth_date=self.birth_date.date() if self.birth_date else None,
+            views=dict(_view_said(text, kind) for text in self.views or []),
+            simulated=self.simulated,
+            modality=kind,
+        )
+        try:
+            check_statement(said)
+        except ValueError as error:
+            wrong_use(str(error))
+        return said
+
+
+@in_groups
+def import_files(
+    paths: Annotated[list[Path], typer.Argument(help="Files, folders and ZIP archives.", metavar="PATH...")],
+    *,
+    asked: StatementAsked,
     admin: Annotated[
         str | None,
         typer.Option(
@@ -81,39 +130,14 @@ def import_files(
     Exit code 0: all accepted or there already; 1: some quarantined; 2: wrong use; 3: the machine failed (the files
     that were finished by then are answered and stay; repeat the import for the others).
     """
-    from core.incoming import Statement, check_statement, gather, printable_name
-    from core.rules.vocabulary import OTHER_KIND_WORDS
+    from core.incoming import gather, printable_name
     from core.settings import Settings
 
-    if (patient is None) != (study_date is None):
-        wrong_use("--patient and --study-date go together: say whose the files are and of when.")
-    if patient is None and (views or name or birth_date or simulated or modality):
-        wrong_use(
-            "--views, --modality, --name, --birth-date and --simulated need --patient and --study-date."
-        )
-    if modality not in (None, "MG", *OTHER_KIND_WORDS):
-        wrong_use(f"--modality {modality} is not known. Say MG, {' or '.join(OTHER_KIND_WORDS)}.")
-    kind = modality if modality in OTHER_KIND_WORDS else None
     try:
-        found = gather(paths, max_file_mb=Settings().max_file_mb, use_manifests=patient is None)
+        found = gather(paths, max_file_mb=Settings().max_file_mb, use_manifests=asked.patient is None)
     except FileNotFoundError as error:
         wrong_use(printable_name(str(error)))
-    statement = None
-    if patient is not None and study_date is not None:
-        said = dict(_view_said(text, kind) for text in views or [])
-        statement = Statement(
-            mrn=patient.strip(),
-            study_date=study_date.date(),
-            name=name,
-            birth_date=birth_date.date() if birth_date else None,
-            views=said,
-            simulated=simulated,
-            modality=kind,
-        )
-        try:
-            check_statement(statement)
-        except ValueError as error:
-            wrong_use(str(error))
+    statement = asked.statement()
     for notice in found.notices:
         log.print(printable_name(notice), highlight=False, markup=False)
     report, made = _take_in(found, statement, admin)

@@ -45,11 +45,6 @@ def register(app: typer.Typer) -> None:
     app.add_typer(user, name="user")
 
 
-def _tell(line: str) -> None:
-    """Print a line that holds a user name, brackets and all."""
-    terminal.results.print(line, markup=False, highlight=False)
-
-
 def _password(from_stdin: bool) -> str:
     if from_stdin:
         return sys.stdin.readline().rstrip("\n")
@@ -78,7 +73,7 @@ def add(
     except ValueError as error:
         terminal.wrong_use(str(error))
     first = "" if keep_password else " The first thing asked for then is a password of her own."
-    _tell(f"{person.username} can sign in as {person.role.value}.{first}")
+    terminal.tell(f"{person.username} can sign in as {person.role.value}.{first}")
 
 
 @user.command(name="list")
@@ -126,7 +121,7 @@ def password(username: Username, password_stdin: FromStdin = False, keep_passwor
         )
     except ValueError as error:
         terminal.wrong_use(str(error))
-    _tell(f"{username} has a new password and is signed out everywhere.")
+    terminal.tell(f"{username} has a new password and is signed out everywhere.")
 
 
 @user.command(name="second-factor")
@@ -142,7 +137,7 @@ def second_factor_of(
     try:
         if reset:
             had = second_factor.reset(here, username)
-            _tell(
+            terminal.tell(
                 f"{username} signs in without a second factor, and is signed out everywhere."
                 if had
                 else f"{username} has no second factor."
@@ -156,7 +151,7 @@ def second_factor_of(
             raise ValueError(f"There is no account “{username}”.")
     except ValueError as error:
         terminal.wrong_use(str(error))
-    _tell(f"{username} {'signs in with a' if account.second_factor else 'has no'} second factor.")
+    terminal.tell(f"{username} {'signs in with a' if account.second_factor else 'has no'} second factor.")
 
 
 @user.command()
@@ -192,7 +187,9 @@ def _set_grant(username: str, permission: str, granted: bool) -> None:
         set_grant(open_installation(), username, Permission(permission), granted=granted)
     except ValueError as error:
         terminal.wrong_use(str(error))
-    _tell(f"{username} {'may' if granted else 'may no longer'} {GRANT_WORDS[Permission(permission)]}.")
+    terminal.tell(
+        f"{username} {'may' if granted else 'may no longer'} {GRANT_WORDS[Permission(permission)]}."
+    )
 
 
 def _set_active(username: str, active: bool) -> None:
@@ -200,7 +197,7 @@ def _set_active(username: str, active: bool) -> None:
         accounts.set_active(open_installation(), username, active)
     except ValueError as error:
         terminal.wrong_use(str(error))
-    _tell(f"{username} {'can sign in again' if active else 'can no longer sign in'}.")
+    terminal.tell(f"{username} {'can sign in again' if active else 'can no longer sign in'}.")
 
 
 @user.command()

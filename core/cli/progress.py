@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import time
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
 
 import typer
 
 from core.cli.terminal import log
-
-if TYPE_CHECKING:
-    pass
 
 train = typer.Typer(help="Train models from exam manifests or embeddings.", no_args_is_help=True)
 

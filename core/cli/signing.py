@@ -36,7 +36,7 @@ def sign_out(
     if json:
         terminal.print_json({"sign_ins_ended": ended, "tokens_ended": tokens})
         return
-    _tell(f"{username} is signed out: {ended} sign-in(s) and {tokens} token(s) are ended.")
+    terminal.tell(f"{username} is signed out: {ended} sign-in(s) and {tokens} token(s) are ended.")
 
 
 def link(
@@ -50,7 +50,7 @@ def link(
         linking.link(open_installation(), username, subject)
     except ValueError as error:
         terminal.wrong_use(str(error))
-    _tell(f"{username} signs in with the hospital's own sign-in from now on, and is signed out here.")
+    terminal.tell(f"{username} signs in with the hospital's own sign-in from now on, and is signed out here.")
 
 
 def unlink(
@@ -68,8 +68,4 @@ def unlink(
         linking.unlink(open_installation(), username, password)
     except ValueError as error:
         terminal.wrong_use(str(error))
-    _tell(f"{username} signs in with this password, and is asked for one of her own then.")
-
-
-def _tell(line: str) -> None:
-    terminal.results.print(line, markup=False, highlight=False)
+    terminal.tell(f"{username} signs in with this password, and is asked for one of her own then.")

@@ -52,6 +52,11 @@ def print_json(document: Any) -> None:
     sys.stdout.write(json.dumps(document, ensure_ascii=False, allow_nan=False, indent=2) + "\n")
 
 
+def tell(line: str) -> None:
+    """Write a line to stdout as it is: a name in it may hold brackets."""
+    results.print(line, markup=False, highlight=False)
+
+
 def wrong_use(message: str) -> NoReturn:
     """Say on stderr what is wrong and what to do, and leave with exit code 2."""
     # A file's name may hold brackets, and a line that is cut in two cannot be searched for.

@@ -1,30 +1,28 @@
-"""Verbs of the command line: train, evaluate, metrics."""
+"""Verbs of the command line: train longitudinal, calibration, domain and sequence."""
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from core.cli.evaluating import tell_measured
 from core.cli.groups import in_groups
 from core.cli.image_options import BACKBONES
+from core.cli.manifests import card_words, manifests_of
 from core.cli.progress import Progress, train
-from core.cli.terminal import SOME_REFUSED, failed, log, print_json, results, wrong_use
+from core.cli.terminal import SOME_REFUSED, print_json, results, wrong_use
 
 if TYPE_CHECKING:
-    from core.sets import Manifest
     from core.training import Plan
 
 
 def register(app: typer.Typer) -> None:
     """Add this module's verbs."""
     app.add_typer(train, name="train")
-    app.command()(evaluate)
-    app.command()(metrics)
 
 
 @dataclass(frozen=True)
@@ -108,7 +106,7 @@ def longitudinal(
         )
     except ValueError as error:
         wrong_use(str(error))
-    _tell(measured, as_json)
+    tell_measured(measured, as_json)
     if not as_json:
         results.print(f"The model is in {files.out}.")
     if refused + refused_more:
@@ -243,25 +241,6 @@ def domain(
         raise typer.Exit(SOME_REFUSED)
 
 
-def card_words(path: Path | None) -> dict[str, Any]:
-    """Return the words for a model's card that a file holds; end with a message where it cannot be used."""
-    if path is None:
-        return {}
-    try:
-        words = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        wrong_use(f"--card {path} cannot be read: {error}.")
-    if not isinstance(words, dict):
-        wrong_use(f'--card {path} must hold one JSON object, such as {{"title": "..."}}.')
-    from models.store import check_card_words
-
-    try:
-        check_card_words(words, f"--card {path}")
-    except ValueError as error:
-        wrong_use(str(error))
-    return dict(words)
-
-
 def _base_rates(said: str | None) -> tuple[float, ...] | None:
     if said is None:
         return None
@@ -323,182 +302,3 @@ def sequence(
             highlight=False,
         )
     results.print(f"The model is in {out}.")
-
-
-def evaluate(
-    model: Annotated[str, typer.Argument(help="Name of a shipped model, or a model's folder.")],
-    data: Annotated[list[Path], typer.Option("--data", help="Exam manifest; give it again for more.")],
-    out: Annotated[
-        Path, typer.Option("--out", help="Folder for metrics.json, predictions.csv, report.html.")
-    ],
-    oracle_data: Annotated[
-        list[Path] | None,
-        typer.Option(
-            help="Truth of other simulated women (`seed_data lives`) for the perfect readers to learn from."
-        ),
-    ] = None,
-    sensitivity: Annotated[
-        Path | None, typer.Option(help="sensitivity.json of `seed_data sensitivity`, to show in the report.")
-    ] = None,
-    draws: Annotated[int, typer.Option(min=20, help="Bootstrap draws for the intervals.")] = 1000,
-    task: Annotated[
-        str | None,
-        typer.Option(
-            help="finding, density, or a column of the manifest: measure what a longitudinal model's encoder tells of it "
-            "in single mammograms, 5-fold by woman, instead of women's outcomes."
-        ),
-    ] = None,
-    classes: Annotated[
-        str | None,
-        typer.Option(
-            help="With --task: which classes, the positive one last; + joins: normal+benign,malignant."
-        ),
-    ] = None,
-    both_breasts: Annotated[
-        bool, typer.Option(help="With --task: set each film beside the same view of her other breast.")
-    ] = True,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the metrics as JSON.")] = False,
-) -> None:
-    """Measure a model on women it never saw: a longitudinal one beside simpler ones, or one of single images.
-
-    Of simulated women, whose truth.csv lies beside the manifest, it also says how much could be known at all, and which
-    targets are reached.
-    """
-    from core.evaluation import is_image_model
-    from models.store import backend, folder_of, read_card
-
-    if classes is not None and task is None:
-        wrong_use("--classes are those of a --task: give both.")
-    if task is None and not both_breasts:
-        wrong_use("--no-both-breasts belongs to a --task: give both.")
-    if is_image_model(model):
-        from core.cli.images import evaluate_image_model
-
-        if task is not None:
-            wrong_use(f"{model} has its own task. --task asks what the encoder of a longitudinal model sees.")
-        if oracle_data or sensitivity:
-            wrong_use("--oracle-data and --sensitivity are for longitudinal models: leave them out.")
-        evaluate_image_model(model, data, out, draws, as_json)
-        return
-    if task is not None and (oracle_data or sensitivity):
-        wrong_use("--oracle-data and --sensitivity are for women's outcomes: leave them out with --task.")
-    try:
-        folder = folder_of(model)
-        read_card(folder)
-    except (LookupError, ValueError) as error:
-        wrong_use(str(error))
-    if task is not None:
-        from core.cli.images import evaluate_films
-
-        evaluate_films(folder, data, out, task, classes, both_breasts, draws, as_json)
-        return
-    manifests, refused = manifests_of(data)
-    backend.load()
-    from core.evaluation import evaluate_longitudinal
-
-    try:
-        measured = evaluate_longitudinal(
-            folder,
-            manifests,
-            out,
-            Progress(),
-            oracle_data=oracle_data or [],
-            sensitivity=sensitivity,
-            times=draws,
-        )
-    except (LookupError, ValueError, OSError) as error:
-        failed(error)
-    _tell(measured, as_json)
-    if not as_json:
-        for target in measured["targets"]:
-            results.print(
-                f"{target['verdict']:>14}  {target['what']}: {target['measured']} (target: {target['target']})",
-                highlight=False,
-                soft_wrap=True,
-            )
-        results.print(f"The report is in {out / 'report.html'}.", highlight=False)
-    if refused:
-        raise typer.Exit(SOME_REFUSED)
-
-
-def metrics(
-    scores: Annotated[
-        Path, typer.Argument(help="CSV: y_true, y_score[, cluster], or time, event, y_score, or all.")
-    ],
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-) -> None:
-    """Measure scores: AUC with intervals, average precision, Brier, O/E, calibration, C-index, AUC by time in years."""
-    from core.evaluation import ScoreFileError, measure_scores
-
-    try:
-        measured = measure_scores(scores)
-    except ScoreFileError as error:
-        wrong_use(str(error))
-    if as_json:
-        print_json(measured)
-        return
-    for key, value in measured.items():
-        results.print(f"{key:>22}  {_figure(value)}")
-
-
-def _figure(value: Any) -> str:
-    if value is None:
-        return "cannot be said"
-    if isinstance(value, list):
-        return " to ".join(_figure(one) for one in value)
-    if isinstance(value, dict):
-        return ", ".join(f"{years} y: {_figure(one)}" for years, one in value.items())
-    return f"{value:.4f}" if isinstance(value, float) else str(value)
-
-
-def manifests_of(paths: list[Path]) -> tuple[list[Manifest], int]:
-    """Read manifests, telling on stderr what was refused or ignored."""
-    from core.sets import ManifestError, read_manifest
-
-    read, refused = [], 0
-    for path in paths:
-        try:
-            manifest = read_manifest(path)
-        except ManifestError as error:
-            wrong_use(str(error))
-        for notice in manifest.notices:
-            log.print(f"{path}: {notice}", highlight=False, soft_wrap=True)
-        for bad in manifest.refused[:20]:
-            log.print(f"{path}, line {bad.line}: {bad.reason}", highlight=False)
-        if len(manifest.refused) > 20:
-            log.print(f"{path}: {len(manifest.refused) - 20} more rows refused.", highlight=False)
-        refused += len(manifest.refused)
-        read.append(manifest)
-    return read, refused
-
-
-def _tell(measured: dict[str, Any], as_json: bool) -> None:
-    if as_json:
-        print_json(measured)
-        return
-    from core.evaluation import said_interval, with_bounds
-
-    for years, values in measured["risk"].items():
-        results.print(
-            f"{years}-year risk: AUC {said_interval(values, 'auc')}, {values['events']} cancers in "
-            f"{values['n']} women, O/E {values['o_e']:.2f}, slope {values['calibration_slope']:.2f}",
-            highlight=False,
-        )
-        for mode, by_horizon in measured["controls"].items():
-            control = by_horizon[years]
-            results.print(
-                f"    beside {mode}: AUC {control['auc']:.3f}; gain "
-                f"{with_bounds(control['gain'], control['gain_ci'], sign=True)}",
-                highlight=False,
-            )
-    for name in ("malignancy", "progression"):
-        if name in measured:
-            results.print(f"{name}: AUC {said_interval(measured[name], 'auc')}", highlight=False)
-    if "density" in measured:
-        results.print(
-            f"density: accuracy {measured['density']['accuracy']:.3f}, kappa {measured['density']['kappa']:.3f}, "
-            f"linear {measured['density']['kappa_linear']:.3f}",
-            highlight=False,
-        )
-    if measured.get("pointing", {}).get("hits") is not None:
-        results.print(f"heat map's peak in the box: {measured['pointing']['hits']:.3f}", highlight=False)

@@ -64,7 +64,7 @@ def read_exams(path: Path) -> Taken:
     screens = _checked(_read(path))
     visits = _visits(screens)
     ties = visits.filter(pl.col("visit").is_null())
-    women = _women(screens, visits)
+    women = _women(screens)
     frame = Frame(women, visits, f"bcsc {len(screens)}", datetime.fromtimestamp(0, UTC))
     tied = ties["woman"].n_unique()
     notes = [
@@ -156,7 +156,7 @@ def _visits(screens: pl.DataFrame) -> pl.DataFrame:
     return ordered.select(*_typed(VISITS, known), *more)
 
 
-def _women(screens: pl.DataFrame, visits: pl.DataFrame) -> pl.DataFrame:
+def _women(screens: pl.DataFrame) -> pl.DataFrame:
     """Return a row a woman; what is known of her risk factors is that of her last screen that says it."""
     number = screens.select(pl.col(WOMAN).unique(maintain_order=True)).with_row_index("woman")
     latest = (

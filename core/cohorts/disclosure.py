@@ -31,7 +31,6 @@ __all__ = [
     "may_be_told",
     "pooled_cells",
     "rounded",
-    "share_said",
     "smallest_group",
     "table_told",
 ]
@@ -88,13 +87,6 @@ def count_said(women: int) -> str:
     ['0', 'fewer than 5', '10', '15', '1,235']
     """
     return few() if is_small(women) else f"{rounded(women):,}"
-
-
-def share_said(women: int, of: int) -> float | None:
-    """Return which share (0..1) a group is of another, by their rounded counts; None where either may not be told."""
-    if is_small(women) or is_small(of) or not of or not complement_ok(women, of):
-        return None
-    return min(1.0, rounded(women) / rounded(of))
 
 
 def joined_cells(counts: Sequence[int]) -> list[range]:

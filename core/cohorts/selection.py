@@ -166,14 +166,14 @@ def _withheld(frame: Frame, definition: Definition, facts: Facts, chosen: NDArra
     if is_small(n):
         return f"{few().capitalize()} women fit this definition. Nothing is shown of so few: it could be told whose it is."
     return (
-        _few_of_a_kind(definition, facts, chosen)
+        _few_of_a_kind(facts, chosen)
         or _few_by_a_filter(definition, facts)
         or _few_by_events(definition, facts, chosen)
         or _few_by_entering(frame, definition, facts, chosen)
     )
 
 
-def _few_of_a_kind(definition: Definition, facts: Facts, chosen: NDArray[np.bool_]) -> str:
+def _few_of_a_kind(facts: Facts, chosen: NDArray[np.bool_]) -> str:
     for simulated, kind in ((True, Population.SIMULATED), (False, Population.REAL)):
         of_kind = facts.simulated == simulated
         fit = int(np.count_nonzero(chosen & of_kind))

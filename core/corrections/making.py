@@ -5,6 +5,7 @@ So what a preview says is what happens, and nothing is worked out twice.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,13 +63,7 @@ def preview(here: Installation, ask: Ask, *, by: Person | None = None) -> Previe
     command line).
     """
     _may(by)
-    looked: list[Preview] = []
-    try:
-        with here.database.write() as session:
-            looked.append(_make(here, session, ask, reason="", by=by).did)
-            raise _OnlyLooked
-    except _OnlyLooked:
-        return looked[0]
+    return _looked(here, lambda session: _make(here, session, ask, reason="", by=by))
 
 
 @needs(Permission.CORRECT)
@@ -122,13 +117,7 @@ def correct(
 def preview_undo(here: Installation, correction_id: int, *, by: Person | None = None) -> Preview:
     """Say what undoing a correction would do; nothing is changed. Raises as `undo` does."""
     _may(by)
-    looked: list[Preview] = []
-    try:
-        with here.database.write() as session:
-            looked.append(_undo(here, session, correction_id, reason=None, by=by).did)
-            raise _OnlyLooked
-    except _OnlyLooked:
-        return looked[0]
+    return _looked(here, lambda session: _undo(here, session, correction_id, reason=None, by=by))
 
 
 @needs(Permission.CORRECT)
@@ -151,6 +140,17 @@ def undo(
         _check(made.did, stamp, confirmed=True)
         _record(session, by, "correction_undone", made, reason or "")
         return made
+
+
+def _looked(here: Installation, act: Callable[[Session], Made]) -> Preview:
+    """Do something, say what it did, and take it back before it is kept."""
+    looked: list[Preview] = []
+    try:
+        with here.database.write() as session:
+            looked.append(act(session).did)
+            raise _OnlyLooked
+    except _OnlyLooked:
+        return looked[0]
 
 
 def _make(here: Installation, session: Session, ask: Ask, *, reason: str, by: Person | None) -> Made:

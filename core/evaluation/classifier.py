@@ -82,17 +82,7 @@ def evaluate_image(
         raise CaseError(f"None of the images can be used. {chosen.cases[place].source}: {why}")
     usable = [chosen.cases[i] for i in rows]
     seen = _seen(usable, model)
-    notices = []
-    kept = np.arange(len(usable))
-    if seen.any():
-        notices.append(
-            f"{int(seen.sum())} of {len(seen)} images are of women or groups that the model was trained on"
-        )
-        if seen.all():
-            notices[0] += ": what is measured here flatters it."
-        else:
-            kept = np.flatnonzero(~seen)
-            notices[0] += ": they are left out."
+    kept, notices = _measured_of(seen)
     report("predicting", 0.0, {})
     chosen_rows = rows[kept]
     around = None if prepared.around is None else prepared.around[chosen_rows]
@@ -125,6 +115,16 @@ def evaluate_image(
     }
     write_evaluation(out, table, measured, loaded.card.title)
     return measured
+
+
+def _measured_of(seen: NDArray[np.bool_]) -> tuple[NDArray[np.intp], list[str]]:
+    """Return which images are measured where some taught the model, and what is to be said of it."""
+    if not seen.any():
+        return np.arange(len(seen)), []
+    taught = f"{int(seen.sum())} of {len(seen)} images are of women or groups that the model was trained on"
+    if seen.all():
+        return np.arange(len(seen)), [f"{taught}: what is measured here flatters it."]
+    return np.flatnonzero(~seen), [f"{taught}: they are left out."]
 
 
 def _of_whole_films(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,9 @@ from core.sets import (
     may_be,
 )
 from models.store import OnProgress
+
+if TYPE_CHECKING:
+    from models.longitudinal import LongitudinalModel
 
 __all__ = ["evaluate_encoder"]
 
@@ -90,41 +93,19 @@ def evaluate_encoder(
     LookupError, ValueError
         If there is no such model, or none of the images can be used.
     """
-    from models.classifier import fit_regression, fit_scaling
     from models.film import is_film_encoder
     from models.longitudinal import LongitudinalModel
 
     chosen, names = choose_classes(cases, classes)
-    strange = next((case for case in chosen.cases if case.modality != MAMMOGRAM), None)
-    if strange is not None:
-        raise CaseError(
-            f"{strange.source}: an encoder of mammograms does not read {strange.modality} images."
-        )
-    vague = next((case for case in chosen.cases if sum(may_be(case.label, names)) != 1), None)
-    if vague is not None:
-        raise CaseError(
-            f"{vague.source}: {vague.label!r} leaves open which class it is. Join them with --classes."
-        )
+    _check_mammograms(chosen.cases, names)
     fold_groups(chosen.cases, folds, seed)  # Too few women are told before hours of reading.
     loaded = LongitudinalModel.load(model)
     if is_film_encoder(loaded.encoder):
         raise CaseError(f"{loaded.card.name} is made of a detector: its card says what that tells of films.")
-    images = [_image(case) for case in chosen.cases]
-    encoded = encode_views(loaded, images, out / "work", report)
-    mirrored = encode_views(loaded, images, out / "work", report, mirrored=True)
-    looks = np.stack([encoded.said["vector"], mirrored.said["vector"]], axis=1)
-    films = _features([chosen.cases[i] for i in encoded.rows], looks, both_breasts)
+    films, left_out = _read(loaded, chosen.cases, both_breasts, out / "work", report)
     label = np.array([may_be(case.label, names).index(True) for case in films.cases], np.int64)
     fold = fold_groups(films.cases, folds, seed)
-    said = np.zeros((len(label), len(names)))
-    for k in range(folds):
-        report("fitting", k / folds, {})
-        taught = np.flatnonzero(fold != k)
-        inner = fold_groups([films.cases[i] for i in taught], INNER_FOLDS, seed + 1)
-        fitted = fit_regression(films.features[taught], label[taught], inner, films.blocks, len(names))
-        scaling = fit_scaling(fitted.inner_logits, label[taught])
-        said[fold == k] = scaling(fitted.regression.logits(films.features[fold == k]))
-    report("fitting", 1.0, {})
+    said = _out_of_fold(films, label, fold, len(names), seed, report)
     table = prediction_rows(films.cases, label, said, names, [str(k) for k in fold])
     notices = [
         f"{films.paired} of {len(label)} films are set beside the other breast's."
@@ -138,10 +119,59 @@ def evaluate_encoder(
         "both_breasts": both_breasts,
         "notices": notices,
         **measure_cases(table, names, times=times),
-        "images": {"used": len(label), "left_out": encoded.cached.left_out},
+        "images": {"used": len(label), "left_out": left_out},
     }
     write_evaluation(out, table, measured, f"What the encoder sees: {loaded.card.title}")
     return measured
+
+
+def _check_mammograms(cases: list[ImageCase], names: tuple[str, ...]) -> None:
+    """Raise `CaseError` for an image that is no mammogram, or whose label leaves its class open."""
+    strange = next((case for case in cases if case.modality != MAMMOGRAM), None)
+    if strange is not None:
+        raise CaseError(
+            f"{strange.source}: an encoder of mammograms does not read {strange.modality} images."
+        )
+    vague = next((case for case in cases if sum(may_be(case.label, names)) != 1), None)
+    if vague is not None:
+        raise CaseError(
+            f"{vague.source}: {vague.label!r} leaves open which class it is. Join them with --classes."
+        )
+
+
+def _out_of_fold(
+    films: _Films,
+    label: NDArray[np.int64],
+    fold: NDArray[np.int64],
+    classes: int,
+    seed: int,
+    report: OnProgress,
+) -> NDArray[np.float64]:
+    """Return (n, classes) what a regression on the features of the other folds' women says of each film."""
+    from models.classifier import fit_regression, fit_scaling
+
+    said = np.zeros((len(label), classes))
+    folds = int(fold.max()) + 1
+    for k in range(folds):
+        report("fitting", k / folds, {})
+        taught = np.flatnonzero(fold != k)
+        inner = fold_groups([films.cases[i] for i in taught], INNER_FOLDS, seed + 1)
+        fitted = fit_regression(films.features[taught], label[taught], inner, films.blocks, classes)
+        scaling = fit_scaling(fitted.inner_logits, label[taught])
+        said[fold == k] = scaling(fitted.regression.logits(films.features[fold == k]))
+    report("fitting", 1.0, {})
+    return said
+
+
+def _read(
+    loaded: LongitudinalModel, cases: list[ImageCase], both_breasts: bool, work: Path, report: OnProgress
+) -> tuple[_Films, dict[str, str]]:
+    """Return the films as the encoder sees them, and what was left out."""
+    images = [_image(case) for case in cases]
+    encoded = encode_views(loaded, images, work, report)
+    mirrored = encode_views(loaded, images, work, report, mirrored=True)
+    looks = np.stack([encoded.said["vector"], mirrored.said["vector"]], axis=1)
+    return _features([cases[i] for i in encoded.rows], looks, both_breasts), encoded.cached.left_out
 
 
 def _image(case: ImageCase) -> ExamImage:

@@ -9,14 +9,13 @@ import numpy as np
 import pandas as pd
 
 from core.evaluation.page import plain
-from core.evaluation.targets import (
-    GROUP_AT_LEAST,
-)
+from core.evaluation.targets import GROUP_AT_LEAST
+from core.palette import BLUE, GREEN, INK, ORANGE, PINK
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-INK, BLUE, ORANGE, GREEN, GREY, PINK = "#1F2937", "#0072B2", "#D55E00", "#009E73", "#8A8F98", "#CC79A7"
+GREY = "#8A8F98"
 NAMES = {
     "risk": ("CNN + LSTM, all visits", INK, "circle"),
     "last": ("CNN alone, last visit", BLUE, "square"),

@@ -9,7 +9,6 @@ from typing import Any
 import pandas as pd
 
 from core.evaluation.longitudinal_figures import (
-    INK,
     auc_figure,
     calibration_figure,
     course_figure,
@@ -49,6 +48,7 @@ from core.evaluation.targets import (
     Verdict,
 )
 from core.evaluation.wording import known_seeds, said_interval, said_seeds
+from core.palette import INK
 
 __all__ = ["Page", "page_of", "report_page"]
 

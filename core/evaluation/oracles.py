@@ -64,7 +64,7 @@ LOOKS: Mapping[str, str] = {
     "benign calcifications": "few specks",
     "coarse calcification": "coarse speck",
 }
-"""What each kind of finding of the simulator looks like to a reader (seed_data/bodies.py draws them so)."""
+"""What each kind of finding of the simulator looks like to a reader (`seed_data.women.appearance` draws them so)."""
 NAMES = tuple(dict.fromkeys(LOOKS.values()))
 FASTEST = 8.0
 """Doublings of volume a year beyond which growth is called just fast."""

@@ -21,7 +21,7 @@ __all__ = ["against_truth", "index_groups"]
 
 HORIZONS = (1, 2, 5)
 SMALLEST_LESION_MM = 3.0
-"""From this size on a finding may be visible (seed_data/bodies.py)."""
+"""From this size on a finding may be visible (`seed_data.women.appearance`)."""
 
 
 def against_truth(
@@ -55,7 +55,9 @@ def against_truth(
         ``progression``: AUC among women with a lesion. What cannot be measured is left out. ``scores``: the history
         reader's by horizon, (n index women), for groups; not for JSON.
     """
-    index = table[table["index"] & ~(table["years_to_cancer"] < 0)].set_index("patient_id", drop=False)
+    from models.longitudinal import index_visits
+
+    index = index_visits(table).set_index("patient_id", drop=False)
     seen = reader_table(truth)
     index = index.loc[index.index.intersection(seen.index, sort=False)]
     seen = seen.loc[index.index]

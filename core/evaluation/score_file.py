@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from models.measures import metrics
+from models.measures import bootstrap, metrics
 
 __all__ = ["ScoreFileError", "measure_scores"]
 
@@ -84,9 +84,7 @@ OF_LABELS = (
 def _of_labels(label: NDArray[Any], score: NDArray[Any], cluster: NDArray[Any] | None) -> dict[str, Any]:
     area = _if_possible(lambda: metrics.auc_delong(label, score, cluster))
     times = int(np.clip(BOOTSTRAP_ROWS // len(label), 50, 1000))
-    drawn = area and _if_possible(
-        lambda: metrics.bootstrap(metrics.auc, label, score, cluster=cluster, times=times)
-    )
+    drawn = area and _if_possible(lambda: bootstrap(metrics.auc, label, score, cluster=cluster, times=times))
     probabilities = score.min() >= 0 and score.max() <= 1
     line = _if_possible(lambda: metrics.calibration_line(label, score)) if probabilities else None
     # Where one score parts the two labels, the slope of best fit has no end.

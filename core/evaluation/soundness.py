@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from core.rules import Trust, trust_by
-from core.sets import Exams
+from core.sets import EncodedViews, Exams
 
 if TYPE_CHECKING:
     from models.longitudinal import Calibration, LongitudinalModel
@@ -22,8 +21,7 @@ __all__ = ["agreement", "by_trust", "intervals"]
 def by_trust(
     model: LongitudinalModel,
     exams: Exams,
-    rows: Sequence[int],
-    vectors: NDArray[np.float32],
+    encoded: EncodedViews,
     index: pd.DataFrame,
     *,
     simulated: bool,
@@ -34,8 +32,8 @@ def by_trust(
     ----------
     model
         What is evaluated.
-    exams, rows, vectors
-        The set, places of its images that were encoded, and what the encoder said of them.
+    exams, encoded
+        The set, and what the encoder said of its images.
     index
         Index visits of the prediction table (`models.longitudinal.prediction_table`).
     simulated
@@ -48,7 +46,7 @@ def by_trust(
     """
     from models.longitudinal import by_group
 
-    trusts = _trusts(model, exams, rows, vectors, index, simulated=simulated)
+    trusts = _trusts(model, exams, encoded, index, simulated=simulated)
     names = np.array([f"{trust.level.value}\n{trust.sentence}" for trust in trusts])
     found = {name: {"level": name.split("\n")[0], "reason": name.split("\n")[1] or None} for name in names}
     for horizon in (1, 5):
@@ -64,8 +62,7 @@ def by_trust(
 def _trusts(
     model: LongitudinalModel,
     exams: Exams,
-    rows: Sequence[int],
-    vectors: NDArray[np.float32],
+    encoded: EncodedViews,
     index: pd.DataFrame,
     *,
     simulated: bool,
@@ -73,8 +70,8 @@ def _trusts(
     """Settle the trust of each index visit by its least familiar view."""
     domain = model.domain
     far: dict[tuple[str, int], float] = {}
-    if domain is not None and len(rows):
-        for i, distance in zip(rows, domain.distances(vectors), strict=True):
+    if domain is not None and len(encoded.rows):
+        for i, distance in zip(encoded.rows, domain.distances(encoded.said["vector"]), strict=True):
             image = exams.images[i]
             key = exams.women[image.woman].patient_id, image.visit
             far[key] = max(far.get(key, 0.0), float(distance))

@@ -80,7 +80,7 @@ def _measured(part: NDArray[np.uint8], facts: NDArray[np.int32]) -> Outline:
     left, right = float(box[:, :edge].mean()), float(box[:, -edge:].mean())
     wall_is_right = right > left
     from_wall = box[:, ::-1] if wall_is_right else box
-    begins = _upright(from_wall.argmax(axis=1).astype(np.float64), high)
+    begins = _upright(from_wall.argmax(axis=1).astype(np.float64))
     ends = (wide - 1 - from_wall[:, ::-1].argmax(axis=1)).astype(np.float32)
     steps = np.diff(cv2.GaussianBlur(ends.reshape(-1, 1), (0, 0), 3).ravel())
     return Outline(
@@ -99,7 +99,7 @@ def _measured(part: NDArray[np.uint8], facts: NDArray[np.int32]) -> Outline:
     )
 
 
-def _upright(begins: NDArray[np.float64], high: int) -> NDArray[np.float64]:
+def _upright(begins: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return where the rows begin, measured from a straight chest wall: films lie up to 6 degrees askew."""
     where = np.arange(begins.size, dtype=np.float64)
     third = max(1, begins.size // 3)

@@ -14,13 +14,13 @@ from sqlalchemy.orm import Session
 
 from core.installation import Installation
 from core.people import audit
+from core.people.accounts import find_user
 from core.people.needing import PUBLIC, SIGNED_IN, needs
 from core.people.roles import Permission, Person, require
 from core.people.secrets_kept import sha256_of
 from core.people.token_rows import end_all_own
-from core.people.user_names import plain_name
 from core.settings import Settings
-from db.tables import SignIn, User, utc_now
+from db.tables import SignIn, utc_now
 
 __all__ = [
     "Left",
@@ -151,7 +151,7 @@ def list_of(
 ) -> list[OpenSignIn]:
     """Return where somebody is signed in now, those seen last first, for an admin or the terminal; raises `ValueError`."""
     with here.database.read() as session:
-        user_id = _user(session, username).id
+        user_id = find_user(session, username).id
         query = select(SignIn).where(SignIn.user_id == user_id, still_open(here.settings, now or utc_now()))
         return [_row(one, None) for one in session.scalars(query.order_by(SignIn.seen_at.desc()))]
 
@@ -168,20 +168,13 @@ def end_all_for(
     if by is not None:
         require(by, Permission.ADMINISTER)
     with here.database.write() as session:
-        user = _user(session, username)
+        user = find_user(session, username)
         ended = end_all_of(session, user.id)
         programs = end_all_own(session, user.id) if tokens else 0
         if ended or programs:
             detail = {"sign_ins_ended": ended, "tokens_ended": programs}
             audit.record(session, by, "signed_out_by_admin", f"user:{user.username}", detail)
     return ended, programs
-
-
-def _user(session: Session, username: str) -> User:
-    user = session.scalar(select(User).where(User.username == plain_name(username)))
-    if user is None:
-        raise ValueError(f"There is no account “{username}”.")
-    return user
 
 
 def _row(row: SignIn, this: str | None) -> OpenSignIn:

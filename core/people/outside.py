@@ -72,7 +72,7 @@ def _open(
     subject = subject_of(settings, str(claims["sub"]))
     user = session.scalar(select(User).where(User.subject == subject).with_for_update())
     if user is None:
-        user = _made(settings, session, claims, named, subject, role)
+        user = _made(session, claims, named, subject, role)
     if not user.active:
         raise OutsideRefused("Your account here is closed. Ask your admin.")
     if user.role is not role:
@@ -95,9 +95,7 @@ def subject_of(settings: Settings, sub: str) -> str:
     return subject
 
 
-def _made(
-    settings: Settings, session: Session, claims: Mapping[str, Any], named: str, subject: str, role: Role
-) -> User:
+def _made(session: Session, claims: Mapping[str, Any], named: str, subject: str, role: Role) -> User:
     name = plain_name(named)
     shown = str(claims.get("name") or named).strip()[:128] or name
     try:

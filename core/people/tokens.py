@@ -16,8 +16,9 @@ from sqlalchemy.orm import Session
 
 from core.installation import Installation
 from core.people import audit
+from core.people.accounts import require_admin
 from core.people.needing import PUBLIC, needs
-from core.people.roles import GRANTED_ONLY, Permission, Person, require
+from core.people.roles import GRANTED_ONLY, Permission, Person
 from core.people.sign_ins import token_sha256
 from db.tables import ServiceToken, utc_now
 
@@ -89,7 +90,7 @@ def make_token(
 
     `by` is who makes it, None at the terminal; here and below `AccessDenied` if she is no admin.
     """
-    _require_admin(by)
+    require_admin(by)
     plain = _plain_name(name)
     may = tuple(dict.fromkeys(permissions))
     if not may:
@@ -122,7 +123,7 @@ def make_token(
 @needs(Permission.ADMINISTER)
 def revoke_token(here: Installation, name: str, *, by: Person | None = None) -> None:
     """End a token for good; raises `ValueError` if there is none of this name that opens anything."""
-    _require_admin(by)
+    require_admin(by)
     plain = _plain_name(name)
     with here.database.write() as session:
         row = _valid(session, plain, utc_now())
@@ -194,8 +195,3 @@ def _plain_name(name: str) -> str:
     if not plain or len(plain) > _LONGEST_NAME or not plain.isprintable():
         raise ValueError(f"A token's name has 1 to {_LONGEST_NAME} printable characters.")
     return plain
-
-
-def _require_admin(by: Person | None) -> None:
-    if by is not None:
-        require(by, Permission.ADMINISTER)

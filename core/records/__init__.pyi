@@ -11,6 +11,7 @@ from .alert_rates import AlertRate as AlertRate
 from .alert_rates import rates_of_alerts as rates_of_alerts
 from .assessments import AssessedMeanwhile as AssessedMeanwhile
 from .assessments import Assessment as Assessment
+from .assessments import let_stand as let_stand
 from .assessments import record_assessment as record_assessment
 from .assessments import reveal_unread as reveal_unread
 from .cards import Card as Card
@@ -58,6 +59,7 @@ from .lesions import LesionCourse as LesionCourse
 from .lesions import LesionStatus as LesionStatus
 from .lesions import MeasuredPlace as MeasuredPlace
 from .lesions import StudySize as StudySize
+from .lesions import axis_of as axis_of
 from .lesions import course_of as course_of
 from .lesions import lesions_of_patient as lesions_of_patient
 from .look_alikes import AlikePair as AlikePair

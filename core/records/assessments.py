@@ -42,11 +42,13 @@ __all__ = [
     "AssessedMeanwhile",
     "Assessment",
     "assessments_of",
+    "let_stand",
     "record_assessment",
     "reveal_unread",
 ]
 
 LONGEST_TEXT = 10_000
+SAY_WHY = "Say why the assessment is another than before: the earlier one is kept beside it."
 
 
 @dataclass(frozen=True)
@@ -194,24 +196,14 @@ def record_assessment(
         If something is missing or does not exist; the message says what to do.
     """
     category = _checked_categories(right, left, density)
-    management = management or usual_management(category)
-    if management not in managements():
-        raise ValueError(f"There is no management “{management}”. Choose one of the list.")
+    management = _checked_management(management, category)
     with here.database.write() as session:
-        # Two who sign at once do so one after the other.
-        study = session.scalar(select(Study).where(Study.uid == study_uid).with_for_update())
-        if study is None:
-            raise ValueError("This study is not here any more. Open the patient again.")
-        standing = _standing(session, study)
-        if study.assessed_at != instead_of:
-            raise AssessedMeanwhile(standing)
-        left_out = what_is_left_out(session, study, {"R": right, "L": left}, density)
-        if left_out is not None:
+        study = _held(session, study_uid)
+        standing = _standing_as_seen(session, study, instead_of)
+        if left_out := what_is_left_out(session, study, {"R": right, "L": left}, density):
             raise ValueError(left_out)
         if standing.is_read and not reason.strip():
-            raise ValueError(
-                "Say why the assessment is another than before: the earlier one is kept beside it."
-            )
+            raise ValueError(SAY_WHY)
         prior = _prior(session, study, comparison)
         shown = _what_was_shown(here, session, study, standing)
         row = AssessmentVersion(
@@ -235,14 +227,28 @@ def record_assessment(
             signed_at=shown.now,
         )
         session.add(row)
-        study.bi_rads, study.bi_rads_edition, study.reader_density = category, BI_RADS_EDITION, density
-        study.assessment_note, study.assessed_by_id, study.assessed_at = row.note, person.user_id, shown.now
-        study.read_in_part = False
+        let_stand(study, row)
         session.flush()
         now = _standing(session, study)
         detail = {"before": _for_the_trail(standing), "now": _for_the_trail(now)}
         audit.record(session, person, "assessment_recorded", f"study:{study_uid}", detail)
         return now
+
+
+def let_stand(study: Study, version: AssessmentVersion, *, in_part: bool = False) -> None:
+    """Write beside a study what the version that stands says, where lists and figures read it."""
+    study.bi_rads, study.bi_rads_edition = version.bi_rads, version.edition
+    study.reader_density, study.assessment_note = version.density, version.note
+    study.assessed_by_id, study.assessed_at = version.signed_by_id, version.signed_at
+    study.read_in_part = in_part
+
+
+def _held(session: Session, study_uid: str) -> Study:
+    """Return a study for this writer alone: two who sign at once do so one after the other."""
+    study = session.scalar(select(Study).where(Study.uid == study_uid).with_for_update())
+    if study is None:
+        raise ValueError("This study is not here any more. Open the patient again.")
+    return study
 
 
 @needs(Permission.ASSESS)
@@ -259,9 +265,7 @@ def reveal_unread(here: Installation, person: Person, study_uid: str, reason: st
     if not reason.strip():
         raise ValueError("Say why the score is needed before the study is read: it is kept with the study.")
     with here.database.write() as session:
-        study = session.scalar(select(Study).where(Study.uid == study_uid).with_for_update())
-        if study is None:
-            raise ValueError("This study is not here any more. Open the patient again.")
+        study = _held(session, study_uid)
         if study.id not in covered_study_ids(here, session, Study.patient_id == study.patient_id):
             return
         why = _text(reason) or ""
@@ -321,6 +325,14 @@ def _standing(session: Session, study: Study) -> Assessment:
     return assessments_of(session, [study], names)[study.id]
 
 
+def _standing_as_seen(session: Session, study: Study, seen: datetime | None) -> Assessment:
+    """Return what stands; `AssessedMeanwhile` unless it is what the reader had before her, recorded when `seen` says."""
+    standing = _standing(session, study)
+    if study.assessed_at != seen:
+        raise AssessedMeanwhile(standing)
+    return standing
+
+
 def _checked_categories(right: str | None, left: str | None, density: str | None) -> str:
     """Return the category of highest concern; raises `ValueError` for what does not exist."""
     for said in (right, left):
@@ -332,6 +344,14 @@ def _checked_categories(right: str | None, left: str | None, density: str | None
     if category is None:
         raise ValueError("Choose a BI-RADS assessment of the breasts that were examined.")
     return category
+
+
+def _checked_management(said: str | None, category: str) -> str:
+    """Return what is recommended, as usual after a category where nothing is said; `ValueError` for what is not known."""
+    management = said or usual_management(category)
+    if management not in managements():
+        raise ValueError(f"There is no management “{management}”. Choose one of the list.")
+    return management
 
 
 def _prior(session: Session, study: Study, uid: str | None) -> Study | None:

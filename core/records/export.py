@@ -153,6 +153,7 @@ def export(
     """
     if out.exists():
         raise ExportError(f"{out} is there already. Choose another name.")
+    wanted = Wanted(out, mrns, kind, names, deidentified)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         # What is to be sealed is made where it lies in clear anyhow.
@@ -162,19 +163,9 @@ def export(
             raise  # it will pass, and the command can be repeated
         raise ExportError(f"{out} cannot be written: {error.strerror or error}.") from error
     try:
-        made = _written(here, half, Wanted(out, mrns, kind, names, deidentified), on_woman)
+        made = _written(here, half, wanted, on_woman)
         # The entry comes first: no export lies about that the trail does not know.
-        _note(
-            here,
-            made,
-            mrns,
-            {
-                "names": names and not deidentified,
-                "deidentified": deidentified,
-                "kind": kind,
-                "sealed": key is not None,
-            },
-        )
+        _note(here, made, wanted, sealed=key is not None)
         if key is not None:
             with whole_file(out) as file, sealed_into(file, key) as plain:
                 _write_plain(half, kind, plain)
@@ -216,6 +207,11 @@ class Wanted:
     names: bool
     deidentified: bool
 
+    @property
+    def tells_names(self) -> bool:
+        """Whether anything of it says who a woman is."""
+        return self.names and not self.deidentified
+
 
 def _written(
     here: Installation, half: Path, wanted: Wanted, on_woman: Callable[[int, int], None]
@@ -234,17 +230,24 @@ def _written(
     simulated = sum(woman.simulated for woman in women)
     made = Exported(wanted.out, rows, simulated, len(women) - simulated)
     if wanted.kind == "csv":
-        about = _about(here, made, wanted.names, wanted.deidentified)
+        about = _about(here, made, wanted)
         write_whole(half / "export.json", json.dumps(about, indent=1, ensure_ascii=False) + "\n")
     return made
 
 
-def _note(here: Installation, made: Exported, mrns: Sequence[str], how: dict[str, Any]) -> None:
-    subject = f"patient:{mrns[0]}" if len(mrns) == 1 else "patients"
-    counts = {"patients": made.simulated + made.real, "simulated": made.simulated}
+def _note(here: Installation, made: Exported, wanted: Wanted, *, sealed: bool) -> None:
+    subject = f"patient:{wanted.mrns[0]}" if len(wanted.mrns) == 1 else "patients"
     with here.database.read() as session:
-        ids = [woman.id for woman in _women(session, mrns)]
-    detail = {**counts, **how, "from": "command line"}
+        ids = [woman.id for woman in _women(session, wanted.mrns)]
+    detail = {
+        "patients": made.simulated + made.real,
+        "simulated": made.simulated,
+        "names": wanted.tells_names,
+        "deidentified": wanted.deidentified,
+        "kind": wanted.kind,
+        "sealed": sealed,
+        "from": "command line",
+    }
     audit.note(here, None, "exported", subject, detail, patients=ids)
 
 
@@ -332,13 +335,13 @@ def _write_document(folder: Path, chunks: Iterator[Chunk]) -> dict[str, int]:
     return rows
 
 
-def _about(here: Installation, made: Exported, names: bool, deidentified: bool) -> dict[str, Any]:
+def _about(here: Installation, made: Exported, wanted: Wanted) -> dict[str, Any]:
     return {
         "statement": STATEMENT,
         "made_at": utc_now().isoformat(),
         "model_that_speaks": cards.speaking(here),
-        "names": names and not deidentified,
-        "deidentified": deidentified,
+        "names": wanted.tells_names,
+        "deidentified": wanted.deidentified,
         "patients": {"simulated": made.simulated, "real": made.real},
         "rows": made.rows,
     }

@@ -138,11 +138,6 @@ class FollowedLesion:
             before, after = after[:1], after[1:]
         return any(has_grown(before[-1], mm) for mm in after) if before else False
 
-    @property
-    def is_quiet(self) -> bool:
-        """Say whether nothing of it is news: known benign and not grown, or resolved."""
-        return self.status is not LesionStatus.FOLLOWED and not self.has_outgrown
-
 
 @dataclass(frozen=True)
 class LesionCourse:
@@ -260,8 +255,8 @@ def _place(lesion: Lesion, measurement: Measurement, image: Image, study: Study,
         box=(measurement.x0, measurement.y0, measurement.x1, measurement.y1),
         long_mm=measurement.diameter_mm,
         short_mm=measurement.short_mm,
-        long_axis=_axis(axes.get("long")),
-        short_axis=_axis(axes.get("short")),
+        long_axis=axis_of(axes.get("long")),
+        short_axis=axis_of(axes.get("short")),
         proposed_by=measurement.proposed_by,
         by=by,
         at=measurement.measured_at,
@@ -269,7 +264,8 @@ def _place(lesion: Lesion, measurement: Measurement, image: Image, study: Study,
     )
 
 
-def _axis(ends: Sequence[float] | None) -> Axis | None:
+def axis_of(ends: Sequence[float] | None) -> Axis | None:
+    """Return the ends of an axis (x0, y0, x1, y1) in pixels; None where it was not drawn."""
     if not ends:
         return None
     x0, y0, x1, y1 = map(float, ends)

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 
+from core.palette import GRID, INK, MUTED, RULE
 from core.records import EventKind, Interval
 from core.reports.content import CoursePoint, Report
 from core.rules import thresholds, trends, years_between
@@ -20,7 +21,7 @@ from core.wording import percent
 
 __all__ = ["Area", "Drawing", "Line", "Mark", "Words", "draw_course", "said"]
 
-INK, MUTED, LINE, PALE, THRESHOLD = "#1F2937", "#5B6675", "#C5CCD4", "#DDDFE2", "#B7791F"
+PALE, THRESHOLD = "#DDDFE2", "#B7791F"
 WIDTH, LEFT_EDGE, RIGHT_EDGE = 178.0, 15.0, 152.0
 RISK_TOP, RISK_HEIGHT, LEAST_RISK_HEIGHT = 5.0, 46.0, 28.0
 EVENT_ROW, EVENT_ROWS = 4.2, 6
@@ -162,7 +163,7 @@ def _risk(
     for tick in TICKS:
         if low <= tick <= high:
             y = scale.y(tick)
-            drawing.lines.append(Line((LEFT_EDGE, y), (RIGHT_EDGE, y), "#EEF1F4", 0.2))
+            drawing.lines.append(Line((LEFT_EDGE, y), (RIGHT_EDGE, y), GRID, 0.2))
             drawing.words.append(Words((LEFT_EDGE - 1.5, y + 0.9), percent(tick), TINY, anchor="end"))
     drawing.words.append(Words((0, RISK_TOP - 1.8), "5-year risk, logarithmic axis", SMALL))
     _thresholds(drawing, report, time, scale)
@@ -276,7 +277,7 @@ def _visits(drawing: Drawing, course: Sequence[CoursePoint], time: _Time, top: f
 
 
 def _years(drawing: Drawing, time: _Time, y: float) -> None:
-    drawing.lines.append(Line((LEFT_EDGE, y), (RIGHT_EDGE, y), LINE, 0.25))
+    drawing.lines.append(Line((LEFT_EDGE, y), (RIGHT_EDGE, y), RULE, 0.25))
     step = max(1, math.ceil(years_between(time.first, time.last) / 14))
     years = range(time.first.year + 1, time.last.year + 1, step)
     days = [date(year, 1, 1) for year in years]
@@ -286,6 +287,6 @@ def _years(drawing: Drawing, time: _Time, y: float) -> None:
     for day in days:
         x = time.x(day)
         if LEFT_EDGE <= x <= RIGHT_EDGE:
-            drawing.lines.append(Line((x, y), (x, y + 1.2), LINE, 0.25))
+            drawing.lines.append(Line((x, y), (x, y + 1.2), RULE, 0.25))
             text = f"{day.year}" if len(years) >= 2 else f"{day:%Y-%m}"
             drawing.words.append(Words((x, y + 4.2), text, TINY, anchor="middle"))

@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 DAYS_PER_YEAR = 365.25
 DAYS_PER_MONTH = DAYS_PER_YEAR / 12
@@ -22,18 +18,7 @@ def age_years(birth_date: date | None, on: date) -> int | None:
 
     It rises on the birthday; for a woman born on 29 February on 1 March where the year has no such day.
     """
-    return None if birth_date is None else int(_whole_years(birth_date, on))
-
-
-def ages_years(birth_dates: pd.Series, on: pd.Series) -> pd.Series:
-    """Return `age_years` row by row: floats in whole years, NaN where a birth date (or a day) is unknown.
-
-    Parameters
-    ----------
-    birth_dates, on
-        Of datetimes, with the same index.
-    """
-    return _whole_years(birth_dates.dt, on.dt).astype(float).where(birth_dates.notna() & on.notna())
+    return None if birth_date is None else _whole_years(birth_date, on)
 
 
 def exact_age_years(birth_date: date | None, on: date) -> float | None:
@@ -41,6 +26,6 @@ def exact_age_years(birth_date: date | None, on: date) -> float | None:
     return None if birth_date is None else years_between(birth_date, on)
 
 
-def _whole_years(born: Any, on: Any) -> Any:
-    """Return the whole years between two days, or between the days of two columns."""
+def _whole_years(born: date, on: date) -> int:
+    """Return the whole years between two days."""
     return on.year - born.year - (100 * on.month + on.day < 100 * born.month + born.day)

@@ -81,7 +81,7 @@ def read_diameters(path: Path) -> DiameterTable:
             wrong.append(f"line {number}: {len(cells)} cells, the header has {len(columns)}")
         else:
             lines.append((number, dict(zip(columns, cells, strict=True))))
-    time = _time_column(columns, lines, path, table, wrong)
+    time = _time_column(columns, lines, table, wrong)
     for number, cells_by_name in lines:
         try:
             rows.append(_row(number, cells_by_name, time, decimal_comma=delimiter != ","))
@@ -160,7 +160,6 @@ def _lines(reader: Any, path: Path) -> Iterator[tuple[int, list[str]]]:
 def _time_column(
     columns: Sequence[str],
     lines: Sequence[tuple[int, Mapping[str, str]]],
-    path: Path,
     table: DiameterTable,
     wrong: list[str],
 ) -> str:

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from core.sets.cases import ImageCase
-
-if TYPE_CHECKING:  # Networks are loaded when training starts: `--help` must not wait for them.
-    pass
 
 __all__ = ["INNER_FOLDS", "TooFewWomen", "fold_groups", "part_groups"]
 

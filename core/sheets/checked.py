@@ -44,11 +44,6 @@ class Checked:
     order_asked: bool = False
 
     @property
-    def good_lines(self) -> int:
-        """Return how many lines can be kept or are there already."""
-        return sum(self.fates.values())
-
-    @property
     def to_keep(self) -> int:
         """Return how many lines change something."""
         return self.fates[Fate.NEW] + self.fates[Fate.FILLED]

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from core.incoming import rescoring
 from core.people import Permission, Person
-from core.records import what_is_left_out
+from core.records import let_stand, what_is_left_out
 from core.rules import highest_concern
 from core.rules.vocabulary import BI_RADS_EDITION
 from db.tables import (
@@ -322,11 +322,9 @@ class Readings(Keeper):
             signed_at=signed,
         )
         self._add(row)
-        study.bi_rads, study.bi_rads_edition, study.reader_density = category, BI_RADS_EDITION, row.density
-        study.assessment_note, study.assessed_by_id, study.assessed_at = row.note, row.signed_by_id, signed
         # Whoever reads it here has not said yet what a line leaves out: till then nothing may lead her.
         left_out = what_is_left_out(self.session, study, {"R": right, "L": left}, row.density)
-        study.read_in_part = left_out is not None or row.management is None
+        let_stand(study, row, in_part=left_out is not None or row.management is None)
         self.in_part += study.read_in_part
 
 

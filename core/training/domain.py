@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from core.files import private_folder
 from core.sets import Exams, Manifest, encode_views, gather
-from core.training.runs import TrainingError
+from core.training.runs import TrainingError, check_no_model
 from models.store import OnProgress
 
 if TYPE_CHECKING:
@@ -81,10 +81,8 @@ def give_domain(
         If `out` holds a model, or there are too few studies.
     """
     from models.longitudinal import LongitudinalModel
-    from models.store import CARD
 
-    if (out / CARD).is_file():
-        raise TrainingError(f"{out} holds a model. Choose another folder for --out.")
+    check_no_model(out)
     loaded = LongitudinalModel.load(model)
     exams = gather(manifests)
     private_folder(out)

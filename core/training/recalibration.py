@@ -26,7 +26,7 @@ from core.training.domain import domain_of
 from core.training.longitudinal.heads import calibrate, moved_to, with_spread
 from core.training.longitudinal.run import taught_by
 from core.training.reference import references
-from core.training.runs import TrainingError
+from core.training.runs import TrainingError, check_no_model
 from models.store import OnProgress
 
 if TYPE_CHECKING:
@@ -78,10 +78,8 @@ def recalibrate(
         within some of 1 to 5 years.
     """
     from models.longitudinal import LongitudinalModel
-    from models.store import CARD
 
-    if (out / CARD).is_file():
-        raise TrainingError(f"{out} holds a model. Choose another folder for --out.")
+    check_no_model(out)
     loaded = LongitudinalModel.load(model)
     seeds = taught_by(manifests)
     known = sorted(set(seeds) & set(loaded.card.settings.get("seeds", [])))

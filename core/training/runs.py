@@ -22,6 +22,14 @@ class TrainingError(ValueError):
     """Training cannot start or go on; the message says why and what to do."""
 
 
+def check_no_model(out: Path) -> None:
+    """Raise `TrainingError` where a folder holds a model already: none is written over."""
+    from models.store import CARD
+
+    if (out / CARD).is_file():
+        raise TrainingError(f"{out} holds a model. Choose another folder for --out.")
+
+
 def same_plan(path: Path, plan: dict[str, Any], images: Sequence[Path], labels: Sequence[str]) -> None:
     """Refuse with `TrainingError` to mix two runs in one folder; `path` keeps what the first was asked for.
 

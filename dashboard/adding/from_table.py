@@ -115,7 +115,7 @@ def _mapped(person: Person, sheet: Sheet, kind: Kind) -> None:
             return
         mapping = Mapping(kind, mapping.columns, order)
         checked = _checked(person, sheet, mapping)
-    _show(sheet, mapping, checked)
+    _show(mapping, checked)
     _keep(person, sheet, mapping, checked)
 
 
@@ -151,7 +151,7 @@ def _checked(person: Person, sheet: Sheet, mapping: Mapping) -> Checked:
     return checked
 
 
-def _show(sheet: Sheet, mapping: Mapping, checked: Checked) -> None:
+def _show(mapping: Mapping, checked: Checked) -> None:
     """Show what would be kept, the first lines as they are read, and the bad ones first."""
     counts = {fate.value: n for fate, n in checked.fates.items()}
     look.figures(

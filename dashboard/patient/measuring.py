@@ -1,6 +1,6 @@
 """The dialog in which a reader says of which lesion the calipers are that she drew in the viewer."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ from core.records import (
     ViewImage,
     Visit,
     add_measurement,
+    axis_of,
     lesions_of_patient,
     start_lesion,
 )
@@ -74,14 +75,7 @@ def _drawn(record: PatientRecord, asked: Mapping[str, Any]) -> Drawn | None:
     if not found:
         return None
     visit, image = found[0]
-    return Drawn(visit, image, Sizing(long_axis=_ends(asked["long"]), short_axis=_ends(asked["short"])))
-
-
-def _ends(ends: Sequence[float] | None) -> tuple[float, float, float, float] | None:
-    if not ends:
-        return None
-    x0, y0, x1, y1 = map(float, ends)
-    return x0, y0, x1, y1
+    return Drawn(visit, image, Sizing(long_axis=axis_of(asked["long"]), short_axis=axis_of(asked["short"])))
 
 
 def _may_be(lesion: FollowedLesion, drawn: Drawn) -> bool:

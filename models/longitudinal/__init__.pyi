@@ -4,6 +4,7 @@ from .calibration import Risks as Risks
 from .calibration import fit_calibration as fit_calibration
 from .evaluation import CONTROLS as CONTROLS
 from .evaluation import by_group as by_group
+from .evaluation import index_visits as index_visits
 from .evaluation import measure as measure
 from .evaluation import prediction_table as prediction_table
 from .explanation import heat_map as heat_map

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from models.longitudinal.calibration import Calibration
 from models.longitudinal.lacks import STANDARD_PLACES, lacking
-from models.measures import censoring_weights, horizon_labels, metrics
+from models.measures import bootstrap, censoring_weights, horizon_labels, metrics, paired_bootstrap, wilson
 from models.sequence import (
     HORIZONS,
     MODES,
@@ -26,7 +26,7 @@ from models.sequence import (
 )
 from models.vocabulary import DAYS_PER_YEAR
 
-__all__ = ["by_group", "interval_coverage", "measure", "prediction_table", "risk_slopes"]
+__all__ = ["by_group", "index_visits", "interval_coverage", "measure", "prediction_table", "risk_slopes"]
 
 CONTROLS: tuple[Mode, ...] = MODES[1:]
 CALIBRATION_DRAWS = 300
@@ -106,6 +106,11 @@ def prediction_table(
     return table
 
 
+def index_visits(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of a `prediction_table` at which women are measured: each one's last, unless after a diagnosis."""
+    return table[table["index"] & ~(table["years_to_cancer"] < 0)]
+
+
 def measure(table: pd.DataFrame, *, times: int = 1000, seed: int = 0) -> dict[str, Any]:
     """Measure everything that the table allows, at each woman's index visit.
 
@@ -119,7 +124,7 @@ def measure(table: pd.DataFrame, *, times: int = 1000, seed: int = 0) -> dict[st
         (too few cases) is left out.
     """
     modes = [mode for mode in CONTROLS if f"{mode}_1" in table]
-    index = table[table["index"] & ~(table["years_to_cancer"] < 0)]
+    index = index_visits(table)
     said: dict[str, Any] = {
         "women": int(table["patient_id"].nunique()),
         "visits": len(table),
@@ -137,7 +142,7 @@ def measure(table: pd.DataFrame, *, times: int = 1000, seed: int = 0) -> dict[st
         for mode in modes:
             other = index[f"{mode}_{k}"].to_numpy(float)[known]
             value, low, high = metrics.auc_delong(y, other)
-            gain = metrics.paired_bootstrap(metrics.auc, y, p, other, times=times, seed=seed)
+            gain = paired_bootstrap(metrics.auc, y, p, other, times=times, seed=seed)
             said["controls"][mode][str(k)] = {
                 "auc": value,
                 "auc_ci": [low, high],
@@ -149,7 +154,7 @@ def measure(table: pd.DataFrame, *, times: int = 1000, seed: int = 0) -> dict[st
     usable = time > 0
     if event[usable].sum() >= 2:
         score = index["risk_5"].to_numpy(float)
-        value, low, high = metrics.bootstrap(
+        value, low, high = bootstrap(
             metrics.c_index,
             time[usable],
             event[usable].astype(int),
@@ -234,7 +239,7 @@ def interval_coverage(index: pd.DataFrame, groups: int = 10) -> dict[str, Any]:
                     "low": float(np.average(low[rows], weights=w)),
                     "high": float(np.average(high[rows], weights=w)),
                     "seen": seen,
-                    "seen_ci": list(metrics.wilson(seen, float(w.sum() ** 2 / (w**2).sum()))),
+                    "seen_ci": list(wilson(seen, float(w.sum() ** 2 / (w**2).sum()))),
                 }
             )
         found[str(k)] = {
@@ -286,8 +291,8 @@ def risk_slopes(
         if len(each) < 2:
             continue
         percent, log = np.array(each).T
-        value, low, high = metrics.bootstrap(_mean, percent, times=times, seed=seed)
-        factor, least, most = np.exp(metrics.bootstrap(_mean, log, times=times, seed=seed))
+        value, low, high = bootstrap(_mean, percent, times=times, seed=seed)
+        factor, least, most = np.exp(bootstrap(_mean, log, times=times, seed=seed))
         found[kind] = {
             "n": len(each),
             "percent_a_year": value,
@@ -325,10 +330,8 @@ def _calibrated(index: pd.DataFrame, horizon: int, times: int, seed: int) -> dic
     weight = censoring_weights(*_times(index), horizon)
     risk = index[f"risk_{horizon}"].to_numpy(float)
     columns, options = (label, risk, weight), {"times": times, "seed": seed}
-    o_e, *o_e_ci = metrics.bootstrap(metrics.observed_over_expected, *columns, **options)
-    slope, *slope_ci = metrics.bootstrap(
-        lambda y, p, w: metrics.calibration_line(y, p, w)[1], *columns, **options
-    )
+    o_e, *o_e_ci = bootstrap(metrics.observed_over_expected, *columns, **options)
+    slope, *slope_ci = bootstrap(lambda y, p, w: metrics.calibration_line(y, p, w)[1], *columns, **options)
     return {
         "o_e": o_e,
         "o_e_ci": o_e_ci,
@@ -349,7 +352,7 @@ def _by_breast(table: pd.DataFrame, index: pd.DataFrame, times: int, seed: int) 
     if known.any():
         said["density"] = {"n": int(known.sum())}
         for name, agreement in AGREEMENTS.items():
-            value, low, high = metrics.bootstrap(
+            value, low, high = bootstrap(
                 agreement, true[known], answer[known], cluster=whose[known], times=times, seed=seed
             )
             said["density"] |= {name: value, f"{name}_ci": [low, high]}

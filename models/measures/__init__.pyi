@@ -14,12 +14,12 @@ from .domain import fit_domain as fit_domain
 from .domain import folds_of as folds_of
 from .domain import spread_of as spread_of
 from .domain import turned_away_by_others as turned_away_by_others
+from .intervals import bootstrap as bootstrap
+from .intervals import paired_bootstrap as paired_bootstrap
+from .intervals import share_of as share_of
+from .intervals import wilson as wilson
 from .metrics import auc as auc
 from .metrics import auc_delong as auc_delong
-from .metrics import bootstrap as bootstrap
-from .metrics import paired_bootstrap as paired_bootstrap
-from .metrics import share_of as share_of
-from .metrics import wilson as wilson
 from .platt import FEWEST as FEWEST
 from .platt import Logistic as Logistic
 from .platt import fit_logistic as fit_logistic

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from models.measures import metrics
+from models.measures import intervals, metrics
 
 __all__ = ["Measure", "compare_classes", "measure_classes", "measures_of", "sensitivity_at"]
 
@@ -221,7 +221,7 @@ def _with_interval(
     except ValueError:
         return {name: None, f"{name}_ci": None}
     try:
-        _, low, high = metrics.bootstrap(measure, y, p, cluster=cluster, times=times)
+        _, low, high = intervals.bootstrap(measure, y, p, cluster=cluster, times=times)
     except ValueError:
         return {name: value, f"{name}_ci": None}
     return {name: value, f"{name}_ci": [low, high]}
@@ -262,7 +262,7 @@ def compare_classes(
             return drawn[-1]
 
         try:
-            value, low, high = metrics.bootstrap(difference, y, one, other, cluster=cluster, times=times)
+            value, low, high = intervals.bootstrap(difference, y, one, other, cluster=cluster, times=times)
         except ValueError:
             found[name] = {"difference": None, "ci": None, "p": None}
             continue

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -260,9 +260,11 @@ def _inputs(history: History, length: int) -> Arrays:
     return visit_arrays(history.days, history.ages, history.vectors, history.present, length)
 
 
-def _batch(
-    histories: Sequence[History], length: int
-) -> tuple[dict[str, NDArray[np.float32]], dict[str, NDArray[np.float32]]]:
+Batch = tuple[dict[str, NDArray[np.float32]], dict[str, NDArray[np.float32]]]
+"""What a model takes of some women, and what it should say of them."""
+
+
+def _batch(histories: Sequence[History], length: int) -> Batch:
     inputs = stack_arrays([_inputs(history, length) for history in histories])
     inputs.pop("visited")
     return inputs, stack_arrays([_targets(history, length) for history in histories])
@@ -327,51 +329,69 @@ def fit_sequence(
     """
     if not training or not validation:
         raise ValueError("Training needs women to learn from and others to validate with: add women.")
-    mean, variance = vector_statistics(training)
-    longest = max(len(history) for history in (*training, *validation))
-    held = _batch(validation, longest)
+    statistics = vector_statistics(training)
+    held = _batch(validation, max(len(history) for history in (*training, *validation)))
     members: list[keras.Model] = []
     curve: list[dict[str, float | str]] = []
     for number in range(recipe.members):
-        seed = recipe.seed * 1000 + number
+        called, seed = f"{name}{number}", recipe.seed * 1000 + number
         keras.utils.set_random_seed(seed)
+
+        def on_epoch(done: float, figures: dict[str, float], number: int = number) -> None:
+            report(name, (number + done) / recipe.members, figures)
+
+        model = build_sequence(config, *statistics, name=called)
         random = np.random.default_rng(seed)
-        model = build_sequence(config, mean, variance, name=f"{name}{number}")
-        steps = max(1, len(training) // recipe.batch) * recipe.epochs
-        model.compile(
-            optimizer=keras.optimizers.AdamW(
-                keras.optimizers.schedules.CosineDecay(recipe.rate, steps, alpha=0.02),
-                weight_decay=recipe.weight_decay,
-                global_clipnorm=1.0,
-            ),
-            loss=LOSSES,
-            loss_weights=LOSS_WEIGHTS,
-        )
-        best, best_weights, waited = np.inf, model.get_weights(), 0
-        for epoch in range(recipe.epochs):
-            order = random.permutation(len(training))
-            # Batches are full: a woman more or less in the last would only make a new graph.
-            order = np.resize(order, max(1, len(training) // recipe.batch) * recipe.batch)
-            for start in range(0, len(order), recipe.batch):
-                some = [_varied(training[i], recipe, random) for i in order[start : start + recipe.batch]]
-                model.train_on_batch(*_batch(some, longest))
-            figures = _figures(model.predict_on_batch(held[0]), held[1])
-            watched = sum(LOSS_WEIGHTS[key] * figures[key] for key in WATCHED)
-            record: dict[str, float | str] = {"stage": f"{name}{number}", "epoch": float(epoch)}
-            curve.append({**record, "validation": watched, **figures})
-            report(name, (number + (epoch + 1) / recipe.epochs) / recipe.members, figures)
-            if watched < best - 1e-4:
-                best, best_weights, waited = watched, model.get_weights(), 0
-            else:
-                waited += 1
-            late = deadline is not None and time.monotonic() > deadline
-            if waited >= recipe.patience or late:
-                break
+        best_weights, epochs = _fit_member(model, training, held, recipe, random, on_epoch, deadline)
+        curve += [{"stage": called, **epoch} for epoch in epochs]
         # A model of its own, without the optimiser's state: that would triple the file.
-        plain = build_sequence(config, mean, variance, name=f"{name}{number}")
+        plain = build_sequence(config, *statistics, name=called)
         plain.set_weights(best_weights)
         members.append(plain)
     return members, curve
+
+
+def _fit_member(
+    model: keras.Model,
+    training: Sequence[History],
+    held: Batch,
+    recipe: SequenceRecipe,
+    random: np.random.Generator,
+    on_epoch: Callable[[float, dict[str, float]], None],
+    deadline: float | None,
+) -> tuple[list[NDArray[np.float32]], list[dict[str, float]]]:
+    """Train one member until it gains no more on the women `held`; return its best weights, and a record an epoch."""
+    batches = max(1, len(training) // recipe.batch)
+    length = held[1]["hazard"].shape[1]
+    model.compile(
+        optimizer=keras.optimizers.AdamW(
+            keras.optimizers.schedules.CosineDecay(recipe.rate, batches * recipe.epochs, alpha=0.02),
+            weight_decay=recipe.weight_decay,
+            global_clipnorm=1.0,
+        ),
+        loss=LOSSES,
+        loss_weights=LOSS_WEIGHTS,
+    )
+    best, best_weights, waited = np.inf, model.get_weights(), 0
+    curve: list[dict[str, float]] = []
+    for epoch in range(recipe.epochs):
+        # Batches are full: a woman more or less in the last would only make a new graph.
+        order = np.resize(random.permutation(len(training)), batches * recipe.batch)
+        for start in range(0, len(order), recipe.batch):
+            some = [_varied(training[i], recipe, random) for i in order[start : start + recipe.batch]]
+            model.train_on_batch(*_batch(some, length))
+        figures = _figures(model.predict_on_batch(held[0]), held[1])
+        watched = sum(LOSS_WEIGHTS[key] * figures[key] for key in WATCHED)
+        curve.append({"epoch": float(epoch), "validation": watched, **figures})
+        on_epoch((epoch + 1) / recipe.epochs, figures)
+        if watched < best - 1e-4:
+            best, best_weights, waited = watched, model.get_weights(), 0
+        else:
+            waited += 1
+        late = deadline is not None and time.monotonic() > deadline
+        if waited >= recipe.patience or late:
+            break
+    return best_weights, curve
 
 
 def _figures(outputs: dict[str, Any], targets: dict[str, NDArray[np.float32]]) -> dict[str, float]:

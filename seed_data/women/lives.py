@@ -12,6 +12,8 @@ of a woman without breast cancer until its last study, with the cancer register 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 import numpy as np
@@ -21,7 +23,7 @@ from core.rules.ages import DAYS_PER_YEAR
 from core.rules.vocabulary import SIDES, STANDARD_VIEWS, Side
 from seed_data.women import mechanisms as mechanism
 from seed_data.women.findings import draw_benign, look_alikes
-from seed_data.women.life import CaseMix, Life, LifeEvent, LifeVisit
+from seed_data.women.life import CaseMix, Life, LifeEvent, LifeLesion, LifeVisit
 from seed_data.women.mechanisms import OF_2025, Mechanisms
 from seed_data.women.persons import (
     RESIDUAL_SD,
@@ -79,12 +81,82 @@ def _scores(rng: np.random.Generator, person: Person, dates: list[date]) -> dict
     return scores
 
 
+def _breast_mm(rng: np.random.Generator, bmi: float) -> tuple[float, float, float]:
+    """Draw depth, width and height of her breasts in mm.
+
+    Breast size grows with BMI; clipped so that a breast fits an 18 x 24 cm detector. Assumption.
+    """
+    scale = float(np.clip(1 + 0.022 * (bmi - 27) + rng.normal(0, 0.08), 0.72, 1.28))
+    return 92.0 * scale, 84.0 * scale, 86.0 * scale
+
+
 def _chance_of_a_tumour(person: Person, mix: CaseMix, relative: float) -> float:
     """Return the probability that one is on its way at her last visit, enriched as the mix says."""
     share = None if mix.cancer_rate is None else min(mix.cancer_rate / OBSERVED_SHARE, 0.97)
     enrichment, mean_relative = hazard_scale(share)
     rate = incidence(last_age(person) + HORIZON_YEARS / 2)
     return 1 - math.exp(-enrichment * HORIZON_YEARS * rate * relative / mean_relative)
+
+
+@dataclass(frozen=True)
+class _Course:
+    """What comes over a woman: the cancer drawn for her, what it is and leaves in her breasts, and what is done about it."""
+
+    tumour: Tumour | None = None
+    lesions: Sequence[LifeLesion] = ()
+    events: Sequence[LifeEvent] = ()
+    treated: bool = False
+
+
+def _draw_course(
+    rng: np.random.Generator,
+    mechanisms: Mechanisms,
+    breast_mm: tuple[float, float, float],
+    calendar: Screening,
+    followup_end: date,
+    *,
+    treated: bool,
+) -> _Course:
+    """Draw a cancer that is found after the last visit or, to be `treated`, between two visits of the record."""
+    if not treated:
+        tumour = draw_tumour(rng, mechanisms, breast_mm, calendar)
+        return _Course() if tumour is None else _Course(tumour, [tumour.lesion])
+    dates = calendar.dates
+    until = 1 + int(rng.integers(0, max(len(dates) - 3, 1)))
+    within = replace(calendar, dates=dates[: until + 1], latest=dates[until + 1])
+    tumour = draw_tumour(rng, mechanisms, breast_mm, within)
+    return _Course() if tumour is None else _Course(tumour, *treat(rng, tumour, followup_end), treated=True)
+
+
+def _fall_slower(scores: list[float], dates: list[date]) -> None:
+    """Let the density of the breast in which a cancer grows fall more slowly with the years, in place."""
+    for index, on in enumerate(dates):
+        scores[index] += SLOWER_FALL_PER_YEAR * ((on - dates[0]).days / DAYS_PER_YEAR)
+
+
+def _visits(
+    rng: np.random.Generator,
+    mechanisms: Mechanisms,
+    key: tuple[int, int],
+    dates: list[date],
+    scores: dict[Side, list[float]],
+    tumour: Tumour | None,
+) -> tuple[LifeVisit, ...]:
+    """Return the visits: the density of each, the views taken, and what `mechanisms` let the tissue show."""
+    seen = mechanism.looks(
+        mechanisms,
+        key,
+        None if tumour is None else [ages.years_between(on, tumour.found_on) for on in dates],
+        len(dates),
+        None if tumour is None else tumour.lesion.side,
+    )
+    return tuple(
+        LifeVisit(
+            index, on, {"L": scores["L"][index], "R": scores["R"][index]}, _views(rng),
+            texture=seen[index].texture, signs=seen[index].signs,
+        )
+        for index, on in enumerate(dates)
+    )  # fmt: skip
 
 
 def name_of(seed: int, number: int) -> str:
@@ -115,10 +187,7 @@ def draw_life(
     birth = dates[0] - timedelta(days=round(person.first_age * DAYS_PER_YEAR))
     followup_end = last + timedelta(days=round(person.followup_years * DAYS_PER_YEAR))
 
-    # Breast size grows with BMI; clipped so that a breast fits an 18 x 24 cm detector. Assumption.
-    scale = float(np.clip(1 + 0.022 * (person.bmi - 27) + rng.normal(0, 0.08), 0.72, 1.28))
-    breast_mm = (92.0 * scale, 84.0 * scale, 86.0 * scale)
-
+    breast_mm = _breast_mm(rng, person.bmi)
     scores = _scores(rng, person, dates)
     letters = {side: [density_letter(score) for score in scores[side]] for side in SIDES}
     relative = relative_risk(person, letters["L"][-1], last_age(person))
@@ -130,45 +199,20 @@ def draw_life(
     lesions = draw_benign(rng, mix, breast_mm, dates[0], last, last_age(person))
     if mechanisms.look_alikes:
         lesions += look_alikes((seed, number), breast_mm, dates)
-    tumour: Tumour | None = None
-    events: list[LifeEvent] = []
-    if treated:
-        until = 1 + int(rng.integers(0, max(len(dates) - 3, 1)))
-        under = Screening(mix, person, dates[: until + 1], letters, dates[until + 1])
-        tumour = draw_tumour(rng, mechanisms, breast_mm, under)
-        treated = tumour is not None
-        if tumour is not None:
-            course, events = treat(rng, tumour, followup_end)
-            lesions += course
-    elif on_its_way:
-        horizon = last + timedelta(days=HORIZON_YEARS * DAYS_PER_YEAR)
-        tumour = draw_tumour(rng, mechanisms, breast_mm, Screening(mix, person, dates, letters, horizon))
-        if tumour is not None:
-            lesions.append(tumour.lesion)
+    horizon = last + timedelta(days=HORIZON_YEARS * DAYS_PER_YEAR)
+    calendar = Screening(mix, person, dates, letters, horizon)
+    course = _Course()
+    if treated or on_its_way:
+        course = _draw_course(rng, mechanisms, breast_mm, calendar, followup_end, treated=treated)
+    tumour = course.tumour
     if tumour is not None and mechanisms.slower_fall:
-        falling = scores[tumour.lesion.side]
-        for index, on in enumerate(dates):
-            falling[index] += SLOWER_FALL_PER_YEAR * ((on - dates[0]).days / DAYS_PER_YEAR)
-
+        _fall_slower(scores[tumour.lesion.side], dates)
     found = tumour if tumour is not None and tumour.found_on <= followup_end else None
-    if found is not None and not treated:
+    events = list(course.events)
+    if found is not None and not course.treated:
         events.append(
             LifeEvent("diagnosis", found.found_on, None, found.lesion.side, f"found by {found.found_by}")
         )
-    seen = mechanism.looks(
-        mechanisms,
-        (seed, number),
-        None if tumour is None else [ages.years_between(on, tumour.found_on) for on in dates],
-        len(dates),
-        None if tumour is None else tumour.lesion.side,
-    )
-    visits = tuple(
-        LifeVisit(
-            index, on, {"L": scores["L"][index], "R": scores["R"][index]}, _views(rng),
-            texture=seen[index].texture, signs=seen[index].signs,
-        )
-        for index, on in enumerate(dates)
-    )  # fmt: skip
     return Life(
         name=name or name_of(seed, number),
         key=(seed, number),
@@ -179,13 +223,13 @@ def draw_life(
         hormone_therapy=person.hormone_therapy,
         prior_biopsy=person.prior_biopsy,
         breast_mm=breast_mm,
-        visits=visits,
-        lesions=tuple(lesions),
+        visits=_visits(rng, mechanisms, (seed, number), dates, scores, tumour),
+        lesions=(*lesions, *course.lesions),
         cancer_date=found.found_on if found else None,
         cancer_side=found.lesion.side if found else None,
         found_by=found.found_by if found else None,
         last_followup=followup_end,
-        treated=treated,
+        treated=course.treated,
         missed=tuple(last - timedelta(days=person.visit_days[-1] - day) for day in person.missed_days),
         events=tuple(events),
         true_cancer_date=tumour.found_on if tumour else None,

@@ -18,8 +18,9 @@ from pydicom.uid import UID, DigitalMammographyXRayImageStorageForPresentation, 
 
 from core.rules import age_years
 from core.rules.vocabulary import Side
-from seed_data.women.bodies import HEIGHT_MM, WIDTH_MM, Picture, Plane
+from seed_data.women.bodies import Picture
 from seed_data.women.life import Life, LifeVisit
+from seed_data.women.planes import HEIGHT_MM, WIDTH_MM, Plane
 
 
 @dataclass(frozen=True)

@@ -7,18 +7,16 @@ from typing import Final
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from core.rules.vocabulary import SIDES, Side
 from seed_data.women.findings import draw_position
 from seed_data.women.life import Life
+from seed_data.women.planes import Plane
 
 __all__ = ["draw_sign", "sign_place", "strands"]
 
-Plane = NDArray[np.float32]
-
 # A sign is drawn as a focal asymmetry so wide, and as strong as the tissue around it is uneven where it stands as high as
-# in one healthy breast of ten: what `bodies` calls visible of a finding. Width: assumption.
+# in one healthy breast of ten: what `appearance` calls visible of a finding. Width: assumption.
 SIGN_MM: Final = 14.0
 SIGN_STANDS_OUT: Final = 1.2816
 # Strands and vessels are so much stronger for one SD of texture. Assumption.

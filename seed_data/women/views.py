@@ -9,7 +9,8 @@ import numpy as np
 
 from core.rules.vocabulary import SIDES, STANDARD_VIEWS, FindingClass, Side
 from seed_data.women import machines
-from seed_data.women.bodies import BreastView, Shown
+from seed_data.women.appearance import Shown
+from seed_data.women.bodies import BreastView
 from seed_data.women.life import Life, LifeVisit
 from seed_data.women.machines import Film, Machine
 

@@ -1,6 +1,6 @@
 """Which findings would stand out on film, without drawing any: for tables of thousands of lives in seconds.
 
-`bodies.draw_finding` compares what a finding adds with the clutter around it; a view shows the finding if that ratio is
+`appearance.draw_finding` compares what a finding adds with the clutter around it; a view shows the finding if that ratio is
 1 or more and the finding is 3 mm or larger. Here the ratio is not computed from pixels but drawn from a model of it. Its
 logarithm is a level by kind, plus a slope by kind with the logarithm of size, plus a shift by density, plus a multiple
 of the logarithm of the finding's own conspicuity, plus what the place brings (one draw a finding and view, correlated
@@ -25,10 +25,10 @@ import numpy as np
 
 from core.rules.vocabulary import SIDES, STANDARD_VIEWS
 from seed_data.women import lives
-from seed_data.women.bodies import VISIBLE_CONTRAST_TO_CLUTTER, VISIBLE_MM
-from seed_data.women.cohort import truth_rows
+from seed_data.women.appearance import VISIBLE_CONTRAST_TO_CLUTTER, VISIBLE_MM
 from seed_data.women.life import CaseMix, Life
 from seed_data.women.mechanisms import OF_2025, Mechanisms
+from seed_data.women.tables import truth_rows
 
 __all__ = ["MEASURED", "Visibility", "fitted", "truth_without_pictures"]
 
@@ -161,7 +161,7 @@ def _masses(folder: Path) -> list[_Seen]:
 
 
 def truth_without_pictures(life: Life, model: Visibility) -> list[dict[str, Any]]:
-    """Return a woman's truth table (`cohort.truth_rows`) with findings shown or not by the model; nothing is drawn.
+    """Return a woman's truth table (`tables.truth_rows`) with findings shown or not by the model; nothing is drawn.
 
     The same life and model always give the same rows. Positions in views are left out.
     """

@@ -8,14 +8,15 @@ from pydicom import dcmread
 from core.incoming import history
 from core.people import audit, has_accounts, list_accounts
 from core.records import record_of
-from seed_data import demo
+from seed_data import demo, stories
+from seed_data.women.life import Life
 
 UNTIL = date(2026, 6, 1)
 
 
 def test_the_cast_tells_every_story_with_three_to_eight_visits():
-    cast = demo.cast(28, UNTIL)
-    assert {story for story, _ in cast} == {story.title for story in demo.STORIES}
+    cast = stories.cast(28, UNTIL)
+    assert {story for story, _ in cast} == {story.title for story in stories.STORIES}
     assert len({life.key for _, life in cast}) == 28
     for _, life in cast:
         assert 3 <= len(life.visits) <= 8
@@ -23,12 +24,12 @@ def test_the_cast_tells_every_story_with_three_to_eight_visits():
 
 
 def test_the_same_women_play_whatever_the_day():
-    first, later = demo.cast(14, UNTIL), demo.cast(14, date(2027, 1, 1))
+    first, later = stories.cast(14, UNTIL), stories.cast(14, date(2027, 1, 1))
     assert [life.key for _, life in first] == [life.key for _, life in later]
 
 
 def test_what_happens_after_today_is_not_told():
-    for _, life in demo.cast(28, UNTIL):
+    for _, life in stories.cast(28, UNTIL):
         assert all(event.on <= UNTIL for event in demo._events(life, UNTIL))
 
 
@@ -45,7 +46,7 @@ def test_loading_twice_changes_nothing_even_on_a_later_day(here, monkeypatch):
 
 def test_an_interrupted_load_is_completed_with_the_dates_it_began_with(here, monkeypatch):
     monkeypatch.setattr(demo, "SPACING_MM", 0.6)
-    _, life = demo.cast(1, UNTIL)[0]
+    _, life = stories.cast(1, UNTIL)[0]
     files = demo._files_of(life)
     demo.intake.take_in(here, files[:6], statement=None, source="demo")
     told = demo.load(here, women=1, until=date(2026, 9, 1), jobs=1)
@@ -54,11 +55,11 @@ def test_an_interrupted_load_is_completed_with_the_dates_it_began_with(here, mon
     assert sorted(s.on for s in history.studies_held(here, "SIM0001").values()) == [v.on for v in life.visits]
 
 
-def planned_readings() -> list[tuple[str, demo.Life, demo.Read | None]]:
+def planned_readings() -> list[tuple[str, Life, stories.Read | None]]:
     played: Counter[str] = Counter()
     planned = []
-    for title, life in demo.cast(28, UNTIL):
-        read = demo._STORY_OF[title].read
+    for title, life in stories.cast(28, UNTIL):
+        read = stories.STORY_OF[title].read
         planned.append((title, life, read[played[title] % len(read)]))
         played[title] += 1
     return planned
@@ -101,12 +102,12 @@ def test_what_was_read_is_signed_once_by_a_reader_as_whom_nobody_signs_in(here, 
 
 def test_an_impossible_number_of_women_is_refused():
     with pytest.raises(ValueError, match="women"):
-        demo.cast(0, UNTIL)
+        stories.cast(0, UNTIL)
 
 
 def test_some_women_have_films_that_no_model_has_learned_and_are_simulated_all_the_same(here, monkeypatch):
     monkeypatch.setattr(demo, "SPACING_MM", 0.6)
-    story, life = next((story, life) for story, life in demo.cast(28, UNTIL) if "scratched" in story)
+    story, life = next((story, life) for story, life in stories.cast(28, UNTIL) if "scratched" in story)
     worn, clean = demo._drawn((story, life)), demo._files_of(life)
     assert len(worn) == len(clean)
     assert worn == demo._drawn((story, life)), "the same films each time"

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from core.cohorts.judging.outcomes import AtHorizon
-from core.cohorts.judging.shares import Estimate, Scale, estimate, ratio
+from core.cohorts.judging.shares import Estimate, Scale, estimate
 from core.cohorts.judging.survival import check_times
 
 __all__ = [
@@ -231,13 +230,3 @@ def _first_lost(when: Numbers, event: NDArray[np.bool_]) -> NDArray[np.int64]:
     events = np.bincount(place[event], minlength=place.max() + 1)
     first = np.searchsorted(place, np.arange(place.max() + 1), side="left")
     return (first + events)[place]
-
-
-def shares_at(
-    at: AtHorizon, score: ArrayLike, thresholds: Sequence[float]
-) -> list[tuple[Estimate, Estimate]]:
-    """Return sensitivity and specificity at some thresholds, each with its interval by woman."""
-    values = check_scores(score, len(at.cancer))
-    _check_both(at)
-    case, other = np.where(at.cancer, at.weight, 0.0), np.where(at.cancer, 0.0, at.weight)
-    return [(ratio(case * (values >= one), case), ratio(other * (values < one), other)) for one in thresholds]

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from core.files import private_folder
 from core.sets import Cases, ImageCase, prepare_cases
-from core.training.runs import TrainingError
-from models.store import CARD, OnProgress
+from core.training.runs import TrainingError, check_no_model
+from models.store import OnProgress
 
 if TYPE_CHECKING:  # Networks are loaded when training starts: `--help` must not wait for them.
     from models.classifier import ImageModel
@@ -102,8 +102,7 @@ def give_picture_domain(
     """
     from models.classifier import ImageModel
 
-    if (out / CARD).is_file():
-        raise TrainingError(f"{out} holds a model. Choose another folder for --out.")
+    check_no_model(out)
     loaded = ImageModel.load(model)
     private_folder(out)
     shown, vectors = _vectors(loaded, cases, out / "work" / "own", report)

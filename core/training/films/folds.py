@@ -148,7 +148,7 @@ def train_judges(
         config = SequenceConfig(width, map_grid=coarse_grid())
         epochs = max(LEAST_EPOCHS, -(-plan.steps // max(1, len(shown) // BATCH)))
         recipe = SequenceRecipe(
-            members=plan.members,
+            members=members,
             epochs=epochs,
             patience=max(PATIENCE, epochs // 5),
             batch=BATCH,

@@ -106,20 +106,17 @@ def train_on_films(
         [image.path for image in gathered.exams.images],
         [repr(woman) for woman in gathered.exams.women],
     )
-    from models.film import build_film_encoder, build_tail, build_trunk, channels_of, no_heads
+    from models.film import build_film_encoder, build_tail, channels_of, no_heads
     from models.longitudinal import LongitudinalModel
 
-    try:
-        trunk = build_trunk(weights)
-    except (OSError, ValueError) as error:
-        raise TrainingError(f"{weights} cannot be used: {error}") from error
+    trunk = _trunk(weights)
     views = look_at(gathered.exams, gathered.real, trunk, work, report)
     reader = FoldReader(views, fold, plan, work, build_tail(no_heads(channels_of(trunk))))
     found = _judged(gathered, reader, plan, report)
     measured = measure_lives(found) | {"real_films": measure_real(found)}
     final = _kept(gathered, reader, plan, trunk, report)
     model = LongitudinalModel(
-        _card(plan, gathered, reader, final, found, measured, facts or {}),
+        _card(plan, gathered, reader, final, measured, facts or {}),
         build_film_encoder(trunk, final.heads),
         final.judges.ensembles["history"],
         final.calibration,
@@ -133,6 +130,16 @@ def train_on_films(
     write_whole(out / "metrics.json", json.dumps(measured, indent=1) + "\n")
     write_curves(out / "curves.csv", final.judges.curve)
     return measured
+
+
+def _trunk(weights: Path) -> keras.Model:
+    """Return the network that reads films, with the weights of a file."""
+    from models.film import build_trunk
+
+    try:
+        return build_trunk(weights)
+    except (OSError, ValueError) as error:
+        raise TrainingError(f"{weights} cannot be used: {error}") from error
 
 
 def _judged(gathered: FilmSet, reader: FoldReader, plan: FilmPlan, report: OnProgress) -> OutOfFold:
@@ -267,7 +274,6 @@ def _card(
     gathered: FilmSet,
     reader: FoldReader,
     final: _Final,
-    found: OutOfFold,
     measured: dict[str, Any],
     facts: dict[str, Any],
 ) -> ModelCard:

@@ -29,7 +29,6 @@ EARLIER_WEIGHT = 0.3
 """What all prefixes of a woman's visits but the whole count together, where her last visit counts 1."""
 BLOCKS = ("last", "mean", "recent", "slope")
 """What `Projection.of` lays side by side: last visit, mean, recency-weighted mean, shrunk slope a year."""
-DATE_FACTS = 4
 
 
 @dataclass(frozen=True)

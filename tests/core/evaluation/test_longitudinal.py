@@ -10,13 +10,16 @@ from core.evaluation.longitudinal import evaluate_longitudinal
 from core.sets.manifest import read_manifest
 from seed_data.women.cohort import simulate
 from seed_data.women.life import CaseMix
+from seed_data.women.plan import SetPlan
 
 
 @pytest.fixture(scope="module")
 def evaluated(tiny_model, tmp_path_factory):
     """An untrained model on twelve women of whom half have cancer; there is little to measure, and much to write."""
     folder = tmp_path_factory.mktemp("set")
-    simulate(folder, patients=8, seed=3, mix=CaseMix(cancer_rate=0.5), spacing_mm=0.8, jobs=1, repeats=1)
+    simulate(
+        folder, SetPlan(patients=8, seed=3, mix=CaseMix(cancer_rate=0.5), spacing_mm=0.8, repeats=1), jobs=1
+    )
     out = folder / "out"
     said = evaluate_longitudinal(
         Path(tiny_model), [read_manifest(folder / "manifest.csv")], out, lambda *_: None, times=20

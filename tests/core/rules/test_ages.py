@@ -2,7 +2,6 @@
 
 from datetime import date, timedelta
 
-import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -25,13 +24,6 @@ DAYS = st.dates(date(1900, 1, 1), date(2030, 12, 31))
 @pytest.mark.parametrize(("born", "on", "age"), [*BIRTHDAYS, (None, date(2026, 1, 1), None)])
 def test_age_rises_on_the_birthday(born: date | None, on: date, age: int | None) -> None:
     assert ages.age_years(born, on) == age
-
-
-def test_a_column_of_ages_is_reckoned_as_each_by_itself() -> None:
-    table = pd.DataFrame([*BIRTHDAYS, (None, date(2026, 1, 1), None)], columns=["born", "on", "age"])
-    born, on = pd.to_datetime(table["born"]), pd.to_datetime(table["on"])
-    pd.testing.assert_series_equal(ages.ages_years(born, on), table["age"].astype(float), check_names=False)
-    assert ages.ages_years(born[:0], on[:0]).empty
 
 
 @given(born=DAYS, days=st.integers(0, 40_000))

@@ -9,7 +9,7 @@ from scipy.stats import binomtest
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score, brier_score_loss, cohen_kappa_score, roc_auc_score
 
-from models.measures import metrics
+from models.measures import intervals, metrics
 
 
 def drawn(seed, n=300, digits=2):
@@ -147,19 +147,21 @@ def test_calibration_of_right_and_doubled_probabilities():
 
 def test_the_bootstrap_draws_women_not_rows():
     label, score = drawn(3, 120)
-    once = metrics.bootstrap(metrics.auc, label, score, times=300)
-    many = metrics.bootstrap(
+    once = intervals.bootstrap(metrics.auc, label, score, times=300)
+    many = intervals.bootstrap(
         metrics.auc, np.repeat(label, 4), np.repeat(score, 4), cluster=np.repeat(np.arange(120), 4), times=300
     )
     assert many == pytest.approx(once, abs=1e-9)
-    assert once == metrics.bootstrap(metrics.auc, label, score, times=300), "the same seed, the same interval"
+    assert once == intervals.bootstrap(metrics.auc, label, score, times=300), (
+        "the same seed, the same interval"
+    )
 
 
 def test_a_score_does_not_differ_from_itself_and_noise_makes_it_worse():
     label, score = drawn(4, 400)
-    assert metrics.paired_bootstrap(metrics.auc, label, score, score, times=50) == (0, 0, 0)
+    assert intervals.paired_bootstrap(metrics.auc, label, score, score, times=50) == (0, 0, 0)
     worse = score + np.random.default_rng(0).normal(0, 0.6, 400)
-    difference, low, _ = metrics.paired_bootstrap(metrics.auc, label, score, worse, times=300)
+    difference, low, _ = intervals.paired_bootstrap(metrics.auc, label, score, worse, times=300)
     assert difference > 0
     assert low > 0
 
@@ -175,22 +177,22 @@ def test_what_cannot_be_measured_is_refused(label, score):
 
 def test_wilson_interval_by_hand():
     # 8 of 10: Newcombe 1998 gives 0.490 to 0.943 for Wilson's score interval.
-    assert metrics.wilson(0.8, 10) == pytest.approx((0.490, 0.943), abs=5e-4)
-    assert metrics.wilson(0.0, 5)[0] == 0
+    assert intervals.wilson(0.8, 10) == pytest.approx((0.490, 0.943), abs=5e-4)
+    assert intervals.wilson(0.0, 5)[0] == 0
     with pytest.raises(ValueError, match="one case"):
-        metrics.wilson(0.5, 0)
+        intervals.wilson(0.5, 0)
 
 
 def test_a_share_goes_with_its_whole_from_draw_to_draw():
     part = np.random.default_rng(0).normal(1, 0.3, 200)
-    share, ends = metrics.share_of(lambda a, _b: a.mean(), lambda _a, b: b.mean(), part, 2 * part, times=50)
+    share, ends = intervals.share_of(lambda a, _b: a.mean(), lambda _a, b: b.mean(), part, 2 * part, times=50)
     assert share == pytest.approx(0.5)
     assert ends == pytest.approx([0.5, 0.5])
 
 
 def test_a_share_of_nothing_has_no_bound():
     noise = np.random.default_rng(0).normal(0, 1, 50)
-    share, ends = metrics.share_of(
+    share, ends = intervals.share_of(
         lambda a, _b: a.mean(), lambda _a, b: b.mean(), noise + 1, noise - noise.mean() - 0.01, times=100
     )
     assert share is None
@@ -199,8 +201,8 @@ def test_a_share_of_nothing_has_no_bound():
 
 def test_a_share_draws_whole_women():
     value = np.repeat([0.0, 1.0], 50)
-    _, narrow = metrics.share_of(lambda a: a.mean(), lambda a: 1.0, value, times=200)
-    _, wide = metrics.share_of(lambda a: a.mean(), lambda a: 1.0, value, cluster=value, times=200)
+    _, narrow = intervals.share_of(lambda a: a.mean(), lambda a: 1.0, value, times=200)
+    _, wide = intervals.share_of(lambda a: a.mean(), lambda a: 1.0, value, cluster=value, times=200)
     assert wide == [0.0, 1.0]
     assert 0.3 < narrow[0] < narrow[1] < 0.7
 
@@ -250,5 +252,5 @@ def test_brier_of_what_is_no_probability_is_refused_in_words():
 def test_wilson_of_whole_numbers_is_that_of_scipy(n, level):
     for k in {0, 1, n // 3, n - 1, n}:
         expected = binomtest(k, n).proportion_ci(level, method="wilson")
-        found = metrics.wilson(k / n, n, level)
+        found = intervals.wilson(k / n, n, level)
         assert found == pytest.approx((expected.low, expected.high), abs=1e-9)

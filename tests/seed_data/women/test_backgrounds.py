@@ -8,6 +8,7 @@ import pytest
 from core.sets.manifest import read_manifest
 from seed_data.women import backgrounds, cohort
 from seed_data.women.life import CaseMix
+from seed_data.women.plan import SetPlan
 
 RICH = CaseMix(cancer_rate=0.6, benign_per_woman=2.0, treated_rate=0.0, detection_delay_mm=8)
 
@@ -17,13 +18,15 @@ def manifest(tmp_path_factory):
     """Three women's pictures standing for real ones: one visit each, nothing found."""
     folder = tmp_path_factory.mktemp("pictures")
     healthy = CaseMix(cancer_rate=0.0001, benign_per_woman=0.0, treated_rate=0.0)
-    cohort.simulate(folder, patients=3, seed=1, mix=healthy, spacing_mm=0.6, jobs=1)
+    cohort.simulate(folder, SetPlan(patients=3, seed=1, mix=healthy, spacing_mm=0.6), jobs=1)
     return folder / "manifest.csv"
 
 
 def test_findings_grow_in_real_pictures_and_the_rows_say_so(manifest, tmp_path):
     found = backgrounds.backgrounds(manifest)
-    told = cohort.simulate(tmp_path, patients=3, seed=4, mix=RICH, spacing_mm=0.6, jobs=1, on_real=found)
+    told = cohort.simulate(
+        tmp_path, SetPlan(patients=3, seed=4, mix=RICH, spacing_mm=0.6, on_real=found), jobs=1
+    )
     assert told["real_backgrounds"] is True
     assert "no course is real" in told["statement"]
     with (tmp_path / "manifest.csv").open(encoding="utf-8", newline="") as file:
@@ -36,10 +39,10 @@ def test_findings_grow_in_real_pictures_and_the_rows_say_so(manifest, tmp_path):
 
 def test_a_visit_shows_the_picture_with_the_finding_added_where_truth_says(manifest, tmp_path):
     found = backgrounds.backgrounds(manifest)
-    cohort.simulate(tmp_path, patients=3, seed=4, mix=RICH, spacing_mm=0.6, jobs=1, on_real=found)
+    cohort.simulate(tmp_path, SetPlan(patients=3, seed=4, mix=RICH, spacing_mm=0.6, on_real=found), jobs=1)
     plain = tmp_path / "plain"
     none = CaseMix(cancer_rate=0.0001, benign_per_woman=0.0, treated_rate=0.0)
-    cohort.simulate(plain, patients=3, seed=4, mix=none, spacing_mm=0.6, jobs=1, on_real=found)
+    cohort.simulate(plain, SetPlan(patients=3, seed=4, mix=none, spacing_mm=0.6, on_real=found), jobs=1)
     checked = 0
     with (tmp_path / "truth.csv").open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
@@ -78,7 +81,7 @@ def test_women_with_a_finding_are_no_background(manifest, tmp_path):
 
 def test_real_films_can_carry_findings(shared_data, tmp_path):
     found = backgrounds.backgrounds(shared_data / "mini_mias" / "manifest.csv")[:2]
-    told = cohort.simulate(tmp_path, patients=2, seed=2, mix=RICH, jobs=1, on_real=found)
+    told = cohort.simulate(tmp_path, SetPlan(patients=2, seed=2, mix=RICH, on_real=found), jobs=1)
     assert told["images"] >= 6
     with (tmp_path / "manifest.csv").open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
@@ -89,6 +92,8 @@ def test_real_films_can_carry_findings(shared_data, tmp_path):
 def test_the_same_seed_gives_the_same_pictures(manifest, tmp_path):
     found = backgrounds.backgrounds(manifest)
     for name in ("a", "b"):
-        cohort.simulate(tmp_path / name, patients=2, seed=4, mix=RICH, spacing_mm=0.6, jobs=1, on_real=found)
+        cohort.simulate(
+            tmp_path / name, SetPlan(patients=2, seed=4, mix=RICH, spacing_mm=0.6, on_real=found), jobs=1
+        )
     for path in sorted((tmp_path / "a").rglob("*.png")):
         assert path.read_bytes() == (tmp_path / "b" / path.relative_to(tmp_path / "a")).read_bytes()

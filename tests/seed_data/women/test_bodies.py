@@ -5,9 +5,10 @@ import numpy as np
 import pytest
 
 from seed_data.checks.report import texture_exponents
-from seed_data.women.bodies import BreastView, plane_position
+from seed_data.women.bodies import BreastView
 from seed_data.women.life import Life, LifeLesion
 from seed_data.women.lives import draw_life
+from seed_data.women.planes import plane_position
 from seed_data.women.views import imaged
 
 SPACING = 0.6

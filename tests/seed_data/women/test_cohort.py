@@ -16,6 +16,7 @@ from seed_data.women import cohort, machines
 from seed_data.women.bodies import BreastView
 from seed_data.women.life import CaseMix
 from seed_data.women.lives import draw_life
+from seed_data.women.plan import SetPlan
 
 RICH = CaseMix(cancer_rate=0.6, benign_per_woman=1.5, treated_rate=0.2, detection_delay_mm=6)
 
@@ -31,7 +32,7 @@ def _hashes(folder: Path) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def made(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("set")
-    cohort.simulate(folder, patients=6, seed=7, mix=RICH, spacing_mm=0.7, jobs=1)
+    cohort.simulate(folder, SetPlan(patients=6, seed=7, mix=RICH, spacing_mm=0.7), jobs=1)
     return folder
 
 
@@ -48,13 +49,13 @@ def truth(made) -> list[dict[str, str]]:
 
 
 def test_the_same_seed_gives_the_same_bytes_on_any_number_of_processes(made, tmp_path):
-    cohort.simulate(tmp_path, patients=6, seed=7, mix=RICH, spacing_mm=0.7, jobs=2)
+    cohort.simulate(tmp_path, SetPlan(patients=6, seed=7, mix=RICH, spacing_mm=0.7), jobs=2)
     assert _hashes(tmp_path) == _hashes(made)
 
 
 def test_women_who_are_picked_are_as_they_would_be_among_all(made, truth, tmp_path):
     two = ["Sim-7-0002", "Sim-7-0005", "Sim-70-0003"]
-    told = cohort.simulate(tmp_path, patients=6, seed=7, mix=RICH, spacing_mm=0.7, jobs=1, only=two)
+    told = cohort.simulate(tmp_path, SetPlan(patients=6, seed=7, mix=RICH, spacing_mm=0.7, only=two), jobs=1)
     assert (told["patients"], told["drawn_from"]) == (2, 6)
     assert "2 of 6 women" in told["statement"]
     pictures = {name: hash for name, hash in _hashes(tmp_path).items() if name.endswith(".png")}
@@ -74,7 +75,7 @@ def test_women_who_are_picked_are_as_they_would_be_among_all(made, truth, tmp_pa
 )
 def test_a_woman_who_is_not_of_the_set_cannot_be_picked(only, says, tmp_path):
     with pytest.raises(ValueError, match=says):
-        cohort.simulate(tmp_path / "set", patients=6, seed=7, only=only)
+        cohort.simulate(tmp_path / "set", SetPlan(patients=6, seed=7, only=only))
     assert not (tmp_path / "set").exists()
 
 
@@ -89,7 +90,7 @@ def test_the_truth_says_from_when_a_cancer_could_be_seen(made, truth, manifest):
 def test_a_study_taken_again_shows_the_same_woman_otherwise_positioned_and_leaves_the_rest_as_it_is(
     made, tmp_path
 ):
-    cohort.simulate(tmp_path, patients=2, seed=7, mix=RICH, spacing_mm=0.7, jobs=1, repeats=2)
+    cohort.simulate(tmp_path, SetPlan(patients=2, seed=7, mix=RICH, spacing_mm=0.7, repeats=2), jobs=1)
     before, after = _hashes(made), _hashes(tmp_path)
     assert {name: after[name] for name in before if name in after and name.endswith(".png")} == {
         name: sha for name, sha in before.items() if name in after and name.endswith(".png")
@@ -176,9 +177,9 @@ def test_the_set_says_that_it_is_simulated_and_enriched(made):
 
 def test_impossible_numbers_are_refused(tmp_path):
     with pytest.raises(ValueError, match="patient"):
-        cohort.simulate(tmp_path, patients=0, seed=1)
+        cohort.simulate(tmp_path, SetPlan(patients=0, seed=1))
     with pytest.raises(ValueError, match="spacing"):
-        cohort.simulate(tmp_path, patients=1, seed=1, spacing_mm=5)
+        cohort.simulate(tmp_path, SetPlan(patients=1, seed=1, spacing_mm=5))
 
 
 def _a_film(name: str):

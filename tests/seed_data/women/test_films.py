@@ -12,6 +12,7 @@ from seed_data.women import cohort, films
 from seed_data.women.backgrounds import backgrounds
 from seed_data.women.life import CaseMix
 from seed_data.women.mechanisms import OF_2026
+from seed_data.women.plan import SetPlan
 
 RICH = CaseMix(cancer_rate=0.6, treated_rate=0.0, detection_delay_mm=8)
 
@@ -21,7 +22,7 @@ def manifest(tmp_path_factory):
     """Two women's pictures standing for real ones: one visit each, nothing found."""
     folder = tmp_path_factory.mktemp("films")
     healthy = CaseMix(cancer_rate=0.0001, benign_per_woman=0.0, treated_rate=0.0)
-    cohort.simulate(folder, patients=2, seed=1, mix=healthy, spacing_mm=0.8, jobs=1)
+    cohort.simulate(folder, SetPlan(patients=2, seed=1, mix=healthy, spacing_mm=0.8), jobs=1)
     rows = list(csv.DictReader((folder / "manifest.csv").open(encoding="utf-8", newline="")))
     with (folder / "mlo.csv").open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, rows[0])
@@ -35,10 +36,15 @@ def manifest(tmp_path_factory):
 
 def test_every_visit_is_another_picture_of_the_same_tissue(manifest, tmp_path):
     women = films.film_women([manifest], 1)
-    told = cohort.simulate(
-        tmp_path, patients=2, seed=3, mix=CaseMix(0.0001, 0.0, 0.0), spacing_mm=0.8, jobs=1,
-        on_real=women.backgrounds, anew=True,
-    )  # fmt: skip
+    plan = SetPlan(
+        patients=2,
+        seed=3,
+        mix=CaseMix(0.0001, 0.0, 0.0),
+        spacing_mm=0.8,
+        on_real=women.backgrounds,
+        anew=True,
+    )
+    told = cohort.simulate(tmp_path, plan, jobs=1)
     assert "no course is real" in told["statement"]
     by_view = {}
     for row in read_manifest(tmp_path / "manifest.csv").rows:
@@ -107,5 +113,6 @@ def test_what_lies_in_the_tissue_is_not_drawn_into_films(manifest, tmp_path):
     women = films.film_women([manifest], 1)
     with pytest.raises(ValueError, match="simulated tissue only"):
         cohort.simulate(
-            tmp_path, patients=2, seed=1, mix=RICH, on_real=women.backgrounds, mechanisms=replace(OF_2026)
+            tmp_path,
+            SetPlan(patients=2, seed=1, mix=RICH, on_real=women.backgrounds, mechanisms=replace(OF_2026)),
         )

@@ -11,11 +11,11 @@ from core.rules.ages import DAYS_PER_YEAR
 from seed_data.checks import report
 from seed_data.checks.sensitivity import write_lives
 from seed_data.women import mechanisms
-from seed_data.women.cohort import TRUTH_COLUMNS
 from seed_data.women.life import CaseMix
 from seed_data.women.lives import draw_life
 from seed_data.women.mechanisms import OF_2025, OF_2026, sign_rise
 from seed_data.women.persons import natural_weight
+from seed_data.women.tables import TRUTH_COLUMNS
 
 MIX = CaseMix(0.6, treated_rate=0.1)
 OF_BEFORE = "78ad0d9c1a401a0b7241b8a204bd46bc67e3dc77e4a11ef7ad79a9f402ae4f8f"

@@ -9,6 +9,7 @@ from core.sets.manifest import read_manifest
 from seed_data.women import cohort, practice
 from seed_data.women.life import CaseMix
 from seed_data.women.lives import draw_life
+from seed_data.women.plan import SetPlan
 
 MIX = CaseMix(findings_per_breast=1.6)
 
@@ -16,7 +17,7 @@ MIX = CaseMix(findings_per_breast=1.6)
 @pytest.fixture(scope="module")
 def made(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("practice")
-    cohort.simulate(folder, patients=4, seed=5, mix=MIX, spacing_mm=0.7, jobs=1)
+    cohort.simulate(folder, SetPlan(patients=4, seed=5, mix=MIX, spacing_mm=0.7), jobs=1)
     return folder
 
 

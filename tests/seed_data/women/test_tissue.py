@@ -10,6 +10,7 @@ from seed_data.women import cohort, tissue
 from seed_data.women.life import CaseMix
 from seed_data.women.lives import draw_life
 from seed_data.women.mechanisms import OF_2026
+from seed_data.women.plan import SetPlan
 
 
 def view():
@@ -60,7 +61,7 @@ def test_strands_follow_texture():
 
 def test_a_set_of_another_edition_says_so_and_keeps_what_it_drew(tmp_path):
     said = cohort.simulate(
-        tmp_path, patients=1, seed=5, mix=CaseMix(0.6), spacing_mm=1.0, jobs=1, mechanisms=OF_2026
+        tmp_path, SetPlan(patients=1, seed=5, mix=CaseMix(0.6), spacing_mm=1.0, mechanisms=OF_2026), jobs=1
     )
     assert said["mechanisms"]["edition"] == "2026"
     assert json.loads((tmp_path / "simulation.json").read_text())["mechanisms"]["early_signs"] is True
@@ -70,5 +71,5 @@ def test_a_set_of_another_edition_says_so_and_keeps_what_it_drew(tmp_path):
 def test_other_mechanisms_and_findings_to_practise_on_do_not_go_together(tmp_path):
     with pytest.raises(ValueError, match="with a course only"):
         cohort.simulate(
-            tmp_path, patients=1, seed=5, mix=CaseMix(findings_per_breast=1.0), mechanisms=OF_2026
+            tmp_path, SetPlan(patients=1, seed=5, mix=CaseMix(findings_per_breast=1.0), mechanisms=OF_2026)
         )

@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 
-from seed_data.women import cohort, lives
+from seed_data.women import lives, tables
 from seed_data.women.life import CaseMix
 from seed_data.women.rates import BENIGN_KINDS, MALIGNANT_KINDS
 from seed_data.women.visibility import MEASURED, SPECKS, fitted, truth_without_pictures
@@ -50,7 +50,7 @@ def test_there_are_constants_for_every_mass():
 
 def test_the_columns_are_those_of_a_drawn_truth_table():
     (row, *_) = truth_without_pictures(lives.draw_life(5, 1), MEASURED)
-    assert set(row) == set(cohort.TRUTH_COLUMNS)
+    assert set(row) == set(tables.TRUTH_COLUMNS)
 
 
 def test_known_constants_are_found_again(tmp_path):
@@ -62,7 +62,7 @@ def test_known_constants_are_found_again(tmp_path):
     for number in range(1, 201):
         life = lives.draw_life(7, number, mix)
         conspicuity = {lesion.name: lesion.conspicuity for lesion in life.lesions}
-        for row in cohort.truth_rows(life, ()):
+        for row in tables.truth_rows(life, ()):
             held = json.loads(row["lesions"])
             for finding in held:
                 mean = known["level"] + known["slope"] * np.log(max(finding["diameter_mm"], 0.1) / 10)
@@ -73,7 +73,7 @@ def test_known_constants_are_found_again(tmp_path):
                 }
             rows.append(row | {"lesions": json.dumps(held)})
     with (tmp_path / "truth.csv").open("w", newline="") as file:
-        writer = csv.DictWriter(file, cohort.TRUTH_COLUMNS)
+        writer = csv.DictWriter(file, tables.TRUTH_COLUMNS)
         writer.writeheader()
         writer.writerows(rows)
     (tmp_path / "simulation.json").write_text(

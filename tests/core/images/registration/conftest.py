@@ -11,6 +11,7 @@ import pytest
 
 from seed_data.women import cohort
 from seed_data.women.life import CaseMix
+from seed_data.women.plan import SetPlan
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,9 @@ def simulated(tmp_path_factory) -> dict[str, Pair]:
     """By laterality and view (as L-CC) the first two visits of a woman."""
     out = tmp_path_factory.mktemp("registration") / "women"
     cohort.simulate(
-        out, patients=1, seed=3, mix=CaseMix(benign_per_woman=5.0), image_format="png", spacing_mm=0.5, jobs=1
+        out,
+        SetPlan(patients=1, seed=3, mix=CaseMix(benign_per_woman=5.0), image_format="png", spacing_mm=0.5),
+        jobs=1,
     )
     return pairs_of(out)
 

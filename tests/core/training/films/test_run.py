@@ -10,16 +10,17 @@ import pytest
 from keras import layers
 
 import models.film.encoder
+import models.sequence
 from core.sets import read_manifest
 from core.training.films import run
-from core.training.films.folds import JUDGED, Judges
+from core.training.films.folds import JUDGED, Judges, train_judges
 from core.training.films.gathered import gather_films
 from core.training.films.measured import OutOfFold, measure_lives
 from core.training.films.plan import FilmPlan, folds_of
 from core.training.films.run import train_on_films
 from core.training.runs import TrainingError
 from models.longitudinal import LongitudinalModel
-from models.sequence import SequenceConfig, build_ensemble, build_sequence
+from models.sequence import History, SequenceConfig, build_ensemble, build_sequence
 from models.view import coarse_grid
 
 WOMEN, LIVES = 12, 2
@@ -160,6 +161,23 @@ def test_a_model_is_measured_out_of_fold_and_can_be_loaded(sets, tmp_path, small
     other = FilmPlan(folds=4, members=1, judges=1, steps=2, name="tried")
     with pytest.raises(TrainingError, match="other settings"):
         train_on_films([films], [made], tmp_path / "lite2.npz", tmp_path / "out", other, silent)
+
+
+def test_as_many_networks_judge_as_are_asked_for(monkeypatch):
+    class Enough(Exception):
+        pass
+
+    def fit(_config, _shown, _held, recipe, _report, **_more):
+        raise Enough(recipe.members)
+
+    monkeypatch.setattr(models.sequence, "fit_sequence", fit, raising=False)
+    woman = History(
+        "w0", np.zeros(1), np.full(1, 50.0), np.zeros((1, 2, 3, 8), np.float32), np.ones((1, 2, 3), bool),
+        np.zeros((1, 2), np.float32), np.zeros((1, 2), np.float32), np.zeros((1, 2), np.int64),
+        np.zeros((1, 2), np.int64), np.full(1, np.nan), -1, np.full(1, 5.0), np.ones(1),
+    )  # fmt: skip
+    with pytest.raises(Enough, match=r"^4$"):
+        train_judges([woman], [woman], PLAN, silent, 4)
 
 
 def test_lives_in_one_womans_pictures_do_not_make_an_interval_narrower():
