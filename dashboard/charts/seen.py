@@ -86,15 +86,16 @@ def _add_course(figure: Figure, group: str, table: pl.DataFrame) -> None:
     # No line joins points over a year of which too few women may be told.
     gaps = [place + 1 for place, apart in enumerate(between) if apart > min(between)]
     moves = [
-        f"{women:,} women" + (f", {joined} joined, {left} left since the point before" if joined else "")
-        for women, joined, left in table.select("women", "joined", "left").iter_rows()
+        f"{group}: median {look.percent(median)}, {women:,} women"
+        + (f", {joined} joined, {left} left since the point before" if joined else "")
+        for median, women, joined, left in table.select("median", "women", "joined", "left").iter_rows()
     ]
     figure.add(
         "scatter", x=_with_gaps(x, gaps), y=_with_gaps(y, gaps), mode="lines+markers", name=group,
-        customdata=_with_gaps(moves, gaps),
+        hovertext=_with_gaps(moves, gaps),
         line={"color": COLOURS[group], "width": 2.5, "dash": DASHES[group]},
         marker={"size": 8, "color": COLOURS[group], "symbol": SYMBOLS[group]},
-        hovertemplate=f"{group}: median %{{y:.1%}}, %{{customdata}}<extra></extra>",
+        hovertemplate="%{hovertext}<extra></extra>",
     )  # fmt: skip
     if x:
         figure.add_annotation(
@@ -172,7 +173,8 @@ def density_beside(table: pl.DataFrame) -> Figure:
     figure.add(
         "scatter", x=ages, y=table["share_published"].to_list(), mode="lines+markers", name="published",
         line={"color": PUBLISHED, "width": 1.5, "dash": "dot"}, marker={"symbol": "square-open", "size": 9, "color": PUBLISHED},
-        hovertemplate="published, %{x}: %{y:.0%}<extra></extra>",
+        customdata=[look.percent(one) for one in table["share_published"]],
+        hovertemplate="published, %{x}: %{customdata}<extra></extra>",
     )  # fmt: skip
     share = own["share_dense"].to_list()
     figure.add(
@@ -183,8 +185,11 @@ def density_beside(table: pl.DataFrame) -> Figure:
             "array": [high - here for high, here in zip(own["share_high"], share, strict=True)],
             "arrayminus": [here - low for low, here in zip(own["share_low"], share, strict=True)],
         },
-        customdata=own["women"].to_list(),
-        hovertemplate="%{x}: %{y:.0%} of %{customdata:,} women<extra></extra>",
+        customdata=[
+            f"{look.percent(dense)} of {women:,} women"
+            for dense, women in own.select("share_dense", "women").iter_rows()
+        ],
+        hovertemplate="%{x}: %{customdata}<extra></extra>",
     )  # fmt: skip
     for words, column, colour in (
         ("published", "share_published", PUBLISHED),
@@ -207,7 +212,7 @@ def density_beside(table: pl.DataFrame) -> Figure:
                 categoryarray=ages,
                 showgrid=False,
             ),
-            yaxis=template.axis("share with density C or D", range=[0, 1], tickformat=".0%"),
+            yaxis=template.shares("share with density C or D", 0, 1),
         )
     )
     return figure

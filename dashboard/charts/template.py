@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -70,6 +71,32 @@ def axis(title_text: str = "", **more: Any) -> dict[str, Any]:
         "fixedrange": True,
         **more,
     }
+
+
+def shares(title_text: str, low: float, high: float, **more: Any) -> dict[str, Any]:
+    """Return an axis of shares or probabilities (0..1) from `low` to `high`, its ticks said as every percentage is said.
+
+    Plotly's own percent format has no space before its sign, and no one decimal below 10 alone.
+    """
+    return axis(title_text, range=[low, high], **percent_ticks(low, high), **more)
+
+
+def percent_ticks(low: float, high: float, *, most: int = 6) -> dict[str, Any]:
+    """Return round ticks (0..1) between two ends, at most so many, with their words, as axes and colour bars have them."""
+    span = max(high - low, 1e-6)
+    power = 10.0 ** math.floor(math.log10(span / most))
+    step = next(power * times for times in (1, 2, 5, 10, 20) if span / (power * times) <= most - 1)
+    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+    ticks = [round(place * step, 10) for place in range(first, last + 1)]
+    return {"tickvals": ticks, "ticktext": [tick_words(tick) for tick in ticks]}
+
+
+def tick_words(tick: float) -> str:
+    """Return a tick (0..1) in percent: as `look.percent` does, with more decimals where those would say another value."""
+    rounded = round(100 * tick, 1 if tick < 0.0995 else 0)
+    if tick and not math.isclose(rounded, 100 * tick):
+        return f"{100 * tick:.10g}{look.NBSP}%"
+    return look.percent(tick)
 
 
 CONFIG = {"displayModeBar": False, "responsive": True, "showTips": False}
