@@ -39,8 +39,8 @@ def counts(table: pl.DataFrame, column: str, *, x_title: str, colour: str = look
             height=280,
             bargap=0.25,
             margin={"l": 56, "r": 16, "t": 24, "b": 48},
-            xaxis=template.axis(x_title, type="category", showgrid=False),
-            yaxis=template.axis("women", rangemode="tozero", tickformat="d"),
+            xaxis=template.axis(x_title, type="category", showgrid=False, automargin=True),
+            yaxis=template.axis("women", rangemode="tozero", tickformat=",d"),
         )
     )
     return figure

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import textwrap
 from collections.abc import Sequence
 from typing import Any
 
@@ -24,27 +25,34 @@ FILLS = {
 DASHES = {Group.CANCER.value: "solid", Group.NONE.value: "dash", Group.ALL.value: "solid"}
 SYMBOLS = {Group.CANCER.value: "diamond", Group.NONE.value: "circle", Group.ALL.value: "circle"}
 PUBLISHED = look.LEFT
+_LINE_LETTERS = 20
+"""As many letters stand on a line of a row's name."""
 _BANDS = (("lowest_tenth", "highest_tenth"), ("lower_quartile", "upper_quartile"))
 
 
-def courses_by_group(table: pl.DataFrame, *, x_title: str, single: pl.DataFrame | None = None) -> Figure:
+def courses_by_group(
+    table: pl.DataFrame, *, x_title: str, single: pl.DataFrame | None = None, narrow: bool = False
+) -> Figure:
     """Draw median, quartiles and tenths of 5-year risk by year and group on a logarithmic axis; below them a sample of courses.
 
-    The number of women stands at each point on hover, with how many joined and left since the point before.
+    The number of women stands at each point on hover, with how many joined and left since the point before. Each line has
+    its name at its end, and a `narrow` figure all names above it.
     """
     figure = Figure()
     if single is not None:
         for _, hers in single.group_by(["course"], maintain_order=True):
             figure.add(
                 "scatter", x=hers["years"].to_list(), y=hers["risk_5"].cast(pl.Float64).to_list(), mode="lines",
-                line={"width": 0.8, "color": COLOURS[hers["group"][0]]}, opacity=0.35, hoverinfo="skip",
+                line={"width": 0.8, "color": COLOURS[hers["group"][0]]}, opacity=0.35, hoverinfo="skip", showlegend=False,
             )  # fmt: skip
     for (group,), hers in table.group_by(["group"], maintain_order=True):
-        _add_course(figure, str(group), hers)
+        _add_course(figure, str(group), hers, narrow=narrow)
     figure.lay_out(
         template.layout(
             height=400,
-            margin={"l": 64, "r": 150, "t": 8, "b": 48},
+            margin={"l": 56, "r": 16, "t": 32, "b": 48} if narrow else {"l": 64, "r": 150, "t": 8, "b": 48},
+            showlegend=narrow,
+            legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0, "font": {"size": 12}},
             xaxis=template.axis(
                 x_title,
                 range=_reach(table),
@@ -72,14 +80,14 @@ def _step(table: pl.DataFrame) -> int:
     return min((b - a for a, b in itertools.pairwise(years)), default=1)
 
 
-def _add_course(figure: Figure, group: str, table: pl.DataFrame) -> None:
+def _add_course(figure: Figure, group: str, table: pl.DataFrame, *, narrow: bool) -> None:
     for (low, high), fill in zip(_BANDS, FILLS[group], strict=True):
         known = table.drop_nulls([low, high])
         x = known["years"].to_list()
         if len(x) > 1:
             figure.add(
                 "scatter", x=x + x[::-1], y=known[high].to_list() + known[low].to_list()[::-1], fill="toself",
-                fillcolor=fill, line={"width": 0}, mode="lines", hoverinfo="skip",
+                fillcolor=fill, line={"width": 0}, mode="lines", hoverinfo="skip", showlegend=False,
             )  # fmt: skip
     x, y = table["years"].to_list(), table["median"].to_list()
     between = [(b - a) for a, b in itertools.pairwise(x)]
@@ -97,7 +105,7 @@ def _add_course(figure: Figure, group: str, table: pl.DataFrame) -> None:
         marker={"size": 8, "color": COLOURS[group], "symbol": SYMBOLS[group]},
         hovertemplate="%{hovertext}<extra></extra>",
     )  # fmt: skip
-    if x:
+    if x and not narrow:
         figure.add_annotation(
             x=x[-1], y=_log10(y[-1]), text=f" {group}", showarrow=False, xanchor="left", xshift=8,
             font={"size": 12, "color": COLOURS[group]},
@@ -118,29 +126,33 @@ def _log10(value: float) -> float:
 
 
 def slopes_beside(table: pl.DataFrame, published: Sequence[PublishedRow]) -> Figure:
-    """Draw slopes by group, a row each: quartiles as a bar, the mean with its interval; below them the published ones."""
+    """Draw slopes by group, a row each: quartiles as a bar, the mean with its interval; below them the published ones.
+
+    Names of rows stand on several lines, so that half a narrow page has room for the figure too.
+    """
     figure = Figure()
     rows: list[str] = []
     by_group = {one.group: one for one in published}
     for group, mean, low, high, lower, median, upper in table.select(
         "group", "mean", "low", "high", "lower_quartile", "median", "upper_quartile"
     ).iter_rows():
-        rows.append(group)
+        name = _on_lines(group)
+        rows.append(name)
         figure.add(
-            "bar", orientation="h", y=[group], x=[upper - lower], base=[lower], width=0.5,
+            "bar", orientation="h", y=[name], x=[upper - lower], base=[lower], width=0.5,
             marker={"color": FILLS[group][1]}, hovertemplate=f"half of them {lower:+.2f} to {upper:+.2f}<extra></extra>",
         )  # fmt: skip
         figure.add(
-            "scatter", x=[median], y=[group], mode="markers", marker={"symbol": "line-ns-open", "size": 22, "color": COLOURS[group]},
+            "scatter", x=[median], y=[name], mode="markers", marker={"symbol": "line-ns-open", "size": 22, "color": COLOURS[group]},
             hovertemplate="median %{x:+.2f}<extra></extra>",
         )  # fmt: skip
         figure.add(
-            "scatter", x=[mean], y=[group], mode="markers", marker={"symbol": SYMBOLS[group], "size": 9, "color": COLOURS[group]},
+            "scatter", x=[mean], y=[name], mode="markers", marker={"symbol": SYMBOLS[group], "size": 9, "color": COLOURS[group]},
             error_x={"type": "data", "symmetric": False, "array": [high - mean], "arrayminus": [mean - low], "color": COLOURS[group]},
             hovertemplate="mean %{x:+.2f}<extra></extra>",
         )  # fmt: skip
         if (one := by_group.get(group)) is not None:
-            row = f"published: {group}"
+            row = _on_lines(f"published: {group}")
             rows.append(row)
             figure.add(
                 "scatter", x=[one.per_year], y=[row], mode="markers+text", text=[f"{one.per_year:.2f}"], textposition="top center",
@@ -155,7 +167,7 @@ def slopes_beside(table: pl.DataFrame, published: Sequence[PublishedRow]) -> Fig
     figure.lay_out(
         template.layout(
             height=80 + 64 * max(len(rows), 1),
-            margin={"l": 196, "r": 24, "t": 8, "b": 48},
+            margin={"l": 128, "r": 24, "t": 8, "b": 48},
             xaxis=template.axis("percentage points of 5-year risk a year"),
             yaxis=template.axis(
                 "", type="category", categoryorder="array", categoryarray=rows[::-1], showgrid=False
@@ -163,6 +175,10 @@ def slopes_beside(table: pl.DataFrame, published: Sequence[PublishedRow]) -> Fig
         )
     )
     return figure
+
+
+def _on_lines(words: str) -> str:
+    return "<br>".join(textwrap.wrap(words, _LINE_LETTERS))
 
 
 def density_beside(table: pl.DataFrame) -> Figure:

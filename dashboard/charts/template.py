@@ -67,6 +67,7 @@ def axis(title_text: str = "", **more: Any) -> dict[str, Any]:
         "tickfont": {"size": 12, "color": look.MUTED},
         "gridcolor": "#EEF1F4",
         "linecolor": look.LINE,
+        "separatethousands": True,
         "zeroline": False,
         "fixedrange": True,
         **more,
@@ -85,7 +86,7 @@ def percent_ticks(low: float, high: float, *, most: int = 6) -> dict[str, Any]:
     """Return round ticks (0..1) between two ends, at most so many, with their words, as axes and colour bars have them."""
     span = max(high - low, 1e-6)
     power = 10.0 ** math.floor(math.log10(span / most))
-    step = next(power * times for times in (1, 2, 5, 10, 20) if span / (power * times) <= most - 1)
+    step = next(power * times for times in (1, 2, 5, 10, 20) if span / (power * times) < most)
     first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
     ticks = [round(place * step, 10) for place in range(first, last + 1)]
     return {"tickvals": ticks, "ticktext": [tick_words(tick) for tick in ticks]}

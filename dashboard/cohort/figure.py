@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from dashboard.charts.template import Figure
 from dashboard.cohort import downloads, recorded
 from dashboard.drawing import draw
 
-__all__ = ["About", "empty", "figure", "note", "slot"]
+__all__ = ["About", "abreast", "empty", "figure", "note", "slot"]
 
 _slot: ContextVar[str] = ContextVar("slot", default="")
 
@@ -88,7 +88,7 @@ def figure(
     taken = downloads.Taken(selection.definition, question, counted, drawn, table, about.rows(counted), name)
     if recorded.take(taken):
         return
-    with st.container(border=True, key=f"cohort_figure_{name}"):
+    with st.container(border=True, key=f"cohort_figure_{name}", height="stretch"):
         words, buttons = st.columns([5, 2], vertical_alignment="top", gap=None)
         with words:
             look.show(
@@ -111,6 +111,14 @@ def figure(
             look.show(below)
 
 
+def abreast(*draws: Callable[[], None]) -> None:
+    """Draw figures two a row, each as high as the one beside it; a last one without a neighbour is as wide as both."""
+    for pair in (draws[at : at + 2] for at in range(0, len(draws), 2)):
+        for column, draw_one in zip(st.columns(len(pair)), pair, strict=True):
+            with column:
+                draw_one()
+
+
 def explain(about: About, counted: str) -> None:
     """Show the button that says what a figure is and is not."""
     with st.popover(
@@ -128,7 +136,7 @@ def empty(question: str, why: str) -> None:
     """Show, in the place of a figure, why there is none."""
     if recorded.note(f"{question} {why}"):
         return
-    with st.container(border=True):
+    with st.container(border=True, height="stretch"):
         look.show(f'<p class="lv-question">{look.safe(question)}</p>')
         look.show(f'<div class="lv-empty">{look.safe(why)}</div>')
 

@@ -117,8 +117,13 @@ def course(selection: Selection) -> None:
     slopes_figure(selection)
 
 
-def course_figure(selection: Selection, anchor: Anchor, *, same: bool, single: pl.DataFrame | None) -> None:
-    """Show how risk runs by what became of the women; with the courses of single ones where some are given."""
+def course_figure(
+    selection: Selection, anchor: Anchor, *, same: bool, single: pl.DataFrame | None, narrow: bool = False
+) -> None:
+    """Show how risk runs by what became of the women; with the courses of single ones where some are given.
+
+    `narrow` says that it has half a page.
+    """
     found = courses(selection, anchor, same_women=same)
     who = (
         f"The same women stand behind every point of a line, in steps of {found.step} years: those with a visit in each of them."
@@ -131,7 +136,7 @@ def course_figure(selection: Selection, anchor: Anchor, *, same: bool, single: p
         "How does risk run, by what became of the women?",
         found.table.height > 0,
         lambda question: figure(
-            selection, question, seen.courses_by_group(found.table, x_title=title, single=single), found.table,
+            selection, question, seen.courses_by_group(found.table, x_title=title, single=single, narrow=narrow), found.table,
             About(
                 "The median of 5-year risk (line), quartiles (dark band) and tenths (pale band) by year; a thin line is one "
                 "woman of a sample drawn by chance.",
