@@ -11,9 +11,6 @@ from dashboard import look
 from dashboard.charts import template
 from dashboard.charts.template import Figure
 
-RISK_TICKS = (
-    0.001, 0.002, 0.003, 0.005, 0.007, 0.01, 0.015, 0.02, 0.03, 0.05, 0.07, 0.1, 0.15, 0.2, 0.3, 0.5, 0.7, 1.0,
-)  # fmt: skip
 _LOWEST_TOP = 0.005
 """What a linear axis of risk reaches at the least."""
 _FEW_RISK_TICKS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
@@ -142,11 +139,8 @@ def risk_by_density(table: pl.DataFrame) -> Figure:
             xaxis=template.axis(
                 "density", showgrid=False, categoryorder="array", categoryarray=labels or list(DENSITIES), type="category"
             ),
-            yaxis=template.axis(
-                "5-year risk",
-                type="log",
-                tickvals=list(RISK_TICKS),
-                ticktext=[look.percent(risk) for risk in RISK_TICKS],
+            yaxis=template.log_shares(
+                "5-year risk", [*table["lower_quartile"], *table["median"], *table["upper_quartile"]]
             ),
         )
     )  # fmt: skip

@@ -13,7 +13,6 @@ from core.cohorts.seeing.courses import Group
 from core.cohorts.seeing.slopes import PublishedRow
 from dashboard import look
 from dashboard.charts import template
-from dashboard.charts.cohort import RISK_TICKS
 from dashboard.charts.template import BAND_FILL, Figure
 
 COLOURS = {Group.CANCER.value: look.RIGHT, Group.NONE.value: look.RISK, Group.ALL.value: look.RISK}
@@ -59,15 +58,19 @@ def courses_by_group(
                 dtick=1 if single is not None or _step(table) == 1 else 2,
                 tickformat="d",
             ),
-            yaxis=template.axis(
-                "5-year risk",
-                type="log",
-                tickvals=list(RISK_TICKS),
-                ticktext=[look.percent(risk) for risk in RISK_TICKS],
-            ),
+            yaxis=template.log_shares("5-year risk", _risks(table, single)),
         )
     )
     return figure
+
+
+def _risks(table: pl.DataFrame, single: pl.DataFrame | None) -> list[float | None]:
+    """Return all risks that are drawn."""
+    columns = [table[name] for name in ("median", *itertools.chain.from_iterable(_BANDS))]
+    return [
+        *itertools.chain.from_iterable(column.to_list() for column in columns),
+        *([] if single is None else single["risk_5"].cast(pl.Float64).to_list()),
+    ]
 
 
 def _reach(table: pl.DataFrame) -> list[float] | None:

@@ -122,7 +122,10 @@ def abreast(*draws: Callable[[], None]) -> None:
 def explain(about: About, counted: str) -> None:
     """Show the button that says what a figure is and is not."""
     with st.popover(
-        "", icon=":material/info:", help="What this is, and what it does not mean", width="content"
+        "About this figure",
+        icon=":material/info:",
+        help="What this is, and what it does not mean",
+        width="content",
     ):
         look.show(
             "".join(
@@ -168,12 +171,16 @@ def _table(table: pl.DataFrame) -> None:
 
 
 SMALLEST_SAID = 0.0001
+ROUNDING = 1e-9
+"""What is smaller is what computing leaves of nothing, such as the lower end of an interval of none."""
 
 
 def _figures(value: float) -> str:
     """Say a number with three figures, those that are 0 too: 0.490 beside 0.518."""
     if not math.isfinite(value):
         return look.UNKNOWN
+    if abs(value) < ROUNDING:
+        value = 0.0
     if 0 < abs(value) < SMALLEST_SAID:
         return f"< {SMALLEST_SAID:g}" if value > 0 else f"−{SMALLEST_SAID:g} to 0"
     said = f"{value:,.0f}" if abs(value) >= 99.95 or not value else f"{value:#.3g}"

@@ -51,7 +51,8 @@ def entry(row: worklist.Row, key: str, looked: Sequence[audit.Looked], person: P
         "overdue": row.overdue,
         "alerts": [
             {
-                "text": alert.message,
+                # A number and its sign stay on one line.
+                "text": alert.message.replace(" %", f"{look.NBSP}%"),
                 "age": look.ago(alert.raised_at),
                 "explained": alert.explained,
                 "why": why.get(alert.rule, ""),
