@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import textwrap
 from collections.abc import Sequence
 from typing import Any
@@ -24,6 +25,8 @@ FILLS = {
 DASHES = {Group.CANCER.value: "solid", Group.NONE.value: "dash", Group.ALL.value: "solid"}
 SYMBOLS = {Group.CANCER.value: "diamond", Group.NONE.value: "circle", Group.ALL.value: "circle"}
 PUBLISHED = look.LEFT
+_NAMES_APART = 0.06
+"""How far apart the names of two lines stand, as a share of the axis."""
 _LINE_LETTERS = 20
 """As many letters stand on a line of a row's name."""
 _BANDS = (("lowest_tenth", "highest_tenth"), ("lower_quartile", "upper_quartile"))
@@ -45,7 +48,9 @@ def courses_by_group(
                 line={"width": 0.8, "color": COLOURS[hers["group"][0]]}, opacity=0.35, hoverinfo="skip", showlegend=False,
             )  # fmt: skip
     for (group,), hers in table.group_by(["group"], maintain_order=True):
-        _add_course(figure, str(group), hers, narrow=narrow)
+        _add_course(figure, str(group), hers)
+    if not narrow and len(table):
+        _name_at_end(figure, table, _risks(table, single))
     figure.lay_out(
         template.layout(
             height=400,
@@ -83,7 +88,7 @@ def _step(table: pl.DataFrame) -> int:
     return min((b - a for a, b in itertools.pairwise(years)), default=1)
 
 
-def _add_course(figure: Figure, group: str, table: pl.DataFrame, *, narrow: bool) -> None:
+def _add_course(figure: Figure, group: str, table: pl.DataFrame) -> None:
     for (low, high), fill in zip(_BANDS, FILLS[group], strict=True):
         known = table.drop_nulls([low, high])
         x = known["years"].to_list()
@@ -108,9 +113,20 @@ def _add_course(figure: Figure, group: str, table: pl.DataFrame, *, narrow: bool
         marker={"size": 8, "color": COLOURS[group], "symbol": SYMBOLS[group]},
         hovertemplate="%{hovertext}<extra></extra>",
     )  # fmt: skip
-    if x and not narrow:
+
+
+def _name_at_end(figure: Figure, table: pl.DataFrame, values: Sequence[float | None]) -> None:
+    """Put each group's name at the end of its line, none over another; `values` are all that the axis holds."""
+    known = [_log10(value) for value in values if value]
+    ends = [
+        (_log10(hers["median"][-1]), hers["years"][-1], str(group))
+        for (group,), hers in table.group_by(["group"], maintain_order=True)
+    ]
+    lowest = -math.inf
+    for height, year, group in sorted(ends):
+        lowest = max(height, lowest + _NAMES_APART * max(max(known) - min(known), 0.1))
         figure.add_annotation(
-            x=x[-1], y=_log10(y[-1]), text=f" {group}", showarrow=False, xanchor="left", xshift=8,
+            x=year, y=lowest, text=f" {group}", showarrow=False, xanchor="left", xshift=8,
             font={"size": 12, "color": COLOURS[group]},
         )  # fmt: skip
 
@@ -123,8 +139,6 @@ def _with_gaps(values: Sequence[Any], before: Sequence[int]) -> list[Any]:
 
 
 def _log10(value: float) -> float:
-    import math
-
     return math.log10(max(value, 1e-6))
 
 
@@ -171,7 +185,7 @@ def slopes_beside(table: pl.DataFrame, published: Sequence[PublishedRow]) -> Fig
         template.layout(
             height=80 + 64 * max(len(rows), 1),
             margin={"l": 128, "r": 24, "t": 8, "b": 48},
-            xaxis=template.axis("percentage points of 5-year risk a year"),
+            xaxis=template.axis("percentage points a year"),
             yaxis=template.axis(
                 "", type="category", categoryorder="array", categoryarray=rows[::-1], showgrid=False
             ),
@@ -184,8 +198,11 @@ def _on_lines(words: str) -> str:
     return "<br>".join(textwrap.wrap(words, _LINE_LETTERS))
 
 
-def density_beside(table: pl.DataFrame) -> Figure:
-    """Draw by age the share of women with dense breasts, with its interval, beside the published share."""
+def density_beside(table: pl.DataFrame, *, narrow: bool = False) -> Figure:
+    """Draw by age the share of women with dense breasts, with its interval, beside the published share.
+
+    Each line has its name at its end, and a `narrow` figure both names above it.
+    """
     figure = Figure()
     own = table.drop_nulls("share_dense")
     ages = table["age_group"].to_list()
@@ -215,7 +232,7 @@ def density_beside(table: pl.DataFrame) -> Figure:
         ("these women", "share_dense", look.DENSITY_LETTER),
     ):
         known = table.drop_nulls(column)
-        if len(known):
+        if len(known) and not narrow:
             figure.add_annotation(
                 x=known["age_group"][-1], y=known[column][-1], text=words, showarrow=False, xanchor="left", xshift=12,
                 font={"size": 12, "color": colour},
@@ -223,13 +240,16 @@ def density_beside(table: pl.DataFrame) -> Figure:
     figure.lay_out(
         template.layout(
             height=340,
-            margin={"l": 64, "r": 104, "t": 8, "b": 48},
+            margin={"l": 56, "r": 16, "t": 32, "b": 48} if narrow else {"l": 64, "r": 104, "t": 8, "b": 48},
+            showlegend=narrow,
+            legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0, "font": {"size": 12}},
             xaxis=template.axis(
                 "age at entry, years",
                 type="category",
                 categoryorder="array",
                 categoryarray=ages,
                 showgrid=False,
+                automargin=True,
             ),
             yaxis=template.shares("share with density C or D", 0, 1),
         )

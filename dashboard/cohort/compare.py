@@ -48,7 +48,7 @@ def show(selection: Selection) -> None:
         lambda one, _: see.course_figure(one, Anchor.ENTRY, same=False, single=None, narrow=True),
     )
     _row(selection, other, lambda one, _: see.slopes_figure(one))
-    _row(selection, other, lambda one, _: see.density_part(one))
+    _row(selection, other, lambda one, _: see.density_part(one, narrow=True))
 
 
 def _row(selection: Selection, other: Selection, show_one: Callable[[Selection, str], None]) -> None:

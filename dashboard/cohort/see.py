@@ -210,15 +210,15 @@ def _how_to_count() -> tuple[Anchor, bool, bool]:
     return Anchor(anchor or Anchor.ENTRY), same, sample
 
 
-def density_part(selection: Selection) -> None:
-    """Show density by age beside the published population's."""
+def density_part(selection: Selection, *, narrow: bool = False) -> None:
+    """Show density by age beside the published population's; `narrow` says that it has half a page."""
     table, source = density.density_by_age(selection)
     _or_empty(
         selection,
         "How many have dense breasts, by age?",
         table["share_dense"].count() > 0,
         lambda question: figure(
-            selection, question, seen.density_beside(table), table,
+            selection, question, seen.density_beside(table, narrow=narrow), table,
             About(
                 f"The share of women with density C or D by age, with its 95 % interval, beside a population's: {source}.",
                 "One count a woman at entry; the reader's density where one is recorded, else the model's likeliest. Shares are those "
