@@ -29,7 +29,7 @@ LONG = (
     "/test_lacks.py",
     "/test_longitudinal.py",
     "/test_migrations.py",
-    "/test_pages.py",
+    "/test_patient_page.py",
     "/test_small.py",
     "/test_training.py",
     "/test_withheld.py",

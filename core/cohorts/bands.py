@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from core.rules import thresholds
 from core.rules.ages import DAYS_PER_YEAR
-from core.rules.vocabulary import DENSITIES
+from core.rules.vocabulary import DENSITIES_SAID, density_name
 
 __all__ = ["EVENTS", "FILTERS", "NOT_KNOWN", "Filter", "band_words", "codes_of", "keys_of"]
 
@@ -84,8 +84,8 @@ _TREATMENTS = {"none": "none recorded", "surgery": "surgery", "therapy": "therap
 
 
 def _density(facts: pl.DataFrame) -> Codes:
-    places = {letter: place for place, letter in enumerate(DENSITIES)}
-    return _mapped(facts["density"], places, len(DENSITIES))
+    places = {said: place for place, said in enumerate(DENSITIES_SAID)}
+    return _mapped(facts["density"], places, len(DENSITIES_SAID))
 
 
 def _mapped(series: pl.Series, places: Mapping[str, int], otherwise: int) -> Codes:
@@ -131,7 +131,7 @@ def _levels() -> dict[str, str]:
 
 FILTERS: tuple[Filter, ...] = (
     Filter("age", "Age at entry", _AGES, "aged", False, lambda f: _placed(_numbers(f["age_years"]), AGE_STARTS)),
-    Filter("density", "Density at entry", {d: d for d in DENSITIES}, "density", False, _density),
+    Filter("density", "Density at entry", {said: density_name(said) for said in DENSITIES_SAID}, "density", False, _density),
     Filter("level", "5-year risk at entry", _levels(), "5-year risk", False, _level),
     Filter("vendor", "Maker of the detector", {}, "detector by", False, ordered=False),
     Filter("outcome", "Diagnosis", _OUTCOMES, "diagnosis:", True, _outcome, ordered=False, known=True),

@@ -14,7 +14,7 @@ import numpy as np
 
 from core.cohorts.happenings import EVENT_KINDS, column_of
 from core.cohorts.looks import AXIS_NAMES
-from core.rules.vocabulary import BI_RADS, DENSITIES
+from core.rules.vocabulary import BI_RADS, DENSITIES_SAID
 
 __all__ = [
     "BI_RADS_CODES",
@@ -41,7 +41,7 @@ TRUSTS = ("none", "trusted", "uncalibrated", "withheld")
 NO_DAY = -(2**31)
 NO_MOMENT = -(2**63)
 UNKNOWN = -1
-DENSITY_CODES = ("", *DENSITIES)
+DENSITY_CODES = ("", *DENSITIES_SAID)
 DENSITY_BY = ("", "reader", "model")
 BI_RADS_CODES = ("", *BI_RADS, "4")
 SIDES = ("", "L", "R")

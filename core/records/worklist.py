@@ -27,6 +27,7 @@ from core.rules import (
     thresholds,
     trends,
     urgency,
+    vocabulary,
 )
 from core.rules.end_of_risk import died_on, words_of_end
 from core.rules.followup import OpenAssessment, Reading, explains, is_under_treatment, open_assessment
@@ -228,6 +229,12 @@ class Filter:
         """Say whether anything but the group is narrowed."""
         return replace(self, group=Group.ALL) != Filter()
 
+    @property
+    def densities_meant(self) -> tuple[str, ...]:
+        """Return the densities that are asked for; who asks for C or for D means a woman of either too."""
+        either = set(self.densities) & set(vocabulary.DENSE.split("+"))
+        return (*self.densities, *([vocabulary.DENSE] if either else ()))
+
     def admits(self, row: Row) -> bool:
         """Say whether a row passes everything but the group."""
         if not is_called(self.text, row.mrn, row.name):
@@ -236,7 +243,7 @@ class Filter:
             return False
         if self.age_to is not None and (row.age_years is None or row.age_years > self.age_to):
             return False
-        if self.densities and row.density not in self.densities:
+        if self.densities and row.density not in self.densities_meant:
             return False
         return not self.bands or row.band in self.bands
 

@@ -285,7 +285,7 @@ def _admits(wanted: Filter, today: date) -> pl.Expr:
     if wanted.age_to is not None:
         asked &= _age(today) <= wanted.age_to
     if wanted.densities:
-        asked &= pl.col("density").cast(pl.String).is_in(list(wanted.densities))
+        asked &= pl.col("density").cast(pl.String).is_in(list(wanted.densities_meant))
     if wanted.bands:
         asked &= pl.col("band").cast(pl.String).is_in(list(wanted.bands))
     return asked

@@ -173,7 +173,7 @@ def _admits(wanted: Filter, today: date) -> list[ColumnElement[bool]]:
     if wanted.age_to is not None:
         asked.append(_age(today) <= wanted.age_to)
     if wanted.densities:
-        asked.append(Kept.density.in_(wanted.densities))
+        asked.append(Kept.density.in_(wanted.densities_meant))
     if wanted.bands:
         asked.append(Kept.band.in_(wanted.bands))
     return asked

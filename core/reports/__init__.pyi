@@ -1,6 +1,5 @@
 from .content import Report as Report
 from .content import ReportError as ReportError
-from .content import report_of as report_of
 from .fhir import imaging_study as imaging_study
 from .fhir import patient_resource as patient_resource
 from .fhir import resources_of as resources_of
@@ -8,3 +7,4 @@ from .formats import Format as Format
 from .making import Made as Made
 from .making import make as make
 from .making import write as write
+from .reading import report_of as report_of

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from core.rules.vocabulary import BI_RADS
+from core.rules.vocabulary import BI_RADS, density_words
 
 __all__ = [
     "ASSESSMENT",
@@ -67,6 +67,6 @@ def assessment_code(category: str) -> Code:
     return _ASSESSMENTS.get(category) or Code(category, OWN, f"BI-RADS {BI_RADS.get(category, category)}")
 
 
-def density_code(letter: str) -> Code:
-    """Return the code of a density category."""
-    return _DENSITIES[letter]
+def density_code(said: str) -> Code:
+    """Return the code of a density category; of one that the lists lack, ours."""
+    return _DENSITIES.get(said) or Code(said, OWN, density_words(said))

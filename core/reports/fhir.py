@@ -19,7 +19,7 @@ from core.reports import codes
 from core.reports.codes import Code
 from core.reports.content import NOT_ASSESSED, RESEARCH, SIMULATED, Breast, Measured, Probability, Report
 from core.rules.trends import add_months
-from core.rules.vocabulary import DENSITY_WORDS
+from core.rules.vocabulary import density_words
 from core.wording import interval, percent
 
 __all__ = ["imaging_study", "patient_resource", "render_fhir", "resources_of"]
@@ -181,7 +181,7 @@ def _observations(report: Report) -> Iterable[Resource]:
             "density",
             code=_coded(codes.DENSITY),
             valueCodeableConcept=_coded(
-                codes.density_code(report.density), text=f"{DENSITY_WORDS[report.density]} ({by})"
+                codes.density_code(report.density), text=f"{density_words(report.density)} ({by})"
             ),
             performer=[{"display": _text(_who(report, by))}],
         )

@@ -15,9 +15,10 @@ from core.installation import Installation
 from core.outages import outage
 from core.people import Permission, Person, audit, require
 from core.people.needing import needs
-from core.reports.content import Report, ReportError, report_of
+from core.reports.content import Report, ReportError
 from core.reports.deidentified import evidence_without_her, without_her
 from core.reports.formats import Format
+from core.reports.reading import report_of
 from db.tables import utc_now
 
 __all__ = ["Made", "make", "write"]

@@ -12,7 +12,7 @@ from core.reports.content import NOT_ASSESSED, SIMULATED, Report
 from core.reports.pages import BOTTOM, LACKING, MARGIN, Pages
 from core.reports.pictures import Picture
 from core.reports.trend import Drawing, draw_course
-from core.rules.vocabulary import SIDE_WORDS
+from core.rules.vocabulary import SIDE_WORDS, density_name
 from core.wording import UNKNOWN, interval, length, moment, percent
 
 __all__ = ["render_pdf"]
@@ -125,7 +125,7 @@ def _course(pages: Pages, report: Report) -> None:
     rows = []
     for one in report.course:
         visit = f"{one.on}{' ○' if one.views_missing else ''}"
-        beside = (one.bi_rads or UNKNOWN, one.density or UNKNOWN)
+        beside = (one.bi_rads or UNKNOWN, density_name(one.density or UNKNOWN))
         if one.risk_5y is None:
             rows.append((visit, one.instead, "", "", "", *beside))
             continue

@@ -17,6 +17,7 @@ from core.records import EventKind, Interval
 from core.reports.content import CoursePoint, Report
 from core.rules import thresholds, trends, years_between
 from core.rules.trends import add_months
+from core.rules.vocabulary import density_mark
 from core.wording import percent
 
 __all__ = ["Area", "Drawing", "Line", "Mark", "Words", "draw_course", "said"]
@@ -270,9 +271,8 @@ def _visits(drawing: Drawing, course: Sequence[CoursePoint], time: _Time, top: f
         y = top + 2.6 + 3.6 * row
         drawing.words.append(Words((0, y), what, TINY))
         for point in kept:
-            drawing.words.append(
-                Words((time.x(point.on), y), getattr(point, of) or "–", TINY, INK, anchor="middle")
-            )
+            said = density_mark(getattr(point, of) or "–")
+            drawing.words.append(Words((time.x(point.on), y), said, TINY, INK, anchor="middle"))
     return top + 8.0
 
 

@@ -106,30 +106,43 @@ class DensityStored(Protocol):
         """Return what a model of single views says, where one was asked."""
 
 
-def densities_of(row: DensityStored, trust: Trust) -> Mapping[str, float] | None:
-    """Return the shares of A to D that may be told of a study; None where no model knows such pictures.
+def densities_of(row: DensityStored, trust: Trust) -> Mapping[str, float | None] | None:
+    """Return the shares by density that may be told of a study; None where no model knows such pictures.
 
     Where the score may not be told, a model of single views may still know them (`core.worker.density`).
     """
     if trust.tells_growth:
         shares = (row.density_a, row.density_b, row.density_c, row.density_d)
         return dict(zip(vocabulary.DENSITIES, shares, strict=True))
-    return row.density_of_views["shares"] if row.density_of_views else None
+    return shares_told(row.density_of_views) if row.density_of_views else None
 
 
 def shares_told(of_views: Mapping[str, Any]) -> Mapping[str, float | None]:
     """Return the shares that a model of single views may say, of what is stored of it: None of a category that it does not tell.
 
-    Such may stand together, as ``C+D``. Which of all is likeliest is told all the same.
+    Such may stand together, as ``C+D``. Where an earlier release stored nothing of that, C and D do.
     """
-    told: Mapping[str, float | None] = of_views.get("told") or of_views["shares"]
-    return told
+    told: Mapping[str, float | None] | None = of_views.get("told")
+    if told is not None:
+        return told
+    shares: Mapping[str, float] = of_views["shares"]
+    return {**shares, "C": None, "D": None, vocabulary.DENSE: shares["C"] + shares["D"]}
 
 
 def likeliest_density(row: DensityStored, trust: Trust) -> str | None:
-    """Return the likeliest of `densities_of`; None where there are none."""
-    shares = densities_of(row, trust)
-    return vocabulary.likeliest(shares) if shares else None
+    """Return the likeliest of `densities_of`, one of `vocabulary.DENSITIES_SAID`, of equal ones the fattiest.
+
+    None where there are none, or where it is likelier that it is none of those that may be said.
+    """
+    told = {
+        density: share for density, share in (densities_of(row, trust) or {}).items() if share is not None
+    }
+    said = [density for density in vocabulary.DENSITIES_SAID if density in told]
+    if not said:
+        return None
+    likeliest = max(said, key=lambda density: told[density])
+    rest = 1.0 - sum(told[density] for density in said)
+    return likeliest if told[likeliest] >= rest else None
 
 
 def last_of_each_day(scored: Iterable[Scored], day: Callable[[Scored], Hashable]) -> list[Scored]:

@@ -112,6 +112,10 @@ DENSITY_WORDS: Mapping[str, str] = {
 }
 DENSITIES = tuple(DENSITY_WORDS)
 """The BI-RADS categories of breast density, fattiest first, in the order in which the networks answer."""
+DENSE = "C+D"
+"""What a model says that knows a breast to be dense and was not measured to tell C from D; no reader records it."""
+DENSITIES_SAID = (*DENSITIES, DENSE)
+"""What may be said of density, by a reader or a model."""
 
 BI_RADS_EDITION = "v2025"
 BI_RADS: Mapping[str, str] = {
@@ -126,6 +130,21 @@ BI_RADS: Mapping[str, str] = {
     "6": "6 · known malignancy",
 }
 """The BI-RADS assessments of `BI_RADS_EDITION` that a reader may give, with their words."""
+
+
+def density_name(said: str) -> str:
+    """Return a density as it stands in a line: B, C or D."""
+    return said.replace("+", " or ")
+
+
+def density_mark(said: str) -> str:
+    """Return a density as it stands in a figure, where there is room for little: B, C/D."""
+    return said.replace("+", "/")
+
+
+def density_words(said: str) -> str:
+    """Return a density with its words, as `DENSITY_WORDS` has those that readers record."""
+    return DENSITY_WORDS.get(said) or f"{density_name(said)} · heterogeneously or extremely dense"
 
 
 def likeliest(shares: Mapping[str, float]) -> str:
@@ -184,7 +203,7 @@ class QualityFlag(enum.StrEnum):
     IMPLANT = "implant"
     BURNED_IN_ANNOTATION = "burned_in_annotation"
     LOSSY_COMPRESSION = "lossy_compression"
-    CONTRADICTORY_HEADER = "contradictory_header"
+    CONTRADICTORY_HEADER = "contradictory_header", Reading.STANDARD, "what the file says does not agree"
     PIXEL_SPACING_DISAGREES = "pixel_spacing_disagrees"
     STRONGLY_COMPRESSED = "strongly_compressed"
     WINDOW_UNUSABLE = "window_unusable"

@@ -26,7 +26,7 @@ CANCER, NO_CANCER = "#E0A58F", "#A9B4C0"
 """Pale lines of the women in whom cancer was found, and of the others."""
 AGE_BAND = "rgba(11, 92, 138, 0.10)"
 _AGE_AROUND = 5.0
-_LEAST_PX = 14
+_LEAST_PX = 17
 _NAME_SHARE = 0.2
 """How much of a course's width the name of a threshold takes."""
 _LEAST_DAYS = 360
@@ -100,7 +100,6 @@ def draw_thresholds(
             xanchor="left",
             # The lowest line is named from below, so that two lines that lie close keep their names apart.
             yanchor="top" if band is lowest else "bottom",
-            yshift=3 if band is lowest else -3,
             font={"size": 11, "color": look.MUTED},
         )
 

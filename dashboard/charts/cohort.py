@@ -11,9 +11,8 @@ from dashboard import look
 from dashboard.charts import template
 from dashboard.charts.template import Figure
 
-RISK_TICKS = (
-    0.001, 0.002, 0.003, 0.005, 0.007, 0.01, 0.015, 0.02, 0.03, 0.05, 0.07, 0.1, 0.15, 0.2, 0.3, 0.5, 0.7, 1.0,
-)  # fmt: skip
+_LOWEST_TOP = 0.005
+"""What a linear axis of risk reaches at the least."""
 _FEW_RISK_TICKS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
 """Where a figure has half a narrow page: more would stand on each other."""
 
@@ -37,8 +36,8 @@ def counts(table: pl.DataFrame, column: str, *, x_title: str, colour: str = look
             height=280,
             bargap=0.25,
             margin={"l": 56, "r": 16, "t": 24, "b": 48},
-            xaxis=template.axis(x_title, type="category", showgrid=False),
-            yaxis=template.axis("women", rangemode="tozero", tickformat="d"),
+            xaxis=template.axis(x_title, type="category", showgrid=False, automargin=True),
+            yaxis=template.axis("women", rangemode="tozero", tickformat=",d"),
         )
     )
     return figure
@@ -126,11 +125,13 @@ def risk_by_density(table: pl.DataFrame) -> Figure:
         mode="markers",
         marker={"color": look.DENSITY, "size": 6},
         customdata=[
-            [women, _said(low), _said(high)]
-            for women, low, high in table.select("women", "lower_quartile", "upper_quartile").iter_rows()
+            [women, look.percent(median), look.percent(low), look.percent(high)]
+            for women, median, low, high in table.select(
+                "women", "median", "lower_quartile", "upper_quartile"
+            ).iter_rows()
         ],
-        hovertemplate="density %{x}, %{customdata[0]} women: median %{y:.1%}, "
-        "half of them %{customdata[1]} to %{customdata[2]}<extra></extra>",
+        hovertemplate="density %{x}, %{customdata[0]} women: median %{customdata[1]}, "
+        "half of them %{customdata[2]} to %{customdata[3]}<extra></extra>",
     )
     figure.lay_out(
         template.layout(
@@ -138,19 +139,12 @@ def risk_by_density(table: pl.DataFrame) -> Figure:
             xaxis=template.axis(
                 "density", showgrid=False, categoryorder="array", categoryarray=labels or list(DENSITIES), type="category"
             ),
-            yaxis=template.axis(
-                "5-year risk",
-                type="log",
-                tickvals=list(RISK_TICKS),
-                ticktext=[look.percent(risk) for risk in RISK_TICKS],
+            yaxis=template.log_shares(
+                "5-year risk", [*table["lower_quartile"], *table["median"], *table["upper_quartile"]]
             ),
         )
     )  # fmt: skip
     return figure
-
-
-def _said(share: float | None) -> str:
-    return look.UNKNOWN if share is None else look.percent(share)
 
 
 def median_course(table: pl.DataFrame, column: str, *, x_title: str) -> Figure:
@@ -183,8 +177,11 @@ def median_course(table: pl.DataFrame, column: str, *, x_title: str) -> Figure:
         mode="lines+markers",
         line={"color": look.RISK, "width": 2.5},
         marker={"size": 8, "color": look.RISK},
-        customdata=[[women] for women in table["women"]],
-        hovertemplate="median %{y:.1%}, %{customdata[0]} women<extra></extra>",
+        hovertext=[
+            f"median {look.percent(median)}, {women:,} women"
+            for median, women in table.select("median", "women").iter_rows()
+        ],
+        hovertemplate="%{hovertext}<extra></extra>",
         name="median",
     )
     figure.lay_out(
@@ -200,7 +197,11 @@ def median_course(table: pl.DataFrame, column: str, *, x_title: str) -> Figure:
                     for value, women in labelled
                 ],
             ),
-            yaxis=template.axis("5-year risk, median and quartiles", rangemode="tozero", tickformat=".1~%"),
+            yaxis=template.shares(
+                "5-year risk, median and quartiles",
+                0,
+                1.08 * max([_LOWEST_TOP, *known["upper_quartile"], *table["median"]]),
+            ),
         )
     )
     return figure

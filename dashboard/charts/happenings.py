@@ -8,6 +8,7 @@ from datetime import date, timedelta
 
 from core.records import EventEntry, EventKind, Visit
 from core.rules import last_of_each_day
+from core.rules.vocabulary import density_mark, density_name
 from dashboard import look
 from dashboard.charts.template import Figure
 
@@ -126,10 +127,11 @@ def draw_densities(figure: Figure, visits: Sequence[Visit]) -> None:
         y=[0] * len(known),
         yaxis="y4",
         mode="text",
-        text=[f"<b>{visit.density}</b>" for visit in known],
+        text=[f"<b>{density_mark(visit.density or look.UNKNOWN)}</b>" for visit in known],
         textfont={"color": look.DENSITY_LETTER, "size": 13},
         hovertext=[
-            f"{v.on}<br>density {v.density}, {'reader' if v.reader_density else 'model'}" for v in known
+            f"{v.on}<br>density {density_name(v.density or look.UNKNOWN)}, {'reader' if v.reader_density else 'model'}"
+            for v in known
         ],
         hovertemplate="%{hovertext}<extra></extra>",
         name="density",

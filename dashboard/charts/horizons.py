@@ -49,9 +49,7 @@ def curve(score: VisitScore) -> Figure:
             height=190,
             margin={"l": 56, "r": 16, "t": 16, "b": 40},
             xaxis=template.axis("years from the study", range=[0.6, 5.4], tickvals=years, showgrid=False),
-            yaxis=template.axis(
-                "probability", range=[0, top], tickformat=".1%" if top < 0.05 else ".0%", nticks=5
-            ),
+            yaxis=template.shares("probability", 0, top),
         )
     )
     return figure

@@ -21,7 +21,7 @@ HEIGHT = 320
 
 
 def _share_axis(title: str, **more: Any) -> dict[str, Any]:
-    return template.axis(title, range=[0, 1.005], tickformat=".0%", **more)
+    return template.shares(title, 0, 1.005, **more)
 
 
 def _laid_out(figure: Figure, x: dict[str, Any], y: dict[str, Any], **more: Any) -> Figure:
@@ -40,7 +40,11 @@ def roc(table: pl.DataFrame) -> Figure:
         y=table["found"].to_list(),
         mode="lines",
         line=_LINE,
-        hovertemplate="%{y:.0%} of the cancers found, %{x:.0%} of the others called<extra></extra>",
+        hovertext=[
+            f"{look.percent(found)} of the cancers found, {look.percent(called)} of the others called"
+            for found, called in table.select("found", "false_alarms").iter_rows()
+        ],
+        hovertemplate="%{hovertext}<extra></extra>",
         name="the model",
     )
     figure.add_annotation(
@@ -69,13 +73,19 @@ def precision(table: pl.DataFrame, prevalence: float) -> Figure:
         y=table["precision"].to_list(),
         mode="lines",
         line=_LINE,
-        hovertemplate="%{x:.0%} of the cancers found: %{y:.1%} of those called have one<extra></extra>",
+        hovertext=[
+            f"{look.percent(found)} of the cancers found: {look.percent(have)} of those called have one"
+            for found, have in table.select("found", "precision").iter_rows()
+        ],
+        hovertemplate="%{hovertext}<extra></extra>",
         name="the model",
     )
     return _laid_out(
         figure,
         _share_axis("women with cancer at or above"),
-        template.axis("cancers among those at or above", rangemode="tozero", tickformat=".1~%"),
+        template.shares(
+            "cancers among those at or above", 0, 1.05 * max([prevalence, *table["precision"].drop_nulls()])
+        ),
     )
 
 
@@ -134,14 +144,19 @@ def calibration(table: pl.DataFrame) -> Figure:
         mode="markers",
         marker={"color": look.RISK, "size": 8},
         error_y=_with_interval(table, "observed", "low", "high"),
-        customdata=table.select("women", "low", "high").rows(),
-        hovertemplate="about %{customdata[0]} women: expected %{x:.1%}, observed %{y:.1%} "
-        "(%{customdata[1]:.1%}–%{customdata[2]:.1%})<extra></extra>",
+        hovertext=[
+            f"about {women} women: expected {look.percent(expected)}, observed {look.percent(observed)} {look.interval(low, high)}"
+            for women, expected, observed, low, high in table.select(
+                "women", "expected", "observed", "low", "high"
+            ).iter_rows()
+        ],
+        hovertemplate="%{hovertext}<extra></extra>",
         name="women of like risk",
     )
-    axis = {"range": [0, most], "tickformat": ".1~%"}
     return _laid_out(
-        figure, template.axis("expected: mean risk", **axis), template.axis("observed: came by then", **axis)
+        figure,
+        template.shares("expected: mean risk", 0, most),
+        template.shares("observed: came by then", 0, most),
     )
 
 
@@ -159,14 +174,15 @@ def decision(table: pl.DataFrame) -> Figure:
     )  # fmt: skip
     figure.add(
         "scatter", x=x, y=table["model"].to_list(), mode="lines+markers", line=_LINE, marker={"size": 5}, name="by the model",
-        hovertemplate="by the model at %{x:.1%}: %{y:.1f}<extra></extra>",
+        customdata=[look.percent(one) for one in x],
+        hovertemplate="by the model at %{customdata}: %{y:.1f}<extra></extra>",
     )  # fmt: skip
     figure.add_shape(type="line", xref="paper", x0=0, x1=1, y0=0, y1=0, line=_CHANCE)
     top, bottom = max(table["high"]), min(table["low"])
-    room = 0.1 * (top - bottom)
+    room, edge = 0.1 * (top - bottom), 0.03 * (x[-1] - x[0])
     return _laid_out(
         figure,
-        template.axis("threshold of risk", tickformat=".1~%"),
+        template.shares("threshold of risk", x[0] - edge, x[-1] + edge),
         template.axis("net benefit a 1,000 women", range=[min(bottom, 0) - room, top + room]),
         showlegend=True,
         legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
@@ -189,14 +205,17 @@ def over_time(table: pl.DataFrame, *, y_title: str, falls: bool) -> Figure:
         figure.add(
             "scatter", x=x, y=y, mode="lines+markers",
             line={"color": _BANDS[place], "width": 2.5, "dash": _DASHES[place]}, marker={"size": 5}, name=band,
-            customdata=own.select("low", "high").rows(),
-            hovertemplate=f"{band}, %{{x}} years: %{{y:.1%}} (%{{customdata[0]:.1%}}–%{{customdata[1]:.1%}})<extra></extra>",
+            hovertext=[
+                f"{band}, {after:g} years: {look.percent(value)} {look.interval(low, high)}"
+                for after, value, low, high in own.select("years", "value", "low", "high").iter_rows()
+            ],
+            hovertemplate="%{hovertext}<extra></extra>",
         )  # fmt: skip
-    ends = {} if falls else {"rangemode": "tozero"}
+    least, most = (0.98 * min(table["low"]), 1.002) if falls else (0.0, 1.05 * max(table["high"]))
     return _laid_out(
         figure,
         template.axis("years since she entered", rangemode="tozero"),
-        template.axis(y_title, tickformat=".1~%", **ends),
+        template.shares(y_title, least, most),
         showlegend=True,
         legend={
             "orientation": "h",

@@ -61,9 +61,7 @@ class Scale:
     def axis(self, domain: tuple[float, float]) -> dict[str, Any]:
         """Return it as Plotly has it."""
         if self.linear:
-            return template.axis(
-                "probability", domain=domain, range=[0, self.high], tickformat=".0%", nticks=5
-            )
+            return template.shares("probability", 0, self.high, domain=domain)
         within = [tick for tick in TICKS if self.low <= tick <= self.high]
         named = next((ticks for ticks in _NAMED if self._has_room(ticks)), _NAMED[-1])
         return template.axis(
@@ -72,7 +70,7 @@ class Scale:
             type="log",
             range=[math.log10(self.low), math.log10(self.high)],
             tickvals=within,
-            ticktext=[_tick(tick) if tick in named else "" for tick in within],
+            ticktext=[look.percent(tick) if tick in named else "" for tick in within],
         )
 
     def _has_room(self, ticks: Iterable[float]) -> bool:
@@ -81,7 +79,3 @@ class Scale:
 
     def _along(self, value: float) -> float:
         return value if self.linear else math.log10(value)
-
-
-def _tick(tick: float) -> str:
-    return f"{100 * tick:g}{look.NBSP}%"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import math
+import textwrap
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,7 +14,6 @@ from core.cohorts.seeing.courses import Group
 from core.cohorts.seeing.slopes import PublishedRow
 from dashboard import look
 from dashboard.charts import template
-from dashboard.charts.cohort import RISK_TICKS
 from dashboard.charts.template import BAND_FILL, Figure
 
 COLOURS = {Group.CANCER.value: look.RIGHT, Group.NONE.value: look.RISK, Group.ALL.value: look.RISK}
@@ -24,42 +25,57 @@ FILLS = {
 DASHES = {Group.CANCER.value: "solid", Group.NONE.value: "dash", Group.ALL.value: "solid"}
 SYMBOLS = {Group.CANCER.value: "diamond", Group.NONE.value: "circle", Group.ALL.value: "circle"}
 PUBLISHED = look.LEFT
+_NAMES_APART = 0.06
+"""How far apart the names of two lines stand, as a share of the axis."""
+_LINE_LETTERS = 20
+"""As many letters stand on a line of a row's name."""
 _BANDS = (("lowest_tenth", "highest_tenth"), ("lower_quartile", "upper_quartile"))
 
 
-def courses_by_group(table: pl.DataFrame, *, x_title: str, single: pl.DataFrame | None = None) -> Figure:
+def courses_by_group(
+    table: pl.DataFrame, *, x_title: str, single: pl.DataFrame | None = None, narrow: bool = False
+) -> Figure:
     """Draw median, quartiles and tenths of 5-year risk by year and group on a logarithmic axis; below them a sample of courses.
 
-    The number of women stands at each point on hover, with how many joined and left since the point before.
+    The number of women stands at each point on hover, with how many joined and left since the point before. Each line has
+    its name at its end, and a `narrow` figure all names above it.
     """
     figure = Figure()
     if single is not None:
         for _, hers in single.group_by(["course"], maintain_order=True):
             figure.add(
                 "scatter", x=hers["years"].to_list(), y=hers["risk_5"].cast(pl.Float64).to_list(), mode="lines",
-                line={"width": 0.8, "color": COLOURS[hers["group"][0]]}, opacity=0.35, hoverinfo="skip",
+                line={"width": 0.8, "color": COLOURS[hers["group"][0]]}, opacity=0.35, hoverinfo="skip", showlegend=False,
             )  # fmt: skip
     for (group,), hers in table.group_by(["group"], maintain_order=True):
         _add_course(figure, str(group), hers)
+    if not narrow and len(table):
+        _name_at_end(figure, table, _risks(table, single))
     figure.lay_out(
         template.layout(
             height=400,
-            margin={"l": 64, "r": 150, "t": 8, "b": 48},
+            margin={"l": 56, "r": 16, "t": 32, "b": 48} if narrow else {"l": 64, "r": 150, "t": 8, "b": 48},
+            showlegend=narrow,
+            legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0, "font": {"size": 12}},
             xaxis=template.axis(
                 x_title,
                 range=_reach(table),
                 dtick=1 if single is not None or _step(table) == 1 else 2,
                 tickformat="d",
             ),
-            yaxis=template.axis(
-                "5-year risk",
-                type="log",
-                tickvals=list(RISK_TICKS),
-                ticktext=[look.percent(risk) for risk in RISK_TICKS],
-            ),
+            yaxis=template.log_shares("5-year risk", _risks(table, single)),
         )
     )
     return figure
+
+
+def _risks(table: pl.DataFrame, single: pl.DataFrame | None) -> list[float | None]:
+    """Return all risks that are drawn."""
+    columns = [table[name] for name in ("median", *itertools.chain.from_iterable(_BANDS))]
+    return [
+        *itertools.chain.from_iterable(column.to_list() for column in columns),
+        *([] if single is None else single["risk_5"].cast(pl.Float64).to_list()),
+    ]
 
 
 def _reach(table: pl.DataFrame) -> list[float] | None:
@@ -79,26 +95,38 @@ def _add_course(figure: Figure, group: str, table: pl.DataFrame) -> None:
         if len(x) > 1:
             figure.add(
                 "scatter", x=x + x[::-1], y=known[high].to_list() + known[low].to_list()[::-1], fill="toself",
-                fillcolor=fill, line={"width": 0}, mode="lines", hoverinfo="skip",
+                fillcolor=fill, line={"width": 0}, mode="lines", hoverinfo="skip", showlegend=False,
             )  # fmt: skip
     x, y = table["years"].to_list(), table["median"].to_list()
     between = [(b - a) for a, b in itertools.pairwise(x)]
     # No line joins points over a year of which too few women may be told.
     gaps = [place + 1 for place, apart in enumerate(between) if apart > min(between)]
     moves = [
-        f"{women:,} women" + (f", {joined} joined, {left} left since the point before" if joined else "")
-        for women, joined, left in table.select("women", "joined", "left").iter_rows()
+        f"{group}: median {look.percent(median)}, {women:,} women"
+        + (f", {joined} joined, {left} left since the point before" if joined else "")
+        for median, women, joined, left in table.select("median", "women", "joined", "left").iter_rows()
     ]
     figure.add(
         "scatter", x=_with_gaps(x, gaps), y=_with_gaps(y, gaps), mode="lines+markers", name=group,
-        customdata=_with_gaps(moves, gaps),
+        hovertext=_with_gaps(moves, gaps),
         line={"color": COLOURS[group], "width": 2.5, "dash": DASHES[group]},
         marker={"size": 8, "color": COLOURS[group], "symbol": SYMBOLS[group]},
-        hovertemplate=f"{group}: median %{{y:.1%}}, %{{customdata}}<extra></extra>",
+        hovertemplate="%{hovertext}<extra></extra>",
     )  # fmt: skip
-    if x:
+
+
+def _name_at_end(figure: Figure, table: pl.DataFrame, values: Sequence[float | None]) -> None:
+    """Put each group's name at the end of its line, none over another; `values` are all that the axis holds."""
+    known = [_log10(value) for value in values if value]
+    ends = [
+        (_log10(hers["median"][-1]), hers["years"][-1], str(group))
+        for (group,), hers in table.group_by(["group"], maintain_order=True)
+    ]
+    lowest = -math.inf
+    for height, year, group in sorted(ends):
+        lowest = max(height, lowest + _NAMES_APART * max(max(known) - min(known), 0.1))
         figure.add_annotation(
-            x=x[-1], y=_log10(y[-1]), text=f" {group}", showarrow=False, xanchor="left", xshift=8,
+            x=year, y=lowest, text=f" {group}", showarrow=False, xanchor="left", xshift=8,
             font={"size": 12, "color": COLOURS[group]},
         )  # fmt: skip
 
@@ -111,35 +139,37 @@ def _with_gaps(values: Sequence[Any], before: Sequence[int]) -> list[Any]:
 
 
 def _log10(value: float) -> float:
-    import math
-
     return math.log10(max(value, 1e-6))
 
 
 def slopes_beside(table: pl.DataFrame, published: Sequence[PublishedRow]) -> Figure:
-    """Draw slopes by group, a row each: quartiles as a bar, the mean with its interval; below them the published ones."""
+    """Draw slopes by group, a row each: quartiles as a bar, the mean with its interval; below them the published ones.
+
+    Names of rows stand on several lines, so that half a narrow page has room for the figure too.
+    """
     figure = Figure()
     rows: list[str] = []
     by_group = {one.group: one for one in published}
     for group, mean, low, high, lower, median, upper in table.select(
         "group", "mean", "low", "high", "lower_quartile", "median", "upper_quartile"
     ).iter_rows():
-        rows.append(group)
+        name = _on_lines(group)
+        rows.append(name)
         figure.add(
-            "bar", orientation="h", y=[group], x=[upper - lower], base=[lower], width=0.5,
+            "bar", orientation="h", y=[name], x=[upper - lower], base=[lower], width=0.5,
             marker={"color": FILLS[group][1]}, hovertemplate=f"half of them {lower:+.2f} to {upper:+.2f}<extra></extra>",
         )  # fmt: skip
         figure.add(
-            "scatter", x=[median], y=[group], mode="markers", marker={"symbol": "line-ns-open", "size": 22, "color": COLOURS[group]},
+            "scatter", x=[median], y=[name], mode="markers", marker={"symbol": "line-ns-open", "size": 22, "color": COLOURS[group]},
             hovertemplate="median %{x:+.2f}<extra></extra>",
         )  # fmt: skip
         figure.add(
-            "scatter", x=[mean], y=[group], mode="markers", marker={"symbol": SYMBOLS[group], "size": 9, "color": COLOURS[group]},
+            "scatter", x=[mean], y=[name], mode="markers", marker={"symbol": SYMBOLS[group], "size": 9, "color": COLOURS[group]},
             error_x={"type": "data", "symmetric": False, "array": [high - mean], "arrayminus": [mean - low], "color": COLOURS[group]},
             hovertemplate="mean %{x:+.2f}<extra></extra>",
         )  # fmt: skip
         if (one := by_group.get(group)) is not None:
-            row = f"published: {group}"
+            row = _on_lines(f"published: {group}")
             rows.append(row)
             figure.add(
                 "scatter", x=[one.per_year], y=[row], mode="markers+text", text=[f"{one.per_year:.2f}"], textposition="top center",
@@ -154,8 +184,8 @@ def slopes_beside(table: pl.DataFrame, published: Sequence[PublishedRow]) -> Fig
     figure.lay_out(
         template.layout(
             height=80 + 64 * max(len(rows), 1),
-            margin={"l": 196, "r": 24, "t": 8, "b": 48},
-            xaxis=template.axis("percentage points of 5-year risk a year"),
+            margin={"l": 128, "r": 24, "t": 8, "b": 48},
+            xaxis=template.axis("percentage points a year"),
             yaxis=template.axis(
                 "", type="category", categoryorder="array", categoryarray=rows[::-1], showgrid=False
             ),
@@ -164,15 +194,23 @@ def slopes_beside(table: pl.DataFrame, published: Sequence[PublishedRow]) -> Fig
     return figure
 
 
-def density_beside(table: pl.DataFrame) -> Figure:
-    """Draw by age the share of women with dense breasts, with its interval, beside the published share."""
+def _on_lines(words: str) -> str:
+    return "<br>".join(textwrap.wrap(words, _LINE_LETTERS))
+
+
+def density_beside(table: pl.DataFrame, *, narrow: bool = False) -> Figure:
+    """Draw by age the share of women with dense breasts, with its interval, beside the published share.
+
+    Each line has its name at its end, and a `narrow` figure both names above it.
+    """
     figure = Figure()
     own = table.drop_nulls("share_dense")
     ages = table["age_group"].to_list()
     figure.add(
         "scatter", x=ages, y=table["share_published"].to_list(), mode="lines+markers", name="published",
         line={"color": PUBLISHED, "width": 1.5, "dash": "dot"}, marker={"symbol": "square-open", "size": 9, "color": PUBLISHED},
-        hovertemplate="published, %{x}: %{y:.0%}<extra></extra>",
+        customdata=[look.percent(one) for one in table["share_published"]],
+        hovertemplate="published, %{x}: %{customdata}<extra></extra>",
     )  # fmt: skip
     share = own["share_dense"].to_list()
     figure.add(
@@ -183,15 +221,18 @@ def density_beside(table: pl.DataFrame) -> Figure:
             "array": [high - here for high, here in zip(own["share_high"], share, strict=True)],
             "arrayminus": [here - low for low, here in zip(own["share_low"], share, strict=True)],
         },
-        customdata=own["women"].to_list(),
-        hovertemplate="%{x}: %{y:.0%} of %{customdata:,} women<extra></extra>",
+        customdata=[
+            f"{look.percent(dense)} of {women:,} women"
+            for dense, women in own.select("share_dense", "women").iter_rows()
+        ],
+        hovertemplate="%{x}: %{customdata}<extra></extra>",
     )  # fmt: skip
     for words, column, colour in (
         ("published", "share_published", PUBLISHED),
         ("these women", "share_dense", look.DENSITY_LETTER),
     ):
         known = table.drop_nulls(column)
-        if len(known):
+        if len(known) and not narrow:
             figure.add_annotation(
                 x=known["age_group"][-1], y=known[column][-1], text=words, showarrow=False, xanchor="left", xshift=12,
                 font={"size": 12, "color": colour},
@@ -199,15 +240,18 @@ def density_beside(table: pl.DataFrame) -> Figure:
     figure.lay_out(
         template.layout(
             height=340,
-            margin={"l": 64, "r": 104, "t": 8, "b": 48},
+            margin={"l": 56, "r": 16, "t": 32, "b": 48} if narrow else {"l": 64, "r": 104, "t": 8, "b": 48},
+            showlegend=narrow,
+            legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0, "font": {"size": 12}},
             xaxis=template.axis(
                 "age at entry, years",
                 type="category",
                 categoryorder="array",
                 categoryarray=ages,
                 showgrid=False,
+                automargin=True,
             ),
-            yaxis=template.axis("share with density C or D", range=[0, 1], tickformat=".0%"),
+            yaxis=template.shares("share with density C or D", 0, 1),
         )
     )
     return figure

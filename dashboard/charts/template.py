@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from core.rules import thresholds
@@ -11,6 +12,9 @@ from dashboard import look
 
 BAND_FILL = {"average": None, "raised": look.PALE_AMBER, "high": look.PALE_RED}
 """The colour under a band of risk, by its key; none where nobody acts."""
+LOG_TICKS = (
+    0.001, 0.002, 0.003, 0.005, 0.007, 0.01, 0.015, 0.02, 0.03, 0.05, 0.07, 0.1, 0.15, 0.2, 0.3, 0.5, 0.7, 1.0,
+)  # fmt: skip
 BAND_LINE = {"raised": "#C9A227", "high": "#C2694A"}
 """The colour of the line at which a band begins."""
 
@@ -66,10 +70,52 @@ def axis(title_text: str = "", **more: Any) -> dict[str, Any]:
         "tickfont": {"size": 12, "color": look.MUTED},
         "gridcolor": "#EEF1F4",
         "linecolor": look.LINE,
+        "separatethousands": True,
         "zeroline": False,
         "fixedrange": True,
         **more,
     }
+
+
+def shares(title_text: str, low: float, high: float, **more: Any) -> dict[str, Any]:
+    """Return an axis of shares or probabilities (0..1) from `low` to `high`, its ticks said as every percentage is said.
+
+    Plotly's own percent format has no space before its sign, and no one decimal below 10 alone.
+    """
+    return axis(title_text, range=[low, high], **percent_ticks(low, high), **more)
+
+
+def log_shares(title_text: str, values: Iterable[float | None]) -> dict[str, Any]:
+    """Return a logarithmic axis that holds these probabilities (0..1), those that are known, and has two ticks at least."""
+    known = [value for value in values if value] or [0.01, 0.1]
+    low, high = min(known) / 1.12, max(known) * 1.12
+    ticks = [tick for tick in LOG_TICKS if low <= tick <= high]
+    named = (
+        percent_ticks(low, high)
+        if len(ticks) < 2
+        else {"tickvals": ticks, "ticktext": [tick_words(tick) for tick in ticks]}
+    )
+    return axis(title_text, type="log", range=[math.log10(low), math.log10(high)], **named)
+
+
+def percent_ticks(low: float, high: float, *, most: int = 6) -> dict[str, Any]:
+    """Return round ticks (0..1) between two ends, at most so many, with their words, as axes and colour bars have them."""
+    span = max(high - low, 1e-6)
+    power = 10.0 ** math.floor(math.log10(span / most))
+    for step in (power * times for times in (1, 2, 5, 10, 20)):
+        first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+        if last - first < most:
+            break
+    ticks = [round(place * step, 10) for place in range(first, last + 1)]
+    return {"tickvals": ticks, "ticktext": [tick_words(tick) for tick in ticks]}
+
+
+def tick_words(tick: float) -> str:
+    """Return a tick (0..1) in percent: as `look.percent` does, with more decimals where those would say another value."""
+    rounded = round(100 * tick, 1 if tick < 0.0995 else 0)
+    if tick and not math.isclose(rounded, 100 * tick):
+        return f"{100 * tick:.10g}{look.NBSP}%"
+    return look.percent(tick)
 
 
 CONFIG = {"displayModeBar": False, "responsive": True, "showTips": False}

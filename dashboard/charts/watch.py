@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -16,6 +17,7 @@ from dashboard.charts.template import Figure
 _GREY = "#9AA5B1"
 _MIX = (look.ACCENT, look.DENSITY, look.RIGHT, look.PROGRESSION, look.INK)
 _DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
+_QUARTERS = (0.0, 0.25, 0.5, 0.75, 1.0)
 _LONGEST_NAME = 26
 _LINE_PX = 16
 _TOLD_FROM = 0.6
@@ -38,8 +40,11 @@ def nearness(watch: Watch) -> Figure:
             mode="lines+markers",
             line={"color": colour, "width": 2.5 if course.noticed else 1.25},
             marker={"size": [5] * (len(x) - 1) + [11 if course.noticed else 5], "color": colour},
-            customdata=[[course.measure.label, months] for months in table["months"]],
-            hovertemplate="%{customdata[0]}, %{customdata[1]}: %{y:.0%} of the limit<extra></extra>",
+            hovertext=[
+                f"{course.measure.label}, {months}: {look.percent(of_limit)} of the limit"
+                for months, of_limit in table.select("months", "of_limit").iter_rows()
+            ],
+            hovertemplate="%{hovertext}<extra></extra>",
             name=course.measure.label,
             cliponaxis=False,
         )
@@ -65,8 +70,8 @@ def nearness(watch: Watch) -> Figure:
             yaxis=template.axis(
                 "share of the limit",
                 range=[0, 1.15 + 0.14 * steps],
-                tickvals=[0, 0.25, 0.5, 0.75, 1],
-                tickformat=".0%",
+                tickvals=_QUARTERS,
+                ticktext=[look.percent(one) for one in _QUARTERS],
             ),
         )
     )
@@ -97,8 +102,7 @@ def course(watch: Watch, one: Course) -> Figure:
     # An axis that fits tightly makes noise look like news: it spans at least half of the usual value.
     known = [value for name in ("value", "low", "high") for value in one.table[name].drop_nulls()]
     known += [] if one.usual is None else [one.usual]
-    axis = {} if one.measure.unit == "number" and not known else _range(one, known)
-    figure["layout"]["yaxis"] = template.axis(_unit(one), **axis)
+    figure["layout"]["yaxis"] = _axis(one, known)
     return figure
 
 
@@ -146,7 +150,7 @@ def makers(watch: Watch, courses: Sequence[Course]) -> Figure:
         if len(known):
             ends.append((known["value"][-1], name, colour))
     _names_at_end(figure, ends, apart=0.1)
-    figure["layout"]["yaxis"] = template.axis("share of studies", range=[0, 1.02], tickformat=".0%")
+    figure["layout"]["yaxis"] = template.shares("share of studies", 0, 1.02)
     return figure
 
 
@@ -184,7 +188,7 @@ def missing(table: pl.DataFrame) -> Figure:
         showscale=True,
         colorbar={
             "thickness": 10,
-            "tickformat": ".0%",
+            **template.percent_ticks(0, 1),
             "outlinewidth": 0,
             "tickfont": {"size": 11, "color": look.MUTED},
         },
@@ -314,19 +318,21 @@ def _unit(one: Course) -> str:
     }[one.measure.unit]
 
 
-def _range(one: Course, known: Sequence[float]) -> dict[str, object]:
+def _axis(one: Course, known: Sequence[float]) -> dict[str, Any]:
+    """Return the axis of a measure that shows these values of it."""
+    unit = one.measure.unit
     if not known:
-        return {"range": [0, 1], "tickformat": ".0%"}
+        return template.axis(_unit(one)) if unit == "number" else template.shares(_unit(one), 0, 1)
     low, high = min(known), max(known)
-    if one.measure.unit == "share":
-        return {"range": [0, min(1.02, max(0.1, 1.25 * high))], "tickformat": ".0%"}
+    if unit == "share":
+        return template.shares(_unit(one), 0, min(1.02, max(0.1, 1.25 * high)))
     usual = one.usual if one.usual is not None else (low + high) / 2
     low, high = min(low, 0.75 * usual), max(high, 1.25 * usual)
     edge = 0.05 * (high - low)
-    return {
-        "range": [max(0.0, low - edge), high + edge],
-        "tickformat": ".1%" if one.measure.unit == "risk" else ".2f",
-    }
+    low, high = max(0.0, low - edge), high + edge
+    if unit == "risk":
+        return template.shares(_unit(one), low, high)
+    return template.axis(_unit(one), range=[low, high], tickformat=".2f")
 
 
 def _begin_of(one: Course, months: str) -> object:

@@ -141,7 +141,7 @@ def by_threshold(table: pl.DataFrame, chosen: float, *, x_title: str, y_title: s
         template.layout(
             height=280,
             margin={"l": 64, "r": 40, "t": 24, "b": 48},
-            xaxis=template.axis(x_title, type="category", showgrid=False),
+            xaxis=template.axis(x_title, type="category", showgrid=False, automargin=True),
             yaxis=template.axis(y_title, rangemode="tozero"),
         )
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import polars as pl
 import streamlit as st
 
@@ -37,14 +39,23 @@ def show(selection: Selection) -> None:
         look.show(f'<div class="lv-empty"><b>Nothing is shown of that one</b>{look.safe(why)}</div>')
         return
     _table(selection, other, chosen.name)
-    columns = st.columns(2)
-    for column, one, place in zip(columns, (selection, other), ("left", "right"), strict=True):
+    names = {"left": "Defined on the left", "right": chosen.name}
+    _row(selection, other, lambda _, place: look.heading(names[place]))
+    _row(selection, other, lambda one, _: see.risk_figure(one, When.ENTRY))
+    _row(
+        selection,
+        other,
+        lambda one, _: see.course_figure(one, Anchor.ENTRY, same=False, single=None, narrow=True),
+    )
+    _row(selection, other, lambda one, _: see.slopes_figure(one))
+    _row(selection, other, lambda one, _: see.density_part(one, narrow=True))
+
+
+def _row(selection: Selection, other: Selection, show_one: Callable[[Selection, str], None]) -> None:
+    """Show the same of both beside each other; `show_one` takes the cohort and the name of its place."""
+    for column, one, place in zip(st.columns(2), (selection, other), ("left", "right"), strict=True):
         with column, slot(place):
-            look.heading("Defined on the left" if place == "left" else chosen.name)
-            see.risk_figure(one, When.ENTRY)
-            see.course_figure(one, Anchor.ENTRY, same=False, single=None)
-            see.slopes_figure(one)
-            see.density_part(one)
+            show_one(one, place)
 
 
 def _table(selection: Selection, other: Selection, name: str) -> None:

@@ -44,7 +44,7 @@ class Taken:
 def offer(taken: Taken) -> None:
     """Show the button under which the files are; each is made when it is asked for."""
     told = taken.told
-    with st.popover("", icon=":material/download:", help="Take away", width="content"):
+    with st.popover("Take away", icon=":material/download:", help="Take away", width="content"):
         for label, kind, suffix, make in (
             ("Numbers as CSV", "text/csv", "csv", lambda: tables.csv_of(told.table, note=told.caption)),
             (

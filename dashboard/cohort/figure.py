@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from dashboard.charts.template import Figure
 from dashboard.cohort import downloads, recorded
 from dashboard.drawing import draw
 
-__all__ = ["About", "empty", "figure", "note", "slot"]
+__all__ = ["About", "abreast", "empty", "figure", "note", "slot"]
 
 _slot: ContextVar[str] = ContextVar("slot", default="")
 
@@ -88,7 +88,7 @@ def figure(
     taken = downloads.Taken(selection.definition, question, counted, drawn, table, about.rows(counted), name)
     if recorded.take(taken):
         return
-    with st.container(border=True, key=f"cohort_figure_{name}"):
+    with st.container(border=True, key=f"cohort_figure_{name}", height="stretch"):
         words, buttons = st.columns([5, 2], vertical_alignment="top", gap=None)
         with words:
             look.show(
@@ -111,10 +111,21 @@ def figure(
             look.show(below)
 
 
+def abreast(*draws: Callable[[], None]) -> None:
+    """Draw figures two a row, each as high as the one beside it; a last one without a neighbour is as wide as both."""
+    for pair in (draws[at : at + 2] for at in range(0, len(draws), 2)):
+        for column, draw_one in zip(st.columns(len(pair)), pair, strict=True):
+            with column:
+                draw_one()
+
+
 def explain(about: About, counted: str) -> None:
     """Show the button that says what a figure is and is not."""
     with st.popover(
-        "", icon=":material/info:", help="What this is, and what it does not mean", width="content"
+        "About this figure",
+        icon=":material/info:",
+        help="What this is, and what it does not mean",
+        width="content",
     ):
         look.show(
             "".join(
@@ -128,7 +139,7 @@ def empty(question: str, why: str) -> None:
     """Show, in the place of a figure, why there is none."""
     if recorded.note(f"{question} {why}"):
         return
-    with st.container(border=True):
+    with st.container(border=True, height="stretch"):
         look.show(f'<p class="lv-question">{look.safe(question)}</p>')
         look.show(f'<div class="lv-empty">{look.safe(why)}</div>')
 
@@ -160,12 +171,16 @@ def _table(table: pl.DataFrame) -> None:
 
 
 SMALLEST_SAID = 0.0001
+ROUNDING = 1e-9
+"""What is smaller is what computing leaves of nothing, such as the lower end of an interval of none."""
 
 
 def _figures(value: float) -> str:
     """Say a number with three figures, those that are 0 too: 0.490 beside 0.518."""
     if not math.isfinite(value):
         return look.UNKNOWN
+    if abs(value) < ROUNDING:
+        value = 0.0
     if 0 < abs(value) < SMALLEST_SAID:
         return f"< {SMALLEST_SAID:g}" if value > 0 else f"−{SMALLEST_SAID:g} to 0"
     said = f"{value:,.0f}" if abs(value) >= 99.95 or not value else f"{value:#.3g}"

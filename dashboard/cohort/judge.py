@@ -12,7 +12,7 @@ from core.cohorts.judge import THRESHOLDS, Asking, Judged, NothingToTell, judged
 from dashboard import look
 from dashboard.charts import judging as charts
 from dashboard.cohort import judge_more, recorded
-from dashboard.cohort.figure import About, empty, figure, note
+from dashboard.cohort.figure import About, abreast, empty, figure, note
 
 WHOM = "Women enter at a fixed visit, never at their last, and are followed until a diagnosis, death, the loss of both breasts or the last day on which they are known of."
 LOST = (
@@ -82,13 +82,12 @@ def _shown(question: str, draw: Callable[[], None]) -> None:
 
 def telling_apart(of: Judged) -> None:
     """Show ROC, precision and AUC by horizon."""
-    left, right = st.columns(2)
-    with left:
-        _shown("Are women with cancer told from the others?", lambda: _roc(of))
-        _shown("What does the model reach?", lambda: _headline(of))
-    with right:
-        _shown("How many of those called have a cancer?", lambda: _precision(of))
-        _shown("Is it as good for a nearer cancer?", lambda: _by_horizon(of))
+    abreast(
+        lambda: _shown("Are women with cancer told from the others?", lambda: _roc(of)),
+        lambda: _shown("How many of those called have a cancer?", lambda: _precision(of)),
+        lambda: _shown("What does the model reach?", lambda: _headline(of)),
+        lambda: _shown("Is it as good for a nearer cancer?", lambda: _by_horizon(of)),
+    )
     _shown("How far might chance move these figures?", lambda: judge_more.drawn_anew(of))
 
 
@@ -166,12 +165,11 @@ def _by_horizon(of: Judged) -> None:
 
 def calibrated(of: Judged) -> None:
     """Show observed against expected by tenth, and by horizon."""
-    left, right = st.columns(2)
-    with left:
-        _shown("Are the risks as high as what comes?", lambda: _tenths(of))
-    with right:
-        _shown("Are they right at each horizon?", lambda: _o_e(of))
-        _shown("What does the model reach?", lambda: _headline(of))
+    abreast(
+        lambda: _shown("Are the risks as high as what comes?", lambda: _tenths(of)),
+        lambda: _shown("Are they right at each horizon?", lambda: _o_e(of)),
+        lambda: _shown("What does the model reach?", lambda: _headline(of)),
+    )
 
 
 def _tenths(of: Judged) -> None:
@@ -218,7 +216,7 @@ def threshold(of: Judged) -> None:
             f"Recalled from a {of.risk_words} of",
             list(THRESHOLDS),
             value=0.03,
-            format_func=lambda one: f"{100 * one:g} %",
+            format_func=look.percent,
             key="judge_threshold",
         )
         _shown("What follows from acting above it?", lambda: _at_threshold(of, float(chosen)))
@@ -229,11 +227,11 @@ def threshold(of: Judged) -> None:
 def _at_threshold(of: Judged, chosen: float) -> None:
     figure(
         of.selection,
-        f"What follows from recalling above {100 * chosen:g} %?",
+        f"What follows from recalling above {look.percent(chosen)}?",
         None,
         of.at_threshold(chosen),
         About(
-            f"Had every woman with a {of.risk_words} of {100 * chosen:g} % or more been called when she entered.",
+            f"Had every woman with a {of.risk_words} of {look.percent(chosen)} or more been called when she entered.",
             f"{LOST} Shares with intervals on the logit. {INTERVAL} A threshold between which and the next few women lie is not told.",
             WHOM,
             "Found is cancer that came by the horizon in a woman above the threshold, not a cancer that a recall would have "

@@ -151,11 +151,11 @@ def two_models(of: Judged) -> None:
         )
         return
     names = list(known)
-    one, two, at = st.columns(3)
+    one, two, at = st.columns([3, 3, 1])
     first = one.selectbox("First", names, index=1, key="judge_first")
     second = two.selectbox("Second", names, index=0, key="judge_second")
     threshold = at.selectbox(
-        "Called above", THRESHOLDS, index=THRESHOLDS.index(0.03), format_func=lambda p: f"{100 * p:g} %", key="judge_called"
+        "Called above", THRESHOLDS, index=THRESHOLDS.index(0.03), format_func=look.percent, key="judge_called"
     )  # fmt: skip
     if first == second:
         empty(question, "Choose two that differ.")
@@ -175,7 +175,7 @@ def two_models(of: Judged) -> None:
     figure(of.selection, question, None, found.figures, about, name="judge-pair", counted=found.counted)
     figure(
         of.selection,
-        f"Whom would only one of them call above {100 * float(threshold):g} %?",
+        f"Whom would only one of them call above {look.percent(float(threshold))}?",
         None,
         found.changes,
         about,

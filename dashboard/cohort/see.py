@@ -117,8 +117,13 @@ def course(selection: Selection) -> None:
     slopes_figure(selection)
 
 
-def course_figure(selection: Selection, anchor: Anchor, *, same: bool, single: pl.DataFrame | None) -> None:
-    """Show how risk runs by what became of the women; with the courses of single ones where some are given."""
+def course_figure(
+    selection: Selection, anchor: Anchor, *, same: bool, single: pl.DataFrame | None, narrow: bool = False
+) -> None:
+    """Show how risk runs by what became of the women; with the courses of single ones where some are given.
+
+    `narrow` says that it has half a page.
+    """
     found = courses(selection, anchor, same_women=same)
     who = (
         f"The same women stand behind every point of a line, in steps of {found.step} years: those with a visit in each of them."
@@ -131,7 +136,7 @@ def course_figure(selection: Selection, anchor: Anchor, *, same: bool, single: p
         "How does risk run, by what became of the women?",
         found.table.height > 0,
         lambda question: figure(
-            selection, question, seen.courses_by_group(found.table, x_title=title, single=single), found.table,
+            selection, question, seen.courses_by_group(found.table, x_title=title, single=single, narrow=narrow), found.table,
             About(
                 "The median of 5-year risk (line), quartiles (dark band) and tenths (pale band) by year; a thin line is one "
                 "woman of a sample drawn by chance.",
@@ -205,15 +210,15 @@ def _how_to_count() -> tuple[Anchor, bool, bool]:
     return Anchor(anchor or Anchor.ENTRY), same, sample
 
 
-def density_part(selection: Selection) -> None:
-    """Show density by age beside the published population's."""
+def density_part(selection: Selection, *, narrow: bool = False) -> None:
+    """Show density by age beside the published population's; `narrow` says that it has half a page."""
     table, source = density.density_by_age(selection)
     _or_empty(
         selection,
         "How many have dense breasts, by age?",
         table["share_dense"].count() > 0,
         lambda question: figure(
-            selection, question, seen.density_beside(table), table,
+            selection, question, seen.density_beside(table, narrow=narrow), table,
             About(
                 f"The share of women with density C or D by age, with its 95 % interval, beside a population's: {source}.",
                 "One count a woman at entry; the reader's density where one is recorded, else the model's likeliest. Shares are those "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from functools import partial
 
 import polars as pl
 import streamlit as st
@@ -10,7 +11,7 @@ import streamlit as st
 from core.cohorts import Selection, disclosure, drift, missing, noticing
 from dashboard import look
 from dashboard.charts import watch as charts
-from dashboard.cohort.figure import About, empty, figure
+from dashboard.cohort.figure import About, abreast, empty, figure
 
 RULE = (
     "Each study's value becomes a score by its rank among the studies before the watch began (yes and no: standardised). Two sums "
@@ -92,28 +93,30 @@ def _watched(selection: Selection, begins: date) -> None:
     _courses(selection, found)
 
 
+def _course(selection: Selection, found: drift.Watch, one: drift.Course) -> None:
+    """Show one measure month by month."""
+    if not one.table["value"].is_not_null().any():
+        empty(one.measure.label, "Few women are meant, or all but few. Nothing is told of so few.")
+        return
+    figure(
+        selection,
+        f"{one.measure.label}: {usual_and_now(one)}",
+        charts.course(found, one),
+        one.table.select("months", "women", "value", "low", "high", "of_limit"),
+        About(
+            f"By month: {one.measure.means}.",
+            f"{INTERVAL if not one.measure.is_share else ''}Dotted: what was usual before the watch began. {TOLD} {RULE}",
+            "Studies of which it is not known are left out.",
+            f"{CASE_MIX} {NO_CAUSE}",
+        ),
+        name=f"drift_{one.measure.key}",
+    )
+
+
 def _courses(selection: Selection, found: drift.Watch) -> None:
     looks = [one for one in found.courses if one.measure.unit == "deviations"]
     own = [one for one in found.courses if one not in looks and not one.measure.key.startswith("vendor:")]
-    columns = st.columns(2)
-    for place, one in enumerate(own):
-        with columns[place % 2]:
-            if not one.table["value"].is_not_null().any():
-                empty(one.measure.label, "Few women are meant, or all but few. Nothing is told of so few.")
-                continue
-            figure(
-                selection,
-                f"{one.measure.label}: {usual_and_now(one)}",
-                charts.course(found, one),
-                one.table.select("months", "women", "value", "low", "high", "of_limit"),
-                About(
-                    f"By month: {one.measure.means}.",
-                    f"{INTERVAL if not one.measure.is_share else ''}Dotted: what was usual before the watch began. {TOLD} {RULE}",
-                    "Studies of which it is not known are left out.",
-                    f"{CASE_MIX} {NO_CAUSE}",
-                ),
-                name=f"drift_{one.measure.key}",
-            )
+    abreast(*(partial(_course, selection, found, one) for one in own))
     if any(one.table["value"].is_not_null().any() for one in looks):
         figure(
             selection,

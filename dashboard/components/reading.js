@@ -521,7 +521,7 @@ class Reading {
       parts.append(made)
     }
     if (!nothing) this.whole.append(parts)
-    if (held.length) this.whole.append(this.withheld(held))
+    if (held.length || answer.held) this.whole.append(this.withheld(held))
     if (answer.beside) this.whole.append(element("p", "sentence", `Read together with ${answer.beside} of the same study: what both breasts show is how she is built.`))
     const ofBoth = answer.spoke.some((one) => one.task === "density" && one.reads?.includes("other breast"))
     if (this.data.in_record && answer.density && !ofBoth) this.whole.append(element("p", "sentence", "Density here is of this view alone; on the patient's page another model says it of the whole study."))
@@ -532,12 +532,16 @@ class Reading {
     this.heldAnyway = false
   }
 
-  // What is said of one kind: bars; a sentence where nothing may be said; hatched bars for who asked for them anyway.
+  // What is said of one kind: bars; a sentence where nothing may be said; hatched bars for who asked for them anyway,
+  // of single classes too that the model was not measured to tell.
   shares(answer, kind, short) {
     const trust = kind === "density" ? answer.density_trust : answer.trust
-    if (answer[kind]) return [bars(answer[kind], kind)]
-    if (!trust || trust.level === "trusted") return []
     const untrusted = answer.untrusted?.[kind]
+    if (answer[kind]) {
+      const told = [bars(answer[kind], kind)]
+      return untrusted ? [...told, element("p", "disbelieve", "Each class by itself: not to be believed"), bars(untrusted, kind, false)] : told
+    }
+    if (!trust || trust.level === "trusted") return []
     if (!untrusted) return [element("p", "sentence", short ? `Withheld. ${trust.reason}` : "Withheld: see below.")]
     return [element("p", "disbelieve", "Not to be believed"), bars(untrusted, kind, false)]
   }
@@ -545,6 +549,7 @@ class Reading {
   withheld(held) {
     const made = element("div", "withheld-note")
     const same = held.length === this.answer.spoke.length && new Set(held.map((one) => one.trust.reason + one.needed)).size === 1
+    if (!held.length) made.append(element("p", "sentence", "What was not measured to be told apart has no number by itself."))
     for (const one of same ? held.slice(0, 1) : held) {
       const whose = same ? "" : ` (${one.title})`
       made.append(element("p", "sentence alert", `${one.trust.reason}${whose} No number of it is shown. ${one.needed}`))

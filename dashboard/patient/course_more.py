@@ -4,6 +4,7 @@ import streamlit as st
 
 from core.records import PatientRecord, StudyStatus, Visit, cards
 from core.rules import PlaceAtAge, ReferencePoint, exact_age_years, is_within_noise, place_at_age, said_alike
+from core.rules.vocabulary import density_name
 from dashboard import keys, look, opening
 from dashboard.charts import horizons
 from dashboard.charts.beside import OtherWomen
@@ -130,7 +131,7 @@ def _row(record: PatientRecord, visit: Visit, *, is_chosen: bool) -> str:
         (left, "n"),
         (right, "n"),
         (grown, "n"),
-        (f"{visit.density or look.UNKNOWN} {by}", ""),
+        (f"{density_name(visit.density or look.UNKNOWN)} {by}", ""),
         (read, ""),
         (f"to read: {trust}" if visit.covered else trust, ""),
     ]

@@ -19,7 +19,7 @@ from core.records import (
 )
 from core.rules import age_years, alert_rules, thresholds, trends, urgency
 from core.rules.end_of_risk import words_of_end
-from core.rules.vocabulary import DENSITY_WORDS
+from core.rules.vocabulary import density_name, density_words
 from dashboard import addresses, keys, look, outages
 from dashboard.house import here
 from dashboard.patient import withheld
@@ -97,9 +97,9 @@ def key_figures(record: PatientRecord) -> None:
             progression(last),
             (
                 "density",
-                density,
+                density_name(density),
                 "reader" if stands.reader_density else "model",
-                DENSITY_WORDS[density],
+                density_words(density),
             ),
         ]
     )
@@ -184,9 +184,9 @@ def told_of_last(record: PatientRecord) -> None:
         entries.append(
             (
                 "density",
-                stands.density,
+                density_name(stands.density),
                 "reader" if stands.reader_density else "model",
-                DENSITY_WORDS[stands.density],
+                density_words(stands.density),
             )
         )
     look.figures(entries)

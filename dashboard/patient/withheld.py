@@ -5,7 +5,7 @@ import streamlit as st
 from core.people import Person, audit
 from core.records import COVERED, Visit, VisitScore, cards
 from core.rules import Doubt
-from core.rules.vocabulary import DENSITY_WORDS
+from core.rules.vocabulary import density_words
 from dashboard import look, outages
 from dashboard.house import here
 
@@ -56,7 +56,7 @@ def show_withheld(visit: Visit, person: Person, mrn: str) -> None:
         )
     if visit.density_by and visit.model_density:
         look.show(
-            f'<table class="lv-table"><tr><td>density</td><td class="n">{look.safe(DENSITY_WORDS[visit.model_density])}</td>'
+            f'<table class="lv-table"><tr><td>density</td><td class="n">{look.safe(density_words(visit.model_density))}</td>'
             f'</tr></table><p class="lv-needed">Density is said by {look.safe(visit.density_by)}, a model of single views '
             "that knows such pictures.</p>"
         )
@@ -73,7 +73,7 @@ def told_after_diagnosis(visit: Visit) -> None:
         f'<td class="n lv-muted">{look.interval_of(visit.progression_interval)}</td></tr>'
     )
     if visit.model_density:
-        rows += f'<tr><td>density</td><td class="n" colspan="2">{look.safe(DENSITY_WORDS[visit.model_density])}</td></tr>'
+        rows += f'<tr><td>density</td><td class="n" colspan="2">{look.safe(density_words(visit.model_density))}</td></tr>'
     look.show(f'<table class="lv-table">{rows}</table>')
 
 

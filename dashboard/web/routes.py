@@ -324,6 +324,8 @@ def _anyway(request: Request) -> Callable[[OpenedImage], bool]:
 
 def _said(said: Said, anyway: bool) -> Response:
     answer = {key: said.answer.get(key) for key in SAID} | said.answer.get("told", {})
+    # That there is more, which a person may ask for, is said always.
+    answer["held"] = "untrusted" in said.answer
     if anyway and "untrusted" in said.answer:
         answer["untrusted"] = said.answer["untrusted"]
     if said.heat_shape and said.answer["trust"]["level"] == TrustLevel.TRUSTED:

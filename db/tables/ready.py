@@ -40,7 +40,7 @@ class Standing(Base):
     band: Mapped[str | None] = mapped_column(String(32))
     change: Mapped[float | None]
     slope: Mapped[float | None]
-    density: Mapped[str | None] = mapped_column(String(1))
+    density: Mapped[str | None] = mapped_column(String(3))
     assessed_on: Mapped[date | None]
     alert_at: Mapped[datetime | None]
     urgency: Mapped[float | None]

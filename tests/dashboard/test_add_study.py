@@ -22,7 +22,7 @@ from dashboard import batches, look, session
 from db.images import FolderStore
 from db.tables import AuditEntry, Image, ImportItem, Outcome, Patient, Study, StudyStatus
 from tests import factories, pictures
-from tests.dashboard.test_pages import no_error, words
+from tests.dashboard.page_runs import no_error, words
 from tests.factories import VisitPlan
 
 OpenPage = Callable[..., AppTest]

@@ -12,7 +12,7 @@ from core.people import Role
 from core.records import key_of
 from dashboard import keys
 from tests import factories
-from tests.dashboard.test_pages import words
+from tests.dashboard.page_runs import words
 from tests.factories import VisitPlan
 
 OpenPage = Callable[..., AppTest]

@@ -12,9 +12,9 @@ from dashboard import look
 from db.tables import EventKind
 from tests import factories
 from tests.dashboard.conftest import Served
+from tests.dashboard.page_runs import OpenPage, given, no_error, words
 from tests.dashboard.test_browser import browser, page, sign_in
 from tests.dashboard.test_browser import pytestmark as in_browser
-from tests.dashboard.test_pages import OpenPage, given, no_error, words
 from tests.factories import VisitPlan
 
 __all__ = ["browser", "page"]

@@ -2,7 +2,9 @@
 
 import json
 import math
+import re
 from datetime import date
+from pathlib import Path
 
 import plotly.graph_objects as go
 import pytest
@@ -17,7 +19,7 @@ from core.records.record import record_of
 from core.rules import thresholds
 from dashboard import drawing, look
 from dashboard.charts import cohort as group
-from dashboard.charts import course, movement, seen
+from dashboard.charts import course, movement, seen, template
 from dashboard.charts.template import Figure
 from db.tables import EventKind, Score
 from tests import factories
@@ -282,3 +284,26 @@ def test_older_scores_have_no_whiskers_and_no_empty_brackets(gappy: PatientRecor
     figure = go.Figure(course.trend(gappy))
     assert not [one.name for one in figure.data if (one.name or "").startswith("interval of")]
     assert "(" not in trace(figure, "malignancy left").text[-1]
+
+
+def test_ticks_are_said_in_percent_as_every_percentage_is() -> None:
+    whole = template.percent_ticks(0, 1.005)
+    assert whole["ticktext"] == [look.percent(one) for one in (0, 0.2, 0.4, 0.6, 0.8, 1)]
+    for low, high in ((0, 0.004), (0.031, 0.047), (0.098, 0.104), (0, 0.65), (0.93, 1.002)):
+        ticks = template.percent_ticks(low, high)
+        assert 2 <= len(ticks["tickvals"]) <= 6
+        assert all(low <= tick <= high for tick in ticks["tickvals"])
+        assert len(set(ticks["ticktext"])) == len(ticks["ticktext"])
+
+
+def test_a_logarithmic_axis_has_two_ticks_however_close_its_values_lie() -> None:
+    for values in ([0.04, 0.046], [0.0101, 0.0102], [0.002, 0.6], [None, 0.03], []):
+        axis = template.log_shares("risk", values)
+        low, high = (10**end for end in axis["range"])
+        assert len([tick for tick in axis["tickvals"] if low <= tick <= high]) >= 2
+        assert all(low <= value <= high for value in values if value)
+
+
+def test_no_figure_leaves_its_percentages_to_plotly() -> None:
+    for file in Path(template.__file__).parent.glob("*.py"):
+        assert not re.search(r"\.\d?~?%[\"'}]", file.read_text(encoding="utf-8")), file.name

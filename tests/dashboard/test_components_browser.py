@@ -135,6 +135,38 @@ def test_what_is_withheld_is_a_sentence_and_hatched_only_for_who_asks_for_it_any
     expect(page.locator(".bars")).to_have_count(0)
 
 
+def test_single_classes_that_are_not_told_are_hatched_only_for_who_asks_for_them_anyway(page: Page) -> None:
+    trust = {"level": "trusted", "reason": "", "distance": 0.1, "limit": 1.0}
+    spoke = {
+        "task": "finding",
+        "model": "m",
+        "title": "A model",
+        "doubt": None,
+        "trust": trust,
+        "needed": None,
+    }
+    told = {"normal": 0.2, "benign": None, "malignant": None, "benign+malignant": 0.8}
+    said = {"tumour": told, "density": None, "trust": trust, "density_trust": None, "spoke": [spoke]}
+    untrusted = {"tumour": {"normal": 0.2, "benign": 0.5, "malignant": 0.3}, "density": None}
+
+    def answer(route: Route) -> None:
+        more = {"untrusted": untrusted} if "anyway=1" in route.request.url else {}
+        route.fulfill(json=said | {"held": True} | more)
+
+    mount(page, "reading")
+    page.route(f"{SITE}/reading/*/whole*", answer)
+    page.evaluate("data => show(data)", opened(1))
+    side = page.locator(".side")
+    expect(side).to_contain_text("has no number by itself")
+    expect(page.locator(".bars:not(.withheld) .bar-row")).to_have_count(2)
+    expect(page.locator(".bars.withheld")).to_have_count(0)
+    page.get_by_role("button", name="Show anyway").click()
+    expect(page.locator(".bars.withheld .bar-row")).to_have_count(3)
+    expect(page.locator(".bars:not(.withheld) .bar-row")).to_have_count(2)
+    page.get_by_role("button", name="Hide again").click()
+    expect(page.locator(".bars.withheld")).to_have_count(0)
+
+
 def test_a_column_of_the_worklist_is_ordered_by_keys_and_says_how(page: Page) -> None:
     mount(page, "worklist", before=("pixels", "keys"))
 

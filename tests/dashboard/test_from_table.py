@@ -10,8 +10,8 @@ from streamlit.testing.v1 import AppTest
 from core.installation import Installation
 from core.people.accounts import Role
 from db.tables import Patient
+from tests.dashboard.page_runs import no_error, words
 from tests.dashboard.test_add_study import press
-from tests.dashboard.test_pages import no_error, words
 
 OpenPage = Callable[..., AppTest]
 

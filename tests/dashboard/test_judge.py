@@ -16,7 +16,7 @@ from core.cohorts import over_time as years
 from core.cohorts.judge import Asking, Judged
 from core.installation import Installation
 from core.people import Person, Role
-from dashboard import drawing
+from dashboard import drawing, look
 from dashboard.charts import judging as charts
 from tests.cohort_frames import synthetic
 from tests.core.cohorts.judging.made import stored_women
@@ -64,7 +64,7 @@ def test_a_threshold_and_a_horizon_are_chosen_and_said(page: AppTest) -> None:
     page.select_slider(key="judge_threshold").set_value(0.02).run()
     assert not page.exception
     said = words(page)
-    assert "What follows from recalling above 2 %?" in said
+    assert f"What follows from recalling above 2.0{look.NBSP}%?" in said
     assert "within 3 years" in said
     page.session_state["judge_horizon"] = 5
 

@@ -20,7 +20,7 @@ from db.images import StoreUnavailable
 from db.tables import AuditEntry, Event, Image, StudyStatus
 from tests import factories
 from tests.dashboard.conftest import Served
-from tests.dashboard.test_pages import words as markup
+from tests.dashboard.page_runs import words as markup
 from tests.dashboard.web.test_gate import as_role, ask, sign_in, some_sop_uid
 from tests.factories import VisitPlan
 

@@ -11,7 +11,7 @@ from core.people import Role
 from core.records import key_of
 from dashboard import remembered
 from tests import factories
-from tests.dashboard.test_pages import OpenPage, no_error
+from tests.dashboard.page_runs import OpenPage, no_error
 from tests.factories import VisitPlan
 
 WOMEN = 18

@@ -12,7 +12,7 @@ from core.people import Role, accounts, sign_ins
 from dashboard import owners, session
 from db.tables import Alert, AuditEntry, Base, Event, Study
 from tests import factories
-from tests.dashboard.test_pages import words
+from tests.dashboard.page_runs import words
 from tests.factories import VisitPlan
 
 OpenPage = Callable[..., AppTest]

@@ -22,9 +22,9 @@ from db.tables import Score
 from tests import factories
 from tests.core.records.test_changes import FAINT, HOT, see
 from tests.dashboard.conftest import Served
+from tests.dashboard.page_runs import COURSE, OpenPage, no_error, words
 from tests.dashboard.test_browser import browser, page, sign_in
 from tests.dashboard.test_browser import pytestmark as in_browser
-from tests.dashboard.test_pages import COURSE, OpenPage, no_error, words
 from tests.factories import VisitPlan
 
 __all__ = ["browser", "page"]

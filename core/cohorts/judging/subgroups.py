@@ -13,6 +13,7 @@ from core.cohorts.judging.discrimination import auc_at
 from core.cohorts.judging.entry import Entered
 from core.cohorts.judging.outcomes import outcomes_at
 from core.cohorts.judging.shares import Estimate, holm, unpaired
+from core.rules.vocabulary import density_name
 
 __all__ = ["Group", "Grouping", "by_subgroup", "groupings"]
 
@@ -59,7 +60,8 @@ def groupings(of: Entered) -> Iterator[Grouping]:
     for name, said in (("density", of.density), ("maker", of.vendor)):
         names = [str(one) for one in np.unique(said) if one]
         places = np.searchsorted(names, said) if names else np.zeros(len(said), np.int64)
-        yield Grouping(name, (*names, NOT_KNOWN), np.where(said == "", len(names), places))
+        words = [density_name(one) if name == "density" else one for one in names]
+        yield Grouping(name, (*words, NOT_KNOWN), np.where(said == "", len(names), places))
     yield Grouping("priors", _PRIORS, np.minimum(of.priors, 2))
     yield Grouping("views", ("all four views", "views missing"), of.missing_views.astype(np.int64))
 

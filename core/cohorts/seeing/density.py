@@ -9,6 +9,7 @@ from core.cohorts.disclosure import is_small, rounded
 from core.cohorts.seeing.published import published
 from core.cohorts.selection import Selection
 from core.rules.trends import Z_95
+from core.rules.vocabulary import DENSE
 
 __all__ = ["density_by_age"]
 
@@ -24,7 +25,7 @@ def density_by_age(selection: Selection) -> tuple[pl.DataFrame, str]:
     """
     rule = published().density
     ages = selection.ages
-    dense = selection.entry["density"].cast(pl.String).is_in(["C", "D"])
+    dense = selection.entry["density"].cast(pl.String).is_in(["C", "D", DENSE])
     known = selection.entry["density"].is_not_null().to_numpy()
     rows = []
     for one in rule.ages:

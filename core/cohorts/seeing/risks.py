@@ -12,7 +12,7 @@ from core.cohorts.disclosure import is_small, joined_cells, rounded, table_told
 from core.cohorts.quantiles import quantiles_by
 from core.cohorts.seeing.one_each import one_each
 from core.cohorts.selection import Selection
-from core.rules.vocabulary import DENSITIES
+from core.rules.vocabulary import DENSITIES_SAID, density_name
 
 __all__ = ["When", "by_density", "by_year", "distribution"]
 
@@ -71,11 +71,13 @@ def distribution(selection: Selection, when: When) -> tuple[pl.DataFrame, int]:
 def by_density(selection: Selection, when: When) -> pl.DataFrame:
     """Return quartiles of 5-year risk by density: density (joined where few), lower_quartile, median, upper_quartile, women."""
     risks = risks_of(selection, when).with_columns(pl.col("density").cast(pl.String)).drop_nulls("density")
-    counts = [int((risks["density"] == letter).sum()) for letter in DENSITIES]
+    counts = [int((risks["density"] == said).sum()) for said in DENSITIES_SAID]
     named: dict[str, str] = {}
     for run in joined_cells(counts):
-        letters = [DENSITIES[place] for place in run]
-        named |= dict.fromkeys(letters, letters[0] if len(letters) == 1 else f"{letters[0]}–{letters[-1]}")
+        joined = [DENSITIES_SAID[place] for place in run]
+        letters = sorted("".join(joined).replace("+", ""))
+        name = density_name(joined[0]) if len(joined) == 1 else f"{letters[0]}–{letters[-1]}"
+        named |= dict.fromkeys(joined, name)
     kept = risks.filter(pl.col("density").is_in(list(named))).with_columns(
         pl.col("density").replace_strict(named, default=None, return_dtype=pl.String)
     )

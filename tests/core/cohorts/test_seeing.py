@@ -133,6 +133,17 @@ def test_density_by_age_is_that_of_the_rows(chosen: Selection) -> None:
     assert told["share_published"] == 0.46
 
 
+def test_a_woman_of_whom_a_model_says_c_or_d_is_dense(chosen: Selection) -> None:
+    before, _ = density.density_by_age(chosen)
+    said = pl.col("density").cast(pl.String).replace({"C": "C+D", "D": "C+D"})
+    frame = chosen.frame
+    untold = replace(frame, visits=frame.visits.with_columns(said))
+    again = select(untold, chosen.definition)
+    assert density.density_by_age(again)[0].equals(before)
+    named = risks.by_density(again, risks.When.ENTRY)["density"].to_list()
+    assert named == ["A", "B", "C or D"]
+
+
 def test_flows_out_of_a_band_are_the_women_in_it(chosen: Selection) -> None:
     table = flow.flow(chosen)
     first = table.filter(pl.col("step") == 1)

@@ -7,7 +7,7 @@ from sqlalchemy import event, select
 
 from core.installation import Installation
 from core.people.accounts import Role, create_user
-from core.records import worklist
+from core.records import ready, worklist, worklist_page
 from core.records.assessments import record_assessment
 from core.records.record import record_of
 from core.records.worklist import Column, Filter, Group, Order
@@ -153,6 +153,25 @@ def test_filters_narrow_together(here: Installation) -> None:
     assert kept(Filter(densities=("D",), age_to=50)) == set()
     assert kept(Filter(group=Group.CHANGED)) == set()
     assert worklist.counts(rows)[Group.ALL] == 2
+
+
+def test_who_asks_for_c_or_for_d_finds_a_woman_of_whom_a_model_says_c_or_d(here: Installation) -> None:
+    factories.woman(here, "1", [VisitPlan(LAST)])
+    shares = {"A": 0.1, "B": 0.2, "C": 0.3, "D": 0.4}
+    told = {"A": 0.1, "B": 0.2, "C": None, "D": None, "C+D": 0.7}
+    factories.another_score(
+        here,
+        "2.25.1.1",
+        trust_level="withheld",
+        trust_doubt="unlike_pictures",
+        density_of_views={"model": "m", "shares": shares, "told": told},
+    )
+    ready.rebuild(here)
+    assert one(here).density == "C+D"
+    for asked, found in (("C", 1), ("D", 1), ("B", 0)):
+        narrowed = Filter(densities=(asked,))
+        assert len(worklist.choose([one(here)], narrowed)) == found
+        assert worklist_page.shown(here, narrowed, None, number=9, today=TODAY).number == found
 
 
 def test_a_column_orders_all_and_what_is_not_known_stands_last_both_ways(here: Installation) -> None:

@@ -97,6 +97,8 @@ def test_every_category_has_a_code_of_dicoms_own_lists_or_ours():
         assert (code.scheme == "SCT") is (category in "01235")
         assert len(code.meaning) <= 120
     assert len({density_code(letter).value for letter in DENSITIES}) == 4
+    assert density_code("C+D").scheme != "SCT"
+    assert density_code("C+D").meaning.startswith("C or D")
 
 
 def test_the_structured_report_opens_elsewhere_and_says_the_same(here, tmp_path):
