@@ -160,8 +160,8 @@ def _asked(session: Session, wanted: Wanted) -> Select[*tuple[Any, ...]]:
         named = AuditEntry.name == wanted.person
         asked.append(named if user is None else or_(AuditEntry.user_id == user, named))
     if wanted.patient:
-        query = query.join(AuditedPatient, AuditedPatient.entry_id == AuditEntry.id)
-        asked.append(AuditedPatient.patient_id.in_(_rows_of(session, wanted.patient)))
+        hers = AuditedPatient.patient_id.in_(_rows_of(session, wanted.patient))
+        asked.append(AuditEntry.id.in_(select(AuditedPatient.entry_id).where(hers)))
     if wanted.action:
         asked.append(AuditEntry.action == wanted.action)
     if wanted.outcome:
@@ -170,7 +170,7 @@ def _asked(session: Session, wanted: Wanted) -> Select[*tuple[Any, ...]]:
         asked.append(AuditEntry.at >= _begin(wanted.since))
     if wanted.until:
         asked.append(AuditEntry.at < _begin(wanted.until + timedelta(days=1)))
-    return query.where(*asked).distinct() if wanted.patient else query.where(*asked)
+    return query.where(*asked)
 
 
 def _rows_of(session: Session, mrn: str) -> Sequence[int]:
