@@ -115,7 +115,11 @@ def cannot(here: Installation, kind: str) -> OperationalError:
 
 
 class Failing:
-    """Lets one write of an installation fail: the `at`-th of its kind. `seen` is how many there were."""
+    """Lets one write of an installation fail: the `at`-th of its kind. `seen` is how many there were.
+
+    A store that is full takes nothing from then on. If it did, all would be in after the first round: what cannot be taken in
+    together is tried again one by one, and a bucket is sent only what it has not got.
+    """
 
     def __init__(self, here: Installation, kind: str, at: int) -> None:
         self.here, self.kind, self.at, self.seen = here, kind, at, 0
@@ -124,12 +128,16 @@ class Failing:
         self.seen += 1
         return self.seen == self.at
 
+    def _is_full(self) -> bool:
+        self.seen += 1
+        return self.seen >= self.at
+
     @contextmanager
     def __call__(self) -> Iterator[None]:
         with pytest.MonkeyPatch.context() as patch:
             if self.kind == "store":
                 engines.let_writes_fail(
-                    patch, lambda store, _data: engines.full(store) if self._fails() else None
+                    patch, lambda store, _data: engines.full(store) if self._is_full() else None
                 )
             else:
                 patch.setattr(self.here.database, "write", self._write(self.here.database.write))
