@@ -190,7 +190,7 @@ class Database:
 
     @contextmanager
     def write(self, *, ready: bool = True) -> Iterator[Session]:
-        """Open a session that holds the write lock; commits on leaving, rolls back on an exception.
+        """Open a session that holds the write lock from its first statement on; commits on leaving, rolls back on an exception.
 
         Without `ready` what is kept ready is left stale, to a later transaction: one of many small ones in a row.
         """

@@ -139,15 +139,23 @@ def passwords_are_hashed_cheaply() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def migrated_database(tmp_path_factory: pytest.TempPathFactory, kept_in: str) -> Path:
-    """The `longview.db` of an empty, migrated home, to copy from: migrating takes longer than most tests."""
+def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file of an SQLite database with this release's tables, to copy from, whatever installations are kept in."""
     path = tmp_path_factory.mktemp("migrated") / "longview.db"
-    if kept_in == engines.GROWN:
-        return engines.migrated_elsewhere(path.parent)
     database = Database(f"sqlite:///{path}")
     upgrade(database)
     engines.settled(database)
     database.close()
+    return path
+
+
+@pytest.fixture(scope="session")
+def migrated_database(request: pytest.FixtureRequest, kept_in: str) -> Path:
+    """The `longview.db` of an empty, migrated home, to copy from: migrating takes longer than most tests."""
+    if kept_in == engines.GROWN:
+        folder: pytest.TempPathFactory = request.getfixturevalue("tmp_path_factory")
+        return engines.migrated_elsewhere(folder.mktemp("migrated"))
+    path: Path = request.getfixturevalue("migrated_sqlite")
     return path
 
 

@@ -7,6 +7,8 @@ that file is copied, the copy has copies of them. What a test sets itself (`LONG
 
 from __future__ import annotations
 
+import errno
+import hashlib
 import json
 import os
 import shutil
@@ -21,12 +23,13 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import pytest
+from sqlalchemy import text
 
 from core.installation import Installation
 from core.settings import Settings
 from db.database import Database
 from db.files import PRIVATE_FILE, private_folder
-from db.images import BucketStore, FolderStore, ImageStore
+from db.images import BucketStore, FolderStore, ImageStore, StoreUnavailable
 from db.migrate import upgrade
 from tests import postgres
 from tests.grown.servers import BUCKET, Bucket
@@ -140,6 +143,68 @@ def damage(store: ImageStore, key: str, data: bytes) -> None:
         import obstore
 
         obstore.put(store._objects, f"{key[:2]}/{key}", data)
+
+
+@contextmanager
+def held(database: Database) -> Iterator[None]:
+    """Hold a database's write lock as another program may, as long as the block."""
+    other = Database(database.url.render_as_string(hide_password=False))
+    try:
+        with other.write() as session:
+            session.execute(text("SELECT 1"))
+            yield
+    finally:
+        other.close()
+
+
+def waits(database: Database, seconds: float) -> None:
+    """Let a database wait so long for what others hold, on connections that it has open too."""
+    database.busy_seconds = seconds
+    database.close()
+
+
+@contextmanager
+def away(store: ImageStore) -> Iterator[None]:
+    """Let a store be away as long as the block: a folder's disk is not mounted, or there is no such bucket."""
+    with pytest.MonkeyPatch.context() as patch:
+        if isinstance(store, BucketStore):
+            from obstore.store import S3Store
+
+            patch.setattr(store, "_objects", S3Store("elsewhere"))
+            yield
+        elif isinstance(store, FolderStore):
+            mounted = store.root.rename(store.root.with_name("elsewhere"))
+            store.root.mkdir()
+            yield
+            store.root.rmdir()
+            mounted.rename(store.root)
+
+
+def full(store: ImageStore) -> OSError:
+    """Return what a store raises that takes no more."""
+    if isinstance(store, FolderStore):
+        return OSError(errno.ENOSPC, "No space left on device")
+    return StoreUnavailable(f"The image store {store.where} cannot be used: it is full")
+
+
+def let_writes_fail(
+    patch: pytest.MonkeyPatch, how: Callable[[ImageStore, bytes], BaseException | None]
+) -> None:
+    """Let every store ask before each object that it writes whether this one fails, and with what."""
+    write_beside, put = FolderStore.write_beside, BucketStore.put
+
+    def beside(store: FolderStore, sha256: str, data: bytes) -> Path:
+        if (error := how(store, data)) is not None:
+            raise error
+        return write_beside(store, sha256, data)
+
+    def sent(store: BucketStore, data: bytes) -> str:
+        if hashlib.sha256(data).hexdigest() not in store and (error := how(store, data)) is not None:
+            raise error
+        return put(store, data)
+
+    patch.setattr(FolderStore, "write_beside", beside)
+    patch.setattr(BucketStore, "put", sent)
 
 
 def _bucket() -> None:

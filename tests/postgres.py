@@ -8,6 +8,7 @@ of a run from the programs of Debian's package; without them these tests are ski
 import itertools
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from functools import cache
@@ -17,12 +18,15 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import OperationalError
 
 from db.database import Database
 from db.migrate import upgrade
-from tests.grown.servers import Postgres, postgres_programs, wait_for_postgres
+from tests.grown.servers import START_SECONDS, Postgres, postgres_programs, wait_for_postgres
 
 _NAMED = "LONGVIEW_TEST_POSTGRES_URL"
+_IN_USE = "55006"
+"""PostgreSQL's code for a database that somebody is connected to."""
 
 
 def is_there() -> bool:
@@ -77,11 +81,19 @@ def _engine() -> Engine:
 
 
 def create(like: str | None = None) -> str:
-    """Make a database, empty or as another one is that nobody is connected to, and return its name."""
+    """Make a database, empty or as another one is that nobody works in any more, and return its name."""
     name = f"longview_test_{os.getpid()}_{next(_numbers)}"
-    with _engine().connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name}" + (f" TEMPLATE {like}" if like else "")))
-    return name
+    statement = text(f"CREATE DATABASE {name}" + (f" TEMPLATE {like}" if like else ""))
+    deadline = time.monotonic() + START_SECONDS
+    while True:
+        try:
+            with _engine().connect() as connection:
+                connection.execute(statement)
+            return name
+        except OperationalError as error:
+            # On a busy machine the server may take longer than it waits to end who has left the other one.
+            if getattr(error.orig, "sqlstate", None) != _IN_USE or time.monotonic() > deadline:
+                raise
 
 
 def drop(name: str) -> None:

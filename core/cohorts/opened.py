@@ -131,5 +131,7 @@ def _read_only(sqlite: bool) -> Any:
         cursor = connection.cursor()
         cursor.execute(order)
         cursor.close()
+        # PostgreSQL takes a setting back with the transaction in which it was made.
+        connection.commit()
 
     return connected

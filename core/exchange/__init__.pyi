@@ -15,8 +15,8 @@ from .jobs import begin_job as begin_job
 from .jobs import job_of as job_of
 from .keys import key_of as key_of
 from .keys import patient_by_key as patient_by_key
+from .lesion_acts import KeptAct as KeptAct
 from .lesion_acts import TakenBackBefore as TakenBackBefore
-from .lesion_acts import keep_lesion_act as keep_lesion_act
 from .lesion_acts import take_lesion_act_back as take_lesion_act_back
 from .lesions import lesion_measured_by as lesion_measured_by
 from .lesions import lesion_of as lesion_of

@@ -7,15 +7,17 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy.orm import Session
+
 from core.exchange.job_rows import LESION_ACT, forget_old_jobs
 from core.exchange.listed import NotHere
 from core.installation import Installation
 from core.people import Permission, Person
 from core.people.needing import needs
-from core.records import LesionStatus, Undo, undo_lesion_act
+from core.records import LesionStatus, Undo, take_act_back
 from db.tables import ApiJob, utc_now
 
-__all__ = ["TakenBackBefore", "keep_lesion_act", "take_lesion_act_back"]
+__all__ = ["KeptAct", "TakenBackBefore", "take_lesion_act_back"]
 
 DONE, UNDONE = "done", "undone"
 
@@ -24,37 +26,42 @@ class TakenBackBefore(ValueError):
     """The act was taken back already."""
 
 
-@needs(Permission.ASSESS)
-def keep_lesion_act(here: Installation, person: Person, undo: Undo) -> str:
-    """Keep what takes an act back, and return its key; only this person is told of it, for as long as jobs are kept."""
-    key = secrets.token_urlsafe(12)
-    with here.database.write() as session:
+class KeptAct:
+    """What takes an act back, kept by `key` in the act's own transaction; only who did it is told, for as long as jobs are kept.
+
+    >>> kept = KeptAct(person)
+    >>> rename_lesion(here, person, 7, "Mass", version=1, keep=kept)
+    >>> take_lesion_act_back(here, person, kept.key)
+    """
+
+    def __init__(self, person: Person) -> None:
+        self.person = person
+        self.key = secrets.token_urlsafe(12)
+
+    def __call__(self, session: Session, undo: Undo) -> None:
+        """Keep it, inside the caller's transaction."""
         forget_old_jobs(session)
         now = utc_now()
-        row = ApiJob(key=key, user_id=person.user_id, kind=LESION_ACT, state=DONE, result=_to_json(undo))
-        row.begun_at = row.ended_at = now
+        row = ApiJob(key=self.key, user_id=self.person.user_id, kind=LESION_ACT, state=DONE)
+        row.result, row.begun_at, row.ended_at = _to_json(undo), now, now
         session.add(row)
-    return key
 
 
 @needs(Permission.ASSESS)
 def take_lesion_act_back(here: Installation, person: Person, key: str) -> Undo:
-    """Take an act back and return what was done; see `core.records.undo_lesion_act`.
+    """Take an act back once and return what was done; see `core.records.take_act_back`.
 
     Raises `NotHere`, `TakenBackBefore`, and as that does.
     """
-    with here.database.read() as session:
+    with here.database.write() as session:
         row = session.get(ApiJob, key)
         if row is None or row.user_id != person.user_id or row.kind != LESION_ACT:
             raise NotHere("There is no act of yours by this key, or it is too long ago.")
         if row.state == UNDONE:
             raise TakenBackBefore("This was taken back already.")
         undo = _from_json(row.result)
-    undo_lesion_act(here, person, undo)
-    with here.database.write() as session:
-        row = session.get(ApiJob, key)
-        if row is not None:
-            row.state, row.ended_at = UNDONE, utc_now()
+        take_act_back(session, person, undo)
+        row.state, row.ended_at = UNDONE, utc_now()
     return undo
 
 

@@ -40,9 +40,6 @@ from .heat_maps import heat_map_of as heat_map_of
 from .heat_maps import why_no_heat_map as why_no_heat_map
 from .kept_table import MOST_AT_ONCE as MOST_AT_ONCE
 from .kept_table import KeptTable as KeptTable
-from .lesion_acts import LesionChangedMeanwhile as LesionChangedMeanwhile
-from .lesion_acts import Sizing as Sizing
-from .lesion_acts import Undo as Undo
 from .lesion_acts import add_measurement as add_measurement
 from .lesion_acts import describe_lesion as describe_lesion
 from .lesion_acts import join_lesions as join_lesions
@@ -51,7 +48,6 @@ from .lesion_acts import rename_lesion as rename_lesion
 from .lesion_acts import set_lesion_status as set_lesion_status
 from .lesion_acts import split_lesion as split_lesion
 from .lesion_acts import start_lesion as start_lesion
-from .lesion_acts import undo_lesion_act as undo_lesion_act
 from .lesion_places import Proposal as Proposal
 from .lesion_places import propose_place as propose_place
 from .lesions import FollowedLesion as FollowedLesion
@@ -90,11 +86,16 @@ from .saved_views import views_of as views_of
 from .search import Found as Found
 from .search import find as find
 from .search import known as known
+from .sizing import Sizing as Sizing
 from .sourced import record_sourced_assessment as record_sourced_assessment
 from .sourced_lesions import LesionNote as LesionNote
 from .sourced_lesions import record_sourced_lesions as record_sourced_lesions
 from .standing import Interval as Interval
 from .trusted import AlertStanding as AlertStanding
+from .undoing import LesionChangedMeanwhile as LesionChangedMeanwhile
+from .undoing import Undo as Undo
+from .undoing import take_act_back as take_act_back
+from .undoing import undo_lesion_act as undo_lesion_act
 from .worklist import Column as Column
 from .worklist import Group as Group
 from .worklist import Order as Order

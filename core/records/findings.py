@@ -14,7 +14,8 @@ from core.installation import Installation
 from core.people import Permission, Person, audit
 from core.people.needing import needs
 from core.records.covered import covered_study_ids
-from core.records.lesion_acts import lesion_to_add_to, next_label, side_of, take_back
+from core.records.lesion_acts import lesion_to_add_to, next_label, take_back
+from core.records.sizing import side_of
 from core.rules import ViewName
 from db.tables import Image, Lesion, Measurement, Patient, Study, User
 

@@ -15,7 +15,7 @@ from core.incoming import called
 from core.installation import Installation
 from core.people import audit
 from core.people.needing import SYSTEM_ONLY, needs
-from core.records.lesion_acts import Sizing, measurement_of
+from core.records.sizing import Sizing, measurement_of
 from db.tables import Image, Laterality, Lesion, LesionStatus
 
 __all__ = ["LesionNote", "record_sourced_lesions"]

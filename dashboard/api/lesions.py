@@ -10,9 +10,9 @@ from fastapi import APIRouter, Path, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from core.exchange import (
+    KeptAct,
     TakenBackBefore,
     image_of,
-    keep_lesion_act,
     lesion_measured_by,
     lesion_of,
     numbers_of,
@@ -24,7 +24,6 @@ from core.records import (
     LesionChangedMeanwhile,
     LesionStatus,
     Sizing,
-    Undo,
     add_measurement,
     describe_lesion,
     findings,
@@ -175,13 +174,14 @@ def keep_finding(call: Caller, response: Response, sop_uid: Uid, said: NewFindin
 def begin_lesion(call: Caller, response: Response, sop_uid: Uid, said: NewLesion) -> shapes.Lesion:
     """Keep what was measured on an image as a new lesion of its breast."""
     call.tells_of(image_of(call.here, call.person, sop_uid).patient_id)
+    kept = KeptAct(call.person)
     with _in_words():
         act = start_lesion(
-            call.here, call.person, sop_uid, said.size.sizing(), kind=said.kind, node=said.node
+            call.here, call.person, sop_uid, said.size.sizing(), kind=said.kind, node=said.node, keep=kept
         )
     (lesion_id,) = act.versions
     response.headers["Location"] = f"/api/v1/lesions/{lesion_id}"
-    return _done(call, response, lesion_id, act)
+    return _done(call, response, lesion_id, kept)
 
 
 @router.get("/lesions/{lesion_id}", dependencies=[door(Scope.READ)])
@@ -197,11 +197,18 @@ def measure_lesion(
     """Keep what was measured of it on an image of that breast which does not show it yet."""
     seen = _seen(call, request, lesion_id)
     call.tells_of(image_of(call.here, call.person, said.sop_uid).patient_id)
+    kept = KeptAct(call.person)
     with _in_words():
-        act = add_measurement(
-            call.here, call.person, lesion_id, said.sop_uid, said.size.sizing(), version=seen.version
+        add_measurement(
+            call.here,
+            call.person,
+            lesion_id,
+            said.sop_uid,
+            said.size.sizing(),
+            version=seen.version,
+            keep=kept,
         )
-    return _done(call, response, lesion_id, act)
+    return _done(call, response, lesion_id, kept)
 
 
 @router.put("/measurements/{measurement_id}", **_change(200))
@@ -212,8 +219,9 @@ def measure_again(
     lesion_id = lesion_measured_by(call.here, call.person, measurement_id)
     seen = _seen(call, request, lesion_id)
     place = next(one for one in seen.places if one.measurement_id == measurement_id)
+    kept = KeptAct(call.person)
     with _in_words():
-        act = add_measurement(
+        add_measurement(
             call.here,
             call.person,
             lesion_id,
@@ -221,8 +229,9 @@ def measure_again(
             said.sizing(),
             version=seen.version,
             instead_of=measurement_id,
+            keep=kept,
         )
-    return _done(call, response, lesion_id, act)
+    return _done(call, response, lesion_id, kept)
 
 
 @router.delete("/measurements/{measurement_id}", response_class=Response, **_change(204))
@@ -230,9 +239,10 @@ def take_measurement_back(call: Caller, request: Request, measurement_id: Number
     """Take a measurement or a finding back; a lesion without any is shown nowhere."""
     lesion_id = lesion_measured_by(call.here, call.person, measurement_id)
     seen = _seen(call, request, lesion_id)
+    kept = KeptAct(call.person)
     with _in_words():
-        act = remove_measurement(call.here, call.person, measurement_id, version=seen.version)
-    return Response(status_code=204, headers={UNDO: _undo_of(call, act)})
+        remove_measurement(call.here, call.person, measurement_id, version=seen.version, keep=kept)
+    return Response(status_code=204, headers={UNDO: _undo_of(kept)})
 
 
 @router.put("/lesions/{lesion_id}/name", **_change(200))
@@ -241,9 +251,10 @@ def rename(
 ) -> shapes.Lesion:
     """Give it another name."""
     seen = _seen(call, request, lesion_id)
+    kept = KeptAct(call.person)
     with _in_words():
-        act = rename_lesion(call.here, call.person, lesion_id, said.label, version=seen.version)
-    return _done(call, response, lesion_id, act)
+        rename_lesion(call.here, call.person, lesion_id, said.label, version=seen.version, keep=kept)
+    return _done(call, response, lesion_id, kept)
 
 
 @router.put("/lesions/{lesion_id}/description", **_change(200))
@@ -252,11 +263,12 @@ def describe(
 ) -> shapes.Lesion:
     """Say what it is."""
     seen = _seen(call, request, lesion_id)
+    kept = KeptAct(call.person)
     with _in_words():
-        act = describe_lesion(
-            call.here, call.person, lesion_id, kind=said.kind, node=said.node, version=seen.version
+        describe_lesion(
+            call.here, call.person, lesion_id, kind=said.kind, node=said.node, version=seen.version, keep=kept
         )
-    return _done(call, response, lesion_id, act)
+    return _done(call, response, lesion_id, kept)
 
 
 @router.put("/lesions/{lesion_id}/status", **_change(200))
@@ -265,11 +277,12 @@ def set_status(
 ) -> shapes.Lesion:
     """Say that it is known to be benign, resolved, or followed again."""
     seen = _seen(call, request, lesion_id)
+    kept = KeptAct(call.person)
     with _in_words():
-        act = set_lesion_status(
-            call.here, call.person, lesion_id, said.status, note=said.note, version=seen.version
+        set_lesion_status(
+            call.here, call.person, lesion_id, said.status, note=said.note, version=seen.version, keep=kept
         )
-    return _done(call, response, lesion_id, act)
+    return _done(call, response, lesion_id, kept)
 
 
 @router.post("/lesions/{lesion_id}/join", **_change(200))
@@ -279,11 +292,12 @@ def join(
     """Say that it is one with another: what was measured of it becomes that one's, which is returned."""
     seen = _seen(call, request, lesion_id)
     _found(call, said.into)
+    kept = KeptAct(call.person)
     with _in_words():
-        act = join_lesions(
-            call.here, call.person, lesion_id, said.into, versions=(seen.version, said.version)
+        join_lesions(
+            call.here, call.person, lesion_id, said.into, versions=(seen.version, said.version), keep=kept
         )
-    return _done(call, response, said.into, act)
+    return _done(call, response, said.into, kept)
 
 
 @router.post("/lesions/{lesion_id}/split", **_change(201))
@@ -293,15 +307,16 @@ def split(
     """Say that some of its measurements are of another lesion, which is made and returned."""
     seen = _seen(call, request, lesion_id)
     hers = {one.measurement_id for one in seen.places}
+    kept = KeptAct(call.person)
     with _in_words():
         if not hers.issuperset(said.measurements):
             raise ValueError("Some of these are no measurements of this lesion.")
         act = split_lesion(
-            call.here, call.person, list(dict.fromkeys(said.measurements)), version=seen.version
+            call.here, call.person, list(dict.fromkeys(said.measurements)), version=seen.version, keep=kept
         )
     (other,) = [one for one in act.versions if one != lesion_id]
     response.headers["Location"] = f"/api/v1/lesions/{other}"
-    return _done(call, response, other, act)
+    return _done(call, response, other, kept)
 
 
 @router.post("/lesion-acts/{key}/undo", responses=also(409, 412), **MAKE)
@@ -332,17 +347,17 @@ def _seen(call: Call, request: Request, lesion_id: int) -> FollowedLesion:
     return lesion
 
 
-def _done(call: Call, response: Response, lesion_id: int, act: Undo) -> shapes.Lesion:
+def _done(call: Call, response: Response, lesion_id: int, kept: KeptAct) -> shapes.Lesion:
     """Return a lesion as an act has left it, with its tag and where the act is taken back."""
     _, lesion = lesion_of(call.here, call.person, lesion_id)
     row = lesion_row(lesion)
     response.headers["ETag"] = etag_of(row)
-    response.headers[UNDO] = _undo_of(call, act)
+    response.headers[UNDO] = _undo_of(kept)
     return row
 
 
-def _undo_of(call: Call, act: Undo) -> str:
-    return f"/api/v1/lesion-acts/{keep_lesion_act(call.here, call.person, act)}/undo"
+def _undo_of(kept: KeptAct) -> str:
+    return f"/api/v1/lesion-acts/{kept.key}/undo"
 
 
 @contextmanager

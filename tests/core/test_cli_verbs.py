@@ -11,8 +11,10 @@ import pytest
 from typer.testing import CliRunner
 
 from core.__main__ import app
-from db.images import FolderStore
+from core.installation import Installation
+from core.settings import Settings
 from models.store import backend
+from tests import engines
 from tests.loaded_once import networks_loaded_once
 from tests.pictures import breast, dicom, png
 
@@ -65,28 +67,24 @@ def test_import_then_score_on_a_fresh_home(home, tmp_path):
     assert len(run_json("score", "--all")["scored"]) == 1
 
 
-@pytest.mark.embedded("is about a disk that is full")
 def test_an_import_that_the_machine_cuts_short_answers_what_it_finished(home, tmp_path, monkeypatch):
-    write_beside = FolderStore.write_beside
     files = [write(tmp_path / f"{n}.dcm", dicom(breast(seed=n), StudyInstanceUID="1.2")) for n in range(3)]
     others = {Path(file).read_bytes() for file in files[1:]}
 
-    def full_after_one_image(self, sha256, data):
-        if data in others:
-            raise OSError(errno.ENOSPC, "No space left on device")
-        return write_beside(self, sha256, data)
+    def full_after_one_image(store, data):
+        return engines.full(store) if data in others else None
 
-    monkeypatch.setattr(FolderStore, "write_beside", full_after_one_image)
+    engines.let_writes_fail(monkeypatch, full_after_one_image)
     result = run("import", *files, "--json", code=3)
     report = json.loads(result.stdout)
     assert [(item["path"], item["outcome"]) for item in report["items"]] == [(files[0], "accepted")]
-    assert "disk is full" in report["cut_short"]
+    assert "is full" in report["cut_short"]
     assert "1 of 3 files were finished" in result.stderr
     assert "Traceback" not in result.output
 
     said = run("import", *files, code=3)
     assert "duplicate" in said.stdout
-    assert "The machine failed: The disk is full." in said.stderr
+    assert f"The machine failed: {report['cut_short']}" in said.stderr
     monkeypatch.undo()
     monkeypatch.setenv("LONGVIEW_HOME", str(home))
     report = run_json("import", *files)
@@ -276,18 +274,20 @@ def test_a_store_that_is_away_ends_scoring_with_exit_code_3_and_the_study_comes_
     assert [s["study_uid"] for s in run_json("score")["scored"]] == ["1.2.3"]
 
 
-@pytest.mark.embedded("is about the folder of images")
 def test_refused_studies_are_tried_again(home, tmp_path):
     one = write(tmp_path / "one.dcm", dicom(StudyInstanceUID="1.2.3", PatientID="P"))
     run("import", one)
-    image = next(path for path in (home / "images").glob("??/*") if path.read_bytes()[128:132] == b"DICM")
-    image.rename(tmp_path / "lost")
+    here = Installation.open(Settings(home=home, _env_file=None))
+    objects = {key: here.images.get(key) for key in list(here.images.keys())}
+    (image,) = [key for key, data in objects.items() if data[128:132] == b"DICM"]
+    engines.lose(here.images, image)
     assert [r["reason"] for r in run_json("score", code=1)["refused"]] == ["image_unreadable"]
     assert run_json("score") == {"scored": [], "refused": []}
-    (tmp_path / "lost").rename(image)
+    here.images.put(objects[image])
     assert run_json("retry", "--study", "1.2.3") == {"retried": 1}
     assert run_json("retry", "--patient", "P") == {"retried": 0}
     assert run_json("retry", "--all") == {"retried": 0}
+    here.close()
     assert [s["study_uid"] for s in run_json("score")["scored"]] == ["1.2.3"]
 
 

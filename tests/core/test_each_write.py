@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import io
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ from core.network import Listener, Store
 from core.people import Person, Role, create_user
 from db.database import sqlite_module
 from db.tables import Image, ImportItem, Outcome, Study
+from tests import engines
 from tests.core.network.conftest import mammogram
 from tests.core.network.test_listening import rows, send
 from tests.core.network.test_stow import TYPE, body
@@ -99,12 +101,25 @@ WAYS: dict[str, Callable[[Installation, Person], Answered]] = {
 }
 
 
-def busy(words: str) -> OperationalError:
-    return OperationalError("", None, sqlite_module().OperationalError(words))
+def cannot(here: Installation, kind: str) -> OperationalError:
+    """What a write to the database fails with where it is locked by another, or full."""
+    if here.database.is_sqlite:
+        words = {"locked": "database is locked", "full": "database or disk is full"}[kind]
+        return OperationalError("", None, sqlite_module().OperationalError(words))
+    errors = importlib.import_module("psycopg").errors
+    raised = {
+        "locked": errors.LockNotAvailable("canceling statement due to lock timeout"),
+        "full": errors.DiskFull("could not extend file: No space left on device"),
+    }
+    return OperationalError("", None, raised[kind])
 
 
 class Failing:
-    """Lets one write of an installation fail: the `at`-th of its kind. `seen` is how many there were."""
+    """Lets one write of an installation fail: the `at`-th of its kind. `seen` is how many there were.
+
+    A store that is full takes nothing from then on. If it did, all would be in after the first round: what cannot be taken in
+    together is tried again one by one, and a bucket is sent only what it has not got.
+    """
 
     def __init__(self, here: Installation, kind: str, at: int) -> None:
         self.here, self.kind, self.at, self.seen = here, kind, at, 0
@@ -113,39 +128,35 @@ class Failing:
         self.seen += 1
         return self.seen == self.at
 
+    def _is_full(self) -> bool:
+        self.seen += 1
+        return self.seen >= self.at
+
     @contextmanager
     def __call__(self) -> Iterator[None]:
         with pytest.MonkeyPatch.context() as patch:
             if self.kind == "store":
-                for store in (self.here.images, self.here.quarantine):
-                    patch.setattr(store, "write_beside", self._write_beside(store.write_beside))
+                engines.let_writes_fail(
+                    patch, lambda store, _data: engines.full(store) if self._is_full() else None
+                )
             else:
                 patch.setattr(self.here.database, "write", self._write(self.here.database.write))
             yield
-
-    def _write_beside(self, write_beside):
-        def failing(sha256, data):
-            if self._fails():
-                raise OSError(28, "No space left on device")
-            return write_beside(sha256, data)
-
-        return failing
 
     def _write(self, write):
         @contextmanager
         def failing(**how):
             fails = self._fails()
             if fails and self.kind == "locked":
-                raise busy("database is locked")
+                raise cannot(self.here, "locked")
             with write(**how) as session:
                 yield session
                 if fails:  # all is written but the commit
-                    raise busy("database or disk is full")
+                    raise cannot(self.here, "full")
 
         return failing
 
 
-@pytest.mark.embedded("lets writes to SQLite and to folders fail")
 @pytest.mark.parametrize(
     ("way", "kind"),
     [("folder", "store"), ("C-STORE", "locked"), ("STOW-RS", "store"), ("batch", "full")],

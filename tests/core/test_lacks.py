@@ -23,13 +23,12 @@ from core.people.accounts import create_user
 from core.people.roles import Role
 from core.settings import Settings
 from core.worker.scoring import Scorer
-from db.database import sqlite_module
 from seed_data.__main__ import app as seed_app
+from tests import engines
 from tests.pictures import breast, dicom
 
-pytestmark = pytest.mark.embedded("is about this machine's disk and SQLite's lock")
-
 PROJECT = Path(__file__).resolve().parents[2]
+BACKUP = pytest.mark.embedded("a backup is of SQLite and a folder: of others it is their own task")
 PASSWORD = "a long enough pass phrase"
 
 ON_A_HOME = [
@@ -43,7 +42,7 @@ ON_NOTHING = [
     ("core", "migrate"),
     ("core", "user", "demo"),
     ("core", "up", "--demo"),
-    ("core", "restore", "made.tar"),
+    pytest.param(("core", "restore", "made.tar"), marks=BACKUP),
     ("seed_data", "demo", "--women", "1", "--jobs", "1"),
     ("seed_data", "simulate", "--patients", "1", "--jobs", "1", "--out", "set"),
     ("seed_data", "lives", "--women", "2", "--jobs", "1", "--out", "lives.csv"),
@@ -59,18 +58,28 @@ def made(tmp_path_factory, migrated_database) -> Path:
     files = [IncomingFile("a", dicom(breast(rows=200, columns=150)))]
     take_in(here, files, statement=None, source="cli")
     create_user(here, "ada", PASSWORD, Role.ADMIN)
-    write_backup(here, folder / "made.tar")
     here.close()
     return folder
 
 
+@pytest.fixture(scope="module")
+def backed_up(made, tmp_path_factory) -> Path:
+    """A backup of it."""
+    file = tmp_path_factory.mktemp("backup") / "made.tar"
+    here = Installation.open(Settings(home=made / "home", _env_file=None))
+    write_backup(here, file)
+    here.close()
+    return file
+
+
 @pytest.fixture
-def place(made, tmp_path, monkeypatch) -> Path:
-    """A working folder with a backup in it, and the name of a home that is not there yet."""
+def place(request, tmp_path, monkeypatch) -> Path:
+    """A working folder, with a backup in it where the command names one, and the name of a home that is not there yet."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("LONGVIEW_HOME", str(tmp_path / "home"))
     monkeypatch.setattr("db.database.BUSY_SECONDS", 0.05)
-    shutil.copy(made / "made.tar", tmp_path)
+    if "made.tar" in request.node.name:
+        shutil.copy(request.getfixturevalue("backed_up"), tmp_path)
     return tmp_path
 
 
@@ -88,17 +97,6 @@ def no_file_larger_than(size: int) -> Iterator[None]:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
-
-
-@contextmanager
-def held_by_another(home: Path) -> Iterator[None]:
-    """Hold the write lock of a database."""
-    holder = sqlite_module().connect(str(home / "longview.db"), isolation_level=None)
-    holder.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-    finally:
-        holder.close()
 
 
 def run(program: str, *arguments: str):
@@ -121,6 +119,7 @@ def named(place: Path) -> set[str]:
     return {path.name for path in place.iterdir()}
 
 
+@pytest.mark.embedded("is about this machine's disk, which a server's is not")
 @pytest.mark.parametrize("size", [0, 20_000])
 @pytest.mark.parametrize("command", ON_A_HOME, ids=" ".join)
 def test_a_disk_that_takes_no_more(home, place, command, size):
@@ -135,6 +134,7 @@ def test_a_disk_that_takes_no_more(home, place, command, size):
     assert run(*command).exit_code == 0
 
 
+@pytest.mark.embedded("is about this machine's disk, which a server's is not")
 @pytest.mark.parametrize("size", [0, 20_000])
 @pytest.mark.parametrize("command", ON_NOTHING, ids=" ".join)
 def test_a_disk_that_takes_no_more_at_the_very_start(place, monkeypatch, command, size):
@@ -156,9 +156,11 @@ def test_a_disk_that_takes_no_more_at_the_very_start(place, monkeypatch, command
 
 @pytest.mark.parametrize("command", [ON_A_HOME[1], ON_A_HOME[3], ON_NOTHING[4]], ids=" ".join)
 def test_a_database_that_another_process_holds(home, place, command):
+    here = Installation.open(Settings(home=home, _env_file=None))
     before = named(place)
-    with held_by_another(home):
+    with engines.held(here.database):
         assert "busy" in failed(run(*command))
+    here.close()
     assert named(place) == before
     if command[0] == "core":
         assert run(*command).exit_code == 0
@@ -166,8 +168,10 @@ def test_a_database_that_another_process_holds(home, place, command):
 
 def test_a_first_start_while_another_process_holds_the_empty_database(place):
     (place / "home").mkdir()
-    with held_by_another(place / "home"):
+    here = Installation.open(Settings(home=place / "home", _env_file=None))
+    with engines.held(here.database):
         assert "busy" in failed(run("core", "migrate"))
+    here.close()
     assert run("core", "migrate").exit_code == 0
 
 
@@ -180,9 +184,9 @@ def test_a_home_that_may_not_be_made(place, monkeypatch, command):
     assert "/sys/" in failed(run(*command))
 
 
-def test_a_backup_or_an_export_into_a_folder_that_may_not_be_written(home):
-    for verb in ("backup", "export"):
-        assert "/sys/" in failed(run("core", verb, "/sys/longview.tar"))
+@pytest.mark.parametrize("verb", [pytest.param("backup", marks=BACKUP), "export"])
+def test_a_backup_or_an_export_into_a_folder_that_may_not_be_written(home, verb):
+    assert "/sys/" in failed(run("core", verb, "/sys/longview.tar"))
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")

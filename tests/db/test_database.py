@@ -16,8 +16,8 @@ from tests.postgres import migrated_copy, migrated_postgres, needs_postgres
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=needs_postgres)])
-def database(request, tmp_path, migrated_database):
-    with migrated_copy(request.param, migrated_database, tmp_path) as made:
+def database(request, tmp_path, migrated_sqlite):
+    with migrated_copy(request.param, migrated_sqlite, tmp_path) as made:
         yield made
 
 

@@ -23,8 +23,8 @@ COLUMNS = [column for table in Base.metadata.sorted_tables for column in table.c
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=needs_postgres)])
-def database(request, tmp_path, migrated_database) -> Iterator[Database]:
-    with migrated_copy(request.param, migrated_database, tmp_path) as made:
+def database(request, tmp_path, migrated_sqlite) -> Iterator[Database]:
+    with migrated_copy(request.param, migrated_sqlite, tmp_path) as made:
         yield made
 
 

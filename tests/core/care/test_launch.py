@@ -129,7 +129,7 @@ def test_a_killed_part_is_started_again_and_all_stop_at_the_end(
         target=keep_running, args=([worker, once], tmp_path), kwargs={"until": stopping, "log": lines.append}
     )
     loop.start()
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while worker.process is None and time.monotonic() < deadline:
         time.sleep(0.01)
     assert worker.process is not None
@@ -140,6 +140,8 @@ def test_a_killed_part_is_started_again_and_all_stop_at_the_end(
     second = worker.process
     assert second.pid != first
     assert second.poll() is None
+    while once.process is not None and time.monotonic() < deadline:
+        time.sleep(0.05)
     stopping.set()
     loop.join(20)
     assert second.poll() is not None

@@ -2,6 +2,7 @@
 
 from datetime import date
 
+import pytest
 from sqlalchemy import func, select
 
 from core.care import scale_load
@@ -12,6 +13,7 @@ from core.records import ready, record_of, worklist
 from db.tables import Study
 
 
+@pytest.mark.embedded("is measured in a home of its own on SQLite")
 def test_made_up_women_stand_in_worklist_and_cohort_and_agree_with_themselves(here: Installation) -> None:
     scale_load.load(here, 30, today=date(2026, 11, 21))
     assert ready.bring_up_to_date(here) == 30

@@ -5,7 +5,8 @@ import json
 from pathlib import Path
 
 import pytest
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import select
+from sqlalchemy.exc import DBAPIError
 
 from core import cohorts
 from core.cohorts import CannotOpen, DefinitionRefused
@@ -40,11 +41,14 @@ def test_women_and_selections_are_those_of_the_page(here: Installation, home: Pa
             opened.select(kind="martian")
 
 
-def test_nothing_can_be_written(home: Path) -> None:
+def test_nothing_can_be_written(here: Installation, home: Path) -> None:
     with cohorts.open(home) as opened:
-        write = opened._here.database.write()
-        with pytest.raises(OperationalError, match="readonly"), write as session:
-            session.add(Patient(mrn="X", simulated=True))
+        for _ in range(2):
+            write = opened._here.database.write()
+            with pytest.raises(DBAPIError, match=r"read-?only"), write as session:
+                session.add(Patient(mrn="X", simulated=True))
+    with here.database.read() as session:
+        assert session.scalars(select(Patient)).all() == []
 
 
 def test_where_no_installation_is_none_is_made(tmp_path: Path) -> None:

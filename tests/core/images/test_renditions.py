@@ -15,7 +15,6 @@ from core.images.quality.measures import measure
 from core.images.reader import GuardedReader
 from core.incoming.intake import take_in
 from core.incoming.items import IncomingFile
-from db.database import sqlite_module
 from db.tables import Image
 from tests import engines
 from tests.pictures import breast, dicom
@@ -66,14 +65,11 @@ def test_a_lost_rendition_that_this_release_makes_otherwise_is_decoded_once_and_
 
 
 def test_a_picture_is_shown_also_where_its_row_cannot_be_written(stocked):
-    stocked.database.busy_seconds = 0.05
     first = renditions.rendition(stocked, "1.2.3.4")
     older(stocked, "1.2.3.4")
-    stocked.database.close()
-    holder = sqlite_module().connect(str(stocked.home / "longview.db"), isolation_level=None)
-    holder.execute("BEGIN IMMEDIATE")
-    assert renditions.rendition(stocked, "1.2.3.4") == first
-    holder.close()
+    engines.waits(stocked.database, 0.05)
+    with engines.held(stocked.database):
+        assert renditions.rendition(stocked, "1.2.3.4") == first
 
 
 @pytest.mark.parametrize(

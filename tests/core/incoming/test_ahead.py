@@ -8,7 +8,9 @@ import pytest
 
 from core.images import GuardedReader
 from core.incoming import IncomingFile, take_in
+from core.outages import outage
 from core.refusals import Refusal
+from tests import engines
 from tests.pictures import breast, dicom
 
 
@@ -102,13 +104,9 @@ def test_a_large_file_that_is_not_kept_leaves_nothing_in_the_image_store(here, m
     assert not any(name.startswith(".") for name in lying())
 
 
-@pytest.mark.embedded("is about a disk that is full")
 def test_where_the_disk_is_full_a_large_file_is_not_acknowledged(here, monkeypatch) -> None:
-    def full(*_about):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr("db.images.FolderStore.write_beside", full)
+    engines.let_writes_fail(monkeypatch, lambda store, _data: engines.full(store))
     data = dicom(breast("L", rows=900, columns=700), PatientID="W1")
     report = take(here, [IncomingFile("one", data)])
     assert report.items == []
-    assert "No space left" in report.cut_short or "disk" in report.cut_short
+    assert report.cut_short == outage(engines.full(here.images))

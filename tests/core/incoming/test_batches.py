@@ -1,8 +1,9 @@
 """A batch and its entries in the audit trail; batches that the machine cuts short, and those that were left over."""
 
 import errno
+from contextlib import ExitStack
 from datetime import timedelta
-from pathlib import Path
+from functools import cache
 
 import pytest
 from sqlalchemy import event, select, update
@@ -13,9 +14,9 @@ from core.incoming.items import IncomingFile, Statement
 from core.outages import MachineFailed, outage
 from core.people import Role, accounts
 from core.trail import Wanted, find
-from db.database import sqlite_module
-from db.images import FolderStore
+from db.images import StoreUnavailable
 from db.tables import AuditEntry, Image, ImportBatch, ImportItem, Patient, utc_now
+from tests import engines
 from tests.core.incoming.test_intake import DAY, SHE
 from tests.pictures import breast, dicom
 
@@ -36,33 +37,25 @@ def trail(here) -> list[tuple[int | None, str, str | None, dict]]:
 
 
 def full_after(monkeypatch, puts: int) -> None:
-    """Fill the disk after so many objects."""
-    write, done = FolderStore.write_beside, []
+    """Let the stores take so many objects and no more."""
+    done = []
 
-    def write_or_fail(self, sha256: str, data: bytes) -> Path:
+    def no_room(store, _data) -> OSError | None:
         if len(done) >= puts:
-            raise OSError(errno.ENOSPC, "No space left on device")
+            return engines.full(store)
         done.append(1)
-        return write(self, sha256, data)
+        return None
 
-    monkeypatch.setattr(FolderStore, "write_beside", write_or_fail)
-
-
-def hold_lock(here):
-    """Hold the database as another program may."""
-    holder = sqlite_module().connect(here.database.url.database, isolation_level=None)
-    holder.execute("BEGIN IMMEDIATE")
-    return holder
+    engines.let_writes_fail(monkeypatch, no_room)
 
 
-@pytest.mark.embedded("is about a disk that is full")
 def test_a_full_disk_ends_an_import_with_what_was_finished_and_what_to_do(here, monkeypatch):
     full_after(monkeypatch, 3)
     report = take_in(here, views(3), statement=None, source="cli")
     assert [(item.path, item.outcome) for item in report.items] == [("0.dcm", "accepted")]
-    assert report.cut_short == outage(OSError(errno.ENOSPC, ""))
+    assert report.cut_short == outage(engines.full(here.images))
     assert report.to_json()["cut_short"] == report.cut_short
-    with pytest.raises(MachineFailed, match="disk is full"):
+    with pytest.raises(MachineFailed, match="is full"):
         report.check_whole()
     with here.database.read() as session:
         assert len(session.scalars(select(Image)).all()) == 1, "what is answered is there"
@@ -76,67 +69,61 @@ def test_a_full_disk_ends_an_import_with_what_was_finished_and_what_to_do(here, 
     assert again.cut_short is None
 
 
-@pytest.mark.embedded("is about a disk that is full")
-def test_a_store_that_is_read_only_is_said_in_words_and_nothing_is_refused_for_it(here, monkeypatch):
-    def read_only(*_about):
-        raise OSError(errno.EROFS, "Read-only file system")
+READ_ONLY = {
+    engines.EMBEDDED: (
+        OSError(errno.EROFS, "Read-only file system"),
+        "The folder is read-only. Make it writable, then repeat.",
+    ),
+    engines.GROWN: (StoreUnavailable("The bucket may not be written."), "The bucket may not be written."),
+}
 
+
+def test_a_store_that_is_read_only_is_said_in_words_and_nothing_is_refused_for_it(here, kept_in, monkeypatch):
+    error, said = READ_ONLY[kept_in]
     with monkeypatch.context() as patch:
-        patch.setattr(FolderStore, "write_beside", read_only)
+        engines.let_writes_fail(patch, lambda *_about: error)
         for way in (1, 2):
             report = take_in(
                 here, [*views(2), IncomingFile("junk", b"junk")], statement=None, source="cli", at_once=way
             )
-            assert (report.items, report.cut_short) == (
-                [],
-                "The folder is read-only. Make it writable, then repeat.",
-            )
+            assert (report.items, report.cut_short) == ([], said)
     with here.database.read() as session:
         assert session.scalars(select(ImportItem)).all() == []
     assert take_in(here, views(2), statement=None, source="cli").count("accepted") == 2
 
 
-@pytest.mark.embedded("is about a disk that is full")
 def test_a_disk_that_is_too_full_for_the_quarantine_refuses_nothing(here, monkeypatch):
     full_after(monkeypatch, 0)
     report = take_in(here, [IncomingFile("junk", b"junk")], statement=None, source="cli")
     assert (report.items, bool(report.cut_short)) == ([], True)
 
 
-@pytest.mark.embedded("is about SQLite's lock")
 @pytest.mark.parametrize("locked_before", [0, 1])
 def test_a_locked_database_keeps_the_report_whenever_it_is_locked(here, locked_before):
-    here.database.busy_seconds = 0.1
-    here.database.close()  # connections that are opened now wait as long
-    holders = []
-
-    def lock(*_about):
-        if not holders:
-            holders.append(hold_lock(here))
+    engines.waits(here.database, 0.1)
+    holder = ExitStack()
+    hold = cache(lambda: holder.enter_context(engines.held(here.database)))
 
     def files():
         if not locked_before:
-            lock()
+            hold()
         yield from views(3)
 
-    report = take_in(here, files(), statement=None, source="cli", on_item=lock)
+    report = take_in(here, files(), statement=None, source="cli", on_item=lambda _item: hold())
     assert len(report.items) == locked_before
     assert "database is busy" in (report.cut_short or "")
     with here.database.read() as session:
         assert session.scalars(select(ImportBatch)).one().finished_at is None
-    holders[0].close()
+    holder.close()
     again = take_in(here, views(3), statement=None, source="cli")
     assert again.counts() == {"accepted": 3 - locked_before, "duplicate": locked_before, "quarantined": 0}
     assert finish_left_over_batches(here, now=utc_now() + timedelta(hours=2)) == 1
 
 
-@pytest.mark.embedded("is about SQLite's lock")
 def test_a_database_that_is_locked_from_the_first_is_an_empty_report(here):
-    here.database.busy_seconds = 0.1
-    here.database.close()
-    holder = hold_lock(here)
-    report = take_in(here, views(1), statement=None, source="cli")
-    holder.close()
+    engines.waits(here.database, 0.1)
+    with engines.held(here.database):
+        report = take_in(here, views(1), statement=None, source="cli")
     assert (report.items, "busy" in (report.cut_short or "")) == ([], True)
 
 

@@ -13,9 +13,9 @@ from core.incoming import IncomingFile, ahead, intake, take_in
 from core.installation import Installation
 from core.outages import outage
 from core.settings import Settings
-from db.images import FolderStore
 from db.sessions import WITH_PUT_AWAY
 from db.tables import Image, ImportItem, Patient, Study, StudyStatus
+from tests import engines
 from tests.pictures import breast, dicom
 
 
@@ -101,22 +101,18 @@ def test_each_ends_as_it_would_alone_and_is_durable_when_it_is_answered(here, wr
     assert {item.outcome for item in again.items[:4]} == {"duplicate"}
 
 
-@pytest.mark.embedded("is about a disk that is full")
 def test_where_one_cannot_be_written_those_before_it_are_in_and_nothing_is_left_of_the_others(
     here, writes, monkeypatch
 ):
     files = of_all_kinds()
-    write_beside, full = FolderStore.write_beside, OSError(28, "No space left on device")
 
-    def write_or_fail(self, sha256, data):
-        if data == files[3].data:
-            raise full
-        return write_beside(self, sha256, data)
+    def no_room(store, data):
+        return engines.full(store) if data == files[3].data else None
 
-    monkeypatch.setattr(FolderStore, "write_beside", write_or_fail)
+    engines.let_writes_fail(monkeypatch, no_room)
     report = take_in(here, files, statement=None, source="cli", at_once=2)
     assert ended(report) == dict(list(EXPECTED.items())[:3])
-    assert report.cut_short == outage(full)
+    assert report.cut_short == outage(engines.full(here.images))
     assert left_behind(here) == []
     with here.database.read() as session:
         assert len(session.scalars(select(Image)).all()) == 2

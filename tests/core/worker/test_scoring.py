@@ -1,13 +1,14 @@
 """Scoring: as of a visit's date, each image once, scores added and never edited."""
 
 import errno
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 
 import numpy as np
 import pytest
-from sqlalchemy import event, func, select, update
+from sqlalchemy import func, select, update
 
 from core.images.child import ChildDied, ChildUnstartable
 from core.images.reader import GuardedReader
@@ -21,7 +22,6 @@ from core.settings import Settings
 from core.worker import progress
 from core.worker.queue import queue_everything
 from core.worker.scoring import Scorer, score_pending
-from db.database import sqlite_module
 from db.images import StoreUnavailable
 from db.tables import Alert, Embedding, Image, Score, Study, StudyStatus, utc_now
 from tests import engines
@@ -418,21 +418,19 @@ def test_a_reading_process_that_memory_fails_puts_the_study_off(here, model, mon
     scorer.close()
 
 
-@pytest.mark.embedded("is about SQLite's lock")
 def test_a_database_that_goes_away_while_a_study_is_in_work_leaves_it_in_the_queue(here, model):
     class Pulling(Counting):
         def score(self, visits):
-            held.execute("BEGIN IMMEDIATE")
+            holder.enter_context(engines.held(here.database))
             return self.model.score(visits)
 
     add_visit(here, date(2024, 1, 1), views=("L-CC",))
-    held = sqlite_module().connect(str(here.home / "longview.db"), isolation_level=None)
-    event.listen(here.database.engine, "checkout", lambda c, *_: c.execute("PRAGMA busy_timeout = 10"))
+    holder = ExitStack()
+    engines.waits(here.database, 0.1)
     scorer = Scorer(here, Pulling(model))
     with pytest.raises(MachineFailed, match="busy"):
         scorer.score_next(settled=False)
-    held.execute("ROLLBACK")
-    held.close()
+    holder.close()
     # Given back as soon as the database is there, not when the lease runs out.
     scorer.model = model
     assert scorer.score_next(settled=False) is None

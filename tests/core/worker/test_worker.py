@@ -4,12 +4,12 @@ import threading
 import time
 from datetime import date, timedelta
 
-import pytest
 from sqlalchemy import select
 
 from core.worker.scoring import Scorer
 from core.worker.worker import run_worker
 from db.tables import Study, StudyStatus
+from tests import engines
 from tests.core.worker.test_scoring import add_visit, model
 
 __all__ = ["model"]  # a fixture
@@ -22,12 +22,8 @@ def until(true, seconds: float = 60) -> None:
         time.sleep(0.02)
 
 
-@pytest.mark.embedded("is about the folder of images")
-def test_a_folder_that_is_away_for_a_while_costs_no_study_its_score(here, model):
+def test_a_store_that_is_away_for_a_while_costs_no_study_its_score(here, kept_in, model):
     add_visit(here, date(2024, 1, 1), views=("L-CC",))
-    home = here.images.root
-    home.rename(home.with_name("elsewhere"))
-    home.mkdir()
 
     def study() -> Study:
         with here.database.read() as session:
@@ -35,13 +31,13 @@ def test_a_folder_that_is_away_for_a_while_costs_no_study_its_score(here, model)
 
     stop = threading.Event()
     worker = threading.Thread(target=run_worker, args=(here, stop), kwargs={"scorer": Scorer(here, model)})
-    worker.start()
     try:
-        until(lambda: study().put_off_because is not None)
-        assert study().status is StudyStatus.PENDING
-        assert "Mount its disk" in (study().put_off_because or "")
-        home.rmdir()
-        home.with_name("elsewhere").rename(home)
+        with engines.away(here.images):
+            worker.start()
+            until(lambda: study().put_off_because is not None)
+            assert study().status is StudyStatus.PENDING
+            said = "Mount its disk" if kept_in == engines.EMBEDDED else "there is no such bucket"
+            assert said in (study().put_off_because or "")
         until(lambda: study().status is StudyStatus.SCORED)
         assert study().put_off_because is None
     finally:
