@@ -38,7 +38,7 @@ from seed_data.checks import report as margins_report
 from seed_data.checks import sensitivity as sensitivity_table
 from seed_data.checks import vectors as perfect_vectors
 from seed_data.counting import counted
-from seed_data.on_films import films
+from seed_data.on_films import films, lesions
 from seed_data.simulating import Edition, simulate
 from seed_data.women.life import CaseMix
 from seed_data.women.mechanisms import EDITIONS
@@ -54,6 +54,7 @@ app = typer.Typer(
 )
 app.callback()(check_surroundings)
 app.command()(films)
+app.command()(lesions)
 app.command()(simulate)
 
 

@@ -1,4 +1,4 @@
-"""The verb ``films``: women with dated visits on real films."""
+"""The verbs ``films`` and ``lesions``: women with dated visits on real films, and lesions drawn into films for practice."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import typer
 from core.cli.terminal import SOME_REFUSED, log, wrong_use
 from seed_data.counting import counted
 from seed_data.simulating import check_no_set, tell_set
-from seed_data.women import cohort
+from seed_data.women import cohort, insertion
 from seed_data.women.films import MECHANISMS, film_women
 from seed_data.women.life import CaseMix
 from seed_data.women.plan import SetPlan
 
-__all__ = ["films"]
+__all__ = ["films", "lesions"]
 
 
 def films(
@@ -65,6 +65,41 @@ def films(
     with counted("Lives on films", len(women.backgrounds)) as count:
         description = cohort.simulate(out, plan, jobs=jobs or None, on_woman=count)
     log.print(f"{description['images']} images in {time.monotonic() - started:.0f} s.")
+    tell_set(description, out, as_json)
+    if women.left_out:
+        raise typer.Exit(SOME_REFUSED)
+
+
+def lesions(
+    data: Annotated[
+        list[Path],
+        typer.Option(
+            "--data",
+            help="Exam manifest of real mammograms; those without finding are used. Give it again for more.",
+        ),
+    ],
+    out: Annotated[Path, typer.Option("--out", help="Folder to write into.")],
+    sets: Annotated[int, typer.Option(min=1, max=20, help="How often each mammogram is drawn into.")] = 2,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same bytes.")] = 0,
+    pixel_spacing_mm: Annotated[float, typer.Option(min=0.1, max=1.0, help="Nominal pixel spacing.")] = 0.25,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the description as JSON.")] = False,
+) -> None:
+    """Draw lesions into real mammograms without a finding, for a detector to practise on (`core train image --practice`).
+
+    The tissue is real, the lesions are drawn as those of simulated women. The column `background` of manifest.csv says whose
+    picture it is: where she is measured on, what was drawn into her pictures does not teach.
+    """
+    check_no_set(out)
+    try:
+        women = film_women(data, lives=1)
+    except (ValueError, OSError) as error:
+        wrong_use(str(error))
+    for why in women.left_out:
+        log.print(why)
+    with counted("Women", len(women.backgrounds)) as count:
+        description = insertion.write_set(
+            out, women.backgrounds, sets, seed, pixel_spacing_mm, on_woman=count
+        )
     tell_set(description, out, as_json)
     if women.left_out:
         raise typer.Exit(SOME_REFUSED)

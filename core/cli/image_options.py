@@ -13,7 +13,6 @@ import typer
 
 from core.cli.groups import or_wrong_use
 from core.training import (
-    DetectorOptions,
     Duration,
     KernelOptions,
     Measuring,
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AugmentationAsked",
-    "DetectorAsked",
     "DurationAsked",
     "FilesAsked",
     "KernelAsked",
@@ -203,15 +201,6 @@ class KernelAsked(KernelOptions):
     beside_epochs: Annotated[int, typer.Option(min=1, help="Times it sees each image.")] = (
         KernelOptions.beside_epochs
     )
-
-
-@dataclass(frozen=True)
-class DetectorAsked(DetectorOptions):
-    """What a detector learns from beside boxes."""
-
-    inserted_sets: Annotated[
-        int, typer.Option(min=0, help="With detector: how often lesions are put into each normal film.")
-    ] = DetectorOptions.inserted_sets
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,6 @@ import typer
 from core.cli.groups import in_groups
 from core.cli.image_options import (
     AugmentationAsked,
-    DetectorAsked,
     DurationAsked,
     FilesAsked,
     KernelAsked,
@@ -43,7 +42,6 @@ def train_image_model(
     pictures: PicturesAsked,
     network: NetworkAsked,
     kernel: KernelAsked,
-    detector: DetectorAsked,
     augmentation: AugmentationAsked,
     duration: DurationAsked,
     measuring: MeasuringAsked,
@@ -71,7 +69,6 @@ def train_image_model(
             augmentation,
             replace(network, backbone=backbone_called(network.backbone)),
             replace(kernel, beside=backbone_called(kernel.beside) if kernel.beside else None),
-            detector,
             duration,
             measuring,
             name=files.out.resolve().name,

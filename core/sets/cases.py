@@ -40,7 +40,8 @@ class ImageCase:
 
     `group` is the woman (or near-duplicate group); `source` says where the label stands, for messages; `anywhere`
     asks for a box of the tissue of an image without a lesion; `practice` images are learned from, never measured on;
-    `lesions` are the boxes drawn in an image that is shown whole, and whether each is malignant.
+    `lesions` are the boxes drawn in an image that is shown whole, and whether each is malignant; `drawn` says that what is
+    found was drawn into the picture of `group`.
     """
 
     path: Path
@@ -57,6 +58,7 @@ class ImageCase:
     laterality: str | None = None
     view: str | None = None
     lesions: tuple[tuple[tuple[float, float, float, float], bool], ...] = ()
+    drawn: bool = False
 
     @property
     def name(self) -> str:
@@ -158,7 +160,7 @@ def gather_pictures(source: Path, *, boxes: bool = False) -> Cases:
     by_case = {
         (row.path, row.roi if boxes else None): ImageCase(
             path=row.path,
-            group=row.patient_id,
+            group=row.shown_woman,
             label="",
             source=f"{path}, line {row.line}",
             box=row.roi if boxes else None,
@@ -171,9 +173,13 @@ def gather_pictures(source: Path, *, boxes: bool = False) -> Cases:
 
 
 def with_practice(cases: Cases, practice: Cases) -> Cases:
-    """Return cases together with others that are only for practice; its women are none of the first's."""
+    """Return cases together with others that are only for practice; its women are none of the first's.
+
+    But for findings drawn into pictures of those: such teach only where the women themselves may.
+    """
     others = [
-        replace(one, group=f"practice:{one.group}", split=None, practice=True) for one in practice.cases
+        replace(one, group=one.group if one.drawn else f"practice:{one.group}", split=None, practice=True)
+        for one in practice.cases
     ]
     return Cases(
         [*cases.cases, *others],
@@ -296,7 +302,7 @@ def _from_manifest(
         label = spelled.setdefault(text.strip().casefold(), text.strip())
         case = ImageCase(
             path=row.path,
-            group=row.patient_id,
+            group=row.shown_woman,
             label=label,
             source=f"{path}, line {row.line}",
             box=row.roi if boxes else None,
@@ -308,6 +314,7 @@ def _from_manifest(
             laterality=row.laterality,
             view=row.view,
             lesions=() if boxes or row.roi is None else ((row.roi, row.finding == FindingClass.MALIGNANT),),
+            drawn=row.background is not None,
         )
         before = None if boxes else by_image.get(row.path)
         if before is not None:

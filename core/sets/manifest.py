@@ -47,7 +47,8 @@ class ManifestRow:
     """One image and what is known of it; None where nothing is said.
 
     `roi` is x0, y0, x1, y1 in pixels of the image, origin top left; `finding` and `density` are those of that
-    breast at that study; laterality and view may be None for ultrasound and MR only; `line` counts from 1, the header being line 1.
+    breast at that study; laterality and view may be None for ultrasound and MR only; `background` is the woman in whose
+    picture findings were drawn; `line` counts from 1, the header being line 1.
     """
 
     line: int
@@ -69,6 +70,12 @@ class ManifestRow:
     last_followup_date: date | None = None
     split: str | None = None
     simulated: bool = False
+    background: str | None = None
+
+    @property
+    def shown_woman(self) -> str:
+        """Whose breast it shows: of drawn findings in a real picture the woman of the picture."""
+        return self.background or self.patient_id
 
     @property
     def age_years(self) -> float | None:
@@ -224,6 +231,7 @@ class Cells(BaseModel):
     last_followup_date: Day = None
     split: str | None = None
     simulated: Annotated[bool, _FLAG, Field(description="0 or 1")] = False
+    background: str | None = None
 
     @property
     def roi(self) -> tuple[float, float, float, float] | None:

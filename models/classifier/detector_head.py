@@ -32,7 +32,7 @@ from models.film import (
 from models.store import backend, load_weights, rounded, save_weights
 from models.view import FINDINGS
 
-__all__ = ["SHOWN_BY", "DetectorHead", "film_vector", "parts_of", "rounded_backbones"]
+__all__ = ["SHOWN_BY", "DetectorHead", "film_vector", "parts_of", "rounded_backbones", "served_maps"]
 
 HEADS = "heads.npz"
 HEAVY = ("vgg16",)
@@ -111,8 +111,7 @@ class DetectorHead(Head):
 
     @cached_property
     def _answers(self) -> Callable[[NDArray[np.float32]], dict[str, NDArray[np.float32]]]:
-        heavy = {name: backend.in_half(self.backbones[name]) for name in HEAVY}
-        return backend.as_function(build_maps(self.backbones | heavy, self.config.input.shape))
+        return backend.as_function(served_maps(self.backbones, self.config.input.shape))
 
     def _look(self, film: NDArray[Any]) -> tuple[FilmReading, NDArray[np.float32]]:
         """Return what is said of a film (rows, columns), and its vector (1, D)."""
@@ -186,6 +185,12 @@ def rounded_backbones(weights: str) -> dict[str, keras.Model]:
         except (OSError, KeyError) as error:
             raise ValueError(f"{kept[name]} holds no weights of {name}: {error}") from error
     return backbones
+
+
+def served_maps(backbones: dict[str, keras.Model], shape: tuple[int, int]) -> keras.Model:
+    """Build the maps over a film (`models.film.build_maps`) as they are served, the heavy part in half precision."""
+    heavy = {name: backend.in_half(backbones[name]) for name in HEAVY}
+    return build_maps(backbones | heavy, shape)
 
 
 def parts_of(classes: Sequence[str]) -> list[list[int]]:

@@ -13,7 +13,6 @@ from .encoder import load_film_encoder as load_film_encoder
 from .encoder import no_heads as no_heads
 from .encoder import save_film_encoder as save_film_encoder
 from .heads import HeadRecipe as HeadRecipe
-from .insertion import insert_lesions as insert_lesions
 from .lessons import FilmLessons as FilmLessons
 from .lessons import ViewCells as ViewCells
 from .lessons import fit_film_heads as fit_film_heads
@@ -31,9 +30,7 @@ from .scores import extent_of as extent_of
 from .scores import film_score as film_score
 from .scores import peaks_of as peaks_of
 from .training import DetectorRecipe as DetectorRecipe
-from .training import Inserting as Inserting
 from .training import Lessons as Lessons
 from .training import on_lesion as on_lesion
 from .training import peak_on_lesion as peak_on_lesion
 from .training import train_detector as train_detector
-from .training import with_inserted as with_inserted

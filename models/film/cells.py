@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,6 +18,7 @@ from models.store import OnProgress
 __all__ = ["FilmCells", "make_cells"]
 
 STATE = "cells.json"
+Look = Callable[[NDArray[np.float32]], Mapping[str, NDArray[np.float32]]]
 EVERY = 8
 """Films after which it is written down how far the work is."""
 
@@ -69,7 +69,8 @@ class FilmCells:
 
 
 def make_cells(
-    network: keras.Model,
+    look: Look,
+    channels: Mapping[Net, int],
     count: int,
     film: Callable[[int], NDArray[np.uint8]],
     folder: Path,
@@ -79,30 +80,31 @@ def make_cells(
 
     Parameters
     ----------
-    network
-        As `models.film.maps.build_maps` builds it.
+    look
+        Gives what each net answers of a film (1, rows, columns, 1) in 0..1, by the net's name: maps (1, h, w, channels).
+    channels
+        How many each net answers with.
     count
         How many films.
     film
         Gives each, (rows, columns), zero outside the breast.
     folder
-        Of this network and these films alone.
+        Of these networks and films alone.
     report
         Told of progress.
     """
     folder.mkdir(0o700, parents=True, exist_ok=True)
     inside = np.stack([inside_breast(film(i)) for i in range(count)])
     begins = np.concatenate([[0], np.cumsum(inside.sum(axis=(1, 2)))]).astype(int)
-    nets = {net: int(network.output[net.value].shape[-1]) for net in Net}
     state = folder / STATE
     done = int(json.loads(state.read_text("utf-8"))["films"]) if state.is_file() else 0
-    answers = {net: _mapped(folder, net.value, (int(begins[-1]), wide)) for net, wide in nets.items()}
+    answers = {net: _mapped(folder, net.value, (int(begins[-1]), wide)) for net, wide in channels.items()}
     place = _mapped(folder, "places", (int(begins[-1]), PLACES))
     for i in range(done, count):
         shown = film(i)
         mine = slice(begins[i], begins[i + 1])
-        for name, value in network.predict_on_batch(shown[None, ..., None].astype(np.float32) / 255).items():
-            answers[Net(name)][mine] = np.asarray(value)[0][inside[i]]
+        for name, value in look(shown[None, ..., None].astype(np.float32) / 255).items():
+            answers[Net(name)][mine] = value[0][inside[i]]
         place[mine] = places(shown)[inside[i]]
         if (i + 1) % EVERY == 0 or i + 1 == count:
             for one in (*answers.values(), place):

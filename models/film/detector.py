@@ -46,8 +46,14 @@ class Detector:
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        """Read what `save` wrote."""
+        """Read what `save` wrote; ValueError if its heads read other networks than this release has."""
         with np.load(path, allow_pickle=False) as file:
+            known = {name.rpartition(".")[0] for name in file.files}
+            if known != {net.value for net in Net}:
+                raise ValueError(
+                    f"{path} holds heads of {', '.join(sorted(known))}; this release reads films by {', '.join(Net)}. "
+                    "Train the detector anew."
+                )
             return cls(
                 {net: CellHead(file[f"{net.value}.weights"], file[f"{net.value}.bias"]) for net in Net}
             )

@@ -56,7 +56,6 @@ class Net(StrEnum):
     """What looks at a film: a network, at the size of the film or at two thirds of it."""
 
     LITE2 = "lite2"
-    LITE2_SMALL = "lite2-small"
     LITE0 = "lite0"
     VGG16_SMALL = "vgg16-small"
 
@@ -70,7 +69,6 @@ class _Look:
 
 _LOOKS = {
     Net.LITE2: _Look("lite2", False, False),
-    Net.LITE2_SMALL: _Look("lite2", True, False),
     Net.LITE0: _Look("lite0", False, False),
     Net.VGG16_SMALL: _Look("vgg16", True, True),
 }

@@ -1,10 +1,9 @@
-"""A detector learns: from boxes drawn in films, from lesions put into normal ones, from each normal film's hardest cells."""
+"""A detector learns: from boxes around lesions, real ones and drawn ones, and from each normal film's hardest cells."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,13 +11,12 @@ from numpy.typing import NDArray
 from models.film.cells import FilmCells
 from models.film.detector import Detector
 from models.film.heads import CellHead, Cells, HeadRecipe, fit_cell_head
-from models.film.insertion import insert_lesions
 from models.film.maps import CELL, Net
 from models.film.scores import Peak
 from models.store import OnProgress
 from models.view import LesionBox
 
-__all__ = ["DetectorRecipe", "Lessons", "on_lesion", "peak_on_lesion", "train_detector", "with_inserted"]
+__all__ = ["DetectorRecipe", "Lessons", "on_lesion", "peak_on_lesion", "train_detector"]
 
 ASKED_AT_ONCE = 40_000
 
@@ -31,7 +29,7 @@ class DetectorRecipe:
     """
 
     hardest: int = 15
-    real: float = 0.3
+    real: float = 0.5
     beside: float = 40.0
     head: HeadRecipe = field(default_factory=HeadRecipe)
 
@@ -43,72 +41,16 @@ class Lessons:
     Parameters
     ----------
     lesions
-        Boxes in pixels of the standard film, real ones or such as were put in.
-    source
-        (n,) which original each film is of.
+        Boxes in pixels of the standard film.
     normal
-        (n,) bool, films without a lesion as they are.
-    inserted
-        (n,) bool, films with lesions put in.
+        (n,) bool, films without a lesion.
+    drawn
+        (n,) bool, films whose lesions were drawn in: those cells teach what a lesion is, the others nothing.
     """
 
     lesions: list[list[LesionBox]]
-    source: NDArray[np.intp]
     normal: NDArray[np.bool_]
-    inserted: NDArray[np.bool_]
-
-
-@dataclass(frozen=True)
-class Inserting:
-    """Films, and beside them what becomes of the normal ones when lesions are put in: set after set.
-
-    Parameters
-    ----------
-    films
-        (m, rows, columns) uint8, what was taken.
-    normal
-        (m,) bool.
-    sets, seed
-        How many sets; what decides where the lesions lie.
-    """
-
-    films: NDArray[np.uint8]
-    normal: NDArray[np.bool_]
-    sets: int
-    seed: int
-
-    @cached_property
-    def source(self) -> NDArray[np.intp]:
-        """(n,) which film each is of, the films themselves first."""
-        return np.concatenate([np.arange(len(self.films)), *[np.flatnonzero(self.normal)] * self.sets])
-
-    def film(self, place: int) -> NDArray[np.uint8]:
-        """Return a film (rows, columns)."""
-        return self._made(place)[0]
-
-    def lesions(self, place: int) -> list[LesionBox]:
-        """Return the boxes of the lesions that were put in."""
-        return self._made(place)[1]
-
-    def _made(self, place: int) -> tuple[NDArray[np.uint8], list[LesionBox]]:
-        film = np.asarray(self.films[int(self.source[place])])
-        if place < len(self.films):
-            return film, []
-        of_set = (place - len(self.films)) // max(1, int(self.normal.sum()))
-        made = insert_lesions(film, np.random.default_rng([self.seed + of_set + 1, int(self.source[place])]))
-        return made.film, made.lesions
-
-
-def with_inserted(inserting: Inserting, lesions: list[list[LesionBox]]) -> Lessons:
-    """Return what is known of films with their own boxes, and of those with lesions put in."""
-    own, source = len(inserting.films), inserting.source
-    put_in = np.arange(len(source)) >= own
-    return Lessons(
-        [*lesions, *(inserting.lesions(place) for place in range(own, len(source)))],
-        source,
-        np.concatenate([inserting.normal, np.zeros(len(source) - own, bool)]),
-        put_in,
-    )
+    drawn: NDArray[np.bool_]
 
 
 def on_lesion(box: LesionBox, shape: tuple[int, int]) -> NDArray[np.bool_]:
@@ -143,7 +85,7 @@ def train_detector(
     lessons
         What is known of them.
     mine
-        (m,) which originals may teach: lesions put into others do not either.
+        (n,) which films may teach.
     recipe
         Steps, shares, seed.
     report
@@ -155,7 +97,7 @@ def train_detector(
         If no film among them is normal, or none shows a lesion.
     """
     marked = _marked(cells, lessons, mine, recipe.beside)
-    if not len(marked.lesion) or not (lessons.normal & mine[lessons.source]).any():
+    if not len(marked.lesion) or not (lessons.normal & mine).any():
         raise ValueError(
             "A detector learns from films without a lesion and from films with boxes around theirs."
         )
@@ -172,26 +114,25 @@ def train_detector(
 
 @dataclass(frozen=True)
 class _Marked:
-    """Cells that may teach: on lesions, with whether malignant, whether put in, and the cells of the same lesion; normal."""
+    """Cells that may teach: on lesions, with whether malignant, whether drawn, and the cells of the same lesion; normal."""
 
     lesion: NDArray[np.intp]
     malignant: NDArray[np.bool_]
-    inserted: NDArray[np.bool_]
+    drawn: NDArray[np.bool_]
     among: NDArray[np.intp]
     normal: NDArray[np.intp]
 
 
 def _marked(cells: FilmCells, lessons: Lessons, mine: NDArray[np.bool_], beside: float) -> _Marked:
-    teaches = mine[lessons.source]
     shape = cells.inside.shape[1:]
     chosen: list[tuple[NDArray[np.intp], bool, bool]] = []
-    for film in np.flatnonzero(teaches):
+    for film in np.flatnonzero(mine):
         for box in lessons.lesions[film]:
             own = cells.of(int(film))[on_lesion(box, shape)[cells.inside[film]]]
             if len(own):
-                chosen.append((own, box.malignant, bool(lessons.inserted[film])))
-    without = np.isin(cells.film, np.flatnonzero(teaches & lessons.normal))
-    for film in np.flatnonzero(teaches & ~lessons.inserted):
+                chosen.append((own, box.malignant, bool(lessons.drawn[film])))
+    without = np.isin(cells.film, np.flatnonzero(mine & lessons.normal))
+    for film in np.flatnonzero(mine & ~lessons.drawn):
         boxes = [_wider(box, beside) for box in lessons.lesions[film]]
         if boxes:
             near = np.any([on_lesion(box, shape) for box in boxes], axis=0)
@@ -204,7 +145,7 @@ def _marked(cells: FilmCells, lessons: Lessons, mine: NDArray[np.bool_], beside:
     return _Marked(
         np.concatenate([own for own, _, _ in chosen]),
         np.repeat([malignant for _, malignant, _ in chosen], counts),
-        np.repeat([inserted for _, _, inserted in chosen], counts),
+        np.repeat([drawn for _, _, drawn in chosen], counts),
         np.repeat(counts, counts),
         normal,
     )
@@ -217,10 +158,10 @@ def _wider(box: LesionBox, by: float) -> LesionBox:
 def _with_mass(marked: _Marked, recipe: DetectorRecipe) -> Cells:
     """Say how much each cell counts: a large lesion more than a small one, but by the root of its cells only."""
     mass = marked.among**-0.5
-    real, put_in = ~marked.inserted, marked.inserted
-    if real.any() and put_in.any():
+    real, drawn = ~marked.drawn, marked.drawn
+    if real.any() and drawn.any():
         mass[real] *= recipe.real / mass[real].sum()
-        mass[put_in] *= (1 - recipe.real) / mass[put_in].sum()
+        mass[drawn] *= (1 - recipe.real) / mass[drawn].sum()
     return Cells(marked.lesion, marked.malignant, mass / mass.sum(), marked.normal)
 
 

@@ -18,6 +18,7 @@ from pydicom.uid import UID, DigitalMammographyXRayImageStorageForPresentation, 
 
 from core.rules import age_years
 from core.rules.vocabulary import Side
+from seed_data.women.appearance import Shown
 from seed_data.women.bodies import Picture
 from seed_data.women.life import Life, LifeVisit
 from seed_data.women.planes import HEIGHT_MM, WIDTH_MM, Plane
@@ -67,6 +68,15 @@ class Film:
     machine: Machine
     spacing_mm: float
     mirrored: bool
+
+    def box(self, shown: Shown) -> tuple[int, int, int, int]:
+        """Return the box (x0, y0, x1, y1) of a finding in pixels of the film, half open, origin top left."""
+        rows, columns = self.pixels.shape
+        x = columns - 1 - shown.x if self.mirrored else shown.x
+        reach = shown.radius_pixels + 1
+        x0, x1 = max(int(x - reach), 0), min(int(x + reach) + 2, columns)
+        y0, y1 = max(int(shown.y - reach), 0), min(int(shown.y + reach) + 2, rows)
+        return x0, y0, x1, y1
 
 
 def machine_of(life: Life, visit: LifeVisit) -> Machine:

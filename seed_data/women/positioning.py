@@ -26,6 +26,11 @@ class Warp:
     waves: NDArray[np.float64]  # (n, 5): amplitude along u, along v, frequency u, frequency v, phase
 
     @classmethod
+    def none(cls) -> Warp:
+        """Return a positioning that leaves everything where it is."""
+        return cls(np.eye(2), np.zeros(2), np.zeros((0, 5)))
+
+    @classmethod
     def draw(cls, rng: np.random.Generator, view: str, strength: float = 1.0) -> Warp:
         """Draw a positioning; `strength` scales how far it departs from the first one."""
         angle = rng.normal(0, 0.022 * strength)

@@ -27,12 +27,7 @@ class ViewRecord:
 
     def box(self, shown: Shown) -> tuple[int, int, int, int]:
         """Return the box (x0, y0, x1, y1) of a finding in pixels of the film, half open, origin top left."""
-        rows, columns = self.film.pixels.shape
-        x = columns - 1 - shown.x if self.film.mirrored else shown.x
-        reach = shown.radius_pixels + 1
-        x0, x1 = max(int(x - reach), 0), min(int(x + reach) + 2, columns)
-        y0, y1 = max(int(shown.y - reach), 0), min(int(shown.y + reach) + 2, rows)
-        return x0, y0, x1, y1
+        return self.film.box(shown)
 
     def place(self, shown: Shown) -> tuple[float, float]:
         """Return the centre of a finding in pixels of the film, origin top left."""

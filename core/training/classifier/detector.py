@@ -1,4 +1,4 @@
-"""Training of a detector: heads on frozen networks learn from the boxes drawn in films, and from lesions put into others."""
+"""Training of a detector: heads on frozen networks learn from boxes around lesions, real ones and such as were drawn in."""
 
 from __future__ import annotations
 
@@ -122,9 +122,10 @@ class DetectorTraining(HeadTraining):
         }
 
     def _prepare(self) -> tuple[FilmCells, Lessons]:
-        """Have the networks, and their answers on all films and on those with lesions put in: once for all folds."""
-        from models.classifier import rounded_backbones
-        from models.film import Inserting, build_maps, make_cells, with_inserted
+        """Have the networks, and their answers on all films: once for all folds."""
+        from models.classifier import rounded_backbones, served_maps
+        from models.film import Lessons, Net, make_cells
+        from models.store import backend
 
         if self._known is not None:
             return self._known
@@ -134,15 +135,18 @@ class DetectorTraining(HeadTraining):
         except (LookupError, ValueError) as error:
             raise TrainingError(str(error)) from error
         cases = self.material.cases
-        normal = np.array([case.label == FINDINGS[0] for case in cases])
-        inserting = Inserting(
-            self.material.pixels(), normal, self.plan.detector.inserted_sets, self.plan.measuring.seed
+        lessons = Lessons(
+            [self._lesions(i) for i in range(len(cases))],
+            np.array([case.label == FINDINGS[0] for case in cases]),
+            np.array([case.drawn for case in cases]),
         )
-        lessons = with_inserted(inserting, [self._lesions(i) for i in range(len(cases))])
+        films = self.material.pixels()
+        network = served_maps(self._backbones, self.plan.pictures.shape)
         cells = make_cells(
-            build_maps(self._backbones, self.plan.pictures.shape),
-            len(lessons.lesions),
-            inserting.film,
+            backend.as_function(network),
+            {net: int(network.output[net.value].shape[-1]) for net in Net},
+            len(cases),
+            lambda place: np.asarray(films[place]),
             self.out / "work" / "cells",
             self.report,
         )

@@ -57,6 +57,12 @@ class Material:
         """Return which cases teach and are never measured on, (n,)."""
         return np.array([case.practice for case in self.cases])
 
+    def teaching(self, held: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Return which cases may teach, (n,), while some are held out: neither these nor practice on their women."""
+        women = {case.group for case, out in zip(self.cases, held, strict=True) if out}
+        with_them = [case.practice and case.group in women for case in self.cases]
+        return ~held & ~np.array(with_them, bool)
+
     def pixels(self, chosen: NDArray[Any] | None = None) -> Any:
         """Return the images (m, rows, columns) of some cases, by place or truth value, read when they are asked for."""
         return late_rows(self.prepared.pixels, self._rows(chosen))
@@ -209,10 +215,9 @@ class HeadTraining(ABC):
         places = np.flatnonzero(mine & ~practice)
         cases = [self.material.cases[i] for i in places]
         inner = np.array(part_groups(cases, INNER_SHARES, self.plan.measuring.seed))
-        train, validation = mine & practice, np.zeros(len(mine), bool)
-        train[places[inner == Part.TRAIN]] = True
+        validation = np.zeros(len(mine), bool)
         validation[places[inner == Part.VALIDATION]] = True
-        return train, validation
+        return mine & self.material.teaching(validation), validation
 
 
 def shown_input(plan: ImagePlan) -> ImageInput:

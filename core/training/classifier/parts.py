@@ -72,10 +72,11 @@ def _own_parts(cases: Sequence[ImageCase], measuring: Measuring) -> list[str]:
 
 
 def check_leakage(cases: Sequence[ImageCase], parts: Sequence[str], pairs: Sequence[tuple[int, int]]) -> None:
-    """Stop where a woman or a picture is in two parts, naming them."""
+    """Stop where a woman or a picture is in two parts, naming them; what is for practice goes where its woman does."""
     seen: dict[str, set[str]] = {}
     for case, part in zip(cases, parts, strict=True):
-        seen.setdefault(case.group, set()).add(part)
+        if not case.practice:
+            seen.setdefault(case.group, set()).add(part)
     torn = sorted(group for group, where in seen.items() if len(where) > 1)
     if torn:
         named = ", ".join(f"{group} ({' and '.join(sorted(seen[group]))})" for group in torn[:10])
@@ -83,12 +84,21 @@ def check_leakage(cases: Sequence[ImageCase], parts: Sequence[str], pairs: Seque
             f"{len(torn)} women or groups are in more than one split: {named}{', …' if len(torn) > 10 else ''}. "
             "Put each into one split."
         )
-    across = [(cases[i], cases[j]) for i, j in pairs if parts[i] != parts[j]]
+    across = [
+        (cases[i], cases[j])
+        for i, j in pairs
+        if parts[i] != parts[j] and not _goes_with_her(cases[i], cases[j])
+    ]
     if across:
         raise LeakageError(
             f"{len(across)} near duplicates are in two splits: {named_pairs(across)}. Leave one of each out, or give both "
             "the same patient_id and split."
         )
+
+
+def _goes_with_her(one: ImageCase, other: ImageCase) -> bool:
+    """Tell whether one of two pictures of a woman is for practice: it teaches only where she may."""
+    return one.group == other.group and (one.practice or other.practice)
 
 
 def named_pairs(pairs: Sequence[tuple[ImageCase, ImageCase]]) -> str:

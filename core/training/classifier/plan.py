@@ -12,7 +12,6 @@ from typing import Any
 from models.classifier import Augmentation, HeadName, Region, Step, head_called, region_called, step_called
 
 __all__ = [
-    "DetectorOptions",
     "Duration",
     "ImagePlan",
     "KernelOptions",
@@ -105,17 +104,6 @@ class KernelOptions:
 
 
 @dataclass(frozen=True)
-class DetectorOptions:
-    """What a detector learns from beside boxes: how often lesions are put into each normal film."""
-
-    inserted_sets: int = 0
-
-    def __post_init__(self) -> None:
-        """Check; ValueError says what is wrong."""
-        _at_least("inserted_sets", self.inserted_sets, 0)
-
-
-@dataclass(frozen=True)
 class Duration:
     """How long a run may take: minutes, most epochs of the whole network, epochs without gain that end it."""
 
@@ -154,7 +142,6 @@ class ImagePlan:
     augmentation: Augmentation = field(default_factory=Augmentation)
     network: Network = field(default_factory=Network)
     kernel: KernelOptions = field(default_factory=KernelOptions)
-    detector: DetectorOptions = field(default_factory=DetectorOptions)
     duration: Duration = field(default_factory=Duration)
     measuring: Measuring = field(default_factory=Measuring)
     name: str = "image"
@@ -172,8 +159,6 @@ class ImagePlan:
         """Return plain values under one name each, as `plan.json` and cards keep them since the first release."""
         pictures, network, duration = self.pictures, self.network, self.duration
         of_head: dict[str, Any] = {}
-        if network.head is HeadName.DETECTOR:
-            of_head["inserted_sets"] = self.detector.inserted_sets
         if self.kernel.gland:
             of_head["gland"] = True
         if network.recipe is RecipeName.AUTO:

@@ -193,7 +193,7 @@ class _Run:
     def once(self, parts: list[str]) -> dict[str, Any]:
         """Train on one split and measure on the test images."""
         where = np.array(parts)
-        learned = np.isin(where, [Part.TRAIN, Part.PRACTICE])
+        learned = self.training.material.teaching(np.isin(where, [Part.VALIDATION, Part.TEST]))
         trained = self.training.train(learned, where == Part.VALIDATION, Pass())
         held = Part.TEST if (where == Part.TEST).any() else Part.VALIDATION
         tested = np.flatnonzero(where == held)
@@ -218,7 +218,7 @@ class _Run:
         for k in range(count):
             own, others = np.flatnonzero(fold == k), np.flatnonzero((fold >= 0) & (fold != k))
             one = Pass(f"{WORK}/fold-{k}", count + 1 - k, f"fold {k + 1} of {count}: ")
-            trained = training.train_fold(fold != k, one)
+            trained = training.train_fold(training.material.teaching(fold == k), one)
             logits = training.logits(trained, own)
             pointed |= training.pointed(trained, own)
             said[own] = logits if training.scaled_together else trained.scaling(logits)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,8 +12,6 @@ from core.sets import Exams, Manifest
 from core.training.runs import TrainingError
 
 __all__ = ["FilmPlan", "folds_of", "whose_pictures"]
-
-BACKGROUND = "background"
 
 
 @dataclass(frozen=True)
@@ -41,18 +38,17 @@ def whose_pictures(manifest: Manifest) -> dict[str, str]:
         If the set does not say so.
     """
     whose: dict[str, str] = {}
-    with manifest.source.open(encoding="utf-8-sig", newline="") as file:
-        for row in csv.DictReader(file):
-            if not row.get(BACKGROUND):
-                raise TrainingError(
-                    f"{manifest.source} does not say in its column {BACKGROUND} whose pictures carry each life: make it by "
-                    "python -m seed_data films."
-                )
-            life, woman = row["patient_id"].strip(), row[BACKGROUND].strip()
-            if whose.setdefault(life, woman) != woman:
-                raise TrainingError(
-                    f"{manifest.source}: the life {life} shows the pictures of {whose[life]} and of {woman}. Make the set anew."
-                )
+    for row in manifest.rows:
+        if row.background is None:
+            raise TrainingError(
+                f"{manifest.source} does not say in its column background whose pictures carry each life: make it by "
+                "python -m seed_data films."
+            )
+        if whose.setdefault(row.patient_id, row.background) != row.background:
+            raise TrainingError(
+                f"{manifest.source}: the life {row.patient_id} shows the pictures of {whose[row.patient_id]} and of "
+                f"{row.background}. Make the set anew."
+            )
     return whose
 
 

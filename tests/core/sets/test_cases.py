@@ -162,6 +162,24 @@ def test_practice_images_are_of_other_women(write):
     assert both[2].split is None
 
 
+def test_practice_that_is_drawn_into_a_womans_pictures_goes_where_she_goes(tmp_path):
+    """Else she would be measured by a model that has seen her breasts."""
+    (tmp_path / "a.png").write_bytes(b"")
+    path = tmp_path / "own.csv"
+    path.write_text(
+        "patient_id,study_date,modality,laterality,view,path,finding\nw1,,MG,L,MLO,a.png,normal\n"
+    )
+    drawn = tmp_path / "drawn.csv"
+    drawn.write_text(
+        "patient_id,study_date,modality,laterality,view,path,finding,background\nw1-x,,MG,L,MLO,a.png,benign,w1\n"
+    )
+    both = with_practice(gather_cases([path], "finding"), gather_cases([drawn], "finding")).cases
+    assert [(case.group, case.practice, case.drawn) for case in both] == [
+        ("w1", False, False),
+        ("w1", True, True),
+    ]
+
+
 def test_a_plus_at_the_end_belongs_to_the_label(write):
     path = write("w1,,US,,,a.png,benign,HER2+,,,,,", "w2,,US,,,b.png,benign,HER2-,,,,,")
     gathered = gather_cases([path], "kind")

@@ -7,7 +7,6 @@ from hashlib import sha256
 import pytest
 
 from core.training.classifier.plan import (
-    DetectorOptions,
     Duration,
     ImagePlan,
     KernelOptions,
@@ -35,7 +34,6 @@ PLAN = ImagePlan(
     Augmentation(20.0, False, 0.1, 0.3),
     Network("vgg16", "/data/vgg16.h5", 0.5, HeadName.KERNEL),
     KernelOptions(True, True, "longitudinal-sim", "efficientnet-lite0", "/data/lite0.pth", 7),
-    DetectorOptions(),
     Duration(12.5, 9, 4),
     Measuring(5, 3),
     "mine",
@@ -77,7 +75,6 @@ def test_names_are_taken_as_they_are_typed():
         (lambda: Augmentation(rotation=200), "rotation"),
         (lambda: Augmentation(contrast=-0.1), "contrast"),
         (lambda: KernelOptions(beside_epochs=0), "beside_epochs"),
-        (lambda: DetectorOptions(-1), "inserted_sets"),
         (lambda: Duration(minutes=0), "0 minutes"),
         (lambda: Duration(epochs=-1), "epochs"),
         (lambda: Duration(patience=0), "patience"),
