@@ -122,8 +122,15 @@ def head(here: Installation) -> chain.Head:
 @needs(Permission.ADMINISTER)
 def actions_there(here: Installation) -> list[str]:
     """Return the actions that the trail holds."""
+    found: list[str] = []
     with here.database.read() as session:
-        return list(session.scalars(select(AuditEntry.action).distinct().order_by(AuditEntry.action)))
+        # One after the other over their index: to tell them apart among all entries takes as long as there are many.
+        following = select(func.min(AuditEntry.action))
+        action = session.scalar(following)
+        while action is not None:
+            found.append(action)
+            action = session.scalar(following.where(AuditEntry.action > action))
+    return found
 
 
 def _subject(wanted: Wanted) -> str | None:

@@ -1,5 +1,4 @@
 from .classifier.domain import give_picture_domain as give_picture_domain
-from .classifier.plan import DetectorOptions as DetectorOptions
 from .classifier.plan import Duration as Duration
 from .classifier.plan import ImagePlan as ImagePlan
 from .classifier.plan import KernelOptions as KernelOptions

@@ -28,6 +28,8 @@ class AuditEntry(Base):
         Index("ix_audit_entry_user", "user_id", "id"),
         Index("ix_audit_entry_action", "action", "id"),
         Index("ix_audit_entry_outcome", "outcome", "id"),
+        Index("ix_audit_entry_user_action", "user_id", "action", "id"),
+        Index("ix_audit_entry_user_outcome", "user_id", "outcome", "id"),
         Index("ix_audit_entry_name", "name", "id"),
     )
 

@@ -103,7 +103,7 @@ def make_cells(
     for i in range(done, count):
         shown = film(i)
         mine = slice(begins[i], begins[i + 1])
-        for name, value in look(shown[None, ..., None].astype(np.float32) / 255).items():
+        for name, value in look((shown[None, ..., None] / np.float32(255)).astype(np.float32)).items():
             answers[Net(name)][mine] = value[0][inside[i]]
         place[mine] = places(shown)[inside[i]]
         if (i + 1) % EVERY == 0 or i + 1 == count:

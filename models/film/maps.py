@@ -39,7 +39,6 @@ CELL = 16
 """Pixels a side of a cell."""
 PLACES = 5
 """How many numbers `places` gives of each cell."""
-LITE_STRIDES = (8, 16, 32)
 STARTS = {
     "lite0": ("lite0.npz", "efficientnet-lite0*.pth"),
     "lite2": ("lite2.npz", "efficientnet-lite2*.pth"),

@@ -154,7 +154,8 @@ def inserted_views(
 
 def insert_lesions(real: RealView, random: np.random.Generator) -> tuple[Plane, list[Shown]]:
     """Return a view's shades (rows, columns), 0..1, with one lesion or two drawn in, and what was drawn."""
-    grey, shown = real.grey, []
+    grey = real.grey
+    shown: list[Shown] = []
     down, across = np.nonzero(real.skin > FROM_SKIN_MM)
     wanted = 1 + int(random.random() < TWO) if down.size else 0
     for _ in range(TRIES):
