@@ -98,10 +98,11 @@ def measure_pointing(
 
 
 def other_breast(cases: Sequence[ImageCase]) -> NDArray[np.intp]:
-    """Return the place of the same view of her other breast in the same study, -1 where there is none."""
+    """Return the place of the same view of her other breast in the same study, none for practice; -1 where there is none."""
     place: dict[tuple[Any, ...], int] = {}
     for i, case in enumerate(cases):
-        place.setdefault((case.group, case.study_date, case.view, case.laterality), i)
+        if not case.practice:
+            place.setdefault((case.group, case.study_date, case.view, case.laterality), i)
     return np.array(
         [
             place.get((case.group, case.study_date, case.view, OPPOSITE.get(case.laterality or "")), -1)
