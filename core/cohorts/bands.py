@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from core.rules import thresholds
 from core.rules.ages import DAYS_PER_YEAR
-from core.rules.vocabulary import DENSITIES_SAID, density_name
+from core.rules.vocabulary import DENSE, DENSITIES_SAID, density_name
 
 __all__ = ["EVENTS", "FILTERS", "NOT_KNOWN", "Filter", "band_words", "codes_of", "keys_of"]
 
@@ -129,9 +129,13 @@ def _levels() -> dict[str, str]:
     return {band.key: band.label for band in thresholds.risk_bands()}
 
 
+_DENSITIES = {said: density_name(said) for said in DENSITIES_SAID} | {
+    DENSE: f"{density_name(DENSE)}, not told apart"
+}
+
 FILTERS: tuple[Filter, ...] = (
     Filter("age", "Age at entry", _AGES, "aged", False, lambda f: _placed(_numbers(f["age_years"]), AGE_STARTS)),
-    Filter("density", "Density at entry", {said: density_name(said) for said in DENSITIES_SAID}, "density", False, _density),
+    Filter("density", "Density at entry", _DENSITIES, "density", False, _density),
     Filter("level", "5-year risk at entry", _levels(), "5-year risk", False, _level),
     Filter("vendor", "Maker of the detector", {}, "detector by", False, ordered=False),
     Filter("outcome", "Diagnosis", _OUTCOMES, "diagnosis:", True, _outcome, ordered=False, known=True),

@@ -12,6 +12,7 @@ from pydantic import ConfigDict, Field, ValidationError, model_validator
 from core.cohorts.bands import EVENTS, FILTERS, Filter, band_words, keys_of
 from core.cohorts.happenings import EVENT_KINDS, FIRST_YEAR, LAST_YEAR, said
 from core.rules.documents import Table
+from core.rules.vocabulary import DENSE
 
 __all__ = ["ENTRY_AGES", "FORMAT", "Definition", "DefinitionRefused", "Domain", "Enters", "Population"]
 
@@ -113,7 +114,10 @@ class Definition(Table):
         """Return the keys of the bands that are chosen of a filter; none where all women belong."""
         if one is EVENTS and self.names_events and not self.events:
             return ("some",)
-        return getattr(self, one.key)
+        named: tuple[str, ...] = getattr(self, one.key)
+        # Who asks for C and for D asks for a woman of whom no more is said than that it is one of them.
+        either = one.key == "density" and set(DENSE.split("+")) <= set(named) and DENSE not in named
+        return (*named, DENSE) if either else named
 
     @property
     def names_events(self) -> bool:
@@ -172,8 +176,9 @@ class Definition(Table):
             words = {"some": "with", "none": "without"}
             which = " or ".join(words[key] for key in words if key in self.chosen(one))
             return f"{which} {said(self.event_kinds, self.events_from, self.events_to)} on record"
-        keys = keys_of(one) if one.bands else sorted(self.chosen(one))
-        return f"{one.said} {' or '.join(band_words(one, key) for key in keys if key in self.chosen(one))}"
+        named = getattr(self, one.key) or self.chosen(one)
+        keys = keys_of(one) if one.bands else sorted(named)
+        return f"{one.said} {' or '.join(band_words(one, key) for key in keys if key in named)}"
 
     def to_json(self) -> dict[str, Any]:
         """Return the definition as it is kept and shared: its format and what is not as it begins, keys in order."""

@@ -5,6 +5,7 @@ from . import findings as findings
 from . import ready as ready
 from . import worklist as worklist
 from . import worklist_memory as worklist_memory
+from .acknowledged import AcknowledgedMeanwhile as AcknowledgedMeanwhile
 from .acknowledged import acknowledge as acknowledge
 from .acknowledged import take_back_acknowledgement as take_back_acknowledgement
 from .alert_rates import AlertRate as AlertRate

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from core.installation import Installation
 from core.people import Permission, Person, audit
 from core.people.needing import needs
 from db.tables import Alert, User, utc_now
 
-__all__ = ["acknowledge", "take_back_acknowledgement"]
+__all__ = ["AcknowledgedMeanwhile", "acknowledge", "take_back_acknowledgement"]
 
 LONGEST_NOTE = 2_000
 
@@ -37,15 +39,24 @@ def acknowledge(here: Installation, person: Person, alert_id: int, note: str) ->
 
 
 @needs(Permission.ASSESS)
-def take_back_acknowledgement(here: Installation, person: Person, alert_id: int) -> bool:
+class AcknowledgedMeanwhile(ValueError):
+    """The acknowledgement is not the one that was seen; the message says what to do."""
+
+
+def take_back_acknowledgement(
+    here: Installation, person: Person, alert_id: int, *, seen: datetime | None = None
+) -> bool:
     """Open an alert again that somebody has acknowledged; who and what it was stays in the audit trail.
 
-    One that a newer score closed stays closed. Return whether it was opened. Raises `AccessDenied` if the person may not assess.
+    One that a newer score closed stays closed. Return whether it was opened. Raises `AccessDenied` if the person may not assess,
+    and `AcknowledgedMeanwhile` where it is acknowledged, but not at the moment `seen`.
     """
     with here.database.write() as session:
         alert = session.get(Alert, alert_id)
         if alert is None or alert.acknowledged_by_id is None or alert.acknowledged_at is None:
             return False
+        if seen is not None and alert.acknowledged_at != seen:
+            raise AcknowledgedMeanwhile("It was acknowledged anew since you read it. Read it again.")
         acknowledged_by = session.get(User, alert.acknowledged_by_id)
         said = {
             "rule": alert.rule,

@@ -53,7 +53,7 @@ TABLES: dict[str, tuple[str, ...]] = {
     ),
     "scores": (
         "study_uid", "study_date", "speaks", "model", "weights_sha256", "calibration", "computed_at",
-        *NUMBERS, "density_by", "priors", "missing_views", "trust_level", "trust_reason", "trust_distance", "trust_limit", "untrusted",
+        *NUMBERS, "density_c_or_d", "density_by", "priors", "missing_views", "trust_level", "trust_reason", "trust_distance", "trust_limit", "untrusted",
     ),
     "events": ("kind", "event_date", "end_date", "laterality", "result", "detail"),
     "risk_factors": (

@@ -21,7 +21,7 @@ from core.rules import (
     shares_told,
     trust_of,
 )
-from core.rules.vocabulary import DENSITIES
+from core.rules.vocabulary import DENSITIES_SAID, density_name
 from db.tables import (
     Alert,
     AssessmentVersion,
@@ -224,11 +224,16 @@ class Rows:
 
 
 def _density_of_views(score: Score, trust: Trust) -> dict[str, Any]:
-    """Return density as a model of single views says it, where the score may not tell its own; empty where none does."""
+    """Return density as a model of single views says it, where the score may not tell its own; empty where none does.
+
+    Where that model does not tell C from D both are empty, and what it says of the two together has a column of its own.
+    """
     if trust.tells_growth or score.density_of_views is None:
-        return {"density_by": None}
+        return {"density_by": None, "density_c_or_d": None}
     shares = shares_told(score.density_of_views)
-    told = {f"density_{letter.lower()}": shares[letter] for letter in DENSITIES}
+    told = {
+        f"density_{density_name(said).lower().replace(' ', '_')}": shares.get(said) for said in DENSITIES_SAID
+    }
     return told | {"density_by": score.density_of_views["model"]}
 
 

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from core.exchange import alert_of, alerts_of, event_of, mrn_of
 from core.people import Permission, Scope
 from core.records import (
+    AcknowledgedMeanwhile,
     EventChangedMeanwhile,
     EventEntry,
     EventKind,
@@ -166,7 +167,7 @@ def _seen(call: Call, request: Request, event_id: int) -> EventEntry:
 def _in_words() -> Iterator[None]:
     try:
         yield
-    except EventChangedMeanwhile as error:
+    except (EventChangedMeanwhile, AcknowledgedMeanwhile) as error:
         raise Problem(412, "changed_meanwhile", str(error)) from error
     except ValueError as error:
         raise Problem(422, "not_recorded", str(error)) from error
@@ -217,8 +218,10 @@ def acknowledge_alert(
 @router.delete("/alerts/{alert_id}/acknowledgement", **_ACKNOWLEDGE)
 def open_alert_again(call: Caller, request: Request, response: Response, alert_id: Number) -> shapes.Alert:
     """Open an alert again that somebody has acknowledged."""
-    _alert(call, alert_id, unchanged_for=request)
-    if not take_back_acknowledgement(call.here, call.person, alert_id):
+    seen = _alert(call, alert_id, unchanged_for=request).acknowledged_at
+    with _in_words():
+        opened = take_back_acknowledgement(call.here, call.person, alert_id, seen=seen)
+    if not opened:
         raise Problem(409, "not_acknowledged", "Nobody has acknowledged it: there is nothing to take back.")
     return _tagged(response, _alert(call, alert_id))
 

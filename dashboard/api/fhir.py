@@ -80,7 +80,9 @@ _SEARCHED = [
         "schema": {"type": "integer", "minimum": 0, "maximum": MOST},
     },
     _parameter(
-        "_sort", "In which order: _id, identifier; - before it turns it.", enum=["_id", "-_id", "identifier"]
+        "_sort",
+        "In which order: identifier, or the date of the kind; - before it turns it.",
+        enum=["identifier", "-identifier"],
     ),
     _parameter("_total", "Whether the number of all matches is told.", enum=["none", "estimate"]),
     _parameter("_summary", "data: without the narrative; count: how many alone.", enum=["false", "data"]),
@@ -119,7 +121,7 @@ def get_capabilities(_call: Caller, request: Request) -> Response:
 
 
 _RESULTS = (
-    "Beside the parameters of each resource: _count (0 to 100), _sort by one of _id, identifier and the date of the kind "
+    "Beside the parameters of each resource: _count (0 to 100), _sort by identifier or the date of the kind "
     "(- before it turns it), _total and _summary=count (not of Observation), _summary=data, _elements, _include as "
     "searchInclude says, _format=json; POST to _search. Anything else, _lastUpdated as well, is refused by its name: when a "
     "resource was last changed is not kept."

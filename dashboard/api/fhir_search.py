@@ -86,7 +86,7 @@ class Search:
 
 def sorted_by(kind: str) -> dict[str, Order]:
     """Return by what resources of a kind are told in order."""
-    return {"_id": Order.CAME} | {DATES[kind]: Order.DAY, "identifier": Order.IDENTIFIER}
+    return {DATES[kind]: Order.DAY, "identifier": Order.IDENTIFIER}
 
 
 def included_by(kind: str) -> tuple[str, ...]:

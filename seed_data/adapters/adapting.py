@@ -25,7 +25,11 @@ __all__ = ["Adapted", "CannotAdapt", "adapt"]
 MANIFEST, SUMMARY, LEFT_OUT = "manifest.csv", "adapt.json", "left_out.csv"
 _COLUMNS = (
     *REQUIRED,
-    *(name for name in OPTIONAL if name not in ("birth_date", "lesion_mm", "progression", "simulated")),
+    *(
+        name
+        for name in OPTIONAL
+        if name not in ("birth_date", "lesion_mm", "progression", "simulated", "background")
+    ),
 )
 _WORSE = ("", *FINDINGS)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")

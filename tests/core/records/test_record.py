@@ -10,7 +10,7 @@ from core.people import audit
 from core.people.accounts import Role, create_user
 from core.people.roles import AccessDenied, Person
 from core.records import worklist
-from core.records.acknowledged import acknowledge, take_back_acknowledgement
+from core.records.acknowledged import AcknowledgedMeanwhile, acknowledge, take_back_acknowledgement
 from core.records.assessments import AssessedMeanwhile, record_assessment
 from core.records.events import EventResult, add_event, record_result, remove_event
 from core.records.patient_record import PatientRecord
@@ -230,6 +230,21 @@ def test_an_acknowledgement_is_taken_back_and_stays_in_the_trail(here: Installat
         session.get_one(Alert, alert_id).acknowledged_at = utc_now()
     take_back_acknowledgement(here, reader, alert_id)
     assert record(here).open_alerts == (), "one that a newer score closed stays closed"
+
+
+def test_what_was_acknowledged_anew_is_not_taken_back_by_who_saw_it_before(
+    here: Installation, reader: Person
+) -> None:
+    factories.woman(here, "1", COURSE)
+    alert_id = record(here).alerts[0].alert_id
+    acknowledge(here, reader, alert_id, "Known fibroadenoma")
+    seen = record(here).alerts[0].acknowledged_at
+    take_back_acknowledgement(here, reader, alert_id, seen=seen)
+    acknowledge(here, reader, alert_id, "Biopsied")
+    with pytest.raises(AcknowledgedMeanwhile):
+        take_back_acknowledgement(here, reader, alert_id, seen=seen)
+    assert record(here).alerts[0].acknowledgement == "Biopsied"
+    assert take_back_acknowledgement(here, reader, alert_id, seen=record(here).alerts[0].acknowledged_at)
 
 
 def test_a_biopsy_gets_its_result_and_nothing_else_has_one(here: Installation, staff: Person) -> None:

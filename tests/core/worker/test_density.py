@@ -96,6 +96,8 @@ def test_density_is_told_by_the_model_that_knows_the_pictures_and_nothing_else(
         (score,) = csv.DictReader(table)
     assert score["density_by"] == "density-mg"
     assert (score["risk_5y"], score["density_c"], score["density_d"]) == ("", "", "")
+    told = [float(score[name]) for name in ("density_a", "density_b", "density_c_or_d")]
+    assert sum(told) == pytest.approx(1), "what is said of C and D together has a place of its own"
     assert float(score["density_a"]) == said["density"]["A"]
     assert len(asked) == 2
     # Scored anew, the same images are not read again.
