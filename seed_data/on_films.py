@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +13,7 @@ from core.cli.terminal import SOME_REFUSED, log, wrong_use
 from seed_data.counting import counted
 from seed_data.simulating import check_no_set, tell_set
 from seed_data.women import cohort, insertion
+from seed_data.women.backgrounds import UnusableBackground
 from seed_data.women.films import MECHANISMS, film_women
 from seed_data.women.life import CaseMix
 from seed_data.women.plan import SetPlan
@@ -94,12 +96,21 @@ def lesions(
         women = film_women(data, lives=1)
     except (ValueError, OSError) as error:
         wrong_use(str(error))
+    names = Counter(woman.patient_id for woman in women.backgrounds)
+    twice = next((name for name, times in names.items() if times > 1), None)
+    if twice is not None:
+        wrong_use(
+            f"Two manifests have a woman called {twice}: which of them a picture shows could not be told."
+        )
     for why in women.left_out:
         log.print(why)
-    with counted("Women", len(women.backgrounds)) as count:
-        description = insertion.write_set(
-            out, women.backgrounds, sets, seed, pixel_spacing_mm, on_woman=count
-        )
+    try:
+        with counted("Women", len(women.backgrounds)) as count:
+            description = insertion.write_set(
+                out, women.backgrounds, sets, seed, pixel_spacing_mm, on_woman=count
+            )
+    except UnusableBackground as error:
+        wrong_use(str(error))
     tell_set(description, out, as_json)
     if women.left_out:
         raise typer.Exit(SOME_REFUSED)

@@ -14,6 +14,10 @@ __all__ = ["AcknowledgedMeanwhile", "acknowledge", "take_back_acknowledgement"]
 LONGEST_NOTE = 2_000
 
 
+class AcknowledgedMeanwhile(ValueError):
+    """The acknowledgement is not the one that was seen; the message says what to do."""
+
+
 @needs(Permission.ASSESS)
 def acknowledge(here: Installation, person: Person, alert_id: int, note: str) -> bool:
     """Say that an alert was seen to, and how; the first acknowledgement stays. Return whether this is the first.
@@ -39,10 +43,6 @@ def acknowledge(here: Installation, person: Person, alert_id: int, note: str) ->
 
 
 @needs(Permission.ASSESS)
-class AcknowledgedMeanwhile(ValueError):
-    """The acknowledgement is not the one that was seen; the message says what to do."""
-
-
 def take_back_acknowledgement(
     here: Installation, person: Person, alert_id: int, *, seen: datetime | None = None
 ) -> bool:

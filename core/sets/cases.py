@@ -41,7 +41,7 @@ class ImageCase:
     `group` is the woman (or near-duplicate group); `source` says where the label stands, for messages; `anywhere`
     asks for a box of the tissue of an image without a lesion; `practice` images are learned from, never measured on;
     `lesions` are the boxes drawn in an image that is shown whole, and whether each is malignant; `drawn` says that what is
-    found was drawn into the picture of `group`.
+    found was drawn into a picture; `woman` is who is shown, as her manifest calls her, where one does.
     """
 
     path: Path
@@ -59,6 +59,7 @@ class ImageCase:
     view: str | None = None
     lesions: tuple[tuple[tuple[float, float, float, float], bool], ...] = ()
     drawn: bool = False
+    woman: str = ""
 
     @property
     def name(self) -> str:
@@ -138,6 +139,21 @@ def gather_cases(
     return gathered
 
 
+def _whose(drawn: ImageCase, named: dict[str, set[str]]) -> str:
+    groups = named.get(drawn.woman, set())
+    if len(groups) != 1:
+        how = (
+            "are several women of the images that are measured"
+            if groups
+            else "is none of the women that are measured"
+        )
+        raise CaseError(
+            f"{drawn.source}: it was drawn into a picture of {drawn.woman}, who {how}. Draw into the pictures of one "
+            "manifest, and train on that."
+        )
+    return next(iter(groups))
+
+
 def gather_pictures(source: Path, *, boxes: bool = False) -> Cases:
     """Gather the images of an exam manifest, or of a folder of sub-folders, whatever is known of them.
 
@@ -176,9 +192,19 @@ def with_practice(cases: Cases, practice: Cases) -> Cases:
     """Return cases together with others that are only for practice; its women are none of the first's.
 
     But for findings drawn into pictures of those: such teach only where the women themselves may.
+
+    Raises
+    ------
+    CaseError
+        If findings were drawn into pictures of a woman who is not, or not for certain, among the first's.
     """
+    named: dict[str, set[str]] = {}
+    for case in cases.cases:
+        named.setdefault(case.woman, set()).add(case.group)
     others = [
-        replace(one, group=one.group if one.drawn else f"practice:{one.group}", split=None, practice=True)
+        replace(
+            one, group=_whose(one, named) if one.drawn else f"practice:{one.group}", split=None, practice=True
+        )
         for one in practice.cases
     ]
     return Cases(
@@ -315,6 +341,7 @@ def _from_manifest(
             view=row.view,
             lesions=() if boxes or row.roi is None else ((row.roi, row.finding == FindingClass.MALIGNANT),),
             drawn=row.background is not None,
+            woman=row.shown_woman,
         )
         before = None if boxes else by_image.get(row.path)
         if before is not None:

@@ -48,7 +48,7 @@ class ManifestRow:
 
     `roi` is x0, y0, x1, y1 in pixels of the image, origin top left; `finding` and `density` are those of that
     breast at that study; laterality and view may be None for ultrasound and MR only; `background` is the woman in whose
-    picture findings were drawn; `line` counts from 1, the header being line 1.
+    picture findings were drawn, of simulated rows alone; `line` counts from 1, the header being line 1.
     """
 
     line: int
@@ -296,7 +296,9 @@ def _row(values: dict[str, Any], line: int, folder: Path, look_for_files: bool) 
     except ValidationError as error:
         faults = error.errors(include_url=False, include_context=False)
     else:
-        return ManifestRow(line=line, roi=cells.roi, **cells.model_dump(exclude=set(CORNERS)))
+        # Elsewhere a column of that name tells of something else, such as the character of the tissue.
+        left_out = {*CORNERS, *(() if cells.simulated else ("background",))}
+        return ManifestRow(line=line, roi=cells.roi, **cells.model_dump(exclude=left_out))
     raise ValueError(" ".join(_sentence(fault, given) for fault in faults))
 
 

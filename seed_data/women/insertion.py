@@ -102,7 +102,7 @@ def write_set(
         for done, woman in enumerate(women, start=1):
             for number in range(sets):
                 for view in inserted_views(woman, number, seed, spacing_mm, Settings()):
-                    path = folder / "images" / woman.patient_id / f"{number}_{view.name}.png"
+                    path = folder / "images" / f"w{done:04d}" / f"{number}_{view.name}.png"
                     path.parent.mkdir(parents=True, exist_ok=True)
                     path.write_bytes(machines.to_png(view.film))
                     table.writerows({"path": path.relative_to(folder).as_posix()} | row for row in view.rows)

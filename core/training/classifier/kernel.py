@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from core.sets import INNER_FOLDS, fold_groups, told_apart, women_by_class
+from core.sets import INNER_FOLDS, ImageCase, fold_groups, told_apart, women_by_class
 from core.training.classifier.heads import HeadTraining, Pass
 from core.training.classifier.plan import ImagePlan
 from core.training.runs import TrainingError
@@ -52,6 +53,15 @@ class KernelTraining(HeadTraining):
         if kernel.beside and kernel.beside_weights is None:
             raise TrainingError(
                 "--beside tunes a second network beside a kernel head: give --head kernel and its --beside-weights."
+            )
+
+    @classmethod
+    def check_cases(cls, cases: Sequence[ImageCase], classes: Sequence[str], plan: ImagePlan) -> None:
+        """Refuse what was drawn into women's pictures: it would teach in inner folds in which they are held out."""
+        drawn = next((case for case in cases if case.practice and case.drawn), None)
+        if drawn is not None:
+            raise TrainingError(
+                f"{drawn.source}: a kernel head does not practise on what was drawn into real pictures. Use --head detector."
             )
 
     @property

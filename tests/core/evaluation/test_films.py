@@ -1,5 +1,6 @@
 """Whole films of women: beside the other breast, woman by woman, and where a model points."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +33,10 @@ def cases(women=24):
 def test_the_other_breast_is_the_same_view_of_the_other_side():
     made = [film("a", "L"), film("a", "R"), film("a", "R", view="CC"), film("b", "L")]
     assert other_breast(made).tolist() == [1, 0, -1, -1]
+    drawn = replace(film("b", "R", "malignant"), practice=True)
+    assert other_breast([*made, drawn]).tolist()[3] == -1, (
+        "what was drawn into a picture is nobody's other breast"
+    )
 
 
 def test_beside_the_other_breast_what_she_is_built_like_counts_less():

@@ -162,22 +162,45 @@ def test_practice_images_are_of_other_women(write):
     assert both[2].split is None
 
 
-def test_practice_that_is_drawn_into_a_womans_pictures_goes_where_she_goes(tmp_path):
-    """Else she would be measured by a model that has seen her breasts."""
+HEAD = "patient_id,study_date,modality,laterality,view,path,finding,simulated,background\n"
+
+
+@pytest.fixture
+def made(tmp_path):
+    """Write a manifest of one row: whose picture, what is found, and into whose picture that was drawn."""
     (tmp_path / "a.png").write_bytes(b"")
-    path = tmp_path / "own.csv"
-    path.write_text(
-        "patient_id,study_date,modality,laterality,view,path,finding\nw1,,MG,L,MLO,a.png,normal\n"
-    )
-    drawn = tmp_path / "drawn.csv"
-    drawn.write_text(
-        "patient_id,study_date,modality,laterality,view,path,finding,background\nw1-x,,MG,L,MLO,a.png,benign,w1\n"
-    )
-    both = with_practice(gather_cases([path], "finding"), gather_cases([drawn], "finding")).cases
-    assert [(case.group, case.practice, case.drawn) for case in both] == [
-        ("w1", False, False),
-        ("w1", True, True),
-    ]
+
+    def write(name, woman, finding, background="", simulated=1):
+        path = tmp_path / name
+        path.write_text(f"{HEAD}{woman},,MG,L,MLO,a.png,{finding},{simulated},{background}\n")
+        return path
+
+    return write
+
+
+def test_practice_that_is_drawn_into_a_womans_pictures_goes_where_she_goes(made):
+    """Else she would be measured by a model that has seen her breasts."""
+    own, others = made("own.csv", "w1", "normal"), made("others.csv", "w2", "normal")
+    for drawn in (made("drawn.csv", "w2-x", "benign", "w2"), made("again.csv", "w2-y", "benign", "w2")):
+        both = with_practice(
+            gather_cases([own, others], "finding"),
+            gather_cases([made("more.csv", "w1-x", "benign", "w1"), drawn], "finding"),
+        ).cases
+        groups = [(case.group, case.practice) for case in both]
+        assert groups == [("w1", False), ("2:w2", False), ("w1", True), ("2:w2", True)]
+
+
+def test_what_was_drawn_into_pictures_of_nobody_or_of_either_of_two_is_refused(made):
+    own, twin = made("own.csv", "w1", "normal"), made("twin.csv", "w1", "normal")
+    for data, background, says in (([own], "w9", "none of the women"), ([own, twin], "w1", "several women")):
+        drawn = gather_cases([made("drawn.csv", "x", "benign", background)], "finding")
+        with pytest.raises(CaseError, match=says):
+            with_practice(gather_cases(data, "finding"), drawn)
+
+
+def test_a_column_background_of_real_pictures_says_nothing_of_women(made):
+    (case,) = gather_cases([made("own.csv", "w1", "normal", "glandular", 0)], "finding").cases
+    assert (case.group, case.drawn) == ("w1", False)
 
 
 def test_a_plus_at_the_end_belongs_to_the_label(write):

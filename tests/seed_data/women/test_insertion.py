@@ -11,7 +11,9 @@ from typer.testing import CliRunner
 
 from core.sets import gather_cases, with_practice
 from core.sets.manifest import read_manifest
+from core.settings import Settings
 from seed_data.__main__ import app
+from seed_data.women.backgrounds import read_view
 
 
 def lesions(*more):
@@ -36,9 +38,9 @@ def test_each_lesion_has_a_box_and_what_lies_far_from_all_is_the_film_as_it_was(
     assert boxes
     for (path, side), drawn in boxes.items():
         film = cv2.imread(str(path), -1).astype(int)
-        real = cv2.imread(str(before[side].path), -1).astype(int)
-        real = real[:, : film.shape[1]] if side == "R" else real[:, real.shape[1] - film.shape[1] :]
-        changed = np.abs(film - real) > 8
+        view = read_view(before[side], 0.8, Settings())
+        real = view.grey[:, ::-1] if view.mirrored else view.grey
+        changed = np.abs(film - 255 * real) > 8
         for x0, y0, x1, y1 in drawn:
             assert changed[int(y0) : int(y1), int(x0) : int(x1)].any()
         rows, columns = np.nonzero(changed)
@@ -88,3 +90,16 @@ def test_a_folder_that_holds_a_set_and_a_manifest_without_normal_films_are_refus
     assert none.exit_code == 2
     assert "no mammogram without finding" in none.output
     assert not (tmp_path / "out").exists()
+
+
+def test_a_name_from_a_manifest_is_no_path_and_two_women_of_one_name_are_refused(manifest, tmp_path):
+    rows = manifest.read_text()
+    woman = rows.splitlines()[1].split(",")[0]
+    odd = manifest.with_name("odd.csv")
+    odd.write_text(rows.replace(woman, "../../escaped"))
+    out = tmp_path / "a" / "b" / "set"
+    assert lesions("--data", odd, "--out", out, "--sets", 1, "--pixel-spacing-mm", 0.8).exit_code == 0
+    assert {path.relative_to(tmp_path).parts[:3] for path in tmp_path.rglob("*.png")} == {("a", "b", "set")}
+    again = lesions("--data", manifest, "--data", manifest, "--out", tmp_path / "c")
+    assert again.exit_code == 2
+    assert "Two manifests have a woman called" in again.output
