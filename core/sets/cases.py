@@ -340,7 +340,7 @@ def _from_manifest(
             laterality=row.laterality,
             view=row.view,
             lesions=() if boxes or row.roi is None else ((row.roi, row.finding == FindingClass.MALIGNANT),),
-            drawn=row.background is not None,
+            drawn=row.drawn_into is not None,
             woman=row.shown_woman,
         )
         before = None if boxes else by_image.get(row.path)

@@ -48,7 +48,7 @@ class ManifestRow:
 
     `roi` is x0, y0, x1, y1 in pixels of the image, origin top left; `finding` and `density` are those of that
     breast at that study; laterality and view may be None for ultrasound and MR only; `background` is the woman in whose
-    picture findings were drawn, of simulated rows alone; `line` counts from 1, the header being line 1.
+    picture findings were drawn, where it is simulated; `line` counts from 1, the header being line 1.
     """
 
     line: int
@@ -73,9 +73,14 @@ class ManifestRow:
     background: str | None = None
 
     @property
+    def drawn_into(self) -> str | None:
+        """Into whose picture it was drawn what is found; None of a real row, where such a column says something else."""
+        return self.background if self.simulated else None
+
+    @property
     def shown_woman(self) -> str:
         """Whose breast it shows: of drawn findings in a real picture the woman of the picture."""
-        return self.background or self.patient_id
+        return self.drawn_into or self.patient_id
 
     @property
     def age_years(self) -> float | None:
@@ -296,9 +301,7 @@ def _row(values: dict[str, Any], line: int, folder: Path, look_for_files: bool) 
     except ValidationError as error:
         faults = error.errors(include_url=False, include_context=False)
     else:
-        # Elsewhere a column of that name tells of something else, such as the character of the tissue.
-        left_out = {*CORNERS, *(() if cells.simulated else ("background",))}
-        return ManifestRow(line=line, roi=cells.roi, **cells.model_dump(exclude=left_out))
+        return ManifestRow(line=line, roi=cells.roi, **cells.model_dump(exclude=set(CORNERS)))
     raise ValueError(" ".join(_sentence(fault, given) for fault in faults))
 
 

@@ -46,7 +46,7 @@ def test_each_lesion_has_a_box_and_what_lies_far_from_all_is_the_film_as_it_was(
         rows, columns = np.nonzero(changed)
         near = np.zeros(len(rows), bool)
         for x0, y0, x1, y1 in drawn:
-            wide = 2 * max(x1 - x0, y1 - y0) + 20
+            wide = 3 * max(x1 - x0, y1 - y0) + 20
             near |= (abs(columns - (x0 + x1) / 2) < wide) & (abs(rows - (y0 + y1) / 2) < wide)
         assert near.all()
 

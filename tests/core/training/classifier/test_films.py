@@ -48,7 +48,7 @@ def write_films(folder, count=18):
 def drawn_into(manifest):
     """Lesions in the normal films of a set, as `seed_data lesions` tells of them: each of the woman of the film."""
     head, *rows = manifest.read_text(encoding="utf-8").splitlines()
-    drawn = [f"{head},background"]
+    drawn = [f"{head},background,simulated"]
     for row in rows:
         woman, *rest = row.split(",")
         if "normal" in rest:
@@ -57,7 +57,7 @@ def drawn_into(manifest):
             image[100:124, 50:74] = 220
             cv2.imwrite(str(manifest.parent / f"drawn-{place}"), image)
             rest[4:] = [f"drawn-{place}", "malignant", "50", "100", "74", "124"]
-            drawn.append(",".join([f"{woman}-drawn", *rest, woman]))
+            drawn.append(",".join([f"{woman}-drawn", *rest, woman, "1"]))
     path = manifest.parent / "drawn.csv"
     path.write_text("\n".join(drawn) + "\n", encoding="utf-8")
     return path
