@@ -111,9 +111,14 @@ def percent_ticks(low: float, high: float, *, most: int = 6) -> dict[str, Any]:
 
 
 def tick_words(tick: float) -> str:
-    """Return a tick (0..1) in percent: as `look.percent` does, with more decimals where those would say another value."""
+    """Return a tick (0..1) in percent: as `look.percent` does, with more decimals where those would say another value.
+
+    Zero is a mark, not a measured value: it has none.
+    """
+    if not tick:
+        return f"0{look.NBSP}%"
     rounded = round(100 * tick, 1 if tick < 0.0995 else 0)
-    if tick and not math.isclose(rounded, 100 * tick):
+    if not math.isclose(rounded, 100 * tick):
         return f"{100 * tick:.10g}{look.NBSP}%"
     return look.percent(tick)
 

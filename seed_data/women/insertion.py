@@ -197,7 +197,10 @@ def _drawn_by_lot(random: np.random.Generator) -> tuple[LifeLesion, float]:
 def _pulled(
     grey: Plane, lesion: LifeLesion, size: float, at: tuple[float, float], spacing_mm: float
 ) -> Plane:
-    """Return a view whose tissue is drawn towards a lesion that does so; far from it as it was."""
+    """Return a view whose tissue is drawn towards a lesion that does so; far from it as it was.
+
+    But for a rim of four pixels, half a node of the map, in which the next row or column is shown again.
+    """
     columns, rows = Warp.none().pixel_maps(grey.shape, spacing_mm, [(lesion, size, at)], spacing_mm)
     still = np.hypot(columns - np.arange(grey.shape[1]), rows - np.arange(grey.shape[0])[:, None]) < 0.02
     moved = cv2.remap(grey, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)

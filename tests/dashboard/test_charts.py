@@ -288,7 +288,10 @@ def test_older_scores_have_no_whiskers_and_no_empty_brackets(gappy: PatientRecor
 
 def test_ticks_are_said_in_percent_as_every_percentage_is() -> None:
     whole = template.percent_ticks(0, 1.005)
-    assert whole["ticktext"] == [look.percent(one) for one in (0, 0.2, 0.4, 0.6, 0.8, 1)]
+    assert whole["ticktext"] == [
+        "0\N{NO-BREAK SPACE}%",
+        *(look.percent(one) for one in (0.2, 0.4, 0.6, 0.8, 1)),
+    ]
     for low, high in ((0, 0.004), (0.031, 0.047), (0.098, 0.104), (0, 0.65), (0.93, 1.002)):
         ticks = template.percent_ticks(low, high)
         assert 2 <= len(ticks["tickvals"]) <= 6

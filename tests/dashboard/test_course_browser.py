@@ -31,6 +31,6 @@ def test_the_course_is_a_table_by_keyboard_and_its_axis_stays_in_the_address(
 
     page.get_by_role("radiogroup").get_by_text("linear", exact=True).click()
     expect(page).to_have_url(re.compile("axis=linear"))
-    expect(ribbon.locator(".ytick text").filter(has_text=re.compile(r"^0%$"))).to_be_visible()
+    expect(ribbon.locator(".ytick text").filter(has_text=re.compile(r"^0\s%$"))).to_be_visible()
     page.reload()
-    expect(ribbon.locator(".ytick text").filter(has_text=re.compile(r"^0%$"))).to_be_visible()
+    expect(ribbon.locator(".ytick text").filter(has_text=re.compile(r"^0\s%$"))).to_be_visible()
