@@ -19,6 +19,8 @@ from db.sessions import WITH_PUT_AWAY
 from db.tables import AuditedPatient, AuditEntry, Correction, Patient, User
 
 MOST_AT_ONCE = 100
+AT_ONCE = 2_000
+"""Entries that are read together for a file."""
 """Entries on a page."""
 
 
@@ -93,7 +95,7 @@ def find(
     if person is not None:
         require(person, Permission.ADMINISTER)
     with here.database.read() as session:
-        entries = _read(session, wanted, older_than, limit + 1)
+        entries = _read(session, wanted, _asked(session, wanted), older_than, limit + 1)
     if noted and older_than is None:
         audit.note(here, person, "audit_read", _subject(wanted), wanted.said())
     more = len(entries) > limit
@@ -103,13 +105,19 @@ def find(
 @needs(Permission.ADMINISTER)
 def everything(here: Installation, person: Person | None, wanted: Wanted) -> Iterator[Entry]:
     """Yield all entries asked for, newest first, for a file; written in the trail as `find` does."""
-    older_than, noted = None, True
-    while True:
-        found = find(here, person, wanted, older_than=older_than, limit=2_000, noted=noted)
-        yield from found.entries
-        older_than, noted = found.older_than, False
-        if older_than is None:
-            return
+    found = find(here, person, wanted, limit=AT_ONCE)
+    yield from found.entries
+    older_than = found.older_than
+    if older_than is None:
+        return
+    with here.database.read() as session:
+        # What is asked is found out once: the first and last number of a span of days is looked up among all of them.
+        asked = _asked(session, wanted)
+    while older_than is not None:
+        with here.database.read() as session:
+            entries = _read(session, wanted, asked, older_than, AT_ONCE)
+        yield from entries
+        older_than = entries[-1].id if len(entries) == AT_ONCE else None
 
 
 @needs(Permission.ADMINISTER)
@@ -137,8 +145,9 @@ def _subject(wanted: Wanted) -> str | None:
     return f"patient:{wanted.patient}" if wanted.patient else None
 
 
-def _read(session: Session, wanted: Wanted, older_than: int | None, limit: int) -> list[Entry]:
-    asked = _asked(session, wanted)
+def _read(
+    session: Session, wanted: Wanted, asked: Select[*tuple[Any, ...]], older_than: int | None, limit: int
+) -> list[Entry]:
     if older_than is not None:
         asked = asked.where(AuditEntry.id < older_than)
     # Who acted, and who was only named, are read each over an index of their own.
