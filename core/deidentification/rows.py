@@ -93,6 +93,7 @@ _HARMLESS = [
     "density_b",
     "density_c",
     "density_d",
+    "density_c_or_d",
 ]
 _LEFT_OUT = [
     "name",
