@@ -4,6 +4,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
+# Whoever keeps Python from writing what it compiled compiles all of it in every process.
+export PYTHONDONTWRITEBYTECODE :=
+
 .PHONY: run test lint lock sbom grown pictures clean
 
 run: $(VENV)/.run-installed

@@ -1,5 +1,6 @@
 """Fixtures that every folder of tests shares."""
 
+import gc
 import os
 import shutil
 from collections.abc import Iterator
@@ -42,6 +43,9 @@ def keep_files_in_memory(config: pytest.Config) -> None:
         config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
 
 
+# Python looks for what can be thrown away after every 700 objects made, which took a seventh of the processor's time.
+gc.set_threshold(50_000, 20, 100)
+
 # How long an example takes says how busy the machine is, and no more.
 hypothesis.settings.register_profile("any machine", deadline=None)
 hypothesis.settings.load_profile("any machine")
@@ -68,6 +72,12 @@ def pytest_configure(config: pytest.Config) -> None:
     keep_files_in_memory(config)
     if config.getoption("numprocesses", None):
         postgres.begin()
+
+
+def pytest_collection_finish() -> None:
+    """What was imported to find the tests stays: Python need not look through it again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -1,7 +1,7 @@
 """A child process that is asked over stdin and answers over stdout, with a deadline for every answer.
 
 Question and answer alike: a little-endian uint32, that many bytes of JSON, then raw bytes whose sizes the JSON
-gives. Nothing is pickled, so neither side can make the other run code.
+gives. Nothing is pickled, so neither side can make the other run code. The child's side is `core.images.answering`.
 """
 
 from __future__ import annotations
@@ -16,11 +16,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import IO, Any, BinaryIO
+from typing import IO, Any
 
-from core.files import keep_private
 from core.outages import MachineFailed
 
 _PROJECT = Path(__file__).resolve().parents[2]
@@ -28,8 +27,6 @@ _PIPE_BYTES = 1 << 20
 _MOST_JSON_BYTES = 1 << 20
 # All that a child gets of the environment: passwords and keys are none of its business.
 _PASSED_ON = frozenset({"PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "TMPDIR"})
-
-Answer = tuple[dict[str, Any], list[bytes | memoryview]]
 
 
 class ChildDied(Exception):
@@ -181,27 +178,3 @@ def _wait(descriptor: int, deadline: float, *, writing: bool) -> None:
     poll.register(descriptor, select.POLLOUT if writing else select.POLLIN)
     if not poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
         raise TimeoutError
-
-
-def answer_questions(prepare: Callable[[], Callable[[dict[str, Any], bytes], Answer]]) -> None:
-    """Be the child: get ready, say so, and answer one question after another until stdin ends.
-
-    `prepare` returns what answers; libraries that print do not get between the answers.
-    """
-    keep_private()
-    questions = os.fdopen(os.dup(0), "rb", buffering=1 << 20)
-    answers = os.fdopen(os.dup(1), "wb", buffering=0)
-    os.dup2(2, 1)
-    answer = prepare()
-    _write(answers, {"ready": True}, [])
-    while head := questions.read(4):
-        question = json.loads(questions.read(struct.unpack("<I", head)[0]))
-        _write(answers, *answer(question, questions.read(question["size"])))
-
-
-def _write(answers: BinaryIO, facts: dict[str, Any], parts: list[bytes | memoryview]) -> None:
-    text = json.dumps({**facts, "parts": [len(part) for part in parts]}, allow_nan=False).encode()
-    for part in (struct.pack("<I", len(text)) + text, *parts):
-        rest = memoryview(part)
-        while rest:
-            rest = rest[answers.write(rest) :]

@@ -18,7 +18,7 @@ from core.images.lossy import bits_of_picture
 from core.images.mammogram import COLOURED, why_not_a_mammogram
 from core.images.pectoral import is_upside_down
 from core.images.preamble import looks_like_dicom
-from core.images.reader import Header, ReadImage
+from core.images.read_image import Header, ReadImage
 from core.images.ultrasound import why_not_ultrasound
 from core.refusals import Refusal
 from core.rules.vocabulary import QualityFlag

@@ -19,7 +19,7 @@ from core.images.dicom_pixels import meant_pixels
 from core.images.lossy import bits_left
 from core.images.orientation import Hung, hang_as, settle_polarity, turn_upright
 from core.images.preamble import check_inflated_size
-from core.images.reader import ReadImage
+from core.images.read_image import ReadImage
 from core.refusals import Refusal
 from core.rules.vocabulary import QualityFlag
 

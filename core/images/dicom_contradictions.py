@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from core.images.described import described_sides, described_views
 from core.images.dicom_header import HeaderReader, orientation_of, quoted
-from core.images.reader import Header
+from core.images.read_image import Header
 from core.rules.ages import DAYS_PER_YEAR
 
 __all__ = ["note_contradictions"]

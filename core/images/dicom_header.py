@@ -15,7 +15,7 @@ from pydicom.multival import MultiValue
 from pydicom.tag import BaseTag, Tag
 from pydicom.valuerep import PersonName
 
-from core.images.reader import Header
+from core.images.read_image import Header
 from core.images.view_codes import coded_view
 from core.rules.ages import DAYS_PER_YEAR
 from core.rules.vocabulary import VIEWS, QualityFlag

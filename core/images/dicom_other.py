@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from core.images.dicom_header import HeaderReader, quoted
-from core.images.reader import BODY_PART
+from core.images.read_image import BODY_PART
 from core.rules.vocabulary import OTHER_KIND_WORDS
 
 __all__ = ["names_breast", "other_kind", "spacing_of_other", "why_no_other_kind"]

@@ -12,15 +12,9 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import select
 
+from core.images.drawing import facts_of, is_of_this_release
 from core.images.reader import lend_reader
-from core.images.renditions import (
-    READING,
-    facts_of,
-    is_of_this_release,
-    made_anew,
-    one_at_a_time,
-    rendition,
-)
+from core.images.renditions import READING, made_anew, one_at_a_time, rendition
 from core.images.tiles import FOLDER, keep_copy
 from core.logs import log_of
 from core.outages import outage

@@ -13,7 +13,7 @@ from core.images.dicom_header import CRANIOCAUDAL_VIEWS, HeaderReader, orientati
 from core.images.dicom_pixels import MeantPixels, invert
 from core.images.mammogram import wall_is_right, why_not_a_mammogram
 from core.images.pectoral import is_upside_down
-from core.images.reader import Header
+from core.images.read_image import Header
 from core.rules.vocabulary import QualityFlag
 
 __all__ = ["Hung", "hang_as", "settle_polarity", "turn_upright"]

@@ -13,11 +13,11 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
-from core.images.child import Answer, answer_questions
+from core.images.answering import Answer, answer_questions
 from core.images.confined import confine
 
 if TYPE_CHECKING:
-    from core.images.reader import ReadImage
+    from core.images.read_image import ReadImage
 
 _SMALL_BYTES = 1_000_000
 """Below this OpenCV is to share nothing out to threads: that takes longer than the parts do."""
@@ -65,8 +65,8 @@ def answer_or_refuse(work: Callable[[], Answer], *, cpu_seconds: float) -> Answe
 
 def measure_and_draw(image: ReadImage) -> tuple[bytes, bytes]:
     """Measure an image that is a mammogram, and return its rendition and thumbnail; both at once if it is large."""
+    from core.images.drawing import make_pictures
     from core.images.quality.measures import measure
-    from core.images.renditions import make_pictures
 
     if image.doubt is not None:
         return make_pictures(image)
@@ -90,9 +90,9 @@ def answer(question: dict[str, Any], data: bytes) -> Answer:
 
     from core.images.decoding import decode
     from core.images.dicom import count_frames
+    from core.images.drawing import make_rendition
     from core.images.mammogram import looking_once
-    from core.images.reader import image_to_json
-    from core.images.renditions import make_rendition
+    from core.images.read_image import image_to_json
 
     def work() -> Answer:
         if question["wanted"] == "count":
@@ -118,9 +118,10 @@ def main() -> None:
 def _prepare() -> Callable[[dict[str, Any], bytes], Answer]:
     get_ready(int(sys.argv[1]))
     warnings.simplefilter("ignore")
+    # So that the first file does not pay for the imports.
     import core.images.decoding
-    import core.images.quality.measures
-    import core.images.renditions  # noqa: F401 - so that the first file does not pay for the imports
+    import core.images.drawing
+    import core.images.quality.measures  # noqa: F401
 
     return answer
 

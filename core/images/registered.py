@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from sqlalchemy import select
 
+from core.images.drawing import open_rendition
 from core.images.registration.mapping import NODES, Registration
 from core.images.registration.views import METHOD, register_views
-from core.images.renditions import open_rendition, rendition
+from core.images.renditions import rendition
 from core.logs import log_of
 from core.outages import outage
 from core.people.needing import needs

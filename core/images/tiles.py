@@ -17,8 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import select
 
+from core.images.drawing import pack
 from core.images.reader import lend_reader
-from core.images.renditions import READING, one_at_a_time, pack
+from core.images.renditions import READING, one_at_a_time
 from core.logs import log_of
 from core.outages import outage
 from core.people.needing import needs

@@ -13,7 +13,6 @@ from core.desk.classify import Classifier, parse_box
 from core.desk.open_image import BoxError
 from core.desk.who_speaks import finding_models, speakers
 from core.settings import Settings
-from models.classifier.dense_head import DenseHead
 from models.classifier.model import ImageModel
 from models.classifier.network import ImageConfig, build_image_network
 from models.classifier.preprocess import ImageInput
@@ -103,6 +102,10 @@ def test_without_a_model_it_is_said_which_is_missing(folder, monkeypatch, tmp_pa
 
 def image_model(name, task="finding", limit=np.inf, classes=("benign", "malignant")):
     """A model of whole breasts with random weights that knows pictures up to a distance; None: it does not know which."""
+    from models.classifier.dense_head import (
+        DenseHead,
+    )  # it loads TensorFlow, which is not for whoever collects tests
+
     config = ImageConfig(classes, ImageInput((64, 64), "breast"), width=0.25)
     settings = {"task": task, "modalities": ["MG"], "plan": {"region": "breast"}}
     card = ModelCard(name, "T", "", "", "", "", {}, "", "", "", "2026-01-01", {}, False, settings)

@@ -15,8 +15,8 @@ from core.desk import desk
 from core.desk.desk import BoxRefused, Desk, DeskClosed, OpenedImage
 from core.desk.process import Desk as Answering
 from core.images.child import ChildDied
-from core.images.reader import ReadImage
-from core.images.renditions import open_rendition
+from core.images.drawing import open_rendition
+from core.images.read_image import ReadImage
 from core.incoming.intake import take_in
 from core.incoming.items import IncomingFile, Statement
 from core.people.accounts import Role, create_user

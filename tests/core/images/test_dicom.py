@@ -7,7 +7,7 @@ import pytest
 from pydicom.dataset import Dataset
 
 from core.images.dicom import decode_dicom
-from core.images.renditions import shown_window
+from core.images.drawing import shown_window
 from tests.pictures import breast, dicom
 
 

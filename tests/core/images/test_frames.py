@@ -5,8 +5,8 @@ import pytest
 from sqlalchemy import select, update
 
 from core.images import frame_rendition, rendition, view_rendition
+from core.images.drawing import open_rendition, pack
 from core.images.reader import GuardedReader
-from core.images.renditions import open_rendition, pack
 from core.images.tiles import FOLDER
 from core.incoming.intake import take_in
 from core.incoming.items import IncomingFile

@@ -70,9 +70,9 @@ def test_all_mammograms_at_hand_are_taken(shared_data):
 
 
 def test_hardly_an_ultrasound_picture_is_taken(shared_data):
-    paths = sorted((shared_data / "busi").glob("*.png"))
+    paths = sorted((shared_data / "busi").glob("*.png"))[::2]
     taken = [path.name for path in paths if not refuses(path.read_bytes())]
-    assert len(taken) <= 5, f"of {len(paths)}: {taken}"
+    assert len(taken) <= 2, f"of {len(paths)}: {taken}"
 
 
 def test_the_text_pattern_with_a_mammogram_header_is_refused(shared_data):

@@ -15,8 +15,8 @@ import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
+from core.images.drawing import open_rendition
 from core.images.reader import GuardedReader
-from core.images.renditions import open_rendition
 from core.refusals import SENTENCES, Refusal
 from core.settings import Settings
 from tests.pictures import breast, dicom, jpeg, png

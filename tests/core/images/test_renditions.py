@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select
 
 from core.care.verify import verify_objects
-from core.images import renditions
+from core.images import drawing, renditions
 from core.images.decoding import decode
 from core.images.process import measure_and_draw
 from core.images.quality.measures import measure
@@ -60,7 +60,7 @@ def test_a_lost_rendition_that_this_release_makes_otherwise_is_decoded_once_and_
     assert not verify_objects(stocked).well
     renditions.rendition(stocked, "1.2.3.4")
     monkeypatch.setattr(GuardedReader, "prepare", None)
-    assert renditions.open_rendition(renditions.rendition(stocked, "1.2.3.4"))
+    assert drawing.open_rendition(renditions.rendition(stocked, "1.2.3.4"))
     assert verify_objects(stocked).well
 
 
@@ -80,7 +80,7 @@ def test_a_picture_is_shown_also_where_its_row_cannot_be_written(stocked):
 def test_a_part_of_a_picture_is_what_stands_there(stocked, box, shape):
     png = cv2.imdecode(np.frombuffer(renditions.crop_png(stocked, "1.2.3.4", box), np.uint8), 0)
     assert png.shape == shape
-    _, pixels = renditions.open_rendition(renditions.rendition(stocked, "1.2.3.4"))
+    _, pixels = drawing.open_rendition(renditions.rendition(stocked, "1.2.3.4"))
     left, top, right, bottom = box
     part = pixels[top:bottom, left:right].astype(float)
     darker = (png > png.mean()) == (
@@ -118,8 +118,8 @@ def test_a_part_does_not_blow_up_the_image(stocked):
 def test_a_picture_is_measured_and_drawn_at_once_as_one_after_the_other(rows, columns):
     image = decode(dicom(breast("L", rows=rows, columns=columns)), max_pixels=4_000_000)
     drawn = measure_and_draw(image)
-    assert drawn == renditions.make_pictures(image)
+    assert drawn == drawing.make_pictures(image)
     assert image.measured == measure(image.pixels, image.bits_stored)
     assert np.array_equal(
-        renditions.open_rendition(drawn[0])[1], renditions.reduced(image.pixels, renditions.LONGEST_SIDE)
+        drawing.open_rendition(drawn[0])[1], drawing.reduced(image.pixels, drawing.LONGEST_SIDE)
     )

@@ -5,8 +5,8 @@ import pytest
 from sqlalchemy import select
 
 from core.images import TILE_SIDE, tiles
+from core.images.drawing import open_rendition
 from core.images.reader import GuardedReader
-from core.images.renditions import open_rendition
 from core.incoming.intake import take_in
 from core.incoming.items import IncomingFile
 from db.tables import Image

@@ -5,7 +5,7 @@ import pytest
 from sqlalchemy import select, update
 
 from core.images import READING, Turn, open_rendition, rendition
-from core.images.renditions import pack
+from core.images.drawing import pack
 from core.incoming import IncomingFile, take_in
 from core.worker.rereading import Rereading
 from db.tables import AuditEntry, Embedding, Image, Lesion, Measurement, Study, StudyStatus
