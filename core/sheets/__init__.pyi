@@ -1,3 +1,4 @@
+from .cells import what_may_be_said as what_may_be_said
 from .checked import BadLine as BadLine
 from .checked import Checked as Checked
 from .checked import check as check

@@ -102,7 +102,7 @@ def _one_of(words: dict[str, Any], what: str) -> Callable[[str], Any]:
     def read(cell: str) -> Any:
         key = cell.strip().casefold()
         if key not in words:
-            shown = ", ".join(dict.fromkeys(str(word) for word in words if len(str(word)) > 1))
+            shown = "; ".join(dict.fromkeys(str(word) for word in words if len(str(word)) > 1))
             raise ValueError(f"“{_short(cell)}” is no {what}. Write one of: {shown}.")
         return words[key]
 
@@ -160,11 +160,27 @@ def _management(cell: str) -> str:
     )
 
 
+def _offered(words: dict[str, Any]) -> str:
+    """Return each meaning once, by the first word of more than one letter that means it."""
+    first: dict[Any, str] = {}
+    for word, meaning in words.items():
+        if len(word) > 1:
+            first.setdefault(meaning, word)
+    return "; ".join(first.values())
+
+
+def what_may_be_said(type: FieldType) -> str:
+    """Return in words what a cell of a type may say: for whoever fills in a table."""
+    return _OFFERED[type]
+
+
 def _short(cell: str) -> str:
     shown = cell if len(cell) <= 40 else f"{cell[:40]}…"
     return "".join(one if one.isprintable() else "\ufffd" for one in shown)
 
 
+_EVENTS = {one.value: one for one in EventKind}
+_RESULTS_SAID = {one.value: one for one in EventResult} | {k: EventResult(v) for k, v in _RESULTS.items()}
 _READ: dict[FieldType, Callable[[str], Any]] = {
     FieldType.MRN: _identifier,
     FieldType.NAME: _name,
@@ -174,11 +190,25 @@ _READ: dict[FieldType, Callable[[str], Any]] = {
     FieldType.BMI: _bmi,
     FieldType.COUNT: _count,
     FieldType.YES_NO: _yes_no,
-    FieldType.EVENT: _one_of({one.value: one for one in EventKind}, "event"),
-    FieldType.RESULT: _one_of(
-        {one.value: one for one in EventResult} | {k: EventResult(v) for k, v in _RESULTS.items()}, "result"
-    ),
+    FieldType.EVENT: _one_of(_EVENTS, "event"),
+    FieldType.RESULT: _one_of(_RESULTS_SAID, "result"),
     FieldType.BI_RADS: _bi_rads,
     FieldType.DENSITY: _density,
     FieldType.MANAGEMENT: _management,
+}
+_OFFERED: dict[FieldType, str] = {
+    FieldType.MRN: f"up to {LONGEST[FieldType.MRN]} characters, kept as they are written",
+    FieldType.NAME: f"up to {LONGEST[FieldType.NAME]} characters",
+    FieldType.TEXT: f"up to {LONGEST[FieldType.TEXT]:,} characters",
+    FieldType.DATE: "2024-03-15, 15 Mar 2024 or 15/03/2024; years have four digits",
+    FieldType.SEX: _offered(_SEXES),
+    FieldType.SIDE: _offered(_SIDES),
+    FieldType.BMI: "10 to 100",
+    FieldType.COUNT: "0 to 30",
+    FieldType.YES_NO: "yes or no, 1 or 0",
+    FieldType.EVENT: _offered(_EVENTS),
+    FieldType.RESULT: _offered(_RESULTS_SAID),
+    FieldType.BI_RADS: "; ".join(BI_RADS),
+    FieldType.DENSITY: "A to D, or 1 to 4",
+    FieldType.MANAGEMENT: "; ".join(managements().values()),
 }

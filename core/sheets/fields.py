@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import enum
+import io
 from functools import cache
 from importlib.resources import files
 
@@ -53,6 +55,13 @@ class Kind(Table):
     def fields(self) -> dict[str, Field]:
         """Return the fields by their keys, in their order."""
         return {one.key: one for one in self.field}
+
+    @property
+    def empty_table(self) -> bytes:
+        """Return a CSV file with a column for each field and no line, as spreadsheets open it."""
+        written = io.StringIO()
+        csv.writer(written).writerow([one.words for one in self.field])
+        return written.getvalue().encode("utf-8-sig")
 
 
 class _Kinds(Document):

@@ -49,6 +49,7 @@ def from_table(person: Person) -> None:
     look.show(
         f'<p class="lv-note">{look.safe(kind.says)} A line needs: {look.safe(needed)}. It may say: {look.safe(more)}.</p>'
     )
+    _how_to_write_one(kind)
     sheet = _sheet(person)
     if sheet is not None:
         _mapped(person, sheet, kind)
@@ -56,6 +57,27 @@ def from_table(person: Person) -> None:
     if kept:
         look.show(f'<p class="lv-note good" role="status">{look.safe(kept)}</p>')
     _past(person)
+
+
+def _how_to_write_one(kind: Kind) -> None:
+    """Say of each column what may stand in it, and hand out a table to fill in."""
+    with st.expander("How to write one"):
+        rows = [
+            [one.words, "needed" if one.required else "", sheets.what_may_be_said(one.type)]
+            for one in kind.field
+        ]
+        look.show(_table(["column", "", "what may stand in it"], rows))
+        look.show(
+            '<p class="lv-muted">Columns may have other names and stand in any order; you see what was found, and every '
+            "line, before anything is kept. A cell may be empty where nothing is needed.</p>"
+        )
+        handing.download_button(
+            "Empty table",
+            data=kind.empty_table,
+            file_name=f"{kind.key}.csv",
+            mime="text/csv",
+            icon=":material/download:",
+        )
 
 
 def _sheet(person: Person) -> Sheet | None:

@@ -56,6 +56,14 @@ def test_a_table_is_mapped_asked_shown_kept_and_set_aside(here: Installation, pa
     assert women(here) == 0
 
 
+def test_before_a_table_is_there_it_is_said_how_to_write_one(here: Installation, pages: OpenPage) -> None:
+    app = pages(Role.STAFF, "add_study")
+    app.segmented_control(key="add_how").set_value("From a table").run()
+    assert no_error(app)
+    assert "2024-03-15, 15 Mar 2024" in words(app)
+    assert [button.label for button in app.get("download_button")] == ["Empty table"]
+
+
 def test_what_is_no_table_is_said_so(here: Installation, pages: OpenPage) -> None:
     app = from_table(pages, Role.STAFF, "PK\x03\x04")
     assert no_error(app)

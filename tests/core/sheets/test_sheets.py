@@ -28,7 +28,10 @@ from core.sheets import (
     matched,
     open_sheet,
     set_aside,
+    what_may_be_said,
 )
+from core.sheets.cells import said
+from core.sheets.fields import FieldType
 from core.trail import Wanted, find
 from db.tables import AssessmentVersion, AuditEntry, Event, Patient, RiskFactors, Study
 from tests import factories
@@ -325,3 +328,35 @@ def test_a_mastectomy_says_of_which_breast_and_both_is_not_left_out(
     assert kept == [("mastectomy", None), ("contact", None), ("death", None)]
     unsaid = taken(here, tmp_path, "events", "MRN,Event,Date,Side\nA-1,mastectomy,2021-01-02,\n")
     assert "which breast" in str(unsaid.checked.bad)
+
+
+@pytest.mark.parametrize("kind", list(kinds().values()), ids=lambda kind: kind.key)
+def test_an_empty_table_that_is_handed_out_has_every_column_and_each_is_known_again(
+    kind, tmp_path: Path
+) -> None:
+    path = tmp_path / "empty.csv"
+    path.write_bytes(kind.empty_table + b"," * (len(kind.field) - 1) + b"\r\n")
+    sheet = open_sheet(path, "empty.csv")
+    assert list(sheet.columns) == [one.words for one in kind.field]
+    assert matched(sheet.columns, kind) == {one.key: one.words for one in kind.field}
+
+
+@pytest.mark.parametrize(
+    "type",
+    [
+        FieldType.SEX,
+        FieldType.SIDE,
+        FieldType.EVENT,
+        FieldType.RESULT,
+        FieldType.BI_RADS,
+        FieldType.MANAGEMENT,
+    ],
+)
+def test_every_word_that_is_offered_for_a_cell_is_read_and_means_something_else(type) -> None:
+    meanings = [said(word, type, None) for word in what_may_be_said(type).split("; ")]
+    assert None not in meanings
+    assert len(set(meanings)) == len(meanings) > 2
+
+
+def test_every_type_of_cell_has_its_words() -> None:
+    assert all(what_may_be_said(type) for type in FieldType)
