@@ -210,5 +210,5 @@ _OFFERED: dict[FieldType, str] = {
     FieldType.RESULT: _offered(_RESULTS_SAID),
     FieldType.BI_RADS: "; ".join(BI_RADS),
     FieldType.DENSITY: "A to D, or 1 to 4",
-    FieldType.MANAGEMENT: "; ".join(managements().values()),
+    FieldType.MANAGEMENT: "; ".join(words for words in managements().values() if words not in EMPTY),
 }
