@@ -126,17 +126,7 @@ def draw_women_of_her_age(
 
     low, high = along([one.low for one in by_age]), along([one.high for one in by_age])
     on = [day for day, _ in known]
-    figure.add(
-        "scatter",
-        x=on + on[::-1],
-        y=high + low[::-1],
-        fill="toself",
-        fillcolor=AGE_BAND,
-        line={"width": 0},
-        mode="lines",
-        hoverinfo="skip",
-        name="women of her age, middle half",
-    )
+    figure.add_band(on, low, high, AGE_BAND, name="women of her age, middle half")
     figure.add(
         "scatter",
         x=on,

@@ -159,17 +159,8 @@ def median_course(table: pl.DataFrame, column: str, *, x_title: str) -> Figure:
     known = table.drop_nulls(["lower_quartile", "upper_quartile"])
     if len(known) > 1:
         around = known[column].cast(pl.Float64).to_list()
-        figure.add(
-            "scatter",
-            x=around + around[::-1],
-            y=known["upper_quartile"].to_list() + known["lower_quartile"].to_list()[::-1],
-            fill="toself",
-            fillcolor=look.RISK_BAND,
-            line={"width": 0},
-            mode="lines",
-            hoverinfo="skip",
-            name="half of the women",
-        )
+        low, high = (known[f"{end}_quartile"].to_list() for end in ("lower", "upper"))
+        figure.add_band(around, low, high, look.RISK_BAND, name="half of the women")
     figure.add(
         "scatter",
         x=x,

@@ -141,17 +141,7 @@ def _band(course: Course, scored: Sequence[Visit]) -> None:
             )
         return
     days = [visit.on for visit in scored]
-    course.figure.add(
-        "scatter",
-        x=days + days[::-1],
-        y=high + low[::-1],
-        fill="toself",
-        fillcolor=look.RISK_BAND,
-        line={"width": 0},
-        mode="lines",
-        hoverinfo="skip",
-        name="interval",
-    )
+    course.figure.add_band(days, low, high, look.RISK_BAND, name="interval")
 
 
 def _line(course: Course, visits: Sequence[Visit], values: Sequence[float], drawn: _Look) -> None:

@@ -14,17 +14,7 @@ def curve(score: VisitScore) -> Figure:
     told = [score.risk[year] for year in years]
     low, high = [one.low for one in told], [one.high for one in told]
     figure = Figure()
-    figure.add(
-        "scatter",
-        x=years + years[::-1],
-        y=high + low[::-1],
-        fill="toself",
-        fillcolor=look.RISK_BAND,
-        line={"width": 0},
-        mode="lines",
-        hoverinfo="skip",
-        name="interval",
-    )
+    figure.add_band(years, low, high, look.RISK_BAND, name="interval")
     figure.add(
         "scatter",
         x=years,

@@ -164,10 +164,7 @@ def decision(table: pl.DataFrame) -> Figure:
     """Draw net benefit over thresholds: of the model with its band, of calling everybody, of calling nobody."""
     x = table["threshold"].to_list()
     figure = Figure()
-    figure.add(
-        "scatter", x=x + x[::-1], y=table["high"].to_list() + table["low"].to_list()[::-1], fill="toself",
-        fillcolor=look.RISK_BAND, line={"width": 0}, mode="lines", hoverinfo="skip", name="95 %",
-    )  # fmt: skip
+    figure.add_band(x, table["low"].to_list(), table["high"].to_list(), look.RISK_BAND, name="95 %")
     figure.add(
         "scatter", x=x, y=table["everybody"].to_list(), mode="lines", name="everybody",
         line={"color": look.ACCENT, "width": 1.5, "dash": "dash"}, hovertemplate="everybody: %{y:.1f}<extra></extra>",
@@ -198,10 +195,7 @@ def over_time(table: pl.DataFrame, *, y_title: str, falls: bool) -> Figure:
         own = table.filter(pl.col("band") == band)
         place = labels.index(band) % len(_BANDS)
         x, y = own["years"].to_list(), own["value"].to_list()
-        figure.add(
-            "scatter", x=x + x[::-1], y=own["high"].to_list() + own["low"].to_list()[::-1], fill="toself",
-            fillcolor=_FILLS[place], line={"width": 0}, mode="lines", hoverinfo="skip", showlegend=False, name="95 %",
-        )  # fmt: skip
+        figure.add_band(x, own["low"].to_list(), own["high"].to_list(), _FILLS[place])
         figure.add(
             "scatter", x=x, y=y, mode="lines+markers",
             line={"color": _BANDS[place], "width": 2.5, "dash": _DASHES[place]}, marker={"size": 5}, name=band,

@@ -93,10 +93,7 @@ def _add_course(figure: Figure, group: str, table: pl.DataFrame) -> None:
         known = table.drop_nulls([low, high])
         x = known["years"].to_list()
         if len(x) > 1:
-            figure.add(
-                "scatter", x=x + x[::-1], y=known[high].to_list() + known[low].to_list()[::-1], fill="toself",
-                fillcolor=fill, line={"width": 0}, mode="lines", hoverinfo="skip", showlegend=False,
-            )  # fmt: skip
+            figure.add_band(x, known[low].to_list(), known[high].to_list(), fill)
     x, y = table["years"].to_list(), table["median"].to_list()
     between = [(b - a) for a, b in itertools.pairwise(x)]
     # No line joins points over a year of which too few women may be told.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from core.rules import thresholds
@@ -31,6 +31,30 @@ class Figure(dict[str, Any]):
     def add(self, kind: str, **trace: Any) -> None:
         """Add a trace: ``scatter``, ``bar``, ``box``."""
         self["data"].append({"type": kind, **trace})
+
+    def add_band(
+        self,
+        x: Sequence[Any],
+        low: Sequence[Any],
+        high: Sequence[Any],
+        colour: str,
+        *,
+        name: str | None = None,
+        **trace: Any,
+    ) -> None:
+        """Add what lies between two courses over the same places, as intervals do; without a name it is in no legend."""
+        self.add(
+            "scatter",
+            x=[*x, *reversed(x)],
+            y=[*high, *reversed(low)],
+            fill="toself",
+            fillcolor=colour,
+            line={"width": 0},
+            mode="lines",
+            hoverinfo="skip",
+            **({"showlegend": False} if name is None else {"name": name}),
+            **trace,
+        )
 
     def add_shape(self, **shape: Any) -> None:
         """Add a line or a rectangle."""

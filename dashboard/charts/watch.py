@@ -270,18 +270,8 @@ def _band(figure: Figure, one: Course, colour: str) -> None:
     known = one.table.drop_nulls(["low", "high"])
     if not len(known):
         return
-    begins = known["begin"].to_list()
-    figure.add(
-        "scatter",
-        x=[*begins, *begins[::-1]],
-        y=[*known["high"], *known["low"].reverse()],
-        mode="lines",
-        line={"width": 0},
-        fill="toself",
-        fillcolor=colour,
-        opacity=0.12,
-        hoverinfo="skip",
-        showlegend=False,
+    figure.add_band(
+        known["begin"].to_list(), known["low"].to_list(), known["high"].to_list(), colour, opacity=0.12
     )
 
 
