@@ -16,6 +16,7 @@ import pytest
 from streamlit.runtime.scriptrunner import script_runner
 from streamlit.testing.v1 import AppTest
 
+from core.desk.desk import Desk
 from core.installation import Installation
 from core.people import Person, accounts, asking, demo_accounts, sign_ins
 from core.people.accounts import Role
@@ -141,6 +142,8 @@ def pages(here: Installation, monkeypatch: pytest.MonkeyPatch) -> Callable[..., 
     """
     house.here.cache_clear()
     monkeypatch.setenv("LONGVIEW_HOME", str(here.home))
+    # A page that only could ask for it would load the networks in the background, and other tests would wait.
+    monkeypatch.setattr(Desk, "warm_up", lambda _desk: None)
 
     def open_page(role: Role, page: str, **query: str) -> AppTest:
         person = accounts.create_user(
