@@ -1,5 +1,6 @@
 """Bringing a database to the tables of this release."""
 
+from functools import cache
 from typing import Any, Literal
 
 from alembic import command
@@ -26,9 +27,15 @@ def configuration(database: Database | None = None) -> Config:
     return config
 
 
+@cache
+def _steps() -> ScriptDirectory:
+    """Return this release's migrations, read once: each is a module of its own."""
+    return ScriptDirectory.from_config(configuration())
+
+
 def head() -> str:
     """Return the revision that this release's tables stand at."""
-    revision = ScriptDirectory.from_config(configuration()).get_current_head()
+    revision = _steps().get_current_head()
     if revision is None:
         raise RuntimeError("This release carries no migrations.")
     return revision
@@ -36,7 +43,7 @@ def head() -> str:
 
 def known_revisions() -> set[str]:
     """Return the revisions that this release can bring a database from."""
-    return {step.revision for step in ScriptDirectory.from_config(configuration()).walk_revisions()}
+    return {step.revision for step in _steps().walk_revisions()}
 
 
 def lacking(database: Database) -> list[str]:

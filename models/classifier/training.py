@@ -20,7 +20,7 @@ from models.classifier.head import Head
 from models.classifier.network import BATCH, ImageConfig, build_head, build_image_network, predict
 from models.classifier.options import Augmentation
 from models.classifier.scaling import Scaling, fit_scaling
-from models.store import OnProgress
+from models.store import OnProgress, built_for_training
 from models.view import KeptState, TrainingState, ahead
 
 __all__ = [
@@ -163,6 +163,7 @@ def _train_frozen(
     alone.get_layer("even").set_weights([gamma, beta, features.mean(axis=0), features.var(axis=0) + 1e-6])
     alone.get_layer("even").trainable = False
     alone.compile(optimizer=keras.optimizers.AdamW(recipe.rate, weight_decay=1e-3), loss=_loss(count))
+    built_for_training(alone)
     run = _Run(
         "frozen",
         alone,
@@ -209,6 +210,7 @@ def _train_fine(
     rate = recipe.fine_rate if fine else recipe.rate
     optimizer = keras.optimizers.AdamW(rate, weight_decay=1e-4, global_clipnorm=1.0)
     classifier.compile(optimizer=optimizer, loss=_loss(count))
+    built_for_training(classifier)
     stage = "fine-tuning" if fine else "training"
     run = _Run(stage, classifier, recipe.patience, recipe.epochs, seconds, recipe.save_every, state, report)
     if fine and run.epoch == 0:

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import log_softmax
 
-from models.store import DamagedCache, OnProgress, rounded
+from models.store import DamagedCache, OnProgress, built_for_training, rounded
 from models.view import KeptState, TrainingState
 
 __all__ = ["TuningRecipe", "Variation", "joined", "shallow_maps", "tune_network", "varied"]
@@ -229,6 +229,7 @@ class _Tuning:
         self.optimizer = keras.optimizers.AdamW(recipe.rate, weight_decay=recipe.decay, global_clipnorm=1.0)
         loss = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=recipe.smoothing)
         deep.compile(optimizer=self.optimizer, loss=loss)
+        built_for_training(deep)
         classes = int(deep.output.shape[-1])
         self.steps = max(1, len(places) // recipe.batch)
         share = len(places) / (classes * np.maximum(np.bincount(label[places], minlength=classes), 1))

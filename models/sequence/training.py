@@ -15,7 +15,7 @@ from scipy.special import softmax
 
 from models.sequence.network import HORIZONS, SequenceConfig, build_sequence
 from models.sequence.study import SLOTS, Arrays, stack_arrays, visit_arrays
-from models.store import OnProgress
+from models.store import OnProgress, built_for_training
 
 __all__ = [
     "MODES",
@@ -372,6 +372,7 @@ def _fit_member(
         loss=LOSSES,
         loss_weights=LOSS_WEIGHTS,
     )
+    built_for_training(model, *held)
     best, best_weights, waited = np.inf, model.get_weights(), 0
     curve: list[dict[str, float]] = []
     for epoch in range(recipe.epochs):

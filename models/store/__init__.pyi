@@ -1,5 +1,6 @@
 from . import backend as backend
 from . import registry as registry
+from .backend import built_for_training as built_for_training
 from .backend import one_pass_normalization as one_pass_normalization
 from .cached_arrays import DamagedCache as DamagedCache
 from .cached_arrays import keep_arrays as keep_arrays

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     import keras
 
-__all__ = ["as_function", "load", "one_pass_normalization"]
+__all__ = ["as_function", "built_for_training", "load", "one_pass_normalization"]
 
 _CHATTER = re.compile(
     rb"WARNING: All log messages before absl::InitializeLog|I\d{4} [\d:.]+ +\d+ \S+\.cc:\d+\] |To enable the following instructions"
@@ -84,6 +84,28 @@ def one_pass_normalization(network: keras.Model) -> keras.Model:
     copy = keras.models.clone_model(network, clone_function=cloned)
     copy.set_weights(network.get_weights())
     return copy
+
+
+def built_for_training(network: keras.Model, inputs: Any = None, targets: Any = None) -> None:
+    """Make what a compiled network keeps while it is trained: moments of its weights, running means of its losses.
+
+    Left to the first step, they would be made while TensorFlow traces it, and it would be traced a second time without
+    them: half of what a short training takes. The weights stay as they are.
+
+    Parameters
+    ----------
+    network
+        Compiled, with its optimiser.
+    inputs, targets
+        What one step is given, in the network's structure of inputs and outputs; of it one example is looked at. A
+        network with one output needs none: there the loss is its own mean.
+    """
+    import keras
+
+    network.optimizer.build(network.trainable_variables)
+    if inputs is not None:
+        shown, answer = keras.tree.map_structure(lambda values: values[:1], (inputs, targets))
+        network.compute_loss(y=answer, y_pred=network(shown, training=False))
 
 
 def as_function(network: keras.Model) -> Callable[[NDArray[np.float32]], Any]:

@@ -16,7 +16,7 @@ import numpy as np
 from keras import ops
 from numpy.typing import NDArray
 
-from models.store import OnProgress, one_pass_normalization
+from models.store import OnProgress, built_for_training, one_pass_normalization
 from models.view.batches import LabelledViews, ahead, lesson_batches, validation_batch
 from models.view.encoder import EncoderConfig, build_encoder
 from models.view.training_state import TrainingState
@@ -183,6 +183,8 @@ def _train_stage(
             break
         optimizer.learning_rate = recipe.rate * min(1.0, (steps + 1) / 50) * (0.02 + 0.98 * _cosine(done))
         net.reset_metrics()  # Keras reports means since the last reset; here each batch speaks for itself.
+        if not optimizer.built:
+            built_for_training(net, inputs, targets)
         figures = net.train_on_batch(inputs, targets, return_dict=True)
         steps += 1
         counted += 1

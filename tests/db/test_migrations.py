@@ -48,15 +48,16 @@ def database(request, tmp_path):
 def constraints(database: Database) -> dict[str, set[str]]:
     """Names of all constraints and indexes, by table."""
     inspector = inspect(database.engine)
-    found = {}
-    for table in set(inspector.get_table_names()) - {"alembic_version"}:
-        parts = [
-            *inspector.get_check_constraints(table),
-            *inspector.get_unique_constraints(table),
-            *inspector.get_foreign_keys(table),
-            *inspector.get_indexes(table),
-        ]
-        found[table] = {str(part["name"]) for part in parts}
+    found: dict[str, set[str]] = {table: set() for table in inspector.get_table_names()}
+    for by_table in (
+        inspector.get_multi_check_constraints(),
+        inspector.get_multi_unique_constraints(),
+        inspector.get_multi_foreign_keys(),
+        inspector.get_multi_indexes(),
+    ):
+        for (_, table), parts in by_table.items():
+            found[table] |= {str(part["name"]) for part in parts}
+    found.pop("alembic_version", None)
     return found
 
 

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from models.sequence.embedded import EmbeddedWoman
 from models.sequence.small.features import Prefixes, Projection
+from models.store import built_for_training
 
 __all__ = ["SEEDS", "Member", "train_members"]
 
@@ -175,5 +176,5 @@ def _network(copies: int, visits: int, features: int) -> tuple[keras.Model, list
     network = keras.Model(inputs, _Copies(copies, name="copies")(inputs))
     optimizer = keras.optimizers.AdamW(LEARNING_RATE, weight_decay=WEIGHT_DECAY)
     network.compile(optimizer, _loss)
-    optimizer.build(network.trainable_variables)
+    built_for_training(network)
     return network, [np.array(ops.convert_to_numpy(one)) for one in optimizer.variables]

@@ -101,13 +101,15 @@ def _loss_of_women_left_out(
     pull = prefixes.weight * (said - prefixes.label)
     loss = 0.0
     starts = np.flatnonzero(np.diff(prefixes.whose, prepend=-1))
-    for start, stop in zip(starts, np.append(starts[1:], len(rows)), strict=True):
-        if not prefixes.last[stop - 1]:
-            continue  # nothing is known of her last visit
-        hers, step = rows[start:stop], towards[start:stop]
-        moved = pull[start:stop] @ step
-        room = np.diag(1 / np.maximum(curvature[start:stop], 1e-12)) - hers @ step.T
-        moved = moved + np.linalg.solve(room, hers @ moved) @ step
-        z = float(hers[-1] @ (line + moved))
-        loss += float(np.logaddexp(0, z) - prefixes.label[stop - 1] * z)
+    stops = np.append(starts[1:], len(rows))
+    known = prefixes.last[stops - 1]  # of others' last visits nothing is known
+    for count in np.unique(stops - starts):  # women with as many rows at once
+        place = starts[known & (stops - starts == count), None] + np.arange(count)
+        hers, step = rows[place], towards[place]  # (women, rows, w + 1)
+        moved = np.einsum("nr,nrw->nw", pull[place], step)
+        room = np.eye(count) / np.maximum(curvature[place], 1e-12)[:, None] - hers @ step.swapaxes(1, 2)
+        lifted = np.linalg.solve(room, hers @ moved[..., None])
+        moved += np.einsum("nr,nrw->nw", lifted[..., 0], step)
+        z = np.einsum("nw,nw->n", hers[:, -1], line + moved)
+        loss += float((np.logaddexp(0, z) - prefixes.label[place[:, -1]] * z).sum())
     return loss

@@ -8,7 +8,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from models.store.backend import one_pass_normalization
+from models.store.backend import built_for_training, one_pass_normalization
 
 PROJECT = Path(__file__).resolve().parents[2]
 CHATTER = """WARNING: All log messages before absl::InitializeLog() is called are written to STDERR
@@ -67,3 +67,34 @@ def test_one_pass_normalization_trains_as_keras_does() -> None:
     usual_answer, quick_answer = (each.predict_on_batch(views)["answer"] for each in (network, fast))
     np.testing.assert_allclose(quick_answer, usual_answer, rtol=1e-3, atol=1e-4)
     assert type(network.layers[2]) is keras.layers.BatchNormalization, "the network given is left as it was"
+
+
+def test_a_network_that_is_built_for_training_learns_the_same_and_its_step_is_traced_once() -> None:
+    random = np.random.default_rng(5)
+    shown = {"view": random.normal(0, 1, (6, 4)).astype(np.float32)}
+    answers = {name: random.normal(0, 1, (6, 2)).astype(np.float32) for name in ("one", "other")}
+    traced: list[object] = []
+
+    def loss(target: object, said: object) -> object:
+        traced.append(said)
+        return keras.ops.mean(keras.ops.square(target - said))
+
+    learned, times = [], []
+    for built in (False, True):
+        keras.utils.set_random_seed(3)
+        view = keras.Input((4,), name="view")
+        network = keras.Model({"view": view}, {name: keras.layers.Dense(2)(view) for name in answers})
+        network.compile(keras.optimizers.AdamW(0.01), loss=dict.fromkeys(answers, loss))
+        if built:
+            before = network.get_weights()
+            built_for_training(network, shown, answers)
+            for old, new in zip(before, network.get_weights(), strict=True):
+                np.testing.assert_array_equal(old, new)
+        traced.clear()
+        for _ in range(3):
+            network.train_on_batch(shown, answers)
+        times.append(len(traced))
+        learned.append(network.get_weights())
+    assert times == [2 * len(answers), len(answers)]
+    for one, other in zip(*learned, strict=True):
+        np.testing.assert_array_equal(one, other)

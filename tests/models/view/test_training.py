@@ -161,7 +161,7 @@ def test_hazard_targets_worked_by_hand():
 def test_growth_is_learned_from_the_history_and_not_from_dates():
     women = [woman(str(i), i, ill=i % 3 == 0) for i in range(180)]
     training, held, test = women[:100], women[100:140], women[140:]
-    recipe = SequenceRecipe(members=1, epochs=40, patience=40, batch=25, drop_visits=0.0)
+    recipe = SequenceRecipe(members=1, epochs=15, patience=15, batch=25, drop_visits=0.0)
     label = np.array([history.cancer_breast == 0 for history in test])
     from models.measures.metrics import auc
 

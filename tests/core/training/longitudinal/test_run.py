@@ -273,13 +273,14 @@ def test_base_rates_that_cannot_be_are_wrong_use(exams_of, tmp_path, said):
 
 
 @pytest.fixture
-def narrow(monkeypatch):
-    """Encoders are narrow: these tests are about the run, not about what it reaches."""
+def brief(monkeypatch):
+    """Encoders are narrow and heads see few epochs: these tests are about the run, not about what it reaches."""
     monkeypatch.setattr(models.view, "EncoderConfig", partial(models.view.EncoderConfig, width=0.25))
+    monkeypatch.setattr(models.sequence, "SequenceRecipe", partial(models.sequence.SequenceRecipe, epochs=3))
 
 
 @pytest.mark.slow
-def test_a_whole_run_gives_a_model_that_scores_and_is_evaluated(exams_of, tmp_path, narrow):
+def test_a_whole_run_gives_a_model_that_scores_and_is_evaluated(exams_of, tmp_path, brief):
     manifest = exams_of(many(24))
     out = tmp_path / "model"
     plan = Plan(minutes=0.2, members=1, name="tiny")
@@ -320,7 +321,7 @@ def test_a_whole_run_gives_a_model_that_scores_and_is_evaluated(exams_of, tmp_pa
 
 @pytest.mark.slow
 def test_a_kept_encoder_is_the_same_afterwards_and_all_women_teach_what_stands_on_it(
-    exams_of, tmp_path, monkeypatch
+    exams_of, tmp_path, brief, monkeypatch
 ):
     # What is shown less than all of it is trained alike.
     monkeypatch.setattr(models.sequence, "MODES", ("history", "dates"))
@@ -350,13 +351,13 @@ def test_a_model_calibrated_anew_expects_the_cancers_that_came_and_keeps_its_net
     (tmp_path / "simulation.json").write_text(
         '{"seed": 17, "statement": "None real.", "case_mix": {"cancer_rate": null}}'
     )
-    data = ["--data", str(exams_of(many(60)).source)]
+    data = ["--data", str(exams_of(many(40, every=2)).source)]
     asked = ["train", "calibration", str(tmp_path / "before"), *data, "--out", str(tmp_path / "after")]
     run = CliRunner().invoke(app, asked)
     assert run.exit_code == 0, run.output
     after = LongitudinalModel.load(tmp_path / "after").card
     assert (after.encoder_sha256, after.weights_sha256) == (before.encoder_sha256, before.weights_sha256)
-    assert "60 women who did not teach it" in after.calibration
+    assert "40 women who did not teach it" in after.calibration
     measured = CliRunner().invoke(
         app,
         ["evaluate", str(tmp_path / "after"), *data, "--out", str(tmp_path / "e"), "--json", "--draws", "20"],
@@ -384,12 +385,12 @@ def test_women_who_taught_a_model_and_too_few_do_not_calibrate_it(exams_of, tmp_
     model.save(tmp_path / "before")
     with pytest.raises(TrainingError, match=r"Within 1 year .* 5 of each"):
         recalibrate(tmp_path / "before", [exams_of(many(12))], tmp_path / "after", silent)
-    unfollowed = [line.rpartition(",")[0] + "," for line in many(60)]
+    unfollowed = [line.rpartition(",")[0] + "," for line in many(24)]
     with pytest.raises(TrainingError, match=r"0 are known to have had none.*last_followup_date"):
         recalibrate(tmp_path / "before", [exams_of(unfollowed)], tmp_path / "after", silent)
     (tmp_path / "simulation.json").write_text('{"seed": 17}')
     with pytest.raises(TrainingError, match="women of seed 17 taught"):
-        recalibrate(tmp_path / "before", [exams_of(many(60))], tmp_path / "after", silent)
+        recalibrate(tmp_path / "before", [exams_of(many(24))], tmp_path / "after", silent)
     assert not (tmp_path / "after" / "card.json").exists()
 
 
