@@ -3,6 +3,8 @@ from . import launch as launch
 from . import page_speed as page_speed
 from .archive import BackupError as BackupError
 from .archive import BackupManifest as BackupManifest
+from .backup import is_copied_here as is_copied_here
+from .backup import last_backup as last_backup
 from .backup import write_backup as write_backup
 from .doctor import examine as examine
 from .launch import stop_on_signals as stop_on_signals

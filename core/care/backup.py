@@ -8,9 +8,12 @@ import sqlite3
 import tempfile
 from collections.abc import Iterable
 from contextlib import suppress
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import IO, Any
+
+from sqlalchemy import select
 
 from core.care.archive import (
     BACKUP_FORMAT,
@@ -28,18 +31,20 @@ from core.installation import Installation
 from core.outages import outage
 from core.people import audit
 from core.people.needing import SYSTEM_ONLY, needs
+from core.people.roles import Permission
 from core.sealing import Digesting, Key, SealError, sealed_into, unsealed
 from db.database import Database
 from db.files import held, private_file, whole_file
 from db.images import FolderStore
 from db.migrate import current
 from db.stale import trigger_names
-from db.tables import utc_now
+from db.tables import AuditEntry, utc_now
 
-__all__ = ["BACKING_UP", "copy_database", "write_backup"]
+__all__ = ["BACKING_UP", "copy_database", "is_copied_here", "last_backup", "write_backup"]
 
 BACKING_UP = ".backup-"
 """How the name of a folder begins, in a home, in which a database is being copied."""
+_FINISHED = "backup_finished"
 
 
 @needs(SYSTEM_ONLY)
@@ -62,15 +67,14 @@ def write_backup(here: Installation, target: Path, *, key: Key | None = None) ->
     OSError, sqlite3.Error
         If the machine lacks something for a while (`core.outages`); nothing is left behind.
     """
-    images, quarantine = here.images, here.quarantine
-    if not (
-        here.database.is_sqlite and isinstance(images, FolderStore) and isinstance(quarantine, FolderStore)
-    ):
+    stores = _folders(here)
+    if stores is None:
         rows = "SQLite's .backup" if here.database.is_sqlite else "pg_dump"
         raise BackupError(
             f"Only SQLite and folders are copied here. Copy {here.database.shown_url} with {rows} first, then "
-            f"{images.where} and {quarantine.where}: in this order the copy names no image that it lacks."
+            f"{here.images.where} and {here.quarantine.where}: in this order the copy names no image that it lacks."
         )
+    images, quarantine = stores
     _refuse_to_overwrite(target)
     revision = current(here.database)
     if revision is None:
@@ -118,7 +122,34 @@ def write_backup(here: Installation, target: Path, *, key: Key | None = None) ->
         if outage(error) is not None:
             raise
         raise BackupError(f"{target} cannot be written: {error.strerror or error}.") from error
+    # What is only begun may have been cut off: by this one an admin goes.
+    audit.note(here, None, _FINISHED, None, {"file": target.name})
     return manifest
+
+
+@needs(Permission.ADMINISTER)
+def is_copied_here(here: Installation) -> bool:
+    """Return whether `write_backup` copies this installation: rows in SQLite, objects in folders; else their own tools do."""
+    return _folders(here) is not None
+
+
+def _folders(here: Installation) -> tuple[FolderStore, FolderStore] | None:
+    images, quarantine = here.images, here.quarantine
+    if here.database.is_sqlite and isinstance(images, FolderStore) and isinstance(quarantine, FolderStore):
+        return images, quarantine
+    return None
+
+
+@needs(Permission.ADMINISTER)
+def last_backup(here: Installation) -> datetime | None:
+    """Return when the last backup of this installation was finished, as its trail tells; None if none was."""
+    with here.database.read() as session:
+        return session.scalar(
+            select(AuditEntry.at)
+            .where(AuditEntry.action == _FINISHED)
+            .order_by(AuditEntry.id.desc())
+            .limit(1)
+        )
 
 
 def _copied_beside(home: Path, folder: Path) -> dict[str, Path]:

@@ -5,24 +5,28 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Literal
 
 from sqlalchemy import select
 
+from core.care.backup import is_copied_here, last_backup
 from core.care.left_overs import find_left_overs
 from core.images import confined
 from core.incoming import count_left_over_batches
 from core.installation import Installation
 from core.people.needing import SYSTEM_ONLY, needs
+from core.wording import counted
 from core.worker import Worker, local_worker, worker_seen
 from db.database import WAL_SAFE_SQLITE, Database, DatabaseUnavailable, postgres_settings, sqlite_version
 from db.images import FolderStore, StoreUnavailable
 from db.migrate import current, head
-from db.tables import Study, StudyStatus, utc_now
+from db.tables import Patient, Study, StudyStatus, utc_now
 from models.store import registry
 
 _LOW_DISK_BYTES = 2_000_000_000
+_OLD_BACKUP = timedelta(days=7)
 _MOST_NAMED = 20
 
 
@@ -56,7 +60,7 @@ def examine(here: Installation) -> list[Check]:
         return [Check("database", "error", str(error)), *looked_at, _worker(local_worker(here))]
     worker = worker_seen(here) if has_tables else local_worker(here)
     looked_at = (check(here) for check in (_check_database, _check_migrations, *checks))
-    return [*looked_at, _worker(worker), _check_queue(here), _check_imports(here)]
+    return [*looked_at, _worker(worker), _check_queue(here), _check_imports(here), _check_backup(here)]
 
 
 def _check_database(here: Installation) -> Check:
@@ -154,6 +158,24 @@ def _check_imports(here: Installation) -> Check:
         return Check("imports", "ok", "No import was cut off.")
     said = f"{count} imports were cut off. Repeat them, what was taken in stays; then: python -m core doctor --sweep"
     return Check("imports", "warning", said)
+
+
+def _check_backup(here: Installation) -> Check:
+    if not is_copied_here(here):
+        return Check("backup", "ok", "Rows and images are kept where their own tools copy them.")
+    if current(here.database) is None:
+        return Check("backup", "ok", "There is nothing to copy yet.")
+    with here.database.read() as session:
+        is_needed = session.scalar(select(Patient.id).where(~Patient.simulated).limit(1)) is not None
+    made_at = last_backup(here)
+    if made_at is None:
+        said = "No backup was finished here yet."
+    else:
+        days = (utc_now() - made_at).days
+        said = f"The last backup was finished {made_at:%Y-%m-%d}, {counted(days, 'day')} ago."
+    if is_needed and (made_at is None or utc_now() - made_at > _OLD_BACKUP):
+        return Check("backup", "warning", f"{said} Make one: python -m core backup FILE")
+    return Check("backup", "ok", said)
 
 
 def _check_disk(here: Installation) -> Check:

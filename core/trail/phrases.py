@@ -264,6 +264,7 @@ _OF: Mapping[str, Mapping[str, Say]] = {
         "since": _as("since {}"),
         "until": _as("until {}"),
     },
+    "backup_finished": {"file": _as("as {}")},
     "backup_made": {"file": _as("as {}")},
     "benchmark": {"entry": _as("entry {}")},
     "biopsy_result_recorded": _EVENT,

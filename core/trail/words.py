@@ -16,6 +16,7 @@ WORDS: Mapping[str, str] = {
     "api_called": "asked by a program",
     "assessment_recorded": "recorded an assessment",
     "audit_read": "read the audit trail",
+    "backup_finished": "finished a backup",
     "backup_made": "made a backup",
     "benchmark": "measured how fast this machine writes",
     "biopsy_result_recorded": "recorded a biopsy's result",

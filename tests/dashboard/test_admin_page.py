@@ -1,10 +1,13 @@
 """The admin's page, run without a browser: people, health, what is tried again."""
 
 from datetime import date
+from pathlib import Path
 
+import pytest
 from sqlalchemy import func, select
 from streamlit.testing.v1 import AppTest
 
+from core.care import write_backup
 from core.installation import Installation
 from core.people import accounts, audit, sign_ins
 from core.people.accounts import Role
@@ -28,6 +31,15 @@ def test_admin_shows_that_the_worker_is_not_running_and_what_to_do(
     app = pages(Role.ADMIN, "admin")
     assert no_error(app)
     assert "python -m core worker" in words(app)
+
+
+@pytest.mark.embedded("rows and images of another database and store are copied by their own tools")
+def test_admin_shows_when_the_last_backup_was_finished(
+    here: Installation, pages: OpenPage, tmp_path: Path
+) -> None:
+    assert "none yet" in words(pages(Role.ADMIN, "admin"))
+    write_backup(here, tmp_path / "copy.tar")
+    assert f"<b>{date.today()}<small>today</small></b>" in words(pages(Role.ADMIN, "admin"))
 
 
 def test_an_admin_changes_role_and_password_of_an_account_at_once(

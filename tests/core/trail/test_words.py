@@ -66,6 +66,7 @@ HELD: dict[str, list[tuple[dict[str, object], str | None]]] = {
     ],
     "assessment_recorded": [({"before": NOTHING_BEFORE, "now": ASSESSMENT}, "study:2.25.1"), ({"before": ASSESSMENT, "now": ASSESSMENT}, "study:2.25.1")],
     "audit_read": [({"person": "eve", "patient": "A-1", "action": "signed_in", "outcome": "failed", "since": "2024-01-01", "until": "2024-02-01"}, None)],
+    "backup_finished": [({"file": "b.zip"}, None)],
     "backup_made": [({"file": "b.zip"}, None)],
     "benchmark": [({"entry": 4}, None), ({}, None)],
     "biopsy_result_recorded": [({"on": "2024-03-01", "before": None, "result": "benign"}, "patient:1")],
