@@ -172,7 +172,8 @@ def _check_backup(here: Installation) -> Check:
         said = "No backup was finished here yet."
     else:
         days = (utc_now() - made_at).days
-        said = f"The last backup was finished {made_at:%Y-%m-%d}, {counted(days, 'day')} ago."
+        ago = f", {counted(days, 'day')} ago" if days else ""
+        said = f"The last backup was finished {made_at:%Y-%m-%d}{ago}."
     if is_needed and (made_at is None or utc_now() - made_at > _OLD_BACKUP):
         return Check("backup", "warning", f"{said} Make one: python -m core backup FILE")
     return Check("backup", "ok", said)
