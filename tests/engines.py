@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from obstore.store import S3Store
 
 EMBEDDED, GROWN = "embedded", "grown"
+WITHOUT_A_HOME = ("tests/core/evaluation/", "tests/core/rules/", "tests/core/sets/", "tests/core/training/")
+"""Rooms whose tests open no installation, and are left out when they are grown; embedded, one that opens one fails."""
 _POINTER = "longview.db"
 
 
@@ -74,6 +76,23 @@ def grown() -> Iterator[None]:
         postgres.drop(_places.popitem()[1].database)
     while _running:
         _running.pop().end()
+
+
+@contextmanager
+def embedded() -> Iterator[None]:
+    """Let no test of the rooms that are left out when they are grown open an installation, as long as the block."""
+    open_ = Installation.open.__func__
+
+    def opened(kind: type[Installation], settings: Settings | None = None, **how: Any) -> Installation:
+        test = os.environ.get("PYTEST_CURRENT_TEST", "")
+        assert not test.startswith(WITHOUT_A_HOME), (
+            f"{test} opens an installation, and would be left out with --on grown: see WITHOUT_A_HOME in {__file__}"
+        )
+        return open_(kind, settings, **how)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Installation, "open", classmethod(opened))
+        yield
 
 
 @contextmanager
