@@ -2,7 +2,8 @@
 
 A test opens an installation by its home in either case, itself or in a process that it starts. Grown, each home has a
 database of its own and a part of the bucket of its own, and its `longview.db` holds only where they are: where a home or
-that file is copied, the copy has copies of them. What a test sets itself (`LONGVIEW_DATABASE_URL`, say) holds.
+that file is copied, the copy has copies of them, as they are when it is first opened. What a test sets itself
+(`LONGVIEW_DATABASE_URL`, say) holds.
 """
 
 from __future__ import annotations
