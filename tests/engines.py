@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import event, text
 
 from core.installation import Installation
 from core.settings import Settings
@@ -175,6 +175,36 @@ def held(database: Database) -> Iterator[None]:
             yield
     finally:
         other.close()
+
+
+def takes_no_writes(database: Database) -> None:
+    """Let a database be for reading only, as its server or its disk may be, from now on."""
+    said = "PRAGMA query_only = ON" if database.is_sqlite else "SET default_transaction_read_only = on"
+
+    def read_only(connection: Any, _record: object) -> None:
+        connection.execute(said)
+        connection.commit()
+
+    database.close()
+    event.listen(database.engine, "connect", read_only)
+
+
+@contextmanager
+def unreadable(database: Database) -> Iterator[None]:
+    """Let nobody read a database as long as the block: its file cannot be opened, or its server lets nobody in."""
+    database.close()
+    if not database.is_sqlite:
+        with postgres.closed(str(database.url.database)):
+            yield
+        return
+    file = database.files[0]
+    moved = file.rename(file.with_suffix(".away"))
+    file.mkdir()
+    try:
+        yield
+    finally:
+        file.rmdir()
+        moved.rename(file)
 
 
 def waits(database: Database, seconds: float) -> None:
