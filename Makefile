@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 # Whoever keeps Python from writing what it compiled compiles all of it in every process.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: run test lint lock sbom grown pictures clean
+.PHONY: run test test-grown lint lock sbom grown pictures clean
 
 run: $(VENV)/.run-installed
 	@$(BIN)/python -m core up --demo
@@ -15,6 +15,10 @@ run: $(VENV)/.run-installed
 test: $(VENV)/.test-installed lint
 	$(BIN)/python -m pytest -n 3
 	$(BIN)/python -m pytest -n 3 --on grown @tests/on_both
+
+# All of core and db on PostgreSQL and an S3, of which `make test` runs what is likeliest to differ.
+test-grown: $(VENV)/.test-installed
+	$(BIN)/python -m pytest -n 3 --on grown tests/core tests/db
 
 lint: $(VENV)/.test-installed
 	$(BIN)/ruff check .

@@ -68,8 +68,9 @@ _BY_WORDS: tuple[tuple[tuple[str, ...], str], ...] = (
         "The database's file cannot be opened. Check its folder and its rights, then repeat.",
     ),
     (
+        # Also where there is no room for what SQLite keeps beside the database in memory shared by its readers.
         ("disk i/o error",),
-        "The disk that holds the database answers with an error. Check it, then repeat.",
+        "The disk that holds the database answers with an error, or is full. Check it, then repeat.",
     ),
     (("out of memory",), _NO_MEMORY),
 )

@@ -93,6 +93,13 @@ def pytest_unconfigure() -> None:
     postgres.end()
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Grown, leave out the rooms whose tests open no installation: they would tell nothing new."""
+    if config.getoption("--on") != engines.GROWN:
+        return None
+    return any(collection_path == config.rootpath / room for room in engines.WITHOUT_A_HOME) or None
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Let a test in a real browser try once more: on a busy machine a page may take longer than it waits.
 
@@ -122,10 +129,7 @@ def scores_of_unread_studies_are_shown() -> Iterator[None]:
 def kept_in(request: pytest.FixtureRequest) -> Iterator[str]:
     """What installations are kept in, as `--on` says."""
     on = request.config.getoption("--on")
-    if on == engines.EMBEDDED:
-        yield on
-        return
-    with engines.grown():
+    with engines.grown() if on == engines.GROWN else engines.embedded():
         yield on
 
 

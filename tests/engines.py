@@ -2,7 +2,8 @@
 
 A test opens an installation by its home in either case, itself or in a process that it starts. Grown, each home has a
 database of its own and a part of the bucket of its own, and its `longview.db` holds only where they are: where a home or
-that file is copied, the copy has copies of them. What a test sets itself (`LONGVIEW_DATABASE_URL`, say) holds.
+that file is copied, the copy has copies of them, as they are when it is first opened. What a test sets itself
+(`LONGVIEW_DATABASE_URL`, say) holds.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import event, text
 
 from core.installation import Installation
 from core.settings import Settings
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
     from obstore.store import S3Store
 
 EMBEDDED, GROWN = "embedded", "grown"
+WITHOUT_A_HOME = ("tests/core/evaluation/", "tests/core/rules/", "tests/core/sets/", "tests/core/training/")
+"""Rooms whose tests open no installation, and are left out when they are grown; embedded, one that opens one fails."""
 _POINTER = "longview.db"
 
 
@@ -74,6 +77,23 @@ def grown() -> Iterator[None]:
         postgres.drop(_places.popitem()[1].database)
     while _running:
         _running.pop().end()
+
+
+@contextmanager
+def embedded() -> Iterator[None]:
+    """Let no test of the rooms that are left out when they are grown open an installation, as long as the block."""
+    open_ = Installation.open.__func__
+
+    def opened(kind: type[Installation], settings: Settings | None = None, **how: Any) -> Installation:
+        test = os.environ.get("PYTEST_CURRENT_TEST", "")
+        assert not test.startswith(WITHOUT_A_HOME), (
+            f"{test} opens an installation, and would be left out with --on grown: see WITHOUT_A_HOME in {__file__}"
+        )
+        return open_(kind, settings, **how)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Installation, "open", classmethod(opened))
+        yield
 
 
 @contextmanager
@@ -155,6 +175,36 @@ def held(database: Database) -> Iterator[None]:
             yield
     finally:
         other.close()
+
+
+def takes_no_writes(database: Database) -> None:
+    """Let a database be for reading only, as its server or its disk may be, from now on."""
+    said = "PRAGMA query_only = ON" if database.is_sqlite else "SET default_transaction_read_only = on"
+
+    def read_only(connection: Any, _record: object) -> None:
+        connection.execute(said)
+        connection.commit()
+
+    database.close()
+    event.listen(database.engine, "connect", read_only)
+
+
+@contextmanager
+def unreadable(database: Database) -> Iterator[None]:
+    """Let nobody read a database as long as the block: its file cannot be opened, or its server lets nobody in."""
+    database.close()
+    if not database.is_sqlite:
+        with postgres.closed(str(database.url.database)):
+            yield
+        return
+    file = database.files[0]
+    moved = file.rename(file.with_suffix(".away"))
+    file.mkdir()
+    try:
+        yield
+    finally:
+        file.rmdir()
+        moved.rename(file)
 
 
 def waits(database: Database, seconds: float) -> None:

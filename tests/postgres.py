@@ -102,6 +102,20 @@ def drop(name: str) -> None:
         connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
 
 
+@contextmanager
+def closed(name: str) -> Iterator[None]:
+    """Let nobody into a database, nor stay in it, as long as the block."""
+    with _engine().connect() as connection:
+        connection.execute(text(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false"))
+        inside = text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = :name")
+        connection.execute(inside, {"name": name})
+    try:
+        yield
+    finally:
+        with _engine().connect() as connection:
+            connection.execute(text(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true"))
+
+
 def url_of(name: str) -> str:
     """Return the URL of a database on the server."""
     return make_url(_server()).set(database=name).render_as_string(hide_password=False)

@@ -2,6 +2,8 @@
 
 import shutil
 
+import pytest
+
 from core.installation import Installation
 from core.settings import Settings
 from db.images import FolderStore
@@ -33,3 +35,14 @@ def test_a_copied_home_has_the_rows_and_images_and_what_is_changed_in_one_is_not
     with again.database.read() as session:
         assert session.query(Patient).one().mrn == "1"
     again.close()
+
+
+@pytest.mark.embedded("is about what is left out when grown")
+@pytest.mark.parametrize("room", engines.WITHOUT_A_HOME)
+def test_a_room_that_is_left_out_when_grown_opens_no_installation(
+    tmp_path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest, room: str
+) -> None:
+    assert (request.config.rootpath / room).is_dir()
+    monkeypatch.setenv("PYTEST_CURRENT_TEST", f"{room}test_of_it.py::test_one (call)")
+    with pytest.raises(AssertionError, match="would be left out"):
+        Installation.open(Settings(home=tmp_path / "var", _env_file=None))

@@ -45,9 +45,10 @@ DATABASE, MANIFEST, PARTS = "longview.db", "manifest.json", ("images", "quaranti
 _MOST_MANIFEST_BYTES = 1 << 30
 # A header of the archive that asks for more at once is none that was written here, and must not be given the memory.
 _MOST_AT_ONCE = 1 << 22
+_LONGEST_SHOWN = 100
 
 Sha256 = Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")]
-BESIDE = re.compile(r"^(simulated_truth\.csv|cohorts/[a-z0-9][a-z0-9-]{0,39}/[a-z]+\.(json|parquet))$")
+BESIDE = re.compile(r"^(simulated_truth\.csv|cohorts/[a-z0-9][a-z0-9-]{0,39}/[a-z]{1,40}\.(json|parquet))$")
 Beside = Annotated[str, StringConstraints(pattern=BESIDE.pattern)]
 """A file that is kept beside database and objects: the truth of simulated women, a cohort that came as a table."""
 
@@ -122,7 +123,10 @@ def read_archive(
     except Exception as error:
         if outage(error) is not None:
             raise
-        raise BackupError(f"{name} is no whole backup: {first_line(error)}") from error
+        # What Python says of a number that is none in a header tells nobody anything.
+        said = isinstance(error, tarfile.TarError | OSError)
+        why = first_line(error) if said else "a header in it makes no sense"
+        raise BackupError(f"{name} is no whole backup: {why}") from error
 
 
 def _read_members(
@@ -139,7 +143,7 @@ def _read_members(
             archive.members.clear()  # or it remembers every object there is
             regular = member.type in (tarfile.REGTYPE, tarfile.AREGTYPE) and not member.issparse()
             if not regular or member.size < 0 or member.offset_data + member.size > size:
-                raise BackupError(f"{name} holds {member.name!r}, which no backup holds so.")
+                raise BackupError(f"{name} holds {_shown(member)}, which no backup holds so.")
             content = archive.extractfile(member)
             assert content is not None
             if manifest is None:
@@ -148,7 +152,7 @@ def _read_members(
                 continue
             wanted = expected.pop(member.name, None)
             if wanted is None:
-                raise BackupError(f"{name} holds {member.name!r} twice, or without naming it.")
+                raise BackupError(f"{name} holds {_shown(member)} twice, or without naming it.")
             # The name is one that the manifest's keys make, so it leads nowhere else.
             if _copied(content, folder / member.name if folder else None) != wanted:
                 raise BackupError(f"{name} is damaged: {member.name} is not what was copied.")
@@ -157,6 +161,11 @@ def _read_members(
     if expected:
         raise BackupError(f"{name} is not whole: {len(expected)} of its files lack, first {min(expected)}.")
     return manifest
+
+
+def _shown(member: tarfile.TarInfo) -> str:
+    """Return a member's name as a sentence holds it: it may be of any length, and of any characters."""
+    return repr(member.name) if len(member.name) <= _LONGEST_SHOWN else f"{member.name[:_LONGEST_SHOWN]!r}…"
 
 
 def _manifest(member: tarfile.TarInfo, content: IO[bytes], name: str) -> BackupManifest:

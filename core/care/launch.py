@@ -29,6 +29,8 @@ from db.files import OTHERS
 
 ALLOWED_HOSTS = "STREAMLIT_SERVER_ALLOWED_HOSTS"
 """The variable that names the hosts by which the dashboard may be asked for."""
+_HOSTS_AS_SET = ("localhost", "127.0.0.1", "::1")
+"""By which it may be asked for without that variable (`dashboard/.streamlit/config.toml`)."""
 PROJECT = Path(__file__).resolve().parents[2]
 # Address and sign-in have to stay in sight: the parts' own reports of every study come on request only.
 QUIETLY = {LEVEL: "warning"}
@@ -231,17 +233,28 @@ def page_url(address: str, port: int, path: str = "", *, scheme: str = "http") -
 
 
 def addresses_for_others(address: str) -> list[str]:
-    """Return where other machines find what listens at an address: none for loopback, all cards' for an unspecified one."""
+    """Return where other machines find what listens at an address: none for loopback, all cards' for an unspecified one.
+
+    A host's name is returned as it is, unless it is one of loopback.
+    """
     try:
         at = ipaddress.ip_address(address)
     except ValueError:
-        return []
+        return [] if _is_of_loopback(address) else [address]
     if not at.is_unspecified:
         return [] if at.is_loopback else [str(at)]
     cards = [
         one.address for card in psutil.net_if_addrs().values() for one in card if one.family == socket.AF_INET
     ]
     return [one for one in cards if not ipaddress.ip_address(one).is_loopback]
+
+
+def _is_of_loopback(name: str) -> bool:
+    try:
+        found = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        return False
+    return all(ipaddress.ip_address(place[0]).is_loopback for *_kind, place in found)
 
 
 def dashboard_at(address: str, port: int) -> tuple[str, ...]:
@@ -319,12 +332,14 @@ def keep_running(
 
 
 def _own_hosts(children: list[Part]) -> dict[str, str]:
-    """Let browsers ask for the dashboard by this machine's own addresses, where it listens at them.
+    """Let browsers ask for the dashboard by where it is announced: this machine's own addresses, or the name that was set.
 
-    No other site can bring a browser to send one of these as its host, as it can with a name.
+    No other site can bring a browser to send one of these as its host, as it can with names of its own.
     """
-    others = [one for child in children if child.page for one in addresses_for_others(child.page[0])]
-    return {ALLOWED_HOSTS: " ".join(("localhost", "127.0.0.1", "::1", *others))} if others else {}
+    listening = [child.page[0] for child in children if child.page]
+    announced = [one for at in listening for one in (str(_reachable(at)), *addresses_for_others(at))]
+    hosts = dict.fromkeys((*_HOSTS_AS_SET, *announced))
+    return {ALLOWED_HOSTS: " ".join(hosts)} if len(hosts) > len(_HOSTS_AS_SET) else {}
 
 
 def _stop(children: list[Part]) -> None:

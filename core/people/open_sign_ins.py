@@ -94,7 +94,8 @@ def seen(here: Installation, token: str, *, done: bool, now: datetime | None = N
     if found is None:
         return None
     at = found.seen_at
-    if done and now - at > min(_SEEN_AGAIN_AFTER, idle / 10):
+    # Either way: a clock that was ahead must not keep it for longer than it lasts without anybody.
+    if done and abs(now - at) > min(_SEEN_AGAIN_AFTER, idle / 10):
         with here.database.write() as session:
             session.execute(update(SignIn).where(SignIn.token_sha256 == digest).values(seen_at=now))
         at = now

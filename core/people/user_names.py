@@ -6,6 +6,7 @@ Names are compared by what they look like (Unicode's list of confusable characte
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterable
 from functools import cache
@@ -13,6 +14,10 @@ from functools import cache
 __all__ = ["check_name", "looks_of", "plain_name"]
 
 LONGEST = 64
+_UNSEEN = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
+)
+"""What Unicode calls printable and nobody sees (Default_Ignorable_Code_Point): fillers, joiners, variation selectors."""
 
 
 def plain_name(username: str) -> str:
@@ -28,6 +33,8 @@ def check_name(name: str, others: Iterable[str]) -> None:
         or any(character.isspace() or not character.isprintable() for character in name)
     ):
         raise ValueError(f"A user name has 1 to {LONGEST} characters and no spaces.")
+    if _UNSEEN.search(name):
+        raise ValueError(f"The user name “{name}” holds characters that cannot be seen. Type it anew.")
     others = set(others)
     if name in others:
         raise ValueError(f"The user name “{name}” is taken.")
@@ -65,6 +72,12 @@ def _looks_of_one(character: str) -> str:
     found = confusables.is_confusable(character, greedy=True)
     # One character, or several that look like one, as r and n look like m.
     alike = [glyph["c"].lower() for glyph in found[0]["homoglyphs"]] if found else []
-    plain = {one for one in (character, *alike) if one.isascii() and one.isalnum()}
-    # Letters stand for digits, the longer for the shorter: what is left looks like nothing simpler.
-    return max(plain, key=lambda one: (one.isalpha(), len(one), one)) if plain else character
+    plain = {one for one in (character, *alike) if one.isascii() and one.isprintable()}
+    if not plain:
+        return character
+    # Letters stand for digits, both for other signs, the longer for the shorter: what is left looks like nothing simpler.
+    # Of signs it is the first: the apostrophe for the accent that leans, since others look like both.
+    return max(
+        sorted(plain),
+        key=lambda one: (one.isalpha(), one.isalnum(), len(one), one if one.isalnum() else ""),
+    )

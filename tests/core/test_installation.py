@@ -11,7 +11,6 @@ from sqlalchemy import select
 
 from core.bulk import Arrivals, Batch
 from core.care import doctor
-from core.care.backup import write_backup
 from core.images import rendition, thumbnail_png, tile
 from core.incoming.intake import take_in
 from core.incoming.items import IncomingFile
@@ -54,7 +53,6 @@ def test_all_that_an_installation_writes_is_closed_to_others_from_the_start(tmp_
     _Heart(here).beat()
     out = tmp_path / "out"
     out.mkdir(0o700)
-    write_backup(here, out / "copy.tar")
     export(here, out / "tables")
     export(here, out / "all.json", kind="json")
     with here.database.write():
@@ -127,6 +125,9 @@ def test_doctor_tells_of_open_doors_before_anything_closes_them(here):
     assert next(check for check in doctor.examine(here) if check.name == "privacy").state == "ok"
 
 
+@pytest.mark.embedded(
+    "is about a folder that holds nothing of an installation, where grown homes hold what tells of them"
+)
 def test_a_folder_that_was_not_made_for_an_installation_keeps_its_rights(tmp_path):
     shared = tmp_path / "shared"
     shared.mkdir()

@@ -25,7 +25,7 @@ from db.images import StoreUnavailable
         (TimeoutError("decoding took too long"), "too busy"),
         (OperationalError("SELECT", {}, sqlite3.OperationalError("database or disk is full")), "is full"),
         (OperationalError("SELECT", {}, sqlite3.OperationalError("database is locked")), "busy"),
-        (OperationalError("SELECT", {}, sqlite3.OperationalError("disk I/O error")), "an error"),
+        (OperationalError("SELECT", {}, sqlite3.OperationalError("disk I/O error")), "an error, or is full"),
     ],
 )
 def test_what_the_machine_lacks_is_said_in_words_with_what_to_do(error, said):

@@ -46,6 +46,8 @@ COOKIE = "longview_sign_in"
 AWAY_SECONDS = 10.0
 SETTLED_SECONDS = 600.0
 SENDERS = 3
+_NOBODY_IS_IDLE = {"LONGVIEW_IDLE_MINUTES": "1440"}
+"""A program's sign-in would end after half an hour: nobody does anything on its pages."""
 _PICTURES = 8
 
 
@@ -205,7 +207,7 @@ def several_machines(model: str) -> Iterator[Running]:
     def prepare(here: Installation) -> None:
         tokens.extend(someone(here))
 
-    own = {"LONGVIEW_MODEL": model}
+    own = {"LONGVIEW_MODEL": model, **_NOBODY_IS_IDLE}
     with ExitStack() as stack:
         stack.callback(lambda: relays[0].go())
         running = stack.enter_context(grown(free_port(), between=between, own=own, prepare=prepare))
@@ -237,7 +239,12 @@ def one_machine(model: str) -> Iterator[Running]:
     """Run `core up` on SQLite and a folder, as an installation begins."""
     with tempfile.TemporaryDirectory(prefix="longview-rounds-") as folder:
         home, port = Path(folder, "var"), free_port()
-        own = {"LONGVIEW_HOME": str(home), "LONGVIEW_PORT": str(port), "LONGVIEW_MODEL": model}
+        own = {
+            "LONGVIEW_HOME": str(home),
+            "LONGVIEW_PORT": str(port),
+            "LONGVIEW_MODEL": model,
+            **_NOBODY_IS_IDLE,
+        }
 
         def open_() -> Installation:
             return Installation.open(Settings(home=home, _env_file=None))

@@ -287,6 +287,28 @@ def test_a_made_up_archive_is_refused_and_leaves_nothing(copy, place, kind):
     assert not (place.parent / "escaped").exists()
 
 
+@pytest.mark.parametrize(
+    ("name", "header", "said"),
+    [
+        ("a" * 10_000, {}, "twice, or without naming it"),
+        ("images/xx", {"GNU.sparse.realsize": "nan"}, "a header in it makes no sense"),
+    ],
+)
+def test_what_is_said_of_a_made_up_archive_is_a_sentence(copy, place, name, header, said):
+    held = members(copy)
+    made_up = copy.with_name("made-up.tar")
+    odd = tarfile.TarInfo(name)
+    odd.pax_headers = header
+    with tarfile.open(made_up, "w", format=tarfile.PAX_FORMAT) as archive:
+        first = tarfile.TarInfo("manifest.json")
+        first.size = len(held["manifest.json"])
+        archive.addfile(first, io.BytesIO(held["manifest.json"]))
+        archive.addfile(odd)
+    sentence = refused(made_up, place)
+    assert said in sentence
+    assert len(sentence) < len(str(made_up)) + 200
+
+
 def test_a_file_with_a_hole_of_a_terabyte_is_refused_at_once(copy, place):
     held = members(copy)
     made_up = pack(copy.with_name("made-up.tar"), [("manifest.json", held["manifest.json"])])

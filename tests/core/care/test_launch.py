@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psutil
 import pytest
@@ -273,6 +274,7 @@ def test_a_part_that_never_answered_is_left_alone(monkeypatch: pytest.MonkeyPatc
 PARENT = """
 import sys, threading
 from pathlib import Path
+from urllib.parse import urlsplit
 from core.care.launch import Part, keep_running
 code = "import os, sys, time, pathlib; pathlib.Path(sys.argv[1]).write_text(str(os.getpid())); time.sleep(60)"
 parts = [Part(name, ("-c", code, f"{sys.argv[1]}/{name}")) for name in ("worker", "dashboard")]
@@ -381,6 +383,27 @@ def test_other_machines_are_told_an_address_only_where_one_is_listened_at(addres
         assert _own_hosts([Part("dashboard", (), page=(address, 8501))]) == {
             ALLOWED_HOSTS: f"localhost 127.0.0.1 ::1 {others[0]}"
         }
+
+
+@pytest.fixture
+def names(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Names of machines, as a hospital's own server knows them."""
+    at = {"longview.clinic.example": "192.0.2.7", "this-machine": "127.0.1.1"}
+    monkeypatch.setattr(
+        socket, "getaddrinfo", lambda name, *_a, **_k: [(socket.AF_INET, 0, 0, "", (at[name], 0))]
+    )
+
+
+@pytest.mark.parametrize("address", ["127.0.0.2", "192.0.2.7", "0.0.0.0", "longview.clinic.example"])
+def test_the_dashboard_answers_by_the_addresses_that_are_announced(names: None, address: str) -> None:
+    announced = [urlsplit(page_url(address, 8501)).hostname, *addresses_for_others(address)]
+    served = _own_hosts([Part("dashboard", (), page=(address, 8501))]).get(ALLOWED_HOSTS, "127.0.0.1")
+    assert {*announced} <= {*served.split()}
+
+
+def test_other_machines_are_told_a_name_unless_it_is_this_machines_alone(names: None) -> None:
+    assert addresses_for_others("longview.clinic.example") == ["longview.clinic.example"]
+    assert addresses_for_others("this-machine") == []
 
 
 def test_everywhere_means_all_cards_but_loopback() -> None:

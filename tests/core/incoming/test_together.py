@@ -172,8 +172,8 @@ def test_the_rows_of_files_taken_in_together_are_those_of_one_after_another(here
     incoming = [IncomingFile(name, data) for name, data in files.items()]
     here.close()
     shutil.copytree(here.home, tmp_path / "alone")
-    take_in(here, incoming, statement=None, source="cli", at_once=2)
     alone = Installation.open(Settings(home=tmp_path / "alone", _env_file=None))
+    take_in(here, incoming, statement=None, source="cli", at_once=2)
     monkeypatch.setattr(intake, "take_together", lambda *_: None)
     take_in(alone, incoming, statement=None, source="cli")
     together, one_by_one = all_rows(here), all_rows(alone)

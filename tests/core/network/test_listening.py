@@ -33,6 +33,7 @@ from core.network import Listener, callers, held
 from core.people import audit
 from core.people.demo_accounts import ensure_demo_accounts
 from db.tables import Image, ImportBatch, ImportItem, Outcome, Patient, Study, StudyStatus
+from tests import engines
 from tests.core.network.conftest import Orthanc, mammogram
 
 MG = DigitalMammographyXRayImageStorageForPresentation
@@ -228,11 +229,8 @@ def test_senders_are_told_by_title_and_address():
 
 
 def test_a_machine_that_fails_says_so_and_the_same_object_is_taken_later(here, listener, monkeypatch):
-    def full(_sha256, _data):
-        raise OSError(28, "No space left on device")
-
     with monkeypatch.context() as patch:
-        patch.setattr(here.images, "write_beside", full)
+        engines.let_writes_fail(patch, lambda store, _data: engines.full(store))
         assert send(listener.port, mammogram(0), mammogram(1)) == [0xA700, 0xA700]
     assert rows(here, Image) == []
     assert send(listener.port, mammogram(0), mammogram(1)) == [0, 0]

@@ -8,6 +8,7 @@ import pytest
 
 from core.network import NotReadable, NotSupported, Store
 from db.tables import Image, ImportBatch, ImportItem
+from tests import engines
 from tests.core.network.conftest import mammogram
 from tests.core.network.test_listening import rows
 
@@ -92,11 +93,8 @@ def test_an_object_larger_than_is_read_fails_and_the_next_is_stored(here):
 
 
 def test_a_machine_that_fails_says_so_for_each_and_asks_to_repeat(here, monkeypatch):
-    def full(_sha256, _data):
-        raise OSError(28, "No space left on device")
-
     with monkeypatch.context() as patch:
-        patch.setattr(here.images, "write_beside", full)
+        engines.let_writes_fail(patch, lambda store, _data: engines.full(store))
         answer = stored(here, body(mammogram(0), mammogram(1)))
     assert answer.status == 503
     assert [one["00081197"]["Value"] for one in answer.document["00081198"]["Value"]] == [[0xA700], [0xA700]]

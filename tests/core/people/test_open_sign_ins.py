@@ -65,6 +65,24 @@ def test_it_ends_in_the_end_whatever_is_done(here: Installation, ada: Person) ->
     assert sign_ins.who(here, token, now=NOW + timedelta(hours=12)) is None
 
 
+def test_a_clock_that_was_put_back_leaves_no_sign_in_of_the_future(here: Installation, ada: Person) -> None:
+    ahead, near = opened(here, now=NOW + timedelta(hours=2)), opened(here, now=NOW + minutes(2))
+    assert sign_ins.who(here, ahead.token, now=NOW) is None
+    assert open_sign_ins.seen(here, ahead.token, done=True, now=NOW) is None
+    assert sign_ins.who(here, near.token, now=NOW) == ada, "clocks of several web processes differ a little"
+
+
+def test_what_was_done_while_the_clock_was_ahead_keeps_a_sign_in_no_longer(
+    here: Installation, ada: Person
+) -> None:
+    token = opened(here).token
+    open_sign_ins.seen(here, token, done=True, now=NOW + minutes(25))
+    left = open_sign_ins.seen(here, token, done=True, now=NOW + minutes(5))
+    assert left is not None
+    assert left.idle == left.idle_after
+    assert sign_ins.who(here, token, now=NOW + minutes(36)) is None
+
+
 def test_one_that_is_used_is_written_down_once_a_minute(here: Installation, ada: Person) -> None:
     token = opened(here).token
     for second in range(0, 50, 10):

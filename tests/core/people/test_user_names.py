@@ -22,6 +22,11 @@ from core.people.user_names import check_name, looks_of
         ("ada", "ada", "is taken"),
         ("ada", "a da", "no spaces"),
         ("ada", "a\u200bda", "no spaces"),  # of no width
+        ("o'brien", "o\u2019brien", "looks like “o'brien”"),  # the typographic apostrophe
+        ("mary-ann", "mary\u2010ann", "looks like “mary-ann”"),  # the other hyphen
+        ("ada", "ada\ufe0f", "cannot be seen"),  # a variation selector
+        ("ada", "a\u034fda", "cannot be seen"),  # the grapheme joiner
+        ("ada", "ada\U000e0101", "cannot be seen"),
         ("ada", "x" * 65, "1 to 64"),
         ("ada", "", "1 to 64"),
     ],
