@@ -15,7 +15,7 @@ import models.sequence
 from core.sets import read_manifest
 from core.training.films import run
 from core.training.films.folds import JUDGED, Judges, train_judges
-from core.training.films.gathered import gather_films
+from core.training.films.gathered import Shown, gather_films
 from core.training.films.measured import OutOfFold, measure_lives
 from core.training.films.plan import FilmPlan, folds_of
 from core.training.films.run import train_on_films
@@ -56,9 +56,9 @@ def box(spot):
 
 @pytest.fixture(scope="module")
 def sets(tmp_path_factory):
-    """Twelve women's films, some with a lesion, and two lives in the normal breast of each."""
+    """Twelve women's films, some with a lesion, two lives in the normal breast of each, and a lesion drawn into it."""
     folder = tmp_path_factory.mktemp("sets")
-    films, made = [], []
+    films, made, drawn = [], [], []
     for number in range(WOMEN):
         name = f"w{number}"
         kind = ("normal", "benign", "malignant")[number % 3]
@@ -87,7 +87,16 @@ def sets(tmp_path_factory):
                     }
                     | (box(spot) if spot else {})
                 )  # fmt: skip
-    return written(folder / "films.csv", films), written(folder / "made.csv", made)
+        picture(folder / f"{name}_drawn.png", spot=9)
+        drawn.append(
+            {
+                "patient_id": f"{name}-inserted-0", "study_date": "", "laterality": "L", "view": "MLO",
+                "path": f"{name}_drawn.png", "finding": "benign", "background": name,
+            }
+            | box(9)
+        )  # fmt: skip
+    manifests = {"films": films, "made": made, "drawn": drawn}
+    return tuple(written(folder / f"{name}.csv", rows) for name, rows in manifests.items())
 
 
 @pytest.fixture
@@ -125,7 +134,8 @@ def quick_judges(monkeypatch):
 
 
 def test_all_that_shows_one_womans_pictures_is_in_one_fold(sets):
-    gathered = gather_films([sets[0]], [sets[1]])
+    gathered = gather_films([sets[0]], [sets[1]], [sets[2]])
+    assert [gathered.shown.count(one) for one in Shown] == [WOMEN, WOMEN * LIVES, WOMEN]
     fold = folds_of(gathered.exams, gathered.whose, 3, 0)
     by_woman = {}
     for name, one in zip(gathered.whose, fold.tolist(), strict=True):
@@ -152,8 +162,8 @@ def test_lives_in_pictures_that_are_not_given_are_refused(sets, tmp_path):
 
 
 def test_a_model_is_measured_out_of_fold_and_can_be_loaded(sets, tmp_path, small_networks, quick_judges):
-    films, made = sets
-    measured = train_on_films([films], [made], "networks", tmp_path / "out", PLAN, silent)
+    films, made, drawn = sets
+    measured = train_on_films([films], [made], "networks", tmp_path / "out", PLAN, silent, practice=[drawn])
     assert measured["women"] == WOMEN
     assert measured["lives"] == WOMEN * LIVES
     assert measured["risk"]["5"]["n"] == WOMEN * LIVES
