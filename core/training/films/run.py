@@ -100,6 +100,7 @@ def train_on_films(
     """
     gathered = gather_films(films, made, practice)
     fold = folds_of(gathered.exams, gathered.whose, plan.folds, plan.seed)
+    backbones = _backbones(weights)
     work = out / "work"
     private_folder(out)
     private_folder(work)
@@ -112,7 +113,6 @@ def train_on_films(
     from models.film import FILM_SHAPE, build_film_encoder, build_tail, build_trunk, channels_of, no_heads
     from models.longitudinal import LongitudinalModel
 
-    backbones = _backbones(weights)
     views = look_at(gathered.exams, gathered.are(Shown.REAL), backbones, FILM_SHAPE, work, report)
     trunk = build_trunk(backbones)
     tail = build_tail(no_heads(channels_of(trunk)))

@@ -181,6 +181,12 @@ def test_a_model_is_measured_out_of_fold_and_can_be_loaded(sets, tmp_path, small
         train_on_films([films], [made], "networks", tmp_path / "out", other, silent)
 
 
+def test_networks_that_are_not_there_are_refused_before_anything_is_written(sets, tmp_path):
+    with pytest.raises(TrainingError, match="No model is called 'nothing'"):
+        train_on_films([sets[0]], [sets[1]], "nothing", tmp_path / "out", PLAN, silent)
+    assert not (tmp_path / "out").exists()
+
+
 def test_as_many_networks_judge_as_are_asked_for(monkeypatch):
     class Enough(Exception):
         pass
