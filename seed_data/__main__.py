@@ -199,6 +199,12 @@ def sensitivity(
             help="With and without each mechanism, beside what is published, in place of case mixes.",
         ),
     ] = False,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="With --mechanisms: only this line, such as 'edition 2026'. Give it again for more."
+        ),
+    ] = None,
     jobs: Annotated[int, typer.Option(min=0, help="Processes; 0: one a core.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
 ) -> None:
@@ -206,8 +212,10 @@ def sensitivity(
     if of_mechanisms:
         if evaluated:
             wrong_use("--mechanisms and --evaluated cannot go together.")
-        _by_mechanism(out, women, seed, drawn, jobs, as_json)
+        _by_mechanism(out, women, seed, only or [], drawn, jobs, as_json)
         return
+    if only:
+        wrong_use("--only goes with --mechanisms.")
     try:
         mixes = sum(len(values) for values in sensitivity_table.MOVED.values())
         with counted("Case mixes", mixes) as count:
@@ -231,12 +239,17 @@ def sensitivity(
 
 
 def _by_mechanism(
-    out: Path, women: int, seed: int, drawn: list[Path] | None, jobs: int, as_json: bool
+    out: Path, women: int, seed: int, only: list[str], drawn: list[Path] | None, jobs: int, as_json: bool
 ) -> None:
+    known = mechanism_gains.SETTINGS
+    unknown = [name for name in only if name not in known]
+    if unknown:
+        wrong_use(f"--mechanisms has no line {unknown[0]!r} for --only; there are: {'; '.join(known)}.")
+    chosen = {name: known[name] for name in only or known}
     try:
-        with counted("Mechanisms", len(mechanism_gains.SETTINGS)) as count:
+        with counted("Mechanisms", len(chosen)) as count:
             found = mechanism_gains.mechanism_gains(
-                women, seed, model=fitted(drawn) if drawn else MEASURED, jobs=jobs or os.cpu_count() or 1,
+                women, seed, settings=chosen, model=fitted(drawn) if drawn else MEASURED, jobs=jobs or os.cpu_count() or 1,
                 on_setting=count,
             )  # fmt: skip
     except (ValueError, OSError) as error:

@@ -114,7 +114,7 @@ def _arrays_to_score(model: LongitudinalModel, rounds: int = 5) -> float:
     seconds = []
     for _ in range(rounds):
         started = time.perf_counter()
-        readings = model.encode([standardise(pixels) for _, _, pixels in films])
+        readings = model.encode([standardise(pixels, model.shape) for _, _, pixels in films])
         seen = [SeenView(side, view, one) for (side, view, _), one in zip(films, readings, strict=True)]
         model.score([VisitInput(date(2020, 1, 1), 50.0, tuple(seen))])
         seconds.append(time.perf_counter() - started)

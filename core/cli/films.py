@@ -36,12 +36,19 @@ class FilmsAsked:
         ),
     ]
     weights: Annotated[
-        Path,
+        str,
         typer.Option(
-            help="EfficientNet-Lite2: its PyTorch checkpoint, or the lite2.npz of a shipped detector."
+            help="Networks that look at films: the name of a detector that has them, such as tumour-mg-film, or a folder with "
+            "EfficientNet-Lite0's and -Lite2's PyTorch checkpoints and Keras' file of VGG16."
         ),
     ]
     out: Annotated[Path, typer.Option("--out", help="Folder for the model.")]
+    practice: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Manifest of these films with lesions drawn in (python -m seed_data lesions). Again for more."
+        ),
+    ] = None
     pairs: Annotated[
         list[Path] | None,
         typer.Option(help="Manifest of real women with several studies and no cancer, who do not teach."),
@@ -84,10 +91,9 @@ def train_films(
     facts = card_words(card)
     real, refused = manifests_of(files.films)
     lives, refused_lives = manifests_of(files.made)
+    drawn, refused_drawn = manifests_of(files.practice or [])
     others, refused_pairs = manifests_of(files.pairs or [])
     strangers, refused_strangers = manifests_of(files.against or [])
-    if not files.weights.is_file():
-        wrong_use(f"There is no file {files.weights}.")
     backend.load()
     from core.training import FilmPlan, train_on_films
 
@@ -102,6 +108,7 @@ def train_films(
             files.out,
             plan,
             Progress(),
+            practice=drawn,
             pairs=others,
             against=strangers,
             facts=facts,
@@ -113,7 +120,7 @@ def train_films(
     else:
         _tell(measured)
         results.print(f"The model is in {files.out}.", highlight=False, soft_wrap=True)
-    if refused + refused_lives + refused_pairs + refused_strangers:
+    if refused + refused_lives + refused_drawn + refused_pairs + refused_strangers:
         raise typer.Exit(SOME_REFUSED)
 
 

@@ -16,7 +16,7 @@ from core.refusals import Refusal
 from core.rules import Doubt, Trust, TrustLevel, only_told, settle_picture
 from core.rules.vocabulary import DENSITIES, FINDINGS
 from models.classifier import Box, Region, check_box, prepare
-from models.view import NETWORK_SHAPE, StandardView, ViewTransform, standardise
+from models.view import StandardView, ViewTransform, standardise
 
 if TYPE_CHECKING:
     from core.desk.who_speaks import Speakers
@@ -166,7 +166,7 @@ class OpenImage:
                 said.heat, said.transform, said.heat_shape = (
                     self._seen.heat_map,
                     self._view.transform,
-                    NETWORK_SHAPE,
+                    self.classifier.longitudinal.shape,
                 )
             said.shares[task] = self._encoder_says(task, box)
             regional = box is not None and task == FINDING
@@ -239,7 +239,7 @@ class OpenImage:
     @cached_property
     def _view(self) -> StandardView:
         try:
-            return standardise(self.pixels)
+            return standardise(self.pixels, self.classifier.longitudinal.shape)
         except ValueError as error:
             raise NoBreast(str(error)) from error
 

@@ -81,9 +81,9 @@ def _boxed(
 
 def _hit(view: _BoxedView, heat: NDArray[Any]) -> bool:
     from models.longitudinal import heat_peak
-    from models.view import NETWORK_SHAPE
+    from models.view import STRIDE
 
-    x, y = view.transform.to_original(*heat_peak(heat, NETWORK_SHAPE))
+    x, y = view.transform.to_original(*heat_peak(heat, (STRIDE * heat.shape[0], STRIDE * heat.shape[1])))
     return any(x0 <= x <= x1 and y0 <= y <= y1 for x0, y0, x1, y1, _ in view.boxes)
 
 

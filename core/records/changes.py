@@ -162,7 +162,7 @@ def _by_one_encoder(before: Mapping[str, _Seen], after: Mapping[str, _Seen]) -> 
 def _place(
     view: ViewName, before: ViewImage, after: ViewImage, seen_before: _Seen, seen_after: _Seen, *, rose: bool
 ) -> ChangedPlace | None:
-    from models.view import NETWORK_SHAPE
+    from models.view import STRIDE
 
     if seen_before.heat.shape != seen_after.heat.shape:
         return None
@@ -172,8 +172,8 @@ def _place(
     most = float(change[row, column])
     if most < LEAST_CHANGE:
         return None
-    x = (float(column) + 0.5) * NETWORK_SHAPE[1] / change.shape[1]
-    y = (float(row) + 0.5) * NETWORK_SHAPE[0] / change.shape[0]
+    x = (float(column) + 0.5) * STRIDE
+    y = (float(row) + 0.5) * STRIDE
     sized = before.spacing_mm is not None and after.spacing_mm is not None
     return ChangedPlace(
         view=view,

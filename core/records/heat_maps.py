@@ -85,11 +85,11 @@ def heat_map_of(here: Installation, sop_uid: str) -> HeatMap:
 
 
 def _laid_out(row: Embedding) -> HeatMap:
-    from models.view import NETWORK_SHAPE, ViewTransform
+    from models.view import STRIDE, ViewTransform
 
     heat = np.frombuffer(row.heat_map, "<f2").reshape(row.heat_map_shape).astype(np.float32)
     transform = ViewTransform.from_json(dict(row.transform))
-    rows, columns = NETWORK_SHAPE
+    rows, columns = (STRIDE * side for side in heat.shape)
     x0, y0 = transform.to_original(0.0, 0.0)
     x1, y1 = transform.to_original(float(columns), float(rows))
     values = np.round(np.clip(heat, 0, 1) * 255).astype(np.uint8)

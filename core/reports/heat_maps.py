@@ -71,7 +71,7 @@ def _over(
     here: Installation, image: ViewImage, heat: NDArray[np.float32], laid_out: Mapping[str, Any]
 ) -> NDArray[np.uint8]:
     """Return the picture (rows, columns, 3) with the heat over it."""
-    from models.view import NETWORK_SHAPE, ViewTransform
+    from models.view import STRIDE, ViewTransform
 
     header, pixels = open_rendition(rendition(here, image.sop_uid))
     low = header["window_center"] - header["window_width"] / 2
@@ -81,8 +81,7 @@ def _over(
     shrunk = header["source_columns"] / columns
     y, x = np.mgrid[0:rows, 0:columns].astype(np.float32) + 0.5
     across, down = transform.to_network(x * shrunk, y * shrunk)
-    cell = NETWORK_SHAPE[1] / heat.shape[1], NETWORK_SHAPE[0] / heat.shape[0]
-    map_x, map_y = (across / cell[0] - 0.5).astype(np.float32), (down / cell[1] - 0.5).astype(np.float32)
+    map_x, map_y = (across / STRIDE - 0.5).astype(np.float32), (down / STRIDE - 0.5).astype(np.float32)
     hot = cv2.remap(heat, map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=0)
     share = MOST_COVERED * np.clip((hot - LEAST_SHOWN) / (1 - LEAST_SHOWN), 0, 1)[..., None]
     colour = cv2.applyColorMap((np.clip(hot, 0, 1) * 255).astype(np.uint8), cv2.COLORMAP_INFERNO)

@@ -55,7 +55,7 @@ def encode_views(
     """
     from models.view import embed
 
-    cached = cache_views(images, work / "cache", report)
+    cached = cache_views(images, work / "cache", report, shape=model.shape)
     rows = cached.usable()
     kept = work / f"embedded-{model.card.encoder_sha256[:16]}-{cached.stamp}{'-mirrored' * mirrored}.npz"
     before = kept_arrays(kept)

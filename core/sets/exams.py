@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import date
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -163,10 +164,12 @@ def read_pixels(path: Path) -> NDArray[np.uint16]:
     return decode(path.read_bytes(), max_pixels=MOST_PIXELS).pixels
 
 
-def _standardised(path: Path) -> tuple[NDArray[np.uint8] | None, dict[str, Any] | str]:
+def _standardised(
+    path: Path, shape: tuple[int, int]
+) -> tuple[NDArray[np.uint8] | None, dict[str, Any] | str]:
     """Read and standardise one image in a worker process; the second item is the transform, or why there is none."""
     try:
-        view = standardise(read_pixels(path))
+        view = standardise(read_pixels(path), shape)
     except Exception as error:  # noqa: BLE001 - decoders raise anything; the image is left out and named
         return None, f"{type(error).__name__}: {error}"
     return np.round(view.pixels[..., 0] * 255).astype(np.uint8), view.transform.to_json()
@@ -174,7 +177,7 @@ def _standardised(path: Path) -> tuple[NDArray[np.uint8] | None, dict[str, Any] 
 
 @dataclass(frozen=True)
 class CachedViews:
-    """Standard views of a set: pixels (n, 512, 416) uint8, and for each its transform, or None if it is left out.
+    """Standard views of a set: pixels (n, rows, columns) uint8, and for each its transform, or None if it is left out.
 
     `left_out` says why, by path; `stamp` is the same for the same files.
     """
@@ -200,27 +203,36 @@ def file_version(path: Path) -> str:
 
 
 def cache_views(
-    images: Sequence[ExamImage], folder: Path, report: OnProgress, processes: int = 2
+    images: Sequence[ExamImage],
+    folder: Path,
+    report: OnProgress,
+    processes: int = 2,
+    *,
+    shape: tuple[int, int] = NETWORK_SHAPE,
 ) -> CachedViews:
-    """Standardise images into a memory map in `folder`, going on where a killed run stopped.
+    """Standardise images to `shape` into a memory map in `folder`, going on where a killed run stopped.
 
     Images that cannot be read, or in which no breast is found, are left out; `left_out` says which and why.
     """
     private_folder(folder)
     listing = "\n".join(file_version(image.path) for image in images)
+    if shape != NETWORK_SHAPE:
+        listing = f"{shape}\n{listing}"
     stamp = hashlib.sha256(listing.encode()).hexdigest()[:16]
     pixels_path, facts_path = folder / f"views-{stamp}.u8", folder / f"views-{stamp}.jsonl"
-    shape = (len(images), *NETWORK_SHAPE)
+    every = (len(images), *shape)
     if not images:
-        return CachedViews(np.zeros(shape, np.uint8), [], {}, stamp)
+        return CachedViews(np.zeros(every, np.uint8), [], {}, stamp)
     kept = RecordLines(facts_path, len(images))
-    pixels = mapped_rows(pixels_path, shape, kept)
+    pixels = mapped_rows(pixels_path, every, kept)
     begun = len(kept.records)
     if begun < len(images):
         with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
             todo = [image.path for image in images[begun:]]
             chunk: list[Any] = []
-            for place, (one, fact) in enumerate(pool.map(_standardised, todo, chunksize=8), start=begun):
+            for place, (one, fact) in enumerate(
+                pool.map(partial(_standardised, shape=shape), todo, chunksize=8), start=begun
+            ):
                 if one is not None:
                     pixels[place] = one
                 chunk.append(fact)
@@ -234,4 +246,4 @@ def cache_views(
         str(image.path): fact for image, fact in zip(images, facts, strict=True) if isinstance(fact, str)
     }
     transforms = [None if isinstance(fact, str) else ViewTransform.from_json(fact) for fact in facts]
-    return CachedViews(np.memmap(pixels_path, np.uint8, "r", shape=shape), transforms, left_out, stamp)
+    return CachedViews(np.memmap(pixels_path, np.uint8, "r", shape=every), transforms, left_out, stamp)

@@ -39,12 +39,16 @@ class WaitingImage:
 class ReadingAhead:
     """Reads waiting images in their order on threads, at most `MOST_AHEAD` before they are asked for.
 
-    >>> with ReadingAhead(here, images, readers=2) as ahead:
+    `shape`: rows and columns of the views that the model reads.
+
+    >>> with ReadingAhead(here, images, readers=2, shape=model.shape) as ahead:
     ...     view = ahead.take(images[0].id)
     """
 
-    def __init__(self, here: Installation, images: Iterable[WaitingImage], readers: int) -> None:
-        self._here = here
+    def __init__(
+        self, here: Installation, images: Iterable[WaitingImage], readers: int, shape: tuple[int, int]
+    ) -> None:
+        self._here, self._shape = here, shape
         self._waiting = deque(images)
         self._place = {image.id: place for place, image in enumerate(self._waiting)}
         self._read: dict[int, Future[StandardView]] = {}
@@ -100,4 +104,4 @@ class ReadingAhead:
         data = self._here.images.get(image.sha256)
         with lend_reader(self._here.settings) as reader:
             pixels = reader.read(data, image.name).pixels
-        return standardise(pixels)
+        return standardise(pixels, self._shape)

@@ -266,7 +266,7 @@ class Scorer:
                 return ready
         except (FileNotFoundError, Refusal) as error:
             raise _unreadable(image, error) from error
-        return standardise(self._pixels(image))
+        return standardise(self._pixels(image), self.model.shape)
 
     def _pixels(self, image: Image) -> NDArray[Any]:
         """Return an image's pixels (rows, columns); raises `Refusal` if its bytes are gone or damaged."""
@@ -359,7 +359,8 @@ def score_pending(
         if everything:
             queue_everything(here)
         waiting = images_waiting(here, scorer.model.card.encoder_sha256)
-        with ReadingAhead(here, waiting, readers or os.cpu_count() or 1) as scorer.ahead:
+        readers, shape = readers or os.cpu_count() or 1, scorer.model.shape
+        with ReadingAhead(here, waiting, readers, shape) as scorer.ahead:
             patience = PATIENCE_SECONDS if patience_seconds is None else patience_seconds
             _score_all(scorer, report, on_item, patience)
     finally:

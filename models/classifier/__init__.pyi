@@ -4,8 +4,6 @@ from .detector_head import SHOWN_BY as SHOWN_BY
 from .detector_head import DetectorHead as DetectorHead
 from .detector_head import film_vector as film_vector
 from .detector_head import parts_of as parts_of
-from .detector_head import rounded_backbones as rounded_backbones
-from .detector_head import served_maps as served_maps
 from .features import layout_of as layout_of
 from .features import with_facts as with_facts
 from .kernel_head import KernelHead as KernelHead

@@ -27,16 +27,14 @@ from models.film import (
     extent_of,
     inside_breast,
     peaks_of,
-    starting_weights,
+    served_maps,
 )
-from models.store import backend, load_weights, rounded, save_weights
+from models.store import backend, load_weights, save_weights
 from models.view import FINDINGS
 
-__all__ = ["SHOWN_BY", "DetectorHead", "film_vector", "parts_of", "rounded_backbones", "served_maps"]
+__all__ = ["SHOWN_BY", "DetectorHead", "film_vector", "parts_of"]
 
 HEADS = "heads.npz"
-HEAVY = ("vgg16",)
-"""What takes most of the time, nearly all of it in convolutions."""
 SHOWN_BY = Net.LITE0
 """Whose answers tell how unlike a film is: the fastest."""
 
@@ -161,36 +159,6 @@ def marks_of(reading: FilmReading) -> tuple[Box, ...]:
         top, left, bottom, right = (CELL * edge for edge in extent_of(reading.lesion, peak))
         boxes.append((float(left), float(top), float(right), float(bottom)))
     return tuple(boxes)
-
-
-def rounded_backbones(weights: str) -> dict[str, keras.Model]:
-    """Build the networks of a detector, rounded as they will be kept.
-
-    Parameters
-    ----------
-    weights
-        As `models.film.starting_weights` takes it.
-
-    Raises
-    ------
-    LookupError, ValueError
-        If they are not there, or do not fit.
-    """
-    files = starting_weights(weights)
-    kept = {name: path for name, path in files.items() if path.suffix == ".npz"}
-    backbones = build_backbones({name: path for name, path in files.items() if name not in kept})
-    for name, network in backbones.items():
-        try:
-            network.set_weights(load_weights(kept[name]) if name in kept else rounded(network.get_weights()))
-        except (OSError, KeyError) as error:
-            raise ValueError(f"{kept[name]} holds no weights of {name}: {error}") from error
-    return backbones
-
-
-def served_maps(backbones: dict[str, keras.Model], shape: tuple[int, int]) -> keras.Model:
-    """Build the maps over a film (`models.film.build_maps`) as they are served, the heavy part in half precision."""
-    heavy = {name: backend.in_half(backbones[name]) for name in HEAVY}
-    return build_maps(backbones | heavy, shape)
 
 
 def parts_of(classes: Sequence[str]) -> list[list[int]]:

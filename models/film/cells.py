@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.film.maps import PLACES, Net, inside_breast, places
+from models.film.maps import Net
+from models.film.places import PLACES, inside_breast, places
 from models.store import OnProgress
 
 __all__ = ["FilmCells", "make_cells"]
@@ -32,7 +33,7 @@ class FilmCells:
     inside
         (n, h, w) which cells those are.
     place
-        (cells, PLACES) where they lie, as `models.film.maps.places` says it.
+        (cells, PLACES) where they lie, as `models.film.places.places` says it.
     answers
         (cells, channels) float16 by net.
     """
@@ -54,6 +55,28 @@ class FilmCells:
     def of(self, film: int) -> NDArray[np.intp]:
         """Return the places of a film's cells."""
         return np.arange(self.begins[film], self.begins[film + 1])
+
+    def joined(self, chosen: NDArray[np.intp]) -> NDArray[np.float32]:
+        """Return all that is known of cells at places (k,), (k, C): what each net answers, in their order, and where they lie."""
+        return np.concatenate(
+            [*(self.answers[net][chosen] for net in Net), self.place[chosen]], axis=1, dtype=np.float32
+        )
+
+    def laid_out(self, film: int) -> NDArray[np.float32]:
+        """Return a film's cells (h, w, C) as `joined` gives them, zero outside the breast."""
+        mine = self.joined(self.of(film))
+        out = np.zeros((*self.inside.shape[1:], mine.shape[1]), np.float32)
+        out[self.inside[film]] = mine
+        return out
+
+    @cached_property
+    def means(self) -> NDArray[np.float32]:
+        """(n, C) the mean over each film's breast of what `joined` gives; zeros where none shows."""
+        each = [
+            cells.mean(axis=0) if len(cells) else cells.sum(axis=0)
+            for cells in (self.joined(self.of(film)) for film in range(len(self.inside)))
+        ]
+        return np.stack(each)
 
     def features(self, net: Net) -> Callable[[NDArray[np.intp]], NDArray[np.float32]]:
         """Return what gives the features (k, channels + PLACES) of cells at places (k,) for a net's head."""

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from models.film.cells import FilmCells
 from models.film.heads import CellHead
-from models.film.maps import Net, inside_breast, places
+from models.film.maps import Net
+from models.film.places import inside_breast, places
 from models.film.scores import NOWHERE, film_score, joined_map
 
 __all__ = ["Detector", "FilmReading"]

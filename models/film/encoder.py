@@ -1,7 +1,7 @@
 """A detector of lesions as an encoder: one standard view in, the vector that sequences are read from, lesion map, density.
 
-A frozen EfficientNet-Lite2 looks at the view; what it answers in each cell goes through heads that were fitted on films
-(`models.film.lessons`). What a view says is kept in the form of `models.view.encoder`, so that sequence heads, heat maps and
+The networks of a detector look at the view (`models.film.maps`); what they answer in each cell goes through heads that were
+fitted on films (`models.film.lessons`). What a view says is kept in the form of `models.view.encoder`, so that sequence heads, heat maps and
 stored readings need to know of no other encoder.
 """
 
@@ -17,11 +17,11 @@ import numpy as np
 from keras import layers, ops
 from numpy.typing import NDArray
 
+from models.film.maps import FILM_SHAPE, Net, build_backbones, cells_of, served_maps
+from models.film.places import Places, shows_breast
 from models.store import load_weights, save_weights
 from models.view.coarse_map import CoarseMap
-from models.view.efficientnet_lite import LITE, efficientnet_lite
 from models.view.encoder import BreastPooling, LesionPooling
-from models.view.preprocess import NETWORK_SHAPE, STRIDE
 
 __all__ = [
     "TISSUE",
@@ -41,12 +41,10 @@ TISSUE = 16
 """Numbers at the head of a vector that say how the tissue looks; facts, answers and the coarse map follow."""
 NAME = "film_encoder"
 HEADS = ("lesion_head", "tissue", "density")
-FINEST = 8
 LOWEST, HIGHEST = -12.0, 12.0
 """Between these log-odds a cell stays; outside the breast it has the lowest."""
 SMOOTH = 1.0
 """Cells over which answers are smoothed, within the breast: their standard deviation."""
-IN_BREAST = 0.5
 BENIGN_FACT, MALIGNANT_FACT = 5, 0
 """Where among the facts of `LesionPooling` the summed odds of a kind stand."""
 
@@ -71,28 +69,26 @@ class FilmHeads:
     density: tuple[NDArray[np.float32], NDArray[np.float32]]
 
 
-def build_trunk(weights: Path | None = None, shape: tuple[int, int] = NETWORK_SHAPE) -> keras.Model:
-    """Build the frozen network: views (batch, rows, columns, 1) in 0..1 to cells (batch, rows / 16, columns / 16, C).
+def build_trunk(backbones: dict[str, keras.Model], shape: tuple[int, int] = FILM_SHAPE) -> keras.Model:
+    """Build the frozen networks: views (batch, rows, columns, 1) in 0..1 to cells (batch, rows / 16, columns / 16, C).
 
     Parameters
     ----------
-    weights
-        A PyTorch checkpoint of EfficientNet-Lite2, what a detector keeps of it (``lite2.npz``), or None: not trained.
+    backbones
+        As `models.film.maps.build_backbones` gives them.
     shape
-        Of the views; multiples of 32.
+        Of the views; multiples of 48.
 
-    Raises
-    ------
-    ValueError
-        If the weights do not fit.
+    Returns
+    -------
+    keras.Model
+        Of each cell what each `Net` answers, in their order, and where it lies (`models.film.places.places`).
     """
     view = keras.Input((*shape, 1), name="view")
-    kept = weights is not None and weights.suffix == ".npz"
-    maps = efficientnet_lite(view, LITE["2"], None if kept else weights)
-    blocks = _last_of_each_width(maps[:-1], shape[0])
-    if kept and weights is not None:
-        keras.Model(view, blocks).set_weights(load_weights(weights))
-    joined = layers.Concatenate(name="cells")([_to_cells(block, shape[0]) for block in blocks])
+    maps = served_maps(backbones, shape)(view)
+    joined = layers.Concatenate(name="cells")(
+        [*(maps[net.value] for net in Net), Places(name="places")(view)]
+    )
     trunk = keras.Model(view, joined, name="trunk")
     trunk.trainable = False
     return trunk
@@ -103,11 +99,11 @@ def channels_of(trunk: keras.Model) -> int:
     return int(trunk.output.shape[-1])
 
 
-def build_tail(heads: FilmHeads, shape: tuple[int, int] = NETWORK_SHAPE) -> keras.Model:
+def build_tail(heads: FilmHeads, shape: tuple[int, int] = FILM_SHAPE) -> keras.Model:
     """Build what follows the trunk: ``view`` and ``cells`` in, the outputs of `build_film_encoder` out."""
     view = keras.Input((*shape, 1), name="view")
     channels = heads.lesion[0].shape[0]
-    cells = keras.Input((shape[0] // STRIDE, shape[1] // STRIDE, channels), name="cells")
+    cells = keras.Input((*cells_of(shape), channels), name="cells")
     return keras.Model({"view": view, "cells": cells}, _answers(view, cells, heads), name="tail")
 
 
@@ -138,13 +134,17 @@ def save_film_encoder(encoder: keras.Model, path: Path) -> None:
     save_weights(path, kept)
 
 
-def load_film_encoder(path: Path, shape: tuple[int, int] = NETWORK_SHAPE) -> keras.Model:
-    """Read what `save_film_encoder` wrote; ValueError if it does not fit."""
-    trunk = build_trunk(shape=shape)
+def load_film_encoder(path: Path, shape: tuple[int, int] = FILM_SHAPE) -> keras.Model:
+    """Read what `save_film_encoder` wrote; ValueError if it is of other networks than this release has."""
+    trunk = build_trunk(build_backbones(), shape)
     encoder = build_film_encoder(trunk, no_heads(channels_of(trunk)))
-    kept = iter(load_weights(path))
-    for layer in encoder.layers:
-        layer.set_weights([next(kept).reshape(one.shape) for one in layer.weights])
+    kept, wanted = load_weights(path), [one for layer in encoder.layers for one in layer.weights]
+    if [one.size for one in kept] != [int(np.prod(one.shape)) for one in wanted]:
+        raise ValueError(
+            f"{path} holds an encoder of other networks than this release reads films by ({', '.join(Net)}). Train it anew."
+        )
+    for one, value in zip(wanted, kept, strict=True):
+        one.assign(value.reshape(one.shape))
     return encoder
 
 
@@ -201,9 +201,7 @@ class WithinBreast(layers.Layer):
     def call(self, inputs: list[Any]) -> dict[str, Any]:
         """Keep and smooth."""
         view, answers = inputs
-        step = view.shape[1] // answers.shape[1]
-        cover = ops.average_pool(ops.cast(view > 0, "float32"), step, strides=step)
-        inside = ops.cast(cover > IN_BREAST, "float32")
+        inside = shows_breast(view)
         weight = ops.depthwise_conv(inside, ops.convert_to_tensor(self.kernel), padding="same")
         smooth = ops.depthwise_conv(
             answers * inside, ops.convert_to_tensor(np.repeat(self.kernel, 3, axis=2)), padding="same"
@@ -217,27 +215,6 @@ class WithinBreast(layers.Layer):
         """Return the outputs' shapes."""
         cells = tuple(shapes[1][:-1])
         return {"lesion": (*cells, 2), "size": (*cells, 1)}
-
-
-def _last_of_each_width(blocks: list[Any], rows: int) -> list[Any]:
-    """Return the last block at each width, from a stride of `FINEST` on."""
-    chosen = [
-        one
-        for one, after in zip(blocks, [*blocks[1:], None], strict=True)
-        if after is None or after.shape[-1] != one.shape[-1]
-    ]
-    return [one for one in chosen if rows // one.shape[1] >= FINEST]
-
-
-def _to_cells(block: Any, rows: int) -> Any:
-    """Bring a block's map to cells of 16 pixels."""
-    stride = rows // block.shape[1]
-    if stride < STRIDE:
-        return layers.AveragePooling2D(STRIDE // stride, name=f"to_cells_{block.shape[-1]}")(block)
-    if stride > STRIDE:
-        grow = stride // STRIDE
-        return layers.UpSampling2D(grow, interpolation="bilinear", name=f"to_cells_{block.shape[-1]}")(block)
-    return block
 
 
 def give_heads(network: keras.Model, heads: FilmHeads) -> None:

@@ -1,4 +1,4 @@
-"""Maps of frozen networks over one film, all resampled to the same cells, and numbers of place beside them.
+"""Maps of frozen networks over one film, all resampled to the same cells.
 
 The networks learned from photographs (ImageNet). What they answer in a cell is what heads on lesions learn from.
 """
@@ -11,25 +11,23 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-import cv2
 import keras
 import numpy as np
 from keras import layers, ops
 from numpy.typing import NDArray
 
-from models.store import weights_folder
+from models.store import backend, load_weights, rounded, weights_folder
 from models.view.efficientnet_lite import LITE, efficientnet_lite
 
 __all__ = [
     "CELL",
     "FILM_SHAPE",
-    "PLACES",
     "Net",
     "build_backbones",
     "build_maps",
     "cells_of",
-    "inside_breast",
-    "places",
+    "rounded_backbones",
+    "served_maps",
     "starting_weights",
 ]
 
@@ -37,8 +35,6 @@ FILM_SHAPE = (768, 624)
 """Rows and columns of a film, as `models.view.preprocess.standardise` stands it: about a quarter of a millimetre a pixel."""
 CELL = 16
 """Pixels a side of a cell."""
-PLACES = 5
-"""How many numbers `places` gives of each cell."""
 STARTS = {
     "lite0": ("lite0.npz", "efficientnet-lite0*.pth"),
     "lite2": ("lite2.npz", "efficientnet-lite2*.pth"),
@@ -48,7 +44,8 @@ STARTS = {
 VGG_BLOCKS = ("block3_conv3", "block4_conv3", "block5_conv3")
 VGG_MEANS = (103.939, 116.779, 123.68)
 """Means of blue, green and red that VGG16 was trained without (Simonyan and Zisserman 2015)."""
-IN_BREAST = 0.5
+HEAVY = ("vgg16",)
+"""What takes most of the time, nearly all of it in convolutions."""
 
 
 class Net(StrEnum):
@@ -142,40 +139,6 @@ def cells_of(shape: tuple[int, int]) -> tuple[int, int]:
     return shape[0] // CELL, shape[1] // CELL
 
 
-def inside_breast(film: NDArray[Any]) -> NDArray[np.bool_]:
-    """Tell which cells (h, w) of a standard film (rows, columns), zero outside, show breast for the most part."""
-    high, wide = cells_of(film.shape[:2])
-    cover = (film[: high * CELL, : wide * CELL] > 0).reshape(high, CELL, wide, CELL).mean(axis=(1, 3))
-    return np.asarray(cover > IN_BREAST)
-
-
-def places(film: NDArray[Any]) -> NDArray[np.float32]:
-    """Return where each cell lies, (h, w, PLACES).
-
-    Share of the breast's height and of its width, share of the width in its row, depth below the skin in cells, as a
-    logarithm, and as a share of the greatest depth. Where the film cuts the breast is no skin.
-    """
-    inside = inside_breast(film)
-    high, wide = inside.shape
-    depth = cv2.distanceTransform(np.pad(inside, CELL, mode="edge").astype(np.uint8), cv2.DIST_L2, 5)
-    depth = depth[CELL:-CELL, CELL:-CELL]
-    rows, columns = np.mgrid[:high, :wide].astype(np.float32)
-    down, across = np.flatnonzero(inside.any(axis=1)), np.flatnonzero(inside.any(axis=0))
-    tall = max(1, down[-1] + 1) if down.size else 1
-    broad = max(1, across[-1] + 1) if across.size else 1
-    own = np.maximum(1, inside.sum(axis=1))[:, None]
-    return np.stack(
-        [
-            rows / tall,
-            columns / broad,
-            np.minimum(columns / own, 2),
-            np.log1p(depth),
-            depth / max(1.0, float(depth.max())),
-        ],
-        axis=-1,
-    ).astype(np.float32)
-
-
 class Resampled(layers.Layer):
     """Resamples a map (batch, h, w, c) to other rows and columns: by area when shrinking, else linearly.
 
@@ -267,3 +230,33 @@ def starting_weights(name_or_folder: str) -> dict[str, Path]:
             raise LookupError(f"{folder} holds no {' or '.join(patterns)}.")
         found[name] = files[0]
     return found
+
+
+def rounded_backbones(weights: str) -> dict[str, keras.Model]:
+    """Build the networks of a detector, rounded as they will be kept.
+
+    Parameters
+    ----------
+    weights
+        As `starting_weights` takes it.
+
+    Raises
+    ------
+    LookupError, ValueError
+        If they are not there, or do not fit.
+    """
+    files = starting_weights(weights)
+    kept = {name: path for name, path in files.items() if path.suffix == ".npz"}
+    backbones = build_backbones({name: path for name, path in files.items() if name not in kept})
+    for name, network in backbones.items():
+        try:
+            network.set_weights(load_weights(kept[name]) if name in kept else rounded(network.get_weights()))
+        except (OSError, KeyError) as error:
+            raise ValueError(f"{kept[name]} holds no weights of {name}: {error}") from error
+    return backbones
+
+
+def served_maps(backbones: dict[str, keras.Model], shape: tuple[int, int]) -> keras.Model:
+    """Build the maps over a film (`build_maps`) as they are served, the heavy part in half precision."""
+    heavy = {name: backend.in_half(backbones[name]) for name in HEAVY}
+    return build_maps(backbones | heavy, shape)

@@ -16,7 +16,15 @@ from models.film.scores import Peak
 from models.store import OnProgress
 from models.view import LesionBox
 
-__all__ = ["DetectorRecipe", "Lessons", "on_lesion", "peak_on_lesion", "train_detector"]
+__all__ = [
+    "DetectorRecipe",
+    "LesionCells",
+    "Lessons",
+    "cells_on_lesions",
+    "on_lesion",
+    "peak_on_lesion",
+    "train_detector",
+]
 
 ASKED_AT_ONCE = 40_000
 
@@ -25,10 +33,12 @@ ASKED_AT_ONCE = 40_000
 class DetectorRecipe:
     """How a detector is trained: hardest cells of a film, share of the mass that is of real lesions, each head's recipe.
 
-    Cells of films with boxed lesions teach as normal where they lie at least `beside` pixels outside of every one.
+    Cells of films with boxed lesions teach as normal where they lie at least `beside` pixels outside of every one. Of more
+    than `searched` films that teach what is normal, so many are searched for their hardest cells.
     """
 
     hardest: int = 15
+    searched: int = 400
     real: float = 0.5
     beside: float = 40.0
     head: HeadRecipe = field(default_factory=HeadRecipe)
@@ -97,6 +107,7 @@ def train_detector(
         If no film among them is normal, or none shows a lesion.
     """
     marked = _marked(cells, lessons, mine, recipe.beside)
+    searched = _searched(cells, marked.normal, recipe)
     if not len(marked.lesion) or not (lessons.normal & mine).any():
         raise ValueError(
             "A detector learns from films without a lesion and from films with boxes around theirs."
@@ -106,31 +117,50 @@ def train_detector(
     for count, net in enumerate(Net):
         features = cells.features(net)
         first = fit_cell_head(features, taught, recipe.head)
-        hard = _hardest(first, features, cells, marked.normal, recipe.hardest)
+        hard = _hardest(first, features, cells, searched, recipe.hardest)
         heads[net] = fit_cell_head(features, replace(taught, hard=hard), recipe.head)
         report("training heads", (count + 1) / len(Net), {})
     return Detector(heads)
 
 
 @dataclass(frozen=True)
+class LesionCells:
+    """Cells on the lesions of films that teach: places (n,), mass (n,), which adds to 1, log of the lesion's diameter (n,)."""
+
+    places: NDArray[np.intp]
+    mass: NDArray[np.float64]
+    log_size: NDArray[np.float64]
+
+
+def cells_on_lesions(
+    cells: FilmCells, lessons: Lessons, mine: NDArray[np.bool_], recipe: DetectorRecipe
+) -> LesionCells:
+    """Return the cells that teach a detector what a lesion is, with its size in pixels of the film; as `train_detector`."""
+    marked = _marked(cells, lessons, mine, recipe.beside)
+    taught = _with_mass(marked, recipe)
+    return LesionCells(marked.lesion, taught.mass, np.log(np.maximum(marked.diameter, 1.0)))
+
+
+@dataclass(frozen=True)
 class _Marked:
-    """Cells that may teach: on lesions, with whether malignant, whether drawn, and the cells of the same lesion; normal."""
+    """Cells that may teach: on lesions, with whether malignant, whether drawn, and the lesion's cells and diameter; normal."""
 
     lesion: NDArray[np.intp]
     malignant: NDArray[np.bool_]
     drawn: NDArray[np.bool_]
     among: NDArray[np.intp]
+    diameter: NDArray[np.float64]
     normal: NDArray[np.intp]
 
 
 def _marked(cells: FilmCells, lessons: Lessons, mine: NDArray[np.bool_], beside: float) -> _Marked:
     shape = cells.inside.shape[1:]
-    chosen: list[tuple[NDArray[np.intp], bool, bool]] = []
+    chosen: list[tuple[NDArray[np.intp], LesionBox, bool]] = []
     for film in np.flatnonzero(mine):
         for box in lessons.lesions[film]:
             own = cells.of(int(film))[on_lesion(box, shape)[cells.inside[film]]]
             if len(own):
-                chosen.append((own, box.malignant, bool(lessons.drawn[film])))
+                chosen.append((own, box, bool(lessons.drawn[film])))
     without = np.isin(cells.film, np.flatnonzero(mine & lessons.normal))
     for film in np.flatnonzero(mine & ~lessons.drawn):
         boxes = [_wider(box, beside) for box in lessons.lesions[film]]
@@ -140,13 +170,14 @@ def _marked(cells: FilmCells, lessons: Lessons, mine: NDArray[np.bool_], beside:
     normal = np.flatnonzero(without)
     if not chosen:
         none = np.zeros(0, np.intp)
-        return _Marked(none, none.astype(bool), none.astype(bool), none, normal)
+        return _Marked(none, none.astype(bool), none.astype(bool), none, none.astype(float), normal)
     counts = [len(own) for own, _, _ in chosen]
     return _Marked(
         np.concatenate([own for own, _, _ in chosen]),
-        np.repeat([malignant for _, malignant, _ in chosen], counts),
+        np.repeat([box.malignant for _, box, _ in chosen], counts),
         np.repeat([drawn for _, _, drawn in chosen], counts),
         np.repeat(counts, counts),
+        np.repeat([np.sqrt((box.x1 - box.x0) * (box.y1 - box.y0)) for _, box, _ in chosen], counts),
         normal,
     )
 
@@ -163,6 +194,15 @@ def _with_mass(marked: _Marked, recipe: DetectorRecipe) -> Cells:
         mass[real] *= recipe.real / mass[real].sum()
         mass[drawn] *= (1 - recipe.real) / mass[drawn].sum()
     return Cells(marked.lesion, marked.malignant, mass / mass.sum(), marked.normal)
+
+
+def _searched(cells: FilmCells, normal: NDArray[np.intp], recipe: DetectorRecipe) -> NDArray[np.intp]:
+    """Return the normal cells of the films that are searched."""
+    films = np.unique(cells.film[normal])
+    if len(films) <= recipe.searched:
+        return normal
+    chosen = np.random.default_rng(recipe.head.seed).choice(films, recipe.searched, replace=False)
+    return normal[np.isin(cells.film[normal], chosen)]
 
 
 def _hardest(

@@ -123,6 +123,8 @@ def test_lives_of_another_edition_come_with_vectors_where_asked(tmp_path):
     [
         ("simulate", "--mechanisms", "2026", "--findings-per-breast", 1, "--patients", 1),
         ("sensitivity", "--mechanisms", "--evaluated", "metrics.json"),
+        ("sensitivity", "--mechanisms", "--only", "edition 1999"),
+        ("sensitivity", "--only", "edition 2026"),
         ("lives", "--mechanisms", "1999"),
     ],
 )

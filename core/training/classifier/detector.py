@@ -123,8 +123,7 @@ class DetectorTraining(HeadTraining):
 
     def _prepare(self) -> tuple[FilmCells, Lessons]:
         """Have the networks, and their answers on all films: once for all folds."""
-        from models.classifier import rounded_backbones, served_maps
-        from models.film import Lessons, Net, make_cells
+        from models.film import Lessons, Net, make_cells, rounded_backbones, served_maps
         from models.store import backend
 
         if self._known is not None:

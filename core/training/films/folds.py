@@ -41,46 +41,60 @@ class FoldReader:
     ----------
     views
         All views.
-    fold
-        (women,) of each woman or life.
+    fold, read
+        (women,) of each woman or life, and whether she is to be read: who is not only teaches what a lesion is.
     plan, work
         Seed and folds; where vectors are kept.
     tail
         As `models.film.build_tail` gives it.
+    report
+        Told of progress.
     """
 
     views: FilmViews
     fold: NDArray[np.int64]
+    read: NDArray[np.bool_]
     plan: FilmPlan
     work: Path
     tail: keras.Model
+    report: OnProgress
     _heads: dict[frozenset[int], FilmHeads] = field(default_factory=dict)
 
     def heads(self, without: frozenset[int]) -> FilmHeads:
         """Return heads that learned from all folds but some."""
-        from models.film import fit_film_heads
+        from models.film import DetectorRecipe, HeadRecipe, fit_film_heads
 
         if without not in self._heads:
             mine = ~np.isin(self.fold[self.views.woman], list(without))
-            self._heads[without] = fit_film_heads(self.views.cells, self.views.lessons, mine, self.plan.seed)
+            recipe = DetectorRecipe(head=HeadRecipe(seed=self.plan.seed))
+            self._heads[without] = fit_film_heads(
+                self.views.cells, self.views.lessons, mine, recipe, self.report
+            )
         return self._heads[without]
 
-    def vectors(self, held: int | None, report: OnProgress) -> NDArray[np.float32]:
-        """Return (n, D) what is read of all views for a sequence that judges fold `held`, or none."""
+    def vectors(self, held: int | None) -> NDArray[np.float32]:
+        """Return (n, D) what is read of views for a sequence that judges fold `held`, or none; 0 where none is read."""
         path = self.work / f"vectors-{self.plan.seed}-{self.plan.folds}-{held}-{self.views.cached.stamp}.npz"
         kept = kept_arrays(path)
         if kept is not None:
             return kept["vectors"]
         size = int(self.tail.output["vector"].shape[-1])
         vectors = np.zeros((len(self.views.rows), size), np.float32)
-        fold = self.fold[self.views.woman]
+        fold = np.where(self.read, self.fold, -1)[self.views.woman]
         for one in range(self.plan.folds):
             chosen = np.flatnonzero(fold == one)
             heads = self.heads(frozenset({one} if held is None else {one, held}))
             vectors[chosen] = self.views.vectors(self.tail, heads, chosen)
-            report(f"reading for fold {held}", (one + 1) / self.plan.folds, {})
+            self.report(f"reading for fold {held}", (one + 1) / self.plan.folds, {})
         keep_arrays(path, vectors=vectors)
         return vectors
+
+    @property
+    def map_grid(self) -> tuple[int, int]:
+        """Rows and columns of the coarse lesion map at a vector's end."""
+        from models.view import coarse_grid
+
+        return coarse_grid(self.views.cached.pixels.shape[1:])
 
     def histories(self, vectors: NDArray[np.float32], women: NDArray[np.bool_]) -> list[History]:
         """Return the histories of some women or lives, (women,) bool."""
@@ -125,8 +139,13 @@ def train_judges(
     report: OnProgress,
     members: int,
     modes: Sequence[Literal["history", "last"]] = JUDGED,
+    *,
+    map_grid: tuple[int, int],
 ) -> Judges:
-    """Train an ensemble for each mode; validation women stop it early and say where its middle lies."""
+    """Train an ensemble for each mode; validation women stop it early and say where its middle lies.
+
+    `map_grid`: rows and columns of the coarse lesion map at a vector's end.
+    """
     from models.sequence import (
         SequenceConfig,
         SequenceRecipe,
@@ -135,7 +154,6 @@ def train_judges(
         fit_sequence,
         predict_histories,
     )
-    from models.view import coarse_grid
 
     ensembles: dict[Mode, keras.Model] = {}
     middle: dict[Mode, NDArray[np.float64]] = {}
@@ -145,7 +163,7 @@ def train_judges(
             [one for history in some for one in as_mode(history, mode)] for some in (training, validation)
         )
         width = shown[0].vectors.shape[-1]
-        config = SequenceConfig(width, map_grid=coarse_grid())
+        config = SequenceConfig(width, map_grid=map_grid)
         epochs = max(LEAST_EPOCHS, -(-plan.steps // max(1, len(shown) // BATCH)))
         recipe = SequenceRecipe(
             members=members,

@@ -30,7 +30,7 @@ class FilmPlan:
 
 
 def whose_pictures(manifest: Manifest) -> dict[str, str]:
-    """Return, of every life in a made set, whose pictures it is lived in (`seed_data films`, column `background`).
+    """Return, of every life or practice picture of a made set, whose picture it shows (column `background`).
 
     Raises
     ------
@@ -41,12 +41,12 @@ def whose_pictures(manifest: Manifest) -> dict[str, str]:
     for row in manifest.rows:
         if row.background is None:
             raise TrainingError(
-                f"{manifest.source} does not say in its column background whose pictures carry each life: make it by "
-                "python -m seed_data films."
+                f"{manifest.source} does not say in its column background whose pictures it shows: make it by "
+                "python -m seed_data films, or lesions."
             )
         if whose.setdefault(row.patient_id, row.background) != row.background:
             raise TrainingError(
-                f"{manifest.source}: the life {row.patient_id} shows the pictures of {whose[row.patient_id]} and of "
+                f"{manifest.source}: {row.patient_id} shows the pictures of {whose[row.patient_id]} and of "
                 f"{row.background}. Make the set anew."
             )
     return whose

@@ -16,7 +16,7 @@ from core.files import private_folder, write_whole
 from core.sets import Exams, Manifest, gather, histories_of
 from core.training.domain import turned_away_of
 from core.training.films.folds import JUDGED, FoldReader, Judges, train_judges
-from core.training.films.gathered import FilmSet, gather_films
+from core.training.films.gathered import FilmSet, Shown, gather_films
 from core.training.films.measured import NO_GROWTH, OutOfFold, measure_lives, measure_real
 from core.training.films.plan import FilmPlan, folds_of
 from core.training.films.views import look_at
@@ -53,11 +53,12 @@ class _Final:
 def train_on_films(
     films: Sequence[Manifest],
     made: Sequence[Manifest],
-    weights: Path,
+    weights: str,
     out: Path,
     plan: FilmPlan,
     report: OnProgress,
     *,
+    practice: Sequence[Manifest] = (),
     pairs: Sequence[Manifest] = (),
     against: Sequence[Manifest] = (),
     facts: dict[str, Any] | None = None,
@@ -71,13 +72,15 @@ def train_on_films(
     made
         Lives in the pictures of these women (`seed_data films`).
     weights
-        Of EfficientNet-Lite2: a PyTorch checkpoint, or a detector's ``lite2.npz``.
+        Of the networks that look at films: as `models.film.starting_weights` takes them.
     out
         Folder for the model; its `work` holds views and vectors, by which a repeat is quick.
     plan
         Folds, members, seed.
     report
         Told of progress.
+    practice
+        Films of these women with lesions drawn in (`seed_data lesions`), which teach what a lesion is and nothing else.
     pairs
         Real women with several studies and no cancer, none of whom teaches.
     against
@@ -95,23 +98,25 @@ def train_on_films(
     TrainingError
         If there is too little to learn from, or `out` holds another run.
     """
-    gathered = gather_films(films, made)
+    gathered = gather_films(films, made, practice)
     fold = folds_of(gathered.exams, gathered.whose, plan.folds, plan.seed)
+    backbones = _backbones(weights)
     work = out / "work"
     private_folder(out)
     private_folder(work)
     same_plan(
         work / "plan.json",
-        {"weights": weights.name, "folds": plan.folds, "seed": plan.seed},
+        {"weights": Path(weights).name, "folds": plan.folds, "seed": plan.seed},
         [image.path for image in gathered.exams.images],
         [repr(woman) for woman in gathered.exams.women],
     )
-    from models.film import build_film_encoder, build_tail, channels_of, no_heads
+    from models.film import FILM_SHAPE, build_film_encoder, build_tail, build_trunk, channels_of, no_heads
     from models.longitudinal import LongitudinalModel
 
-    trunk = _trunk(weights)
-    views = look_at(gathered.exams, gathered.real, trunk, work, report)
-    reader = FoldReader(views, fold, plan, work, build_tail(no_heads(channels_of(trunk))))
+    views = look_at(gathered.exams, gathered.are(Shown.REAL), backbones, FILM_SHAPE, work, report)
+    trunk = build_trunk(backbones)
+    tail = build_tail(no_heads(channels_of(trunk)))
+    reader = FoldReader(views, fold, ~gathered.are(Shown.PRACTICE), plan, work, tail, report)
     found = _judged(gathered, reader, plan, report)
     measured = measure_lives(found) | {"real_films": measure_real(found)}
     final = _kept(gathered, reader, plan, trunk, report)
@@ -132,20 +137,20 @@ def train_on_films(
     return measured
 
 
-def _trunk(weights: Path) -> keras.Model:
-    """Return the network that reads films, with the weights of a file."""
-    from models.film import build_trunk
+def _backbones(weights: str) -> dict[str, keras.Model]:
+    """Return the networks that look at films, rounded as they will be kept."""
+    from models.film import rounded_backbones
 
     try:
-        return build_trunk(weights)
-    except (OSError, ValueError) as error:
+        return rounded_backbones(weights)
+    except (LookupError, ValueError) as error:
         raise TrainingError(f"{weights} cannot be used: {error}") from error
 
 
 def _judged(gathered: FilmSet, reader: FoldReader, plan: FilmPlan, report: OnProgress) -> OutOfFold:
     """Have every life and every real woman judged by what her pictures did not teach."""
     found = OutOfFold()
-    life = ~np.array(gathered.real)
+    life, real_women = gathered.are(Shown.LIFE), gathered.are(Shown.REAL)
     for held in range(plan.folds):
         path = reader.work / f"judged-{held}-{plan.judges}-{plan.steps}-{reader.views.cached.stamp}.json"
         kept = kept_facts(path)
@@ -153,12 +158,12 @@ def _judged(gathered: FilmSet, reader: FoldReader, plan: FilmPlan, report: OnPro
             found.join(OutOfFold.from_json(kept))
             continue
         here = OutOfFold()
-        vectors = reader.vectors(held, report)
+        vectors = reader.vectors(held)
         stops = (held + 1) % plan.folds
         training = reader.histories(vectors, life & (reader.fold != held) & (reader.fold != stops))
         validation = reader.histories(vectors, life & (reader.fold == stops))
         _check_outcomes(training, validation)
-        judges = train_judges(training, validation, plan, report, plan.judges)
+        judges = train_judges(training, validation, plan, report, plan.judges, map_grid=reader.map_grid)
         chosen = life & (reader.fold == held)
         women = reader.histories(vectors, chosen)
         here.add_lives(
@@ -167,7 +172,7 @@ def _judged(gathered: FilmSet, reader: FoldReader, plan: FilmPlan, report: OnPro
             {mode: judges.risk(mode, women) for mode in JUDGED},
             judges.growth(women),
         )
-        real = reader.histories(vectors, ~life & (reader.fold == held))
+        real = reader.histories(vectors, real_women & (reader.fold == held))
         real = [woman for woman in real if woman.present.any()]
         if real:
             here.add_real(real, judges.risk("history", real))
@@ -189,11 +194,13 @@ def _kept(
     gathered: FilmSet, reader: FoldReader, plan: FilmPlan, trunk: keras.Model, report: OnProgress
 ) -> _Final:
     """Train what is kept: heads on all films; sequences on what heads say of films that did not teach them."""
-    life = ~np.array(gathered.real)
-    vectors = reader.vectors(None, report)
+    life = gathered.are(Shown.LIFE)
+    vectors = reader.vectors(None)
     training = reader.histories(vectors, life & (reader.fold != 0))
     validation = reader.histories(vectors, life & (reader.fold == 0))
-    judges = train_judges(training, validation, plan, report, plan.members, ["history"])
+    judges = train_judges(
+        training, validation, plan, report, plan.members, ["history"], map_grid=reader.map_grid
+    )
     ensemble = judges.ensembles["history"]
     whose = "validation lives in real films"
     calibration = with_spread(ensemble, calibrate(ensemble, validation, whose), validation, whose)
@@ -208,7 +215,8 @@ def domain_of_films(gathered: FilmSet, reader: FoldReader, vectors: NDArray[np.f
     from models.measures import fit_domain
 
     views = reader.views
-    images = [views.exams.images[i] for i in views.rows]
+    read = np.flatnonzero(reader.read[views.woman])
+    images = [views.exams.images[i] for i in views.rows[read]]
     ages = [
         age
         for woman in {image.woman for image in images}
@@ -217,7 +225,7 @@ def domain_of_films(gathered: FilmSet, reader: FoldReader, vectors: NDArray[np.f
     ]
     try:
         return fit_domain(
-            vectors,
+            vectors[read],
             [gathered.whose[image.woman] for image in images],
             [f"{image.woman} {image.visit}" for image in images],
             ages or [np.nan],
@@ -279,7 +287,7 @@ def _card(
 ) -> ModelCard:
     from models.store import ModelCard
 
-    lives, women = gathered.real.count(False), len(set(gathered.whose))
+    lives, women = gathered.shown.count(Shown.LIFE), len(set(gathered.whose))
     told = {
         "set": {"simulated": True},
         "measured_on": f"{lives} made lives in the pictures of {women} women, out of fold by woman",
@@ -314,7 +322,7 @@ def _reference(final: _Final, reader: FoldReader, gathered: FilmSet) -> dict[str
     """Return the women among whom a risk is ranked; the sequence knew most of them, the heads none."""
     from models.sequence import predict_histories
 
-    women = reader.histories(final.vectors, ~np.array(gathered.real))
+    women = reader.histories(final.vectors, gathered.are(Shown.LIFE))
     well = [woman for woman in women if np.isnan(woman.years_to_cancer).all()]
     said = predict_histories(final.judges.ensembles["history"], well)
     hazards = np.stack([one["hazard"][:, -1] for one in said], axis=1)

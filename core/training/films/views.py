@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,18 +17,16 @@ from models.store import OnProgress
 if TYPE_CHECKING:  # Networks are loaded when training starts: `--help` must not wait for them.
     import keras
 
-    from models.film import FilmHeads, FilmLessons, ViewCells
+    from models.film import FilmCells, FilmHeads, FilmLessons
 
 __all__ = ["FilmViews", "look_at"]
 
-BATCH = 16
-EVERY = 8
-"""Batches after which it is written down how far the work is."""
+BATCH = 8
 
 
 @dataclass(frozen=True)
 class FilmViews:
-    """n usable views of women and lives, and what the trunk answers in them.
+    """n usable views of women and lives, and what the networks answer in them.
 
     Parameters
     ----------
@@ -47,7 +43,7 @@ class FilmViews:
     exams: Exams
     cached: CachedViews
     rows: NDArray[np.intp]
-    cells: ViewCells
+    cells: FilmCells
     lessons: FilmLessons
 
     @property
@@ -75,53 +71,52 @@ class FilmViews:
 
 
 def look_at(
-    exams: Exams, real: Sequence[bool], trunk: keras.Model, work: Path, report: OnProgress
+    exams: Exams,
+    real: NDArray[np.bool_],
+    backbones: dict[str, keras.Model],
+    shape: tuple[int, int],
+    work: Path,
+    report: OnProgress,
 ) -> FilmViews:
-    """Standardise views and have the trunk look at them, going on where a killed run stopped.
+    """Standardise views and have the networks look at them, going on where a killed run stopped.
 
     Parameters
     ----------
     exams
         Women and lives with their images.
     real
-        Of each woman or life, whether her pictures are as they were taken.
-    trunk
-        As `models.film.build_trunk` gives it.
+        (women,) of each woman or life, whether her pictures are as they were taken.
+    backbones
+        As `models.film.build_backbones` gives them.
+    shape
+        Rows and columns of a view.
     work
-        Folder of this trunk and these images alone.
+        Folder of these networks and images alone.
     report
         Told of progress.
     """
-    from models.film import ViewCells, channels_of, inside_breast
+    from models.film import Net, make_cells, served_maps
+    from models.store import backend
 
     private_folder(work)
-    cached = cache_views(exams.images, work / "cache", report)
+    cached = cache_views(exams.images, work / "cache", report, shape=shape)
     rows = np.array(cached.usable(), np.intp)
-    inside = np.stack([inside_breast(cached.pixels[i]) for i in rows])
-    ends = np.concatenate([[0], np.cumsum(inside.sum(axis=(1, 2)))]).astype(int)
-    path, state = work / f"cells-{cached.stamp}.f16", work / f"cells-{cached.stamp}.json"
-    shape = (int(ends[-1]), channels_of(trunk))
-    if not path.is_file() or path.stat().st_size != shape[0] * shape[1] * 2:
-        state.unlink(missing_ok=True)
-        with path.open("wb") as file:
-            file.truncate(shape[0] * shape[1] * 2)
-    answers = np.memmap(path, np.float16, "r+", shape=shape)
-    done = int(json.loads(state.read_text("utf-8"))["views"]) if state.is_file() else 0
-    for start in range(done, len(rows), BATCH):
-        some = rows[start : start + BATCH]
-        views = cached.pixels[np.resize(some, BATCH)].astype(np.float32)[..., None] / 255
-        said = np.asarray(trunk.predict_on_batch(views))[: len(some)]
-        answers[ends[start] : ends[start + len(some)]] = said[inside[start : start + len(some)]]
-        if start // BATCH % EVERY == EVERY - 1 or start + BATCH >= len(rows):
-            answers.flush()
-            state.write_text(json.dumps({"views": start + len(some)}), "utf-8")
-            report("looking at the films", (start + len(some)) / len(rows), {})
-    lessons = _lessons(exams, cached, rows, real)
-    return FilmViews(exams, cached, rows, ViewCells(inside, answers), lessons)
+    network = served_maps(backbones, shape)
+    cells = make_cells(
+        backend.as_function(network),
+        {net: int(network.output[net.value].shape[-1]) for net in Net},
+        len(rows),
+        lambda place: np.asarray(cached.pixels[rows[place]]),
+        work / f"cells-{cached.stamp}",
+        report,
+    )
+    return FilmViews(exams, cached, rows, cells, _lessons(exams, cached, rows, real))
 
 
-def _lessons(exams: Exams, cached: CachedViews, rows: NDArray[np.intp], real: Sequence[bool]) -> FilmLessons:
-    from models.film import FilmLessons
+def _lessons(
+    exams: Exams, cached: CachedViews, rows: NDArray[np.intp], real: NDArray[np.bool_]
+) -> FilmLessons:
+    from models.film import FilmLessons, Lessons
     from models.view import LesionBox
 
     lesions: list[list[Any]] = []
@@ -135,9 +130,11 @@ def _lessons(exams: Exams, cached: CachedViews, rows: NDArray[np.intp], real: Se
         lesions.append(boxes)
     shown = [exams.images[i] for i in rows]
     return FilmLessons(
-        lesions,
-        np.array([image.finding == "normal" for image in shown]),
-        np.array([real[image.woman] for image in shown]),
+        Lessons(
+            lesions,
+            np.array([image.finding == "normal" for image in shown]),
+            ~np.array([real[image.woman] for image in shown]),
+        ),
         np.array(
             [-1 if image.density is None else DENSITIES.index(image.density) for image in shown], np.int64
         ),

@@ -163,8 +163,8 @@ def test_a_study_whose_images_are_gone_has_no_structured_report(here):
 def seen(here):
     """A woman whose pictures a network has seen: one hot place in each."""
     factories.woman(here, "1", plans((DAYS[0],)))
-    heat = np.zeros((16, 13), np.float16)
-    heat[4, 6] = 1.0
+    heat = np.zeros((32, 26), np.float16)
+    heat[8:10, 12:14] = 1.0
     with here.database.write() as session:
         for image in session.scalars(select(Image)):
             transform = {
@@ -179,7 +179,7 @@ def seen(here):
             session.add(
                 Embedding(
                     image_id=image.id, encoder_sha256="ab" * 32, dimensions=0, vector=b"", finding={}, density={}, heat_map=heat.tobytes(),
-                    heat_map_shape=[16, 13], transform=transform,
+                    heat_map_shape=list(heat.shape), transform=transform,
                 )
             )  # fmt: skip
 
@@ -197,8 +197,8 @@ def test_heat_maps_are_secondary_captures_with_the_hot_place_in_colour(here, see
     pixels = capture.pixel_array.astype(int)
     colour = np.ptp(pixels, axis=2)
     row, column = np.unravel_index(colour.argmax(), colour.shape)
-    # The middle of cell (4, 6), 32 network pixels each, at 0.8 network pixels to a pixel of the image.
-    assert (row, column) == (pytest.approx(4.5 * 32 / 0.8, abs=24), pytest.approx(6.5 * 32 / 0.8, abs=24))
+    # Around the corner between cells (8, 12) and (9, 13), 16 network pixels each, at 0.8 to a pixel of the image.
+    assert (row, column) == (pytest.approx(9 * 16 / 0.8, abs=24), pytest.approx(13 * 16 / 0.8, abs=24))
 
 
 def test_no_heat_map_leaves_where_the_score_is_withheld(here, seen, tmp_path):

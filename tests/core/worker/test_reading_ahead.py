@@ -12,7 +12,7 @@ from core.worker.reading_ahead import MOST_AHEAD, ReadingAhead, WaitingImage
 from core.worker.scoring import score_pending
 from db.images import StoreUnavailable
 from db.tables import Image
-from models.view.preprocess import standardise
+from models.view.preprocess import NETWORK_SHAPE, standardise
 from tests.core.worker.test_scoring import Counting, add_visit, model, scores, statuses
 
 __all__ = ["model"]  # a fixture
@@ -30,7 +30,10 @@ def waiting(here):
 def test_what_was_read_ahead_is_what_reading_gives(here):
     add_visit(here, date(2020, 1, 1))
     images = waiting(here)
-    with ReadingAhead(here, images, readers=2) as ahead, GuardedReader(here.settings) as reader:
+    with (
+        ReadingAhead(here, images, readers=2, shape=NETWORK_SHAPE) as ahead,
+        GuardedReader(here.settings) as reader,
+    ):
         for image in reversed(images):
             now = standardise(reader.read(here.images.get(image.sha256), image.name).pixels)
             early = ahead.take(image.id)
@@ -42,7 +45,7 @@ def test_what_was_read_ahead_is_what_reading_gives(here):
 def test_an_image_is_handed_out_once_and_a_stranger_never(here):
     add_visit(here, date(2020, 1, 1))
     first, *_ = images = waiting(here)
-    with ReadingAhead(here, images, readers=1) as ahead:
+    with ReadingAhead(here, images, readers=1, shape=NETWORK_SHAPE) as ahead:
         assert ahead.take(first.id) is not None
         assert ahead.take(first.id) is None
         assert ahead.take(999_999) is None
@@ -51,12 +54,12 @@ def test_an_image_is_handed_out_once_and_a_stranger_never(here):
 def test_what_cannot_be_read_is_told_to_who_asks(here):
     broken = here.images.put(b"not an image")
     with (
-        ReadingAhead(here, [WaitingImage(1, "0" * 64, "gone.dcm")], readers=1) as ahead,
+        ReadingAhead(here, [WaitingImage(1, "0" * 64, "gone.dcm")], readers=1, shape=NETWORK_SHAPE) as ahead,
         pytest.raises(FileNotFoundError),
     ):
         ahead.take(1)
     with (
-        ReadingAhead(here, [WaitingImage(2, broken, "broken.png")], readers=1) as ahead,
+        ReadingAhead(here, [WaitingImage(2, broken, "broken.png")], readers=1, shape=NETWORK_SHAPE) as ahead,
         pytest.raises(Refusal),
     ):
         ahead.take(2)
@@ -66,10 +69,10 @@ def test_no_more_is_read_than_is_soon_needed(here, monkeypatch):
     read = []
     monkeypatch.setattr(ReadingAhead, "_standardised", lambda _self, image: read.append(image.id))
     images = [WaitingImage(k, "0" * 64, "x") for k in range(3 * MOST_AHEAD)]
-    with ReadingAhead(here, images, readers=2):
+    with ReadingAhead(here, images, readers=2, shape=NETWORK_SHAPE):
         pass
     assert len(read) <= MOST_AHEAD
-    with ReadingAhead(here, images, readers=2) as ahead:
+    with ReadingAhead(here, images, readers=2, shape=NETWORK_SHAPE) as ahead:
         for image in images:
             ahead.take(image.id)
     assert set(read) == {image.id for image in images}
@@ -79,7 +82,7 @@ def test_reading_goes_on_after_images_that_nobody_takes(here, monkeypatch):
     """Another worker has scored their studies."""
     monkeypatch.setattr(ReadingAhead, "_standardised", lambda _self, image: image.id)
     images = [WaitingImage(k, "0" * 64, "x") for k in range(4 * MOST_AHEAD)]
-    with ReadingAhead(here, images, readers=2) as ahead:
+    with ReadingAhead(here, images, readers=2, shape=NETWORK_SHAPE) as ahead:
         assert ahead.take(MOST_AHEAD + 5) is None, "it was not read yet: who asks reads it"
         for k in range(MOST_AHEAD + 6, 4 * MOST_AHEAD):
             assert ahead.take(k) == k, "reading goes on from there"
@@ -90,7 +93,7 @@ def test_what_the_machine_failed_in_ahead_is_read_when_asked_for(here, monkeypat
         raise StoreUnavailable("The image store is away.")
 
     monkeypatch.setattr(ReadingAhead, "_standardised", fail)
-    with ReadingAhead(here, [WaitingImage(1, "0" * 64, "x")], readers=1) as ahead:
+    with ReadingAhead(here, [WaitingImage(1, "0" * 64, "x")], readers=1, shape=NETWORK_SHAPE) as ahead:
         assert ahead.take(1) is None
 
 

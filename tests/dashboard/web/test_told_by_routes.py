@@ -31,7 +31,6 @@ from tests.figures import HERS
 ODD = 0.0737
 PRIOR, LAST = date(2024, 3, 1), date(2026, 3, 1)
 TWO = (("R", "CC"), ("L", "CC"))
-HEAT = np.linspace(0, 1, 32 * 26, dtype=np.float32).reshape(32, 26).astype("<f2")
 
 
 @pytest.fixture(autouse=True)
@@ -46,8 +45,12 @@ def doctor(here: Installation) -> Person:
     return create_user(here, "dr", "a long password", Role.ONCOLOGIST)
 
 
-def woman(here: Installation, kind: str) -> None:
-    """Store a woman of whom the newest study's score may not be told, with heat maps of all her pictures."""
+def woman(here: Installation, kind: str, cells: tuple[int, int] = (32, 26)) -> None:
+    """Store a woman of whom the newest study's score may not be told, with heat maps of all her pictures.
+
+    `cells`: rows and columns of the heat maps, 16 pixels of the view that the model read a cell.
+    """
+    heat = np.linspace(0, 1, cells[0] * cells[1], dtype=np.float32).reshape(cells).astype("<f2")
     alerts = [("risk_high", "5-year risk above 3.0 %: 7.4 %")]
     last: dict[str, Any] = {"malignancy_left": ODD, "malignancy_right": ODD, "alerts": alerts, "bi_rads": "2"}
     last |= {
@@ -63,12 +66,12 @@ def woman(here: Installation, kind: str) -> None:
     with here.database.write() as session:
         for image in session.scalars(select(Image)):
             laid_out = ViewTransform(
-                False, 0, 0, image.columns, image.rows, 416 / image.columns, image.columns
+                False, 0, 0, image.columns, image.rows, 16 * cells[1] / image.columns, image.columns
             )
             session.add(
                 Embedding(
-                    image_id=image.id, encoder_sha256="e", dimensions=1, vector=b"\0\0\0\0", heat_map=HEAT.tobytes(),
-                    heat_map_shape=list(HEAT.shape), transform=laid_out.to_json(), finding={}, density={},
+                    image_id=image.id, encoder_sha256="e", dimensions=1, vector=b"\0\0\0\0", heat_map=heat.tobytes(),
+                    heat_map_shape=list(cells), transform=laid_out.to_json(), finding={}, density={},
                 )
             )  # fmt: skip
 
@@ -168,10 +171,11 @@ def test_no_heat_map_is_given_where_the_score_is_not_told(
     assert ask(routes.heat_map, doctor, sop_uid="1.2.3").status_code == 404
 
 
+@pytest.mark.parametrize("cells", [(32, 26), (48, 39)], ids=["simulated women's", "films'"])
 def test_a_heat_map_covers_the_part_of_the_picture_that_the_model_read(
-    here: Installation, doctor: Person
+    here: Installation, doctor: Person, cells: tuple[int, int]
 ) -> None:
-    woman(here, "told")
+    woman(here, "told", cells)
     _, last = pictures(here)
     report = ask(routes.report, doctor, f"patient={key_of(here, 'told')}", format="html")
     assert HERS.search(words(report)), "what may be told is found where the others are looked through"
@@ -180,7 +184,7 @@ def test_a_heat_map_covers_the_part_of_the_picture_that_the_model_read(
         image = session.scalars(select(Image).where(Image.sop_uid == last)).one()
     assert found.corners[:3] == pytest.approx((0, 0, image.columns))
     said = json.loads(ask(routes.heat_map, doctor, sop_uid=last).body)
-    assert (said["shape"], said["corners"]) == ([32, 26], list(found.corners))
+    assert (said["shape"], said["corners"]) == (list(cells), list(found.corners))
     assert (found.values[0, 0], found.values[-1, -1]) == (0, 255)
 
 

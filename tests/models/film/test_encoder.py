@@ -13,17 +13,19 @@ from models.film.encoder import (
     no_heads,
     save_film_encoder,
 )
-from models.store import rounded
+from models.film.maps import build_backbones
+from models.store import rounded, save_weights
 
-SHAPE = (96, 64)
+SHAPE = (96, 48)
 
 
 @pytest.fixture(scope="module")
 def trunk():
-    """A trunk that has been rounded to eight bits already, as the shipped one has."""
-    trunk = build_trunk(shape=SHAPE)
-    trunk.set_weights(rounded(trunk.get_weights()))
-    return trunk
+    """A trunk of networks that have been rounded to eight bits already, as the shipped ones have."""
+    backbones = build_backbones()
+    for network in backbones.values():
+        network.set_weights(rounded(network.get_weights()))
+    return build_trunk(backbones, SHAPE)
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +43,7 @@ def heads(trunk):
 @pytest.fixture(scope="module")
 def views():
     views = np.random.default_rng(1).uniform(0.1, 1, (2, *SHAPE, 1)).astype(np.float32)
-    views[:, :, 48:] = 0
+    views[:, :, 32:] = 0
     return views
 
 
@@ -53,9 +55,9 @@ def said(trunk, heads, views):
 
 def test_outside_the_breast_nothing_is_found(said):
     lesion = said[1]["lesion"]
-    assert lesion.shape == (2, 6, 4, 2)
-    assert (lesion[:, :, 3] == LOWEST).all()
-    assert (lesion[:, :, :3] > LOWEST).any()
+    assert lesion.shape == (2, 6, 3, 2)
+    assert (lesion[:, :, 2] == LOWEST).all()
+    assert (lesion[:, :, :2] > LOWEST).any()
 
 
 def test_the_tail_says_what_the_encoder_says(trunk, heads, views, said):
@@ -73,3 +75,9 @@ def test_an_encoder_is_kept_in_eight_bits_and_says_the_same(said, views, tmp_pat
     again = loaded.predict_on_batch(views)
     for key, value in said[1].items():
         np.testing.assert_allclose(again[key], value, rtol=1e-3, atol=1e-3)
+
+
+def test_an_encoder_of_other_networks_is_refused_in_words(tmp_path):
+    save_weights(tmp_path / "encoder.npz", [np.zeros((3, 3, 1, 8), np.float32)])
+    with pytest.raises(ValueError, match=r"other networks.*Train it anew"):
+        load_film_encoder(tmp_path / "encoder.npz", SHAPE)

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from models.film.maps import PLACES, Resampled, inside_breast, places, starting_weights
+from models.film.maps import Resampled, starting_weights
+from models.film.places import PLACES, Places, inside_breast, places
 
 
 def breast(shape=(192, 144)):
@@ -46,3 +47,12 @@ def test_networks_that_are_not_there_are_named(tmp_path):
         starting_weights(str(tmp_path))
     with pytest.raises(LookupError, match="No model is called"):
         starting_weights("nothing")
+
+
+def test_a_network_says_of_places_what_heads_learned_of_them():
+    films = np.stack([breast(), np.roll(breast(), -40, axis=0), np.flipud(breast()[:, ::-1])])
+    said = np.asarray(Places()(films[..., None].astype(np.float32) / 255))
+    assert said.shape == (3, 12, 9, PLACES)
+    for film, mine in zip(films, said, strict=True):
+        inside = inside_breast(film)
+        assert np.abs(mine - places(film))[inside].max() < 0.05

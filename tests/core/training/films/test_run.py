@@ -10,18 +10,19 @@ import pytest
 from keras import layers
 
 import models.film.encoder
+import models.film.maps
 import models.sequence
 from core.sets import read_manifest
 from core.training.films import run
 from core.training.films.folds import JUDGED, Judges, train_judges
-from core.training.films.gathered import gather_films
+from core.training.films.gathered import Shown, gather_films
 from core.training.films.measured import OutOfFold, measure_lives
 from core.training.films.plan import FilmPlan, folds_of
 from core.training.films.run import train_on_films
 from core.training.runs import TrainingError
+from models.film import FILM_SHAPE
 from models.longitudinal import LongitudinalModel
 from models.sequence import History, SequenceConfig, build_ensemble, build_sequence
-from models.view import coarse_grid
 
 WOMEN, LIVES = 12, 2
 PLAN = FilmPlan(folds=3, members=1, judges=1, steps=2, seed=0, name="tried")
@@ -55,9 +56,9 @@ def box(spot):
 
 @pytest.fixture(scope="module")
 def sets(tmp_path_factory):
-    """Twelve women's films, some with a lesion, and two lives in the normal breast of each."""
+    """Twelve women's films, some with a lesion, two lives in the normal breast of each, and a lesion drawn into it."""
     folder = tmp_path_factory.mktemp("sets")
-    films, made = [], []
+    films, made, drawn = [], [], []
     for number in range(WOMEN):
         name = f"w{number}"
         kind = ("normal", "benign", "malignant")[number % 3]
@@ -86,20 +87,35 @@ def sets(tmp_path_factory):
                     }
                     | (box(spot) if spot else {})
                 )  # fmt: skip
-    return written(folder / "films.csv", films), written(folder / "made.csv", made)
+        picture(folder / f"{name}_drawn.png", spot=9)
+        drawn.append(
+            {
+                "patient_id": f"{name}-inserted-0", "study_date": "", "laterality": "L", "view": "MLO",
+                "path": f"{name}_drawn.png", "finding": "benign", "background": name,
+            }
+            | box(9)
+        )  # fmt: skip
+    manifests = {"films": films, "made": made, "drawn": drawn}
+    return tuple(written(folder / f"{name}.csv", rows) for name, rows in manifests.items())
 
 
 @pytest.fixture
-def small_trunk(monkeypatch):
-    """A trunk of eight channels in the place of EfficientNet: what it sees does not matter here."""
+def small_networks(monkeypatch):
+    """Networks of four channels in the place of those that read films: what they see does not matter here."""
 
-    def build(weights=None, shape=(512, 416)):
+    def build(_weights=None):
         keras.utils.set_random_seed(0)
-        view = keras.Input((*shape, 1), name="view")
-        small = layers.AveragePooling2D(16)(view)
-        return keras.Model(view, layers.Conv2D(8, 1, activation="relu", name="cells")(small), name="trunk")
+        built = {}
+        for name in ("lite0", "lite2", "vgg16"):
+            view = keras.Input((None, None, 1))
+            small = layers.AveragePooling2D(16)(view)
+            answers = layers.Conv2D(4, 1, activation="relu")(small)
+            built[name] = keras.Model(view, [answers], name=name)
+        return built
 
-    monkeypatch.setattr(models.film.encoder, "build_trunk", build)
+    monkeypatch.setattr(models.film.maps, "build_backbones", build)
+    monkeypatch.setattr(models.film.encoder, "build_backbones", build)
+    monkeypatch.setattr(models.film, "rounded_backbones", build, raising=False)
 
 
 @pytest.fixture
@@ -107,10 +123,10 @@ def quick_judges(monkeypatch):
     """One network that has learned nothing in the place of all that would be trained: that is `models.sequence`'s to test."""
     ensembles = {}
 
-    def judge(training, _validation, _plan, _report, _members, modes=JUDGED):
+    def judge(training, _validation, _plan, _report, _members, modes=JUDGED, *, map_grid):
         size = training[0].vectors.shape[-1]
         if not ensembles:
-            config = SequenceConfig(size, map_grid=coarse_grid(), fused=4, step=4, state=4)
+            config = SequenceConfig(size, map_grid=map_grid, fused=4, step=4, state=4)
             ensembles[0] = build_ensemble([build_sequence(config, name="one")], size)
         return Judges(dict.fromkeys(modes, ensembles[0]), {mode: np.zeros(5) for mode in modes}, 0.0, [])
 
@@ -118,7 +134,8 @@ def quick_judges(monkeypatch):
 
 
 def test_all_that_shows_one_womans_pictures_is_in_one_fold(sets):
-    gathered = gather_films([sets[0]], [sets[1]])
+    gathered = gather_films([sets[0]], [sets[1]], [sets[2]])
+    assert [gathered.shown.count(one) for one in Shown] == [WOMEN, WOMEN * LIVES, WOMEN]
     fold = folds_of(gathered.exams, gathered.whose, 3, 0)
     by_woman = {}
     for name, one in zip(gathered.whose, fold.tolist(), strict=True):
@@ -144,9 +161,9 @@ def test_lives_in_pictures_that_are_not_given_are_refused(sets, tmp_path):
         gather_films([sets[0]], [written(folder / "nameless.csv", rows)])
 
 
-def test_a_model_is_measured_out_of_fold_and_can_be_loaded(sets, tmp_path, small_trunk, quick_judges):
-    films, made = sets
-    measured = train_on_films([films], [made], tmp_path / "lite2.npz", tmp_path / "out", PLAN, silent)
+def test_a_model_is_measured_out_of_fold_and_can_be_loaded(sets, tmp_path, small_networks, quick_judges):
+    films, made, drawn = sets
+    measured = train_on_films([films], [made], "networks", tmp_path / "out", PLAN, silent, practice=[drawn])
     assert measured["women"] == WOMEN
     assert measured["lives"] == WOMEN * LIVES
     assert measured["risk"]["5"]["n"] == WOMEN * LIVES
@@ -155,12 +172,19 @@ def test_a_model_is_measured_out_of_fold_and_can_be_loaded(sets, tmp_path, small
     assert low <= measured["controls"]["last"]["5"]["gain"] <= high
     assert measured == json.loads((tmp_path / "out" / "metrics.json").read_text("utf-8"))
     model = LongitudinalModel.load(tmp_path / "out")
+    assert model.shape == FILM_SHAPE
     assert model.card.calibrated_on_simulated
     assert set(model.card.files) >= {"encoder.npz", "sequence.keras"}
     assert model.card.encoder_sha256 == model.card.files["encoder.npz"]
     other = FilmPlan(folds=4, members=1, judges=1, steps=2, name="tried")
     with pytest.raises(TrainingError, match="other settings"):
-        train_on_films([films], [made], tmp_path / "lite2.npz", tmp_path / "out", other, silent)
+        train_on_films([films], [made], "networks", tmp_path / "out", other, silent)
+
+
+def test_networks_that_are_not_there_are_refused_before_anything_is_written(sets, tmp_path):
+    with pytest.raises(TrainingError, match="No model is called 'nothing'"):
+        train_on_films([sets[0]], [sets[1]], "nothing", tmp_path / "out", PLAN, silent)
+    assert not (tmp_path / "out").exists()
 
 
 def test_as_many_networks_judge_as_are_asked_for(monkeypatch):
@@ -177,7 +201,7 @@ def test_as_many_networks_judge_as_are_asked_for(monkeypatch):
         np.zeros((1, 2), np.int64), np.full(1, np.nan), -1, np.full(1, 5.0), np.ones(1),
     )  # fmt: skip
     with pytest.raises(Enough, match=r"^4$"):
-        train_judges([woman], [woman], PLAN, silent, 4)
+        train_judges([woman], [woman], PLAN, silent, 4, map_grid=(1, 1))
 
 
 def test_lives_in_one_womans_pictures_do_not_make_an_interval_narrower():
