@@ -18,7 +18,7 @@ test: $(VENV)/.test-installed lint
 
 # All of core and db on PostgreSQL and an S3, of which `make test` runs what is likeliest to differ.
 test-grown: $(VENV)/.test-installed
-	$(BIN)/python -m pytest -n 3 --on grown tests/core tests/db
+	$(BIN)/python -m pytest -n 3 --on grown tests/core tests/db tests/dashboard/test_outages.py tests/dashboard/api
 
 lint: $(VENV)/.test-installed
 	$(BIN)/ruff check .

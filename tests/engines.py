@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 EMBEDDED, GROWN = "embedded", "grown"
 WITHOUT_A_HOME = ("tests/core/evaluation/", "tests/core/rules/", "tests/core/sets/", "tests/core/training/")
-"""Rooms whose tests open no installation, and are left out when they are grown; embedded, one that opens one fails."""
+"""Rooms whose tests open no installation, and are left out when they are grown; embedded, one that opens one in its own process fails."""
 _POINTER = "longview.db"
 
 

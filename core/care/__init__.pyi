@@ -3,10 +3,9 @@ from . import launch as launch
 from . import page_speed as page_speed
 from .archive import BackupError as BackupError
 from .archive import BackupManifest as BackupManifest
-from .backup import is_copied_here as is_copied_here
-from .backup import last_backup as last_backup
 from .backup import write_backup as write_backup
 from .doctor import examine as examine
+from .doctor import upkeep as upkeep
 from .launch import stop_on_signals as stop_on_signals
 from .left_overs import find_left_overs as find_left_overs
 from .left_overs import sweep as sweep

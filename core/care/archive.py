@@ -124,8 +124,8 @@ def read_archive(
         if outage(error) is not None:
             raise
         # What Python says of a number that is none in a header tells nobody anything.
-        said = isinstance(error, tarfile.TarError | OSError)
-        why = first_line(error) if said else "a header in it makes no sense"
+        is_of_a_header = isinstance(error, ValueError | OverflowError)
+        why = "a header in it makes no sense" if is_of_a_header else first_line(error)
         raise BackupError(f"{name} is no whole backup: {why}") from error
 
 

@@ -28,6 +28,7 @@ from core.care.archive import (
     write_archive,
 )
 from core.installation import Installation
+from core.logs import log_of
 from core.outages import outage
 from core.people import audit
 from core.people.needing import SYSTEM_ONLY, needs
@@ -40,11 +41,13 @@ from db.migrate import current
 from db.stale import trigger_names
 from db.tables import AuditEntry, utc_now
 
-__all__ = ["BACKING_UP", "copy_database", "is_copied_here", "last_backup", "write_backup"]
+__all__ = ["BACKING_UP", "copy_database", "how_it_is_copied", "last_backup", "write_backup"]
 
 BACKING_UP = ".backup-"
 """How the name of a folder begins, in a home, in which a database is being copied."""
 _FINISHED = "backup_finished"
+
+log = log_of(__name__)
 
 
 @needs(SYSTEM_ONLY)
@@ -67,14 +70,11 @@ def write_backup(here: Installation, target: Path, *, key: Key | None = None) ->
     OSError, sqlite3.Error
         If the machine lacks something for a while (`core.outages`); nothing is left behind.
     """
-    stores = _folders(here)
-    if stores is None:
-        rows = "SQLite's .backup" if here.database.is_sqlite else "pg_dump"
-        raise BackupError(
-            f"Only SQLite and folders are copied here. Copy {here.database.shown_url} with {rows} first, then "
-            f"{here.images.where} and {here.quarantine.where}: in this order the copy names no image that it lacks."
-        )
-    images, quarantine = stores
+    images, quarantine = here.images, here.quarantine
+    if not (
+        here.database.is_sqlite and isinstance(images, FolderStore) and isinstance(quarantine, FolderStore)
+    ):
+        raise BackupError(f"Only SQLite and folders are copied here. {how_it_is_copied(here)}")
     _refuse_to_overwrite(target)
     revision = current(here.database)
     if revision is None:
@@ -122,22 +122,29 @@ def write_backup(here: Installation, target: Path, *, key: Key | None = None) ->
         if outage(error) is not None:
             raise
         raise BackupError(f"{target} cannot be written: {error.strerror or error}.") from error
-    # What is only begun may have been cut off: by this one an admin goes.
-    audit.note(here, None, _FINISHED, None, {"file": target.name})
+    try:
+        # What is only begun may have been cut off: by this one an admin goes.
+        audit.note(here, None, _FINISHED, None, {"file": target.name})
+    except Exception as error:
+        if (said := outage(error)) is None:
+            raise
+        log.warning("a backup was finished, but that could not be written to the trail", lacks=said)
     return manifest
 
 
-@needs(Permission.ADMINISTER)
-def is_copied_here(here: Installation) -> bool:
-    """Return whether `write_backup` copies this installation: rows in SQLite, objects in folders; else their own tools do."""
-    return _folders(here) is not None
-
-
-def _folders(here: Installation) -> tuple[FolderStore, FolderStore] | None:
-    images, quarantine = here.images, here.quarantine
-    if here.database.is_sqlite and isinstance(images, FolderStore) and isinstance(quarantine, FolderStore):
-        return images, quarantine
-    return None
+def how_it_is_copied(here: Installation) -> str | None:
+    """Return in a sentence how to copy an installation that `write_backup` does not copy; None where it does."""
+    if (
+        here.database.is_sqlite
+        and isinstance(here.images, FolderStore)
+        and isinstance(here.quarantine, FolderStore)
+    ):
+        return None
+    rows = "SQLite's .backup" if here.database.is_sqlite else "pg_dump"
+    return (
+        f"Copy {here.database.shown_url} with {rows} first, then {here.images.where} and {here.quarantine.where}: in this "
+        "order the copy names no image that it lacks."
+    )
 
 
 @needs(Permission.ADMINISTER)

@@ -11,12 +11,13 @@ from typing import Literal
 
 from sqlalchemy import select
 
-from core.care.backup import is_copied_here, last_backup
+from core.care.backup import how_it_is_copied, last_backup
 from core.care.left_overs import find_left_overs
 from core.images import confined
 from core.incoming import count_left_over_batches
 from core.installation import Installation
 from core.people.needing import SYSTEM_ONLY, needs
+from core.people.roles import Permission
 from core.wording import counted
 from core.worker import Worker, local_worker, worker_seen
 from db.database import WAL_SAFE_SQLITE, Database, DatabaseUnavailable, postgres_settings, sqlite_version
@@ -160,20 +161,26 @@ def _check_imports(here: Installation) -> Check:
     return Check("imports", "warning", said)
 
 
+@needs(Permission.ADMINISTER)
+def upkeep(here: Installation) -> list[Check]:
+    """Look at what an admin has to see to now and then: backups, and room on the disk."""
+    return [_check_backup(here), _check_disk(here)]
+
+
 def _check_backup(here: Installation) -> Check:
-    if not is_copied_here(here):
-        return Check("backup", "ok", "Rows and images are kept where their own tools copy them.")
+    if elsewhere := how_it_is_copied(here):
+        return Check("backup", "ok", f"Backups are not made here, and not seen. {elsewhere}")
     if current(here.database) is None:
         return Check("backup", "ok", "There is nothing to copy yet.")
     with here.database.read() as session:
         is_needed = session.scalar(select(Patient.id).where(~Patient.simulated).limit(1)) is not None
     made_at = last_backup(here)
     if made_at is None:
-        said = "No backup was finished here yet."
+        said = "No backup is known to have been finished here."
     else:
-        days = (utc_now() - made_at).days
-        ago = f", {counted(days, 'day')} ago" if days else ""
-        said = f"The last backup was finished {made_at:%Y-%m-%d}{ago}."
+        days = (utc_now().astimezone().date() - made_at.astimezone().date()).days
+        ago = f"{counted(days, 'day')} ago" if days else "today"
+        said = f"The last backup was finished on {made_at.astimezone():%Y-%m-%d at %H:%M}, {ago}."
     if is_needed and (made_at is None or utc_now() - made_at > _OLD_BACKUP):
         return Check("backup", "warning", f"{said} Make one: python -m core backup FILE")
     return Check("backup", "ok", said)
@@ -182,7 +189,7 @@ def _check_backup(here: Installation) -> Check:
 def _check_disk(here: Installation) -> Check:
     free = shutil.disk_usage(here.home).free
     state: Literal["ok", "warning"] = "ok" if free > _LOW_DISK_BYTES else "warning"
-    return Check("disk", state, f"{free / 1e9:.1f} GB free.")
+    return Check("disk", state, f"{free / 1e9:.1f} GB of the disk are free.")
 
 
 def _check_reading(_here: Installation) -> Check:

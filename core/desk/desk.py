@@ -377,7 +377,7 @@ class Desk:
         return _said(*self._about(opened, {"wanted": "region", "box": list(box), "model": model}))
 
     def picture(self, opened: OpenedImage, steps: Sequence[str] = ()) -> bytes:
-        """Return the rendition (see `core.images.renditions`) after preprocessing steps; as `whole`."""
+        """Return the rendition (see `core.images.drawing`) after preprocessing steps; as `whole`."""
         _, (made,) = self._about(opened, {"wanted": "picture", "steps": list(steps)})
         return bytes(made)
 

@@ -74,6 +74,8 @@ def still_open(settings: Settings, now: datetime) -> ColumnElement[bool]:
         (SignIn.expires_at > now)
         & (SignIn.seen_at > now - idle_time(settings))
         & (SignIn.created_at <= now + CLOCKS_DIFFER)
+        # Nor one in which somebody did something in the future: nobody knows how long nobody has done anything.
+        & (SignIn.seen_at <= now + CLOCKS_DIFFER)
         & SignIn.lacks.is_(None)
     )
 
@@ -94,7 +96,7 @@ def seen(here: Installation, token: str, *, done: bool, now: datetime | None = N
     if found is None:
         return None
     at = found.seen_at
-    # Either way: a clock that was ahead must not keep it for longer than it lasts without anybody.
+    # Either way: clocks of several web processes differ a little.
     if done and abs(now - at) > min(_SEEN_AGAIN_AFTER, idle / 10):
         with here.database.write() as session:
             session.execute(update(SignIn).where(SignIn.token_sha256 == digest).values(seen_at=now))

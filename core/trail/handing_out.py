@@ -45,7 +45,6 @@ _KINDS = {
     "cohort_scores_exported": (_EXPORT, "R"),
     "report_made": (_EXPORT, "R"),
     "backup_made": (_EXPORT, "R"),
-    "backup_finished": (_EXPORT, "R"),
     "import_begun": (_IMPORT, "C"),
     "import_finished": (_IMPORT, "C"),
     "import_cut_short": (_IMPORT, "C"),

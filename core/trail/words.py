@@ -17,7 +17,7 @@ WORDS: Mapping[str, str] = {
     "assessment_recorded": "recorded an assessment",
     "audit_read": "read the audit trail",
     "backup_finished": "finished a backup",
-    "backup_made": "made a backup",
+    "backup_made": "began a backup",
     "benchmark": "measured how fast this machine writes",
     "biopsy_result_recorded": "recorded a biopsy's result",
     "cohort_deleted": "deleted a saved cohort",

@@ -68,8 +68,8 @@ def _how_to_write_one(kind: Kind) -> None:
         ]
         look.show(_table(["column", "", "what may stand in it"], rows))
         look.show(
-            '<p class="lv-muted">Columns may have other names and stand in any order; you see what was found, and every '
-            "line, before anything is kept. A cell may be empty where nothing is needed.</p>"
+            '<p class="lv-muted">Columns may have other names and stand in any order. You see what was found, what is wrong '
+            "and the first lines as they would be kept, before anything is.</p>"
         )
         handing.download_button(
             "Empty table",

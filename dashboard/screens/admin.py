@@ -1,7 +1,5 @@
 """Admin: people, what was done, how the installation is."""
 
-import shutil
-
 import streamlit as st
 
 from core import care
@@ -217,24 +215,10 @@ def health() -> None:
                 "Studies refused, each with its reason below",
             ),
             ("model that speaks", look.safe(cards.speaking(here())), "", "Setting LONGVIEW_MODEL"),
-            ("last backup", *backed_up()),
-            (
-                "room on the disk",
-                f"{shutil.disk_usage(here().home).free / 1e9:.0f} GB",
-                "",
-                "Where the home lies",
-            ),
         ]
     )
-
-
-def backed_up() -> tuple[str, str, str]:
-    """Return the day of the last backup, how long ago that is, and how one is made."""
-    if not care.is_copied_here(here()):
-        return "by pg_dump", "", "Rows and images are kept where their own tools copy them"
-    made_at = care.last_backup(here())
-    how = "python -m core backup FILE"
-    return (look.iso(made_at.date()), look.ago(made_at), how) if made_at else ("none yet", "", how)
+    for check in care.upkeep(here()):
+        look.show(f'<p class="lv-note{"" if check.state == "ok" else " alert"}">{look.safe(check.said)}</p>')
 
 
 def problems() -> None:

@@ -37,9 +37,12 @@ def test_admin_shows_that_the_worker_is_not_running_and_what_to_do(
 def test_admin_shows_when_the_last_backup_was_finished(
     here: Installation, pages: OpenPage, tmp_path: Path
 ) -> None:
-    assert "none yet" in words(pages(Role.ADMIN, "admin"))
+    assert "No backup is known" in words(pages(Role.ADMIN, "admin"))
     write_backup(here, tmp_path / "copy.tar")
-    assert f"<b>{date.today()}<small>today</small></b>" in words(pages(Role.ADMIN, "admin"))
+    text = words(pages(Role.ADMIN, "admin"))
+    assert "The last backup was finished on " in text
+    assert ", today." in text
+    assert "GB of the disk are free" in text
 
 
 def test_an_admin_changes_role_and_password_of_an_account_at_once(

@@ -17,7 +17,8 @@ import pyrage
 import pytest
 from sqlalchemy import select, update
 
-from core.care import BackupError, doctor, last_backup, restore_backup, write_backup
+from core.care import BackupError, doctor, restore_backup, write_backup
+from core.care.backup import last_backup
 from core.care.doctor import Check
 from core.care.left_overs import find_left_overs, sweep
 from core.care.verify import verify_objects
@@ -557,6 +558,22 @@ def test_only_a_backup_that_was_finished_is_the_last_one(stocked, tmp_path, monk
     assert begun <= last_backup(stocked) <= utc_now()
 
 
+def test_a_finished_backup_stays_one_where_that_cannot_be_written_down(
+    stocked, tmp_path, monkeypatch
+) -> None:
+    note, before = audit.note, last_backup(stocked)
+
+    def full(here, person, action, *more, **other) -> None:
+        if action == "backup_finished":
+            raise OSError(errno.ENOSPC, "No space left on device")
+        note(here, person, action, *more, **other)
+
+    monkeypatch.setattr(audit, "note", full)
+    write_backup(stocked, tmp_path / "copy.tar")
+    assert (tmp_path / "copy.tar").stat().st_size
+    assert last_backup(stocked) == before
+
+
 def _breaks_off(*_: object) -> None:
     raise PermissionError(errno.EACCES, "Permission denied")
 
@@ -569,7 +586,9 @@ def test_the_doctor_warns_where_real_women_have_no_backup_or_an_old_one(here, tm
     assert said().state == "ok", "nobody is here"
     take_in(here, [IncomingFile("a.dcm", dicom(breast("L")))], statement=None, source="cli")
     assert said() == Check(
-        "backup", "warning", "No backup was finished here yet. Make one: python -m core backup FILE"
+        "backup",
+        "warning",
+        "No backup is known to have been finished here. Make one: python -m core backup FILE",
     )
     write_backup(here, tmp_path / "copy.tar")
     assert said().state == "ok"

@@ -274,7 +274,6 @@ def test_a_part_that_never_answered_is_left_alone(monkeypatch: pytest.MonkeyPatc
 PARENT = """
 import sys, threading
 from pathlib import Path
-from urllib.parse import urlsplit
 from core.care.launch import Part, keep_running
 code = "import os, sys, time, pathlib; pathlib.Path(sys.argv[1]).write_text(str(os.getpid())); time.sleep(60)"
 parts = [Part(name, ("-c", code, f"{sys.argv[1]}/{name}")) for name in ("worker", "dashboard")]

@@ -70,7 +70,7 @@ def test_all_mammograms_at_hand_are_taken(shared_data):
 
 
 def test_hardly_an_ultrasound_picture_is_taken(shared_data):
-    paths = sorted((shared_data / "busi").glob("*.png"))[::2]
+    paths = sorted((shared_data / "busi").glob("*.png"))[::2]  # the share is what is asked, and half tells it
     taken = [path.name for path in paths if not refuses(path.read_bytes())]
     assert len(taken) <= 2, f"of {len(paths)}: {taken}"
 
