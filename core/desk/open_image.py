@@ -16,7 +16,7 @@ from core.refusals import Refusal
 from core.rules import Doubt, Trust, TrustLevel, only_told, settle_picture
 from core.rules.vocabulary import DENSITIES, FINDINGS
 from models.classifier import Box, Region, check_box, prepare
-from models.view import StandardView, ViewTransform, standardise
+from models.view import NETWORK_SHAPE, StandardView, ViewTransform, standardise
 
 if TYPE_CHECKING:
     from core.desk.who_speaks import Speakers
@@ -218,7 +218,7 @@ class OpenImage:
         """Refuse a box of air, whichever model would read it."""
         from models.view import over_breast
 
-        view = self._view
+        view = self._usual_view
         try:
             over_breast(view, box)
         except ValueError as error:
@@ -238,8 +238,18 @@ class OpenImage:
 
     @cached_property
     def _view(self) -> StandardView:
+        """The view as the longitudinal model's encoder reads it."""
+        shape = self.classifier.longitudinal.shape
+        return self._usual_view if shape == NETWORK_SHAPE else self._laid_out(shape)
+
+    @cached_property
+    def _usual_view(self) -> StandardView:
+        """The view, whoever reads the image: no model need be loaded."""
+        return self._laid_out(NETWORK_SHAPE)
+
+    def _laid_out(self, shape: tuple[int, int]) -> StandardView:
         try:
-            return standardise(self.pixels, self.classifier.longitudinal.shape)
+            return standardise(self.pixels, shape)
         except ValueError as error:
             raise NoBreast(str(error)) from error
 

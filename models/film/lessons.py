@@ -49,7 +49,8 @@ def fit_film_heads(
 ) -> FilmHeads:
     """Fit the heads of an encoder on the views that may teach, (n,) bool: a detector's, joined to one for all networks.
 
-    Density and lesions are taught as `models.film.training.train_detector` teaches them, size by a regression beside it.
+    Lesions are taught as `models.film.training.train_detector` teaches them; beside it stand a regression for their size,
+    the principal axes of how tissue looks, and a regression for density.
 
     Raises
     ------

@@ -129,7 +129,7 @@ def build_maps(backbones: dict[str, keras.Model], shape: tuple[int, int] = FILM_
             joined.append(Resampled(cells, span, name=f"{net}_{place}")(one))
         together: Any = layers.Concatenate(name=f"{net}_joined")(joined)
         if look.rooted:
-            together = layers.Activation(ops.sqrt, name=f"{net}_rooted")(together)
+            together = ops.sqrt(together)
         outputs[net.value] = together
     return keras.Model(view, outputs, name="film_maps")
 
@@ -139,6 +139,7 @@ def cells_of(shape: tuple[int, int]) -> tuple[int, int]:
     return shape[0] // CELL, shape[1] // CELL
 
 
+@keras.saving.register_keras_serializable("longview")
 class Resampled(layers.Layer):
     """Resamples a map (batch, h, w, c) to other rows and columns: by area when shrinking, else linearly.
 
@@ -148,6 +149,10 @@ class Resampled(layers.Layer):
     def __init__(self, shape: Sequence[int], span: Sequence[float] = (1.0, 1.0), **settings: Any) -> None:
         super().__init__(**settings)
         self.shape_to, self.span = tuple(shape), tuple(span)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return what another of it is made by."""
+        return super().get_config() | {"shape": self.shape_to, "span": self.span}
 
     def build(self, shape: tuple[Any, ...]) -> None:
         """Lay out by which of the input's cells each of the output's is made."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -106,7 +107,7 @@ def train_on_films(
     private_folder(work)
     same_plan(
         work / "plan.json",
-        {"weights": Path(weights).name, "folds": plan.folds, "seed": plan.seed},
+        {"weights": _weights_stamp(weights), "folds": plan.folds, "seed": plan.seed},
         [image.path for image in gathered.exams.images],
         [repr(woman) for woman in gathered.exams.women],
     )
@@ -145,6 +146,16 @@ def _backbones(weights: str) -> dict[str, keras.Model]:
         return rounded_backbones(weights)
     except (LookupError, ValueError) as error:
         raise TrainingError(f"{weights} cannot be used: {error}") from error
+
+
+def _weights_stamp(weights: str) -> str:
+    """Return a stamp of the networks' files: cells that other networks answered are not to be gone on with."""
+    from models.film import starting_weights
+
+    digest = hashlib.sha256()
+    for name, path in sorted(starting_weights(weights).items()):
+        digest.update(f"{name} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
+    return digest.hexdigest()
 
 
 def _judged(gathered: FilmSet, reader: FoldReader, plan: FilmPlan, report: OnProgress) -> OutOfFold:

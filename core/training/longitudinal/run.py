@@ -129,13 +129,13 @@ def train_longitudinal(
         [image.path for image in exams.images],
         [*(repr(replace(image, path=Path())) for image in exams.images), *map(repr, exams.women), *splits],
     )
-    views = _Views(exams, splits, cache_views(exams.images, work / "cache", report), work)
-    views.cached.usable()  # That no image can be read is told before networks are loaded.
-
     from models.longitudinal import LongitudinalModel
-    from models.view import coarse_grid
+    from models.view import NETWORK_SHAPE, coarse_grid
 
     start = LongitudinalModel.load(Path(plan.start_from)) if plan.start_from else None
+    shape = start.shape if start is not None else NETWORK_SHAPE
+    views = _Views(exams, splits, cache_views(exams.images, work / "cache", report, shape=shape), work)
+    views.cached.usable()
     trained = _trained_encoder(views, plan, start, begun, report)
     vectors = _vectors(views, trained.model, report)
     grid = coarse_grid(trained.model.input.shape[1:3])

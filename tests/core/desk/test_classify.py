@@ -265,6 +265,13 @@ def test_of_a_mammogram_one_model_reads_the_breast_and_another_its_regions():
         assert Classifier(settings).chosen("MG", regional, "tumour-mg")["finding"].name == name
 
 
+def test_a_box_is_read_by_the_model_that_is_asked_though_no_longitudinal_model_can_be_loaded():
+    settings = Settings(model="no-such-model", _env_file=None)
+    item = Classifier(settings, "tumour-mg").classify_pixels(draw_breast(), "breast", (100, 300, 250, 450))
+    assert item.refused is None
+    assert item.model == "tumour-mg"
+
+
 def test_classes_that_the_card_does_not_state_to_be_told_apart_stand_together(installed, folder):
     model = image_model("tumour-x", classes=("normal", "benign", "malignant"))
     weak, well = {"auc": 0.7, "auc_ci": [0.6, 0.8]}, {"auc": 0.8, "auc_ci": [0.7, 0.9]}

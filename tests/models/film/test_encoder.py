@@ -14,6 +14,7 @@ from models.film.encoder import (
     save_film_encoder,
 )
 from models.film.maps import build_backbones
+from models.longitudinal.explanation import randomised
 from models.store import rounded, save_weights
 
 SHAPE = (96, 48)
@@ -75,6 +76,15 @@ def test_an_encoder_is_kept_in_eight_bits_and_says_the_same(said, views, tmp_pat
     again = loaded.predict_on_batch(views)
     for key, value in said[1].items():
         np.testing.assert_allclose(again[key], value, rtol=1e-3, atol=1e-3)
+
+
+def test_drawn_anew_it_is_the_same_network_and_says_something_else(said, views):
+    encoder, answers = said
+    other = randomised(encoder, 0)
+    assert [weight.shape for weight in other.get_weights()] == [
+        weight.shape for weight in encoder.get_weights()
+    ]
+    assert not np.allclose(np.asarray(other.predict_on_batch(views)["lesion"]), answers["lesion"])
 
 
 def test_an_encoder_of_other_networks_is_refused_in_words(tmp_path):
