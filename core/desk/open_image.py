@@ -206,8 +206,10 @@ class OpenImage:
         alone answers for itself.
         """
         classifier = self.classifier
+        if classifier.asked is not None:
+            return None
         card = classifier.chosen(self.modality, False, finding_by).get(FINDING)
-        if classifier.asked is not None or card is None:
+        if card is None:
             return None
         model = classifier.image_model(card)
         whole = trust_of(model, self._read(model)[0])
