@@ -107,7 +107,7 @@ def train_on_films(
     private_folder(work)
     same_plan(
         work / "plan.json",
-        {"weights": _weights_stamp(weights), "folds": plan.folds, "seed": plan.seed},
+        {"weights": _stamp(backbones), "folds": plan.folds, "seed": plan.seed},
         [image.path for image in gathered.exams.images],
         [repr(woman) for woman in gathered.exams.women],
     )
@@ -148,13 +148,13 @@ def _backbones(weights: str) -> dict[str, keras.Model]:
         raise TrainingError(f"{weights} cannot be used: {error}") from error
 
 
-def _weights_stamp(weights: str) -> str:
-    """Return a stamp of the networks' files: cells that other networks answered are not to be gone on with."""
-    from models.film import starting_weights
-
+def _stamp(backbones: dict[str, keras.Model]) -> str:
+    """Return a stamp of the networks: cells that others answered are not to be gone on with."""
     digest = hashlib.sha256()
-    for name, path in sorted(starting_weights(weights).items()):
-        digest.update(f"{name} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
+    for name, network in sorted(backbones.items()):
+        digest.update(name.encode())
+        for weight in network.get_weights():
+            digest.update(np.ascontiguousarray(weight).tobytes())
     return digest.hexdigest()
 
 
