@@ -70,11 +70,10 @@ def write_backup(here: Installation, target: Path, *, key: Key | None = None) ->
     OSError, sqlite3.Error
         If the machine lacks something for a while (`core.outages`); nothing is left behind.
     """
-    images, quarantine = here.images, here.quarantine
-    if not (
-        here.database.is_sqlite and isinstance(images, FolderStore) and isinstance(quarantine, FolderStore)
-    ):
+    stores = _stores_copied_here(here)
+    if stores is None:
         raise BackupError(f"Only SQLite and folders are copied here. {how_it_is_copied(here)}")
+    images, quarantine = stores
     _refuse_to_overwrite(target)
     revision = current(here.database)
     if revision is None:
@@ -134,17 +133,21 @@ def write_backup(here: Installation, target: Path, *, key: Key | None = None) ->
 
 def how_it_is_copied(here: Installation) -> str | None:
     """Return in a sentence how to copy an installation that `write_backup` does not copy; None where it does."""
-    if (
-        here.database.is_sqlite
-        and isinstance(here.images, FolderStore)
-        and isinstance(here.quarantine, FolderStore)
-    ):
+    if _stores_copied_here(here) is not None:
         return None
     rows = "SQLite's .backup" if here.database.is_sqlite else "pg_dump"
     return (
         f"Copy {here.database.shown_url} with {rows} first, then {here.images.where} and {here.quarantine.where}: in this "
         "order the copy names no image that it lacks."
     )
+
+
+def _stores_copied_here(here: Installation) -> tuple[FolderStore, FolderStore] | None:
+    """Return images and quarantine where they are folders beside SQLite, which `write_backup` copies; else None."""
+    images, quarantine = here.images, here.quarantine
+    if here.database.is_sqlite and isinstance(images, FolderStore) and isinstance(quarantine, FolderStore):
+        return images, quarantine
+    return None
 
 
 @needs(Permission.ADMINISTER)

@@ -1,6 +1,5 @@
 """A restore believes nothing of the file it is given: it fills the home with a whole backup or leaves all as it was."""
 
-import errno
 import hashlib
 import io
 import json
@@ -10,16 +9,13 @@ import shutil
 import stat
 import tarfile
 import time
-from datetime import timedelta
 from pathlib import Path
 
 import pyrage
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import select
 
-from core.care import BackupError, doctor, restore_backup, write_backup
-from core.care.backup import last_backup
-from core.care.doctor import Check
+from core.care import BackupError, restore_backup, write_backup
 from core.care.left_overs import find_left_overs, sweep
 from core.care.verify import verify_objects
 from core.incoming.intake import take_in
@@ -33,7 +29,7 @@ from core.settings import Settings
 from db.database import sqlite_module
 from db.images import StoreUnavailable
 from db.migrate import head
-from db.tables import Image, KnownBrowser, Patient, SignIn, utc_now
+from db.tables import Image, KnownBrowser, SignIn
 from tests.killed import run_killed, steps_on_disk
 from tests.pictures import breast, dicom
 
@@ -544,58 +540,3 @@ def test_a_restore_killed_at_any_step_leaves_nothing_or_all_and_the_next_one_goe
         beside = {path.name for path in to.root.iterdir()} - {"lost+found"}
         assert beside == {"longview.db", "images", "quarantine"}, at
     assert refused or not disk
-
-
-def test_only_a_backup_that_was_finished_is_the_last_one(stocked, tmp_path, monkeypatch) -> None:
-    before = last_backup(stocked)
-    with monkeypatch.context() as patch:
-        patch.setattr("core.care.backup.write_archive", _breaks_off)
-        with pytest.raises(PermissionError):
-            write_backup(stocked, tmp_path / "first.tar")
-    assert last_backup(stocked) == before
-    begun = utc_now()
-    write_backup(stocked, tmp_path / "second.tar")
-    assert begun <= last_backup(stocked) <= utc_now()
-
-
-def test_a_finished_backup_stays_one_where_that_cannot_be_written_down(
-    stocked, tmp_path, monkeypatch
-) -> None:
-    note, before = audit.note, last_backup(stocked)
-
-    def full(here, person, action, *more, **other) -> None:
-        if action == "backup_finished":
-            raise OSError(errno.ENOSPC, "No space left on device")
-        note(here, person, action, *more, **other)
-
-    monkeypatch.setattr(audit, "note", full)
-    write_backup(stocked, tmp_path / "copy.tar")
-    assert (tmp_path / "copy.tar").stat().st_size
-    assert last_backup(stocked) == before
-
-
-def _breaks_off(*_: object) -> None:
-    raise PermissionError(errno.EACCES, "Permission denied")
-
-
-@pytest.mark.embedded("rows and images of another database and store are copied by their own tools")
-def test_the_doctor_warns_where_real_women_have_no_backup_or_an_old_one(here, tmp_path, monkeypatch) -> None:
-    def said() -> Check:
-        return next(one for one in doctor.examine(here) if one.name == "backup")
-
-    assert said().state == "ok", "nobody is here"
-    take_in(here, [IncomingFile("a.dcm", dicom(breast("L")))], statement=None, source="cli")
-    assert said() == Check(
-        "backup",
-        "warning",
-        "No backup is known to have been finished here. Make one: python -m core backup FILE",
-    )
-    write_backup(here, tmp_path / "copy.tar")
-    assert said().state == "ok"
-    later = utc_now() + timedelta(days=8)
-    monkeypatch.setattr(doctor, "utc_now", lambda: later)
-    assert said().state == "warning"
-    assert "8 days ago. Make one: python -m core backup FILE" in said().said
-    with here.database.write() as session:
-        session.execute(update(Patient).values(simulated=True))
-    assert said().state == "ok", "simulated women are made again by their seed"

@@ -95,7 +95,7 @@ def test_the_rule_survives_its_file():
 def test_ultrasound_is_told_from_all_else_on_groups_that_the_rule_has_not_seen(shared_data):
     with (shared_data / "busi" / "manifest.csv").open(encoding="utf-8") as file:
         groups = {row["path"]: row["patient_id"] for row in csv.DictReader(file)}
-    half = list(groups.items())[::2]
+    half = list(groups.items())[::2]  # shares are what is asked, and half tells them
     pictures = [(group, grey(Image.open(shared_data / "busi" / name))) for name, group in half]
     negatives = others(shared_data)
     measured = np.stack([measure(picture) for _, picture in pictures + negatives])
