@@ -1,4 +1,4 @@
-"""A small LSTM beside the read-out: many copies, for seeds and for folds, trained at once as one batched network.
+"""An LSTM beside the read-out: many copies, for seeds and for folds, trained at once as one batched network.
 
 A single copy costs as much as all of them, since what a step costs here is its overhead. The copies share nothing but
 the women; each has its own weights, and its own women to learn from.
@@ -6,7 +6,7 @@ the women; each has its own weights, and its own women to learn from.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -20,43 +20,72 @@ from models.sequence.embedded import EmbeddedWoman
 from models.sequence.small.features import Prefixes, Projection
 from models.store import built_for_training
 
-__all__ = ["SEEDS", "Member", "train_members"]
+__all__ = ["FEW", "MANY", "Member", "Size", "train_members"]
 
-UNITS = 8
-SEEDS = 8
-"""Copies whose log-odds are averaged: what one of so few women learns hangs on where it began."""
-AXES = 8
-"""The first of the projection's axes; the LSTM sees these and the years since the visit before."""
-EPOCHS = 20
-LEARNING_RATE = 0.01
-WEIGHT_DECAY = 0.1
+
+@dataclass(frozen=True)
+class Size:
+    """How large a copy is, and how it learns.
+
+    Parameters
+    ----------
+    seeds
+        Copies whose log-odds are averaged: what one of few women learns hangs on where it began.
+    axes
+        The first of the projection's axes. The LSTM sees these and the years since the visit before.
+    units
+        Of the LSTM.
+    step
+        Units of a layer before the LSTM, which sees each axis' change since the visit before too, and of one after it,
+        which sees both; without, the LSTM sees the visit itself, and what it holds is the answer.
+    batch
+        Rows a step; None: all.
+    epochs, rate, decay, dropout
+        How often, how fast, how much weights shrink, and the share of units left out while it learns.
+    """
+
+    seeds: int
+    axes: int
+    units: int
+    step: int | None
+    batch: int | None
+    epochs: int
+    rate: float
+    decay: float
+    dropout: float
+
+
+FEW = Size(seeds=8, axes=8, units=8, step=None, batch=None, epochs=20, rate=0.01, decay=0.1, dropout=0.0)
+MANY = Size(seeds=3, axes=24, units=32, step=48, batch=64, epochs=8, rate=0.003, decay=0.1, dropout=0.3)
+LONGEST_CHANGE = 6.0
+"""Beyond this a value or its change since the visit before counts as this much: a marker must not drown all else."""
 
 
 @dataclass(frozen=True)
 class Member:
-    """Copies of one small LSTM, trained on the same women from different beginnings.
+    """Copies of one LSTM, trained on the same women from different beginnings.
 
     Parameters
     ----------
-    kernel, recurrent, bias
-        (copies, 9, 32), (copies, 8, 32) and (copies, 32): gates in, forget, candidate, out.
-    out, out_bias
-        (copies, 8) and (copies,) to the log-odds.
+    size
+        How large each is.
+    parts
+        Weights by name, copies first: ``kernel``, ``recurrent``, ``bias`` (gates in, forget, candidate, out), ``out``
+        and ``out_bias`` to the log-odds; with a step ``step``, ``step_bias``, ``mix`` and ``mix_bias`` too.
     """
 
-    kernel: NDArray[np.float32]
-    recurrent: NDArray[np.float32]
-    bias: NDArray[np.float32]
-    out: NDArray[np.float32]
-    out_bias: NDArray[np.float32]
+    size: Size
+    parts: Mapping[str, NDArray[np.float32]]
 
     def logit(self, women: Sequence[EmbeddedWoman], projection: Projection) -> NDArray[np.float64]:
         """Return (n,) log-odds of cancer within five years of each woman's last visit, averaged over the copies."""
-        inputs, lengths = _inputs(women, projection)
-        said = ops.convert_to_numpy(
-            _run(inputs, self.kernel, self.recurrent, self.bias, self.out, self.out_bias)
-        )
-        return np.asarray(said[np.arange(len(women)), lengths - 1].mean(axis=-1), np.float64)
+        shown = _shown(women, projection, self.size)
+        last = shown.starts[1:] - 1
+        said = [
+            ops.convert_to_numpy(_run(rows, self.parts, 0.0, None))
+            for rows in np.array_split(shown.rows, max(1, len(shown.rows) // 1000))
+        ]
+        return np.asarray(np.concatenate(said)[shown.row[last], shown.visit[last]].mean(axis=-1), np.float64)
 
 
 def train_members(
@@ -65,6 +94,7 @@ def train_members(
     prefixes: Prefixes,
     taught: Sequence[NDArray[np.bool_]],
     *,
+    size: Size,
     seed: int,
 ) -> list[Member]:
     """Train one member for every group of women, all of them at once.
@@ -75,92 +105,159 @@ def train_members(
         All women, how their vectors are seen, and what is known of each of their visits.
     taught
         For each member (n,) which women it learns from.
+    size
+        How large.
     seed
-        The same gives the same beginnings.
+        The same gives the same beginnings, and the same order of women.
     """
-    inputs, _ = _inputs(women, projection)
-    shape = (len(women), inputs.shape[1], len(taught) * SEEDS)
+    shown = _shown(women, projection, size)
+    known = shown.starts[prefixes.whose] + prefixes.visit
+    row, visit = shown.row[known], shown.visit[known]
+    shape = (*shown.rows.shape[:2], len(taught) * size.seeds)
     weight = np.zeros(shape, np.float32)
     label = np.zeros(shape[:2], np.float32)
-    label[prefixes.whose, prefixes.visit] = prefixes.label
+    label[row, visit] = prefixes.label
+    batch = min(size.batch or len(shown.rows), len(shown.rows))
     for number, group in enumerate(taught):
-        known = prefixes.weight * group[prefixes.whose]
-        copies = slice(number * SEEDS, (number + 1) * SEEDS)
-        weight[prefixes.whose, prefixes.visit, copies] = (known / known.sum())[:, None]
-    network, fresh = _network(shape[2], inputs.shape[1], inputs.shape[2])
+        share = prefixes.weight * group[prefixes.whose]
+        copies = slice(number * size.seeds, (number + 1) * size.seeds)
+        # A step's weights sum to one on average, however many rows it has.
+        weight[row, visit, copies] = (share / share.sum() * len(shown.rows) / batch)[:, None]
+    steps = len(shown.rows) // batch * size.epochs
+    network, fresh = _network(size, shape[2], shown.rows.shape[1], shown.rows.shape[2], steps)
     for variable, value in zip(network.optimizer.variables, fresh, strict=True):
         variable.assign(value)
     copies_of = network.get_layer("copies")
     copies_of.begin(seed)
-    target = np.concatenate([np.broadcast_to(label[..., None], shape), weight], axis=-1)
-    for _ in range(EPOCHS):
-        network.train_on_batch(inputs, target)
-    learned = [np.array(ops.convert_to_numpy(part)) for part in copies_of.parts]
+    random = np.random.default_rng(seed)
+    for _ in range(size.epochs):
+        order = random.permutation(len(shown.rows)) if batch < len(shown.rows) else np.arange(batch)
+        for start in range(0, len(order) - batch + 1, batch):
+            some = order[start : start + batch]
+            target = np.concatenate(
+                [np.broadcast_to(label[some, :, None], weight[some].shape), weight[some]], axis=-1
+            )
+            network.train_on_batch(shown.rows[some], target)
+    learned = {name: np.array(ops.convert_to_numpy(part)) for name, part in copies_of.parts.items()}
     return [
-        Member(*(part[number * SEEDS : (number + 1) * SEEDS] for part in learned))
+        Member(
+            size,
+            {name: part[number * size.seeds : (number + 1) * size.seeds] for name, part in learned.items()},
+        )
         for number in range(len(taught))
     ]
 
 
-def _inputs(
-    women: Sequence[EmbeddedWoman], projection: Projection
-) -> tuple[NDArray[np.float32], NDArray[np.intp]]:
-    """Return (n, longest, axes + 1) first axes and years since the visit before, then zeros; and (n,) visits."""
+@dataclass(frozen=True)
+class _Shown:
+    """What the LSTM is shown: `rows` (r, longest, features), and in which row and place each visit stands.
+
+    A woman's visits are one row, or, where only the last is to be seen, one row each. `starts` (n + 1,) is where each
+    woman's visits begin in `row` and `visit`.
+    """
+
+    rows: NDArray[np.float32]
+    starts: NDArray[np.intp]
+    row: NDArray[np.intp]
+    visit: NDArray[np.intp]
+
+
+def _shown(women: Sequence[EmbeddedWoman], projection: Projection, size: Size) -> _Shown:
+    """Lay out the first axes, with a step their change since the visit before, and years since that visit."""
     lengths = np.array([len(woman.months) for woman in women])
-    axes = min(AXES, projection.width)
-    inputs = np.zeros((len(women), lengths.max(), axes + 1), np.float32)
-    for place, woman in enumerate(women):
-        years = woman.months / 12
-        inputs[place, : len(years), :axes] = projection.visits(woman)[:, :axes] * np.sqrt(projection.width)
-        inputs[place, : len(years), axes] = np.diff(years, prepend=years[0])
-    return inputs, lengths
+    starts = np.concatenate([[0], np.cumsum(lengths)]).astype(np.intp)
+    place = np.arange(starts[-1]) - np.repeat(starts[:-1], lengths)
+    alone = projection.mode == "last"
+    row = np.arange(starts[-1]) if alone else np.repeat(np.arange(len(women)), lengths)
+    visit = np.zeros_like(place) if alone else place
+    seen = np.concatenate([projection.visits(woman) for woman in women]) * np.sqrt(projection.width)
+    years = np.concatenate([woman.months for woman in women]) / 12
+    seen = seen[:, : size.axes]
+    follows = (visit > 0)[:, None]
+    since = np.where(follows, np.diff(years, prepend=0.0)[:, None], 0.0)
+    parts = [seen, since]
+    if size.step is not None:
+        change = np.where(follows, np.diff(seen, axis=0, prepend=seen[:1]), 0.0)
+        parts = [*(np.clip(part, -LONGEST_CHANGE, LONGEST_CHANGE) for part in (seen, change)), since, follows]
+    features = np.concatenate(parts, axis=1)
+    rows = np.zeros((int(row.max()) + 1, int(visit.max()) + 1, features.shape[1]), np.float32)
+    rows[row, visit] = features
+    return _Shown(rows, starts, row.astype(np.intp), visit.astype(np.intp))
 
 
-def _run(inputs: Any, kernel: Any, recurrent: Any, bias: Any, out: Any, out_bias: Any) -> Any:
+def _run(inputs: Any, parts: Mapping[str, Any], dropout: float, seeds: Any) -> Any:
     """Return (n, visits, copies) log-odds after each visit (Hochreiter and Schmidhuber 1997, with forget gates)."""
-    hidden = cell = ops.zeros((ops.shape(inputs)[0], kernel.shape[0], UNITS), "float32")
-    said = []
-    for visit in range(inputs.shape[1]):
-        seen = ops.einsum("nf,mfu->nmu", inputs[:, visit], kernel)
-        gates = seen + ops.einsum("nmh,mhu->nmu", hidden, recurrent) + bias
+
+    def thinned(values: Any) -> Any:
+        return keras.random.dropout(values, dropout, seed=seeds) if dropout else values
+
+    copies, units = parts["recurrent"].shape[:2]
+    seen = ops.convert_to_tensor(inputs, "float32")
+    if "step" in parts:
+        seen = thinned(ops.relu(ops.einsum("ntf,mfs->ntms", seen, parts["step"]) + parts["step_bias"]))
+        gates_of = ops.einsum("ntms,msu->ntmu", seen, parts["kernel"])
+    else:
+        gates_of = ops.einsum("ntf,mfu->ntmu", seen, parts["kernel"])
+    hidden = cell = ops.zeros((ops.shape(seen)[0], copies, units), "float32")
+    held = []
+    for visit in range(gates_of.shape[1]):
+        gates = gates_of[:, visit] + ops.einsum("nmh,mhu->nmu", hidden, parts["recurrent"]) + parts["bias"]
         let_in, keep, candidate, show = ops.split(gates, 4, axis=-1)
         cell = ops.sigmoid(keep) * cell + ops.sigmoid(let_in) * ops.tanh(candidate)
         hidden = ops.sigmoid(show) * ops.tanh(cell)
-        said.append(ops.sum(hidden * out, axis=-1) + out_bias)
-    return ops.stack(said, axis=1)
+        held.append(hidden)
+    answer = ops.stack(held, axis=1)
+    if "step" in parts:
+        both = thinned(ops.concatenate([answer, seen], axis=-1))
+        answer = ops.relu(ops.einsum("ntmb,mbs->ntms", both, parts["mix"]) + parts["mix_bias"])
+    return ops.sum(answer * parts["out"], axis=-1) + parts["out_bias"]
 
 
 class _Copies(layers.Layer):
     """The copies as one layer: (n, visits, features) to (n, visits, copies)."""
 
-    def __init__(self, copies: int, **options: Any) -> None:
+    def __init__(self, size: Size, copies: int, **options: Any) -> None:
         super().__init__(**options)
-        self.copies = copies
+        self.size, self.copies = size, copies
+        self.seeds = keras.random.SeedGenerator(0)
 
     def build(self, shape: tuple[int | None, ...]) -> None:
         """Make room for every copy's weights."""
-        sizes = ((shape[-1], 4 * UNITS), (UNITS, 4 * UNITS), (4 * UNITS,), (UNITS,), ())
-        self.parts = [
-            self.add_weight(shape=(self.copies, *size), initializer="zeros", name=name)
-            for name, size in zip(("kernel", "recurrent", "bias", "out", "out_bias"), sizes, strict=True)
-        ]
+        units, step = self.size.units, self.size.step
+        sizes: dict[str, tuple[Any, ...]] = {
+            "kernel": (step or shape[-1], 4 * units),
+            "recurrent": (units, 4 * units),
+            "bias": (4 * units,),
+            "out": (step or units,),
+            "out_bias": (),
+        }
+        if step is not None:
+            sizes |= {"step": (shape[-1], step), "step_bias": (step,)}
+            sizes |= {"mix": (units + step, step), "mix_bias": (step,)}
+        self.parts = {
+            name: self.add_weight(shape=(self.copies, *size), initializer="zeros", name=name)
+            for name, size in sizes.items()
+        }
 
     def begin(self, seed: int) -> None:
         """Give every member the same beginnings, one a seed: small weights, and gates that forget nothing yet."""
         random = np.random.default_rng(seed)
-        for part in self.parts:
-            size = tuple(part.shape[1:])
-            first = random.normal(0, 1 / np.sqrt(max(size[0], 1)) if len(size) == 2 else 0.3, (SEEDS, *size))
-            if len(size) == 1 and size[0] == 4 * UNITS:
-                first[:] = 0
-                first[:, UNITS : 2 * UNITS] = 1
-            elif not size:
-                first[:] = 0
-            part.assign(np.tile(first, (self.copies // SEEDS, *(1,) * len(size))))
+        self.seeds.state.assign(np.array([seed, 0], np.uint32))
+        many = self.size.seeds
+        for name, part in self.parts.items():
+            shape = tuple(part.shape[1:])
+            first = np.zeros((many, *shape))
+            if len(shape) == 2:
+                first = random.normal(0, 1 / np.sqrt(max(shape[0], 1)), (many, *shape))
+            elif name == "out":
+                first = random.normal(0, 0.3, (many, *shape))
+            elif name == "bias":
+                first[:, self.size.units : 2 * self.size.units] = 1
+            part.assign(np.tile(first, (self.copies // many, *(1,) * len(shape))))
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: Any, training: bool = False) -> Any:
         """Read the visits one after the other."""
-        return _run(inputs, *self.parts)
+        return _run(inputs, self.parts, self.size.dropout if training else 0.0, self.seeds)
 
 
 def _loss(target: Any, said: Any) -> Any:
@@ -170,11 +267,15 @@ def _loss(target: Any, said: Any) -> Any:
 
 
 @lru_cache(maxsize=4)
-def _network(copies: int, visits: int, features: int) -> tuple[keras.Model, list[NDArray[Any]]]:
+def _network(
+    size: Size, copies: int, visits: int, features: int, steps: int
+) -> tuple[keras.Model, list[NDArray[Any]]]:
     """Return a network of so many copies and its optimiser's beginnings: built once, since building takes longest."""
     inputs = keras.Input((visits, features))
-    network = keras.Model(inputs, _Copies(copies, name="copies")(inputs))
-    optimizer = keras.optimizers.AdamW(LEARNING_RATE, weight_decay=WEIGHT_DECAY)
-    network.compile(optimizer, _loss)
+    network = keras.Model(inputs, _Copies(size, copies, name="copies")(inputs))
+    rate: Any = size.rate
+    if size.batch is not None:
+        rate = keras.optimizers.schedules.CosineDecay(size.rate, steps)
+    network.compile(keras.optimizers.AdamW(rate, weight_decay=size.decay), _loss)
     built_for_training(network)
-    return network, [np.array(ops.convert_to_numpy(one)) for one in optimizer.variables]
+    return network, [np.array(ops.convert_to_numpy(one)) for one in network.optimizer.variables]

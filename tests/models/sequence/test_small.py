@@ -5,6 +5,7 @@ import pytest
 
 from models.measures import metrics
 from models.sequence.embedded import EmbeddedWoman
+from models.sequence.small import model as small
 from models.sequence.small import readout
 from models.sequence.small.features import Prefixes, prefixes_of, project
 from models.sequence.small.model import cross_validate, fit_small, gain_of
@@ -184,3 +185,49 @@ def test_the_lstm_reads_a_cohort_that_can_pay_for_it():
     assert model.share > 0
     score = model.member.logit(judged, model.projection)
     assert metrics.auc([woman.label for woman in judged], score) > 0.7
+
+
+def turning(name, ill, random):
+    """A woman who carries something on one side or the other; where she falls ill it changes sides at her last visit."""
+    visits = int(random.integers(2, 6))
+    side = random.choice([-1.0, 1.0])
+    vectors = random.normal(size=(visits, 4)) * 0.3
+    vectors[:, 0] += 2 * side
+    if ill:
+        vectors[-1, 0] -= 4 * side
+    months = np.arange(visits) * 12.0
+    to_cancer = (months[-1] - months) / 12 + 1.0 if ill else np.full(visits, np.nan)
+    return EmbeddedWoman(name, months, vectors, to_cancer, (months[-1] - months) / 12 + 6.0)
+
+
+@pytest.fixture(scope="module")
+def many():
+    """Women with more cancers than the larger LSTM asks for, and others."""
+    random = np.random.default_rng(3)
+    women = [turning(f"w{i:04d}", i % 2 == 0, random) for i in range(1000)]
+    return women[: 2 * small.MANY_CANCERS + 100], women[2 * small.MANY_CANCERS + 100 :]
+
+
+def test_with_hundreds_of_cancers_a_change_in_either_direction_is_read_and_only_from_the_history(many):
+    taught, judged = many
+    label = [woman.label for woman in judged]
+    models = {mode: fit_small(taught, mode) for mode in ("history", "last")}
+    found = {mode: metrics.auc(label, model.logit(judged)) for mode, model in models.items()}
+    line = fit_small(taught, "history", lstm=False).logit(judged)
+    assert found["history"] > 0.85
+    assert metrics.auc(label, line) < 0.6
+    assert found["last"] < 0.6
+    # Both are read by a network of one size, so that what history adds is not what a freer network adds.
+    assert models["last"].member.size == models["history"].member.size
+    other_priors = [
+        EmbeddedWoman(
+            w.patient_id,
+            w.months,
+            np.vstack([-3 * w.vectors[:-1], w.vectors[-1:]]),
+            w.years_to_cancer,
+            w.years_followed,
+        )
+        for w in judged
+    ]
+    np.testing.assert_allclose(models["last"].logit(other_priors), models["last"].logit(judged), atol=1e-5)
+    assert not np.allclose(models["history"].logit(other_priors), models["history"].logit(judged), atol=0.1)
