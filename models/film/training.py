@@ -37,7 +37,7 @@ class DetectorRecipe:
     than `searched` films that teach what is normal, so many are searched for their hardest cells.
     """
 
-    hardest: int = 15
+    hardest: int = 30
     searched: int = 400
     real: float = 0.5
     beside: float = 40.0
