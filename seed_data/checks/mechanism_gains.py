@@ -53,7 +53,7 @@ How weights for women of edition 2026 would be made; but for the last line nothi
   that the model reaches; 80 % of it is the target. `python -m core evaluate W` on women of edition 2025 stands beside;
 - what a sequence of perfect vectors reaches, whatever the encoder: `python -m seed_data lives --mechanisms 2026 --out L.csv
   --vectors V.csv`, `python -m core train sequence --embeddings V.csv --cv 5x1 --out S`. Of 3,000 women of seed 9501, out of fold,
-  at 5 years: all visits 0.798 (0.778 to 0.817), the last 0.793 (0.772 to 0.812), gain +0.005 (-0.001 to +0.012), 749 cancers
+  at 5 years: all visits 0.798 (0.778 to 0.816), the last 0.793 (0.772 to 0.812), gain +0.005 (-0.001 to +0.011), 749 cancers
   in 2,716 women; before the larger LSTM 0.785 and 0.784. Much of perfect readers' gain is still lost in how a sequence is read.
 """
 

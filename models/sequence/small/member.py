@@ -57,8 +57,8 @@ class Size:
 
 FEW = Size(seeds=8, axes=8, units=8, step=None, batch=None, epochs=20, rate=0.01, decay=0.1, dropout=0.0)
 MANY = Size(seeds=3, axes=24, units=32, step=48, batch=64, epochs=8, rate=0.003, decay=0.1, dropout=0.3)
-LONGEST_CHANGE = 6.0
-"""Beyond this a value or its change since the visit before counts as this much: a marker must not drown all else."""
+BOUND = 6.0
+"""Beyond this a value, or its change since the visit before, counts as this much: a marker must not drown all else."""
 
 
 @dataclass(frozen=True)
@@ -178,7 +178,7 @@ def _shown(women: Sequence[EmbeddedWoman], projection: Projection, size: Size) -
     parts = [seen, since]
     if size.step is not None:
         change = np.where(follows, np.diff(seen, axis=0, prepend=seen[:1]), 0.0)
-        parts = [*(np.clip(part, -LONGEST_CHANGE, LONGEST_CHANGE) for part in (seen, change)), since, follows]
+        parts = [*(np.clip(part, -BOUND, BOUND) for part in (seen, change)), since, follows]
     features = np.concatenate(parts, axis=1)
     rows = np.zeros((int(row.max()) + 1, int(visit.max()) + 1, features.shape[1]), np.float32)
     rows[row, visit] = features
@@ -242,18 +242,16 @@ class _Copies(layers.Layer):
     def begin(self, seed: int) -> None:
         """Give every member the same beginnings, one a seed: small weights, and gates that forget nothing yet."""
         random = np.random.default_rng(seed)
-        self.seeds.state.assign(np.array([seed, 0], np.uint32))
         many = self.size.seeds
         for name, part in self.parts.items():
             shape = tuple(part.shape[1:])
-            first = np.zeros((many, *shape))
-            if len(shape) == 2:
-                first = random.normal(0, 1 / np.sqrt(max(shape[0], 1)), (many, *shape))
-            elif name == "out":
-                first = random.normal(0, 0.3, (many, *shape))
-            elif name == "bias":
+            first = random.normal(0, 1 / np.sqrt(shape[0]) if len(shape) == 2 else 0.3, (many, *shape))
+            if name.endswith("bias"):
+                first[:] = 0
+            if name == "bias":
                 first[:, self.size.units : 2 * self.size.units] = 1
             part.assign(np.tile(first, (self.copies // many, *(1,) * len(shape))))
+        self.seeds.state.assign(random.integers(2**32, size=2, dtype=np.uint32))
 
     def call(self, inputs: Any, training: bool = False) -> Any:
         """Read the visits one after the other."""

@@ -32,14 +32,14 @@ __all__ = ["SMALL_MODES", "SmallModel", "cross_validate", "fit_small", "gain_of"
 SMALL_MODES: tuple[SmallMode, ...] = ("history", "last", "dates")
 INNER_FOLDS = 5
 MANY_CANCERS = 300
-"""So many pay for the larger LSTM: with 270 (1,000 simulated women) it foretold others worse than the read-out did."""
+"""So many pay for the larger LSTM: taught by 242 (1,000 simulated women) it told others' with AUC 0.77, the read-out with 0.78."""
 LSTM_SHARES = {0.0: 0.4, 0.25: 0.2, 0.5: 0.2, 0.75: 0.2}
 """How much the LSTM may speak beside the read-out, and how likely that is beforehand."""
 
 
 @dataclass(frozen=True)
 class SmallModel:
-    """A fitted model of few women.
+    """A fitted model: what it says of a woman is the read-out and the LSTM together.
 
     Parameters
     ----------
