@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from models.sequence.embedded import HORIZON_YEARS, EmbeddedWoman, label_of
 
-__all__ = ["BLOCKS", "Prefixes", "Projection", "SmallMode", "prefixes_of", "project"]
+__all__ = ["BLOCKS", "Prefixes", "Projection", "SmallMode", "prefixes_of", "project", "trend"]
 
 SmallMode = Literal["history", "last", "dates"]
 
@@ -104,6 +104,34 @@ def _raw(woman: EmbeddedWoman, mode: SmallMode) -> NDArray[np.float64]:
     gap = np.diff(years, prepend=years[0])
     span = years - years[0]
     return np.stack([visit, span, span / np.maximum(visit - 1, 1), gap], axis=1)
+
+
+def trend(
+    seen: NDArray[np.float64], years: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return how women's visits moved until each of them.
+
+    Parameters
+    ----------
+    seen
+        (r, visits, k) what each visit shows, oldest first.
+    years
+        (r, visits) when, counted from anywhere.
+
+    Returns
+    -------
+    tuple of ndarray
+        (r, visits, k) each visit less the mean of all before it, and the slope a year over all visits until it, shrunk as
+        in `BLOCKS`. Both are 0 at the first visit.
+    """
+    count = np.arange(1, seen.shape[1] + 1)[:, None]
+    time = (years - years[:, :1])[..., None]
+    total, when = seen.cumsum(axis=1), time.cumsum(axis=1)
+    beyond = np.zeros_like(seen)
+    beyond[:, 1:] = seen[:, 1:] - total[:, :-1] / count[:-1]
+    together = (time * seen).cumsum(axis=1) - when * total / count
+    apart = (time**2).cumsum(axis=1) - when**2 / count
+    return beyond, together / (apart + SLOPE_PRIOR_YEARS2)
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from keras import layers, ops
 from numpy.typing import NDArray
 
 from models.sequence.embedded import EmbeddedWoman
-from models.sequence.small.features import Prefixes, Projection
+from models.sequence.small.features import Prefixes, Projection, trend
 from models.store import built_for_training
 
 __all__ = ["FEW", "MANY", "Member", "Size", "train_members"]
@@ -36,8 +36,9 @@ class Size:
     units
         Of the LSTM.
     step
-        Units of a layer before the LSTM, which sees each axis' change since the visit before too, and of one after it,
-        which sees both; without, the LSTM sees the visit itself, and what it holds is the answer.
+        Units of a layer before the LSTM, which sees each axis' change since the visit before, its distance from the mean
+        of all before and its slope so far too, and of one after it, which sees both; without, the LSTM sees the visit
+        itself, and what it holds is the answer.
     batch
         Rows a step; None: all.
     epochs, rate, decay, dropout
@@ -163,7 +164,7 @@ class _Shown:
 
 
 def _shown(women: Sequence[EmbeddedWoman], projection: Projection, size: Size) -> _Shown:
-    """Lay out the first axes, with a step their change since the visit before, and years since that visit."""
+    """Lay out the first axes, with a step how they moved until each visit, and years since the visit before."""
     lengths = np.array([len(woman.months) for woman in women])
     starts = np.concatenate([[0], np.cumsum(lengths)]).astype(np.intp)
     place = np.arange(starts[-1]) - np.repeat(starts[:-1], lengths)
@@ -172,17 +173,19 @@ def _shown(women: Sequence[EmbeddedWoman], projection: Projection, size: Size) -
     visit = np.zeros_like(place) if alone else place
     seen = np.concatenate([projection.visits(woman) for woman in women]) * np.sqrt(projection.width)
     years = np.concatenate([woman.months for woman in women]) / 12
-    seen = seen[:, : size.axes]
-    follows = (visit > 0)[:, None]
-    since = np.where(follows, np.diff(years, prepend=0.0)[:, None], 0.0)
-    parts = [seen, since]
+    shape = (int(row.max()) + 1, int(visit.max()) + 1)
+    rows, when = np.zeros((*shape, min(size.axes, seen.shape[1]))), np.zeros(shape)
+    rows[row, visit], when[row, visit] = seen[:, : size.axes], years
+    follows = np.zeros((*shape, 1))
+    follows[row, visit, 0] = visit > 0
+    since = np.diff(when, axis=1, prepend=when[:, :1])[..., None] * follows
+    parts = [rows, since]
     if size.step is not None:
-        change = np.where(follows, np.diff(seen, axis=0, prepend=seen[:1]), 0.0)
-        parts = [*(np.clip(part, -BOUND, BOUND) for part in (seen, change)), since, follows]
-    features = np.concatenate(parts, axis=1)
-    rows = np.zeros((int(row.max()) + 1, int(visit.max()) + 1, features.shape[1]), np.float32)
-    rows[row, visit] = features
-    return _Shown(rows, starts, row.astype(np.intp), visit.astype(np.intp))
+        change = np.diff(rows, axis=1, prepend=rows[:, :1]) * follows
+        moved = [part * follows for part in trend(rows, when)]
+        parts = [*(np.clip(part, -BOUND, BOUND) for part in (rows, change, *moved)), since, follows]
+    laid_out = np.concatenate(parts, axis=-1, dtype=np.float32)
+    return _Shown(laid_out, starts, row.astype(np.intp), visit.astype(np.intp))
 
 
 def _run(inputs: Any, parts: Mapping[str, Any], dropout: float, seeds: Any) -> Any:

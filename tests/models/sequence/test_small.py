@@ -7,7 +7,7 @@ from models.measures import metrics
 from models.sequence.embedded import EmbeddedWoman
 from models.sequence.small import model as small
 from models.sequence.small import readout
-from models.sequence.small.features import Prefixes, prefixes_of, project
+from models.sequence.small.features import SLOPE_PRIOR_YEARS2, Prefixes, prefixes_of, project, trend
 from models.sequence.small.model import cross_validate, fit_small, gain_of
 
 
@@ -144,6 +144,20 @@ def test_a_later_visit_never_changes_what_was_said_at_an_earlier_one():
         model.projection.of(woman, upto=2), model.projection.of(cut), rtol=0, atol=1e-12
     )
     np.testing.assert_allclose(model.logit([cut, woman])[0], model.logit([cut])[0], atol=1e-5)
+
+
+def test_how_a_woman_moved_until_each_visit_is_her_distance_from_all_before_and_her_shrunk_slope():
+    random = np.random.default_rng(4)
+    years = np.array([2.0, 3.1, 4.0, 7.5])
+    seen = random.normal(size=(4, 3)) + np.outer(years, [1.0, 0.0, -2.0])
+    beyond, slope = trend(seen[None], years[None])
+    np.testing.assert_array_equal([beyond[0, 0], slope[0, 0]], 0)
+    for visit in range(1, 4):
+        until, when = seen[: visit + 1], years[: visit + 1]
+        np.testing.assert_allclose(beyond[0, visit], until[-1] - until[:-1].mean(axis=0))
+        spread = ((when - when.mean()) ** 2).sum()
+        steepest = np.polyfit(when, until, 1)[0]
+        np.testing.assert_allclose(slope[0, visit], steepest * spread / (spread + SLOPE_PRIOR_YEARS2))
 
 
 def test_women_left_out_are_foretold_about_as_by_a_fit_without_them():
