@@ -17,7 +17,8 @@ from keras import layers, ops
 from numpy.typing import NDArray
 
 from models.sequence.change import PlaceChange
-from models.sequence.study import FACTS, SLOTS, ViewFusion
+from models.sequence.small.features import SLOPE_PRIOR_YEARS2
+from models.sequence.study import FACTS, SLOTS, YEARS_OF_FACT, ViewFusion
 from models.view import KINDS
 
 __all__ = [
@@ -51,6 +52,8 @@ class SequenceConfig:
         Units of view fusion, of the step before and after the LSTM, and of the LSTM.
     dropout
         Share of units dropped in training.
+    trend
+        Whether the LSTM is shown how each breast moved over all visits until now, not only since the one before.
     """
 
     vector_size: int
@@ -60,6 +63,7 @@ class SequenceConfig:
     step: int = 64
     state: int = 48
     dropout: float = 0.2
+    trend: bool = True
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values."""
@@ -112,7 +116,7 @@ def build_sequence(
         standard = layers.Concatenate(name=f"{name}_with_change")([standard, change])
     fused = ViewFusion(config.fused, name=f"{name}_views")([standard, present])
     fused = layers.Dropout(config.dropout, name=f"{name}_views_drop")(fused)
-    steps = BreastSteps(name=f"{name}_steps")([fused, present, facts])
+    steps = BreastSteps(config.trend, name=f"{name}_steps")([fused, present, facts])
     x = layers.Dense(config.step, activation="relu", name=f"{name}_step")(steps)
     x = layers.Dropout(config.dropout, name=f"{name}_step_drop")(x)
     state = layers.LSTM(config.state, return_sequences=True, name=f"{name}_lstm")(x)
@@ -225,8 +229,13 @@ class BreastSteps(layers.Layer):
     Inputs: fused (batch, visits, 2, F), present (batch, visits, 2, 3), facts (batch, visits, 6). Output:
     (2 * batch, visits, 4 F + 4 + 6), left breasts first: the breast's own vector, the other's, own minus other
     (zero unless both are there), own minus own at the previous visit (zero unless both are there), whether own,
-    other and previous are there, the side, and the facts.
+    other and previous are there, the side, and the facts. With `trend` it is 6 F + 4 + 6: what `_trend` gives comes
+    after own minus previous.
     """
+
+    def __init__(self, trend: bool = False, **options: Any) -> None:
+        super().__init__(**options)
+        self.trend = trend
 
     def call(self, inputs: list[Any]) -> Any:
         """Lay out."""
@@ -245,6 +254,7 @@ class BreastSteps(layers.Layer):
                 swapped,
                 (fused - swapped) * there * other_there,
                 (fused - before) * there * before_there,
+                *(_trend(fused, there, facts) if self.trend else ()),
                 there,
                 other_there,
                 before_there,
@@ -254,6 +264,28 @@ class BreastSteps(layers.Layer):
             axis=-1,
         )
         return ops.concatenate([steps[:, :, 0], steps[:, :, 1]], axis=0)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return what rebuilds the layer."""
+        return super().get_config() | {"trend": self.trend}
+
+
+def _trend(fused: Any, there: Any, facts: Any) -> tuple[Any, Any]:
+    """Return how each breast moved until each visit, two of (batch, visits, 2, F).
+
+    Its vector less the mean of all its vectors before, zero where either is missing; and the slope a year over all
+    until then, shrunk by `SLOPE_PRIOR_YEARS2`. An LSTM of thousands of women does not learn to take these itself.
+    """
+    years = (facts[:, :, 2] * YEARS_OF_FACT)[:, :, None, None] * there
+    seen = fused * there
+    count = ops.cumsum(there, axis=1)
+    total, when = ops.cumsum(seen, axis=1), ops.cumsum(years, axis=1)
+    before = ops.maximum(count - there, 0.0)
+    beyond = (fused - (total - seen) / ops.maximum(before, 1.0)) * there * ops.minimum(before, 1.0)
+    mean = when / ops.maximum(count, 1.0)
+    together = ops.cumsum(years * seen, axis=1) - mean * total
+    apart = ops.cumsum(years * years, axis=1) - mean * when
+    return beyond, together / (apart + SLOPE_PRIOR_YEARS2)
 
 
 @keras.saving.register_keras_serializable("longview")

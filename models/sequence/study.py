@@ -22,6 +22,7 @@ __all__ = [
     "FACTS",
     "SIDES",
     "SLOTS",
+    "YEARS_OF_FACT",
     "Arrays",
     "Laterality",
     "SeenView",
@@ -35,6 +36,9 @@ __all__ = [
 
 FACTS = 6
 """Numbers that go with a visit beside its pictures; see `visit_arrays`."""
+
+YEARS_OF_FACT = 5.0
+"""Years since the first visit stand among the facts in this unit."""
 
 Arrays = dict[str, NDArray[np.float32]]
 
@@ -125,7 +129,7 @@ def visit_arrays(
     facts = np.zeros((length, FACTS), np.float32)
     facts[:n, 0] = since / 3
     facts[:n, 1] = np.log1p(since)
-    facts[:n, 2] = (years - years[0]) / 5
+    facts[:n, 2] = (years - years[0]) / YEARS_OF_FACT
     facts[0, 3] = 1
     facts[:n, 4] = np.where(known, (np.nan_to_num(ages) - 55) / 10, 0)
     facts[:n, 5] = known
