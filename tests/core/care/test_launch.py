@@ -30,6 +30,7 @@ from core.care.launch import (
     parts,
     wait_for_page,
 )
+from tests.grown.servers import free_port
 
 
 def test_a_taken_port_is_refused_with_a_sentence_that_says_what_to_do() -> None:
@@ -222,12 +223,6 @@ class Page(http.server.BaseHTTPRequestHandler):
 http.server.HTTPServer.allow_reuse_address = True
 http.server.HTTPServer(("127.0.0.1", int(sys.argv[2])), Page).serve_forever()
 """
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def test_a_dashboard_that_hangs_is_started_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

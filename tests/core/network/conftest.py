@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import socket
 import ssl
 import subprocess
 import time
@@ -21,16 +20,11 @@ import pytest
 
 from core.installation import Installation
 from core.network import Listener
+from tests.grown.servers import free_port
 from tests.pictures import breast, dicom
 
 PLUGIN = Path("/usr/share/orthanc/plugins/libOrthancDicomWeb.so")
 ORTHANC = shutil.which("Orthanc") or ("/usr/sbin/Orthanc" if Path("/usr/sbin/Orthanc").exists() else None)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def mammogram(number: int = 0, *, mrn: str = "W1", on: str = "20200102", **tags: Any) -> bytes:
