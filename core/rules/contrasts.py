@@ -15,21 +15,22 @@ __all__ = ["LEAST_AUC", "classes_told", "only_told", "what_is_not_told"]
 LEAST_AUC = 0.65
 """Lower limit of AUC, measured on such pictures, from which an uncalibrated score may be shown as a rank, and what a model
 of single images says at all."""
-CHANCE = 0.5
+LEAST_AUC_OF_PAIR = 0.55
+"""The same of two classes alone. Above chance by what choosing a recipe on the same pictures may add (a few hundredths)."""
 
 
 def classes_told(metrics: Mapping[str, Any]) -> list[str] | None:
     """Return the classes that may be said, as the card names them, such as ``normal`` or ``C+D``.
 
-    They are told from the rest with a lower limit of at least `LEAST_AUC`, and from each other class better than by
-    chance. None where the card states no such figures: then nothing is known of single classes.
+    They are told from the rest with a lower limit of at least `LEAST_AUC`, and from each other class with one of at least
+    `LEAST_AUC_OF_PAIR`. None where the card states no such figures: then nothing is known of single classes.
     """
     by_class = metrics.get("by_class") or {}
     if all(one.get("auc_ci") is None for one in by_class.values()):
         return None
     told = {name for name, one in by_class.items() if _low(one) >= LEAST_AUC}
     for pair, one in _pairs(metrics):
-        if _low(one) <= CHANCE:
+        if _low(one) < LEAST_AUC_OF_PAIR:
             told -= set(pair)
     return [name for name in by_class if name in told]
 

@@ -6,7 +6,9 @@ from core.rules.contrasts import classes_told, only_told, what_is_not_told
 from models.store import registry
 
 SHARES = {"normal": 0.5, "benign": 0.3, "malignant": 0.2}
-WELL, WEAK, NONE = ({"auc": auc, "auc_ci": [low, 0.9]} for auc, low in ((0.8, 0.7), (0.75, 0.6), (0.6, 0.47)))
+WELL, WEAK, HARDLY, NONE = (
+    {"auc": auc, "auc_ci": [low, 0.9]} for auc, low in ((0.8, 0.7), (0.75, 0.6), (0.64, 0.52), (0.6, 0.47))
+)
 
 
 def card(*by_class, pairs=(WELL, WELL, WELL)):
@@ -32,6 +34,11 @@ def card(*by_class, pairs=(WELL, WELL, WELL)):
         # Malignant is told from the rest, but only as what is abnormal is: that is no word on malignancy.
         (
             card(WELL, WEAK, WELL, pairs=(WELL, WELL, NONE)),
+            {"normal": 0.5, "benign": None, "malignant": None, "benign+malignant": 0.5},
+        ),
+        # An interval that just leaves chance out holds what choosing a recipe on the same pictures adds.
+        (
+            card(WELL, WELL, WELL, pairs=(WELL, WELL, HARDLY)),
             {"normal": 0.5, "benign": None, "malignant": None, "benign+malignant": 0.5},
         ),
         (card(WELL, WELL, WELL, pairs=(WELL, WELL, WEAK)), SHARES),
