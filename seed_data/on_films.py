@@ -1,19 +1,23 @@
-"""The verbs ``films`` and ``lesions``: women with dated visits on real films, and lesions drawn into films for practice."""
+"""The verbs ``films`` and ``lesions``: women with dated visits on real films, and lesions put into films for practice."""
 
 from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from core.cli.terminal import SOME_REFUSED, log, wrong_use
+from core.settings import Settings
 from seed_data.counting import counted
 from seed_data.simulating import check_no_set, tell_set
-from seed_data.women import cohort, insertion
-from seed_data.women.backgrounds import UnusableBackground
+from seed_data.women import cohort, insertion, moving
+from seed_data.women.backgrounds import Background, UnusableBackground
 from seed_data.women.films import MECHANISMS, film_women
 from seed_data.women.life import CaseMix
 from seed_data.women.plan import SetPlan
@@ -81,15 +85,23 @@ def lesions(
         ),
     ],
     out: Annotated[Path, typer.Option("--out", help="Folder to write into.")],
-    sets: Annotated[int, typer.Option(min=1, max=20, help="How often each mammogram is drawn into.")] = 2,
+    sets: Annotated[int, typer.Option(min=1, max=20, help="How often each mammogram is used.")] = 2,
+    moved: Annotated[
+        bool,
+        typer.Option(
+            "--moved/--drawn",
+            help="Put the boxed lesions of other women of these manifests in, in place of drawn ones.",
+        ),
+    ] = False,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same bytes.")] = 0,
     pixel_spacing_mm: Annotated[float, typer.Option(min=0.1, max=1.0, help="Nominal pixel spacing.")] = 0.25,
     as_json: Annotated[bool, typer.Option("--json", help="Print the description as JSON.")] = False,
 ) -> None:
-    """Draw lesions into real mammograms without a finding, for a detector to practise on (`core train image --practice`).
+    """Put lesions into real mammograms without a finding, for a detector to practise on (`core train image --practice`).
 
-    The tissue is real, the lesions are drawn as those of simulated women. The column `background` of manifest.csv says whose
-    picture it is: where she is measured on, what was drawn into her pictures does not teach.
+    The tissue is real, the lesions are drawn as those of simulated women or, with --moved, are real ones of other women. The
+    column `background` of manifest.csv says whose picture it is, `lesion_of` whose lesion was moved: where either woman is
+    measured on, such a picture does not teach.
     """
     check_no_set(out)
     try:
@@ -102,15 +114,43 @@ def lesions(
         wrong_use(
             f"Two manifests have a woman called {twice}: which of them a picture shows could not be told."
         )
-    for why in women.left_out:
+    made = insertion.InsertedSet(sets, seed, pixel_spacing_mm)
+    left_out = list(women.left_out)
+    views: Views = partial(
+        insertion.inserted_views, seed=seed, spacing_mm=pixel_spacing_mm, settings=Settings()
+    )
+    if moved:
+        made = replace(
+            made, lesions="real lesions moved into them from other women. No lesion is where it grew."
+        )
+        views, others = _moving(data, made)
+        left_out += others
+    for why in left_out:
         log.print(why)
     try:
         with counted("Women", len(women.backgrounds)) as count:
-            description = insertion.write_set(
-                out, women.backgrounds, sets, seed, pixel_spacing_mm, on_woman=count
-            )
+            description = insertion.write_set(out, women.backgrounds, views, made, on_woman=count)
     except UnusableBackground as error:
         wrong_use(str(error))
     tell_set(description, out, as_json)
-    if women.left_out:
+    if left_out:
         raise typer.Exit(SOME_REFUSED)
+
+
+Views = Callable[[Background, int], Iterator[insertion.InsertedView]]
+
+
+def _moving(data: list[Path], made: insertion.InsertedSet) -> tuple[Views, list[str]]:
+    """Return what moves lesions into a woman's views, and why some lesions cannot be moved."""
+    found, left_out = moving.movable_lesions(data, made.spacing_mm)
+    if len({one.woman for one in found}) < 2:
+        wrong_use(
+            "Lesions are moved from one woman to others: the manifests draw boxes (roi_x0 to roi_y1) around benign or malignant "
+            "ones of two women at least."
+        )
+    turns = [moving.Turns(found, (made.seed, number)) for number in range(made.sets)]
+
+    def views(background: Background, number: int) -> Iterator[insertion.InsertedView]:
+        return moving.moved_views(background, number, turns[number], made.seed, made.spacing_mm, Settings())
+
+    return views, left_out

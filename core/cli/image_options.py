@@ -57,8 +57,8 @@ class FilesAsked:
     practice: Annotated[
         list[Path] | None,
         typer.Option(
-            help="Manifest or folder of images to learn from but never to measure on, such as simulated women; "
-            "repeatable."
+            help="Manifest or folder of images to learn from but never to measure on, such as simulated women or "
+            "lesions put into these films; repeatable."
         ),
     ] = None
     about: Annotated[

@@ -41,7 +41,8 @@ class ImageCase:
     `group` is the woman (or near-duplicate group); `source` says where the label stands, for messages; `anywhere`
     asks for a box of the tissue of an image without a lesion; `practice` images are learned from, never measured on;
     `lesions` are the boxes drawn in an image that is shown whole, and whether each is malignant; `drawn` says that what is
-    found was drawn into a picture; `woman` is who is shown, as her manifest calls her, where one does.
+    found was put into a picture, and `lesion_of` that it is a lesion moved there from another woman: who she is or, of practice,
+    her group; `woman` is who is shown, as her manifest calls her, where one does.
     """
 
     path: Path
@@ -59,7 +60,13 @@ class ImageCase:
     view: str | None = None
     lesions: tuple[tuple[tuple[float, float, float, float], bool], ...] = ()
     drawn: bool = False
+    lesion_of: str = ""
     woman: str = ""
+
+    @property
+    def groups(self) -> frozenset[str]:
+        """Return the groups of all of whom it shows something."""
+        return frozenset({self.group, self.lesion_of} - {""})
 
     @property
     def name(self) -> str:
@@ -139,8 +146,9 @@ def gather_cases(
     return gathered
 
 
-def _whose(drawn: ImageCase, named: dict[str, set[str]]) -> str:
-    groups = named.get(drawn.woman, set())
+def _whose(drawn: ImageCase, woman: str, named: dict[str, set[str]]) -> str:
+    """Return the group of a woman of whom a picture for practice shows something."""
+    groups = named.get(woman, set())
     if len(groups) != 1:
         how = (
             "are several women of the images that are measured"
@@ -148,8 +156,8 @@ def _whose(drawn: ImageCase, named: dict[str, set[str]]) -> str:
             else "is none of the women that are measured"
         )
         raise CaseError(
-            f"{drawn.source}: it was drawn into a picture of {drawn.woman}, who {how}. Draw into the pictures of one "
-            "manifest, and train on that."
+            f"{drawn.source}: it shows something of {woman}, who {how}. Put lesions into the pictures of one manifest, and "
+            "train on that."
         )
     return next(iter(groups))
 
@@ -191,19 +199,23 @@ def gather_pictures(source: Path, *, boxes: bool = False) -> Cases:
 def with_practice(cases: Cases, practice: Cases) -> Cases:
     """Return cases together with others that are only for practice; its women are none of the first's.
 
-    But for findings drawn into pictures of those: such teach only where the women themselves may.
+    But for findings put into pictures of those: such teach only where all may of whom they show something.
 
     Raises
     ------
     CaseError
-        If findings were drawn into pictures of a woman who is not, or not for certain, among the first's.
+        If findings were put into pictures of a woman, or are of one, who is not, or not for certain, among the first's.
     """
     named: dict[str, set[str]] = {}
     for case in cases.cases:
         named.setdefault(case.woman, set()).add(case.group)
     others = [
         replace(
-            one, group=_whose(one, named) if one.drawn else f"practice:{one.group}", split=None, practice=True
+            one,
+            group=_whose(one, one.woman, named) if one.drawn else f"practice:{one.group}",
+            lesion_of=_whose(one, one.lesion_of, named) if one.lesion_of else "",
+            split=None,
+            practice=True,
         )
         for one in practice.cases
     ]
@@ -341,6 +353,7 @@ def _from_manifest(
             view=row.view,
             lesions=() if boxes or row.roi is None else ((row.roi, row.finding == FindingClass.MALIGNANT),),
             drawn=row.drawn_into is not None,
+            lesion_of=(row.drawn_into and row.lesion_of) or "",
             woman=row.shown_woman,
         )
         before = None if boxes else by_image.get(row.path)
@@ -358,6 +371,11 @@ def _same_image(before: ImageCase, case: ImageCase, by_image: dict[Path, ImageCa
     """Take several rows of one image as one case: of findings the worst counts, other labels must agree."""
     before = replace(before, lesions=before.lesions + case.lesions)
     by_image[case.path] = before
+    if before.lesion_of != case.lesion_of:
+        raise CaseError(
+            f"{case.source}: {case.name} has a lesion of {case.lesion_of or 'no other woman'!r}, but by {before.source} one of "
+            f"{before.lesion_of or 'no other woman'!r}. Make the set anew."
+        )
     if before.label == case.label and before.group == case.group:
         return
     if before.group != case.group:

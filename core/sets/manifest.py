@@ -48,7 +48,7 @@ class ManifestRow:
 
     `roi` is x0, y0, x1, y1 in pixels of the image, origin top left; `finding` and `density` are those of that
     breast at that study; laterality and view may be None for ultrasound and MR only; `background` is the woman in whose
-    picture findings were drawn, where it is simulated; `line` counts from 1, the header being line 1.
+    picture findings were drawn, where it is simulated, and `lesion_of` the one whose lesion was moved there; `line` counts from 1, the header being line 1.
     """
 
     line: int
@@ -71,6 +71,7 @@ class ManifestRow:
     split: str | None = None
     simulated: bool = False
     background: str | None = None
+    lesion_of: str | None = None
 
     @property
     def drawn_into(self) -> str | None:
@@ -237,6 +238,7 @@ class Cells(BaseModel):
     split: str | None = None
     simulated: Annotated[bool, _FLAG, Field(description="0 or 1")] = False
     background: str | None = None
+    lesion_of: str | None = None
 
     @property
     def roi(self) -> tuple[float, float, float, float] | None:

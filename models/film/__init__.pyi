@@ -32,6 +32,7 @@ from .scores import film_score as film_score
 from .scores import peaks_of as peaks_of
 from .training import DetectorRecipe as DetectorRecipe
 from .training import Lessons as Lessons
+from .training import Origin as Origin
 from .training import on_lesion as on_lesion
 from .training import peak_on_lesion as peak_on_lesion
 from .training import train_detector as train_detector

@@ -26,7 +26,7 @@ class HeadRecipe:
 
     normal_cells: int = 20_000
     pull: float = 0.3
-    pull_kind: float = 1.0
+    pull_kind: float = 0.3
     seed: int = 0
 
 
@@ -43,12 +43,15 @@ class Cells:
         (n,) bool.
     mass
         (n,) of the cells on lesions; they add to 1.
+    tells_kind
+        (n,) which cells on lesions, malignant ones and benign ones, teach which is which; None: all.
     """
 
     lesion: NDArray[np.intp]
     malignant: NDArray[np.bool_]
     mass: NDArray[np.float64]
     normal: NDArray[np.intp]
+    tells_kind: NDArray[np.bool_] | None = None
     hard: NDArray[np.intp] | None = None
 
 
@@ -94,10 +97,12 @@ def fit_cell_head(
     is_lesion = np.where(np.arange(len(mass)) < count, 1.0, -1.0)
     lies_there = _ridge(shown, mass, is_lesion, recipe.pull)
     kind = np.zeros(shown.shape[1]), 0.0
-    if cells.malignant.any() and not cells.malignant.all():
-        of_kind = [cells.mass[cells.malignant == one].sum() for one in (False, True)]
-        balanced = cells.mass / np.where(cells.malignant, of_kind[1], of_kind[0]) / 2
-        kind = _ridge(shown[:count], balanced, np.where(cells.malignant, 1.0, -1.0), recipe.pull_kind)
+    telling = np.arange(count) if cells.tells_kind is None else np.flatnonzero(cells.tells_kind)
+    malignant, among = cells.malignant[telling], cells.mass[telling]
+    if malignant.any() and not malignant.all():
+        of_kind = [among[malignant == one].sum() for one in (False, True)]
+        balanced = among / np.where(malignant, of_kind[1], of_kind[0]) / 2
+        kind = _ridge(shown[telling], balanced, np.where(malignant, 1.0, -1.0), recipe.pull_kind)
     return CellHead(
         np.stack([lies_there[0], kind[0]], axis=1).astype(np.float32),
         np.array([lies_there[1], kind[1]], np.float32),

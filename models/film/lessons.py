@@ -31,7 +31,7 @@ class FilmLessons:
     Parameters
     ----------
     boxes
-        Where lesions are, in which views none can be seen, and in which they were drawn.
+        Where lesions are, in which views none can be seen, and into which they were put.
     density
         (n,) 0..3 for A..D, -1 if unknown.
     """
@@ -61,7 +61,7 @@ def fit_film_heads(
     kernel, bias = _joined(detector)
     lesion = cells_on_lesions(cells, lessons.boxes, mine, recipe)
     size = _ridge(cells.joined(lesion.places), lesion.log_size, lesion.mass)
-    real = mine & ~lessons.boxes.drawn
+    real = mine & ~lessons.boxes.put_in
     means = cells.means
     return FilmHeads(
         (

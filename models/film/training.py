@@ -1,9 +1,10 @@
-"""A detector learns: from boxes around lesions, real ones and drawn ones, and from each normal film's hardest cells."""
+"""A detector learns: from boxes around lesions, real ones and such as were put in, and from each normal film's hardest cells."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from enum import IntEnum
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,7 @@ __all__ = [
     "DetectorRecipe",
     "LesionCells",
     "Lessons",
+    "Origin",
     "cells_on_lesions",
     "on_lesion",
     "peak_on_lesion",
@@ -31,17 +33,28 @@ ASKED_AT_ONCE = 40_000
 
 @dataclass(frozen=True)
 class DetectorRecipe:
-    """How a detector is trained: hardest cells of a film, share of the mass that is of real lesions, each head's recipe.
+    """How a detector is trained: hardest cells of a film, shares of the mass of lesions, each head's recipe.
 
-    Cells of films with boxed lesions teach as normal where they lie at least `beside` pixels outside of every one. Of more
+    `real` and `moved` are the shares of lesions where they grew and of moved ones, drawn ones have what is left; where there
+    are none of an origin the others have its share. Malignant is told from benign by what was put in alone, where that is of
+    both kinds. Cells of films with boxed lesions teach as normal where they lie at least `beside` pixels outside of every one. Of more
     than `searched` films that teach what is normal, so many are searched for their hardest cells.
     """
 
-    hardest: int = 30
+    hardest: int = 60
     searched: int = 400
-    real: float = 0.5
+    real: float = 0.45
+    moved: float = 0.15
     beside: float = 40.0
     head: HeadRecipe = field(default_factory=HeadRecipe)
+
+
+class Origin(IntEnum):
+    """Whence a film's lesions are: they grew there, were drawn in, or are real ones moved there from another woman's."""
+
+    REAL = 0
+    DRAWN = 1
+    MOVED = 2
 
 
 @dataclass(frozen=True)
@@ -54,13 +67,19 @@ class Lessons:
         Boxes in pixels of the standard film.
     normal
         (n,) bool, films without a lesion.
-    drawn
-        (n,) bool, films whose lesions were drawn in: those cells teach what a lesion is, the others nothing.
+    origin
+        (n,) `Origin` of each film's lesions. Of films into which they were put those cells teach what a lesion is, the others
+        nothing.
     """
 
     lesions: list[list[LesionBox]]
     normal: NDArray[np.bool_]
-    drawn: NDArray[np.bool_]
+    origin: NDArray[np.int64]
+
+    @property
+    def put_in(self) -> NDArray[np.bool_]:
+        """(n,) whether a film's lesions were put into it."""
+        return self.origin != Origin.REAL
 
 
 def on_lesion(box: LesionBox, shape: tuple[int, int]) -> NDArray[np.bool_]:
@@ -143,11 +162,11 @@ def cells_on_lesions(
 
 @dataclass(frozen=True)
 class _Marked:
-    """Cells that may teach: on lesions, with whether malignant, whether drawn, and the lesion's cells and diameter; normal."""
+    """Cells that may teach: on lesions, with whether malignant, `Origin`, and the lesion's cells and diameter; normal."""
 
     lesion: NDArray[np.intp]
     malignant: NDArray[np.bool_]
-    drawn: NDArray[np.bool_]
+    origin: NDArray[np.int64]
     among: NDArray[np.intp]
     diameter: NDArray[np.float64]
     normal: NDArray[np.intp]
@@ -155,14 +174,14 @@ class _Marked:
 
 def _marked(cells: FilmCells, lessons: Lessons, mine: NDArray[np.bool_], beside: float) -> _Marked:
     shape = cells.inside.shape[1:]
-    chosen: list[tuple[NDArray[np.intp], LesionBox, bool]] = []
+    chosen: list[tuple[NDArray[np.intp], LesionBox, int]] = []
     for film in np.flatnonzero(mine):
         for box in lessons.lesions[film]:
             own = cells.of(int(film))[on_lesion(box, shape)[cells.inside[film]]]
             if len(own):
-                chosen.append((own, box, bool(lessons.drawn[film])))
+                chosen.append((own, box, int(lessons.origin[film])))
     without = np.isin(cells.film, np.flatnonzero(mine & lessons.normal))
-    for film in np.flatnonzero(mine & ~lessons.drawn):
+    for film in np.flatnonzero(mine & ~lessons.put_in):
         boxes = [_wider(box, beside) for box in lessons.lesions[film]]
         if boxes:
             near = np.any([on_lesion(box, shape) for box in boxes], axis=0)
@@ -170,12 +189,12 @@ def _marked(cells: FilmCells, lessons: Lessons, mine: NDArray[np.bool_], beside:
     normal = np.flatnonzero(without)
     if not chosen:
         none = np.zeros(0, np.intp)
-        return _Marked(none, none.astype(bool), none.astype(bool), none, none.astype(float), normal)
+        return _Marked(none, none.astype(bool), none, none, none.astype(float), normal)
     counts = [len(own) for own, _, _ in chosen]
     return _Marked(
         np.concatenate([own for own, _, _ in chosen]),
         np.repeat([box.malignant for _, box, _ in chosen], counts),
-        np.repeat([drawn for _, _, drawn in chosen], counts),
+        np.repeat([origin for _, _, origin in chosen], counts),
         np.repeat(counts, counts),
         np.repeat([np.sqrt((box.x1 - box.x0) * (box.y1 - box.y0)) for _, box, _ in chosen], counts),
         normal,
@@ -189,11 +208,18 @@ def _wider(box: LesionBox, by: float) -> LesionBox:
 def _with_mass(marked: _Marked, recipe: DetectorRecipe) -> Cells:
     """Say how much each cell counts: a large lesion more than a small one, but by the root of its cells only."""
     mass = marked.among**-0.5
-    real, drawn = ~marked.drawn, marked.drawn
-    if real.any() and drawn.any():
-        mass[real] *= recipe.real / mass[real].sum()
-        mass[drawn] *= (1 - recipe.real) / mass[drawn].sum()
-    return Cells(marked.lesion, marked.malignant, mass / mass.sum(), marked.normal)
+    shares = {
+        Origin.REAL: recipe.real,
+        Origin.DRAWN: 1 - recipe.real - recipe.moved,
+        Origin.MOVED: recipe.moved,
+    }
+    for origin, share in shares.items():
+        own = marked.origin == origin
+        if own.any():
+            mass[own] *= share / mass[own].sum()
+    put_in = marked.origin != Origin.REAL
+    both = len(np.unique(marked.malignant[put_in])) == 2
+    return Cells(marked.lesion, marked.malignant, mass / mass.sum(), marked.normal, put_in if both else None)
 
 
 def _searched(cells: FilmCells, normal: NDArray[np.intp], recipe: DetectorRecipe) -> NDArray[np.intp]:

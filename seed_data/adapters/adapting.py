@@ -28,7 +28,7 @@ _COLUMNS = (
     *(
         name
         for name in OPTIONAL
-        if name not in ("birth_date", "lesion_mm", "progression", "simulated", "background")
+        if name not in ("birth_date", "lesion_mm", "progression", "simulated", "background", "lesion_of")
     ),
 )
 _WORSE = ("", *FINDINGS)

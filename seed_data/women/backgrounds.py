@@ -100,12 +100,13 @@ class RealView:
         inside = _breast(grey)
         half = grey.shape[1] // 2
         self.mirrored = bool(inside[:, half:].sum() > inside[:, :half].sum())
+        self.zoom, self.width = zoom, grey.shape[1]
         if self.mirrored:
             grey, inside = np.ascontiguousarray(grey[:, ::-1]), np.ascontiguousarray(inside[:, ::-1])
         # Films have a border at the chest wall; the picture begins where the breast does.
         wall = int(np.argmax(inside.any(axis=0)))
         grey, inside = grey[:, wall:], inside[:, wall:]
-        self.grey, self.spacing_mm = grey, wanted_mm
+        self.grey, self.spacing_mm, self.wall = grey, wanted_mm, wall
         padded = cv2.copyMakeBorder(inside, 0, 0, 60, 0, cv2.BORDER_REPLICATE)
         self.skin = cv2.distanceTransform(padded, cv2.DIST_L2, 3)[:, 60:] * wanted_mm
         self.skin[inside == 0] = -1.0
@@ -116,6 +117,13 @@ class RealView:
         fat, gland = np.percentile(grey[inside > 0], (FAT_PERCENTILE, GLAND_PERCENTILE))
         self.gain = GLAND / max(float(gland - fat), 0.05)
         self.fat = float(fat)
+
+    def box(self, roi: tuple[float, float, float, float]) -> tuple[float, float, float, float]:
+        """Return a box (x0, y0, x1, y1) in the picture's own pixels in those of this view."""
+        x0, y0, x1, y1 = (edge * self.zoom for edge in roi)
+        if self.mirrored:
+            x0, x1 = self.width - x1, self.width - x0
+        return x0 - self.wall, y0, x1 - self.wall, y1
 
     def place(self, position_mm: tuple[float, float, float], life: Life, view: str) -> tuple[float, float]:
         """Return where (mm) a place of the simulated breast lies in this picture: at the same share of its size."""

@@ -32,7 +32,15 @@ from seed_data.women.planes import FAT, GLAND, Plane
 from seed_data.women.positioning import Warp
 from seed_data.women.rates import BENIGN_KINDS, MALIGNANT_KINDS
 
-__all__ = ["InsertedView", "insert_lesions", "inserted_views", "write_set"]
+__all__ = [
+    "InsertedSet",
+    "InsertedView",
+    "as_film",
+    "insert_lesions",
+    "inserted_views",
+    "row_of",
+    "write_set",
+]
 
 SIZES_MM: Final = (5.0, 28.0)
 FROM_SKIN_MM: Final = 6.0
@@ -52,13 +60,23 @@ THICKNESS_MM: Final = 50.0
 
 COLUMNS: Final = (
     "patient_id", "study_date", "modality", "laterality", "view", "path", "finding", "density", "roi_x0", "roi_y0",
-    "roi_x1", "roi_y1", "lesion_mm", "kind", "pixel_spacing_mm", "simulated", "background",
+    "roi_x1", "roi_y1", "lesion_mm", "kind", "pixel_spacing_mm", "simulated", "background", "lesion_of",
 )  # fmt: skip
 
 
 @dataclass(frozen=True)
+class InsertedSet:
+    """What a set is: how often each picture is used, its seed and pixel spacing, and what its lesions are, in words."""
+
+    sets: int
+    seed: int
+    spacing_mm: float
+    lesions: str = "drawn lesions. No lesion is real."
+
+
+@dataclass(frozen=True)
 class InsertedView:
-    """A real view with lesions in it.
+    """A real view with lesions put into it.
 
     Parameters
     ----------
@@ -66,28 +84,37 @@ class InsertedView:
         Side and view, and which of several such.
     film
         As it is written.
-    shown
-        The lesions, in pixels of the film with the chest wall at the left.
     rows
         Its rows of the manifest, one a lesion, without a path.
     """
 
     name: str
     film: Film
-    shown: tuple[Shown, ...]
     rows: tuple[dict[str, Any], ...]
 
 
 def write_set(
     folder: Path,
     women: Sequence[Background],
-    sets: int,
-    seed: int,
-    spacing_mm: float,
+    views: Callable[[Background, int], Iterator[InsertedView]],
+    made: InsertedSet,
     *,
     on_woman: Callable[[int], None] | None = None,
 ) -> dict[str, Any]:
     """Write images and manifest.csv, which appears when the set is complete; return what it is, as simulation.json says it.
+
+    Parameters
+    ----------
+    folder
+        Where to.
+    women
+        Into whose pictures lesions are put.
+    views
+        Gives these of a woman, with lesions, by the number of the set.
+    made
+        What is said of the set.
+    on_woman
+        Told how many are done.
 
     Raises
     ------
@@ -100,8 +127,8 @@ def write_set(
         table = csv.DictWriter(file, COLUMNS, lineterminator="\n")
         table.writeheader()
         for done, woman in enumerate(women, start=1):
-            for number in range(sets):
-                for view in inserted_views(woman, number, seed, spacing_mm, Settings()):
+            for number in range(made.sets):
+                for view in views(woman, number):
                     path = folder / "images" / f"w{done:04d}" / f"{number}_{view.name}.png"
                     path.parent.mkdir(parents=True, exist_ok=True)
                     path.write_bytes(machines.to_png(view.film))
@@ -110,13 +137,13 @@ def write_set(
             if on_woman is not None:
                 on_woman(done)
         description = {
-            "statement": f"{images} real mammograms of {len(women)} women with {lesions} drawn lesions. No lesion is real.",
+            "statement": f"{images} real mammograms of {len(women)} women with {lesions} {made.lesions}",
             "images": images,
             "lesions": lesions,
             "women": len(women),
-            "sets": sets,
-            "seed": seed,
-            "pixel_spacing_mm": spacing_mm,
+            "sets": made.sets,
+            "seed": made.seed,
+            "pixel_spacing_mm": made.spacing_mm,
         }
         write_whole(folder / "simulation.json", json.dumps(description, indent=2) + "\n", mode=AS_ASKED)
     return description
@@ -140,16 +167,26 @@ def inserted_views(
         grey, shown = insert_lesions(real, random)
         if not shown:
             continue
-        pixels = np.round(np.clip(grey, 0, 1) * 255).astype(np.uint16)
-        film = Film(
-            np.ascontiguousarray(pixels[:, ::-1]) if real.mirrored else pixels,
-            REAL,
-            spacing_mm,
-            real.mirrored,
+        film = as_film(grey, real, spacing_mm)
+        rows = tuple(
+            row_of(
+                background, row, film, (one.x, one.y, one.radius_pixels + 1), malignant=one.lesion.malignant
+            )
+            | {
+                "patient_id": f"{background.patient_id}-inserted-{number}",
+                "lesion_mm": f"{one.diameter_mm:.1f}",
+                "kind": one.lesion.kind,
+            }
+            for one in shown
         )
-        rows = tuple(_row(background, row, number, film, one) for one in shown)
-        name = f"{row.laterality}_{row.view}_{place}"
-        yield InsertedView(name, film, tuple(shown), rows)
+        yield InsertedView(f"{row.laterality}_{row.view}_{place}", film, rows)
+
+
+def as_film(grey: Plane, real: RealView, spacing_mm: float) -> Film:
+    """Return a view's shades (rows, columns) in 0..1 as a film that hangs as the view did."""
+    pixels = np.round(np.clip(grey, 0, 1) * 255).astype(np.uint16)
+    hung = np.ascontiguousarray(pixels[:, ::-1]) if real.mirrored else pixels
+    return Film(hung, REAL, spacing_mm, real.mirrored)
 
 
 def insert_lesions(real: RealView, random: np.random.Generator) -> tuple[Plane, list[Shown]]:
@@ -211,19 +248,25 @@ def _distance_mm(shown: Shown, at: tuple[float, float], spacing_mm: float) -> fl
     return math.hypot((shown.x + 0.5) * spacing_mm - at[0], (shown.y + 0.5) * spacing_mm - at[1])
 
 
-def _row(background: Background, real: ManifestRow, number: int, film: Film, shown: Shown) -> dict[str, Any]:
-    x0, y0, x1, y1 = film.box(shown)
+def row_of(
+    background: Background,
+    real: ManifestRow,
+    film: Film,
+    around: tuple[float, float, float],
+    *,
+    malignant: bool,
+) -> dict[str, Any]:
+    """Return what the manifest says of a lesion put into a film, all but who it is called: `around` is x, y, half side."""
+    x0, y0, x1, y1 = film.box_around(*around)
     return {
-        "patient_id": f"{background.patient_id}-inserted-{number}",
         "study_date": real.study_date.isoformat() if real.study_date else "",
         "modality": "MG",
         "laterality": real.laterality,
         "view": real.view,
-        "finding": FindingClass.of_lesion(malignant=shown.lesion.malignant),
+        "finding": FindingClass.of_lesion(malignant=malignant),
         "density": real.density or "",
         "roi_x0": x0, "roi_y0": y0, "roi_x1": x1, "roi_y1": y1,
-        "lesion_mm": f"{shown.diameter_mm:.1f}",
-        "kind": shown.lesion.kind,
+        "lesion_mm": f"{2 * around[2] * film.spacing_mm:.1f}",
         "pixel_spacing_mm": f"{film.spacing_mm:.4f}",
         "simulated": 1,
         "background": background.patient_id,

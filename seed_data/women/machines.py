@@ -71,11 +71,14 @@ class Film:
 
     def box(self, shown: Shown) -> tuple[int, int, int, int]:
         """Return the box (x0, y0, x1, y1) of a finding in pixels of the film, half open, origin top left."""
+        return self.box_around(shown.x, shown.y, shown.radius_pixels + 1)
+
+    def box_around(self, x: float, y: float, reach: float) -> tuple[int, int, int, int]:
+        """Return such a box around a pixel of the picture whose chest wall is left, `reach` pixels to each side."""
         rows, columns = self.pixels.shape
-        x = columns - 1 - shown.x if self.mirrored else shown.x
-        reach = shown.radius_pixels + 1
+        x = columns - 1 - x if self.mirrored else x
         x0, x1 = max(int(x - reach), 0), min(int(x + reach) + 2, columns)
-        y0, y1 = max(int(shown.y - reach), 0), min(int(shown.y + reach) + 2, rows)
+        y0, y1 = max(int(y - reach), 0), min(int(y + reach) + 2, rows)
         return x0, y0, x1, y1
 
 

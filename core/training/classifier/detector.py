@@ -1,4 +1,4 @@
-"""Training of a detector: heads on frozen networks learn from boxes around lesions, real ones and such as were drawn in."""
+"""Training of a detector: heads on frozen networks learn from boxes around lesions, real ones and such as were put in."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ class DetectorTraining(HeadTraining):
         lessons = Lessons(
             [self._lesions(i) for i in range(len(cases))],
             np.array([case.label == FINDINGS[0] for case in cases]),
-            np.array([case.drawn for case in cases]),
+            np.array([_origin(case) for case in cases], np.int64),
         )
         films = self.material.pixels()
         network = served_maps(self._backbones, self.plan.pictures.shape)
@@ -167,3 +167,12 @@ class DetectorTraining(HeadTraining):
                 raise TrainingError(f"{case.source}: {error}") from error
             lesions.append(LesionBox(x0, y0, x1, y1, malignant))
         return lesions
+
+
+def _origin(case: ImageCase) -> int:
+    """Return the `models.film.Origin` of the lesions in an image."""
+    from models.film import Origin
+
+    if case.lesion_of:
+        return Origin.MOVED
+    return Origin.DRAWN if case.drawn else Origin.REAL

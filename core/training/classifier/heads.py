@@ -58,9 +58,9 @@ class Material:
         return np.array([case.practice for case in self.cases])
 
     def teaching(self, held: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """Return which cases may teach, (n,), while some are held out: neither these nor practice on their women."""
+        """Return which cases may teach, (n,), while some are held out: neither these nor practice that shows their women."""
         women = {case.group for case, out in zip(self.cases, held, strict=True) if out}
-        with_them = [case.practice and case.group in women for case in self.cases]
+        with_them = [case.practice and not women.isdisjoint(case.groups) for case in self.cases]
         return ~held & ~np.array(with_them, bool)
 
     def pixels(self, chosen: NDArray[Any] | None = None) -> Any:

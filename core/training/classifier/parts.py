@@ -32,13 +32,16 @@ class LeakageError(TrainingError):
 
 def join_twins(cases: list[ImageCase], pairs: Sequence[tuple[int, int]]) -> tuple[list[ImageCase], int]:
     """Give near duplicates one group; return the cases and how many were joined."""
-    group = [case.group for case in cases]
+    called = {name: name for case in cases for name in case.groups}
     for i, j in pairs:
-        old, new = group[j], group[i]
+        old, new = called[cases[j].group], called[cases[i].group]
         if old != new:
-            group = [new if one == old else one for one in group]
-    moved = sum(a != case.group for a, case in zip(group, cases, strict=True))
-    return [replace(case, group=one) for case, one in zip(cases, group, strict=True)], moved
+            called = {name: new if now == old else now for name, now in called.items()}
+    moved = sum(called[case.group] != case.group for case in cases)
+    joined = [
+        replace(case, group=called[case.group], lesion_of=called.get(case.lesion_of, "")) for case in cases
+    ]
+    return joined, moved
 
 
 def assign_parts(cases: Sequence[ImageCase], measuring: Measuring) -> list[str]:
@@ -75,6 +78,11 @@ def check_leakage(cases: Sequence[ImageCase], parts: Sequence[str], pairs: Seque
     """Stop where a woman or a picture is in two parts, naming them; what is for practice goes where its woman does."""
     seen: dict[str, set[str]] = {}
     for case, part in zip(cases, parts, strict=True):
+        if case.lesion_of and not case.practice:
+            raise LeakageError(
+                f"{case.source}: the lesion is another woman's, who may be in another split. Moved lesions are for practice "
+                "only: give them with --practice."
+            )
         if not case.practice:
             seen.setdefault(case.group, set()).add(part)
     torn = sorted(group for group, where in seen.items() if len(where) > 1)
@@ -97,8 +105,8 @@ def check_leakage(cases: Sequence[ImageCase], parts: Sequence[str], pairs: Seque
 
 
 def _goes_with_her(one: ImageCase, other: ImageCase) -> bool:
-    """Tell whether one of two pictures of a woman is for practice: it teaches only where she may."""
-    return one.group == other.group and (one.practice or other.practice)
+    """Tell whether one of two pictures that show something of a woman is for practice: it teaches only where she may."""
+    return not one.groups.isdisjoint(other.groups) and (one.practice or other.practice)
 
 
 def named_pairs(pairs: Sequence[tuple[ImageCase, ImageCase]]) -> str:

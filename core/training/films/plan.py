@@ -35,10 +35,15 @@ def whose_pictures(manifest: Manifest) -> dict[str, str]:
     Raises
     ------
     TrainingError
-        If the set does not say so.
+        If the set does not say so, or shows lesions moved there from other women.
     """
     whose: dict[str, str] = {}
     for row in manifest.rows:
+        if row.lesion_of is not None:
+            raise TrainingError(
+                f"{manifest.source}: the lesions are real ones of other women, who would judge what their own lesions taught. "
+                "Make the set by python -m seed_data lesions --drawn."
+            )
         if row.background is None:
             raise TrainingError(
                 f"{manifest.source} does not say in its column background whose pictures it shows: make it by "

@@ -116,7 +116,7 @@ def look_at(
 def _lessons(
     exams: Exams, cached: CachedViews, rows: NDArray[np.intp], real: NDArray[np.bool_]
 ) -> FilmLessons:
-    from models.film import FilmLessons, Lessons
+    from models.film import FilmLessons, Lessons, Origin
     from models.view import LesionBox
 
     lesions: list[list[Any]] = []
@@ -133,7 +133,7 @@ def _lessons(
         Lessons(
             lesions,
             np.array([image.finding == "normal" for image in shown]),
-            ~np.array([real[image.woman] for image in shown]),
+            np.array([Origin.REAL if real[image.woman] else Origin.DRAWN for image in shown], np.int64),
         ),
         np.array(
             [-1 if image.density is None else DENSITIES.index(image.density) for image in shown], np.int64

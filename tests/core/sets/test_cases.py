@@ -162,17 +162,17 @@ def test_practice_images_are_of_other_women(write):
     assert both[2].split is None
 
 
-HEAD = "patient_id,study_date,modality,laterality,view,path,finding,simulated,background\n"
+HEAD = "patient_id,study_date,modality,laterality,view,path,finding,simulated,background,lesion_of\n"
 
 
 @pytest.fixture
 def made(tmp_path):
-    """Write a manifest of one row: whose picture, what is found, and into whose picture that was drawn."""
+    """Write a manifest of one row: whose picture, what is found, into whose picture that was put, and whose it was."""
     (tmp_path / "a.png").write_bytes(b"")
 
-    def write(name, woman, finding, background="", simulated=1):
+    def write(name, woman, finding, background="", simulated=1, lesion_of=""):
         path = tmp_path / name
-        path.write_text(f"{HEAD}{woman},,MG,L,MLO,a.png,{finding},{simulated},{background}\n")
+        path.write_text(f"{HEAD}{woman},,MG,L,MLO,a.png,{finding},{simulated},{background},{lesion_of}\n")
         return path
 
     return write
@@ -196,6 +196,23 @@ def test_what_was_drawn_into_pictures_of_nobody_or_of_either_of_two_is_refused(m
         drawn = gather_cases([made("drawn.csv", "x", "benign", background)], "finding")
         with pytest.raises(CaseError, match=says):
             with_practice(gather_cases(data, "finding"), drawn)
+
+
+def test_practice_with_a_lesion_of_another_woman_is_of_both(made):
+    own, others = made("own.csv", "w1", "normal"), made("others.csv", "w2", "malignant")
+    moved = gather_cases([made("moved.csv", "w1-x", "malignant", "w1", lesion_of="w2")], "finding")
+    *_, case = with_practice(gather_cases([own, others], "finding"), moved).cases
+    assert case.practice
+    assert case.groups == {"w1", "2:w2"}
+    with pytest.raises(CaseError, match="something of w2, who is none of the women"):
+        with_practice(gather_cases([own], "finding"), moved)
+
+
+def test_one_picture_with_lesions_of_two_other_women_is_refused(made):
+    path = made("moved.csv", "w1-x", "malignant", "w1", lesion_of="w2")
+    path.write_text(path.read_text() + "w1-x,,MG,L,MLO,a.png,malignant,1,w1,w3\n")
+    with pytest.raises(CaseError, match=r"lesion of 'w3', but by .* one of 'w2'"):
+        gather_cases([path], "finding")
 
 
 def test_a_column_background_of_real_pictures_says_nothing_of_women(made):

@@ -8,7 +8,7 @@ from models.film.heads import HeadRecipe
 from models.film.lessons import FilmLessons, fit_film_heads
 from models.film.maps import Net
 from models.film.places import PLACES
-from models.film.training import DetectorRecipe, Lessons, train_detector
+from models.film.training import DetectorRecipe, Lessons, Origin, train_detector
 from models.view import LesionBox
 
 VIEWS, HIGH, WIDE, CHANNELS = 24, 8, 6, 12
@@ -38,7 +38,9 @@ def lessons_of(random, normal, real):
         answers[view, 2:5, 1:4, 1] += 2 * malignant
     density = np.where(np.arange(VIEWS) % 3 == 0, 0, 1)
     answers[..., 2] += 2 * density[:, None, None]
-    return cells_of(inside, answers[inside]), FilmLessons(Lessons(boxes, normal, ~real), density)
+    return cells_of(inside, answers[inside]), FilmLessons(
+        Lessons(boxes, normal, np.where(real, Origin.REAL, Origin.DRAWN)), density
+    )
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +70,7 @@ def test_views_that_may_not_teach_change_nothing(known):
         other[cells.of(int(view))] = 9
     known_of = lessons.boxes
     boxes = [boxes if mine[view] else [] for view, boxes in enumerate(known_of.lesions)]
-    changed = FilmLessons(Lessons(boxes, known_of.normal, known_of.drawn), lessons.density)
+    changed = FilmLessons(Lessons(boxes, known_of.normal, known_of.origin), lessons.density)
     one = fit_film_heads(cells, lessons, mine, RECIPE, QUIET)
     same = fit_film_heads(cells_of(cells.inside, other), changed, mine, RECIPE, QUIET)
     for name in ("lesion", "tissue", "density"):

@@ -1,5 +1,7 @@
 """A detector learns from boxes, real and drawn; what it says of a film does not hang on how it was asked."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -11,6 +13,7 @@ from models.film.scores import Peak, film_score, peaks_of
 from models.film.training import (
     DetectorRecipe,
     Lessons,
+    Origin,
     on_lesion,
     peak_on_lesion,
     train_detector,
@@ -57,7 +60,9 @@ def taught(tmp_path_factory):
     drawn[:, 80:104, 40:64] = 190
     boxes = [*lesions, *([LesionBox(40, 80, 64, 104, malignant=False)] for _ in normal)]
     places = np.arange(len(boxes))
-    lessons = Lessons(boxes, np.array([not one for one in boxes]), places >= 12)
+    lessons = Lessons(
+        boxes, np.array([not one for one in boxes]), np.where(places >= 12, Origin.DRAWN, Origin.REAL)
+    )
     shown = np.concatenate([shown, drawn])
     folder = tmp_path_factory.mktemp("cells")
     cells = make_cells(look, CHANNELS, len(boxes), lambda i: shown[i], folder, QUIET)
@@ -108,6 +113,46 @@ def test_what_lies_beside_a_drawn_lesion_teaches_nothing_but_beside_a_real_one_t
             (head.weights != detector.heads[net].weights).any() for net, head in other.heads.items()
         )
         assert changed is teaches
+
+
+def with_answers(cells, chosen, channel, value):
+    """Return the cells as if at some places the networks had answered otherwise."""
+    strange = {net: np.array(answers) for net, answers in cells.answers.items()}
+    for answers in strange.values():
+        answers[chosen, channel] = value
+    return FilmCells(cells.inside, cells.place, strange)
+
+
+def weight_of(cells, lessons, output, channel, recipe=RECIPE):
+    """Return the weight of a channel in what a detector taught by all films says: of a lesion (0), or of malignant (1)."""
+    heads = train_detector(cells, lessons, np.ones(len(cells.inside), bool), recipe, QUIET).heads
+    return float(np.mean([head.weights[channel, output] for head in heads.values()]))
+
+
+def test_malignant_is_told_from_benign_by_lesions_that_were_put_in_where_these_are_of_both_kinds(taught):
+    """Few are real, and what else differs between their films would be learned with them."""
+    _, lessons, cells, *_ = taught
+    turned = [
+        [replace(box, malignant=film % 2 == 0) for box in boxes] if film >= 12 else boxes
+        for film, boxes in enumerate(lessons.lesions)
+    ]
+    both = replace(lessons, lesions=turned)
+    on_real = np.concatenate([cells.of(film) for film in range(0, 12, 3)])
+    odd = with_answers(cells, on_real, 2, 9)
+    assert weight_of(odd, both, 1, 2) == weight_of(with_answers(cells, on_real, 2, 5), both, 1, 2)
+    assert weight_of(odd, lessons, 1, 2) != weight_of(with_answers(cells, on_real, 2, 5), lessons, 1, 2)
+
+
+def test_what_moved_lesions_share_counts_as_much_as_the_recipe_says(taught):
+    _, lessons, cells, *_ = taught
+    origin = np.array(lessons.origin)
+    origin[16:] = Origin.MOVED
+    moved = np.concatenate([cells.of(film) for film in range(16, len(origin))])
+    marked = with_answers(with_answers(cells, slice(None), 3, 0), moved, 3, 1)
+    known = replace(lessons, origin=origin)
+    weights = [weight_of(marked, known, 0, 3, replace(RECIPE, moved=share)) for share in (0.05, 0.15, 0.5)]
+    assert weights == sorted(weights)
+    assert weights[0] < weights[2]
 
 
 def test_a_killed_run_looks_only_at_the_films_that_are_left(taught):

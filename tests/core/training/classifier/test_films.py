@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from core.__main__ import app
 from core.sets.cases import gather_cases, with_practice
 from core.training.classifier.heads import Material
-from core.training.classifier.parts import LeakageError, assign_parts, check_leakage
+from core.training.classifier.parts import LeakageError, assign_parts, check_leakage, join_twins
 from core.training.classifier.plan import Measuring
 from models.classifier.model import ImageModel
 from models.classifier.preprocess import prepare
@@ -45,10 +45,10 @@ def write_films(folder, count=18):
     return path
 
 
-def drawn_into(manifest):
-    """Lesions in the normal films of a set, as `seed_data lesions` tells of them: each of the woman of the film."""
+def drawn_into(manifest, lesion_of=""):
+    """Lesions in the normal films of a set, as `seed_data lesions` tells of them: each in a film of its woman."""
     head, *rows = manifest.read_text(encoding="utf-8").splitlines()
-    drawn = [f"{head},background,simulated"]
+    drawn = [f"{head},background,simulated,lesion_of"]
     for row in rows:
         woman, *rest = row.split(",")
         if "normal" in rest:
@@ -57,7 +57,7 @@ def drawn_into(manifest):
             image[100:124, 50:74] = 220
             cv2.imwrite(str(manifest.parent / f"drawn-{place}"), image)
             rest[4:] = [f"drawn-{place}", "malignant", "50", "100", "74", "124"]
-            drawn.append(",".join([f"{woman}-drawn", *rest, woman, "1"]))
+            drawn.append(",".join([f"{woman}-drawn", *rest, woman, "1", lesion_of]))
     path = manifest.parent / "drawn.csv"
     path.write_text("\n".join(drawn) + "\n", encoding="utf-8")
     return path
@@ -81,6 +81,28 @@ def test_what_is_drawn_into_a_womans_films_teaches_only_where_she_does(tmp_path)
     stranger = next(i for i, case in enumerate(cases) if case.practice and case.group != "w3")
     with pytest.raises(LeakageError, match="near duplicates"):
         check_leakage(cases, parts, [(3, stranger)])
+
+
+def test_a_moved_lesion_teaches_only_where_neither_of_its_women_is_measured(tmp_path):
+    manifest = write_films(tmp_path / "films")
+    own = gather_cases([manifest], "finding")
+    moved = gather_cases([drawn_into(manifest, lesion_of="w2")], "finding")
+    cases = with_practice(own, moved).cases
+    material = Material(cases, np.arange(len(cases)), np.zeros((len(cases), 3), bool), (), None)
+    practice = material.practice
+    for woman, taught in (("w2", 0), ("w3", 5), ("w4", 6)):
+        held = np.array([case.group == woman and not case.practice for case in cases])
+        assert (material.teaching(held) & practice).sum() == taught
+    with pytest.raises(LeakageError, match="for practice only"):
+        check_leakage(moved.cases, assign_parts(moved.cases, Measuring(folds=3)), [])
+
+
+def test_women_joined_by_a_near_duplicate_hold_back_lesions_moved_from_either(tmp_path):
+    manifest = write_films(tmp_path / "films")
+    moved = gather_cases([drawn_into(manifest, lesion_of="w2")], "finding")
+    cases, joined = join_twins(with_practice(gather_cases([manifest], "finding"), moved).cases, [(1, 2)])
+    assert joined == 1
+    assert {case.lesion_of for case in cases if case.practice} == {"w1"}
 
 
 @pytest.fixture
