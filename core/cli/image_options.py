@@ -184,6 +184,12 @@ class KernelAsked(KernelOptions):
             help="With kernel, of whole oblique mammograms: read them without the pectoral muscle's corner too."
         ),
     ] = KernelOptions.gland
+    rooted: Annotated[
+        bool,
+        typer.Option(
+            help="With kernel: read square roots of the maps' means and spreads, and no highest values, as of density."
+        ),
+    ] = KernelOptions.rooted
     lesion_map: Annotated[
         str | None,
         typer.Option(

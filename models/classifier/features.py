@@ -58,8 +58,6 @@ TOP = 1 / 16
 """Of the rows, in which that width is measured."""
 LEAST_GLAND = 1 / 40
 """Of the map, that must be left without that corner; else all tissue counts."""
-STATISTICS = 3
-"""The mean, the highest and the spread of each channel."""
 
 
 @dataclass(frozen=True)
@@ -69,17 +67,21 @@ class FeatureLayout:
     Parameters
     ----------
     blocks
-        Sizes of its blocks, in order: by map, shallow to deep, by zone, by statistic (mean, highest, spread).
+        Sizes of its blocks, in order: by map, shallow to deep, by zone, by statistic (mean, highest, spread; or the roots
+        of mean and spread).
     deep_mean, deep_spread
         Where the deepest map's mean and spread over the first zone lie, for heat maps.
     means
         (D,) places of all maps' means over the first zone.
+    rooted
+        Whether square roots stand there of means and spreads, and no highest values.
     """
 
     blocks: tuple[int, ...]
     deep_mean: slice
     deep_spread: slice
     means: NDArray[np.intp]
+    rooted: bool = False
 
 
 def zones_of(region: Region, *, gland: bool = False) -> tuple[Zone, ...]:
@@ -87,7 +89,7 @@ def zones_of(region: Region, *, gland: bool = False) -> tuple[Zone, ...]:
     return (*ZONES[region], Zone.GLAND) if gland else ZONES[region]
 
 
-def cut_for_features(network: keras.Model, zones: tuple[Zone, ...]) -> keras.Model:
+def cut_for_features(network: keras.Model, zones: tuple[Zone, ...], *, rooted: bool = False) -> keras.Model:
     """Return the part of a classifier that gives features.
 
     Parameters
@@ -96,6 +98,8 @@ def cut_for_features(network: keras.Model, zones: tuple[Zone, ...]) -> keras.Mod
         As `models.classifier.network.build_image_network` builds it.
     zones
         Over what its maps are pooled.
+    rooted
+        Give square roots of means and spreads, and no highest values.
 
     Returns
     -------
@@ -105,7 +109,10 @@ def cut_for_features(network: keras.Model, zones: tuple[Zone, ...]) -> keras.Mod
     """
     view = network.input
     maps = _taps(network)
-    pooled = [ZonePooling(zones, name=f"zones_{place}")([view, one]) for place, one in enumerate(maps)]
+    pooled = [
+        ZonePooling(zones, rooted=rooted, name=f"zones_{place}")([view, one])
+        for place, one in enumerate(maps)
+    ]
     return keras.Model(
         view, {"deep": maps[-1], "pooled": layers.Concatenate()(pooled)}, name="image_features"
     )
@@ -114,14 +121,15 @@ def cut_for_features(network: keras.Model, zones: tuple[Zone, ...]) -> keras.Mod
 def layout_of(network: keras.Model, *, outline: bool = False, around: bool = False) -> FeatureLayout:
     """Return how features are laid out: of a network from `cut_for_features`, an outline, a lesion map around a box."""
     pooling = [layer for layer in network.layers if isinstance(layer, ZonePooling)]
-    zones = len(pooling[0].zones)
-    channels = [int(layer.output.shape[-1]) // (STATISTICS * zones) for layer in pooling]
-    blocks = tuple(one for one in channels for _ in range(STATISTICS * zones))
-    starts = np.cumsum([0, *(STATISTICS * zones * one for one in channels)])
+    zones, statistics = len(pooling[0].zones), pooling[0].statistics
+    channels = [int(layer.output.shape[-1]) // (statistics * zones) for layer in pooling]
+    blocks = tuple(one for one in channels for _ in range(statistics * zones))
+    starts = np.cumsum([0, *(statistics * zones * one for one in channels)])
     means = np.concatenate([start + np.arange(one) for start, one in zip(starts[:-1], channels, strict=True)])
     deep, start = channels[-1], int(starts[-2])
     blocks += (OUTLINE_FEATURES,) * outline + (LESION_FACTS,) * around
-    return FeatureLayout(blocks, slice(start, start + deep), slice(start + 2 * deep, start + 3 * deep), means)
+    end = start + statistics * deep
+    return FeatureLayout(blocks, slice(start, start + deep), slice(end - deep, end), means, pooling[0].rooted)
 
 
 def looks_at(
@@ -192,12 +200,21 @@ def kept_features(path: Path, make: Callable[[], NDArray[np.float32]]) -> NDArra
 class ZonePooling(layers.Layer):
     """Pools a map over zones: the mean, the highest and the standard deviation of each channel.
 
-    Inputs: view (batch, H, W, 1) in 0..1, map (batch, h, w, c). Output: (batch, zones * 3 * c), by zone and statistic.
+    Or, rooted, square roots of mean and standard deviation alone: then channels that answer far more strongly in a few
+    pictures than in most, and single cells, count less.
+
+    Inputs: view (batch, H, W, 1) in 0..1, map (batch, h, w, c). Output: (batch, zones * statistics * c), by zone and
+    statistic.
     """
 
-    def __init__(self, zones: tuple[Zone, ...], **settings: Any) -> None:
+    def __init__(self, zones: tuple[Zone, ...], *, rooted: bool = False, **settings: Any) -> None:
         super().__init__(**settings)
-        self.zones = tuple(Zone(zone) for zone in zones)
+        self.zones, self.rooted = tuple(Zone(zone) for zone in zones), rooted
+
+    @property
+    def statistics(self) -> int:
+        """How many numbers it gives of a channel in a zone."""
+        return 2 if self.rooted else 3
 
     def call(self, inputs: list[Any]) -> Any:
         """Pool."""
@@ -216,6 +233,9 @@ class ZonePooling(layers.Layer):
             mean = ops.sum(features * inside, axis=(1, 2)) / area
             apart = (features - mean[:, None, None, :]) ** 2
             spread = ops.sqrt(ops.sum(apart * inside, axis=(1, 2)) / area + 1e-6)
+            if self.rooted:
+                parts += [ops.sign(mean) * ops.sqrt(ops.abs(mean)), ops.sqrt(spread)]
+                continue
             highest = ops.max(features * ops.cast(inside >= 0.5, "float32"), axis=(1, 2))
             parts += [mean, highest, spread]
         return ops.concatenate(parts, axis=-1)

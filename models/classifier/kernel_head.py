@@ -20,7 +20,6 @@ from numpy.typing import NDArray
 from models.classifier.dense_head import class_heat
 from models.classifier.familiar import MEANS, roots, with_means
 from models.classifier.features import (
-    Zone,
     cut_for_features,
     kept_features,
     layout_of,
@@ -43,6 +42,8 @@ READER, BESIDE = "lesions.npz", "beside.npz"
 """The first where it reads a lesion map around boxes, the other where a network stands beside it."""
 HEAVY = ("vgg16", "vgg19")
 """Backbones whose time goes into convolutions nearly wholly."""
+LEAST_ROOT = 0.01
+"""Of a mean, at which it is taken to rise with its map at most: the root of nothing would rise without end."""
 WANTS_AROUND = "The model reads what lies around a box too."
 
 
@@ -80,7 +81,7 @@ class KernelHead(Head):
     @classmethod
     def load(cls, folder: Path, config: ImageConfig) -> Self:
         """Read backbone, regression and what stands beside them."""
-        network = cut_for_features(build_image_network(config), _zones(config))
+        network = _cut(build_image_network(config), config)
         network.set_weights(load_weights(folder / BACKBONE))
         regression = KernelRegression.load(folder / REGRESSION)
         reader: keras.Model | None = None
@@ -123,7 +124,9 @@ class KernelHead(Head):
 
     def vectors_of(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return vectors (n, D) of images whose features (n, size) are known, where it reads no lesion map."""
-        return roots(features[:, layout_of(self.network).means])
+        layout = layout_of(self.network)
+        means = features[:, layout.means]
+        return means if layout.rooted else roots(means)
 
     def vectors_around(self, around: NDArray[np.uint8] | None) -> NDArray[np.float32]:
         """Return vectors (n, D) of what lies around boxes, at the scale of the whole view, where it reads a lesion map.
@@ -187,7 +190,7 @@ class KernelHead(Head):
         """Weigh the deep map (h, w, channels) by how the last class's logit rises with each channel's mean and spread.
 
         As Grad-CAM does (Selvaraju et al. 2017, arXiv:1610.02391), with what each place gives to the pooled mean and
-        standard deviation.
+        standard deviation; where the head reads their roots, these rise by the chain rule.
         """
         classes = len(self.config.classes)
         towards = np.full(classes, -1 / (classes - 1))
@@ -195,8 +198,15 @@ class KernelHead(Head):
         rise = self.regression.slope(features, towards)
         layout = layout_of(self.network)
         mean, spread = features[layout.deep_mean], features[layout.deep_spread]
+        by_mean, by_spread = rise[layout.deep_mean], rise[layout.deep_spread]
+        if layout.rooted:
+            by_mean, by_spread = (
+                by / np.maximum(2 * np.abs(root), LEAST_ROOT)
+                for by, root in ((by_mean, mean), (by_spread, spread))
+            )
+            mean, spread = mean * np.abs(mean), spread**2
         apart = deep - mean
-        given = apart @ rise[layout.deep_mean] + (apart**2 / (2 * spread + 1e-6)) @ rise[layout.deep_spread]
+        given = apart @ by_mean + (apart**2 / (2 * spread + 1e-6)) @ by_spread
         heat = np.maximum(given, 0)
         return np.asarray(heat / max(float(heat.max()), 1e-9), np.float16)
 
@@ -212,7 +222,7 @@ def build_feature_network(config: ImageConfig, weights: str | None = None) -> ke
         As `build_image_network` does.
     """
     kept = weights is not None and weights.endswith(".npz")
-    network = cut_for_features(build_image_network(config, None if kept else weights), _zones(config))
+    network = _cut(build_image_network(config, None if kept else weights), config)
     network.trainable = False
     if weights is not None and kept:
         try:
@@ -242,8 +252,8 @@ def _beside_seen(
     return predict(network, np.stack(looks), batch=len(looks))
 
 
-def _zones(config: ImageConfig) -> tuple[Zone, ...]:
-    return zones_of(config.input.region, gland=config.gland)
+def _cut(network: keras.Model, config: ImageConfig) -> keras.Model:
+    return cut_for_features(network, zones_of(config.input.region, gland=config.gland), rooted=config.rooted)
 
 
 def _levels(config: ImageConfig) -> int:

@@ -53,6 +53,8 @@ class ImageConfig:
         A kernel head reads the outline of what looks like a lesion in an ultrasound too.
     gland
         A kernel head that reads breasts reads them without the pectoral muscle's corner too.
+    rooted
+        A kernel head reads square roots of its maps' means and spreads, and no highest values.
     beside
         Backbone of a network that was fine-tuned beside a kernel head, if there is one.
     """
@@ -66,6 +68,7 @@ class ImageConfig:
     turns: bool = False
     outline: bool = False
     gland: bool = False
+    rooted: bool = False
     beside: str | None = None
 
     def __post_init__(self) -> None:
@@ -96,6 +99,7 @@ class ImageConfig:
             turns=bool(values.get("turns", False)),
             outline=bool(values.get("outline", False)),
             gland=bool(values.get("gland", False)),
+            rooted=bool(values.get("rooted", False)),
             beside=values.get("beside"),
         )
 

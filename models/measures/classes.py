@@ -170,8 +170,15 @@ def _of_pair(
     return {
         "n": int(rows.sum()),
         **_with_interval("auc", metrics.auc, label, share, whose, times),
-        **_with_interval("accuracy", lambda a, b: float(((b > 0.5) == a).mean()), label, share, whose, times),
+        **_with_interval("accuracy", _right_of_two, label, share, whose, times),
     }
+
+
+def _right_of_two(label: NDArray[np.bool_], share: NDArray[np.float64]) -> float:
+    """Return the share of images that are called right; ValueError where there is none of either class."""
+    if not len(label):
+        raise ValueError("There is no image of either class.")
+    return float(((share > 0.5) == label).mean())
 
 
 def _by_density(

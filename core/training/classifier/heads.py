@@ -198,6 +198,7 @@ class HeadTraining(ABC):
             turns=kernel.turns,
             outline=kernel.outline,
             gland=kernel.gland,
+            rooted=kernel.rooted,
             beside=kernel.beside,
         )
 

@@ -87,7 +87,8 @@ class Network:
 class KernelOptions:
     """What a kernel head reads: outlines, turned images, a lesion map around boxes; what is tuned beside it.
 
-    `gland`: breasts are read without the pectoral muscle's corner too.
+    `gland`: breasts are read without the pectoral muscle's corner too. `rooted`: square roots are read of the maps' means
+    and spreads, and no highest values.
     """
 
     outline: bool = False
@@ -97,6 +98,7 @@ class KernelOptions:
     beside_weights: str | None = None
     beside_epochs: int = 12
     gland: bool = False
+    rooted: bool = False
 
     def __post_init__(self) -> None:
         """Check; ValueError says what is wrong."""
@@ -158,9 +160,8 @@ class ImagePlan:
     def to_json(self) -> dict[str, Any]:
         """Return plain values under one name each, as `plan.json` and cards keep them since the first release."""
         pictures, network, duration = self.pictures, self.network, self.duration
-        of_head: dict[str, Any] = {}
-        if self.kernel.gland:
-            of_head["gland"] = True
+        # Options of later releases stand there only where they are chosen.
+        of_head: dict[str, Any] = {name: True for name in ("gland", "rooted") if getattr(self.kernel, name)}
         if network.recipe is RecipeName.AUTO:
             of_head["recipe"] = network.recipe.value
         return of_head | {

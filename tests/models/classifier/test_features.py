@@ -9,8 +9,8 @@ from models.classifier.network import ImageConfig, predict
 from models.classifier.preprocess import ImageInput
 
 
-def pooled(zones, view, features):
-    return np.asarray(ZonePooling(zones)([view[None, ..., None], features[None]]))[0]
+def pooled(zones, view, features, **how):
+    return np.asarray(ZonePooling(zones, **how)([view[None, ..., None], features[None]]))[0]
 
 
 def test_a_zone_gives_mean_highest_and_spread_of_each_channel():
@@ -19,6 +19,14 @@ def test_a_zone_gives_mean_highest_and_spread_of_each_channel():
     np.testing.assert_allclose(said[0], features.mean(axis=(0, 1)), rtol=1e-3)
     np.testing.assert_allclose(said[1], features.max(axis=(0, 1)), rtol=1e-6)
     np.testing.assert_allclose(said[2], features.std(axis=(0, 1)), rtol=1e-2)
+
+
+def test_rooted_a_zone_gives_roots_of_mean_and_spread_with_their_signs_and_nothing_of_the_highest():
+    features = np.random.default_rng(0).random((4, 4, 2)).astype(np.float32) - [[[0, 2]]]
+    said = pooled(("whole",), np.ones((16, 16), np.float32), features, rooted=True).reshape(2, 2)
+    mean, spread = features.mean(axis=(0, 1)), features.std(axis=(0, 1))
+    np.testing.assert_allclose(said[0], np.sign(mean) * np.sqrt(np.abs(mean)), rtol=1e-3)
+    np.testing.assert_allclose(said[1], np.sqrt(spread), rtol=1e-2)
 
 
 def test_the_middle_sees_nothing_of_the_border_and_tissue_nothing_of_the_background():
@@ -41,16 +49,27 @@ def test_the_gland_is_the_breast_without_the_corner_of_the_muscle_if_anything_is
     assert whole == pytest.approx(alone)
 
 
-@pytest.mark.parametrize(("region", "gland"), [("image", False), ("breast", True), ("box", False)])
-def test_the_layout_says_where_the_deepest_map_is(region, gland):
-    config = ImageConfig(("a", "b"), ImageInput((64, 64), region), width=0.25, head="kernel", gland=gland)
+@pytest.mark.parametrize(
+    ("region", "how"),
+    [
+        ("image", {}),
+        ("breast", {"gland": True}),
+        ("box", {}),
+        ("image", {"rooted": True}),
+        ("breast", {"gland": True, "rooted": True}),
+    ],
+)
+def test_the_layout_says_where_the_deepest_map_is(region, how):
+    config = ImageConfig(("a", "b"), ImageInput((64, 64), region), width=0.25, head="kernel", **how)
     network = build_feature_network(config)
     layout = layout_of(network)
     out = predict(network, np.random.default_rng(0).random((2, 64, 64)).astype(np.float32))
+    mean, spread = out["deep"].mean(axis=(1, 2)), np.sqrt(out["deep"].var(axis=(1, 2)) + 1e-6)
+    if layout.rooted:
+        mean, spread = np.sign(mean) * np.sqrt(np.abs(mean)), np.sqrt(spread)
     assert sum(layout.blocks) == out["pooled"].shape[1]
-    np.testing.assert_allclose(
-        out["pooled"][:, layout.deep_mean], out["deep"].mean(axis=(1, 2)), rtol=1e-2, atol=1e-4
-    )
+    np.testing.assert_allclose(out["pooled"][:, layout.deep_mean], mean, rtol=1e-2, atol=1e-4)
+    np.testing.assert_allclose(out["pooled"][:, layout.deep_spread], spread, rtol=1e-2)
 
 
 def test_a_mirror_image_is_a_look_of_its_own():

@@ -58,6 +58,16 @@ def test_what_cannot_be_measured_is_none():
     assert got["accuracy"] == 1
 
 
+def test_two_classes_of_which_there_is_no_image_are_not_told_apart_by_any_figure():
+    found = measure_classes(
+        np.array([0, 0, 1, 1]), np.full((4, 4), 0.25), ("A", "B", "C", "D"), np.arange(4), times=20
+    )
+    assert found["pairs"]["C – D"] == {
+        "n": 0, "auc": None, "auc_ci": None, "accuracy": None, "accuracy_ci": None
+    }  # fmt: skip
+    assert found["pairs"]["A – B"]["accuracy"] == 0.5
+
+
 def test_sensitivity_at_a_specificity_by_hand():
     label = [0] * 10 + [1] * 4
     score = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 8.5, 9.5, 7.5, 3.0]

@@ -55,6 +55,13 @@ def test_each_option_makes_another_plan():
     assert not [name for name in plain if plain[name] == other[name]]
 
 
+@pytest.mark.parametrize("name", ["gland", "rooted"])
+def test_an_option_of_a_later_release_stands_in_a_plan_only_where_it_is_chosen(name):
+    plain = PLAN.to_json()
+    chosen = replace(PLAN, kernel=replace(PLAN.kernel, **{name: True})).to_json()
+    assert chosen == plain | {name: True} != plain
+
+
 def test_names_are_taken_as_they_are_typed():
     typed = replace(
         PLAN,
