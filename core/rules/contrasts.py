@@ -15,6 +15,7 @@ __all__ = ["LEAST_AUC", "classes_told", "only_told", "what_is_not_told"]
 LEAST_AUC = 0.65
 """Lower limit of AUC, measured on such pictures, from which an uncalibrated score may be shown as a rank, and what a model
 of single images says at all."""
+CHANCE = 0.5
 LEAST_AUC_OF_PAIR = 0.55
 """The same of two classes alone. Above chance by what choosing a recipe on the same pictures may add (a few hundredths)."""
 
@@ -69,8 +70,11 @@ def what_is_not_told(classes: Sequence[str], metrics: Mapping[str, Any]) -> str 
     sentences = []
     if len(left) == 2:
         found = measured.get(frozenset(left))
+        hardly = found is not None and _low(found) > CHANCE
         why = f"it was right in {_figures(found)}" if found else "that was never measured"
-        sentences.append(f"It does not tell {left[0]} from {left[1]}: {why}.")
+        sentences.append(
+            f"It {'hardly tells' if hardly else 'does not tell'} {left[0]} from {left[1]}: {why}."
+        )
     elif left:
         sentences.append(f"Of {' and of '.join(left)} alone it tells too little: no number of it is shown.")
     weak = [pair for pair in combinations(classes, 2) if pair[0] not in left and pair[1] not in left]

@@ -137,6 +137,11 @@ class HeadTraining(ABC):
             raise TrainingError(
                 "--beside tunes a second network beside a kernel head: give --head kernel and its --beside-weights."
             )
+        for name in ("gland", "rooted"):
+            if getattr(plan.kernel, name):
+                raise TrainingError(
+                    f"--{name} says what a kernel head reads of its maps: give --head kernel."
+                )
 
     @classmethod  # noqa: B027 - a head may learn from whatever there is
     def check_cases(cls, cases: Sequence[ImageCase], classes: Sequence[str], plan: ImagePlan) -> None:

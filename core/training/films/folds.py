@@ -7,7 +7,7 @@ teach a sequence that judges fold k are read by heads that know neither k nor th
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -22,15 +22,30 @@ from models.store import OnProgress, keep_arrays, kept_arrays
 if TYPE_CHECKING:  # Networks are loaded when training starts: `--help` must not wait for them.
     import keras
 
-    from models.film import FilmHeads
+    from models.film import DetectorRecipe, FilmHeads
     from models.sequence import History, Mode
 
-__all__ = ["FoldReader", "Judges", "train_judges"]
+__all__ = ["FoldReader", "Judges", "recipes_of", "train_judges"]
 
 JUDGED: tuple[Literal["history", "last"], ...] = ("history", "last")
 """All visits; the last one alone."""
 BATCH = 32
 LEAST_EPOCHS, PATIENCE = 3, 3
+
+
+def recipes_of(plan: FilmPlan) -> dict[str, Any]:
+    """Return how detector and sequence learn: what one release began another must not go on with by other recipes."""
+    from models.sequence import SequenceConfig
+
+    sequence = SequenceConfig(vector_size=0).to_json()
+    del sequence["vector_size"]
+    return {"detector": asdict(_detector(plan)), "sequence": sequence}
+
+
+def _detector(plan: FilmPlan) -> DetectorRecipe:
+    from models.film import DetectorRecipe, HeadRecipe
+
+    return DetectorRecipe(head=HeadRecipe(seed=plan.seed))
 
 
 @dataclass
@@ -62,13 +77,12 @@ class FoldReader:
 
     def heads(self, without: frozenset[int]) -> FilmHeads:
         """Return heads that learned from all folds but some."""
-        from models.film import DetectorRecipe, HeadRecipe, fit_film_heads
+        from models.film import fit_film_heads
 
         if without not in self._heads:
             mine = ~np.isin(self.fold[self.views.woman], list(without))
-            recipe = DetectorRecipe(head=HeadRecipe(seed=self.plan.seed))
             self._heads[without] = fit_film_heads(
-                self.views.cells, self.views.lessons, mine, recipe, self.report
+                self.views.cells, self.views.lessons, mine, _detector(self.plan), self.report
             )
         return self._heads[without]
 

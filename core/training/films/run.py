@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from core.files import private_folder, write_whole
 from core.sets import Exams, Manifest, gather, histories_of
 from core.training.domain import turned_away_of
-from core.training.films.folds import JUDGED, FoldReader, Judges, train_judges
+from core.training.films.folds import JUDGED, FoldReader, Judges, recipes_of, train_judges
 from core.training.films.gathered import FilmSet, Shown, gather_films
 from core.training.films.measured import NO_GROWTH, OutOfFold, measure_lives, measure_real
 from core.training.films.plan import FilmPlan, folds_of
@@ -107,7 +107,7 @@ def train_on_films(
     private_folder(work)
     same_plan(
         work / "plan.json",
-        {"weights": _stamp(backbones), "folds": plan.folds, "seed": plan.seed},
+        {"weights": _stamp(backbones), "folds": plan.folds, "seed": plan.seed} | recipes_of(plan),
         [image.path for image in gathered.exams.images],
         [repr(woman) for woman in gathered.exams.women],
     )

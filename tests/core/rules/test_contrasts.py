@@ -56,6 +56,8 @@ def test_a_class_is_said_where_the_card_states_that_it_is_told(metrics, said):
 def test_what_is_not_told_is_said_in_words_with_what_was_measured():
     words = what_is_not_told(list(SHARES), card(WELL, WEAK, WEAK, pairs=(WELL, WELL, NONE)))
     assert "does not tell benign from malignant: it was right in 60% of pairs (47% to 90%" in words
+    hardly = what_is_not_told(list(SHARES), card(WELL, WELL, WELL, pairs=(WELL, WELL, HARDLY)))
+    assert "hardly tells benign from malignant: it was right in 64% of pairs (52% to 90%" in hardly
     weak = what_is_not_told(list(SHARES), card(WELL, WELL, WELL, pairs=(WELL, WELL, WEAK)))
     assert weak == "It told benign from malignant in 75% of pairs (60% to 90%; chance is 50%)."
     assert what_is_not_told(list(SHARES), card(WELL, WELL, WELL)) is None

@@ -113,6 +113,9 @@ def test_each_head_has_a_training_and_refuses_options_of_others():
             TRAININGS[name].check_plan(plan)
         with pytest.raises(TrainingError, match="--beside-weights"):
             TRAININGS[name].check_plan(replace(plan, kernel=KernelOptions(beside="compact")))
+        for option in ("gland", "rooted"):
+            with pytest.raises(TrainingError, match=f"--{option} says what a kernel head reads"):
+                TRAININGS[name].check_plan(replace(plan, kernel=KernelOptions(**{option: True})))
 
 
 @pytest.mark.parametrize("left", ["", '{"task": "tis', "[]", "\udcff"])

@@ -182,6 +182,11 @@ def test_a_model_is_measured_out_of_fold_and_can_be_loaded(sets, tmp_path, small
     other = FilmPlan(folds=4, members=1, judges=1, steps=2, name="tried")
     with pytest.raises(TrainingError, match="other settings"):
         train_on_films([films], [made], "networks", tmp_path / "out", other, silent)
+    plan = tmp_path / "out" / "work" / "plan.json"
+    began = json.loads(plan.read_text("utf-8"))
+    plan.write_text(json.dumps(began | {"detector": began["detector"] | {"hardest": 30}}), "utf-8")
+    with pytest.raises(TrainingError, match=r"other settings \(detector\)"):
+        train_on_films([films], [made], "networks", tmp_path / "out", PLAN, silent, practice=[drawn])
 
 
 def test_networks_that_are_not_there_are_refused_before_anything_is_written(sets, tmp_path):
