@@ -13,12 +13,12 @@ run: $(VENV)/.run-installed
 	@$(BIN)/python -m core up --demo
 
 test: $(VENV)/.test-installed lint
-	$(BIN)/python -m pytest -n 4
-	$(BIN)/python -m pytest -n 4 --on grown @tests/on_both
+	$(BIN)/python -m pytest -n 3
+	$(BIN)/python -m pytest -n 3 --on grown @tests/on_both
 
 # All of core and db on PostgreSQL and an S3, of which `make test` runs what is likeliest to differ.
 test-grown: $(VENV)/.test-installed
-	$(BIN)/python -m pytest -n 4 --on grown tests/core tests/db tests/dashboard/test_outages.py tests/dashboard/api
+	$(BIN)/python -m pytest -n 3 --on grown tests/core tests/db tests/dashboard/test_outages.py tests/dashboard/api
 
 lint: $(VENV)/.test-installed
 	$(BIN)/ruff check .
