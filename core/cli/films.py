@@ -46,7 +46,8 @@ class FilmsAsked:
     practice: Annotated[
         list[Path] | None,
         typer.Option(
-            help="Manifest of these films with lesions drawn in (python -m seed_data lesions). Again for more."
+            help="Manifest of these films with lesions drawn in (python -m seed_data lesions, without --moved). Again for "
+            "more."
         ),
     ] = None
     pairs: Annotated[
