@@ -39,8 +39,8 @@ OF_A_WOMAN = ("birth_date", "cancer_date", "cancer_laterality", "last_followup_d
 """What is one thing for a woman, whichever of her rows says it."""
 
 MOVED = (
-    "the lesion was moved there from another woman, who may be measured too, or have taught. Moved lesions are for practice only: "
-    "give them to train image with --practice."
+    "the lesion was moved there from another woman, who may be measured too, or have taught. Moved lesions are for practice "
+    "only: give them to train image with --practice."
 )
 """Why rows with `lesion_of` are refused where women are learned from or measured: what follows the place."""
 
@@ -269,8 +269,8 @@ class Cells(BaseModel):
             raise _said("birth_date lies after study_date.")
         if self.lesion_of is not None and not (self.simulated and self.background):
             raise _said(
-                "lesion_of says whose lesion was moved into a picture: simulated must be 1 there, and background name the woman "
-                "of the picture. Leave lesion_of empty where nothing was moved."
+                "lesion_of says whose lesion was moved into a picture: simulated must be 1 there, and background name the "
+                "woman of the picture. Leave lesion_of empty where nothing was moved."
             )
         return self
 

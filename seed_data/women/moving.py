@@ -187,7 +187,8 @@ def moved_views(
 ) -> Iterator[InsertedView]:
     """Move a lesion of another woman into each view of a real woman, for set `number`.
 
-    It is put in once or, half of the time where that fits, twice, turned and scaled otherwise; never two lesions. Views into which none fits are passed over.
+    It is put in once or, half of the time where that fits, twice, turned and scaled otherwise; never two lesions.
+    Views into which none fits are passed over.
 
     Raises
     ------
