@@ -42,7 +42,7 @@ class FilmsAsked:
             "EfficientNet-Lite0's and -Lite2's PyTorch checkpoints and Keras' file of VGG16."
         ),
     ]
-    out: Annotated[Path, typer.Option("--out", help="Folder for the model.")]
+    out: Annotated[Path, typer.Option("--out", file_okay=False, help="Folder for the model.")]
     practice: Annotated[
         list[Path] | None,
         typer.Option(
