@@ -103,7 +103,7 @@ DataSet = StrEnum("DataSet", {name.upper().replace("-", "_"): name for name in a
 def adapt(
     name: Annotated[DataSet, typer.Argument(help="Which data set it is.", metavar="NAME")],
     src: Annotated[Path, typer.Argument(help="The folder that holds it.")],
-    out: Annotated[Path, typer.Option("--out", help="Folder for manifest.csv.")],
+    out: Annotated[Path, typer.Option("--out", file_okay=False, help="Folder for manifest.csv.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
 ) -> None:
     """Turn a public data set into an exam manifest."""
@@ -177,7 +177,9 @@ def lives(
 
 @app.command()
 def sensitivity(
-    out: Annotated[Path, typer.Option("--out", help="Folder for sensitivity.json and sensitivity.csv.")],
+    out: Annotated[
+        Path, typer.Option("--out", file_okay=False, help="Folder for sensitivity.json and sensitivity.csv.")
+    ],
     women: Annotated[
         int, typer.Option(min=500, help="Lives each reader learns from; half as many try it.")
     ] = 12000,

@@ -5,20 +5,21 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from core.cli.terminal import SOME_REFUSED, log, wrong_use
+from core.cli.manifests import manifests_of
+from core.cli.terminal import SOME_REFUSED, log, note, wrong_use
+from core.sets import Manifest
 from core.settings import Settings
 from seed_data.counting import counted
 from seed_data.simulating import check_no_set, tell_set
 from seed_data.women import cohort, insertion, moving
 from seed_data.women.backgrounds import Background, UnusableBackground
-from seed_data.women.films import MECHANISMS, film_women
+from seed_data.women.films import MECHANISMS, FilmWomen, film_women
 from seed_data.women.life import CaseMix
 from seed_data.women.plan import SetPlan
 
@@ -57,12 +58,8 @@ def films(
     check_no_set(out)
     if edition not in MECHANISMS:
         wrong_use(f"--mechanisms is {edition!r}, not one of {', '.join(MECHANISMS)}.")
-    try:
-        women = film_women(data, lives)
-    except (ValueError, OSError) as error:
-        wrong_use(str(error))
-    for why in women.left_out:
-        log.print(why)
+    manifests, refused = manifests_of(data)
+    women = _women_of(manifests, lives)
     started = time.monotonic()
     plan = SetPlan(
         len(women.backgrounds), seed, CaseMix(cancer_rate, treated_rate=0.0), spacing_mm=pixel_spacing_mm,
@@ -72,7 +69,7 @@ def films(
         description = cohort.simulate(out, plan, jobs=jobs or None, on_woman=count)
     log.print(f"{description['images']} images in {time.monotonic() - started:.0f} s.")
     tell_set(description, out, as_json)
-    if women.left_out:
+    if refused or women.left_out:
         raise typer.Exit(SOME_REFUSED)
 
 
@@ -104,45 +101,58 @@ def lesions(
     measured on, such a picture does not teach.
     """
     check_no_set(out)
-    try:
-        women = film_women(data, lives=1)
-    except (ValueError, OSError) as error:
-        wrong_use(str(error))
-    names = Counter(woman.patient_id for woman in women.backgrounds)
-    twice = next((name for name, times in names.items() if times > 1), None)
-    if twice is not None:
-        wrong_use(
-            f"Two manifests have a woman called {twice}: which of them a picture shows could not be told."
-        )
-    made = insertion.InsertedSet(sets, seed, pixel_spacing_mm)
-    left_out = list(women.left_out)
+    manifests, refused = manifests_of(data)
+    _check_names(manifests)
+    women = _women_of(manifests, lives=1)
+    made = insertion.InsertedSet(sets, seed, pixel_spacing_mm, moved)
     views: Views = partial(
         insertion.inserted_views, seed=seed, spacing_mm=pixel_spacing_mm, settings=Settings()
     )
+    left_out: list[str] = []
     if moved:
-        made = replace(
-            made, lesions="real lesions moved into them from other women. No lesion is where it grew."
-        )
-        views, others = _moving(data, made)
-        left_out += others
-    for why in left_out:
-        log.print(why)
+        found, left_out = moving.movable_lesions(manifests, pixel_spacing_mm)
+        for why in left_out:
+            note(why)
+        views = _moving(found, made)
     try:
         with counted("Women", len(women.backgrounds)) as count:
             description = insertion.write_set(out, women.backgrounds, views, made, on_woman=count)
     except UnusableBackground as error:
         wrong_use(str(error))
     tell_set(description, out, as_json)
-    if left_out:
+    if refused or women.left_out or left_out:
         raise typer.Exit(SOME_REFUSED)
 
 
 Views = Callable[[Background, int], Iterator[insertion.InsertedView]]
 
 
-def _moving(data: list[Path], made: insertion.InsertedSet) -> tuple[Views, list[str]]:
-    """Return what moves lesions into a woman's views, and why some lesions cannot be moved."""
-    found, left_out = moving.movable_lesions(data, made.spacing_mm)
+def _women_of(manifests: list[Manifest], lives: int) -> FilmWomen:
+    """Return the women whose films can be used, each `lives` times, telling which films cannot; end if there are none."""
+    try:
+        women = film_women(manifests, lives)
+    except ValueError as error:
+        wrong_use(str(error))
+    for why in women.left_out:
+        note(why)
+    if not women.backgrounds:
+        wrong_use("None of the pictures can carry findings.")
+    return women
+
+
+def _check_names(manifests: list[Manifest]) -> None:
+    """End with a message where two manifests have a woman of one name, whether her films or her lesions would be used."""
+    names = Counter(name for manifest in manifests for name in {row.patient_id for row in manifest.rows})
+    twice = next((name for name, times in names.items() if times > 1), None)
+    if twice is not None:
+        wrong_use(
+            f"Two manifests have a woman called {twice}: which of them a picture shows, or whose lesion, could not be told. "
+            "Give each woman a patient_id of her own."
+        )
+
+
+def _moving(found: list[moving.Movable], made: insertion.InsertedSet) -> Views:
+    """Return what moves lesions into a woman's views; end with a message where all are of one woman."""
     if len({one.woman for one in found}) < 2:
         wrong_use(
             "Lesions are moved from one woman to others: the manifests draw boxes (roi_x0 to roi_y1) around benign or malignant "
@@ -153,4 +163,4 @@ def _moving(data: list[Path], made: insertion.InsertedSet) -> tuple[Views, list[
     def views(background: Background, number: int) -> Iterator[insertion.InsertedView]:
         return moving.moved_views(background, number, turns[number], made.seed, made.spacing_mm, Settings())
 
-    return views, left_out
+    return views

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from dataclasses import dataclass
 from enum import StrEnum
@@ -11,7 +12,8 @@ from typing import Annotated, Any
 import typer
 
 from core.cli.groups import in_groups
-from core.cli.terminal import log, print_json, results, wrong_use
+from core.cli.manifests import manifests_of
+from core.cli.terminal import SOME_REFUSED, log, print_json, results, wrong_use
 from core.sets import SamplingError, read_sampling
 from seed_data.counting import counted
 from seed_data.women import backgrounds, cohort
@@ -137,7 +139,7 @@ def simulate(
     """Write simulated women: images, manifest.csv, truth.csv, risk_factors.csv, events.csv, simulation.json."""
     check_no_set(out)
     _check_together(made_of, course)
-    on_real = None if course.real_backgrounds is None else _real(course.real_backgrounds, size)
+    on_real, refused = (None, 0) if course.real_backgrounds is None else _real(course.real_backgrounds, size)
     try:
         picked = None if course.only is None else read_sampling(course.only)
     except SamplingError as error:
@@ -159,10 +161,15 @@ def simulate(
         f"{description['images']} images in {seconds:.0f} s, {description['images'] / seconds:.1f} a second."
     )
     tell_set(description, out, as_json)
+    if refused:
+        raise typer.Exit(SOME_REFUSED)
 
 
 def check_no_set(out: Path) -> None:
-    """End with a message where a folder holds a set already."""
+    """End with a message where a folder holds a set already, or is none."""
+    there = next(place for place in (out, *out.parents) if os.path.lexists(place))
+    if not there.is_dir():
+        wrong_use(f"{there} is no folder: a set cannot be written to {out}. Choose another folder.")
     if (out / "manifest.csv").exists():
         wrong_use(f"{out} holds a set already. Choose another folder, or remove that one.")
 
@@ -186,14 +193,18 @@ def _check_together(made_of: MixAsked, course: CourseAsked) -> None:
         wrong_use("--mechanisms goes with drawn women only, not with --findings-per-breast or --backgrounds.")
 
 
-def _real(manifest: Path, size: SizeAsked) -> list[Background]:
-    """Return the real women whose pictures findings are to grow in; end with a message where they are too few."""
+def _real(manifest: Path, size: SizeAsked) -> tuple[list[Background], int]:
+    """Return the real women whose pictures findings are to grow in, and how many rows of their manifest are refused.
+
+    Ends with a message where the women are too few.
+    """
+    (read,), refused = manifests_of([manifest])
     try:
-        on_real = backgrounds.backgrounds(manifest)
+        on_real = backgrounds.backgrounds(read)
     except ValueError as error:
         wrong_use(str(error))
     if len(on_real) < size.patients:
         wrong_use(f"{manifest} holds {len(on_real)} women without finding: ask for so many patients at most.")
     if size.image_format is ImageFormat.DICOM:
         wrong_use("Findings in real pictures are written as PNG only.")
-    return on_real
+    return on_real, refused

@@ -73,7 +73,8 @@ def evaluate(
     model: Annotated[str, typer.Argument(help="Name of a shipped model, or a model's folder.")],
     data: Annotated[list[Path], typer.Option("--data", help="Exam manifest; give it again for more.")],
     out: Annotated[
-        Path, typer.Option("--out", help="Folder for metrics.json, predictions.csv, report.html.")
+        Path,
+        typer.Option("--out", file_okay=False, help="Folder for metrics.json, predictions.csv, report.html."),
     ],
     *,
     women: OutcomesAsked,

@@ -42,11 +42,12 @@ class FilmsAsked:
             "EfficientNet-Lite0's and -Lite2's PyTorch checkpoints and Keras' file of VGG16."
         ),
     ]
-    out: Annotated[Path, typer.Option("--out", help="Folder for the model.")]
+    out: Annotated[Path, typer.Option("--out", file_okay=False, help="Folder for the model.")]
     practice: Annotated[
         list[Path] | None,
         typer.Option(
-            help="Manifest of these films with lesions drawn in (python -m seed_data lesions). Again for more."
+            help="Manifest of these films with lesions drawn in (python -m seed_data lesions, without --moved). Again for "
+            "more."
         ),
     ] = None
     pairs: Annotated[

@@ -53,7 +53,7 @@ class FilesAsked:
             "--data", help="Exam manifest, or a folder with a sub-folder for each class; repeatable."
         ),
     ]
-    out: Annotated[Path, typer.Option("--out", help="Folder for the model.")]
+    out: Annotated[Path, typer.Option("--out", file_okay=False, help="Folder for the model.")]
     practice: Annotated[
         list[Path] | None,
         typer.Option(

@@ -216,7 +216,8 @@ def _tell_evaluation(gathered: Cases, measured: dict[str, Any], as_json: bool) -
 def compare(
     runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Folders of train image or evaluate.")],
     out: Annotated[
-        Path | None, typer.Option("--out", help="Folder for comparison.json and report.html.")
+        Path | None,
+        typer.Option("--out", file_okay=False, help="Folder for comparison.json and report.html."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:

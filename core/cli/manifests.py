@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.cli.terminal import log, wrong_use
+from core.cli.terminal import failed, note, wrong_use
 
 if TYPE_CHECKING:
     from core.sets import Manifest
@@ -22,14 +22,14 @@ def manifests_of(paths: list[Path]) -> tuple[list[Manifest], int]:
     for path in paths:
         try:
             manifest = read_manifest(path)
-        except ManifestError as error:
-            wrong_use(str(error))
+        except (ManifestError, OSError) as error:
+            failed(error)
         for notice in manifest.notices:
-            log.print(f"{path}: {notice}", highlight=False, soft_wrap=True)
+            note(f"{path}: {notice}")
         for bad in manifest.refused[:20]:
-            log.print(f"{path}, line {bad.line}: {bad.reason}", highlight=False)
+            note(f"{path}, line {bad.line}: {bad.reason}")
         if len(manifest.refused) > 20:
-            log.print(f"{path}: {len(manifest.refused) - 20} more rows refused.", highlight=False)
+            note(f"{path}: {len(manifest.refused) - 20} more rows refused.")
         refused += len(manifest.refused)
         read.append(manifest)
     return read, refused

@@ -57,6 +57,11 @@ def tell(line: str) -> None:
     results.print(line, markup=False, highlight=False)
 
 
+def note(line: str) -> None:
+    """Write a line to stderr as it is, uncut: what was left out or refused, say."""
+    log.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
 def wrong_use(message: str) -> NoReturn:
     """Say on stderr what is wrong and what to do, and leave with exit code 2."""
     # A file's name may hold brackets, and a line that is cut in two cannot be searched for.

@@ -30,7 +30,7 @@ class FilesAsked:
     """What is read, and where what is made goes."""
 
     data: Annotated[list[Path], typer.Option("--data", help="Exam manifest; give it again for more.")]
-    out: Annotated[Path, typer.Option("--out", help="Folder for the model.")]
+    out: Annotated[Path, typer.Option("--out", file_okay=False, help="Folder for the model.")]
     encoder_data: Annotated[
         list[Path] | None,
         typer.Option("--encoder-data", help="Manifest with more images for the encoder alone."),
@@ -120,7 +120,9 @@ def calibration(
         list[Path],
         typer.Option("--data", help="Exam manifest of women who did not teach it; give it again for more."),
     ],
-    out: Annotated[Path, typer.Option("--out", help="Folder for the model with its new calibration.")],
+    out: Annotated[
+        Path, typer.Option("--out", file_okay=False, help="Folder for the model with its new calibration.")
+    ],
     base_rates: Annotated[
         str | None,
         typer.Option(
@@ -180,7 +182,9 @@ def domain(
             "the pictures it was trained on. Give it again for more.",
         ),
     ],
-    out: Annotated[Path, typer.Option("--out", help="Folder for the model with its domain.")],
+    out: Annotated[
+        Path, typer.Option("--out", file_okay=False, help="Folder for the model with its domain.")
+    ],
     against: Annotated[
         list[Path] | None,
         typer.Option(
@@ -260,7 +264,9 @@ def sequence(
     embeddings: Annotated[
         Path, typer.Option(help="Parquet or CSV: patient_id, months, e0.., years_to_cancer, …")
     ],
-    out: Annotated[Path, typer.Option("--out", help="Folder for the model and its metrics.")],
+    out: Annotated[
+        Path, typer.Option("--out", file_okay=False, help="Folder for the model and its metrics.")
+    ],
     cv: Annotated[
         str | None,
         typer.Option(

@@ -19,7 +19,7 @@ from core.evaluation.density import measure_density_of_women
 from core.evaluation.films import measure_films
 from core.files import private_folder, write_whole
 from core.rules import TrustLevel, settle_picture
-from core.sets import CaseError, Cases, ImageCase, may_be, prepare_cases, told_apart
+from core.sets import CaseError, Cases, ImageCase, check_own_lesions, may_be, prepare_cases, told_apart
 from models.classifier import Region
 from models.measures import compare_classes, measure_classes
 from models.store import OnProgress
@@ -69,10 +69,11 @@ def evaluate_image(
     Raises
     ------
     LookupError, ValueError
-        If there is no such model, it is damaged, or the images cannot be used.
+        If there is no such model, it is damaged, or the images cannot be used, such as those with moved lesions.
     """
     from models.classifier import ImageModel
 
+    check_own_lesions(cases.cases)
     loaded = ImageModel.load(model)
     chosen = _of_its_classes(cases, loaded)
     prepared = prepare_cases(chosen.cases, loaded.config.input, out / "work" / "cache", report)

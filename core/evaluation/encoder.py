@@ -16,6 +16,7 @@ from core.sets import (
     Cases,
     ExamImage,
     ImageCase,
+    check_own_lesions,
     choose_classes,
     encode_views,
     fold_groups,
@@ -87,7 +88,7 @@ def evaluate_encoder(
     Raises
     ------
     CaseError
-        If an image is no mammogram, or its label leaves its class open.
+        If an image is no mammogram, shows a lesion moved there from another woman, or its label leaves its class open.
     TrainingError
         If a class has too few women.
     LookupError, ValueError
@@ -96,6 +97,7 @@ def evaluate_encoder(
     from models.film import is_film_encoder
     from models.longitudinal import LongitudinalModel
 
+    check_own_lesions(cases.cases)
     chosen, names = choose_classes(cases, classes)
     _check_mammograms(chosen.cases, names)
     fold_groups(chosen.cases, folds, seed)  # Too few women are told before hours of reading.

@@ -4,6 +4,7 @@ from .case_pixels import prepare_cases as prepare_cases
 from .cases import CaseError as CaseError
 from .cases import Cases as Cases
 from .cases import ImageCase as ImageCase
+from .cases import check_own_lesions as check_own_lesions
 from .cases import choose_classes as choose_classes
 from .cases import gather_cases as gather_cases
 from .cases import gather_pictures as gather_pictures

@@ -9,13 +9,23 @@ from datetime import date
 from pathlib import Path
 
 from core.rules.vocabulary import DENSITIES, FINDINGS, FindingClass
-from core.sets.manifest import OPTIONAL, REQUIRED, BadRow, Manifest, ManifestRow, read_manifest, stated_split
+from core.sets.manifest import (
+    MOVED,
+    OPTIONAL,
+    REQUIRED,
+    BadRow,
+    Manifest,
+    ManifestRow,
+    read_manifest,
+    stated_split,
+)
 
 __all__ = [
     "CaseError",
     "Cases",
     "DensitySource",
     "ImageCase",
+    "check_own_lesions",
     "choose_classes",
     "gather_cases",
     "gather_pictures",
@@ -227,6 +237,13 @@ def with_practice(cases: Cases, practice: Cases) -> Cases:
     )
 
 
+def check_own_lesions(cases: Sequence[ImageCase]) -> None:
+    """Raise CaseError where a case that is not for practice shows a lesion of another woman."""
+    moved = next((case for case in cases if case.lesion_of and not case.practice), None)
+    if moved is not None:
+        raise CaseError(f"{moved.source}: {MOVED}")
+
+
 def choose_classes(cases: Cases, wanted: str | None) -> tuple[Cases, tuple[str, ...]]:
     """Keep and merge classes as asked, and return their order.
 
@@ -353,7 +370,7 @@ def _from_manifest(
             view=row.view,
             lesions=() if boxes or row.roi is None else ((row.roi, row.finding == FindingClass.MALIGNANT),),
             drawn=row.drawn_into is not None,
-            lesion_of=(row.drawn_into and row.lesion_of) or "",
+            lesion_of=row.lesion_of or "",
             woman=row.shown_woman,
         )
         before = None if boxes else by_image.get(row.path)

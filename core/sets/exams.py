@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from core.files import private_folder
 from core.rules.vocabulary import FINDINGS, FindingClass
-from core.sets.manifest import Manifest, ManifestRow, by_patient
+from core.sets.manifest import MOVED, Manifest, ManifestRow, by_patient
 from core.sets.record_lines import RecordLines
 from core.sets.stored_rows import mapped_rows
 from models.store import OnProgress
@@ -77,11 +77,15 @@ def gather(manifests: Sequence[Manifest], encoder_only: Sequence[Manifest] = ())
     Raises
     ------
     ValueError
-        If some studies of a woman have a date and others none: how far apart they lie cannot be known.
+        If some studies of a woman have a date and others none: how far apart they lie cannot be known. If a lesion was moved
+        there from another woman.
     """
     exams = Exams()
     for number, manifest in enumerate((*manifests, *encoder_only)):
         rows = [row for row in manifest.rows if row.modality == "MG"]
+        moved = next((row for row in rows if row.lesion_of), None)
+        if moved is not None:
+            raise ValueError(f"{manifest.source}, line {moved.line}: {MOVED}")
         exams.boxed |= any(row.roi for row in rows)
         for patient, hers in by_patient(rows):
             name = patient if number == 0 else f"{number + 1}:{patient}"

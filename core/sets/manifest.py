@@ -15,6 +15,7 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 from core.rules import exact_age_years
 
 __all__ = [
+    "MOVED",
     "BadRow",
     "Manifest",
     "ManifestError",
@@ -37,6 +38,12 @@ SPLITS = {
 OF_A_WOMAN = ("birth_date", "cancer_date", "cancer_laterality", "last_followup_date", "split")
 """What is one thing for a woman, whichever of her rows says it."""
 
+MOVED = (
+    "the lesion was moved there from another woman, who may be measured too, or have taught. Moved lesions are for practice "
+    "only: give them to train image with --practice."
+)
+"""Why rows with `lesion_of` are refused where women are learned from or measured: what follows the place."""
+
 
 class ManifestError(ValueError):
     """The file as a whole cannot be read as a manifest; the message says why and what to do."""
@@ -48,7 +55,8 @@ class ManifestRow:
 
     `roi` is x0, y0, x1, y1 in pixels of the image, origin top left; `finding` and `density` are those of that
     breast at that study; laterality and view may be None for ultrasound and MR only; `background` is the woman in whose
-    picture findings were drawn, where it is simulated, and `lesion_of` the one whose lesion was moved there; `line` counts from 1, the header being line 1.
+    picture findings were drawn, where it is simulated, and `lesion_of` the one whose lesion was moved there; `line` counts
+    from 1, the header being line 1.
     """
 
     line: int
@@ -259,6 +267,11 @@ class Cells(BaseModel):
             raise _said("The roi is empty: roi_x1 must exceed roi_x0, and roi_y1 roi_y0.")
         if self.birth_date and self.study_date and self.birth_date > self.study_date:
             raise _said("birth_date lies after study_date.")
+        if self.lesion_of is not None and not (self.simulated and self.background):
+            raise _said(
+                "lesion_of says whose lesion was moved into a picture: simulated must be 1 there, and background name the "
+                "woman of the picture. Leave lesion_of empty where nothing was moved."
+            )
         return self
 
 

@@ -37,8 +37,10 @@ class DetectorRecipe:
 
     `real` and `moved` are the shares of lesions where they grew and of moved ones, drawn ones have what is left; where there
     are none of an origin the others have its share. Malignant is told from benign by what was put in alone, where that is of
-    both kinds. Cells of films with boxed lesions teach as normal where they lie at least `beside` pixels outside of every one. Of more
-    than `searched` films that teach what is normal, so many are searched for their hardest cells.
+    both kinds. Cells of films with boxed lesions teach as normal where they lie at least `beside` pixels outside of every
+    one. Of more than `searched` films that teach what is normal, so many are searched for their hardest cells.
+
+    Raises ValueError where the shares leave less than nothing for drawn lesions, or are less themselves.
     """
 
     hardest: int = 60
@@ -47,6 +49,13 @@ class DetectorRecipe:
     moved: float = 0.15
     beside: float = 40.0
     head: HeadRecipe = field(default_factory=HeadRecipe)
+
+    def __post_init__(self) -> None:
+        if not (self.real >= 0 and self.moved >= 0 and self.real + self.moved <= 1):
+            raise ValueError(
+                f"Shares of {self.real} for real lesions and {self.moved} for moved ones: each must be 0 at least, and both "
+                "together 1 at most."
+            )
 
 
 class Origin(IntEnum):

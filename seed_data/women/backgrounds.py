@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Final
 
 import cv2
@@ -19,7 +18,7 @@ from numpy.typing import NDArray
 from core.images import lend_reader
 from core.refusals import Refusal
 from core.rules.vocabulary import SIDES, STANDARD_VIEWS, Side
-from core.sets import ManifestRow, by_patient, read_manifest
+from core.sets import Manifest, ManifestRow, by_patient
 from core.settings import Settings
 from seed_data.women.appearance import draw_finding
 from seed_data.women.bodies import THICKNESS_MM, Picture
@@ -59,15 +58,13 @@ class Background:
         return next((row.density for row in self.rows if row.laterality == side and row.density), "")
 
 
-def backgrounds(manifest: Path) -> list[Background]:
+def backgrounds(manifest: Manifest) -> list[Background]:
     """Return the women of an exam manifest whose mammograms show nothing, CC and MLO views only.
 
-    Of a woman with several studies the first one counts. Raises ManifestError for a file that is no manifest, and
-    ValueError if no woman is left.
+    Of a woman with several studies the first one counts. Raises ValueError if no woman is left.
     """
     found = []
-    read = read_manifest(manifest)
-    for patient, rows in by_patient(read.rows):
+    for patient, rows in by_patient(manifest.rows):
         day = min((row.study_date for row in rows if row.study_date), default=None)
         usable = tuple(
             row
@@ -81,8 +78,7 @@ def backgrounds(manifest: Path) -> list[Background]:
         if usable:
             found.append(Background(patient, usable))
     if not found:
-        why = f" Line {read.refused[0].line} is refused: {read.refused[0].reason}" if read.refused else ""
-        raise ValueError(f"{manifest} holds no mammogram without finding in a CC or MLO view.{why}")
+        raise ValueError(f"{manifest.source} holds no mammogram without finding in a CC or MLO view.")
     return found
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Final
 
 import cv2
@@ -16,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.rules.vocabulary import SIDES
+from core.sets import Manifest
 from core.settings import Settings
 from seed_data.women import backgrounds
 from seed_data.women.backgrounds import Background, UnusableBackground
@@ -51,25 +51,22 @@ class FilmWomen:
     left_out: tuple[str, ...]
 
 
-def film_women(manifests: Sequence[Path], lives: int) -> FilmWomen:
-    """Gather the women of exam manifests, each `lives` times; pictures that cannot be used are left out.
+def film_women(manifests: Sequence[Manifest], lives: int) -> FilmWomen:
+    """Gather the women of exam manifests, each `lives` times; pictures that cannot be used are left out, perhaps all.
 
-    Raises ManifestError for a file that is no manifest, and ValueError if no woman is left.
+    Raises ValueError for a manifest that has no mammogram without finding.
     """
     usable, left_out = [], []
-    for manifest in manifests:
-        for background in backgrounds.backgrounds(manifest):
-            rows = []
-            for row in background.rows:
-                try:
-                    backgrounds.read_view(row, backgrounds.COARSE_MM, Settings())
-                    rows.append(row)
-                except UnusableBackground as error:
-                    left_out.append(str(error))
-            if rows:
-                usable.append(replace(background, rows=tuple(rows)))
-    if not usable:
-        raise ValueError("None of the pictures can carry findings.")
+    for background in [one for manifest in manifests for one in backgrounds.backgrounds(manifest)]:
+        rows = []
+        for row in background.rows:
+            try:
+                backgrounds.read_view(row, backgrounds.COARSE_MM, Settings())
+                rows.append(row)
+            except UnusableBackground as error:
+                left_out.append(str(error))
+        if rows:
+            usable.append(replace(background, rows=tuple(rows)))
     return FilmWomen(tuple(one for one in usable for _ in range(lives)), tuple(left_out))
 
 

@@ -66,12 +66,12 @@ COLUMNS: Final = (
 
 @dataclass(frozen=True)
 class InsertedSet:
-    """What a set is: how often each picture is used, its seed and pixel spacing, and what its lesions are, in words."""
+    """What a set is: how often each picture is used, its seed and pixel spacing, and whether its lesions are moved ones."""
 
     sets: int
     seed: int
     spacing_mm: float
-    lesions: str = "drawn lesions. No lesion is real."
+    moved: bool = False
 
 
 @dataclass(frozen=True)
@@ -122,6 +122,7 @@ def write_set(
         If a picture cannot be read, or shows no breast.
     """
     images, lesions = 0, 0
+    shown: set[str] = set()
     folder.mkdir(parents=True, exist_ok=True)
     with whole_file(folder / "manifest.csv", text=True, newline="", mode=AS_ASKED) as file:
         table = csv.DictWriter(file, COLUMNS, lineterminator="\n")
@@ -134,13 +135,19 @@ def write_set(
                     path.write_bytes(machines.to_png(view.film))
                     table.writerows({"path": path.relative_to(folder).as_posix()} | row for row in view.rows)
                     images, lesions = images + 1, lesions + len(view.rows)
+                    shown.add(woman.patient_id)
             if on_woman is not None:
                 on_woman(done)
+        what = (
+            f"{lesions} real lesions moved into them from other women. No lesion is where it grew."
+            if made.moved
+            else f"{lesions} drawn lesions. No lesion is real."
+        )
         description = {
-            "statement": f"{images} real mammograms of {len(women)} women with {lesions} {made.lesions}",
+            "statement": f"{images} real mammograms of {len(shown)} women with {what}",
             "images": images,
             "lesions": lesions,
-            "women": len(women),
+            "women": len(shown),
             "sets": made.sets,
             "seed": made.seed,
             "pixel_spacing_mm": made.spacing_mm,
@@ -256,7 +263,10 @@ def row_of(
     *,
     malignant: bool,
 ) -> dict[str, Any]:
-    """Return what the manifest says of a lesion put into a film, all but who it is called: `around` is x, y, half side."""
+    """Return what the manifest says of a lesion put into a film, all but its size and its woman's name.
+
+    `around` is x, y and half side of its box, in pixels.
+    """
     x0, y0, x1, y1 = film.box_around(*around)
     return {
         "study_date": real.study_date.isoformat() if real.study_date else "",
@@ -266,7 +276,6 @@ def row_of(
         "finding": FindingClass.of_lesion(malignant=malignant),
         "density": real.density or "",
         "roi_x0": x0, "roi_y0": y0, "roi_x1": x1, "roi_y1": y1,
-        "lesion_mm": f"{2 * around[2] * film.spacing_mm:.1f}",
         "pixel_spacing_mm": f"{film.spacing_mm:.4f}",
         "simulated": 1,
         "background": background.patient_id,

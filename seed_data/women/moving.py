@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 import cv2
@@ -18,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.rules.vocabulary import SIDES, STANDARD_VIEWS, FindingClass
-from core.sets import read_manifest
+from core.sets import Manifest
 from core.settings import Settings
 from seed_data.women.backgrounds import Background, RealView, UnusableBackground, read_view
 from seed_data.women.insertion import InsertedView, as_film, row_of
@@ -126,14 +125,11 @@ class Turns:
         self._order.append(lesion)
 
 
-def movable_lesions(manifests: Sequence[Path], spacing_mm: float) -> tuple[list[Movable], list[str]]:
-    """Return the boxed lesions of the real mammograms of exam manifests, and why others cannot be moved.
-
-    Raises ManifestError for a file that is no manifest.
-    """
+def movable_lesions(manifests: Sequence[Manifest], spacing_mm: float) -> tuple[list[Movable], list[str]]:
+    """Return the boxed lesions of the real mammograms of exam manifests, and why others cannot be moved."""
     found, left_out = [], []
     for manifest in manifests:
-        for row in read_manifest(manifest).rows:
+        for row in manifest.rows:
             if (
                 row.roi is None
                 or row.finding in (None, FindingClass.NORMAL)
@@ -189,8 +185,9 @@ def _shades(real: RealView) -> float:
 def moved_views(
     background: Background, number: int, turns: Turns, seed: int, spacing_mm: float, settings: Settings
 ) -> Iterator[InsertedView]:
-    """Move a lesion of another woman, now and then two of hers, into each view of a real woman, for set `number`.
+    """Move a lesion of another woman into each view of a real woman, for set `number`.
 
+    It is put in once or, half of the time where that fits, twice, turned and scaled otherwise; never two lesions.
     Views into which none fits are passed over.
 
     Raises
@@ -209,7 +206,11 @@ def moved_views(
         film = as_film(grey, real, spacing_mm)
         rows = tuple(
             row_of(background, row, film, (x, y, half_side), malignant=lesion.malignant)
-            | {"patient_id": f"{background.patient_id}-moved-{number}", "lesion_of": lesion.woman}
+            | {
+                "patient_id": f"{background.patient_id}-moved-{number}",
+                "lesion_mm": f"{2 * half_side * spacing_mm:.1f}",
+                "lesion_of": lesion.woman,
+            }
             for x, y, half_side in put
         )
         yield InsertedView(f"{row.laterality}_{row.view}_{place}", film, rows)
@@ -309,21 +310,31 @@ def _within(grey: Plane, x: int, y: int, reach: int) -> bool:
     return reach <= y <= rows - reach and x + reach <= columns and reach - x <= AT_THE_WALL * reach
 
 
+Slices = tuple[slice, slice]
+
+
+def _overlap(grey: Plane, x: int, y: int, reach: int) -> tuple[Slices, Slices]:
+    """Return where the square around a pixel lies in a view, and where in the square that part lies: rows, columns."""
+    rows, columns = grey.shape
+    part = np.s_[max(0, y - reach) : min(rows, y + reach), max(0, x - reach) : min(columns, x + reach)]
+    down, across = part
+    into = np.s_[
+        down.start + reach - y : down.stop + reach - y, across.start + reach - x : across.stop + reach - x
+    ]
+    return part, into
+
+
 def _square(
     grey: Plane, real: RealView, x: int, y: int, reach: int
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return the square around a pixel, zero beyond the view, and where it shows breast."""
-    rows, columns = grey.shape
     shades, inside = (
         np.zeros((2 * reach, 2 * reach), np.float32),
         np.zeros((2 * reach, 2 * reach), np.float32),
     )
-    top, left = max(0, reach - y), max(0, reach - x)
-    part = np.s_[max(0, y - reach) : min(rows, y + reach), max(0, x - reach) : min(columns, x + reach)]
-    shown = grey[part]
-    into = np.s_[top : top + shown.shape[0], left : left + shown.shape[1]]
+    part, into = _overlap(grey, x, y, reach)
     inside[into] = real.skin[part] >= 0
-    shades[into] = shown * inside[into]
+    shades[into] = grey[part] * inside[into]
     return shades, inside
 
 
@@ -334,13 +345,9 @@ def _blended(grey: Plane, real: RealView, piece: _Piece, at: tuple[int, int], st
     sigma = SMOOTH * reach
     base, own_base = _evened(there, piece.ring * inside, sigma), _evened(piece.grey, piece.ring, sigma)
     seen = there * (1 - piece.lesion) + piece.lesion * (base + strength * (piece.grey - own_base))
-    rows, columns = grey.shape
-    top, left = max(0, reach - y), max(0, reach - x)
-    part = np.s_[max(0, y - reach) : min(rows, y + reach), max(0, x - reach) : min(columns, x + reach)]
+    part, into = _overlap(grey, x, y, reach)
     out = grey.copy()
-    shown = out[part]
-    into = np.s_[top : top + shown.shape[0], left : left + shown.shape[1]]
-    out[part] = np.where(inside[into] > 0, np.clip(seen[into], 0, 1), shown)
+    out[part] = np.where(inside[into] > 0, np.clip(seen[into], 0, 1), grey[part])
     return out
 
 

@@ -49,6 +49,17 @@ def test_a_set_is_never_overwritten(tmp_path):
     assert (tmp_path / "manifest.csv").read_text() == "precious"
 
 
+@pytest.mark.parametrize("verb", ["simulate", "films", "lesions"])
+@pytest.mark.parametrize("place", ["file", "file/in/it"])
+def test_a_set_is_not_written_to_a_file_nor_below_one(tmp_path, verb, place):
+    (tmp_path / "file").write_text("precious")
+    data = ["--patients", 1] if verb == "simulate" else ["--data", tmp_path / "any.csv"]
+    done = _run(verb, *data, "--out", tmp_path / place)
+    assert done.exit_code == 2
+    assert f"{tmp_path / 'file'} is no folder" in done.output
+    assert (tmp_path / "file").read_text() == "precious"
+
+
 def test_women_to_be_picked_who_are_not_of_the_set_are_wrong_use(tmp_path):
     (tmp_path / "drawn.csv").write_text("patient_id,stands_for\nSim-3-0009,2\n")
     done = _run(
@@ -80,6 +91,20 @@ def test_a_picture_that_cannot_be_a_background_is_named_with_what_to_do(tmp_path
     assert "film.png cannot be a background" in told
     assert says in told
     assert "Take its row out of the manifest" in told
+
+
+def test_a_row_of_a_manifest_of_backgrounds_that_is_refused_is_named_and_the_others_are_used(tmp_path):
+    down, across = np.mgrid[:300, :240]
+    breast = 100.0 * ((across / 190) ** 2 + ((down - 150) / 140) ** 2 < 1)
+    cv2.imwrite(str(tmp_path / "film.png"), breast.astype(np.uint8))
+    (tmp_path / "m.csv").write_text(
+        "patient_id,study_date,laterality,view,path,finding\na,,L,CC,film.png,normal\na,,L,MLO,gone.png,normal\n"
+    )
+    asked = ["--backgrounds", tmp_path / "m.csv", "--pixel-spacing-mm", 0.8, "--out", tmp_path / "set"]
+    done = _run("simulate", "--patients", 1, *asked)
+    assert done.exit_code == 1, done.output
+    assert f"{tmp_path / 'm.csv'}, line 3: There is no file gone.png." in done.output
+    assert (tmp_path / "set" / "manifest.csv").is_file()
 
 
 def test_a_manifest_without_any_background_says_why_its_rows_are_refused(tmp_path):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from enum import StrEnum
 
-from core.sets import ImageCase, fold_groups, part_groups
+from core.sets import ImageCase, check_own_lesions, fold_groups, part_groups
 from core.training.classifier.plan import Measuring
 from core.training.runs import TrainingError
 
@@ -76,13 +76,9 @@ def _own_parts(cases: Sequence[ImageCase], measuring: Measuring) -> list[str]:
 
 def check_leakage(cases: Sequence[ImageCase], parts: Sequence[str], pairs: Sequence[tuple[int, int]]) -> None:
     """Stop where a woman or a picture is in two parts, naming them; what is for practice goes where its woman does."""
+    check_own_lesions(cases)
     seen: dict[str, set[str]] = {}
     for case, part in zip(cases, parts, strict=True):
-        if case.lesion_of and not case.practice:
-            raise LeakageError(
-                f"{case.source}: the lesion is another woman's, who may be in another split. Moved lesions are for practice "
-                "only: give them with --practice."
-            )
         if not case.practice:
             seen.setdefault(case.group, set()).add(part)
     torn = sorted(group for group, where in seen.items() if len(where) > 1)

@@ -85,7 +85,7 @@ def train_image(
     LeakageError
         If a woman or a picture would be in two parts.
     CaseError
-        If the classes cannot be chosen so.
+        If the classes cannot be chosen so, or lesions moved there from other women are not for practice.
     """
     begun = time.monotonic()
     kind = AutoTraining if plan.network.recipe is RecipeName.AUTO else TRAININGS[plan.network.head]

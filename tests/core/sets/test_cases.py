@@ -4,6 +4,7 @@ import pytest
 
 from core.sets.cases import (
     CaseError,
+    check_own_lesions,
     choose_classes,
     gather_cases,
     may_be,
@@ -11,6 +12,8 @@ from core.sets.cases import (
     told_apart,
     with_practice,
 )
+from core.sets.exams import gather
+from core.sets.manifest import read_manifest
 
 HEADER = "patient_id,study_date,modality,laterality,view,path,finding,kind,split,roi_x0,roi_y0,roi_x1,roi_y1"
 
@@ -206,6 +209,20 @@ def test_practice_with_a_lesion_of_another_woman_is_of_both(made):
     assert case.groups == {"w1", "2:w2"}
     with pytest.raises(CaseError, match="something of w2, who is none of the women"):
         with_practice(gather_cases([own], "finding"), moved)
+
+
+def test_moved_lesions_that_are_not_for_practice_are_refused_wherever_women_are_learned_from_or_measured(
+    made,
+):
+    path = made("moved.csv", "w1-x", "malignant", "w1", lesion_of="w2")
+    own = gather_cases([made("own.csv", "w1", "normal"), made("others.csv", "w2", "malignant")], "finding")
+    moved = gather_cases([path], "finding")
+    check_own_lesions(with_practice(own, moved).cases)
+    with pytest.raises(CaseError, match=r"moved.csv, line 2: the lesion was moved .* for practice only"):
+        check_own_lesions(moved.cases)
+    with pytest.raises(ValueError, match=r"moved.csv, line 2: the lesion was moved .* for practice only"):
+        gather([read_manifest(path)])
+    assert gather([read_manifest(made("drawn.csv", "w1-x", "malignant", "w1"))]).women
 
 
 def test_one_picture_with_lesions_of_two_other_women_is_refused(made):

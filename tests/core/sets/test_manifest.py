@@ -96,6 +96,12 @@ def test_a_bad_value_is_refused_by_name(write, column, value):
     assert column in bad.reason
 
 
+MOVED_WHERE = (
+    "lesion_of says whose lesion was moved into a picture: simulated must be 1 there, and background name the woman of the "
+    "picture. Leave lesion_of empty where nothing was moved."
+)
+
+
 @pytest.mark.parametrize(
     ("cells", "sentence"),
     [
@@ -123,6 +129,9 @@ def test_a_bad_value_is_refused_by_name(write, column, value):
             "The roi is empty: roi_x1 must exceed roi_x0, and roi_y1 roi_y0.",
         ),
         ({"roi_x0": "nan"}, "roi_x0 is 'nan', not a number of pixels."),
+        ({"lesion_of": "w2", "simulated": "1"}, MOVED_WHERE),
+        ({"lesion_of": "w2", "background": "w1"}, MOVED_WHERE),
+        ({"lesion_of": "w2", "background": "w1", "simulated": "0"}, MOVED_WHERE),
     ],
 )
 def test_a_fault_is_said_in_one_sentence_of_its_column(write, cells, sentence):

@@ -155,6 +155,14 @@ def test_what_moved_lesions_share_counts_as_much_as_the_recipe_says(taught):
     assert weights[0] < weights[2]
 
 
+@pytest.mark.parametrize(
+    ("real", "moved"), [(0.7, 0.31), (-0.1, 0.5), (0.5, -0.1), (float("nan"), 0.1), (1.1, 0.0)]
+)
+def test_shares_that_leave_less_than_nothing_for_drawn_lesions_are_refused(real, moved):
+    with pytest.raises(ValueError, match="both together 1 at most"):
+        DetectorRecipe(real=real, moved=moved)
+
+
 def test_a_killed_run_looks_only_at_the_films_that_are_left(taught):
     shown, *_, folder = taught
     asked = []

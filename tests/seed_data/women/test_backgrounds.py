@@ -23,7 +23,7 @@ def manifest(tmp_path_factory):
 
 
 def test_findings_grow_in_real_pictures_and_the_rows_say_so(manifest, tmp_path):
-    found = backgrounds.backgrounds(manifest)
+    found = backgrounds.backgrounds(read_manifest(manifest))
     told = cohort.simulate(
         tmp_path, SetPlan(patients=3, seed=4, mix=RICH, spacing_mm=0.6, on_real=found), jobs=1
     )
@@ -38,7 +38,7 @@ def test_findings_grow_in_real_pictures_and_the_rows_say_so(manifest, tmp_path):
 
 
 def test_a_visit_shows_the_picture_with_the_finding_added_where_truth_says(manifest, tmp_path):
-    found = backgrounds.backgrounds(manifest)
+    found = backgrounds.backgrounds(read_manifest(manifest))
     cohort.simulate(tmp_path, SetPlan(patients=3, seed=4, mix=RICH, spacing_mm=0.6, on_real=found), jobs=1)
     plain = tmp_path / "plain"
     none = CaseMix(cancer_rate=0.0001, benign_per_woman=0.0, treated_rate=0.0)
@@ -76,11 +76,11 @@ def test_women_with_a_finding_are_no_background(manifest, tmp_path):
         writer.writeheader()
         writer.writerows(rows)
     with pytest.raises(ValueError, match="without finding"):
-        backgrounds.backgrounds(marked)
+        backgrounds.backgrounds(read_manifest(marked))
 
 
 def test_real_films_can_carry_findings(shared_data, tmp_path):
-    found = backgrounds.backgrounds(shared_data / "mini_mias" / "manifest.csv")[:2]
+    found = backgrounds.backgrounds(read_manifest(shared_data / "mini_mias" / "manifest.csv"))[:2]
     told = cohort.simulate(tmp_path, SetPlan(patients=2, seed=2, mix=RICH, on_real=found), jobs=1)
     assert told["images"] >= 6
     with (tmp_path / "manifest.csv").open(encoding="utf-8", newline="") as file:
@@ -90,7 +90,7 @@ def test_real_films_can_carry_findings(shared_data, tmp_path):
 
 
 def test_the_same_seed_gives_the_same_pictures(manifest, tmp_path):
-    found = backgrounds.backgrounds(manifest)
+    found = backgrounds.backgrounds(read_manifest(manifest))
     for name in ("a", "b"):
         cohort.simulate(
             tmp_path / name, SetPlan(patients=2, seed=4, mix=RICH, spacing_mm=0.6, on_real=found), jobs=1

@@ -18,7 +18,7 @@ RICH = CaseMix(cancer_rate=0.6, treated_rate=0.0, detection_delay_mm=8)
 
 
 def test_every_visit_is_another_picture_of_the_same_tissue(manifest, tmp_path):
-    women = films.film_women([manifest], 1)
+    women = films.film_women([read_manifest(manifest)], 1)
     plan = SetPlan(
         patients=2,
         seed=3,
@@ -68,7 +68,9 @@ def test_films_makes_lives_that_say_whose_pictures_they_are_lived_in(manifest, t
     assert done.exit_code == 0, done.output
     rows = list(csv.DictReader((out / "manifest.csv").open(encoding="utf-8", newline="")))
     lives = {row["patient_id"]: row["background"] for row in rows}
-    assert sorted(lives.values()) == sorted(2 * [one.patient_id for one in backgrounds(manifest)])
+    assert sorted(lives.values()) == sorted(
+        2 * [one.patient_id for one in backgrounds(read_manifest(manifest))]
+    )
     assert all(row["study_date"] for row in rows)
     assert not read_manifest(out / "manifest.csv").refused
     again = CliRunner().invoke(app, asked)
@@ -87,13 +89,13 @@ def test_a_picture_that_cannot_be_used_is_left_out_and_named(manifest, tmp_path)
         writer = csv.DictWriter(file, rows[0])
         writer.writeheader()
         writer.writerows(rows)
-    women = films.film_women([path], 1)
+    women = films.film_women([read_manifest(path)], 1)
     assert ["black.png" in why for why in women.left_out] == [True]
     assert sum(len(one.rows) for one in women.backgrounds) == len(rows) - 1
 
 
 def test_what_lies_in_the_tissue_is_not_drawn_into_films(manifest, tmp_path):
-    women = films.film_women([manifest], 1)
+    women = films.film_women([read_manifest(manifest)], 1)
     with pytest.raises(ValueError, match="simulated tissue only"):
         cohort.simulate(
             tmp_path,

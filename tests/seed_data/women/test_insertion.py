@@ -13,7 +13,8 @@ from core.sets import gather_cases, with_practice
 from core.sets.manifest import read_manifest
 from core.settings import Settings
 from seed_data.__main__ import app
-from seed_data.women.backgrounds import read_view
+from seed_data.women.backgrounds import backgrounds, read_view
+from seed_data.women.insertion import InsertedSet, inserted_views, write_set
 
 RIM = 4
 """Pixels at the edges in which a positioned view shows the next row or column again."""
@@ -62,6 +63,25 @@ def test_a_drawn_lesion_is_called_simulated_and_its_woman_is_named(made):
     assert "No lesion is real" in json.loads((made / "simulation.json").read_text())["statement"]
 
 
+def test_women_into_whose_films_nothing_was_put_are_not_counted(manifest, tmp_path):
+    first, second = backgrounds(read_manifest(manifest))
+
+    def views(woman, number):
+        return inserted_views(woman, number, 4, 0.8, Settings()) if woman is first else iter(())
+
+    for moved, says in (
+        (False, "drawn lesions. No lesion is real."),
+        (True, "from other women. No lesion is"),
+    ):
+        folder = tmp_path / str(moved)
+        told = write_set(folder, [first, second], views, InsertedSet(1, 4, 0.8, moved))
+        assert told == json.loads((folder / "simulation.json").read_text())
+        assert {row.background for row in read_manifest(folder / "manifest.csv").rows} == {first.patient_id}
+        assert told["women"] == 1
+        assert f"{told['images']} real mammograms of 1 women with" in told["statement"]
+        assert says in told["statement"]
+
+
 def test_practice_on_a_womans_pictures_is_hers(manifest, made):
     both = with_practice(
         gather_cases([manifest], "finding"), gather_cases([made / "manifest.csv"], "finding")
@@ -80,7 +100,10 @@ def test_the_same_seed_gives_the_same_bytes_another_one_others(manifest, made, t
 
     for seed, same in ((4, True), (5, False)):
         out = tmp_path / str(seed)
-        lesions("--data", manifest, "--out", out, "--sets", 2, "--pixel-spacing-mm", 0.8, "--seed", seed)
+        done = lesions(
+            "--data", manifest, "--out", out, "--sets", 2, "--pixel-spacing-mm", 0.8, "--seed", seed
+        )
+        assert done.exit_code == 0, done.output
         assert (digest(out) == digest(made)) is same
 
 
@@ -100,7 +123,7 @@ def test_a_name_from_a_manifest_is_no_path_and_two_women_of_one_name_are_refused
     rows = manifest.read_text()
     woman = rows.splitlines()[1].split(",")[0]
     odd = manifest.with_name("odd.csv")
-    odd.write_text(rows.replace(woman, "../../escaped"))
+    odd.write_text(rows.replace(f"\n{woman},", "\n../../escaped,"))
     out = tmp_path / "a" / "b" / "set"
     assert lesions("--data", odd, "--out", out, "--sets", 1, "--pixel-spacing-mm", 0.8).exit_code == 0
     assert {path.relative_to(tmp_path).parts[:3] for path in tmp_path.rglob("*.png")} == {("a", "b", "set")}

@@ -49,9 +49,14 @@ def manifest(tmp_path_factory):
     return path
 
 
-def move(manifest, out, *more):
-    asked = ["lesions", "--moved", "--data", manifest, "--out", out, "--pixel-spacing-mm", SPACING_MM, *more]
+def run(*asked):
     return CliRunner().invoke(app, [str(one) for one in asked])
+
+
+def move(manifest, out, *more):
+    return run(
+        "lesions", "--moved", "--data", manifest, "--out", out, "--pixel-spacing-mm", SPACING_MM, *more
+    )
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +108,8 @@ def test_the_same_seed_gives_the_same_bytes_another_one_others(manifest, made, t
         return [sha256(path.read_bytes()).hexdigest() for path in sorted(folder.rglob("*.png"))]
 
     for seed, same in ((0, True), (5, False)):
-        move(manifest, tmp_path / str(seed), "--sets", 2, "--seed", seed)
+        done = move(manifest, tmp_path / str(seed), "--sets", 2, "--seed", seed)
+        assert done.exit_code == 0, done.output
         assert (digest(tmp_path / str(seed)) == digest(made)) is same
 
 
@@ -113,10 +119,38 @@ def test_a_box_beside_the_breast_is_left_out_and_named(manifest, tmp_path):
     done = move(beside, tmp_path / "none")
     assert done.exit_code == 2
     assert "two women at least" in done.output
+    assert "0R.png: the box in line 3 does not lie in the breast" in done.output
     assert not (tmp_path / "none").exists()
-    found, left_out = movable_lesions([beside], SPACING_MM)
+    found, _ = movable_lesions([read_manifest(beside)], SPACING_MM)
     assert [one.woman for one in found] == ["w1"]
-    assert "0R.png: the box in line 3 does not lie in the breast" in left_out[0]
+
+
+@pytest.mark.parametrize("verb", ["films", "lesions"])
+def test_rows_that_are_refused_are_named_and_make_the_exit_code_1(manifest, tmp_path, verb):
+    faulty = manifest.with_name("faulty[1].csv")
+    faulty.write_text(
+        manifest.read_text() + "w3,,MG,L,MLO,gone.png,normal,,,,\nw3,,MG,R,MLO,2R.png,cyst,,,,\n"
+    )
+    more = ["--moved", "--sets", 1] if verb == "lesions" else ["--lives", 1, "--jobs", 1]
+    done = run(verb, "--data", faulty, "--out", tmp_path / "set", "--pixel-spacing-mm", SPACING_MM, *more)
+    assert done.exit_code == 1, done.output
+    assert f"{faulty}, line 8: There is no file gone.png." in done.output
+    assert f"{faulty}, line 9: finding is 'cyst'" in done.output
+    assert (tmp_path / "set" / "manifest.csv").is_file()
+
+
+def test_a_woman_whose_lesion_moves_and_one_of_another_manifest_who_bears_her_name_are_refused(
+    manifest, tmp_path
+):
+    """The other one's films are all with a finding, so that only her lesions would be used."""
+    head, *rows = manifest.read_text().splitlines()
+    ill = [row.replace("w1,", "w2,", 1) for row in rows if ",benign," in row]
+    other = manifest.with_name("other.csv")
+    other.write_text("\n".join([head, *ill, "w9,,MG,L,MLO,2L.png,normal,,,,"]) + "\n")
+    done = move(manifest, tmp_path / "set", "--data", other)
+    assert done.exit_code == 2
+    assert "Two manifests have a woman called w2" in done.output
+    assert not (tmp_path / "set").exists()
 
 
 def test_lesions_take_turns():

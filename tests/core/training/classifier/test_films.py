@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from core.__main__ import app
-from core.sets.cases import gather_cases, with_practice
+from core.sets.cases import CaseError, gather_cases, with_practice
 from core.training.classifier.heads import Material
 from core.training.classifier.parts import LeakageError, assign_parts, check_leakage, join_twins
 from core.training.classifier.plan import Measuring
@@ -93,7 +93,7 @@ def test_a_moved_lesion_teaches_only_where_neither_of_its_women_is_measured(tmp_
     for woman, taught in (("w2", 0), ("w3", 5), ("w4", 6)):
         held = np.array([case.group == woman and not case.practice for case in cases])
         assert (material.teaching(held) & practice).sum() == taught
-    with pytest.raises(LeakageError, match="for practice only"):
+    with pytest.raises(CaseError, match="for practice only"):
         check_leakage(moved.cases, assign_parts(moved.cases, Measuring(folds=3)), [])
 
 

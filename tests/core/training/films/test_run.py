@@ -155,7 +155,7 @@ def test_lives_in_pictures_that_are_not_given_are_refused(sets, tmp_path):
     stranger = written(folder / "stranger.csv", rows)
     with pytest.raises(TrainingError, match="pictures of someone"):
         gather_films([sets[0]], [stranger])
-    moved = written(folder / "moved.csv", [row | {"lesion_of": "w1"} for row in rows])
+    moved = written(folder / "moved.csv", [row | {"lesion_of": "w1", "simulated": "1"} for row in rows])
     with pytest.raises(TrainingError, match="real ones of other women"):
         gather_films([sets[0]], [moved])
     for row in rows:
