@@ -20,7 +20,7 @@ from core.rules.vocabulary import SIDES, STANDARD_VIEWS, FindingClass
 from core.sets import Manifest
 from core.settings import Settings
 from seed_data.women.backgrounds import Background, RealView, UnusableBackground, read_view
-from seed_data.women.insertion import InsertedView, as_film, row_of
+from seed_data.women.insertion import TWO, InsertedView, as_film, row_of
 from seed_data.women.planes import Plane
 
 __all__ = ["Movable", "Turns", "movable_lesions", "moved_views"]
@@ -50,9 +50,9 @@ AT_THE_WALL: Final = 0.4
 LEAST_RING: Final = 30
 """Pixels around a lesion by which its surroundings are known."""
 TRIES: Final = 12
-TWO: Final = 0.5
+"""So many lesions, or places for a second, are tried in a film."""
 APART: Final = 1.5
-"""How often there are two lesions, and how far apart: times both half sides together."""
+"""Times both half sides together: so far apart two lie."""
 SHADES: Final = (0.5, 99.5)
 """Percentiles of a breast between which its shades are taken to lie: contrasts are put in as shares of that."""
 

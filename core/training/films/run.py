@@ -102,15 +102,7 @@ def train_on_films(
     gathered = gather_films(films, made, practice)
     fold = folds_of(gathered.exams, gathered.whose, plan.folds, plan.seed)
     backbones = _backbones(weights)
-    work = out / "work"
-    private_folder(out)
-    private_folder(work)
-    same_plan(
-        work / "plan.json",
-        {"weights": _stamp(backbones), "folds": plan.folds, "seed": plan.seed} | recipes_of(plan),
-        [image.path for image in gathered.exams.images],
-        [repr(woman) for woman in gathered.exams.women],
-    )
+    work = _work_folder(out, backbones, gathered, plan)
     from models.film import FILM_SHAPE, build_film_encoder, build_tail, build_trunk, channels_of, no_heads
     from models.longitudinal import LongitudinalModel
 
@@ -136,6 +128,20 @@ def train_on_films(
     write_whole(out / "metrics.json", json.dumps(measured, indent=1) + "\n")
     write_curves(out / "curves.csv", final.judges.curve)
     return measured
+
+
+def _work_folder(out: Path, backbones: dict[str, keras.Model], gathered: FilmSet, plan: FilmPlan) -> Path:
+    """Make `out` and return the folder in it for what a repeat goes on with; refuse one of another run."""
+    work = out / "work"
+    private_folder(out)
+    private_folder(work)
+    same_plan(
+        work / "plan.json",
+        {"weights": _stamp(backbones), "folds": plan.folds, "seed": plan.seed} | recipes_of(plan),
+        [image.path for image in gathered.exams.images],
+        [repr(woman) for woman in gathered.exams.women],
+    )
+    return work
 
 
 def _backbones(weights: str) -> dict[str, keras.Model]:
