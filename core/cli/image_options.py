@@ -20,7 +20,16 @@ from core.training import (
     RecipeName,
     recipe_called,
 )
-from models.classifier import Augmentation, HeadName, Region, Step, head_called, region_called, step_called
+from models.classifier import (
+    Augmentation,
+    HeadName,
+    Region,
+    Step,
+    head_called,
+    region_called,
+    size_called,
+    step_called,
+)
 
 if TYPE_CHECKING:
     from core.sets import Cases
@@ -124,11 +133,7 @@ class PicturesAsked:
             return FILM_SHAPE
         if self.size is None:
             return BREAST_SHAPE if region is Region.BREAST else SHAPE
-        try:
-            rows, columns = (int(side) for side in self.size.lower().split("x"))
-        except ValueError as error:
-            raise ValueError(f"The size {self.size!r} is not rows x columns, such as 224x224.") from error
-        return rows, columns
+        return size_called(self.size)
 
 
 @dataclass(frozen=True)
@@ -207,6 +212,9 @@ class KernelAsked(KernelOptions):
     beside_epochs: Annotated[int, typer.Option(min=1, help="Times it sees each image.")] = (
         KernelOptions.beside_epochs
     )
+    beside_size: Annotated[
+        str | None, typer.Option(help="Rows x columns at which it reads, multiples of 32; default: --size.")
+    ] = KernelOptions.beside_size
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from .options import Region as Region
 from .options import Step as Step
 from .options import head_called as head_called
 from .options import region_called as region_called
+from .options import size_called as size_called
 from .options import step_called as step_called
 from .preprocess import AROUND as AROUND
 from .preprocess import Box as Box

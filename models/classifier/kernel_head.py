@@ -236,7 +236,8 @@ def build_feature_network(config: ImageConfig, weights: str | None = None) -> ke
 def build_beside(config: ImageConfig, weights: str | None = None) -> keras.Model:
     """Build the network that is fine-tuned beside a kernel head, as `build_image_network` does."""
     assert config.beside is not None
-    return build_image_network(replace(config, backbone=config.beside, head=HeadName.DENSE), weights)
+    dense = replace(config, backbone=config.beside, head=HeadName.DENSE)
+    return build_image_network(dense, weights, config.beside_shape)
 
 
 def beside_logits(network: keras.Model, config: ImageConfig, pixels: NDArray[Any]) -> NDArray[np.float64]:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from models.classifier.options import HeadName, head_called
 from models.classifier.preprocess import ImageInput
+from models.film import Resampled
 from models.view import BACKBONES, IMAGENET, EncoderConfig
 
 __all__ = ["BATCH", "ImageConfig", "backbone_called", "build_head", "build_image_network", "predict"]
@@ -57,6 +58,8 @@ class ImageConfig:
         A kernel head reads square roots of its maps' means and spreads, and no highest values.
     beside
         Backbone of a network that was fine-tuned beside a kernel head, if there is one.
+    beside_shape
+        Rows and columns at which that network reads what is shown; None for those of `input`.
     """
 
     classes: tuple[str, ...]
@@ -70,6 +73,7 @@ class ImageConfig:
     gland: bool = False
     rooted: bool = False
     beside: str | None = None
+    beside_shape: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
         """Check; ValueError says what is not known."""
@@ -84,6 +88,7 @@ class ImageConfig:
         """Read what `to_json` gave."""
         shown = values["input"]
         rows, columns = shown["shape"]
+        at = values.get("beside_shape")
         return cls(
             classes=tuple(values["classes"]),
             input=ImageInput(
@@ -101,6 +106,7 @@ class ImageConfig:
             gland=bool(values.get("gland", False)),
             rooted=bool(values.get("rooted", False)),
             beside=values.get("beside"),
+            beside_shape=None if at is None else (int(at[0]), int(at[1])),
         )
 
 
@@ -112,7 +118,9 @@ def backbone_called(name: str) -> str:
     return known
 
 
-def build_image_network(config: ImageConfig, weights: str | None = None) -> keras.Model:
+def build_image_network(
+    config: ImageConfig, weights: str | None = None, read_at: tuple[int, int] | None = None
+) -> keras.Model:
     """Build a classifier.
 
     Parameters
@@ -122,6 +130,8 @@ def build_image_network(config: ImageConfig, weights: str | None = None) -> kera
     weights
         What the backbone starts from: a weights file that `models.view.encoder` takes, `IMAGENET`, for `compact` the
         ``.keras`` file of a Longview encoder or classifier; None to start from nothing.
+    read_at
+        Rows and columns to which what is shown is resampled first; None for none.
 
     Returns
     -------
@@ -135,14 +145,14 @@ def build_image_network(config: ImageConfig, weights: str | None = None) -> kera
         If the backbone is not known, or the weights do not fit.
     """
     view = keras.Input((*config.input.shape, 1), name="view")
+    shape = config.input.shape if read_at is None else read_at
+    seen = view if shape == config.input.shape else Resampled(shape, name="resampled")(view)
     own = config.backbone == "compact"
     if own and weights == IMAGENET:
         raise ValueError("There are no ImageNet weights of the compact backbone. Choose another, or a file.")
-    built = EncoderConfig(
-        config.backbone, config.input.shape, width=config.width, weights=None if own else weights
-    )
+    built = EncoderConfig(config.backbone, shape, width=config.width, weights=None if own else weights)
     try:
-        _, deep = BACKBONES[config.backbone](view, built)
+        _, deep = BACKBONES[config.backbone](seen, built)
     except (OSError, ValueError) as error:
         raise ValueError(f"The weights {weights} do not fit {config.backbone}: {error}") from error
     pooled = layers.Concatenate(name="pooled")(

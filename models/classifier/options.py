@@ -57,6 +57,15 @@ def step_called(name: str) -> Step:
     return Step(name)
 
 
+def size_called(text: str) -> tuple[int, int]:
+    """Return the rows and columns that a size such as 224x192 names; ValueError says what it is not."""
+    try:
+        rows, columns = (int(side) for side in text.lower().split("x"))
+    except ValueError as error:
+        raise ValueError(f"The size {text!r} is not rows x columns, such as 224x224.") from error
+    return rows, columns
+
+
 @dataclass(frozen=True)
 class Augmentation:
     """How an image may differ from itself: turn in degrees, mirroring, zoom and contrast as shares."""

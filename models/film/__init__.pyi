@@ -18,6 +18,7 @@ from .lessons import fit_film_heads as fit_film_heads
 from .maps import CELL as CELL
 from .maps import FILM_SHAPE as FILM_SHAPE
 from .maps import Net as Net
+from .maps import Resampled as Resampled
 from .maps import build_backbones as build_backbones
 from .maps import build_maps as build_maps
 from .maps import rounded_backbones as rounded_backbones

@@ -16,7 +16,7 @@ from core.sets import ImageCase, PreparedCases, late_rows, part_groups
 from core.training.classifier.parts import Part
 from core.training.classifier.plan import ImagePlan
 from core.training.runs import TrainingError
-from models.classifier import HeadName, ImageInput
+from models.classifier import HeadName, ImageInput, size_called
 from models.store import OnProgress
 
 if TYPE_CHECKING:  # Networks are loaded when training starts: `--help` must not wait for them.
@@ -205,6 +205,7 @@ class HeadTraining(ABC):
             gland=kernel.gland,
             rooted=kernel.rooted,
             beside=kernel.beside,
+            beside_shape=None if kernel.beside_size is None else size_called(kernel.beside_size),
         )
 
     def seconds(self, one: Pass) -> float:

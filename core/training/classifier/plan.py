@@ -9,7 +9,16 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from models.classifier import Augmentation, HeadName, Region, Step, head_called, region_called, step_called
+from models.classifier import (
+    Augmentation,
+    HeadName,
+    Region,
+    Step,
+    head_called,
+    region_called,
+    size_called,
+    step_called,
+)
 
 __all__ = [
     "Duration",
@@ -88,7 +97,7 @@ class KernelOptions:
     """What a kernel head reads: outlines, turned images, a lesion map around boxes; what is tuned beside it.
 
     `gland`: breasts are read without the pectoral muscle's corner too. `rooted`: square roots are read of the maps' means
-    and spreads, and no highest values.
+    and spreads, and no highest values. `beside_size`: rows x columns at which what is tuned reads; None for those shown.
     """
 
     outline: bool = False
@@ -97,12 +106,17 @@ class KernelOptions:
     beside: str | None = None
     beside_weights: str | None = None
     beside_epochs: int = 12
+    beside_size: str | None = None
     gland: bool = False
     rooted: bool = False
 
     def __post_init__(self) -> None:
         """Check; ValueError says what is wrong."""
         _at_least("beside_epochs", self.beside_epochs, 1)
+        if self.beside_size is not None and any(
+            side % 32 or side < 32 for side in size_called(self.beside_size)
+        ):
+            raise ValueError(f"beside_size must be multiples of 32, not {self.beside_size}.")
 
 
 @dataclass(frozen=True)
@@ -161,7 +175,8 @@ class ImagePlan:
         """Return plain values under one name each, as `plan.json` and cards keep them since the first release."""
         pictures, network, duration = self.pictures, self.network, self.duration
         # Options of later releases stand there only where they are chosen.
-        of_head: dict[str, Any] = {name: True for name in ("gland", "rooted") if getattr(self.kernel, name)}
+        later = {name: getattr(self.kernel, name) for name in ("gland", "rooted", "beside_size")}
+        of_head: dict[str, Any] = {name: value for name, value in later.items() if value}
         if network.recipe is RecipeName.AUTO:
             of_head["recipe"] = network.recipe.value
         return of_head | {

@@ -12,7 +12,7 @@ from core.cli.groups import in_groups
 
 IMAGE_OPTIONS = (
     "--task --data --out --classes --backbone --weights --head --practice --density-from --about --turns --no-turns "
-    "--outline --no-outline --gland --no-gland --rooted --no-rooted --recipe --beside --beside-weights --beside-epochs --region --preprocessing --size --rotation --flip "
+    "--outline --no-outline --gland --no-gland --rooted --no-rooted --recipe --beside --beside-weights --beside-epochs --beside-size --region --preprocessing --size --rotation --flip "
     "--no-flip --zoom --contrast --cv --budget-minutes --lesion-map --epochs --patience --seed --width "
     "--json --help"
 )

@@ -28,11 +28,15 @@ def test_an_unknown_name_is_answered_with_the_known_ones(called):
 
 def test_a_configuration_is_read_back_as_it_was_written_and_from_before_there_were_heads():
     config = ImageConfig(
-        ("a", "b"), ImageInput((64, 32), Region.BOX, (Step.CLAHE,), True), head=HeadName.KERNEL
+        ("a", "b"),
+        ImageInput((64, 32), Region.BOX, (Step.CLAHE,), True),
+        head=HeadName.KERNEL,
+        beside="compact",
+        beside_shape=(32, 32),
     )
     written = config.to_json()
     assert ImageConfig.from_json(written) == config
     assert (written["head"], written["input"]["region"]) == ("kernel", "box")
-    for name in ("head", "mirror", "turns", "outline", "beside"):
+    for name in ("head", "mirror", "turns", "outline", "beside", "beside_shape"):
         del written[name]
     assert ImageConfig.from_json(written).head is HeadName.DENSE

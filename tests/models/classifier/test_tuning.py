@@ -48,6 +48,17 @@ def test_images_that_were_not_learned_from_are_told_apart(made):
     assert (said.argmax(axis=1) == label).mean() > 0.8
 
 
+def test_it_may_read_coarser_than_what_is_shown(made):
+    pixels = np.repeat(np.repeat(images(6, 7)[0], 2, axis=1), 2, axis=2)
+    config = replace(CONFIG, input=ImageInput((64, 64)), beside_shape=(32, 32))
+    coarse = build_beside(config)
+    assert coarse.input_shape == (None, 64, 64, 1)
+    coarse.set_weights(made[0].get_weights())
+    assert beside_logits(coarse, config, pixels) == pytest.approx(
+        beside_logits(made[0], CONFIG, pixels[:, ::2, ::2]), abs=1e-4
+    )
+
+
 def test_shallow_layers_and_norms_stay_and_deep_layers_move(made):
     network, before, _, _ = made
     moved = {

@@ -55,11 +55,11 @@ def test_each_option_makes_another_plan():
     assert not [name for name in plain if plain[name] == other[name]]
 
 
-@pytest.mark.parametrize("name", ["gland", "rooted"])
-def test_an_option_of_a_later_release_stands_in_a_plan_only_where_it_is_chosen(name):
+@pytest.mark.parametrize("option", [{"gland": True}, {"rooted": True}, {"beside_size": "64x32"}])
+def test_an_option_of_a_later_release_stands_in_a_plan_only_where_it_is_chosen(option):
     plain = PLAN.to_json()
-    chosen = replace(PLAN, kernel=replace(PLAN.kernel, **{name: True})).to_json()
-    assert chosen == plain | {name: True} != plain
+    chosen = replace(PLAN, kernel=replace(PLAN.kernel, **option)).to_json()
+    assert chosen == plain | option != plain
 
 
 def test_names_are_taken_as_they_are_typed():
@@ -82,6 +82,8 @@ def test_names_are_taken_as_they_are_typed():
         (lambda: Augmentation(rotation=200), "rotation"),
         (lambda: Augmentation(contrast=-0.1), "contrast"),
         (lambda: KernelOptions(beside_epochs=0), "beside_epochs"),
+        (lambda: KernelOptions(beside_size="half"), "'half' is not rows x columns"),
+        (lambda: KernelOptions(beside_size="100x64"), "beside_size must be multiples of 32"),
         (lambda: Duration(minutes=0), "0 minutes"),
         (lambda: Duration(epochs=-1), "epochs"),
         (lambda: Duration(patience=0), "patience"),

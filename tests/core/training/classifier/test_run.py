@@ -374,6 +374,8 @@ def test_a_network_tuned_beside_a_kernel_head_speaks_with_it(run):
         weights,
         "--beside-epochs",
         "1",
+        "--beside-size",
+        "64x64",
     ]
     result = CliRunner().invoke(app, [*command, "--out", str(folder / "beside"), *SMALL, "--json"])
     assert result.exit_code == 0, result.output
@@ -382,6 +384,7 @@ def test_a_network_tuned_beside_a_kernel_head_speaks_with_it(run):
     assert "beside.npz" in card.files
     assert card.calibration.endswith("out of fold")
     assert card.settings["plan"]["beside_weights"] == "network.keras"
+    assert card.settings["plan"]["beside_size"] == "64x64"
     model = ImageModel.load(folder / "beside")
     image = cv2.imread(str(manifest.parent / "2.png"), cv2.IMREAD_GRAYSCALE)
     shown = prepare(image, model.config.input)
@@ -426,6 +429,8 @@ def test_evaluate_reads_density_as_the_training_did(kernel):
         (["--lesion-map", "longitudinal-sim"], "--head kernel and --region box"),
         (["--head", "kernel"], "--weights"),
         (["--beside", "compact"], "--beside-weights"),
+        (["--beside-size", "64"], "'64' is not rows x columns"),
+        (["--beside-size", "50x64"], "beside_size must be multiples of 32"),
         (["--head", "kernel", "--weights", "x.keras", "--turns", "--size", "32x64"], "squares"),
         (["--density-from", "tissue"], "column:value=A"),
         (["--about", "nowhere.json"], "nowhere.json"),
