@@ -7,14 +7,21 @@ BIN := $(VENV)/bin
 # Whoever keeps Python from writing what it compiled compiles all of it in every process.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: run test test-grown lint lock sbom grown pictures clean
+.PHONY: run test test-embedded test-beside test-grown lint lock sbom grown pictures clean
 
 run: $(VENV)/.run-installed
 	@$(BIN)/python -m core up --demo
 
-test: $(VENV)/.test-installed lint
+# Side by side: what lies beside the tests keeps one processor busy at most.
+test: $(VENV)/.test-installed
+	@$(MAKE) --no-print-directory -j 2 test-embedded test-beside
+
+test-embedded: $(VENV)/.test-installed
 	$(BIN)/python -m pytest -n 3
-	$(BIN)/python -m pytest -n 3 --on grown @tests/on_both
+
+test-beside: lint
+	$(BIN)/python -m pytest -q -n 1 --on grown @tests/on_both > $(VENV)/on-both.log 2>&1; \
+		ended=$$?; cat $(VENV)/on-both.log; exit $$ended
 
 # All of core and db on PostgreSQL and an S3, of which `make test` runs what is likeliest to differ.
 test-grown: $(VENV)/.test-installed

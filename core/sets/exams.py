@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -27,6 +28,8 @@ __all__ = ["ExamImage", "Exams", "Woman", "cache_views", "file_version", "gather
 
 MOST_PIXELS = 60_000_000
 CHUNK = 32
+ALONE_SECONDS = 3.0
+"""How long images are read in this process before others are started: for a small set they would start longer than they read."""
 
 
 @dataclass(frozen=True)
@@ -171,7 +174,7 @@ def read_pixels(path: Path) -> NDArray[np.uint16]:
 def _standardised(
     path: Path, shape: tuple[int, int]
 ) -> tuple[NDArray[np.uint8] | None, dict[str, Any] | str]:
-    """Read and standardise one image in a worker process; the second item is the transform, or why there is none."""
+    """Read and standardise one image; the second item is the transform, or why there is none."""
     try:
         view = standardise(read_pixels(path), shape)
     except Exception as error:  # noqa: BLE001 - decoders raise anything; the image is left out and named
@@ -206,6 +209,20 @@ def file_version(path: Path) -> str:
     return f"{path.resolve()} {facts.st_size} {facts.st_mtime_ns}"
 
 
+def _each_standardised(
+    paths: Sequence[Path], shape: tuple[int, int], processes: int
+) -> Iterator[tuple[NDArray[np.uint8] | None, dict[str, Any] | str]]:
+    """Yield what `_standardised` says of each file, in their order."""
+    standardised = partial(_standardised, shape=shape)
+    here_until, read = time.monotonic() + ALONE_SECONDS, 0
+    while read < len(paths) and time.monotonic() < here_until:
+        yield standardised(paths[read])
+        read += 1
+    if read < len(paths):
+        with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+            yield from pool.map(standardised, paths[read:], chunksize=8)
+
+
 def cache_views(
     images: Sequence[ExamImage],
     folder: Path,
@@ -216,7 +233,8 @@ def cache_views(
 ) -> CachedViews:
     """Standardise images to `shape` into a memory map in `folder`, going on where a killed run stopped.
 
-    Images that cannot be read, or in which no breast is found, are left out; `left_out` says which and why.
+    Images that cannot be read, or in which no breast is found, are left out; `left_out` says which and why. Those that
+    are not read within `ALONE_SECONDS` are read by `processes` of their own.
     """
     private_folder(folder)
     listing = "\n".join(file_version(image.path) for image in images)
@@ -231,20 +249,17 @@ def cache_views(
     pixels = mapped_rows(pixels_path, every, kept)
     begun = len(kept.records)
     if begun < len(images):
-        with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
-            todo = [image.path for image in images[begun:]]
-            chunk: list[Any] = []
-            for place, (one, fact) in enumerate(
-                pool.map(partial(_standardised, shape=shape), todo, chunksize=8), start=begun
-            ):
-                if one is not None:
-                    pixels[place] = one
-                chunk.append(fact)
-                if len(chunk) == CHUNK or place == len(images) - 1:
-                    pixels.flush()
-                    kept.append(chunk)
-                    chunk = []
-                    report("reading images", len(kept.records) / len(images), {})
+        chunk: list[Any] = []
+        todo = [image.path for image in images[begun:]]
+        for place, (one, fact) in enumerate(_each_standardised(todo, shape, processes), start=begun):
+            if one is not None:
+                pixels[place] = one
+            chunk.append(fact)
+            if len(chunk) == CHUNK or place == len(images) - 1:
+                pixels.flush()
+                kept.append(chunk)
+                chunk = []
+                report("reading images", len(kept.records) / len(images), {})
     facts = kept.records
     left_out = {
         str(image.path): fact for image, fact in zip(images, facts, strict=True) if isinstance(fact, str)

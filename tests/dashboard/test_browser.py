@@ -19,6 +19,24 @@ FLAGS = [
     "--no-first-run",
     "--disable-component-update",
     "--disable-sync",
+    # Beside what Playwright switches off in the same words: pages of Chromium's own, loaded for every window that is opened.
+    "--disable-features="
+    + ",".join(
+        (
+            "AvoidUnnecessaryBeforeUnloadCheckSync",
+            "DestroyProfileOnBrowserClose",
+            "HttpsUpgrades",
+            "LensOverlay",
+            "MediaRouter",
+            "PaintHolding",
+            "ThirdPartyStoragePartitioning",
+            "OptimizationHints",
+            "PreloadTopChromeWebUI",
+            "WebUIOmniboxAimPopup",
+            "WebUIOmniboxFullPopup",
+            "WebUIOmniboxPopup",
+        )
+    ),
 ]
 pytestmark = [
     pytest.mark.browser,

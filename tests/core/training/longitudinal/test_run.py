@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+import core.sets.exams
 import models.sequence
 import models.view
 from core.__main__ import app
@@ -214,6 +215,15 @@ def test_the_cache_goes_on_where_it_was_killed_and_names_what_is_left_out(exams_
     again = cache_views(images, tmp_path / "cache", silent, processes=1)
     np.testing.assert_array_equal(before, again.pixels)
     assert again.left_out == whole.left_out
+
+
+def test_what_is_read_here_and_by_other_processes_is_the_same(exams_of, tmp_path, monkeypatch):
+    images = gather([exams_of(many(3))]).images
+    here = cache_views(images, tmp_path / "here", silent)
+    monkeypatch.setattr(core.sets.exams, "ALONE_SECONDS", 0.0)
+    elsewhere = cache_views(images, tmp_path / "elsewhere", silent)
+    np.testing.assert_array_equal(here.pixels, elsewhere.pixels)
+    assert here.transforms == elsewhere.transforms
 
 
 def test_an_image_that_is_changed_is_read_anew_though_its_size_is_the_same(exams_of, tmp_path):
