@@ -23,14 +23,18 @@ FLAGS = [
     "--disable-features="
     + ",".join(
         (
+            "AvoidCorsURLLoaderRestartOnRedirect",
             "AvoidUnnecessaryBeforeUnloadCheckSync",
             "DestroyProfileOnBrowserClose",
+            "HttpsFirstBalancedModeAutoEnable",
             "HttpsUpgrades",
             "LensOverlay",
             "MediaRouter",
+            "NetworkTimeServiceQuerying",
             "PaintHolding",
             "ThirdPartyStoragePartitioning",
             "OptimizationHints",
+            "PreconnectToSearch",
             "PreloadTopChromeWebUI",
             "WebUIOmniboxAimPopup",
             "WebUIOmniboxFullPopup",
