@@ -16,9 +16,19 @@ from models.classifier.preprocess import ImageInput
 from models.film import Resampled
 from models.view import BACKBONES, IMAGENET, EncoderConfig
 
-__all__ = ["BATCH", "ImageConfig", "backbone_called", "build_head", "build_image_network", "predict"]
+__all__ = [
+    "BATCH",
+    "RESAMPLED",
+    "ImageConfig",
+    "backbone_called",
+    "build_head",
+    "build_image_network",
+    "predict",
+]
 
 BATCH = 16
+RESAMPLED = "resampled"
+"""Layer that brings what is shown to the size at which it is read, where that is another."""
 ALSO_CALLED = {
     "efficientnetb0": "efficientnet",
     "mobilenet": "mobilenetv3",
@@ -146,7 +156,7 @@ def build_image_network(
     """
     view = keras.Input((*config.input.shape, 1), name="view")
     shape = config.input.shape if read_at is None else read_at
-    seen = view if shape == config.input.shape else Resampled(shape, name="resampled")(view)
+    seen = view if shape == config.input.shape else Resampled(shape, name=RESAMPLED)(view)
     own = config.backbone == "compact"
     if own and weights == IMAGENET:
         raise ValueError("There are no ImageNet weights of the compact backbone. Choose another, or a file.")

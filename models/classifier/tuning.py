@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import log_softmax
 
+from models.classifier.network import RESAMPLED
 from models.store import DamagedCache, OnProgress, built_for_training, rounded
 from models.view import KeptState, TrainingState
 
@@ -285,7 +286,8 @@ def _share_of_rate(step: int, steps: int, recipe: TuningRecipe) -> float:
 
 def _cut(network: keras.Model) -> Any:
     """Return the map at which a classifier is parted into layers that stay and layers that are tuned."""
-    rows = int(network.input.shape[1])
+    read = next((layer.output for layer in network.layers if layer.name == RESAMPLED), network.input)
+    rows = int(read.shape[1])
     maps = [
         layer.output
         for layer in network.layers

@@ -48,11 +48,14 @@ def test_images_that_were_not_learned_from_are_told_apart(made):
     assert (said.argmax(axis=1) == label).mean() > 0.8
 
 
-def test_it_may_read_coarser_than_what_is_shown(made):
+def test_it_may_read_coarser_than_what_is_shown(made, tmp_path):
     pixels = np.repeat(np.repeat(images(6, 7)[0], 2, axis=1), 2, axis=2)
     config = replace(CONFIG, input=ImageInput((64, 64)), beside_shape=(32, 32))
     coarse = build_beside(config)
     assert coarse.input_shape == (None, 64, 64, 1)
+    shallow = shallow_maps(coarse, pixels, RECIPE, tmp_path / "coarse.npy", QUIET)
+    same = shallow_maps(build_beside(CONFIG), pixels[:, ::2, ::2], RECIPE, tmp_path / "same.npy", QUIET)
+    assert shallow.shape == same.shape
     coarse.set_weights(made[0].get_weights())
     assert beside_logits(coarse, config, pixels) == pytest.approx(
         beside_logits(made[0], CONFIG, pixels[:, ::2, ::2]), abs=1e-4
