@@ -12,7 +12,7 @@ export PYTHONDONTWRITEBYTECODE :=
 run: $(VENV)/.run-installed
 	@$(BIN)/python -m core up --demo
 
-# Side by side: what lies beside the tests keeps one processor busy at most.
+# Side by side: what lies beside the tests takes about one processor.
 test: $(VENV)/.test-installed
 	@$(MAKE) --no-print-directory -j 2 test-embedded test-beside
 
@@ -20,7 +20,7 @@ test-embedded: $(VENV)/.test-installed
 	$(BIN)/python -m pytest -n 3
 
 test-beside: lint
-	$(BIN)/python -m pytest -q -n 1 --on grown @tests/on_both > $(VENV)/on-both.log 2>&1; \
+	$(BIN)/python -m pytest -q -p no:cacheprovider -n 1 --on grown @tests/on_both > $(VENV)/on-both.log 2>&1; \
 		ended=$$?; cat $(VENV)/on-both.log; exit $$ended
 
 # All of core and db on PostgreSQL and an S3, of which `make test` runs what is likeliest to differ.

@@ -213,7 +213,10 @@ class KernelAsked(KernelOptions):
         KernelOptions.beside_epochs
     )
     beside_size: Annotated[
-        str | None, typer.Option(help="Rows x columns at which it reads, multiples of 32; default: --size.")
+        str | None,
+        typer.Option(
+            help="Rows x columns at which it reads, multiples of 32, at most --size; default: --size."
+        ),
     ] = KernelOptions.beside_size
 
 

@@ -29,7 +29,7 @@ __all__ = ["ExamImage", "Exams", "Woman", "cache_views", "file_version", "gather
 MOST_PIXELS = 60_000_000
 CHUNK = 32
 ALONE_SECONDS = 3.0
-"""How long images are read in this process before others are started: for a small set they would start longer than they read."""
+"""How long images are read in this process before others are started: starting them would take longer than reading a small set."""
 
 
 @dataclass(frozen=True)

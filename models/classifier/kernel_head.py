@@ -234,7 +234,7 @@ def build_feature_network(config: ImageConfig, weights: str | None = None) -> ke
 
 
 def build_beside(config: ImageConfig, weights: str | None = None) -> keras.Model:
-    """Build the network that is fine-tuned beside a kernel head, as `build_image_network` does."""
+    """Build the network that is fine-tuned beside a kernel head, as `build_image_network` does; it reads at `beside_shape`."""
     assert config.beside is not None
     dense = replace(config, backbone=config.beside, head=HeadName.DENSE)
     return build_image_network(dense, weights, config.beside_shape)

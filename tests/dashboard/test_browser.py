@@ -19,10 +19,11 @@ FLAGS = [
     "--no-first-run",
     "--disable-component-update",
     "--disable-sync",
-    # Beside what Playwright switches off in the same words: pages of Chromium's own, loaded for every window that is opened.
+    # Pages of Chromium's own that it loads for every window; and what Playwright names, for the last such switch stands alone.
     "--disable-features="
     + ",".join(
         (
+            "AimEnabled",
             "AvoidCorsURLLoaderRestartOnRedirect",
             "AvoidUnnecessaryBeforeUnloadCheckSync",
             "DestroyProfileOnBrowserClose",

@@ -113,10 +113,14 @@ class KernelOptions:
     def __post_init__(self) -> None:
         """Check; ValueError says what is wrong."""
         _at_least("beside_epochs", self.beside_epochs, 1)
-        if self.beside_size is not None and any(
-            side % 32 or side < 32 for side in size_called(self.beside_size)
-        ):
-            raise ValueError(f"beside_size must be multiples of 32, not {self.beside_size}.")
+        for name in ("beside_weights", "beside_size"):
+            if getattr(self, name) is not None and self.beside is None:
+                raise ValueError(f"{name} says how what beside names reads: give beside too.")
+        if self.beside_size is not None:
+            rows, columns = size_called(self.beside_size)
+            if rows % 32 or columns % 32 or min(rows, columns) < 32:
+                raise ValueError(f"beside_size must be multiples of 32, not {self.beside_size}.")
+            object.__setattr__(self, "beside_size", f"{rows}x{columns}")
 
 
 @dataclass(frozen=True)
@@ -167,6 +171,13 @@ class ImagePlan:
         rows, columns = self.pictures.shape
         if self.kernel.turns and rows != columns:
             raise ValueError("Only squares can be turned by quarters: choose a --size such as 160x160.")
+        if self.kernel.beside_size is not None:
+            at = size_called(self.kernel.beside_size)
+            if at[0] > rows or at[1] > columns:
+                raise ValueError(
+                    f"What is tuned beside reads no finer than what is shown: beside_size {self.kernel.beside_size} is "
+                    f"more than {rows}x{columns}."
+                )
         step = STEPS.get(self.network.head, 32)
         if rows % step or columns % step:
             raise ValueError(f"Rows and columns must be multiples of {step}, not {(rows, columns)}.")

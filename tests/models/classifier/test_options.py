@@ -1,5 +1,7 @@
 """Names of heads, regions and steps: as files and the command line know them, and each with what it stands for."""
 
+import json
+
 import pytest
 
 from models.classifier.features import ZONES
@@ -34,7 +36,7 @@ def test_a_configuration_is_read_back_as_it_was_written_and_from_before_there_we
         beside="compact",
         beside_shape=(32, 32),
     )
-    written = config.to_json()
+    written = json.loads(json.dumps(config.to_json()))
     assert ImageConfig.from_json(written) == config
     assert (written["head"], written["input"]["region"]) == ("kernel", "box")
     for name in ("head", "mirror", "turns", "outline", "beside", "beside_shape"):

@@ -375,16 +375,17 @@ def test_a_network_tuned_beside_a_kernel_head_speaks_with_it(run):
         "--beside-epochs",
         "1",
         "--beside-size",
-        "64x64",
+        "32x32",
     ]
-    result = CliRunner().invoke(app, [*command, "--out", str(folder / "beside"), *SMALL, "--json"])
+    small = [*SMALL, "--size", "64x64", "--json"]
+    result = CliRunner().invoke(app, [*command, "--out", str(folder / "beside"), *small])
     assert result.exit_code == 0, result.output
     assert json.loads(result.stdout)["n"] == 48
     card = read_card(folder / "beside")
     assert "beside.npz" in card.files
     assert card.calibration.endswith("out of fold")
     assert card.settings["plan"]["beside_weights"] == "network.keras"
-    assert card.settings["plan"]["beside_size"] == "64x64"
+    assert card.settings["plan"]["beside_size"] == "32x32"
     model = ImageModel.load(folder / "beside")
     image = cv2.imread(str(manifest.parent / "2.png"), cv2.IMREAD_GRAYSCALE)
     shown = prepare(image, model.config.input)
@@ -429,8 +430,10 @@ def test_evaluate_reads_density_as_the_training_did(kernel):
         (["--lesion-map", "longitudinal-sim"], "--head kernel and --region box"),
         (["--head", "kernel"], "--weights"),
         (["--beside", "compact"], "--beside-weights"),
-        (["--beside-size", "64"], "'64' is not rows x columns"),
-        (["--beside-size", "50x64"], "beside_size must be multiples of 32"),
+        (["--beside", "compact", "--beside-size", "64"], "'64' is not rows x columns"),
+        (["--beside", "compact", "--beside-size", "50x64"], "beside_size must be multiples of 32"),
+        (["--beside", "compact", "--beside-size", "64x64"], "no finer than what is shown"),
+        (["--beside-size", "32x32"], "give beside too"),
         (["--head", "kernel", "--weights", "x.keras", "--turns", "--size", "32x64"], "squares"),
         (["--density-from", "tissue"], "column:value=A"),
         (["--about", "nowhere.json"], "nowhere.json"),

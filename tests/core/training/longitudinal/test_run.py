@@ -3,9 +3,12 @@
 import json
 import subprocess
 import sys
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, replace
 from datetime import date
 from functools import partial
+from itertools import count
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -220,8 +223,17 @@ def test_the_cache_goes_on_where_it_was_killed_and_names_what_is_left_out(exams_
 def test_what_is_read_here_and_by_other_processes_is_the_same(exams_of, tmp_path, monkeypatch):
     images = gather([exams_of(many(3))]).images
     here = cache_views(images, tmp_path / "here", silent)
-    monkeypatch.setattr(core.sets.exams, "ALONE_SECONDS", 0.0)
+    handed = []
+
+    class Pool(ProcessPoolExecutor):
+        def map(self, does, paths, **how):
+            handed.extend(paths)
+            return super().map(does, paths, **how)
+
+    monkeypatch.setattr(core.sets.exams, "ProcessPoolExecutor", Pool)
+    monkeypatch.setattr(core.sets.exams, "time", SimpleNamespace(monotonic=count().__next__))
     elsewhere = cache_views(images, tmp_path / "elsewhere", silent)
+    assert 0 < len(handed) < len(images)
     np.testing.assert_array_equal(here.pixels, elsewhere.pixels)
     assert here.transforms == elsewhere.transforms
 
